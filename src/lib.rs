@@ -1,0 +1,1 @@
+//! The Stockhold server: the shell around the deterministic machine.

@@ -1,0 +1,3 @@
+//! The `stockhold` command: flags in, exit code out.
+
+fn main() {}
