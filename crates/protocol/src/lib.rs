@@ -1,1 +1,32 @@
-//! Placeholder until the first module lands.
+//! The words of Stockhold: ids, quantities, times, commands, outcomes, frames and their bytes.
+//!
+//! This crate is for everything that client and server must agree on, byte for byte; PROTOCOL.md is its
+//! other face and a test holds the two together. It is *not* for deciding anything: it has no clock, no
+//! I/O, no randomness and no inventory rule. What it refuses, it refuses because of the bytes alone.
+//!
+//! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`line`], [`command`], [`outcome`],
+//! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`].
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod codec;
+pub mod command;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod id;
+pub mod layout;
+pub mod limits;
+pub mod line;
+pub mod outcome;
+pub mod quantity;
+pub mod query;
+pub mod time;
+
+pub use command::{Command, Envelope};
+pub use error::{BadField, FrameError};
+pub use id::{ChannelId, CommandId, ReservationId, SkuId, SourceId, StockId};
+pub use line::{Line, Lines};
+pub use outcome::{Code, Detail, Outcome};
+pub use quantity::Quantity;
+pub use time::{Deadline, Timestamp};

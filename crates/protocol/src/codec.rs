@@ -1,0 +1,156 @@
+//! The one place where bytes become values: a bounds-checked reader for the hand-laid hot records, and the
+//! bincode format (through wincode) for cold messages and cold command bodies.
+//!
+//! The bincode configuration is fixed here and nowhere else: little-endian, fixed-width integers, 64-bit
+//! lengths, 32-bit enum tags (bincode 1's layout). It is not self-describing, so every type that uses it
+//! is append-only behind a version number.
+
+use crate::error::BadField;
+use crate::limits::FRAME_BODY_BYTES_MAX;
+use wincode::config::{Configuration, DEFAULT_PREALLOCATION_SIZE_LIMIT};
+use wincode::int_encoding::{FixInt, LittleEndian};
+use wincode::len::BincodeLen;
+use wincode::{SchemaRead, SchemaWrite};
+
+/// The configuration of every cold message: bincode 1's layout, and a total decoding limit of one frame
+/// body, because the library's own default has none.
+pub type ColdConfig = Configuration<
+    true,
+    DEFAULT_PREALLOCATION_SIZE_LIMIT,
+    BincodeLen,
+    LittleEndian,
+    FixInt,
+    u32,
+    FRAME_BODY_BYTES_MAX,
+>;
+
+const COLD: ColdConfig = Configuration::default().with_deserialization_size_limit::<FRAME_BODY_BYTES_MAX>();
+
+/// Encodes a cold value at the end of `out`.
+///
+/// # Errors
+/// [`BadField`] when the value cannot be encoded (a length beyond the preallocation limit).
+pub fn encode_cold<T>(value: &T, out: &mut Vec<u8>) -> Result<(), BadField>
+where
+    T: SchemaWrite<ColdConfig, Src = T>,
+{
+    let bytes = wincode::config::serialize(value, COLD)
+        .map_err(|_| BadField::new("body", "must be encodable within the size limits"))?;
+    out.extend_from_slice(&bytes);
+    Ok(())
+}
+
+/// Decodes a cold value that must fill `bytes` exactly.
+///
+/// # Errors
+/// [`BadField`] when bytes are missing, left over, or do not encode a value of this type.
+pub fn decode_cold<'de, T>(bytes: &'de [u8]) -> Result<T, BadField>
+where
+    T: SchemaRead<'de, ColdConfig, Dst = T>,
+{
+    if bytes.len() > FRAME_BODY_BYTES_MAX {
+        return Err(BadField::new("body", "must not be longer than a frame"));
+    }
+    wincode::config::deserialize_exact(bytes, COLD)
+        .map_err(|_| BadField::new("body", "must be this message in the bincode format of PROTOCOL.md, no byte more"))
+}
+
+/// Reads fixed-width little-endian fields one after the other; each failure names its field.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the start of `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// What has not been read.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The next `count` bytes.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], BadField> {
+        match self.bytes.split_at_checked(count) {
+            Some((head, rest)) => {
+                self.bytes = rest;
+                Ok(head)
+            }
+            None => Err(BadField::new(field, "is cut off: the record ends before the field does")),
+        }
+    }
+
+    /// The next `N` bytes as an array.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], BadField> {
+        match self.bytes.split_first_chunk::<N>() {
+            Some((head, rest)) => {
+                self.bytes = rest;
+                Ok(*head)
+            }
+            None => Err(BadField::new(field, "is cut off: the record ends before the field does")),
+        }
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` at the end of the bytes.
+    pub fn u8(&mut self, field: &'static str) -> Result<u8, BadField> {
+        self.array::<1>(field).map(|[byte]| byte)
+    }
+
+    /// 16 bits.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn u16(&mut self, field: &'static str) -> Result<u16, BadField> {
+        self.array(field).map(u16::from_le_bytes)
+    }
+
+    /// 32 bits.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, BadField> {
+        self.array(field).map(u32::from_le_bytes)
+    }
+
+    /// 64 bits.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn u64(&mut self, field: &'static str) -> Result<u64, BadField> {
+        self.array(field).map(u64::from_le_bytes)
+    }
+
+    /// 64 bits, signed.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    pub fn i64(&mut self, field: &'static str) -> Result<i64, BadField> {
+        self.array(field).map(i64::from_le_bytes)
+    }
+
+    /// Requires that everything has been read.
+    ///
+    /// # Errors
+    /// [`BadField`] when bytes are left over.
+    pub fn finish(self) -> Result<(), BadField> {
+        if self.bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(BadField::new("length", "is wrong: bytes are left over behind the last field"))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why bytes are refused: a bad field of one command (the connection lives), or a bad frame (it does not).
+
+/// One field of a well-framed message breaks a rule. The message is answered, the connection lives.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {rule}")]
+pub struct BadField {
+    /// The field's name as PROTOCOL.md spells it.
+    pub field: &'static str,
+    /// The rule that it breaks, as a sentence fragment after "must" or "is".
+    pub rule: &'static str,
+}
+
+impl BadField {
+    /// Names a field and the rule that it breaks.
+    #[must_use]
+    pub const fn new(field: &'static str, rule: &'static str) -> Self {
+        Self { field, rule }
+    }
+}
+
+/// The stream of frames itself is broken: the peer gets one error frame and the connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The first two bytes are not the protocol's.
+    #[error("the frame does not begin with the magic 53 48 (\"SH\"); the peer does not speak this protocol")]
+    Magic,
+    /// The version byte is one that this side does not speak.
+    #[error("frame version {got} is not supported; this side speaks version {supported}")]
+    Version {
+        /// The version in the header.
+        got: u8,
+        /// The version that this side speaks.
+        supported: u8,
+    },
+    /// The header's checksum does not match.
+    #[error("the frame header's checksum does not match its bytes")]
+    HeaderChecksum,
+    /// The body's checksum does not match.
+    #[error("the frame body's checksum does not match its bytes")]
+    BodyChecksum,
+    /// The kind byte is unknown.
+    #[error("frame kind {0} is unknown")]
+    Kind(u8),
+    /// The body is longer than allowed.
+    #[error("the frame body of {got} bytes is longer than the limit of {max}")]
+    TooLong {
+        /// The length in the header.
+        got: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// The count is larger than allowed.
+    #[error("the frame counts {got} entries, more than the limit of {max}")]
+    TooMany {
+        /// The count in the header.
+        got: u16,
+        /// The limit.
+        max: u16,
+    },
+    /// The body does not hold what the header promises.
+    #[error("the frame body does not hold what its header promises: {0}")]
+    Body(&'static str),
+    /// A frame came that this side does not expect now.
+    #[error("the frame kind {0} is not expected here; a connection begins with hello")]
+    Unexpected(u8),
+}

@@ -1,0 +1,51 @@
+//! Every maximum of the protocol, in one place, with the relations between them checked by the compiler.
+//!
+//! These are limits of the *bytes*; limits that an operator can change are machine state (see `configure`).
+
+/// Version of the wire shape. A peer that offers no common version is refused in the handshake.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// Bytes of a frame header.
+pub const FRAME_HEADER_BYTES: usize = 32;
+/// Longest frame body in bytes; a longer one is a protocol error before a byte of it is kept.
+pub const FRAME_BODY_BYTES_MAX: usize = 1 << 20;
+/// Most commands, checks or names in one frame.
+pub const FRAME_COUNT_MAX: usize = 8_192;
+
+/// Bytes in front of a command's body: length, kind, flags, id.
+pub const COMMAND_HEADER_BYTES: usize = 20;
+/// Longest command record in bytes, header included (its length field is 16 bits wide).
+pub const COMMAND_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an outcome without detail.
+pub const OUTCOME_BYTES: usize = 16;
+/// Longest encoded detail of an outcome in bytes.
+pub const DETAIL_BYTES_MAX: usize = 32 * 1024;
+
+/// Most lines of a cart; `configure` may lower it, never raise it.
+pub const LINES_MAX: usize = 256;
+/// Longest SKU in bytes.
+pub const SKU_BYTES_MAX: usize = 64;
+/// Longest source code, stock name, channel type or channel code in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest order reference in bytes.
+pub const REFERENCE_BYTES_MAX: usize = 32;
+/// Longest free text (description, reason, street) in bytes.
+pub const TEXT_BYTES_MAX: usize = 1_024;
+
+/// Ten-thousandths in one unit.
+pub const QUANTITY_SCALE: i64 = 10_000;
+/// Largest magnitude of any quantity that the machine keeps, in ten-thousandths: 10^11 units.
+pub const QUANTITY_MAX: i64 = 1_000_000_000_000_000;
+/// Largest quantity of one line, in ten-thousandths: MSI's decimal(12,4) holds less than 10^8 units.
+pub const LINE_QUANTITY_MAX: i64 = 1_000_000_000_000;
+
+/// Largest time-to-live that fits the wire, in milliseconds; the machine's own bounds are tighter.
+pub const TTL_MS_MAX: u32 = u32::MAX;
+
+const _: () = assert!(LINE_QUANTITY_MAX * 256 <= QUANTITY_MAX, "a whole cart of one SKU must stay a valid quantity");
+const _: () = assert!(COMMAND_BYTES_MAX <= 65_535, "a command's length field has 16 bits");
+const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_BODY_BYTES_MAX, "one command must fit a frame");
+const _: () = assert!(
+    COMMAND_HEADER_BYTES + 16 + 4 + 2 + 4 + 8 + 1 + REFERENCE_BYTES_MAX + LINES_MAX * 12 <= COMMAND_BYTES_MAX,
+    "the largest replace must fit a command record"
+);

@@ -1,0 +1,165 @@
+//! The lines of a cart: a SKU and a positive quantity, borrowed from bytes or from a slice.
+//!
+//! Two packings exist so that the common cart stays small: *narrow* lines of 8 bytes, whose quantity fits
+//! 32 bits of ten-thousandths (429,496.7295 units), and *wide* lines of 12 bytes.
+
+use crate::error::BadField;
+use crate::id::SkuId;
+use crate::limits::{LINE_QUANTITY_MAX, LINES_MAX};
+use crate::quantity::Quantity;
+
+/// Bytes of a narrow line: SKU u32, quantity u32.
+pub const NARROW_BYTES: usize = 8;
+/// Bytes of a wide line: SKU u32, quantity u64.
+pub const WIDE_BYTES: usize = 12;
+
+/// One line: so many ten-thousandths of one SKU, always positive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite)]
+pub struct Line {
+    /// What.
+    pub sku: SkuId,
+    /// How much.
+    pub quantity: Quantity,
+}
+
+impl Line {
+    /// A line of `quantity`.
+    #[must_use]
+    pub const fn new(sku: SkuId, quantity: Quantity) -> Self {
+        Self { sku, quantity }
+    }
+}
+
+/// The lines of one command, in the order in which they were sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Lines<'a> {
+    /// Still packed in the command's bytes; every line has been checked.
+    Packed {
+        /// The packed lines, whole.
+        bytes: &'a [u8],
+        /// Whether lines are wide.
+        wide: bool,
+    },
+    /// A caller's own lines.
+    Slice(&'a [Line]),
+}
+
+impl<'a> Lines<'a> {
+    /// No lines (a release of everything that is open).
+    pub const NONE: Lines<'static> = Lines::Slice(&[]);
+
+    /// Checks packed bytes: whole lines, each quantity in 1..=[`LINE_QUANTITY_MAX`].
+    pub(crate) fn parse(bytes: &'a [u8], wide: bool) -> Result<Self, BadField> {
+        let lines = Self::Packed { bytes, wide };
+        for line in lines.iter() {
+            check_quantity(line.quantity.raw())?;
+        }
+        Ok(lines)
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Packed { bytes, wide } => bytes.len() / if *wide { WIDE_BYTES } else { NARROW_BYTES },
+            Self::Slice(lines) => lines.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The lines in the order sent.
+    pub fn iter(&self) -> impl Iterator<Item = Line> + use<'a> {
+        let copy = *self;
+        (0..copy.len()).filter_map(move |at| copy.get(at))
+    }
+
+    /// The line at `at`, counted from 0.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<Line> {
+        match self {
+            Self::Slice(lines) => lines.get(at).copied(),
+            Self::Packed { bytes, wide: false } => {
+                let [a, b, c, d, e, f, g, h] = *bytes.get(at * NARROW_BYTES..)?.first_chunk::<NARROW_BYTES>()?;
+                let raw = i64::from(u32::from_le_bytes([e, f, g, h]));
+                Some(Line::new(SkuId(u32::from_le_bytes([a, b, c, d])), Quantity::from_raw(raw).ok()?))
+            }
+            Self::Packed { bytes, wide: true } => {
+                let chunk = bytes.get(at * WIDE_BYTES..)?.first_chunk::<WIDE_BYTES>()?;
+                let (sku, quantity) = (chunk.first_chunk::<4>()?, chunk.last_chunk::<8>()?);
+                // A raw value out of bounds is mapped to zero, which `parse` refuses.
+                let quantity = Quantity::from_raw(i64::from_le_bytes(*quantity)).unwrap_or_default();
+                Some(Line::new(SkuId(u32::from_le_bytes(*sku)), quantity))
+            }
+        }
+    }
+
+    /// The lines with the same SKU summed, sorted by SKU, in `out` (which is cleared first): the form in
+    /// which a cart is decided and by which a repeated id is compared.
+    pub fn merge_into(&self, out: &mut Vec<Line>) {
+        out.clear();
+        out.extend(self.iter());
+        if out.len() < 2 {
+            return;
+        }
+        out.sort_unstable_by_key(|line| line.sku);
+        out.dedup_by(|next, kept| {
+            let same = next.sku == kept.sku;
+            if same {
+                let sum = kept.quantity.checked_add(next.quantity);
+                kept.quantity = sum.unwrap_or(Quantity::MAX);
+            }
+            same
+        });
+    }
+
+    /// Whether packing needs wide lines.
+    pub(crate) fn needs_wide(&self) -> bool {
+        self.iter().any(|line| u32::try_from(line.quantity.raw()).is_err())
+    }
+
+    /// Appends the packed lines.
+    pub(crate) fn pack(&self, wide: bool, out: &mut Vec<u8>) {
+        for line in self.iter() {
+            out.extend_from_slice(&line.sku.0.to_le_bytes());
+            if wide {
+                out.extend_from_slice(&line.quantity.raw().to_le_bytes());
+            } else {
+                let raw = u32::try_from(line.quantity.raw()).unwrap_or(u32::MAX);
+                out.extend_from_slice(&raw.to_le_bytes());
+            }
+        }
+    }
+}
+
+impl PartialEq for Lines<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Lines<'_> {}
+
+/// Checks one line's quantity.
+pub(crate) fn check_quantity(raw: i64) -> Result<(), BadField> {
+    if (1..=LINE_QUANTITY_MAX).contains(&raw) {
+        Ok(())
+    } else {
+        Err(BadField::new("lines.quantity", "must be between 0.0001 and 100,000,000 units"))
+    }
+}
+
+/// Checks how many lines a command has.
+pub(crate) fn check_count(count: usize, least: usize) -> Result<(), BadField> {
+    if count < least {
+        Err(BadField::new("lines", "must hold at least one line"))
+    } else if count > LINES_MAX {
+        Err(BadField::new("lines", "must hold at most 256 lines"))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Quantities: exact fixed point, a 64-bit count of ten-thousandths (MSI's decimal(12,4)). No floats.
+
+use crate::error::BadField;
+use crate::limits::{QUANTITY_MAX, QUANTITY_SCALE};
+use std::fmt;
+
+/// A count of ten-thousandths of a unit. Arithmetic is checked: what leaves ±[`QUANTITY_MAX`] is refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite)]
+pub struct Quantity(i64);
+
+impl Quantity {
+    /// No units.
+    pub const ZERO: Self = Self(0);
+    /// The largest quantity that the machine keeps.
+    pub const MAX: Self = Self(QUANTITY_MAX);
+
+    /// A quantity of ten-thousandths.
+    ///
+    /// # Errors
+    /// [`BadField`] beyond ±[`QUANTITY_MAX`].
+    pub fn from_raw(raw: i64) -> Result<Self, BadField> {
+        if (-QUANTITY_MAX..=QUANTITY_MAX).contains(&raw) {
+            Ok(Self(raw))
+        } else {
+            Err(BadField::new("quantity", "must lie within ±100,000,000,000 units"))
+        }
+    }
+
+    /// Whole units; `None` beyond the bounds.
+    #[must_use]
+    pub fn units(units: i64) -> Option<Self> {
+        units.checked_mul(QUANTITY_SCALE).and_then(|raw| Self::from_raw(raw).ok())
+    }
+
+    /// The count of ten-thousandths.
+    #[must_use]
+    pub const fn raw(self) -> i64 {
+        self.0
+    }
+
+    /// The sum, or `None` beyond the bounds.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(|raw| Self::from_raw(raw).ok())
+    }
+
+    /// The difference, or `None` beyond the bounds.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).and_then(|raw| Self::from_raw(raw).ok())
+    }
+
+    /// Whether the quantity is a whole number of units.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        self.0 % QUANTITY_SCALE == 0
+    }
+}
+
+impl fmt::Display for Quantity {
+    /// Writes as few decimals as are needed: `3`, `-0.5`, `12.0625`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magnitude = self.0.unsigned_abs();
+        let scale = QUANTITY_SCALE.unsigned_abs();
+        let (whole, part) = (magnitude / scale, magnitude % scale);
+        let sign = if self.0 < 0 { "-" } else { "" };
+        if part == 0 {
+            return f.pad(&format!("{sign}{whole}"));
+        }
+        let decimals = format!("{part:04}");
+        f.pad(&format!("{sign}{whole}.{}", decimals.trim_end_matches('0')))
+    }
+}
+
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Quantity {
+    type Err = BadField;
+
+    /// Reads `12`, `-3.5`, `0.0001`; at most four decimals, because a fifth could not be kept.
+    fn from_str(text: &str) -> Result<Self, BadField> {
+        const RULE: &str = "must be a decimal number with at most 4 decimals, such as 12 or 3.5";
+        let bad = || BadField::new("quantity", RULE);
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if (whole.is_empty() && part.is_empty()) || !all_digits(whole) || !all_digits(part) {
+            return Err(bad());
+        }
+        let part = part.trim_end_matches('0');
+        if part.len() > 4 {
+            return Err(bad());
+        }
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| bad())? };
+        let part: i64 = format!("{part:0<4}").parse().map_err(|_| bad())?;
+        let magnitude = whole.checked_mul(QUANTITY_SCALE).and_then(|w| w.checked_add(part)).ok_or_else(bad)?;
+        Self::from_raw(if negative { -magnitude } else { magnitude })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        // Proves that what is printed reads back as the same quantity.
+        for (text, raw) in [("0", 0), ("3", 30_000), ("-0.5", -5_000), ("12.0625", 120_625), ("0.0001", 1)] {
+            let quantity: Quantity = text.parse().unwrap();
+            assert_eq!(quantity.raw(), raw);
+            assert_eq!(quantity.to_string(), text);
+        }
+        assert_eq!("5.5000".parse::<Quantity>().unwrap().raw(), 55_000);
+        assert_eq!(".5".parse::<Quantity>().unwrap().raw(), 5_000);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        // Proves that neither a fifth decimal, nor an overflow, nor a blank passes.
+        for text in ["", "-", ".", "1.00001", "1e3", " 1", "+1", "9223372036854775807", "100000000000.0001"] {
+            assert!(text.parse::<Quantity>().is_err(), "{text} was accepted");
+        }
+        assert_eq!(Quantity::MAX.checked_add(Quantity::from_raw(1).unwrap()), None);
+    }
+}
