@@ -1,1 +1,5 @@
-//! Placeholder until the first module lands.
+//! The deterministic inventory state machine of Stockhold: it decides who gets what.
+//!
+//! It is a pure function of its log: no clock, no input or output, no thread, no randomness in here.
+
+pub mod table;

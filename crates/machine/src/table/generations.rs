@@ -1,0 +1,317 @@
+//! `Generations`: records that are kept for a span of time and then go all together; the machine keeps its
+//! recorded outcomes in one.
+//!
+//! A generation is an append-only list of small entries, their index, and an arena for what does not fit
+//! into an entry. Dropping the oldest takes it out of sight at once; its memory goes in bounded steps
+//! afterwards, and not before a snapshot that covers it has walked it. Since nothing changes once it is
+//! appended, a snapshot is one count per generation.
+//!
+//! Not for deciding when a generation goes, nor for what its number means: the caller computes numbers
+//! (client time divided by a span) and drops.
+
+use std::collections::VecDeque;
+
+use super::Progress;
+use super::arena::Arena;
+use super::digest::Digest;
+use super::index::Index;
+use super::rows::Rows;
+
+/// What an entry counts for, whatever the size of its type.
+pub const ENTRY_BYTES: u64 = 32;
+
+/// Generations alive at once. The caller's window of numbers must be smaller; a search among them is short.
+pub const GENERATIONS_MAX: usize = 8192;
+
+/// Entries by generation. See the module.
+#[derive(Debug)]
+pub struct Generations<E: Copy> {
+    /// In the order of their numbers.
+    alive: VecDeque<Box<Generation<E>>>,
+    /// Dropped ones whose memory is still to be freed, in the order of their numbers.
+    dropped: VecDeque<Box<Generation<E>>>,
+    /// Numbers below this one were dropped and never come back.
+    number_min: u64,
+    entries: u64,
+    bytes_counted: u64,
+    walk: Walk,
+}
+
+#[derive(Debug)]
+struct Generation<E: Copy> {
+    number: u64,
+    rows: Rows<E>,
+    index: Index,
+    arena: Arena,
+    digest: Digest,
+}
+
+/// The snapshot under way: generations still to visit, the first one from `visited` on.
+#[derive(Debug, Default)]
+struct Walk {
+    active: bool,
+    marks: VecDeque<Mark>,
+    visited: u32,
+}
+
+/// How many entries a generation had at the mark.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    number: u64,
+    entries: u32,
+}
+
+/// What went with a dropped generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DroppedGeneration {
+    /// Its number.
+    pub number: u64,
+    /// Entries it had.
+    pub entries: u32,
+    /// What it counted for.
+    pub bytes_counted: u64,
+    /// The sum of the hashes that were added to it.
+    pub digest: Digest,
+}
+
+impl<E: Copy> Generation<E> {
+    fn new(number: u64) -> Self {
+        Self { number, rows: Rows::new(), index: Index::new(), arena: Arena::new(), digest: Digest::EMPTY }
+    }
+
+    fn bytes_counted(&self) -> u64 {
+        u64::from(self.rows.len()) * ENTRY_BYTES + self.arena.bytes_counted()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.rows.bytes() + self.index.bytes() + self.arena.bytes()
+    }
+
+    /// Frees one chunk.
+    fn drop_chunk(&mut self) -> Progress {
+        if self.rows.drop_chunk() == Progress::More || self.index.drop_chunk() == Progress::More {
+            return Progress::More;
+        }
+        self.arena.drop_chunk()
+    }
+}
+
+impl<E: Copy> Generations<E> {
+    const ENTRY_FITS: () =
+        assert!(size_of::<E>() as u64 <= ENTRY_BYTES, "an entry is at most what it counts for");
+
+    /// No generation yet.
+    pub const fn new() -> Self {
+        let () = Self::ENTRY_FITS;
+        let walk = Walk { active: false, marks: VecDeque::new(), visited: 0 };
+        Self {
+            alive: VecDeque::new(),
+            dropped: VecDeque::new(),
+            number_min: 0,
+            entries: 0,
+            bytes_counted: 0,
+            walk,
+        }
+    }
+
+    /// Entries of all generations.
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// 32 bytes per entry, and the side bytes with their length prefixes: the same for the same records in
+    /// any order, so that rules may use it.
+    pub const fn bytes_counted(&self) -> u64 {
+        self.bytes_counted
+    }
+
+    /// Heap bytes taken, dropped generations that are not freed yet included. Costs a step per generation.
+    pub fn bytes(&self) -> usize {
+        self.alive.iter().chain(&self.dropped).map(|generation| generation.bytes()).sum()
+    }
+
+    /// Generations alive.
+    pub fn len(&self) -> usize {
+        self.alive.len()
+    }
+
+    /// Whether no generation is alive.
+    pub fn is_empty(&self) -> bool {
+        self.alive.is_empty()
+    }
+
+    /// The number of the oldest generation alive.
+    pub fn oldest(&self) -> Option<u64> {
+        self.alive.front().map(|generation| generation.number)
+    }
+
+    /// The least number that an insert may use: those below were dropped.
+    pub const fn number_min(&self) -> u64 {
+        self.number_min
+    }
+
+    /// The entry of this hash for which `is_it` holds.
+    pub fn find(&self, number: u64, hash: u64, mut is_it: impl FnMut(&E) -> bool) -> Option<&E> {
+        let generation = self.generation(number)?;
+        let row = generation.index.find(hash, |row| is_it(generation.rows.get(row)))?;
+        Some(generation.rows.get(row))
+    }
+
+    /// Appends an entry; its generation begins with its first one. `hash_of` gives the hash of an entry
+    /// that is there already.
+    ///
+    /// The number must not be below [`number_min`](Self::number_min).
+    pub fn insert(&mut self, number: u64, hash: u64, entry: E, hash_of: impl Fn(&E) -> u64) {
+        let Generation { rows, index, .. } = self.generation_or_new(number);
+        let row = rows.push(entry);
+        index.insert(hash, row, |row| hash_of(rows.get(row)));
+        self.entries += 1;
+        self.bytes_counted += ENTRY_BYTES;
+    }
+
+    /// Whether this generation can take side bytes of this length.
+    pub fn has_side_room(&self, number: u64, length: usize) -> bool {
+        self.generation(number)
+            .map_or_else(|| Arena::new().has_room(length), |generation| generation.arena.has_room(length))
+    }
+
+    /// Appends side bytes and returns their position; the entry that knows the position follows by
+    /// [`insert`](Self::insert).
+    pub fn push_side(&mut self, number: u64, record: &[u8]) -> u32 {
+        let arena = &mut self.generation_or_new(number).arena;
+        let counted_before = arena.bytes_counted();
+        let position = arena.push(record);
+        let counted = arena.bytes_counted() - counted_before;
+        self.bytes_counted += counted;
+        position
+    }
+
+    /// The side bytes of a generation that is alive.
+    pub fn arena(&self, number: u64) -> Option<&Arena> {
+        self.generation(number).map(|generation| &generation.arena)
+    }
+
+    /// Adds a record's hash to the sum that goes with this generation.
+    pub fn add_hash(&mut self, number: u64, record_hash: u64) {
+        self.generation_or_new(number).digest.add(record_hash);
+    }
+
+    /// Drops the oldest generation: gone at once, freed by [`free_some`](Self::free_some).
+    pub fn drop_oldest(&mut self) -> Option<DroppedGeneration> {
+        let generation = self.alive.pop_front()?;
+        let dropped = DroppedGeneration {
+            number: generation.number,
+            entries: generation.rows.len(),
+            bytes_counted: generation.bytes_counted(),
+            digest: generation.digest,
+        };
+        self.number_min = dropped.number + 1;
+        self.entries -= u64::from(dropped.entries);
+        self.bytes_counted -= dropped.bytes_counted;
+        self.dropped.push_back(generation);
+        Some(dropped)
+    }
+
+    /// Forbids numbers below this one, as if their generations had been dropped; none of them may be alive.
+    /// For an empty span of time, and for a load.
+    pub fn raise_number_min(&mut self, number: u64) {
+        assert!(
+            self.oldest().is_none_or(|oldest| oldest >= number),
+            "a generation alive is dropped, not forbidden"
+        );
+        self.number_min = self.number_min.max(number);
+    }
+
+    /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to walk.
+    pub fn free_some(&mut self, chunks: u32) -> Progress {
+        for _ in 0..chunks {
+            let walked_from = self.walk.marks.front().map_or(u64::MAX, |mark| mark.number);
+            let Some(generation) =
+                self.dropped.front_mut().filter(|generation| generation.number < walked_from)
+            else {
+                return Progress::Done;
+            };
+            if generation.drop_chunk() == Progress::Done {
+                self.dropped.pop_front();
+            }
+        }
+        if self.dropped.is_empty() { Progress::Done } else { Progress::More }
+    }
+
+    /// Marks this instant for [`copy_next`](Self::copy_next). One snapshot at a time.
+    pub fn begin_snapshot(&mut self) {
+        assert!(!self.walk.active, "one snapshot at a time");
+        let marks = self
+            .alive
+            .iter()
+            .map(|generation| Mark { number: generation.number, entries: generation.rows.len() });
+        self.walk = Walk { active: true, marks: marks.collect(), visited: 0 };
+    }
+
+    /// Visits up to `budget` entries of the mark, oldest generation first (a generation costs one more);
+    /// the arena is for the entry's side bytes. `Done` ends the snapshot. To give it up, walk on with a
+    /// visitor that does nothing.
+    pub fn copy_next(&mut self, budget: u32, visit: &mut impl FnMut(u64, &E, &Arena)) -> Progress {
+        let mut left = budget;
+        while let Some(&mark) = self.walk.marks.front() {
+            if left == 0 {
+                return Progress::More;
+            }
+            let count = left.min(mark.entries - self.walk.visited);
+            let Some(generation) = self.generation_of_mark(mark.number) else {
+                unreachable!("a generation under a mark is alive or waits for the walk");
+            };
+            for row in self.walk.visited..self.walk.visited + count {
+                visit(mark.number, generation.rows.get(row), &generation.arena);
+            }
+            left -= count;
+            self.walk.visited += count;
+            if self.walk.visited == mark.entries {
+                self.walk.marks.pop_front();
+                self.walk.visited = 0;
+                left = left.saturating_sub(1);
+            }
+        }
+        self.walk = Walk::default();
+        Progress::Done
+    }
+
+    fn generation(&self, number: u64) -> Option<&Generation<E>> {
+        // Nearly every id was made a moment ago, so the newest generations are looked at first.
+        if let Some(newest) = self.alive.back().filter(|newest| newest.number == number) {
+            return Some(newest);
+        }
+        let place = self.alive.binary_search_by_key(&number, |generation| generation.number).ok()?;
+        Some(&self.alive[place])
+    }
+
+    fn generation_of_mark(&self, number: u64) -> Option<&Generation<E>> {
+        self.generation(number).or_else(|| {
+            let place = self.dropped.binary_search_by_key(&number, |generation| generation.number).ok()?;
+            Some(&self.dropped[place])
+        })
+    }
+
+    fn generation_or_new(&mut self, number: u64) -> &mut Generation<E> {
+        assert!(number >= self.number_min, "a dropped generation does not come back");
+        let place = match self.alive.back() {
+            Some(newest) if newest.number == number => self.alive.len() - 1,
+            Some(_) | None => self.place_or_new(number),
+        };
+        &mut self.alive[place]
+    }
+
+    fn place_or_new(&mut self, number: u64) -> usize {
+        self.alive.binary_search_by_key(&number, |generation| generation.number).unwrap_or_else(|place| {
+            assert!(self.alive.len() < GENERATIONS_MAX, "the caller's window bounds the generations");
+            self.alive.insert(place, Box::new(Generation::new(number)));
+            place
+        })
+    }
+}
+
+impl<E: Copy> Default for Generations<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

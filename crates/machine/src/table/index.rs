@@ -1,0 +1,298 @@
+//! `Index`: from a 64-bit hash to slots, by linear hashing: one bucket splits per so many inserts, and
+//! nothing ever rehashes as a whole.
+//!
+//! A bucket is one cache line of ten entries and a link to its overflow. An entry keeps its slot and 16
+//! bits of its hash. These bits start at bit 14, so from 2¹⁴ buckets (about 100,000 entries) on they
+//! contain the very bit by which a bucket splits, and a split touches no record; what they have above it
+//! still tells entries of one bucket apart (9 bits at 12 million entries: a search meets a wrong record in
+//! about 1 of 60 cases).
+//!
+//! Chains: overflow exists only behind a full bucket, and only the first overflow may have room. So an
+//! insert touches at most two lines, a removal fills its gap from there, and equal hashes, by accident or
+//! malice, cost searches a longer chain and nothing else. Buckets do not merge again: after a peak the
+//! index keeps its size, as the records' slots do.
+//!
+//! Not for keys: it never sees one. The caller compares, and gives hashes that are spread over all 64 bits.
+
+use super::rows::Rows;
+use super::slab::Slab;
+use super::{NO_SLOT, Progress};
+
+const BUCKET_ENTRIES: usize = 10;
+/// The hash bits kept in an entry are the 16 from this one on.
+const TAG_SHIFT: u32 = 14;
+/// One bucket splits whenever there are more than 13/2 entries per bucket: at most 12 bytes per entry at
+/// any count, few chains.
+const ENTRIES_PER_TWO_BUCKETS: u64 = 13;
+
+/// Slots by hash. See the module.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// The home buckets: 2^level of the last full round, and those split since.
+    buckets: Rows<Bucket>,
+    overflow: Slab<Bucket>,
+    len: u32,
+}
+
+/// The number of a home bucket, good until the next insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketNumber(u32);
+
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u16; BUCKET_ENTRIES],
+    /// The bucket that goes on where this one is full, in `overflow`.
+    next: u32,
+    /// Used entries come first; the rest is [`NO_SLOT`].
+    slots: [u32; BUCKET_ENTRIES],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64, "a bucket is one cache line");
+
+impl Bucket {
+    const EMPTY: Self = Self { tags: [0; BUCKET_ENTRIES], next: NO_SLOT, slots: [NO_SLOT; BUCKET_ENTRIES] };
+
+    fn try_push(&mut self, tag: u16, slot: u32) -> bool {
+        let Some(position) = self.slots.iter().position(|&used| used == NO_SLOT) else {
+            return false;
+        };
+        self.tags[position] = tag;
+        self.slots[position] = slot;
+        true
+    }
+
+    /// The entries in use.
+    fn entries(&self) -> impl Iterator<Item = (u16, u32)> {
+        self.tags.into_iter().zip(self.slots).take_while(|&(_, slot)| slot != NO_SLOT)
+    }
+
+    /// Position of the last entry in use.
+    fn last_position(&self) -> Option<usize> {
+        self.slots.iter().rposition(|&slot| slot != NO_SLOT)
+    }
+
+    fn position_of(&self, tag: u16, slot: u32) -> Option<usize> {
+        self.slots.iter().zip(self.tags).position(|(&used, used_tag)| used == slot && used_tag == tag)
+    }
+
+    /// A bit for each entry in use that carries this tag; written so that it compiles to vector
+    /// comparisons.
+    #[inline]
+    fn matches(&self, tag: u16) -> u32 {
+        let mut mask = 0;
+        for (position, &used) in self.tags.iter().enumerate() {
+            mask |= u32::from(used == tag && self.slots[position] != NO_SLOT) << position;
+        }
+        mask
+    }
+}
+
+/// Where an entry stands: in its home bucket, or in an overflow bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Home(u32),
+    Overflow(u32),
+}
+
+impl Index {
+    /// An empty index; it allocates nothing.
+    pub const fn new() -> Self {
+        Self { buckets: Rows::new(), overflow: Slab::new(), len: 0 }
+    }
+
+    /// Entries in the index.
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether the index has no entry.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Heap bytes taken.
+    pub fn bytes(&self) -> usize {
+        self.buckets.bytes() + self.overflow.bytes()
+    }
+
+    /// The bucket in which entries of this hash are. Finding the buckets of a whole batch and
+    /// [`touch`](Self::touch)ing them before the first search lets their cache misses overlap.
+    #[inline]
+    pub fn bucket_of(&self, hash: u64) -> BucketNumber {
+        let count = self.buckets.len();
+        let round = 1_u32 << count.checked_ilog2().unwrap_or(0);
+        let low = low_bits(hash);
+        // In the middle of a round the buckets that have split are those whose longer number exists.
+        let split = low & ((round << 1).wrapping_sub(1));
+        BucketNumber(if split < count { split } else { low & (round - 1) })
+    }
+
+    /// Loads the bucket's line; the number that comes back means nothing, but must be used for the load to
+    /// happen (add them up).
+    #[inline]
+    pub fn touch(&self, bucket: BucketNumber) -> u32 {
+        if self.buckets.is_empty() { 0 } else { self.buckets.get(bucket.0).next }
+    }
+
+    /// The slot among those of this hash for which `is_it` holds.
+    #[inline]
+    pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.find_in(self.bucket_of(hash), hash, is_it)
+    }
+
+    /// As [`find`](Self::find), with the bucket that [`bucket_of`](Self::bucket_of) gave and no insert in
+    /// between.
+    #[inline]
+    pub fn find_in(
+        &self,
+        bucket: BucketNumber,
+        hash: u64,
+        mut is_it: impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
+        if self.buckets.is_empty() {
+            return None;
+        }
+        let tag = tag_of(hash);
+        let mut bucket = self.buckets.get(bucket.0);
+        loop {
+            let mut matches = bucket.matches(tag);
+            while matches != 0 {
+                let slot = bucket.slots[matches.trailing_zeros() as usize];
+                if is_it(slot) {
+                    return Some(slot);
+                }
+                matches &= matches - 1;
+            }
+            if bucket.next == NO_SLOT {
+                return None;
+            }
+            bucket = self.overflow.get(bucket.next);
+        }
+    }
+
+    /// Adds an entry. `hash_of` gives the hash of a slot that is already in the index; it is asked in small
+    /// indexes only.
+    ///
+    /// The same slot must not be inserted twice.
+    pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
+        assert!(slot != NO_SLOT, "the last slot number means no slot");
+        if self.buckets.is_empty() {
+            self.buckets.push(Bucket::EMPTY);
+        } else if u64::from(self.len) * 2 >= u64::from(self.buckets.len()) * ENTRIES_PER_TWO_BUCKETS {
+            self.split_one(hash_of);
+        }
+        let BucketNumber(home) = self.bucket_of(hash);
+        self.place(home, tag_of(hash), slot);
+        self.len += 1;
+    }
+
+    /// Removes the entry of this slot; false if there is none.
+    pub fn remove(&mut self, hash: u64, slot: u32) -> bool {
+        if self.buckets.is_empty() || slot == NO_SLOT {
+            return false;
+        }
+        let BucketNumber(home) = self.bucket_of(hash);
+        let Some((gap, gap_position)) = self.position_of(home, tag_of(hash), slot) else {
+            return false;
+        };
+        let first_overflow = self.buckets.get(home).next;
+        let tail =
+            if first_overflow == NO_SLOT { Place::Home(home) } else { Place::Overflow(first_overflow) };
+        let tail_bucket = self.bucket_mut(tail);
+        let Some(last) = tail_bucket.last_position() else {
+            unreachable!("the entry was found, so its chain does not end with an empty bucket");
+        };
+        let moved = (tail_bucket.tags[last], tail_bucket.slots[last]);
+        tail_bucket.slots[last] = NO_SLOT;
+        let next = tail_bucket.next;
+        if (gap, gap_position) != (tail, last) {
+            let bucket = self.bucket_mut(gap);
+            (bucket.tags[gap_position], bucket.slots[gap_position]) = moved;
+        }
+        if last == 0 && first_overflow != NO_SLOT {
+            self.buckets.get_mut(home).next = next;
+            self.overflow.remove(first_overflow);
+        }
+        self.len -= 1;
+        true
+    }
+
+    /// Frees some of the index: how one that nobody reads any more goes away in bounded steps. It must not
+    /// be used after that.
+    pub fn drop_chunk(&mut self) -> Progress {
+        self.len = 0;
+        if self.buckets.drop_chunk() == Progress::More {
+            return Progress::More;
+        }
+        self.overflow.drop_chunk()
+    }
+
+    fn bucket_mut(&mut self, place: Place) -> &mut Bucket {
+        match place {
+            Place::Home(number) => self.buckets.get_mut(number),
+            Place::Overflow(number) => self.overflow.get_mut(number),
+        }
+    }
+
+    fn position_of(&self, home: u32, tag: u16, slot: u32) -> Option<(Place, usize)> {
+        let mut place = Place::Home(home);
+        let mut bucket = self.buckets.get(home);
+        loop {
+            if let Some(position) = bucket.position_of(tag, slot) {
+                return Some((place, position));
+            }
+            if bucket.next == NO_SLOT {
+                return None;
+            }
+            place = Place::Overflow(bucket.next);
+            bucket = self.overflow.get(bucket.next);
+        }
+    }
+
+    /// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
+    fn place(&mut self, home: u32, tag: u16, slot: u32) {
+        let bucket = self.buckets.get_mut(home);
+        if bucket.try_push(tag, slot) {
+            return;
+        }
+        let first_overflow = bucket.next;
+        if first_overflow != NO_SLOT && self.overflow.get_mut(first_overflow).try_push(tag, slot) {
+            return;
+        }
+        let mut fresh = Bucket { next: first_overflow, ..Bucket::EMPTY };
+        assert!(fresh.try_push(tag, slot), "an empty bucket has room");
+        self.buckets.get_mut(home).next = self.overflow.insert(fresh);
+    }
+
+    /// Splits the next bucket of the round in two by one more bit of the hash.
+    fn split_one(&mut self, hash_of: impl Fn(u32) -> u64) {
+        let level = self.buckets.len().ilog2();
+        let upper = self.buckets.push(Bucket::EMPTY);
+        let lower = upper - (1 << level);
+        let in_tag = (TAG_SHIFT..TAG_SHIFT + u16::BITS).contains(&level);
+        let mut chain = std::mem::replace(self.buckets.get_mut(lower), Bucket::EMPTY);
+        loop {
+            for (tag, slot) in chain.entries() {
+                let goes_up = if in_tag {
+                    tag >> (level - TAG_SHIFT) & 1 == 1
+                } else {
+                    hash_of(slot) >> level & 1 == 1
+                };
+                self.place(if goes_up { upper } else { lower }, tag, slot);
+            }
+            if chain.next == NO_SLOT {
+                return;
+            }
+            chain = self.overflow.remove(chain.next);
+        }
+    }
+}
+
+fn tag_of(hash: u64) -> u16 {
+    u16::try_from(hash >> TAG_SHIFT & u64::from(u16::MAX)).unwrap_or(u16::MAX)
+}
+
+fn low_bits(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
