@@ -16,7 +16,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0_u32..300).prop_map(Step::Push),
+        4 => (0_u32..300).prop_map(Step::Push),
+        8 => (0_u32..2).prop_map(Step::Push),
         1 => (0_u32..40, 0_u32..50).prop_map(|(ahead, budget)| Step::Take { ahead, budget }),
         6 => (1_u32..300, any::<u64>()).prop_map(|(ahead, hash)| Step::AddHash(ahead, hash)),
         3 => any::<usize>().prop_map(Step::SubHash),

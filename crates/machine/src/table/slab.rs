@@ -3,14 +3,15 @@
 //!
 //! A snapshot copies no chunk. The first change of a record that the walk has not reached yet puts the *old
 //! value of that record* aside, so one change costs one record however scattered the changes are; a copy
-//! per chunk would make a batch of scattered changes copy half the state at once.
+//! per chunk would make a batch of scattered changes copy half the state at once. The next step of the walk
+//! visits what was put aside before it goes on, so no more is ever held than was changed between two steps
+//! (if a step's budget is larger than that).
 //!
 //! ```text
 //! slots of the mark: [ visited | first change puts the old value aside ] slots made after the mark
 //!                              ^ cursor                                ^ cursor + slots_left
 //! ```
-//! Within a chunk the walk visits what is unchanged in place, then what was put aside, then frees it. The
-//! order of visits means nothing.
+//! The order of visits means nothing.
 //!
 //! Not for order: slots are reused last-in first-out, and no outcome may depend on them.
 
@@ -33,45 +34,25 @@ pub struct Slab<T: Copy> {
 #[derive(Debug)]
 struct Walk<T: Copy> {
     active: bool,
-    /// Slots of the mark below this one are visited, or put aside in their chunk's `saved`.
+    /// Slots of the mark below this one are visited.
     cursor: u32,
     /// Slots of the mark from the cursor on.
     slots_left: u32,
-    /// The chunk being walked; all before it are done, what was put aside included.
-    chunk: u32,
-    /// What was put aside, by chunk of the mark.
-    saved: Vec<Option<Box<Saved<T>>>>,
-    saved_bytes: usize,
+    /// One bit per slot of the mark: changed since, before the walk came. A slot that is not is as it was.
+    changed: Vec<u64>,
+    /// What changed slots held at the mark, to be visited next.
+    saved: Rows<T>,
 }
 
-/// What a chunk was at the mark, where it differs from what it is now.
-#[derive(Debug)]
-struct Saved<T: Copy> {
-    /// Liveness bits at the mark.
-    live: Box<[u64]>,
-    /// Slots changed since the mark.
-    changed: Box<[u64]>,
-    /// Old values of the changed slots that were live at the mark.
-    old: Vec<T>,
-}
-
-impl<T: Copy> Saved<T> {
-    fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of_val(&*self.live)
-            + size_of_val(&*self.changed)
-            + self.old.capacity() * size_of::<T>()
-    }
+impl<T: Copy> Walk<T> {
+    const NONE: Self =
+        Self { active: false, cursor: 0, slots_left: 0, changed: Vec::new(), saved: Rows::new() };
 }
 
 impl<T: Copy> Slab<T> {
-    const WORDS_PER_CHUNK: u32 = Rows::<T>::CHUNK_ROWS / u64::BITS;
-
     /// An empty slab; it allocates nothing.
     pub const fn new() -> Self {
-        let walk =
-            Walk { active: false, cursor: 0, slots_left: 0, chunk: 0, saved: Vec::new(), saved_bytes: 0 };
-        Self { rows: Rows::new(), live: Rows::new(), free: Rows::new(), len: 0, walk }
+        Self { rows: Rows::new(), live: Rows::new(), free: Rows::new(), len: 0, walk: Walk::NONE }
     }
 
     /// Records in the slab.
@@ -140,24 +121,18 @@ impl<T: Copy> Slab<T> {
         slots.map(|slot| (slot, self.rows.get(slot)))
     }
 
-    /// Heap bytes taken, those put aside for a snapshot included.
+    /// Heap bytes taken, those of a snapshot under way included.
     pub fn bytes(&self) -> usize {
-        self.rows.bytes()
-            + self.live.bytes()
-            + self.free.bytes()
-            + self.saved_bytes()
-            + self.walk.saved.capacity() * size_of::<Option<Box<Saved<T>>>>()
+        self.rows.bytes() + self.live.bytes() + self.free.bytes() + self.snapshot_bytes()
     }
 
-    /// Marks this instant: the walk of [`copy_next`](Self::copy_next) visits the records as they are now.
-    /// One snapshot at a time.
+    /// Marks this instant: the walk of [`copy_next`](Self::copy_next) visits the records as they are now. One
+    /// snapshot at a time.
     pub fn begin_snapshot(&mut self) {
         assert!(!self.walk.active, "one snapshot at a time");
-        let slots = self.rows.len();
-        let chunks = slots.div_ceil(Rows::<T>::CHUNK_ROWS) as usize;
-        let mut saved = Vec::with_capacity(chunks);
-        saved.resize_with(chunks, || None);
-        self.walk = Walk { active: true, cursor: 0, slots_left: slots, chunk: 0, saved, saved_bytes: 0 };
+        // Zeroed memory comes from the system page by page as it is touched, so this is no pause.
+        let changed = vec![0; self.live.len() as usize];
+        self.walk = Walk { active: true, slots_left: self.rows.len(), changed, ..Walk::NONE };
     }
 
     /// Whether a snapshot is under way.
@@ -165,47 +140,48 @@ impl<T: Copy> Slab<T> {
         self.walk.active
     }
 
-    /// Bytes put aside for the snapshot under way: what a caller watches to walk faster.
-    pub const fn saved_bytes(&self) -> usize {
-        self.walk.saved_bytes
+    /// Records put aside that the next steps of the walk visit first: a caller that sees them pile up gives
+    /// larger budgets.
+    pub const fn saved_len(&self) -> u32 {
+        self.walk.saved.len()
     }
 
-    /// Visits up to `budget` records as they were at the mark (64 empty slots cost as much as one record).
-    /// `Done` ends the snapshot.
+    /// Heap bytes that the snapshot under way takes: a bit per slot, and what is put aside.
+    pub fn snapshot_bytes(&self) -> usize {
+        size_of_val(&*self.walk.changed) + self.walk.saved.bytes()
+    }
+
+    /// Visits up to `budget` records as they were at the mark (64 slots with nothing to visit cost as much as
+    /// one record). `Done` ends the snapshot.
     ///
-    /// To give a snapshot up, walk on with a visitor that does nothing: that frees what was put aside in
-    /// bounded steps too.
+    /// To give a snapshot up, walk on with a visitor that does nothing.
     pub fn copy_next(&mut self, budget: u32, visit: &mut impl FnMut(&T)) -> Progress {
         let mut left = budget;
-        while (self.walk.chunk as usize) < self.walk.saved.len() {
-            if left == 0 {
-                return Progress::More;
-            }
-            let slots_end = self.walk.cursor + self.walk.slots_left;
-            let chunk_end = slots_end.min((self.walk.chunk + 1).saturating_mul(Rows::<T>::CHUNK_ROWS));
-            left = if self.walk.cursor < chunk_end {
-                self.visit_word_in_place(chunk_end, left, visit)
+        while left > 0 {
+            if let Some(record) = self.walk.saved.pop() {
+                visit(&record);
+                left -= 1;
+            } else if self.walk.slots_left > 0 {
+                left = self.visit_word_in_place(left, visit);
             } else {
-                self.visit_saved(left, visit)
-            };
+                break;
+            }
         }
-        self.walk =
-            Walk { active: false, cursor: 0, slots_left: 0, chunk: 0, saved: Vec::new(), saved_bytes: 0 };
+        if self.walk.slots_left > 0 || !self.walk.saved.is_empty() {
+            return Progress::More;
+        }
+        self.walk = Walk::NONE;
         Progress::Done
     }
 
     /// Visits what is unchanged in the word of slots under the cursor; returns the budget that is left.
-    fn visit_word_in_place(&mut self, chunk_end: u32, budget: u32, visit: &mut impl FnMut(&T)) -> u32 {
+    fn visit_word_in_place(&mut self, budget: u32, visit: &mut impl FnMut(&T)) -> u32 {
         let cursor = self.walk.cursor;
+        let slots_end = cursor + self.walk.slots_left;
         let word_start = cursor - cursor % u64::BITS;
-        let word_end = chunk_end.min(word_start.saturating_add(u64::BITS));
-        let mut pending = match &self.walk.saved[self.walk.chunk as usize] {
-            Some(saved) => {
-                let word = (word_of(cursor) % Self::WORDS_PER_CHUNK) as usize;
-                saved.live[word] & !saved.changed[word]
-            }
-            None => *self.live.get(word_of(cursor)),
-        };
+        let word_end = slots_end.min(word_start.saturating_add(u64::BITS));
+        // An unchanged slot holds a record now if and only if it did at the mark.
+        let mut pending = self.live.get(word_of(cursor)) & !self.walk.changed[word_of(cursor) as usize];
         pending &= u64::MAX << (cursor - word_start);
         pending &= u64::MAX >> (u64::BITS - (word_end - word_start));
         if pending == 0 {
@@ -226,27 +202,6 @@ impl<T: Copy> Slab<T> {
         left
     }
 
-    /// Visits what was put aside in the current chunk, frees it when nothing is left of it, and goes to the
-    /// next chunk.
-    fn visit_saved(&mut self, budget: u32, visit: &mut impl FnMut(&T)) -> u32 {
-        let mut left = budget;
-        let entry = &mut self.walk.saved[self.walk.chunk as usize];
-        if let Some(saved) = entry {
-            while left > 0 {
-                let Some(record) = saved.old.pop() else { break };
-                visit(&record);
-                left -= 1;
-            }
-            if !saved.old.is_empty() {
-                return left;
-            }
-            self.walk.saved_bytes -= saved.bytes();
-            *entry = None;
-        }
-        self.walk.chunk += 1;
-        left
-    }
-
     fn advance_to(&mut self, cursor: u32) {
         self.walk.slots_left -= cursor - self.walk.cursor;
         self.walk.cursor = cursor;
@@ -259,29 +214,18 @@ impl<T: Copy> Slab<T> {
         }
     }
 
-    /// Puts the record of a slot of the mark aside, if this is its first change.
+    /// Puts the record of a slot of the mark aside, if this is its first change and it held one.
     #[cold]
     #[inline(never)]
     fn save(&mut self, slot: u32) {
-        let chunk = slot >> Rows::<T>::CHUNK_SHIFT;
-        let entry = &mut self.walk.saved[chunk as usize];
-        let bytes_before = entry.as_ref().map_or(0, |saved| saved.bytes());
-        let first_word = chunk * Self::WORDS_PER_CHUNK;
-        let live = &self.live;
-        let saved = entry.get_or_insert_with(|| {
-            let words = first_word..live.len().min(first_word + Self::WORDS_PER_CHUNK);
-            let live: Box<[u64]> = words.map(|word| *live.get(word)).collect();
-            let changed = vec![0; live.len()].into_boxed_slice();
-            Box::new(Saved { live, changed, old: Vec::new() })
-        });
-        let word = (word_of(slot) - first_word) as usize;
-        if saved.changed[word] & bit_of(slot) == 0 {
-            saved.changed[word] |= bit_of(slot);
-            if saved.live[word] & bit_of(slot) != 0 {
-                saved.old.push(*self.rows.get(slot));
-            }
+        let changed = &mut self.walk.changed[word_of(slot) as usize];
+        if *changed & bit_of(slot) != 0 {
+            return;
         }
-        self.walk.saved_bytes += saved.bytes() - bytes_before;
+        *changed |= bit_of(slot);
+        if self.contains(slot) {
+            self.walk.saved.push(*self.rows.get(slot));
+        }
     }
 
     /// Frees some of the slab, records included: how one that nobody reads any more goes away in bounded
