@@ -40,14 +40,8 @@ impl BatchHeader {
         let mut bytes = [0; BATCH_HEADER_BYTES];
         bytes[0..2].copy_from_slice(&BATCH_VERSION.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.count.to_le_bytes());
-        let words = [
-            self.writer,
-            self.session,
-            self.number,
-            self.proposed.0,
-            self.applied_op,
-            self.applied_digest,
-        ];
+        let words =
+            [self.writer, self.session, self.number, self.proposed.0, self.applied_op, self.applied_digest];
         for (at, word) in words.into_iter().enumerate() {
             bytes[8 + at * 8..16 + at * 8].copy_from_slice(&word.to_le_bytes());
         }
@@ -101,12 +95,11 @@ pub fn split_records(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], BadFiel
         if rest.is_empty() {
             return None;
         }
-        let (record, tail) = match record_length(rest) {
-            Ok(length) => rest.split_at(length),
-            Err(_) => {
-                rest = &[];
-                return Some(Err(BadField::new("batch.records", "hold a record whose length cannot be right")));
-            }
+        let (record, tail) = if let Ok(length) = record_length(rest) {
+            rest.split_at(length)
+        } else {
+            rest = &[];
+            return Some(Err(BadField::new("batch.records", "hold a record whose length cannot be right")));
         };
         rest = tail;
         Some(Ok(record))

@@ -6,7 +6,7 @@
 //! is append-only behind a version number.
 
 use crate::error::BadField;
-use crate::limits::FRAME_BODY_BYTES_MAX;
+use crate::limits::{COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX};
 use wincode::config::{Configuration, DEFAULT_PREALLOCATION_SIZE_LIMIT};
 use wincode::int_encoding::{FixInt, LittleEndian};
 use wincode::len::BincodeLen;
@@ -23,6 +23,11 @@ pub type ColdConfig = Configuration<
     u32,
     FRAME_BODY_BYTES_MAX,
 >;
+
+/// The configuration of cold command bodies: the same bytes, but no length in them may ask for more memory
+/// than one command record could fill, because a frame may hold thousands of records that lie.
+pub type BodyConfig =
+    Configuration<true, COMMAND_BYTES_MAX, BincodeLen, LittleEndian, FixInt, u32, COMMAND_BYTES_MAX>;
 
 const COLD: ColdConfig = Configuration::default().with_deserialization_size_limit::<FRAME_BODY_BYTES_MAX>();
 
@@ -51,8 +56,25 @@ where
     if bytes.len() > FRAME_BODY_BYTES_MAX {
         return Err(BadField::new("body", "must not be longer than a frame"));
     }
-    wincode::config::deserialize_exact(bytes, COLD)
-        .map_err(|_| BadField::new("body", "must be this message in the bincode format of PROTOCOL.md, no byte more"))
+    wincode::config::deserialize_exact(bytes, COLD).map_err(|_| {
+        BadField::new("body", "must be this message in the bincode format of PROTOCOL.md, no byte more")
+    })
+}
+
+/// Decodes the body of a cold command, which must fill `bytes` exactly.
+///
+/// # Errors
+/// [`BadField`] when bytes are missing, left over, or do not encode a value of this type.
+pub(crate) fn decode_body<'de, T>(bytes: &'de [u8]) -> Result<T, BadField>
+where
+    T: SchemaRead<'de, BodyConfig, Dst = T>,
+{
+    let config: BodyConfig = Configuration::default()
+        .with_preallocation_size_limit::<COMMAND_BYTES_MAX>()
+        .with_deserialization_size_limit::<COMMAND_BYTES_MAX>();
+    wincode::config::deserialize_exact(bytes, config).map_err(|_| {
+        BadField::new("body", "must be this command in the bincode format of PROTOCOL.md, no byte more")
+    })
 }
 
 /// Reads fixed-width little-endian fields one after the other; each failure names its field.

@@ -146,7 +146,10 @@ fn parse_header(
     };
     let count = u16::from_le_bytes([bytes[20], bytes[21]]);
     if usize::from(count) > FRAME_COUNT_MAX {
-        return Err(FrameError::TooMany { got: count, max: u16::try_from(FRAME_COUNT_MAX).unwrap_or(u16::MAX) });
+        return Err(FrameError::TooMany {
+            got: count,
+            max: u16::try_from(FRAME_COUNT_MAX).unwrap_or(u16::MAX),
+        });
     }
     if bytes[22..24] != [0, 0] {
         return Err(FrameError::Body("reserved header bytes are not zero"));
@@ -203,7 +206,11 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let mut out = Vec::new();
-        append(Header { kind: FrameKind::Commands, request: 7, deadline_ms: 250, count: 1 }, b"body bytes", &mut out);
+        append(
+            Header { kind: FrameKind::Commands, request: 7, deadline_ms: 250, count: 1 },
+            b"body bytes",
+            &mut out,
+        );
         out
     }
 

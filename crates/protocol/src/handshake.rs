@@ -20,7 +20,12 @@ impl Hello {
     /// The hello of this version.
     #[must_use]
     pub fn new(client: &str) -> Self {
-        Self { version_min: PROTOCOL_VERSION, version_max: PROTOCOL_VERSION, features: 0, client: client.to_owned() }
+        Self {
+            version_min: PROTOCOL_VERSION,
+            version_max: PROTOCOL_VERSION,
+            features: 0,
+            client: client.to_owned(),
+        }
     }
 
     /// The version that both speak, if there is one.

@@ -6,7 +6,7 @@
 use crate::error::BadField;
 use std::fmt;
 
-/// The client-made 128-bit identity of one mutation, in UUIDv7 layout (RFC 9562, section 5.7).
+/// The client-made 128-bit identity of one mutation, in `UUIDv7` layout (RFC 9562, section 5.7).
 ///
 /// The upper 48 bits are the client's time in milliseconds since the Unix epoch. The server files outcomes
 /// by that time, which is why a late retry can never execute twice.
@@ -17,10 +17,10 @@ impl CommandId {
     /// The id of commands that no client sent (ticks).
     pub const NONE: Self = Self(0);
 
-    /// Takes a number whose layout is that of a UUIDv7.
+    /// Takes a number whose layout is that of a `UUIDv7`.
     ///
     /// # Errors
-    /// [`BadField`] when version or variant bits differ from UUIDv7.
+    /// [`BadField`] when version or variant bits differ from `UUIDv7`.
     pub fn new(value: u128) -> Result<Self, BadField> {
         let version = (value >> 76) & 0xF;
         let variant = (value >> 62) & 0b11;
@@ -43,9 +43,7 @@ impl CommandId {
     /// The client's time in the id, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn client_time_ms(self) -> u64 {
-        // The shift leaves 48 bits, so nothing is lost.
-        let [a, b, c, d, e, f, g, h, ..] = (self.0 >> 80).to_le_bytes();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        low_half(self.0 >> 80)
     }
 
     /// The id as a number, most significant bits first in time.
@@ -57,9 +55,7 @@ impl CommandId {
     /// A well-mixed 64-bit hash of the id, equal on every machine (murmur3's finaliser over both halves).
     #[must_use]
     pub const fn hash64(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0.to_le_bytes();
-        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let high = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+        let (low, high) = (low_half(self.0), low_half(self.0 >> 64));
         let mut x = low ^ high.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         x = (x ^ (x >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
         x = (x ^ (x >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
@@ -77,6 +73,14 @@ impl CommandId {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_le_bytes(bytes).swap_bytes())
+    }
+}
+
+/// The lower 64 bits.
+const fn low_half(value: u128) -> u64 {
+    match value.to_le_bytes().first_chunk::<8>() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => 0,
     }
 }
 

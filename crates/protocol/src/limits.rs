@@ -42,7 +42,8 @@ pub const LINE_QUANTITY_MAX: i64 = 1_000_000_000_000;
 /// Largest time-to-live that fits the wire, in milliseconds; the machine's own bounds are tighter.
 pub const TTL_MS_MAX: u32 = u32::MAX;
 
-const _: () = assert!(LINE_QUANTITY_MAX * 256 <= QUANTITY_MAX, "a whole cart of one SKU must stay a valid quantity");
+const _: () =
+    assert!(LINE_QUANTITY_MAX * 256 <= QUANTITY_MAX, "a whole cart of one SKU must stay a valid quantity");
 const _: () = assert!(COMMAND_BYTES_MAX <= 65_535, "a command's length field has 16 bits");
 const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_BODY_BYTES_MAX, "one command must fit a frame");
 const _: () = assert!(

@@ -14,7 +14,19 @@ pub const NARROW_BYTES: usize = 8;
 pub const WIDE_BYTES: usize = 12;
 
 /// One line: so many ten-thousandths of one SKU, always positive.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Hash,
+    Default,
+    wincode::SchemaRead,
+    wincode::SchemaWrite,
+)]
 pub struct Line {
     /// What.
     pub sku: SkuId,
@@ -84,12 +96,13 @@ impl<'a> Lines<'a> {
         match self {
             Self::Slice(lines) => lines.get(at).copied(),
             Self::Packed { bytes, wide: false } => {
-                let [a, b, c, d, e, f, g, h] = *bytes.get(at * NARROW_BYTES..)?.first_chunk::<NARROW_BYTES>()?;
-                let raw = i64::from(u32::from_le_bytes([e, f, g, h]));
-                Some(Line::new(SkuId(u32::from_le_bytes([a, b, c, d])), Quantity::from_raw(raw).ok()?))
+                let chunk = bytes.get(at.checked_mul(NARROW_BYTES)?..)?.first_chunk::<NARROW_BYTES>()?;
+                let (sku, quantity) = (chunk.first_chunk::<4>()?, chunk.last_chunk::<4>()?);
+                let quantity = Quantity::from_raw(i64::from(u32::from_le_bytes(*quantity))).ok()?;
+                Some(Line::new(SkuId(u32::from_le_bytes(*sku)), quantity))
             }
             Self::Packed { bytes, wide: true } => {
-                let chunk = bytes.get(at * WIDE_BYTES..)?.first_chunk::<WIDE_BYTES>()?;
+                let chunk = bytes.get(at.checked_mul(WIDE_BYTES)?..)?.first_chunk::<WIDE_BYTES>()?;
                 let (sku, quantity) = (chunk.first_chunk::<4>()?, chunk.last_chunk::<8>()?);
                 // A raw value out of bounds is mapped to zero, which `parse` refuses.
                 let quantity = Quantity::from_raw(i64::from_le_bytes(*quantity)).unwrap_or_default();
@@ -153,12 +166,12 @@ pub(crate) fn check_quantity(raw: i64) -> Result<(), BadField> {
     }
 }
 
-/// Checks how many lines a command has.
-pub(crate) fn check_count(count: usize, least: usize) -> Result<(), BadField> {
+/// Checks how many lines or parts a command has.
+pub(crate) fn check_count(field: &'static str, count: usize, least: usize) -> Result<(), BadField> {
     if count < least {
-        Err(BadField::new("lines", "must hold at least one line"))
+        Err(BadField::new(field, "must hold at least one entry"))
     } else if count > LINES_MAX {
-        Err(BadField::new("lines", "must hold at most 256 lines"))
+        Err(BadField::new(field, "must hold at most 256 entries"))
     } else {
         Ok(())
     }

@@ -66,11 +66,11 @@ codes! {
     NoSourceInStock = 33, "no_source_in_stock", "There are no source items with the in stock status.";
     /// No linked source has a source item of the SKU.
     NotAssigned = 34, "not_assigned", "The requested sku is not assigned to given stock.";
-    /// Fewer than min_sale_qty.
+    /// Fewer than `min_sale_qty`.
     BelowMinSale = 35, "below_min_sale", "The quantity is below the fewest units that may be purchased.";
-    /// More than max_sale_qty.
+    /// More than `max_sale_qty`.
     AboveMaxSale = 36, "above_max_sale", "The quantity exceeds the most units allowed in a cart.";
-    /// Not a multiple of qty_increments.
+    /// Not a multiple of `qty_increments`.
     NotAnIncrement = 37, "not_an_increment", "The product is sold only in multiples of its increment.";
     /// Parts of a unit of a SKU sold whole.
     DecimalsNotAllowed = 38, "decimals_not_allowed", "The product cannot be sold in parts of a unit.";
@@ -183,7 +183,8 @@ pub struct GrantedLine {
     pub quantity: Quantity,
 }
 
-/// What some outcomes add to code and value. Variants are append-only.
+/// What some outcomes add to code and value. Variants are append-only. Whoever makes one bounds its list:
+/// a detail beyond [`DETAIL_BYTES_MAX`] is our own bug.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum Detail {
     /// Nothing.
@@ -302,16 +303,27 @@ impl Outcome {
         let flags = reader.u8("outcome.flags")?;
         let value = reader.u32("outcome.value")?;
         let op = reader.u64("outcome.op")?;
-        let detail = if flags & FLAG_DETAIL == 0 {
-            Detail::None
-        } else {
-            let length = usize::from(reader.u16("outcome.detail")?);
-            decode_cold(reader.take(length, "outcome.detail")?)?
-        };
+        if flags & !(FLAG_REPLAYED | FLAG_RECORDED | FLAG_DETAIL) != 0 {
+            return Err(BadField::new("outcome.flags", "has a bit set that means nothing"));
+        }
+        let detail = if flags & FLAG_DETAIL == 0 { Detail::None } else { decode_detail(reader)? };
         let replayed = flags & FLAG_REPLAYED != 0;
         let recorded = flags & FLAG_RECORDED != 0;
         Ok((index, Self { code, replayed, recorded, value, op, detail }))
     }
+}
+
+/// Reads the detail that a flag announces: bounded, and not the empty one, which has no bytes.
+fn decode_detail(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
+    let length = usize::from(reader.u16("outcome.detail")?);
+    if length > DETAIL_BYTES_MAX {
+        return Err(BadField::new("outcome.detail", "must be at most 32 KiB"));
+    }
+    let detail = Detail::decode(reader.take(length, "outcome.detail")?)?;
+    if detail == Detail::None {
+        return Err(BadField::new("outcome.detail", "must not be announced when there is none"));
+    }
+    Ok(detail)
 }
 
 impl Detail {

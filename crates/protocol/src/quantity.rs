@@ -5,7 +5,9 @@ use crate::limits::{QUANTITY_MAX, QUANTITY_SCALE};
 use std::fmt;
 
 /// A count of ten-thousandths of a unit. Arithmetic is checked: what leaves ±[`QUANTITY_MAX`] is refused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite,
+)]
 pub struct Quantity(i64);
 
 impl Quantity {
@@ -100,7 +102,8 @@ impl std::str::FromStr for Quantity {
         }
         let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| bad())? };
         let part: i64 = format!("{part:0<4}").parse().map_err(|_| bad())?;
-        let magnitude = whole.checked_mul(QUANTITY_SCALE).and_then(|w| w.checked_add(part)).ok_or_else(bad)?;
+        let magnitude =
+            whole.checked_mul(QUANTITY_SCALE).and_then(|w| w.checked_add(part)).ok_or_else(bad)?;
         Self::from_raw(if negative { -magnitude } else { magnitude })
     }
 }

@@ -3,7 +3,7 @@
 //! Questions change nothing, take no id and are answered from the applied state between batches, in
 //! bounded slices: a list comes with a cursor.
 
-use crate::command::{BackorderMode, SkuKind, SourceDefinition, Sharing};
+use crate::command::{BackorderMode, Sharing, SkuKind, SourceDefinition};
 use crate::id::{ChannelId, SkuId, SourceId, StockId};
 use crate::quantity::Quantity;
 use wincode::{SchemaRead, SchemaWrite};
@@ -159,7 +159,7 @@ impl ReservationState {
 pub struct ReservationLine {
     /// What.
     pub sku: SkuId,
-    /// Whether it counts (manage_stock was on at the grant).
+    /// Whether it counts (`manage_stock` was on at the grant).
     pub counts: bool,
     /// Granted at the reserve.
     pub granted: Quantity,

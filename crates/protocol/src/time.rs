@@ -3,12 +3,36 @@
 use std::fmt;
 
 /// Milliseconds since the Unix epoch.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, wincode::SchemaRead, wincode::SchemaWrite)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Debug,
+    wincode::SchemaRead,
+    wincode::SchemaWrite,
+)]
 pub struct Timestamp(pub u64);
 
 /// A deadline in whole seconds since the Unix epoch; 0 means none. A hold whose deadline is at or before
 /// an op's time counts nothing from that op on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, wincode::SchemaRead, wincode::SchemaWrite)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Debug,
+    wincode::SchemaRead,
+    wincode::SchemaWrite,
+)]
 pub struct Deadline(pub u32);
 
 impl Timestamp {

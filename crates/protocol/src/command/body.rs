@@ -3,7 +3,7 @@
 use super::catalog::LinkDefinition;
 use super::hot::{PART_BYTES, Parts};
 use super::{Command, Extend, Kind, Refund, Release, Replace, Reserve, Sell, Ship, Target};
-use crate::codec::{Reader, decode_cold, encode_cold};
+use crate::codec::{Reader, decode_body, encode_cold};
 use crate::error::BadField;
 use crate::id::{ChannelId, CommandId, ReservationId, SourceId, StockId};
 use crate::limits::REFERENCE_BYTES_MAX;
@@ -15,12 +15,14 @@ const HAS_TTL: u8 = 1 << 2;
 const HAS_OWNER: u8 = 1 << 3;
 const HAS_REFERENCE: u8 = 1 << 4;
 const WIDE: u8 = 1 << 5;
-/// Takes the place of BEST_EFFORT in commands that move goods.
+/// Takes the place of `BEST_EFFORT` in commands that move goods.
 const FORCED: u8 = 1 << 1;
 
-pub(super) fn decode<'a>(kind: Kind, flags: u8, reader: Reader<'a>) -> Result<Command<'a>, BadField> {
+pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
     let allowed = match kind {
-        Kind::Reserve | Kind::Replace => BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE,
+        Kind::Reserve | Kind::Replace => {
+            BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE
+        }
         Kind::Sell => BY_CHANNEL | FORCED | HAS_OWNER | HAS_REFERENCE | WIDE,
         Kind::Ship => FORCED | WIDE,
         Kind::Release => WIDE,
@@ -75,20 +77,20 @@ pub(super) fn decode<'a>(kind: Kind, flags: u8, reader: Reader<'a>) -> Result<Co
 
 fn decode_catalog(kind: Kind, bytes: &[u8]) -> Result<Command<'static>, BadField> {
     let command = match kind {
-        Kind::Count => Command::Count(decode_cold(bytes)?),
-        Kind::Adjust => Command::Adjust(decode_cold(bytes)?),
-        Kind::Transfer => Command::Transfer(decode_cold(bytes)?),
-        Kind::DefineSource => Command::DefineSource(Box::new(decode_cold(bytes)?)),
-        Kind::DefineStock => Command::DefineStock(decode_cold(bytes)?),
-        Kind::DefineSku => Command::DefineSku(decode_cold(bytes)?),
-        Kind::Link => Command::Link(decode_cold::<LinkDefinition>(bytes)?),
-        Kind::Unlink => Command::Unlink(decode_cold(bytes)?),
-        Kind::Channel => Command::Channel(decode_cold(bytes)?),
-        Kind::Settings => Command::Settings(Box::new(decode_cold(bytes)?)),
-        Kind::Quota => Command::Quota(decode_cold(bytes)?),
-        Kind::Configure => Command::Configure(Box::new(decode_cold(bytes)?)),
-        Kind::Mark => Command::Mark(decode_cold(bytes)?),
-        Kind::ActivateRules => Command::ActivateRules(decode_cold(bytes)?),
+        Kind::Count => Command::Count(decode_body(bytes)?),
+        Kind::Adjust => Command::Adjust(decode_body(bytes)?),
+        Kind::Transfer => Command::Transfer(decode_body(bytes)?),
+        Kind::DefineSource => Command::DefineSource(Box::new(decode_body(bytes)?)),
+        Kind::DefineStock => Command::DefineStock(decode_body(bytes)?),
+        Kind::DefineSku => Command::DefineSku(decode_body(bytes)?),
+        Kind::Link => Command::Link(decode_body::<LinkDefinition>(bytes)?),
+        Kind::Unlink => Command::Unlink(decode_body(bytes)?),
+        Kind::Channel => Command::Channel(decode_body(bytes)?),
+        Kind::Settings => Command::Settings(Box::new(decode_body(bytes)?)),
+        Kind::Quota => Command::Quota(decode_body(bytes)?),
+        Kind::Configure => Command::Configure(Box::new(decode_body(bytes)?)),
+        Kind::Mark => Command::Mark(decode_body(bytes)?),
+        Kind::ActivateRules => Command::ActivateRules(decode_body(bytes)?),
         Kind::Reserve
         | Kind::Confirm
         | Kind::Release
@@ -128,7 +130,7 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
         }
         Command::Sell(sell) => return encode_sell(sell, out),
         Command::Refund(refund) => {
-            check_count(refund.parts.len(), 1)?;
+            check_count("parts", refund.parts.len(), 1)?;
             out.extend_from_slice(&refund.reservation.0.to_bytes());
             push_count(refund.parts.len(), out)?;
             refund.parts.pack(out);
@@ -155,7 +157,11 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
 
 fn decode_target(flags: u8, reader: &mut Reader<'_>) -> Result<Target, BadField> {
     let number = reader.u32("target")?;
-    Ok(if flags & BY_CHANNEL == 0 { Target::Stock(StockId(number)) } else { Target::Channel(ChannelId(number)) })
+    Ok(if flags & BY_CHANNEL == 0 {
+        Target::Stock(StockId(number))
+    } else {
+        Target::Channel(ChannelId(number))
+    })
 }
 
 fn encode_target(target: Target, out: &mut Vec<u8>) -> u8 {
@@ -174,7 +180,7 @@ fn push_count(count: usize, out: &mut Vec<u8>) -> Result<(), BadField> {
 }
 
 fn encode_lines(lines: Lines<'_>, least: usize, out: &mut Vec<u8>) -> Result<u8, BadField> {
-    check_count(lines.len(), least)?;
+    check_count("lines", lines.len(), least)?;
     push_count(lines.len(), out)?;
     pack_lines(lines, out)
 }
@@ -196,7 +202,7 @@ fn decode_lines<'a>(flags: u8, count: usize, reader: &mut Reader<'a>) -> Result<
 
 fn decode_counted_lines<'a>(flags: u8, least: usize, reader: &mut Reader<'a>) -> Result<Lines<'a>, BadField> {
     let count = usize::from(reader.u16("lines")?);
-    check_count(count, least)?;
+    check_count("lines", count, least)?;
     decode_lines(flags, count, reader)
 }
 
@@ -227,7 +233,8 @@ fn encode_owner_and_reference(owner: u64, reference: &str, out: &mut Vec<u8>) ->
         out.extend_from_slice(&owner.to_le_bytes());
     }
     if !reference.is_empty() {
-        let length = u8::try_from(reference.len()).ok().filter(|length| usize::from(*length) <= REFERENCE_BYTES_MAX);
+        let length =
+            u8::try_from(reference.len()).ok().filter(|length| usize::from(*length) <= REFERENCE_BYTES_MAX);
         out.push(length.ok_or(BadField::new("reference", "must be at most 32 bytes"))?);
         out.extend_from_slice(reference.as_bytes());
         flags |= HAS_REFERENCE;
@@ -235,10 +242,10 @@ fn encode_owner_and_reference(owner: u64, reference: &str, out: &mut Vec<u8>) ->
     Ok(flags)
 }
 
-fn decode_reserve<'a>(flags: u8, mut reader: Reader<'a>) -> Result<Reserve<'a>, BadField> {
+fn decode_reserve(flags: u8, mut reader: Reader<'_>) -> Result<Reserve<'_>, BadField> {
     let target = decode_target(flags, &mut reader)?;
     let count = usize::from(reader.u16("lines")?);
-    check_count(count, 1)?;
+    check_count("lines", count, 1)?;
     let ttl_ms = if flags & HAS_TTL == 0 { None } else { Some(reader.u32("ttl_ms")?) };
     let owner = decode_owner(flags, &mut reader)?;
     let reference = decode_reference(flags, &mut reader)?;
@@ -248,7 +255,7 @@ fn decode_reserve<'a>(flags: u8, mut reader: Reader<'a>) -> Result<Reserve<'a>, 
 }
 
 fn encode_reserve(reserve: &Reserve<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
-    check_count(reserve.lines.len(), 1)?;
+    check_count("lines", reserve.lines.len(), 1)?;
     let mut flags = encode_target(reserve.target, out);
     push_count(reserve.lines.len(), out)?;
     if let Some(ttl_ms) = reserve.ttl_ms {
@@ -298,7 +305,7 @@ fn decode_sell(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadFiel
     let target = decode_target(flags, &mut reader)?;
     let source = SourceId(reader.u32("source")?);
     let count = usize::from(reader.u16("lines")?);
-    check_count(count, 1)?;
+    check_count("lines", count, 1)?;
     let owner = decode_owner(flags, &mut reader)?;
     let reference = decode_reference(flags, &mut reader)?;
     let lines = decode_lines(flags, count, &mut reader)?;
@@ -307,7 +314,7 @@ fn decode_sell(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadFiel
 }
 
 fn encode_sell(sell: &Sell<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
-    check_count(sell.lines.len(), 1)?;
+    check_count("lines", sell.lines.len(), 1)?;
     let mut flags = encode_target(sell.target, out);
     out.extend_from_slice(&sell.source.0.to_le_bytes());
     push_count(sell.lines.len(), out)?;
@@ -319,7 +326,7 @@ fn encode_sell(sell: &Sell<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
 fn decode_refund(mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
     let reservation = decode_reservation(&mut reader)?;
     let count = usize::from(reader.u16("parts")?);
-    check_count(count, 1)?;
+    check_count("parts", count, 1)?;
     let parts = Parts::parse(reader.take(count * PART_BYTES, "parts")?)?;
     reader.finish()?;
     Ok(Command::Refund(Refund { reservation, parts }))

@@ -7,7 +7,7 @@
 use super::Command;
 use crate::error::BadField;
 use crate::id::{SkuId, SourceId, StockId};
-use crate::limits::{LINES_MAX, NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::line::{Line, check_count, check_quantity};
 use crate::quantity::Quantity;
 use wincode::{SchemaRead, SchemaWrite};
@@ -292,20 +292,26 @@ impl Command<'_> {
                 check_name("channel_type", &channel.channel_type)?;
                 check_name("code", &channel.code)
             }
-            Command::Count(count) => check_notes(&count.reason, &count.reference),
+            Command::Count(count) => {
+                check_range("quantity", count.quantity)?;
+                check_notes(&count.reason, &count.reference)
+            }
             Command::Adjust(adjust) if adjust.delta == Quantity::ZERO => {
                 Err(BadField::new("delta", "must not be zero"))
             }
-            Command::Adjust(adjust) => check_notes(&adjust.reason, &adjust.reference),
+            Command::Adjust(adjust) => {
+                check_range("delta", adjust.delta)?;
+                check_notes(&adjust.reason, &adjust.reference)
+            }
             Command::Transfer(transfer) => check_transfer(transfer),
             Command::Quota(quota) if quota.limit.is_some_and(|limit| limit < Quantity::ZERO) => {
                 Err(BadField::new("limit", "must not be negative"))
             }
+            Command::Quota(quota) => quota.limit.map_or(Ok(()), |limit| check_range("limit", limit)),
             Command::Mark(mark) => check_name("name", &mark.name),
             Command::Settings(change) => check_settings(change),
             Command::Link(_)
             | Command::Unlink(_)
-            | Command::Quota(_)
             | Command::Configure(_)
             | Command::ActivateRules(_)
             | Command::Tick
@@ -332,7 +338,19 @@ fn check_name(field: &'static str, name: &str) -> Result<(), BadField> {
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
-    if text.len() > TEXT_BYTES_MAX { Err(BadField::new(field, "must be at most 1,024 bytes")) } else { Ok(()) }
+    if text.len() > TEXT_BYTES_MAX {
+        Err(BadField::new(field, "must be at most 1,024 bytes"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks a quantity that bincode has read: the format knows 64 bits, the machine fewer.
+fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
+    match Quantity::from_raw(quantity.raw()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(BadField::new(field, "must lie within ±100,000,000,000 units")),
+    }
 }
 
 fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
@@ -397,10 +415,7 @@ fn check_transfer(transfer: &Transfer) -> Result<(), BadField> {
     if transfer.from == transfer.to {
         return Err(BadField::new("to", "must be another source: cannot transfer a source on itself"));
     }
-    if transfer.lines.len() > LINES_MAX {
-        return Err(BadField::new("lines", "must hold at most 256 lines"));
-    }
-    check_count(transfer.lines.len(), 1)?;
+    check_count("lines", transfer.lines.len(), 1)?;
     transfer.lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))
 }
 
@@ -418,9 +433,10 @@ fn check_settings(change: &SettingsChange) -> Result<(), BadField> {
     if matches!(change.qty_increments, Change::Set(quantity) if quantity <= Quantity::ZERO) {
         return Err(BadField::new("qty_increments", "must be greater than 0"));
     }
-    for quantity in [change.min_qty, change.qty_increments] {
-        if let Change::Set(quantity) = quantity {
-            Quantity::from_raw(quantity.raw())?;
+    let ranged = [("min_qty", change.min_qty), ("qty_increments", change.qty_increments)];
+    for (field, value) in ranged.into_iter().chain(not_negative) {
+        if let Change::Set(quantity) = value {
+            check_range(field, quantity)?;
         }
     }
     Ok(())

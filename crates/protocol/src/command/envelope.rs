@@ -53,17 +53,20 @@ impl<'a> Envelope<'a> {
         Self { id, fresh: false, command }
     }
 
-    /// Reads one record, whose length [`record_length`] has told.
+    /// Reads one record, whose length [`record_length`] has told: its length field must agree with `record`.
     ///
     /// # Errors
     /// [`BadField`] names the field and the rule; the id can still be read by [`Envelope::id_of`].
     pub fn decode(record: &'a [u8]) -> Result<Self, BadField> {
         let mut reader = Reader::new(record);
-        reader.u16("length")?;
+        if usize::from(reader.u16("length")?) != record.len() {
+            return Err(BadField::new("length", "must be the length of the whole record"));
+        }
         let kind = reader.u8("kind")?;
         let flags = reader.u8("flags")?;
         let id = CommandId::from_bytes(reader.array("id")?);
-        let kind = Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
+        let kind =
+            Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
         let id = if kind == Kind::Tick { id } else { CommandId::new(id.value())? };
         let command = body::decode(kind, flags & !FLAG_FRESH, reader)?;
         Ok(Self { id, fresh: flags & FLAG_FRESH != 0, command })

@@ -48,12 +48,12 @@ impl Scratch {
                 self.bytes.push(u8::from(ship.forced));
                 self.put_lines(ship.lines);
             }
-            Command::Sell(sell) => {
-                self.put_target(sell.target);
-                self.bytes.extend_from_slice(&sell.source.0.to_le_bytes());
-                self.bytes.push(u8::from(sell.forced));
-                self.put_owner(sell.owner, sell.reference);
-                self.put_lines(sell.lines);
+            Command::Sell(sale) => {
+                self.put_target(sale.target);
+                self.bytes.extend_from_slice(&sale.source.0.to_le_bytes());
+                self.bytes.push(u8::from(sale.forced));
+                self.put_owner(sale.owner, sale.reference);
+                self.put_lines(sale.lines);
             }
             Command::Confirm(_)
             | Command::Extend(_)
@@ -116,7 +116,8 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{SkuId, StockId};
+    use crate::command::{Extend, Mark, Release, Replace, Sell, Ship};
+    use crate::id::{ChannelId, CommandId, ReservationId, SkuId, SourceId, StockId};
     use crate::quantity::Quantity;
 
     fn reserve(lines: &[Line]) -> Command<'_> {
@@ -149,9 +150,50 @@ mod tests {
     #[test]
     fn the_fingerprint_is_frozen() {
         // Proves that no change of hash or canonical form slips in: recorded ids would stop matching.
+        let lines = [line(9, 1), line(7, 2), line(9, 1)];
+        let cart = Reserve {
+            target: Target::Channel(ChannelId(3)),
+            lines: Lines::Slice(&lines),
+            best_effort: true,
+            ttl_ms: None,
+            owner: 42,
+            reference: "100000123",
+        };
+        let reservation = ReservationId(CommandId::from_parts(1_763_800_000_123, 5));
+        let source = SourceId(4);
+        let cases = [
+            (reserve(&lines[1..2]), 45_175_890_962_897),
+            (Command::Reserve(cart.clone()), 84_276_856_903_968),
+            (Command::Replace(Replace { old: reservation, new: cart }), 1_798_290_724_736),
+            (Command::Confirm(reservation), 242_994_178_198_237),
+            (Command::Release(Release { reservation, lines: Lines::NONE }), 13_799_478_642_677),
+            (Command::Extend(Extend { reservation, ttl_ms: 60_000 }), 237_518_325_881_397),
+            (
+                Command::Ship(Ship { reservation, source, lines: Lines::Slice(&lines), forced: true }),
+                53_723_836_358_638,
+            ),
+            (Command::Mark(Mark { name: "before the sale".into() }), 267_349_397_835_315),
+        ];
         let mut scratch = Scratch::default();
-        assert_eq!(reserve(&[line(7, 2)]).fingerprint(&mut scratch), GOLDEN);
+        let got = cases.each_ref().map(|(command, _)| command.fingerprint(&mut scratch));
+        assert_eq!(got, cases.each_ref().map(|(_, golden)| *golden));
     }
 
-    const GOLDEN: u64 = 0;
+    #[test]
+    fn a_reference_cannot_run_into_the_lines() {
+        // Proves that the end of the reference is marked: moving bytes between fields changes the print.
+        let mut scratch = Scratch::default();
+        let with = |reference| {
+            Command::Sell(Sell {
+                target: Target::Stock(StockId(1)),
+                source: SourceId(1),
+                lines: Lines::NONE,
+                forced: false,
+                owner: 0,
+                reference,
+            })
+        };
+        let (one, two) = (with("a").fingerprint(&mut scratch), with("a\u{0}").fingerprint(&mut scratch));
+        assert_ne!(one, two);
+    }
 }

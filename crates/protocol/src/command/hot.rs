@@ -201,7 +201,12 @@ fn unpack(bytes: &[u8; PART_BYTES]) -> Result<RefundPart, BadField> {
     check_quantity(raw)?;
     let kind = match kind {
         1 if source.0 == 0 => PartKind::Unshipped,
-        1 => return Err(BadField::new("parts.source", "must be 0 for unshipped units, which lie at no source")),
+        1 => {
+            return Err(BadField::new(
+                "parts.source",
+                "must be 0 for unshipped units, which lie at no source",
+            ));
+        }
         2 => PartKind::Returned(source),
         3 => PartKind::WrittenOff(source),
         _ => return Err(BadField::new("parts.kind", "must be 1 unshipped, 2 returned or 3 written off")),

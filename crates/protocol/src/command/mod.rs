@@ -12,11 +12,12 @@ mod fingerprint;
 pub mod hot;
 
 pub use catalog::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkRemoval, LinkDefinition, Mark, QuotaChange,
-    SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer,
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
+    QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Transfer,
 };
-pub use fingerprint::{FINGERPRINT_MASK, Scratch};
 pub use envelope::{Envelope, FLAG_FRESH, FLAGS_OFFSET, record_length};
+pub use fingerprint::{FINGERPRINT_MASK, Scratch};
 pub use hot::{Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target};
 
 use crate::id::ReservationId;
