@@ -1,0 +1,116 @@
+//! Groups of few classes: the slack of every subset is kept, so an answer is a scan of 2 to 64 sums.
+//!
+//! It is for the exact formula as it stands. It is NOT for groups above [`SUBSET_CLASSES_MAX`] classes.
+//!
+//! Cells: `slack[mask]` for every mask of classes, bit c standing for class c; `slack[0]` stays 0.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "masks have at most SUBSET_CLASSES_MAX bits; sums are bounded by the assertions of the parent module"
+)]
+
+use super::{Group, SUBSET_CLASSES_MAX};
+
+/// Sums of the largest group.
+const SUMS_MAX: usize = 1 << SUBSET_CLASSES_MAX;
+
+/// The subsets that each source belongs to, as the mask of the classes that sell from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subsets {
+    classes: usize,
+    mask_of_source: Box<[u8]>,
+}
+
+impl Subsets {
+    pub(super) fn build(group: &Group) -> Self {
+        assert!(group.class_count() <= SUBSET_CLASSES_MAX, "more classes than subsets are kept for");
+        let mask =
+            |source| group.classes_of_source(source).iter().fold(0_u8, |mask, &class| mask | 1 << class);
+        Self { classes: group.class_count(), mask_of_source: (0..group.sources().len()).map(mask).collect() }
+    }
+
+    pub(super) fn cell_count(&self) -> usize {
+        1 << self.classes
+    }
+
+    /// Adds goods at a source to every subset that sells from it.
+    pub(super) fn add_capacity(&self, slack: &mut [i64], source: usize, delta: i64) {
+        let members = usize::from(self.mask_of_source[source]);
+        for (mask, slack) in slack.iter_mut().enumerate() {
+            *slack += if mask & members == 0 { 0 } else { delta };
+        }
+    }
+
+    /// Takes promises from every subset that contains the class: the upper half of each pair of runs.
+    pub(super) fn add_promise(slack: &mut [i64], class: usize, delta: i64) {
+        let run = 1 << class;
+        for pair in slack.chunks_exact_mut(2 * run) {
+            for slack in &mut pair[run..] {
+                *slack -= delta;
+            }
+        }
+    }
+
+    /// The formula for one class.
+    pub(super) fn left(slack: &[i64], class: usize) -> i64 {
+        let run = 1 << class;
+        let mut without = i64::MAX;
+        let mut with = i64::MAX;
+        for pair in slack.chunks_exact(2 * run) {
+            without = pair[..run].iter().fold(without, |least, &slack| least.min(slack));
+            with = pair[run..].iter().fold(with, |least, &slack| least.min(slack));
+        }
+        with - without
+    }
+
+    /// The formula for every class, told to `set` from the highest class down.
+    pub(super) fn left_all(slack: &[i64], set: impl FnMut(usize, i64)) {
+        match slack.len() {
+            2 => fold::<2>(slack, set),
+            4 => fold::<4>(slack, set),
+            8 => fold::<8>(slack, set),
+            16 => fold::<16>(slack, set),
+            32 => fold::<32>(slack, set),
+            _ => fold::<SUMS_MAX>(slack, set),
+        }
+    }
+
+    /// By how much the promises exceed the goods: short(0).
+    pub(super) fn short(slack: &[i64]) -> i64 {
+        -slack.iter().fold(0, |least, &slack| least.min(slack))
+    }
+
+    /// The same with `asked[class]` in the place of `promised[class]`.
+    pub(super) fn short_of(slack: &[i64], promised: &[i64], asked: &[i64]) -> i64 {
+        let mut most = 0;
+        for (mask, slack) in slack.iter().enumerate() {
+            let relief: i64 = (0..promised.len())
+                .filter(|class| mask >> class & 1 == 1)
+                .map(|class| promised[class] - asked[class])
+                .sum();
+            most = most.max(-(slack + relief));
+        }
+        most
+    }
+}
+
+/// Both minima of the highest class are those of the two halves; folding the halves together by minimum leaves the
+/// same question for the classes below, so all classes cost little more than one pass over the sums.
+fn fold<const SUMS: usize>(slack: &[i64], mut set: impl FnMut(usize, i64)) {
+    let Ok(mut least) = <[i64; SUMS]>::try_from(slack) else {
+        unreachable!("a group has a power of two of sums, at most SUMS_MAX")
+    };
+    let mut half = SUMS / 2;
+    let mut class = SUMS.ilog2();
+    while half > 0 {
+        class -= 1;
+        let (lower, upper) = least.split_at_mut(half);
+        let upper = &upper[..half];
+        let with = upper.iter().fold(i64::MAX, |least, &slack| least.min(slack));
+        let without = lower.iter().fold(i64::MAX, |least, &slack| least.min(slack));
+        set(super::at(class), with - without);
+        for (lower, &upper) in lower.iter_mut().zip(upper) {
+            *lower = (*lower).min(upper);
+        }
+        half /= 2;
+    }
+}

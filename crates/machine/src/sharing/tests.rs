@@ -1,0 +1,1 @@
+//! Every form against the literal formula and against a max-flow oracle.
