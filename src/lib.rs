@@ -1,1 +1,6 @@
 //! The Stockhold server: the shell around the deterministic machine.
+
+pub mod catalog;
+pub mod directory;
+pub mod storage;
+pub mod wal;

@@ -1,0 +1,272 @@
+//! A data directory: the lock, the manifest, and which files of it are still needed. It knows the files by name and the log by
+//! op; it does not know what the log and the snapshots say.
+//!
+//! ```text
+//! LOCK                              held by the one server that uses the directory
+//! MANIFEST                          which log, its epochs, what was skipped, what the machine was formatted with
+//! 0000000000000001.segment …        the log
+//! 00000000000000001234.snapshot …   the state after op 1234
+//! *.tmp                             unfinished; removed at start
+//! ```
+
+pub mod manifest;
+
+use uuid::Uuid;
+
+pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
+
+use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, manifest as bounds, opening};
+use crate::storage::width::{index, is_zero, length};
+use crate::storage::{Access, DirectoryLock, SharedStorage, StorageError, TEMPORARY_SUFFIX};
+use crate::wal::preparer::prepare_first;
+use crate::wal::segment::segment_name;
+use crate::wal::{EndReason, LogError, LogReader, PreviousEnd, ReadTo};
+
+/// The lock file.
+pub const LOCK_NAME: &str = "LOCK";
+/// The manifest.
+pub const MANIFEST_NAME: &str = "MANIFEST";
+
+/// Why a directory cannot be formatted, opened or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The storage failed.
+    #[error("the storage failed")]
+    Storage(#[from] StorageError),
+    /// The log is in disorder.
+    #[error("the log cannot be read")]
+    Log(#[from] LogError),
+    /// There is something in the directory already.
+    #[error("the directory is not empty: it holds {name}")]
+    NotEmpty {
+        /// One of the files.
+        name: String,
+    },
+    /// There is no manifest.
+    #[error("the directory is not formatted: run `stockhold format` first")]
+    NotFormatted,
+    /// The manifest is damaged.
+    #[error("the manifest is damaged; nothing was changed: restore from a backup")]
+    Manifest(#[from] ManifestFault),
+    /// A bound of the manifest is reached.
+    #[error("the manifest holds no more than {max} {what}")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
+    /// The op is skipped already, or was never logged here.
+    #[error("op {op} cannot be skipped: the log begins after op {base_op}, and an op is skipped once")]
+    CannotSkip {
+        /// The op.
+        op: u64,
+        /// The op before the first.
+        base_op: u64,
+    },
+}
+
+/// What a directory is formatted with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatOptions {
+    /// The log; new for a new log, also for a restored one.
+    pub log_uuid: Uuid,
+    /// The first epoch: 1, or for a restored directory one above that of the log it came from.
+    pub epoch: u64,
+    /// [`EpochReason::Format`] or [`EpochReason::Restore`].
+    pub reason: EpochReason,
+    /// The op before the first: 0, or the op that was restored to.
+    pub base_op: u64,
+    /// The wall clock.
+    pub now_ms: u64,
+    /// Random.
+    pub salt_seed: u64,
+    /// The length of segments.
+    pub segment_bytes: u64,
+    /// What the machine is formatted with, at most 1 MiB.
+    pub genesis: Vec<u8>,
+}
+
+/// A directory that this process holds.
+#[derive(Debug)]
+pub struct Directory {
+    storage: SharedStorage,
+    manifest: Manifest,
+    _lock: Box<dyn DirectoryLock>,
+}
+
+impl Directory {
+    /// Makes an empty directory a data directory. The manifest is written last, so a crash leaves either a whole directory or
+    /// one that can be formatted again.
+    pub fn format(storage: SharedStorage, options: FormatOptions) -> Result<Self, DirectoryError> {
+        let lock = storage.lock(LOCK_NAME)?;
+        if options.genesis.len() > bounds::GENESIS_BYTES_MAX {
+            return Err(DirectoryError::TooMany { what: "genesis bytes", max: bounds::GENESIS_BYTES_MAX });
+        }
+        for entry in storage.list()? {
+            if entry.name == LOCK_NAME {
+                continue;
+            }
+            let unfinished = entry.name.ends_with(TEMPORARY_SUFFIX)
+                || (entry.name == segment_name(1) && is_unused_first_segment(&storage)?);
+            if !unfinished {
+                return Err(DirectoryError::NotEmpty { name: entry.name });
+            }
+            storage.remove(&entry.name)?;
+        }
+        storage.sync_dir()?;
+        prepare_first(&storage, options.log_uuid, options.segment_bytes, options.salt_seed, options.now_ms)?;
+        let epoch = Epoch {
+            epoch: options.epoch,
+            first_op: options.base_op + 1,
+            time_ms: options.now_ms,
+            reason: options.reason,
+        };
+        let manifest = Manifest {
+            log_uuid: options.log_uuid,
+            created_ms: options.now_ms,
+            base_op: options.base_op,
+            epochs: vec![epoch],
+            skips: Vec::new(),
+            genesis: options.genesis,
+        };
+        storage.replace(MANIFEST_NAME, &manifest.encode())?;
+        Ok(Self { storage, manifest, _lock: lock })
+    }
+
+    /// Takes a formatted directory, and removes what was never finished.
+    pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
+        let lock = storage.lock(LOCK_NAME)?;
+        let manifest = read_manifest(&storage)?;
+        for entry in storage.list()? {
+            if entry.name.ends_with(TEMPORARY_SUFFIX) {
+                storage.remove(&entry.name)?;
+            }
+        }
+        Ok(Self { storage, manifest, _lock: lock })
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn storage(&self) -> &SharedStorage {
+        &self.storage
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What the first segment of this log records as its predecessor.
+    #[must_use]
+    pub fn base(&self) -> PreviousEnd {
+        base_of(&self.manifest)
+    }
+
+    /// Reads the log from the frame that holds `from_op`.
+    pub fn read_log(&self, from_op: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
+        LogReader::open(self.storage.clone(), self.manifest.log_uuid, self.base(), from_op, read_to)
+    }
+
+    /// Begins a new epoch with `first_op`; answers its number. Durable when it returns.
+    pub fn bump_epoch(
+        &mut self,
+        reason: EpochReason,
+        first_op: u64,
+        now_ms: u64,
+    ) -> Result<u64, DirectoryError> {
+        let mut manifest = self.manifest.clone();
+        let epoch = push_epoch(&mut manifest, reason, first_op, now_ms)?;
+        self.store(manifest)?;
+        Ok(epoch)
+    }
+
+    /// Orders that recovery leaves out `op`, in a new epoch that begins after `last_op`; answers its number.
+    pub fn add_skip(
+        &mut self,
+        op: u64,
+        reason: &str,
+        last_op: u64,
+        now_ms: u64,
+    ) -> Result<u64, DirectoryError> {
+        let base_op = self.manifest.base_op;
+        if op <= base_op || op > last_op || self.manifest.skips.iter().any(|skip| skip.op == op) {
+            return Err(DirectoryError::CannotSkip { op, base_op });
+        }
+        if self.manifest.skips.len() >= bounds::SKIPS_MAX {
+            return Err(DirectoryError::TooMany { what: "skips", max: bounds::SKIPS_MAX });
+        }
+        if reason.len() > bounds::SKIP_REASON_BYTES_MAX {
+            return Err(DirectoryError::TooMany {
+                what: "bytes of reason",
+                max: bounds::SKIP_REASON_BYTES_MAX,
+            });
+        }
+        let mut manifest = self.manifest.clone();
+        let epoch = push_epoch(&mut manifest, EpochReason::Skip, last_op + 1, now_ms)?;
+        manifest.skips.push(Skip { op, epoch, time_ms: now_ms, reason: reason.to_owned() });
+        self.store(manifest)?;
+        Ok(epoch)
+    }
+
+    fn store(&mut self, manifest: Manifest) -> Result<(), DirectoryError> {
+        self.storage.replace(MANIFEST_NAME, &manifest.encode())?;
+        self.manifest = manifest;
+        Ok(())
+    }
+}
+
+/// Reads the manifest of a directory, also of one that a running server holds.
+pub fn read_manifest(storage: &SharedStorage) -> Result<Manifest, DirectoryError> {
+    let file = match storage.open(MANIFEST_NAME, Access::Read) {
+        Ok(file) => file,
+        Err(StorageError::NotFound { .. }) => return Err(DirectoryError::NotFormatted),
+        Err(error) => return Err(error.into()),
+    };
+    let longest = bounds::HEAD_BYTES
+        + bounds::EPOCHS_MAX * bounds::EPOCH_BYTES
+        + bounds::SKIPS_MAX * (bounds::SKIP_BYTES + bounds::SKIP_REASON_BYTES_MAX)
+        + bounds::GENESIS_BYTES_MAX
+        + CHECKSUM_BYTES;
+    let have = index(file.bytes()?);
+    if have > longest {
+        return Err(ManifestFault::Length { have, need: longest }.into());
+    }
+    let mut bytes = vec![0; have];
+    let read = file.read_at(0, &mut bytes)?;
+    Ok(Manifest::decode(&bytes[..read])?)
+}
+
+fn base_of(manifest: &Manifest) -> PreviousEnd {
+    let restored = manifest.epochs.first().is_some_and(|epoch| epoch.reason == EpochReason::Restore);
+    PreviousEnd {
+        sequence: 0,
+        end_offset: 0,
+        last_op: manifest.base_op,
+        chain: 0,
+        reason: if restored { EndReason::Restore } else { EndReason::Start },
+    }
+}
+
+fn push_epoch(
+    manifest: &mut Manifest,
+    reason: EpochReason,
+    first_op: u64,
+    now_ms: u64,
+) -> Result<u64, DirectoryError> {
+    if manifest.epochs.len() >= bounds::EPOCHS_MAX {
+        return Err(DirectoryError::TooMany { what: "epochs", max: bounds::EPOCHS_MAX });
+    }
+    let epoch = manifest.epoch() + 1;
+    manifest.epochs.push(Epoch { epoch, first_op, time_ms: now_ms, reason });
+    Ok(epoch)
+}
+
+/// Whether segment 1 is what a format that was cut off leaves: whole head blocks or none, and never opened.
+fn is_unused_first_segment(storage: &SharedStorage) -> Result<bool, StorageError> {
+    let file = storage.open(&segment_name(1), Access::Read)?;
+    let mut block = vec![0; BLOCK_BYTES];
+    let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
+    Ok(is_zero(&block[..read]))
+}

@@ -1,0 +1,332 @@
+//! Real files. Log files are written past the cache with one synced write where the file system can (`O_DIRECT` and
+//! `O_DSYNC`), and by a write and an `fdatasync` where it cannot. No policy lives here: what to write, and when, is the caller's.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{Advice, FallocateFlags, OFlags};
+use rustix::io::Errno;
+
+use super::layout::BLOCK_BYTES;
+use super::{
+    Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, Storage, StorageError,
+    StoredFile, width,
+};
+
+/// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the times of the file and so pays for
+/// a journal commit on every write.
+const OPEN_DSYNC: i32 = 0o10_000;
+
+/// How a log write is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WritePath {
+    /// One write past the cache, durable when it returns.
+    Direct,
+    /// A write through the cache and an `fdatasync`.
+    Fdatasync,
+}
+
+/// A directory of real files.
+#[derive(Debug)]
+pub struct FsStorage {
+    path: PathBuf,
+    directory: File,
+    medium: Medium,
+    poisoned: AtomicBool,
+}
+
+const PROBE_NAME: &str = "probe.tmp";
+
+impl FsStorage {
+    /// Opens a directory that exists. `Direct` is a wish: when a trial write shows that the file system cannot, the other path is
+    /// taken, and [`Storage::medium`] says so.
+    pub fn open(path: &Path, wanted: WritePath) -> Result<Self, StorageError> {
+        let name = path.display().to_string();
+        let failed = |action, source| from_io(action, &name, source);
+        let directory = File::open(path).map_err(|source| failed(Action::Open, source))?;
+        let statfs = rustix::fs::fstatfs(&directory).map_err(|source| failed(Action::Open, source.into()))?;
+        let magic = u64::try_from(statfs.f_type).unwrap_or_default();
+        let write_path = match wanted {
+            WritePath::Fdatasync => WritePath::Fdatasync,
+            WritePath::Direct => probe(path)?,
+        };
+        let medium = Medium { file_system: FileSystemKind::from_magic(magic), write_path };
+        Ok(Self { path: path.to_owned(), directory, medium, poisoned: AtomicBool::new(false) })
+    }
+
+    fn check_poison(&self) -> Result<(), StorageError> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StorageError::Poisoned { name: self.path.display().to_string() });
+        }
+        Ok(())
+    }
+
+    fn wrap(&self, file: File, name: &str, access: Access) -> FsFile {
+        let path = match access {
+            Access::Durable => self.medium.write_path,
+            Access::Read | Access::ReadMedium | Access::Cached => WritePath::Fdatasync,
+        };
+        FsFile { file, name: name.to_owned(), path, poisoned: false }
+    }
+
+    fn flags(&self, access: Access) -> i32 {
+        match (access, self.medium.write_path) {
+            (Access::Durable, WritePath::Direct) => direct_flags(),
+            (Access::Durable | Access::Read | Access::ReadMedium | Access::Cached, _) => 0,
+        }
+    }
+}
+
+fn direct_flags() -> i32 {
+    OFlags::DIRECT.bits().cast_signed() | OPEN_DSYNC
+}
+
+/// Writes one block in the way the log will, to learn whether this file system takes it.
+fn probe(directory: &Path) -> Result<WritePath, StorageError> {
+    let path = directory.join(PROBE_NAME);
+    let block = AlignedBuffer::zeroed(BLOCK_BYTES);
+    let opened =
+        OpenOptions::new().write(true).create(true).truncate(true).custom_flags(direct_flags()).open(&path);
+    let answer = opened.and_then(|file| file.write_at(block.as_slice(), 0));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(from_io(Action::Remove, PROBE_NAME, error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    match answer {
+        Ok(written) if written == BLOCK_BYTES => Ok(WritePath::Direct),
+        Ok(_) => Ok(WritePath::Fdatasync),
+        Err(error) => match errno(&error) {
+            Some(Errno::INVAL | Errno::OPNOTSUPP) => Ok(WritePath::Fdatasync),
+            Some(_) | None => Err(from_io(Action::Write, PROBE_NAME, error)),
+        },
+    }
+}
+
+impl Storage for FsStorage {
+    fn create(&self, name: &str, bytes: u64, access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
+        self.check_poison()?;
+        let path = self.path.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .custom_flags(self.flags(access))
+            .open(&path)
+            .map_err(|source| from_io(Action::Create, name, source))?;
+        if let Err(source) = reserve_space(&file, bytes) {
+            // The failure is what counts; a half-made file that cannot be removed either is swept at the next start.
+            drop(file);
+            drop(std::fs::remove_file(&path));
+            return Err(from_io(Action::Create, name, source));
+        }
+        Ok(Box::new(self.wrap(file, name, access)))
+    }
+
+    fn open(&self, name: &str, access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
+        let writes = match access {
+            Access::Read | Access::ReadMedium => false,
+            Access::Cached | Access::Durable => {
+                self.check_poison()?;
+                true
+            }
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(writes)
+            .custom_flags(self.flags(access))
+            .open(self.path.join(name))
+            .map_err(|source| from_io(Action::Open, name, source))?;
+        if access == Access::ReadMedium {
+            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
+                .map_err(|source| from_io(Action::Open, name, source.into()))?;
+        }
+        Ok(Box::new(self.wrap(file, name, access)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        self.check_poison()?;
+        std::fs::rename(self.path.join(from), self.path.join(to))
+            .map_err(|source| from_io(Action::Rename, from, source))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StorageError> {
+        self.check_poison()?;
+        std::fs::remove_file(self.path.join(name)).map_err(|source| from_io(Action::Remove, name, source))
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        let name = self.path.display().to_string();
+        let failed = |source| from_io(Action::List, &name, source);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Removed between the two calls.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            // A name that is no UTF-8, and a sub-directory, are none of ours; they are listed so that a full directory is not taken for an empty one.
+            let bytes = if metadata.is_file() { metadata.len() } else { 0 };
+            entries.push(FileEntry { name: entry.file_name().to_string_lossy().into_owned(), bytes });
+        }
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(entries)
+    }
+
+    fn sync_dir(&self) -> Result<(), StorageError> {
+        self.check_poison()?;
+        self.directory.sync_all().map_err(|source| {
+            self.poisoned.store(true, Ordering::Release);
+            from_io(Action::SyncDirectory, &self.path.display().to_string(), source)
+        })
+    }
+
+    fn lock(&self, name: &str) -> Result<Box<dyn DirectoryLock>, StorageError> {
+        let failed = |source| from_io(Action::Lock, name, source);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.join(name))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // The number is a courtesy; a lock file that cannot be read is still locked.
+                let holder = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(StorageError::Locked { holder });
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).map_err(failed)?;
+        file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0).map_err(failed)?;
+        Ok(Box::new(FsLock { _file: Arc::new(file) }))
+    }
+
+    fn medium(&self) -> Medium {
+        self.medium
+    }
+}
+
+/// Reserves space that reads as zeros. A file system without `fallocate` gets the length only; who needs the space writes it.
+fn reserve_space(file: &File, bytes: u64) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(bytes),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The lock is the open file: it goes when the file is closed, also by a crash.
+#[derive(Debug)]
+struct FsLock {
+    _file: Arc<File>,
+}
+
+impl DirectoryLock for FsLock {}
+
+#[derive(Debug)]
+struct FsFile {
+    file: File,
+    name: String,
+    path: WritePath,
+    poisoned: bool,
+}
+
+impl FsFile {
+    fn check_poison(&self) -> Result<(), StorageError> {
+        if self.poisoned {
+            return Err(StorageError::Poisoned { name: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    fn poison<T>(&mut self, error: StorageError) -> Result<T, StorageError> {
+        self.poisoned = true;
+        Err(error)
+    }
+
+    fn write_once(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.check_poison()?;
+        match self.file.write_at(bytes, offset) {
+            Ok(written) if written == bytes.len() => Ok(()),
+            Ok(written) => {
+                let error =
+                    StorageError::ShortWrite { name: self.name.clone(), wanted: bytes.len(), written };
+                self.poison(error)
+            }
+            Err(source) => self.poison(from_io(Action::Write, &self.name.clone(), source)),
+        }
+    }
+}
+
+impl StoredFile for FsFile {
+    fn bytes(&self) -> Result<u64, StorageError> {
+        self.check_poison()?;
+        Ok(self.file.metadata().map_err(|source| from_io(Action::Read, &self.name, source))?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        self.check_poison()?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + width::length(filled)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(from_io(Action::Read, &self.name, source)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.write_once(offset, bytes)
+    }
+
+    fn write_durable(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.write_once(offset, bytes)?;
+        match self.path {
+            WritePath::Direct => Ok(()),
+            WritePath::Fdatasync => match self.file.sync_data() {
+                Ok(()) => Ok(()),
+                Err(source) => self.poison(from_io(Action::Sync, &self.name.clone(), source)),
+            },
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        self.check_poison()?;
+        match self.file.sync_all() {
+            Ok(()) => Ok(()),
+            Err(source) => self.poison(from_io(Action::Sync, &self.name.clone(), source)),
+        }
+    }
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw_os_error)
+}
+
+/// Sorts a system error by its number, never by its text.
+fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
+    let name = name.to_owned();
+    match errno(&source) {
+        Some(Errno::NOSPC | Errno::DQUOT) => StorageError::NoSpace { action, name, source },
+        Some(Errno::NOENT) => StorageError::NotFound { name },
+        Some(Errno::EXIST) => StorageError::Exists { name },
+        Some(_) | None => StorageError::Io { action, name, source },
+    }
+}

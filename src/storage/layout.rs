@@ -1,0 +1,276 @@
+//! Every offset, width and bound of the files of a data directory, in one place; FORMAT.md prints the same numbers and a test
+//! compares the two. It is not for what stands inside a batch payload or a snapshot record: those belong to the machine.
+//!
+//! All integers are little-endian. Offsets are built from the one before, so that a field cannot move alone.
+
+/// The version of everything in this file. A change of any number below is a new version.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The unit of log writes. No block that holds acknowledged data is written twice.
+pub const BLOCK_BYTES: usize = 4096;
+
+/// The largest batch payload.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+/// The default length of a segment.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+
+/// The largest segment: frames name their place in it by a 32-bit block number, and one start reads one segment's tail.
+pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+
+/// Width of a checksum field.
+pub const CHECKSUM_BYTES: usize = 8;
+
+/// Block 0 of a segment: which file this is. Written and synced before the file gets its name.
+pub mod header {
+    use super::{BLOCK_BYTES, CHECKSUM_BYTES};
+
+    /// The first bytes.
+    pub const MAGIC: [u8; 8] = *b"STKHSEGM";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the format version, 32 bits.
+    pub const VERSION_AT: usize = MAGIC_AT + 8;
+    /// Offset of the block length, 32 bits.
+    pub const BLOCK_BYTES_AT: usize = VERSION_AT + 4;
+    /// Offset of the log uuid, 16 bytes.
+    pub const UUID_AT: usize = BLOCK_BYTES_AT + 4;
+    /// Offset of the segment's sequence number, 64 bits.
+    pub const SEQUENCE_AT: usize = UUID_AT + 16;
+    /// Offset of the salt, 64 bits.
+    pub const SALT_AT: usize = SEQUENCE_AT + 8;
+    /// Offset of the file length, 64 bits.
+    pub const SEGMENT_BYTES_AT: usize = SALT_AT + 8;
+    /// Offset of the time of creation in milliseconds, 64 bits.
+    pub const CREATED_MS_AT: usize = SEGMENT_BYTES_AT + 8;
+    /// Offset of the reserved zeros.
+    pub const RESERVED_AT: usize = CREATED_MS_AT + 8;
+    /// Offset of the checksum over all bytes before it.
+    pub const CHECKSUM_AT: usize = BLOCK_BYTES - CHECKSUM_BYTES;
+}
+
+/// Block 1 of a segment: from where the log goes on here. Written, once, when the segment is taken into use; zeros before.
+pub mod opening {
+    use super::{BLOCK_BYTES, CHECKSUM_BYTES};
+
+    /// Where the block begins in the file.
+    pub const OPENING_OFFSET: usize = BLOCK_BYTES;
+    /// The first bytes.
+    pub const MAGIC: [u8; 8] = *b"STKHOPEN";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the salt of block 0, 64 bits.
+    pub const SALT_AT: usize = MAGIC_AT + 8;
+    /// Offset of the epoch, 64 bits.
+    pub const EPOCH_AT: usize = SALT_AT + 8;
+    /// Offset of the first op, 64 bits.
+    pub const FIRST_OP_AT: usize = EPOCH_AT + 8;
+    /// Offset of the durability mode, 8 bits.
+    pub const DURABILITY_AT: usize = FIRST_OP_AT + 8;
+    /// Offset of the reason why the predecessor ended, 8 bits.
+    pub const PREVIOUS_REASON_AT: usize = DURABILITY_AT + 1;
+    /// Offset of reserved zeros, 6 bytes.
+    pub const RESERVED_SMALL_AT: usize = PREVIOUS_REASON_AT + 1;
+    /// Offset of the predecessor's sequence number, 64 bits.
+    pub const PREVIOUS_SEQUENCE_AT: usize = RESERVED_SMALL_AT + 6;
+    /// Offset of the predecessor's end in bytes, 64 bits.
+    pub const PREVIOUS_END_AT: usize = PREVIOUS_SEQUENCE_AT + 8;
+    /// Offset of the predecessor's last op, 64 bits.
+    pub const PREVIOUS_LAST_OP_AT: usize = PREVIOUS_END_AT + 8;
+    /// Offset of the predecessor's last checksum, 64 bits.
+    pub const PREVIOUS_CHAIN_AT: usize = PREVIOUS_LAST_OP_AT + 8;
+    /// Offset of the reserved zeros.
+    pub const RESERVED_AT: usize = PREVIOUS_CHAIN_AT + 8;
+    /// Offset of the checksum over all bytes before it.
+    pub const CHECKSUM_AT: usize = BLOCK_BYTES - CHECKSUM_BYTES;
+}
+
+/// Where the first frame of a segment begins.
+pub const FRAMES_OFFSET: usize = opening::OPENING_OFFSET + BLOCK_BYTES;
+
+/// The head of a frame; the payload follows, then zeros up to a whole block.
+pub mod frame {
+    /// The first bytes.
+    pub const MAGIC: [u8; 4] = *b"SHFR";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the kind, 8 bits.
+    pub const KIND_AT: usize = MAGIC_AT + 4;
+    /// Offset of reserved zeros, 3 bytes.
+    pub const RESERVED_AT: usize = KIND_AT + 1;
+    /// Offset of the segment's salt, 64 bits.
+    pub const SALT_AT: usize = RESERVED_AT + 3;
+    /// Offset of the first op, 64 bits.
+    pub const FIRST_OP_AT: usize = SALT_AT + 8;
+    /// Offset of the number of ops, 32 bits.
+    pub const OPS_AT: usize = FIRST_OP_AT + 8;
+    /// Offset of the payload length, 32 bits.
+    pub const PAYLOAD_BYTES_AT: usize = OPS_AT + 4;
+    /// Offset of the block number of this frame in its segment, 32 bits.
+    pub const BLOCK_AT: usize = PAYLOAD_BYTES_AT + 4;
+    /// Offset of the block number below which all was synced before this frame was written, 32 bits.
+    pub const SYNCED_BLOCK_AT: usize = BLOCK_AT + 4;
+    /// Offset of the checksum of the frame before, 64 bits.
+    pub const PREVIOUS_AT: usize = SYNCED_BLOCK_AT + 4;
+    /// Offset of the checksum over payload and padding, 64 bits.
+    pub const BODY_CHECKSUM_AT: usize = PREVIOUS_AT + 8;
+    /// Offset of the checksum over the head before it, 64 bits.
+    pub const CHECKSUM_AT: usize = BODY_CHECKSUM_AT + 8;
+    /// Length of the head.
+    pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
+}
+
+/// The longest frame.
+pub const FRAME_BYTES_MAX: usize = (frame::HEAD_BYTES + PAYLOAD_BYTES_MAX).next_multiple_of(BLOCK_BYTES);
+
+/// The manifest: a head, the epochs, the skips, the genesis bytes, a checksum over all.
+pub mod manifest {
+    /// The first bytes.
+    pub const MAGIC: [u8; 8] = *b"STKHMANI";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the format version, 32 bits.
+    pub const VERSION_AT: usize = MAGIC_AT + 8;
+    /// Offset of the length of the whole file, 32 bits.
+    pub const TOTAL_BYTES_AT: usize = VERSION_AT + 4;
+    /// Offset of the log uuid, 16 bytes.
+    pub const UUID_AT: usize = TOTAL_BYTES_AT + 4;
+    /// Offset of the time of formatting in milliseconds, 64 bits.
+    pub const CREATED_MS_AT: usize = UUID_AT + 16;
+    /// Offset of the base op, 64 bits: the log of this directory begins with the op after it.
+    pub const BASE_OP_AT: usize = CREATED_MS_AT + 8;
+    /// Offset of the epoch, 64 bits.
+    pub const EPOCH_AT: usize = BASE_OP_AT + 8;
+    /// Offset of the number of epochs, 32 bits.
+    pub const EPOCHS_AT: usize = EPOCH_AT + 8;
+    /// Offset of the number of skips, 32 bits.
+    pub const SKIPS_AT: usize = EPOCHS_AT + 4;
+    /// Offset of the length of the genesis bytes, 32 bits.
+    pub const GENESIS_BYTES_AT: usize = SKIPS_AT + 4;
+    /// Offset of the reserved zeros, 60 bytes.
+    pub const RESERVED_AT: usize = GENESIS_BYTES_AT + 4;
+    /// Length of the head.
+    pub const HEAD_BYTES: usize = RESERVED_AT + 60;
+    /// Length of an epoch: number 64, first op 64, time in ms 64, reason 8, seven zeros.
+    pub const EPOCH_BYTES: usize = 32;
+    /// Length of a skip before its text: op 64, epoch 64, time in ms 64, text length 16, six zeros.
+    pub const SKIP_BYTES: usize = 32;
+    /// Most epochs in a manifest.
+    pub const EPOCHS_MAX: usize = 4096;
+    /// Most skips in a manifest.
+    pub const SKIPS_MAX: usize = 1024;
+    /// Longest text of a skip, in bytes.
+    pub const SKIP_REASON_BYTES_MAX: usize = 512;
+    /// Most genesis bytes.
+    pub const GENESIS_BYTES_MAX: usize = 1 << 20;
+}
+
+/// The head of a snapshot.
+pub mod snapshot {
+    /// The first bytes.
+    pub const MAGIC: [u8; 8] = *b"STKHSNAP";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the format version, 32 bits.
+    pub const VERSION_AT: usize = MAGIC_AT + 8;
+    /// Offset of the rules version, 32 bits.
+    pub const RULES_VERSION_AT: usize = VERSION_AT + 4;
+    /// Offset of the log uuid, 16 bytes.
+    pub const UUID_AT: usize = RULES_VERSION_AT + 4;
+    /// Offset of the epoch, 64 bits.
+    pub const EPOCH_AT: usize = UUID_AT + 16;
+    /// Offset of the op, 64 bits.
+    pub const OP_AT: usize = EPOCH_AT + 8;
+    /// Offset of the machine time in milliseconds, 64 bits.
+    pub const TIME_MS_AT: usize = OP_AT + 8;
+    /// Offset of the reserved zeros, 64 bytes.
+    pub const RESERVED_AT: usize = TIME_MS_AT + 8;
+    /// Offset of the checksum over the head before it, 64 bits.
+    pub const CHECKSUM_AT: usize = RESERVED_AT + 64;
+    /// Length of the head.
+    pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
+}
+
+/// The head of a snapshot frame; the records follow.
+pub mod snapshot_frame {
+    /// The first bytes.
+    pub const MAGIC: [u8; 4] = *b"SHSF";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the section kind, 16 bits.
+    pub const KIND_AT: usize = MAGIC_AT + 4;
+    /// Offset of reserved zeros, 2 bytes.
+    pub const RESERVED_AT: usize = KIND_AT + 2;
+    /// Offset of the number of records, 32 bits.
+    pub const RECORDS_AT: usize = RESERVED_AT + 2;
+    /// Offset of the length of the records, 32 bits.
+    pub const BYTES_AT: usize = RECORDS_AT + 4;
+    /// Offset of the number of the frame in its snapshot, from 0, 64 bits.
+    pub const INDEX_AT: usize = BYTES_AT + 4;
+    /// Offset of the checksum over the head before it and the records, 64 bits.
+    pub const CHECKSUM_AT: usize = INDEX_AT + 8;
+    /// Length of the head.
+    pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
+    /// Most bytes of records in a frame.
+    pub const BYTES_MAX: usize = 1 << 20;
+}
+
+/// The end of a snapshot: totals per section, the digest, a checksum.
+pub mod snapshot_footer {
+    /// The first bytes.
+    pub const MAGIC: [u8; 4] = *b"SHSE";
+    /// Offset of the magic.
+    pub const MAGIC_AT: usize = 0;
+    /// Offset of the number of sections, 32 bits.
+    pub const SECTIONS_AT: usize = MAGIC_AT + 4;
+    /// Offset of the number of frames, 64 bits.
+    pub const FRAMES_AT: usize = SECTIONS_AT + 4;
+    /// Offset of the digest, 16 bytes.
+    pub const DIGEST_AT: usize = FRAMES_AT + 8;
+    /// Length of the fixed part; the sections follow, then the checksum over all of the footer before it.
+    pub const HEAD_BYTES: usize = DIGEST_AT + 16;
+    /// Length of a section: kind 16, six zeros, frames 64, records 64, bytes 64.
+    pub const SECTION_BYTES: usize = 32;
+    /// Most kinds of sections.
+    pub const SECTIONS_MAX: usize = 256;
+}
+
+const _: () = assert!(frame::HEAD_BYTES == 64);
+const _: () = assert!(snapshot::HEAD_BYTES == 128);
+const _: () = assert!(manifest::HEAD_BYTES == 128);
+const _: () = assert!(header::RESERVED_AT < header::CHECKSUM_AT);
+const _: () = assert!(opening::RESERVED_AT < opening::CHECKSUM_AT);
+const _: () = assert!(PAYLOAD_BYTES_MAX < 1 << 31);
+
+/// The numbers that FORMAT.md repeats, by name.
+#[must_use]
+pub fn layout_constants() -> Vec<(&'static str, u64)> {
+    let mut constants = vec![
+        ("format version", u64::from(FORMAT_VERSION)),
+        ("segment bytes, default", SEGMENT_BYTES_DEFAULT),
+        ("segment bytes, most", SEGMENT_BYTES_MAX),
+    ];
+    let lengths = [
+        ("block bytes", BLOCK_BYTES),
+        ("opening offset", opening::OPENING_OFFSET),
+        ("first frame offset", FRAMES_OFFSET),
+        ("frame head bytes", frame::HEAD_BYTES),
+        ("frame bytes, most", FRAME_BYTES_MAX),
+        ("batch payload bytes, most", PAYLOAD_BYTES_MAX),
+        ("manifest head bytes", manifest::HEAD_BYTES),
+        ("manifest epoch bytes", manifest::EPOCH_BYTES),
+        ("manifest skip bytes", manifest::SKIP_BYTES),
+        ("manifest epochs, most", manifest::EPOCHS_MAX),
+        ("manifest skips, most", manifest::SKIPS_MAX),
+        ("skip reason bytes, most", manifest::SKIP_REASON_BYTES_MAX),
+        ("genesis bytes, most", manifest::GENESIS_BYTES_MAX),
+        ("snapshot head bytes", snapshot::HEAD_BYTES),
+        ("snapshot frame head bytes", snapshot_frame::HEAD_BYTES),
+        ("snapshot frame record bytes, most", snapshot_frame::BYTES_MAX),
+        ("snapshot footer head bytes", snapshot_footer::HEAD_BYTES),
+        ("snapshot footer section bytes", snapshot_footer::SECTION_BYTES),
+        ("snapshot sections, most", snapshot_footer::SECTIONS_MAX),
+    ];
+    constants.extend(lengths.map(|(name, length)| (name, super::width::length(length))));
+    constants
+}

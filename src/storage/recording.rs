@@ -1,0 +1,376 @@
+//! A storage in memory for tests and for the simulator. It records every event, fails on demand, and turns any moment of its
+//! past into the disk that a crash at that moment may leave. It is not a fast store: each crash image is built from the start.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::memory::{DiskModel, Event, FileId, Survival};
+use super::{
+    Access, Action, DirectoryLock, FileEntry, FileSystemKind, Medium, Storage, StorageError, StoredFile,
+    WritePath, width,
+};
+
+/// Something that is made to go wrong once. The number counts the calls of that kind still to come, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The n-th write fails; any part of it may be on the medium.
+    FailWrite(u64),
+    /// The n-th write takes only half the bytes.
+    ShortWrite(u64),
+    /// The n-th sync of a file, or the sync inside the n-th durable write, fails.
+    FailSync(u64),
+    /// The n-th sync of the directory fails.
+    FailSyncDirectory(u64),
+    /// The n-th rename fails.
+    FailRename(u64),
+    /// The n-th creation of a file finds no space.
+    NoSpace(u64),
+}
+
+/// A bug put in on purpose, to show that the crash tests would see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Durable writes return before anything is durable.
+    SkipDurableWrite,
+    /// Syncs of files do nothing.
+    SkipSync,
+    /// Syncs of the directory do nothing.
+    SkipSyncDirectory,
+}
+
+/// A disk in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingStorage {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    base: DiskModel,
+    disk: DiskModel,
+    history: Vec<Event>,
+    forgetful: bool,
+    faults: Vec<Fault>,
+    mutant: Option<Mutant>,
+    capacity_bytes: Option<u64>,
+    directory_poisoned: bool,
+    locked: bool,
+}
+
+impl RecordingStorage {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A storage on a disk that was built elsewhere, such as a crash image. Its history starts empty.
+    #[must_use]
+    pub fn on(disk: DiskModel) -> Self {
+        let shared = Shared { base: disk.clone(), disk, ..Shared::default() };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Stops keeping the history, for long runs: from now on only [`RecordingStorage::crash_now`] makes images.
+    pub fn forget_history(&self) {
+        let mut shared = self.shared.lock();
+        shared.forgetful = true;
+        shared.history = Vec::new();
+    }
+
+    /// This storage as the seam takes it.
+    #[must_use]
+    pub fn share(&self) -> super::SharedStorage {
+        Arc::new(self.clone())
+    }
+
+    /// How many events have happened: the name of this moment for [`RecordingStorage::crash_at`].
+    #[must_use]
+    pub fn moment(&self) -> usize {
+        self.shared.lock().history.len()
+    }
+
+    /// The events so far.
+    #[must_use]
+    pub fn history(&self) -> Vec<Event> {
+        self.shared.lock().history.clone()
+    }
+
+    /// The disk after a crash when the first `moment` events had happened. A durable write is two events, so the moment
+    /// between them is a crash in the middle of it.
+    #[must_use]
+    pub fn crash_at(&self, moment: usize, survival: Survival) -> Self {
+        let shared = self.shared.lock();
+        assert!(!shared.forgetful, "the history was given up");
+        let mut disk = shared.base.clone();
+        for event in &shared.history[..moment] {
+            disk.apply(event);
+        }
+        Self::on(disk.survive(survival))
+    }
+
+    /// The disk after a crash now.
+    #[must_use]
+    pub fn crash_now(&self, survival: Survival) -> Self {
+        Self::on(self.shared.lock().disk.survive(survival))
+    }
+
+    /// Arranges a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.lock().faults.push(fault);
+    }
+
+    /// Puts a bug in.
+    pub fn set_mutant(&self, mutant: Mutant) {
+        self.shared.lock().mutant = Some(mutant);
+    }
+
+    /// Limits the space that all files may take; `None` lifts the limit.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.shared.lock().capacity_bytes = bytes;
+    }
+
+    /// The contents of a file, as a reader sees them.
+    #[must_use]
+    pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let shared = self.shared.lock();
+        shared.disk.lookup(name).map(|file| shared.disk.contents(file).to_vec())
+    }
+
+    /// Changes bytes of a file on the medium, from `offset` on.
+    pub fn corrupt(&self, name: &str, offset: u64, change: impl FnOnce(&mut [u8])) {
+        let mut shared = self.shared.lock();
+        assert!(shared.disk.lookup(name).is_some(), "there is a file to corrupt");
+        shared.disk = shared.disk.survive(Survival::Everything);
+        shared.disk.corrupt(name, offset, change);
+        shared.base = shared.disk.clone();
+        shared.history.clear();
+    }
+}
+
+impl Shared {
+    fn happen(&mut self, event: Event) {
+        self.disk.apply(&event);
+        if !self.forgetful {
+            self.history.push(event);
+        }
+    }
+
+    /// Counts down the faults of one kind and says whether one is due.
+    fn due(&mut self, pick: fn(&mut Fault) -> Option<&mut u64>) -> bool {
+        let mut due = false;
+        self.faults.retain_mut(|fault| match pick(fault) {
+            Some(count) if *count <= 1 => {
+                due = true;
+                false
+            }
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+            None => true,
+        });
+        due
+    }
+
+    fn check_directory(&self) -> Result<(), StorageError> {
+        if self.directory_poisoned {
+            return Err(StorageError::Poisoned { name: "directory".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<FileId, StorageError> {
+        self.disk.lookup(name).ok_or_else(|| StorageError::NotFound { name: name.to_owned() })
+    }
+
+    fn has_room(&self, more: u64) -> bool {
+        self.capacity_bytes.is_none_or(|capacity| self.disk.used_bytes() + more <= capacity)
+    }
+}
+
+fn injected(action: Action, name: &str) -> StorageError {
+    StorageError::Io { action, name: name.to_owned(), source: rustix::io::Errno::IO.into() }
+}
+
+fn no_space(action: Action, name: &str) -> StorageError {
+    StorageError::NoSpace { action, name: name.to_owned(), source: rustix::io::Errno::NOSPC.into() }
+}
+
+impl Storage for RecordingStorage {
+    fn create(&self, name: &str, bytes: u64, _access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
+        let mut shared = self.shared.lock();
+        shared.check_directory()?;
+        if shared.disk.lookup(name).is_some() {
+            return Err(StorageError::Exists { name: name.to_owned() });
+        }
+        let refused = shared.due(|fault| if let Fault::NoSpace(count) = fault { Some(count) } else { None });
+        if refused || !shared.has_room(bytes) {
+            return Err(no_space(Action::Create, name));
+        }
+        let file = shared.disk.next_file();
+        shared.happen(Event::Create { file, name: name.to_owned(), bytes });
+        Ok(Box::new(RecordingFile::new(self, file, name)))
+    }
+
+    fn open(&self, name: &str, _access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
+        let file = self.shared.lock().find(name)?;
+        Ok(Box::new(RecordingFile::new(self, file, name)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        let mut shared = self.shared.lock();
+        shared.check_directory()?;
+        shared.find(from)?;
+        if shared.due(|fault| if let Fault::FailRename(count) = fault { Some(count) } else { None }) {
+            return Err(injected(Action::Rename, from));
+        }
+        shared.happen(Event::Rename { from: from.to_owned(), to: to.to_owned() });
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StorageError> {
+        let mut shared = self.shared.lock();
+        shared.check_directory()?;
+        shared.find(name)?;
+        shared.happen(Event::Remove { name: name.to_owned() });
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        let shared = self.shared.lock();
+        Ok(shared.disk.names().map(|(name, bytes)| FileEntry { name: name.to_owned(), bytes }).collect())
+    }
+
+    fn sync_dir(&self) -> Result<(), StorageError> {
+        let mut shared = self.shared.lock();
+        shared.check_directory()?;
+        if shared.due(|fault| if let Fault::FailSyncDirectory(count) = fault { Some(count) } else { None }) {
+            shared.directory_poisoned = true;
+            return Err(injected(Action::SyncDirectory, "directory"));
+        }
+        if shared.mutant != Some(Mutant::SkipSyncDirectory) {
+            shared.happen(Event::SyncDirectory);
+        }
+        Ok(())
+    }
+
+    fn lock(&self, _name: &str) -> Result<Box<dyn DirectoryLock>, StorageError> {
+        let mut shared = self.shared.lock();
+        if shared.locked {
+            return Err(StorageError::Locked { holder: None });
+        }
+        shared.locked = true;
+        Ok(Box::new(RecordingLock { shared: self.shared.clone() }))
+    }
+
+    fn medium(&self) -> Medium {
+        Medium { file_system: FileSystemKind::Simulated, write_path: WritePath::Direct }
+    }
+}
+
+#[derive(Debug)]
+struct RecordingLock {
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl DirectoryLock for RecordingLock {}
+
+impl Drop for RecordingLock {
+    fn drop(&mut self) {
+        self.shared.lock().locked = false;
+    }
+}
+
+#[derive(Debug)]
+struct RecordingFile {
+    shared: Arc<Mutex<Shared>>,
+    file: FileId,
+    name: String,
+    poisoned: bool,
+}
+
+impl RecordingFile {
+    fn new(storage: &RecordingStorage, file: FileId, name: &str) -> Self {
+        Self { shared: storage.shared.clone(), file, name: name.to_owned(), poisoned: false }
+    }
+
+    fn check_poison(&self) -> Result<(), StorageError> {
+        if self.poisoned {
+            return Err(StorageError::Poisoned { name: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    fn poison(&mut self, error: StorageError) -> Result<(), StorageError> {
+        self.poisoned = true;
+        Err(error)
+    }
+}
+
+impl StoredFile for RecordingFile {
+    fn bytes(&self) -> Result<u64, StorageError> {
+        self.check_poison()?;
+        Ok(width::length(self.shared.lock().disk.contents(self.file).len()))
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        self.check_poison()?;
+        let shared = self.shared.lock();
+        let contents = shared.disk.contents(self.file);
+        let start = width::index(offset).min(contents.len());
+        let read = buffer.len().min(contents.len() - start);
+        buffer[..read].copy_from_slice(&contents[start..start + read]);
+        Ok(read)
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.check_poison()?;
+        let shared = self.shared.clone();
+        let mut shared = shared.lock();
+        let end = offset + width::length(bytes.len());
+        let growth = end.saturating_sub(width::length(shared.disk.contents(self.file).len()));
+        if growth > 0 && !shared.has_room(growth) {
+            return self.poison(no_space(Action::Write, &self.name.clone()));
+        }
+        let fails = shared.due(|fault| if let Fault::FailWrite(count) = fault { Some(count) } else { None });
+        let short = shared.due(|fault| if let Fault::ShortWrite(count) = fault { Some(count) } else { None });
+        let written = if short { bytes.len() / 2 } else { bytes.len() };
+        shared.happen(Event::Write { file: self.file, offset, bytes: bytes[..written].into() });
+        if fails {
+            return self.poison(injected(Action::Write, &self.name.clone()));
+        }
+        if short {
+            let name = self.name.clone();
+            return self.poison(StorageError::ShortWrite { name, wanted: bytes.len(), written });
+        }
+        Ok(())
+    }
+
+    fn write_durable(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.write(offset, bytes)?;
+        let shared = self.shared.clone();
+        let mut shared = shared.lock();
+        if shared.due(|fault| if let Fault::FailSync(count) = fault { Some(count) } else { None }) {
+            return self.poison(injected(Action::Sync, &self.name.clone()));
+        }
+        if shared.mutant != Some(Mutant::SkipDurableWrite) {
+            shared.happen(Event::Settle { file: self.file, offset, bytes: width::length(bytes.len()) });
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        self.check_poison()?;
+        let shared = self.shared.clone();
+        let mut shared = shared.lock();
+        if shared.due(|fault| if let Fault::FailSync(count) = fault { Some(count) } else { None }) {
+            return self.poison(injected(Action::Sync, &self.name.clone()));
+        }
+        if shared.mutant != Some(Mutant::SkipSync) {
+            shared.happen(Event::Sync { file: self.file });
+        }
+        Ok(())
+    }
+}

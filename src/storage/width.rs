@@ -1,0 +1,68 @@
+//! Widths: the only conversions between `usize` and explicit widths that the byte layer makes, and reads and writes of
+//! little-endian fields. It is not a decoder: the caller has checked the length.
+
+const _: () = assert!(usize::BITS == 64, "file offsets are used as indexes");
+
+/// A length or offset of a file as an index into memory.
+#[must_use]
+pub fn index(value: u64) -> usize {
+    match usize::try_from(value) {
+        Ok(value) => value,
+        Err(_) => unreachable!("usize has 64 bits"),
+    }
+}
+
+/// A length in memory as a length in a file.
+#[must_use]
+pub fn length(value: usize) -> u64 {
+    match u64::try_from(value) {
+        Ok(value) => value,
+        Err(_) => unreachable!("usize has 64 bits"),
+    }
+}
+
+/// A length that the layout keeps in 32 bits.
+#[must_use]
+pub fn length32(value: usize) -> u32 {
+    match u32::try_from(value) {
+        Ok(value) => value,
+        Err(_) => unreachable!("every length kept in 32 bits is bounded by a constant below 2^32"),
+    }
+}
+
+/// The `N` bytes at `offset`.
+#[must_use]
+pub fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[offset..offset + N]);
+    array
+}
+
+/// The little-endian 64-bit field at `offset`.
+#[must_use]
+pub fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, offset))
+}
+
+/// The little-endian 32-bit field at `offset`.
+#[must_use]
+pub fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(array_at(bytes, offset))
+}
+
+/// The little-endian 16-bit field at `offset`.
+#[must_use]
+pub fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes(array_at(bytes, offset))
+}
+
+/// Puts `field` at `offset`.
+pub fn put(bytes: &mut [u8], offset: usize, field: &[u8]) {
+    bytes[offset..offset + field.len()].copy_from_slice(field);
+}
+
+/// Whether every byte is zero.
+#[must_use]
+pub fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}

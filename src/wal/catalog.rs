@@ -1,0 +1,164 @@
+//! Which segments there are, in order, each with its two head blocks checked. It reads no frame, except to tell a segment that
+//! was never used from one whose opening was lost.
+
+use uuid::Uuid;
+
+use super::LogError;
+use super::segment::{BlockFault, SegmentHeader, SegmentOpening, parse_segment_name, segment_name};
+use super::tail::find_frame;
+use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, opening};
+use crate::storage::width::{index, length};
+use crate::storage::{Access, Storage, StoredFile};
+
+/// A segment that is or was in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedSegment {
+    /// Block 0.
+    pub header: SegmentHeader,
+    /// Block 1.
+    pub opening: SegmentOpening,
+    /// The checksum of block 1.
+    pub opening_chain: u64,
+}
+
+/// A segment that was prepared and never used; at most one, the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusedSegment {
+    /// Block 0.
+    pub header: SegmentHeader,
+    /// Whether a crash tore the write of block 1, so that the file cannot be taken as it is.
+    pub torn: bool,
+}
+
+/// All segments of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// The segments with frames, oldest first, with no gap.
+    pub used: Vec<UsedSegment>,
+    /// The one prepared after them.
+    pub unused: Option<UnusedSegment>,
+}
+
+enum Opened {
+    Used(SegmentOpening, u64),
+    Zero,
+    Damaged(BlockFault),
+}
+
+impl Catalog {
+    /// Reads the head blocks of all segments. Any disorder is an error, but a torn opening of the last one. While somebody writes
+    /// to the log (`live`), the last segment may be opened at any moment, so nothing is made of what stands in it unopened.
+    pub fn read(storage: &dyn Storage, log_uuid: Uuid, live: bool) -> Result<Self, LogError> {
+        let mut sequences: Vec<u64> =
+            storage.list()?.iter().filter_map(|entry| parse_segment_name(&entry.name)).collect();
+        sequences.sort_unstable();
+        if sequences.is_empty() {
+            return Err(LogError::NoSegments);
+        }
+        let mut catalog = Self::default();
+        for (place, sequence) in sequences.iter().enumerate() {
+            if place > 0 && sequences[place - 1] + 1 != *sequence {
+                return Err(LogError::SequenceGap { before: sequences[place - 1], after: *sequence });
+            }
+            let is_last = place + 1 == sequences.len();
+            catalog.read_segment(storage, log_uuid, *sequence, (is_last, live))?;
+        }
+        Ok(catalog)
+    }
+
+    fn read_segment(
+        &mut self,
+        storage: &dyn Storage,
+        log_uuid: Uuid,
+        segment: u64,
+        (is_last, live): (bool, bool),
+    ) -> Result<(), LogError> {
+        let file = storage.open(&segment_name(segment), Access::Read)?;
+        let header = read_header(file.as_ref(), segment)?;
+        if header.log_uuid != log_uuid {
+            return Err(LogError::ForeignLog { segment, found: header.log_uuid, expected: log_uuid });
+        }
+        match read_opening(file.as_ref(), &header)? {
+            Opened::Used(opening, opening_chain) => {
+                self.check_continues(segment, &opening)?;
+                self.used.push(UsedSegment { header, opening, opening_chain });
+            }
+            Opened::Zero | Opened::Damaged(_) if !is_last => {
+                // A successor exists, so this segment was used, and its opening was durable before the successor's.
+                let source = block_fault(file.as_ref(), &header)?;
+                return Err(LogError::Opening { segment, source });
+            }
+            state @ (Opened::Zero | Opened::Damaged(_)) => {
+                if !live && find_frame(file.as_ref(), &header, length(FRAMES_OFFSET), 0)?.is_some() {
+                    let source = match state {
+                        Opened::Damaged(fault) => fault,
+                        Opened::Zero | Opened::Used(..) => BlockFault::Zero,
+                    };
+                    return Err(LogError::Opening { segment, source });
+                }
+                self.unused = Some(UnusedSegment { header, torn: matches!(state, Opened::Damaged(_)) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ops and epochs never go back, and a segment names its predecessor. Where exactly that one ended is for the reader to compare.
+    fn check_continues(&self, segment: u64, opening: &SegmentOpening) -> Result<(), LogError> {
+        let starts_after = opening.previous.last_op.checked_add(1) == Some(opening.first_op);
+        let follows = self.used.last().is_none_or(|before| {
+            before.opening.first_op <= opening.first_op
+                && before.opening.epoch <= opening.epoch
+                && before.header.sequence == opening.previous.sequence
+        });
+        if starts_after && follows {
+            return Ok(());
+        }
+        Err(LogError::Discontinuous { segment, first_op: opening.first_op, epoch: opening.epoch })
+    }
+
+    /// The place in `used` of the segment that holds `op`, or would.
+    pub fn locate(&self, op: u64) -> Result<Option<usize>, LogError> {
+        let Some(oldest) = self.used.first() else { return Ok(None) };
+        let place = self.used.partition_point(|segment| segment.opening.first_op <= op);
+        match place.checked_sub(1) {
+            Some(place) => Ok(Some(place)),
+            None => Err(LogError::Missing { need_op: op, oldest_op: oldest.opening.first_op }),
+        }
+    }
+}
+
+/// Reads and checks block 0 of the file that has this segment's name.
+pub fn read_header(file: &dyn StoredFile, segment: u64) -> Result<SegmentHeader, LogError> {
+    let mut block = vec![0; BLOCK_BYTES];
+    let read = file.read_at(0, &mut block)?;
+    let header =
+        SegmentHeader::decode(&block[..read]).map_err(|source| LogError::Header { segment, source })?;
+    if header.sequence != segment || header.segment_bytes != file.bytes()? {
+        return Err(LogError::Misplaced {
+            segment,
+            found: header.sequence,
+            found_bytes: header.segment_bytes,
+        });
+    }
+    if index(header.segment_bytes) < FRAMES_OFFSET {
+        return Err(LogError::Header { segment, source: BlockFault::Short });
+    }
+    Ok(header)
+}
+
+fn read_opening(file: &dyn StoredFile, header: &SegmentHeader) -> Result<Opened, LogError> {
+    let mut block = vec![0; BLOCK_BYTES];
+    let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
+    Ok(match SegmentOpening::decode(&block[..read], header.salt) {
+        Ok((opening, chain)) => Opened::Used(opening, chain),
+        Err(BlockFault::Zero) => Opened::Zero,
+        Err(fault) => Opened::Damaged(fault),
+    })
+}
+
+fn block_fault(file: &dyn StoredFile, header: &SegmentHeader) -> Result<BlockFault, LogError> {
+    Ok(match read_opening(file, header)? {
+        Opened::Damaged(fault) => fault,
+        Opened::Zero | Opened::Used(..) => BlockFault::Zero,
+    })
+}

@@ -1,0 +1,219 @@
+//! Makes the next segment in small steps, so that the writer never waits for one to be filled. It has no thread: the server
+//! (or the simulator) calls [`SegmentPreparer::step`].
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::catalog::UnusedSegment;
+use super::pool::{PreparedSegment, SegmentPool, SpareState};
+use super::segment::{SegmentHeader, segment_name};
+use crate::storage::layout::{BLOCK_BYTES, opening};
+use crate::storage::memory::scramble;
+use crate::storage::width::{index, length};
+use crate::storage::{Access, AlignedBuffer, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
+
+/// How much one step fills.
+const FILL_BYTES: usize = 1 << 20;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is a spare; nothing to do.
+    Idle,
+    /// Some of the work is done; step again.
+    Working,
+    /// The spare is ready.
+    Ready,
+    /// There is no space; try again in a while.
+    NoSpace,
+}
+
+/// What all segments of a run share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentPlan {
+    pub(super) log_uuid: Uuid,
+    pub(super) segment_bytes: u64,
+    /// Drawn at random once per start.
+    pub(super) salt_seed: u64,
+    pub(super) access: Access,
+}
+
+impl SegmentPlan {
+    fn salt(&self, sequence: u64) -> u64 {
+        scramble(self.salt_seed ^ scramble(sequence))
+    }
+}
+
+#[derive(Debug)]
+struct Work {
+    name: String,
+    file: Box<dyn StoredFile>,
+    filled_bytes: u64,
+    /// A file used before: its frames are stale and need no zeros, its head blocks do.
+    recycled: bool,
+}
+
+/// Keeps one spare segment ready.
+#[derive(Debug)]
+pub struct SegmentPreparer {
+    storage: SharedStorage,
+    pool: Arc<SegmentPool>,
+    plan: SegmentPlan,
+    next_sequence: u64,
+    work: Option<Work>,
+    zeros: AlignedBuffer,
+}
+
+impl SegmentPreparer {
+    pub(super) fn new(
+        storage: SharedStorage,
+        pool: Arc<SegmentPool>,
+        plan: SegmentPlan,
+        next_sequence: u64,
+    ) -> Self {
+        Self { storage, pool, plan, next_sequence, work: None, zeros: AlignedBuffer::zeroed(FILL_BYTES) }
+    }
+
+    /// Does a bounded piece of work. Running out of space is an answer, not an error; after an error the log should be stopped.
+    pub fn step(&mut self, now_ms: u64) -> Result<Progress, StorageError> {
+        let answer = match self.pool.state() {
+            SpareState::Ready => return Ok(Progress::Idle),
+            SpareState::Failed => {
+                return Err(StorageError::Poisoned { name: segment_name(self.next_sequence) });
+            }
+            SpareState::Underway | SpareState::NoSpace => self.advance(now_ms),
+        };
+        match answer {
+            Ok(progress) => Ok(progress),
+            Err(error) if error.is_no_space() => {
+                self.sweep()?;
+                self.pool.set_state(SpareState::NoSpace);
+                Ok(Progress::NoSpace)
+            }
+            Err(error) => {
+                self.pool.set_state(SpareState::Failed);
+                Err(error)
+            }
+        }
+    }
+
+    fn advance(&mut self, now_ms: u64) -> Result<Progress, StorageError> {
+        let mut work = match self.work.take() {
+            Some(work) => work,
+            None => self.begin_work()?,
+        };
+        if !self.fill(&mut work)? {
+            self.work = Some(work);
+            return Ok(Progress::Working);
+        }
+        let spare = self.finish(work, now_ms)?;
+        self.pool.put_spare(spare);
+        Ok(Progress::Ready)
+    }
+
+    fn begin_work(&self) -> Result<Work, StorageError> {
+        let segment_bytes = self.plan.segment_bytes;
+        if let Some(entry) = self.pool.take_recyclable(segment_bytes) {
+            let file = self.storage.open(&entry.name, self.plan.access)?;
+            return Ok(Work { name: entry.name, file, filled_bytes: segment_bytes, recycled: true });
+        }
+        let name = self.temporary_name();
+        let file = self.storage.create(&name, segment_bytes, self.plan.access)?;
+        Ok(Work { name, file, filled_bytes: 0, recycled: false })
+    }
+
+    /// Writes the header, makes everything durable, and only then gives the file its name.
+    fn finish(&mut self, work: Work, now_ms: u64) -> Result<PreparedSegment, StorageError> {
+        let Work { name, mut file, recycled, .. } = work;
+        let sequence = self.next_sequence;
+        let salt = self.plan.salt(sequence);
+        if recycled {
+            file.write_durable(length(opening::OPENING_OFFSET), &self.zeros.as_slice()[..BLOCK_BYTES])?;
+        }
+        let header = SegmentHeader {
+            log_uuid: self.plan.log_uuid,
+            sequence,
+            salt,
+            segment_bytes: self.plan.segment_bytes,
+            created_ms: now_ms,
+        };
+        file.write_durable(0, header.encode().as_slice())?;
+        file.sync()?;
+        self.storage.rename(&name, &segment_name(sequence))?;
+        self.storage.sync_dir()?;
+        self.next_sequence += 1;
+        Ok(PreparedSegment { sequence, salt, file })
+    }
+
+    /// The segment that a new run begins with: the one left unused by the run before if it can be taken as it is, else a new one.
+    pub(super) fn first_segment(
+        &mut self,
+        unused: Option<UnusedSegment>,
+        now_ms: u64,
+    ) -> Result<PreparedSegment, StorageError> {
+        let sequence = self.next_sequence;
+        if let Some(UnusedSegment { header, torn }) = unused {
+            assert!(header.sequence == sequence, "the catalog has no gap");
+            if !torn && header.segment_bytes == self.plan.segment_bytes {
+                self.next_sequence += 1;
+                let file = self.storage.open(&segment_name(sequence), self.plan.access)?;
+                return Ok(PreparedSegment { sequence, salt: header.salt, file });
+            }
+            self.storage.remove(&segment_name(sequence))?;
+            self.storage.sync_dir()?;
+        }
+        self.run(now_ms)
+    }
+
+    /// Works until a segment is ready: for a start, when nobody waits for an answer yet.
+    fn run(&mut self, now_ms: u64) -> Result<PreparedSegment, StorageError> {
+        let answer = self.begin_work().and_then(|mut work| {
+            while !self.fill(&mut work)? {}
+            self.finish(work, now_ms)
+        });
+        if let Err(error) = &answer
+            && error.is_no_space()
+        {
+            self.sweep()?;
+        }
+        answer
+    }
+
+    /// Removes the file of the work that found no space.
+    fn sweep(&mut self) -> Result<(), StorageError> {
+        self.work = None;
+        match self.storage.remove(&self.temporary_name()) {
+            Ok(()) | Err(StorageError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn temporary_name(&self) -> String {
+        format!("{}{TEMPORARY_SUFFIX}", segment_name(self.next_sequence))
+    }
+
+    /// Fills a piece; answers whether the file is full.
+    fn fill(&self, work: &mut Work) -> Result<bool, StorageError> {
+        let left_bytes = self.plan.segment_bytes - work.filled_bytes;
+        let piece = length(FILL_BYTES).min(left_bytes);
+        if piece > 0 {
+            work.file.write_durable(work.filled_bytes, &self.zeros.as_slice()[..index(piece)])?;
+            work.filled_bytes += piece;
+        }
+        Ok(left_bytes == 0)
+    }
+}
+
+/// Prepares one segment in a directory that is being formatted.
+pub(crate) fn prepare_first(
+    storage: &SharedStorage,
+    log_uuid: Uuid,
+    segment_bytes: u64,
+    salt_seed: u64,
+    now_ms: u64,
+) -> Result<(), StorageError> {
+    let plan = SegmentPlan { log_uuid, segment_bytes, salt_seed, access: Access::Durable };
+    let mut preparer = SegmentPreparer::new(storage.clone(), Arc::new(SegmentPool::default()), plan, 1);
+    preparer.run(now_ms).map(drop)
+}

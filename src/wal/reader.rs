@@ -1,0 +1,408 @@
+//! Gives the frames back in order, and says where the log ends. The torn-tail rule stands here, once ([`LogReader::judge_tail`]):
+//!
+//! * In a segment that has a successor, frames must lead exactly to the end that the successor records; anything else is damage.
+//! * In the last segment, the first invalid frame ends the log, if it may be a write that was cut off and nothing behind it
+//!   proves that it had been acknowledged; otherwise it is damage.
+//!
+//! It changes nothing on disk. Cutting means that the next start opens a new segment and records the end that was found here.
+
+use uuid::Uuid;
+
+use super::catalog::{Catalog, UnusedSegment, UsedSegment};
+use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
+use super::segment::{EndReason, PreviousEnd, segment_name};
+use super::tail::find_frame;
+use super::{Durability, LogError};
+use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX, FRAMES_OFFSET, frame};
+use crate::storage::width::{index, length};
+use crate::storage::{Access, SharedStorage, StorageError, StoredFile};
+
+/// How far to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadTo {
+    /// To the end, which is then judged: only for a log that nobody writes to.
+    End,
+    /// Through the frame that holds this op, which must have been committed: also for a log that is being written to.
+    Op(u64),
+}
+
+/// One batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its first op; may lie before the op from which reading began, when that op stands inside the frame.
+    pub first_op: u64,
+    /// The number of ops.
+    pub ops: u32,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// The epoch of its segment.
+    pub epoch: u64,
+    /// Its segment.
+    pub segment: u64,
+    /// Where it stands there.
+    pub offset: u64,
+}
+
+/// Where and why the log ended: all that a new start needs to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The end, as the next segment will record it.
+    pub previous: PreviousEnd,
+    /// The epoch of the last segment; 0 when there is none.
+    pub epoch: u64,
+    /// The mode of the last run, when there was one.
+    pub durability: Durability,
+    /// The segment that was prepared and not used.
+    pub unused: Option<UnusedSegment>,
+    /// The segments that were read: a new start syncs them before the first answer.
+    pub relied_on: Vec<u64>,
+}
+
+impl LogEnd {
+    /// The last op.
+    #[must_use]
+    pub fn last_op(&self) -> u64 {
+        self.previous.last_op
+    }
+
+    /// Whether answers may have gone out for ops that are lost: the last run did not sync every batch and did not stop in good
+    /// order. The new start must then take a new epoch.
+    #[must_use]
+    pub fn needs_new_epoch(&self) -> bool {
+        let unclean = match self.previous.reason {
+            EndReason::Crash | EndReason::TornTail => true,
+            EndReason::Start | EndReason::Rotated | EndReason::CleanStop | EndReason::Restore => false,
+        };
+        unclean && self.durability == Durability::Interval
+    }
+}
+
+/// A piece of the file that is being read.
+#[derive(Debug)]
+struct Window {
+    bytes: Vec<u8>,
+    offset: u64,
+    filled: usize,
+}
+
+const WINDOW_BYTES: usize = 2 << 20;
+const _: () = assert!(WINDOW_BYTES >= FRAME_BYTES_MAX);
+
+impl Window {
+    fn new() -> Self {
+        Self { bytes: vec![0; WINDOW_BYTES], offset: 0, filled: 0 }
+    }
+
+    /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
+    fn get(&mut self, file: &dyn StoredFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
+        let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);
+        if !inside {
+            self.filled = 0;
+            self.filled = file.read_at(offset, &mut self.bytes)?;
+            self.offset = offset;
+        }
+        let start = index(offset - self.offset);
+        Ok(&self.bytes[start..self.filled.min(start + wanted)])
+    }
+}
+
+/// Reads a log from an op on.
+#[derive(Debug)]
+pub struct LogReader {
+    storage: SharedStorage,
+    catalog: Catalog,
+    read_to: ReadTo,
+    from_op: u64,
+    /// The segment that is being read: its place in the catalog, and its file.
+    current: Option<(usize, Box<dyn StoredFile>)>,
+    window: Window,
+    offset: u64,
+    next_op: u64,
+    chain: u64,
+    relied_on: Vec<u64>,
+    end: Option<LogEnd>,
+}
+
+/// A step of the reader.
+enum Step {
+    Batch { offset: u64, head: FrameHead },
+    Passed,
+    Finished,
+}
+
+impl LogReader {
+    /// Opens a log to read from the frame that holds `from_op`. `base` is what the first segment of this log records as its
+    /// predecessor; the manifest knows it.
+    pub fn open(
+        storage: SharedStorage,
+        log_uuid: Uuid,
+        base: PreviousEnd,
+        from_op: u64,
+        read_to: ReadTo,
+    ) -> Result<Self, LogError> {
+        let catalog = Catalog::read(storage.as_ref(), log_uuid, read_to != ReadTo::End)?;
+        if let (None, Some(unused)) = (catalog.used.first(), &catalog.unused)
+            && unused.header.sequence != base.sequence + 1
+        {
+            return Err(LogError::SequenceGap { before: base.sequence, after: unused.header.sequence });
+        }
+        if let Some(first) = catalog.used.first()
+            && first.header.sequence == 1
+            && first.opening.previous != base
+        {
+            return Err(LogError::Predecessor { segment: 1, said: first.opening.previous, found: base });
+        }
+        let place = catalog.locate(from_op.max(1))?;
+        let mut reader = Self {
+            storage,
+            catalog,
+            read_to,
+            from_op,
+            current: None,
+            window: Window::new(),
+            offset: 0,
+            next_op: base.last_op + 1,
+            chain: base.chain,
+            relied_on: Vec::new(),
+            end: None,
+        };
+        match place {
+            Some(place) => reader.enter(place)?,
+            None => reader.finish(base)?,
+        }
+        Ok(reader)
+    }
+
+    /// The next batch; `None` at the end.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LogError> {
+        loop {
+            match self.step()? {
+                Step::Batch { offset, head } => {
+                    if self.next_op <= self.from_op {
+                        continue;
+                    }
+                    return Ok(Some(self.lend(offset, &head)));
+                }
+                Step::Passed => {}
+                Step::Finished => return Ok(None),
+            }
+        }
+    }
+
+    /// The op that the next frame begins with.
+    #[must_use]
+    pub fn next_op(&self) -> u64 {
+        self.next_op
+    }
+
+    /// Bytes of log that were read and that there are to read, for showing progress.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        let all = self.catalog.used.iter().map(|segment| segment.header.segment_bytes);
+        let place = self.current.as_ref().map_or(0, |(place, _)| *place);
+        let done: u64 = all.clone().take(place).sum();
+        (done + self.offset, all.sum())
+    }
+
+    /// Where the log ended; after [`LogReader::next_frame`] has answered `None` with [`ReadTo::End`].
+    #[must_use]
+    pub fn into_end(self) -> Option<LogEnd> {
+        self.end
+    }
+
+    fn segment_at(&self, place: usize) -> &UsedSegment {
+        &self.catalog.used[place]
+    }
+
+    fn enter(&mut self, place: usize) -> Result<(), LogError> {
+        let segment = *self.segment_at(place);
+        let file = self.storage.open(&segment_name(segment.header.sequence), Access::Read)?;
+        self.window.filled = 0;
+        self.offset = length(FRAMES_OFFSET);
+        self.next_op = segment.opening.first_op;
+        self.chain = segment.opening_chain;
+        self.relied_on.push(segment.header.sequence);
+        self.current = Some((place, file));
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Step, LogError> {
+        let limit_reached = match self.read_to {
+            ReadTo::End => false,
+            ReadTo::Op(op) => self.next_op > op,
+        };
+        let Some((place, file)) = self.current.as_ref().filter(|_| !limit_reached) else {
+            return Ok(Step::Finished);
+        };
+        let place = *place;
+        let segment = self.catalog.used[place];
+        let successor = self.catalog.used.get(place + 1).copied();
+        if let Some(successor) = &successor
+            && self.offset >= successor.opening.previous.end_offset
+        {
+            self.check_recorded_end(&segment, successor)?;
+            self.enter(place + 1)?;
+            return Ok(Step::Passed);
+        }
+        let answer =
+            read_frame(file.as_ref(), &mut self.window, self.offset, &segment, (self.next_op, self.chain))?;
+        match (answer, successor) {
+            (Ok(head), successor) => self.pass(&segment, successor.is_some(), head),
+            (Err(source), Some(_)) => Err(LogError::Damage {
+                segment: segment.header.sequence,
+                offset: self.offset,
+                later_offset: None,
+                source,
+            }),
+            (Err(source), None) => self.judge_tail(&segment, source),
+        }
+    }
+
+    /// Goes past a valid frame.
+    fn pass(
+        &mut self,
+        segment: &UsedSegment,
+        has_successor: bool,
+        head: FrameHead,
+    ) -> Result<Step, LogError> {
+        let offset = self.offset;
+        self.offset += length(head.frame_bytes());
+        self.next_op += u64::from(head.ops);
+        self.chain = head.checksum;
+        match head.kind {
+            FrameKind::Batch => Ok(Step::Batch { offset, head }),
+            FrameKind::End if has_successor => Ok(Step::Passed),
+            FrameKind::End => {
+                self.refuse_frames_behind(segment, FrameFault::Zero)?;
+                self.finish_here(segment, EndReason::CleanStop)?;
+                Ok(Step::Finished)
+            }
+        }
+    }
+
+    /// The torn-tail rule for the last segment.
+    fn judge_tail(&mut self, segment: &UsedSegment, fault: FrameFault) -> Result<Step, LogError> {
+        let sequence = segment.header.sequence;
+        if let ReadTo::Op(op) = self.read_to {
+            return Err(LogError::EndsEarly { need_op: op, last_op: self.next_op - 1 });
+        }
+        if !fault.may_be_torn() {
+            return Err(LogError::Damage {
+                segment: sequence,
+                offset: self.offset,
+                later_offset: None,
+                source: fault,
+            });
+        }
+        self.refuse_frames_behind(segment, fault)?;
+        let reason = match fault {
+            FrameFault::Zero => EndReason::Crash,
+            FrameFault::Head
+            | FrameFault::Body
+            | FrameFault::Place { .. }
+            | FrameFault::Field { .. }
+            | FrameFault::Op { .. }
+            | FrameFault::Chain
+            | FrameFault::Length => EndReason::TornTail,
+        };
+        self.finish_here(segment, reason)?;
+        Ok(Step::Finished)
+    }
+
+    fn refuse_frames_behind(&self, segment: &UsedSegment, source: FrameFault) -> Result<(), LogError> {
+        let Some((_, file)) = &self.current else { return Ok(()) };
+        let later = find_frame(file.as_ref(), &segment.header, self.offset, block_at(self.offset))?;
+        match later {
+            Some(later) => Err(LogError::Damage {
+                segment: segment.header.sequence,
+                offset: self.offset,
+                later_offset: Some(later),
+                source,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn finish_here(&mut self, segment: &UsedSegment, reason: EndReason) -> Result<(), LogError> {
+        self.finish(PreviousEnd {
+            sequence: segment.header.sequence,
+            end_offset: self.offset,
+            last_op: self.next_op - 1,
+            chain: self.chain,
+            reason,
+        })
+    }
+
+    fn finish(&mut self, previous: PreviousEnd) -> Result<(), LogError> {
+        self.current = None;
+        if self.from_op > previous.last_op + 1 {
+            return Err(LogError::EndsEarly { need_op: self.from_op, last_op: previous.last_op });
+        }
+        let last = self.catalog.used.last();
+        self.end = Some(LogEnd {
+            previous,
+            epoch: last.map_or(0, |segment| segment.opening.epoch),
+            durability: last.map_or(Durability::Every, |segment| segment.opening.durability),
+            unused: self.catalog.unused,
+            relied_on: std::mem::take(&mut self.relied_on),
+        });
+        Ok(())
+    }
+
+    fn check_recorded_end(&self, segment: &UsedSegment, successor: &UsedSegment) -> Result<(), LogError> {
+        let said = successor.opening.previous;
+        let found = PreviousEnd {
+            sequence: segment.header.sequence,
+            end_offset: self.offset,
+            last_op: self.next_op - 1,
+            chain: self.chain,
+            reason: said.reason,
+        };
+        if said == found {
+            return Ok(());
+        }
+        Err(LogError::Predecessor { segment: successor.header.sequence, said, found })
+    }
+
+    fn lend(&self, offset: u64, head: &FrameHead) -> Frame<'_> {
+        let (epoch, segment) = self.current.as_ref().map_or((0, 0), |(place, _)| {
+            let segment = self.segment_at(*place);
+            (segment.opening.epoch, segment.header.sequence)
+        });
+        let start = index(offset - self.window.offset) + frame::HEAD_BYTES;
+        let payload = &self.window.bytes[start..start + index(u64::from(head.payload_bytes))];
+        Frame { first_op: head.seat.first_op, ops: head.ops, payload, epoch, segment, offset }
+    }
+}
+
+/// Reads and checks the frame at `offset`, which must begin with the given op and follow the given checksum.
+fn read_frame(
+    file: &dyn StoredFile,
+    window: &mut Window,
+    offset: u64,
+    segment: &UsedSegment,
+    (next_op, chain): (u64, u64),
+) -> Result<Result<FrameHead, FrameFault>, StorageError> {
+    let block = window.get(file, offset, BLOCK_BYTES)?;
+    if block.len() < BLOCK_BYTES {
+        return Ok(Err(FrameFault::Zero));
+    }
+    let head = match FrameHead::decode(block, segment.header.salt) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if head.seat.block != block_at(offset) {
+        return Ok(Err(FrameFault::Place { block: head.seat.block }));
+    }
+    if head.seat.first_op != next_op {
+        return Ok(Err(FrameFault::Op { found: head.seat.first_op, expected: next_op }));
+    }
+    if head.seat.previous != chain {
+        return Ok(Err(FrameFault::Chain));
+    }
+    let bytes = window.get(file, offset, head.frame_bytes())?;
+    if bytes.len() < head.frame_bytes() {
+        return Ok(Err(FrameFault::Length));
+    }
+    Ok(head.check_body(bytes).map(|()| head))
+}

@@ -1,0 +1,43 @@
+//! The search behind an invalid frame: is there anything that proves it was once valid? The decision what that means is the
+//! reader's; this file only looks.
+
+use super::frame::{FrameHead, block_at};
+use super::segment::SegmentHeader;
+use crate::storage::layout::BLOCK_BYTES;
+use crate::storage::width::{index, length};
+use crate::storage::{StorageError, StoredFile};
+
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// Looks at each block from `offset` on for a whole frame head of this use of the segment, at its own place, that was written
+/// when more than `hole_block` blocks were already durable. Answers where it stands.
+///
+/// Such a head proves that the frame in block `hole_block` had been acknowledged. One with a lower mark proves nothing: with
+/// `durability = interval` a later block may reach the medium before an earlier one. A head is proof enough without its payload.
+pub fn find_frame(
+    file: &dyn StoredFile,
+    header: &SegmentHeader,
+    offset: u64,
+    hole_block: u32,
+) -> Result<Option<u64>, StorageError> {
+    let mut window = vec![0; WINDOW_BYTES];
+    let mut start = offset;
+    while start < header.segment_bytes {
+        let wanted = index((header.segment_bytes - start).min(length(WINDOW_BYTES)));
+        let read = file.read_at(start, &mut window[..wanted])?;
+        for (place, block) in window[..read].chunks_exact(BLOCK_BYTES).enumerate() {
+            let at = start + length(place * BLOCK_BYTES);
+            if let Ok(head) = FrameHead::decode(block, header.salt)
+                && head.seat.block == block_at(at)
+                && head.seat.synced_block > hole_block
+            {
+                return Ok(Some(at));
+            }
+        }
+        if read < wanted {
+            break;
+        }
+        start += length(wanted);
+    }
+    Ok(None)
+}

@@ -1,0 +1,7 @@
+//! The log, the snapshots and the directory on a disk that forgets, fails and lies.
+
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod round_trip;
