@@ -1,0 +1,242 @@
+//! One TCP connection with many frames in flight, driven by its owner: no task, no lock, no future for
+//! each cart. It does not retry, reconnect or cache names; [`crate::Client`] does.
+
+use crate::batch::Batch;
+use crate::error::{ConnectionError, SubmitError};
+use crate::pipeline::Pipeline;
+use crate::reply::{Outcomes, Reply};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::query::{Name, Query};
+use stockhold_protocol::{SkuId, StockId};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, ToSocketAddrs};
+
+/// How long [`PipelinedConnection::connect`] waits for connect and handshake together.
+pub const HANDSHAKE_MS: u64 = 5_000;
+
+/// Why [`PipelinedConnection::send`] has no outcomes.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nothing was sent.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The connection broke: what became of the batch is unknown. [`Batch::mark_retry`] and send it again
+    /// on another connection.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+}
+
+/// A connection for callers that keep many carts in flight themselves.
+///
+/// The loop is always the same: `submit` what there is to say, `turn` to exchange bytes, `next_reply` until
+/// there is none.
+///
+/// ```no_run
+/// use stockhold_client::{Batch, IdSource, PipelinedConnection, Reply};
+/// use stockhold_protocol::{Line, Quantity, SkuId, StockId, command::Target};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut connection = PipelinedConnection::connect("127.0.0.1:7411", "example").await?;
+/// let (mut ids, mut batch) = (IdSource::new(), Batch::new());
+/// let line = Line::new(SkuId(0), Quantity::units(1).unwrap());
+/// let mut granted = 0;
+/// for _ in 0..4 {
+///     batch.clear();
+///     for _ in 0..128 {
+///         batch.push_reserve(ids.next_id(), Target::Stock(StockId(0)), &[line], None)?;
+///     }
+///     connection.submit(&batch)?;
+/// }
+/// while connection.in_flight() > 0 {
+///     connection.turn().await?;
+///     while let Some(reply) = connection.next_reply()? {
+///         if let Reply::Outcomes(frame) = reply {
+///             for entry in frame.iter() {
+///                 let (_index, outcome) = entry?;
+///                 granted += u32::from(outcome.code.is_success());
+///             }
+///         }
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct PipelinedConnection {
+    stream: TcpStream,
+    pipeline: Pipeline,
+    welcome: Welcome,
+}
+
+impl PipelinedConnection {
+    /// Connects and shakes hands within [`HANDSHAKE_MS`].
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    pub async fn connect(address: impl ToSocketAddrs, client_name: &str) -> Result<Self, ConnectionError> {
+        let limit = Duration::from_millis(HANDSHAKE_MS);
+        let connected = tokio::time::timeout(limit, async {
+            let stream = TcpStream::connect(address).await?;
+            Self::handshake(stream, client_name).await
+        });
+        connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
+    }
+
+    /// Shakes hands on a stream that is connected already; has no time limit of its own.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server does not speak the protocol.
+    pub async fn handshake(mut stream: TcpStream, client_name: &str) -> Result<Self, ConnectionError> {
+        stream.set_nodelay(true)?;
+        let mut pipeline = Pipeline::new(client_name)?;
+        loop {
+            if let Some(welcome) = pipeline.welcome()? {
+                return Ok(Self { stream, pipeline, welcome });
+            }
+            poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await?;
+        }
+    }
+
+    /// What the server said of itself: log, epoch, rules, limits.
+    #[must_use]
+    pub const fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// How many commands, checks, names and questions wait for answers.
+    #[must_use]
+    pub const fn in_flight(&self) -> u32 {
+        self.pipeline.in_flight()
+    }
+
+    /// How many more could be submitted now.
+    #[must_use]
+    pub const fn room(&self) -> u32 {
+        self.pipeline.room()
+    }
+
+    /// Whether the server has said goodbye: nothing new is taken, answers still come.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        self.pipeline.is_stopping()
+    }
+
+    /// Puts a batch into the output as one frame and tells its request number; the bytes leave with the
+    /// next [`Self::turn`]. The batch may be cleared and filled again at once.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was put anywhere.
+    pub fn submit(&mut self, batch: &Batch) -> Result<u64, SubmitError> {
+        self.pipeline.submit(batch)
+    }
+
+    /// Asks what is salable; see [`Pipeline::submit_checks`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was put anywhere.
+    pub fn submit_checks(
+        &mut self,
+        pairs: &[(SkuId, StockId)],
+        min_op: u64,
+        deadline_ms: u32,
+    ) -> Result<u64, SubmitError> {
+        self.pipeline.submit_checks(pairs, min_op, deadline_ms)
+    }
+
+    /// Asks for the dense numbers of names.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was put anywhere.
+    pub fn submit_resolve(&mut self, names: &[Name]) -> Result<u64, SubmitError> {
+        self.pipeline.submit_resolve(names)
+    }
+
+    /// Asks a question.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was put anywhere.
+    pub fn submit_query(&mut self, query: &Query) -> Result<u64, SubmitError> {
+        self.pipeline.submit_query(query)
+    }
+
+    /// Writes what waits and reads what came; returns when something was read, or at once when all is
+    /// written and nothing is in flight. Take all replies before the next turn. Dropping the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: the connection is of no further use and what is in flight has an unknown outcome.
+    pub async fn turn(&mut self) -> Result<(), ConnectionError> {
+        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, false, context)).await
+    }
+
+    /// The next whole reply among the bytes that were read.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: the connection is of no further use.
+    pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ConnectionError> {
+        self.pipeline.next_reply()
+    }
+
+    /// Sends one batch and waits for all of its outcomes, which replace what `outcomes` held. Nothing else
+    /// may be in flight.
+    ///
+    /// # Errors
+    /// [`SendError`] tells whether the batch was sent.
+    pub async fn send(&mut self, batch: &Batch, outcomes: &mut Outcomes) -> Result<(), SendError> {
+        let in_flight = self.in_flight();
+        if in_flight > 0 {
+            return Err(SubmitError::InFlight { in_flight, max: 0 }.into());
+        }
+        outcomes.reset(batch.len());
+        self.submit(batch)?;
+        while self.in_flight() > 0 {
+            self.turn().await?;
+            while let Some(reply) = self.next_reply()? {
+                if let Reply::Outcomes(frame) = reply {
+                    outcomes.take(&frame)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes all that waits and takes what came; ready when something was read or, unless `read_needed`,
+/// when all is written and nothing is in flight.
+///
+/// Polls the socket as a stream instead of waiting for readiness first: a read that leaves room in the
+/// buffer then tells the runtime that the socket is empty, which saves one failing read each time.
+fn poll_exchange(
+    stream: &mut TcpStream,
+    pipeline: &mut Pipeline,
+    read_needed: bool,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), ConnectionError>> {
+    while !pipeline.output().is_empty() {
+        match Pin::new(&mut *stream).poll_write(context, pipeline.output()) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(ConnectionError::Closed)),
+            Poll::Ready(Ok(count)) => pipeline.advance_output(count),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Pending => break,
+        }
+    }
+    if !read_needed && pipeline.in_flight() == 0 && pipeline.output().is_empty() {
+        return Poll::Ready(Ok(()));
+    }
+    let mut buffer = ReadBuf::new(pipeline.input_space());
+    match Pin::new(stream).poll_read(context, &mut buffer) {
+        Poll::Ready(Ok(())) => {
+            let count = buffer.filled().len();
+            if count == 0 {
+                return Poll::Ready(Err(ConnectionError::Closed));
+            }
+            pipeline.advance_input(count);
+            Poll::Ready(Ok(()))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+        Poll::Pending => Poll::Pending,
+    }
+}
