@@ -96,7 +96,8 @@ impl Pair {
 proptest! {
     #[test]
     fn due_list_holds_what_maps_hold(steps in prop::collection::vec(step(), 0..600)) {
-        // Proves that items come once, when due and not before, earliest second first, and that sums leave exactly.
+        // Proves that items come once, when due and not before, earliest second first, and that sums leave
+        // exactly.
         let mut pair = Pair::default();
         for step in &steps {
             pair.apply(step);
@@ -124,7 +125,8 @@ fn a_million_hashes_of_one_second_leave_in_one_subtraction() {
 
 #[test]
 fn a_crowded_second_takes_less_than_five_bytes_per_item() {
-    // Proves that items are packed, that growing by a million of one second is no copy, and that memory is used again.
+    // Proves that items are packed, that growing by a million of one second is no copy, and that memory is
+    // used again.
     let mut due = DueList::new();
     let mut held = due.bytes();
     for item in 0..1_000_000 {

@@ -110,7 +110,8 @@ fn counted(keys: &[u64]) -> u64 {
 proptest! {
     #[test]
     fn generations_hold_what_a_map_holds(steps in prop::collection::vec(step(), 0..600)) {
-        // Proves that entries are found in their generation only, that counts are exact, and what a drop takes along.
+        // Proves that entries are found in their generation only, that counts are exact, and what a drop
+        // takes along.
         let mut pair = Pair::default();
         for step in &steps {
             pair.apply(step);
@@ -125,7 +126,8 @@ proptest! {
         budget in prop_oneof![1_u32..6, 6_u32..100, Just(u32::MAX)],
         steps_per_walk in 1_usize..30,
     ) {
-        // Proves that a walk visits exactly the entries of the mark with their side bytes, whatever is dropped and freed.
+        // Proves that a walk visits exactly the entries of the mark with their side bytes, whatever is
+        // dropped and freed.
         let mut pair = Pair::default();
         for step in &before {
             pair.apply(step);
@@ -160,7 +162,8 @@ proptest! {
 
     #[test]
     fn an_arena_gives_back_what_was_put_in(lengths in prop::collection::vec(0_usize..=RECORD_BYTES_MAX, 0..40)) {
-        // Proves that records of any length come back whole, across chunks, and count their length and prefix.
+        // Proves that records of any length come back whole, across chunks, and count their length and
+        // prefix.
         let mut arena = Arena::new();
         let mut records = VecDeque::new();
         for (number, length) in lengths.into_iter().enumerate() {
@@ -191,7 +194,8 @@ fn an_arena_says_when_a_record_is_too_long() {
 
 #[test]
 fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
-    // Proves that a drop is a change of view only, that a walk keeps what it needs, and that freeing goes in steps.
+    // Proves that a drop is a change of view only, that a walk keeps what it needs, and that freeing goes
+    // in steps.
     let mut generations = Generations::new();
     for key in 0..50_000_u64 {
         let side = generations.push_side(1, &[1; 20]);

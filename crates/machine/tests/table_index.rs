@@ -62,7 +62,8 @@ proptest! {
         steps in prop::collection::vec((any::<bool>(), any::<u32>(), 0_u64..40), 0..1_500),
         equal_hashes in any::<bool>(),
     ) {
-        // Proves that every entry is found, and none that was removed, through splits and with hashes that collide.
+        // Proves that every entry is found, and none that was removed, through splits and with hashes that
+        // collide.
         let mut pair = Pair::default();
         for (number, (remove, pick, family)) in steps.into_iter().enumerate() {
             let count = pair.hash_of_slot.len();
@@ -122,8 +123,8 @@ fn equal_hashes_make_long_chains_that_shrink_again() {
 
 #[test]
 fn an_entry_takes_at_most_12_bytes_at_any_count() {
-    // Proves the memory bound of 12 bytes per entry at every count from 1 to 12 million, and that a search for an absent
-    // hash looks at few records.
+    // Proves the memory bound of 12 bytes per entry at every count from 1 to 12 million, and that a search
+    // for an absent hash looks at few records.
     const COUNT_MAX: u32 = 12_000_000;
     let mut index = Index::new();
     let mut worst = 0;

@@ -91,7 +91,8 @@ impl Pair {
         }
     }
 
-    /// Begins a snapshot, applies the changes with a step of the walk after each, and compares with the state at the mark.
+    /// Begins a snapshot, applies the changes with a step of the walk after each, and compares with the
+    /// state at the mark.
     fn snapshot(&mut self, changes: &[Step], budget: u32, changes_per_step: usize) {
         let mut expected: Vec<u64> = self.model.values().copied().collect();
         let mut visited = Vec::new();
@@ -137,7 +138,8 @@ proptest! {
         budget in prop_oneof![1_u32..8, 8_u32..200, Just(u32::MAX)],
         changes_per_step in 1_usize..20,
     ) {
-        // Proves that a walk visits exactly the records of the mark whatever changes meanwhile, twice in a row.
+        // Proves that a walk visits exactly the records of the mark whatever changes meanwhile, twice in a
+        // row.
         let mut pair = Pair::default();
         (0..size).for_each(|value| pair.insert(value));
         for change in &first {
@@ -207,8 +209,8 @@ fn freed_slots_are_reused_last_first() {
 
 #[test]
 fn a_change_during_a_snapshot_puts_one_record_aside() {
-    // Proves that a scattered change costs a record and not a chunk, its second change and one behind the walk nothing,
-    // and that the next step takes what is aside.
+    // Proves that a scattered change costs a record and not a chunk, its second change and one behind the
+    // walk nothing, and that the next step takes what is aside.
     let mut slab = Slab::new();
     let per_chunk = Rows::<[u64; 8]>::CHUNK_ROWS;
     let chunks = 64;

@@ -158,8 +158,8 @@ impl DueList {
         self.lists.first()
     }
 
-    /// Moves up to `budget` items of the seconds up to `now` into `taken`, earlier seconds first; true if more
-    /// are due.
+    /// Moves up to `budget` items of the seconds up to `now` into `taken`, earlier seconds first; true if
+    /// more are due.
     pub fn take_due(&mut self, now: u32, budget: u32, taken: &mut Vec<u32>) -> bool {
         let mut left = budget;
         while let Some(second) = self.next_due().filter(|&second| second <= now) {

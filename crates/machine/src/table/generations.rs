@@ -223,6 +223,7 @@ impl<E: Copy> Generations<E> {
     }
 
     /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to walk.
+    /// `Done`: nothing can be freed for now.
     pub fn free_some(&mut self, chunks: u32) -> Progress {
         for _ in 0..chunks {
             let walked_from = self.walk.marks.front().map_or(u64::MAX, |mark| mark.number);

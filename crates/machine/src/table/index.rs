@@ -5,7 +5,7 @@
 //! bits of its hash. These bits start at bit 14, so from 2¹⁴ buckets (about 100,000 entries) on they
 //! contain the very bit by which a bucket splits, and a split touches no record; what they have above it
 //! still tells entries of one bucket apart (9 bits at 12 million entries: a search meets a wrong record in
-//! about 1 of 60 cases).
+//! about 1 of 90 cases).
 //!
 //! Chains: overflow exists only behind a full bucket, and only the first overflow may have room. So an
 //! insert touches at most two lines, a removal fills its gap from there, and equal hashes, by accident or
