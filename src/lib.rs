@@ -2,5 +2,6 @@
 
 pub mod catalog;
 pub mod directory;
+pub mod snapshot;
 pub mod storage;
 pub mod wal;

@@ -1,0 +1,316 @@
+//! Magento's list of source items: a CSV file with the header `source_code,sku,status,quantity`.
+//!
+//! A row is read, checked and handed on; one bad row is a finding with its line number and does not stop
+//! the others. Whether a source exists is for the importer to say, in the words that are kept here.
+
+use std::io::{self, Read, Write};
+use stockhold_protocol::command::catalog::check_sku;
+use stockhold_protocol::{BadField, Quantity};
+
+const SOURCE_CODE: &str = "source_code";
+const SKU: &str = "sku";
+const STATUS: &str = "status";
+const QUANTITY: &str = "quantity";
+/// The bytes that some spreadsheets put in front of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// One source item of the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StockRow {
+    /// The line of the file, from 1 (the header).
+    pub line: u64,
+    /// Where.
+    pub source_code: String,
+    /// What.
+    pub sku: String,
+    /// The in-stock flag; 1 when the column is missing or empty.
+    pub in_stock: bool,
+    /// How much.
+    pub quantity: Quantity,
+}
+
+/// A row that could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {fault}")]
+pub struct RowError {
+    /// The line of the file, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub fault: RowFault,
+}
+
+/// What is wrong with a row. The first two texts are Magento's own.
+#[derive(Debug, thiserror::Error)]
+pub enum RowFault {
+    /// No such source.
+    #[error("Source code \"{code}\" does not exists")]
+    UnknownSource {
+        /// As written.
+        code: String,
+    },
+    /// A value is missing that must be there.
+    #[error("Missing required column \"{column}\"")]
+    MissingColumn {
+        /// Which.
+        column: &'static str,
+    },
+    /// No such SKU, and new ones were not asked for.
+    #[error("SKU \"{sku}\" does not exist, and --create-skus is no")]
+    UnknownSku {
+        /// As written.
+        sku: String,
+    },
+    /// Neither 0 nor 1.
+    #[error("status \"{value}\" must be 1 (in stock) or 0 (out of stock)")]
+    Status {
+        /// As written.
+        value: String,
+    },
+    /// A field breaks a rule.
+    #[error("{column} \"{value}\": {}", source.rule)]
+    Field {
+        /// Which column.
+        column: &'static str,
+        /// As written.
+        value: String,
+        /// The rule.
+        source: BadField,
+    },
+    /// The text is not CSV.
+    #[error("the line cannot be read as CSV")]
+    Text {
+        /// Why.
+        source: csv::Error,
+    },
+    /// The server refused the row.
+    #[error("{message}")]
+    Refused {
+        /// Its answer.
+        message: String,
+    },
+}
+
+/// Why a list of source items could not be read or written at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StockFileError {
+    /// The header lacks a column.
+    #[error("Missing required column \"{column}\"")]
+    MissingColumn {
+        /// Which.
+        column: &'static str,
+    },
+    /// The file itself failed.
+    #[error("the list of source items cannot be read or written")]
+    File {
+        /// Why.
+        #[from]
+        source: csv::Error,
+    },
+    /// The file itself failed.
+    #[error("the list of source items cannot be read or written")]
+    Disk {
+        /// Why.
+        #[from]
+        source: io::Error,
+    },
+}
+
+/// Reads rows one by one; the memory needed does not depend on the file's length.
+#[derive(Debug)]
+pub struct StockReader<R> {
+    records: csv::Reader<R>,
+    record: csv::StringRecord,
+    columns: Columns,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    source_code: usize,
+    sku: usize,
+    status: Option<usize>,
+    quantity: usize,
+}
+
+impl<R: Read> StockReader<R> {
+    /// Reads the header; columns may stand in any order, others than the four are ignored.
+    ///
+    /// # Errors
+    /// [`StockFileError::MissingColumn`] in Magento's words, or the file's own failure.
+    pub fn new(input: R) -> Result<Self, StockFileError> {
+        let mut records = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Fields).from_reader(input);
+        let header = records.headers()?.clone();
+        let find = |name: &str| {
+            header.iter().position(|column| column.trim().trim_start_matches(BYTE_ORDER_MARK) == name)
+        };
+        let need = |column| find(column).ok_or(StockFileError::MissingColumn { column });
+        let columns = Columns {
+            source_code: need(SOURCE_CODE)?,
+            sku: need(SKU)?,
+            status: find(STATUS),
+            quantity: need(QUANTITY)?,
+        };
+        Ok(Self { records, record: csv::StringRecord::new(), columns })
+    }
+
+    fn row(&self, line: u64) -> Result<StockRow, RowFault> {
+        let get = |at: usize| self.record.get(at).unwrap_or_default();
+        let need = |at: usize, column: &'static str| match get(at) {
+            "" => Err(RowFault::MissingColumn { column }),
+            value => Ok(value),
+        };
+        let source_code = need(self.columns.source_code, SOURCE_CODE)?;
+        let sku = need(self.columns.sku, SKU)?;
+        let quantity = need(self.columns.quantity, QUANTITY)?;
+        check_sku(sku).map_err(|source| RowFault::Field { column: SKU, value: sku.to_owned(), source })?;
+        let field = |source| RowFault::Field { column: QUANTITY, value: quantity.to_owned(), source };
+        let quantity: Quantity = quantity.parse().map_err(field)?;
+        let in_stock = match self.columns.status.map(get).unwrap_or_default() {
+            "" | "1" => true,
+            "0" => false,
+            value => return Err(RowFault::Status { value: value.to_owned() }),
+        };
+        Ok(StockRow { line, source_code: source_code.to_owned(), sku: sku.to_owned(), in_stock, quantity })
+    }
+}
+
+impl<R: Read> Iterator for StockReader<R> {
+    type Item = Result<StockRow, RowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.records.read_record(&mut self.record);
+        let line = self.record.position().map_or(0, csv::Position::line);
+        match read {
+            Ok(false) => None,
+            Ok(true) => Some(self.row(line).map_err(|fault| RowError { line, fault })),
+            Err(source) => {
+                let line = source.position().map_or(line, csv::Position::line);
+                Some(Err(RowError { line, fault: RowFault::Text { source } }))
+            }
+        }
+    }
+}
+
+/// Writes rows as Magento does: quantities with four decimals.
+#[derive(Debug)]
+pub struct StockWriter<W: Write> {
+    records: csv::Writer<W>,
+}
+
+impl<W: Write> StockWriter<W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// The file's own failure.
+    pub fn new(output: W) -> Result<Self, StockFileError> {
+        let mut records = csv::Writer::from_writer(output);
+        records.write_record([SOURCE_CODE, SKU, STATUS, QUANTITY])?;
+        Ok(Self { records })
+    }
+
+    /// Writes one source item.
+    ///
+    /// # Errors
+    /// The file's own failure.
+    pub fn write(
+        &mut self,
+        source_code: &str,
+        sku: &str,
+        in_stock: bool,
+        quantity: Quantity,
+    ) -> Result<(), StockFileError> {
+        let status = if in_stock { "1" } else { "0" };
+        self.records.write_record([source_code, sku, status, &four_decimals(quantity)])?;
+        Ok(())
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    /// The file's own failure.
+    pub fn finish(mut self) -> Result<(), StockFileError> {
+        Ok(self.records.flush()?)
+    }
+}
+
+/// `5.5000`, as Magento's export prints a quantity.
+fn four_decimals(quantity: Quantity) -> String {
+    let scale = stockhold_protocol::limits::QUANTITY_SCALE;
+    let sign = if quantity.raw() < 0 { "-" } else { "" };
+    let magnitude = quantity.raw().abs();
+    format!("{sign}{}.{:04}", magnitude / scale, magnitude % scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Result<StockRow, String>> {
+        let reader = StockReader::new(text.as_bytes()).unwrap();
+        reader.map(|row| row.map_err(|error| error.to_string())).collect()
+    }
+
+    #[test]
+    fn rows_and_their_faults_come_with_line_numbers() {
+        // Proves that bad rows are told in Magento's words, by line, and stop nothing.
+        let rows = read(
+            "source_code,sku,status,quantity\n\
+             east,BIKE-1,1,10\n\
+             east,,1,5\n\
+             east,BIKE-2,2,5\n\
+             east,BIKE-3,0,5.5000\n\
+             east,BIKE-4,1,five\n\
+             ,BIKE-5,1,5\n\
+             east,BIKE-6,1\n\
+             east,BIKE-7,,-2\n",
+        );
+        let texts: Vec<String> = rows
+            .into_iter()
+            .map(|row| match row {
+                Ok(row) => format!("{} {} {} {}", row.line, row.sku, row.in_stock, row.quantity),
+                Err(error) => error,
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "2 BIKE-1 true 10",
+                "line 3: Missing required column \"sku\"",
+                "line 4: status \"2\" must be 1 (in stock) or 0 (out of stock)",
+                "5 BIKE-3 false 5.5",
+                "line 6: quantity \"five\": must be a decimal number with at most 4 decimals, such as 12 or 3.5",
+                "line 7: Missing required column \"source_code\"",
+                "line 8: Missing required column \"quantity\"",
+                "9 BIKE-7 true -2",
+            ]
+        );
+        let unknown = RowFault::UnknownSource { code: "moon".into() };
+        assert_eq!(unknown.to_string(), "Source code \"moon\" does not exists");
+    }
+
+    #[test]
+    fn columns_stand_in_any_order_and_status_may_be_missing() {
+        // Proves that files of other tools are read by their header, a byte order mark included.
+        let rows = read("\u{feff}sku,note,quantity,source_code\nBIKE-1,hello,3,east\n");
+        assert_eq!(rows.len(), 1);
+        let row = rows[0].as_ref().unwrap();
+        assert_eq!((row.source_code.as_str(), row.sku.as_str(), row.in_stock), ("east", "BIKE-1", true));
+        let error = StockReader::new("source_code,quantity\n".as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "Missing required column \"sku\"");
+    }
+
+    #[test]
+    fn an_export_is_an_import() {
+        // Proves that what is written reads back, with four decimals on paper.
+        let mut bytes = Vec::new();
+        let mut writer = StockWriter::new(&mut bytes).unwrap();
+        writer.write("east", "A,B\"C", true, "5.5".parse().unwrap()).unwrap();
+        writer.write("west", "007", false, "-0.25".parse().unwrap()).unwrap();
+        writer.finish().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("east,\"A,B\"\"C\",1,5.5000"), "{text}");
+        assert!(text.contains("west,007,0,-0.2500"), "{text}");
+        let rows = read(&text);
+        assert_eq!(rows[0].as_ref().unwrap().sku, "A,B\"C");
+        assert_eq!(rows[1].as_ref().unwrap().quantity.raw(), -2_500);
+    }
+}
