@@ -143,7 +143,7 @@ fn a_shipment_from_the_wrong_source_would_be_short() {
     let mut shop = Shop::open(&[(WEB, A2), (POS, A1), (POS, A2)], Sharing::Exact, &[(A1, 20), (A2, 10)]);
     shop.promise(WEB, 8);
     shop.promise(POS, 5);
-    let ship = |source, from| Change {
+    let moved = |source, from| Change {
         source_index: shop.layout.place_of_source(source).unwrap().index,
         before: Some(Supply { on_hand: from, counts: true }),
         after: Some(Supply { on_hand: from - 5, counts: true }),
@@ -152,8 +152,8 @@ fn a_shipment_from_the_wrong_source_would_be_short() {
     };
     let group = shop.layout.group(0);
     let none = |_| Allowance::Units(0);
-    assert_eq!(shop.pool.would_short(group, ship(A2, 10), none), 3);
-    assert_eq!(shop.pool.would_short(group, ship(A1, 20), none), 0);
+    assert_eq!(shop.pool.would_short(group, moved(A2, 10), none), 3);
+    assert_eq!(shop.pool.would_short(group, moved(A1, 20), none), 0);
     assert_eq!(shop.pool.promised(group, shop.stock(POS)), 5, "asking changes nothing");
 }
 
