@@ -15,17 +15,20 @@ use uuid::Uuid;
 
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 
+use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, manifest as bounds, opening};
 use crate::storage::width::{index, is_zero, length};
-use crate::storage::{Access, DirectoryLock, SharedStorage, StorageError, TEMPORARY_SUFFIX};
+use crate::storage::{Access, DirectoryLock, FileEntry, SharedStorage, StorageError, TEMPORARY_SUFFIX};
 use crate::wal::preparer::prepare_first;
 use crate::wal::segment::segment_name;
-use crate::wal::{EndReason, LogError, LogReader, PreviousEnd, ReadTo};
+use crate::wal::{Catalog, EndReason, LogError, LogReader, PreviousEnd, ReadTo, SegmentPool};
 
 /// The lock file.
 pub const LOCK_NAME: &str = "LOCK";
 /// The manifest.
 pub const MANIFEST_NAME: &str = "MANIFEST";
+/// How many verified snapshots stay.
+pub const SNAPSHOTS_KEPT: usize = 2;
 
 /// Why a directory cannot be formatted, opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +218,92 @@ impl Directory {
         self.manifest = manifest;
         Ok(())
     }
+
+    /// The snapshots, newest first. A name is given only to a file that was read back, so each was whole once.
+    pub fn snapshots(&self) -> Result<Vec<u64>, StorageError> {
+        list_snapshots(&self.storage)
+    }
+
+    /// Opens the snapshot after `op`.
+    pub fn read_snapshot(&self, op: u64) -> Result<SnapshotReader, SnapshotError> {
+        SnapshotReader::open(self.storage.as_ref(), &snapshot_name(op), self.manifest.log_uuid, Access::Read)
+    }
+
+    /// What may go: all snapshots but the two newest of `verified`, and the segments that the older of these two does not need.
+    /// With fewer than two, nothing may. `verified` are the ops of snapshots that this run wrote or read to the end.
+    pub fn plan_trim(&self, verified: &[u64]) -> Result<TrimPlan, DirectoryError> {
+        plan_trim(&self.storage, &self.manifest, verified)
+    }
+}
+
+/// Files that are no longer needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrimPlan {
+    /// Snapshots, by op, oldest first.
+    pub snapshots: Vec<u64>,
+    /// Segments, oldest first.
+    pub segments: Vec<u64>,
+}
+
+/// The snapshots of a directory, newest first.
+pub fn list_snapshots(storage: &SharedStorage) -> Result<Vec<u64>, StorageError> {
+    let mut ops: Vec<u64> =
+        storage.list()?.iter().filter_map(|entry| parse_snapshot_name(&entry.name)).collect();
+    ops.sort_unstable_by(|left, right| right.cmp(left));
+    Ok(ops)
+}
+
+/// What [`Directory::plan_trim`] answers, for whoever trims without holding the directory's value.
+pub fn plan_trim(
+    storage: &SharedStorage,
+    manifest: &Manifest,
+    verified: &[u64],
+) -> Result<TrimPlan, DirectoryError> {
+    let present = list_snapshots(storage)?;
+    let kept: Vec<u64> =
+        present.iter().copied().filter(|op| verified.contains(op)).take(SNAPSHOTS_KEPT).collect();
+    let Some(oldest_kept) = kept.get(SNAPSHOTS_KEPT - 1) else { return Ok(TrimPlan::default()) };
+    let mut snapshots: Vec<u64> = present.into_iter().filter(|op| op < oldest_kept).collect();
+    snapshots.reverse();
+    // While the log is written to, its last segment may be opened at any moment; that does not matter here.
+    let catalog = Catalog::read(storage.as_ref(), manifest.log_uuid, true)?;
+    let needed = catalog.used.partition_point(|segment| segment.opening.first_op <= oldest_kept + 1);
+    let obsolete = needed.saturating_sub(1);
+    let segments = catalog.used[..obsolete].iter().map(|segment| segment.header.sequence).collect();
+    Ok(TrimPlan { snapshots, segments })
+}
+
+/// Carries out a plan: one file after the other, oldest first, each durably, so that no crash leaves a gap in the log.
+/// Segments are handed to the pool to be used again, as many as it takes. Answers how many bytes were removed.
+pub fn trim(
+    storage: &SharedStorage,
+    plan: &TrimPlan,
+    pool: Option<&SegmentPool>,
+) -> Result<u64, StorageError> {
+    let mut removed_bytes = 0;
+    for op in &plan.snapshots {
+        removed_bytes += storage.open(&snapshot_name(*op), Access::Read)?.bytes()?;
+        storage.remove(&snapshot_name(*op))?;
+    }
+    if !plan.snapshots.is_empty() {
+        storage.sync_dir()?;
+    }
+    for segment in &plan.segments {
+        let bytes = storage.open(&segment_name(*segment), Access::Read)?.bytes()?;
+        // The name goes first, and durably: what stands in the file is changed only when nobody takes it for a segment any more.
+        let name = format!("recycled-{segment:016}{TEMPORARY_SUFFIX}");
+        storage.rename(&segment_name(*segment), &name)?;
+        storage.sync_dir()?;
+        let refused = match pool {
+            Some(pool) => pool.offer(FileEntry { name, bytes }),
+            None => Some(FileEntry { name, bytes }),
+        };
+        if let Some(refused) = refused {
+            storage.remove(&refused.name)?;
+            removed_bytes += bytes;
+        }
+    }
+    Ok(removed_bytes)
 }
 
 /// Reads the manifest of a directory, also of one that a running server holds.

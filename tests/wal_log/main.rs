@@ -4,4 +4,6 @@
 mod world;
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod round_trip;

@@ -51,9 +51,10 @@ pub(crate) fn formatted() -> RecordingStorage {
     disk
 }
 
-/// Reads everything.
+/// Reads what recovery would: everything behind the newest snapshot.
 pub(crate) fn read_all(directory: &Directory) -> Result<(Vec<Batch>, LogEnd), LogError> {
-    let mut reader = directory.read_log(1, ReadTo::End)?;
+    let newest = directory.snapshots()?.first().copied().unwrap_or(0);
+    let mut reader = directory.read_log(newest + 1, ReadTo::End)?;
     let mut batches = Vec::new();
     while let Some(frame) = reader.next_frame()? {
         batches.push(Batch { first_op: frame.first_op, ops: frame.ops, payload: frame.payload.to_vec() });

@@ -1,0 +1,80 @@
+//! Writes a snapshot under a temporary name, makes it durable, reads it back, and only then gives it its name.
+
+use super::format::{FrameHead, SectionTotal, SnapshotHeader, count_frame, encode_footer, snapshot_name};
+use super::{SnapshotError, SnapshotSummary, verify};
+use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
+use crate::storage::width::length;
+use crate::storage::{Access, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
+
+/// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], it leaves a temporary file, which the next
+/// snapshot of that op or the next start removes.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    storage: SharedStorage,
+    file: Box<dyn StoredFile>,
+    header: SnapshotHeader,
+    offset: u64,
+    frames: u64,
+    sections: Vec<SectionTotal>,
+    piece: Vec<u8>,
+}
+
+impl SnapshotWriter {
+    /// Begins the snapshot after `header.op`.
+    pub fn create(storage: SharedStorage, header: SnapshotHeader) -> Result<Self, SnapshotError> {
+        let name = temporary_name(&header);
+        match storage.remove(&name) {
+            Ok(()) | Err(StorageError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut file = storage.create(&name, 0, Access::Cached)?;
+        file.write(0, &header.encode())?;
+        let offset = length(snapshot::HEAD_BYTES);
+        Ok(Self { storage, file, header, offset, frames: 0, sections: Vec::new(), piece: Vec::new() })
+    }
+
+    /// Adds a frame of `records` records of one section; at most 1 MiB, and at most 256 kinds of sections.
+    pub fn push_frame(&mut self, kind: u16, records: u32, payload: &[u8]) -> Result<(), SnapshotError> {
+        assert!(payload.len() <= snapshot_frame::BYTES_MAX, "the caller cuts sections into frames");
+        self.piece.clear();
+        self.piece.extend_from_slice(&FrameHead::encode(kind, records, self.frames, payload));
+        self.piece.extend_from_slice(payload);
+        self.file.write(self.offset, &self.piece)?;
+        self.offset += length(self.piece.len());
+        self.frames += 1;
+        count_frame(&mut self.sections, kind, records, payload.len());
+        assert!(self.sections.len() <= snapshot_footer::SECTIONS_MAX, "there are few kinds of sections");
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.offset
+    }
+
+    /// Ends the snapshot. When it returns, the file is durable, was read back and checked, and has its name.
+    pub fn finish(mut self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
+        let footer = encode_footer(&self.sections, self.frames, &digest);
+        self.file.write(self.offset, &footer)?;
+        self.file.sync()?;
+        drop(self.file);
+        let name = temporary_name(&self.header);
+        let storage = self.storage.as_ref();
+        let summary = verify(storage, &name, self.header.log_uuid, Access::ReadMedium, |_, _| ())?;
+        self.storage.rename(&name, &snapshot_name(self.header.op))?;
+        self.storage.sync_dir()?;
+        Ok(summary)
+    }
+
+    /// Gives the snapshot up and removes what was written.
+    pub fn abandon(self) -> Result<(), SnapshotError> {
+        drop(self.file);
+        self.storage.remove(&temporary_name(&self.header))?;
+        Ok(())
+    }
+}
+
+fn temporary_name(header: &SnapshotHeader) -> String {
+    format!("{}{TEMPORARY_SUFFIX}", snapshot_name(header.op))
+}
