@@ -10,10 +10,12 @@
 //! ```
 
 pub mod manifest;
+pub mod verify;
 
 use uuid::Uuid;
 
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
+pub use verify::{Finding, Verification, verify};
 
 use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, manifest as bounds, opening};

@@ -167,6 +167,12 @@ impl FrameHead {
         frame_bytes(index(u64::from(self.payload_bytes)))
     }
 
+    /// The payload in the bytes of the whole frame.
+    #[must_use]
+    pub fn payload_of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[frame::HEAD_BYTES..frame::HEAD_BYTES + index(u64::from(self.payload_bytes))]
+    }
+
     /// Checks payload and padding; `bytes` is the whole frame.
     pub fn check_body(&self, bytes: &[u8]) -> Result<(), FrameFault> {
         let padding_at = frame::HEAD_BYTES + index(u64::from(self.payload_bytes));

@@ -13,6 +13,7 @@
 //! FORMAT.md at the root of the repository describes the bytes.
 
 pub mod catalog;
+pub mod dump;
 pub mod frame;
 pub mod pool;
 pub mod preparer;
@@ -24,6 +25,7 @@ pub mod writer;
 use uuid::Uuid;
 
 pub use catalog::Catalog;
+pub use dump::{DumpEntry, DumpItem, LogDump};
 pub use frame::{FrameBuffer, FrameFault, FrameKind};
 pub use pool::SegmentPool;
 pub use preparer::{Progress, SegmentPreparer};

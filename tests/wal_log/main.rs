@@ -6,4 +6,10 @@ mod world;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod space;

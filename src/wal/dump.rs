@@ -1,0 +1,145 @@
+//! Shows a log byte by byte, as far as it can be read, without judging it: for `stockhold log dump`. The reader decides what a
+//! fault means; this walks on behind one, block by block, so that what stands there can be seen.
+
+use uuid::Uuid;
+
+use super::LogError;
+use super::catalog::{Catalog, UsedSegment, read_header};
+use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
+use super::segment::{SegmentHeader, SegmentOpening, segment_name};
+use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET};
+use crate::storage::width::length;
+use crate::storage::{Access, SharedStorage, StoredFile};
+
+/// Something in a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DumpItem {
+    /// The two head blocks.
+    Heads {
+        /// Block 0.
+        header: SegmentHeader,
+        /// Block 1; none in a segment that was never used.
+        opening: Option<SegmentOpening>,
+    },
+    /// A whole frame.
+    Frame {
+        /// Batch or end.
+        kind: FrameKind,
+        /// Its first op.
+        first_op: u64,
+        /// The number of ops.
+        ops: u32,
+        /// The payload.
+        payload: Vec<u8>,
+    },
+    /// A run of blocks that are no frame.
+    Gap {
+        /// How many bytes.
+        bytes: u64,
+        /// What is wrong at its beginning.
+        fault: FrameFault,
+    },
+}
+
+/// Where it stands, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpEntry {
+    /// The segment.
+    pub segment: u64,
+    /// The byte where it begins.
+    pub offset: u64,
+    /// What it is.
+    pub item: DumpItem,
+}
+
+/// Walks over all segments. Frames are checked by themselves, not against each other.
+#[derive(Debug)]
+pub struct LogDump {
+    storage: SharedStorage,
+    segments: Vec<(SegmentHeader, Option<SegmentOpening>)>,
+    place: usize,
+    file: Option<Box<dyn StoredFile>>,
+    offset: u64,
+    bytes_before: u64,
+}
+
+impl LogDump {
+    /// Begins with the segment that holds `from_op`, or with the oldest.
+    pub fn open(storage: SharedStorage, log_uuid: Uuid, from_op: u64) -> Result<Self, LogError> {
+        let catalog = Catalog::read(storage.as_ref(), log_uuid, true)?;
+        let place =
+            catalog.used.partition_point(|segment| segment.opening.first_op <= from_op).saturating_sub(1);
+        let used = catalog.used.iter().map(|UsedSegment { header, opening, .. }| (*header, Some(*opening)));
+        let segments = used.chain(catalog.unused.map(|unused| (unused.header, None))).collect();
+        Ok(Self { storage, segments, place, file: None, offset: 0, bytes_before: 0 })
+    }
+
+    /// The next thing; `None` behind the last segment.
+    pub fn next_entry(&mut self) -> Result<Option<DumpEntry>, LogError> {
+        let Some((header, opening)) = self.segments.get(self.place).copied() else { return Ok(None) };
+        let segment = header.sequence;
+        let Some(file) = self.file.take() else {
+            let file = self.storage.open(&segment_name(segment), Access::Read)?;
+            read_header(file.as_ref(), segment)?;
+            self.file = Some(file);
+            self.offset = length(FRAMES_OFFSET);
+            return Ok(Some(DumpEntry { segment, offset: 0, item: DumpItem::Heads { header, opening } }));
+        };
+        let offset = self.offset;
+        if offset >= header.segment_bytes {
+            self.bytes_before += header.segment_bytes;
+            self.place += 1;
+            self.offset = 0;
+            return self.next_entry();
+        }
+        let item = match frame_at(file.as_ref(), &header, offset)? {
+            Ok((head, payload)) => {
+                self.offset += length(head.frame_bytes());
+                DumpItem::Frame { kind: head.kind, first_op: head.seat.first_op, ops: head.ops, payload }
+            }
+            Err(fault) => {
+                self.offset += length(BLOCK_BYTES);
+                while self.offset < header.segment_bytes
+                    && frame_at(file.as_ref(), &header, self.offset)?.is_err()
+                {
+                    self.offset += length(BLOCK_BYTES);
+                }
+                DumpItem::Gap { bytes: self.offset - offset, fault }
+            }
+        };
+        self.file = Some(file);
+        Ok(Some(DumpEntry { segment, offset, item }))
+    }
+
+    /// Bytes walked over, and bytes in all.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        let all = self.segments.iter().map(|(header, _)| header.segment_bytes).sum();
+        (self.bytes_before + self.offset, all)
+    }
+}
+
+type Whole = (FrameHead, Vec<u8>);
+
+fn frame_at(
+    file: &dyn StoredFile,
+    header: &SegmentHeader,
+    offset: u64,
+) -> Result<Result<Whole, FrameFault>, LogError> {
+    let mut bytes = vec![0; BLOCK_BYTES];
+    if file.read_at(offset, &mut bytes)? < BLOCK_BYTES {
+        return Ok(Err(FrameFault::Length));
+    }
+    let head = match FrameHead::decode(&bytes, header.salt) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if head.seat.block != block_at(offset) {
+        return Ok(Err(FrameFault::Place { block: head.seat.block }));
+    }
+    bytes.resize(head.frame_bytes(), 0);
+    if file.read_at(offset, &mut bytes)? < head.frame_bytes() {
+        return Ok(Err(FrameFault::Length));
+    }
+    Ok(head.check_body(&bytes).map(|()| (head, head.payload_of(&bytes).to_vec())))
+}

@@ -1,0 +1,156 @@
+//! Snapshots and manifests: round trips, and nothing changed is ever accepted.
+
+use stockhold::directory::{Directory, DirectoryError, EpochReason, Manifest};
+use stockhold::snapshot::{
+    SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
+};
+use stockhold::storage::recording::{Fault, RecordingStorage};
+use stockhold::storage::{Access, Storage};
+use stockhold::wal::CommitLog;
+use uuid::Uuid;
+
+use crate::world::{LOG, NOW_MS, OPTIONS, formatted, payload, share, start};
+
+const HEADER: SnapshotHeader =
+    SnapshotHeader { log_uuid: LOG, epoch: 2, op: 77, time_ms: NOW_MS, rules_version: 1 };
+
+fn write(disk: &RecordingStorage) -> Result<(), SnapshotError> {
+    let mut writer = SnapshotWriter::create(share(disk), HEADER)?;
+    writer.push_frame(2, 3, b"three records")?;
+    writer.push_frame(1, 1, b"")?;
+    writer.push_frame(2, 2, b"two more")?;
+    writer.finish([7; 16]).map(|_| ())
+}
+
+/// Proves that a snapshot gives back its head, frames, totals and digest.
+#[test]
+fn snapshots_come_back() {
+    let disk = RecordingStorage::new();
+    write(&disk).unwrap();
+    let mut reader = SnapshotReader::open(&disk, &snapshot_name(77), LOG, Access::Read).unwrap();
+    assert_eq!(*reader.header(), HEADER);
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        frames.push((frame.kind, frame.records, frame.payload.to_vec()));
+    }
+    assert_eq!(frames, [(2, 3, b"three records".to_vec()), (1, 1, Vec::new()), (2, 2, b"two more".to_vec())]);
+    let summary = reader.into_summary().unwrap();
+    assert_eq!(summary.digest, [7; 16]);
+    let totals: Vec<_> =
+        summary.sections.iter().map(|one| (one.kind, one.frames, one.records, one.bytes)).collect();
+    assert_eq!(totals, [(1, 1, 1, 0), (2, 2, 5, 21)]);
+    let other = SnapshotReader::open(&disk, &snapshot_name(77), Uuid::nil(), Access::Read).map(|_| ());
+    assert!(matches!(other, Err(SnapshotError::ForeignLog { .. })));
+}
+
+/// Proves that no flipped bit and no other length of a snapshot is accepted.
+#[test]
+fn changed_snapshots_are_refused() {
+    let disk = RecordingStorage::new();
+    write(&disk).unwrap();
+    let name = snapshot_name(77);
+    let contents = disk.contents(&name).unwrap();
+    let check = |bytes: &[u8]| {
+        let image = RecordingStorage::new();
+        image.replace(&name, bytes).unwrap();
+        verify(&image, &name, LOG, Access::Read, |_, _| ()).is_ok()
+    };
+    assert!(check(&contents));
+    for bit in 0..contents.len() * 8 {
+        let mut changed = contents.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(!check(&changed), "bit {bit}");
+    }
+    for length in 0..contents.len() {
+        assert!(!check(&contents[..length]), "length {length}");
+    }
+    assert!(!check(&[contents.as_slice(), &[0]].concat()));
+}
+
+/// Proves that a snapshot that could not be written has no name and does not keep a later one from it.
+#[test]
+fn failed_snapshots_have_no_name() {
+    for nth in 1..=5 {
+        for fault in [Fault::FailWrite(nth), Fault::ShortWrite(nth)] {
+            let disk = RecordingStorage::new();
+            disk.inject(fault);
+            write(&disk).unwrap_err();
+            assert!(disk.contents(&snapshot_name(77)).is_none());
+            write(&disk).unwrap();
+        }
+    }
+    let disk = RecordingStorage::new();
+    disk.set_capacity(Some(200));
+    assert!(matches!(write(&disk), Err(SnapshotError::Storage(error)) if error.is_no_space()));
+}
+
+/// Proves that a manifest with epochs and skips comes back, that its orders are durable, and that its rules hold.
+#[test]
+fn manifests_come_back() {
+    let disk = formatted();
+    let mut directory = Directory::open(share(&disk)).unwrap();
+    assert_eq!(directory.bump_epoch(EpochReason::UncleanStop, 10, NOW_MS).unwrap(), 2);
+    assert_eq!(directory.add_skip(4, "aborts in the planner", 12, NOW_MS).unwrap(), 3);
+    for (op, last_op) in [(0, 12), (4, 12), (13, 12)] {
+        let refused = directory.add_skip(op, "again", last_op, NOW_MS);
+        assert!(matches!(refused, Err(DirectoryError::CannotSkip { .. })), "{op}");
+    }
+    let expected = directory.manifest().clone();
+    drop(directory);
+    let manifest = Directory::open(share(&disk)).unwrap().manifest().clone();
+    assert_eq!(manifest, expected);
+    assert_eq!(manifest.epoch(), 3);
+    assert_eq!(manifest.skips[0].reason, "aborts in the planner");
+}
+
+/// Proves that no flipped bit and no other length of a manifest is accepted.
+#[test]
+fn changed_manifests_are_refused() {
+    let disk = formatted();
+    let mut directory = Directory::open(share(&disk)).unwrap();
+    directory.add_skip(1, "reason", 1, NOW_MS).unwrap();
+    let contents = directory.manifest().encode();
+    assert_eq!(Manifest::decode(&contents).unwrap(), *directory.manifest());
+    for bit in 0..contents.len() * 8 {
+        let mut changed = contents.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(Manifest::decode(&changed).is_err(), "bit {bit}");
+    }
+    for length in 0..contents.len() {
+        assert!(Manifest::decode(&contents[..length]).is_err(), "length {length}");
+    }
+    assert!(Manifest::decode(&[contents.as_slice(), &[0]].concat()).is_err());
+}
+
+/// Proves that trimming keeps two verified snapshots and the log that the older needs, and does nothing with fewer.
+#[test]
+fn trimming_keeps_what_the_older_snapshot_needs() {
+    let disk = formatted();
+    let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+    let mut ops = Vec::new();
+    for number in 0..40 {
+        running.append(&payload(number), 1).unwrap();
+        if number % 10 == 9 {
+            let op = running.writer.durable_op();
+            let writer = SnapshotWriter::create(share(&disk), SnapshotHeader { op, ..HEADER }).unwrap();
+            writer.finish([0; 16]).unwrap();
+            ops.push(op);
+        }
+    }
+    let nothing = stockhold::directory::TrimPlan::default();
+    assert_eq!(running.directory.plan_trim(&[]).unwrap(), nothing);
+    assert_eq!(running.directory.plan_trim(&[40]).unwrap(), nothing, "one verified snapshot is not enough");
+    let plan = running.directory.plan_trim(&ops).unwrap();
+    assert_eq!(plan.snapshots, [10, 20]);
+    assert_eq!(plan.segments.first(), Some(&1));
+    stockhold::directory::trim(&share(&disk), &plan, None).unwrap();
+    for op in [30, 40] {
+        let mut reader = running.directory.read_log(op + 1, stockhold::wal::ReadTo::Op(40)).unwrap();
+        let mut seen = op;
+        while let Some(frame) = reader.next_frame().unwrap() {
+            seen = frame.first_op;
+        }
+        assert_eq!(seen, 40);
+    }
+    assert_eq!(running.directory.snapshots().unwrap(), [40, 30]);
+}

@@ -1,0 +1,130 @@
+//! Running out of space is met before a write; a failed write ends all writing.
+
+use stockhold::storage::memory::Survival;
+use stockhold::storage::recording::Fault;
+use stockhold::wal::{AppendError, CommitLog, Progress, Space};
+
+use crate::world::{NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, share, start};
+
+/// Appends full-size batches until one is refused; answers how many fitted.
+fn fill(running: &mut Running) -> (usize, AppendError) {
+    let mut frame = running.writer.frame_buffer();
+    frame.extend_from_slice(&[1; 10_000]);
+    for appended in 0..1_000 {
+        if let Err(error) = running.writer.append(&mut frame, 1) {
+            return (appended, error);
+        }
+    }
+    panic!("a bounded disk takes a bounded log");
+}
+
+/// Proves the whole way: normal, reserve, full (refused before a write, nothing poisoned), and normal again by itself.
+#[test]
+fn a_full_disk_is_met_early() {
+    let disk = formatted();
+    let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+    running.prepare();
+    assert_eq!(running.writer.space(), Space::Normal);
+    disk.set_capacity(Some(2 * SEGMENT_BYTES + 1_000));
+
+    let (first, error) = fill(&mut running);
+    assert!(matches!(error, AppendError::NotReady), "{error:?}");
+    assert_eq!(first, 8, "two segments of four full-size frames");
+    assert_eq!(running.preparer.step(NOW_MS).unwrap(), Progress::NoSpace);
+    assert_eq!(running.writer.space(), Space::Full);
+    let moment = disk.moment();
+    assert!(matches!(fill(&mut running), (0, AppendError::Full)));
+    assert_eq!(disk.moment(), moment, "nothing was written");
+
+    disk.set_capacity(None);
+    running.prepare();
+    assert_eq!(running.writer.space(), Space::Normal);
+    assert_eq!(running.append(&[1; 10_000], 1).unwrap().first, 9);
+    assert_eq!(running.preparer.step(NOW_MS).unwrap(), Progress::Working);
+    disk.set_capacity(Some(0));
+    running.prepare();
+    assert_eq!(running.writer.space(), Space::Normal, "space that was reserved is not asked for again");
+    running.writer.finish().unwrap();
+    drop(running.directory);
+    assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 9);
+}
+
+/// Proves that the last segment counts as reserve while full-size batches still fit, and that no temporary file is left.
+#[test]
+fn the_last_segment_is_the_reserve() {
+    let disk = formatted();
+    let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+    disk.inject(Fault::NoSpace(1));
+    assert_eq!(running.preparer.step(NOW_MS).unwrap(), Progress::NoSpace);
+    for left in (0..4).rev() {
+        assert_eq!(running.writer.space(), Space::Reserve);
+        running.append(&[1; 10_000], 1).unwrap();
+        assert_eq!(running.writer.space() == Space::Full, left == 0);
+    }
+    assert!(disk.contents("0000000000000002.segment.tmp").is_none());
+    running.append(&[1; 10_000], 1).unwrap_err();
+    running.prepare();
+    running.append(&[1; 10_000], 1).unwrap();
+}
+
+/// Proves that any failure of a write or its sync poisons the log: no later call writes, and a new start finds all that was promised.
+#[test]
+fn a_failed_write_ends_all_writing() {
+    for fault in [Fault::FailWrite(1), Fault::ShortWrite(1), Fault::FailSync(1)] {
+        let disk = formatted();
+        let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+        running.append(&payload(1), 1).unwrap();
+        disk.inject(fault);
+        assert!(matches!(running.append(&payload(2), 1), Err(AppendError::Storage(_))));
+        let moment = disk.moment();
+        assert!(matches!(running.append(&payload(3), 1), Err(AppendError::Poisoned)));
+        assert!(matches!(running.writer.sync(), Err(AppendError::Poisoned)));
+        assert!(matches!(running.writer.finish(), Err(AppendError::Poisoned)));
+        assert_eq!(disk.moment(), moment, "nothing was tried again");
+        drop(running.directory);
+        let recovered = start(&share(&disk), OPTIONS, 2).unwrap().recovered;
+        assert_eq!(recovered[0].payload, payload(1));
+        assert!(
+            recovered.len() == 1 || recovered[1].payload == payload(2),
+            "the failed one may or may not have arrived"
+        );
+    }
+}
+
+/// Proves that a failing preparer says so, stays failed, and never leaves a half-made segment under a segment's name.
+#[test]
+fn a_failed_preparation_is_final() {
+    let faults = [Fault::FailWrite(2), Fault::FailSync(1), Fault::FailRename(1), Fault::FailSyncDirectory(1)];
+    for fault in faults {
+        let disk = formatted();
+        let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+        disk.inject(fault);
+        let mut answer = Ok(Progress::Working);
+        while matches!(answer, Ok(Progress::Working)) {
+            answer = running.preparer.step(NOW_MS);
+        }
+        assert!(answer.is_err(), "{fault:?}: {answer:?}");
+        assert!(running.preparer.step(NOW_MS).is_err());
+        let (_, error) = fill(&mut running);
+        assert!(matches!(error, AppendError::Poisoned), "{error:?}");
+        drop(running);
+        let disk = disk.crash_now(Survival::Everything);
+        assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 4);
+    }
+}
+
+/// Proves that a failing rotation poisons the log and loses nothing.
+#[test]
+fn a_failed_rotation_ends_all_writing() {
+    let disk = formatted();
+    let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+    running.prepare();
+    for _ in 0..4 {
+        running.append(&[1; 10_000], 1).unwrap();
+    }
+    disk.inject(Fault::FailWrite(1));
+    assert!(matches!(running.append(&[2; 10_000], 1), Err(AppendError::Storage(_))));
+    assert!(matches!(running.append(&[2; 10_000], 1), Err(AppendError::Poisoned)));
+    drop(running);
+    assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 4);
+}
