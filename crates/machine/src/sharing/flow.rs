@@ -6,7 +6,8 @@
 //! What flows without t's promises, F0, and what flows with t asking for everything, F1, give
 //! left(t) = F1 − F0 − promised(t); and a further push for t on top of the flow of the others is F1 − F0.
 //!
-//! Cells: the goods of every bucket.
+//! Cells: the goods of every bucket. A flow is built on the call stack, so that an answer allocates nothing; the
+//! functions that do so are kept out of line, or the small forms would pay for probing that large a frame.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "links, buckets and classes are bounded by FLOW_*_MAX; sums by the assertions of the parent module"
@@ -71,6 +72,7 @@ impl Flow {
     }
 
     /// The formula for one class.
+    #[inline(never)]
     pub(super) fn left(&self, goods: &[i64], promised: &[i64], class: usize) -> i64 {
         let mut sent = Sent::none(goods);
         for (other, &promised) in promised.iter().enumerate() {
@@ -83,6 +85,7 @@ impl Flow {
 
     /// The formula for every class, told to `set`. Without shortfall the flow of all promises stands, and what a
     /// class can push on top of it is what it has left.
+    #[inline(never)]
     pub(super) fn left_all(&self, goods: &[i64], promised: &[i64], mut set: impl FnMut(usize, i64)) {
         let mut all = Sent::none(goods);
         let is_short = self.push_all(&mut all, promised) > 0;
@@ -98,6 +101,7 @@ impl Flow {
     }
 
     /// By how much what the classes ask for exceeds the goods.
+    #[inline(never)]
     pub(super) fn short_of(&self, goods: &[i64], asked: &[i64]) -> i64 {
         self.push_all(&mut Sent::none(goods), asked)
     }

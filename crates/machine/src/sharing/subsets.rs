@@ -40,13 +40,10 @@ impl Subsets {
         }
     }
 
-    /// Takes promises from every subset that contains the class: the upper half of each pair of runs.
+    /// Takes promises from every subset that contains the class; a pass without branches beats visiting only those.
     pub(super) fn add_promise(slack: &mut [i64], class: usize, delta: i64) {
-        let run = 1 << class;
-        for pair in slack.chunks_exact_mut(2 * run) {
-            for slack in &mut pair[run..] {
-                *slack -= delta;
-            }
+        for (mask, slack) in slack.iter_mut().enumerate() {
+            *slack -= if mask >> class & 1 == 1 { delta } else { 0 };
         }
     }
 
@@ -99,18 +96,15 @@ fn fold<const SUMS: usize>(slack: &[i64], mut set: impl FnMut(usize, i64)) {
     let Ok(mut least) = <[i64; SUMS]>::try_from(slack) else {
         unreachable!("a group has a power of two of sums, at most SUMS_MAX")
     };
-    let mut half = SUMS / 2;
-    let mut class = SUMS.ilog2();
-    while half > 0 {
-        class -= 1;
+    for class in (0..super::at(SUMS.ilog2())).rev() {
+        let half = 1 << class;
         let (lower, upper) = least.split_at_mut(half);
         let upper = &upper[..half];
         let with = upper.iter().fold(i64::MAX, |least, &slack| least.min(slack));
         let without = lower.iter().fold(i64::MAX, |least, &slack| least.min(slack));
-        set(super::at(class), with - without);
+        set(class, with - without);
         for (lower, &upper) in lower.iter_mut().zip(upper) {
             *lower = (*lower).min(upper);
         }
-        half /= 2;
     }
 }
