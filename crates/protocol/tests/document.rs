@@ -1,0 +1,170 @@
+//! PROTOCOL.md against the program: its constants, its codes and its worked exchange.
+#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
+
+use std::fmt::Write as _;
+use stockhold_protocol::batch::split_records;
+use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};
+use stockhold_protocol::command::{Reserve, Target};
+use stockhold_protocol::frame::{Frame, FrameKind, append, parse};
+use stockhold_protocol::handshake::{ConnectionLimits, Hello, Welcome};
+use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, Name};
+use stockhold_protocol::{Code, Command, Detail, Envelope, Line, Lines, Outcome, Quantity, SkuId, StockId};
+use wincode::{SchemaRead, SchemaWrite};
+
+fn page() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../PROTOCOL.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What stands between a heading and the next one of the same depth.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(heading).unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn the_table_of_constants_is_the_programs() {
+    // Proves that no number of the wire changes without the page that strangers build on.
+    let mut expected = String::new();
+    for (name, value) in stockhold_protocol::layout::constants() {
+        writeln!(expected, "| {name} | {value} |").unwrap();
+    }
+    let page = page();
+    let (_, table) = section(&page, "\n## 19. Layout constants").split_once("|---|---|\n").unwrap();
+    assert_eq!(table, expected);
+}
+
+#[test]
+fn the_table_of_codes_is_the_programs() {
+    // Proves that every code is explained, in the words of the program.
+    let page = page();
+    let table = rows(section(&page, "\n## 10. Codes"));
+    let got: Vec<String> = table.iter().map(|row| format!("{} {} {}", row[0], row[1], row[2])).collect();
+    let expected: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| format!("{} `{}` {}", code.number(), code.name(), code.sentence()))
+        .collect();
+    assert_eq!(got, expected);
+}
+
+/// The frames of the worked exchange, in order.
+fn exchange() -> Vec<Vec<u8>> {
+    let page = page();
+    let blocks = section(&page, "\n## 18. A worked exchange").split("```hex\n").skip(1);
+    let hex = |block: &str| -> Vec<u8> {
+        let lines = block.split("```").next().unwrap().lines();
+        let bytes = lines.flat_map(|line| line.split('#').next().unwrap().split_whitespace());
+        bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    };
+    blocks.map(hex).collect()
+}
+
+fn whole(bytes: &[u8]) -> Frame<'_> {
+    let (frame, used) = parse(bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
+    assert_eq!(used, bytes.len(), "a block holds one whole frame");
+    frame
+}
+
+fn check_cold<'de, T>(frame: &Frame<'de>, expected: &T)
+where
+    T: SchemaRead<'de, ColdConfig, Dst = T> + SchemaWrite<ColdConfig, Src = T> + PartialEq + std::fmt::Debug,
+{
+    let value: T = decode_cold(frame.body).unwrap();
+    assert_eq!(&value, expected);
+    let mut body = Vec::new();
+    encode_cold(&value, &mut body).unwrap();
+    assert_eq!(body, frame.body);
+}
+
+#[test]
+fn every_block_of_the_exchange_is_a_frame_that_comes_back() {
+    // Proves lengths, checksums and kinds of the page against the program, which did not write them.
+    let kinds = exchange().into_iter().map(|bytes| {
+        let frame = whole(&bytes);
+        let mut again = Vec::new();
+        append(frame.header, frame.body, &mut again);
+        assert_eq!(again, bytes);
+        frame.header.kind
+    });
+    let expected = [
+        FrameKind::Hello,
+        FrameKind::Welcome,
+        FrameKind::Resolve,
+        FrameKind::Resolved,
+        FrameKind::Commands,
+        FrameKind::Outcomes,
+        FrameKind::Checks,
+        FrameKind::Cells,
+    ];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_handshake_and_the_names_say_what_the_page_says() {
+    // Proves the bincode bodies of the exchange field by field.
+    let frames = exchange();
+    check_cold(&whole(&frames[0]), &Hello::new("shop-1"));
+    let welcome = Welcome {
+        version: 1,
+        features: 0,
+        log_uuid: 0x0f8f_ad5b_d9cb_469f_a165_7086_7728_950e_u128.swap_bytes().to_le_bytes(),
+        epoch: 1,
+        rules_version: 1,
+        op: 41,
+        limits: ConnectionLimits::default(),
+        server: "stockhold 0.1.0".into(),
+    };
+    check_cold(&whole(&frames[1]), &welcome);
+    check_cold(&whole(&frames[2]), &vec![Name::Sku("BIKE-0001".into()), Name::Stock("web-us".into())]);
+    check_cold(&whole(&frames[3]), &vec![Some(7_u32), Some(1)]);
+}
+
+#[test]
+fn the_carts_of_the_exchange_say_what_the_page_says() {
+    // Proves record headers, flags, optional fields and lines, decoded and encoded again.
+    let frames = exchange();
+    let frame = whole(&frames[4]);
+    assert_eq!((frame.header.request, frame.header.deadline_ms, frame.header.count), (2, 2_000, 2));
+    let line = |sku, raw| Line::new(SkuId(sku), Quantity::from_raw(raw).unwrap());
+    let expected = [(vec![line(7, 20_000)], Some(900_000)), (vec![line(7, 1_000_000), line(9, 5_000)], None)];
+    let mut again = Vec::new();
+    let records: Vec<&[u8]> = split_records(frame.body).map(Result::unwrap).collect();
+    assert_eq!(records.len(), expected.len());
+    for ((number, record), (lines, ttl_ms)) in (0..).zip(records).zip(&expected) {
+        let envelope = Envelope::decode(record).unwrap();
+        let (target, lines) = (Target::Stock(StockId(1)), Lines::Slice(lines));
+        let reserve = Reserve { target, lines, best_effort: false, ttl_ms: *ttl_ms, owner: 0, reference: "" };
+        assert_eq!(envelope.command, Command::Reserve(reserve));
+        assert!(envelope.fresh);
+        assert_eq!(envelope.id.client_time_ms(), 1_763_800_000_123 + number);
+        envelope.encode(&mut again).unwrap();
+    }
+    assert_eq!(again, frame.body);
+}
+
+#[test]
+fn the_outcomes_and_cells_of_the_exchange_say_what_the_page_says() {
+    // Proves outcome flags, values and details, and the sentinel of a cell.
+    let frames = exchange();
+    let mut reader = Reader::new(whole(&frames[5]).body);
+    let first = Outcome::decode(&mut reader).unwrap();
+    let second = Outcome::decode(&mut reader).unwrap();
+    reader.finish().unwrap();
+    let available = Detail::Available { sku: SkuId(7), available: Quantity::units(43).unwrap() };
+    assert_eq!(first, (0, Outcome::new(Code::Ok, 1_763_800_901, 42)));
+    assert_eq!(second, (1, Outcome::new(Code::SoldOut, 0, 43).with(available)));
+    let mut again = Vec::new();
+    first.1.encode(0, &mut again);
+    second.1.encode(1, &mut again);
+    assert_eq!(again, whole(&frames[5]).body);
+    let numbers =
+        |frame: &[u8]| frame.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect::<Vec<_>>();
+    assert_eq!(numbers(whole(&frames[6]).body), [43, 7 | 1 << 32, 8 | 1 << 32]);
+    assert_eq!(numbers(whole(&frames[7]).body), [43, 430_000, CELL_NOT_ASSIGNED]);
+}

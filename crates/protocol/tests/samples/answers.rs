@@ -1,0 +1,133 @@
+//! One fixed value of every question and every answer.
+
+use super::{catalog::source, raw};
+use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
+use stockhold_protocol::query::{
+    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, Metric, PositionView, Query, ReservationLine,
+    ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
+    Validation,
+};
+use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
+
+/// Every question.
+pub(crate) fn queries() -> Vec<(&'static str, Query)> {
+    vec![
+        ("status", Query::Status),
+        ("reservation", Query::Reservation(super::reservation().0.to_bytes())),
+        ("sku", Query::Sku(SkuId(7))),
+        ("skus", Query::Skus { after: Some(SkuId(7)), limit: 100 }),
+        ("sources", Query::Sources { after: None, limit: 1_000 }),
+        ("stocks", Query::Stocks { after: Some(StockId(1)), limit: 1 }),
+        ("configuration", Query::Configuration),
+        ("validate", Query::Validate),
+        ("snapshot", Query::Snapshot),
+    ]
+}
+
+fn status() -> Status {
+    let metric = Metric { name: "queue_depth".into(), unit: "commands".into(), value: 12 };
+    Status {
+        version: "0.1.0".into(),
+        log_uuid: [0xAB; 16],
+        epoch: 3,
+        state: "ok".into(),
+        durability: "sync".into(),
+        metrics: vec![metric],
+        warnings: vec!["the clock is 2 s behind".into()],
+    }
+}
+
+fn reservation() -> ReservationView {
+    let line = ReservationLine {
+        sku: SkuId(7),
+        counts: true,
+        granted: raw(30_000),
+        open: raw(20_000),
+        shipped: raw(10_000),
+        returned: raw(0),
+    };
+    ReservationView {
+        id: super::reservation().0.to_bytes(),
+        op: 77,
+        stock: StockId(1),
+        state: ReservationState::Confirmed,
+        deadline_s: 1_763_800_900,
+        origin_ms: 1_763_800_000_123,
+        owner: 5,
+        reference: "100000123".into(),
+        lines: vec![line],
+    }
+}
+
+fn sku() -> SkuView {
+    let settings = SettingsView {
+        manage_stock: true,
+        backorders: BackorderMode::Allow,
+        min_qty: raw(-50_000),
+        min_sale_qty: raw(10_000),
+        max_sale_qty: raw(100_000_000),
+        qty_increments: raw(0),
+        notify_stock_qty: raw(10_001),
+    };
+    let position = PositionView {
+        stock: StockId(1),
+        confirmed: raw(20_000),
+        held: raw(30_000),
+        salable: CELL_UNLIMITED,
+        settings,
+        quota_limit: Some(raw(100_000)),
+        quota_taken: raw(50_000),
+    };
+    SkuView {
+        id: SkuId(7),
+        sku: "BIKE-0001".into(),
+        kind: SkuKind::Simple,
+        decimals: false,
+        items: vec![ItemView { source: SourceId(3), on_hand: raw(1_250_000), in_stock: true, version: 4 }],
+        positions: vec![position],
+        shortfall: raw(1),
+    }
+}
+
+fn stock() -> StockView {
+    StockView {
+        id: StockId(1),
+        name: "web-us".into(),
+        links: vec![(SourceId(3), 1), (SourceId(4), 2)],
+        channels: vec![(ChannelId(2), "website".into(), "us".into())],
+    }
+}
+
+fn configuration() -> ConfigurationView {
+    ConfigurationView {
+        sharing: Sharing::Exact,
+        ttl_min_ms: 1_000,
+        ttl_max_ms: 86_400_000,
+        ttl_total_max_ms: 172_800_000,
+        lines_max: 256,
+        late_confirm_window_ms: 86_400_000,
+        id_retention_ms: 900_000,
+        id_retention_min_ms: 60_000,
+        outcome_bytes_max: 1 << 32,
+        reservations_max: 12_000_000,
+    }
+}
+
+/// Every answer.
+pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
+    let snapshot = SnapshotView { op: 77, file: "77.snapshot".into(), bytes: 4_096, digest: 9 };
+    let validation = Validation { op: 77, digest: 9, violations: vec!["sku 7: open exceeds granted".into()] };
+    vec![
+        ("status", Answer::Status(status())),
+        ("reservation", Answer::Reservation(Some(reservation()))),
+        ("reservation_unknown", Answer::Reservation(None)),
+        ("sku", Answer::Sku(Some(sku()))),
+        ("skus", Answer::Skus(vec![sku()])),
+        ("sources", Answer::Sources(vec![SourceView { id: SourceId(3), definition: source() }])),
+        ("stocks", Answer::Stocks(vec![stock()])),
+        ("configuration", Answer::Configuration(configuration())),
+        ("validation", Answer::Validation(validation)),
+        ("snapshot", Answer::Snapshot(snapshot)),
+        ("failed", Answer::Failed("limit must be 1..=1000".into())),
+    ]
+}

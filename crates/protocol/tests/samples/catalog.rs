@@ -1,0 +1,115 @@
+//! One fixed value of every catalog command.
+
+use super::raw;
+use stockhold_protocol::command::{
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
+    QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Transfer,
+};
+use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId};
+
+/// A source with every field filled in.
+pub(crate) fn source() -> SourceDefinition {
+    SourceDefinition {
+        code: "us-east".into(),
+        name: "US East".into(),
+        enabled: true,
+        description: "Ships until 17:00".into(),
+        latitude_micro: 40_712_800,
+        longitude_micro: -74_006_000,
+        country: "US".into(),
+        region: "NY".into(),
+        city: "New York".into(),
+        street: "1 Main St".into(),
+        postcode: "10001".into(),
+        contact: ["Ann".into(), "ann@example.org".into(), "+1 555 0100".into(), String::new()],
+        pickup: true,
+    }
+}
+
+fn settings() -> SettingsChange {
+    SettingsChange {
+        scope: SettingScope::SkuStock(SkuId(7), StockId(1)),
+        manage_stock: Change::Set(true),
+        backorders: Change::Set(BackorderMode::AllowAndNotify),
+        min_qty: Change::Set(raw(-50_000)),
+        min_sale_qty: Change::Unset,
+        max_sale_qty: Change::Keep,
+        enable_qty_increments: Change::Set(false),
+        qty_increments: Change::Set(raw(20_000)),
+        notify_stock_qty: Change::Set(raw(0)),
+    }
+}
+
+fn configure() -> Configure {
+    Configure {
+        sharing: Some(Sharing::Independent),
+        ttl_min_ms: Some(1_000),
+        ttl_max_ms: Some(86_400_000),
+        ttl_total_max_ms: Some(172_800_000),
+        lines_max: Some(100),
+        late_confirm_window_ms: Some(86_400_000),
+        id_retention_ms: Some(900_000),
+        id_retention_min_ms: Some(60_000),
+        outcome_bytes_max: Some(1 << 32),
+        reservations_max: Some(12_000_000),
+    }
+}
+
+/// Every catalog kind: name and command.
+pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
+    let (sku, stock, source_id) = (SkuId(7), StockId(1), SourceId(3));
+    let (reason, reference) = ("cycle count".to_owned(), "INV-7".to_owned());
+    let lines = vec![Line::new(sku, raw(30_000)), Line::new(SkuId(9), raw(5_000))];
+    let channel = ChannelAssignment { channel_type: "website".into(), code: "us".into(), stock };
+    let global =
+        SettingsChange { manage_stock: Change::Set(false), ..SettingsChange::at(SettingScope::Global) };
+    let commands = [
+        (
+            "count",
+            Command::Count(Count {
+                source: source_id,
+                sku,
+                quantity: raw(1_250_000),
+                in_stock: Some(true),
+                reason: reason.clone(),
+                reference: reference.clone(),
+            }),
+        ),
+        (
+            "adjust",
+            Command::Adjust(Adjust {
+                source: source_id,
+                sku,
+                delta: raw(-30_000),
+                reason: reason.clone(),
+                reference,
+            }),
+        ),
+        ("transfer", Command::Transfer(Transfer { from: source_id, to: SourceId(4), lines, reason })),
+        ("define_source", Command::DefineSource(Box::new(source()))),
+        ("define_stock", Command::DefineStock(StockDefinition { name: "web-us".into() })),
+        (
+            "define_sku",
+            Command::DefineSku(SkuDefinition {
+                sku: "BIKE-0001".into(),
+                kind: SkuKind::Virtual,
+                decimals: true,
+            }),
+        ),
+        ("link", Command::Link(LinkDefinition { stock, source: source_id, priority: 2 })),
+        ("unlink", Command::Unlink(LinkRemoval { stock, source: source_id })),
+        ("channel", Command::Channel(channel)),
+        ("settings", Command::Settings(Box::new(settings()))),
+        ("settings_global", Command::Settings(Box::new(global))),
+        ("settings_sku", Command::Settings(Box::new(SettingsChange::at(SettingScope::Sku(sku))))),
+        ("quota", Command::Quota(QuotaChange { sku, stock, limit: Some(raw(100_000)) })),
+        ("quota_lifted", Command::Quota(QuotaChange { sku, stock, limit: None })),
+        ("configure", Command::Configure(Box::new(configure()))),
+        ("configure_nothing", Command::Configure(Box::default())),
+        ("tick", Command::Tick),
+        ("mark", Command::Mark(Mark { name: "before the sale".into() })),
+        ("activate_rules", Command::ActivateRules(1)),
+    ];
+    commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
+}
