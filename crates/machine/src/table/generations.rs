@@ -191,6 +191,15 @@ impl<E: Copy> Generations<E> {
         self.generation(number).map(|generation| &generation.arena)
     }
 
+    /// Visits every entry that is alive, with the arena of its side bytes: for checks, not for rules.
+    pub fn for_each(&self, mut visit: impl FnMut(&E, &Arena)) {
+        for generation in &self.alive {
+            for row in 0..generation.rows.len() {
+                visit(generation.rows.get(row), &generation.arena);
+            }
+        }
+    }
+
     /// Adds a record's hash to the sum that goes with this generation.
     pub fn add_hash(&mut self, number: u64, record_hash: u64) {
         self.generation_or_new(number).digest.add(record_hash);

@@ -1,0 +1,159 @@
+//! What changed for readers: cells of SKUs in stocks, deadlines, names, channels.
+//!
+//! The applier takes these after a batch and publishes them before any answer of the batch leaves. Nothing
+//! here is state.
+
+use crate::state::State;
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
+use stockhold_protocol::{ChannelId, SkuId, StockId};
+
+/// One SKU whose cells changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SkuChange {
+    /// Which SKU.
+    pub sku: SkuId,
+    /// The earliest second in which a hold of it ends; `u32::MAX` = none. Until then the cells are exact.
+    pub next_deadline_s: u32,
+    /// How many of [`Changes::cells`] belong to it, in order.
+    pub cells: u32,
+}
+
+/// One SKU in one stock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CellChange {
+    /// Which SKU.
+    pub sku: SkuId,
+    /// In which stock.
+    pub stock: StockId,
+    /// What can still be promised, in ten-thousandths; or a `CELL_` sentinel of the protocol.
+    pub value: i64,
+    /// The value is an upper bound: a check that meets it asks the applier.
+    pub upper_bound: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Changed SKUs.
+    pub skus: Vec<SkuChange>,
+    /// Their cells.
+    pub cells: Vec<CellChange>,
+    /// New names and their numbers.
+    pub names: Vec<(Name, u32)>,
+    /// Channels and the stocks that they now sell from.
+    pub channels: Vec<(ChannelId, StockId)>,
+}
+
+impl Changes {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.skus.clear();
+        self.cells.clear();
+        self.names.clear();
+        self.channels.clear();
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.skus.is_empty() && self.names.is_empty() && self.channels.is_empty()
+    }
+}
+
+impl State {
+    /// Computes the cells of changed clusters and swaps the changes out.
+    pub(crate) fn take_changes(&mut self, into: &mut Changes) {
+        let mut changed = std::mem::take(&mut self.changed_clusters);
+        let mut left = Vec::new();
+        for cluster in changed.drain(..) {
+            self.clusters.get_mut(cluster).changed = false;
+            self.settle_quietly(cluster);
+            self.push_cells(cluster, &mut left);
+        }
+        self.changed_clusters = changed;
+        into.clear();
+        std::mem::swap(into, &mut self.changes);
+    }
+
+    /// Everything that readers must know, for filling them after a start.
+    pub(crate) fn all_changes(&self, into: &mut Changes) {
+        into.clear();
+        let mut left = Vec::new();
+        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
+            self.cells_of(number, &mut left, into);
+        }
+        for (_, row) in self.skus.iter() {
+            into.names.push((Name::Sku(row.name().to_owned()), row.sku));
+        }
+        for (number, stock) in (0..).zip(&self.catalog.stocks) {
+            into.names.push((Name::Stock(stock.clone()), number));
+        }
+        for (number, source) in (0..).zip(&self.catalog.sources) {
+            into.names.push((Name::Source(source.code.clone()), number));
+        }
+        for (number, channel) in (0..).zip(&self.catalog.channels) {
+            into.names.push((Name::Channel(channel.channel_type.clone(), channel.code.clone()), number));
+            into.channels.push((ChannelId(number), StockId(channel.stock)));
+        }
+    }
+
+    /// Ends due holds without listing the cluster again.
+    fn settle_quietly(&mut self, cluster: u32) {
+        let now_s = self.now_s();
+        let one = self.clusters.get_mut(cluster);
+        let group = self.catalog.layout.group(one.group);
+        one.settle(group, now_s);
+    }
+
+    fn push_cells(&mut self, cluster: u32, left: &mut Vec<i64>) {
+        let mut changes = std::mem::take(&mut self.changes);
+        self.cells_of(cluster, left, &mut changes);
+        self.changes = changes;
+    }
+
+    fn cells_of(&self, number: u32, left: &mut Vec<i64>, into: &mut Changes) {
+        let cluster = self.clusters.get(number);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.pool.left_all(group, left);
+        let sku = SkuId(cluster.sku);
+        for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left.iter()) {
+            let value = self.cell_value(number, index, *left);
+            into.cells.push(CellChange { sku, stock: StockId(*stock), value, upper_bound: false });
+        }
+        let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
+        // A SKU may stand in several groups; its deadline is the earliest of all of them.
+        let deadlines = self.shelves.get(cluster.sku).clusters.iter();
+        let next = deadlines.map(|(_, other)| self.clusters.get(*other).next_deadline).min();
+        into.skus.push(SkuChange { sku, next_deadline_s: next.unwrap_or(u32::MAX), cells });
+    }
+
+    /// What can still be promised, as readers see it.
+    pub(crate) fn cell_value(&self, cluster: u32, index: u32, left: i64) -> i64 {
+        let one = self.clusters.get(cluster);
+        let group = self.catalog.layout.group(one.group);
+        if !one.pool.is_assigned(group, index) {
+            return CELL_NOT_ASSIGNED;
+        }
+        let place = one.place(index);
+        if !place.settings.manage_stock {
+            return CELL_UNLIMITED;
+        }
+        let formula = left.saturating_sub(place.settings.eff_min());
+        if !one.pool.any_in_stock(group, index) {
+            return formula.min(0);
+        }
+        let formula = if place.settings.is_unlimited() { CELL_UNLIMITED } else { formula };
+        formula.min(self.quota_left(crate::state::At { cluster, index }))
+    }
+
+    /// What the quota of a place leaves; the largest number where there is none.
+    pub(crate) fn quota_left(&self, at: crate::state::At) -> i64 {
+        match self.position(at) {
+            Some(row) if row.quota_limit >= 0 => {
+                let held = self.clusters.get(at.cluster).place(at.index).quota_held;
+                row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
+            }
+            Some(_) | None => i64::MAX,
+        }
+    }
+}

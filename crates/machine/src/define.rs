@@ -1,0 +1,398 @@
+//! Defining things: sources, stocks, SKUs, links, channels, settings, quotas, configuration, marks.
+//!
+//! Names get dense numbers in log order. A change of links makes a new layout, and then everything that is
+//! derived from the layout is derived anew.
+
+use crate::catalog::ChannelRow;
+use crate::changes::{CellChange, SkuChange};
+use crate::chunked::Chunked;
+use crate::cluster::{NEVER, Place};
+use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
+use crate::machine::{Answer, Decision, Machine, Refusal};
+use crate::record::{ALL_STOCKS, NO_QUOTA, Overrides, Record, SettingsRow, SkuRow};
+use crate::sharing::{Layout, Sharing as Mode};
+use crate::state::{At, MarkRow, Shelf, State};
+use crate::table::{DueList, NO_SLOT};
+use std::collections::BTreeMap;
+use stockhold_protocol::command::{
+    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, SettingScope,
+    SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, Name};
+use stockhold_protocol::{ChannelId, Code, Detail, Quantity, SkuId, StockId};
+use xxhash_rust::xxh3::xxh3_64;
+
+const fn mode_of(sharing: Sharing) -> Mode {
+    match sharing {
+        Sharing::Exact => Mode::Exact,
+        Sharing::Independent => Mode::Independent,
+    }
+}
+
+impl Machine {
+    pub(crate) fn define_source(&mut self, definition: &SourceDefinition) -> Decision {
+        let catalog = &self.state.catalog;
+        let known = catalog.source_of_code(&definition.code);
+        let namesake = catalog.source_of_name(&definition.name);
+        if namesake.is_some() && namesake != known {
+            return Err(Refusal::new(Code::NameTaken));
+        }
+        if known.is_none() && catalog.sources.len() >= SOURCES_MAX as usize {
+            return Err(Refusal::new(Code::LimitReached));
+        }
+        let was_enabled = known.and_then(|source| catalog.source(source)).map(|source| source.enabled);
+        if let Some(source) = known
+            && was_enabled != Some(definition.enabled)
+        {
+            self.state.switch_source(source, definition.clone());
+            return Ok(Answer::ok(source));
+        }
+        let number = self.state.catalog.set_source(known, definition.clone());
+        if known.is_none() {
+            self.state.changes.names.push((Name::Source(definition.code.clone()), number));
+        }
+        Ok(Answer::ok(number))
+    }
+
+    pub(crate) fn define_stock(&mut self, definition: &StockDefinition) -> Decision {
+        if let Some(number) = self.state.catalog.stock_of_name(&definition.name) {
+            return Ok(Answer::ok(number));
+        }
+        if self.state.catalog.stocks.len() >= STOCKS_MAX as usize {
+            return Err(Refusal::new(Code::LimitReached));
+        }
+        let number = self.state.catalog.add_stock(definition.name.clone());
+        self.state.changes.names.push((Name::Stock(definition.name.clone()), number));
+        let Ok(layout) = self.state.layout_of_links() else {
+            unreachable!("a stock without links makes a group of its own");
+        };
+        self.state.adopt_layout(layout);
+        Ok(Answer::ok(number))
+    }
+
+    pub(crate) fn define_sku(&mut self, definition: &SkuDefinition) -> Decision {
+        match self.state.sku_of_name(&definition.sku) {
+            Some(sku) => self.redefine_sku(sku, definition),
+            None if self.state.skus.len() >= SKUS_MAX => Err(Refusal::new(Code::LimitReached)),
+            None => {
+                let sku = self.state.skus.len();
+                let row = SkuRow::new(sku, &definition.sku, definition.kind, definition.decimals);
+                self.state.add_sku(row);
+                self.state.changes.names.push((Name::Sku(definition.sku.clone()), sku));
+                Ok(Answer::ok(sku))
+            }
+        }
+    }
+
+    fn redefine_sku(&mut self, sku: u32, definition: &SkuDefinition) -> Decision {
+        let has_units = !self.state.shelves.get(sku).items.is_empty() || self.state.has_promises(sku);
+        if definition.kind == SkuKind::Composite && has_units {
+            return Err(Refusal::new(Code::WouldBreakPromises));
+        }
+        let row = *self.state.skus.get(sku);
+        let mut next = row;
+        next.kind = definition.kind;
+        next.decimals = definition.decimals;
+        self.state.digest.sub(row.hash(&mut self.state.scratch));
+        self.state.digest.add(next.hash(&mut self.state.scratch));
+        *self.state.skus.get_mut(sku) = next;
+        self.state.refresh_settings_of_sku(sku);
+        Ok(Answer::ok(sku))
+    }
+
+    pub(crate) fn link(&mut self, link: LinkDefinition) -> Decision {
+        let (stock, source) = (link.stock.0, link.source.0);
+        if !self.state.catalog.has_stock(stock) || self.state.catalog.source(source).is_none() {
+            return Err(Refusal::new(Code::UnknownName));
+        }
+        if let Some(row) = self.state.catalog.links.get_mut(&(stock, source)) {
+            // The link keeps its id, so that ties go on to be broken as before.
+            row.priority = link.priority;
+            return Ok(Answer::ok(0));
+        }
+        if self.state.catalog.links.len() >= LINKS_MAX {
+            return Err(Refusal::new(Code::LimitReached));
+        }
+        let mode = mode_of(self.state.core.configuration.sharing);
+        let added = (stock, source);
+        let links = self.state.catalog.links.keys().chain(std::iter::once(&added));
+        let layout = self.state.catalog.layout_with(links, mode);
+        let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+        let id = self.state.catalog.links_made;
+        self.state.catalog.links_made = id.saturating_add(1);
+        let row = crate::catalog::LinkRow { id, stock, source, priority: link.priority };
+        self.state.catalog.links.insert((stock, source), row);
+        self.state.adopt_layout(layout);
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn unlink(&mut self, link: LinkRemoval) -> Decision {
+        let key = (link.stock.0, link.source.0);
+        if !self.state.catalog.links.contains_key(&key) {
+            return Err(Refusal::new(Code::UnknownLink));
+        }
+        let mode = mode_of(self.state.core.configuration.sharing);
+        let links = self.state.catalog.links.keys().filter(|other| **other != key);
+        // Fewer links can turn a nested group into a crossing one that is too large to be exact.
+        let layout = self.state.catalog.layout_with(links, mode);
+        let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+        self.state.catalog.links.remove(&key);
+        self.state.adopt_layout(layout);
+        let shortfall = self.state.shortfall_of_stock(link.stock.0);
+        Ok(Answer::ok(0).with(Detail::Shortfall(Quantity::from_raw(shortfall).unwrap_or(Quantity::MAX))))
+    }
+
+    pub(crate) fn channel(&mut self, channel: &ChannelAssignment) -> Decision {
+        let catalog = &mut self.state.catalog;
+        if !catalog.has_stock(channel.stock.0) {
+            return Err(Refusal::new(Code::UnknownName));
+        }
+        let known = catalog.channel_of_name(&channel.channel_type, &channel.code);
+        if known.is_none() && catalog.channels.len() >= CHANNELS_MAX as usize {
+            return Err(Refusal::new(Code::LimitReached));
+        }
+        let number = catalog.set_channel(ChannelRow {
+            channel_type: channel.channel_type.clone(),
+            code: channel.code.clone(),
+            stock: channel.stock.0,
+        });
+        let changes = &mut self.state.changes;
+        if known.is_none() {
+            let name = Name::Channel(channel.channel_type.clone(), channel.code.clone());
+            changes.names.push((name, number));
+        }
+        changes.channels.push((ChannelId(number), channel.stock));
+        Ok(Answer::ok(number))
+    }
+
+    pub(crate) fn settings(&mut self, change: &SettingsChange) -> Decision {
+        let state = &mut self.state;
+        match change.scope {
+            SettingScope::Global => {
+                state.catalog.global = state.catalog.global.changed(change);
+                state.refresh_all_settings();
+            }
+            SettingScope::Sku(sku) if state.has_sku(sku.0) => {
+                state.override_settings(sku.0, ALL_STOCKS, change);
+                state.refresh_settings_of_sku(sku.0);
+            }
+            SettingScope::SkuStock(sku, stock)
+                if state.has_sku(sku.0) && state.catalog.has_stock(stock.0) =>
+            {
+                state.override_settings(sku.0, stock.0, change);
+                state.refresh_settings_of_sku(sku.0);
+            }
+            SettingScope::Sku(_) | SettingScope::SkuStock(..) => return Err(Refusal::new(Code::UnknownName)),
+        }
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn quota(&mut self, quota: QuotaChange) -> Decision {
+        let state = &mut self.state;
+        if !state.has_sku(quota.sku.0) || !state.catalog.has_stock(quota.stock.0) {
+            return Err(Refusal::new(Code::UnknownName));
+        }
+        let at = state.place_of_line(quota.sku.0, quota.stock.0);
+        state.settle(at.cluster);
+        let is_set = state.quota_number(at) != 0;
+        let limit = quota.limit.map_or(NO_QUOTA, Quantity::raw);
+        if is_set != quota.limit.is_some() {
+            state.clusters.get_mut(at.cluster).place_mut(at.index).forget_quota();
+        }
+        state.change_position(at, |row| {
+            if !is_set && limit != NO_QUOTA {
+                row.quota_number = row.quota_number.saturating_add(1) & QUOTA_NUMBER_MAX;
+                row.quota_taken = 0;
+            }
+            row.quota_limit = limit;
+        });
+        state.mark_changed(at.cluster);
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
+        let next = self.state.core.configuration.changed(change).map_err(|error| Refusal::field(&error))?;
+        if next.sharing != self.state.core.configuration.sharing {
+            let links = self.state.catalog.links.keys();
+            let layout = self.state.catalog.layout_with(links, mode_of(next.sharing));
+            let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+            self.state.core.configuration = next;
+            self.state.adopt_layout(layout);
+        }
+        self.state.core.configuration = next;
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn mark(&mut self, mark: &Mark) -> Answer {
+        let core = &mut self.state.core;
+        if core.marks.len() >= MARKS_MAX {
+            core.marks.remove(0);
+        }
+        core.marks.push(MarkRow { name: mark.name.clone(), op: core.op, time: core.time });
+        Answer::ok(0)
+    }
+}
+
+/// The quota number shares its word with a flag in a line's bytes.
+const QUOTA_NUMBER_MAX: u32 = u32::MAX >> 1;
+
+impl State {
+    pub(crate) fn add_sku(&mut self, row: SkuRow) {
+        self.digest.add(row.hash(&mut self.scratch));
+        let slot = self.skus.insert(row);
+        assert!(slot == row.sku, "SKUs are never removed, so a SKU's number is its slot");
+        let skus = &self.skus;
+        let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
+        self.sku_index.insert(xxh3_64(row.name().as_bytes()), slot, hash);
+        self.shelves.push(Shelf::default());
+    }
+
+    fn has_promises(&self, sku: u32) -> bool {
+        let clusters = self.shelves.get(sku).clusters.iter();
+        clusters.flat_map(|(_, number)| &self.clusters.get(*number).places).any(|place| !place.is_blank())
+    }
+
+    pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::sharing::GroupTooLarge> {
+        self.catalog.layout_with(self.catalog.links.keys(), mode_of(self.core.configuration.sharing))
+    }
+
+    /// Changes a source whose enabled flag changes: all its items come or go.
+    fn switch_source(&mut self, source: u32, definition: SourceDefinition) {
+        let rows: Vec<_> =
+            self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
+        let before: Vec<_> = rows.iter().map(|item| self.supply_of(item)).collect();
+        self.catalog.set_source(Some(source), definition);
+        let Some(seat) = self.seat_of_source(source) else { return };
+        for (item, before) in rows.iter().zip(before) {
+            let after = self.supply_of(item);
+            let number = self.cluster_or_new(item.sku, seat.group);
+            let group = self.catalog.layout.group(seat.group);
+            let pool = &mut self.clusters.get_mut(number).pool;
+            pool.change_supply(group, seat.index, Some(before), Some(after));
+            self.mark_changed(number);
+        }
+    }
+
+    pub(crate) fn refresh_settings_of_sku(&mut self, sku: u32) {
+        let numbers: Vec<u32> = self.shelves.get(sku).clusters.iter().map(|(_, number)| *number).collect();
+        for number in numbers {
+            self.refresh_settings(number);
+        }
+    }
+
+    fn refresh_all_settings(&mut self) {
+        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
+            self.refresh_settings(number);
+        }
+    }
+
+    fn refresh_settings(&mut self, number: u32) {
+        let cluster = self.clusters.get(number);
+        let stocks = self.catalog.layout.group(cluster.group).stocks();
+        let fresh: Vec<_> = stocks.iter().map(|stock| self.settings_of(cluster.sku, *stock)).collect();
+        for (place, settings) in self.clusters.get_mut(number).places.iter_mut().zip(fresh) {
+            place.settings = settings;
+        }
+        self.mark_changed(number);
+    }
+
+    fn override_settings(&mut self, sku: u32, stock: u32, change: &SettingsChange) {
+        if let Some(slot) = self.settings_by_scope.get(&(sku, stock)) {
+            let row = self.settings.get_mut(*slot);
+            self.digest.sub(row.hash(&mut self.scratch));
+            row.values = row.values.changed(change);
+            self.digest.add(row.hash(&mut self.scratch));
+        } else {
+            self.add_settings(SettingsRow { sku, stock, values: Overrides::default().changed(change) });
+        }
+    }
+
+    pub(crate) fn add_settings(&mut self, row: SettingsRow) {
+        self.digest.add(row.hash(&mut self.scratch));
+        let slot = self.settings.insert(row);
+        self.settings_by_scope.insert((row.sku, row.stock), slot);
+    }
+
+    /// Units promised and missing of all SKUs in the group of a stock.
+    fn shortfall_of_stock(&mut self, stock: u32) -> i64 {
+        let Some(seat) = self.catalog.layout.place_of_stock(stock) else { return 0 };
+        let skus: Vec<u32> = self
+            .clusters
+            .iter()
+            .filter(|cluster| cluster.group == seat.group)
+            .map(|cluster| cluster.sku)
+            .collect();
+        skus.into_iter().fold(0, |sum, sku| sum.saturating_add(self.shortfall_of(sku)))
+    }
+
+    /// Takes a new layout over: clusters are made anew from items and from what their places remember.
+    pub(crate) fn adopt_layout(&mut self, layout: Layout) {
+        let old_layout = std::mem::replace(&mut self.catalog.layout, layout);
+        let mut old = std::mem::replace(&mut self.clusters, Chunked::new());
+        self.holds_due = DueList::new();
+        self.changed_clusters.clear();
+        let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
+        let mut seen: Vec<(u32, u32)> = Vec::new();
+        for cluster in old.iter_mut() {
+            self.shelves.get_mut(cluster.sku).clusters.clear();
+            let stocks = old_layout.group(cluster.group).stocks();
+            let blank = |place: &Place| Place::new(place.settings);
+            for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
+                seen.push((cluster.sku, *stock));
+                if !place.is_blank() {
+                    let empty = blank(place);
+                    carried.insert((cluster.sku, *stock), std::mem::replace(place, empty));
+                }
+            }
+        }
+        self.fill_clusters();
+        for ((sku, stock), place) in carried {
+            self.seat_place(sku, stock, place);
+        }
+        for (sku, stock) in seen {
+            if self.find(sku, stock).is_none() {
+                let cell = CellChange {
+                    sku: SkuId(sku),
+                    stock: StockId(stock),
+                    value: CELL_NOT_ASSIGNED,
+                    upper_bound: false,
+                };
+                self.changes.cells.push(cell);
+                self.changes.skus.push(SkuChange { sku: SkuId(sku), next_deadline_s: NEVER, cells: 1 });
+            }
+        }
+        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
+            self.mark_changed(number);
+        }
+    }
+
+    /// Makes the clusters of all source items.
+    pub(crate) fn fill_clusters(&mut self) {
+        let rows: Vec<_> = self.items.iter().map(|(_, item)| *item).collect();
+        for item in rows {
+            let Some(seat) = self.seat_of_source(item.source) else { continue };
+            let number = self.cluster_or_new(item.sku, seat.group);
+            let supply = self.supply_of(&item);
+            let pool = &mut self.clusters.get_mut(number).pool;
+            pool.change_supply(self.catalog.layout.group(seat.group), seat.index, None, Some(supply));
+        }
+    }
+
+    /// Puts what a place remembers into the cluster where its stock stands now.
+    fn seat_place(&mut self, sku: u32, stock: u32, place: Place) {
+        let at: At = self.place_of_line(sku, stock);
+        let confirmed =
+            if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
+        let cluster = self.clusters.get_mut(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.pool.add_promise(group, at.index, confirmed.saturating_add(place.units_held));
+        for deadline_s in place.deadlines() {
+            self.holds_due.push(deadline_s, at.cluster);
+            cluster.next_deadline = cluster.next_deadline.min(deadline_s);
+        }
+        let home = cluster.place_mut(at.index);
+        let settings = home.settings;
+        *home = place;
+        home.settings = settings;
+    }
+}

@@ -1,0 +1,528 @@
+//! Goods that move: ship, refund, count, adjust, transfer, and the guard that keeps a movement from
+//! breaking a promise.
+//!
+//! Counts and adjustments are facts: accepted, their shortfall reported. Shipments and transfers are
+//! decisions: refused when they would raise the shortfall with or without allowances.
+
+use crate::machine::{Answer, Decision, Machine, Refusal};
+use crate::record::{ItemRow, LineState, Record, Stage};
+use crate::sharing::{Allowance, Change, Supply};
+use crate::state::{At, State};
+use stockhold_protocol::command::{Adjust, Count, PartKind, Refund, Ship, SkuKind, Transfer};
+use stockhold_protocol::limits::QUANTITY_MAX;
+use stockhold_protocol::{Code, Deadline, Detail, Quantity, SkuId, SourceId};
+
+/// Most sources that a refusal names as ones that would do instead.
+const ALTERNATIVES_MAX: usize = 16;
+
+/// Goods that would leave a source, and a promise that would end with it.
+#[derive(Clone, Copy)]
+struct Departure {
+    sku: u32,
+    source: u32,
+    units: i64,
+    /// Where the promise stands that ends, and how many units of it.
+    promise: Option<(At, i64)>,
+}
+
+fn quantity(raw: i64) -> Quantity {
+    Quantity::from_raw(raw).unwrap_or(Quantity::MAX)
+}
+
+impl Machine {
+    pub(crate) fn ship(&mut self, ship: &Ship<'_>) -> Decision {
+        let slot = self.state.reservation(ship.reservation.0)?;
+        let row = *self.state.reservations.get(slot);
+        match row.stage {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.core.time) => {
+                return Err(Refusal::new(Code::Expired));
+            }
+            Stage::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Stage::Confirmed => {}
+            Stage::Released | Stage::Shipped | Stage::Replaced => {
+                return Err(Refusal::new(Code::AlreadyClosed));
+            }
+        }
+        if self.state.catalog.source(ship.source.0).is_none() {
+            return Err(Refusal::new(Code::UnknownName));
+        }
+        ship.lines.merge_into(&mut self.lines);
+        let mut lines = std::mem::take(&mut self.line_states);
+        self.state.lines_of(slot, &mut lines);
+        let planned = self.plan_shipment(&lines, row.stock, ship);
+        self.line_states = lines;
+        let planned = planned?;
+        Ok(self.execute_shipment(slot, ship, &planned))
+    }
+
+    /// Which line ships how much.
+    fn plan_shipment(
+        &mut self,
+        lines: &[LineState],
+        stock: u32,
+        ship: &Ship<'_>,
+    ) -> Result<Vec<(usize, i64)>, Refusal> {
+        let mut planned = Vec::with_capacity(self.lines.len());
+        for (index, asked) in self.lines.iter().enumerate() {
+            let units = asked.quantity.raw();
+            let Some(at_line) = lines.iter().position(|line| line.sku == asked.sku.0) else {
+                return Err(Refusal::of_line(Code::NotInReservation, index));
+            };
+            let line = &lines[at_line];
+            if units > line.open && !ship.forced {
+                return Err(Refusal::of_line(Code::MoreThanOpen, index));
+            }
+            planned.push((at_line, units));
+            if !line.counts {
+                continue;
+            }
+            let at = self.state.place_of_line(line.sku, stock);
+            let promise = Some((at, units.min(line.open)));
+            let departure = Departure { sku: line.sku, source: ship.source.0, units, promise };
+            self.state.check_departure(departure, stock, index, ship.forced)?;
+        }
+        Ok(planned)
+    }
+
+    fn execute_shipment(&mut self, slot: u32, ship: &Ship<'_>, planned: &[(usize, i64)]) -> Answer {
+        self.state.uncount(slot);
+        let stock = self.state.reservations.get(slot).stock;
+        let mut lines = std::mem::take(&mut self.line_states);
+        let mut shortfall: i64 = 0;
+        for (at_line, units) in planned {
+            let line = &mut lines[*at_line];
+            let ended = (*units).min(line.open);
+            line.shipped = line.shipped.saturating_add(*units);
+            let at = self.state.place_of_line(line.sku, stock);
+            // A quota is not given back by a shipment: the budget is spent.
+            self.state.end_promise(line, at, Stage::Confirmed, 0, ended, 0);
+            if line.counts {
+                self.state.take_from_item(line.sku, ship.source.0, *units);
+                shortfall = shortfall.saturating_add(self.state.shortfall_of(line.sku));
+            }
+        }
+        self.state.set_lines(slot, &lines);
+        if lines.iter().all(|line| line.open == 0) {
+            self.state.close(slot, Stage::Shipped);
+        }
+        self.line_states = lines;
+        self.state.count(slot);
+        let detail = if ship.forced { Detail::Shortfall(quantity(shortfall)) } else { Detail::None };
+        Answer::ok(0).with(detail)
+    }
+
+    /// Checks that what a planned sale takes may leave the source; the shortfall afterwards, when forced.
+    pub(crate) fn plan_departure(
+        &mut self,
+        source: u32,
+        stock: u32,
+        forced: bool,
+    ) -> Result<Quantity, Refusal> {
+        let planned = std::mem::take(&mut self.planned);
+        let mut result = Ok(Quantity::ZERO);
+        let mut shortfall: i64 = 0;
+        for (index, line) in planned.iter().enumerate().filter(|(_, line)| line.counts) {
+            let departure = Departure { sku: line.sku, source, units: line.granted, promise: None };
+            match self.state.check_departure(departure, stock, index, forced) {
+                Ok(after) => shortfall = shortfall.saturating_add(after),
+                Err(refusal) => {
+                    result = Err(refusal);
+                    break;
+                }
+            }
+        }
+        self.planned = planned;
+        result.map(|_| quantity(shortfall))
+    }
+
+    pub(crate) fn refund(&mut self, refund: &Refund<'_>) -> Decision {
+        let slot = self.state.reservation(refund.reservation.0)?;
+        let row = *self.state.reservations.get(slot);
+        let is_closed = match row.stage {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.core.time) => {
+                return Err(Refusal::new(Code::Expired));
+            }
+            Stage::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Stage::Confirmed => false,
+            Stage::Released | Stage::Shipped | Stage::Replaced => true,
+        };
+        let mut lines = std::mem::take(&mut self.line_states);
+        self.state.lines_of(slot, &mut lines);
+        let checked = self.check_refund(refund, &lines, row.stock, is_closed);
+        self.line_states = lines;
+        checked?;
+        self.execute_refund(slot, refund, is_closed);
+        Ok(Answer::ok(0))
+    }
+
+    fn check_refund(
+        &mut self,
+        refund: &Refund<'_>,
+        lines: &[LineState],
+        stock: u32,
+        is_closed: bool,
+    ) -> Result<(), Refusal> {
+        let mut after = lines.to_vec();
+        for (index, part) in refund.parts.iter().enumerate() {
+            let units = part.quantity.raw();
+            let Some(line) = after.iter_mut().find(|line| line.sku == part.sku.0) else {
+                return Err(Refusal::of_line(Code::NotInReservation, index));
+            };
+            match part.kind {
+                PartKind::Unshipped | PartKind::WrittenOff(_) if is_closed => {
+                    return Err(Refusal::of_line(Code::AlreadyClosed, index));
+                }
+                PartKind::Unshipped | PartKind::WrittenOff(_) if units > line.open => {
+                    return Err(Refusal::of_line(Code::MoreThanOpen, index));
+                }
+                PartKind::Returned(_) if units > line.shipped.saturating_sub(line.returned) => {
+                    return Err(Refusal::of_line(Code::MoreThanShipped, index));
+                }
+                PartKind::Unshipped => line.open = line.open.saturating_sub(units),
+                PartKind::WrittenOff(_) => line.open = line.open.saturating_sub(units),
+                PartKind::Returned(source) => {
+                    line.returned = line.returned.saturating_add(units);
+                    if line.counts {
+                        self.state.check_arrival(line.sku, source.0, units, index)?;
+                    }
+                }
+            }
+        }
+        self.check_write_offs(refund, lines, stock)
+    }
+
+    /// Write-offs leave sources: their sum per SKU and source must be there and be missed by nobody.
+    fn check_write_offs(
+        &mut self,
+        refund: &Refund<'_>,
+        lines: &[LineState],
+        stock: u32,
+    ) -> Result<(), Refusal> {
+        let mut sums: std::collections::BTreeMap<(u32, u32), (usize, i64)> =
+            std::collections::BTreeMap::new();
+        for (index, part) in refund.parts.iter().enumerate() {
+            let counts = lines.iter().any(|line| line.sku == part.sku.0 && line.counts);
+            if let PartKind::WrittenOff(source) = part.kind
+                && counts
+            {
+                let sum = sums.entry((part.sku.0, source.0)).or_insert((index, 0));
+                sum.1 = sum.1.saturating_add(part.quantity.raw());
+            }
+        }
+        for ((sku, source), (index, units)) in sums {
+            if self.state.catalog.source(source).is_none() {
+                return Err(Refusal::of_line(Code::UnknownName, index));
+            }
+            let at = self.state.place_of_line(sku, stock);
+            let departure = Departure { sku, source, units, promise: Some((at, units)) };
+            self.state.check_departure(departure, stock, index, false)?;
+        }
+        Ok(())
+    }
+
+    fn execute_refund(&mut self, slot: u32, refund: &Refund<'_>, is_closed: bool) {
+        self.state.uncount(slot);
+        let row = *self.state.reservations.get(slot);
+        let mut lines = std::mem::take(&mut self.line_states);
+        for part in refund.parts.iter() {
+            let units = part.quantity.raw();
+            let Some(line) = lines.iter_mut().find(|line| line.sku == part.sku.0) else { continue };
+            match part.kind {
+                PartKind::Unshipped => self.state.give_back(line, row.stock, Stage::Confirmed, 0, units),
+                PartKind::WrittenOff(source) => {
+                    let at = self.state.place_of_line(line.sku, row.stock);
+                    self.state.end_promise(line, at, Stage::Confirmed, 0, units, 0);
+                    if line.counts {
+                        self.state.take_from_item(line.sku, source.0, units);
+                    }
+                }
+                PartKind::Returned(source) => {
+                    line.returned = line.returned.saturating_add(units);
+                    if line.counts {
+                        self.state.add_to_item(line.sku, source.0, units);
+                    }
+                }
+            }
+        }
+        self.state.set_lines(slot, &lines);
+        if !is_closed && lines.iter().all(|line| line.open == 0) {
+            let shipped = lines.iter().any(|line| line.shipped > 0);
+            self.state.close(slot, if shipped { Stage::Shipped } else { Stage::Released });
+        }
+        self.line_states = lines;
+        self.state.count(slot);
+    }
+
+    pub(crate) fn count(&mut self, count: &Count) -> Decision {
+        self.state.check_item_names(count.sku, count.source)?;
+        let on_hand = count.quantity.raw();
+        let slot = self.state.item_or_new(count.sku.0, count.source.0);
+        self.state.change_item(slot, |item| {
+            item.on_hand = on_hand;
+            item.in_stock = count.in_stock.unwrap_or(item.in_stock);
+        });
+        Ok(self.state.item_answer(slot))
+    }
+
+    pub(crate) fn adjust(&mut self, adjust: &Adjust) -> Decision {
+        self.state.check_item_names(adjust.sku, adjust.source)?;
+        let delta = adjust.delta.raw();
+        let before = self
+            .state
+            .item(adjust.sku.0, adjust.source.0)
+            .map_or(0, |slot| self.state.items.get(slot).on_hand);
+        if before.saturating_add(delta).saturating_abs() > QUANTITY_MAX {
+            return Err(Refusal::new(Code::QuantityOverflow));
+        }
+        let slot = self.state.item_or_new(adjust.sku.0, adjust.source.0);
+        self.state.change_item(slot, |item| item.on_hand = item.on_hand.saturating_add(delta));
+        Ok(self.state.item_answer(slot))
+    }
+
+    pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Decision {
+        for source in [transfer.from, transfer.to] {
+            if self.state.catalog.source(source.0).is_none() {
+                return Err(Refusal::new(Code::UnknownName));
+            }
+        }
+        stockhold_protocol::Lines::Slice(&transfer.lines).merge_into(&mut self.lines);
+        for (index, line) in self.lines.iter().enumerate() {
+            self.state
+                .check_item_names(line.sku, transfer.from)
+                .map_err(|refusal| Refusal { value: u32::try_from(index).unwrap_or(u32::MAX), ..refusal })?;
+            self.state.check_transfer(line.sku.0, transfer, line.quantity.raw(), index)?;
+        }
+        for line in std::mem::take(&mut self.lines) {
+            let units = line.quantity.raw();
+            self.state.take_from_item(line.sku.0, transfer.from.0, units);
+            self.state.add_to_item(line.sku.0, transfer.to.0, units);
+        }
+        Ok(Answer::ok(0))
+    }
+}
+
+impl State {
+    /// The slot of a source item.
+    pub(crate) fn item(&self, sku: u32, source: u32) -> Option<u32> {
+        let items = &self.shelves.get(sku).items;
+        items.iter().copied().find(|slot| self.items.get(*slot).source == source)
+    }
+
+    pub(crate) fn item_or_new(&mut self, sku: u32, source: u32) -> u32 {
+        if let Some(slot) = self.item(sku, source) {
+            return slot;
+        }
+        let row = ItemRow { sku, source, on_hand: 0, version: 0, in_stock: true };
+        self.digest.add(row.hash(&mut self.scratch));
+        let slot = self.items.insert(row);
+        self.shelves.get_mut(sku).items.push(slot);
+        let supply = self.supply_of(&row);
+        self.tell_pool(&row, None, Some(supply));
+        slot
+    }
+
+    /// What a source item brings to its pool.
+    pub(crate) fn supply_of(&self, item: &ItemRow) -> Supply {
+        let is_enabled = self.catalog.source(item.source).is_some_and(|source| source.enabled);
+        Supply { on_hand: item.on_hand, counts: item.in_stock && is_enabled }
+    }
+
+    fn tell_pool(&mut self, item: &ItemRow, before: Option<Supply>, after: Option<Supply>) {
+        let Some(seat) = self.seat_of_source(item.source) else { return };
+        let number = self.cluster_or_new(item.sku, seat.group);
+        let cluster = self.clusters.get_mut(number);
+        cluster.pool.change_supply(self.catalog.layout.group(seat.group), seat.index, before, after);
+        self.mark_changed(number);
+    }
+
+    /// Changes a source item, its pool and its version.
+    pub(crate) fn change_item(&mut self, slot: u32, change: impl FnOnce(&mut ItemRow)) {
+        let before = *self.items.get(slot);
+        let mut after = before;
+        change(&mut after);
+        after.version = after.version.wrapping_add(1);
+        self.digest.sub(before.hash(&mut self.scratch));
+        self.digest.add(after.hash(&mut self.scratch));
+        *self.items.get_mut(slot) = after;
+        let (supply_before, supply_after) = (self.supply_of(&before), self.supply_of(&after));
+        self.tell_pool(&after, Some(supply_before), Some(supply_after));
+    }
+
+    pub(crate) fn take_from_item(&mut self, sku: u32, source: u32, units: i64) {
+        let slot = self.item_or_new(sku, source);
+        self.change_item(slot, |item| item.on_hand = item.on_hand.saturating_sub(units));
+    }
+
+    pub(crate) fn add_to_item(&mut self, sku: u32, source: u32, units: i64) {
+        let slot = self.item_or_new(sku, source);
+        self.change_item(slot, |item| item.on_hand = item.on_hand.saturating_add(units));
+    }
+
+    fn check_item_names(&self, sku: SkuId, source: SourceId) -> Result<(), Refusal> {
+        if !self.has_sku(sku.0) || self.catalog.source(source.0).is_none() {
+            return Err(Refusal::new(Code::UnknownName));
+        }
+        if self.skus.get(sku.0).kind == SkuKind::Composite {
+            return Err(Refusal::new(Code::Composite));
+        }
+        Ok(())
+    }
+
+    /// Whether goods may come to a source.
+    fn check_arrival(&self, sku: u32, source: u32, units: i64, index: usize) -> Result<(), Refusal> {
+        if self.catalog.source(source).is_none() {
+            return Err(Refusal::of_line(Code::UnknownName, index));
+        }
+        let on_hand = self.item(sku, source).map_or(0, |slot| self.items.get(slot).on_hand);
+        if on_hand.saturating_add(units) > QUANTITY_MAX {
+            return Err(Refusal::of_line(Code::QuantityOverflow, index));
+        }
+        Ok(())
+    }
+
+    /// Whether goods may leave a source: they are there, and nobody who was promised something would miss
+    /// them. Answers the shortfall of the group afterwards.
+    fn check_departure(
+        &mut self,
+        departure: Departure,
+        stock: u32,
+        index: usize,
+        forced: bool,
+    ) -> Result<i64, Refusal> {
+        let Departure { sku, source, units, .. } = departure;
+        let Some(slot) = self.item(sku, source) else {
+            return Err(Refusal::of_line(Code::NoSourceItem, index));
+        };
+        if self.items.get(slot).on_hand < units {
+            return Err(Refusal::of_line(Code::NotEnoughAtSource, index));
+        }
+        let (raises, after) = self.raises_shortfall(departure);
+        if raises && !forced {
+            let sources = self.alternatives(departure, stock);
+            return Err(Refusal::of_line(Code::NeededElsewhere, index).with(Detail::Sources(sources)));
+        }
+        Ok(after)
+    }
+
+    /// Whether a departure would raise the shortfall of its group, without or with allowances; and the
+    /// shortfall with allowances that there would be.
+    fn raises_shortfall(&mut self, departure: Departure) -> (bool, i64) {
+        let Some(seat) = self.seat_of_source(departure.source) else { return (false, 0) };
+        let Some(number) = self.cluster_of(departure.sku, seat.group) else { return (false, 0) };
+        self.settle(number);
+        let Some(slot) = self.item(departure.sku, departure.source) else { return (false, 0) };
+        let before = self.supply_of(self.items.get(slot));
+        let after = Supply { on_hand: before.on_hand.saturating_sub(departure.units), ..before };
+        // A promise in another group ends there, which helps nobody here.
+        let (stock_index, promise_delta) = match departure.promise {
+            Some((at, units)) if at.cluster == number => (at.index, 0_i64.saturating_sub(units)),
+            Some(_) | None => (0, 0),
+        };
+        let change = Change {
+            source_index: seat.index,
+            before: Some(before),
+            after: Some(after),
+            stock_index,
+            promise_delta,
+        };
+        let cluster = self.clusters.get(number);
+        let group = self.catalog.layout.group(seat.group);
+        let none = |_: u32| Allowance::Units(0);
+        let allowed = |index: u32| cluster.place(index).settings.allowance();
+        let short = cluster.pool.would_short(group, change, allowed);
+        let raises = cluster.pool.would_short(group, change, none) > cluster.pool.shortfall(group, none)
+            || short > cluster.pool.shortfall(group, allowed);
+        (raises, short)
+    }
+
+    /// Other sources of the stock that could give the same units without harm, in the stock's order.
+    fn alternatives(&mut self, departure: Departure, stock: u32) -> Vec<SourceId> {
+        let mut found = Vec::new();
+        for link in self.catalog.links_of(stock) {
+            let other = Departure { source: link.source, ..departure };
+            let holds = self.item(departure.sku, link.source).map(|slot| self.items.get(slot).on_hand);
+            if link.source != departure.source
+                && holds.is_some_and(|on_hand| on_hand >= departure.units)
+                && !self.raises_shortfall(other).0
+            {
+                found.push(SourceId(link.source));
+            }
+            if found.len() == ALTERNATIVES_MAX {
+                break;
+            }
+        }
+        found
+    }
+
+    fn check_transfer(
+        &mut self,
+        sku: u32,
+        transfer: &Transfer,
+        units: i64,
+        index: usize,
+    ) -> Result<(), Refusal> {
+        self.check_arrival(sku, transfer.to.0, units, index)?;
+        let Some(from) = self.item(sku, transfer.from.0) else {
+            return Err(Refusal::of_line(Code::NoSourceItem, index));
+        };
+        let item = *self.items.get(from);
+        if item.on_hand < units {
+            return Err(Refusal::of_line(Code::NotEnoughAtSource, index));
+        }
+        let Some(seat) = self.seat_of_source(transfer.from.0) else { return Ok(()) };
+        let Some(number) = self.cluster_of(sku, seat.group) else { return Ok(()) };
+        self.settle(number);
+        let cluster = self.clusters.get(number);
+        let group = self.catalog.layout.group(seat.group);
+        let mut trial = cluster.pool.clone();
+        let before = self.supply_of(&item);
+        let after = Supply { on_hand: before.on_hand.saturating_sub(units), ..before };
+        trial.change_supply(group, seat.index, Some(before), Some(after));
+        if let Some(other) = self.seat_of_source(transfer.to.0).filter(|other| other.group == seat.group) {
+            let held = self.item(sku, transfer.to.0).map(|slot| *self.items.get(slot));
+            let row = held.unwrap_or(ItemRow {
+                source: transfer.to.0,
+                on_hand: 0,
+                version: 0,
+                in_stock: true,
+                ..item
+            });
+            let there = self.supply_of(&row);
+            let more = Supply { on_hand: there.on_hand.saturating_add(units), ..there };
+            trial.change_supply(group, other.index, held.map(|_| there), Some(more));
+        }
+        let none = |_: u32| Allowance::Units(0);
+        let allowed = |index: u32| cluster.place(index).settings.allowance();
+        let raises = trial.shortfall(group, none) > cluster.pool.shortfall(group, none)
+            || trial.shortfall(group, allowed) > cluster.pool.shortfall(group, allowed);
+        if raises { Err(Refusal::of_line(Code::NeededElsewhere, index)) } else { Ok(()) }
+    }
+
+    /// Units of a SKU that are promised and missing, over all its groups, allowances included.
+    pub(crate) fn shortfall_of(&mut self, sku: u32) -> i64 {
+        let numbers: Vec<u32> = self.shelves.get(sku).clusters.iter().map(|(_, number)| *number).collect();
+        for number in &numbers {
+            self.settle(*number);
+        }
+        self.shortfall_seen(sku)
+    }
+
+    /// As [`State::shortfall_of`], by what is settled.
+    pub(crate) fn shortfall_seen(&self, sku: u32) -> i64 {
+        self.shelves.get(sku).clusters.iter().fold(0, |sum: i64, (group, number)| {
+            let cluster = self.clusters.get(*number);
+            let allowed = |index: u32| cluster.place(index).settings.allowance();
+            sum.saturating_add(cluster.pool.shortfall(self.catalog.layout.group(*group), allowed))
+        })
+    }
+
+    fn item_answer(&mut self, slot: u32) -> Answer {
+        let item = *self.items.get(slot);
+        let shortfall = quantity(self.shortfall_of(item.sku));
+        Answer::ok(item.version).with(Detail::Item {
+            on_hand: quantity(item.on_hand),
+            version: item.version,
+            shortfall,
+        })
+    }
+}

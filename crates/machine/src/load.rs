@@ -1,0 +1,320 @@
+//! Loading a snapshot: records in, a machine out, its digest compared with what the snapshot promises.
+//!
+//! Everything that is derived (indexes, clusters, buckets of holds, due lists) is made here anew. Sections
+//! come in the order of their numbers; records within a section in any order.
+
+use crate::catalog::{ChannelRow, LinkRow};
+use crate::config::Genesis;
+use crate::machine::{Machine, generation_of};
+use crate::record::{
+    ItemRow, LineRow, OutcomeRow, Overrides, PositionRow, Record, ReferenceRow, ReservationRow, Section,
+    SettingsRow, SkuRow, Stage,
+};
+use crate::snapshot::SnapshotMark;
+use crate::state::{Core, State};
+use crate::table::{NO_SLOT, record_hash};
+use std::fmt;
+use stockhold_protocol::codec::{Reader, decode_cold};
+use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::{BadField, CommandId, Deadline};
+
+/// Why a snapshot could not be loaded. All of these mean damage or a bug, never a state of business.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadError {
+    /// A section number is unknown.
+    UnknownSection(u16),
+    /// Sections came out of order.
+    Order(Section),
+    /// A record could not be read.
+    Record(Section, &'static str, &'static str),
+    /// A record names something that is not there.
+    Dangling(Section),
+    /// The digest differs from the one that the snapshot promises.
+    Digest {
+        /// The promised digest.
+        expected: u64,
+        /// The digest of what was loaded.
+        loaded: u64,
+    },
+    /// The op differs from the one that the snapshot promises.
+    Op {
+        /// The promised op.
+        expected: u64,
+        /// The op in the core record.
+        loaded: u64,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSection(number) => write!(f, "section {number} is unknown to this program"),
+            Self::Order(section) => write!(f, "section {section:?} comes too late"),
+            Self::Record(section, field, rule) => {
+                write!(f, "a record of section {section:?} is damaged: {field} {rule}")
+            }
+            Self::Dangling(section) => {
+                write!(f, "a record of section {section:?} names something that is not there")
+            }
+            Self::Digest { expected, loaded } => {
+                write!(
+                    f,
+                    "the snapshot promises the digest {expected:016x}, but what it holds has {loaded:016x}"
+                )
+            }
+            Self::Op { expected, loaded } => {
+                write!(f, "the snapshot promises op {expected}, but holds op {loaded}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Loader {
+    state: State,
+    last: Section,
+}
+
+impl Machine {
+    /// A loader for the sections of one snapshot.
+    #[must_use]
+    pub fn loader() -> Loader {
+        Loader { state: State::new(&Genesis::default()), last: Section::Core }
+    }
+}
+
+impl Loader {
+    /// Takes one frame of records.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the frame cannot be what a machine wrote.
+    pub fn section(&mut self, number: u16, records: u32, bytes: &[u8]) -> Result<(), LoadError> {
+        let section = Section::from_number(number).ok_or(LoadError::UnknownSection(number))?;
+        if section < self.last {
+            return Err(LoadError::Order(section));
+        }
+        if section > Section::Channel && self.last <= Section::Channel {
+            self.state.finish_catalog()?;
+        }
+        self.last = section;
+        let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
+        if section == Section::Core {
+            return self.core(bytes).map_err(damaged);
+        }
+        let mut reader = Reader::new(bytes);
+        for _ in 0..records {
+            self.record(section, &mut reader).map_err(damaged)??;
+        }
+        reader.finish().map_err(damaged)
+    }
+
+    /// The machine, if it is what the snapshot promises.
+    ///
+    /// # Errors
+    /// [`LoadError::Digest`] or [`LoadError::Op`] when it is not.
+    pub fn finish(mut self, mark: &SnapshotMark) -> Result<Machine, LoadError> {
+        if self.last <= Section::Channel {
+            self.state.finish_catalog()?;
+        }
+        self.state.derive()?;
+        let machine = Machine::of(self.state);
+        if machine.op() != mark.op {
+            return Err(LoadError::Op { expected: mark.op, loaded: machine.op() });
+        }
+        let loaded = machine.digest();
+        if loaded == mark.digest {
+            Ok(machine)
+        } else {
+            Err(LoadError::Digest { expected: mark.digest, loaded })
+        }
+    }
+
+    fn core(&mut self, bytes: &[u8]) -> Result<(), BadField> {
+        let mut core: Core = decode_cold(bytes)?;
+        self.state.catalog.global = Overrides::get(&mut Reader::new(&core.global))?;
+        self.state.catalog.links_made = core.links_made;
+        core.global.clear();
+        core.configuration.check()?;
+        self.state.outcomes.raise_number_min(core.horizon);
+        self.state.core = core;
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        section: Section,
+        reader: &mut Reader<'_>,
+    ) -> Result<Result<(), LoadError>, BadField> {
+        let state = &mut self.state;
+        match section {
+            Section::Core => {}
+            Section::Source | Section::Stock | Section::Link | Section::Channel => {
+                let length = reader.u32("length")? as usize;
+                state.load_catalog(section, reader.take(length, "record")?)?;
+            }
+            Section::Sku => {
+                let row = SkuRow::get(reader)?;
+                if row.sku != state.skus.len() {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+                state.add_sku(row);
+            }
+            Section::Settings => state.add_settings(SettingsRow::get(reader)?),
+            Section::Item => {
+                let row = ItemRow::get(reader)?;
+                state.digest.add(row.hash(&mut state.scratch));
+                if !state.has_sku(row.sku) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+                let slot = state.items.insert(row);
+                state.shelves.get_mut(row.sku).items.push(slot);
+            }
+            Section::Position => {
+                let row = PositionRow::get(reader)?;
+                state.digest.add(row.hash(&mut state.scratch));
+                state.positions.insert(row);
+            }
+            Section::Reservation => {
+                let row = ReservationRow::get(reader)?;
+                let slot = state.reservations.insert(row);
+                let rows = &state.reservations;
+                let hash = |slot: u32| rows.get(slot).id().hash64();
+                state.reservation_index.insert(row.id().hash64(), slot, hash);
+            }
+            Section::Line => return state.load_line(LineRow::get(reader)?),
+            Section::Reference => {
+                let row = ReferenceRow::get(reader)?;
+                let Some(slot) = state.loaded_reservation(row.reservation) else {
+                    return Ok(Err(LoadError::Dangling(section)));
+                };
+                state.reservations.get_mut(slot).reference = state.references.insert(row);
+            }
+            Section::Outcome => {
+                let (row, side) = OutcomeRow::get(reader)?;
+                state.load_outcome(row, side);
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl State {
+    fn load_catalog(&mut self, section: Section, bytes: &[u8]) -> Result<(), BadField> {
+        match section {
+            Section::Source => {
+                self.catalog.set_source(None, decode_cold::<SourceDefinition>(bytes)?);
+            }
+            Section::Stock => {
+                self.catalog.add_stock(decode_cold(bytes)?);
+            }
+            Section::Link => {
+                let link: LinkRow = decode_cold(bytes)?;
+                self.catalog.links.insert((link.stock, link.source), link);
+            }
+            Section::Channel => {
+                self.catalog.set_channel(decode_cold::<ChannelRow>(bytes)?);
+            }
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Reference
+            | Section::Outcome => {}
+        }
+        Ok(())
+    }
+
+    fn finish_catalog(&mut self) -> Result<(), LoadError> {
+        let layout = self.layout_of_links().map_err(|_| LoadError::Dangling(Section::Link))?;
+        self.catalog.layout = layout;
+        Ok(())
+    }
+
+    fn loaded_reservation(&self, id: CommandId) -> Option<u32> {
+        self.reservation_index.find(id.hash64(), |slot| self.reservations.get(slot).id() == id)
+    }
+
+    /// Links a further line into its reservation's chain, which is kept in the order of lines.
+    fn load_line(&mut self, mut row: LineRow) -> Result<Result<(), LoadError>, BadField> {
+        let Some(slot) = self.loaded_reservation(row.reservation) else {
+            return Ok(Err(LoadError::Dangling(Section::Line)));
+        };
+        let mut before = NO_SLOT;
+        let mut next = self.reservations.get(slot).more;
+        while next != NO_SLOT && self.lines.get(next).at < row.at {
+            before = next;
+            next = self.lines.get(next).next;
+        }
+        row.next = next;
+        let line = self.lines.insert(row);
+        if before == NO_SLOT {
+            self.reservations.get_mut(slot).more = line;
+        } else {
+            self.lines.get_mut(before).next = line;
+        }
+        Ok(Ok(()))
+    }
+
+    fn load_outcome(&mut self, row: OutcomeRow, side: &[u8]) {
+        let number = generation_of(row.id());
+        let mut bytes = Vec::with_capacity(64);
+        row.put(side, &mut bytes);
+        let hash = record_hash(Section::Outcome as u8, &bytes);
+        let row = if row.has_side() { row.at(self.outcomes.push_side(number, side)) } else { row };
+        self.outcomes.insert(number, row.id().hash64(), row, |row| row.id().hash64());
+        self.outcomes.add_hash(number, hash);
+        self.digest.add(hash);
+    }
+
+    /// Makes everything that is derived from records.
+    fn derive(&mut self) -> Result<(), LoadError> {
+        self.fill_clusters();
+        let positions: Vec<(u32, PositionRow)> =
+            self.positions.iter().map(|(slot, row)| (slot, *row)).collect();
+        for (slot, row) in positions {
+            if !self.has_sku(row.sku) || !self.catalog.has_stock(row.stock) {
+                return Err(LoadError::Dangling(Section::Position));
+            }
+            let at = self.place_of_line(row.sku, row.stock);
+            let cluster = self.clusters.get_mut(at.cluster);
+            cluster.place_mut(at.index).position = slot;
+            cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, row.confirmed);
+        }
+        let slots: Vec<u32> = self.reservations.iter().map(|(slot, _)| slot).collect();
+        let gone = self.erase_due.hash_due(self.now_s());
+        assert!(gone == 0, "nothing stands on the list before the first reservation");
+        let mut lines = Vec::new();
+        for slot in slots {
+            self.derive_hold(slot, &mut lines)?;
+            self.count(slot);
+        }
+        self.changed_clusters.clear();
+        for cluster in self.clusters.iter_mut() {
+            cluster.changed = false;
+        }
+        Ok(())
+    }
+
+    /// Puts the lines of a live hold into the buckets of their deadline.
+    fn derive_hold(&mut self, slot: u32, lines: &mut Vec<crate::record::LineState>) -> Result<(), LoadError> {
+        let row = *self.reservations.get(slot);
+        self.lines_of(slot, lines);
+        if lines.iter().any(|line| !self.has_sku(line.sku)) || !self.catalog.has_stock(row.stock) {
+            return Err(LoadError::Dangling(Section::Reservation));
+        }
+        if row.stage == Stage::Held && !Deadline(row.deadline_s).has_passed(self.core.time) {
+            for line in lines.iter().filter(|line| line.counts && line.open > 0) {
+                let at = self.place_of_line(line.sku, row.stock);
+                let quota = self.quota_units(at, line.quota_number, line.open);
+                self.hold(at, row.deadline_s, line.open, quota);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Snapshots: the state of one instant, walked in bounded steps while the machine goes on.
+//!
+//! `begin_snapshot` marks the instant: the small parts (core and small catalog) are encoded at once, the
+//! slabs remember what they were. `snapshot_step` then hands out frames of records, section by section. No
+//! slot number is in them, and their order within a section is free.
+//!
+//! Not for files: what becomes of a frame is the shell's business.
+
+use crate::machine::Machine;
+use crate::record::{OutcomeRow, Record, Section};
+use crate::state::{Core, State};
+use crate::table::{Progress, Slab};
+use stockhold_protocol::Timestamp;
+use stockhold_protocol::codec::encode_cold;
+
+/// A frame is handed out when it has grown to this many bytes, so it is never much longer.
+const FRAME_BYTES: usize = 128 * 1024;
+
+/// What a snapshot stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotMark {
+    /// The op as of which it is.
+    pub op: u64,
+    /// That op's time.
+    pub time: Timestamp,
+    /// The digest of the state.
+    pub digest: u64,
+    /// The rules in force.
+    pub rules_version: u32,
+}
+
+/// Where frames go: section, number of records, bytes.
+pub type Sink<'a> = dyn FnMut(u16, u32, &[u8]) + 'a;
+
+/// The walk under way.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// The sections that are left, the next one last; empty = no snapshot.
+    left: Vec<Section>,
+    /// Small parts, encoded at the mark.
+    ready: Vec<(Section, u32, Vec<u8>)>,
+    frame: Vec<u8>,
+    records: u32,
+}
+
+impl Machine {
+    /// Marks this instant for a snapshot. Records whose time is up are erased first, because they are no
+    /// longer part of the state; the shell calls [`Machine::sweep`] before, so that little is left.
+    pub fn begin_snapshot(&mut self) -> SnapshotMark {
+        assert!(self.walk.left.is_empty(), "one snapshot at a time");
+        while self.state.erase_due_records(u32::MAX) {}
+        self.walk.ready = self.state.small_parts();
+        self.walk.left =
+            Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect();
+        self.state.begin_walks();
+        SnapshotMark {
+            op: self.op(),
+            time: self.time(),
+            digest: self.digest(),
+            rules_version: self.state.core.rules_version,
+        }
+    }
+
+    /// Walks up to `budget` records of the mark and hands full frames to the sink. `Done` ends the snapshot.
+    pub fn snapshot_step(&mut self, budget: u32, sink: &mut Sink<'_>) -> Progress {
+        for (section, records, bytes) in self.walk.ready.drain(..) {
+            sink(section.number(), records, &bytes);
+        }
+        let Some(section) = self.walk.left.last().copied() else { return Progress::Done };
+        let mut writer = FrameWriter {
+            section,
+            frame: std::mem::take(&mut self.walk.frame),
+            records: self.walk.records,
+            sink,
+        };
+        let progress = self.state.walk_section(section, budget, &mut writer);
+        if progress == Progress::Done {
+            writer.flush();
+            self.walk.left.pop();
+        }
+        self.walk.records = writer.records;
+        self.walk.frame = writer.frame;
+        if self.walk.left.is_empty() { Progress::Done } else { Progress::More }
+    }
+
+    /// Gives the snapshot up; what was put aside for it is freed by walking on in steps of `budget`.
+    pub fn abort_snapshot(&mut self, budget: u32) -> Progress {
+        self.snapshot_step(budget, &mut |_, _, _| {})
+    }
+
+    /// Heap bytes that the snapshot under way holds in addition to the state.
+    #[must_use]
+    pub fn snapshot_saved_bytes(&self) -> usize {
+        let state = &self.state;
+        state
+            .skus
+            .snapshot_bytes()
+            .saturating_add(state.settings.snapshot_bytes())
+            .saturating_add(state.items.snapshot_bytes())
+            .saturating_add(state.positions.snapshot_bytes())
+            .saturating_add(state.reservations.snapshot_bytes())
+            .saturating_add(state.lines.snapshot_bytes())
+            .saturating_add(state.references.snapshot_bytes())
+    }
+}
+
+/// Collects records into frames.
+struct FrameWriter<'a, 'b> {
+    section: Section,
+    frame: Vec<u8>,
+    records: u32,
+    sink: &'a mut Sink<'b>,
+}
+
+impl FrameWriter<'_, '_> {
+    fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.frame);
+        self.records = self.records.saturating_add(1);
+        if self.frame.len() >= FRAME_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.records > 0 {
+            (self.sink)(self.section.number(), self.records, &self.frame);
+        }
+        self.frame.clear();
+        self.records = 0;
+    }
+}
+
+impl State {
+    /// The core record as it stands in snapshots and in the digest.
+    pub(crate) fn core_record(&self) -> Core {
+        let mut core = self.core.clone();
+        core.links_made = self.catalog.links_made;
+        core.global.clear();
+        self.catalog.global.put(&mut core.global);
+        core
+    }
+
+    fn small_parts(&self) -> Vec<(Section, u32, Vec<u8>)> {
+        let mut core = Vec::new();
+        let encoded = encode_cold(&self.core_record(), &mut core);
+        assert!(encoded.is_ok(), "the core record is bounded and always encodes");
+        let mut parts = vec![(Section::Core, 1, core)];
+        self.catalog.records(&mut |section, bytes| {
+            // Each catalog record stands behind its length, because bincode does not tell it.
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+            match parts.last_mut() {
+                Some((last, records, frame)) if *last == section && frame.len() < FRAME_BYTES => {
+                    frame.extend_from_slice(&length);
+                    frame.extend_from_slice(bytes);
+                    *records = u32::saturating_add(*records, 1);
+                }
+                Some(_) | None => parts.push((section, 1, [&length[..], bytes].concat())),
+            }
+        });
+        parts
+    }
+
+    fn begin_walks(&mut self) {
+        self.skus.begin_snapshot();
+        self.settings.begin_snapshot();
+        self.items.begin_snapshot();
+        self.positions.begin_snapshot();
+        self.reservations.begin_snapshot();
+        self.lines.begin_snapshot();
+        self.references.begin_snapshot();
+        self.outcomes.begin_snapshot();
+    }
+
+    fn walk_section(&mut self, section: Section, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
+        match section {
+            Section::Core | Section::Source | Section::Stock | Section::Link | Section::Channel => {
+                Progress::Done
+            }
+            Section::Sku => walk(&mut self.skus, budget, writer),
+            Section::Settings => walk(&mut self.settings, budget, writer),
+            Section::Item => walk(&mut self.items, budget, writer),
+            Section::Position => walk(&mut self.positions, budget, writer),
+            Section::Reservation => walk(&mut self.reservations, budget, writer),
+            Section::Line => walk(&mut self.lines, budget, writer),
+            Section::Reference => walk(&mut self.references, budget, writer),
+            Section::Outcome => self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
+                let side = if row.has_side() { arena.get(row.value()) } else { &[] };
+                writer.push(|out| row.put(side, out));
+            }),
+        }
+    }
+}
+
+fn walk<T: Record>(slab: &mut Slab<T>, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
+    slab.copy_next(budget, &mut |record| writer.push(|out| record.put(out)))
+}

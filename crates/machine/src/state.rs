@@ -1,0 +1,387 @@
+//! The state: records in slabs, what is derived from them, and the few ways in which records change.
+//!
+//! Every change of a record goes through this room, because every change moves the digest. It is *not* for
+//! rules: who may change what is decided in the rooms of the commands.
+
+use crate::catalog::Catalog;
+use crate::changes::Changes;
+use crate::chunked::Chunked;
+use crate::cluster::{Cluster, NEVER};
+use crate::config::{Configuration, Genesis, RULES_VERSION};
+use crate::record::{
+    ItemRow, LineRow, OutcomeRow, Overrides, PositionRow, Record, ReferenceRow, ReservationRow, SettingsRow,
+    SkuRow,
+};
+use crate::sharing::Place as Seat;
+use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab};
+use std::collections::BTreeMap;
+use stockhold_protocol::Timestamp;
+use wincode::{SchemaRead, SchemaWrite};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The last batch that was applied of one writer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub(crate) struct WriterRow {
+    pub(crate) writer: u64,
+    pub(crate) session: u64,
+    pub(crate) number: u64,
+}
+
+/// A named moment.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub(crate) struct MarkRow {
+    pub(crate) name: String,
+    pub(crate) op: u64,
+    pub(crate) time: Timestamp,
+}
+
+/// The scalars of the state: one record.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub(crate) struct Core {
+    pub(crate) op: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) rules_version: u32,
+    pub(crate) configuration: Configuration,
+    /// Outcomes of generations below this one are no longer kept: the horizon is this many spans.
+    pub(crate) horizon: u64,
+    pub(crate) links_made: u64,
+    pub(crate) writers: Vec<WriterRow>,
+    pub(crate) marks: Vec<MarkRow>,
+    /// The outermost level of settings, in the bytes of a settings record.
+    pub(crate) global: Vec<u8>,
+}
+
+/// What is derived per SKU: where its items and clusters are.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    /// Slots of its source items.
+    pub(crate) items: Vec<u32>,
+    /// Its clusters: (group, number).
+    pub(crate) clusters: Vec<(u32, u32)>,
+}
+
+/// A place in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) cluster: u32,
+    pub(crate) index: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) core: Core,
+    pub(crate) catalog: Catalog,
+    pub(crate) skus: Slab<SkuRow>,
+    pub(crate) sku_index: Index,
+    pub(crate) settings: Slab<SettingsRow>,
+    pub(crate) settings_by_scope: BTreeMap<(u32, u32), u32>,
+    pub(crate) items: Slab<ItemRow>,
+    pub(crate) positions: Slab<PositionRow>,
+    pub(crate) reservations: Slab<ReservationRow>,
+    pub(crate) reservation_index: Index,
+    pub(crate) lines: Slab<LineRow>,
+    pub(crate) references: Slab<ReferenceRow>,
+    pub(crate) outcomes: Generations<OutcomeRow>,
+    /// The sum over all records but the core and the small catalog, whose hashes are added when asked.
+    pub(crate) digest: Digest,
+
+    pub(crate) shelves: Chunked<Shelf>,
+    pub(crate) clusters: Chunked<Cluster>,
+    /// Clusters by the second in which a hold of theirs ends.
+    pub(crate) holds_due: DueList,
+    /// Reservations by the second in which their record stops being known.
+    pub(crate) erase_due: DueList,
+    pub(crate) changed_clusters: Vec<u32>,
+    pub(crate) changes: Changes,
+    pub(crate) scratch: Vec<u8>,
+    due: Vec<u32>,
+}
+
+/// Clusters that one op refreshes when holds have ended.
+const CLUSTERS_PER_OP: u32 = 4;
+/// Records that one op erases.
+const ERASED_PER_OP: u32 = 4;
+
+impl State {
+    pub(crate) fn new(genesis: &Genesis) -> Self {
+        let core = Core {
+            op: 0,
+            time: genesis.formatted_at,
+            rules_version: RULES_VERSION,
+            configuration: genesis.configuration,
+            horizon: 0,
+            links_made: 0,
+            writers: Vec::new(),
+            marks: Vec::new(),
+            global: Vec::new(),
+        };
+        Self {
+            core,
+            catalog: Catalog::new(),
+            skus: Slab::new(),
+            sku_index: Index::new(),
+            settings: Slab::new(),
+            settings_by_scope: BTreeMap::new(),
+            items: Slab::new(),
+            positions: Slab::new(),
+            reservations: Slab::new(),
+            reservation_index: Index::new(),
+            lines: Slab::new(),
+            references: Slab::new(),
+            outcomes: Generations::new(),
+            digest: Digest::EMPTY,
+            shelves: Chunked::new(),
+            clusters: Chunked::new(),
+            holds_due: DueList::new(),
+            erase_due: DueList::new(),
+            changed_clusters: Vec::new(),
+            changes: Changes::default(),
+            scratch: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    pub(crate) fn now_s(&self) -> u32 {
+        self.core.time.second()
+    }
+
+    /// Lets time pass to `time`: records whose time is up stop counting in the digest at this instant, and
+    /// a bounded number of them is erased.
+    pub(crate) fn pass_time(&mut self, time: Timestamp) {
+        self.core.time = time;
+        let gone = self.erase_due.hash_due(time.second());
+        self.digest.sub(gone);
+        self.refresh_due_clusters(CLUSTERS_PER_OP);
+        self.erase_due_records(ERASED_PER_OP);
+    }
+
+    /// Ends the due holds of up to `budget` clusters; true if more wait. Answers do not depend on it: every
+    /// decision settles the clusters that it reads.
+    pub(crate) fn refresh_due_clusters(&mut self, budget: u32) -> bool {
+        if self.holds_due.next_due().is_none_or(|second| second > self.now_s()) {
+            return false;
+        }
+        let mut due = std::mem::take(&mut self.due);
+        let more = self.holds_due.take_due(self.now_s(), budget, &mut due);
+        for cluster in due.drain(..) {
+            self.settle(cluster);
+        }
+        self.due = due;
+        more
+    }
+
+    /// Erases up to `budget` records whose time is up; true if more wait. Answers do not depend on it: a
+    /// record whose time is up is unknown already.
+    pub(crate) fn erase_due_records(&mut self, budget: u32) -> bool {
+        let now_s = self.now_s();
+        if self.erase_due.next_due().is_none_or(|second| second > now_s) {
+            return false;
+        }
+        let mut due = std::mem::take(&mut self.due);
+        let more = self.erase_due.take_due(now_s, budget, &mut due);
+        for slot in due.drain(..) {
+            let row = self.reservations.get_mut(slot);
+            row.listed = false;
+            let erase_at_s = row.erase_at_s;
+            if erase_at_s > now_s {
+                row.listed = true;
+                self.erase_due.push(erase_at_s, slot);
+            } else if erase_at_s != 0 {
+                self.erase(slot);
+            }
+        }
+        self.due = due;
+        more
+    }
+
+    fn erase(&mut self, slot: u32) {
+        let row = self.reservations.remove(slot);
+        let was_known = self.reservation_index.remove(row.id().hash64(), slot);
+        assert!(was_known, "a reservation stands in the index as long as its record");
+        let mut line = row.more;
+        while line != NO_SLOT {
+            line = self.lines.remove(line).next;
+        }
+        if row.reference != NO_SLOT {
+            self.references.remove(row.reference);
+        }
+    }
+
+    /// Where a SKU in a stock stands, if its cluster exists.
+    pub(crate) fn find(&self, sku: u32, stock: u32) -> Option<At> {
+        let seat = self.catalog.layout.place_of_stock(stock)?;
+        self.cluster_of(sku, seat.group).map(|cluster| At { cluster, index: seat.index })
+    }
+
+    pub(crate) fn cluster_of(&self, sku: u32, group: u32) -> Option<u32> {
+        if !self.shelves.contains(sku) {
+            return None;
+        }
+        let clusters = &self.shelves.get(sku).clusters;
+        clusters.iter().find(|(of, _)| *of == group).map(|(_, cluster)| *cluster)
+    }
+
+    /// The cluster of a SKU in a group, made if there is none.
+    pub(crate) fn cluster_or_new(&mut self, sku: u32, group: u32) -> u32 {
+        if let Some(cluster) = self.cluster_of(sku, group) {
+            return cluster;
+        }
+        let shape = self.catalog.layout.group(group);
+        let made = Cluster::new(sku, group, shape, |stock| self.settings_of(sku, stock));
+        let cluster = self.clusters.push(made);
+        self.shelves.get_mut(sku).clusters.push((group, cluster));
+        cluster
+    }
+
+    /// Ends the due holds of a cluster, so that what is read of it is as of now.
+    pub(crate) fn settle(&mut self, cluster: u32) {
+        let now_s = self.now_s();
+        let one = self.clusters.get_mut(cluster);
+        let group = self.catalog.layout.group(one.group);
+        if one.settle(group, now_s) {
+            self.mark_changed(cluster);
+        }
+    }
+
+    /// Puts a cluster on the list of those whose cells readers must see anew.
+    pub(crate) fn mark_changed(&mut self, cluster: u32) {
+        let one = self.clusters.get_mut(cluster);
+        if !one.changed {
+            one.changed = true;
+            self.changed_clusters.push(cluster);
+        }
+    }
+
+    pub(crate) fn position(&self, at: At) -> Option<&PositionRow> {
+        let slot = self.clusters.get(at.cluster).place(at.index).position;
+        (slot != NO_SLOT).then(|| self.positions.get(slot))
+    }
+
+    /// Changes the position of a place; the record is made when there is none.
+    pub(crate) fn change_position(&mut self, at: At, change: impl FnOnce(&mut PositionRow)) {
+        let cluster = self.clusters.get_mut(at.cluster);
+        let slot = cluster.place(at.index).position;
+        if slot == NO_SLOT {
+            let stock = self.catalog.layout.group(cluster.group).stocks()[at.index as usize];
+            let mut row = PositionRow::new(cluster.sku, stock);
+            change(&mut row);
+            self.digest.add(row.hash(&mut self.scratch));
+            cluster.place_mut(at.index).position = self.positions.insert(row);
+        } else {
+            let row = self.positions.get_mut(slot);
+            self.digest.sub(row.hash(&mut self.scratch));
+            change(row);
+            self.digest.add(row.hash(&mut self.scratch));
+        }
+    }
+
+    /// Adds to the promises of orders and to what the quota has given out.
+    pub(crate) fn promise(&mut self, at: At, units: i64, quota: i64) {
+        let cluster = self.clusters.get_mut(at.cluster);
+        cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);
+        self.mark_changed(at.cluster);
+        self.change_position(at, |row| {
+            row.confirmed = row.confirmed.saturating_add(units);
+            row.quota_taken = row.quota_taken.saturating_add(quota);
+        });
+    }
+
+    /// Counts a held line under its deadline.
+    pub(crate) fn hold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64) {
+        let cluster = self.clusters.get_mut(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        if cluster.hold(group, at.index, deadline_s, units, quota) {
+            self.holds_due.push(deadline_s, at.cluster);
+        }
+        self.mark_changed(at.cluster);
+    }
+
+    /// Takes units of a held line back; `ends` when the line is no longer held at all.
+    pub(crate) fn unhold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64, ends: bool) {
+        let cluster = self.clusters.get_mut(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.unhold(group, at.index, deadline_s, units, quota, ends);
+        self.mark_changed(at.cluster);
+    }
+
+    /// The slot of a reservation whose record is still known.
+    pub(crate) fn find_reservation(&self, id: stockhold_protocol::CommandId) -> Option<u32> {
+        let slot = self.reservation_index.find(id.hash64(), |slot| self.reservations.get(slot).id() == id)?;
+        let erase_at_s = self.reservations.get(slot).erase_at_s;
+        (erase_at_s == 0 || erase_at_s > self.now_s()).then_some(slot)
+    }
+
+    /// The sum of the hashes of a reservation, its further lines and its reference.
+    pub(crate) fn reservation_hash(&mut self, slot: u32) -> u64 {
+        let row = self.reservations.get(slot);
+        let (mut line, reference) = (row.more, row.reference);
+        let mut sum = row.hash(&mut self.scratch);
+        while line != NO_SLOT {
+            let one = self.lines.get(line);
+            sum = sum.wrapping_add(one.hash(&mut self.scratch));
+            line = one.next;
+        }
+        if reference != NO_SLOT {
+            sum = sum.wrapping_add(self.references.get(reference).hash(&mut self.scratch));
+        }
+        sum
+    }
+
+    /// Takes a reservation out of the digest before it changes.
+    pub(crate) fn uncount(&mut self, slot: u32) {
+        let hash = self.reservation_hash(slot);
+        self.digest.sub(hash);
+        let erase_at_s = self.reservations.get(slot).erase_at_s;
+        if erase_at_s != 0 {
+            self.erase_due.sub_hash(erase_at_s, hash);
+        }
+    }
+
+    /// Puts a reservation into the digest after it changed, and on the list of records to erase.
+    pub(crate) fn count(&mut self, slot: u32) {
+        let hash = self.reservation_hash(slot);
+        self.digest.add(hash);
+        let row = self.reservations.get(slot);
+        let (erase_at_s, listed) = (row.erase_at_s, row.listed);
+        if erase_at_s != 0 {
+            self.erase_due.add_hash(erase_at_s, hash);
+            if !listed {
+                self.reservations.get_mut(slot).listed = true;
+                self.erase_due.push(erase_at_s, slot);
+            }
+        }
+    }
+
+    /// Settings in force for a SKU in a stock.
+    pub(crate) fn settings_of(&self, sku: u32, stock: u32) -> crate::settings::Effective {
+        let level = |scope: (u32, u32)| -> Option<&Overrides> {
+            self.settings_by_scope.get(&scope).map(|slot| &self.settings.get(*slot).values)
+        };
+        let decimals = self.skus.get(sku).decimals;
+        let special = if self.settings_by_scope.is_empty() {
+            [None, None]
+        } else {
+            [level((sku, crate::record::ALL_STOCKS)), level((sku, stock))]
+        };
+        crate::settings::Effective::merge([Some(&self.catalog.global), special[0], special[1]], decimals)
+    }
+
+    pub(crate) fn sku_of_name(&self, name: &str) -> Option<u32> {
+        self.sku_index.find(xxh3_64(name.as_bytes()), |slot| self.skus.get(slot).name() == name)
+    }
+
+    pub(crate) fn has_sku(&self, sku: u32) -> bool {
+        sku < self.skus.len()
+    }
+
+    /// Where the sources of a source stand in the layout.
+    pub(crate) fn seat_of_source(&self, source: u32) -> Option<Seat> {
+        self.catalog.layout.place_of_source(source)
+    }
+
+    /// The first second in which a hold ends and readers' cells must be refreshed.
+    pub(crate) fn next_due(&self) -> Option<u32> {
+        self.holds_due.next_due().filter(|second| *second != NEVER)
+    }
+}

@@ -1,0 +1,88 @@
+//! Counts and bytes of the state, for status and for limits.
+
+use crate::config::GENERATION_MS;
+use crate::machine::Machine;
+
+/// What the machine holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Reservations whose records are kept.
+    pub reservations: u64,
+    /// Most reservations that may be kept.
+    pub reservations_max: u64,
+    /// Recorded outcomes.
+    pub outcomes: u64,
+    /// What outcomes count for, in bytes.
+    pub outcome_bytes: u64,
+    /// Most that outcomes may count for.
+    pub outcome_bytes_max: u64,
+    /// Generations of outcomes.
+    pub generations: u64,
+    /// Ids whose time is before this (milliseconds since the Unix epoch) are too old.
+    pub horizon_ms: u64,
+    /// SKUs.
+    pub skus: u64,
+    /// Source items.
+    pub items: u64,
+    /// SKUs in stocks with promises, quotas or the memory of them.
+    pub positions: u64,
+    /// Clusters: SKUs in groups of stocks.
+    pub clusters: u64,
+    /// Sources, stocks, channels and links.
+    pub catalog: u64,
+    /// Heap bytes of records and indexes.
+    pub memory_bytes: u64,
+    /// Heap bytes of the records of reservations, with their index.
+    pub reservation_bytes: u64,
+    /// Heap bytes that a snapshot under way holds in addition.
+    pub snapshot_bytes: u64,
+}
+
+impl Machine {
+    /// Counts and bytes.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = &self.state;
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let reservation_bytes = [
+            state.reservations.bytes(),
+            state.reservation_index.bytes(),
+            state.lines.bytes(),
+            state.references.bytes(),
+            state.erase_due.bytes(),
+        ];
+        let other_bytes = [
+            state.skus.bytes(),
+            state.sku_index.bytes(),
+            state.settings.bytes(),
+            state.items.bytes(),
+            state.positions.bytes(),
+            state.outcomes.bytes(),
+            state.holds_due.bytes(),
+        ];
+        let sum = |parts: &[usize]| parts.iter().fold(0_u64, |sum, bytes| sum.saturating_add(wide(*bytes)));
+        let catalog = &state.catalog;
+        Stats {
+            reservations: u64::from(state.reservations.len()),
+            reservations_max: state.core.configuration.reservations_max,
+            outcomes: state.outcomes.entries(),
+            outcome_bytes: state.outcomes.bytes_counted(),
+            outcome_bytes_max: state.core.configuration.outcome_bytes_max,
+            generations: wide(state.outcomes.len()),
+            horizon_ms: state.core.horizon.saturating_mul(GENERATION_MS),
+            skus: u64::from(state.skus.len()),
+            items: u64::from(state.items.len()),
+            positions: u64::from(state.positions.len()),
+            clusters: wide(state.clusters.len()),
+            catalog: sum(&[
+                catalog.sources.len(),
+                catalog.stocks.len(),
+                catalog.channels.len(),
+                catalog.links.len(),
+            ]),
+            memory_bytes: sum(&reservation_bytes).saturating_add(sum(&other_bytes)),
+            reservation_bytes: sum(&reservation_bytes),
+            snapshot_bytes: wide(self.snapshot_saved_bytes()),
+        }
+    }
+}
