@@ -17,7 +17,8 @@ impl<T> Chunked<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len().saturating_sub(1)) * CHUNK + last.len())
+        let full = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        self.chunks.last().map_or(0, |last| full.saturating_add(last.len()))
     }
 
     pub(crate) fn push(&mut self, value: T) -> u32 {

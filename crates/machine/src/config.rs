@@ -110,7 +110,7 @@ impl Configuration {
         let rules = [
             (self.ttl_min_ms >= 1, "ttl_min_ms", "must be at least 1"),
             (self.ttl_max_ms >= self.ttl_min_ms, "ttl_max_ms", "must not be below ttl_min_ms"),
-            (self.ttl_max_ms <= u64::from(u32::MAX), "ttl_max_ms", "must fit 32 bits (49 days)"),
+            (u32::try_from(self.ttl_max_ms).is_ok(), "ttl_max_ms", "must fit 32 bits (49 days)"),
             (self.ttl_total_max_ms >= self.ttl_max_ms, "ttl_total_max_ms", "must not be below ttl_max_ms"),
             (self.ttl_total_max_ms <= SPAN_MAX_MS, "ttl_total_max_ms", "must be at most 30 days"),
             (lines_fit, "lines_max", "must be between 1 and 256"),

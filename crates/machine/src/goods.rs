@@ -178,8 +178,7 @@ impl Machine {
                 PartKind::Returned(_) if units > line.shipped.saturating_sub(line.returned) => {
                     return Err(Refusal::of_line(Code::MoreThanShipped, index));
                 }
-                PartKind::Unshipped => line.open = line.open.saturating_sub(units),
-                PartKind::WrittenOff(_) => line.open = line.open.saturating_sub(units),
+                PartKind::Unshipped | PartKind::WrittenOff(_) => line.open = line.open.saturating_sub(units),
                 PartKind::Returned(source) => {
                     line.returned = line.returned.saturating_add(units);
                     if line.counts {

@@ -294,7 +294,7 @@ impl Machine {
                 if line.quota_number != 0 {
                     let units = line.granted;
                     self.state.change_position(line.at, |row| {
-                        row.quota_taken = row.quota_taken.saturating_add(units)
+                        row.quota_taken = row.quota_taken.saturating_add(units);
                     });
                 }
             }

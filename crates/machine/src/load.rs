@@ -184,7 +184,7 @@ impl Loader {
                 let hash = |slot: u32| rows.get(slot).id().hash64();
                 state.reservation_index.insert(row.id().hash64(), slot, hash);
             }
-            Section::Line => return state.load_line(LineRow::get(reader)?),
+            Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
             Section::Reference => {
                 let row = ReferenceRow::get(reader)?;
                 let Some(slot) = state.loaded_reservation(row.reservation) else {
@@ -241,9 +241,9 @@ impl State {
     }
 
     /// Links a further line into its reservation's chain, which is kept in the order of lines.
-    fn load_line(&mut self, mut row: LineRow) -> Result<Result<(), LoadError>, BadField> {
+    fn load_line(&mut self, mut row: LineRow) -> Result<(), LoadError> {
         let Some(slot) = self.loaded_reservation(row.reservation) else {
-            return Ok(Err(LoadError::Dangling(Section::Line)));
+            return Err(LoadError::Dangling(Section::Line));
         };
         let mut before = NO_SLOT;
         let mut next = self.reservations.get(slot).more;
@@ -258,7 +258,7 @@ impl State {
         } else {
             self.lines.get_mut(before).next = line;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn load_outcome(&mut self, row: OutcomeRow, side: &[u8]) {
