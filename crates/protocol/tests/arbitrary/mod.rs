@@ -1,0 +1,253 @@
+//! Strategies for valid commands of every kind. What is *not* valid is for `hostile` and `bounds`.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use stockhold_protocol::command::{
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
+    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
+    Transfer,
+};
+use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
+use stockhold_protocol::{
+    ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+};
+
+/// What hot commands are made of; they borrow from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) lines: Vec<Line>,
+    parts: Vec<RefundPart>,
+    target: Target,
+    source: SourceId,
+    reservation: ReservationId,
+    ttl_ms: Option<u32>,
+    owner: u64,
+    reference: String,
+    bold: bool,
+}
+
+impl Draft {
+    /// One of each hot command.
+    pub(crate) fn commands(&self) -> Vec<Command<'_>> {
+        let Self { target, source, reservation, ttl_ms, owner, bold, .. } = *self;
+        let (lines, reference) = (Lines::Slice(&self.lines), self.reference.as_str());
+        let reserve = Reserve { target, lines, best_effort: bold, ttl_ms, owner, reference };
+        let released = if bold { lines } else { Lines::NONE };
+        vec![
+            Command::Reserve(reserve.clone()),
+            Command::Confirm(reservation),
+            Command::Release(Release { reservation, lines: released }),
+            Command::Extend(Extend { reservation, ttl_ms: ttl_ms.unwrap_or(0) }),
+            Command::Replace(Replace { old: reservation, new: reserve }),
+            Command::Ship(Ship { reservation, source, lines, forced: bold }),
+            Command::Sell(Sell { target, source, lines, forced: bold, owner, reference }),
+            Command::Refund(Refund { reservation, parts: Parts::Slice(&self.parts) }),
+        ]
+    }
+}
+
+fn quantity_of(raw: i64) -> Quantity {
+    Quantity::from_raw(raw).unwrap()
+}
+
+fn line_quantity() -> impl Strategy<Value = Quantity> {
+    let narrow = i64::from(u32::MAX);
+    prop_oneof![4 => 1..=narrow, 1 => narrow - 1..=narrow + 2, 1 => 1..=LINE_QUANTITY_MAX, 1 => Just(LINE_QUANTITY_MAX)]
+        .prop_map(quantity_of)
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    let sku = prop_oneof![3 => 0_u32..6, 1 => any::<u32>()];
+    (sku, line_quantity()).prop_map(|(sku, quantity)| Line::new(SkuId(sku), quantity))
+}
+
+fn part() -> impl Strategy<Value = RefundPart> {
+    let kind = prop_oneof![
+        Just(PartKind::Unshipped),
+        any::<u32>().prop_map(|source| PartKind::Returned(SourceId(source))),
+        any::<u32>().prop_map(|source| PartKind::WrittenOff(SourceId(source))),
+    ];
+    (any::<u32>(), line_quantity(), kind).prop_map(|(sku, quantity, kind)| RefundPart {
+        sku: SkuId(sku),
+        quantity,
+        kind,
+    })
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        any::<u32>().prop_map(|stock| Target::Stock(StockId(stock))),
+        any::<u32>().prop_map(|channel| Target::Channel(ChannelId(channel))),
+    ]
+}
+
+fn some<T>(
+    strategy: impl Strategy<Value = T> + 'static,
+    range: std::ops::RangeInclusive<usize>,
+) -> impl Strategy<Value = Vec<T>>
+where
+    T: Clone + std::fmt::Debug,
+{
+    let (few, most) = (1..8_usize, *range.end());
+    let strategy = strategy.boxed();
+    prop_oneof![8 => vec(strategy.clone(), few), 1 => vec(strategy, most)]
+}
+
+/// Text of at most `bytes` bytes, letters of several widths among it.
+fn text(bytes: usize) -> impl Strategy<Value = String> {
+    vec(prop::sample::select(vec!['a', 'Z', '0', '-', ' ', 'é', '€', '🚲']), 0..=bytes).prop_map(
+        move |letters| {
+            let mut text = String::new();
+            for letter in letters {
+                if text.len() + letter.len_utf8() <= bytes {
+                    text.push(letter);
+                }
+            }
+            text
+        },
+    )
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z][a-zé0-9_-]{0,60}", "[A-Z]{255}"]
+}
+
+/// Hot commands' parts.
+pub(crate) fn draft() -> impl Strategy<Value = Draft> {
+    let what = (some(line(), 1..=256), some(part(), 1..=256), target(), any::<u32>(), any::<[u8; 16]>());
+    let how = (option::of(any::<u32>()), prop_oneof![Just(0), any::<u64>()], text(32), any::<bool>());
+    (what, how).prop_map(|((lines, parts, target, source, id), (ttl_ms, owner, reference, bold))| {
+        let reservation = ReservationId(CommandId::from_bytes(id));
+        Draft { lines, parts, target, source: SourceId(source), reservation, ttl_ms, owner, reference, bold }
+    })
+}
+
+fn quantity() -> impl Strategy<Value = Quantity> {
+    prop_oneof![-QUANTITY_MAX..=QUANTITY_MAX, Just(QUANTITY_MAX), Just(-QUANTITY_MAX), -5..5_i64]
+        .prop_map(quantity_of)
+}
+
+fn amount() -> impl Strategy<Value = Quantity> {
+    (1..=QUANTITY_MAX).prop_map(quantity_of)
+}
+
+fn change<T: Clone + std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Change<T>> {
+    prop_oneof![Just(None), Just(Some(None)), value.prop_map(|value| Some(Some(value)))].prop_map(|choice| {
+        match choice {
+            None => Change::Keep,
+            Some(None) => Change::Unset,
+            Some(Some(value)) => Change::Set(value),
+        }
+    })
+}
+
+fn settings() -> impl Strategy<Value = SettingsChange> {
+    let scope = prop_oneof![
+        Just(SettingScope::Global),
+        any::<u32>().prop_map(|sku| SettingScope::Sku(SkuId(sku))),
+        any::<(u32, u32)>().prop_map(|(sku, stock)| SettingScope::SkuStock(SkuId(sku), StockId(stock))),
+    ];
+    let modes = vec![BackorderMode::Off, BackorderMode::Allow, BackorderMode::AllowAndNotify];
+    let flags = (change(any::<bool>()), change(prop::sample::select(modes)), change(any::<bool>()));
+    let numbers =
+        (change(quantity()), change(amount()), change(amount()), change(amount()), change(amount()));
+    (scope, flags, numbers).prop_map(|(scope, flags, numbers)| SettingsChange {
+        scope,
+        manage_stock: flags.0,
+        backorders: flags.1,
+        min_qty: numbers.0,
+        min_sale_qty: numbers.1,
+        max_sale_qty: numbers.2,
+        enable_qty_increments: flags.2,
+        qty_increments: numbers.3,
+        notify_stock_qty: numbers.4,
+    })
+}
+
+fn source_definition() -> impl Strategy<Value = SourceDefinition> {
+    let names = ("[a-z0-9-]{1,60}", name(), "[A-Za-z]{2}", name());
+    let texts = (text(1_024), text(60), text(60), text(60), [text(40), text(40), text(40), text(40)]);
+    let place = (-90_000_000..=90_000_000, -180_000_000..=180_000_000, any::<bool>(), any::<bool>());
+    (names, texts, place).prop_map(|(names, texts, place)| SourceDefinition {
+        code: names.0,
+        name: names.1,
+        enabled: place.2,
+        description: texts.0,
+        latitude_micro: place.0,
+        longitude_micro: place.1,
+        country: names.2,
+        region: texts.1,
+        city: texts.2,
+        street: texts.3,
+        postcode: names.3,
+        contact: texts.4,
+        pickup: place.3,
+    })
+}
+
+fn configure() -> impl Strategy<Value = Configure> {
+    let sharing = option::of(prop::sample::select(vec![Sharing::Exact, Sharing::Independent]));
+    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 8]>()).prop_map(
+        |(sharing, lines_max, numbers)| Configure {
+            sharing,
+            ttl_min_ms: numbers[0],
+            ttl_max_ms: numbers[1],
+            ttl_total_max_ms: numbers[2],
+            lines_max,
+            late_confirm_window_ms: numbers[3],
+            id_retention_ms: numbers[4],
+            id_retention_min_ms: numbers[5],
+            outcome_bytes_max: numbers[6],
+            reservations_max: numbers[7],
+        },
+    )
+}
+
+fn goods() -> impl Strategy<Value = Command<'static>> {
+    let place = || (any::<u32>(), any::<u32>()).prop_map(|(source, sku)| (SourceId(source), SkuId(sku)));
+    prop_oneof![
+        (place(), quantity(), option::of(any::<bool>()), text(1_024), text(32)).prop_map(
+            |((source, sku), quantity, in_stock, reason, reference)| {
+                Command::Count(Count { source, sku, quantity, in_stock, reason, reference })
+            }
+        ),
+        (place(), amount(), any::<bool>(), text(1_024), text(32)).prop_map(
+            |((source, sku), amount, gone, reason, reference)| {
+                let delta = quantity_of(if gone { -amount.raw() } else { amount.raw() });
+                Command::Adjust(Adjust { source, sku, delta, reason, reference })
+            }
+        ),
+        (0..u32::MAX, some(line(), 1..=256), text(1_024)).prop_map(|(from, lines, reason)| {
+            Command::Transfer(Transfer { from: SourceId(from), to: SourceId(from + 1), lines, reason })
+        }),
+    ]
+}
+
+/// Every kind of catalog command.
+pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
+    let pair = || (any::<u32>(), any::<u32>()).prop_map(|(stock, other)| (StockId(stock), other));
+    let kinds = vec![SkuKind::Simple, SkuKind::Virtual, SkuKind::Composite];
+    prop_oneof![
+        3 => goods(),
+        1 => source_definition().prop_map(|source| Command::DefineSource(Box::new(source))),
+        1 => name().prop_map(|name| Command::DefineStock(StockDefinition { name })),
+        1 => ("[!-~]{1,64}", prop::sample::select(kinds), any::<bool>())
+            .prop_map(|(sku, kind, decimals)| Command::DefineSku(SkuDefinition { sku, kind, decimals })),
+        1 => (pair(), 1_u16..).prop_map(|((stock, source), priority)| {
+            Command::Link(LinkDefinition { stock, source: SourceId(source), priority })
+        }),
+        1 => pair().prop_map(|(stock, source)| Command::Unlink(LinkRemoval { stock, source: SourceId(source) })),
+        1 => (name(), name(), any::<u32>()).prop_map(|(channel_type, code, stock)| {
+            Command::Channel(ChannelAssignment { channel_type, code, stock: StockId(stock) })
+        }),
+        2 => settings().prop_map(|change| Command::Settings(Box::new(change))),
+        1 => (pair(), option::of(amount())).prop_map(|((stock, sku), limit)| {
+            Command::Quota(QuotaChange { sku: SkuId(sku), stock, limit })
+        }),
+        1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
+        1 => name().prop_map(|name| Command::Mark(Mark { name })),
+        1 => any::<u32>().prop_map(Command::ActivateRules),
+    ]
+}

@@ -1,0 +1,143 @@
+//! Every valid command, of every kind, survives its bytes; so do outcomes.
+#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
+
+mod arbitrary;
+
+use arbitrary::{Draft, catalog, draft};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use stockhold_protocol::batch::split_records;
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::command::{Kind, Scratch, record_length};
+use stockhold_protocol::outcome::GrantedLine;
+use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, SourceId};
+
+fn check(envelope: &Envelope<'_>) {
+    let mut bytes = b"what stood there before".to_vec();
+    let start = bytes.len();
+    envelope.encode(&mut bytes).unwrap();
+    let record = &bytes[start..];
+    assert_eq!(record_length(record).unwrap(), record.len());
+    assert_eq!(Envelope::id_of(record), Some(envelope.id));
+    let again = Envelope::decode(record).unwrap();
+    assert_eq!(&again, envelope);
+    let mut second = Vec::new();
+    again.encode(&mut second).unwrap();
+    assert_eq!(second, record, "a second writing differs");
+    let mut scratch = Scratch::default();
+    assert_eq!(again.command.fingerprint(&mut scratch), envelope.command.fingerprint(&mut scratch));
+}
+
+/// Every shape of detail that is sent.
+fn detail() -> impl Strategy<Value = Detail> {
+    let quantity = || any::<i64>().prop_map(|raw| Quantity::from_raw(raw % 1_000_000_000_000_000).unwrap());
+    let line =
+        (any::<u32>(), quantity()).prop_map(|(sku, quantity)| GrantedLine { sku: SkuId(sku), quantity });
+    prop_oneof![
+        Just(Detail::None),
+        (vec(line, 0..=256), quantity())
+            .prop_map(|(lines, backordered)| Detail::Granted { lines, backordered }),
+        quantity().prop_map(Detail::Backordered),
+        (any::<u32>(), quantity())
+            .prop_map(|(sku, available)| Detail::Available { sku: SkuId(sku), available }),
+        vec(any::<u32>().prop_map(SourceId), 0..50).prop_map(Detail::Sources),
+        quantity().prop_map(Detail::Shortfall),
+        (quantity(), any::<u32>(), quantity()).prop_map(|(on_hand, version, shortfall)| Detail::Item {
+            on_hand,
+            version,
+            shortfall
+        }),
+        (".{0,40}", ".{0,80}").prop_map(|(field, rule)| Detail::Field { field, rule }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_hot_command_comes_back(draft in draft(), fresh in any::<bool>(), id in any::<u128>()) {
+        // Proves that bytes and values are two faces of one command, in both directions.
+        let (id, mut seen) = (CommandId::from_parts(1_763_800_000_123, id), 0);
+        for command in draft.commands() {
+            check(&Envelope { id, fresh, command });
+            seen += 1;
+        }
+        prop_assert_eq!(seen, 8);
+    }
+
+    #[test]
+    fn every_catalog_command_comes_back(command in catalog(), fresh in any::<bool>(), id in any::<u128>()) {
+        // Proves the same for the bincode bodies.
+        check(&Envelope { id: CommandId::from_parts(1_763_800_000_123, id), fresh, command });
+    }
+
+    #[test]
+    fn order_and_splitting_of_lines_make_no_other_command(draft in draft(), at in any::<prop::sample::Index>()) {
+        // Proves that a cart is compared by its sums: reversed, and with one line split in two.
+        let mut scratch = Scratch::default();
+        let mut other = draft.clone();
+        other.lines.reverse();
+        let at = at.index(other.lines.len());
+        let whole = other.lines[at].quantity.raw();
+        if whole > 1 && other.lines.len() < 256 {
+            let part = Quantity::from_raw(whole / 2).unwrap();
+            other.lines[at].quantity = Quantity::from_raw(whole - whole / 2).unwrap();
+            let sku = other.lines[at].sku;
+            other.lines.push(stockhold_protocol::Line::new(sku, part));
+        }
+        for (one, two) in draft.commands().into_iter().zip(other.commands()) {
+            prop_assert_eq!(one.fingerprint(&mut scratch), two.fingerprint(&mut scratch));
+        }
+    }
+
+    #[test]
+    fn every_truncation_of_an_arbitrary_record_is_refused(draft in draft()) {
+        // Proves that no field is optional by position: a shorter record is another or none.
+        for command in draft.commands() {
+            let mut bytes = Vec::new();
+            Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut bytes).unwrap();
+            for cut in 20..bytes.len() {
+                let mut shorter = bytes[..cut].to_vec();
+                shorter[..2].copy_from_slice(&u16::try_from(cut).unwrap().to_le_bytes());
+                prop_assert!(Envelope::decode(&shorter).is_err(), "cut at {}", cut);
+            }
+        }
+    }
+
+    #[test]
+    fn concatenated_records_are_found_again(drafts in vec(draft(), 1..4)) {
+        // Proves that a frame's body splits where it was joined.
+        let (mut body, mut ends) = (Vec::new(), Vec::new());
+        for command in drafts.iter().flat_map(Draft::commands) {
+            Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut body).unwrap();
+            ends.push(body.len());
+        }
+        let mut end = 0;
+        let found: Vec<usize> = split_records(&body).map(|record| { end += record.unwrap().len(); end }).collect();
+        prop_assert_eq!(found, ends);
+    }
+
+    #[test]
+    fn every_outcome_comes_back(
+        code in prop::sample::select(Code::ALL), detail in detail(), replayed in any::<bool>(),
+        recorded in any::<bool>(), value in any::<u32>(), op in any::<u64>(), index in any::<u16>(),
+    ) {
+        // Proves the answer's bytes for every code, flag and detail.
+        let outcome = Outcome { code, replayed, recorded, value, op, detail };
+        let mut bytes = Vec::new();
+        outcome.encode(index, &mut bytes);
+        let mut reader = Reader::new(&bytes);
+        prop_assert_eq!(Outcome::decode(&mut reader), Ok((index, outcome)));
+        prop_assert!(reader.finish().is_ok());
+    }
+}
+
+#[test]
+fn a_tick_comes_back_without_an_id() {
+    // Proves the one kind that no client sends, and that every other kind needs an id.
+    check(&Envelope::new(CommandId::NONE, Command::Tick));
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tick) {
+        let mut record = [0; 20];
+        record[0] = 20;
+        record[2] = kind.code();
+        assert_eq!(Envelope::decode(&record).unwrap_err().field, "id", "{kind:?}");
+    }
+}
