@@ -330,3 +330,62 @@ fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
         Some(_) | None => StorageError::Io { action, name, source },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that system errors are sorted by their numbers.
+    #[test]
+    fn errors_are_sorted_by_number() {
+        let sort = |errno: Errno| from_io(Action::Write, "file", errno.into());
+        assert!(sort(Errno::NOSPC).is_no_space());
+        assert!(sort(Errno::DQUOT).is_no_space());
+        assert!(matches!(sort(Errno::NOENT), StorageError::NotFound { .. }));
+        assert!(matches!(sort(Errno::EXIST), StorageError::Exists { .. }));
+        assert!(matches!(sort(Errno::IO), StorageError::Io { .. }));
+    }
+
+    /// Proves that a failed write poisons the handle: here one through a handle that may not write.
+    #[test]
+    fn a_failed_write_poisons_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path(), WritePath::Fdatasync).unwrap();
+        storage.replace("file", b"contents").unwrap();
+        let mut file = storage.open("file", Access::Read).unwrap();
+        assert!(matches!(file.write(0, b"x"), Err(StorageError::Io { action: Action::Write, .. })));
+        assert!(matches!(file.write(0, b"x"), Err(StorageError::Poisoned { .. })));
+        assert!(matches!(file.sync(), Err(StorageError::Poisoned { .. })));
+        assert!(matches!(file.read_at(0, &mut [0]), Err(StorageError::Poisoned { .. })));
+    }
+
+    /// Proves that a directory is held once, that the holder is named, and that letting go frees it.
+    #[test]
+    fn a_directory_is_held_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path(), WritePath::Direct).unwrap();
+        let lock = storage.lock("LOCK").unwrap();
+        let pid = std::process::id();
+        match storage.lock("LOCK") {
+            Err(StorageError::Locked { holder }) => assert_eq!(holder, Some(pid)),
+            other => panic!("{other:?}"),
+        }
+        drop(lock);
+        storage.lock("LOCK").unwrap();
+    }
+
+    /// Proves that a created file has its length, reads as zeros, and that reading stops at its end.
+    #[test]
+    fn created_files_are_zeros() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path(), WritePath::Direct).unwrap();
+        let file = storage.create("file", 10_000, Access::Durable).unwrap();
+        assert_eq!(file.bytes().unwrap(), 10_000);
+        let mut buffer = AlignedBuffer::zeroed(4 * BLOCK_BYTES);
+        buffer.as_mut_slice().fill(1);
+        let read = file.read_at(0, buffer.as_mut_slice()).unwrap();
+        assert_eq!(read, 10_000);
+        assert!(width::is_zero(&buffer.as_slice()[..read]));
+        assert!(matches!(storage.create("file", 1, Access::Cached), Err(StorageError::Exists { .. })));
+    }
+}

@@ -242,7 +242,77 @@ const _: () = assert!(header::RESERVED_AT < header::CHECKSUM_AT);
 const _: () = assert!(opening::RESERVED_AT < opening::CHECKSUM_AT);
 const _: () = assert!(PAYLOAD_BYTES_MAX < 1 << 31);
 
-/// The numbers that FORMAT.md repeats, by name.
+/// Where each field stands, by the name that FORMAT.md gives it.
+const OFFSETS: [(&str, usize); 66] = [
+    ("header: magic", header::MAGIC_AT),
+    ("header: version", header::VERSION_AT),
+    ("header: block bytes", header::BLOCK_BYTES_AT),
+    ("header: uuid", header::UUID_AT),
+    ("header: sequence", header::SEQUENCE_AT),
+    ("header: salt", header::SALT_AT),
+    ("header: segment bytes", header::SEGMENT_BYTES_AT),
+    ("header: created ms", header::CREATED_MS_AT),
+    ("header: reserved", header::RESERVED_AT),
+    ("header: checksum", header::CHECKSUM_AT),
+    ("opening: magic", opening::MAGIC_AT),
+    ("opening: salt", opening::SALT_AT),
+    ("opening: epoch", opening::EPOCH_AT),
+    ("opening: first op", opening::FIRST_OP_AT),
+    ("opening: durability", opening::DURABILITY_AT),
+    ("opening: previous reason", opening::PREVIOUS_REASON_AT),
+    ("opening: reserved small", opening::RESERVED_SMALL_AT),
+    ("opening: previous sequence", opening::PREVIOUS_SEQUENCE_AT),
+    ("opening: previous end", opening::PREVIOUS_END_AT),
+    ("opening: previous last op", opening::PREVIOUS_LAST_OP_AT),
+    ("opening: previous chain", opening::PREVIOUS_CHAIN_AT),
+    ("opening: reserved", opening::RESERVED_AT),
+    ("opening: checksum", opening::CHECKSUM_AT),
+    ("frame: magic", frame::MAGIC_AT),
+    ("frame: kind", frame::KIND_AT),
+    ("frame: reserved", frame::RESERVED_AT),
+    ("frame: salt", frame::SALT_AT),
+    ("frame: first op", frame::FIRST_OP_AT),
+    ("frame: ops", frame::OPS_AT),
+    ("frame: payload bytes", frame::PAYLOAD_BYTES_AT),
+    ("frame: block", frame::BLOCK_AT),
+    ("frame: synced block", frame::SYNCED_BLOCK_AT),
+    ("frame: previous", frame::PREVIOUS_AT),
+    ("frame: body checksum", frame::BODY_CHECKSUM_AT),
+    ("frame: checksum", frame::CHECKSUM_AT),
+    ("manifest: magic", manifest::MAGIC_AT),
+    ("manifest: version", manifest::VERSION_AT),
+    ("manifest: total bytes", manifest::TOTAL_BYTES_AT),
+    ("manifest: uuid", manifest::UUID_AT),
+    ("manifest: created ms", manifest::CREATED_MS_AT),
+    ("manifest: base op", manifest::BASE_OP_AT),
+    ("manifest: epoch", manifest::EPOCH_AT),
+    ("manifest: epochs", manifest::EPOCHS_AT),
+    ("manifest: skips", manifest::SKIPS_AT),
+    ("manifest: genesis bytes", manifest::GENESIS_BYTES_AT),
+    ("manifest: reserved", manifest::RESERVED_AT),
+    ("snapshot: magic", snapshot::MAGIC_AT),
+    ("snapshot: version", snapshot::VERSION_AT),
+    ("snapshot: rules version", snapshot::RULES_VERSION_AT),
+    ("snapshot: uuid", snapshot::UUID_AT),
+    ("snapshot: epoch", snapshot::EPOCH_AT),
+    ("snapshot: op", snapshot::OP_AT),
+    ("snapshot: time ms", snapshot::TIME_MS_AT),
+    ("snapshot: reserved", snapshot::RESERVED_AT),
+    ("snapshot: checksum", snapshot::CHECKSUM_AT),
+    ("snapshot frame: magic", snapshot_frame::MAGIC_AT),
+    ("snapshot frame: kind", snapshot_frame::KIND_AT),
+    ("snapshot frame: reserved", snapshot_frame::RESERVED_AT),
+    ("snapshot frame: records", snapshot_frame::RECORDS_AT),
+    ("snapshot frame: bytes", snapshot_frame::BYTES_AT),
+    ("snapshot frame: index", snapshot_frame::INDEX_AT),
+    ("snapshot frame: checksum", snapshot_frame::CHECKSUM_AT),
+    ("snapshot footer: magic", snapshot_footer::MAGIC_AT),
+    ("snapshot footer: sections", snapshot_footer::SECTIONS_AT),
+    ("snapshot footer: frames", snapshot_footer::FRAMES_AT),
+    ("snapshot footer: digest", snapshot_footer::DIGEST_AT),
+];
+
+/// The numbers that FORMAT.md repeats, by name: bounds and lengths first, then the offset of every field.
 #[must_use]
 pub fn layout_constants() -> Vec<(&'static str, u64)> {
     let mut constants = vec![
@@ -271,6 +341,7 @@ pub fn layout_constants() -> Vec<(&'static str, u64)> {
         ("snapshot footer section bytes", snapshot_footer::SECTION_BYTES),
         ("snapshot sections, most", snapshot_footer::SECTIONS_MAX),
     ];
-    constants.extend(lengths.map(|(name, length)| (name, super::width::length(length))));
+    constants
+        .extend(lengths.iter().chain(&OFFSETS).map(|(name, length)| (*name, super::width::length(*length))));
     constants
 }

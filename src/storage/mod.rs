@@ -36,7 +36,7 @@ pub enum Access {
     ReadMedium,
     /// Reading and writing through the cache; nothing is durable before [`StoredFile::sync`].
     Cached,
-    /// Reading and writing whole aligned blocks; made for [`StoredFile::write_durable`].
+    /// Writing whole aligned blocks with [`StoredFile::write_durable`]; it is not for reading.
     Durable,
 }
 

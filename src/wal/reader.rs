@@ -22,7 +22,8 @@ use crate::storage::{Access, SharedStorage, StorageError, StoredFile};
 pub enum ReadTo {
     /// To the end, which is then judged: only for a log that nobody writes to.
     End,
-    /// Through the frame that holds this op, which must have been committed: also for a log that is being written to.
+    /// Through the frame that holds this op, which must have been committed: also for a log that is being written to. When a trim
+    /// takes a segment away meanwhile, reading answers [`StorageError::NotFound`].
     Op(u64),
 }
 
@@ -273,7 +274,8 @@ impl LogReader {
             FrameKind::Batch => Ok(Step::Batch { offset, head }),
             FrameKind::End if has_successor => Ok(Step::Passed),
             FrameKind::End => {
-                self.refuse_frames_behind(segment, FrameFault::Zero)?;
+                // Nothing is written behind an end frame, so a frame right behind it counts too.
+                self.refuse_frames_behind(segment, FrameFault::Zero, block_at(offset))?;
                 self.finish_here(segment, EndReason::CleanStop)?;
                 Ok(Step::Finished)
             }
@@ -294,7 +296,7 @@ impl LogReader {
                 source: fault,
             });
         }
-        self.refuse_frames_behind(segment, fault)?;
+        self.refuse_frames_behind(segment, fault, block_at(self.offset))?;
         let reason = match fault {
             FrameFault::Zero => EndReason::Crash,
             FrameFault::Head
@@ -309,9 +311,14 @@ impl LogReader {
         Ok(Step::Finished)
     }
 
-    fn refuse_frames_behind(&self, segment: &UsedSegment, source: FrameFault) -> Result<(), LogError> {
+    fn refuse_frames_behind(
+        &self,
+        segment: &UsedSegment,
+        source: FrameFault,
+        hole_block: u32,
+    ) -> Result<(), LogError> {
         let Some((_, file)) = &self.current else { return Ok(()) };
-        let later = find_frame(file.as_ref(), &segment.header, self.offset, block_at(self.offset))?;
+        let later = find_frame(file.as_ref(), &segment.header, self.offset, hole_block)?;
         match later {
             Some(later) => Err(LogError::Damage {
                 segment: segment.header.sequence,

@@ -1,12 +1,12 @@
 //! Snapshots and manifests: round trips, and nothing changed is ever accepted.
 
-use stockhold::directory::{Directory, DirectoryError, EpochReason, Manifest};
+use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, Manifest};
 use stockhold::snapshot::{
     SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
 };
 use stockhold::storage::recording::{Fault, RecordingStorage};
 use stockhold::storage::{Access, Storage};
-use stockhold::wal::CommitLog;
+use stockhold::wal::{CommitLog, Durability, EndReason, LogError, LogOptions, ReadTo};
 use uuid::Uuid;
 
 use crate::world::{LOG, NOW_MS, OPTIONS, formatted, payload, share, start};
@@ -153,4 +153,52 @@ fn trimming_keeps_what_the_older_snapshot_needs() {
         assert_eq!(seen, 40);
     }
     assert_eq!(running.directory.snapshots().unwrap(), [40, 30]);
+}
+
+/// Proves that a restored directory begins after its base op, in its own epoch, and says so in its first segment.
+#[test]
+fn a_restored_directory_begins_after_its_base() {
+    let disk = RecordingStorage::new();
+    let options = FormatOptions {
+        log_uuid: LOG,
+        epoch: 7,
+        reason: EpochReason::Restore,
+        base_op: 100,
+        now_ms: NOW_MS,
+        salt_seed: 1,
+        segment_bytes: OPTIONS.segment_bytes,
+        genesis: Vec::new(),
+    };
+    drop(Directory::format(share(&disk), options).unwrap());
+    let writer = SnapshotWriter::create(share(&disk), SnapshotHeader { op: 100, ..HEADER }).unwrap();
+    writer.finish([0; 16]).unwrap();
+    for run in 0..3 {
+        let mut running = start(&share(&disk), OPTIONS, run).unwrap();
+        let expected = if run == 0 { EndReason::Restore } else { EndReason::Crash };
+        assert_eq!(running.end.previous.reason, expected);
+        assert_eq!(running.append(&payload(run), 1).unwrap().first, 101 + run);
+        assert!(matches!(
+            running.directory.read_log(100, ReadTo::Op(101)).map(|_| ()),
+            Err(LogError::Missing { need_op: 100, oldest_op: 101 })
+        ));
+    }
+}
+
+/// Proves that only an unclean stop without a sync per batch asks for a new epoch.
+#[test]
+fn an_unclean_interval_stop_asks_for_a_new_epoch() {
+    for durability in [Durability::Every, Durability::Interval] {
+        for clean in [true, false] {
+            let disk = formatted();
+            let options = LogOptions { durability, ..OPTIONS };
+            let mut running = start(&share(&disk), options, 1).unwrap();
+            running.append(&payload(1), 1).unwrap();
+            if clean {
+                running.writer.finish().unwrap();
+            }
+            drop(running.directory);
+            let end = start(&share(&disk), OPTIONS, 2).unwrap().end;
+            assert_eq!(end.needs_new_epoch(), durability == Durability::Interval && !clean);
+        }
+    }
 }

@@ -10,6 +10,8 @@ mod damage;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod space;

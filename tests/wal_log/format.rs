@@ -1,0 +1,188 @@
+//! FORMAT.md and the golden files say the same as the code. To write the golden files anew after a change of `FORMAT_VERSION`, run
+//! this test with `STOCKHOLD_BLESS=1`.
+
+use std::path::PathBuf;
+
+use stockhold::directory::{Directory, EpochReason, FormatOptions, Manifest, verify};
+use stockhold::snapshot::{SnapshotHeader, SnapshotWriter, snapshot_name};
+use stockhold::storage::layout::layout_constants;
+use stockhold::storage::recording::RecordingStorage;
+use stockhold::storage::{Access, Storage};
+use stockhold::wal::segment::segment_name;
+use stockhold::wal::{
+    CommitLog, DumpItem, Durability, EndReason, FrameKind, LogDump, LogOptions, LogStart, LogWriter, ReadTo,
+};
+
+use crate::world::{LOG, NOW_MS, share};
+
+const NAMES: [&str; 3] = ["MANIFEST", "0000000000000001.segment", "00000000000000000003.snapshot"];
+
+const OPTIONS: LogOptions =
+    LogOptions { segment_bytes: 4 * 4096, payload_bytes_max: 4_000, durability: Durability::Every };
+
+/// The directory of the worked example: one batch of three ops, a snapshot after it, a clean stop.
+fn example() -> RecordingStorage {
+    let disk = RecordingStorage::new();
+    let format = FormatOptions {
+        log_uuid: LOG,
+        epoch: 1,
+        reason: EpochReason::Format,
+        base_op: 0,
+        now_ms: NOW_MS,
+        salt_seed: 42,
+        segment_bytes: OPTIONS.segment_bytes,
+        genesis: b"genesis".to_vec(),
+    };
+    let directory = Directory::format(share(&disk), format).unwrap();
+    let end = {
+        let mut reader = directory.read_log(1, ReadTo::End).unwrap();
+        assert!(reader.next_frame().unwrap().is_none());
+        reader.into_end().unwrap()
+    };
+    let start = LogStart { log_uuid: LOG, epoch: 1, now_ms: NOW_MS, salt_seed: 43 };
+    let (mut writer, _) = LogWriter::begin(&share(&disk), OPTIONS, start, &end).unwrap();
+    let mut frame = writer.frame_buffer();
+    frame.extend_from_slice(b"the payload of a batch");
+    writer.append(&mut frame, 3).unwrap();
+    writer.finish().unwrap();
+    let header = SnapshotHeader { log_uuid: LOG, epoch: 1, op: 3, time_ms: NOW_MS, rules_version: 1 };
+    let mut snapshot = SnapshotWriter::create(share(&disk), header).unwrap();
+    snapshot.push_frame(1, 2, b"two records").unwrap();
+    snapshot.finish(*b"sixteen of these").unwrap();
+    disk
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn format_page() -> String {
+    std::fs::read_to_string(root().join("FORMAT.md")).unwrap()
+}
+
+/// Proves that this program writes the golden files of its format version byte for byte.
+#[test]
+fn golden_files_are_written() {
+    let disk = example();
+    let folder = root().join("tests/golden/disk/v1");
+    for name in NAMES {
+        let written = disk.contents(name).unwrap();
+        if std::env::var_os("STOCKHOLD_BLESS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(name), &written).unwrap();
+        }
+        let golden = std::fs::read(folder.join(name)).unwrap();
+        assert!(
+            written == golden,
+            "{name} differs: a change of the format needs a new FORMAT_VERSION and new golden files"
+        );
+    }
+}
+
+/// Proves that the golden directory is read, and found whole.
+#[test]
+fn golden_files_are_read() {
+    let disk = RecordingStorage::new();
+    for name in NAMES {
+        disk.replace(name, &std::fs::read(root().join("tests/golden/disk/v1").join(name)).unwrap()).unwrap();
+    }
+    let mut last = (0, 1);
+    let verification = verify(&share(&disk), |done, all| last = (done, all)).unwrap();
+    assert_eq!(last.0, last.1, "progress ends at the end");
+    assert!(verification.findings.is_empty(), "{:?}", verification.findings);
+    assert_eq!(verification.snapshots[0].digest, *b"sixteen of these");
+    let (ops, end) = verification.log.unwrap();
+    assert_eq!((ops, end.last_op(), end.previous.reason), (3, 3, EndReason::CleanStop));
+}
+
+/// Proves that verification names each damaged file, and goes on to the others.
+#[test]
+fn verification_names_what_is_damaged() {
+    let disk = example();
+    let flips = [(NAMES[0], 20), (NAMES[1], 2 * 4096 + 70), (NAMES[2], 140)];
+    for (name, offset) in flips {
+        let image = disk.crash_now(stockhold::storage::memory::Survival::Everything);
+        image.corrupt(name, offset, |bytes| bytes[0] ^= 1);
+        let findings = verify(&share(&image), |_, _| ()).unwrap().findings;
+        assert_eq!(findings.len(), 1, "{name}: {findings:?}");
+    }
+    let image = disk.crash_now(stockhold::storage::memory::Survival::Everything);
+    image.corrupt(NAMES[1], 2 * 4096, |bytes| bytes.fill(0));
+    let findings = verify(&share(&image), |_, _| ()).unwrap().findings;
+    assert_eq!(findings.len(), 1, "a lost end is seen by the snapshot: {findings:?}");
+}
+
+/// Proves that the dump shows heads, frames and gaps, also behind damage.
+#[test]
+fn dump_shows_everything() {
+    let disk = example();
+    let collect = || {
+        let mut dump = LogDump::open(share(&disk), LOG, 1).unwrap();
+        let mut shown = Vec::new();
+        while let Some(entry) = dump.next_entry().unwrap() {
+            shown.push(match entry.item {
+                DumpItem::Heads { .. } => (entry.offset, "heads"),
+                DumpItem::Frame { kind: FrameKind::Batch, .. } => (entry.offset, "batch"),
+                DumpItem::Frame { kind: FrameKind::End, .. } => (entry.offset, "end"),
+                DumpItem::Gap { .. } => (entry.offset, "gap"),
+            });
+        }
+        assert_eq!(dump.progress().0, dump.progress().1);
+        shown
+    };
+    assert_eq!(collect(), [(0, "heads"), (8192, "batch"), (12_288, "end")]);
+    disk.corrupt(&segment_name(1), 8192, |bytes| bytes[70] ^= 1);
+    assert_eq!(collect(), [(0, "heads"), (8192, "gap"), (12_288, "end")]);
+}
+
+/// Proves that the table of numbers in FORMAT.md is exactly that of the code.
+#[test]
+fn numbers_in_the_page() {
+    let page = format_page();
+    let section = page.split("## Numbers").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<(String, u64)> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let name = cells.next()?.to_owned();
+            Some((name, cells.next()?.parse().ok()?))
+        })
+        .collect();
+    let expected: Vec<(String, u64)> =
+        layout_constants().into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
+    assert_eq!(rows, expected);
+}
+
+/// Proves that the worked example in FORMAT.md is a log that reads as the page says, and that it is the golden one.
+#[test]
+fn example_in_the_page() {
+    let page = format_page();
+    let section = page.split("## Worked example").nth(1).unwrap();
+    let mut bytes = vec![0; 16_384];
+    for line in section.split("```").nth(1).unwrap().lines() {
+        let mut words = line.split_whitespace();
+        let Some(Ok(offset)) = words.next().map(|word| usize::from_str_radix(word, 16)) else { continue };
+        for (place, word) in words.enumerate() {
+            bytes[offset + place] = u8::from_str_radix(word, 16).unwrap();
+        }
+    }
+    assert!(Some(&bytes) == example().contents(NAMES[1]).as_ref(), "the page shows the golden segment");
+    let disk = RecordingStorage::new();
+    disk.replace("MANIFEST", &example().contents("MANIFEST").unwrap()).unwrap();
+    disk.replace(NAMES[1], &bytes).unwrap();
+    let directory = Directory::open(share(&disk)).unwrap();
+    let mut reader = directory.read_log(1, ReadTo::End).unwrap();
+    let frame = reader.next_frame().unwrap().unwrap();
+    assert_eq!((frame.first_op, frame.ops, frame.payload), (1, 3, b"the payload of a batch".as_slice()));
+    assert!(reader.next_frame().unwrap().is_none());
+}
+
+/// Proves that names of files are as FORMAT.md says, and that the golden manifest decodes.
+#[test]
+fn names_of_files() {
+    assert_eq!((segment_name(1).as_str(), snapshot_name(3).as_str()), (NAMES[1], NAMES[2]));
+    let file = example().open("MANIFEST", Access::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.bytes().unwrap()).unwrap()];
+    file.read_at(0, &mut bytes).unwrap();
+    assert_eq!(Manifest::decode(&bytes).unwrap().log_uuid, LOG);
+}
