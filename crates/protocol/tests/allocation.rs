@@ -61,6 +61,9 @@ fn a_lying_length_costs_no_memory() {
         let cost = largest(|| assert!(Envelope::decode(&lying).is_err(), "{length} was believed"));
         assert!(cost <= COMMAND_BYTES_MAX, "{length} lines in a record of {} bytes cost {cost}", lying.len());
     }
+    // The control: elements of unknown width are made room for in advance, within a bound, and that is seen.
+    let lying = (1_u64 << 16).to_le_bytes();
+    assert!(largest(|| assert!(decode_cold::<Vec<Name>>(&lying).is_err())) > COMMAND_BYTES_MAX);
     for length in [1, 1 << 20, 1 << 32, u64::MAX] {
         let bytes = u64::to_le_bytes(length);
         let hello = [&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0][..], &bytes].concat();
