@@ -20,6 +20,7 @@ pub mod preparer;
 pub mod reader;
 pub mod segment;
 pub mod tail;
+mod window;
 pub mod writer;
 
 use uuid::Uuid;

@@ -72,7 +72,8 @@ impl SegmentPreparer {
         plan: SegmentPlan,
         next_sequence: u64,
     ) -> Self {
-        Self { storage, pool, plan, next_sequence, work: None, zeros: AlignedBuffer::zeroed(FILL_BYTES) }
+        let zeros = AlignedBuffer::zeroed(FILL_BYTES.min(index(plan.segment_bytes)));
+        Self { storage, pool, plan, next_sequence, work: None, zeros }
     }
 
     /// Does a bounded piece of work. Running out of space is an answer, not an error; after an error the log should be stopped.

@@ -1,4 +1,4 @@
-//! Gives the frames back in order, and says where the log ends. The torn-tail rule stands here, once ([`LogReader::judge_tail`]):
+//! Gives the frames back in order, and says where the log ends. The torn-tail rule stands here, once (`LogReader::judge_tail`):
 //!
 //! * In a segment that has a successor, frames must lead exactly to the end that the successor records; anything else is damage.
 //! * In the last segment, the first invalid frame ends the log, if it may be a write that was cut off and nothing behind it
@@ -12,10 +12,11 @@ use super::catalog::{Catalog, UnusedSegment, UsedSegment};
 use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
 use super::segment::{EndReason, PreviousEnd, segment_name};
 use super::tail::find_frame;
+use super::window::{Window, read_frame};
 use super::{Durability, LogError};
-use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX, FRAMES_OFFSET, frame};
-use crate::storage::width::{index, length};
-use crate::storage::{Access, SharedStorage, StorageError, StoredFile};
+use crate::storage::layout::FRAMES_OFFSET;
+use crate::storage::width::length;
+use crate::storage::{Access, SharedStorage, StoredFile};
 
 /// How far to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum ReadTo {
     /// To the end, which is then judged: only for a log that nobody writes to.
     End,
     /// Through the frame that holds this op, which must have been committed: also for a log that is being written to. When a trim
-    /// takes a segment away meanwhile, reading answers [`StorageError::NotFound`].
+    /// takes a segment away meanwhile, reading answers [`crate::storage::StorageError::NotFound`].
     Op(u64),
 }
 
@@ -78,35 +79,6 @@ impl LogEnd {
     }
 }
 
-/// A piece of the file that is being read.
-#[derive(Debug)]
-struct Window {
-    bytes: Vec<u8>,
-    offset: u64,
-    filled: usize,
-}
-
-const WINDOW_BYTES: usize = 2 << 20;
-const _: () = assert!(WINDOW_BYTES >= FRAME_BYTES_MAX);
-
-impl Window {
-    fn new() -> Self {
-        Self { bytes: vec![0; WINDOW_BYTES], offset: 0, filled: 0 }
-    }
-
-    /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
-    fn get(&mut self, file: &dyn StoredFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
-        let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);
-        if !inside {
-            self.filled = 0;
-            self.filled = file.read_at(offset, &mut self.bytes)?;
-            self.offset = offset;
-        }
-        let start = index(offset - self.offset);
-        Ok(&self.bytes[start..self.filled.min(start + wanted)])
-    }
-}
-
 /// Reads a log from an op on.
 #[derive(Debug)]
 pub struct LogReader {
@@ -153,6 +125,8 @@ impl LogReader {
         {
             return Err(LogError::Predecessor { segment: 1, said: first.opening.previous, found: base });
         }
+        let longest =
+            catalog.used.iter().map(|segment| segment.header.segment_bytes).max().unwrap_or_default();
         let place = catalog.locate(from_op.max(1))?;
         let mut reader = Self {
             storage,
@@ -160,7 +134,7 @@ impl LogReader {
             read_to,
             from_op,
             current: None,
-            window: Window::new(),
+            window: Window::new(longest),
             offset: 0,
             next_op: base.last_op + 1,
             chain: base.chain,
@@ -218,7 +192,7 @@ impl LogReader {
     fn enter(&mut self, place: usize) -> Result<(), LogError> {
         let segment = *self.segment_at(place);
         let file = self.storage.open(&segment_name(segment.header.sequence), Access::Read)?;
-        self.window.filled = 0;
+        self.window.forget();
         self.offset = length(FRAMES_OFFSET);
         self.next_op = segment.opening.first_op;
         self.chain = segment.opening_chain;
@@ -376,40 +350,7 @@ impl LogReader {
             let segment = self.segment_at(*place);
             (segment.opening.epoch, segment.header.sequence)
         });
-        let start = index(offset - self.window.offset) + frame::HEAD_BYTES;
-        let payload = &self.window.bytes[start..start + index(u64::from(head.payload_bytes))];
+        let payload = head.payload_of(self.window.held(offset, head.frame_bytes()));
         Frame { first_op: head.seat.first_op, ops: head.ops, payload, epoch, segment, offset }
     }
-}
-
-/// Reads and checks the frame at `offset`, which must begin with the given op and follow the given checksum.
-fn read_frame(
-    file: &dyn StoredFile,
-    window: &mut Window,
-    offset: u64,
-    segment: &UsedSegment,
-    (next_op, chain): (u64, u64),
-) -> Result<Result<FrameHead, FrameFault>, StorageError> {
-    let block = window.get(file, offset, BLOCK_BYTES)?;
-    if block.len() < BLOCK_BYTES {
-        return Ok(Err(FrameFault::Zero));
-    }
-    let head = match FrameHead::decode(block, segment.header.salt) {
-        Ok(head) => head,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    if head.seat.block != block_at(offset) {
-        return Ok(Err(FrameFault::Place { block: head.seat.block }));
-    }
-    if head.seat.first_op != next_op {
-        return Ok(Err(FrameFault::Op { found: head.seat.first_op, expected: next_op }));
-    }
-    if head.seat.previous != chain {
-        return Ok(Err(FrameFault::Chain));
-    }
-    let bytes = window.get(file, offset, head.frame_bytes())?;
-    if bytes.len() < head.frame_bytes() {
-        return Ok(Err(FrameFault::Length));
-    }
-    Ok(head.check_body(bytes).map(|()| head))
 }

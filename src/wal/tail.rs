@@ -20,10 +20,10 @@ pub fn find_frame(
     offset: u64,
     hole_block: u32,
 ) -> Result<Option<u64>, StorageError> {
-    let mut window = vec![0; WINDOW_BYTES];
+    let mut window = vec![0; WINDOW_BYTES.min(index(header.segment_bytes))];
     let mut start = offset;
     while start < header.segment_bytes {
-        let wanted = index((header.segment_bytes - start).min(length(WINDOW_BYTES)));
+        let wanted = index((header.segment_bytes - start).min(length(window.len())));
         let read = file.read_at(start, &mut window[..wanted])?;
         for (place, block) in window[..read].chunks_exact(BLOCK_BYTES).enumerate() {
             let at = start + length(place * BLOCK_BYTES);

@@ -1,0 +1,81 @@
+//! Reads a segment in large pieces and checks one frame in them against its place. What a fault means is the reader's to say.
+
+use super::catalog::UsedSegment;
+use super::frame::{FrameFault, FrameHead, block_at};
+use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX};
+use crate::storage::width::{index, length};
+use crate::storage::{StorageError, StoredFile};
+
+/// A piece of the file that is being read.
+#[derive(Debug)]
+pub(super) struct Window {
+    bytes: Vec<u8>,
+    offset: u64,
+    filled: usize,
+}
+
+const WINDOW_BYTES: usize = 2 << 20;
+const _: () = assert!(WINDOW_BYTES >= FRAME_BYTES_MAX);
+
+impl Window {
+    /// An empty window for segments up to this length.
+    pub(super) fn new(segment_bytes: u64) -> Self {
+        let bytes = vec![0; WINDOW_BYTES.min(index(segment_bytes))];
+        Self { bytes, offset: 0, filled: 0 }
+    }
+
+    /// Forgets what it holds: for another file.
+    pub(super) fn forget(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Bytes that were just read.
+    pub(super) fn held(&self, offset: u64, bytes: usize) -> &[u8] {
+        let start = index(offset - self.offset);
+        &self.bytes[start..start + bytes]
+    }
+
+    /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
+    fn get(&mut self, file: &dyn StoredFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
+        let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);
+        if !inside {
+            self.filled = 0;
+            self.filled = file.read_at(offset, &mut self.bytes)?;
+            self.offset = offset;
+        }
+        let start = index(offset - self.offset);
+        Ok(&self.bytes[start..self.filled.min(start + wanted)])
+    }
+}
+
+/// Reads and checks the frame at `offset`, which must begin with the given op and follow the given checksum.
+pub(super) fn read_frame(
+    file: &dyn StoredFile,
+    window: &mut Window,
+    offset: u64,
+    segment: &UsedSegment,
+    (next_op, chain): (u64, u64),
+) -> Result<Result<FrameHead, FrameFault>, StorageError> {
+    let block = window.get(file, offset, BLOCK_BYTES)?;
+    if block.len() < BLOCK_BYTES {
+        return Ok(Err(FrameFault::Zero));
+    }
+    let head = match FrameHead::decode(block, segment.header.salt) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if head.seat.block != block_at(offset) {
+        return Ok(Err(FrameFault::Place { block: head.seat.block }));
+    }
+    if head.seat.first_op != next_op {
+        return Ok(Err(FrameFault::Op { found: head.seat.first_op, expected: next_op }));
+    }
+    if head.seat.previous != chain {
+        return Ok(Err(FrameFault::Chain));
+    }
+    let bytes = window.get(file, offset, head.frame_bytes())?;
+    if bytes.len() < head.frame_bytes() {
+        return Ok(Err(FrameFault::Length));
+    }
+    Ok(head.check_body(bytes).map(|()| head))
+}
