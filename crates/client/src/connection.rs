@@ -65,13 +65,13 @@ pub enum SendError {
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct PipelinedConnection {
-    stream: TcpStream,
+pub struct PipelinedConnection<S = TcpStream> {
+    stream: S,
     pipeline: Pipeline,
     welcome: Welcome,
 }
 
-impl PipelinedConnection {
+impl PipelinedConnection<TcpStream> {
     /// Connects and shakes hands within [`HANDSHAKE_MS`].
     ///
     /// # Errors
@@ -80,17 +80,19 @@ impl PipelinedConnection {
         let limit = Duration::from_millis(HANDSHAKE_MS);
         let connected = tokio::time::timeout(limit, async {
             let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
             Self::handshake(stream, client_name).await
         });
         connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// Shakes hands on a stream that is connected already; has no time limit of its own.
     ///
     /// # Errors
     /// [`ConnectionError`] when the server does not speak the protocol.
-    pub async fn handshake(mut stream: TcpStream, client_name: &str) -> Result<Self, ConnectionError> {
-        stream.set_nodelay(true)?;
+    pub async fn handshake(mut stream: S, client_name: &str) -> Result<Self, ConnectionError> {
         let mut pipeline = Pipeline::new(client_name)?;
         loop {
             if let Some(welcome) = pipeline.welcome()? {
@@ -172,6 +174,15 @@ impl PipelinedConnection {
         poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, false, context)).await
     }
 
+    /// Like [`Self::turn`], but waits for bytes from the server even when nothing is in flight.
+    pub(crate) async fn read_more(&mut self) -> Result<(), ConnectionError> {
+        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, true, context)).await
+    }
+
+    pub(crate) const fn pipeline(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
     /// The next whole reply among the bytes that were read.
     ///
     /// # Errors
@@ -209,8 +220,8 @@ impl PipelinedConnection {
 ///
 /// Polls the socket as a stream instead of waiting for readiness first: a read that leaves room in the
 /// buffer then tells the runtime that the socket is empty, which saves one failing read each time.
-fn poll_exchange(
-    stream: &mut TcpStream,
+fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     pipeline: &mut Pipeline,
     read_needed: bool,
     context: &mut Context<'_>,

@@ -1,6 +1,9 @@
-//! Why a connection ends. Refusals of the server are not here: they are data, see `answer`.
+//! Why a connection ends, a request is not taken, a call has no answer. Refusals of the server are not
+//! here: they are data, see `answer`.
 
-use stockhold_protocol::{BadField, FrameError};
+use std::sync::Arc;
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{BadField, CommandId, FrameError};
 
 /// A connection that cannot go on. What was in flight on it has an unknown outcome.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +17,9 @@ pub enum ConnectionError {
     /// The handshake did not end in time.
     #[error("the server did not answer the handshake within {0:?}")]
     HandshakeTimeout(std::time::Duration),
+    /// Answers are due and nothing came for a long time.
+    #[error("the server has sent nothing for {0:?} although answers are due")]
+    Stalled(std::time::Duration),
     /// The stream of frames is broken.
     #[error("the server's stream of frames is broken")]
     Frame(#[from] FrameError),
@@ -51,4 +57,74 @@ pub enum SubmitError {
     /// The server is stopping and reads nothing new.
     #[error("the server is stopping and takes nothing new on this connection")]
     Goodbye,
+}
+
+/// Why a call has no answer. What the server *decided* is never here: refusals are data
+/// ([`crate::Refusal`]).
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The outcome is unknown: the command may have taken effect or not. Ask again under the same id with
+    /// the same command ([`crate::Client::retry`]): it takes effect once, however often it is asked.
+    #[error("the outcome of {id} is unknown; retry with the same id")]
+    Unknown {
+        /// The id to retry with.
+        id: CommandId,
+    },
+    /// The command had no effect, for certain. It may be sent again, with this id or another.
+    #[error("{id} had no effect: {why}")]
+    NotDone {
+        /// The id, which is unused.
+        id: CommandId,
+        /// Why.
+        why: NotDone,
+    },
+    /// The server knows no such name.
+    #[error("the server knows no {0:?}")]
+    UnknownName(Name),
+    /// A field breaks a rule of the wire; nothing was sent.
+    #[error("a field breaks a rule; nothing was sent")]
+    BadField(#[from] BadField),
+    /// The log's identity or epoch has changed and the call named things by dense numbers of the old one.
+    /// Nothing was sent since; resolve the names again. With `earlier`, an earlier try may have taken effect.
+    #[error("the log's epoch has changed; dense numbers must be resolved again")]
+    EpochChanged {
+        /// The id of an earlier try whose outcome is unknown.
+        earlier: Option<CommandId>,
+    },
+    /// A question was not answered; it changes nothing, so it may simply be asked again.
+    #[error("the question was not answered: {0}")]
+    NotAnswered(NotDone),
+    /// The server could not answer a question, and says why.
+    #[error("the server could not answer: {0}")]
+    Failed(String),
+    /// The server has not applied the op that a check asked for.
+    #[error("the server has reached op {op}, not the op that the check asks for")]
+    Behind {
+        /// The op that it has reached.
+        op: u64,
+    },
+}
+
+impl CallError {
+    /// The server broke the protocol in a way that only the caller of a question can see.
+    pub(crate) fn other_answer() -> Self {
+        Self::Failed("the server answered another question".to_owned())
+    }
+}
+
+/// Why nothing happened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotDone {
+    /// The server was at a limit until the call's deadline.
+    #[error("the server was busy until the deadline")]
+    Busy,
+    /// No connection could be made or kept.
+    #[error("the server could not be reached")]
+    Unreachable(#[source] Arc<ConnectionError>),
+    /// The call's deadline passed before the command was sent or logged.
+    #[error("the deadline passed before it was sent or logged")]
+    DeadlinePassed,
+    /// It does not fit one frame of this server.
+    #[error("it does not fit one frame of this server")]
+    TooLarge,
 }

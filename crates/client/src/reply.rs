@@ -204,4 +204,10 @@ impl Outcomes {
     pub fn count_of(&self, code: Code) -> usize {
         self.iter().filter(|outcome| outcome.code == code).count()
     }
+
+    pub(crate) fn put(&mut self, index: u16, outcome: Outcome) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+            *slot = Some(outcome);
+        }
+    }
 }

@@ -1,0 +1,384 @@
+//! One call from its first try to its settled answer: names, queue, pauses, deadline. The id never changes.
+
+use crate::answer::Settled;
+use crate::batch::{Batch, PushError};
+use crate::client::{Client, Shared};
+use crate::error::{CallError, ConnectionError, NotDone};
+use crate::job::{Failed, Finished, Job, Work};
+use crate::names::{Built, Identity, Numbers};
+use crate::reply::Outcomes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use stockhold_protocol::command::Kind;
+use stockhold_protocol::limits::FRAME_COUNT_MAX;
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{BadField, Code, CommandId, Outcome};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How one exchange over one connection ended.
+pub(crate) enum Exchange {
+    Finished(Finished),
+    Failed(Failed),
+    /// The deadline passed; `sent` tells whether the job had left this call.
+    Late {
+        sent: bool,
+    },
+}
+
+/// Counts a call in its lane for as long as it lives.
+struct InLane<'a>(&'a AtomicU32);
+
+impl Drop for InLane<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The tries of one call.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    pub(crate) until: Instant,
+    pub(crate) made: u32,
+    /// The lane that failed last.
+    avoid: Option<usize>,
+    /// Whether an earlier try may have taken effect.
+    pub(crate) maybe_done: bool,
+    /// Why the last try had no effect.
+    why: NotDone,
+}
+
+impl Tries {
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let until = Instant::now() + deadline;
+        Self { until, made: 0, avoid: None, maybe_done: false, why: NotDone::DeadlinePassed }
+    }
+
+    /// Waits before the next try; `Err` when there is no time or try left.
+    pub(crate) async fn pause(&mut self, shared: &Shared, asked_ms: u32) -> Result<(), ()> {
+        let policy = &shared.options.retry;
+        self.made += 1;
+        let pause = policy.pause(self.made - 1) + Duration::from_millis(u64::from(asked_ms));
+        let next = Instant::now() + pause;
+        if self.made >= policy.tries_max || next >= self.until {
+            return Err(());
+        }
+        sleep_until(next).await;
+        Ok(())
+    }
+
+    /// The error of a mutation that ends without an answer.
+    pub(crate) fn give_up(&self, id: CommandId) -> CallError {
+        if self.maybe_done {
+            CallError::Unknown { id }
+        } else {
+            CallError::NotDone { id, why: self.why.clone() }
+        }
+    }
+
+    /// The error of a question that ends without an answer.
+    pub(crate) fn not_answered(&self) -> CallError {
+        CallError::NotAnswered(self.why.clone())
+    }
+
+    /// Notes why a try had no answer.
+    pub(crate) fn note(&mut self, failed: Failed) {
+        match failed {
+            Failed::NotSent(error) => self.why = NotDone::Unreachable(error),
+            Failed::Lost(error) => {
+                self.maybe_done = true;
+                self.why = NotDone::Unreachable(error);
+            }
+            Failed::EpochChanged | Failed::Expired => self.why = NotDone::DeadlinePassed,
+            Failed::TooLarge => self.why = NotDone::TooLarge,
+        }
+    }
+}
+
+impl Client {
+    /// Hands work to a connection and waits for what comes back.
+    pub(crate) async fn exchange(
+        &self,
+        work: Work,
+        identity: Option<Identity>,
+        tries: &mut Tries,
+    ) -> Exchange {
+        let at = self.shared.lane(tries.avoid);
+        tries.avoid = Some(at);
+        let Some(lane) = self.shared.lanes.get(at) else {
+            return Exchange::Failed(Failed::NotSent(Arc::new(ConnectionError::Closed)));
+        };
+        lane.load.fetch_add(1, Ordering::Relaxed);
+        let _in_lane = InLane(&lane.load);
+        let (responder, answer) = oneshot::channel();
+        let job = Job { work, identity, deadline: tries.until, responder };
+        match timeout_at(tries.until, lane.queue.send(job)).await {
+            Err(_) => return Exchange::Late { sent: false },
+            Ok(Err(_)) => return Exchange::Failed(Failed::NotSent(Arc::new(ConnectionError::Closed))),
+            Ok(Ok(())) => {}
+        }
+        match timeout_at(tries.until, answer).await {
+            Err(_) => Exchange::Late { sent: true },
+            // The task was dropped with its runtime.
+            Ok(Err(_)) => Exchange::Failed(Failed::Lost(Arc::new(ConnectionError::Closed))),
+            Ok(Ok(Ok(finished))) => {
+                tries.avoid = None;
+                Exchange::Finished(finished)
+            }
+            Ok(Ok(Err(failed))) => Exchange::Failed(failed),
+        }
+    }
+
+    /// Runs one mutation to its end. `build` encodes the command and is called once for each try.
+    pub(crate) async fn mutate(
+        &self,
+        kind: Kind,
+        build: impl Fn(&mut Numbers<'_>) -> Result<(), BadField>,
+    ) -> Result<Settled, CallError> {
+        let mut tries = Tries::new(self.call.deadline);
+        let (id, mut fresh) = self.call.id.unwrap_or_else(|| (self.new_id(), true));
+        let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.room.acquire()).await else {
+            return Err(tries.give_up(id));
+        };
+        // An id that was used before may have taken effect before this call.
+        tries.maybe_done = !fresh;
+        let mut numbers_of = None;
+        loop {
+            let built = self.build(id, fresh, &build, &mut tries, &mut numbers_of).await?;
+            let identity = built.identity.filter(|_| built.by_name || built.by_number);
+            let mut asked_ms = 0;
+            match self.exchange(Work::Record(built.record), identity, &mut tries).await {
+                Exchange::Finished(Finished::Outcome(outcome)) => match judge(id, outcome, &mut tries) {
+                    Verdict::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
+                    Verdict::Again { after_ms } => asked_ms = after_ms,
+                    Verdict::Over(error) => return Err(error),
+                },
+                Exchange::Finished(_) => return Err(CallError::Unknown { id }),
+                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                    tries.note(failed);
+                    return Err(tries.give_up(id));
+                }
+                // After a change of epoch the next building looks the names up again.
+                Exchange::Failed(failed) => tries.note(failed),
+                Exchange::Late { sent } => {
+                    tries.maybe_done |= sent;
+                    return Err(tries.give_up(id));
+                }
+            }
+            fresh = false;
+            if tries.pause(&self.shared, asked_ms).await.is_err() {
+                return Err(tries.give_up(id));
+            }
+        }
+    }
+
+    /// Encodes one try, resolving names that are not known yet.
+    async fn build(
+        &self,
+        id: CommandId,
+        fresh: bool,
+        build: &impl Fn(&mut Numbers<'_>) -> Result<(), BadField>,
+        tries: &mut Tries,
+        numbers_of: &mut Option<Identity>,
+    ) -> Result<Built, CallError> {
+        loop {
+            let (result, built) = self.shared.names.with(id, fresh, build);
+            result?;
+            if built.by_number {
+                // The caller's own numbers are those of the log that it knew when it called.
+                let of = *numbers_of
+                    .get_or_insert(built.identity.unwrap_or(Identity { log_uuid: [0; 16], epoch: 0 }));
+                if built.identity != Some(of) {
+                    return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(id) });
+                }
+            }
+            if built.missing.is_empty() {
+                return Ok(built);
+            }
+            match self.resolve_missing(built.missing, tries).await {
+                Ok(()) => {}
+                Err(CallError::NotAnswered(_)) => return Err(tries.give_up(id)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for numbers and caches them.
+    pub(crate) async fn resolve_missing(&self, names: Vec<Name>, tries: &mut Tries) -> Result<(), CallError> {
+        for part in names.chunks(FRAME_COUNT_MAX) {
+            let numbers = self.resolve_now(part.to_vec(), tries).await?;
+            if let Some((name, _)) = part.iter().zip(&numbers).find(|(_, number)| number.is_none()) {
+                return Err(CallError::UnknownName(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the numbers of at most one frame of names, and caches them.
+    pub(crate) async fn resolve_now(
+        &self,
+        names: Vec<Name>,
+        tries: &mut Tries,
+    ) -> Result<Vec<Option<u32>>, CallError> {
+        let finished = self.ask(|| (Work::Resolve(names.clone()), None), tries).await?;
+        let Finished::Numbers { identity, numbers } = finished else { return Err(CallError::other_answer()) };
+        if numbers.len() != names.len() {
+            return Err(CallError::other_answer());
+        }
+        self.shared.names.learn(identity, &names, &numbers);
+        Ok(numbers)
+    }
+
+    /// Asks a question until it is answered; it changes nothing, so every failure may be tried again.
+    pub(crate) async fn ask(
+        &self,
+        mut work: impl FnMut() -> (Work, Option<Identity>),
+        tries: &mut Tries,
+    ) -> Result<Finished, CallError> {
+        loop {
+            let (work, identity) = work();
+            let maybe_done = tries.maybe_done;
+            let mut asked_ms = 0;
+            match self.exchange(work, identity, tries).await {
+                Exchange::Finished(Finished::NoCells(outcome)) if outcome.code == Code::Busy => {
+                    tries.why = NotDone::Busy;
+                    asked_ms = outcome.value;
+                }
+                Exchange::Finished(finished) => return Ok(finished),
+                Exchange::Failed(Failed::EpochChanged) => {
+                    return Err(CallError::EpochChanged { earlier: None });
+                }
+                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                    tries.note(failed);
+                    return Err(tries.not_answered());
+                }
+                Exchange::Failed(failed) => {
+                    tries.note(failed);
+                    // A lost question leaves no doubt about a command.
+                    tries.maybe_done = maybe_done;
+                }
+                Exchange::Late { .. } => return Err(tries.not_answered()),
+            }
+            if tries.pause(&self.shared, asked_ms).await.is_err() {
+                return Err(tries.not_answered());
+            }
+        }
+    }
+
+    /// Sends a whole batch and waits for all outcomes: no allocation and no task for each cart. Commands
+    /// that find the server busy, and the whole batch when the connection breaks, are sent again under
+    /// their own ids. Numbers in a batch are dense; they must be of the log that the client knows now.
+    ///
+    /// # Errors
+    /// [`CallError::Unknown`] names the first id without an answer. The batch is then marked as a retry
+    /// and can be sent again as it is.
+    pub async fn send_batch(&self, batch: &mut Batch) -> Result<Outcomes, CallError> {
+        let mut tries = Tries::new(self.call.deadline);
+        let first = batch.ids().next().unwrap_or(CommandId::NONE);
+        let permits = u32::from(batch.len()).min(self.shared.options.in_flight_max);
+        let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.room.acquire_many(permits)).await else {
+            return Err(tries.give_up(first));
+        };
+        let identity = self.identity();
+        let mut outcomes = Outcomes::new();
+        outcomes.reset(batch.len());
+        let mut part = batch.clone();
+        let mut indexes: Vec<u16> = (0..batch.len()).collect();
+        batch.mark_retry();
+        while !indexes.is_empty() {
+            part.set_deadline_ms(0);
+            let mut asked_ms = 0;
+            match self.exchange(Work::Batch(part.clone()), identity, &mut tries).await {
+                Exchange::Finished(Finished::Batch(answers)) => {
+                    asked_ms = merge(&answers, &mut outcomes, &mut indexes);
+                    tries.why = NotDone::Busy;
+                    part = select(batch, &indexes).map_err(|_| tries.give_up(first))?;
+                    if indexes.is_empty() {
+                        break;
+                    }
+                }
+                Exchange::Failed(Failed::EpochChanged) => {
+                    return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(first) });
+                }
+                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                    tries.note(failed);
+                    return Err(tries.give_up(first));
+                }
+                Exchange::Failed(failed) => tries.note(failed),
+                Exchange::Late { sent } => {
+                    tries.maybe_done |= sent;
+                    return Err(tries.give_up(first));
+                }
+                Exchange::Finished(_) => return Err(CallError::Unknown { id: first }),
+            }
+            part.mark_retry();
+            if tries.pause(&self.shared, asked_ms).await.is_err() {
+                // Some commands of the batch may be done; only a repetition can tell which.
+                tries.maybe_done |= indexes.len() < usize::from(batch.len());
+                return Err(tries.give_up(first));
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+/// What an outcome means for a call.
+enum Verdict {
+    Settled(Outcome),
+    Again { after_ms: u32 },
+    Over(CallError),
+}
+
+/// What an outcome means for the call.
+fn judge(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Verdict {
+    if outcome.code == Code::Busy {
+        tries.why = NotDone::Busy;
+        return Verdict::Again { after_ms: outcome.value };
+    }
+    if outcome.code == Code::DeadlinePassed {
+        tries.why = NotDone::DeadlinePassed;
+        return if Instant::now() < tries.until {
+            Verdict::Again { after_ms: 0 }
+        } else {
+            Verdict::Over(tries.give_up(id))
+        };
+    }
+    // These say that *this* try had no effect; an earlier one may still have had.
+    let tells_of_this_try = matches!(outcome.code, Code::ReadOnly | Code::IdTooOld);
+    if tells_of_this_try && tries.maybe_done && tries.made > 0 {
+        return Verdict::Over(CallError::Unknown { id });
+    }
+    Verdict::Settled(outcome)
+}
+
+/// Puts the answers of the commands at `indexes` where they belong, and keeps the indexes of those that
+/// found the server busy. Tells how long the server wants to be left alone.
+fn merge(answers: &Outcomes, outcomes: &mut Outcomes, indexes: &mut Vec<u16>) -> u32 {
+    let mut busy = Vec::new();
+    let mut asked_ms = 0;
+    for (at, index) in (0_u16..).zip(indexes.iter()) {
+        if let Some(outcome) = answers.get(at) {
+            if outcome.code == Code::Busy {
+                asked_ms = asked_ms.max(outcome.value);
+                busy.push(*index);
+            } else {
+                outcomes.put(*index, outcome.clone());
+            }
+        }
+    }
+    *indexes = busy;
+    asked_ms
+}
+
+/// The commands at `indexes`, in a batch of their own.
+fn select(batch: &Batch, indexes: &[u16]) -> Result<Batch, PushError> {
+    let mut part = Batch::new();
+    let mut wanted = indexes.iter().copied().peekable();
+    for (at, record) in (0_u16..).zip(batch.records()) {
+        if wanted.next_if_eq(&at).is_some() {
+            part.push_record(record)?;
+        }
+    }
+    Ok(part)
+}

@@ -1,0 +1,131 @@
+//! The task behind one connection: it dials, takes what is queued as one write, completes calls, and
+//! starts over when the connection ends. It never decides to try a command again; the call does.
+
+use crate::connection::{HANDSHAKE_MS, PipelinedConnection};
+use crate::error::ConnectionError;
+use crate::job::{Failed, Job};
+use crate::names::{Identity, NameCache};
+use crate::options::{Dialer, Options, Stream};
+use crate::session::Session;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Most jobs that wait inside the task; more wait in the queue, and then with their callers.
+const WAITING_MAX: usize = 4_096;
+/// Most jobs in the queue of one connection.
+pub(crate) const QUEUE_MAX: usize = 4_096;
+
+/// See the module.
+pub(crate) struct Carrier {
+    pub(crate) jobs: mpsc::Receiver<Job>,
+    pub(crate) dialer: Dialer,
+    pub(crate) options: Arc<Options>,
+    pub(crate) names: Arc<NameCache>,
+}
+
+impl Carrier {
+    /// Runs until no handle of the client is left. `first` is a connection that is made already.
+    pub(crate) async fn run(mut self, first: Option<PipelinedConnection<Box<dyn Stream>>>) {
+        let mut waiting = VecDeque::new();
+        let mut ready = first;
+        let mut failures = 0;
+        let mut not_before = Instant::now();
+        loop {
+            if waiting.is_empty() && ready.is_none() {
+                let Some(job) = self.jobs.recv().await else { return };
+                waiting.push_back(job);
+            }
+            let connected = if let Some(connection) = ready.take() {
+                Ok(connection)
+            } else {
+                sleep_until(not_before).await;
+                dial(&self.dialer, &self.options.client_name).await
+            };
+            let error = match connected {
+                Ok(connection) => {
+                    failures = 0;
+                    let mut session = Session::new(connection);
+                    self.names.meet(session.identity);
+                    let Err(error) = self.serve(&mut session, &mut waiting).await else { return };
+                    let error = Arc::new(error);
+                    session.lose(&error);
+                    error
+                }
+                Err(error) => Arc::new(error),
+            };
+            not_before = Instant::now() + self.options.retry.pause(failures);
+            failures += 1;
+            // Callers hear it at once: they know their deadlines and may go to another connection.
+            while let Ok(job) = self.jobs.try_recv() {
+                waiting.push_back(job);
+            }
+            waiting.drain(..).for_each(|job| job.fail(Failed::NotSent(Arc::clone(&error))));
+        }
+    }
+
+    /// Works until the connection ends (an error) or no handle is left.
+    async fn serve(
+        &mut self,
+        session: &mut Session,
+        waiting: &mut VecDeque<Job>,
+    ) -> Result<(), ConnectionError> {
+        let stall = self.options.stall;
+        let mut last_read = Instant::now();
+        let mut arrived = Vec::new();
+        loop {
+            let now = Instant::now();
+            if session.in_flight() == 0 {
+                last_read = now;
+            }
+            session.submit(waiting, now);
+            if session.connection.is_stopping() && session.in_flight() == 0 {
+                return Err(ConnectionError::Closed);
+            }
+            let stalled = last_read + stall;
+            tokio::select! {
+                biased;
+                count = self.jobs.recv_many(&mut arrived, WAITING_MAX), if waiting.len() < WAITING_MAX => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    waiting.extend(arrived.drain(..));
+                }
+                moved = session.connection.read_more() => {
+                    moved?;
+                    last_read = Instant::now();
+                    session.take_replies()?;
+                }
+                () = sleep_until(stalled), if session.in_flight() > 0 => {
+                    return Err(ConnectionError::Stalled(stall));
+                }
+            }
+        }
+    }
+}
+
+/// Connects and shakes hands.
+pub(crate) async fn dial(
+    dialer: &Dialer,
+    client_name: &str,
+) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
+    let limit = Duration::from_millis(HANDSHAKE_MS);
+    let connected = timeout(limit, async {
+        let stream = dialer().await?;
+        PipelinedConnection::handshake(stream, client_name).await
+    });
+    connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
+}
+
+/// Makes the first connection, so that a client that exists has met its server.
+pub(crate) async fn first_connection(
+    dialer: &Dialer,
+    options: &Options,
+    names: &NameCache,
+) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
+    let connection = dial(dialer, &options.client_name).await?;
+    names.meet(Identity::of(connection.welcome()));
+    Ok(connection)
+}

@@ -1,0 +1,268 @@
+//! The handle: how a client is built, shared and told what one call needs. The calls themselves stand in
+//! `commands`, `merchant` and `questions`; how one is tried until it is settled, in `call`.
+
+use crate::carrier::{Carrier, QUEUE_MAX, first_connection};
+use crate::error::ConnectionError;
+use crate::ids::IdSource;
+use crate::job::Job;
+use crate::names::{Identity, NameCache};
+use crate::options::{Dialer, Options, RetryPolicy, Stream};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use stockhold_protocol::CommandId;
+use stockhold_protocol::handshake::Welcome;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+
+/// How a client shall behave.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use stockhold_client::{Client, RetryPolicy};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::builder()
+///     .connections(4)
+///     .deadline(Duration::from_secs(2))
+///     .retry(RetryPolicy::default())
+///     .connect("127.0.0.1:7411")
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ClientBuilder {
+    options: Options,
+}
+
+impl ClientBuilder {
+    /// Who the client is, for the server's logs. Default: `stockhold-client`. At most 255 bytes.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.client_name = name.into();
+        self
+    }
+
+    /// How many connections are used. Calls go to the one with the fewest open calls, so a quiet client
+    /// uses one. Default: 2. Minimum: 1.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.options.connections = connections.max(1);
+        self
+    }
+
+    /// How long one call may take, retries included. Default: 5 s.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = deadline;
+        self
+    }
+
+    /// How a call is tried again.
+    #[must_use]
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.options.retry = RetryPolicy { tries_max: retry.tries_max.max(1), ..retry };
+        self
+    }
+
+    /// Most commands of all tasks together that wait for answers; further calls wait for room, at most
+    /// until their deadline. Default: 8,192. Minimum: 1.
+    #[must_use]
+    pub fn in_flight_max(mut self, in_flight_max: u32) -> Self {
+        self.options.in_flight_max = in_flight_max.max(1);
+        self
+    }
+
+    /// How long a server that owes answers may send nothing before the connection is given up.
+    /// Default: 30 s.
+    #[must_use]
+    pub const fn stall(mut self, stall: Duration) -> Self {
+        self.options.stall = stall;
+        self
+    }
+
+    /// Connects over TCP to `host:port`. The first connection is made now, the others when they are needed.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    pub async fn connect(self, address: impl Into<String>) -> Result<Client, ConnectionError> {
+        let address: Arc<str> = address.into().into();
+        let dialer: Dialer = Arc::new(move || {
+            let address = Arc::clone(&address);
+            Box::pin(async move {
+                let stream = TcpStream::connect(&*address).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream) as Box<dyn Stream>)
+            })
+        });
+        self.connect_with(dialer).await
+    }
+
+    /// Connects over streams of the caller's making.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    pub async fn connect_with(self, dialer: Dialer) -> Result<Client, ConnectionError> {
+        let options = Arc::new(self.options);
+        let names = Arc::new(NameCache::default());
+        let connection = first_connection(&dialer, &options, &names).await?;
+        let welcome = connection.welcome().clone();
+        let mut ready = Some(connection);
+        let carriers = (0..options.connections).map(|_| {
+            let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+            let carrier = Carrier {
+                jobs,
+                dialer: Arc::clone(&dialer),
+                options: Arc::clone(&options),
+                names: Arc::clone(&names),
+            };
+            // The task ends by itself when the last handle drops its end of the queue.
+            drop(tokio::spawn(carrier.run(ready.take())));
+            Lane { queue, load: AtomicU32::new(0) }
+        });
+        let lanes = carriers.collect();
+        let room = usize::try_from(options.in_flight_max).unwrap_or(Semaphore::MAX_PERMITS);
+        let shared = Shared {
+            lanes,
+            names,
+            room: Semaphore::new(room.min(Semaphore::MAX_PERMITS)),
+            ids: Mutex::new(IdSource::new()),
+            welcome,
+            options: Arc::clone(&options),
+        };
+        let call = CallOptions { deadline: options.deadline, id: None, min_op: 0 };
+        Ok(Client { shared: Arc::new(shared), call })
+    }
+}
+
+/// One connection's queue, and how many calls use it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) queue: mpsc::Sender<Job>,
+    pub(crate) load: AtomicU32,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) names: Arc<NameCache>,
+    pub(crate) room: Semaphore,
+    pub(crate) ids: Mutex<IdSource>,
+    pub(crate) options: Arc<Options>,
+    welcome: Welcome,
+}
+
+impl Shared {
+    /// The lane with the fewest open calls; not `avoid`, if there is another.
+    pub(crate) fn lane(&self, avoid: Option<usize>) -> usize {
+        let allowed = |at: &usize| self.lanes.len() == 1 || Some(*at) != avoid;
+        let load =
+            |at: &usize| self.lanes.get(*at).map_or(u32::MAX, |lane| lane.load.load(Ordering::Relaxed));
+        (0..self.lanes.len()).filter(allowed).min_by_key(load).unwrap_or(0)
+    }
+}
+
+/// What one call needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallOptions {
+    pub(crate) deadline: Duration,
+    /// The id to use, and whether it was never sent before.
+    pub(crate) id: Option<(CommandId, bool)>,
+    pub(crate) min_op: u64,
+}
+
+/// One handle for many tasks; cloning it is cheap and shares connections, names and limits.
+///
+/// Every call is sent together with others that are queued at that moment, is retried under its own id
+/// when the server is busy or the connection breaks, and ends at its deadline at the latest.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use stockhold_client::{Answer, Cart, Client};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect("127.0.0.1:7411").await?;
+/// let cart = Cart::from_stock("web-us").line("BIKE-0001", 1).hold_for(Duration::from_mins(15));
+/// match client.reserve(&cart).await? {
+///     Answer::Done(reserved) => {
+///         client.confirm(reserved.reservation).await?.into_result()?;
+///     }
+///     Answer::Refused(refusal) => {
+///         let _left = refusal.available();
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call: CallOptions,
+}
+
+impl Client {
+    /// Connects over TCP to `host:port` with the defaults of [`ClientBuilder`].
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    pub async fn connect(address: impl Into<String>) -> Result<Self, ConnectionError> {
+        ClientBuilder::default().connect(address).await
+    }
+
+    /// A builder with all defaults.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A handle whose calls have another deadline.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { call: CallOptions { deadline, ..self.call }, ..self.clone() }
+    }
+
+    /// A handle for one call that repeats an earlier one: the same command under the same id takes effect
+    /// once, and the recorded answer comes back marked as replayed.
+    #[must_use]
+    pub fn retry(&self, id: CommandId) -> Self {
+        Self { call: CallOptions { id: Some((id, false)), ..self.call }, ..self.clone() }
+    }
+
+    /// A handle for one call with an id of the caller's making that was never sent before: write the id
+    /// down first, and the call can be repeated even after a crash of the caller.
+    #[must_use]
+    pub fn first_try(&self, id: CommandId) -> Self {
+        Self { call: CallOptions { id: Some((id, true)), ..self.call }, ..self.clone() }
+    }
+
+    /// A handle whose checks wait until the server has applied `op`, so that they see what that op did.
+    #[must_use]
+    pub fn not_before(&self, op: u64) -> Self {
+        Self { call: CallOptions { min_op: op, ..self.call }, ..self.clone() }
+    }
+
+    /// A new id of this client, larger than all before.
+    #[must_use]
+    pub fn new_id(&self) -> CommandId {
+        self.shared.ids.lock().next_id()
+    }
+
+    /// What the server said of itself on the first connection.
+    #[must_use]
+    pub fn welcome(&self) -> &Welcome {
+        &self.shared.welcome
+    }
+
+    /// The identity of the log as of the latest connection: dense numbers are valid within it.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.shared.names.identity()
+    }
+
+    /// How many names are cached.
+    #[must_use]
+    pub fn names_cached(&self) -> usize {
+        self.shared.names.len()
+    }
+}

@@ -1,0 +1,236 @@
+//! The calls of a checkout: reserve, confirm, release, extend, replace, ship, sell, refund.
+
+use crate::answer::{Answer, Confirmed, Done, Extended, Reserved, Settled, Shipped};
+use crate::cart::{Cart, millis};
+use crate::client::Client;
+use crate::error::CallError;
+use crate::names::{CartLine, Numbers, SkuRef, SourceRef};
+use std::time::Duration;
+use stockhold_protocol::command::{
+    Command, Extend, Kind, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship,
+};
+use stockhold_protocol::{BadField, Line, Lines, Quantity, ReservationId};
+
+/// One part of a refund, with names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefundLine<'a> {
+    /// Units that never left: their promise ends.
+    Unshipped(SkuRef<'a>, Quantity),
+    /// Units that had left and came back to this source.
+    Returned(SkuRef<'a>, Quantity, SourceRef<'a>),
+    /// Units that never left and are lost at this source.
+    WrittenOff(SkuRef<'a>, Quantity, SourceRef<'a>),
+}
+
+impl Client {
+    /// Promises the units of a cart, all or nothing unless the cart says best effort: a hold if it has a
+    /// TTL, else born confirmed.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn reserve(&self, cart: &Cart<'_>) -> Result<Answer<Reserved>, CallError> {
+        let settled = self.mutate(Kind::Reserve, |numbers| {
+            let lines = numbers.lines(&cart.lines);
+            let reserve = reserve_of(cart, &lines, numbers);
+            numbers.encode(Command::Reserve(reserve))
+        });
+        Ok(settled.await?.answer(Reserved::from))
+    }
+
+    /// Changes a cart in one step: only the difference is taken or given back, and when it does not fit the
+    /// old hold stays as it is. The reservation has a new id afterwards.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn replace(&self, old: ReservationId, cart: &Cart<'_>) -> Result<Answer<Reserved>, CallError> {
+        let settled = self.mutate(Kind::Replace, |numbers| {
+            let lines = numbers.lines(&cart.lines);
+            let new = reserve_of(cart, &lines, numbers);
+            numbers.encode(Command::Replace(Replace { old, new }))
+        });
+        Ok(settled.await?.answer(Reserved::from))
+    }
+
+    /// Turns a hold into an order: all units that are open.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn confirm(&self, reservation: ReservationId) -> Result<Answer<Confirmed>, CallError> {
+        let settled = self.mutate(Kind::Confirm, |numbers| numbers.encode(Command::Confirm(reservation)));
+        Ok(settled.await?.answer(Confirmed::from))
+    }
+
+    /// Gives all open units of a reservation back.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn release(&self, reservation: ReservationId) -> Result<Answer<Done>, CallError> {
+        self.release_lines(reservation, &[]).await
+    }
+
+    /// Gives some open units back; no lines means all.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn release_lines(
+        &self,
+        reservation: ReservationId,
+        lines: &[CartLine<'_>],
+    ) -> Result<Answer<Done>, CallError> {
+        let settled = self.mutate(Kind::Release, |numbers| {
+            let lines = numbers.lines(lines);
+            numbers.encode(Command::Release(Release { reservation, lines: Lines::Slice(&lines) }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Moves a hold's deadline to now plus `ttl`; never shortens it.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn extend(
+        &self,
+        reservation: ReservationId,
+        ttl: Duration,
+    ) -> Result<Answer<Extended>, CallError> {
+        let extend = Extend { reservation, ttl_ms: millis(ttl) };
+        let settled = self.mutate(Kind::Extend, |numbers| numbers.encode(Command::Extend(extend)));
+        Ok(settled.await?.answer(Extended::from))
+    }
+
+    /// Takes promised units out of a source, all lines or none.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn ship<'a>(
+        &self,
+        reservation: ReservationId,
+        source: impl Into<SourceRef<'a>>,
+        lines: &[CartLine<'_>],
+    ) -> Result<Answer<Shipped>, CallError> {
+        self.ship_as(reservation, source.into(), lines, false).await
+    }
+
+    /// Says that goods *have* left a source, whatever that means for promises; the shortfall is reported.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn ship_forced<'a>(
+        &self,
+        reservation: ReservationId,
+        source: impl Into<SourceRef<'a>>,
+        lines: &[CartLine<'_>],
+    ) -> Result<Answer<Shipped>, CallError> {
+        self.ship_as(reservation, source.into(), lines, true).await
+    }
+
+    async fn ship_as(
+        &self,
+        reservation: ReservationId,
+        source: SourceRef<'_>,
+        lines: &[CartLine<'_>],
+        forced: bool,
+    ) -> Result<Answer<Shipped>, CallError> {
+        let settled = self.mutate(Kind::Ship, |numbers| {
+            let source = numbers.source(source);
+            let lines = numbers.lines(lines);
+            numbers.encode(Command::Ship(Ship { reservation, source, lines: Lines::Slice(&lines), forced }))
+        });
+        Ok(settled.await?.answer(|settled| Shipped::of(reservation, settled)))
+    }
+
+    /// A sale over the counter: reserve, confirm and ship in one step. A TTL or best effort of the cart
+    /// means nothing here.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn sell<'a>(
+        &self,
+        cart: &Cart<'_>,
+        source: impl Into<SourceRef<'a>>,
+    ) -> Result<Answer<Shipped>, CallError> {
+        self.sell_as(cart, source.into(), false).await
+    }
+
+    /// Says that goods *have* been sold over the counter; the shortfall is reported.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn sell_forced<'a>(
+        &self,
+        cart: &Cart<'_>,
+        source: impl Into<SourceRef<'a>>,
+    ) -> Result<Answer<Shipped>, CallError> {
+        self.sell_as(cart, source.into(), true).await
+    }
+
+    async fn sell_as(
+        &self,
+        cart: &Cart<'_>,
+        source: SourceRef<'_>,
+        forced: bool,
+    ) -> Result<Answer<Shipped>, CallError> {
+        let settled = self.mutate(Kind::Sell, |numbers| {
+            let (target, source) = (numbers.target(cart.target), numbers.source(source));
+            let lines = numbers.lines(&cart.lines);
+            let (lines, owner, reference) = (Lines::Slice(&lines), cart.owner, cart.reference);
+            numbers.encode(Command::Sell(Sell { target, source, lines, forced, owner, reference }))
+        });
+        Ok(settled.await?.answer(|settled| Shipped::of(settled.id.into(), settled)))
+    }
+
+    /// Undoes parts of an order, each part by its own kind.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn refund(
+        &self,
+        reservation: ReservationId,
+        parts: &[RefundLine<'_>],
+    ) -> Result<Answer<Done>, CallError> {
+        let settled = self.mutate(Kind::Refund, |numbers| {
+            let parts: Vec<RefundPart> = parts.iter().map(|part| part_of(*part, numbers)).collect();
+            numbers.encode(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Any command, written with dense numbers, with the same retries as the typed calls.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn execute(&self, command: &Command<'_>) -> Result<Settled, CallError> {
+        if *command == Command::Tick {
+            return Err(BadField::new("kind", "is not for clients: time passes by itself").into());
+        }
+        let build = |numbers: &mut Numbers<'_>| {
+            numbers.given_numbers();
+            numbers.encode(command.clone())
+        };
+        self.mutate(command.kind(), build).await
+    }
+}
+
+fn reserve_of<'a>(cart: &Cart<'a>, lines: &'a [Line], numbers: &mut Numbers<'_>) -> Reserve<'a> {
+    Reserve {
+        target: numbers.target(cart.target),
+        lines: Lines::Slice(lines),
+        best_effort: cart.best_effort,
+        ttl_ms: cart.ttl_ms(),
+        owner: cart.owner,
+        reference: cart.reference,
+    }
+}
+
+fn part_of(part: RefundLine<'_>, numbers: &mut Numbers<'_>) -> RefundPart {
+    let (sku, quantity, kind) = match part {
+        RefundLine::Unshipped(sku, quantity) => (sku, quantity, PartKind::Unshipped),
+        RefundLine::Returned(sku, quantity, source) => {
+            (sku, quantity, PartKind::Returned(numbers.source(source)))
+        }
+        RefundLine::WrittenOff(sku, quantity, source) => {
+            (sku, quantity, PartKind::WrittenOff(numbers.source(source)))
+        }
+    };
+    RefundPart { sku: numbers.sku(sku), quantity, kind }
+}

@@ -1,0 +1,347 @@
+//! Names and what they stand for: references by name or dense number, and the cache of numbers, which is
+//! valid for one identity of the log and emptied when a connection meets another.
+
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use stockhold_protocol::command::{SettingScope, Target};
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{
+    BadField, ChannelId, Command, CommandId, Envelope, Line, Quantity, SkuId, SourceId, StockId,
+};
+
+/// Most names that are kept; a cache that is full is emptied.
+const NAMES_MAX: usize = 4_000_000;
+
+/// The log whose dense numbers are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The log's uuid.
+    pub log_uuid: [u8; 16],
+    /// Its epoch.
+    pub epoch: u64,
+}
+
+impl Identity {
+    pub(crate) const fn of(welcome: &Welcome) -> Self {
+        Self { log_uuid: welcome.log_uuid, epoch: welcome.epoch }
+    }
+}
+
+macro_rules! reference {
+    ($(#[$doc:meta])* $name:ident, $id:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name<'a> {
+            /// By its dense number, which is valid within one identity of the log.
+            Id($id),
+            /// By its name.
+            Name(&'a str),
+        }
+
+        impl From<$id> for $name<'_> {
+            fn from(id: $id) -> Self {
+                Self::Id(id)
+            }
+        }
+
+        impl<'a> From<&'a str> for $name<'a> {
+            fn from(name: &'a str) -> Self {
+                Self::Name(name)
+            }
+        }
+
+        impl<'a> From<&'a String> for $name<'a> {
+            fn from(name: &'a String) -> Self {
+                Self::Name(name)
+            }
+        }
+    };
+}
+
+reference!(
+    /// A SKU.
+    SkuRef,
+    SkuId
+);
+reference!(
+    /// A stock.
+    StockRef,
+    StockId
+);
+reference!(
+    /// A source.
+    SourceRef,
+    SourceId
+);
+
+/// Where a cart is sold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TargetRef<'a> {
+    /// A stock.
+    Stock(StockRef<'a>),
+    /// A channel by its dense number.
+    Channel(ChannelId),
+    /// A channel by type and code.
+    ChannelName(&'a str, &'a str),
+}
+
+impl From<Target> for TargetRef<'_> {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Stock(stock) => Self::Stock(StockRef::Id(stock)),
+            Target::Channel(channel) => Self::Channel(channel),
+        }
+    }
+}
+
+/// Where a setting is set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScopeRef<'a> {
+    /// For everything.
+    Global,
+    /// For one SKU in all stocks.
+    Sku(SkuRef<'a>),
+    /// For one SKU in one stock.
+    SkuStock(SkuRef<'a>, StockRef<'a>),
+}
+
+/// What and how much.
+pub type CartLine<'a> = (SkuRef<'a>, Quantity);
+
+/// The numbers of names under one identity.
+#[derive(Debug, Default)]
+struct Known {
+    identity: Option<Identity>,
+    count: usize,
+    skus: HashMap<Box<str>, u32>,
+    stocks: HashMap<Box<str>, u32>,
+    sources: HashMap<Box<str>, u32>,
+    channels: HashMap<Box<str>, HashMap<Box<str>, u32>>,
+}
+
+impl Known {
+    fn insert(&mut self, name: &Name, number: u32) {
+        if self.count >= NAMES_MAX {
+            *self = Self { identity: self.identity, ..Self::default() };
+        }
+        self.count += 1;
+        match name {
+            Name::Sku(sku) => self.skus.insert(sku.as_str().into(), number),
+            Name::Stock(stock) => self.stocks.insert(stock.as_str().into(), number),
+            Name::Source(source) => self.sources.insert(source.as_str().into(), number),
+            Name::Channel(kind, code) => {
+                self.channels.entry(kind.as_str().into()).or_default().insert(code.as_str().into(), number)
+            }
+        };
+    }
+}
+
+/// The cache, shared by all connections of a client.
+#[derive(Debug, Default)]
+pub(crate) struct NameCache(RwLock<Known>);
+
+impl NameCache {
+    /// A connection has met this log. Numbers of another one are worth nothing.
+    pub(crate) fn meet(&self, identity: Identity) {
+        let mut known = self.0.write();
+        if known.identity != Some(identity) {
+            *known = Known { identity: Some(identity), ..Known::default() };
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.0.read().identity
+    }
+
+    /// Keeps numbers that the server has told under `identity`, if that is still the log's.
+    pub(crate) fn learn(&self, identity: Identity, names: &[Name], numbers: &[Option<u32>]) {
+        let mut known = self.0.write();
+        if known.identity == Some(identity) {
+            for (name, number) in names.iter().zip(numbers) {
+                if let Some(number) = number {
+                    known.insert(name, *number);
+                }
+            }
+        }
+    }
+
+    /// How many names are known.
+    pub(crate) fn len(&self) -> usize {
+        self.0.read().count
+    }
+
+    /// Runs `build` with the numbers that are known now.
+    pub(crate) fn with<T>(
+        &self,
+        id: CommandId,
+        fresh: bool,
+        build: impl FnOnce(&mut Numbers<'_>) -> T,
+    ) -> (T, Built) {
+        let known = self.0.read();
+        let mut numbers = Numbers {
+            known: &known,
+            id,
+            fresh,
+            built: Built {
+                record: Vec::new(),
+                missing: Vec::new(),
+                identity: known.identity,
+                by_name: false,
+                by_number: false,
+            },
+        };
+        let result = build(&mut numbers);
+        (result, numbers.built)
+    }
+}
+
+/// What came of one building.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// The record of the command, if one was encoded.
+    pub(crate) record: Vec<u8>,
+    /// Names whose numbers are not known yet.
+    pub(crate) missing: Vec<Name>,
+    /// The identity under which numbers were looked up.
+    pub(crate) identity: Option<Identity>,
+    /// Whether names were used.
+    pub(crate) by_name: bool,
+    /// Whether the caller gave dense numbers.
+    pub(crate) by_number: bool,
+}
+
+/// Turns references into numbers, and notes what is missing.
+#[derive(Debug)]
+pub(crate) struct Numbers<'n> {
+    known: &'n Known,
+    id: CommandId,
+    fresh: bool,
+    built: Built,
+}
+
+impl Numbers<'_> {
+    fn number(&mut self, found: Option<u32>, name: impl FnOnce() -> Name) -> u32 {
+        self.built.by_name = true;
+        found.unwrap_or_else(|| {
+            self.built.missing.push(name());
+            u32::MAX
+        })
+    }
+
+    pub(crate) fn sku(&mut self, sku: SkuRef<'_>) -> SkuId {
+        match sku {
+            SkuRef::Id(id) => {
+                self.built.by_number = true;
+                id
+            }
+            SkuRef::Name(name) => {
+                SkuId(self.number(self.known.skus.get(name).copied(), || Name::Sku(name.to_owned())))
+            }
+        }
+    }
+
+    pub(crate) fn stock(&mut self, stock: StockRef<'_>) -> StockId {
+        match stock {
+            StockRef::Id(id) => {
+                self.built.by_number = true;
+                id
+            }
+            StockRef::Name(name) => {
+                StockId(self.number(self.known.stocks.get(name).copied(), || Name::Stock(name.to_owned())))
+            }
+        }
+    }
+
+    pub(crate) fn source(&mut self, source: SourceRef<'_>) -> SourceId {
+        match source {
+            SourceRef::Id(id) => {
+                self.built.by_number = true;
+                id
+            }
+            SourceRef::Name(name) => {
+                SourceId(self.number(self.known.sources.get(name).copied(), || Name::Source(name.to_owned())))
+            }
+        }
+    }
+
+    pub(crate) fn target(&mut self, target: TargetRef<'_>) -> Target {
+        match target {
+            TargetRef::Stock(stock) => Target::Stock(self.stock(stock)),
+            TargetRef::Channel(channel) => {
+                self.built.by_number = true;
+                Target::Channel(channel)
+            }
+            TargetRef::ChannelName(kind, code) => {
+                let found = self.known.channels.get(kind).and_then(|codes| codes.get(code)).copied();
+                let number = self.number(found, || Name::Channel(kind.to_owned(), code.to_owned()));
+                Target::Channel(ChannelId(number))
+            }
+        }
+    }
+
+    pub(crate) fn scope(&mut self, scope: ScopeRef<'_>) -> SettingScope {
+        match scope {
+            ScopeRef::Global => SettingScope::Global,
+            ScopeRef::Sku(sku) => SettingScope::Sku(self.sku(sku)),
+            ScopeRef::SkuStock(sku, stock) => SettingScope::SkuStock(self.sku(sku), self.stock(stock)),
+        }
+    }
+
+    pub(crate) fn lines(&mut self, lines: &[CartLine<'_>]) -> Vec<Line> {
+        lines.iter().map(|(sku, quantity)| Line::new(self.sku(*sku), *quantity)).collect()
+    }
+
+    /// Notes that the caller's command holds dense numbers of its own.
+    pub(crate) const fn given_numbers(&mut self) {
+        self.built.by_number = true;
+    }
+
+    /// Encodes the command, unless a name is still missing.
+    pub(crate) fn encode(&mut self, command: Command<'_>) -> Result<(), BadField> {
+        if self.built.missing.is_empty() {
+            Envelope { id: self.id, fresh: self.fresh, command }.encode(&mut self.built.record)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Identity = Identity { log_uuid: [1; 16], epoch: 1 };
+    const TWO: Identity = Identity { log_uuid: [1; 16], epoch: 2 };
+
+    #[test]
+    fn another_epoch_empties_the_cache() {
+        // Proves that no number of an old epoch survives, not even one that is learned late.
+        let cache = NameCache::default();
+        let name = Name::Sku("BIKE".to_owned());
+        cache.meet(ONE);
+        cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
+        cache.meet(ONE);
+        assert_eq!(cache.len(), 1);
+        cache.meet(TWO);
+        assert_eq!((cache.len(), cache.identity()), (0, Some(TWO)));
+        cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
+        assert_eq!(cache.len(), 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_nothing_is_encoded() {
+        // Proves that a command with an unknown name never leaves with a placeholder in it.
+        let cache = NameCache::default();
+        cache.meet(ONE);
+        cache.learn(ONE, &[Name::Sku("A".to_owned())], &[Some(5)]);
+        let id = CommandId::from_parts(1, 1);
+        let build = |numbers: &mut Numbers<'_>| {
+            let lines = numbers.lines(&[("A".into(), Quantity::MAX), ("B".into(), Quantity::MAX)]);
+            numbers.encode(Command::Tick).map(|()| lines)
+        };
+        let (lines, built) = cache.with(id, true, build);
+        assert_eq!(lines.unwrap()[0].sku, SkuId(5));
+        assert_eq!(built.missing, [Name::Sku("B".to_owned())]);
+        assert!(built.record.is_empty());
+    }
+}

@@ -1,0 +1,99 @@
+//! What a client may be told: connections, deadlines, limits, and how it tries again. Values only.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A byte stream to a server.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A dial under way.
+pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+
+/// Opens streams to the server: TCP in life, something in memory in a simulation.
+pub type Dialer = Arc<dyn Fn() -> Dialing + Send + Sync>;
+
+/// How a call is tried again, always under the same id, until its deadline.
+///
+/// The pause before try `n` is random between 0 and `first_pause × 2ⁿ`, at most `longest_pause`; what a
+/// busy server asks for is waited for in addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Default: 2 ms.
+    pub first_pause: Duration,
+    /// Default: 500 ms.
+    pub longest_pause: Duration,
+    /// Most tries of one call. Default: 64. Minimum: 1.
+    pub tries_max: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            first_pause: Duration::from_millis(2),
+            longest_pause: Duration::from_millis(500),
+            tries_max: 64,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One try and no more.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { tries_max: 1, ..Self::default() }
+    }
+
+    /// A pause with full jitter after `tries` tries.
+    pub(crate) fn pause(&self, tries: u32) -> Duration {
+        let longest = self.first_pause.saturating_mul(1 << tries.min(20)).min(self.longest_pause);
+        let longest_us = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(fastrand::u64(..=longest_us))
+    }
+}
+
+/// How a client behaves; see [`crate::ClientBuilder`] for what each means.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) client_name: String,
+    pub(crate) connections: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) in_flight_max: u32,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) stall: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            client_name: "stockhold-client".to_owned(),
+            connections: 2,
+            deadline: Duration::from_secs(5),
+            in_flight_max: 8_192,
+            retry: RetryPolicy::default(),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_below_the_longest() {
+        // Proves the bounds of backoff: no pause above its step, none above the longest, jitter in between.
+        let policy = RetryPolicy::default();
+        for tries in 0..64 {
+            let step = policy.first_pause.saturating_mul(1 << tries.min(20)).min(policy.longest_pause);
+            assert!((0..50).all(|_| policy.pause(tries) <= step));
+        }
+        let late: Vec<_> = (0..50).map(|_| policy.pause(30)).collect();
+        assert!(late.iter().any(|pause| *pause != late[0]), "there is no jitter");
+    }
+}

@@ -1,0 +1,198 @@
+//! The calls that change nothing: checks, names, views. All of them may simply be asked again.
+
+use crate::call::Tries;
+use crate::client::Client;
+use crate::error::CallError;
+use crate::job::{Finished, Work};
+use crate::names::{Numbers, SkuRef, StockRef};
+use crate::reply::Availability;
+use stockhold_protocol::limits::FRAME_COUNT_MAX;
+use stockhold_protocol::query::{
+    Answer, ConfigurationView, Name, Query, ReservationView, SkuView, SnapshotView, SourceView, Status,
+    StockView, Validation,
+};
+use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
+
+/// The answers of several checks, read at one op each and not at one instant together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The op as of which the cells were read.
+    pub op: u64,
+    /// In the order asked.
+    pub cells: Vec<Availability>,
+}
+
+/// Most names or checks of one call; a longer list is cut into calls by the caller.
+const MANY_MAX: usize = FRAME_COUNT_MAX;
+
+macro_rules! expect_answer {
+    ($client:expr, $query:expr, $variant:ident) => {
+        match $client.query($query).await? {
+            Answer::$variant(value) => Ok(value),
+            Answer::Failed(why) => Err(CallError::Failed(why)),
+            _ => Err(CallError::other_answer()),
+        }
+    };
+}
+
+impl Client {
+    /// What a stock can still promise of a SKU. An unknown name is not an error here if the numbers are
+    /// given; by name it is [`CallError::UnknownName`].
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn check<'a>(
+        &self,
+        sku: impl Into<SkuRef<'a>>,
+        stock: impl Into<StockRef<'a>>,
+    ) -> Result<Availability, CallError> {
+        let checked = self.check_many(&[(sku.into(), stock.into())]).await?;
+        checked.cells.first().copied().ok_or_else(CallError::other_answer)
+    }
+
+    /// What can still be promised of each (SKU, stock), at most 8,192 of them.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer; [`CallError::Behind`] when the server does not reach the op
+    /// of [`Client::not_before`] in time.
+    pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<Checked, CallError> {
+        if pairs.is_empty() || pairs.len() > MANY_MAX {
+            return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
+        }
+        let mut tries = Tries::new(self.call.deadline);
+        let number = |numbers: &mut Numbers<'_>| -> Vec<(SkuId, StockId)> {
+            pairs.iter().map(|(sku, stock)| (numbers.sku(*sku), numbers.stock(*stock))).collect()
+        };
+        loop {
+            let (numbered, built) = self.shared.names.with(CommandId::NONE, false, number);
+            if !built.missing.is_empty() {
+                self.resolve_missing(built.missing, &mut tries).await?;
+                continue;
+            }
+            let min_op = self.call.min_op;
+            let work = || (Work::Checks { pairs: numbered.clone(), min_op }, built.identity);
+            match self.ask(work, &mut tries).await {
+                Ok(Finished::Cells { op, cells }) => {
+                    let cells = cells.into_iter().map(Availability::from_cell).collect::<Result<_, _>>();
+                    return Ok(Checked { op, cells: cells? });
+                }
+                Ok(Finished::NoCells(outcome)) => return Err(CallError::Behind { op: outcome.op }),
+                // Names are looked up again; the caller's own numbers cannot be.
+                Err(CallError::EpochChanged { .. }) if !built.by_number => {
+                    if tries.pause(&self.shared, 0).await.is_err() {
+                        return Err(tries.not_answered());
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(_) => return Err(CallError::other_answer()),
+            }
+        }
+    }
+
+    /// The dense numbers of names, in their order; `None`: unknown. At most 8,192 names. Known ones are
+    /// remembered for the calls that use them by name.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn resolve(&self, names: &[Name]) -> Result<Vec<Option<u32>>, CallError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        if names.len() > MANY_MAX {
+            return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
+        }
+        self.resolve_now(names.to_vec(), &mut Tries::new(self.call.deadline)).await
+    }
+
+    /// Asks any question.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn query(&self, query: Query) -> Result<Answer, CallError> {
+        let mut tries = Tries::new(self.call.deadline);
+        let finished = self.ask(|| (Work::Query(query.clone()), None), &mut tries).await?;
+        if let Finished::Answer(answer) = finished { Ok(*answer) } else { Err(CallError::other_answer()) }
+    }
+
+    /// How the server is.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn status(&self) -> Result<Status, CallError> {
+        expect_answer!(self, Query::Status, Status)
+    }
+
+    /// One reservation; `None`: unknown or no longer kept.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn reservation(
+        &self,
+        reservation: ReservationId,
+    ) -> Result<Option<ReservationView>, CallError> {
+        expect_answer!(self, Query::Reservation(reservation.0.to_bytes()), Reservation)
+    }
+
+    /// One SKU with its source items and its state in every stock; `None`: unknown.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn sku<'a>(&self, sku: impl Into<SkuRef<'a>>) -> Result<Option<SkuView>, CallError> {
+        let number = match sku.into() {
+            SkuRef::Id(id) => id,
+            SkuRef::Name(name) => match self.resolve(&[Name::Sku(name.to_owned())]).await?.first() {
+                Some(Some(number)) => SkuId(*number),
+                Some(None) | None => return Ok(None),
+            },
+        };
+        expect_answer!(self, Query::Sku(number), Sku)
+    }
+
+    /// SKUs behind `after`, at most `limit` of them (1..=1000).
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn skus(&self, after: Option<SkuId>, limit: u32) -> Result<Vec<SkuView>, CallError> {
+        expect_answer!(self, Query::Skus { after, limit }, Skus)
+    }
+
+    /// Sources behind `after`, at most `limit` of them (1..=1000).
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn sources(&self, after: Option<SourceId>, limit: u32) -> Result<Vec<SourceView>, CallError> {
+        expect_answer!(self, Query::Sources { after, limit }, Sources)
+    }
+
+    /// Stocks with their links and channels behind `after`, at most `limit` of them (1..=1000).
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn stocks(&self, after: Option<StockId>, limit: u32) -> Result<Vec<StockView>, CallError> {
+        expect_answer!(self, Query::Stocks { after, limit }, Stocks)
+    }
+
+    /// The machine's configuration in force.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn configuration(&self) -> Result<ConfigurationView, CallError> {
+        expect_answer!(self, Query::Configuration, Configuration)
+    }
+
+    /// Checks all invariants of the machine; slow on large states, so give it a long deadline.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn validate(&self) -> Result<Validation, CallError> {
+        expect_answer!(self, Query::Validate, Validation)
+    }
+
+    /// Writes a snapshot now; answered when it is verified on disk, so give it a long deadline.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn snapshot(&self) -> Result<SnapshotView, CallError> {
+        expect_answer!(self, Query::Snapshot, Snapshot)
+    }
+}

@@ -1,0 +1,231 @@
+//! One connection at work for many calls: queued jobs become frames, replies find the calls that wait.
+//!
+//! No task, no reconnect, no retry here: the carrier drives a session and ends it.
+
+use crate::connection::PipelinedConnection;
+use crate::error::{ConnectionError, SubmitError};
+use crate::job::{Failed, Finished, Job, Responder, Work, respond};
+use crate::names::Identity;
+use crate::options::Stream;
+use crate::reply::{Outcomes, Reply};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// The calls that wait for one request.
+#[derive(Debug)]
+enum Slot {
+    /// One call for each command of the frame, until it is answered.
+    Records(Vec<Option<Responder>>),
+    Batch {
+        outcomes: Outcomes,
+        responder: Responder,
+    },
+    One(Responder),
+    Empty,
+}
+
+/// See the module.
+pub(crate) struct Session {
+    pub(crate) connection: PipelinedConnection<Box<dyn Stream>>,
+    pub(crate) identity: Identity,
+    slots: VecDeque<Slot>,
+    /// The request number of the front of `slots`.
+    first_request: u64,
+    /// The records of the frame that is being built; kept for its memory.
+    records: Vec<u8>,
+}
+
+impl Session {
+    pub(crate) fn new(connection: PipelinedConnection<Box<dyn Stream>>) -> Self {
+        let identity = Identity::of(connection.welcome());
+        Self { connection, identity, slots: VecDeque::new(), first_request: 1, records: Vec::new() }
+    }
+
+    pub(crate) const fn in_flight(&self) -> u32 {
+        self.connection.in_flight()
+    }
+
+    /// Sends from `waiting` what the connection takes now: neighbouring commands share a frame.
+    pub(crate) fn submit(&mut self, waiting: &mut VecDeque<Job>, now: Instant) {
+        while let Some(job) = waiting.pop_front() {
+            if self.connection.is_stopping() {
+                job.fail(Failed::NotSent(Arc::new(ConnectionError::Closed)));
+            } else if self.is_of_other_epoch(&job) {
+                job.fail(Failed::EpochChanged);
+            } else if job.deadline <= now {
+                job.fail(Failed::Expired);
+            } else if job.responder.is_closed() {
+                // The caller has given up: nobody would hear the answer.
+            } else if let Some(job) = self.submit_one(job, waiting, now) {
+                waiting.push_front(job);
+                return;
+            }
+        }
+    }
+
+    fn is_of_other_epoch(&self, job: &Job) -> bool {
+        job.identity.is_some_and(|identity| identity != self.identity)
+    }
+
+    /// Sends one job, or gives it back because the connection has no room now.
+    fn submit_one(&mut self, job: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
+        let deadline_ms = job.deadline_ms(now);
+        let pipeline = self.connection.pipeline();
+        let result = match &job.work {
+            Work::Record(_) => return self.submit_records(job, waiting, now),
+            Work::Batch(batch) => pipeline.submit_records(batch.bytes(), batch.len(), deadline_ms),
+            Work::Checks { pairs, min_op } => pipeline.submit_checks(pairs, *min_op, deadline_ms),
+            Work::Resolve(names) => pipeline.submit_resolve(names),
+            Work::Query(query) => pipeline.submit_query(query),
+        };
+        match result {
+            Ok(_) => {
+                self.slots.push_back(if let Work::Batch(batch) = &job.work {
+                    let mut outcomes = Outcomes::new();
+                    outcomes.reset(batch.len());
+                    Slot::Batch { outcomes, responder: job.responder }
+                } else {
+                    Slot::One(job.responder)
+                });
+            }
+            Err(SubmitError::InFlight { in_flight, .. }) if in_flight > 0 => return Some(job),
+            Err(SubmitError::Goodbye) => job.fail(Failed::NotSent(Arc::new(ConnectionError::Closed))),
+            Err(SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge) => {
+                job.fail(Failed::TooLarge);
+            }
+        }
+        None
+    }
+
+    /// Builds one frame of this command and those that wait right behind it.
+    fn submit_records(&mut self, first: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
+        let limits = self.connection.pipeline().limits();
+        let room = self.connection.room().min(limits.frame_count_max).min(u32::from(u16::MAX));
+        if room == 0 {
+            return Some(first);
+        }
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(limits.frame_body_bytes_max).unwrap_or(usize::MAX);
+        self.records.clear();
+        let mut responders = Vec::new();
+        let mut deadline_ms = 0;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            // The longest deadline of the frame: a command logged after its own is answered all the same.
+            deadline_ms = deadline_ms.max(job.deadline_ms(now));
+            if let Work::Record(record) = &job.work {
+                self.records.extend_from_slice(record);
+            }
+            responders.push(Some(job.responder));
+            let identity = self.identity;
+            let left = bytes_max.saturating_sub(self.records.len());
+            next = waiting.pop_front_if(|job| {
+                let fits = matches!(&job.work, Work::Record(record) if record.len() <= left);
+                let same = job.identity.is_none_or(|other| other == identity);
+                fits && same && responders.len() < room && !job.responder.is_closed()
+            });
+        }
+        let count = u16::try_from(responders.len()).unwrap_or(u16::MAX);
+        let sent = self.connection.pipeline().submit_records(&self.records, count, deadline_ms);
+        if sent.is_ok() {
+            self.slots.push_back(Slot::Records(responders));
+        } else {
+            // Only a record that is too long for this server's frames gets here.
+            for responder in responders.into_iter().flatten() {
+                respond(responder, Err(Failed::TooLarge));
+            }
+        }
+        None
+    }
+
+    /// Hands every whole reply to the call that waits for it.
+    pub(crate) fn take_replies(&mut self) -> Result<(), ConnectionError> {
+        while let Some(reply) = self.connection.next_reply()? {
+            let request = match &reply {
+                Reply::Goodbye => continue,
+                Reply::Outcomes(frame) => frame.request,
+                Reply::Cells(frame) => frame.request,
+                Reply::Resolved { request, .. } | Reply::Answer { request, .. } => *request,
+            };
+            let at = request.checked_sub(self.first_request).and_then(|at| usize::try_from(at).ok());
+            let slot =
+                at.and_then(|at| self.slots.get_mut(at)).ok_or(ConnectionError::UnexpectedAnswer(request))?;
+            answer(slot, &reply, self.identity)?;
+            while self.slots.front().is_some_and(|slot| matches!(slot, Slot::Empty)) {
+                self.slots.pop_front();
+                self.first_request += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is gone: what was sent has an unknown outcome.
+    pub(crate) fn lose(&mut self, error: &Arc<ConnectionError>) {
+        for slot in self.slots.drain(..) {
+            let lost = || Err(Failed::Lost(Arc::clone(error)));
+            match slot {
+                Slot::Records(responders) => {
+                    responders.into_iter().flatten().for_each(|responder| respond(responder, lost()));
+                }
+                Slot::Batch { responder, .. } | Slot::One(responder) => respond(responder, lost()),
+                Slot::Empty => {}
+            }
+        }
+    }
+}
+
+fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: Identity) -> Result<(), ConnectionError> {
+    match reply {
+        Reply::Goodbye => Ok(()),
+        Reply::Outcomes(frame) => match slot {
+            Slot::Records(responders) => {
+                for entry in frame.iter() {
+                    let (index, outcome) = entry?;
+                    let responder = responders.get_mut(usize::from(index)).and_then(Option::take);
+                    let responder = responder.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
+                    respond(responder, Ok(Finished::Outcome(outcome)));
+                }
+                if frame.is_last {
+                    *slot = Slot::Empty;
+                }
+                Ok(())
+            }
+            Slot::Batch { outcomes, .. } => {
+                outcomes.take(frame)?;
+                if frame.is_last {
+                    finish(slot, Finished::Batch);
+                }
+                Ok(())
+            }
+            Slot::One(_) => {
+                let first = frame.iter().next().transpose()?;
+                let (_, outcome) = first.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
+                finish(slot, |_| Finished::NoCells(outcome));
+                Ok(())
+            }
+            Slot::Empty => Err(ConnectionError::UnexpectedAnswer(frame.request)),
+        },
+        Reply::Cells(frame) => {
+            finish(slot, |_| Finished::Cells { op: frame.op, cells: frame.raw().collect() });
+            Ok(())
+        }
+        Reply::Resolved { numbers, .. } => {
+            finish(slot, |_| Finished::Numbers { identity, numbers: numbers.clone() });
+            Ok(())
+        }
+        Reply::Answer { answer, .. } => {
+            finish(slot, |_| Finished::Answer(answer.clone()));
+            Ok(())
+        }
+    }
+}
+
+/// Answers the one call of a slot and empties it.
+fn finish(slot: &mut Slot, finished: impl FnOnce(Outcomes) -> Finished) {
+    match std::mem::replace(slot, Slot::Empty) {
+        Slot::Batch { outcomes, responder } => respond(responder, Ok(finished(outcomes))),
+        Slot::One(responder) => respond(responder, Ok(finished(Outcomes::new()))),
+        Slot::Records(_) | Slot::Empty => {}
+    }
+}
