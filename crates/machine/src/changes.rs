@@ -150,7 +150,9 @@ impl State {
     pub(crate) fn quota_left(&self, at: crate::state::At) -> i64 {
         match self.position(at) {
             Some(row) if row.quota_limit >= 0 => {
-                let held = self.clusters.get(at.cluster).place(at.index).quota_held;
+                let place = self.clusters.get(at.cluster).place(at.index);
+                let (_, ended) = place.ended_at(self.now_s());
+                let held = place.quota_held.saturating_sub(ended);
                 row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
             }
             Some(_) | None => i64::MAX,

@@ -6,6 +6,7 @@
 use crate::settings::Effective;
 use crate::sharing::{Group, Pool};
 use crate::table::NO_SLOT;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The second that no hold has: nothing is due.
@@ -64,6 +65,13 @@ impl Place {
         self.held.keys().copied().collect()
     }
 
+    /// Units, and quota units, of holds that have ended at `now_s` and still stand in their buckets.
+    pub(crate) fn ended_at(&self, now_s: u32) -> (i64, i64) {
+        self.held.range(..=now_s).fold((0, 0), |(units, quota), (_, held)| {
+            (units.saturating_add(held.units), quota.saturating_add(held.quota))
+        })
+    }
+
     fn first_deadline(&self) -> u32 {
         self.held.first_key_value().map_or(NEVER, |(deadline, _)| *deadline)
     }
@@ -114,6 +122,18 @@ impl Cluster {
         }
         self.next_deadline = next;
         true
+    }
+
+    /// The pool as of `now_s` for a reader, who cannot settle: without the holds that have ended.
+    pub(crate) fn pool_at(&self, group: &Group, now_s: u32) -> Cow<'_, Pool> {
+        let mut pool = Cow::Borrowed(&self.pool);
+        if self.next_deadline <= now_s {
+            for (index, place) in (0_u32..).zip(&self.places) {
+                let (units, _) = place.ended_at(now_s);
+                pool.to_mut().add_promise(group, index, 0_i64.saturating_sub(units));
+            }
+        }
+        pool
     }
 
     /// Counts a held line; true if its deadline is new here and must be watched.

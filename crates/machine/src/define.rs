@@ -44,8 +44,9 @@ impl Machine {
         if let Some(source) = known
             && was_enabled != Some(definition.enabled)
         {
-            self.state.switch_source(source, definition.clone());
-            return Ok(Answer::ok(source));
+            let shortfall = self.state.switch_source(source, definition.clone());
+            let shortfall = Quantity::from_raw(shortfall).unwrap_or(Quantity::MAX);
+            return Ok(Answer::ok(source).with(Detail::Shortfall(shortfall)));
         }
         let number = self.state.catalog.set_source(known, definition.clone());
         if known.is_none() {
@@ -256,13 +257,14 @@ impl State {
         self.catalog.layout_with(self.catalog.links.keys(), mode_of(self.core.configuration.sharing))
     }
 
-    /// Changes a source whose enabled flag changes: all its items come or go.
-    fn switch_source(&mut self, source: u32, definition: SourceDefinition) {
+    /// Changes a source whose enabled flag changes: all its items come or go. Answers the shortfall of its
+    /// SKUs afterwards.
+    fn switch_source(&mut self, source: u32, definition: SourceDefinition) -> i64 {
         let rows: Vec<_> =
             self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
         let before: Vec<_> = rows.iter().map(|item| self.supply_of(item)).collect();
         self.catalog.set_source(Some(source), definition);
-        let Some(seat) = self.seat_of_source(source) else { return };
+        let Some(seat) = self.seat_of_source(source) else { return 0 };
         for (item, before) in rows.iter().zip(before) {
             let after = self.supply_of(item);
             let number = self.cluster_or_new(item.sku, seat.group);
@@ -271,6 +273,7 @@ impl State {
             pool.change_supply(group, seat.index, Some(before), Some(after));
             self.mark_changed(number);
         }
+        rows.iter().fold(0, |sum: i64, item| sum.saturating_add(self.shortfall_of(item.sku)))
     }
 
     pub(crate) fn refresh_settings_of_sku(&mut self, sku: u32) {

@@ -1,4 +1,4 @@
-//! Goods that move: ship, refund, count, adjust, transfer, and the guard that keeps a movement from
+//! Goods that move: ship, count, adjust, transfer, and the guard that keeps a movement from
 //! breaking a promise.
 //!
 //! Counts and adjustments are facts: accepted, their shortfall reported. Shipments and transfers are
@@ -8,7 +8,7 @@ use crate::machine::{Answer, Decision, Machine, Refusal};
 use crate::record::{ItemRow, LineState, Record, Stage};
 use crate::sharing::{Allowance, Change, Supply};
 use crate::state::{At, State};
-use stockhold_protocol::command::{Adjust, Count, PartKind, Refund, Ship, SkuKind, Transfer};
+use stockhold_protocol::command::{Adjust, Count, Ship, SkuKind, Transfer};
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Deadline, Detail, Quantity, SkuId, SourceId};
 
@@ -135,123 +135,6 @@ impl Machine {
         result.map(|_| quantity(shortfall))
     }
 
-    pub(crate) fn refund(&mut self, refund: &Refund<'_>) -> Decision {
-        let slot = self.state.reservation(refund.reservation.0)?;
-        let row = *self.state.reservations.get(slot);
-        let is_closed = match row.stage {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.core.time) => {
-                return Err(Refusal::new(Code::Expired));
-            }
-            Stage::Held => return Err(Refusal::new(Code::NotConfirmed)),
-            Stage::Confirmed => false,
-            Stage::Released | Stage::Shipped | Stage::Replaced => true,
-        };
-        let mut lines = std::mem::take(&mut self.line_states);
-        self.state.lines_of(slot, &mut lines);
-        let checked = self.check_refund(refund, &lines, row.stock, is_closed);
-        self.line_states = lines;
-        checked?;
-        self.execute_refund(slot, refund, is_closed);
-        Ok(Answer::ok(0))
-    }
-
-    fn check_refund(
-        &mut self,
-        refund: &Refund<'_>,
-        lines: &[LineState],
-        stock: u32,
-        is_closed: bool,
-    ) -> Result<(), Refusal> {
-        let mut after = lines.to_vec();
-        for (index, part) in refund.parts.iter().enumerate() {
-            let units = part.quantity.raw();
-            let Some(line) = after.iter_mut().find(|line| line.sku == part.sku.0) else {
-                return Err(Refusal::of_line(Code::NotInReservation, index));
-            };
-            match part.kind {
-                PartKind::Unshipped | PartKind::WrittenOff(_) if is_closed => {
-                    return Err(Refusal::of_line(Code::AlreadyClosed, index));
-                }
-                PartKind::Unshipped | PartKind::WrittenOff(_) if units > line.open => {
-                    return Err(Refusal::of_line(Code::MoreThanOpen, index));
-                }
-                PartKind::Returned(_) if units > line.shipped.saturating_sub(line.returned) => {
-                    return Err(Refusal::of_line(Code::MoreThanShipped, index));
-                }
-                PartKind::Unshipped | PartKind::WrittenOff(_) => line.open = line.open.saturating_sub(units),
-                PartKind::Returned(source) => {
-                    line.returned = line.returned.saturating_add(units);
-                    if line.counts {
-                        self.state.check_arrival(line.sku, source.0, units, index)?;
-                    }
-                }
-            }
-        }
-        self.check_write_offs(refund, lines, stock)
-    }
-
-    /// Write-offs leave sources: their sum per SKU and source must be there and be missed by nobody.
-    fn check_write_offs(
-        &mut self,
-        refund: &Refund<'_>,
-        lines: &[LineState],
-        stock: u32,
-    ) -> Result<(), Refusal> {
-        let mut sums: std::collections::BTreeMap<(u32, u32), (usize, i64)> =
-            std::collections::BTreeMap::new();
-        for (index, part) in refund.parts.iter().enumerate() {
-            let counts = lines.iter().any(|line| line.sku == part.sku.0 && line.counts);
-            if let PartKind::WrittenOff(source) = part.kind
-                && counts
-            {
-                let sum = sums.entry((part.sku.0, source.0)).or_insert((index, 0));
-                sum.1 = sum.1.saturating_add(part.quantity.raw());
-            }
-        }
-        for ((sku, source), (index, units)) in sums {
-            if self.state.catalog.source(source).is_none() {
-                return Err(Refusal::of_line(Code::UnknownName, index));
-            }
-            let at = self.state.place_of_line(sku, stock);
-            let departure = Departure { sku, source, units, promise: Some((at, units)) };
-            self.state.check_departure(departure, stock, index, false)?;
-        }
-        Ok(())
-    }
-
-    fn execute_refund(&mut self, slot: u32, refund: &Refund<'_>, is_closed: bool) {
-        self.state.uncount(slot);
-        let row = *self.state.reservations.get(slot);
-        let mut lines = std::mem::take(&mut self.line_states);
-        for part in refund.parts.iter() {
-            let units = part.quantity.raw();
-            let Some(line) = lines.iter_mut().find(|line| line.sku == part.sku.0) else { continue };
-            match part.kind {
-                PartKind::Unshipped => self.state.give_back(line, row.stock, Stage::Confirmed, 0, units),
-                PartKind::WrittenOff(source) => {
-                    let at = self.state.place_of_line(line.sku, row.stock);
-                    self.state.end_promise(line, at, Stage::Confirmed, 0, units, 0);
-                    if line.counts {
-                        self.state.take_from_item(line.sku, source.0, units);
-                    }
-                }
-                PartKind::Returned(source) => {
-                    line.returned = line.returned.saturating_add(units);
-                    if line.counts {
-                        self.state.add_to_item(line.sku, source.0, units);
-                    }
-                }
-            }
-        }
-        self.state.set_lines(slot, &lines);
-        if !is_closed && lines.iter().all(|line| line.open == 0) {
-            let shipped = lines.iter().any(|line| line.shipped > 0);
-            self.state.close(slot, if shipped { Stage::Shipped } else { Stage::Released });
-        }
-        self.line_states = lines;
-        self.state.count(slot);
-    }
-
     pub(crate) fn count(&mut self, count: &Count) -> Decision {
         self.state.check_item_names(count.sku, count.source)?;
         let on_hand = count.quantity.raw();
@@ -326,6 +209,13 @@ impl State {
         Supply { on_hand: item.on_hand, counts: item.in_stock && is_enabled }
     }
 
+    /// What a source brings of a SKU; the item that would be made where there is none yet.
+    pub(crate) fn supply_at(&self, sku: u32, source: u32) -> Supply {
+        let made = ItemRow { sku, source, on_hand: 0, version: 0, in_stock: true };
+        let item = self.item(sku, source).map_or(made, |slot| *self.items.get(slot));
+        self.supply_of(&item)
+    }
+
     fn tell_pool(&mut self, item: &ItemRow, before: Option<Supply>, after: Option<Supply>) {
         let Some(seat) = self.seat_of_source(item.source) else { return };
         let number = self.cluster_or_new(item.sku, seat.group);
@@ -368,7 +258,13 @@ impl State {
     }
 
     /// Whether goods may come to a source.
-    fn check_arrival(&self, sku: u32, source: u32, units: i64, index: usize) -> Result<(), Refusal> {
+    pub(crate) fn check_arrival(
+        &self,
+        sku: u32,
+        source: u32,
+        units: i64,
+        index: usize,
+    ) -> Result<(), Refusal> {
         if self.catalog.source(source).is_none() {
             return Err(Refusal::of_line(Code::UnknownName, index));
         }
@@ -478,17 +374,10 @@ impl State {
         let after = Supply { on_hand: before.on_hand.saturating_sub(units), ..before };
         trial.change_supply(group, seat.index, Some(before), Some(after));
         if let Some(other) = self.seat_of_source(transfer.to.0).filter(|other| other.group == seat.group) {
-            let held = self.item(sku, transfer.to.0).map(|slot| *self.items.get(slot));
-            let row = held.unwrap_or(ItemRow {
-                source: transfer.to.0,
-                on_hand: 0,
-                version: 0,
-                in_stock: true,
-                ..item
-            });
-            let there = self.supply_of(&row);
+            let there = self.supply_at(sku, transfer.to.0);
+            let known = self.item(sku, transfer.to.0).map(|_| there);
             let more = Supply { on_hand: there.on_hand.saturating_add(units), ..there };
-            trial.change_supply(group, other.index, held.map(|_| there), Some(more));
+            trial.change_supply(group, other.index, known, Some(more));
         }
         let none = |_: u32| Allowance::Units(0);
         let allowed = |index: u32| cluster.place(index).settings.allowance();
@@ -506,12 +395,13 @@ impl State {
         self.shortfall_seen(sku)
     }
 
-    /// As [`State::shortfall_of`], by what is settled.
+    /// As [`State::shortfall_of`], for a reader.
     pub(crate) fn shortfall_seen(&self, sku: u32) -> i64 {
         self.shelves.get(sku).clusters.iter().fold(0, |sum: i64, (group, number)| {
             let cluster = self.clusters.get(*number);
             let allowed = |index: u32| cluster.place(index).settings.allowance();
-            sum.saturating_add(cluster.pool.shortfall(self.catalog.layout.group(*group), allowed))
+            let group = self.catalog.layout.group(*group);
+            sum.saturating_add(cluster.pool_at(group, self.now_s()).shortfall(group, allowed))
         })
     }
 

@@ -159,7 +159,7 @@ impl Machine {
                 "are more than lines_max of the configuration",
             )));
         }
-        if u64::from(self.state.reservations.len()) >= configuration.reservations_max {
+        if self.state.known >= configuration.reservations_max {
             return Err(Refusal { code: Code::Busy, value: 1_000, detail: Detail::None });
         }
         Ok(())
@@ -296,6 +296,7 @@ impl Machine {
                     self.state.change_position(line.at, |row| {
                         row.quota_taken = row.quota_taken.saturating_add(units);
                     });
+                    self.state.mark_changed(line.at.cluster);
                 }
             }
             lines.push(LineState {
@@ -466,6 +467,7 @@ impl State {
         let slot = self.reservations.insert(row);
         let reservations = &self.reservations;
         self.reservation_index.insert(id.hash64(), slot, |slot| reservations.get(slot).id().hash64());
+        self.known = self.known.saturating_add(1);
         self.count(slot);
     }
 

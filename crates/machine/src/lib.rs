@@ -7,7 +7,7 @@
 //! Rooms, in reading order: [`config`] (limits that are state), `record` (the records and their bytes),
 //! `catalog`, `settings`, [`sharing`] (the one rule against overselling), `cluster` (a SKU in a group of
 //! stocks), `state` (records, what is derived, and how records change), `machine` (one command after the
-//! other), then the commands: `grant`, `lifecycle`, `goods`, `define`; and what is told: [`changes`],
+//! other), then the commands: `grant`, `lifecycle`, `goods`, `refund`, `define`; and what is told: [`changes`],
 //! `view`, `validate`, `stats`, [`snapshot`] and [`load`].
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ mod lifecycle;
 pub mod load;
 mod machine;
 mod record;
+mod refund;
 mod settings;
 pub mod sharing;
 pub mod snapshot;

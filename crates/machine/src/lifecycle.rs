@@ -115,7 +115,7 @@ impl Machine {
         let erase_at_s = self.state.erase_at(deadline.timestamp());
         let row = self.state.reservations.get_mut(slot);
         row.deadline_s = deadline.0;
-        row.erase_at_s = erase_at_s;
+        row.erase_at_s = row.erase_at_s.max(erase_at_s);
         self.state.count(slot);
     }
 
@@ -238,13 +238,13 @@ impl State {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         let settings = &cluster.place(at.index).settings;
+        let stays_in_range = cluster.pool.promised(group, at.index).saturating_add(line.open) <= QUANTITY_MAX;
         if !settings.manage_stock {
-            return true;
+            return stays_in_range;
         }
         let left = cluster.pool.left(group, at.index);
         let formula =
             if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
-        let stays_in_range = cluster.pool.promised(group, at.index).saturating_add(line.open) <= QUANTITY_MAX;
         let is_in_stock = cluster.pool.any_in_stock(group, at.index);
         is_in_stock && stays_in_range && line.open <= formula.min(self.quota_left(at))
     }
@@ -253,15 +253,15 @@ impl State {
         let row = self.reservations.get_mut(slot);
         row.stage = Stage::Confirmed;
         row.deadline_s = 0;
-        row.erase_at_s = 0;
         self.count(slot);
     }
 
-    /// Marks an uncounted reservation as closed; its record is kept for the configured window.
+    /// Marks an uncounted reservation as closed; its record is kept for the configured window, and no shorter
+    /// than it would have been as a hold.
     pub(crate) fn close(&mut self, slot: u32, stage: Stage) {
         let erase_at_s = self.erase_at(self.core.time);
         let row = self.reservations.get_mut(slot);
         row.stage = stage;
-        row.erase_at_s = erase_at_s;
+        row.erase_at_s = row.erase_at_s.max(erase_at_s);
     }
 }

@@ -293,6 +293,7 @@ impl State {
         for slot in slots {
             self.derive_hold(slot, &mut lines)?;
             self.count(slot);
+            self.known = self.known.saturating_add(1);
         }
         self.changed_clusters.clear();
         for cluster in self.clusters.iter_mut() {

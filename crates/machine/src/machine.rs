@@ -19,6 +19,9 @@ use stockhold_protocol::{Code, CommandId, Detail, Line, Outcome, SkuId, StockId,
 
 /// Side bytes that must fit before a command is executed: more than any recorded detail needs.
 const SIDE_RESERVE: usize = 8 * 1024;
+/// The latest time of an op: one second before the last one that a deadline can express, so that a record's
+/// end always lies ahead of the op that sets it.
+const TIME_MAX: Timestamp = Timestamp(Timestamp::MAX.0 - 1_000);
 /// What a client that met full outcome memory is asked to wait, in milliseconds.
 const BUSY_RETRY_MS: u32 = 1_000;
 
@@ -210,7 +213,8 @@ impl Machine {
         match self.state.find(sku.0, stock.0) {
             Some(at) => {
                 let cluster = self.state.clusters.get(at.cluster);
-                let left = cluster.pool.left(self.state.catalog.layout.group(cluster.group), at.index);
+                let group = self.state.catalog.layout.group(cluster.group);
+                let left = cluster.pool_at(group, self.state.now_s()).left(group, at.index);
                 self.state.cell_value(at.cluster, at.index, left)
             }
             None => stockhold_protocol::query::CELL_NOT_ASSIGNED,
@@ -218,7 +222,7 @@ impl Machine {
     }
 
     fn next_op(&mut self, proposed: Timestamp) -> u64 {
-        let time = self.state.core.time.max(proposed).min(Timestamp::MAX);
+        let time = self.state.core.time.max(proposed).min(TIME_MAX);
         self.state.core.op = self.state.core.op.saturating_add(1);
         self.state.pass_time(time);
         self.state.raise_horizon();

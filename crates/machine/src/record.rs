@@ -457,7 +457,8 @@ pub(crate) struct ReservationRow {
     pub(crate) stock: u32,
     /// 0 = none.
     pub(crate) deadline_s: u32,
-    /// When the record stops being known; 0 = not decided.
+    /// When the record stops being known, once it is no order with open units; it never moves to an earlier
+    /// second, because the entry of the erase list that waits for it does not either. 0 = not decided.
     pub(crate) erase_at_s: u32,
     sku: u32,
     flags: u32,
@@ -527,6 +528,11 @@ impl ReservationRow {
             partial: self.lines & PARTIAL != 0,
             best_effort: self.lines & BEST_EFFORT != 0,
         }
+    }
+
+    /// When the record stops being known; 0 = it does not yet, because its units are an order's.
+    pub(crate) fn ends_at_s(&self) -> u32 {
+        if self.stage == Stage::Confirmed { 0 } else { self.erase_at_s }
     }
 
     pub(crate) const fn first_line(&self) -> LineState {

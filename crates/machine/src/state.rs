@@ -92,6 +92,9 @@ pub(crate) struct State {
     pub(crate) holds_due: DueList,
     /// Reservations by the second in which their record stops being known.
     pub(crate) erase_due: DueList,
+    /// Reservations whose record is known; those that wait for being erased are not among them, because how
+    /// many wait depends on the sweeps and no decision may.
+    pub(crate) known: u64,
     pub(crate) changed_clusters: Vec<u32>,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
@@ -135,6 +138,7 @@ impl State {
             clusters: Chunked::new(),
             holds_due: DueList::new(),
             erase_due: DueList::new(),
+            known: 0,
             changed_clusters: Vec::new(),
             changes: Changes::default(),
             scratch: Vec::new(),
@@ -150,8 +154,9 @@ impl State {
     /// a bounded number of them is erased.
     pub(crate) fn pass_time(&mut self, time: Timestamp) {
         self.core.time = time;
-        let gone = self.erase_due.hash_due(time.second());
+        let (gone, records) = self.erase_due.take_hashes(time.second());
         self.digest.sub(gone);
+        self.known = self.known.saturating_sub(records);
         self.refresh_due_clusters(CLUSTERS_PER_OP);
         self.erase_due_records(ERASED_PER_OP);
     }
@@ -183,7 +188,7 @@ impl State {
         for slot in due.drain(..) {
             let row = self.reservations.get_mut(slot);
             row.listed = false;
-            let erase_at_s = row.erase_at_s;
+            let erase_at_s = row.ends_at_s();
             if erase_at_s > now_s {
                 row.listed = true;
                 self.erase_due.push(erase_at_s, slot);
@@ -308,7 +313,7 @@ impl State {
     /// The slot of a reservation whose record is still known.
     pub(crate) fn find_reservation(&self, id: stockhold_protocol::CommandId) -> Option<u32> {
         let slot = self.reservation_index.find(id.hash64(), |slot| self.reservations.get(slot).id() == id)?;
-        let erase_at_s = self.reservations.get(slot).erase_at_s;
+        let erase_at_s = self.reservations.get(slot).ends_at_s();
         (erase_at_s == 0 || erase_at_s > self.now_s()).then_some(slot)
     }
 
@@ -332,7 +337,7 @@ impl State {
     pub(crate) fn uncount(&mut self, slot: u32) {
         let hash = self.reservation_hash(slot);
         self.digest.sub(hash);
-        let erase_at_s = self.reservations.get(slot).erase_at_s;
+        let erase_at_s = self.reservations.get(slot).ends_at_s();
         if erase_at_s != 0 {
             self.erase_due.sub_hash(erase_at_s, hash);
         }
@@ -343,7 +348,7 @@ impl State {
         let hash = self.reservation_hash(slot);
         self.digest.add(hash);
         let row = self.reservations.get(slot);
-        let (erase_at_s, listed) = (row.erase_at_s, row.listed);
+        let (erase_at_s, listed) = (row.ends_at_s(), row.listed);
         if erase_at_s != 0 {
             self.erase_due.add_hash(erase_at_s, hash);
             if !listed {

@@ -63,7 +63,7 @@ impl Machine {
         let sum = |parts: &[usize]| parts.iter().fold(0_u64, |sum, bytes| sum.saturating_add(wide(*bytes)));
         let catalog = &state.catalog;
         Stats {
-            reservations: u64::from(state.reservations.len()),
+            reservations: state.known,
             reservations_max: state.core.configuration.reservations_max,
             outcomes: state.outcomes.entries(),
             outcome_bytes: state.outcomes.bytes_counted(),

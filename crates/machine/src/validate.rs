@@ -129,7 +129,7 @@ impl State {
         self.items.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.positions.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         for (_, row) in self.reservations.iter() {
-            if row.erase_at_s != 0 && row.erase_at_s <= self.now_s() {
+            if row.ends_at_s() != 0 && row.ends_at_s() <= self.now_s() {
                 continue;
             }
             add(row.hash(&mut bytes));

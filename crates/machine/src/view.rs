@@ -140,6 +140,7 @@ impl State {
     fn position_views(&self, cluster: u32, into: &mut Vec<PositionView>) {
         let one = self.clusters.get(cluster);
         let group = self.catalog.layout.group(one.group);
+        let pool = one.pool_at(group, self.now_s());
         for (index, stock) in (0_u32..).zip(group.stocks()) {
             let place = one.place(index);
             if !one.pool.is_assigned(group, index) && place.is_blank() {
@@ -148,12 +149,14 @@ impl State {
             let at = At { cluster, index };
             let row = self.position(at);
             let quota = row.filter(|row| row.quota_limit != NO_QUOTA);
-            let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(place.quota_held));
+            let (ended, quota_ended) = place.ended_at(self.now_s());
+            let quota_held = place.quota_held.saturating_sub(quota_ended);
+            let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(quota_held));
             into.push(PositionView {
                 stock: StockId(*stock),
                 confirmed: quantity(row.map_or(0, |row| row.confirmed)),
-                held: quantity(place.units_held),
-                salable: self.cell_value(cluster, index, one.pool.left(group, index)),
+                held: quantity(place.units_held.saturating_sub(ended)),
+                salable: self.cell_value(cluster, index, pool.left(group, index)),
                 settings: place.settings.view(),
                 quota_limit: quota.map(|row| quantity(row.quota_limit)),
                 quota_taken: quantity(taken),

@@ -216,12 +216,19 @@ impl DueList {
     /// The sum of the hashes of all seconds up to `now`, which leave the list: afterwards these records count
     /// no more and must not be subtracted again.
     pub fn hash_due(&mut self, now: u32) -> u64 {
-        let mut total: u64 = 0;
+        self.take_hashes(now).0
+    }
+
+    /// As [`hash_due`](Self::hash_due), and of how many records it is the sum.
+    pub fn take_hashes(&mut self, now: u32) -> (u64, u64) {
+        let (mut total, mut count): (u64, u64) = (0, 0);
         while let Some(second) = self.sums.first().filter(|&second| second <= now) {
-            total = total.wrapping_add(self.sums.remove(second).map_or(0, |entry| entry.sum));
+            let Some(entry) = self.sums.remove(second) else { break };
+            total = total.wrapping_add(entry.sum);
+            count += u64::from(entry.count);
         }
         self.summed_through = self.summed_through.max(Some(now));
-        total
+        (total, count)
     }
 
     fn assert_counts(&self, second: u32) {
