@@ -1,0 +1,152 @@
+//! Rules of the house that no lint knows: sizes, names, edges between rooms, things that must not be left behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest source file in lines; tests may be longer.
+const LINES_MAX: usize = 500;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(under: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![root().join(under)];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            if path.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
+                left.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no source under {under}: the tree has moved and this test sees nothing");
+    found
+}
+
+fn sources() -> Vec<(String, String)> {
+    let folders = ["src", "crates", "loadtest", "benches", "tests"];
+    let files = folders.iter().flat_map(|folder| rust_files(folder));
+    files
+        .map(|path| {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+fn is_test(name: &str) -> bool {
+    name.contains("/tests/")
+        || name.starts_with("tests/")
+        || name.ends_with("tests.rs")
+        || name.starts_with("benches/")
+}
+
+#[test]
+fn no_file_outgrows_one_thought() {
+    // Proves that no room has more lines than a reader can hold.
+    let long: Vec<String> = sources()
+        .into_iter()
+        .filter(|(name, text)| !is_test(name) && text.lines().count() > LINES_MAX)
+        .map(|(name, text)| format!("{name}: {} lines", text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "split these, each holds more than one thought: {long:#?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    // Proves that each file opens with a `//!` sentence.
+    let silent: Vec<String> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
+    assert!(silent.is_empty(), "these begin without a //! sentence: {silent:#?}");
+}
+
+#[test]
+fn names_say_something() {
+    // Proves that no file is a drawer for whatever has no place.
+    let drawers = ["util", "utils", "common", "helpers", "helper", "misc", "impls", "types", "manager"];
+    let vague: Vec<String> = sources()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| {
+            drawers.iter().any(|drawer| {
+                name.ends_with(&format!("/{drawer}.rs")) || name.contains(&format!("/{drawer}/"))
+            })
+        })
+        .collect();
+    assert!(vague.is_empty(), "these names say nothing: {vague:#?}");
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    // Proves that no marker of unfinished work, no ignored test and no statement that asserts nothing lands.
+    let markers = [
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("#[ig", "nore"),
+        concat!("#[should_", "panic"),
+        concat!("to", "do!("),
+    ];
+    let mut found = Vec::new();
+    for (name, text) in sources() {
+        for (number, line) in (1..).zip(text.lines()) {
+            let bare = line.trim_start();
+            let asserts_nothing = bare.starts_with("matches!(") && bare.ends_with(");");
+            if asserts_nothing || markers.iter().any(|marker| line.contains(marker)) {
+                found.push(format!("{name}:{number}: {bare}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "left behind: {found:#?}");
+}
+
+#[test]
+fn rooms_use_only_what_lies_below_them() {
+    // Proves the edges that Cargo cannot enforce: bytes never learn of rules, readers never of disks.
+    let forbidden = [
+        ("src/wal", "stockhold_machine"),
+        ("src/wal", "stockhold_protocol"),
+        ("src/storage", "stockhold_"),
+        ("src/snapshot", "stockhold_"),
+        ("src/directory", "stockhold_machine"),
+        ("src/net", "crate::wal"),
+        ("src/net", "crate::storage"),
+        ("src/published", "crate::pipeline"),
+        ("src/pipeline", "crate::net"),
+        ("crates/machine/src", "std::fs"),
+        ("crates/machine/src", "std::time"),
+        ("crates/machine/src", "std::thread"),
+        ("crates/protocol/src", "std::fs"),
+        ("crates/protocol/src", "std::time"),
+        ("crates/client/src", "stockhold_machine"),
+    ];
+    let mut broken = Vec::new();
+    for (name, text) in sources() {
+        for (room, word) in forbidden {
+            if name.starts_with(room) && text.contains(word) {
+                broken.push(format!("{name} uses {word}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "these edges point the wrong way: {broken:#?}");
+}
+
+#[test]
+fn only_the_server_spawns() {
+    // Proves that threads and tasks of the server begin in one place, where their end is looked after too.
+    let words = ["thread::spawn", "thread::Builder", "tokio::spawn", "spawn_local", "task::spawn"];
+    let spawning: Vec<String> = sources()
+        .into_iter()
+        .filter(|(name, _)| {
+            name.starts_with("src/") && !name.starts_with("src/server") && !name.starts_with("src/cli")
+        })
+        .filter(|(_, text)| words.iter().any(|word| text.contains(word)))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(spawning.is_empty(), "these spawn: {spawning:#?}");
+}
