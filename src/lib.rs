@@ -1,7 +1,24 @@
 //! The Stockhold server: the shell around the deterministic machine.
+//!
+//! ```text
+//! server ──► net ──► pipeline ──► wal, snapshot ──► storage        (who may use whom; never the other way)
+//!              └────────┴───► machine, published
+//! ```
 
+pub mod assembly;
 pub mod catalog;
+pub mod clock;
+pub mod config;
 pub mod directory;
+pub mod edge;
+pub mod error;
+pub mod metrics;
+pub mod net;
+pub mod pipeline;
+pub mod published;
+pub mod recovery;
+pub mod server;
 pub mod snapshot;
+pub mod status;
 pub mod storage;
 pub mod wal;

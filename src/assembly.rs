@@ -1,0 +1,304 @@
+//! Opens a data directory and puts the stages of a server together, without a thread: the server gives each stage one, tests and the
+//! simulator step them by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use parking_lot::Mutex;
+use stockhold_machine::{Genesis, RULES_VERSION};
+use uuid::Uuid;
+
+use crate::clock::{Clock, TimeSource};
+use crate::config::{Config, DurabilityChoice};
+use crate::directory::{Directory, EpochReason, FormatOptions, Manifest, plan_trim, trim};
+use crate::error::StartError;
+use crate::metrics::{Metrics, metric};
+use crate::net::{Gate, GateLimits};
+use crate::pipeline::applier::ApplierLinks;
+use crate::pipeline::batch::BATCHES;
+use crate::pipeline::question::Questions;
+use crate::pipeline::sequencer::SequencerLinks;
+use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane, SnapshotPolicy, SnapshotStage, Trim};
+use crate::pipeline::{
+    Applier, Batch, BatchLane, Bell, Feedback, Ingress, IngressLimits, Mailboxes, Sequencer, SequencerOptions, Sleeper,
+    Watermarks,
+};
+use crate::published::Published;
+use crate::recovery::{Recovered, RecoveryProgress, RecoveryReport, recover};
+use crate::snapshot::SnapshotError;
+use crate::status::StatusBoard;
+use crate::storage::SharedStorage;
+use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
+
+/// The one writer of a log on one machine.
+const WRITER: u64 = 1;
+/// Bits of a session below the epoch: room for more segments than an epoch will ever have.
+const SESSION_EPOCH_SHIFT: u32 = 40;
+
+/// What comes from outside, so that a test can choose it.
+pub struct Surroundings {
+    /// The clocks.
+    pub time: Arc<dyn TimeSource>,
+    /// Random, new for each start.
+    pub salt_seed: u64,
+}
+
+/// All stages of one server, not running.
+pub struct Assembly {
+    /// The data directory, locked as long as this lives.
+    pub directory: Directory,
+    /// Makes batches and appends them.
+    pub sequencer: Sequencer<LogWriter>,
+    /// Applies them.
+    pub applier: Applier,
+    /// Writes snapshots.
+    pub keeper: SnapshotKeeper,
+    /// Makes segments.
+    pub preparer: SegmentPreparer,
+    /// Where spare segments change hands.
+    pub pool: Arc<SegmentPool>,
+    /// What connections share.
+    pub gate: Arc<Gate>,
+    /// Where answers are fetched.
+    pub mailboxes: Mailboxes,
+    /// What the stages' threads sleep on.
+    pub sleepers: Sleepers,
+    /// Wakes the applier, to see that it is to finish.
+    pub applier_bell: Bell,
+    /// Pieces on the way to the keeper.
+    pub snapshot_lane: Arc<SnapshotLane>,
+    /// What status tells.
+    pub status: Arc<StatusBoard>,
+    /// What recovery did.
+    pub report: RecoveryReport,
+}
+
+/// What the stages' threads sleep on.
+pub struct Sleepers {
+    /// The sequencer's.
+    pub sequencer: Sleeper,
+    /// The applier's.
+    pub applier: Sleeper,
+    /// The keeper's.
+    pub keeper: Sleeper,
+}
+
+/// Makes an empty directory the data directory of a new log.
+///
+/// # Errors
+/// [`StartError`] when it is not empty or cannot be written.
+pub fn format(
+    storage: SharedStorage,
+    genesis: &Genesis,
+    segment_bytes: u64,
+    salt_seed: u64,
+) -> Result<Directory, StartError> {
+    let options = FormatOptions {
+        log_uuid: Uuid::new_v4(),
+        epoch: 1,
+        reason: EpochReason::Format,
+        base_op: 0,
+        now_ms: genesis.formatted_at.0,
+        salt_seed,
+        segment_bytes,
+        genesis: genesis.encode(),
+    };
+    Ok(Directory::format(storage, options)?)
+}
+
+/// Opens, recovers, makes durable what was relied on, begins a new segment, and builds the stages.
+///
+/// # Errors
+/// [`StartError`] says what is in the way; nothing was truncated.
+pub fn assemble(
+    storage: SharedStorage,
+    config: &Config,
+    mailboxes: usize,
+    surroundings: Surroundings,
+    progress: impl FnMut(RecoveryProgress),
+) -> Result<Assembly, StartError> {
+    config.check()?;
+    let mut directory = Directory::open(storage.clone())?;
+    let Recovered { machine, end, report } = recover(&directory, progress)?;
+    let clock = Arc::new(Clock::start(surroundings.time, machine.time(), config.clock.alarm_ms));
+    let now_ms = clock.wall_ms();
+    if end.needs_new_epoch() {
+        directory.bump_epoch(EpochReason::UncleanStop, end.last_op() + 1, now_ms)?;
+    }
+    let (log_uuid, epoch) = (directory.manifest().log_uuid, directory.manifest().epoch());
+    let start = LogStart { log_uuid, epoch, now_ms, salt_seed: surroundings.salt_seed };
+    let (log, preparer) = LogWriter::begin(&storage, config.log_options(), start, &end)?;
+
+    let (sequencer_bell, sequencer_sleeper) = Bell::new();
+    let (applier_bell, applier_sleeper) = Bell::new();
+    let (keeper_bell, keeper_sleeper) = Bell::new();
+    let limits = IngressLimits {
+        submissions: config.queues.submissions,
+        commands: config.queues.commands,
+        bytes: config.queues.bytes,
+    };
+    let batches = (0..BATCHES).map(|_| Box::new(Batch::new(log.frame_buffer()))).collect();
+    let status = Arc::new(status_board(config, &directory, &report));
+    let links = ApplierLinks {
+        lane: BatchLane::new(batches, applier_bell.clone(), sequencer_bell.clone()),
+        ingress: Arc::new(Ingress::new(limits, sequencer_bell)),
+        mailboxes: Mailboxes::new(mailboxes),
+        watermarks: Arc::new(Watermarks::at(machine.op())),
+        feedback: Arc::new(Feedback::default()),
+        published: Arc::new(Published::default()),
+        questions: Arc::new(Questions::new(config.queues.questions, applier_bell.clone())),
+        clock,
+        metrics: Arc::new(Metrics::default()),
+        status: status.clone(),
+    };
+    let snapshot_lane = SnapshotLane::new(keeper_bell, applier_bell.clone());
+    let pool = log.pool().clone();
+    let trimmer = Trimmer {
+        storage: storage.clone(),
+        manifest: directory.manifest().clone(),
+        pool: pool.clone(),
+        verified: report.snapshot_op.into_iter().collect(),
+    };
+    let keeper = SnapshotKeeper::new(
+        snapshot_lane.clone(),
+        storage,
+        (log_uuid, epoch),
+        links.metrics.clone(),
+        Box::new(trimmer),
+    );
+    let last_snapshot_op = report.snapshot_op.unwrap_or(directory.manifest().base_op);
+    let stage = SnapshotStage::new(
+        snapshot_lane.clone(),
+        snapshot_policy(config),
+        last_snapshot_op,
+        links.clock.monotonic_ms(),
+    );
+    let options = SequencerOptions {
+        writer: WRITER,
+        session: (epoch << SESSION_EPOCH_SHIFT) | log.segment(),
+        batch_ops_max: config.log.batch_ops,
+        sync_interval_ms: (config.log.durability == DurabilityChoice::Interval).then_some(config.log.interval_ms),
+    };
+    Ok(Assembly {
+        sequencer: Sequencer::new(log, options, sequencer_links(&links)),
+        gate: Arc::new(gate(config, &links, (log_uuid, epoch))),
+        mailboxes: links.mailboxes.clone(),
+        applier: Applier::new(machine, links, stage),
+        keeper,
+        preparer,
+        pool,
+        sleepers: Sleepers { sequencer: sequencer_sleeper, applier: applier_sleeper, keeper: keeper_sleeper },
+        applier_bell,
+        snapshot_lane,
+        status,
+        report,
+        directory,
+    })
+}
+
+fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {
+    SequencerLinks {
+        ingress: links.ingress.clone(),
+        lane: links.lane.clone(),
+        mailboxes: links.mailboxes.clone(),
+        watermarks: links.watermarks.clone(),
+        feedback: links.feedback.clone(),
+        clock: links.clock.clone(),
+        metrics: links.metrics.clone(),
+    }
+}
+
+fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -> Gate {
+    let limits = GateLimits {
+        connections: config.limits.connections,
+        in_flight: config.limits.in_flight,
+        questions: config.limits.questions_in_flight,
+        outbox_bytes: config.limits.outbox_bytes,
+        frame_body_bytes: config.limits.frame_body_bytes,
+        handshake_ms: config.limits.handshake_ms,
+        slow_reader_ms: config.limits.slow_reader_ms,
+        check_wait_ms: config.limits.check_wait_ms,
+        retry_after_ms: config.limits.retry_after_ms,
+    };
+    Gate {
+        ingress: links.ingress.clone(),
+        questions: links.questions.clone(),
+        published: links.published.clone(),
+        clock: links.clock.clone(),
+        feedback: links.feedback.clone(),
+        metrics: links.metrics.clone(),
+        limits,
+        log_uuid: *log_uuid.as_bytes(),
+        epoch,
+        rules_version: RULES_VERSION,
+        open: AtomicUsize::new(0),
+    }
+}
+
+fn snapshot_policy(config: &Config) -> SnapshotPolicy {
+    SnapshotPolicy {
+        ops: config.snapshot.ops,
+        interval_ms: config.snapshot.interval_seconds.saturating_mul(1_000),
+        log_bytes: config.snapshot.log_bytes,
+    }
+}
+
+fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport) -> StatusBoard {
+    let durability = match config.log.durability {
+        DurabilityChoice::Sync => "sync".to_owned(),
+        DurabilityChoice::Interval => {
+            format!("interval (up to {} ms of answers may be lost)", config.log.interval_ms)
+        }
+    };
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    let fixed = vec![
+        metric("connections_max", "connections", size(config.limits.connections)),
+        metric("in_flight_max", "commands", u64::from(config.limits.in_flight)),
+        metric("segment_bytes", "bytes", config.log.segment_bytes),
+        metric("recovered_ops", "ops", report.recovered_ops),
+        metric("recovery_replayed_ops", "ops", report.replayed_ops),
+        metric("recovery_skipped_ops", "ops", report.skipped_ops),
+        metric("recovery_snapshot_op", "op", report.snapshot_op.unwrap_or(0)),
+        metric("recovery_ms", "ms", report.elapsed_ms),
+        metric("recovery_torn_tail", "bool", u64::from(report.torn_tail)),
+    ];
+    let medium = directory.storage().medium();
+    let mut warnings: Vec<String> = report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
+    warnings.extend(medium.warning().map(str::to_owned));
+    if config.log.durability == DurabilityChoice::Interval {
+        warnings.push("Answers leave before they are durable (log.durability = interval).".to_owned());
+    }
+    StatusBoard {
+        log_uuid: *directory.manifest().log_uuid.as_bytes(),
+        epoch: directory.manifest().epoch(),
+        durability,
+        fixed,
+        warnings: Mutex::new(warnings),
+    }
+}
+
+/// Lets go of snapshots and segments that nothing needs any more.
+struct Trimmer {
+    storage: SharedStorage,
+    manifest: Manifest,
+    pool: Arc<SegmentPool>,
+    /// Snapshots that this run wrote or loaded.
+    verified: Vec<u64>,
+}
+
+impl Trim for Trimmer {
+    fn trim(&mut self, op: u64) -> Result<(), SnapshotError> {
+        self.verified.push(op);
+        let plan = match plan_trim(&self.storage, &self.manifest, &self.verified) {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::warn!(%error, "nothing was trimmed");
+                return Ok(());
+            }
+        };
+        let removed_bytes = trim(&self.storage, &plan, Some(&self.pool))?;
+        self.verified.retain(|op| !plan.snapshots.contains(op));
+        tracing::info!(removed_bytes, segments = plan.segments.len(), "old snapshots and segments were let go");
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Edge refusals: a sold-out reserve answered from the published cells, unlogged and unrecorded, so that a storm on a sold-out SKU ends
+//! here. It never grants anything, and in any doubt it answers nothing: the log decides then.
+//!
+//! All of this must hold: the client marked the id as never sent before; a plain all-or-nothing reserve; nothing but plain reserves in
+//! flight on this connection (else its own release, not yet applied, could make room); one cell alone decides; and the time that would
+//! be proposed now lies before the next deadline of that SKU, read together with the cell (else an expiry could make room).
+
+use stockhold_protocol::command::{Reserve, Target};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
+use stockhold_protocol::{Code, Detail, Outcome, Quantity, StockId, Timestamp};
+
+use crate::published::Published;
+
+/// Lines that are looked at; a longer cart goes to the log.
+const LINES_LOOKED_AT: usize = 8;
+
+/// What the connection knows of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeCase {
+    /// The client has never sent this id before.
+    pub fresh: bool,
+    /// Commands in flight on this connection that are no plain reserves.
+    pub others_in_flight: u32,
+}
+
+/// Whether a reserve is plain: all or nothing. Only plain reserves may be refused here, and only they may be in flight besides.
+#[must_use]
+pub fn is_plain(reserve: &Reserve<'_>) -> bool {
+    !reserve.best_effort
+}
+
+/// The refusal, if one cell alone decides it. `propose_now` is asked only when a cell would refuse.
+#[must_use]
+pub fn refuse(
+    published: &Published,
+    case: EdgeCase,
+    reserve: &Reserve<'_>,
+    propose_now: impl FnOnce() -> Timestamp,
+) -> Option<Outcome> {
+    if !case.fresh || case.others_in_flight > 0 || !is_plain(reserve) {
+        return None;
+    }
+    let stock = match reserve.target {
+        Target::Stock(stock) => stock,
+        Target::Channel(channel) => published.stock_of(channel)?,
+    };
+    // The op is read first, so that the cells are of this op or a later one.
+    let op = published.op();
+    let (index, available, deadline_s, line) = first_refused_line(published, stock, reserve)?;
+    if propose_now().second() >= deadline_s {
+        return None;
+    }
+    let available = Quantity::from_raw(available).ok()?;
+    let mut outcome = Outcome::new(Code::SoldOut, index, op).with(Detail::Available { sku: line, available });
+    outcome.recorded = false;
+    Some(outcome)
+}
+
+type RefusedLine = (u32, i64, u32, stockhold_protocol::SkuId);
+
+fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'_>) -> Option<RefusedLine> {
+    for (index, line) in (0_u32..).zip(reserve.lines.iter().take(LINES_LOOKED_AT)) {
+        let dated = published.dated_cell(line.sku, stock)?;
+        let value = dated.cell.value;
+        let decides = !dated.cell.upper_bound && value != CELL_NOT_ASSIGNED && value != CELL_UNLIMITED;
+        if decides && line.quantity.raw() > value {
+            return Some((index, value, dated.next_deadline_s, line.sku));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stockhold_machine::{CellChange, Changes, SkuChange};
+    use stockhold_protocol::{ChannelId, Line, SkuId, command::Target, line::Lines};
+
+    const STOCK: StockId = StockId(1);
+
+    fn published(value: i64, upper_bound: bool, next_deadline_s: u32) -> Published {
+        let published = Published::default();
+        let changes = Changes {
+            skus: vec![SkuChange { sku: SkuId(0), next_deadline_s, cells: 1 }],
+            cells: vec![CellChange { sku: SkuId(0), stock: STOCK, value, upper_bound }],
+            channels: vec![(ChannelId(5), STOCK)],
+            ..Changes::default()
+        };
+        published.publish(&changes, 9);
+        published
+    }
+
+    fn is_refused(published: &Published, case: EdgeCase, target: Target, best_effort: bool, now_s: u64) -> bool {
+        let lines = [Line::new(SkuId(0), Quantity::units(2).unwrap())];
+        let reserve =
+            Reserve { target, lines: Lines::Slice(&lines), best_effort, ttl_ms: None, owner: 0, reference: "" };
+        let outcome = refuse(published, case, &reserve, || Timestamp(now_s * 1_000));
+        if let Some(outcome) = &outcome {
+            assert_eq!((outcome.code, outcome.recorded, outcome.op), (Code::SoldOut, false, 9));
+        }
+        outcome.is_some()
+    }
+
+    #[test]
+    fn each_condition_is_needed() {
+        // Proves that the refusal is given when all conditions hold, and not when any one of them fails.
+        let good = EdgeCase { fresh: true, others_in_flight: 0 };
+        let (stock, one_unit) = (Target::Stock(STOCK), 10_000);
+        let cells = published(one_unit, false, 100);
+        assert!(is_refused(&cells, good, stock, false, 99));
+        assert!(is_refused(&cells, good, Target::Channel(ChannelId(5)), false, 99));
+
+        assert!(!is_refused(&cells, EdgeCase { fresh: false, ..good }, stock, false, 99), "a repeated id");
+        assert!(!is_refused(&cells, EdgeCase { others_in_flight: 1, ..good }, stock, false, 99), "a release in flight");
+        assert!(!is_refused(&cells, good, stock, true, 99), "best effort");
+        assert!(!is_refused(&cells, good, stock, false, 100), "a deadline that is due");
+        assert!(!is_refused(&cells, good, Target::Channel(ChannelId(6)), false, 99), "an unknown channel");
+        assert!(!is_refused(&published(2 * one_unit, false, 100), good, stock, false, 99), "it fits");
+        assert!(!is_refused(&published(one_unit, true, 100), good, stock, false, 99), "an upper bound");
+        assert!(!is_refused(&published(CELL_NOT_ASSIGNED, false, 100), good, stock, false, 99), "not assigned");
+        assert!(!is_refused(&published(CELL_UNLIMITED, false, 100), good, stock, false, 99), "unlimited");
+    }
+}

@@ -1,0 +1,240 @@
+//! Every metric of the server, declared once with name, unit and help, and the way from their atomics to a `status` answer. Counters
+//! are touched once per frame or batch, never per command. It is not for state that anything decides by.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+use stockhold_protocol::query::Metric;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(CachePadded<AtomicU64>);
+
+impl Counter {
+    /// Adds.
+    pub fn add(&self, count: u64) {
+        if count > 0 {
+            self.0.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a length or a count of things in memory.
+    pub fn add_count(&self, count: usize) {
+        self.add(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// The sum.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(CachePadded<AtomicU64>);
+
+impl Gauge {
+    /// Sets it.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Steps within each power of two, as a power of two: 8, so a quantile is at most 12.5 % too high.
+const SUB_BITS: u32 = 3;
+/// Buckets of a histogram: values up to 2^40.
+const BUCKETS: usize = 38 * (1 << SUB_BITS);
+
+/// How often which value was seen, in buckets that widen with the value.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: Box<[AtomicU64]>,
+    max: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max: AtomicU64::new(0) }
+    }
+}
+
+impl Histogram {
+    /// Counts a value.
+    pub fn record(&self, value: u64) {
+        self.buckets[bucket_of(value)].fetch_add(1, Ordering::Relaxed);
+        self.max.fetch_max(value, Ordering::Relaxed);
+    }
+
+    /// The value below or at which `permille` of all values lie (rounded up to the end of its bucket), or 0 when there is none.
+    #[must_use]
+    pub fn quantile(&self, permille: u64) -> u64 {
+        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
+        let total: u64 = counts.iter().sum();
+        let wanted = (u128::from(total) * u128::from(permille)).div_ceil(1_000);
+        let mut seen = 0_u128;
+        for (bucket, count) in counts.into_iter().enumerate() {
+            seen += u128::from(count);
+            if count > 0 && seen >= wanted {
+                return end_of(bucket).min(self.max.load(Ordering::Relaxed));
+            }
+        }
+        0
+    }
+}
+
+fn bucket_of(value: u64) -> usize {
+    let steps = 1 << SUB_BITS;
+    if value < steps {
+        return usize::try_from(value).unwrap_or(0);
+    }
+    let power = value.ilog2() - SUB_BITS;
+    let step = (value >> power) - steps;
+    let bucket = u64::from(power + 1) * steps + step;
+    usize::try_from(bucket).map_or(BUCKETS - 1, |bucket| bucket.min(BUCKETS - 1))
+}
+
+/// The largest value of a bucket.
+fn end_of(bucket: usize) -> u64 {
+    let steps = 1_u64 << SUB_BITS;
+    let bucket = u64::try_from(bucket).unwrap_or(u64::MAX);
+    match (bucket / steps).checked_sub(1) {
+        None => bucket,
+        Some(power) => ((bucket % steps + steps + 1) << power) - 1,
+    }
+}
+
+macro_rules! metrics {
+    ($($kind:ident $field:ident, $unit:literal, $help:literal;)*) => {
+        /// All that is counted and measured while the server runs.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $(#[doc = $help] pub $field: $kind,)*
+        }
+
+        impl Metrics {
+            /// Name, unit and help of each metric of this struct.
+            pub const DECLARED: &'static [(&'static str, &'static str, &'static str)] =
+                &[$((stringify!($field), $unit, $help),)*];
+
+            /// Adds every metric to an answer.
+            pub fn render(&self, out: &mut Vec<Metric>) {
+                $(self.$field.render_into(stringify!($field), $unit, out);)*
+            }
+        }
+    };
+}
+
+metrics! {
+    Gauge connections_open, "connections", "Connections that are open now.";
+    Counter connections_accepted, "connections", "Connections that were taken.";
+    Counter connections_refused, "connections", "Connections that were closed at once because the limit was reached.";
+    Counter connections_broken, "connections", "Connections that were closed because the peer broke the protocol.";
+    Counter connections_cut, "connections", "Connections that were cut because they read too slowly or their commands were lost.";
+    Counter commands_received, "commands", "Commands read from connections.";
+    Counter commands_busy, "commands", "Commands answered busy.";
+    Counter commands_bad_field, "commands", "Commands answered bad_field before they reached the log.";
+    Counter edge_refusals, "commands", "Reserves refused from the published cells, unlogged and unrecorded.";
+    Counter checks_answered, "checks", "Checks answered from the published cells.";
+    Counter checks_asked, "checks", "Checks that had to be asked of the applier.";
+    Counter names_resolved, "names", "Names resolved.";
+    Counter queries_answered, "queries", "Queries answered.";
+    Counter bytes_read, "bytes", "Bytes read from connections.";
+    Counter bytes_written, "bytes", "Bytes written to connections.";
+    Counter batches, "batches", "Batches appended to the log.";
+    Counter ops_logged, "ops", "Ops appended to the log.";
+    Counter ticks, "ops", "Ticks appended because a deadline was due and nothing else came.";
+    Counter payload_bytes, "bytes", "Batch payloads appended, in bytes.";
+    Counter log_bytes, "bytes", "Frames written to the log, in bytes, with heads and padding.";
+    Counter segment_waits, "waits", "Appends that waited because the next segment was not ready.";
+    Histogram batch_ops, "ops", "Ops of one batch.";
+    Histogram populate_us, "us", "Time to fill one batch.";
+    Histogram write_us, "us", "Time of one durable log write.";
+    Histogram handoff_us, "us", "Time from a durable batch to its applier.";
+    Histogram apply_us, "us", "Time to apply one batch.";
+    Histogram publish_us, "us", "Time to publish the cells and hand out the answers of one batch.";
+    Counter snapshots_written, "snapshots", "Snapshots written and verified.";
+    Counter snapshots_failed, "snapshots", "Snapshots that failed.";
+    Counter clock_alarms, "alarms", "Times the wall clock was found far from the proposed time.";
+    Gauge clock_offset_us, "us", "How far the wall clock is from the proposed time, as a magnitude.";
+}
+
+/// The quantiles that are told of each histogram, in thousandths.
+const QUANTILES: [(&str, u64); 4] = [("p50", 500), ("p99", 990), ("p999", 999), ("max", 1_000)];
+
+trait Rendered {
+    fn render_into(&self, name: &str, unit: &str, out: &mut Vec<Metric>);
+}
+
+impl Rendered for Counter {
+    fn render_into(&self, name: &str, unit: &str, out: &mut Vec<Metric>) {
+        out.push(metric(name, unit, self.get()));
+    }
+}
+
+impl Rendered for Gauge {
+    fn render_into(&self, name: &str, unit: &str, out: &mut Vec<Metric>) {
+        out.push(metric(name, unit, self.get()));
+    }
+}
+
+impl Rendered for Histogram {
+    fn render_into(&self, name: &str, unit: &str, out: &mut Vec<Metric>) {
+        for (suffix, permille) in QUANTILES {
+            out.push(metric(&format!("{name}_{suffix}"), unit, self.quantile(permille)));
+        }
+    }
+}
+
+/// One metric of an answer.
+#[must_use]
+pub fn metric(name: &str, unit: &str, value: u64) -> Metric {
+    Metric { name: name.to_owned(), unit: unit.to_owned(), value: i64::try_from(value).unwrap_or(i64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_lies_in_its_bucket() {
+        // Proves that buckets follow each other without gap, and that a quantile is at most an eighth too high.
+        for value in (0..5_000).chain((12..40).map(|power| (1 << power) + 77)) {
+            let bucket = bucket_of(value);
+            assert!(value <= end_of(bucket), "{value}");
+            assert!(bucket == 0 || end_of(bucket - 1) < value, "{value}");
+            assert!(end_of(bucket) - value <= value / 8 + 1, "{value}");
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_follow_the_values() {
+        // Proves the way from values to the quantiles that status shows.
+        let histogram = Histogram::default();
+        assert_eq!(histogram.quantile(500), 0);
+        for value in 1..=1_000 {
+            histogram.record(value);
+        }
+        assert!((500..=563).contains(&histogram.quantile(500)));
+        assert!((990..=1_000).contains(&histogram.quantile(990)));
+        assert_eq!(histogram.quantile(1_000), 1_000);
+    }
+
+    #[test]
+    fn every_declared_metric_is_rendered() {
+        // Proves that nothing that is declared is forgotten in status.
+        let mut out = Vec::new();
+        Metrics::default().render(&mut out);
+        for (name, _, help) in Metrics::DECLARED {
+            assert!(out.iter().any(|metric| metric.name.starts_with(name)), "{name} is missing");
+            assert!(help.ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What all connections of a server share: the way in for commands and questions, the cells, the clock and the limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
+use stockhold_protocol::limits::{FRAME_COUNT_MAX, PROTOCOL_VERSION};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::pipeline::question::Questions;
+use crate::pipeline::{Feedback, Ingress};
+use crate::published::Published;
+
+/// Limits of connections. Defaults and minimums stand in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateLimits {
+    /// Most connections at once.
+    pub connections: usize,
+    /// Most commands of one connection that wait for answers.
+    pub in_flight: u32,
+    /// Most questions of one connection that wait for answers.
+    pub questions: u32,
+    /// Unsent bytes of one connection beyond which nothing more is read from it.
+    pub outbox_bytes: usize,
+    /// Longest frame body.
+    pub frame_body_bytes: usize,
+    /// Milliseconds in which a new connection must say hello.
+    pub handshake_ms: u64,
+    /// Milliseconds that a connection may leave a full outbox unread.
+    pub slow_reader_ms: u64,
+    /// Longest wait of a check for an op, in milliseconds.
+    pub check_wait_ms: u64,
+    /// What a busy answer tells the client to wait, in milliseconds.
+    pub retry_after_ms: u32,
+}
+
+/// Shared by all connections.
+#[derive(Debug)]
+pub struct Gate {
+    /// Commands go in here.
+    pub ingress: Arc<Ingress>,
+    /// Questions go in here.
+    pub questions: Arc<Questions>,
+    /// Cells and names.
+    pub published: Arc<Published>,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// How the server is.
+    pub feedback: Arc<Feedback>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// The limits.
+    pub limits: GateLimits,
+    /// The log's identity.
+    pub log_uuid: [u8; 16],
+    /// The log's epoch.
+    pub epoch: u64,
+    /// The rules that decide.
+    pub rules_version: u32,
+    /// Connections that are open.
+    pub open: AtomicUsize,
+}
+
+impl Gate {
+    /// The answer to a hello.
+    #[must_use]
+    pub fn welcome(&self) -> Welcome {
+        let limits = ConnectionLimits {
+            frame_body_bytes_max: u32::try_from(self.limits.frame_body_bytes).unwrap_or(u32::MAX),
+            frame_count_max: u32::try_from(FRAME_COUNT_MAX).unwrap_or(u32::MAX),
+            in_flight_max: self.limits.in_flight,
+        };
+        Welcome {
+            version: PROTOCOL_VERSION,
+            features: 0,
+            log_uuid: self.log_uuid,
+            epoch: self.epoch,
+            rules_version: self.rules_version,
+            op: self.published.op(),
+            limits,
+            server: concat!("stockhold ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// Counts a new connection in, unless the limit is reached.
+    #[must_use]
+    pub fn enter(&self) -> bool {
+        let before = self.open.fetch_add(1, Ordering::AcqRel);
+        if before >= self.limits.connections {
+            self.leave();
+            self.metrics.connections_refused.add(1);
+            return false;
+        }
+        self.metrics.connections_accepted.add(1);
+        self.tell_open();
+        true
+    }
+
+    /// Counts a connection out.
+    pub fn leave(&self) {
+        let before = self.open.fetch_sub(1, Ordering::AcqRel);
+        assert!(before > 0, "who leaves has entered");
+        self.tell_open();
+    }
+
+    fn tell_open(&self) {
+        self.metrics.connections_open.set(u64::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(u64::MAX));
+    }
+}

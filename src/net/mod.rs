@@ -1,0 +1,13 @@
+//! The network: bytes of connections to commands, and answers back to bytes. It decides nothing about quantities.
+//!
+//! [`session`] is the protocol of one connection without any I/O; [`connection`] moves its bytes; [`listener`] takes connections;
+//! [`desk`] is one network thread's table of connections. Everything of a connection stays on one thread.
+
+pub mod connection;
+pub mod desk;
+pub mod gate;
+pub mod listener;
+pub mod session;
+
+pub use gate::{Gate, GateLimits};
+pub use session::Session;

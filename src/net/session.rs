@@ -1,0 +1,426 @@
+//! The protocol of one connection, without I/O: bytes in, bytes out, commands to the gate. A well-framed bad command gets its own typed
+//! answer and the connection lives; a broken stream gets one error frame and the connection ends.
+
+use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
+use stockhold_protocol::command::record_length;
+use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
+use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::{BadField, Code, Command, Envelope, FrameError, Outcome, SkuId, StockId};
+
+use super::gate::Gate;
+use crate::edge::{self, EdgeCase};
+use crate::pipeline::ingress::Turned;
+use crate::pipeline::mailbox::{Address, Letter};
+use crate::pipeline::{Ask, Question, Submission};
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Waiting for hello.
+    Greeting,
+    /// Open.
+    Open,
+    /// Nothing is read any more; what is owed is still sent.
+    Closing,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    address: Address,
+    stage: Stage,
+    in_flight: u32,
+    others_in_flight: u32,
+    questions_in_flight: u32,
+    is_lost: bool,
+    /// Bytes to send.
+    out: Vec<u8>,
+    /// Outcomes that are known at once, of the frame that is being read.
+    local: LocalOutcomes,
+}
+
+/// Outcomes that need no log: bad fields, edge refusals, busy.
+#[derive(Debug, Default)]
+struct LocalOutcomes {
+    bytes: Vec<u8>,
+    count: u16,
+}
+
+impl LocalOutcomes {
+    fn push(&mut self, index: u16, outcome: &Outcome) {
+        outcome.encode(index, &mut self.bytes);
+        self.count += 1;
+    }
+}
+
+/// Outcomes that are known at once are sent as soon as they are so many bytes.
+const LOCAL_BYTES_MAX: usize = 256 * 1024;
+
+impl Session {
+    /// A connection that has said nothing yet.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            stage: Stage::Greeting,
+            in_flight: 0,
+            others_in_flight: 0,
+            questions_in_flight: 0,
+            is_lost: false,
+            out: Vec::new(),
+            local: LocalOutcomes::default(),
+        }
+    }
+
+    /// Reads all whole frames at the start of `input`; answers how many bytes they took.
+    pub fn receive(&mut self, input: &[u8], gate: &Gate) -> usize {
+        let mut used = 0;
+        while self.stage != Stage::Closing && used < input.len() {
+            let result = match frame::parse(&input[used..], gate.limits.frame_body_bytes) {
+                Ok(None) => break,
+                Ok(Some((frame, length))) => {
+                    used += length;
+                    self.on_frame(&frame, gate)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                gate.metrics.connections_broken.add(1);
+                self.refuse_peer(&error.to_string());
+            }
+        }
+        used
+    }
+
+    /// Takes over an answer.
+    pub fn deliver(&mut self, letter: &Letter, frame: &[u8]) {
+        assert!(self.in_flight >= letter.commands && self.others_in_flight >= letter.others, "an answer too many");
+        self.in_flight -= letter.commands;
+        self.others_in_flight -= letter.others;
+        self.questions_in_flight -= letter.questions;
+        self.is_lost |= letter.lost;
+        self.out.extend_from_slice(frame);
+    }
+
+    /// Says that the server stops: what was read is still answered, nothing more is read.
+    pub fn say_goodbye(&mut self) {
+        if self.stage == Stage::Open {
+            frame::append(Header::new(FrameKind::Goodbye, 0, 0), &[], &mut self.out);
+        }
+        self.stage = Stage::Closing;
+    }
+
+    /// The peer has closed its side: nothing more comes.
+    pub fn hang_up(&mut self) {
+        self.stage = Stage::Closing;
+    }
+
+    /// Bytes to send.
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Whether hello is still awaited.
+    #[must_use]
+    pub fn is_greeting(&self) -> bool {
+        self.stage == Stage::Greeting
+    }
+
+    /// Whether more may be read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.stage != Stage::Closing
+    }
+
+    /// Whether nothing is owed any more and nothing will be read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let owes = self.in_flight > 0 || self.questions_in_flight > 0 || !self.out.is_empty();
+        self.is_lost || (self.stage == Stage::Closing && !owes)
+    }
+
+    /// Whether commands of this connection were lost, so that it must be cut at once.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    fn on_frame(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        match (self.stage, frame.header.kind) {
+            (Stage::Greeting, FrameKind::Hello) => self.on_hello(frame, gate),
+            (Stage::Open, FrameKind::Commands) => self.on_commands(frame, gate),
+            (Stage::Open, FrameKind::Checks) => self.on_checks(frame, gate),
+            (Stage::Open, FrameKind::Resolve) => self.on_resolve(frame, gate),
+            (Stage::Open, FrameKind::Query) => {
+                self.on_query(frame, gate);
+                Ok(())
+            }
+            (Stage::Greeting | Stage::Open | Stage::Closing, kind) => Err(FrameError::Unexpected(kind.code())),
+        }
+    }
+
+    fn refuse_peer(&mut self, sentence: &str) {
+        self.cold(FrameKind::Error, 0, 0, &sentence.to_owned());
+        self.stage = Stage::Closing;
+    }
+
+    fn cold<T>(&mut self, kind: FrameKind, request: u64, count: u16, value: &T)
+    where
+        T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
+    {
+        let start = frame::begin(&mut self.out);
+        let encoded = encode_cold(value, &mut self.out);
+        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
+        frame::finish(Header::new(kind, request, count), start, &mut self.out);
+    }
+
+    fn on_hello(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        let hello: Hello =
+            decode_cold(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
+        if hello.common_version().is_none() {
+            self.refuse_peer(&format!(
+                "the client speaks protocol versions {} to {}; this server speaks {}",
+                hello.version_min,
+                hello.version_max,
+                stockhold_protocol::limits::PROTOCOL_VERSION
+            ));
+            return Ok(());
+        }
+        self.cold(FrameKind::Welcome, frame.header.request, 0, &gate.welcome());
+        self.stage = Stage::Open;
+        Ok(())
+    }
+
+    fn on_commands(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        check_records(frame)?;
+        gate.metrics.commands_received.add(u64::from(frame.header.count));
+        let until_ms = match frame.header.deadline_ms {
+            0 => u64::MAX,
+            ms => gate.clock.monotonic_ms().saturating_add(u64::from(ms)),
+        };
+        let request = frame.header.request;
+        let mut submission = gate.ingress.blank();
+        submission.reset(self.address, request, until_ms);
+        let mut rest = frame.body;
+        let mut others = 0;
+        let mut edge_refusals = 0;
+        for index in 0..frame.header.count {
+            let (record, tail) = rest.split_at(record_length(rest)?);
+            rest = tail;
+            if self.in_flight + submission.count >= gate.limits.in_flight {
+                gate.metrics.commands_busy.add(1);
+                self.local.push(index, &busy(gate));
+                continue;
+            }
+            let others_in_flight = self.others_in_flight + others;
+            match look_at(record, others_in_flight, gate) {
+                Look::Answer(outcome) => {
+                    edge_refusals += u64::from(outcome.code == Code::SoldOut);
+                    self.local.push(index, &outcome);
+                    if self.local.bytes.len() > LOCAL_BYTES_MAX {
+                        self.flush_local(request);
+                    }
+                }
+                Look::Submit { is_other } => {
+                    if !submission.has_room(record.len()) {
+                        submission = self.submit(submission, gate);
+                        submission.reset(self.address, request, until_ms);
+                        others = 0;
+                    }
+                    others += u32::from(is_other);
+                    submission.push(index, record, is_other);
+                }
+            }
+        }
+        gate.metrics.edge_refusals.add(edge_refusals);
+        let used = self.submit(submission, gate);
+        gate.ingress.recycle(used);
+        self.flush_local(request);
+        Ok(())
+    }
+
+    /// Sends a submission on its way, or answers it busy. Gives back an empty submission.
+    fn submit(&mut self, submission: Box<Submission>, gate: &Gate) -> Box<Submission> {
+        if submission.is_empty() {
+            return submission;
+        }
+        let answered = submission.answered();
+        match gate.ingress.submit(submission) {
+            Ok(()) => {
+                self.in_flight += answered.commands;
+                self.others_in_flight += answered.others;
+                gate.ingress.blank()
+            }
+            Err((mut submission, turned)) => {
+                let outcome = match turned {
+                    Turned::Busy => busy(gate),
+                    Turned::Closed => Outcome::new(Code::ReadOnly, 0, gate.published.op()),
+                };
+                gate.metrics.commands_busy.add(u64::from(submission.count));
+                for index in &submission.indexes {
+                    self.local.push(*index, &outcome);
+                }
+                submission.clear();
+                submission
+            }
+        }
+    }
+
+    fn flush_local(&mut self, request: u64) {
+        if self.local.count > 0 {
+            let header = Header::new(FrameKind::Outcomes, request, self.local.count);
+            frame::append(header, &self.local.bytes, &mut self.out);
+            self.local.bytes.clear();
+            self.local.count = 0;
+        }
+    }
+
+    fn on_checks(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        let (head, pairs) = frame.body.split_first_chunk::<8>().ok_or(FrameError::Body("a check without its op"))?;
+        let min_op = u64::from_le_bytes(*head);
+        let (pairs, left_over) = pairs.as_chunks::<8>();
+        if !left_over.is_empty() || pairs.len() != usize::from(frame.header.count) {
+            return Err(FrameError::Body("as many pairs of SKU and stock as it counts"));
+        }
+        let count = u64::from(frame.header.count);
+        let start = frame::begin(&mut self.out);
+        // The op is read first, so that the cells are of this op or a later one.
+        let op = gate.published.op();
+        self.out.extend_from_slice(&op.to_le_bytes());
+        let mut is_exact = op >= min_op;
+        for pair in pairs {
+            let (sku, stock) = unpack_pair(pair);
+            let cell = gate.published.cell(sku, stock);
+            is_exact &= !cell.upper_bound;
+            self.out.extend_from_slice(&cell.value.to_le_bytes());
+        }
+        if is_exact {
+            frame::finish(Header::new(FrameKind::Cells, frame.header.request, frame.header.count), start, &mut self.out);
+            gate.metrics.checks_answered.add(count);
+            return Ok(());
+        }
+        self.out.truncate(start);
+        gate.metrics.checks_asked.add(count);
+        let wait_ms = match frame.header.deadline_ms {
+            0 => gate.limits.check_wait_ms,
+            ms => u64::from(ms).min(gate.limits.check_wait_ms),
+        };
+        let until_ms = gate.clock.monotonic_ms().saturating_add(wait_ms);
+        let pairs = pairs.iter().map(unpack_pair).collect();
+        if !self.ask(frame.header.request, Ask::Checks { min_op, until_ms, pairs }, gate) {
+            self.local.push(0, &busy(gate));
+            self.flush_local(frame.header.request);
+        }
+        Ok(())
+    }
+
+    fn on_resolve(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        let names: Vec<Name> = decode_cold(frame.body).map_err(|_| FrameError::Body("names that can be read"))?;
+        if names.len() != usize::from(frame.header.count) {
+            return Err(FrameError::Body("as many names as it counts"));
+        }
+        let numbers: Vec<Option<u32>> = names.iter().map(|name| gate.published.names().resolve(name)).collect();
+        gate.metrics.names_resolved.add_count(names.len());
+        self.cold(FrameKind::Resolved, frame.header.request, frame.header.count, &numbers);
+        Ok(())
+    }
+
+    fn on_query(&mut self, frame: &Frame<'_>, gate: &Gate) {
+        let request = frame.header.request;
+        let failure = match decode_cold::<Query>(frame.body) {
+            Err(error) => error.to_string(),
+            Ok(query) => {
+                if self.ask(request, Ask::Query(query), gate) {
+                    return;
+                }
+                "Too many questions wait for answers; ask again later.".to_owned()
+            }
+        };
+        self.cold(FrameKind::Answer, request, 0, &Answer::Failed(failure));
+    }
+
+    fn ask(&mut self, request: u64, ask: Ask, gate: &Gate) -> bool {
+        if self.questions_in_flight >= gate.limits.questions {
+            return false;
+        }
+        let is_taken = gate.questions.ask(Question { address: self.address, request, ask }).is_ok();
+        self.questions_in_flight += u32::from(is_taken);
+        is_taken
+    }
+}
+
+/// What is to be done with one record.
+enum Look {
+    /// It is answered at once.
+    Answer(Outcome),
+    /// It goes to the log.
+    Submit { is_other: bool },
+}
+
+fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look {
+    let bad_field = |error: &BadField| {
+        gate.metrics.commands_bad_field.add(1);
+        Look::Answer(Outcome::bad_field(error, gate.published.op()))
+    };
+    let envelope = match Envelope::decode(record) {
+        Ok(envelope) => envelope,
+        Err(error) => return bad_field(&error),
+    };
+    match &envelope.command {
+        Command::Reserve(reserve) => {
+            let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
+            match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
+                Some(outcome) => Look::Answer(outcome),
+                None => Look::Submit { is_other: !edge::is_plain(reserve) },
+            }
+        }
+        Command::Tick => bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass")),
+        Command::Confirm(_)
+        | Command::Release(_)
+        | Command::Extend(_)
+        | Command::Replace(_)
+        | Command::Ship(_)
+        | Command::Sell(_)
+        | Command::Refund(_)
+        | Command::Count(_)
+        | Command::Adjust(_)
+        | Command::Transfer(_)
+        | Command::DefineSource(_)
+        | Command::DefineStock(_)
+        | Command::DefineSku(_)
+        | Command::Link(_)
+        | Command::Unlink(_)
+        | Command::Channel(_)
+        | Command::Settings(_)
+        | Command::Quota(_)
+        | Command::Configure(_)
+        | Command::Mark(_)
+        | Command::ActivateRules(_) => Look::Submit { is_other: true },
+    }
+}
+
+/// Walks the lengths before anything is taken: a frame is taken whole or not at all.
+fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
+    let mut rest = frame.body;
+    let mut count = 0_u32;
+    while !rest.is_empty() {
+        rest = &rest[record_length(rest)?..];
+        count += 1;
+    }
+    if count != u32::from(frame.header.count) {
+        return Err(FrameError::Body("as many command records as it counts"));
+    }
+    Ok(())
+}
+
+fn unpack_pair(pair: &[u8; 8]) -> (SkuId, StockId) {
+    let mut reader = Reader::new(pair);
+    let sku = reader.u32("checks.sku").unwrap_or(u32::MAX);
+    let stock = reader.u32("checks.stock").unwrap_or(u32::MAX);
+    (SkuId(sku), StockId(stock))
+}
+
+fn busy(gate: &Gate) -> Outcome {
+    Outcome::new(Code::Busy, gate.limits.retry_after_ms, gate.published.op())
+}

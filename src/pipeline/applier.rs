@@ -1,0 +1,337 @@
+//! Owns the machine: applies durable batches, publishes what changed, hands out the answers; between batches it answers questions and
+//! copies the state for a snapshot, a bounded amount each time. It never looks at a clock to decide anything, and never at the disk.
+
+use std::sync::Arc;
+
+use stockhold_machine::{Changes, Machine};
+use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
+use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::{Code, Outcome, SkuId, StockId};
+
+use super::apply::{ApplyError, apply_payload};
+use super::batch::{Batch, BatchLane};
+use super::feedback::Feedback;
+use super::ingress::Ingress;
+use super::mailbox::{Address, Answered, Drafts, Mailboxes};
+use super::question::{Ask, Question, Questions};
+use super::snapshots::{SnapshotStage, Waiter};
+use super::submission::Submission;
+use super::watermarks::Watermarks;
+use super::Stepped;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::published::Published;
+use crate::status::StatusBoard;
+
+/// Questions answered between two batches.
+const QUESTIONS_PER_STEP: usize = 64;
+/// Most checks that wait for an op.
+const WAITING_MAX: usize = 4_096;
+/// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
+const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
+/// Steps of sweeping between two batches.
+const SWEEP_BUDGET: u32 = 1_024;
+/// Longest sleep while nothing comes.
+const IDLE_MS: u64 = 500;
+/// What a question answers.
+const ONE_QUESTION: Answered = Answered { commands: 0, others: 0, questions: 1 };
+
+/// What the applier shares with other stages.
+#[derive(Clone, Debug)]
+pub struct ApplierLinks {
+    /// Where batches come from and go back to.
+    pub lane: BatchLane,
+    /// Takes used submissions back.
+    pub ingress: Arc<Ingress>,
+    /// Where answers go.
+    pub mailboxes: Mailboxes,
+    /// The chain of ops.
+    pub watermarks: Arc<Watermarks>,
+    /// What the sequencer reads backwards.
+    pub feedback: Arc<Feedback>,
+    /// What readers read.
+    pub published: Arc<Published>,
+    /// Questions.
+    pub questions: Arc<Questions>,
+    /// The clock, for deadlines of callers and for measuring.
+    pub clock: Arc<Clock>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// What `status` tells besides.
+    pub status: Arc<StatusBoard>,
+}
+
+/// A check that waits for an op.
+#[derive(Debug)]
+struct WaitingCheck {
+    address: Address,
+    request: u64,
+    min_op: u64,
+    until_ms: u64,
+    pairs: Vec<(SkuId, StockId)>,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Applier {
+    machine: Machine,
+    links: ApplierLinks,
+    drafts: Drafts,
+    changes: Changes,
+    waiting: Vec<WaitingCheck>,
+    snapshots: SnapshotStage,
+    is_last: bool,
+}
+
+impl Applier {
+    /// Takes over a recovered machine and publishes all of it.
+    #[must_use]
+    pub fn new(machine: Machine, links: ApplierLinks, snapshots: SnapshotStage) -> Self {
+        let mut changes = Changes::default();
+        machine.all_changes(&mut changes);
+        links.published.publish(&changes, machine.op());
+        links.feedback.set_next_due(machine.next_due());
+        let drafts = Drafts::new(links.mailboxes.clone());
+        Self { machine, links, drafts, changes, waiting: Vec::new(), snapshots, is_last: false }
+    }
+
+    /// Applies one batch if there is one, then does a bounded amount of everything else.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when a batch cannot be one that this server wrote.
+    pub fn step(&mut self) -> Result<Stepped, ApplyError> {
+        let mut has_worked = false;
+        if let Some(batch) = self.links.lane.take_filled() {
+            self.apply(batch)?;
+            has_worked = true;
+        }
+        has_worked |= self.sweep();
+        has_worked |= self.answer_questions();
+        has_worked |= self.answer_waiting();
+        has_worked |= self.snapshots.step(&mut self.machine, &mut self.drafts, &self.links);
+        self.drafts.send();
+        if has_worked {
+            return Ok(Stepped::Worked);
+        }
+        if self.is_last && self.links.lane.is_idle() {
+            return Ok(Stepped::Finished);
+        }
+        Ok(Stepped::Idle { wait_ms: self.wait_ms() })
+    }
+
+    /// Whether anything waits for this stage.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.links.lane.is_idle() || self.links.questions.depth() > 0 || self.snapshots.has_work()
+    }
+
+    /// No batch comes any more: finish when all are applied.
+    pub fn finish(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Asks for a snapshot of what is applied now, without anybody waiting for it.
+    pub fn snapshot_now(&mut self) {
+        self.snapshots.want();
+    }
+
+    /// Whether a snapshot is being made or asked for.
+    #[must_use]
+    pub fn is_snapshotting(&self) -> bool {
+        self.snapshots.is_busy()
+    }
+
+    /// The machine, to look at.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn wait_ms(&self) -> u64 {
+        let now_ms = self.links.clock.monotonic_ms();
+        let next = self.waiting.iter().map(|check| check.until_ms.saturating_sub(now_ms)).min();
+        next.map_or(IDLE_MS, |ms| ms.clamp(1, IDLE_MS)).min(self.snapshots.wait_ms())
+    }
+
+    fn apply(&mut self, mut batch: Box<Batch>) -> Result<(), ApplyError> {
+        let clock = &self.links.clock;
+        let started_us = clock.monotonic_us();
+        self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
+        let mut answering = Answering::new(&batch.submissions, &mut self.drafts);
+        let place = (batch.range.first, batch.ops);
+        apply_payload(&mut self.machine, place, batch.frame.payload(), |_| false, |outcome| answering.answer(&outcome))?;
+        answering.finish();
+        self.links.watermarks.apply(batch.range.last);
+        let applied_us = clock.monotonic_us();
+        self.links.metrics.apply_us.record(applied_us - started_us);
+        // Cells change before any answer leaves: who saw "reserved" reads the lower number.
+        self.machine.take_changes(&mut self.changes);
+        self.links.published.publish(&self.changes, batch.range.last);
+        self.changes.clear();
+        self.links.feedback.set_next_due(self.machine.next_due());
+        self.links.watermarks.publish(batch.range.last);
+        self.drafts.send();
+        self.links.metrics.publish_us.record(clock.monotonic_us() - applied_us);
+        self.snapshots.count_log_bytes(batch.frame.frame_bytes());
+        for submission in batch.submissions.drain(..) {
+            self.links.ingress.recycle(submission);
+        }
+        batch.ops = 0;
+        self.links.lane.give_back(batch);
+        Ok(())
+    }
+
+    /// Work that changes no answer: cells of SKUs whose holds are due, records whose time is up. Answers whether more is left.
+    fn sweep(&mut self) -> bool {
+        let is_more = self.machine.sweep(SWEEP_BUDGET);
+        self.machine.take_changes(&mut self.changes);
+        if !self.changes.is_empty() {
+            self.links.published.publish(&self.changes, self.machine.op());
+            self.changes.clear();
+        }
+        self.links.feedback.set_next_due(self.machine.next_due());
+        is_more
+    }
+
+    fn answer_questions(&mut self) -> bool {
+        let mut answered = 0;
+        while answered < QUESTIONS_PER_STEP {
+            let Some(question) = self.links.questions.take() else { break };
+            answered += 1;
+            let Question { address, request, ask } = question;
+            match ask {
+                Ask::Query(query) => self.query(address, request, &query),
+                Ask::Checks { min_op, until_ms, pairs } => {
+                    self.check(WaitingCheck { address, request, min_op, until_ms, pairs });
+                }
+            }
+        }
+        answered > 0
+    }
+
+    fn query(&mut self, address: Address, request: u64, query: &Query) {
+        let answer = match query {
+            Query::Status => Answer::Status(self.links.status.status(&self.machine.stats(), &self.links)),
+            Query::Snapshot => return self.snapshots.request(Waiter { address, request }),
+            Query::Reservation(_)
+            | Query::Sku(_)
+            | Query::Skus { .. }
+            | Query::Sources { .. }
+            | Query::Stocks { .. }
+            | Query::Configuration
+            | Query::Validate => self
+                .machine
+                .query(query)
+                .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),
+        };
+        self.links.metrics.queries_answered.add(1);
+        send_answer(&mut self.drafts, address, request, &answer);
+    }
+
+    fn check(&mut self, check: WaitingCheck) {
+        if check.min_op <= self.machine.op() {
+            self.answer_check(&check);
+        } else if self.waiting.len() < WAITING_MAX {
+            self.waiting.push(check);
+        } else {
+            self.tell(&check, Code::Busy);
+        }
+    }
+
+    fn answer_check(&mut self, check: &WaitingCheck) {
+        let count = u16::try_from(check.pairs.len()).unwrap_or(u16::MAX);
+        let header = Header::new(FrameKind::Cells, check.request, count);
+        let machine = &self.machine;
+        self.drafts.frame(check.address, header, ONE_QUESTION, |out| {
+            out.extend_from_slice(&machine.op().to_le_bytes());
+            for (sku, stock) in &check.pairs {
+                out.extend_from_slice(&machine.cell(*sku, *stock).to_le_bytes());
+            }
+        });
+    }
+
+    fn tell(&mut self, check: &WaitingCheck, code: Code) {
+        let outcome = Outcome::new(code, 0, self.machine.op());
+        self.drafts.sole_outcome(check.address, check.request, ONE_QUESTION, &outcome);
+    }
+
+    fn answer_waiting(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
+        let now_ms = self.links.clock.monotonic_ms();
+        let op = self.machine.op();
+        let before = self.waiting.len();
+        let mut still = Vec::with_capacity(before);
+        for check in std::mem::take(&mut self.waiting) {
+            if check.min_op <= op {
+                self.answer_check(&check);
+            } else if check.until_ms <= now_ms {
+                self.tell(&check, Code::Behind);
+            } else {
+                still.push(check);
+            }
+        }
+        self.waiting = still;
+        self.waiting.len() < before
+    }
+}
+
+/// Sends the answer to a query, unless it is too long for a frame.
+pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, answer: &Answer) {
+    let mut body = Vec::new();
+    let encoded = stockhold_protocol::codec::encode_cold(answer, &mut body);
+    if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
+        body.clear();
+        let failed = Answer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
+        let encoded = stockhold_protocol::codec::encode_cold(&failed, &mut body);
+        assert!(encoded.is_ok(), "a sentence fits a frame");
+    }
+    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUESTION, |out| out.extend_from_slice(&body));
+}
+
+/// Writes the outcomes of a batch as frames, submission by submission.
+struct Answering<'a> {
+    submissions: std::slice::Iter<'a, Box<Submission>>,
+    drafts: &'a mut Drafts,
+    current: Option<&'a Submission>,
+    /// The next record of the current submission.
+    at: usize,
+    /// Where the open frame begins, and how many outcomes it holds.
+    frame: Option<(usize, u16)>,
+}
+
+impl<'a> Answering<'a> {
+    fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts) -> Self {
+        let mut submissions = submissions.iter();
+        let current = submissions.next().map(Box::as_ref);
+        Self { submissions, drafts, current, at: 0, frame: None }
+    }
+
+    fn answer(&mut self, outcome: &Outcome) {
+        // A tick has no submission: nobody waits for it.
+        let Some(submission) = self.current else { return };
+        let mail = self.drafts.of(submission.address);
+        let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
+        outcome.encode(submission.indexes[self.at], &mut mail.bytes);
+        self.at += 1;
+        let count = count + 1;
+        let is_last = self.at == submission.indexes.len();
+        if !is_last && mail.bytes.len() - start <= OUTCOMES_BYTES_MAX {
+            self.frame = Some((start, count));
+            return;
+        }
+        let others = if is_last { submission.others } else { 0 };
+        let answered = Answered { commands: u32::from(count), others, questions: 0 };
+        mail.seal(start, Header::new(FrameKind::Outcomes, submission.request, count), submission.address, answered);
+        if is_last {
+            self.current = self.submissions.next().map(Box::as_ref);
+            self.at = 0;
+        }
+    }
+
+    fn finish(self) {
+        assert!(self.current.is_none() && self.frame.is_none(), "every command of a batch is answered");
+    }
+}

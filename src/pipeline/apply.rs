@@ -1,0 +1,115 @@
+//! The one way from a logged payload to the machine: the applier goes it with answers to give, recovery without. It decides nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stockhold_machine::{BatchVerdict, Machine};
+use stockhold_protocol::Outcome;
+use stockhold_protocol::batch::{Batch, BatchHeader};
+
+/// The op that is being applied, for the last words of a program that stops inside it; 0 between ops.
+static APPLYING: AtomicU64 = AtomicU64::new(0);
+
+/// The op that some machine of this process is applying right now.
+#[must_use]
+pub fn applying_op() -> Option<u64> {
+    Some(APPLYING.load(Ordering::Relaxed)).filter(|op| *op > 0)
+}
+
+/// What the log holds does not belong to this machine: a bug of ours or a log that was put together by hand.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The payload's header cannot be read.
+    #[error("the batch at op {op} has a header that this program cannot read")]
+    Header {
+        /// The first op of the batch.
+        op: u64,
+        /// What is wrong with it.
+        source: stockhold_protocol::BadField,
+    },
+    /// The writer's numbers have a gap.
+    #[error("the batch at op {op} has number {found} of its writer's session, expected {expected}")]
+    Gap {
+        /// The first op of the batch.
+        op: u64,
+        /// Its number.
+        found: u64,
+        /// The number that was to come.
+        expected: u64,
+    },
+    /// More writers than a machine remembers.
+    #[error("the batch at op {op} is of a writer too many")]
+    Writers {
+        /// The first op of the batch.
+        op: u64,
+    },
+    /// The payload holds another number of records than the frame has ops.
+    #[error("the batch at op {op} holds {found} records for {expected} ops")]
+    Count {
+        /// The first op of the batch.
+        op: u64,
+        /// Records found.
+        found: u64,
+        /// Ops of the frame.
+        expected: u32,
+    },
+    /// The machine is not at the op before the batch.
+    #[error("the batch begins with op {op}, but the machine stands at op {at}")]
+    Position {
+        /// The first op of the batch.
+        op: u64,
+        /// Where the machine stands.
+        at: u64,
+    },
+}
+
+/// Applies one payload of `ops` ops of which the first is `first_op`. `is_skipped` names ops that pass without effect; `each` gets the
+/// outcomes in order.
+///
+/// # Errors
+/// [`ApplyError`] when the payload cannot be of this log; the machine may have applied a part of it then and must be thrown away.
+pub fn apply_payload(
+    machine: &mut Machine,
+    (first_op, ops): (u64, u32),
+    payload: &[u8],
+    is_skipped: impl Fn(u64) -> bool,
+    mut each: impl FnMut(Outcome),
+) -> Result<BatchHeader, ApplyError> {
+    let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { op: first_op, source })?;
+    let header = batch.header;
+    if machine.op() + 1 != first_op {
+        return Err(ApplyError::Position { op: first_op, at: machine.op() });
+    }
+    match machine.begin_batch(&header) {
+        BatchVerdict::Apply => {}
+        BatchVerdict::Duplicate => {
+            // A batch that this machine has applied before: its ops pass, its commands do nothing.
+            for _ in 0..ops {
+                machine.skip(header.proposed);
+            }
+            return Ok(header);
+        }
+        BatchVerdict::Gap { expected } => {
+            return Err(ApplyError::Gap { op: first_op, found: header.number, expected });
+        }
+        BatchVerdict::TooManyWriters => return Err(ApplyError::Writers { op: first_op }),
+    }
+    let mut applied = 0_u64;
+    for record in batch.records() {
+        let op = first_op + applied;
+        applied += 1;
+        let outcome = match record {
+            Ok(record) if applied <= u64::from(ops) && !is_skipped(op) => {
+                APPLYING.store(op, Ordering::Relaxed);
+                machine.apply(header.proposed, record)
+            }
+            Ok(_) if applied <= u64::from(ops) => machine.skip(header.proposed),
+            Ok(_) | Err(_) => break,
+        };
+        each(outcome);
+    }
+    APPLYING.store(0, Ordering::Relaxed);
+    if machine.op() + 1 != first_op + u64::from(ops) {
+        return Err(ApplyError::Count { op: first_op, found: applied, expected: ops });
+    }
+    Ok(header)
+}

@@ -1,0 +1,192 @@
+//! The bounded queue between connections and the sequencer. Full means `busy`: nothing happened. It never blocks and takes no lock.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam::queue::ArrayQueue;
+use crossbeam::utils::CachePadded;
+
+use super::bell::Bell;
+use super::submission::Submission;
+
+/// How much may wait to be logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IngressLimits {
+    /// Submissions.
+    pub submissions: usize,
+    /// Commands in them.
+    pub commands: usize,
+    /// Bytes of their records.
+    pub bytes: usize,
+}
+
+impl Default for IngressLimits {
+    fn default() -> Self {
+        Self { submissions: 8_192, commands: 262_144, bytes: 64 << 20 }
+    }
+}
+
+/// Why a submission was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// The queue is at one of its limits.
+    Busy,
+    /// No more commands are taken: the log has failed, or the server stops.
+    Closed,
+}
+
+/// The queue, and the pool of used submissions.
+#[derive(Debug)]
+pub struct Ingress {
+    queue: ArrayQueue<Box<Submission>>,
+    pool: ArrayQueue<Box<Submission>>,
+    commands: CachePadded<AtomicUsize>,
+    bytes: CachePadded<AtomicUsize>,
+    limits: IngressLimits,
+    is_closed: AtomicBool,
+    bell: Bell,
+}
+
+impl Ingress {
+    /// An empty queue whose bell wakes the sequencer.
+    #[must_use]
+    pub fn new(limits: IngressLimits, bell: Bell) -> Self {
+        assert!(limits.submissions > 0, "a queue holds something");
+        Self {
+            queue: ArrayQueue::new(limits.submissions),
+            pool: ArrayQueue::new(limits.submissions),
+            commands: CachePadded::new(AtomicUsize::new(0)),
+            bytes: CachePadded::new(AtomicUsize::new(0)),
+            limits,
+            is_closed: AtomicBool::new(false),
+            bell,
+        }
+    }
+
+    /// An empty submission, used before if there is one.
+    #[must_use]
+    pub fn blank(&self) -> Box<Submission> {
+        self.pool.pop().unwrap_or_default()
+    }
+
+    /// Takes back a submission that has been answered.
+    pub fn recycle(&self, mut submission: Box<Submission>) {
+        submission.clear();
+        // A full pool lets go of it.
+        drop(self.pool.push(submission));
+    }
+
+    /// Queues a submission, or gives it back untouched.
+    ///
+    /// # Errors
+    /// [`Turned`] with the submission.
+    pub fn submit(&self, submission: Box<Submission>) -> Result<(), (Box<Submission>, Turned)> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err((submission, Turned::Closed));
+        }
+        let (commands, bytes) = size_of_submission(&submission);
+        let commands_before = self.commands.fetch_add(commands, Ordering::AcqRel);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let fits = commands_before + commands <= self.limits.commands && bytes_before + bytes <= self.limits.bytes;
+        let refused = if fits { self.queue.push(submission).err() } else { Some(submission) };
+        match refused {
+            None => {
+                self.bell.ring();
+                Ok(())
+            }
+            Some(submission) => {
+                self.commands.fetch_sub(commands, Ordering::AcqRel);
+                self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+                Err((submission, Turned::Busy))
+            }
+        }
+    }
+
+    /// The oldest submission: for the sequencer alone.
+    #[must_use]
+    pub fn take(&self) -> Option<Box<Submission>> {
+        let submission = self.queue.pop()?;
+        let (commands, bytes) = size_of_submission(&submission);
+        self.commands.fetch_sub(commands, Ordering::AcqRel);
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        Some(submission)
+    }
+
+    /// Takes no more submissions from now on; what is queued stays.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Whether it takes no more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Commands and bytes that wait.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        (self.commands.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> IngressLimits {
+        self.limits
+    }
+}
+
+fn size_of_submission(submission: &Submission) -> (usize, usize) {
+    (submission.indexes.len(), submission.records.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::mailbox::Address;
+
+    fn submission(ingress: &Ingress, commands: u16) -> Box<Submission> {
+        let mut submission = ingress.blank();
+        submission.reset(Address::default(), 0, u64::MAX);
+        for index in 0..commands {
+            submission.push(index, &[0; 10], false);
+        }
+        submission
+    }
+
+    fn limits(submissions: usize, commands: usize, bytes: usize) -> Ingress {
+        Ingress::new(IngressLimits { submissions, commands, bytes }, Bell::new().0)
+    }
+
+    #[test]
+    fn each_limit_holds_to_the_unit_and_room_comes_back() {
+        // Proves limit - 1, limit and limit + 1 for commands, bytes and submissions, and that taking makes room again.
+        for ingress in [limits(100, 8, 10_000), limits(100, 10_000, 80), limits(8, 10_000, 10_000)] {
+            for _ in 0..8 {
+                assert!(ingress.submit(submission(&ingress, 1)).is_ok());
+            }
+            let refused = ingress.submit(submission(&ingress, 1));
+            assert_eq!(refused.map_err(|(back, why)| (back.count, why)), Err((1, Turned::Busy)));
+            assert!(ingress.take().is_some());
+            assert!(ingress.submit(submission(&ingress, 1)).is_ok());
+            while ingress.take().is_some() {}
+            assert_eq!(ingress.depth(), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_closed_queue_keeps_what_it_has_and_takes_nothing() {
+        // Proves that stopping loses nothing that was taken.
+        let ingress = limits(4, 100, 1_000);
+        assert!(ingress.submit(submission(&ingress, 2)).is_ok());
+        ingress.close();
+        assert!(matches!(ingress.submit(submission(&ingress, 1)), Err((_, Turned::Closed))));
+        assert_eq!(ingress.take().map(|submission| submission.count), Some(2));
+    }
+}

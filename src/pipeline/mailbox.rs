@@ -1,0 +1,238 @@
+//! Answers on their way to connections: one mailbox per network thread, filled once per batch, with one wake-up. It knows bytes and
+//! counts, never what an answer says.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use tokio::sync::Notify;
+
+/// Where an answer goes: a connection of a network thread. A slot is used again, with another generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// Which network thread.
+    pub mailbox: usize,
+    /// Which connection of it.
+    pub slot: u32,
+    /// Which use of the slot.
+    pub generation: u32,
+}
+
+/// One frame for one connection; its bytes stand in the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// For whom.
+    pub slot: u32,
+    /// For which use of the slot.
+    pub generation: u32,
+    /// Where the frame begins in the mail's bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// How many commands it answers.
+    pub commands: u32,
+    /// How many of those were no plain reserves.
+    pub others: u32,
+    /// How many questions it answers.
+    pub questions: u32,
+    /// The commands are not answered but lost: the connection must be cut, because nobody knows what became of them.
+    pub lost: bool,
+}
+
+/// Letters and their bytes.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// The frames, one after the other.
+    pub bytes: Vec<u8>,
+    /// Whose they are.
+    pub letters: Vec<Letter>,
+}
+
+/// Answers that a letter carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Commands.
+    pub commands: u32,
+    /// Commands that are no plain reserves.
+    pub others: u32,
+    /// Questions.
+    pub questions: u32,
+}
+
+/// Mail whose buffer grew beyond this is not kept for the next time.
+const MAIL_BYTES_KEPT: usize = 4 << 20;
+
+impl Mail {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.letters.is_empty()
+    }
+
+    /// Begins a frame; what is added to `bytes` until [`Mail::seal`] is its body.
+    #[must_use]
+    pub fn begin(&mut self) -> usize {
+        frame::begin(&mut self.bytes)
+    }
+
+    /// Ends the frame that began at `start` and addresses it.
+    pub fn seal(&mut self, start: usize, header: Header, to: Address, answered: Answered) {
+        frame::finish(header, start, &mut self.bytes);
+        self.letters.push(Letter {
+            slot: to.slot,
+            generation: to.generation,
+            start,
+            end: self.bytes.len(),
+            commands: answered.commands,
+            others: answered.others,
+            questions: answered.questions,
+            lost: false,
+        });
+    }
+
+    /// A letter without a frame: what the connection waits for is lost.
+    pub fn lose(&mut self, to: Address) {
+        let at = self.bytes.len();
+        let (slot, generation) = (to.slot, to.generation);
+        self.letters.push(Letter { slot, generation, start: at, end: at, commands: 0, others: 0, questions: 0, lost: true });
+    }
+
+    /// Forgets everything, keeping buffers of a usual size.
+    pub fn clear(&mut self) {
+        self.letters.clear();
+        if self.bytes.capacity() > MAIL_BYTES_KEPT {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+    }
+
+    fn append(&mut self, other: &Self) {
+        let shift = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        let moved = other.letters.iter().map(|letter| Letter { start: letter.start + shift, end: letter.end + shift, ..*letter });
+        self.letters.extend(moved);
+    }
+}
+
+/// The mailbox of one network thread.
+#[derive(Debug, Default)]
+struct Mailbox {
+    mail: Mutex<Mail>,
+    arrived: Notify,
+}
+
+/// All mailboxes.
+#[derive(Clone, Debug)]
+pub struct Mailboxes {
+    boxes: Arc<[Mailbox]>,
+}
+
+impl Mailboxes {
+    /// As many mailboxes as there are network threads.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        assert!(count > 0, "somebody must read the answers");
+        Self { boxes: (0..count).map(|_| Mailbox::default()).collect() }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// Puts a draft into a mailbox and wakes its thread; the draft is empty then.
+    pub fn deliver(&self, mailbox: usize, draft: &mut Mail) {
+        if draft.is_empty() {
+            return;
+        }
+        let mailbox = &self.boxes[mailbox];
+        let mut mail = mailbox.mail.lock();
+        if mail.is_empty() {
+            std::mem::swap(&mut *mail, draft);
+        } else {
+            mail.append(draft);
+        }
+        drop(mail);
+        draft.clear();
+        mailbox.arrived.notify_one();
+    }
+
+    /// Takes all mail; `into` must be empty and its buffers are used for the next mail.
+    pub fn take(&self, mailbox: usize, into: &mut Mail) {
+        assert!(into.is_empty(), "mail that was taken is delivered first");
+        std::mem::swap(&mut *self.boxes[mailbox].mail.lock(), into);
+    }
+
+    /// Waits for mail.
+    pub async fn arrived(&self, mailbox: usize) {
+        self.boxes[mailbox].arrived.notified().await;
+    }
+}
+
+/// One draft per mailbox, for a stage that answers many connections in one go.
+#[derive(Debug)]
+pub struct Drafts {
+    drafts: Vec<Mail>,
+    mailboxes: Mailboxes,
+}
+
+impl Drafts {
+    /// Empty drafts.
+    #[must_use]
+    pub fn new(mailboxes: Mailboxes) -> Self {
+        Self { drafts: (0..mailboxes.count()).map(|_| Mail::default()).collect(), mailboxes }
+    }
+
+    /// The draft for a connection's thread.
+    pub fn of(&mut self, address: Address) -> &mut Mail {
+        &mut self.drafts[address.mailbox]
+    }
+
+    /// Sends what there is: one wake-up per thread at most.
+    pub fn send(&mut self) {
+        for (mailbox, draft) in self.drafts.iter_mut().enumerate() {
+            self.mailboxes.deliver(mailbox, draft);
+        }
+    }
+
+    /// A whole frame for one connection.
+    pub fn frame(&mut self, to: Address, header: Header, answered: Answered, body: impl FnOnce(&mut Vec<u8>)) {
+        let mail = self.of(to);
+        let start = mail.begin();
+        body(&mut mail.bytes);
+        mail.seal(start, header, to, answered);
+    }
+
+    /// One outcome in answer to a request that is no batch of commands (a check that cannot be answered).
+    pub fn sole_outcome(&mut self, to: Address, request: u64, answered: Answered, outcome: &stockhold_protocol::Outcome) {
+        self.frame(to, Header::new(FrameKind::Outcomes, request, 1), answered, |out| outcome.encode(0, out));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
+
+    #[test]
+    fn letters_keep_their_bytes_when_mail_is_joined() {
+        // Proves that a second delivery before the first was taken moves offsets, and that every letter still parses.
+        let mailboxes = Mailboxes::new(1);
+        let mut drafts = Drafts::new(mailboxes.clone());
+        for request in 0..3_u64 {
+            let to = Address { mailbox: 0, slot: 7, generation: 1 };
+            let header = Header::new(FrameKind::Outcomes, request, 0);
+            drafts.frame(to, header, Answered { commands: 2, ..Answered::default() }, |out| out.push(9));
+            drafts.send();
+        }
+        let mut mail = Mail::default();
+        mailboxes.take(0, &mut mail);
+        assert_eq!(mail.letters.len(), 3);
+        for (request, letter) in mail.letters.iter().enumerate() {
+            let (frame, used) = frame::parse(&mail.bytes[letter.start..letter.end], FRAME_BODY_BYTES_MAX).unwrap().unwrap();
+            assert_eq!(frame.header.request, u64::try_from(request).unwrap());
+            assert_eq!((used, letter.commands, frame.body), (letter.end - letter.start, 2, &[9_u8][..]));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! From decoded commands to answers: the stages and what travels between them. No thread in sight: every stage is a struct with
+//! `step()`, which the server's threads, the tests and the simulator drive.
+//!
+//! ```text
+//!  connections ──Submission──► Ingress ──► Sequencer ──Batch──► Applier ──Letter──► Mailbox ──► connections
+//!                              bounded     one append            owns the Machine     one per network thread
+//!                                              ▲ CommitLog            │ publishes cells, counts, next due second
+//!                                              └── free batches ◄─────┘
+//! ```
+//!
+//! It is not for bytes of the network (that is `net`) nor of the disk (`wal`), and it decides nothing about quantities: the machine
+//! does, from the log alone.
+
+pub mod applier;
+pub mod apply;
+pub mod batch;
+pub mod bell;
+pub mod feedback;
+pub mod ingress;
+pub mod mailbox;
+pub mod question;
+pub mod sequencer;
+pub mod snapshots;
+pub mod submission;
+pub mod watermarks;
+
+pub use applier::Applier;
+pub use batch::{Batch, BatchLane};
+pub use bell::{Bell, Sleeper};
+pub use feedback::{Feedback, ServerState};
+pub use ingress::{Ingress, IngressLimits};
+pub use mailbox::{Address, Letter, Mail, Mailboxes};
+pub use question::{Ask, Question};
+pub use sequencer::{Sequencer, SequencerOptions};
+pub use submission::Submission;
+pub use watermarks::Watermarks;
+
+/// What a stage did in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// Something; step again.
+    Worked,
+    /// Nothing: there was nothing to do. Step again when the bell rings, or after so many milliseconds.
+    Idle {
+        /// At the latest then.
+        wait_ms: u64,
+    },
+    /// Nothing: the next stage is behind, or the log is not ready. Step again when the bell rings, or after so many milliseconds.
+    Blocked {
+        /// At the latest then.
+        wait_ms: u64,
+    },
+    /// Nothing, and there will never be anything again.
+    Finished,
+}

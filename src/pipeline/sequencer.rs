@@ -1,0 +1,412 @@
+//! Makes batches of what has arrived and appends them to the log: whatever came during one sync is the next batch, so there is no timer
+//! between a command and its log write. It proposes the time, and ticks when a deadline is due and nothing else comes. It never looks
+//! into a command, except to tell which may still pass when the disk is full.
+
+use std::sync::Arc;
+
+use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, split_records};
+use stockhold_protocol::command::{Envelope, Kind};
+use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::{Code, Command, CommandId, Outcome, Timestamp};
+
+use super::batch::{Batch, BatchLane};
+use super::feedback::{Feedback, ServerState};
+use super::ingress::Ingress;
+use super::mailbox::{Answered, Drafts, Mailboxes};
+use super::submission::{SUBMISSION_BYTES_MAX, Submission};
+use super::watermarks::Watermarks;
+use super::Stepped;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::wal::{AppendError, CommitLog, OpRange, Space};
+
+/// Fewest bytes that a batch payload must be able to hold.
+pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
+/// Longest sleep while nothing is due.
+const IDLE_MS: u64 = 500;
+/// Sleep while the log prepares a segment, or a tick is on its way through the applier.
+const SHORT_MS: u64 = 1;
+
+/// What the sequencer is told at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequencerOptions {
+    /// This writer.
+    pub writer: u64,
+    /// This run of it; larger after each start.
+    pub session: u64,
+    /// Most ops of one batch.
+    pub batch_ops_max: u32,
+    /// With `durability = interval`: milliseconds between syncs.
+    pub sync_interval_ms: Option<u64>,
+}
+
+/// What the sequencer shares with other stages.
+#[derive(Clone, Debug)]
+pub struct SequencerLinks {
+    /// Where commands come from.
+    pub ingress: Arc<Ingress>,
+    /// Where batches go to and come back from.
+    pub lane: BatchLane,
+    /// For answers that need no machine.
+    pub mailboxes: Mailboxes,
+    /// The chain of ops.
+    pub watermarks: Arc<Watermarks>,
+    /// When a tick is due, and how the server is.
+    pub feedback: Arc<Feedback>,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Which commands the space on the disk allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    All,
+    FreeingOnly,
+    None,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Sequencer<L> {
+    log: L,
+    options: SequencerOptions,
+    links: SequencerLinks,
+    drafts: Drafts,
+    number: u64,
+    /// The batch that is being filled, or waits for the log to be ready.
+    current: Option<Box<Batch>>,
+    /// A submission that did not fit the last batch.
+    carried: Option<Box<Submission>>,
+    last_tick_op: u64,
+    next_sync_ms: u64,
+    failure: Option<AppendError>,
+}
+
+impl<L: CommitLog> Sequencer<L> {
+    /// A sequencer that appends to `log`.
+    #[must_use]
+    pub fn new(log: L, options: SequencerOptions, links: SequencerLinks) -> Self {
+        assert!(options.batch_ops_max > 0, "a batch holds something");
+        let drafts = Drafts::new(links.mailboxes.clone());
+        Self {
+            log,
+            options,
+            drafts,
+            links,
+            number: 0,
+            current: None,
+            carried: None,
+            last_tick_op: 0,
+            next_sync_ms: 0,
+            failure: None,
+        }
+    }
+
+    /// Makes and appends one batch, if there is anything to append.
+    pub fn step(&mut self) -> Stepped {
+        if self.failure.is_some() {
+            self.lose_everything();
+            return Stepped::Idle { wait_ms: SHORT_MS };
+        }
+        if let Err(error) = self.sync_if_due() {
+            return self.fail(error);
+        }
+        let Some(mut batch) = self.current.take().or_else(|| self.links.lane.take_empty()) else {
+            return Stepped::Blocked { wait_ms: IDLE_MS };
+        };
+        if batch.ops == 0 {
+            let started_us = self.links.clock.monotonic_us();
+            self.fill(&mut batch);
+            self.drafts.send();
+            if batch.ops > 0 {
+                let us = self.links.clock.monotonic_us() - started_us;
+                self.links.metrics.populate_us.record(us);
+            }
+        }
+        if batch.ops == 0 {
+            self.current = Some(batch);
+            return self.idle();
+        }
+        self.append(batch)
+    }
+
+    /// The error that stopped the log, once.
+    pub fn failure(&self) -> Option<&AppendError> {
+        self.failure.as_ref()
+    }
+
+    /// Whether anything waits for this stage.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let is_waiting = !self.links.ingress.is_empty() || self.carried.is_some();
+        if self.failure.is_some() {
+            return is_waiting;
+        }
+        match &self.current {
+            // The log is not ready: only time helps.
+            Some(batch) if batch.ops > 0 => false,
+            Some(_) => is_waiting || self.links.ingress.is_closed(),
+            None => self.links.lane.has_empty(),
+        }
+    }
+
+    /// The log, for a stop in good order; everything that was taken has been appended.
+    #[must_use]
+    pub fn into_log(self) -> L {
+        assert!(self.carried.is_none(), "nothing that was taken is left behind");
+        self.log
+    }
+
+    fn idle(&self) -> Stepped {
+        if self.links.ingress.is_closed() && self.links.ingress.is_empty() && self.carried.is_none() {
+            return Stepped::Finished;
+        }
+        let now_ms = self.links.clock.propose_now().0;
+        let mut wait_ms = IDLE_MS;
+        if let Some(second) = self.links.feedback.next_due_s() {
+            wait_ms = wait_ms.min((u64::from(second) * 1_000).saturating_sub(now_ms).max(SHORT_MS));
+        }
+        if self.options.sync_interval_ms.is_some() {
+            let until_sync_ms = self.next_sync_ms.saturating_sub(self.links.clock.monotonic_ms());
+            wait_ms = wait_ms.min(until_sync_ms.max(SHORT_MS));
+        }
+        Stepped::Idle { wait_ms }
+    }
+
+    fn sync_if_due(&mut self) -> Result<(), AppendError> {
+        let Some(interval_ms) = self.options.sync_interval_ms else { return Ok(()) };
+        let now_ms = self.links.clock.monotonic_ms();
+        if now_ms >= self.next_sync_ms {
+            self.next_sync_ms = now_ms + interval_ms;
+            if self.log.durable_op() + 1 < self.log.next_op() {
+                self.log.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn admission(&self) -> Admission {
+        let (admission, state) = match self.log.space() {
+            Space::Normal => (Admission::All, ServerState::Running),
+            Space::Reserve => (Admission::FreeingOnly, ServerState::DiskReserve),
+            Space::Full => (Admission::None, ServerState::DiskFull),
+        };
+        self.links.feedback.set_space(state);
+        admission
+    }
+
+    fn fill(&mut self, batch: &mut Batch) {
+        let admission = self.admission();
+        batch.frame.clear();
+        batch.frame.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
+        batch.is_tick = false;
+        let now_ms = self.links.clock.monotonic_ms();
+        while let Some(mut submission) = self.carried.take().or_else(|| self.links.ingress.take()) {
+            if submission.until_ms < now_ms {
+                self.refuse(submission, Code::DeadlinePassed);
+                continue;
+            }
+            if admission != Admission::All {
+                submission = match self.filter(submission, admission) {
+                    Some(rest) => rest,
+                    None => continue,
+                };
+            }
+            let fits = submission.records.len() <= batch.frame.remaining()
+                && (batch.ops == 0 || batch.ops + submission.count <= self.options.batch_ops_max);
+            if !fits {
+                self.carried = Some(submission);
+                break;
+            }
+            batch.frame.extend_from_slice(&submission.records);
+            batch.ops += submission.count;
+            batch.submissions.push(submission);
+        }
+        if batch.ops == 0 && admission != Admission::None {
+            self.tick_if_due(batch);
+        }
+        if batch.ops > 0 {
+            let header = self.header(batch.ops);
+            batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
+        }
+    }
+
+    fn header(&self, count: u32) -> BatchHeader {
+        BatchHeader {
+            count,
+            writer: self.options.writer,
+            session: self.options.session,
+            number: self.number + 1,
+            proposed: self.links.clock.propose_now(),
+            applied_op: self.links.watermarks.applied(),
+            applied_digest: 0,
+        }
+    }
+
+    /// A tick, when a deadline is due and the last tick has been applied.
+    fn tick_if_due(&mut self, batch: &mut Batch) {
+        let Some(second) = self.links.feedback.next_due_s() else { return };
+        let is_due = self.links.clock.propose_now() >= Timestamp(u64::from(second) * 1_000);
+        if !is_due || self.links.watermarks.applied() < self.last_tick_op {
+            return;
+        }
+        let envelope = Envelope::new(CommandId::NONE, Command::Tick);
+        let encoded = batch.frame.append_with(|out| envelope.encode(out));
+        assert!(encoded.is_ok(), "a tick always encodes");
+        batch.ops = 1;
+        batch.is_tick = true;
+        self.last_tick_op = self.log.next_op();
+    }
+
+    fn append(&mut self, mut batch: Box<Batch>) -> Stepped {
+        let next_op = self.log.next_op();
+        let last_op = next_op + u64::from(batch.ops) - 1;
+        self.links.watermarks.propose(last_op);
+        let started_us = self.links.clock.monotonic_us();
+        match self.log.append(&mut batch.frame, batch.ops) {
+            Ok(range) => {
+                assert!(range == OpRange { first: next_op, last: last_op }, "positions follow each other");
+                self.links.watermarks.log(last_op);
+                self.links.watermarks.sync(last_op);
+                self.number += 1;
+                batch.range = range;
+                batch.synced_us = self.links.clock.monotonic_us();
+                self.measure(&batch, batch.synced_us - started_us);
+                self.links.lane.commit(batch);
+                Stepped::Worked
+            }
+            Err(AppendError::NotReady) => {
+                self.links.watermarks.withdraw(next_op - 1);
+                self.links.metrics.segment_waits.add(1);
+                self.current = Some(batch);
+                Stepped::Blocked { wait_ms: SHORT_MS }
+            }
+            Err(AppendError::Full) => {
+                self.links.watermarks.withdraw(next_op - 1);
+                self.links.feedback.set_space(ServerState::DiskFull);
+                self.last_tick_op = self.last_tick_op.min(next_op - 1);
+                for submission in batch.submissions.drain(..) {
+                    self.refuse(submission, Code::ReadOnly);
+                }
+                batch.ops = 0;
+                self.current = Some(batch);
+                self.drafts.send();
+                Stepped::Idle { wait_ms: IDLE_MS }
+            }
+            Err(error @ (AppendError::Storage(_) | AppendError::Poisoned)) => {
+                self.current = Some(batch);
+                self.fail(error)
+            }
+        }
+    }
+
+    fn measure(&self, batch: &Batch, write_us: u64) {
+        let metrics = &self.links.metrics;
+        metrics.write_us.record(write_us);
+        metrics.batch_ops.record(u64::from(batch.ops));
+        metrics.batches.add(1);
+        metrics.ops_logged.add(u64::from(batch.ops));
+        metrics.payload_bytes.add(u64::try_from(batch.frame.len()).unwrap_or(0));
+        metrics.log_bytes.add(u64::try_from(batch.frame.frame_bytes()).unwrap_or(0));
+        metrics.ticks.add(u64::from(batch.is_tick));
+    }
+
+    /// Answers all commands of a submission with the same unrecorded outcome.
+    fn refuse(&mut self, submission: Box<Submission>, code: Code) {
+        let outcome = Outcome::new(code, 0, self.links.watermarks.applied());
+        let answered = submission.answered();
+        self.answer(&submission, &submission.indexes, answered, &outcome);
+        self.links.ingress.recycle(submission);
+    }
+
+    fn answer(&mut self, submission: &Submission, indexes: &[u16], answered: Answered, outcome: &Outcome) {
+        let count = u16::try_from(indexes.len()).unwrap_or(u16::MAX);
+        let header = Header::new(FrameKind::Outcomes, submission.request, count);
+        self.drafts.frame(submission.address, header, answered, |out| {
+            for index in indexes {
+                outcome.encode(*index, out);
+            }
+        });
+    }
+
+    /// Lets pass what the disk allows and answers the rest `read_only`.
+    fn filter(&mut self, submission: Box<Submission>, admission: Admission) -> Option<Box<Submission>> {
+        let mut kept = self.links.ingress.blank();
+        kept.reset(submission.address, submission.request, submission.until_ms);
+        let mut refused = Vec::new();
+        let mut answered = Answered::default();
+        for (index, record) in submission.indexes.iter().zip(split_records(&submission.records)) {
+            let Ok(record) = record else { break };
+            let kind = record.get(2).copied().and_then(Kind::from_code);
+            let is_freeing = kind.is_some_and(frees_or_finishes);
+            if is_freeing && admission == Admission::FreeingOnly {
+                kept.push(*index, record, true);
+            } else {
+                answered.commands += 1;
+                refused.push(*index);
+            }
+        }
+        // Which of the refused were plain reserves was counted when they came; the rest of that count is theirs.
+        answered.others = submission.others - kept.others;
+        if !refused.is_empty() {
+            let outcome = Outcome::new(Code::ReadOnly, 0, self.links.watermarks.applied());
+            self.answer(&submission, &refused, answered, &outcome);
+        }
+        self.links.ingress.recycle(submission);
+        if kept.is_empty() {
+            self.links.ingress.recycle(kept);
+            return None;
+        }
+        Some(kept)
+    }
+
+    fn fail(&mut self, error: AppendError) -> Stepped {
+        self.links.feedback.worsen(ServerState::LogFailed);
+        self.links.ingress.close();
+        self.failure = Some(error);
+        self.lose_everything();
+        Stepped::Worked
+    }
+
+    /// Nobody knows what became of commands that were taken and not answered: their connections are cut.
+    fn lose_everything(&mut self) {
+        let mut lost: Vec<Box<Submission>> = self.carried.take().into_iter().collect();
+        if let Some(batch) = &mut self.current {
+            lost.append(&mut batch.submissions);
+            batch.ops = 0;
+        }
+        lost.extend(std::iter::from_fn(|| self.links.ingress.take()));
+        for submission in lost {
+            self.drafts.of(submission.address).lose(submission.address);
+            self.links.ingress.recycle(submission);
+        }
+        self.drafts.send();
+    }
+}
+
+/// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts.
+const fn frees_or_finishes(kind: Kind) -> bool {
+    match kind {
+        Kind::Release | Kind::Confirm | Kind::Ship | Kind::Refund | Kind::Tick => true,
+        Kind::Reserve
+        | Kind::Extend
+        | Kind::Replace
+        | Kind::Sell
+        | Kind::Count
+        | Kind::Adjust
+        | Kind::Transfer
+        | Kind::DefineSource
+        | Kind::DefineStock
+        | Kind::DefineSku
+        | Kind::Link
+        | Kind::Unlink
+        | Kind::Channel
+        | Kind::Settings
+        | Kind::Quota
+        | Kind::Configure
+        | Kind::Mark
+        | Kind::ActivateRules => false,
+    }
+}

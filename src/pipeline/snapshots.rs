@@ -1,0 +1,342 @@
+//! Snapshots while the server works: the applier copies a bounded amount of the machine between batches, and the keeper, on its own
+//! thread, writes it, reads it back and lets go of what is no longer needed. What stands in the copied bytes is the machine's business.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use stockhold_machine::{Machine, Progress};
+use stockhold_protocol::query::{Answer, SnapshotView};
+use uuid::Uuid;
+
+use super::Stepped;
+use super::applier::{ApplierLinks, send_answer};
+use super::bell::Bell;
+use super::mailbox::{Address, Drafts};
+use crate::metrics::Metrics;
+use crate::snapshot::{SnapshotError, SnapshotHeader, SnapshotWriter, snapshot_name};
+use crate::storage::SharedStorage;
+
+/// Records copied between two batches: well below a millisecond.
+const RECORDS_PER_STEP: u32 = 4_096;
+/// Pieces on their way to the keeper; a piece is at most 256 KiB.
+pub const PIECES_MAX: usize = 32;
+/// How soon to look again while the keeper is behind.
+const BEHIND_MS: u64 = 5;
+
+/// When a snapshot is due without being asked for; 0 switches a condition off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotPolicy {
+    /// After so many ops.
+    pub ops: u64,
+    /// After so many milliseconds, if anything happened.
+    pub interval_ms: u64,
+    /// After so many bytes of log.
+    pub log_bytes: u64,
+}
+
+/// Who asked for a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiter {
+    /// The connection.
+    pub address: Address,
+    /// Its request.
+    pub request: u64,
+}
+
+/// What travels to the keeper.
+#[derive(Debug)]
+enum Piece {
+    Begin { op: u64, time_ms: u64, rules_version: u32 },
+    Frame { kind: u16, records: u32, bytes: Vec<u8> },
+    End { digest: u64 },
+}
+
+/// The way to the keeper and back.
+#[derive(Debug)]
+pub struct SnapshotLane {
+    pieces: ArrayQueue<Piece>,
+    results: ArrayQueue<Result<SnapshotView, String>>,
+    keeper: Bell,
+    applier: Bell,
+}
+
+impl SnapshotLane {
+    /// An empty lane.
+    #[must_use]
+    pub fn new(keeper: Bell, applier: Bell) -> Arc<Self> {
+        Arc::new(Self { pieces: ArrayQueue::new(PIECES_MAX), results: ArrayQueue::new(1), keeper, applier })
+    }
+
+    /// Whether the keeper has something to do.
+    #[must_use]
+    pub fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copying {
+    /// No snapshot is being made.
+    No,
+    /// The machine is being copied; its digest at the mark.
+    Machine { digest: u64 },
+    /// The keeper has, or will get, everything.
+    Done,
+}
+
+/// The applier's half.
+#[derive(Debug)]
+pub struct SnapshotStage {
+    lane: Arc<SnapshotLane>,
+    policy: SnapshotPolicy,
+    copying: Copying,
+    unsent: VecDeque<Piece>,
+    /// Who is served by the snapshot that is being made.
+    served: Vec<Waiter>,
+    /// Who asked after it had begun.
+    waiting: Vec<Waiter>,
+    last_op: u64,
+    last_ms: u64,
+    log_bytes: u64,
+    last: Option<SnapshotView>,
+    is_wanted: bool,
+}
+
+impl SnapshotStage {
+    /// Counts from the op of the newest snapshot there is.
+    #[must_use]
+    pub fn new(lane: Arc<SnapshotLane>, policy: SnapshotPolicy, last_op: u64, now_ms: u64) -> Self {
+        Self {
+            lane,
+            policy,
+            copying: Copying::No,
+            unsent: VecDeque::new(),
+            served: Vec::new(),
+            waiting: Vec::new(),
+            last_op,
+            last_ms: now_ms,
+            log_bytes: 0,
+            last: None,
+            is_wanted: false,
+        }
+    }
+
+    /// Asks for a snapshot.
+    pub fn request(&mut self, waiter: Waiter) {
+        // Bounded without a bound of its own: a connection has a bounded number of questions in flight, and connections are bounded.
+        self.waiting.push(waiter);
+    }
+
+    /// Asks for a snapshot that nobody waits for.
+    pub fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// A batch of so many bytes was logged.
+    pub fn count_log_bytes(&mut self, bytes: usize) {
+        self.log_bytes += u64::try_from(bytes).unwrap_or(0);
+    }
+
+    /// Whether a result waits, or a request.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.lane.results.is_empty() || (self.copying == Copying::No && !self.waiting.is_empty())
+    }
+
+    /// Whether a snapshot is being made or asked for.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.copying != Copying::No || self.is_wanted || !self.waiting.is_empty()
+    }
+
+    /// How long the applier may sleep.
+    #[must_use]
+    pub fn wait_ms(&self) -> u64 {
+        if self.unsent.is_empty() { u64::MAX } else { BEHIND_MS }
+    }
+
+    /// Does a bounded amount; answers whether it did anything.
+    pub fn step(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+        let mut has_worked = false;
+        if let Some(result) = self.lane.results.pop() {
+            self.finish(result, drafts);
+            has_worked = true;
+        }
+        if self.copying == Copying::No && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links)) {
+            self.begin(machine, drafts, links);
+            has_worked = true;
+        }
+        has_worked |= self.send();
+        if let Copying::Machine { digest } = self.copying
+            && self.unsent.is_empty()
+        {
+            let unsent = &mut self.unsent;
+            let progress = machine.snapshot_step(RECORDS_PER_STEP, &mut |kind, records, bytes| {
+                unsent.push_back(Piece::Frame { kind, records, bytes: bytes.to_vec() });
+            });
+            if progress == Progress::Done {
+                self.unsent.push_back(Piece::End { digest });
+                self.copying = Copying::Done;
+            }
+            self.send();
+            has_worked = true;
+        }
+        has_worked
+    }
+
+    fn is_due(&self, op: u64, links: &ApplierLinks) -> bool {
+        let is_reached = |limit: u64, value: u64| limit > 0 && value >= limit;
+        let elapsed_ms = links.clock.monotonic_ms().saturating_sub(self.last_ms);
+        op > self.last_op
+            && (is_reached(self.policy.ops, op - self.last_op)
+                || is_reached(self.policy.log_bytes, self.log_bytes)
+                || is_reached(self.policy.interval_ms, elapsed_ms))
+    }
+
+    fn begin(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) {
+        self.is_wanted = false;
+        self.served.append(&mut self.waiting);
+        if let Some(last) = self.last.as_ref().filter(|last| last.op == machine.op()) {
+            // Nothing has happened since: the snapshot that exists is the answer.
+            let answer = Answer::Snapshot(last.clone());
+            for waiter in self.served.drain(..) {
+                send_answer(drafts, waiter.address, waiter.request, &answer);
+            }
+            return;
+        }
+        let mark = machine.begin_snapshot();
+        self.last_op = mark.op;
+        self.last_ms = links.clock.monotonic_ms();
+        self.log_bytes = 0;
+        let begin = Piece::Begin { op: mark.op, time_ms: mark.time.0, rules_version: mark.rules_version };
+        self.unsent.push_back(begin);
+        self.copying = Copying::Machine { digest: mark.digest };
+    }
+
+    fn send(&mut self) -> bool {
+        let before = self.unsent.len();
+        while let Some(piece) = self.unsent.pop_front() {
+            if let Err(piece) = self.lane.pieces.push(piece) {
+                self.unsent.push_front(piece);
+                break;
+            }
+        }
+        let has_sent = self.unsent.len() < before;
+        if has_sent {
+            self.lane.keeper.ring();
+        }
+        has_sent
+    }
+
+    fn finish(&mut self, result: Result<SnapshotView, String>, drafts: &mut Drafts) {
+        self.copying = Copying::No;
+        let answer = match result {
+            Ok(view) => {
+                self.last = Some(view.clone());
+                Answer::Snapshot(view)
+            }
+            Err(sentence) => Answer::Failed(sentence),
+        };
+        for waiter in self.served.drain(..) {
+            send_answer(drafts, waiter.address, waiter.request, &answer);
+        }
+    }
+}
+
+/// What the keeper does with files besides writing them: letting go of old ones.
+pub trait Trim: Send {
+    /// A verified snapshot of `op` exists: removes or recycles what nothing needs any more.
+    fn trim(&mut self, op: u64) -> Result<(), SnapshotError>;
+}
+
+/// The keeper's half.
+pub struct SnapshotKeeper {
+    lane: Arc<SnapshotLane>,
+    storage: SharedStorage,
+    log_uuid: Uuid,
+    epoch: u64,
+    metrics: Arc<Metrics>,
+    trim: Box<dyn Trim>,
+    writer: Option<SnapshotWriter>,
+    failure: Option<SnapshotError>,
+}
+
+impl SnapshotKeeper {
+    /// A keeper of the snapshots of one directory.
+    #[must_use]
+    pub fn new(
+        lane: Arc<SnapshotLane>,
+        storage: SharedStorage,
+        (log_uuid, epoch): (Uuid, u64),
+        metrics: Arc<Metrics>,
+        trim: Box<dyn Trim>,
+    ) -> Self {
+        Self { lane, storage, log_uuid, epoch, metrics, trim, writer: None, failure: None }
+    }
+
+    /// Writes one piece.
+    pub fn step(&mut self) -> Stepped {
+        let Some(piece) = self.lane.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
+        match piece {
+            Piece::Begin { op, time_ms, rules_version } => {
+                assert!(self.writer.is_none() && self.failure.is_none(), "one snapshot at a time");
+                let header =
+                    SnapshotHeader { log_uuid: self.log_uuid, epoch: self.epoch, op, time_ms, rules_version };
+                match SnapshotWriter::create(self.storage.clone(), header) {
+                    Ok(writer) => self.writer = Some(writer),
+                    Err(error) => self.failure = Some(error),
+                }
+            }
+            Piece::Frame { kind, records, bytes } => {
+                let written = self.writer.as_mut().map(|writer| writer.push_frame(kind, records, &bytes));
+                if let Some(Err(error)) = written {
+                    self.failure = Some(error);
+                    self.writer = None;
+                }
+            }
+            Piece::End { digest } => self.end(digest),
+        }
+        self.lane.applier.ring();
+        Stepped::Worked
+    }
+
+    fn end(&mut self, digest: u64) {
+        let result = match (self.writer.take(), self.failure.take()) {
+            (Some(writer), None) => self.publish(writer, digest),
+            (_, Some(error)) => Err(error),
+            (None, None) => return,
+        };
+        let result = match result {
+            Ok(view) => {
+                self.metrics.snapshots_written.add(1);
+                tracing::info!(op = view.op, bytes = view.bytes, "a snapshot was written and verified");
+                Ok(view)
+            }
+            Err(error) => {
+                self.metrics.snapshots_failed.add(1);
+                tracing::error!(%error, source = ?error, "a snapshot failed; the log is kept");
+                Err(format!("The snapshot failed: {error}."))
+            }
+        };
+        let refused = self.lane.results.push(result);
+        assert!(refused.is_ok(), "one snapshot at a time");
+    }
+
+    fn publish(&mut self, writer: SnapshotWriter, digest: u64) -> Result<SnapshotView, SnapshotError> {
+        let summary = writer.finish(digest_bytes(digest))?;
+        if let Err(error) = self.trim.trim(summary.header.op) {
+            tracing::warn!(%error, "old files could not be removed");
+        }
+        let file = snapshot_name(summary.header.op);
+        Ok(SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest })
+    }
+}
+
+/// The machine's digest as the byte layer keeps it.
+#[must_use]
+pub fn digest_bytes(digest: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&digest.to_le_bytes());
+    bytes
+}

@@ -1,0 +1,262 @@
+//! What anybody may read without asking: per SKU and stock the salable quantity, names, channels, and the op as of which.
+//!
+//! The applier is the only writer; any thread reads without a lock and without waiting. A plain check is one load. An edge refusal
+//! needs a cell and its SKU's next deadline *of the same moment*: a sequence word per SKU gives that. This is not the state: it
+//! is derived from the machine's [`Changes`] and can be thrown away.
+
+mod atomics;
+mod grid;
+mod names;
+
+use atomics::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+use grid::Row;
+use std::sync::OnceLock;
+use stockhold_machine::{CellChange, Changes, SkuChange};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
+use stockhold_protocol::{ChannelId, SkuId, StockId};
+
+pub use names::Names;
+
+/// Most SKUs that are published; those beyond are asked of the applier.
+pub const SKUS_MAX: usize = 1 << 24;
+/// Most stocks that are published.
+pub const STOCKS_MAX: usize = 16_384;
+/// Most channels that are published.
+pub const CHANNELS_MAX: usize = 1 << 16;
+
+const _: () = assert!(stockhold_machine::config::SKUS_MAX as usize <= SKUS_MAX, "every SKU has cells");
+const _: () = assert!(stockhold_machine::config::STOCKS_MAX as usize <= STOCKS_MAX, "every stock has cells");
+const _: () = assert!(stockhold_machine::config::CHANNELS_MAX as usize <= CHANNELS_MAX, "every channel is known");
+
+/// The low bit of a cell: the value is an upper bound.
+const UPPER_BOUND: i64 = 1;
+/// Bits below the value; the second is reserved and zero.
+const FLAG_BITS: u32 = 2;
+/// No stock stands behind the channel.
+const NO_STOCK: u32 = 0;
+
+/// What a cell says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Ten-thousandths, or [`CELL_NOT_ASSIGNED`], or [`CELL_UNLIMITED`].
+    pub value: i64,
+    /// The exact value may be lower; only the applier knows it.
+    pub upper_bound: bool,
+}
+
+/// A cell and what belongs to the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatedCell {
+    /// The cell.
+    pub cell: Cell,
+    /// The second in which the next hold of this SKU expires; `u32::MAX` when there is none.
+    pub next_deadline_s: u32,
+}
+
+/// A cell's word; a cell that was never written says "not assigned".
+#[derive(Debug)]
+struct CellWord(AtomicI64);
+
+impl Default for CellWord {
+    fn default() -> Self {
+        Self(AtomicI64::new(CELL_NOT_ASSIGNED))
+    }
+}
+
+/// What belongs to a SKU as a whole. The sequence is odd while its cells change.
+#[derive(Debug, Default)]
+struct SkuWords {
+    sequence: AtomicU32,
+    next_deadline_s: AtomicU32,
+}
+
+/// The published cells.
+#[derive(Debug)]
+pub struct Published {
+    stocks: Box<[OnceLock<Row<CellWord>>]>,
+    skus: Row<SkuWords>,
+    channels: Row<AtomicU32>,
+    names: Names,
+    op: AtomicU64,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self {
+            stocks: (0..STOCKS_MAX).map(|_| OnceLock::new()).collect(),
+            skus: Row::new(SKUS_MAX),
+            channels: Row::new(CHANNELS_MAX),
+            names: Names::default(),
+            op: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Published {
+    /// The op as of which everything read *after* this call stands, or a later one.
+    #[must_use]
+    pub fn op(&self) -> u64 {
+        self.op.load(Ordering::Acquire)
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// One cell: one load once the row is found.
+    #[must_use]
+    pub fn cell(&self, sku: SkuId, stock: StockId) -> Cell {
+        match self.word(sku, stock) {
+            Some(word) => unpack(word.0.load(Ordering::Acquire)),
+            None => Cell { value: CELL_NOT_ASSIGNED, upper_bound: is_unpublished(sku, stock) },
+        }
+    }
+
+    /// One cell with its SKU's next deadline, both of one moment; `None` while they change or are not published.
+    #[must_use]
+    pub fn dated_cell(&self, sku: SkuId, stock: StockId) -> Option<DatedCell> {
+        let words = self.skus.get(sku.0)?;
+        let before = words.sequence.load(Ordering::Acquire);
+        if !before.is_multiple_of(2) {
+            return None;
+        }
+        let cell = unpack(self.word(sku, stock)?.0.load(Ordering::Relaxed));
+        let next_deadline_s = words.next_deadline_s.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        let after = words.sequence.load(Ordering::Relaxed);
+        (before == after).then_some(DatedCell { cell, next_deadline_s })
+    }
+
+    /// The stock that a channel sells from.
+    #[must_use]
+    pub fn stock_of(&self, channel: ChannelId) -> Option<StockId> {
+        let stock = self.channels.get(channel.0)?.load(Ordering::Acquire);
+        stock.checked_sub(1).map(StockId)
+    }
+
+    /// Takes over what changed up to `op`. Only the applier calls this.
+    pub fn publish(&self, changes: &Changes, op: u64) {
+        let mut cells = changes.cells.as_slice();
+        for sku in &changes.skus {
+            let count = usize::try_from(sku.cells).unwrap_or(usize::MAX).min(cells.len());
+            let (own, rest) = cells.split_at(count);
+            cells = rest;
+            self.publish_sku(sku, own);
+        }
+        assert!(cells.is_empty(), "every changed cell belongs to a changed SKU");
+        for (name, number) in &changes.names {
+            self.names.insert(name, *number);
+        }
+        for (channel, stock) in &changes.channels {
+            if let Some(word) = self.channels.make(channel.0) {
+                word.store(stock.0.checked_add(1).unwrap_or(NO_STOCK), Ordering::Release);
+            }
+        }
+        self.op.store(op, Ordering::Release);
+    }
+
+    fn publish_sku(&self, sku: &SkuChange, cells: &[CellChange]) {
+        let Some(words) = self.skus.make(sku.sku.0) else { return };
+        let sequence = words.sequence.load(Ordering::Relaxed);
+        words.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        words.next_deadline_s.store(sku.next_deadline_s, Ordering::Relaxed);
+        for cell in cells {
+            assert!(cell.sku == sku.sku, "cells follow their SKU");
+            let row = usize::try_from(cell.stock.0).ok().and_then(|stock| self.stocks.get(stock));
+            let word = row.and_then(|row| row.get_or_init(|| Row::new(SKUS_MAX)).make(cell.sku.0));
+            if let Some(word) = word {
+                // Release, so that a plain check that sees this cell also sees what was published before it.
+                word.0.store(pack(cell.value, cell.upper_bound), Ordering::Release);
+            }
+        }
+        words.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    fn word(&self, sku: SkuId, stock: StockId) -> Option<&CellWord> {
+        self.stocks.get(usize::try_from(stock.0).ok()?)?.get()?.get(sku.0)
+    }
+}
+
+/// Whether the numbers lie beyond what is published, so that only the applier can tell.
+fn is_unpublished(sku: SkuId, stock: StockId) -> bool {
+    let beyond = |number: u32, max: usize| usize::try_from(number).is_ok_and(|number| number >= max);
+    beyond(sku.0, SKUS_MAX) || beyond(stock.0, STOCKS_MAX)
+}
+
+fn pack(value: i64, upper_bound: bool) -> i64 {
+    if value == CELL_NOT_ASSIGNED || value == CELL_UNLIMITED {
+        return value;
+    }
+    assert!(value.unsigned_abs() < 1 << (62 - FLAG_BITS), "a quantity leaves room for flags");
+    (value << FLAG_BITS) | if upper_bound { UPPER_BOUND } else { 0 }
+}
+
+fn unpack(word: i64) -> Cell {
+    if word == CELL_NOT_ASSIGNED || word == CELL_UNLIMITED {
+        return Cell { value: word, upper_bound: false };
+    }
+    Cell { value: word >> FLAG_BITS, upper_bound: word & UPPER_BOUND != 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(value: i64, deadline_s: u32) -> Changes {
+        Changes {
+            skus: vec![SkuChange { sku: SkuId(3), next_deadline_s: deadline_s, cells: 1 }],
+            cells: vec![CellChange { sku: SkuId(3), stock: StockId(2), value, upper_bound: false }],
+            channels: vec![(ChannelId(0), StockId(2))],
+            ..Changes::default()
+        }
+    }
+
+    #[test]
+    fn values_flags_and_sentinels_come_back() {
+        // Proves that packing loses nothing, at both ends of the range.
+        for value in [0, 1, -1, 1_000_000_000_000_000, -4_000_000_000_000_000, CELL_NOT_ASSIGNED, CELL_UNLIMITED] {
+            assert_eq!(unpack(pack(value, false)), Cell { value, upper_bound: false });
+        }
+        assert_eq!(unpack(pack(-7, true)), Cell { value: -7, upper_bound: true });
+    }
+
+    #[test]
+    fn what_was_published_is_read_and_what_was_not_is_unassigned() {
+        // Proves the way from a change to a reader, and the answers for strangers.
+        let published = Published::default();
+        published.publish(&change(50, 9), 4);
+        let cell = Cell { value: 50, upper_bound: false };
+        assert_eq!(published.cell(SkuId(3), StockId(2)), cell);
+        assert_eq!(published.dated_cell(SkuId(3), StockId(2)), Some(DatedCell { cell, next_deadline_s: 9 }));
+        assert_eq!(published.cell(SkuId(4), StockId(2)).value, CELL_NOT_ASSIGNED);
+        assert_eq!(published.cell(SkuId(3), StockId(9)).value, CELL_NOT_ASSIGNED);
+        assert!(published.cell(SkuId(u32::MAX), StockId(2)).upper_bound, "only the applier can tell");
+        assert_eq!(published.stock_of(ChannelId(0)), Some(StockId(2)));
+        assert_eq!(published.stock_of(ChannelId(1)), None);
+        assert_eq!(published.op(), 4);
+    }
+
+    #[test]
+    fn a_reader_never_sees_a_cell_with_the_deadline_of_another_moment() {
+        // Proves the sequence word: value and deadline are written as a pair and read as a pair while a writer is at work.
+        let published = Published::default();
+        published.publish(&change(0, 0), 0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for round in 1..20_000_u32 {
+                    published.publish(&change(i64::from(round), round), u64::from(round));
+                }
+            });
+            let mut pairs = 0;
+            while !writer.is_finished() || pairs == 0 {
+                if let Some(dated) = published.dated_cell(SkuId(3), StockId(2)) {
+                    assert_eq!(dated.cell.value, i64::from(dated.next_deadline_s));
+                    pairs += 1;
+                }
+            }
+        });
+    }
+}

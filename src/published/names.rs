@@ -1,0 +1,65 @@
+//! Directories from names to dense numbers, for connections that resolve names without asking the machine. Not for state: the
+//! machine's own names decide; these follow.
+
+use dashmap::DashMap;
+use stockhold_protocol::query::Name;
+
+/// All names that the applied state knows.
+#[derive(Debug, Default)]
+pub struct Names {
+    skus: DashMap<Box<str>, u32>,
+    stocks: DashMap<Box<str>, u32>,
+    sources: DashMap<Box<str>, u32>,
+    channels: DashMap<Box<str>, u32>,
+}
+
+/// Between the type and the code of a channel; neither can hold it, for both are text without control characters in practice, and
+/// where they are not, the length in front keeps them apart.
+fn channel_key(channel_type: &str, code: &str) -> String {
+    format!("{}:{channel_type}/{code}", channel_type.len())
+}
+
+impl Names {
+    /// Learns a name.
+    pub fn insert(&self, name: &Name, number: u32) {
+        match name {
+            Name::Sku(sku) => self.skus.insert(sku.as_str().into(), number),
+            Name::Stock(stock) => self.stocks.insert(stock.as_str().into(), number),
+            Name::Source(source) => self.sources.insert(source.as_str().into(), number),
+            Name::Channel(channel_type, code) => self.channels.insert(channel_key(channel_type, code).into(), number),
+        };
+    }
+
+    /// The number of a name.
+    #[must_use]
+    pub fn resolve(&self, name: &Name) -> Option<u32> {
+        match name {
+            Name::Sku(sku) => self.skus.get(sku.as_str()).map(|number| *number),
+            Name::Stock(stock) => self.stocks.get(stock.as_str()).map(|number| *number),
+            Name::Source(source) => self.sources.get(source.as_str()).map(|number| *number),
+            Name::Channel(channel_type, code) => {
+                self.channels.get(channel_key(channel_type, code).as_str()).map(|number| *number)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_different_kinds_and_odd_channels_stay_apart() {
+        // Proves that the same text under another kind, or cut elsewhere, is another name.
+        let names = Names::default();
+        names.insert(&Name::Sku("A".into()), 1);
+        names.insert(&Name::Stock("A".into()), 2);
+        names.insert(&Name::Channel("a/b".into(), "c".into()), 3);
+        names.insert(&Name::Channel("a".into(), "b/c".into()), 4);
+        assert_eq!(names.resolve(&Name::Sku("A".into())), Some(1));
+        assert_eq!(names.resolve(&Name::Stock("A".into())), Some(2));
+        assert_eq!(names.resolve(&Name::Source("A".into())), None);
+        assert_eq!(names.resolve(&Name::Channel("a/b".into(), "c".into())), Some(3));
+        assert_eq!(names.resolve(&Name::Channel("a".into(), "b/c".into())), Some(4));
+    }
+}

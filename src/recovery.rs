@@ -1,0 +1,194 @@
+//! From a data directory to a machine: the newest valid snapshot, then the log behind it, through the same path as a running server
+//! applies batches. It writes nothing; making durable what it relied on is the first act of the log writer.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use stockhold_machine::{Genesis, Loader, Machine, SnapshotMark};
+use stockhold_protocol::Timestamp;
+
+use crate::directory::Directory;
+use crate::pipeline::apply::{ApplyError, apply_payload};
+use crate::pipeline::snapshots::digest_bytes;
+use crate::snapshot::SnapshotError;
+use crate::storage::StorageError;
+use crate::wal::{LogEnd, LogError, ReadTo};
+
+/// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
+const SWEEP_BUDGET: u32 = 1_024;
+
+/// What recovery did, for people and for `status`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecoveryReport {
+    /// The op of the snapshot that was loaded; `None` when it began with the first op.
+    pub snapshot_op: Option<u64>,
+    /// Snapshots that could not be used, each with the reason.
+    pub snapshots_refused: Vec<String>,
+    /// Ops replayed from the log.
+    pub replayed_ops: u64,
+    /// The last op of the log.
+    pub recovered_ops: u64,
+    /// Ops that were left out by order.
+    pub skipped_ops: u64,
+    /// Whether the log ended in a write that was cut off.
+    pub torn_tail: bool,
+    /// Whether the last stop was in good order.
+    pub clean_stop: bool,
+    /// Milliseconds that it took.
+    pub elapsed_ms: u64,
+    /// The digest of the state.
+    pub digest: u64,
+}
+
+/// Why the state cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The storage failed.
+    #[error("the storage failed")]
+    Storage(#[from] StorageError),
+    /// The log is damaged or in disorder.
+    #[error("the log cannot be read")]
+    Log(#[from] LogError),
+    /// The log holds what this program did not write.
+    #[error("the log cannot be applied")]
+    Apply(#[from] ApplyError),
+    /// The manifest's genesis cannot be read.
+    #[error("the configuration that the directory was formatted with cannot be read")]
+    Genesis(#[source] stockhold_protocol::BadField),
+    /// No snapshot can be used and the log does not reach back to the first op.
+    #[error("no snapshot can be used ({}), and the log begins only with op {oldest_op}", refused.join("; "))]
+    NoStart {
+        /// The snapshots and what is wrong with them.
+        refused: Vec<String>,
+        /// The first op of the log.
+        oldest_op: u64,
+    },
+    /// The machine finds its own invariants broken.
+    #[error("the recovered state breaks its own invariants: {}", violations.join("; "))]
+    Invalid {
+        /// What is broken.
+        violations: Vec<String>,
+    },
+}
+
+/// A machine as it was when the last committed op had been applied.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The machine.
+    pub machine: Machine,
+    /// Where the log ended.
+    pub end: LogEnd,
+    /// What was done.
+    pub report: RecoveryReport,
+}
+
+/// How far recovery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryProgress {
+    /// Bytes of the log read.
+    pub bytes_done: u64,
+    /// Bytes of the log in all.
+    pub bytes_all: u64,
+    /// The op reached.
+    pub op: u64,
+}
+
+/// Recovers the state after the last op of the log.
+///
+/// # Errors
+/// [`RecoveryError`]; nothing was changed.
+pub fn recover(
+    directory: &Directory,
+    mut progress: impl FnMut(RecoveryProgress),
+) -> Result<Recovered, RecoveryError> {
+    let started = Instant::now();
+    let mut report = RecoveryReport::default();
+    let mut machine = load_newest(directory, &mut report)?;
+    let skips: BTreeSet<u64> = directory.manifest().skips.iter().map(|skip| skip.op).collect();
+    let mut log = match directory.read_log(machine.op() + 1, ReadTo::End) {
+        Ok(log) => log,
+        Err(LogError::Missing { oldest_op, .. }) if report.snapshot_op.is_none() => {
+            return Err(RecoveryError::NoStart { refused: report.snapshots_refused, oldest_op });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    while let Some(frame) = log.next_frame()? {
+        let place = (frame.first_op, frame.ops);
+        let last_op = frame.first_op + u64::from(frame.ops) - 1;
+        let is_skipped = |op: u64| skips.contains(&op);
+        apply_payload(&mut machine, place, frame.payload, is_skipped, |_| ())?;
+        machine.sweep(SWEEP_BUDGET);
+        report.replayed_ops += u64::from(frame.ops);
+        report.skipped_ops += u64::try_from(skips.range(frame.first_op..=last_op).count()).unwrap_or(0);
+        let (bytes_done, bytes_all) = log.progress();
+        progress(RecoveryProgress { bytes_done, bytes_all, op: machine.op() });
+    }
+    let Some(end) = log.into_end() else { unreachable!("a log that was read to its end has one") };
+    let violations = machine.validate();
+    if !violations.is_empty() {
+        return Err(RecoveryError::Invalid { violations });
+    }
+    report.recovered_ops = machine.op();
+    report.torn_tail = end.previous.reason == crate::wal::EndReason::TornTail;
+    report.clean_stop = matches!(end.previous.reason, crate::wal::EndReason::CleanStop | crate::wal::EndReason::Start);
+    report.digest = machine.digest();
+    report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Recovered { machine, end, report })
+}
+
+fn load_newest(directory: &Directory, report: &mut RecoveryReport) -> Result<Machine, RecoveryError> {
+    for op in directory.snapshots()? {
+        match load(directory, op) {
+            Ok(machine) => {
+                report.snapshot_op = Some(op);
+                return Ok(machine);
+            }
+            Err(LoadFault::Storage(error)) => return Err(error.into()),
+            Err(fault) => {
+                tracing::error!(op, %fault, "A SNAPSHOT CANNOT BE USED; falling back to an older one");
+                report.snapshots_refused.push(format!("snapshot of op {op}: {fault}"));
+            }
+        }
+    }
+    let genesis = Genesis::decode(&directory.manifest().genesis).map_err(RecoveryError::Genesis)?;
+    Ok(Machine::new(&genesis))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LoadFault {
+    #[error("the storage failed")]
+    Storage(#[from] StorageError),
+    #[error("{0}")]
+    Snapshot(SnapshotError),
+    #[error("the machine does not take it: {0}")]
+    Machine(#[from] stockhold_machine::LoadError),
+    #[error("the state sums up to {found:016x}, the file says {said:?}")]
+    Digest { found: u64, said: [u8; 16] },
+}
+
+impl From<SnapshotError> for LoadFault {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Storage(error) => Self::Storage(error),
+            other @ (SnapshotError::Damaged { .. } | SnapshotError::ForeignLog { .. }) => Self::Snapshot(other),
+        }
+    }
+}
+
+fn load(directory: &Directory, op: u64) -> Result<Machine, LoadFault> {
+    let mut reader = directory.read_snapshot(op)?;
+    let header = *reader.header();
+    let mut loader: Loader = Machine::loader();
+    while let Some(frame) = reader.next_frame()? {
+        loader.section(frame.kind, frame.records, frame.payload)?;
+    }
+    let summary = reader.into_summary()?;
+    let [a, b, c, d, e, f, g, h, ..] = summary.digest;
+    let digest = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let mark = SnapshotMark { op, time: Timestamp(header.time_ms), digest, rules_version: header.rules_version };
+    let machine = loader.finish(&mark)?;
+    if digest_bytes(machine.digest()) != summary.digest {
+        return Err(LoadFault::Digest { found: machine.digest(), said: summary.digest });
+    }
+    Ok(machine)
+}

@@ -1,0 +1,148 @@
+//! The network threads: each runs its own single-threaded runtime, and everything of a connection stays on it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::{mpsc, watch};
+
+use super::Event;
+use crate::error::StartError;
+use crate::net::Gate;
+use crate::net::desk::Desk;
+use crate::net::{connection, listener};
+use crate::pipeline::Mailboxes;
+use crate::pipeline::mailbox::Mail;
+
+/// Connections on their way to a network thread.
+const HAND_OVER_MAX: usize = 128;
+/// How often connections are looked through for mute and slow ones.
+const SWEEP: Duration = Duration::from_millis(100);
+/// How often a stopping thread looks whether its connections are gone.
+const LAST_LOOK: Duration = Duration::from_millis(5);
+
+/// Starts the network threads; the first one also accepts.
+pub(super) fn spawn(
+    listener: std::net::TcpListener,
+    gate: &Arc<Gate>,
+    mailboxes: &Mailboxes,
+    stopped: &watch::Receiver<bool>,
+    grace: Duration,
+    events: &Sender<Event>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let lanes: Vec<_> = (0..mailboxes.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
+    let senders: Vec<_> = lanes.iter().map(|(sender, _)| sender.clone()).collect();
+    let mut acceptor = Some((listener, senders));
+    let mut threads = Vec::new();
+    for (mailbox, (_, arrivals)) in lanes.into_iter().enumerate() {
+        let thread = NetworkThread {
+            mailbox,
+            gate: gate.clone(),
+            mailboxes: mailboxes.clone(),
+            arrivals,
+            acceptor: acceptor.take(),
+            stopped: stopped.clone(),
+            grace,
+        };
+        threads.push(super::spawn("network", events, move || thread.run())?);
+    }
+    Ok(threads)
+}
+
+type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<std::net::TcpStream>>);
+
+struct NetworkThread {
+    mailbox: usize,
+    gate: Arc<Gate>,
+    mailboxes: Mailboxes,
+    arrivals: mpsc::Receiver<std::net::TcpStream>,
+    acceptor: Option<Acceptor>,
+    stopped: watch::Receiver<bool>,
+    grace: Duration,
+}
+
+impl NetworkThread {
+    fn run(self) {
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => self.run_on(&runtime),
+            Err(error) => panic!("a network thread has no runtime: {error}"),
+        }
+    }
+
+    fn run_on(self, runtime: &LocalRuntime) {
+        let Self { mailbox, gate, mailboxes, mut arrivals, acceptor, mut stopped, grace } = self;
+        let desk = Rc::new(Desk::new(mailbox, gate.clone()));
+        runtime.block_on(async {
+            let accepting = acceptor.map(|(listener, senders)| {
+                tokio::task::spawn_local(async move {
+                    match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => listener::accept(&listener, &gate, &senders).await,
+                        Err(error) => panic!("the listener cannot be used: {error}"),
+                    }
+                })
+            });
+            let welcoming = desk.clone();
+            tokio::task::spawn_local(async move {
+                while let Some(stream) = arrivals.recv().await {
+                    welcome(&welcoming, stream);
+                }
+            });
+            let delivering = desk.clone();
+            tokio::task::spawn_local(async move {
+                let mut mail = Mail::default();
+                loop {
+                    mailboxes.arrived(mailbox).await;
+                    mailboxes.take(mailbox, &mut mail);
+                    delivering.deliver(&mail);
+                    mail.clear();
+                }
+            });
+            let sweeping = desk.clone();
+            tokio::task::spawn_local(async move {
+                loop {
+                    tokio::time::sleep(SWEEP).await;
+                    sweeping.sweep();
+                }
+            });
+            // The sender lives as long as the server; its end is a stop as well.
+            drop(stopped.wait_for(|is_stopped| *is_stopped).await);
+            if let Some(accepting) = accepting {
+                accepting.abort();
+            }
+            end(&desk, grace).await;
+        });
+    }
+}
+
+/// Gives a new connection its task.
+fn welcome(desk: &Rc<Desk>, stream: std::net::TcpStream) {
+    let stream = match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be taken over");
+            desk.gate().leave();
+            return;
+        }
+    };
+    let (connection, mut reader, slot) = desk.open(stream);
+    let desk = desk.clone();
+    tokio::task::spawn_local(async move {
+        connection::serve(&connection, &mut reader, desk.gate()).await;
+        desk.close(slot);
+        connection::close(connection, reader).await;
+    });
+}
+
+/// Lets connections read their last answers, for a while.
+async fn end(desk: &Desk, grace: Duration) {
+    desk.say_goodbye();
+    let deadline = tokio::time::Instant::now() + grace;
+    while !desk.is_empty() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LAST_LOOK).await;
+    }
+    desk.cut_all();
+}

@@ -1,0 +1,146 @@
+//! The loops of the stages' threads: step, sleep when there is nothing to do, end when told.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::{Event, Flags};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane};
+use crate::pipeline::{Applier, Sequencer, Sleeper, Stepped};
+use crate::status::StatusBoard;
+use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
+
+/// How often the clock is corrected, and how long the housekeeper sleeps at most.
+const HOUSEKEEPING: Duration = Duration::from_millis(200);
+/// How long the last snapshot may take when the server stops.
+const LAST_SNAPSHOT: Duration = Duration::from_mins(10);
+
+/// Runs the sequencer until the ingress is closed and empty, then ends the log in good order.
+pub(super) fn run_log(mut sequencer: Sequencer<LogWriter>, sleeper: &Sleeper, flags: &Flags, events: &Sender<Event>) {
+    let mut has_told = false;
+    loop {
+        match sequencer.step() {
+            Stepped::Worked => {}
+            Stepped::Finished => break,
+            Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms } => {
+                sleeper.sleep(wait_ms, || sequencer.has_work());
+            }
+        }
+        if let Some(error) = sequencer.failure() {
+            if !has_told {
+                tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; nothing more is taken");
+                events.send(Event::LogFailed).ok();
+                has_told = true;
+            }
+            if flags.log_may_end.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+    match sequencer.into_log().finish() {
+        Ok(()) => tracing::info!("the log was ended in good order"),
+        Err(error) => tracing::error!(%error, source = ?error, "the log's end could not be written"),
+    }
+}
+
+/// Runs the applier until the log thread has ended and all its batches are applied.
+pub(super) fn run_applier(mut applier: Applier, sleeper: &Sleeper, flags: &Flags, snapshot_at_stop: bool) {
+    let mut asked_for_snapshot = false;
+    let mut give_up_at = None;
+    loop {
+        if flags.log_ended.load(Ordering::Acquire) {
+            if snapshot_at_stop && !asked_for_snapshot {
+                asked_for_snapshot = true;
+                give_up_at = Some(Instant::now() + LAST_SNAPSHOT);
+                applier.snapshot_now();
+            }
+            if !applier.is_snapshotting() || give_up_at.is_none_or(|at| Instant::now() >= at) {
+                applier.finish();
+            }
+        }
+        match applier.step() {
+            Ok(Stepped::Worked) => {}
+            Ok(Stepped::Finished) => return,
+            Ok(Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms }) => {
+                sleeper.sleep(wait_ms, || applier.has_work() || flags.log_ended.load(Ordering::Acquire));
+            }
+            Err(error) => {
+                // Our own log holds what we did not write: nothing after it may be answered.
+                panic!("a committed batch cannot be applied: {error}");
+            }
+        }
+    }
+}
+
+/// Writes snapshots until the applier has ended.
+pub(super) fn run_keeper(mut keeper: SnapshotKeeper, lane: &Arc<SnapshotLane>, sleeper: &Sleeper, flags: &Flags) {
+    loop {
+        match keeper.step() {
+            Stepped::Worked => {}
+            Stepped::Finished => return,
+            Stepped::Idle { .. } | Stepped::Blocked { .. } => {
+                if flags.applier_ended.load(Ordering::Acquire) {
+                    return;
+                }
+                sleeper.sleep(HOUSEKEEPING.as_millis().try_into().unwrap_or(u64::MAX), || lane.has_pieces());
+            }
+        }
+    }
+}
+
+/// What is done aside: spare segments, and the clock.
+pub(super) struct Housekeeping {
+    pub(super) preparer: SegmentPreparer,
+    pub(super) pool: Arc<SegmentPool>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) status: Arc<StatusBoard>,
+}
+
+impl Housekeeping {
+    /// Keeps a spare segment ready and the clock corrected until the server ends.
+    pub(super) fn run(mut self, flags: &Flags) {
+        let mut corrected = Instant::now();
+        let mut has_failed = false;
+        while !flags.ended.load(Ordering::Acquire) {
+            if corrected.elapsed() >= HOUSEKEEPING {
+                corrected = Instant::now();
+                self.correct_clock();
+            }
+            if has_failed {
+                std::thread::sleep(HOUSEKEEPING);
+                continue;
+            }
+            match self.preparer.step(self.clock.wall_ms()) {
+                Ok(Progress::Working | Progress::Ready) => {}
+                Ok(Progress::Idle) => self.pool.wait_for_demand(HOUSEKEEPING),
+                Ok(Progress::NoSpace) => std::thread::sleep(HOUSEKEEPING),
+                Err(error) => {
+                    tracing::error!(%error, source = ?error, "no more log segments can be made");
+                    self.status.warn(format!("No more log segments can be made: {error}."));
+                    has_failed = true;
+                }
+            }
+        }
+    }
+
+    fn correct_clock(&self) {
+        let correction = self.clock.correct();
+        self.metrics.clock_offset_us.set(correction.offset_us.unsigned_abs());
+        if correction.restarted {
+            tracing::warn!("the machine was suspended; time goes on from the wall clock");
+        }
+        if correction.alarm_is_new {
+            self.metrics.clock_alarms.add(1);
+            let sentence = format!(
+                "The wall clock is {} ms off the server's time, which follows it by at most a thousandth.",
+                correction.offset_us / 1_000
+            );
+            tracing::warn!("{sentence}");
+            self.status.warn(sentence);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What `status` tells: who this server is, how it is, every metric, and warnings. Only for people and their monitoring; nothing
+//! decides by it.
+
+use parking_lot::Mutex;
+use stockhold_machine::Stats;
+use stockhold_protocol::query::{Metric, Status};
+
+use crate::metrics::metric;
+use crate::pipeline::applier::ApplierLinks;
+
+/// Most warnings that are kept; older ones go first.
+const WARNINGS_MAX: usize = 32;
+
+/// What does not change while the server runs, and the warnings.
+#[derive(Debug)]
+pub struct StatusBoard {
+    /// The log's identity.
+    pub log_uuid: [u8; 16],
+    /// The log's epoch.
+    pub epoch: u64,
+    /// How answers are made durable.
+    pub durability: String,
+    /// Numbers that are fixed at the start: limits and the recovery report.
+    pub fixed: Vec<Metric>,
+    /// Warnings, oldest first.
+    pub warnings: Mutex<Vec<String>>,
+}
+
+impl StatusBoard {
+    /// Adds a warning; the same sentence is kept once.
+    pub fn warn(&self, sentence: String) {
+        let mut warnings = self.warnings.lock();
+        if warnings.contains(&sentence) {
+            return;
+        }
+        if warnings.len() >= WARNINGS_MAX {
+            warnings.remove(0);
+        }
+        warnings.push(sentence);
+    }
+
+    /// The answer to a `status` query.
+    #[must_use]
+    pub fn status(&self, stats: &Stats, links: &ApplierLinks) -> Status {
+        let mut metrics = Vec::new();
+        for (name, op) in links.watermarks.read() {
+            metrics.push(metric(name, "op", op));
+        }
+        let (commands, bytes) = links.ingress.depth();
+        let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        metrics.push(metric("queue_depth", "commands", size(commands)));
+        metrics.push(metric("queue_bytes", "bytes", size(bytes)));
+        metrics.push(metric("queue_commands_max", "commands", size(links.ingress.limits().commands)));
+        metrics.push(metric("questions_depth", "questions", size(links.questions.depth())));
+        metrics.extend(self.fixed.iter().cloned());
+        links.metrics.render(&mut metrics);
+        machine_metrics(stats, &mut metrics);
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log_uuid: self.log_uuid,
+            epoch: self.epoch,
+            state: links.feedback.state().name().to_owned(),
+            durability: self.durability.clone(),
+            metrics,
+            warnings: self.warnings.lock().clone(),
+        }
+    }
+}
+
+fn machine_metrics(stats: &Stats, out: &mut Vec<Metric>) {
+    let named = [
+        ("machine_reservations", "reservations", stats.reservations),
+        ("machine_reservations_max", "reservations", stats.reservations_max),
+        ("machine_outcomes", "outcomes", stats.outcomes),
+        ("machine_outcome_bytes", "bytes", stats.outcome_bytes),
+        ("machine_outcome_bytes_max", "bytes", stats.outcome_bytes_max),
+        ("machine_outcome_generations", "generations", stats.generations),
+        ("machine_horizon_ms", "ms", stats.horizon_ms),
+        ("machine_skus", "skus", stats.skus),
+        ("machine_items", "items", stats.items),
+        ("machine_positions", "positions", stats.positions),
+        ("machine_clusters", "clusters", stats.clusters),
+        ("machine_catalog", "entries", stats.catalog),
+        ("machine_memory_bytes", "bytes", stats.memory_bytes),
+        ("machine_reservation_bytes", "bytes", stats.reservation_bytes),
+        ("machine_snapshot_bytes", "bytes", stats.snapshot_bytes),
+    ];
+    out.extend(named.map(|(name, unit, value)| metric(name, unit, value)));
+}
