@@ -7,10 +7,6 @@
 //! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`line`], [`command`], [`outcome`],
 //! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`].
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::mem_forget,
-    reason = "wincode's derives disarm their own drop guards with it; no code of ours does"
-)]
 
 pub mod batch;
 pub mod codec;
