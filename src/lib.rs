@@ -7,6 +7,7 @@
 
 pub mod assembly;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod directory;

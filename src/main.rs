@@ -1,3 +1,5 @@
 //! The `stockhold` command: flags in, exit code out.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stockhold::cli::main()
+}

@@ -1,0 +1,219 @@
+//! Many commands at once: whole frames, several of them in flight, answers matched by a tag of the caller.
+//!
+//! What is lost with a connection is sent again with the same ids, and what the server was too busy for is
+//! sent again after a pause, so a bulk either ends with an answer to everything or fails as a whole. The
+//! order of commands is kept except for those that were answered `busy`: whoever sends two commands that
+//! must not change places puts a `drain` between them.
+
+use super::exit::{Exit, ExitWith, Failure};
+use super::session::Session;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use stockhold_client::{Batch, ConnectionError, PushError, Reply, SubmitError};
+use stockhold_protocol::{Code, Command, Envelope, Outcome};
+
+/// Commands of one frame.
+const FRAME_COMMANDS: usize = 512;
+/// Frames that wait for answers at once.
+const FRAMES_IN_FLIGHT: usize = 8;
+/// How long a bulk goes on without any answer before it gives up.
+const STALL_MS: u64 = 30_000;
+
+/// A frame that waits for answers.
+#[derive(Debug, Default)]
+struct Sent {
+    request: u64,
+    batch: Batch,
+    tags: Vec<u64>,
+    answered: Vec<bool>,
+}
+
+impl Sent {
+    fn is_done(&self) -> bool {
+        self.answered.iter().all(|answered| *answered)
+    }
+}
+
+/// Commands on their way and answers that came.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    filling: Sent,
+    in_flight: VecDeque<Sent>,
+    /// What the server was too busy for.
+    again: VecDeque<Sent>,
+    again_after_ms: u64,
+    answers: Vec<(u64, Outcome)>,
+    last_progress: Instant,
+}
+
+impl Bulk {
+    pub(super) fn new() -> Self {
+        Self {
+            filling: Sent::default(),
+            in_flight: VecDeque::new(),
+            again: VecDeque::new(),
+            again_after_ms: 0,
+            answers: Vec::new(),
+            last_progress: Instant::now(),
+        }
+    }
+
+    /// Adds a command under a tag of the caller.
+    pub(super) fn push(
+        &mut self,
+        session: &mut Session,
+        tag: u64,
+        command: Command<'_>,
+    ) -> Result<(), Failure> {
+        let envelope = Envelope { id: session.new_id(), fresh: true, command };
+        match self.filling.batch.push(&envelope) {
+            Ok(_) => {}
+            Err(PushError::Full) => {
+                self.flush(session)?;
+                self.filling.batch.push(&envelope).exit_with(Exit::BadData)?;
+            }
+            Err(error @ PushError::BadField(_)) => return Err(Failure::new(Exit::BadData, error)),
+        }
+        self.filling.tags.push(tag);
+        if self.filling.tags.len() >= FRAME_COMMANDS { self.flush(session) } else { Ok(()) }
+    }
+
+    /// The answers that came since the last call, in no particular order.
+    pub(super) fn take_answers(&mut self) -> Vec<(u64, Outcome)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Sends what is there and waits for every answer.
+    pub(super) fn drain(&mut self, session: &mut Session) -> Result<(), Failure> {
+        self.flush(session)?;
+        self.receive(session, 0)?;
+        while !self.again.is_empty() {
+            std::thread::sleep(Duration::from_millis(self.again_after_ms));
+            self.again_after_ms = 0;
+            for frame in std::mem::take(&mut self.again) {
+                self.submit(session, frame)?;
+            }
+            self.receive(session, 0)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+        if self.filling.tags.is_empty() {
+            return Ok(());
+        }
+        let mut frame = std::mem::take(&mut self.filling);
+        frame.answered = vec![false; frame.tags.len()];
+        self.submit(session, frame)
+    }
+
+    fn submit(&mut self, session: &mut Session, frame: Sent) -> Result<(), Failure> {
+        self.receive(session, FRAMES_IN_FLIGHT - 1)?;
+        self.in_flight.push_back(frame);
+        loop {
+            let Some(last) = self.in_flight.back_mut() else { return Ok(()) };
+            let submitted = session.with_connection(async |connection| Ok(connection.submit(&last.batch)));
+            match submitted {
+                Ok(Ok(request)) => {
+                    last.request = request;
+                    return Ok(());
+                }
+                Ok(Err(SubmitError::InFlight { .. })) if self.in_flight.len() > 1 => {
+                    // The frame is the youngest; all others must be answered before it finds room.
+                    let last = self.in_flight.pop_back();
+                    self.receive(session, 0)?;
+                    self.in_flight.extend(last);
+                }
+                Ok(Err(SubmitError::Goodbye)) => self.resend(session)?,
+                Ok(Err(
+                    error @ (SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge),
+                )) => return Err(Failure::new(Exit::BadData, error)),
+                Err(failure) => self.recover(session, failure)?,
+            }
+        }
+    }
+
+    /// Takes answers until at most `left` frames wait for some.
+    fn receive(&mut self, session: &mut Session, left: usize) -> Result<(), Failure> {
+        while self.in_flight.len() > left {
+            let (in_flight, mut news) = (&self.in_flight, Vec::new());
+            let turned = session.with_connection(async |connection| {
+                connection.turn().await?;
+                while let Some(reply) = connection.next_reply()? {
+                    if let Reply::Outcomes(frame) = reply {
+                        let at = in_flight.iter().position(|sent| sent.request == frame.request);
+                        let at = at.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
+                        for entry in frame.iter() {
+                            let (index, outcome) = entry?;
+                            news.push((at, usize::from(index), outcome));
+                        }
+                    }
+                }
+                Ok(())
+            });
+            for (at, index, outcome) in news {
+                self.note(at, index, outcome);
+            }
+            self.in_flight.retain(|sent| !sent.is_done());
+            if let Err(failure) = turned {
+                self.recover(session, failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files one answer; one that came a second time is the same and is dropped.
+    fn note(&mut self, at: usize, index: usize, outcome: Outcome) {
+        let Some(sent) = self.in_flight.get_mut(at) else { return };
+        let (Some(answered), Some(tag)) = (sent.answered.get_mut(index), sent.tags.get(index)) else {
+            return;
+        };
+        if std::mem::replace(answered, true) {
+            return;
+        }
+        self.last_progress = Instant::now();
+        if outcome.code != Code::Busy {
+            self.answers.push((*tag, outcome));
+            return;
+        }
+        self.again_after_ms = self.again_after_ms.max(u64::from(outcome.value)).max(1);
+        let record = sent.batch.records().nth(index).unwrap_or_default();
+        let has_room = self.again.back().is_some_and(|frame| frame.tags.len() < FRAME_COMMANDS);
+        if !has_room {
+            self.again.push_back(Sent::default());
+        }
+        if let Some(frame) = self.again.back_mut()
+            && frame.batch.push_record(record).is_ok()
+        {
+            frame.tags.push(*tag);
+            frame.answered.push(false);
+        }
+    }
+
+    /// After a lost connection: everything without an answer is sent again, with the same ids.
+    fn recover(&mut self, session: &mut Session, failure: Failure) -> Result<(), Failure> {
+        if failure.exit != Exit::Unreachable
+            || self.last_progress.elapsed() >= Duration::from_millis(STALL_MS)
+        {
+            return Err(failure);
+        }
+        self.resend(session)
+    }
+
+    fn resend(&mut self, session: &mut Session) -> Result<(), Failure> {
+        for sent in &mut self.in_flight {
+            sent.batch.mark_retry();
+        }
+        let in_flight = &mut self.in_flight;
+        session.reconnect()?;
+        session.with_connection(async |connection| {
+            for sent in in_flight.iter_mut() {
+                while connection.room() < u32::from(sent.batch.len()) && connection.in_flight() > 0 {
+                    connection.turn().await?;
+                }
+                sent.request = connection.submit(&sent.batch).map_err(|_| ConnectionError::Closed)?;
+            }
+            Ok(())
+        })
+    }
+}

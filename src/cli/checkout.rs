@@ -1,0 +1,206 @@
+//! The commands of a checkout: reserve, extend, replace, confirm, release.
+
+use super::exit::{Exit, Failure};
+use super::report;
+use super::session::Session;
+use super::words::{CartLine, ChannelName, duration, milliseconds};
+use super::{Call, Context};
+use clap::Args;
+use std::time::Duration;
+use stockhold_protocol::command::{Extend, Kind, Release, Replace, Reserve, Target};
+use stockhold_protocol::{Command, Line, Lines, ReservationId};
+
+/// What is sold from.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct SoldFrom {
+    /// The stock, by name
+    #[arg(long, value_name = "NAME")]
+    stock: Option<String>,
+    /// The sales channel, as TYPE/CODE; it stands for the stock that it is assigned to now
+    #[arg(long, value_name = "TYPE/CODE")]
+    channel: Option<ChannelName>,
+}
+
+impl SoldFrom {
+    pub(super) fn resolve(&self, session: &mut Session) -> Result<Target, Failure> {
+        match (&self.stock, &self.channel) {
+            (Some(stock), _) => session.stock(stock).map(Target::Stock),
+            (None, Some(channel)) => session.channel(channel).map(Target::Channel),
+            (None, None) => Err(Failure::usage("one of --stock and --channel is needed")),
+        }
+    }
+}
+
+/// Whose cart it is.
+#[derive(Args, Debug)]
+pub(super) struct Owner {
+    /// An opaque number of the owner; 0 means none
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    pub(super) owner: u64,
+    /// An order or receipt number, at most 32 bytes
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    pub(super) reference: String,
+}
+
+/// The cart of a reserve or a replace.
+#[derive(Args, Debug)]
+pub(super) struct Cart {
+    #[command(flatten)]
+    target: SoldFrom,
+    /// A line of the cart; repeat it for more lines
+    #[arg(long = "line", required = true, value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    /// Hold the units so long (90s, 15m, 2h); without it they are sold at once
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl: Option<Duration>,
+    /// Grant what fits instead of refusing the cart
+    #[arg(long)]
+    best_effort: bool,
+    #[command(flatten)]
+    owner: Owner,
+}
+
+impl Cart {
+    fn reserve<'a>(&'a self, target: Target, lines: &'a [Line]) -> Result<Reserve<'a>, Failure> {
+        Ok(Reserve {
+            target,
+            lines: Lines::Slice(lines),
+            best_effort: self.best_effort,
+            ttl_ms: self.ttl.map(ttl_ms).transpose()?,
+            owner: self.owner.owner,
+            reference: &self.owner.reference,
+        })
+    }
+}
+
+fn ttl_ms(ttl: Duration) -> Result<u32, Failure> {
+    u32::try_from(milliseconds(ttl))
+        .map_err(|_| Failure::usage("--ttl: the longest time that fits is 49 days"))
+}
+
+/// Resolves the SKUs of cart lines.
+pub(super) fn resolve_lines(session: &mut Session, lines: &[CartLine]) -> Result<Vec<Line>, Failure> {
+    lines.iter().map(|line| Ok(Line::new(session.sku(&line.sku)?, line.quantity))).collect()
+}
+
+/// A reservation named on the command line.
+#[derive(Args, Debug)]
+pub(super) struct Which {
+    /// The reservation: the id that its reserve printed
+    #[arg(value_name = "RESERVATION")]
+    pub(super) reservation: ReservationId,
+}
+
+/// `reserve`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold reserve --stock web-us --line BIKE-0001=2 --ttl 15m
+  stockhold reserve --channel website/us --line BIKE-0001 --line HELM-0001=2 --reference ORDER-1001
+  stockhold reserve --stock web-us --line TUBE-0001=500 --best-effort")]
+pub(super) struct ReserveArguments {
+    #[command(flatten)]
+    cart: Cart,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `replace`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold replace 019a0b3c-4d5e-7f60-8123-456789abcdef --stock web-us --line BIKE-0001=3 --ttl 15m")]
+pub(super) struct ReplaceArguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    cart: Cart,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `extend`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold extend 019a0b3c-4d5e-7f60-8123-456789abcdef --ttl 10m")]
+pub(super) struct ExtendArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The time from now to the new deadline; a deadline is never shortened
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl: Duration,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `confirm`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold confirm 019a0b3c-4d5e-7f60-8123-456789abcdef")]
+pub(super) struct ConfirmArguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `release`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold release 019a0b3c-4d5e-7f60-8123-456789abcdef
+  stockhold release 019a0b3c-4d5e-7f60-8123-456789abcdef --line BIKE-0001=1")]
+pub(super) struct ReleaseArguments {
+    #[command(flatten)]
+    which: Which,
+    /// What to give back; without lines everything that is open
+    #[arg(long = "line", value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// Sends one command and prints its outcome.
+pub(super) fn send(
+    context: Context<'_>,
+    session: &mut Session,
+    call: &Call,
+    command: Command<'_>,
+) -> Result<Exit, Failure> {
+    let kind: Kind = command.kind();
+    let (id, outcome) = session.execute(call.id, command)?;
+    report::outcome(session, context.output, kind, id, &outcome)
+}
+
+pub(super) fn reserve(context: Context<'_>, arguments: &ReserveArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let target = arguments.cart.target.resolve(&mut session)?;
+    let lines = resolve_lines(&mut session, &arguments.cart.lines)?;
+    let command = Command::Reserve(arguments.cart.reserve(target, &lines)?);
+    send(context, &mut session, &arguments.call, command)
+}
+
+pub(super) fn replace(context: Context<'_>, arguments: &ReplaceArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let target = arguments.cart.target.resolve(&mut session)?;
+    let lines = resolve_lines(&mut session, &arguments.cart.lines)?;
+    let new = arguments.cart.reserve(target, &lines)?;
+    let command = Command::Replace(Replace { old: arguments.which.reservation, new });
+    send(context, &mut session, &arguments.call, command)
+}
+
+pub(super) fn extend(context: Context<'_>, arguments: &ExtendArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let extend = Extend { reservation: arguments.which.reservation, ttl_ms: ttl_ms(arguments.ttl)? };
+    send(context, &mut session, &arguments.call, Command::Extend(extend))
+}
+
+pub(super) fn confirm(context: Context<'_>, arguments: &ConfirmArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    send(context, &mut session, &arguments.call, Command::Confirm(arguments.which.reservation))
+}
+
+pub(super) fn release(context: Context<'_>, arguments: &ReleaseArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let release = Release { reservation: arguments.which.reservation, lines: Lines::Slice(&lines) };
+    send(context, &mut session, &arguments.call, Command::Release(release))
+}

@@ -1,0 +1,198 @@
+//! `export`: source items as Magento's CSV, or the catalog as TOML or JSON.
+//!
+//! A catalog export says the settings that are in force, not the level at which each was set: what holds
+//! in all stocks of a SKU stands at the SKU, the rest at the stock. Imported into an empty server it gives
+//! the same decisions.
+
+use super::Context;
+use super::exit::{Exit, ExitWith, Failure};
+use super::lists::{self, Names};
+use super::output::print;
+use super::session::Session;
+use crate::catalog::{
+    Amount, Backorders, Catalog, Format, Link, Position, Settings, Sku, Source, Stock, StockWriter,
+};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use stockhold_protocol::Quantity;
+use stockhold_protocol::command::BackorderMode;
+use stockhold_protocol::query::{SettingsView, SkuView};
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Shape {
+    /// Source items, Magento's columns
+    Csv,
+    /// The catalog
+    Toml,
+    /// The catalog
+    Json,
+}
+
+/// `export`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold export stock.csv
+  stockhold export catalog.toml
+  stockhold export --as csv --source shop-nyc > shop.csv")]
+pub(super) struct ExportArguments {
+    /// Where to write; its ending tells the shape. Without it: standard output
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The shape, if the file's ending does not tell it
+    #[arg(long = "as", value_enum, value_name = "SHAPE")]
+    shape: Option<Shape>,
+    /// Only items of sources whose code contains this (CSV)
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Only items of SKUs that contain this (CSV)
+    #[arg(long, value_name = "TEXT")]
+    sku: Option<String>,
+    /// Only items in stock (true) or out of stock (false) (CSV)
+    #[arg(long, value_name = "true|false")]
+    in_stock: Option<bool>,
+}
+
+impl ExportArguments {
+    fn shape(&self) -> Result<Shape, Failure> {
+        let by_name = self.file.as_deref().and_then(|file| {
+            if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+                return Some(Shape::Csv);
+            }
+            Format::of(file).map(|format| match format {
+                Format::Toml => Shape::Toml,
+                Format::Json => Shape::Json,
+            })
+        });
+        self.shape.or(by_name).ok_or_else(|| Failure::usage("say what to export: --as csv, toml or json"))
+    }
+}
+
+pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
+    let shape = arguments.shape()?;
+    let mut session = context.session()?;
+    let bar = context.output.progress(0, "export");
+    let count = match (shape, &arguments.file) {
+        (Shape::Csv, Some(file)) => {
+            let mut output = io::BufWriter::new(File::create(file).map_err(|e| naming(file, e))?);
+            items(&mut session, arguments, &bar, &mut output)?
+        }
+        (Shape::Csv, None) => items(&mut session, arguments, &bar, &mut io::stdout().lock())?,
+        (Shape::Toml | Shape::Json, file) => {
+            let catalog = catalog(&mut session)?;
+            let format = if shape == Shape::Toml { Format::Toml } else { Format::Json };
+            let text = catalog.to_text(format).exit_with(Exit::Disk)?;
+            match file {
+                Some(file) => std::fs::write(file, text).map_err(|e| naming(file, e))?,
+                None => print(&text)?,
+            }
+            u64::try_from(catalog.skus.len()).unwrap_or(u64::MAX)
+        }
+    };
+    bar.finish_and_clear();
+    if let Some(file) = &arguments.file {
+        let what = if shape == Shape::Csv { "source items" } else { "SKUs" };
+        let document = json!({"file": file.display().to_string(), "count": count});
+        context.output.result(&format!("{}: {count} {what}", file.display()), &document)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn naming(file: &Path, error: io::Error) -> Failure {
+    Failure { exit: Exit::Disk, error: anyhow::Error::new(error).context(file.display().to_string()) }
+}
+
+fn items(
+    session: &mut Session,
+    arguments: &ExportArguments,
+    bar: &indicatif::ProgressBar,
+    output: &mut dyn Write,
+) -> Result<u64, Failure> {
+    let names = Names::load(session)?;
+    let mut writer = StockWriter::new(output).exit_with(Exit::Disk)?;
+    let mut count = 0;
+    lists::each_sku(session, |sku| {
+        let wanted = arguments.sku.as_ref().is_none_or(|part| sku.sku.contains(part.as_str()));
+        for item in sku.items.iter().filter(|_| wanted) {
+            let code = names.source(item.source);
+            let here = arguments.source.as_ref().is_none_or(|part| code.contains(part.as_str()));
+            if here && arguments.in_stock.is_none_or(|in_stock| in_stock == item.in_stock) {
+                writer.write(&code, &sku.sku, item.in_stock, item.on_hand).exit_with(Exit::Disk)?;
+                count += 1;
+            }
+        }
+        bar.set_message(format!("{count} items"));
+        Ok(())
+    })?;
+    writer.finish().exit_with(Exit::Disk)?;
+    Ok(count)
+}
+
+fn catalog(session: &mut Session) -> Result<Catalog, Failure> {
+    let names = Names::load(session)?;
+    let sources = lists::sources(session)?.into_iter().map(|view| Source::from(view.definition)).collect();
+    let stocks = lists::stocks(session)?
+        .into_iter()
+        .map(|view| Stock {
+            name: view.name,
+            sources: Vec::new(),
+            links: view
+                .links
+                .iter()
+                .map(|(source, priority)| Link { source: names.source(*source), priority: *priority })
+                .collect(),
+            channels: view.channels.into_iter().map(|(_, kind, code)| format!("{kind}/{code}")).collect(),
+        })
+        .collect();
+    let mut skus = Vec::new();
+    lists::each_sku(session, |view| {
+        skus.push(sku(&names, view));
+        Ok(())
+    })?;
+    Ok(Catalog { settings: Settings::default(), sources, stocks, skus })
+}
+
+/// The SKU as a catalog says it.
+fn sku(names: &Names, view: SkuView) -> Sku {
+    let mut settings: Vec<Settings> = view.positions.iter().map(|p| differing(&p.settings)).collect();
+    let everywhere = settings.first().copied().filter(|first| settings.iter().all(|s| s == first));
+    if everywhere.is_some() {
+        settings.fill(Settings::default());
+    }
+    let stocks: BTreeMap<String, Position> = view
+        .positions
+        .iter()
+        .zip(settings)
+        .map(|(p, settings)| (names.stock(p.stock), Position { quota: p.quota_limit.map(Amount), settings }))
+        .filter(|(_, position)| *position != Position::default())
+        .collect();
+    Sku {
+        sku: view.sku,
+        kind: view.kind.into(),
+        decimals: view.decimals,
+        settings: everywhere.unwrap_or_default(),
+        stocks,
+    }
+}
+
+/// The settings that are not MSI's defaults.
+fn differing(view: &SettingsView) -> Settings {
+    let unless = |value: Quantity, default_units: i64| {
+        (Some(value) != Quantity::units(default_units)).then_some(Amount(value))
+    };
+    let has_increments = view.qty_increments > Quantity::ZERO;
+    Settings {
+        manage_stock: (!view.manage_stock).then_some(false),
+        backorders: (view.backorders != BackorderMode::Off).then(|| Backorders::from(view.backorders)),
+        min_qty: unless(view.min_qty, 0),
+        min_sale_qty: unless(view.min_sale_qty, 1),
+        max_sale_qty: unless(view.max_sale_qty, 10_000),
+        enable_qty_increments: has_increments.then_some(true),
+        qty_increments: has_increments.then_some(Amount(view.qty_increments)),
+        notify_stock_qty: unless(view.notify_stock_qty, 1),
+    }
+}

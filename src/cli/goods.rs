@@ -1,0 +1,236 @@
+//! The commands that move goods: ship, sell, refund; count, adjust, transfer.
+
+use super::checkout::{Owner, SoldFrom, Which, resolve_lines, send};
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::words::{CartLine, PlacedLine};
+use super::{Call, Context};
+use clap::{ArgGroup, Args};
+use stockhold_protocol::command::{Adjust, Count, PartKind, Parts, Refund, RefundPart, Sell, Ship, Transfer};
+use stockhold_protocol::{Command, Lines, Quantity, SourceId};
+
+/// `ship`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold ship 019a0b3c-4d5e-7f60-8123-456789abcdef --source us-east --line BIKE-0001=2
+  stockhold ship 019a0b3c-4d5e-7f60-8123-456789abcdef --source us-east --line BIKE-0001=2 --forced")]
+pub(super) struct ShipArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The source that the goods leave
+    #[arg(long, value_name = "CODE")]
+    source: String,
+    /// What leaves; repeat it for more lines
+    #[arg(long = "line", required = true, value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    /// The goods have left already: skip the guard, report the shortfall
+    #[arg(long)]
+    forced: bool,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `sell`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold sell --channel pos/nyc --source shop-nyc --line BIKE-0001=1 --reference R-2041")]
+pub(super) struct SellArguments {
+    #[command(flatten)]
+    target: SoldFrom,
+    /// The source that the goods leave
+    #[arg(long, value_name = "CODE")]
+    source: String,
+    /// What is sold; repeat it for more lines
+    #[arg(long = "line", required = true, value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    /// The goods have left already: skip the checks, report the shortfall
+    #[arg(long)]
+    forced: bool,
+    #[command(flatten)]
+    owner: Owner,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `refund`
+#[derive(Args, Debug)]
+#[command(
+    group(ArgGroup::new("part").args(["unshipped", "returned", "written_off"]).required(true).multiple(true)),
+    after_help = "Examples:
+  stockhold refund 019a0b3c-4d5e-7f60-8123-456789abcdef --unshipped BIKE-0001=1
+  stockhold refund 019a0b3c-4d5e-7f60-8123-456789abcdef --returned BIKE-0001=1@shop-nyc --written-off HELM-0001=1@us-east"
+)]
+pub(super) struct RefundArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Units that never left: their promise ends
+    #[arg(long, value_name = "SKU=QTY")]
+    unshipped: Vec<CartLine>,
+    /// Units that had left and came back to this source
+    #[arg(long, value_name = "SKU=QTY@SOURCE")]
+    returned: Vec<PlacedLine>,
+    /// Units that never left and are lost at this source
+    #[arg(long, value_name = "SKU=QTY@SOURCE")]
+    written_off: Vec<PlacedLine>,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// A source item.
+#[derive(Args, Debug)]
+struct Item {
+    /// Where
+    #[arg(long, value_name = "CODE")]
+    source: String,
+    /// What
+    #[arg(long, value_name = "SKU")]
+    sku: String,
+    /// Why, for people
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    reason: String,
+    /// A document number, at most 32 bytes
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    reference: String,
+}
+
+/// `count`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold count --source shop-nyc --sku BIKE-0001 --quantity 18 --reason stocktaking
+  stockhold count --source shop-nyc --sku BIKE-0001 --quantity 18 --in-stock false")]
+pub(super) struct CountArguments {
+    #[command(flatten)]
+    item: Item,
+    /// How much there is: an absolute fact, accepted whatever it means for promises
+    #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
+    quantity: Quantity,
+    /// The in-stock flag; without it the flag stays as it is
+    #[arg(long, value_name = "true|false")]
+    in_stock: Option<bool>,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `adjust`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold adjust --source us-east --sku BIKE-0001 --delta 40 --reference PO-7781
+  stockhold adjust --source us-east --sku BIKE-0001 --delta -2 --reason damaged")]
+pub(super) struct AdjustArguments {
+    #[command(flatten)]
+    item: Item,
+    /// How much came (positive) or went (negative)
+    #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
+    delta: Quantity,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `transfer`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold transfer --from us-east --to shop-nyc --line BIKE-0001=5")]
+pub(super) struct TransferArguments {
+    /// Where the goods are
+    #[arg(long, value_name = "CODE")]
+    from: String,
+    /// Where they go
+    #[arg(long, value_name = "CODE")]
+    to: String,
+    /// What goes; repeat it for more lines
+    #[arg(long = "line", required = true, value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    /// Why, for people
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    call: Call,
+}
+
+pub(super) fn ship(context: Context<'_>, arguments: &ShipArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let source = session.source(&arguments.source)?;
+    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let lines = Lines::Slice(&lines);
+    let ship = Ship { reservation: arguments.which.reservation, source, lines, forced: arguments.forced };
+    send(context, &mut session, &arguments.call, Command::Ship(ship))
+}
+
+pub(super) fn sell(context: Context<'_>, arguments: &SellArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let target = arguments.target.resolve(&mut session)?;
+    let source = session.source(&arguments.source)?;
+    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let sell = Sell {
+        target,
+        source,
+        lines: Lines::Slice(&lines),
+        forced: arguments.forced,
+        owner: arguments.owner.owner,
+        reference: &arguments.owner.reference,
+    };
+    send(context, &mut session, &arguments.call, Command::Sell(sell))
+}
+
+pub(super) fn refund(context: Context<'_>, arguments: &RefundArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let mut parts = Vec::new();
+    for line in &arguments.unshipped {
+        let sku = session.sku(&line.sku)?;
+        parts.push(RefundPart { sku, quantity: line.quantity, kind: PartKind::Unshipped });
+    }
+    placed(&mut session, &arguments.returned, PartKind::Returned, &mut parts)?;
+    placed(&mut session, &arguments.written_off, PartKind::WrittenOff, &mut parts)?;
+    let refund = Refund { reservation: arguments.which.reservation, parts: Parts::Slice(&parts) };
+    send(context, &mut session, &arguments.call, Command::Refund(refund))
+}
+
+fn placed(
+    session: &mut Session,
+    lines: &[PlacedLine],
+    kind: fn(SourceId) -> PartKind,
+    parts: &mut Vec<RefundPart>,
+) -> Result<(), Failure> {
+    for placed in lines {
+        let sku = session.sku(&placed.line.sku)?;
+        let source = session.source(&placed.source)?;
+        parts.push(RefundPart { sku, quantity: placed.line.quantity, kind: kind(source) });
+    }
+    Ok(())
+}
+
+pub(super) fn count(context: Context<'_>, arguments: &CountArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let count = Count {
+        source: session.source(&arguments.item.source)?,
+        sku: session.sku(&arguments.item.sku)?,
+        quantity: arguments.quantity,
+        in_stock: arguments.in_stock,
+        reason: arguments.item.reason.clone(),
+        reference: arguments.item.reference.clone(),
+    };
+    send(context, &mut session, &arguments.call, Command::Count(count))
+}
+
+pub(super) fn adjust(context: Context<'_>, arguments: &AdjustArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let adjust = Adjust {
+        source: session.source(&arguments.item.source)?,
+        sku: session.sku(&arguments.item.sku)?,
+        delta: arguments.delta,
+        reason: arguments.item.reason.clone(),
+        reference: arguments.item.reference.clone(),
+    };
+    send(context, &mut session, &arguments.call, Command::Adjust(adjust))
+}
+
+pub(super) fn transfer(context: Context<'_>, arguments: &TransferArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let transfer = Transfer {
+        from: session.source(&arguments.from)?,
+        to: session.source(&arguments.to)?,
+        lines: resolve_lines(&mut session, &arguments.lines)?,
+        reason: arguments.reason.clone(),
+    };
+    send(context, &mut session, &arguments.call, Command::Transfer(transfer))
+}

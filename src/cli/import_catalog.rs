@@ -1,0 +1,288 @@
+//! The import of a catalog: its parts in the order in which they need each other, findings by line.
+//!
+//! Everything in a catalog is an absolute statement, so a repeated import ends in the same state.
+
+use super::bulk::Bulk;
+use super::exit::{Exit, Failure};
+use super::output::{Output, Text};
+use super::report;
+use super::session::Session;
+use crate::catalog::{CatalogError, CatalogFile, Path as Place, Problem, channel_parts};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+use stockhold_protocol::command::{
+    ChannelAssignment, LinkDefinition, QuotaChange, SettingScope, StockDefinition,
+};
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{Command, SkuId, SourceId, StockId};
+
+/// What an import came to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sources: usize,
+    stocks: usize,
+    links: usize,
+    channels: usize,
+    skus: usize,
+    problems: Vec<Problem>,
+    seconds: f64,
+}
+
+impl Tally {
+    pub(super) const fn exit(&self) -> Exit {
+        if self.problems.is_empty() { Exit::Ok } else { Exit::BadData }
+    }
+
+    pub(super) fn text(&self, file: &Path) -> String {
+        let mut text = Text::default();
+        for problem in &self.problems {
+            text.line(&problem.to_string());
+        }
+        text.line(&format!(
+            "{}: {} sources, {} stocks, {} links, {} channels, {} SKUs, {} errors, in {:.1} s",
+            file.display(),
+            self.sources,
+            self.stocks,
+            self.links,
+            self.channels,
+            self.skus,
+            self.problems.len(),
+            self.seconds
+        ));
+        text.into_string()
+    }
+
+    pub(super) fn document(&self, file: &Path) -> Value {
+        let problems: Vec<Value> = self.problems.iter().map(problem_document).collect();
+        json!({
+            "file": file.display().to_string(),
+            "sources": self.sources,
+            "stocks": self.stocks,
+            "links": self.links,
+            "channels": self.channels,
+            "skus": self.skus,
+            "errors_total": self.problems.len(),
+            "errors": problems,
+            "seconds": self.seconds,
+        })
+    }
+}
+
+fn problem_document(problem: &Problem) -> Value {
+    json!({"line": problem.line, "field": problem.field, "message": problem.message})
+}
+
+/// Reads and checks a file; problems of the file become the failure's text.
+pub(super) fn read(file: &Path) -> Result<CatalogFile, Failure> {
+    CatalogFile::read(file).map_err(|error| {
+        let exit = match error {
+            CatalogError::Read { .. } => Exit::Disk,
+            CatalogError::UnknownFormat { .. } => Exit::Usage,
+            CatalogError::TooLong { .. } | CatalogError::Problems { .. } => Exit::BadData,
+        };
+        Failure::new(exit, error)
+    })
+}
+
+/// What a checked file holds, without a server.
+pub(super) fn check(file: &CatalogFile) -> Tally {
+    let catalog = &file.catalog;
+    Tally {
+        sources: catalog.sources.len(),
+        stocks: catalog.stocks.len(),
+        links: catalog.stocks.iter().map(|stock| stock.all_links().count()).sum(),
+        channels: catalog.stocks.iter().map(|stock| stock.channels.len()).sum(),
+        skus: catalog.skus.len(),
+        ..Tally::default()
+    }
+}
+
+/// Imports one file.
+pub(super) fn import(session: &mut Session, output: Output, file: &CatalogFile) -> Result<Tally, Failure> {
+    let started = Instant::now();
+    let mut tally = check(file);
+    let steps = tally.sources + tally.stocks + tally.links + tally.channels + tally.skus;
+    let bar = output.progress(u64::try_from(steps).unwrap_or(u64::MAX), "import");
+    let mut import = Import {
+        file,
+        bulk: Bulk::new(),
+        problems: Vec::new(),
+        sources: BTreeMap::new(),
+        stocks: BTreeMap::new(),
+        bar,
+    };
+    import.places(session)?;
+    import.pools(session)?;
+    import.skus(session)?;
+    import.bar.finish_and_clear();
+    tally.problems = import.problems;
+    tally.seconds = started.elapsed().as_secs_f64();
+    Ok(tally)
+}
+
+struct Import<'a> {
+    file: &'a CatalogFile,
+    bulk: Bulk,
+    problems: Vec<Problem>,
+    sources: BTreeMap<String, Option<SourceId>>,
+    stocks: BTreeMap<String, Option<StockId>>,
+    bar: indicatif::ProgressBar,
+}
+
+impl Import<'_> {
+    /// Sends commands that do not depend on each other; the number that each outcome tells, where it is one.
+    fn phase(
+        &mut self,
+        session: &mut Session,
+        commands: Vec<(Place, Command<'_>)>,
+    ) -> Result<Vec<Option<u32>>, Failure> {
+        let mut places = Vec::with_capacity(commands.len());
+        for ((place, command), tag) in commands.into_iter().zip(0..) {
+            self.bulk.push(session, tag, command)?;
+            places.push(place);
+        }
+        self.bulk.drain(session)?;
+        let mut numbers = vec![None; places.len()];
+        let mut answers = self.bulk.take_answers();
+        answers.sort_by_key(|(tag, _)| *tag);
+        for ((_, outcome), (place, number)) in answers.into_iter().zip(places.iter().zip(&mut numbers)) {
+            if outcome.code.is_success() {
+                *number = Some(outcome.value);
+            } else {
+                let message = report::sentence(session, &outcome)?;
+                self.problems.push(self.file.problem(place, message));
+            }
+        }
+        self.bar.inc(u64::try_from(places.len()).unwrap_or(u64::MAX));
+        Ok(numbers)
+    }
+
+    fn places(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let sources = &self.file.catalog.sources;
+        let commands = sources
+            .iter()
+            .enumerate()
+            .map(|(at, source)| {
+                (Place::entry("source", at), Command::DefineSource(Box::new(source.definition())))
+            })
+            .collect();
+        let numbers = self.phase(session, commands)?;
+        for (source, number) in sources.iter().zip(numbers) {
+            self.sources.insert(source.code.clone(), number.map(SourceId));
+        }
+        Ok(())
+    }
+
+    fn pools(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let stocks = &self.file.catalog.stocks;
+        let commands = stocks
+            .iter()
+            .enumerate()
+            .map(|(at, stock)| {
+                let definition = StockDefinition { name: stock.name.clone() };
+                (Place::entry("stock", at), Command::DefineStock(definition))
+            })
+            .collect();
+        let numbers = self.phase(session, commands)?;
+        for (stock, number) in stocks.iter().zip(numbers) {
+            self.stocks.insert(stock.name.clone(), number.map(StockId));
+        }
+        let mut commands = Vec::new();
+        for (at, stock) in stocks.iter().enumerate() {
+            let place = Place::entry("stock", at);
+            let Some(Some(number)) = self.stocks.get(&stock.name).copied() else { continue };
+            for link in stock.all_links() {
+                if let Some(source) = self.source(session, &link.source, &place)? {
+                    let link = LinkDefinition { stock: number, source, priority: link.priority };
+                    commands.push((place.clone(), Command::Link(link)));
+                }
+            }
+            for (at, channel) in stock.channels.iter().enumerate() {
+                let Some((kind, code)) = channel_parts(channel) else { continue };
+                let (channel_type, code) = (kind.to_owned(), code.to_owned());
+                let assignment = ChannelAssignment { channel_type, code, stock: number };
+                commands.push((place.clone().key("channels").index(at), Command::Channel(assignment)));
+            }
+        }
+        self.phase(session, commands).map(drop)
+    }
+
+    fn skus(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let catalog = &self.file.catalog;
+        let mut commands: Vec<(Place, Command<'_>)> = Vec::new();
+        if !catalog.settings.is_empty() {
+            let change = catalog.settings.change(SettingScope::Global);
+            commands.push((Place::default().key("settings"), Command::Settings(Box::new(change))));
+        }
+        self.phase(session, commands)?;
+        let definitions = catalog
+            .skus
+            .iter()
+            .enumerate()
+            .map(|(at, sku)| (Place::entry("sku", at), Command::DefineSku(sku.definition())))
+            .collect();
+        let numbers = self.phase(session, definitions)?;
+        let mut commands = Vec::new();
+        for (at, (entry, number)) in catalog.skus.iter().zip(numbers).enumerate() {
+            let Some(sku) = number.map(SkuId) else { continue };
+            let place = Place::entry("sku", at);
+            if !entry.settings.is_empty() {
+                let change = entry.settings.change(SettingScope::Sku(sku));
+                commands.push((place.clone().key("settings"), Command::Settings(Box::new(change))));
+            }
+            for (stock, position) in &entry.stocks {
+                let place = place.clone().key("stocks").key(stock);
+                let Some(stock) = self.stock(session, stock, &place)? else { continue };
+                if !position.settings.is_empty() {
+                    let change = position.settings.change(SettingScope::SkuStock(sku, stock));
+                    commands.push((place.clone().key("settings"), Command::Settings(Box::new(change))));
+                }
+                if let Some(quota) = position.quota {
+                    let change = QuotaChange { sku, stock, limit: Some(quota.0) };
+                    commands.push((place.key("quota"), Command::Quota(change)));
+                }
+            }
+        }
+        self.phase(session, commands).map(drop)
+    }
+
+    /// A source of the file or of the server.
+    fn source(
+        &mut self,
+        session: &mut Session,
+        code: &str,
+        place: &Place,
+    ) -> Result<Option<SourceId>, Failure> {
+        if let Some(known) = self.sources.get(code) {
+            return Ok(*known);
+        }
+        let number = session.resolve(&[Name::Source(code.to_owned())])?.first().copied().flatten();
+        if number.is_none() {
+            let message = format!("source \"{code}\" is neither in the file nor on the server");
+            self.problems.push(self.file.problem(place, message));
+        }
+        self.sources.insert(code.to_owned(), number.map(SourceId));
+        Ok(number.map(SourceId))
+    }
+
+    /// A stock of the file or of the server.
+    fn stock(
+        &mut self,
+        session: &mut Session,
+        name: &str,
+        place: &Place,
+    ) -> Result<Option<StockId>, Failure> {
+        if let Some(known) = self.stocks.get(name) {
+            return Ok(*known);
+        }
+        let number = session.resolve(&[Name::Stock(name.to_owned())])?.first().copied().flatten();
+        if number.is_none() {
+            let message = format!("stock \"{name}\" is neither in the file nor on the server");
+            self.problems.push(self.file.problem(place, message));
+        }
+        self.stocks.insert(name.to_owned(), number.map(StockId));
+        Ok(number.map(StockId))
+    }
+}

@@ -1,0 +1,286 @@
+//! The import of source items: Magento's CSV, row by row, with findings by line.
+//!
+//! Every row is an absolute count, so a repeated import ends in the same state. Rows are read in chunks:
+//! the names of a chunk are resolved at once, unknown SKUs are made, then the counts are sent.
+
+use super::bulk::Bulk;
+use super::exit::{Exit, Failure};
+use super::output::{Output, Text};
+use super::report;
+use super::session::Session;
+use crate::catalog::{RowError, RowFault, StockReader, StockRow};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::time::Instant;
+use stockhold_protocol::command::{Count, SkuDefinition};
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{Command, Detail, Outcome, Quantity, SkuId, SourceId};
+
+/// Rows whose names are resolved together.
+const CHUNK_ROWS: usize = 8_192;
+/// Row errors that are kept and shown; all are counted.
+const ERRORS_KEPT_MAX: usize = 1_000;
+/// Most names of one kind that are remembered between chunks.
+const NAMES_KEPT_MAX: usize = 4_000_000;
+
+/// How an import is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options<'a> {
+    pub(super) create_skus: bool,
+    pub(super) reason: &'a str,
+}
+
+/// What an import came to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) rows: u64,
+    counted: u64,
+    created: u64,
+    skus_created: u64,
+    shortfalls: u64,
+    errors_total: u64,
+    errors: Vec<RowError>,
+    seconds: f64,
+}
+
+impl Tally {
+    fn error(&mut self, error: RowError) {
+        self.errors_total += 1;
+        if self.errors.len() < ERRORS_KEPT_MAX {
+            self.errors.push(error);
+        }
+    }
+
+    pub(super) const fn exit(&self) -> Exit {
+        if self.errors_total == 0 { Exit::Ok } else { Exit::BadData }
+    }
+
+    pub(super) fn text(&self, file: &Path) -> String {
+        let mut text = Text::default();
+        for error in &self.errors {
+            text.line(&format!("{}: {error}", file.display()));
+        }
+        let hidden = self.errors_total - u64::try_from(self.errors.len()).unwrap_or(u64::MAX);
+        if hidden > 0 {
+            text.line(&format!("… and {hidden} errors more"));
+        }
+        text.line(&format!(
+            "{}: {} rows: {} source items created, {} updated, {} SKUs created, {} errors, in {:.1} s",
+            file.display(),
+            self.rows,
+            self.created,
+            self.counted - self.created,
+            self.skus_created,
+            self.errors_total,
+            self.seconds
+        ));
+        if self.shortfalls > 0 {
+            text.line(&format!(
+                "{} rows leave promises without goods; see `stockhold show sku`",
+                self.shortfalls
+            ));
+        }
+        text.into_string()
+    }
+
+    pub(super) fn document(&self, file: &Path) -> Value {
+        let errors: Vec<Value> = self
+            .errors
+            .iter()
+            .map(|error| json!({"line": error.line, "message": error.fault.to_string()}))
+            .collect();
+        json!({
+            "file": file.display().to_string(),
+            "rows": self.rows,
+            "created": self.created,
+            "updated": self.counted - self.created,
+            "skus_created": self.skus_created,
+            "shortfalls": self.shortfalls,
+            "errors_total": self.errors_total,
+            "errors": errors,
+            "seconds": self.seconds,
+        })
+    }
+}
+
+/// Imports one file.
+pub(super) fn import(
+    session: &mut Session,
+    output: Output,
+    file: &Path,
+    options: Options<'_>,
+) -> Result<Tally, Failure> {
+    let started = Instant::now();
+    let input = File::open(file).map_err(|e| naming(file, e))?;
+    let bytes = input.metadata().map_err(|e| naming(file, e))?.len();
+    let bar = output.progress(bytes, "import");
+    let reader = StockReader::new(bar.wrap_read(input)).map_err(|e| naming_bad(file, e))?;
+    let mut import = Import {
+        options,
+        bulk: Bulk::new(),
+        sources: BTreeMap::new(),
+        skus: BTreeMap::new(),
+        tally: Tally::default(),
+    };
+    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+    for row in reader {
+        import.tally.rows += 1;
+        match row {
+            Ok(row) => chunk.push(row),
+            Err(error) => import.tally.error(error),
+        }
+        if chunk.len() == CHUNK_ROWS {
+            import.chunk(session, &chunk)?;
+            chunk.clear();
+            bar.set_message(format!("{} rows", import.tally.rows));
+        }
+    }
+    import.chunk(session, &chunk)?;
+    bar.finish_and_clear();
+    let mut tally = import.tally;
+    tally.errors.sort_by_key(|error| error.line);
+    tally.seconds = started.elapsed().as_secs_f64();
+    Ok(tally)
+}
+
+/// Reads and checks a file without a server.
+pub(super) fn check(file: &Path) -> Result<Tally, Failure> {
+    let input = File::open(file).map_err(|e| naming(file, e))?;
+    let mut tally = Tally::default();
+    for row in StockReader::new(input).map_err(|e| naming_bad(file, e))? {
+        tally.rows += 1;
+        if let Err(error) = row {
+            tally.error(error);
+        }
+    }
+    Ok(tally)
+}
+
+fn naming(file: &Path, error: std::io::Error) -> Failure {
+    Failure { exit: Exit::Disk, error: anyhow::Error::new(error).context(file.display().to_string()) }
+}
+
+fn naming_bad(file: &Path, error: crate::catalog::StockFileError) -> Failure {
+    Failure { exit: Exit::BadData, error: anyhow::Error::new(error).context(file.display().to_string()) }
+}
+
+struct Import<'a> {
+    options: Options<'a>,
+    bulk: Bulk,
+    sources: BTreeMap<String, Option<SourceId>>,
+    skus: BTreeMap<String, SkuId>,
+    tally: Tally,
+}
+
+impl Import<'_> {
+    fn chunk(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+        if self.skus.len() > NAMES_KEPT_MAX {
+            self.skus.clear();
+        }
+        self.resolve_sources(session, rows)?;
+        self.resolve_skus(session, rows)?;
+        let mut pairs = BTreeSet::new();
+        for row in rows {
+            let line = row.line;
+            let Some(source) = self.sources.get(&row.source_code).copied().flatten() else {
+                let fault = RowFault::UnknownSource { code: row.source_code.clone() };
+                self.tally.error(RowError { line, fault });
+                continue;
+            };
+            let Some(sku) = self.skus.get(&row.sku).copied() else {
+                // A refused definition has been told with the first row of its SKU.
+                if !self.options.create_skus {
+                    let fault = RowFault::UnknownSku { sku: row.sku.clone() };
+                    self.tally.error(RowError { line, fault });
+                }
+                continue;
+            };
+            if !pairs.insert((source, sku)) {
+                // The later of two rows for the same pair must win, whatever is sent again.
+                self.bulk.drain(session)?;
+            }
+            let count = Count {
+                source,
+                sku,
+                quantity: row.quantity,
+                in_stock: Some(row.in_stock),
+                reason: self.options.reason.to_owned(),
+                reference: String::new(),
+            };
+            self.bulk.push(session, line, Command::Count(count))?;
+        }
+        self.bulk.drain(session)?;
+        for (line, outcome) in self.bulk.take_answers() {
+            self.counted(session, line, &outcome)?;
+        }
+        Ok(())
+    }
+
+    fn counted(&mut self, session: &mut Session, line: u64, outcome: &Outcome) -> Result<(), Failure> {
+        if !outcome.code.is_success() {
+            let message = report::sentence(session, outcome)?;
+            self.tally.error(RowError { line, fault: RowFault::Refused { message } });
+            return Ok(());
+        }
+        self.tally.counted += 1;
+        if let Detail::Item { version, shortfall, .. } = outcome.detail {
+            self.tally.created += u64::from(version <= 1);
+            self.tally.shortfalls += u64::from(shortfall > Quantity::ZERO);
+        }
+        Ok(())
+    }
+
+    fn resolve_sources(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+        let new: BTreeSet<&String> = rows
+            .iter()
+            .map(|row| &row.source_code)
+            .filter(|code| !self.sources.contains_key(*code))
+            .collect();
+        let names: Vec<Name> = new.iter().map(|code| Name::Source((*code).clone())).collect();
+        let numbers = session.resolve(&names)?;
+        self.sources.extend(new.into_iter().cloned().zip(numbers.into_iter().map(|n| n.map(SourceId))));
+        Ok(())
+    }
+
+    fn resolve_skus(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+        // Only SKUs of rows that have a source: a row that fails must not leave a SKU behind.
+        let usable =
+            rows.iter().filter(|row| self.sources.get(&row.source_code).copied().flatten().is_some());
+        let mut first_lines: BTreeMap<&String, u64> = BTreeMap::new();
+        for row in usable.filter(|row| !self.skus.contains_key(&row.sku)) {
+            first_lines.entry(&row.sku).or_insert(row.line);
+        }
+        let names: Vec<Name> = first_lines.keys().map(|sku| Name::Sku((*sku).clone())).collect();
+        let numbers = session.resolve(&names)?;
+        let mut missing: BTreeMap<u64, &String> = BTreeMap::new();
+        for ((sku, line), number) in first_lines.iter().zip(numbers) {
+            match number {
+                Some(number) => {
+                    self.skus.insert((*sku).clone(), SkuId(number));
+                }
+                None if self.options.create_skus => {
+                    let definition = SkuDefinition { sku: (*sku).clone(), ..SkuDefinition::default() };
+                    self.bulk.push(session, *line, Command::DefineSku(definition))?;
+                    missing.insert(*line, sku);
+                }
+                None => {}
+            }
+        }
+        self.bulk.drain(session)?;
+        for (line, outcome) in self.bulk.take_answers() {
+            match missing.get(&line) {
+                Some(sku) if outcome.code.is_success() => {
+                    self.tally.skus_created += 1;
+                    self.skus.insert((*sku).clone(), SkuId(outcome.value));
+                }
+                Some(_) | None => {
+                    let message = report::sentence(session, &outcome)?;
+                    self.tally.error(RowError { line, fault: RowFault::Refused { message } });
+                }
+            }
+        }
+        Ok(())
+    }
+}

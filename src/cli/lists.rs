@@ -1,0 +1,75 @@
+//! Whole lists from a server that answers in pages: sources, stocks, SKUs.
+
+use super::exit::Failure;
+use super::session::{Session, wrong_answer};
+use std::collections::BTreeMap;
+use stockhold_protocol::query::{Answer, LIST_MAX, Query, SkuView, SourceView, StockView};
+use stockhold_protocol::{SourceId, StockId};
+
+/// All sources.
+pub(super) fn sources(session: &mut Session) -> Result<Vec<SourceView>, Failure> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let Answer::Sources(mut page) = session.query(&Query::Sources { after, limit: LIST_MAX })? else {
+            return Err(wrong_answer());
+        };
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.id);
+        all.append(&mut page);
+    }
+}
+
+/// All stocks.
+pub(super) fn stocks(session: &mut Session) -> Result<Vec<StockView>, Failure> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let Answer::Stocks(mut page) = session.query(&Query::Stocks { after, limit: LIST_MAX })? else {
+            return Err(wrong_answer());
+        };
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.id);
+        all.append(&mut page);
+    }
+}
+
+/// Hands every SKU to `take`, page by page.
+pub(super) fn each_sku(
+    session: &mut Session,
+    mut take: impl FnMut(SkuView) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let Answer::Skus(page) = session.query(&Query::Skus { after, limit: LIST_MAX })? else {
+            return Err(wrong_answer());
+        };
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        page.into_iter().try_for_each(&mut take)?;
+    }
+}
+
+/// Names by number.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    sources: BTreeMap<SourceId, String>,
+    stocks: BTreeMap<StockId, String>,
+}
+
+impl Names {
+    /// Asks for all sources and stocks.
+    pub(super) fn load(session: &mut Session) -> Result<Self, Failure> {
+        let sources = sources(session)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
+        let stocks = stocks(session)?.into_iter().map(|view| (view.id, view.name)).collect();
+        Ok(Self { sources, stocks })
+    }
+
+    /// The source's code.
+    pub(super) fn source(&self, source: SourceId) -> String {
+        self.sources.get(&source).cloned().unwrap_or_else(|| format!("#{source}"))
+    }
+
+    /// The stock's name.
+    pub(super) fn stock(&self, stock: StockId) -> String {
+        self.stocks.get(&stock).cloned().unwrap_or_else(|| format!("#{stock}"))
+    }
+}

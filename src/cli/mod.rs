@@ -1,0 +1,247 @@
+//! The `stockhold` command: flags in, text or JSON and an exit code out.
+//!
+//! Everything that changes a running server goes through it as a command over TCP, like a checkout's; only
+//! `format`, `serve`, `verify` and `log` touch a data directory. No rule of inventory is decided here.
+
+mod bulk;
+mod checkout;
+mod data;
+mod define;
+mod exit;
+mod export;
+mod goods;
+mod import;
+mod import_catalog;
+mod import_rows;
+mod lists;
+mod output;
+mod report;
+mod salable;
+mod serve;
+mod session;
+mod settings;
+mod show;
+mod status;
+mod words;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use exit::{Exit, Failure};
+use output::Output;
+use session::Session;
+use std::process::ExitCode;
+use std::time::Duration;
+use stockhold_protocol::CommandId;
+
+/// The name of the program, as completions and usage lines spell it.
+const PROGRAM: &str = "stockhold";
+
+const EXIT_CODES: &str = "Exit codes:
+  0   done
+  1   refused: not enough left, too late, … (with --json the code says which)
+  2   the request itself is wrong: flags, names, ids
+  3   no answer: unreachable, at a limit, or unknown; repeat with the printed --id
+  4   bad data: rows of an import, findings of a verification
+  74  a file or a disk failed
+
+A first look: stockhold demo";
+
+/// In-memory inventory reservations that survive a power cut and never oversell.
+#[derive(Parser, Debug)]
+#[command(name = PROGRAM, version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// What every sub-command understands.
+#[derive(Args, Debug)]
+struct Common {
+    /// The server to talk to
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKHOLD_SERVER",
+        default_value = "127.0.0.1:7411",
+        value_name = "ADDR"
+    )]
+    server: String,
+    /// Print one JSON document instead of text; quantities are decimal strings
+    #[arg(long, global = true)]
+    json: bool,
+    /// How long to wait for an answer, retries included
+    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = words::duration)]
+    timeout: Duration,
+}
+
+/// What every command that changes something understands.
+#[derive(Args, Debug)]
+struct Call {
+    /// Repeat the command with this id (it never takes effect twice); without it a new id is made and printed
+    #[arg(long, value_name = "ID")]
+    id: Option<CommandId>,
+}
+
+/// What sub-commands get to work with.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    common: &'a Common,
+    output: Output,
+}
+
+impl Context<'_> {
+    /// A conversation with the server.
+    fn session(self) -> Result<Session, Failure> {
+        Session::open(&self.common.server, self.common.timeout)
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Run a server on a data directory
+    Serve(serve::ServeArguments),
+    /// Make a data directory
+    Format(serve::FormatArguments),
+    /// Promise the units of a cart, all or nothing
+    Reserve(checkout::ReserveArguments),
+    /// Turn a hold into an order
+    Confirm(checkout::ConfirmArguments),
+    /// Give promised units back
+    Release(checkout::ReleaseArguments),
+    /// Move a hold's deadline
+    Extend(checkout::ExtendArguments),
+    /// Change a cart in one step; the old hold stays if the new cart does not fit
+    Replace(checkout::ReplaceArguments),
+    /// Take promised units out of a source
+    Ship(goods::ShipArguments),
+    /// Sell at a point of sale: reserve, confirm and ship at once
+    Sell(goods::SellArguments),
+    /// Undo parts of an order
+    Refund(goods::RefundArguments),
+    /// State what lies at a source
+    Count(goods::CountArguments),
+    /// Change what lies at a source by a difference
+    Adjust(goods::AdjustArguments),
+    /// Move goods between sources
+    Transfer(goods::TransferArguments),
+    /// Make or change a source, a stock or a SKU
+    #[command(subcommand)]
+    Define(define::Define),
+    /// Let a source feed a stock
+    Link(define::LinkArguments),
+    /// Stop a source feeding a stock
+    Unlink(define::UnlinkArguments),
+    /// Let a sales channel sell from a stock
+    Channel(define::ChannelArguments),
+    /// Change settings, globally, of a SKU, or of a SKU in a stock
+    Settings(settings::SettingsArguments),
+    /// Limit what may be promised of a SKU in a stock
+    Quota(settings::QuotaArguments),
+    /// Change limits and modes of the machine
+    Configure(settings::ConfigureArguments),
+    /// Name this moment, so that a restore can go back to it
+    Mark(settings::MarkArguments),
+    /// Change the version of the rules that decide
+    ActivateRules(settings::ActivateArguments),
+    /// Import catalogs (TOML, JSON) and source items (Magento's CSV)
+    Import(import::ImportArguments),
+    /// Export source items (CSV) or the catalog (TOML, JSON)
+    Export(export::ExportArguments),
+    /// Tell what can still be promised
+    Salable(salable::SalableArguments),
+    /// Show a reservation, a SKU, sources, stocks or the configuration
+    #[command(subcommand)]
+    Show(show::Show),
+    /// Tell how the server is: limits, queue depths, watermarks, latencies
+    Status,
+    /// Let the server check all its invariants and tell its digest
+    Validate,
+    /// Let the server write and verify a snapshot now
+    Snapshot,
+    /// Read a data directory from end to end: segments, snapshots, replay, digests
+    Verify(data::VerifyArguments),
+    /// Print the log of a data directory, or order that an op be left out
+    #[command(subcommand)]
+    Log(data::LogAction),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:
+  stockhold completions bash > /etc/bash_completion.d/stockhold
+  stockhold completions zsh > ~/.zfunc/_stockhold
+  stockhold completions fish > ~/.config/fish/completions/stockhold.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the program: reads the process's arguments, prints, and tells how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.common.json);
+    let context = Context { common: &arguments.common, output };
+    match run(context, &arguments.action) {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_quiet() => Exit::Ok.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
+    match action {
+        Action::Serve(arguments) => serve::serve(context, arguments),
+        Action::Format(arguments) => serve::format(context, arguments),
+        Action::Verify(arguments) => data::verify(context, arguments),
+        Action::Log(what) => data::log(context, what),
+        Action::Reserve(arguments) => checkout::reserve(context, arguments),
+        Action::Confirm(arguments) => checkout::confirm(context, arguments),
+        Action::Release(arguments) => checkout::release(context, arguments),
+        Action::Extend(arguments) => checkout::extend(context, arguments),
+        Action::Replace(arguments) => checkout::replace(context, arguments),
+        Action::Ship(arguments) => goods::ship(context, arguments),
+        Action::Sell(arguments) => goods::sell(context, arguments),
+        Action::Refund(arguments) => goods::refund(context, arguments),
+        Action::Count(arguments) => goods::count(context, arguments),
+        Action::Adjust(arguments) => goods::adjust(context, arguments),
+        Action::Transfer(arguments) => goods::transfer(context, arguments),
+        Action::Define(what) => define::define(context, what),
+        Action::Link(arguments) => define::link(context, arguments),
+        Action::Unlink(arguments) => define::unlink(context, arguments),
+        Action::Channel(arguments) => define::channel(context, arguments),
+        Action::Settings(arguments) => settings::settings(context, arguments),
+        Action::Quota(arguments) => settings::quota(context, arguments),
+        Action::Configure(arguments) => settings::configure(context, arguments),
+        Action::Mark(arguments) => settings::mark(context, arguments),
+        Action::ActivateRules(arguments) => settings::activate_rules(context, arguments),
+        Action::Import(arguments) => import::import(context, arguments),
+        Action::Export(arguments) => export::export(context, arguments),
+        Action::Salable(arguments) => salable::salable(context, arguments),
+        Action::Show(what) => show::show(context, what),
+        Action::Status => status::status(context),
+        Action::Validate => status::validate(context),
+        Action::Snapshot => status::snapshot(context),
+        Action::Completions { shell } => completions(*shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut text);
+    output::print(&String::from_utf8_lossy(&text))?;
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_fit_together() {
+        // Proves that no flag is defined twice and that every group names real flags.
+        Arguments::command().debug_assert();
+    }
+}

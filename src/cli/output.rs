@@ -1,0 +1,125 @@
+//! Everything that is printed: text for people, or one JSON document for programs.
+//!
+//! Results go to standard output, progress and failures to standard error, so that a pipe gets results only.
+
+use super::exit::{Exit, ExitWith, Failure};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write};
+
+/// How often a progress bar is drawn at most, per second.
+const DRAWS_PER_SECOND: u8 = 10;
+
+/// Where a command prints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: the text for people, or the document on one line for programs.
+    pub(super) fn result(self, text: &str, document: &Value) -> Result<(), Failure> {
+        if self.json { print(&document.to_string()) } else { print(text) }
+    }
+
+    /// Tells people something on the way; programs do not see it.
+    pub(super) fn note(self, text: &str) {
+        if !self.json {
+            complain(text);
+        }
+    }
+
+    /// Tells why a command failed.
+    pub(super) fn failure(self, failure: &Failure) {
+        let message = failure.text();
+        if self.json {
+            let document = json!({"error": message, "exit_code": failure.exit.number()});
+            complain(&document.to_string());
+        } else {
+            complain(&format!("error: {message}"));
+        }
+    }
+
+    /// A bar over `total` steps of `what`; invisible to programs and when nobody watches.
+    pub(super) fn progress(self, total: u64, what: &'static str) -> ProgressBar {
+        if self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_prefix(what);
+        let style = ProgressStyle::with_template("{prefix:>10} [{bar:40}] {percent:>3}% {msg} {eta}");
+        match style {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        }
+    }
+}
+
+/// Prints text as it is.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).exit_with(Exit::Disk)
+}
+
+/// Writes to standard error; if that is closed too there is nobody left to tell.
+pub(super) fn complain(text: &str) {
+    if writeln!(io::stderr().lock(), "{text}").is_err() {
+        // Nothing sensible is left to do.
+    }
+}
+
+/// Text for people, line by line.
+#[derive(Debug, Default)]
+pub(super) struct Text(String);
+
+impl Text {
+    /// Adds a line.
+    pub(super) fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// The whole text.
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Aligns rows in columns, two blanks apart.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|at| {
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = Text::default();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text.line(cells.join("  ").trim_end());
+    }
+    text.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        // Proves that cells start where their headings do, whatever their length.
+        let rows = [["sku", "salable"], ["BIKE-0001", "12"], ["X", "3"]];
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+        assert_eq!(table(&rows), "sku        salable\nBIKE-0001  12\nX          3\n");
+    }
+}

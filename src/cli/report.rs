@@ -1,0 +1,224 @@
+//! Outcomes as text and as JSON, and the exit code that each code means.
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::session::{Session, wrong_answer};
+use super::words::utc;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use stockhold_protocol::command::Kind;
+use stockhold_protocol::query::{Answer, LIST_MAX, Query};
+use stockhold_protocol::{Code, CommandId, Detail, Outcome, SourceId};
+
+/// Prints the outcome of one command and tells how the program ends.
+pub(super) fn outcome(
+    session: &mut Session,
+    output: Output,
+    kind: Kind,
+    id: CommandId,
+    outcome: &Outcome,
+) -> Result<Exit, Failure> {
+    let detail = detail(session, &outcome.detail)?;
+    let text = text(kind, id, outcome, &detail);
+    output.result(&text, &document(kind, id, outcome, detail.document))?;
+    Ok(exit_of(outcome.code))
+}
+
+/// What an outcome means for a script.
+pub(super) const fn exit_of(code: Code) -> Exit {
+    if code.is_success() {
+        Exit::Ok
+    } else if code.is_recordable() {
+        Exit::Refused
+    } else if matches!(
+        code,
+        Code::BadField
+            | Code::UnknownName
+            | Code::TtlOutOfRange
+            | Code::IdReused
+            | Code::IdTooOld
+            | Code::IdFromFuture
+            | Code::NotSupported
+    ) {
+        Exit::Usage
+    } else {
+        Exit::Unreachable
+    }
+}
+
+/// What a detail says, in both shapes.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) lines: Vec<String>,
+    document: Option<Value>,
+}
+
+/// One sentence about an outcome, for lists of findings.
+pub(super) fn sentence(session: &mut Session, outcome: &Outcome) -> Result<String, Failure> {
+    let told = detail(session, &outcome.detail)?;
+    let mut text = format!("{}: {}", outcome.code.name(), outcome.code.sentence());
+    for line in told.lines {
+        text.push(' ');
+        text.push_str(&line);
+    }
+    Ok(text)
+}
+
+fn detail(session: &mut Session, detail: &Detail) -> Result<Told, Failure> {
+    let (lines, document) = match detail {
+        Detail::None => return Ok(Told::default()),
+        Detail::Granted { lines, backordered } => {
+            let (mut texts, mut documents) = (Vec::new(), Vec::new());
+            for line in lines {
+                let sku = session.sku_name(line.sku)?;
+                texts.push(format!("granted {sku} {}", line.quantity));
+                documents.push(json!({"sku": sku, "quantity": line.quantity.to_string()}));
+            }
+            if backordered.raw() != 0 {
+                texts.push(format!("backordered {backordered}"));
+            }
+            (texts, json!({"granted": documents, "backordered": backordered.to_string()}))
+        }
+        Detail::Backordered(units) => {
+            (vec![format!("backordered {units}")], json!({"backordered": units.to_string()}))
+        }
+        Detail::Available { sku, available } => {
+            let sku = session.sku_name(*sku)?;
+            let text = format!("{sku}: {available} could still be promised");
+            (vec![text], json!({"sku": sku, "available": available.to_string()}))
+        }
+        Detail::Sources(sources) => {
+            let codes = source_codes(session, sources)?;
+            (vec![format!("sources that would do: {}", codes.join(", "))], json!({"sources": codes}))
+        }
+        Detail::Shortfall(units) => {
+            (vec![format!("promised and missing: {units}")], json!({"shortfall": units.to_string()}))
+        }
+        Detail::Item { on_hand, version, shortfall } => {
+            let mut texts = vec![format!("on hand {on_hand} (version {version})")];
+            if shortfall.raw() != 0 {
+                texts.push(format!("promised and missing: {shortfall}"));
+            }
+            let document = json!({
+                "on_hand": on_hand.to_string(), "version": version, "shortfall": shortfall.to_string(),
+            });
+            (texts, document)
+        }
+        Detail::Field { field, rule } => {
+            (vec![format!("{field}: {rule}")], json!({"field": field, "rule": rule}))
+        }
+    };
+    Ok(Told { lines, document: Some(document) })
+}
+
+fn source_codes(session: &mut Session, sources: &[SourceId]) -> Result<Vec<String>, Failure> {
+    let mut codes = Vec::with_capacity(sources.len());
+    for source in sources {
+        let after = source.0.checked_sub(1).map(SourceId);
+        let Answer::Sources(views) = session.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })? else {
+            return Err(wrong_answer());
+        };
+        let known = views.into_iter().find(|view| view.id == *source);
+        codes.push(known.map_or_else(|| format!("#{source}"), |view| view.definition.code));
+    }
+    Ok(codes)
+}
+
+fn text(kind: Kind, id: CommandId, outcome: &Outcome, told: &Told) -> String {
+    let mut text = format!("{} {}", kind.name(), outcome.code.name());
+    if outcome.code != Code::Ok {
+        text.push_str(": ");
+        text.push_str(outcome.code.sentence());
+    }
+    for (name, value) in facts(kind, outcome) {
+        push(&mut text, name, &value);
+    }
+    for line in &told.lines {
+        push(&mut text, "", line);
+    }
+    push(&mut text, "id", &id.to_string());
+    push(&mut text, "op", &outcome.op.to_string());
+    if outcome.replayed {
+        push(&mut text, "", "this is the recorded outcome of an earlier command with this id");
+    }
+    text
+}
+
+fn push(text: &mut String, name: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let written = write!(text, "\n  {name:<9}{value}");
+    assert!(written.is_ok(), "a string takes any text");
+}
+
+/// What the outcome's value says for this kind and code.
+fn facts(kind: Kind, outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let value = outcome.value;
+    let deadline = matches!(kind, Kind::Reserve | Kind::Extend | Kind::Replace);
+    let number = matches!(kind, Kind::DefineSource | Kind::DefineStock | Kind::DefineSku | Kind::Channel);
+    if outcome.code == Code::Busy {
+        vec![("again in", format!("{value} ms"))]
+    } else if !outcome.code.is_success() {
+        Vec::new()
+    } else if deadline && value != 0 {
+        vec![("deadline", utc(u64::from(value)))]
+    } else if number {
+        vec![("number", value.to_string())]
+    } else {
+        Vec::new()
+    }
+}
+
+fn document(kind: Kind, id: CommandId, outcome: &Outcome, detail: Option<Value>) -> Value {
+    let mut document = Map::new();
+    let mut set = |name: &str, value: Value| {
+        document.insert(name.to_owned(), value);
+    };
+    set("command", json!(kind.name()));
+    set("id", json!(id.to_string()));
+    set("code", json!(outcome.code.name()));
+    set("success", json!(outcome.code.is_success()));
+    set("recorded", json!(outcome.recorded));
+    set("replayed", json!(outcome.replayed));
+    set("op", json!(outcome.op));
+    set("value", json!(outcome.value));
+    if !outcome.code.is_success() {
+        set("sentence", json!(outcome.code.sentence()));
+    }
+    for (name, value) in facts(kind, outcome) {
+        set(&name.replace(' ', "_"), json!(value));
+    }
+    if let Some(detail) = detail {
+        set("detail", detail);
+    }
+    Value::Object(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_exit_code() {
+        // Proves that success is 0, that a refusal of the business is 1 and that nothing unrecorded is.
+        for code in Code::ALL {
+            let exit = exit_of(*code);
+            assert_eq!(exit == Exit::Ok, code.is_success(), "{}", code.name());
+            if !code.is_success() {
+                assert_eq!(exit == Exit::Refused, code.is_recordable(), "{}", code.name());
+            }
+        }
+    }
+
+    #[test]
+    fn an_outcome_tells_its_deadline_and_its_id() {
+        // Proves that what a retry needs is printed in both shapes.
+        let id = CommandId::from_parts(1_000, 7);
+        let outcome = Outcome::new(Code::Ok, 60, 9);
+        let text = text(Kind::Reserve, id, &outcome, &Told::default());
+        assert!(text.contains("1970-01-01T00:01:00Z"), "{text}");
+        assert!(text.contains(&id.to_string()), "{text}");
+        let document = document(Kind::Reserve, id, &outcome, None);
+        assert_eq!(document["deadline"], "1970-01-01T00:01:00Z");
+        assert_eq!(document["success"], true);
+    }
+}

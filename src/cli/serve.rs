@@ -1,0 +1,232 @@
+//! `serve` and `format`: a server process, and the directory that it needs.
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output::{complain, print};
+use super::settings::Limits;
+use crate::config::{Config, LogFormat, Overrides};
+use crate::directory::read_manifest;
+use crate::error::StartError;
+use crate::recovery::RecoveryReport;
+use crate::server;
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use stockhold_machine::{Configuration, Genesis};
+use stockhold_protocol::Timestamp;
+use tracing_subscriber::EnvFilter;
+
+/// Where the options of a server come from.
+#[derive(Args, Debug)]
+pub(super) struct ConfigArguments {
+    /// A configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one option, over file and environment; repeat it for more
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+impl ConfigArguments {
+    fn load(
+        &self,
+        more: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Result<Config, Failure> {
+        let mut overrides: Overrides = self.set.iter().cloned().collect();
+        for (option, value) in more {
+            if let Some(value) = value {
+                overrides.insert(option.to_owned(), value);
+            }
+        }
+        Config::load(self.config.as_deref(), std::env::vars(), &overrides)
+            .map_err(|error| start_failure(StartError::Config(error)))
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (option, value) =
+        text.split_once('=').ok_or("write SECTION.KEY=VALUE, such as limits.connections=100")?;
+    Ok((option.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// A failure of the shell with the exit code that belongs to it.
+pub(super) fn start_failure(error: StartError) -> Failure {
+    let exit = match error.exit_code() {
+        2 => Exit::Usage,
+        74 => Exit::Disk,
+        _ => Exit::BadData,
+    };
+    Failure::new(exit, error)
+}
+
+/// `format`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The limits are state of the machine; `stockhold configure` changes them later. Examples:
+  stockhold format data
+  stockhold format data --sharing independent --ttl-max 2h
+  stockhold format data --set log.segment-bytes=268435456"
+)]
+pub(super) struct FormatArguments {
+    /// The directory; it is made if need be and must be empty
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+/// `serve`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Options come from defaults, then the file, then the environment (STOCKHOLD__SECTION__KEY), then flags.
+Examples:
+  stockhold serve --data-dir data
+  stockhold serve --config stockhold.toml --set limits.connections=1000
+  stockhold serve --print-config > stockhold.toml
+  stockhold serve --config stockhold.toml --check-config"
+)]
+pub(super) struct ServeArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The address to listen at; port 0 takes any free port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Print the configuration with every option's meaning, and do not start
+    #[arg(long)]
+    print_config: bool,
+    /// Check the configuration, and do not start
+    #[arg(long)]
+    check_config: bool,
+}
+
+pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Result<Exit, Failure> {
+    let data_dir = arguments.directory.display().to_string();
+    let config = arguments.config.load([("data-dir", Some(data_dir))])?;
+    let change = arguments.limits.change();
+    let configuration =
+        Configuration::default().changed(&change).map_err(|e| Failure::new(Exit::Usage, e))?;
+    let formatted_at = Timestamp(stockhold_client::wall_clock_ms());
+    server::format_directory(&config, &Genesis { configuration, formatted_at }).map_err(start_failure)?;
+    let storage = server::open_storage(&config.data_dir, config.log.write_path).map_err(start_failure)?;
+    let manifest = read_manifest(&storage).map_err(|e| start_failure(e.into()))?;
+    let place = config.data_dir.display();
+    let text = format!(
+        "{place} is formatted: log {}, epoch {}\nnext: stockhold serve --data-dir {place}",
+        manifest.log_uuid,
+        manifest.epoch()
+    );
+    let document = json!({
+        "data_dir": place.to_string(),
+        "log_uuid": manifest.log_uuid.to_string(),
+        "epoch": manifest.epoch(),
+    });
+    context.output.result(&text, &document)?;
+    Ok(Exit::Ok)
+}
+
+pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let more = [("data-dir", arguments.data_dir.clone()), ("listen", arguments.listen.clone())];
+    let config = arguments.config.load(more)?;
+    if arguments.print_config {
+        print(&config.render())?;
+        return Ok(Exit::Ok);
+    }
+    if arguments.check_config {
+        context.output.result("the configuration is right", &json!({"success": true}))?;
+        return Ok(Exit::Ok);
+    }
+    start_log(&config)?;
+    server::install_panic_hook();
+    let bar = context.output.progress(0, "recovery");
+    let running = server::start(&config, |progress| {
+        bar.set_length(progress.bytes_all);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(format!("op {}", progress.op));
+    })
+    .map_err(start_failure)?;
+    bar.finish_and_clear();
+    let (log_uuid, epoch) = running.identity();
+    let text = format!(
+        "listening at {}\nlog {log_uuid} epoch {epoch}; {}",
+        running.address(),
+        recovery_text(running.report())
+    );
+    let document = json!({
+        "event": "listening",
+        "address": running.address().to_string(),
+        "log_uuid": log_uuid.to_string(),
+        "epoch": epoch,
+        "recovery": recovery_document(running.report()),
+    });
+    context.output.result(&text, &document)?;
+    let ended = running.wait();
+    Ok(match ended {
+        server::Exit::Clean => Exit::Ok,
+        server::Exit::LogFailed => Exit::Disk,
+    })
+}
+
+/// Sends the server's own log lines to standard error.
+fn start_log(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.logging.level)
+        .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.logging.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    if started.is_err() {
+        complain("the log lines of an earlier start go on");
+    }
+    Ok(())
+}
+
+/// What recovery did, in a sentence.
+pub(super) fn recovery_text(report: &RecoveryReport) -> String {
+    let start =
+        report.snapshot_op.map_or_else(|| "the first op".to_owned(), |op| format!("the snapshot of op {op}"));
+    let end = if report.clean_stop {
+        "after a clean stop"
+    } else if report.torn_tail {
+        "after a crash in the middle of a write, which was never answered"
+    } else {
+        "after a crash"
+    };
+    format!(
+        "recovered op {} from {start} and {} ops of the log in {} ms, {end}",
+        report.recovered_ops, report.replayed_ops, report.elapsed_ms
+    )
+}
+
+/// What recovery did, field by field.
+pub(super) fn recovery_document(report: &RecoveryReport) -> Value {
+    json!({
+        "snapshot_op": report.snapshot_op,
+        "snapshots_refused": report.snapshots_refused,
+        "replayed_ops": report.replayed_ops,
+        "recovered_ops": report.recovered_ops,
+        "skipped_ops": report.skipped_ops,
+        "torn_tail": report.torn_tail,
+        "clean_stop": report.clean_stop,
+        "elapsed_ms": report.elapsed_ms,
+        "digest": format!("{:016x}", report.digest),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_flags_are_split_at_the_first_equals_sign() {
+        // Proves that a value may hold an equals sign, as a log filter does.
+        let parts = ("logging.level".to_owned(), "info,stockhold=debug".to_owned());
+        assert_eq!(assignment("logging.level=info,stockhold=debug"), Ok(parts));
+        assert!(assignment("logging.level").is_err());
+    }
+}

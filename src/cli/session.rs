@@ -1,0 +1,347 @@
+//! One conversation with a server: names to numbers, commands to outcomes, questions to answers.
+//!
+//! A call that loses its connection is tried again *with the same id* until its time is up; only then is
+//! its outcome unknown, and the failure says how to ask again. It is not for bulk work, see `bulk`.
+
+use super::exit::{Exit, ExitWith, Failure};
+use super::words::{ChannelName, milliseconds};
+use anyhow::anyhow;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use stockhold_client::{Batch, ConnectionError, IdSource, Outcomes, PipelinedConnection, Reply, SendError};
+use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::{ChannelId, Code, Command, CommandId, Envelope, Outcome, SkuId, SourceId, StockId};
+use tokio::runtime::Runtime;
+
+/// The name under which a server's log sees this program.
+const CLIENT_NAME: &str = concat!("stockhold-cli/", env!("CARGO_PKG_VERSION"));
+/// The pause before the first second attempt; it doubles up to the longest.
+const PAUSE_MS: u64 = 20;
+const PAUSE_MS_MAX: u64 = 1_000;
+/// How long the first connection is tried for.
+const OPEN_MS: u64 = 1_000;
+/// Names asked for in one frame.
+const NAMES_PER_FRAME: usize = 1_000;
+/// Checks asked for in one frame.
+const CHECKS_PER_FRAME: usize = 4_096;
+
+/// A conversation with one server.
+pub(super) struct Session {
+    runtime: Runtime,
+    address: String,
+    timeout: Duration,
+    connection: Option<PipelinedConnection>,
+    ids: IdSource,
+    /// SKUs by number, as far as they were asked for, for printing outcomes.
+    sku_names: BTreeMap<SkuId, String>,
+}
+
+impl Session {
+    /// Connects; a server that is just starting is waited for a moment.
+    pub(super) fn open(address: &str, timeout: Duration) -> Result<Self, Failure> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
+        let mut session = Self {
+            runtime,
+            address: address.to_owned(),
+            timeout,
+            connection: None,
+            ids: IdSource::new(),
+            sku_names: BTreeMap::new(),
+        };
+        let deadline = Instant::now() + timeout.min(Duration::from_millis(OPEN_MS));
+        session.connected(deadline).map_err(|error| session.unreachable(error))?;
+        Ok(session)
+    }
+
+    /// Allows calls to take longer: for questions that read the whole state.
+    pub(super) fn allow(&mut self, timeout: Duration) {
+        self.timeout = self.timeout.max(timeout);
+    }
+
+    /// A new id for a command.
+    pub(super) fn new_id(&mut self) -> CommandId {
+        self.ids.next_id()
+    }
+
+    /// Drops the connection and makes a new one.
+    pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
+        self.connection = None;
+        self.connected(Instant::now() + self.timeout).map_err(|error| self.unreachable(error))
+    }
+
+    /// Runs a future on the session's runtime with the open connection.
+    pub(super) fn with_connection<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PipelinedConnection) -> Result<T, ConnectionError>,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        self.connected(deadline).map_err(|error| self.unreachable(error))?;
+        let Self { runtime, connection, .. } = self;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let result = match connection.as_mut() {
+            Some(connection) => runtime.block_on(async {
+                tokio::time::timeout(left, work(connection)).await.unwrap_or_else(|_| Err(timed_out()))
+            }),
+            None => Err(ConnectionError::Closed),
+        };
+        result.map_err(|error| {
+            self.connection = None;
+            self.unreachable(error)
+        })
+    }
+
+    /// Makes sure that there is a connection, trying until `deadline`.
+    fn connected(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
+        let mut pause = PAUSE_MS;
+        while self.connection.as_ref().is_none_or(PipelinedConnection::is_stopping) {
+            match self.runtime.block_on(PipelinedConnection::connect(self.address.as_str(), CLIENT_NAME)) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => {
+                    let wait = Duration::from_millis(pause);
+                    if !is_worth_another_try(&error) || Instant::now() + wait >= deadline {
+                        return Err(error);
+                    }
+                    self.runtime.block_on(tokio::time::sleep(wait));
+                    pause = (pause * 2).min(PAUSE_MS_MAX);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unreachable(&self, error: ConnectionError) -> Failure {
+        let sentence =
+            format!("the server at {} cannot be reached; is it running, is --server right?", self.address);
+        Failure { exit: Exit::Unreachable, error: anyhow::Error::new(error).context(sentence) }
+    }
+
+    /// Executes one command. With an id of the caller it is a repetition; without, a first send.
+    pub(super) fn execute(
+        &mut self,
+        id: Option<CommandId>,
+        command: Command<'_>,
+    ) -> Result<(CommandId, Outcome), Failure> {
+        let fresh = id.is_none();
+        let id = id.unwrap_or_else(|| self.new_id());
+        let mut batch = Batch::new();
+        batch.push(&Envelope { id, fresh, command }).exit_with(Exit::Usage)?;
+        batch.set_deadline_ms(u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX));
+        let deadline = Instant::now() + self.timeout;
+        let mut pause = PAUSE_MS;
+        let mut was_sent = false;
+        loop {
+            let failure = match self.try_once(&batch, deadline, &mut was_sent) {
+                Ok(outcome) if outcome.code == Code::Busy => {
+                    pause = u64::from(outcome.value).max(pause);
+                    if Instant::now() + Duration::from_millis(pause) >= deadline {
+                        return Ok((id, outcome));
+                    }
+                    None
+                }
+                Ok(outcome) => return Ok((id, outcome)),
+                Err(SendError::Submit(error)) => return Err(Failure::new(Exit::Usage, error)),
+                Err(SendError::Connection(error)) => Some(error),
+            };
+            batch.mark_retry();
+            let wait = Duration::from_millis(pause);
+            if let Some(error) = failure
+                && Instant::now() + wait >= deadline
+            {
+                self.connection = None;
+                return Err(if was_sent { self.unknown(id, error) } else { self.unreachable(error) });
+            }
+            self.runtime.block_on(tokio::time::sleep(wait));
+            pause = (pause * 2).min(PAUSE_MS_MAX);
+        }
+    }
+
+    fn unknown(&self, id: CommandId, error: ConnectionError) -> Failure {
+        let sentence = format!(
+            "the outcome is unknown: the server at {} did not answer in time; repeat the command with --id {id}, \
+             which can never take effect twice",
+            self.address
+        );
+        Failure { exit: Exit::Unreachable, error: anyhow::Error::new(error).context(sentence) }
+    }
+
+    fn try_once(
+        &mut self,
+        batch: &Batch,
+        deadline: Instant,
+        was_sent: &mut bool,
+    ) -> Result<Outcome, SendError> {
+        self.connected(deadline)?;
+        *was_sent = true;
+        let Some(connection) = self.connection.as_mut() else { return Err(ConnectionError::Closed.into()) };
+        let mut outcomes = Outcomes::new();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let sent = self.runtime.block_on(async {
+            let send = connection.send(batch, &mut outcomes);
+            tokio::time::timeout(left, send).await.unwrap_or_else(|_| Err(timed_out().into()))
+        });
+        if sent.is_err() {
+            self.connection = None;
+        }
+        sent?;
+        outcomes.get(0).cloned().ok_or_else(|| ConnectionError::Closed.into())
+    }
+
+    /// Asks one question.
+    pub(super) fn query(&mut self, query: &Query) -> Result<Answer, Failure> {
+        let answer = self.with_connection(async |connection| {
+            connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
+            loop {
+                connection.turn().await?;
+                while let Some(reply) = connection.next_reply()? {
+                    if let Reply::Answer { answer, .. } = reply {
+                        return Ok(*answer);
+                    }
+                }
+            }
+        })?;
+        if let Answer::Failed(sentence) = answer {
+            return Err(Failure { exit: Exit::Unreachable, error: anyhow!(sentence) });
+        }
+        Ok(answer)
+    }
+
+    /// What is salable, pair by pair, and the op as of which.
+    pub(super) fn check(
+        &mut self,
+        pairs: &[(SkuId, StockId)],
+        min_op: u64,
+    ) -> Result<(u64, Vec<i64>), Failure> {
+        let deadline_ms = u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX);
+        let (mut last_op, mut cells) = (0, Vec::with_capacity(pairs.len()));
+        for chunk in pairs.chunks(CHECKS_PER_FRAME) {
+            let answered = self.with_connection(async |connection| {
+                connection.submit_checks(chunk, min_op, deadline_ms).map_err(|_| ConnectionError::Closed)?;
+                while connection.in_flight() > 0 {
+                    connection.turn().await?;
+                    while let Some(reply) = connection.next_reply()? {
+                        match reply {
+                            Reply::Cells(frame) => {
+                                return Ok(Ok((frame.op, frame.raw().collect::<Vec<_>>())));
+                            }
+                            Reply::Outcomes(frame) => {
+                                let first = frame.iter().next().transpose()?;
+                                return Ok(Err(first.map_or(Code::Behind, |(_, outcome)| outcome.code)));
+                            }
+                            Reply::Resolved { .. } | Reply::Answer { .. } | Reply::Goodbye => {}
+                        }
+                    }
+                }
+                Err(ConnectionError::Closed)
+            })?;
+            match answered {
+                Ok((op, mut some)) => {
+                    last_op = op;
+                    cells.append(&mut some);
+                }
+                Err(code) => {
+                    return Err(Failure { exit: Exit::Unreachable, error: anyhow!(code.sentence()) });
+                }
+            }
+        }
+        Ok((last_op, cells))
+    }
+
+    /// The dense numbers of names; `None`: unknown.
+    pub(super) fn resolve(&mut self, names: &[Name]) -> Result<Vec<Option<u32>>, Failure> {
+        let mut numbers = Vec::with_capacity(names.len());
+        for chunk in names.chunks(NAMES_PER_FRAME) {
+            let mut some = self.with_connection(async |connection| {
+                connection.submit_resolve(chunk).map_err(|_| ConnectionError::Closed)?;
+                loop {
+                    connection.turn().await?;
+                    while let Some(reply) = connection.next_reply()? {
+                        if let Reply::Resolved { numbers, .. } = reply {
+                            return Ok(numbers);
+                        }
+                    }
+                }
+            })?;
+            numbers.append(&mut some);
+        }
+        for (name, number) in names.iter().zip(&numbers) {
+            if let (Name::Sku(sku), Some(number)) = (name, number) {
+                self.sku_names.insert(SkuId(*number), sku.clone());
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn one(&mut self, name: &Name) -> Result<u32, Failure> {
+        let numbers = self.resolve(std::slice::from_ref(name))?;
+        numbers.first().copied().flatten().ok_or_else(|| unknown_name(name))
+    }
+
+    /// The number of a SKU.
+    pub(super) fn sku(&mut self, sku: &str) -> Result<SkuId, Failure> {
+        self.one(&Name::Sku(sku.to_owned())).map(SkuId)
+    }
+
+    /// The number of a stock.
+    pub(super) fn stock(&mut self, name: &str) -> Result<StockId, Failure> {
+        self.one(&Name::Stock(name.to_owned())).map(StockId)
+    }
+
+    /// The number of a source.
+    pub(super) fn source(&mut self, code: &str) -> Result<SourceId, Failure> {
+        self.one(&Name::Source(code.to_owned())).map(SourceId)
+    }
+
+    /// The number of a channel.
+    pub(super) fn channel(&mut self, channel: &ChannelName) -> Result<ChannelId, Failure> {
+        self.one(&Name::Channel(channel.kind.clone(), channel.code.clone())).map(ChannelId)
+    }
+
+    /// The name of a SKU by its number.
+    pub(super) fn sku_name(&mut self, sku: SkuId) -> Result<String, Failure> {
+        if let Some(name) = self.sku_names.get(&sku) {
+            return Ok(name.clone());
+        }
+        let Answer::Sku(view) = self.query(&Query::Sku(sku))? else { return Err(wrong_answer()) };
+        let name = view.map_or_else(|| format!("#{sku}"), |view| view.sku);
+        self.sku_names.insert(sku, name.clone());
+        Ok(name)
+    }
+}
+
+/// The failure of a name that stands for nothing.
+pub(super) fn unknown_name(name: &Name) -> Failure {
+    Failure::usage(match name {
+        Name::Sku(sku) => format!("there is no SKU \"{sku}\""),
+        Name::Stock(stock) => format!("there is no stock \"{stock}\""),
+        Name::Source(code) => format!("there is no source \"{code}\""),
+        Name::Channel(kind, code) => format!("there is no channel \"{kind}/{code}\""),
+    })
+}
+
+/// An answer of another kind than the question's: the peer is not the server that it says it is.
+pub(super) fn wrong_answer() -> Failure {
+    Failure {
+        exit: Exit::Unreachable,
+        error: anyhow!("the server gave an answer of another kind than was asked for"),
+    }
+}
+
+fn timed_out() -> ConnectionError {
+    ConnectionError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))
+}
+
+/// Whether a connection may work a moment later: not when the peer does not speak our protocol.
+const fn is_worth_another_try(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Io(_)
+        | ConnectionError::Closed
+        | ConnectionError::Stalled(_)
+        | ConnectionError::HandshakeTimeout(_) => true,
+        ConnectionError::Frame(_)
+        | ConnectionError::Malformed(_)
+        | ConnectionError::ByServer(_)
+        | ConnectionError::Version(_)
+        | ConnectionError::UnexpectedAnswer(_) => false,
+    }
+}

@@ -1,0 +1,288 @@
+//! The commands that change rules: settings, quota, configure, mark, activate-rules.
+
+use super::checkout::send;
+use super::exit::{Exit, Failure};
+use super::words::{duration, milliseconds};
+use super::{Call, Context};
+use clap::{ArgGroup, Args, ValueEnum};
+use std::time::Duration;
+use stockhold_protocol::command::{
+    BackorderMode, Change, Configure, Mark, QuotaChange, SettingScope, SettingsChange, Sharing,
+};
+use stockhold_protocol::{Command, Quantity};
+
+/// Whether a SKU may be sold beyond what there is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BackorderWord {
+    /// No
+    Off,
+    /// Yes, silently
+    Allow,
+    /// Yes, and the shopper is told
+    AllowAndNotify,
+}
+
+/// A setting by its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum SettingWord {
+    ManageStock,
+    Backorders,
+    MinQty,
+    MinSaleQty,
+    MaxSaleQty,
+    EnableQtyIncrements,
+    QtyIncrements,
+    NotifyStockQty,
+}
+
+/// `settings`
+#[derive(Args, Debug)]
+#[command(
+    group(ArgGroup::new("change").required(true).multiple(true).args([
+        "manage_stock", "backorders", "min_qty", "min_sale_qty", "max_sale_qty", "enable_qty_increments",
+        "qty_increments", "notify_stock_qty", "unset",
+    ])),
+    after_help = "Settings are inherited: global, then SKU, then SKU in a stock. Examples:
+  stockhold settings --notify-stock-qty 5
+  stockhold settings --sku EBIKE-0001 --backorders allow-and-notify --min-qty -25
+  stockhold settings --sku BIKE-0002 --stock web-us --min-qty 3
+  stockhold settings --sku BIKE-0002 --stock web-us --unset min_qty"
+)]
+pub(super) struct SettingsArguments {
+    /// For this SKU; without it for everything
+    #[arg(long, value_name = "SKU")]
+    sku: Option<String>,
+    /// For the SKU in this stock only
+    #[arg(long, value_name = "NAME", requires = "sku")]
+    stock: Option<String>,
+    /// Whether units are counted at all
+    #[arg(long, value_name = "true|false")]
+    manage_stock: Option<bool>,
+    /// Whether more may be sold than there is
+    #[arg(long, value_enum)]
+    backorders: Option<BackorderWord>,
+    /// The out-of-stock threshold; negative with backorders on: how much may be backordered
+    #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
+    min_qty: Option<Quantity>,
+    /// Fewest units of an order line; 0 = no check
+    #[arg(long, value_name = "QTY")]
+    min_sale_qty: Option<Quantity>,
+    /// Most units of an order line; 0 = no check
+    #[arg(long, value_name = "QTY")]
+    max_sale_qty: Option<Quantity>,
+    /// Whether increments are checked
+    #[arg(long, value_name = "true|false")]
+    enable_qty_increments: Option<bool>,
+    /// Sold only in multiples of this
+    #[arg(long, value_name = "QTY")]
+    qty_increments: Option<Quantity>,
+    /// Low-stock notice; reporting only
+    #[arg(long, value_name = "QTY")]
+    notify_stock_qty: Option<Quantity>,
+    /// Inherit a setting again; repeat it for more
+    #[arg(long, value_enum, value_name = "SETTING")]
+    unset: Vec<SettingWord>,
+    #[command(flatten)]
+    call: Call,
+}
+
+impl SettingsArguments {
+    fn change<T>(&self, word: SettingWord, value: Option<T>) -> Result<Change<T>, Failure> {
+        match (value, self.unset.contains(&word)) {
+            (None, false) => Ok(Change::Keep),
+            (None, true) => Ok(Change::Unset),
+            (Some(value), false) => Ok(Change::Set(value)),
+            (Some(_), true) => Err(Failure::usage("a setting cannot be set and unset at once")),
+        }
+    }
+}
+
+/// `quota`
+#[derive(Args, Debug)]
+#[command(
+    group(ArgGroup::new("budget").required(true).args(["limit", "lift"])),
+    after_help = "Examples:
+  stockhold quota --sku BIKE-0003 --stock marketplace --limit 20
+  stockhold quota --sku BIKE-0003 --stock marketplace --lift"
+)]
+pub(super) struct QuotaArguments {
+    /// The SKU
+    #[arg(long, value_name = "SKU")]
+    sku: String,
+    /// The stock
+    #[arg(long, value_name = "NAME")]
+    stock: String,
+    /// Most units that may be promised; what is taken already stays taken
+    #[arg(long, value_name = "QTY")]
+    limit: Option<Quantity>,
+    /// No limit any more
+    #[arg(long)]
+    lift: bool,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// Whether promises of stocks that share sources limit each other.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SharingWord {
+    /// Nothing is promised twice
+    Exact,
+    /// MSI's figure per stock: no promise across stocks
+    Independent,
+}
+
+impl SharingWord {
+    pub(super) const fn wire(self) -> Sharing {
+        match self {
+            Self::Exact => Sharing::Exact,
+            Self::Independent => Sharing::Independent,
+        }
+    }
+}
+
+/// Limits and modes of the machine, for `configure` and for `format`.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    /// How stocks that share sources limit each other [format default: exact]
+    #[arg(long, value_enum)]
+    sharing: Option<SharingWord>,
+    /// Shortest time to live of a hold
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl_min: Option<Duration>,
+    /// Longest time to live of a hold
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl_max: Option<Duration>,
+    /// Longest time from a hold's first reserve to its deadline
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl_total_max: Option<Duration>,
+    /// Most lines of a cart
+    #[arg(long, value_name = "NUMBER")]
+    lines_max: Option<u32>,
+    /// How long an expired hold can still be confirmed
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    late_confirm_window: Option<Duration>,
+    /// How long outcomes are kept when memory allows
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    id_retention: Option<Duration>,
+    /// How long outcomes are kept at least
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    id_retention_min: Option<Duration>,
+    /// Memory for outcomes
+    #[arg(long, value_name = "BYTES")]
+    outcome_bytes_max: Option<u64>,
+    /// Most open reservations
+    #[arg(long, value_name = "NUMBER")]
+    reservations_max: Option<u64>,
+}
+
+impl Limits {
+    /// The command's fields.
+    pub(super) fn change(&self) -> Configure {
+        Configure {
+            sharing: self.sharing.map(SharingWord::wire),
+            ttl_min_ms: self.ttl_min.map(milliseconds),
+            ttl_max_ms: self.ttl_max.map(milliseconds),
+            ttl_total_max_ms: self.ttl_total_max.map(milliseconds),
+            lines_max: self.lines_max,
+            late_confirm_window_ms: self.late_confirm_window.map(milliseconds),
+            id_retention_ms: self.id_retention.map(milliseconds),
+            id_retention_min_ms: self.id_retention_min.map(milliseconds),
+            outcome_bytes_max: self.outcome_bytes_max,
+            reservations_max: self.reservations_max,
+        }
+    }
+}
+
+/// `configure`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold configure --ttl-max 2h
+  stockhold configure --id-retention 30m --outcome-bytes-max 8589934592")]
+pub(super) struct ConfigureArguments {
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `mark`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold mark before-black-friday")]
+pub(super) struct MarkArguments {
+    /// The name of this moment, at most 255 bytes
+    name: String,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `activate-rules`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold activate-rules 1")]
+pub(super) struct ActivateArguments {
+    /// The version of the rules that decides from the next op on
+    #[arg(value_name = "VERSION")]
+    rules: u32,
+    #[command(flatten)]
+    call: Call,
+}
+
+pub(super) fn settings(context: Context<'_>, arguments: &SettingsArguments) -> Result<Exit, Failure> {
+    use SettingWord as Word;
+    let backorders = arguments.backorders.map(|word| match word {
+        BackorderWord::Off => BackorderMode::Off,
+        BackorderWord::Allow => BackorderMode::Allow,
+        BackorderWord::AllowAndNotify => BackorderMode::AllowAndNotify,
+    });
+    let mut change = SettingsChange {
+        scope: SettingScope::Global,
+        manage_stock: arguments.change(Word::ManageStock, arguments.manage_stock)?,
+        backorders: arguments.change(Word::Backorders, backorders)?,
+        min_qty: arguments.change(Word::MinQty, arguments.min_qty)?,
+        min_sale_qty: arguments.change(Word::MinSaleQty, arguments.min_sale_qty)?,
+        max_sale_qty: arguments.change(Word::MaxSaleQty, arguments.max_sale_qty)?,
+        enable_qty_increments: arguments
+            .change(Word::EnableQtyIncrements, arguments.enable_qty_increments)?,
+        qty_increments: arguments.change(Word::QtyIncrements, arguments.qty_increments)?,
+        notify_stock_qty: arguments.change(Word::NotifyStockQty, arguments.notify_stock_qty)?,
+    };
+    let mut session = context.session()?;
+    if let Some(sku) = &arguments.sku {
+        let sku = session.sku(sku)?;
+        change.scope = match &arguments.stock {
+            Some(stock) => SettingScope::SkuStock(sku, session.stock(stock)?),
+            None => SettingScope::Sku(sku),
+        };
+    }
+    send(context, &mut session, &arguments.call, Command::Settings(Box::new(change)))
+}
+
+pub(super) fn quota(context: Context<'_>, arguments: &QuotaArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let (sku, stock) = (session.sku(&arguments.sku)?, session.stock(&arguments.stock)?);
+    let change = QuotaChange { sku, stock, limit: arguments.limit };
+    send(context, &mut session, &arguments.call, Command::Quota(change))
+}
+
+pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) -> Result<Exit, Failure> {
+    let change = arguments.limits.change();
+    if change == Configure::default() {
+        return Err(Failure::usage(
+            "nothing to change; `stockhold show configuration` tells what is in force",
+        ));
+    }
+    let mut session = context.session()?;
+    send(context, &mut session, &arguments.call, Command::Configure(Box::new(change)))
+}
+
+pub(super) fn mark(context: Context<'_>, arguments: &MarkArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    send(context, &mut session, &arguments.call, Command::Mark(Mark { name: arguments.name.clone() }))
+}
+
+pub(super) fn activate_rules(context: Context<'_>, arguments: &ActivateArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    send(context, &mut session, &arguments.call, Command::ActivateRules(arguments.rules))
+}

@@ -1,0 +1,293 @@
+//! `show`: one thing of the server in full, or a list of things.
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::lists::{self, Names};
+use super::output::{Text, table};
+use super::salable::cell_text;
+use super::session::{Session, wrong_answer};
+use super::words::utc;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
+use stockhold_protocol::query::{Answer, PositionView, Query, ReservationView, SettingsView, SkuView};
+use stockhold_protocol::{ReservationId, SourceId};
+
+/// `show`
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Examples:
+  stockhold show reservation 019a0b3c-4d5e-7f60-8123-456789abcdef
+  stockhold show sku BIKE-0001
+  stockhold show stocks --json")]
+pub(super) enum Show {
+    /// One reservation, line by line
+    Reservation {
+        /// The id that its reserve printed
+        #[arg(value_name = "RESERVATION")]
+        id: ReservationId,
+    },
+    /// One SKU: its source items and its state in every stock
+    Sku {
+        /// The SKU
+        sku: String,
+    },
+    /// One source, all fields
+    Source {
+        /// Its code
+        code: String,
+    },
+    /// All sources
+    Sources,
+    /// All stocks with their links and channels
+    Stocks,
+    /// The machine's limits and modes
+    Configuration,
+}
+
+pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let (text, document) = match what {
+        Show::Reservation { id } => {
+            let Answer::Reservation(view) = session.query(&Query::Reservation(id.0.to_bytes()))? else {
+                return Err(wrong_answer());
+            };
+            let Some(view) = view else {
+                let text = format!("there is no reservation {id}, or its record is no longer kept");
+                context.output.result(&text, &json!({"id": id.to_string(), "state": "unknown"}))?;
+                return Ok(Exit::Refused);
+            };
+            reservation(&mut session, &view)?
+        }
+        Show::Sku { sku } => {
+            let number = session.sku(sku)?;
+            let Answer::Sku(Some(view)) = session.query(&Query::Sku(number))? else {
+                return Err(wrong_answer());
+            };
+            sku_view(&Names::load(&mut session)?, &view)
+        }
+        Show::Source { code } => {
+            let number = session.source(code)?;
+            source(&mut session, number)?
+        }
+        Show::Sources => sources(&mut session)?,
+        Show::Stocks => stocks(&mut session)?,
+        Show::Configuration => configuration(&mut session)?,
+    };
+    context.output.result(&text, &document)?;
+    Ok(Exit::Ok)
+}
+
+type Told = (String, Value);
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Failure> {
+    let id = ReservationId(stockhold_protocol::CommandId::from_bytes(view.id));
+    let stock = Names::load(session)?.stock(view.stock);
+    let mut rows = vec![row(["sku", "granted", "open", "shipped", "returned", ""])];
+    let mut lines = Vec::new();
+    for line in &view.lines {
+        let sku = session.sku_name(line.sku)?;
+        let quantities = [line.granted, line.open, line.shipped, line.returned].map(|q| q.to_string());
+        let note = if line.counts { "" } else { "not counted" };
+        let [granted, open, shipped, returned] = &quantities;
+        rows.push(row([&sku, granted, open, shipped, returned, note]));
+        lines.push(json!({
+            "sku": sku, "granted": granted, "open": open, "shipped": shipped, "returned": returned,
+            "counts": line.counts,
+        }));
+    }
+    let deadline = (view.deadline_s != 0).then(|| utc(u64::from(view.deadline_s)));
+    let mut text = Text::default();
+    text.line(&format!("{id}  {}  stock {stock}  op {}", view.state.name(), view.op));
+    text.line(&format!("first reserved {}", utc(view.origin_ms / 1_000)));
+    if let Some(deadline) = &deadline {
+        text.line(&format!("held until {deadline}"));
+    }
+    if view.owner != 0 {
+        text.line(&format!("owner {}", view.owner));
+    }
+    if !view.reference.is_empty() {
+        text.line(&format!("reference {}", view.reference));
+    }
+    text.line(&table(&rows));
+    let document = json!({
+        "id": id.to_string(), "state": view.state.name(), "stock": stock, "op": view.op,
+        "deadline": deadline, "origin_ms": view.origin_ms, "owner": view.owner,
+        "reference": view.reference, "lines": lines,
+    });
+    Ok((text.into_string(), document))
+}
+
+const fn kind_name(kind: SkuKind) -> &'static str {
+    match kind {
+        SkuKind::Simple => "simple",
+        SkuKind::Virtual => "virtual",
+        SkuKind::Composite => "composite",
+    }
+}
+
+const fn backorders_name(mode: BackorderMode) -> &'static str {
+    match mode {
+        BackorderMode::Off => "off",
+        BackorderMode::Allow => "allow",
+        BackorderMode::AllowAndNotify => "allow_and_notify",
+    }
+}
+
+fn sku_view(names: &Names, view: &SkuView) -> Told {
+    let mut items = vec![row(["source", "on hand", "status", "version"])];
+    let mut item_documents = Vec::new();
+    for item in &view.items {
+        let source = names.source(item.source);
+        let status = if item.in_stock { "in stock" } else { "out of stock" };
+        items.push(row([&source, &item.on_hand.to_string(), status, &item.version.to_string()]));
+        item_documents.push(json!({
+            "source": source, "on_hand": item.on_hand.to_string(), "in_stock": item.in_stock,
+            "version": item.version,
+        }));
+    }
+    let mut positions = vec![row(["stock", "salable", "confirmed", "held", "settings"])];
+    for position in &view.positions {
+        positions.push(vec![
+            names.stock(position.stock),
+            cell_text(position.salable),
+            position.confirmed.to_string(),
+            position.held.to_string(),
+            special(position),
+        ]);
+    }
+    let decimals = if view.decimals { ", sold in parts of a unit" } else { "" };
+    let mut text = Text::default();
+    text.line(&format!("{}  {}{decimals}", view.sku, kind_name(view.kind)));
+    if view.shortfall.raw() != 0 {
+        text.line(&format!("promised and missing: {}", view.shortfall));
+    }
+    text.line(&table(&items));
+    text.line(&table(&positions));
+    let document = json!({
+        "sku": view.sku, "kind": kind_name(view.kind), "decimals": view.decimals,
+        "shortfall": view.shortfall.to_string(), "items": item_documents,
+        "positions": view.positions.iter().map(|p| position_document(names, p)).collect::<Vec<_>>(),
+    });
+    (text.into_string(), document)
+}
+
+fn position_document(names: &Names, position: &PositionView) -> Value {
+    let settings: &SettingsView = &position.settings;
+    json!({
+        "stock": names.stock(position.stock),
+        "salable": cell_text(position.salable),
+        "confirmed": position.confirmed.to_string(),
+        "held": position.held.to_string(),
+        "quota_limit": position.quota_limit.map(|limit| limit.to_string()),
+        "quota_taken": position.quota_taken.to_string(),
+        "settings": {
+            "manage_stock": settings.manage_stock,
+            "backorders": backorders_name(settings.backorders),
+            "min_qty": settings.min_qty.to_string(),
+            "min_sale_qty": settings.min_sale_qty.to_string(),
+            "max_sale_qty": settings.max_sale_qty.to_string(),
+            "qty_increments": settings.qty_increments.to_string(),
+            "notify_stock_qty": settings.notify_stock_qty.to_string(),
+        },
+    })
+}
+
+/// What is not as for most SKUs, in a few words.
+fn special(position: &PositionView) -> String {
+    let settings = &position.settings;
+    let mut words = Vec::new();
+    if !settings.manage_stock {
+        words.push("not counted".to_owned());
+    }
+    if settings.backorders != BackorderMode::Off {
+        words.push(format!("backorders {}", backorders_name(settings.backorders)));
+    }
+    if settings.min_qty.raw() != 0 {
+        words.push(format!("min_qty {}", settings.min_qty));
+    }
+    if settings.qty_increments.raw() != 0 {
+        words.push(format!("multiples of {}", settings.qty_increments));
+    }
+    if let Some(limit) = position.quota_limit {
+        words.push(format!("quota {} of {limit} taken", position.quota_taken));
+    }
+    words.join(", ")
+}
+
+fn source(session: &mut Session, number: SourceId) -> Result<Told, Failure> {
+    let found = lists::sources(session)?.into_iter().find(|view| view.id == number);
+    let definition = found.ok_or_else(wrong_answer)?.definition;
+    let source = crate::catalog::Source::from(definition);
+    let catalog = crate::catalog::Catalog { sources: vec![source], ..crate::catalog::Catalog::default() };
+    let document = serde_json::to_value(&catalog.sources).unwrap_or_default();
+    let text = catalog.to_text(crate::catalog::Format::Toml).map_err(Failure::usage)?;
+    Ok((text, document[0].clone()))
+}
+
+fn sources(session: &mut Session) -> Result<Told, Failure> {
+    let mut rows = vec![row(["code", "name", "country", "city", "enabled", "pickup"])];
+    let mut documents = Vec::new();
+    for view in lists::sources(session)? {
+        let source = &view.definition;
+        let [enabled, pickup] = [source.enabled, source.pickup].map(|yes| if yes { "yes" } else { "no" });
+        rows.push(row([&source.code, &source.name, &source.country, &source.city, enabled, pickup]));
+        documents.push(json!({
+            "number": view.id.0, "code": source.code, "name": source.name, "country": source.country,
+            "city": source.city, "enabled": source.enabled, "pickup": source.pickup,
+        }));
+    }
+    Ok((table(&rows), json!({"sources": documents})))
+}
+
+fn stocks(session: &mut Session) -> Result<Told, Failure> {
+    let names = Names::load(session)?;
+    let mut rows = vec![row(["stock", "sources by priority", "channels"])];
+    let mut documents = Vec::new();
+    for view in lists::stocks(session)? {
+        let links: Vec<Value> = view
+            .links
+            .iter()
+            .map(|(source, priority)| json!({"source": names.source(*source), "priority": priority}))
+            .collect();
+        let codes: Vec<String> = view.links.iter().map(|(source, _)| names.source(*source)).collect();
+        let channels: Vec<String> =
+            view.channels.iter().map(|(_, kind, code)| format!("{kind}/{code}")).collect();
+        rows.push(row([&view.name, &codes.join(" "), &channels.join(" ")]));
+        documents.push(json!({
+            "number": view.id.0, "name": view.name, "links": links, "channels": channels,
+        }));
+    }
+    Ok((table(&rows), json!({"stocks": documents})))
+}
+
+fn configuration(session: &mut Session) -> Result<Told, Failure> {
+    let Answer::Configuration(view) = session.query(&Query::Configuration)? else {
+        return Err(wrong_answer());
+    };
+    let sharing = match view.sharing {
+        Sharing::Exact => "exact",
+        Sharing::Independent => "independent",
+    };
+    let document = json!({
+        "sharing": sharing,
+        "ttl_min_ms": view.ttl_min_ms,
+        "ttl_max_ms": view.ttl_max_ms,
+        "ttl_total_max_ms": view.ttl_total_max_ms,
+        "lines_max": view.lines_max,
+        "late_confirm_window_ms": view.late_confirm_window_ms,
+        "id_retention_ms": view.id_retention_ms,
+        "id_retention_min_ms": view.id_retention_min_ms,
+        "outcome_bytes_max": view.outcome_bytes_max,
+        "reservations_max": view.reservations_max,
+    });
+    let fields = document.as_object().cloned().unwrap_or_default();
+    let rows: Vec<Vec<String>> = fields
+        .into_iter()
+        .map(|(name, value)| vec![name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)])
+        .collect();
+    Ok((table(&rows), document))
+}

@@ -1,0 +1,154 @@
+//! How people write things on the command line: lines of a cart, refund parts, channels, times.
+
+use crate::catalog::channel_parts;
+use std::str::FromStr;
+use std::time::Duration;
+use stockhold_protocol::Quantity;
+
+/// `SKU=QTY`, or `SKU` for one unit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct CartLine {
+    pub(super) sku: String,
+    pub(super) quantity: Quantity,
+}
+
+/// `SKU=QTY@SOURCE`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct PlacedLine {
+    pub(super) line: CartLine,
+    pub(super) source: String,
+}
+
+/// `type/code`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct ChannelName {
+    pub(super) kind: String,
+    pub(super) code: String,
+}
+
+/// What could not be read, and how it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum WordError {
+    /// A cart line.
+    #[error("write SKU=QUANTITY, such as BIKE-0001=2, or only the SKU for one unit")]
+    Line,
+    /// A refund part with its source.
+    #[error("write SKU=QUANTITY@SOURCE, such as BIKE-0001=2@shop-nyc")]
+    Placed,
+    /// A channel.
+    #[error("write TYPE/CODE, such as website/us")]
+    Channel,
+    /// A time span.
+    #[error("write a time such as 1500ms, 90s, 15m, 2h or 1d")]
+    Duration,
+}
+
+impl FromStr for CartLine {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        // A SKU may hold "=" itself: the last one separates, if a number follows.
+        let (sku, quantity) = match text.rsplit_once('=') {
+            Some((sku, quantity)) => (sku, quantity.parse().map_err(|_| WordError::Line)?),
+            None => (text, Quantity::units(1).ok_or(WordError::Line)?),
+        };
+        if sku.is_empty() || quantity <= Quantity::ZERO {
+            return Err(WordError::Line);
+        }
+        Ok(Self { sku: sku.to_owned(), quantity })
+    }
+}
+
+impl FromStr for PlacedLine {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let (line, source) = text.rsplit_once('@').ok_or(WordError::Placed)?;
+        if source.is_empty() {
+            return Err(WordError::Placed);
+        }
+        Ok(Self { line: line.parse().map_err(|_| WordError::Placed)?, source: source.to_owned() })
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let (kind, code) = channel_parts(text).ok_or(WordError::Channel)?;
+        Ok(Self { kind: kind.to_owned(), code: code.to_owned() })
+    }
+}
+
+/// Reads `1500ms`, `90s`, `15m`, `2h`, `1d`; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, WordError> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_ms = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(WordError::Duration),
+    };
+    let count: u64 = digits.parse().map_err(|_| WordError::Duration)?;
+    count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(WordError::Duration)
+}
+
+/// Whole milliseconds; the longest that 64 bits hold where they do not.
+pub(super) fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `2026-11-22T03:04:05Z` for seconds since the Unix epoch (Howard Hinnant's civil-from-days, in March years).
+pub(super) fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read() {
+        // Proves each spelling, a SKU with "=" inside included, and that nonsense is refused.
+        let line: CartLine = "BIKE-0001=2.5".parse().unwrap();
+        assert_eq!((line.sku.as_str(), line.quantity.raw()), ("BIKE-0001", 25_000));
+        assert_eq!("A=B=3".parse::<CartLine>().unwrap().sku, "A=B");
+        assert_eq!("BIKE".parse::<CartLine>().unwrap().quantity.raw(), 10_000);
+        for text in ["", "=2", "A=", "A=x", "A=0", "A=-1"] {
+            assert!(text.parse::<CartLine>().is_err(), "{text} was accepted");
+        }
+        let placed: PlacedLine = "A=2@shop".parse().unwrap();
+        assert_eq!((placed.line.sku.as_str(), placed.source.as_str()), ("A", "shop"));
+        assert!("A=2".parse::<PlacedLine>().is_err());
+        assert_eq!("pos/nyc".parse::<ChannelName>().unwrap().code, "nyc");
+        assert!("pos".parse::<ChannelName>().is_err());
+    }
+
+    #[test]
+    fn times_are_read_and_written() {
+        // Proves units, bounds, and dates on both sides of a leap day and a century.
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for text in ["", "m", "5 m", "1y", "-3s", "99999999999999999999s", "999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text} was accepted");
+        }
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_795_316_645), "2026-11-22T03:04:05Z");
+        assert_eq!(utc(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+}
