@@ -1,0 +1,338 @@
+//! Ship, sell, refund, count, adjust, transfer, enabling, and links that merge and split groups.
+
+use crate::reserving::{PLAIN, SHARED};
+use crate::script::run;
+
+#[test]
+fn a_shipment_must_break_no_promise() {
+    // Proves the guard with the sources that would do, and that forcing skips it and reports the shortfall.
+    let mut script = run(SHARED);
+    script.go("
+        reserve w WEB 10xBIKE
+        reserve p POS 20xBIKE
+        ship p A2 1xBIKE -> needed_elsewhere line=0 sources=A1
+        ship p A2 11xBIKE -> not_enough_at_source
+        ship p A1 21xBIKE -> more_than_open line=0
+        ship p A1 5xBIKE
+        state p -> confirmed 15xBIKE+5
+        ship p #9 1xBIKE -> unknown_name
+        sku BELL
+        ship p A1 1xBELL -> not_in_reservation
+        source A9
+        ship p A9 1xBIKE -> no_source_item
+        ship p A2 4xBIKE forced -> ok short=4
+        salable WEB BIKE -> -4
+        state p -> confirmed 11xBIKE+9
+        ship p A1 12xBIKE forced -> ok short=4
+        state p -> shipped 0xBIKE+21
+        ship w A2 7xBIKE forced -> not_enough_at_source
+        ship w A2 6xBIKE
+        state w -> confirmed 4xBIKE+6
+    ");
+}
+
+#[test]
+fn shipping_looks_at_goods_and_not_at_status_or_links() {
+    // Proves that a disabled, out-of-stock or unlinked source ships, if nobody misses the goods.
+    run(PLAIN).go("
+        source A2
+        sku BELL
+        count A2 BIKE 3
+        count A2 BELL 3
+        reserve a WEB 4xBIKE
+        ship a A2 1xBIKE
+        link WEB A2
+        source A2 off -> ok number=1 short=0
+        ship a A2 1xBIKE
+        source A2
+        count A2 BIKE 1 out
+        ship a A2 1xBIKE
+        state a -> confirmed 1xBIKE+3
+        salable WEB BIKE -> 9
+    ");
+}
+
+#[test]
+fn the_guard_knows_allowances() {
+    // Proves short(0) and short(n): an allowance of the neighbour does not make its promise fair game.
+    run(SHARED).go("
+        set BIKE/WEB backorders=on min_qty=-3
+        reserve w WEB 10xBIKE -> ok bare
+        reserve p POS 20xBIKE
+        salable WEB BIKE -> 3
+        ship p A2 1xBIKE -> needed_elsewhere sources=A1
+        reserve w2 WEB 3xBIKE -> ok backordered=3
+        ship w A2 10xBIKE
+        ship w2 A2 1xBIKE -> not_enough_at_source
+        ship w2 A1 1xBIKE -> needed_elsewhere
+        // A1 gives a unit to A2, where both stocks can have it.
+        transfer A1 A2 1xBIKE
+        transfer A2 A1 1xBIKE
+        transfer A1 A2 1xBIKE
+        ship w2 A2 1xBIKE -> needed_elsewhere
+        release p 1xBIKE
+        ship w2 A2 1xBIKE
+    ");
+}
+
+#[test]
+fn a_sale_at_the_counter_is_reserve_confirm_and_ship() {
+    // Proves its checks, its guard, its forced form, and what it leaves behind.
+    run(SHARED).go("
+        sell a POS A1 3xBIKE
+        state a -> shipped 0xBIKE+3
+        sell b POS A1 28xBIKE -> sold_out available=27
+        sell c POS A1 18xBIKE -> not_enough_at_source
+        reserve w WEB 10xBIKE
+        sell d POS A2 1xBIKE -> needed_elsewhere sources=A1
+        sell e POS A2 2xBIKE forced -> ok short=2
+        sell f POS A2 9xBIKE forced -> not_enough_at_source
+        sell g POS #9 1xBIKE -> unknown_name
+        sell h #9 A1 1xBIKE -> unknown_name
+        sell i POS A1 0.5xBIKE -> below_min_sale
+        sell j POS A1 0.5xBIKE forced -> ok short=2
+        quota POS BIKE 1
+        sell k POS A1 2xBIKE -> quota_exceeded
+        sell l POS A1 1xBIKE
+        quota_taken POS BIKE -> 1/1
+        sell m POS A1 2xBIKE forced -> ok
+        quota_taken POS BIKE -> 3/1
+        refund a returned@A1:2xBIKE
+        refund a returned@A2:2xBIKE -> more_than_shipped
+        state a -> shipped 0xBIKE+3~2
+    ");
+}
+
+#[test]
+fn a_refund_goes_by_its_parts() {
+    // Proves unshipped, returned and lost units, several parts at once, and returns after closing.
+    let mut script = run(PLAIN);
+    script.go("
+        source A2
+        count A2 BIKE 5
+        reserve a WEB 8xBIKE
+        ship a A1 4xBIKE
+        refund a unshipped:5xBIKE -> more_than_open line=0
+        refund a unshipped:1xBIKE returned@A1:5xBIKE -> more_than_shipped line=1
+        refund a unshipped:1xBIKE returned@A2:1xBIKE lost@A1:1xBIKE
+        state a -> confirmed 2xBIKE+4~1
+        salable WEB BIKE -> 3
+        refund a unshipped:1xBIKE unshipped:2xBIKE -> more_than_open line=1
+        refund a lost@#9:1xBIKE -> unknown_name line=0
+        refund a unshipped:1xBIKE lost@#9:1xBIKE -> unknown_name line=1
+        source A3
+        refund a lost@A3:1xBIKE -> no_source_item
+        count A3 BIKE 1
+        refund a lost@A3:2xBIKE -> not_enough_at_source
+        sku BELL
+        refund a unshipped:1xBELL -> not_in_reservation
+        refund a unshipped:2xBIKE
+        state a -> shipped 0xBIKE+4~1
+        refund a returned@A1:1xBIKE
+        refund a lost@A1:1xBIKE -> already_closed line=0
+        refund a returned@A1:2xBIKE
+        refund a returned@A1:1xBIKE -> more_than_shipped
+        salable WEB BIKE -> 8
+    ");
+}
+
+#[test]
+fn parts_of_a_refund_are_judged_together() {
+    // Proves that two losses, each harmless alone, are refused when together they break a promise.
+    run("
+        source A
+        source B
+        stock X
+        stock Y
+        sku BIKE
+        link X A
+        link X B
+        link Y A
+        link Y B
+        count A BIKE 10
+        count B BIKE 10
+    ")
+    .go("
+        source C
+        stock Z
+        link Z C
+        count C BIKE 20
+        reserve z Z 12xBIKE
+        reserve x X 14xBIKE
+        refund z lost@A:5xBIKE lost@B:5xBIKE -> needed_elsewhere line=0
+        refund z lost@B:3xBIKE lost@A:3xBIKE
+        refund z lost@B:1xBIKE -> needed_elsewhere
+        refund z lost@C:1xBIKE unshipped:5xBIKE
+        salable Z BIKE -> 19
+    ");
+}
+
+#[test]
+fn returns_stay_in_the_range_of_quantities() {
+    // Proves that parts that arrive at one source are bounded by their sum.
+    run(PLAIN).go("
+        source A2
+        set BIKE max_sale=0
+        count A1 BIKE 100
+        reserve a WEB 100xBIKE
+        ship a A1 100xBIKE
+        count A2 BIKE 99999999999
+        refund a returned@A2:1xBIKE returned@A2:1xBIKE -> quantity_overflow
+        refund a returned@A2:1xBIKE
+        refund a returned@A2:1xBIKE id=late -> quantity_overflow
+        transfer A1 A2 1xBIKE -> quantity_overflow
+    ");
+}
+
+#[test]
+fn facts_are_accepted_and_their_shortfall_is_reported() {
+    // Proves count, adjust, status, enabling and unlinking, and that versions count changes.
+    run(SHARED).go("
+        reserve w WEB 10xBIKE
+        reserve p POS 20xBIKE
+        count A1 BIKE 15 -> ok on=15 v=2 short=5
+        adjust A1 BIKE -20 -> ok on=-5 v=3 short=20
+        count A1 BIKE 20 out -> ok short=20
+        count A1 BIKE 20 in -> ok short=0 v=5
+        source A2 off -> ok short=10
+        salable WEB BIKE -> -10
+        salable POS BIKE -> 0
+        source A2 -> ok short=0
+        unlink POS A1 -> ok short=20
+        salable POS BIKE -> -20
+        unlink POS A1 -> unknown_link
+        link POS A1 -> ok
+        salable POS BIKE -> 0
+        count #9 BIKE 1 -> unknown_name
+        count A1 #9 1 -> unknown_name
+        adjust #9 BIKE 1 -> unknown_name
+        transfer A1 #9 1xBIKE -> unknown_name
+        transfer A1 A2 1x#9 -> unknown_name line=0
+        sku BELL
+        transfer A1 A2 1xBELL -> no_source_item
+        transfer A1 A2 21xBIKE -> not_enough_at_source
+        transfer A1 A2 20xBIKE
+        transfer A2 A1 1xBIKE
+        transfer A2 A1 20xBIKE -> needed_elsewhere
+        salable WEB BIKE -> 0
+    ");
+}
+
+#[test]
+fn groups_merge_and_split_with_holds_open() {
+    // Proves that promises, holds with deadlines and quotas survive every change of links.
+    run("
+        source A1
+        source A2
+        stock WEB
+        stock POS
+        sku BIKE
+        link WEB A1
+        link POS A2
+        count A1 BIKE 10
+        count A2 BIKE 10
+        reserve w WEB 4xBIKE ttl=10s
+        reserve p POS 6xBIKE
+        quota POS BIKE 9
+        reserve q POS 2xBIKE ttl=20s
+        quota_taken POS BIKE -> 2/9
+        link WEB A2
+        salable WEB BIKE -> 8
+        salable POS BIKE -> 2
+        reserve w2 WEB 7xBIKE
+        salable POS BIKE -> 1
+        time +10s
+        tick
+        salable POS BIKE -> 2
+        unlink WEB A1 -> ok short=5
+        salable WEB BIKE -> -5
+        quota_taken POS BIKE -> 2/9
+        unlink WEB A2 -> ok short=7
+        salable WEB BIKE -> not_assigned
+        salable POS BIKE -> 2
+        time +10s
+        tick
+        salable POS BIKE -> 4
+        link WEB A1 -> ok
+        salable WEB BIKE -> 3
+        release w2
+        confirm q -> confirmed_late
+        quota_taken POS BIKE -> 2/9
+    ");
+}
+
+#[test]
+fn names_numbers_and_limits() {
+    // Proves upserts, taken names, unknown numbers, and that defining again changes only what it says.
+    let mut script = run("
+        source A1 name=One -> ok number=0
+        source A2 name=Two -> ok number=1
+        source A2 name=One -> name_taken
+        source A1 name=Eins -> ok number=0
+        source A2 name=One -> ok number=1
+        stock WEB -> ok number=0
+        stock WEB -> ok number=0
+        stock POS -> ok number=1
+        sku BIKE -> ok number=0
+        sku BIKE decimals -> ok number=0
+        link #5 A1 -> unknown_name
+        link WEB #5 -> unknown_name
+        unlink #5 A1 -> unknown_link
+        channel site:eu #5 -> unknown_name
+        channel site:eu WEB -> ok number=0
+        channel site:us WEB -> ok number=1
+        channel site:eu POS -> ok number=0
+        quota #5 BIKE 3 -> unknown_name
+        quota WEB #5 3 -> unknown_name
+        set #5 min_qty=1 -> unknown_name
+        set BIKE/#5 min_qty=1 -> unknown_name
+        link WEB A1 priority=3
+        link WEB A1 priority=2 -> ok
+        count A1 BIKE 3
+        reserve a WEB 1.5xBIKE
+        sku BIKE composite -> would_break_promises
+        sku BIKE -> ok number=0
+        rules 1 -> ok
+        rules 2 -> not_supported
+        mark before-the-sale -> ok
+        skip
+        tick -> ok unrecorded
+        configure lines=2
+    ");
+    script.go("
+        reserve b WEB 1xBIKE 1xBIKE 1xBIKE -> bad_field field=lines
+        configure reservations=2
+        reserve c WEB 1xBIKE
+        reserve d WEB 1xBIKE -> busy unrecorded value=1000
+        sell e WEB A1 1xBIKE -> busy
+        configure window=1s
+        release c
+        time +1s
+        reserve d WEB 1xBIKE -> ok
+    ");
+}
+
+#[test]
+fn a_full_house_of_reservations_does_not_depend_on_the_sweeps() {
+    // Proves that records which only wait for being erased never count against the bound.
+    let mut script = run(PLAIN);
+    script.go("configure reservations=40 window=1s");
+    for round in 0..4 {
+        for cart in 0..40 {
+            script.go(&format!(
+                "reserve r{round}-{cart} WEB 1xBIKE ttl=1s best -> {}",
+                if cart < 10 { "ok" } else { "sold_out" }
+            ));
+        }
+        script.go("time +3s");
+    }
+    script.go("configure reservations=10");
+    for cart in 0..10 {
+        script.go(&format!("reserve s{cart} WEB 1xBIKE ttl=1s"));
+    }
+    script.go("reserve t WEB 1xBIKE -> busy\ntime +3s");
+    for cart in 0..10 {
+        script.go(&format!("reserve u{cart} WEB 1xBIKE ttl=1s"));
+    }
+    script.go("reserve v WEB 1xBIKE -> busy");
+}

@@ -1,0 +1,166 @@
+//! Exactly once: replays, reused ids, ids too old and from the future, the horizon, full outcome memory.
+
+use crate::reserving::PLAIN;
+use crate::script::run;
+use stockhold_machine::{BatchVerdict, Genesis, Machine};
+use stockhold_protocol::Timestamp;
+use stockhold_protocol::batch::BatchHeader;
+
+#[test]
+fn the_same_id_and_body_get_the_recorded_outcome_again() {
+    // Proves replay of grants, refusals with details, facts and definitions, and that nothing executes twice.
+    run(PLAIN).go("
+        sku BELL
+        count A1 BELL 9
+        reserve a WEB 3xBIKE 2xBELL ttl=60s -> ok until=60
+        time +5s
+        reserve a WEB 3xBIKE 2xBELL ttl=60s -> ok until=60 replayed
+        // Lines split or in another order, and the fresh flag, make no other body.
+        reserve a WEB 2xBELL 1xBIKE 2xBIKE ttl=60s fresh -> ok until=60 replayed
+        reserve a WEB 3xBIKE 1xBELL ttl=60s -> id_reused unrecorded
+        reserve a WEB 3xBIKE 2xBELL ttl=61s -> id_reused
+        reserve a WEB 3xBIKE 2xBELL -> id_reused
+        reserve a WEB 3xBIKE 2xBELL ttl=60s owner=1 -> id_reused
+        reserve a WEB 3xBIKE 2xBELL ttl=60s best -> id_reused
+        confirm a id=a -> id_reused
+        reserve b WEB 8xBIKE -> sold_out line=0 available=7 recorded
+        release a
+        reserve b WEB 8xBIKE -> sold_out line=0 available=7 recorded replayed
+        reserve c WEB 8xBIKE best -> ok granted=8xBIKE
+        reserve c WEB 8xBIKE best -> ok granted=8xBIKE replayed
+        salable WEB BIKE -> 2
+        adjust A1 BIKE 5 id=adj -> ok on=15 v=2
+        adjust A1 BIKE 5 id=adj -> ok on=15 v=2 replayed
+        adjust A1 BIKE 6 id=adj -> id_reused
+        salable WEB BIKE -> 7
+        ship c A1 8xBIKE id=s
+        ship c A1 8xBIKE id=s -> ok replayed
+        release a id=rel -> already_closed
+        release a id=rel -> already_closed replayed
+        channel site:eu WEB
+        reserve d @site:eu 1xBIKE
+        stock POS
+        channel site:eu POS
+        // The channel as sent is the body, whatever it stands for now.
+        reserve d @site:eu 1xBIKE -> ok replayed
+        reserve d WEB 1xBIKE -> id_reused
+    ");
+}
+
+#[test]
+fn unrecorded_answers_leave_the_id_unused() {
+    // Proves it for unknown names, a TTL out of range, bad configuration and ids from the future.
+    run(PLAIN).go("
+        reserve a #9 1xBIKE -> unknown_name unrecorded
+        reserve a WEB 1xBIKE ttl=0s -> ttl_out_of_range unrecorded
+        reserve a WEB 1xBIKE
+        reserve b WEB 1xBIKE ahead=301s -> id_from_future unrecorded
+        time +1s
+        reserve b WEB 1xBIKE -> ok
+        reserve c WEB 1xBIKE ahead=5m -> ok
+    ");
+}
+
+#[test]
+fn an_id_below_the_horizon_never_executes() {
+    // Proves id_too_old, that a kept reservation answers for its own id at any age, and its own body only.
+    run(PLAIN).go("
+        reserve old WEB 1xBIKE age=16m -> id_too_old unrecorded
+        reserve young WEB 1xBIKE age=14m -> ok
+        reserve sold WEB 99xBIKE -> sold_out
+        reserve live WEB 2xBIKE ttl=1h best ref=o-1 -> ok until=3600 granted=2xBIKE
+        reserve plain WEB 1xBIKE
+        adjust A1 BIKE 1 id=fact -> ok on=11
+        time +16m
+        reserve sold WEB 99xBIKE -> id_too_old
+        adjust A1 BIKE 1 id=fact -> id_too_old
+        reserve live WEB 2xBIKE ttl=1h best ref=o-1 -> ok until=3600 granted=2xBIKE replayed recorded
+        reserve live WEB 3xBIKE ttl=1h best ref=o-1 -> id_reused
+        reserve plain WEB 1xBIKE -> ok replayed
+        confirm live id=plain -> id_reused
+        salable WEB BIKE -> 7
+        time +48h
+        reserve live WEB 2xBIKE ttl=1h best ref=o-1 -> id_too_old
+        reserve plain WEB 1xBIKE -> ok replayed
+    ");
+}
+
+#[test]
+fn the_horizon_moves_with_the_retention_and_never_back() {
+    // Proves that a longer retention does not bring ids back that were forgotten.
+    run(PLAIN).go("
+        reserve a WEB 99xBIKE -> sold_out
+        time +10m
+        configure retention=2m
+        tick
+        reserve a WEB 99xBIKE -> id_too_old
+        configure retention=24h
+        reserve a WEB 99xBIKE -> id_too_old
+        reserve b WEB 1xBIKE age=1m -> ok
+        reserve c WEB 1xBIKE age=3m -> id_too_old
+        configure retention=25h -> bad_field
+        configure retention_min=59s -> bad_field
+    ");
+}
+
+#[test]
+fn full_outcome_memory_is_busy_and_changes_nothing() {
+    // Proves busy while all ids are younger than the least retention, and that older ones make room.
+    let mut script = run(PLAIN);
+    script.go("configure outcome_bytes=65536");
+    let mut taken = 0;
+    loop {
+        script.go(&format!("// {taken}"));
+        let free = script.world.machine.stats().outcome_bytes + 8_192 <= 65_536;
+        if !free {
+            break;
+        }
+        script.go(&format!("reserve r{taken} WEB 99xBIKE -> sold_out"));
+        taken += 1;
+    }
+    assert!(taken > 500, "{taken} outcomes fit 64 KiB");
+    script.go("
+        reserve full WEB 1xBIKE -> busy unrecorded value=1000
+        confirm full -> busy
+        salable WEB BIKE -> 10
+        reserve r0 WEB 99xBIKE -> sold_out replayed
+        time +59s
+        reserve full WEB 1xBIKE -> busy
+        time +17s
+        reserve full WEB 1xBIKE -> id_too_old
+        reserve next WEB 1xBIKE -> ok
+        reserve r0 WEB 99xBIKE -> id_too_old
+        salable WEB BIKE -> 9
+    ");
+}
+
+#[test]
+fn a_batch_is_applied_once_and_gaps_are_refused() {
+    // Proves duplicates, gaps, new and old sessions, and the bound on writers.
+    let mut machine = Machine::new(&Genesis::default());
+    let mut begin = |writer, session, number| {
+        let proposed = Timestamp(0);
+        machine.begin_batch(&BatchHeader {
+            count: 0,
+            writer,
+            session,
+            number,
+            proposed,
+            applied_op: 0,
+            applied_digest: 0,
+        })
+    };
+    assert_eq!(begin(1, 5, 2), BatchVerdict::Gap { expected: 1 });
+    assert_eq!(begin(1, 5, 1), BatchVerdict::Apply);
+    assert_eq!(begin(1, 5, 1), BatchVerdict::Duplicate);
+    assert_eq!(begin(1, 5, 3), BatchVerdict::Gap { expected: 2 });
+    assert_eq!(begin(1, 5, 2), BatchVerdict::Apply);
+    assert_eq!(begin(1, 6, 2), BatchVerdict::Gap { expected: 1 });
+    assert_eq!(begin(1, 6, 1), BatchVerdict::Apply);
+    assert_eq!(begin(1, 5, 3), BatchVerdict::Duplicate);
+    for writer in 2..=64 {
+        assert_eq!(begin(writer, 1, 1), BatchVerdict::Apply);
+    }
+    assert_eq!(begin(65, 1, 1), BatchVerdict::TooManyWriters);
+    assert_eq!(begin(64, 1, 2), BatchVerdict::Apply);
+}

@@ -1,0 +1,248 @@
+//! Runs scenarios: one command per line, with the answer that it must get.
+//!
+//! ```text
+//! reserve r1 WEB 3xBIKE ttl=60s -> ok until=60
+//! reserve r2 @site:eu 9xBIKE    -> sold_out line=0 available=2
+//! time +61s
+//! salable WEB BIKE              -> 7
+//! ```
+//! A line without `->` must get `ok`. After `->` stands the code, then whatever else of the answer matters;
+//! `replayed` must be there exactly if the answer is one. Names that were never defined are written `#7`, the
+//! dense number. An id is made from the name of what it makes (`id=` for other commands) with the client time
+//! now, or `age=`/`ahead=` from it; the same name again is the same id again.
+
+use crate::commands::command_of;
+use crate::words::{Sentence, joined, line, span_ms};
+use crate::world::{START_S, World};
+use std::collections::BTreeMap;
+use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
+use stockhold_protocol::{Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};
+
+/// A scenario under way: the machines, and the names that its lines use.
+pub(crate) struct Script {
+    pub(crate) world: World,
+    /// Ids by the name that a line gave them.
+    pub(crate) ids: BTreeMap<String, CommandId>,
+    made: u128,
+    at: usize,
+}
+
+/// Runs a whole scenario.
+pub(crate) fn run(text: &str) -> Script {
+    let mut script = Script::new();
+    script.go(text);
+    script
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self { world: World::new(), ids: BTreeMap::new(), made: 0, at: 0 }
+    }
+
+    /// Runs further lines.
+    pub(crate) fn go(&mut self, text: &str) {
+        for text in text.lines() {
+            self.at += 1;
+            if let Some(sentence) = Sentence::parse(text) {
+                self.say(&sentence, text);
+            }
+        }
+    }
+
+    fn say(&mut self, sentence: &Sentence, text: &str) {
+        let shown = format!("line {}: {}", self.at, text.trim());
+        match sentence.word(0) {
+            "time" => self.world.now.0 += span_ms(sentence.word(1).trim_start_matches('+')),
+            "skip" => self.world.skip(),
+            "salable" => {
+                let sku = SkuId(self.sku(sentence.word(2)));
+                let stock = StockId(self.stock(sentence.word(1)));
+                let got = cell_text(self.world.machine.cell(sku, stock));
+                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+            }
+            "state" => {
+                let got = self.state(sentence.word(1));
+                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+            }
+            "quota_taken" => {
+                let got = self.quota_taken(sentence.word(1), sentence.word(2));
+                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+            }
+            _ => {
+                let outcome = self.send(sentence);
+                self.expect(sentence, &outcome, &shown);
+            }
+        }
+    }
+
+    /// Encodes and applies the command of a line.
+    fn send(&mut self, sentence: &Sentence) -> Outcome {
+        let mut bytes = Vec::new();
+        let id = self.id_of(sentence);
+        command_of(self, sentence, &mut |command: Command<'_>| {
+            let fresh = sentence.has("fresh");
+            let envelope = Envelope { id, fresh, command };
+            envelope.encode(&mut bytes).unwrap_or_else(|error| panic!("{sentence:?}: {error}"));
+        });
+        self.world.apply(&bytes)
+    }
+
+    fn id_of(&mut self, sentence: &Sentence) -> CommandId {
+        let makes = ["reserve", "replace", "sell"].contains(&sentence.word(0));
+        let name = sentence.option("id").or_else(|| makes.then(|| sentence.word(1))).map(str::to_owned);
+        if let Some(id) = name.as_ref().and_then(|name| self.ids.get(name)) {
+            return *id;
+        }
+        let ahead = sentence.option("ahead").map_or(0, span_ms);
+        let age = sentence.option("age").map_or(0, span_ms);
+        self.made += 1;
+        let id = CommandId::from_parts(self.world.now.0 + ahead - age, self.made << 8);
+        if let Some(name) = name {
+            self.ids.insert(name, id);
+        }
+        id
+    }
+
+    /// The id of a reservation; one that was never made gets an id all the same.
+    pub(crate) fn reservation(&mut self, name: &str) -> CommandId {
+        let unknown = CommandId::from_parts(self.world.now.0, 7);
+        self.ids.get(name).copied().unwrap_or(unknown)
+    }
+
+    pub(crate) fn sku(&self, name: &str) -> u32 {
+        self.number(name, |name| Name::Sku(name.to_owned()))
+    }
+
+    pub(crate) fn stock(&self, name: &str) -> u32 {
+        self.number(name, |name| Name::Stock(name.to_owned()))
+    }
+
+    pub(crate) fn source(&self, name: &str) -> u32 {
+        self.number(name, |name| Name::Source(name.to_owned()))
+    }
+
+    pub(crate) fn channel(&self, name: &str) -> u32 {
+        self.number(name, |name| {
+            let (kind, code) = name.split_once(':').unwrap_or((name, ""));
+            Name::Channel(kind.to_owned(), code.to_owned())
+        })
+    }
+
+    fn number(&self, name: &str, make: impl Fn(&str) -> Name) -> u32 {
+        match name.strip_prefix('#') {
+            Some(number) => number.parse().unwrap_or_else(|_| panic!("{name} is no number")),
+            None => self.world.machine.resolve(&make(name)).unwrap_or_else(|| panic!("{name} is unknown")),
+        }
+    }
+
+    fn expect(&self, sentence: &Sentence, outcome: &Outcome, shown: &str) {
+        let got = self.words_of(outcome);
+        let code = sentence.expected.first().map_or("ok", String::as_str);
+        assert_eq!(outcome.code.name(), code, "{shown}\n  got {got:?}");
+        for word in sentence.expected.iter().skip(1) {
+            assert!(got.contains(word), "{shown}\n  got {got:?}");
+        }
+        let is_expected = sentence.expected.iter().any(|word| word == "replayed");
+        assert_eq!(outcome.replayed, is_expected, "{shown}\n  got {got:?}");
+    }
+
+    /// Everything that an answer says, as words that a line may expect.
+    fn words_of(&self, outcome: &Outcome) -> Vec<String> {
+        let mut words = vec![format!("value={}", outcome.value), format!("line={}", outcome.value)];
+        words.push(format!("until={}", i64::from(outcome.value) - i64::try_from(START_S).unwrap()));
+        words.push(format!("number={}", outcome.value));
+        if outcome.replayed {
+            words.push("replayed".into());
+        }
+        words.push(if outcome.recorded { "recorded" } else { "unrecorded" }.into());
+        match &outcome.detail {
+            Detail::None => words.push("bare".into()),
+            Detail::Granted { lines, backordered } => {
+                let lines = lines.iter().map(|line| format!("{}x{}", line.quantity, self.sku_name(line.sku)));
+                words.push(format!("granted={}", lines.collect::<Vec<_>>().join(",")));
+                words.push(format!("backordered={backordered}"));
+            }
+            Detail::Backordered(quantity) => words.push(format!("backordered={quantity}")),
+            Detail::Available { sku, available } => {
+                words.push(format!("available={available}"));
+                words.push(format!("sku={}", self.sku_name(*sku)));
+            }
+            Detail::Sources(sources) => {
+                words.push(format!("sources={}", joined(sources, |source| self.source_name(source))));
+            }
+            Detail::Shortfall(quantity) => words.push(format!("short={quantity}")),
+            Detail::Item { on_hand, version, shortfall } => {
+                words.extend([format!("on={on_hand}"), format!("v={version}"), format!("short={shortfall}")]);
+            }
+            Detail::Field { field, rule } => words.extend([format!("field={field}"), rule.clone()]),
+        }
+        words
+    }
+
+    fn sku_name(&self, sku: SkuId) -> String {
+        match self.world.machine.query(&Query::Sku(sku)) {
+            Some(Answer::Sku(Some(view))) => view.sku,
+            other => panic!("a SKU answers its name, not {other:?}"),
+        }
+    }
+
+    fn source_name(&self, source: u32) -> String {
+        match self.world.machine.query(&Query::Sources {
+            after: source.checked_sub(1).map(stockhold_protocol::SourceId),
+            limit: 1,
+        }) {
+            Some(Answer::Sources(views)) => views[0].definition.code.clone(),
+            other => panic!("sources answer their names, not {other:?}"),
+        }
+    }
+
+    /// `held open=3xBIKE shipped=0xBIKE`, lines by SKU; `unknown` if nothing is kept.
+    fn state(&mut self, name: &str) -> String {
+        let id = self.reservation(name).to_bytes();
+        let Some(Answer::Reservation(Some(view))) = self.world.machine.query(&Query::Reservation(id)) else {
+            return "unknown".into();
+        };
+        let mut words = vec![view.state.name().to_owned()];
+        for line in &view.lines {
+            let mut text = format!("{}x{}", line.open, self.sku_name(line.sku));
+            for (mark, quantity) in [("+", line.shipped), ("~", line.returned)] {
+                if quantity != Quantity::ZERO {
+                    text = format!("{text}{mark}{quantity}");
+                }
+            }
+            if !line.counts {
+                text.push('!');
+            }
+            words.push(text);
+        }
+        words.join(" ")
+    }
+
+    fn quota_taken(&self, stock: &str, sku: &str) -> String {
+        let stock = StockId(self.stock(stock));
+        match self.world.machine.query(&Query::Sku(SkuId(self.sku(sku)))) {
+            Some(Answer::Sku(Some(view))) => {
+                let position = view.positions.iter().find(|position| position.stock == stock);
+                let position = position.unwrap_or_else(|| panic!("nothing stands at {sku} in {stock}"));
+                position
+                    .quota_limit
+                    .map_or("none".into(), |limit| format!("{}/{limit}", position.quota_taken))
+            }
+            other => panic!("a SKU answers its view, not {other:?}"),
+        }
+    }
+}
+
+fn cell_text(cell: i64) -> String {
+    match cell {
+        CELL_NOT_ASSIGNED => "not_assigned".into(),
+        CELL_UNLIMITED => "unlimited".into(),
+        raw => Quantity::from_raw(raw).map_or_else(|_| raw.to_string(), |quantity| quantity.to_string()),
+    }
+}
+
+/// The lines of a sentence from a word on.
+pub(crate) fn lines_from(script: &Script, sentence: &Sentence, from: usize) -> Vec<stockhold_protocol::Line> {
+    let words = sentence.words.iter().skip(from).filter_map(|word| line(word));
+    words.map(|(quantity, name)| stockhold_protocol::Line::new(SkuId(script.sku(name)), quantity)).collect()
+}
