@@ -1,0 +1,193 @@
+//! The audit of a closed-loop run, from the client's own ledger alone: nothing was granted that was not there, nothing acknowledged is
+//! missing, and asking again gets the same answers.
+
+use crate::catalogue::Catalogue;
+use crate::desk::Desk;
+use crate::samples::Sample;
+use crate::tally::Tally;
+use serde::Serialize;
+use stockhold_client::units_of;
+use stockhold_protocol::command::{Command, Reserve, Target};
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::{Code, Envelope, Line, Lines, Outcome};
+
+/// How many of the sampled reservations are looked up one by one.
+const LOOKED_UP_MAX: usize = 256;
+
+/// What the audit found. All but the two last must be 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Audit {
+    /// Units granted beyond what was there.
+    pub(crate) oversold_units: u64,
+    /// Acknowledged units that the server no longer counts, and acknowledged reservations that it does not know.
+    pub(crate) lost_acknowledged: u64,
+    /// Ids that were asked again and answered otherwise, or not from the record.
+    pub(crate) changed_answers: u64,
+    /// Carts refused for quantity although there was plenty.
+    pub(crate) wrong_refusals: u64,
+    /// Units that the server counts and nobody was granted. On a shared server others may have bought them.
+    pub(crate) unexplained_units: u64,
+    /// Ids asked again.
+    pub(crate) checked_ids: u64,
+    /// SKUs whose units were added up.
+    pub(crate) checked_skus: u64,
+}
+
+impl Audit {
+    /// Whether a promise was broken. `is_ours`: nobody else uses the server.
+    pub(crate) const fn is_violated(&self, is_ours: bool) -> bool {
+        self.oversold_units > 0
+            || self.lost_acknowledged > 0
+            || self.changed_answers > 0
+            || self.wrong_refusals > 0
+            || (is_ours && self.unexplained_units > 0)
+    }
+}
+
+/// Audits a run on `catalogue`.
+pub(crate) fn audit(desk: &mut Desk, catalogue: &Catalogue, tally: &Tally) -> Result<Audit, anyhow::Error> {
+    let cells = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
+    let mut audit = compare_units(&catalogue.salable, &cells, tally);
+    let samples = tally.samples.all();
+    let answers = ask_again(desk, catalogue, samples)?;
+    audit.checked_ids = u64::try_from(samples.len()).unwrap_or(u64::MAX);
+    audit.changed_answers =
+        count(samples.iter().zip(&answers).filter(|(sample, again)| !is_same(sample, again)));
+    audit.lost_acknowledged += count_unknown(desk, catalogue, samples)?;
+    // What was asked again must not have been executed again.
+    let cells_after = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
+    let moved = cells.iter().zip(&cells_after).map(|(before, after)| units(before.abs_diff(*after)));
+    audit.unexplained_units += moved.sum::<u64>();
+    Ok(audit)
+}
+
+/// Adds up what was granted and compares it with what was there and what the server says is left.
+fn compare_units(salable: &[i64], cells: &[i64], tally: &Tally) -> Audit {
+    let mut audit = Audit { checked_skus: count(cells.iter()), ..Audit::default() };
+    let mut unexplained = 0;
+    for ((there, left), granted) in salable.iter().zip(cells).zip(&tally.granted) {
+        let granted_raw = i64::try_from(*granted).unwrap_or(i64::MAX).saturating_mul(QUANTITY_SCALE);
+        let expected = there.saturating_sub(granted_raw);
+        audit.oversold_units += units(expected.min(0).unsigned_abs());
+        audit.lost_acknowledged += units(left.saturating_sub(expected).max(0).unsigned_abs());
+        unexplained += units(expected.saturating_sub(*left).max(0).unsigned_abs());
+        if expected > 0 && tally.answers.of(Code::SoldOut) > 0 {
+            audit.wrong_refusals = tally.answers.of(Code::SoldOut);
+        }
+    }
+    // A cart whose answer never came may have been granted.
+    audit.unexplained_units = unexplained.saturating_sub(tally.unknown);
+    audit
+}
+
+fn units(raw: u64) -> u64 {
+    raw.div_ceil(QUANTITY_SCALE.unsigned_abs())
+}
+
+fn count(things: impl Iterator) -> u64 {
+    u64::try_from(things.count()).unwrap_or(u64::MAX)
+}
+
+fn ask_again(
+    desk: &mut Desk,
+    catalogue: &Catalogue,
+    samples: &[Sample],
+) -> Result<Vec<Outcome>, anyhow::Error> {
+    let lines: Vec<Line> = samples
+        .iter()
+        .map(|sample| {
+            let sku = usize::try_from(sample.sku).ok().and_then(|at| catalogue.skus.get(at)).copied();
+            Line::new(sku.unwrap_or_default(), units_of(1))
+        })
+        .collect();
+    let target = Target::Stock(catalogue.stock);
+    desk.again(samples.iter().zip(&lines).map(|(sample, line)| {
+        let lines = Lines::Slice(std::slice::from_ref(line));
+        let reserve = Reserve { target, lines, best_effort: false, ttl_ms: None, owner: 0, reference: "" };
+        Envelope::new(sample.id, Command::Reserve(reserve))
+    }))
+}
+
+fn is_same(sample: &Sample, again: &Outcome) -> bool {
+    again.replayed && (again.code, again.value, again.op) == (sample.code, sample.value, sample.op)
+}
+
+/// How many of the sampled grants the server does not know as they were granted.
+fn count_unknown(desk: &mut Desk, catalogue: &Catalogue, samples: &[Sample]) -> Result<u64, anyhow::Error> {
+    let step = samples.len().div_ceil(LOOKED_UP_MAX).max(1);
+    let mut unknown = 0;
+    for sample in samples.iter().filter(|sample| sample.code.is_success()).step_by(step) {
+        let answer = desk.query(&Query::Reservation(sample.id.to_bytes()))?;
+        let sku = usize::try_from(sample.sku).ok().and_then(|at| catalogue.skus.get(at)).copied();
+        let is_known = match answer {
+            Answer::Reservation(Some(view)) => {
+                view.lines.iter().any(|line| Some(line.sku) == sku && line.open == units_of(1))
+            }
+            _ => false,
+        };
+        unknown += u64::from(!is_known);
+    }
+    Ok(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stockhold_protocol::CommandId;
+
+    fn raw(units: i64) -> i64 {
+        units * QUANTITY_SCALE
+    }
+
+    fn tally(granted: &[u64]) -> Tally {
+        Tally { granted: granted.to_vec(), ..Tally::new(0).unwrap() }
+    }
+
+    #[test]
+    fn an_honest_ledger_passes() {
+        // Proves that what adds up is not complained about.
+        let audit = compare_units(&[raw(10), raw(5)], &[raw(7), raw(5)], &tally(&[3, 0]));
+        assert_eq!(audit, Audit { checked_skus: 2, ..Audit::default() });
+        assert!(!audit.is_violated(true));
+    }
+
+    #[test]
+    fn every_kind_of_broken_promise_is_found() {
+        // Proves that the audit can fail: an oversell, a lost acknowledgement, units from nowhere, a wrong refusal.
+        let oversold = compare_units(&[raw(2)], &[raw(-1)], &tally(&[3]));
+        assert_eq!((oversold.oversold_units, oversold.is_violated(false)), (1, true));
+        let lost = compare_units(&[raw(10)], &[raw(8)], &tally(&[4]));
+        assert_eq!((lost.lost_acknowledged, lost.is_violated(false)), (2, true));
+        let unexplained = compare_units(&[raw(10)], &[raw(5)], &tally(&[4]));
+        assert_eq!(unexplained.unexplained_units, 1);
+        assert!(unexplained.is_violated(true) && !unexplained.is_violated(false));
+        let mut refused = tally(&[4]);
+        refused.answers.count(Code::SoldOut);
+        assert_eq!(compare_units(&[raw(10)], &[raw(6)], &refused).wrong_refusals, 1);
+    }
+
+    #[test]
+    fn an_answer_that_never_came_explains_one_unit_and_no_more() {
+        // Proves that a cut connection is no violation by itself.
+        let mut tally = tally(&[4]);
+        tally.unknown = 1;
+        assert_eq!(compare_units(&[raw(10)], &[raw(5)], &tally).unexplained_units, 0);
+        assert_eq!(compare_units(&[raw(10)], &[raw(4)], &tally).unexplained_units, 1);
+    }
+
+    #[test]
+    fn a_changed_answer_is_noticed() {
+        // Proves that code, value, op and the replay mark all count.
+        let sample = Sample { id: CommandId::from_parts(1, 1), sku: 0, code: Code::Ok, value: 0, op: 7 };
+        let same = Outcome { replayed: true, ..Outcome::new(Code::Ok, 0, 7) };
+        assert!(is_same(&sample, &same));
+        let executed_again = Outcome::new(Code::Ok, 0, 7);
+        let others = [
+            Outcome { op: 8, ..same.clone() },
+            Outcome { code: Code::SoldOut, ..same.clone() },
+            executed_again,
+        ];
+        assert!(others.iter().all(|other| !is_same(&sample, other)));
+    }
+}

@@ -1,0 +1,215 @@
+//! The server under test as the tool sees it: one that runs already, or a child process of this program with a data directory that goes
+//! away with it. It starts and ends processes; what runs in them stands in `serve` and `echo`.
+
+use crate::arguments::CommonArguments;
+use crate::exit::Failure;
+use anyhow::{Context as _, anyhow};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a child may take to end after its standard input was closed.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// How often an ending child is looked at.
+const STOP_POLL: Duration = Duration::from_millis(5);
+/// The longest first line of a child in bytes.
+const READY_BYTES_MAX: u64 = 4_096;
+
+/// The first line of a child: it takes connections.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// What its log lies on; absent where nothing is written.
+    pub(crate) storage: Option<StorageFacts>,
+}
+
+/// What a log lies on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StorageFacts {
+    /// The file system.
+    pub(crate) file_system: String,
+    /// How one write is made durable.
+    pub(crate) write_path: String,
+    /// Whether it lies in memory.
+    pub(crate) in_memory: bool,
+    /// What should be known before trusting it.
+    pub(crate) warning: Option<String>,
+}
+
+impl StorageFacts {
+    pub(crate) fn of(medium: stockhold::storage::Medium) -> Self {
+        Self {
+            file_system: format!("{:?}", medium.file_system).to_lowercase(),
+            write_path: format!("{:?}", medium.write_path).to_lowercase(),
+            in_memory: medium.file_system == stockhold::storage::FileSystemKind::Memory,
+            warning: medium.warning().map(str::to_owned),
+        }
+    }
+}
+
+/// A directory for the data of one run.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    removed_at_end: bool,
+    chosen: bool,
+}
+
+impl DataDir {
+    /// The chosen directory, or a new one beside this program: on the disk that the program was built on, not in memory.
+    pub(crate) fn make(chosen: Option<&Path>, keep: bool) -> Result<Self, Failure> {
+        let path = match chosen {
+            Some(path) => path.to_owned(),
+            None => own_directory()?.join(format!("stockhold-loadtest-{}", std::process::id())),
+        };
+        if path.exists()
+            && path.read_dir().with_context(|| format!("cannot read {}", path.display()))?.next().is_some()
+        {
+            return Err(Failure::usage(format!("{} is not empty; name another --data-dir", path.display())));
+        }
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { path, removed_at_end: !keep, chosen: chosen.is_some() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A synced write into memory measures nothing: only who asked for it by name gets it.
+    pub(crate) fn check(&self, storage: &StorageFacts) -> Result<(), Failure> {
+        if storage.in_memory && !self.chosen {
+            let path = self.path.display();
+            return Err(Failure::usage(format!(
+                "{path} lies in memory, where a sync means nothing; name a --data-dir"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.removed_at_end {
+            // What cannot be removed stays behind, in plain sight.
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+fn own_directory() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe()?;
+    Ok(program.parent().map(Path::to_owned).ok_or_else(|| anyhow!("this program lies nowhere"))?)
+}
+
+/// A child of this program. It ends when its standard input is closed, so it never outlives us.
+#[derive(Debug)]
+pub(crate) struct ChildProcess {
+    child: Child,
+    pub(crate) ready: Ready,
+}
+
+impl ChildProcess {
+    /// Runs this program with other arguments and waits until it takes connections.
+    pub(crate) fn start(arguments: &[&std::ffi::OsStr]) -> Result<Self, Failure> {
+        let program = std::env::current_exe()?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A Ctrl-C at the terminal is for the parent alone, which still needs its server for the audit.
+            .process_group(0)
+            .spawn()
+            .context("cannot start a child process")?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
+        }
+        match serde_json::from_str(&line) {
+            Ok(ready) => Ok(Self { child, ready }),
+            Err(_) => {
+                // It has ended, or is about to: it says why on standard error.
+                drop(child.kill());
+                let status = child.wait()?;
+                Err(anyhow!("the child process did not start ({status})").into())
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks the child to end in good order and waits for it.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        drop(self.child.stdin.take());
+        let until = Instant::now() + STOP_MAX;
+        while Instant::now() < until {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(anyhow!("the server under test ended with {status}").into()),
+                None => std::thread::sleep(STOP_POLL),
+            }
+        }
+        Err(anyhow!("the server under test did not end within {STOP_MAX:?}").into())
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        // After a regular stop both fail, which is as it should be.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The server under test.
+#[derive(Debug)]
+pub(crate) struct ServerUnderTest {
+    pub(crate) address: SocketAddr,
+    pub(crate) pid: Option<u32>,
+    pub(crate) storage: Option<StorageFacts>,
+    /// Whether nobody else uses it.
+    pub(crate) is_ours: bool,
+    child: Option<ChildProcess>,
+    /// Dropped, and so removed, after the child has ended.
+    data_dir: Option<DataDir>,
+}
+
+impl ServerUnderTest {
+    /// Takes the server that is named, or starts one.
+    pub(crate) fn get(arguments: &CommonArguments) -> Result<Self, Failure> {
+        if let Some(address) = arguments.server {
+            let pid = arguments.server_pid;
+            return Ok(Self { address, pid, storage: None, is_ours: false, child: None, data_dir: None });
+        }
+        let data_dir = DataDir::make(arguments.data_dir.as_deref(), arguments.keep)?;
+        let options: Vec<String> =
+            arguments.set.iter().map(|(key, value)| format!("--set={key}={value}")).collect();
+        let mut words = vec!["serve-child".as_ref(), "--data-dir".as_ref(), data_dir.path().as_os_str()];
+        words.extend(options.iter().map(std::ffi::OsStr::new));
+        let child = ChildProcess::start(&words)?;
+        if let Some(storage) = &child.ready.storage {
+            data_dir.check(storage)?;
+        }
+        Ok(Self {
+            address: child.ready.address,
+            pid: Some(child.pid()),
+            storage: child.ready.storage.clone(),
+            is_ours: true,
+            child: Some(child),
+            data_dir: Some(data_dir),
+        })
+    }
+
+    /// Ends a server that was started; lets a running one be.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let stopped = self.child.map_or(Ok(()), ChildProcess::stop);
+        drop(self.data_dir);
+        stopped
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection for everything around a measurement: setting up, asking for status, auditing. Blocking, and with a time limit on
+//! every exchange; the measurement itself has its own connections.
+
+use anyhow::{Context as _, anyhow};
+use std::net::SocketAddr;
+use std::time::Duration;
+use stockhold_client::{Batch, IdSource, Outcomes, PipelinedConnection, Reply, wall_clock_ms};
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::query::{Answer, Query, Status};
+use stockhold_protocol::{Command, Envelope, Outcome, SkuId, StockId};
+use tokio::runtime::{Builder, Runtime};
+
+/// How long one exchange may take.
+const EXCHANGE_MAX: Duration = Duration::from_secs(60);
+/// Commands or checks in one frame: well below every limit of the protocol.
+const FRAME_MAX: usize = 1_000;
+
+/// The connection.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    runtime: Runtime,
+    connection: PipelinedConnection,
+    ids: IdSource,
+    batch: Batch,
+    outcomes: Outcomes,
+}
+
+impl Desk {
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self, anyhow::Error> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let connecting = PipelinedConnection::connect(address, "stockhold-loadtest");
+        let connection =
+            runtime.block_on(connecting).with_context(|| format!("cannot connect to {address}"))?;
+        let (ids, batch, outcomes) = (IdSource::new(), Batch::new(), Outcomes::new());
+        Ok(Self { runtime, connection, ids, batch, outcomes })
+    }
+
+    pub(crate) const fn welcome(&self) -> &Welcome {
+        self.connection.welcome()
+    }
+
+    /// Sends commands under new ids; the outcomes come in the same order.
+    pub(crate) fn commands<'a>(
+        &mut self,
+        commands: impl IntoIterator<Item = Command<'a>>,
+    ) -> Result<Vec<Outcome>, anyhow::Error> {
+        let now_ms = wall_clock_ms();
+        let mut all = Vec::new();
+        let mut commands = commands.into_iter().peekable();
+        while commands.peek().is_some() {
+            self.batch.clear();
+            for command in commands.by_ref().take(FRAME_MAX) {
+                let id = self.ids.next_at(now_ms);
+                self.batch.push(&Envelope { id, fresh: true, command })?;
+            }
+            self.send(&mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// Sends commands again under ids that were used before.
+    pub(crate) fn again<'a>(
+        &mut self,
+        envelopes: impl IntoIterator<Item = Envelope<'a>>,
+    ) -> Result<Vec<Outcome>, anyhow::Error> {
+        let mut all = Vec::new();
+        let mut envelopes = envelopes.into_iter().peekable();
+        while envelopes.peek().is_some() {
+            self.batch.clear();
+            for envelope in envelopes.by_ref().take(FRAME_MAX) {
+                self.batch.push(&Envelope { fresh: false, ..envelope })?;
+            }
+            self.send(&mut all)?;
+        }
+        Ok(all)
+    }
+
+    fn send(&mut self, all: &mut Vec<Outcome>) -> Result<(), anyhow::Error> {
+        let sending = self.connection.send(&self.batch, &mut self.outcomes);
+        self.runtime
+            .block_on(async { tokio::time::timeout(EXCHANGE_MAX, sending).await })
+            .context("no answer")??;
+        if self.outcomes.iter().count() != usize::from(self.batch.len()) {
+            return Err(anyhow!("some commands were not answered"));
+        }
+        all.extend(self.outcomes.iter().cloned());
+        Ok(())
+    }
+
+    /// What is salable of each SKU in a stock, as raw cells, at `min_op` or later.
+    pub(crate) fn cells(
+        &mut self,
+        stock: StockId,
+        skus: &[SkuId],
+        min_op: u64,
+    ) -> Result<Vec<i64>, anyhow::Error> {
+        let mut cells = Vec::with_capacity(skus.len());
+        for part in skus.chunks(FRAME_MAX) {
+            let pairs: Vec<(SkuId, StockId)> = part.iter().map(|sku| (*sku, stock)).collect();
+            self.connection.submit_checks(&pairs, min_op, 0)?;
+            self.exchange(|reply| {
+                if let Reply::Cells(frame) = reply {
+                    cells.extend(frame.raw());
+                }
+            })?;
+        }
+        if cells.len() != skus.len() {
+            return Err(anyhow!("the server did not answer every check"));
+        }
+        Ok(cells)
+    }
+
+    /// Asks a question.
+    pub(crate) fn query(&mut self, query: &Query) -> Result<Answer, anyhow::Error> {
+        self.connection.submit_query(query)?;
+        let mut answered = None;
+        self.exchange(|reply| {
+            if let Reply::Answer { answer, .. } = reply {
+                answered = Some(*answer);
+            }
+        })?;
+        answered.ok_or_else(|| anyhow!("the server did not answer a question"))
+    }
+
+    pub(crate) fn status(&mut self) -> Result<Status, anyhow::Error> {
+        match self.query(&Query::Status)? {
+            Answer::Status(status) => Ok(status),
+            other => Err(anyhow!("the server answered {other:?} to a question for its status")),
+        }
+    }
+
+    /// Exchanges bytes until nothing is in flight.
+    fn exchange(&mut self, mut take: impl FnMut(Reply<'_>)) -> Result<(), anyhow::Error> {
+        let connection = &mut self.connection;
+        let exchanging = async {
+            while connection.in_flight() > 0 {
+                connection.turn().await?;
+                while let Some(reply) = connection.next_reply()? {
+                    take(reply);
+                }
+            }
+            Ok::<(), anyhow::Error>(())
+        };
+        self.runtime
+            .block_on(async { tokio::time::timeout(EXCHANGE_MAX, exchanging).await })
+            .context("no answer")?
+    }
+}

@@ -1,0 +1,127 @@
+//! The echo server of the ceiling E(c,d), in a child process: it answers each frame of commands with one frame of as many outcomes and
+//! decides, remembers and writes nothing. What the real server adds to this is its own.
+
+use crate::children::Ready;
+use crate::exit::{Exit, Failure};
+use crate::{output, serve};
+use anyhow::anyhow;
+use stockhold_protocol::codec::encode_cold;
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
+use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES, PROTOCOL_VERSION};
+use stockhold_protocol::{Code, Outcome};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+
+/// Room for input: the largest frame.
+const INPUT_BYTES: usize = FRAME_BODY_BYTES_MAX + FRAME_HEADER_BYTES;
+
+/// Answers until standard input ends.
+pub(crate) fn serve_echo() -> Result<Exit, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    output::line(&serde_json::to_string(&Ready { address: listener.local_addr()?, storage: None })?)?;
+    std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
+        serve::wait_for_parent();
+        std::process::exit(i32::from(Exit::Fine.number()));
+    })?;
+    // The loop that accepts is a task of its own: what is polled by `block_on` itself is woken at a higher price.
+    let accepting = runtime.spawn_local(accept(listener));
+    runtime.block_on(accepting)??;
+    Ok(Exit::Fine)
+}
+
+async fn accept(listener: TcpListener) -> std::io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        // A connection that ends, however it ends, ends alone.
+        drop(tokio::task::spawn_local(async move { drop(echo(stream).await) }));
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> Result<(), anyhow::Error> {
+    let (mut input, mut used) = (vec![0; INPUT_BYTES], 0);
+    let mut output = Vec::new();
+    loop {
+        let room = input.get_mut(used..).unwrap_or_default();
+        match stream.read(room).await? {
+            0 => return Ok(()),
+            count => used += count,
+        }
+        let taken = answer_all(input.get(..used).unwrap_or_default(), &mut output)?;
+        input.copy_within(taken..used, 0);
+        used -= taken;
+        stream.write_all(&output).await?;
+        output.clear();
+    }
+}
+
+/// Appends an answer to each whole frame of `input`; tells how many bytes they took.
+fn answer_all(input: &[u8], output: &mut Vec<u8>) -> Result<usize, anyhow::Error> {
+    let mut taken = 0;
+    while let Some((frame, length)) = frame::parse(&input[taken..], FRAME_BODY_BYTES_MAX)? {
+        taken += length;
+        let header = frame.header;
+        let start = frame::begin(output);
+        let answer = match header.kind {
+            FrameKind::Hello => {
+                encode_cold(&welcome(), output)?;
+                Header::new(FrameKind::Welcome, 0, 0)
+            }
+            FrameKind::Commands => {
+                for index in 0..header.count {
+                    Outcome::new(Code::Ok, 0, header.request).encode(index, output);
+                }
+                Header::new(FrameKind::Outcomes, header.request, header.count)
+            }
+            FrameKind::Welcome
+            | FrameKind::Error
+            | FrameKind::Outcomes
+            | FrameKind::Checks
+            | FrameKind::Cells
+            | FrameKind::Resolve
+            | FrameKind::Resolved
+            | FrameKind::Query
+            | FrameKind::Answer
+            | FrameKind::Goodbye => return Err(anyhow!("the echo server answers commands only")),
+        };
+        frame::finish(answer, start, output);
+    }
+    Ok(taken)
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        version: PROTOCOL_VERSION,
+        features: 0,
+        log_uuid: [0; 16],
+        epoch: 1,
+        rules_version: 1,
+        op: 0,
+        limits: ConnectionLimits::default(),
+        server: "echo".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_gets_one_outcome_and_a_cut_frame_waits() {
+        // Proves that the answer has the size of a real one, and that frames are followed through a stream of bytes.
+        let (mut input, mut output) = (Vec::new(), Vec::new());
+        frame::append(Header::new(FrameKind::Commands, 7, 3), b"any records", &mut input);
+        let whole = input.len();
+        frame::append(Header::new(FrameKind::Commands, 8, 1), b"more", &mut input);
+        assert_eq!(answer_all(&input[..input.len() - 1], &mut output).unwrap(), whole);
+        let (frame, length) = frame::parse(&output, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
+        assert_eq!(
+            (frame.header.kind, frame.header.request, frame.header.count),
+            (FrameKind::Outcomes, 7, 3)
+        );
+        assert_eq!((length, frame.body.len()), (output.len(), 3 * stockhold_protocol::limits::OUTCOME_BYTES));
+    }
+}

@@ -1,0 +1,36 @@
+//! Percentiles as a report tells them, in microseconds.
+
+use crate::ratio;
+use crate::tally::Latencies;
+use serde::Serialize;
+
+/// Percentiles of one kind of request.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    pub(crate) max_us: f64,
+}
+
+impl Percentiles {
+    pub(crate) fn of(latencies: &Latencies) -> Self {
+        let at = |quantile| ratio::us(latencies.quantile(quantile));
+        Self {
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: ratio::us(latencies.max()),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let Self { p50_us, p90_us, p99_us, p999_us, max_us } = self;
+        format!(
+            "p50 {p50_us:.0} µs · p90 {p90_us:.0} µs · p99 {p99_us:.0} µs · p99.9 {p999_us:.0} µs · max {max_us:.0} µs"
+        )
+    }
+}

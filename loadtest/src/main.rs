@@ -1,0 +1,60 @@
+//! The bundled load tool of Stockhold: it measures a server through the client that checkouts use, and audits every answer from the
+//! client's own ledger. It is not part of the server, and the server library is used only to start one in a child process and to time
+//! the log's own writes.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod audit;
+mod catalogue;
+mod ceilings;
+mod children;
+mod desk;
+mod echo;
+mod exit;
+mod generator;
+mod interrupt;
+mod latency;
+mod measure;
+mod output;
+mod ratio;
+mod samples;
+mod serve;
+mod server_log;
+mod system;
+mod table;
+mod tally;
+mod uniform;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use exit::{Exit, Failure};
+use interrupt::Interrupt;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            // When neither stream is there any more, nobody is left to be told.
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    run(&arguments)
+        .unwrap_or_else(|failure| {
+            output::complain(&format!("error: {}", failure.text()));
+            failure.exit
+        })
+        .into()
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Some(Command::ServeChild(serve)) => serve::serve(serve),
+        Some(Command::EchoChild) => echo::serve_echo(),
+        Some(Command::Uniform(uniform)) => uniform::run(uniform, &Interrupt::listen()),
+        Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),
+        None => Err(Failure::usage("the canonical sale is not there yet")),
+    }
+}

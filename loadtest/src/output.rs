@@ -1,0 +1,64 @@
+//! Everything that is printed: reports to standard output, progress and failures to standard error, so that a pipe gets reports only.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// How often a progress bar is drawn at most, per second.
+const DRAWS_PER_SECOND: u8 = 10;
+
+/// Where a run prints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Prints a report: the text for people, or one line of JSON for programs.
+    pub(crate) fn report(self, text: &str, report: &impl Serialize) -> Result<(), anyhow::Error> {
+        if self.json {
+            line(&serde_json::to_string(report)?)?
+        } else {
+            line(text.trim_end_matches('\n'))?
+        }
+        Ok(())
+    }
+
+    /// Tells people something on the way; programs do not see it.
+    pub(crate) fn note(self, text: &str) {
+        if !self.json {
+            complain(text);
+        }
+    }
+
+    /// A bar over `duration`; invisible to programs and when nobody watches.
+    pub(crate) fn progress(self, duration: Duration, what: &'static str) -> ProgressBar {
+        if self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        let total = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_prefix(what);
+        match ProgressStyle::with_template("{prefix:>10} [{bar:40}] {percent:>3}% {msg}") {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        }
+    }
+}
+
+/// Writes one line to standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Writes to standard error; if that is closed too there is nobody left to tell.
+pub(crate) fn complain(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}

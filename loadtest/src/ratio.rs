@@ -1,0 +1,52 @@
+//! The only floating-point arithmetic of the tool: rates and shares of counters, for reports. Nothing decides by them.
+#![expect(
+    clippy::float_arithmetic,
+    reason = "a rate is not a quantity of goods; it is printed and nothing else"
+)]
+#![expect(clippy::cast_precision_loss, reason = "counters of a run are far below 2^52")]
+
+use std::time::Duration;
+
+/// So many per second.
+pub(crate) fn per_second(count: u64, span: Duration) -> f64 {
+    if span.is_zero() { 0.0 } else { rounded(count as f64 / span.as_secs_f64(), 1_000.0) }
+}
+
+/// Microseconds of `span` for each of `count`; 0 when there is none.
+pub(crate) fn us_each(span: Duration, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { rounded(span.as_secs_f64() * 1e6 / count as f64, 10_000.0) }
+}
+
+/// `part` for each of `count`; 0 when there is none.
+pub(crate) fn each(part: u64, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { rounded(part as f64 / count as f64, 1_000.0) }
+}
+
+/// `part` as a percentage of `whole`.
+pub(crate) fn percent(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { rounded(part.as_secs_f64() / whole.as_secs_f64() * 100.0, 10.0) }
+}
+
+/// Nanoseconds as microseconds.
+pub(crate) fn us(nanoseconds: u64) -> f64 {
+    rounded(nanoseconds as f64 / 1e3, 10.0)
+}
+
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_counters() {
+        // Proves units and that an empty run divides by nothing.
+        assert!((per_second(3_000, Duration::from_millis(1_500)) - 2_000.0).abs() < 1e-9);
+        assert!((us_each(Duration::from_secs(1), 2_000_000) - 0.5).abs() < 1e-9);
+        assert!((percent(Duration::from_secs(1), Duration::from_secs(4)) - 25.0).abs() < 1e-9);
+        assert!((us(1_550) - 1.6).abs() < 1e-9);
+        assert!(per_second(5, Duration::ZERO).abs() < 1e-9 && us_each(Duration::ZERO, 0).abs() < 1e-9);
+    }
+}

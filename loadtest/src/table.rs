@@ -1,0 +1,92 @@
+//! Reports for people: two columns, and the rows that every scenario has.
+
+use crate::audit::Audit;
+use crate::children::StorageFacts;
+use crate::server_log::LogFacts;
+use crate::system::MachineFacts;
+use std::collections::BTreeMap;
+
+/// Rows of a name and a text.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<(&'static str, String)>,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn row(&mut self, name: &'static str, text: String) {
+        self.rows.push((name, text));
+    }
+
+    pub(crate) fn answers(&mut self, name: &'static str, answers: &BTreeMap<&'static str, u64>) {
+        let list: Vec<String> = answers.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        self.row(name, if list.is_empty() { "none".to_owned() } else { list.join(" · ") });
+    }
+
+    pub(crate) fn cpu(&mut self, name: &'static str, us_each: f64, percent: f64) {
+        self.row(name, format!("{us_each:.3} µs per reservation, {percent:.0} % of one core"));
+    }
+
+    pub(crate) fn log(&mut self, log: &LogFacts) {
+        let text = format!(
+            "{} syncs of {:.0} ops, {} MiB written, {:.1} payload bytes per op, sync p50 {} µs · p99 {} µs",
+            log.syncs,
+            log.ops_per_sync,
+            log.bytes >> 20,
+            log.payload_bytes_per_op,
+            log.sync_p50_us,
+            log.sync_p99_us
+        );
+        self.row("log", text);
+    }
+
+    pub(crate) fn machine(&mut self, machine: &MachineFacts, storage: Option<&StorageFacts>) {
+        let MachineFacts { cores, processor, steal_percent } = machine;
+        self.row("machine", format!("{cores} cores ({processor}), steal {steal_percent:.1} % of one core"));
+        if let Some(storage) = storage {
+            self.row("storage", format!("{}, written by {}", storage.file_system, storage.write_path));
+            if let Some(warning) = &storage.warning {
+                self.row("warning", warning.clone());
+            }
+        }
+    }
+
+    pub(crate) fn audit(&mut self, audit: &Audit) {
+        let text = format!(
+            "oversold units {} · lost acknowledged {} · changed answers {} · wrong refusals {} · unexplained units {} \
+             ({} ids asked again, {} SKUs added up)",
+            audit.oversold_units,
+            audit.lost_acknowledged,
+            audit.changed_answers,
+            audit.wrong_refusals,
+            audit.unexplained_units,
+            audit.checked_ids,
+            audit.checked_skus
+        );
+        self.row("audit", text);
+    }
+
+    /// The rows, their texts aligned.
+    pub(crate) fn text(&self) -> String {
+        let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        self.rows.iter().map(|(name, text)| format!("{name:<width$}  {text}\n")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_line_up() {
+        // Proves that the second column begins at one place.
+        let mut table = Table::new();
+        table.row("a", "1".to_owned());
+        table.row("longer", "2".to_owned());
+        table.answers("codes", &BTreeMap::from([("ok", 2), ("busy", 1)]));
+        assert_eq!(table.text(), "a       1\nlonger  2\ncodes   busy 1 · ok 2\n");
+    }
+}

@@ -1,0 +1,138 @@
+//! What one thread of the generator has seen: answers by code, latencies, units granted per SKU, and a sample of ids. It is the cheap
+//! ledger of a closed loop; it judges nothing.
+
+use crate::samples::Samples;
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stockhold_protocol::Code;
+
+/// The longest latency that is told apart, in nanoseconds: ten minutes.
+const LATENCY_MAX_NS: u64 = 600_000_000_000;
+/// Significant decimal digits of a latency.
+const LATENCY_DIGITS: u8 = 3;
+/// One counter for each code that a byte can hold.
+const CODES: usize = 256;
+
+/// Latencies in nanoseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies(Histogram<u64>);
+
+impl Latencies {
+    pub(crate) fn new() -> Result<Self, anyhow::Error> {
+        Ok(Self(Histogram::new_with_bounds(1, LATENCY_MAX_NS, LATENCY_DIGITS)?))
+    }
+
+    /// Counts `count` answers that took so long.
+    pub(crate) fn record(&mut self, latency: Duration, count: u64) {
+        self.0.saturating_record_n(u64::try_from(latency.as_nanos()).unwrap_or(LATENCY_MAX_NS), count);
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<(), anyhow::Error> {
+        Ok(self.0.add(&other.0)?)
+    }
+
+    /// The latency in nanoseconds below or at which this share of all answers lies; 0 without answers.
+    pub(crate) fn quantile(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    pub(crate) fn max(&self) -> u64 {
+        self.0.max()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+/// Answers by code.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers(Box<[u64; CODES]>);
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self(Box::new([0; CODES]))
+    }
+}
+
+impl Answers {
+    pub(crate) fn count(&mut self, code: Code) {
+        self.0[usize::from(code.number())] += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (sum, more) in self.0.iter_mut().zip(other.0.iter()) {
+            *sum += more;
+        }
+    }
+
+    pub(crate) fn of(&self, code: Code) -> u64 {
+        self.0[usize::from(code.number())]
+    }
+
+    pub(crate) fn successes(&self) -> u64 {
+        Code::ALL.iter().filter(|code| code.is_success()).map(|code| self.of(*code)).sum()
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The codes that occurred, by name.
+    pub(crate) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+        let seen = Code::ALL.iter().filter(|code| self.of(**code) > 0);
+        seen.map(|code| (code.name(), self.of(*code))).collect()
+    }
+}
+
+/// What one thread has seen.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// Units granted, by the position of the SKU in the catalogue; over the whole run.
+    pub(crate) granted: Vec<u64>,
+    /// All answers of the run.
+    pub(crate) answers: Answers,
+    /// Those within the measured time.
+    pub(crate) measured: Answers,
+    /// Latencies within the measured time.
+    pub(crate) latencies: Latencies,
+    /// Ids to ask again.
+    pub(crate) samples: Samples,
+    /// Carts whose answer never came.
+    pub(crate) unknown: u64,
+    /// Why connections broke.
+    pub(crate) broken: Vec<String>,
+    /// The last op that an answer named.
+    pub(crate) last_op: u64,
+}
+
+impl Tally {
+    pub(crate) fn new(skus: usize) -> Result<Self, anyhow::Error> {
+        Ok(Self {
+            granted: vec![0; skus],
+            answers: Answers::default(),
+            measured: Answers::default(),
+            latencies: Latencies::new()?,
+            samples: Samples::default(),
+            unknown: 0,
+            broken: Vec::new(),
+            last_op: 0,
+        })
+    }
+
+    /// Adds what another thread has seen.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), anyhow::Error> {
+        for (sum, more) in self.granted.iter_mut().zip(&other.granted) {
+            *sum += more;
+        }
+        self.answers.merge(&other.answers);
+        self.measured.merge(&other.measured);
+        self.latencies.merge(&other.latencies)?;
+        self.samples.merge(other.samples);
+        self.unknown += other.unknown;
+        self.broken.extend(other.broken);
+        self.last_op = self.last_op.max(other.last_op);
+        Ok(())
+    }
+}
