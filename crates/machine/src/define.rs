@@ -317,15 +317,14 @@ impl State {
     }
 
     /// Units promised and missing of all SKUs in the group of a stock.
-    fn shortfall_of_stock(&mut self, stock: u32) -> i64 {
+    fn shortfall_of_stock(&self, stock: u32) -> i64 {
         let Some(seat) = self.catalog.layout.place_of_stock(stock) else { return 0 };
-        let skus: Vec<u32> = self
-            .clusters
-            .iter()
-            .filter(|cluster| cluster.group == seat.group)
-            .map(|cluster| cluster.sku)
-            .collect();
-        skus.into_iter().fold(0, |sum, sku| sum.saturating_add(self.shortfall_of(sku)))
+        let (group, now_s) = (self.catalog.layout.group(seat.group), self.now_s());
+        let of_group = self.clusters.iter().filter(|cluster| cluster.group == seat.group);
+        of_group.fold(0, |sum: i64, cluster| {
+            let allowed = |index: u32| cluster.place(index).settings.allowance();
+            sum.saturating_add(cluster.pool_at(group, now_s).shortfall(group, allowed))
+        })
     }
 
     /// Takes a new layout over: clusters are made anew from items and from what their places remember.

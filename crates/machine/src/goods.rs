@@ -111,28 +111,13 @@ impl Machine {
         Answer::ok(0).with(detail)
     }
 
-    /// Checks that what a planned sale takes may leave the source; the shortfall afterwards, when forced.
-    pub(crate) fn plan_departure(
-        &mut self,
-        source: u32,
-        stock: u32,
-        forced: bool,
-    ) -> Result<Quantity, Refusal> {
-        let planned = std::mem::take(&mut self.planned);
-        let mut result = Ok(Quantity::ZERO);
-        let mut shortfall: i64 = 0;
-        for (index, line) in planned.iter().enumerate().filter(|(_, line)| line.counts) {
+    /// Checks that what a planned sale takes may leave the source.
+    pub(crate) fn plan_departure(&mut self, source: u32, stock: u32, forced: bool) -> Result<(), Refusal> {
+        let mut counted = self.planned.iter().enumerate().filter(|(_, line)| line.counts);
+        counted.try_for_each(|(index, line)| {
             let departure = Departure { sku: line.sku, source, units: line.granted, promise: None };
-            match self.state.check_departure(departure, stock, index, forced) {
-                Ok(after) => shortfall = shortfall.saturating_add(after),
-                Err(refusal) => {
-                    result = Err(refusal);
-                    break;
-                }
-            }
-        }
-        self.planned = planned;
-        result.map(|_| quantity(shortfall))
+            self.state.check_departure(departure, stock, index, forced)
+        })
     }
 
     pub(crate) fn count(&mut self, count: &Count) -> Decision {
@@ -276,14 +261,14 @@ impl State {
     }
 
     /// Whether goods may leave a source: they are there, and nobody who was promised something would miss
-    /// them. Answers the shortfall of the group afterwards.
+    /// them.
     fn check_departure(
         &mut self,
         departure: Departure,
         stock: u32,
         index: usize,
         forced: bool,
-    ) -> Result<i64, Refusal> {
+    ) -> Result<(), Refusal> {
         let Departure { sku, source, units, .. } = departure;
         let Some(slot) = self.item(sku, source) else {
             return Err(Refusal::of_line(Code::NoSourceItem, index));
@@ -291,21 +276,19 @@ impl State {
         if self.items.get(slot).on_hand < units {
             return Err(Refusal::of_line(Code::NotEnoughAtSource, index));
         }
-        let (raises, after) = self.raises_shortfall(departure);
-        if raises && !forced {
+        if !forced && self.raises_shortfall(departure) {
             let sources = self.alternatives(departure, stock);
             return Err(Refusal::of_line(Code::NeededElsewhere, index).with(Detail::Sources(sources)));
         }
-        Ok(after)
+        Ok(())
     }
 
-    /// Whether a departure would raise the shortfall of its group, without or with allowances; and the
-    /// shortfall with allowances that there would be.
-    fn raises_shortfall(&mut self, departure: Departure) -> (bool, i64) {
-        let Some(seat) = self.seat_of_source(departure.source) else { return (false, 0) };
-        let Some(number) = self.cluster_of(departure.sku, seat.group) else { return (false, 0) };
+    /// Whether a departure would raise the shortfall of its group, without or with allowances.
+    fn raises_shortfall(&mut self, departure: Departure) -> bool {
+        let Some(seat) = self.seat_of_source(departure.source) else { return false };
+        let Some(number) = self.cluster_of(departure.sku, seat.group) else { return false };
         self.settle(number);
-        let Some(slot) = self.item(departure.sku, departure.source) else { return (false, 0) };
+        let Some(slot) = self.item(departure.sku, departure.source) else { return false };
         let before = self.supply_of(self.items.get(slot));
         let after = Supply { on_hand: before.on_hand.saturating_sub(departure.units), ..before };
         // A promise in another group ends there, which helps nobody here.
@@ -324,10 +307,8 @@ impl State {
         let group = self.catalog.layout.group(seat.group);
         let none = |_: u32| Allowance::Units(0);
         let allowed = |index: u32| cluster.place(index).settings.allowance();
-        let short = cluster.pool.would_short(group, change, allowed);
-        let raises = cluster.pool.would_short(group, change, none) > cluster.pool.shortfall(group, none)
-            || short > cluster.pool.shortfall(group, allowed);
-        (raises, short)
+        cluster.pool.would_short(group, change, none) > cluster.pool.shortfall(group, none)
+            || cluster.pool.would_short(group, change, allowed) > cluster.pool.shortfall(group, allowed)
     }
 
     /// Other sources of the stock that could give the same units without harm, in the stock's order.
@@ -338,7 +319,7 @@ impl State {
             let holds = self.item(departure.sku, link.source).map(|slot| self.items.get(slot).on_hand);
             if link.source != departure.source
                 && holds.is_some_and(|on_hand| on_hand >= departure.units)
-                && !self.raises_shortfall(other).0
+                && !self.raises_shortfall(other)
             {
                 found.push(SourceId(link.source));
             }

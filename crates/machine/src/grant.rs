@@ -120,9 +120,9 @@ impl Machine {
         } else {
             self.plan_cart(stock, false, None)?;
         }
-        let shortfall = self.plan_departure(sell.source.0, stock, sell.forced)?;
+        self.plan_departure(sell.source.0, stock, sell.forced)?;
         self.execute_sale(ticket, stock, sell);
-        let detail = if sell.forced { Detail::Shortfall(shortfall) } else { Detail::None };
+        let detail = if sell.forced { Detail::Shortfall(self.shortfall_of_plan()) } else { Detail::None };
         Ok(Answer::ok(0).with(detail))
     }
 
@@ -178,9 +178,15 @@ impl Machine {
         let mut any = false;
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            let at = self.place_for(line.sku, stock, index)?;
-            self.state.settle(at.cluster);
+            self.check_sku(line.sku, index)?;
             let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
+            let at = match self.state.find(line.sku.0, stock) {
+                Some(at) => at,
+                // Whether a place was made before differs after a load, so it must not decide.
+                None if kept.units > 0 => self.state.place_of_line(line.sku.0, stock),
+                None => return Err(Refusal::of_line(Code::NotAssigned, index)),
+            };
+            self.state.settle(at.cluster);
             let planned = self.state.plan_line(at, line, best_effort, kept);
             let planned = planned.map_err(|code| self.state.refused_line(code, at, line.sku, index))?;
             any |= planned.granted > 0;
@@ -199,8 +205,8 @@ impl Machine {
         self.planned.clear();
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            let at = self.place_for(line.sku, stock, index)?;
-            self.state.settle(at.cluster);
+            self.check_sku(line.sku, index)?;
+            let at = self.state.place_of_line(line.sku.0, stock);
             let counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
             let quota_number = self.state.quota_number(at);
             let granted = line.quantity.raw();
@@ -209,15 +215,15 @@ impl Machine {
         Ok(())
     }
 
-    /// Where a line's SKU stands in a stock.
-    fn place_for(&self, sku: SkuId, stock: u32, index: usize) -> Result<At, Refusal> {
+    /// Whether units of a line's SKU can be sold at all.
+    fn check_sku(&self, sku: SkuId, index: usize) -> Result<(), Refusal> {
         if !self.state.has_sku(sku.0) {
             return Err(Refusal::of_line(Code::UnknownName, index));
         }
         if self.state.skus.get(sku.0).kind == SkuKind::Composite {
             return Err(Refusal::of_line(Code::Composite, index));
         }
-        self.state.find(sku.0, stock).ok_or(Refusal::of_line(Code::NotAssigned, index))
+        Ok(())
     }
 
     /// Executes the plan: a new reservation with its promises.
@@ -281,6 +287,13 @@ impl Machine {
 
     fn backordered(&self) -> Quantity {
         let sum = self.planned.iter().fold(0, |sum: i64, line| sum.saturating_add(line.backordered));
+        Quantity::from_raw(sum).unwrap_or(Quantity::MAX)
+    }
+
+    /// Units that are promised and missing of the counted SKUs of the plan in hand.
+    fn shortfall_of_plan(&mut self) -> Quantity {
+        let skus = self.planned.iter().filter(|line| line.counts).map(|line| line.sku);
+        let sum = skus.fold(0, |sum: i64, sku| sum.saturating_add(self.state.shortfall_of(sku)));
         Quantity::from_raw(sum).unwrap_or(Quantity::MAX)
     }
 

@@ -336,3 +336,32 @@ fn a_full_house_of_reservations_does_not_depend_on_the_sweeps() {
     }
     script.go("reserve v WEB 1xBIKE -> busy");
 }
+
+#[test]
+fn a_forced_sale_and_a_kept_line_do_not_ask_what_was_derived_before() {
+    // Proves that SKUs which lost their sources answer alike before and after a load.
+    run(PLAIN).go("
+        sku BELL
+        stock SHOP
+        count A1 BELL 4
+        set BELL manage_stock=off
+        reserve a WEB 2xBELL ttl=1h
+        reserve b WEB 1xBELL
+        unlink WEB A1 -> ok short=0
+        release b
+        tick
+        tick
+        replace c a WEB 2xBELL ttl=1h -> ok
+        tick
+        tick
+        tick
+        replace d c WEB 3xBELL ttl=1h -> not_assigned
+        sell e SHOP A1 1xBIKE -> not_assigned
+        sell f SHOP A1 1xBIKE forced -> ok short=0
+        tick
+        tick
+        tick
+        sell g WEB A1 1xBIKE 2xBELL forced -> ok
+        state g -> shipped 0xBIKE+1 0xBELL+2!
+    ");
+}

@@ -247,7 +247,7 @@ fn replace_counts_the_net_change() {
         replace i h WEB 9xBIKE ttl=1h owner=7 -> no_source_in_stock
         state h -> held 4xBIKE
         // Without a TTL the successor is born confirmed.
-        replace j h WEB 4xBIKE owner=7 -> ok until=-1763800000
+        replace j h WEB 4xBIKE owner=7 -> ok value=0
         state j -> confirmed 4xBIKE
         replace k j WEB 4xBIKE owner=7 -> already_confirmed
         stock SHOP
