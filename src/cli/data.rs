@@ -136,6 +136,12 @@ fn line(
 }
 
 fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -> Result<Exit, Failure> {
+    let newest = directory.snapshots().map_err(|error| start_failure(error.into()))?.first().copied();
+    if let Some(snapshot_op) = newest.filter(|snapshot_op| op <= *snapshot_op) {
+        // The next start would load the snapshot and never meet the op.
+        let message = format!("op {op} has been applied: the snapshot of op {snapshot_op} holds what it did");
+        return Err(Failure::usage(message));
+    }
     let mut log = directory.read_log(directory.manifest().base_op + 1, ReadTo::End);
     if let Err(LogError::Missing { oldest_op, .. }) = log {
         log = directory.read_log(oldest_op, ReadTo::End);

@@ -11,6 +11,7 @@ use crate::recovery::RecoveryReport;
 use crate::server;
 use clap::Args;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
@@ -175,7 +176,9 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
 fn start_log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.logging.level)
         .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr);
     let started = match config.logging.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

@@ -102,12 +102,17 @@ impl Session {
                     if !is_worth_another_try(&error) || Instant::now() + wait >= deadline {
                         return Err(error);
                     }
-                    self.runtime.block_on(tokio::time::sleep(wait));
+                    self.pause(wait);
                     pause = (pause * 2).min(PAUSE_MS_MAX);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Waits; the timer needs to be made inside the runtime.
+    fn pause(&self, wait: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(wait).await });
     }
 
     fn unreachable(&self, error: ConnectionError) -> Failure {
@@ -151,7 +156,7 @@ impl Session {
                 self.connection = None;
                 return Err(if was_sent { self.unknown(id, error) } else { self.unreachable(error) });
             }
-            self.runtime.block_on(tokio::time::sleep(wait));
+            self.pause(wait);
             pause = (pause * 2).min(PAUSE_MS_MAX);
         }
     }

@@ -1,0 +1,131 @@
+//! Real processes for the tests of the command line: a server on a data directory of its own, and calls.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
+
+/// The sample merchant's files.
+pub(crate) fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bicycles").join(name)
+}
+
+/// Runs the program without a server.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .args(arguments)
+        .env_remove("STOCKHOLD_SERVER")
+        .output()
+        .expect("the program can be started")
+}
+
+/// The exit code.
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().expect("the program ended by itself")
+}
+
+/// What a call came to.
+pub(crate) struct Called {
+    pub(crate) code: i32,
+    pub(crate) document: Value,
+    pub(crate) stderr: String,
+}
+
+/// A server process on its own directory; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+    directory: tempfile::TempDir,
+    /// The line that it printed when it was ready.
+    pub(crate) ready: Value,
+}
+
+impl Server {
+    /// Formats a new directory and serves it.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let data = directory.path().join("data");
+        let small = "log.segment-bytes=4194304";
+        let formatted = run(&["format", &data.display().to_string(), "--set", small]);
+        assert_eq!(code(&formatted), 0, "{}", String::from_utf8_lossy(&formatted.stderr));
+        Self::serve(directory)
+    }
+
+    fn serve(directory: tempfile::TempDir) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(directory.path().join("data"))
+            .args(["--set", "log.segment-bytes=4194304", "--set", "logging.level=warn"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server can be started");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("its output is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it tells when it is ready");
+        let ready: Value = serde_json::from_str(&line).expect("it tells so in JSON");
+        let address = ready["address"].as_str().expect("it tells its address").to_owned();
+        Self { child, address, directory, ready }
+    }
+
+    /// Kills the process hard and serves the same directory again.
+    pub(crate) fn crash_and_restart(self) -> Self {
+        Self::serve(self.crash())
+    }
+
+    /// Kills the process hard and leaves its directory.
+    pub(crate) fn crash(mut self) -> tempfile::TempDir {
+        self.kill();
+        let unused = tempfile::tempdir().expect("a directory can be made");
+        std::mem::replace(&mut self.directory, unused)
+    }
+
+    fn kill(&mut self) {
+        // A process that has ended by itself cannot be killed, and need not be.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// A path beside the data directory.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Runs the program against this server and reads its JSON.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Called {
+        let output = Command::new(PROGRAM)
+            .args(["--json", "--server", &self.address])
+            .args(arguments)
+            .output()
+            .expect("the program can be started");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let document = if stdout.trim().is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&stdout).expect("the program prints one JSON document")
+        };
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Called { code: code(&output), document, stderr }
+    }
+
+    /// A call that must succeed.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> Value {
+        let called = self.call(arguments);
+        assert_eq!(called.code, 0, "{arguments:?}: {} {}", called.document, called.stderr);
+        called.document
+    }
+
+    /// Imports the sample merchant.
+    pub(crate) fn import_sample(&self) {
+        let (catalog, rows) = (sample("catalog.toml"), sample("stock.csv"));
+        self.ok(&["import", &catalog.display().to_string(), &rows.display().to_string()]);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line as scripts use it: real processes, exit codes, JSON.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what is missing or cannot be started fails the test"
+)]
+
+mod harness;
+mod help;
+mod server;

@@ -1,0 +1,171 @@
+//! The command line against a real server process: exit codes, JSON, import, export, crash and recovery.
+
+use crate::harness::{Server, code, run};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn text<'a>(document: &'a Value, field: &str) -> &'a str {
+    document[field].as_str().unwrap_or_default()
+}
+
+fn salable(server: &Server, sku: &str, stock: &str) -> String {
+    let document = server.ok(&["salable", sku, "--stock", stock]);
+    document["salable"][0]["salable"].as_str().unwrap().to_owned()
+}
+
+/// A server with one warehouse, one stock, one channel and 10 units.
+fn small_shop() -> Server {
+    let server = Server::start();
+    server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
+    server.ok(&["define", "stock", "web"]);
+    server.ok(&["define", "sku", "A"]);
+    server.ok(&["link", "--stock", "web", "--source", "east"]);
+    server.ok(&["channel", "website/us", "--stock", "web"]);
+    server.ok(&["count", "--source", "east", "--sku", "A", "--quantity", "10"]);
+    server
+}
+
+#[test]
+fn an_order_lives_through_the_command_line() {
+    // Proves the way from a hold to a refund, and that each step shows in what can be sold.
+    let server = small_shop();
+    let held = server.ok(&["reserve", "--channel", "website/us", "--line", "A=3", "--ttl", "15m"]);
+    assert!(text(&held, "deadline").ends_with('Z'), "{held}");
+    let id = text(&held, "id");
+    assert_eq!(salable(&server, "A", "web"), "7");
+    server.ok(&["extend", id, "--ttl", "20m"]);
+    let grown = server.ok(&["replace", id, "--stock", "web", "--line", "A=4", "--ttl", "15m"]);
+    let id = text(&grown, "id");
+    server.ok(&["confirm", id]);
+    server.ok(&["ship", id, "--source", "east", "--line", "A=2"]);
+    assert_eq!(salable(&server, "A", "web"), "6");
+    server.ok(&["refund", id, "--unshipped", "A=1", "--returned", "A=1@east"]);
+    assert_eq!(salable(&server, "A", "web"), "8");
+    let shown = server.ok(&["show", "reservation", id]);
+    assert_eq!((text(&shown, "state"), text(&shown["lines"][0], "open")), ("confirmed", "1"));
+    server.ok(&["release", id]);
+    server.ok(&["sell", "--stock", "web", "--source", "east", "--line", "A"]);
+    server.ok(&["adjust", "--source", "east", "--sku", "A", "--delta", "-1.0"]);
+    assert_eq!(salable(&server, "A", "web"), "7");
+}
+
+#[test]
+fn rules_are_changed_through_the_command_line() {
+    // Proves that settings, quotas, limits and transfers reach the machine and come back in `show`.
+    let server = small_shop();
+    server.ok(&["settings", "--sku", "A", "--stock", "web", "--min-qty", "2"]);
+    assert_eq!(salable(&server, "A", "web"), "8");
+    server.ok(&["settings", "--sku", "A", "--stock", "web", "--unset", "min_qty"]);
+    server.ok(&["quota", "--sku", "A", "--stock", "web", "--limit", "3"]);
+    assert_eq!(salable(&server, "A", "web"), "3");
+    server.ok(&["quota", "--sku", "A", "--stock", "web", "--lift"]);
+    server.ok(&["configure", "--ttl-max", "1h"]);
+    assert_eq!(server.ok(&["show", "configuration"])["ttl_max_ms"], 3_600_000);
+    let long = server.call(&["reserve", "--stock", "web", "--line", "A", "--ttl", "2h"]);
+    assert_eq!((long.code, text(&long.document, "code")), (2, "ttl_out_of_range"));
+    server.ok(&["define", "source", "west", "--name", "West", "--country", "US", "--postcode", "2"]);
+    server.ok(&["transfer", "--from", "east", "--to", "west", "--line", "A=4"]);
+    assert_eq!(salable(&server, "A", "web"), "6");
+    server.ok(&["unlink", "--stock", "web", "--source", "east"]);
+    server.ok(&["mark", "before-the-sale"]);
+    assert_eq!(server.ok(&["validate"])["sound"], true);
+    assert!(server.ok(&["status"])["metrics"]["op_applied"].as_u64().unwrap() > 10);
+}
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    // Proves each exit code that scripts rely on: 0, 1, 2, 3, 4 and 74.
+    let server = small_shop();
+    let refused = server.call(&["reserve", "--stock", "web", "--line", "A=11"]);
+    assert_eq!((refused.code, text(&refused.document, "code")), (1, "sold_out"));
+    assert_eq!(text(&refused.document["detail"], "available"), "10");
+    assert_eq!(server.call(&["salable", "A", "--stock", "web", "--need", "11"]).code, 1);
+    assert_eq!(server.call(&["show", "reservation", "019a0b3c-4d5e-7f60-8123-456789abcdef"]).code, 1);
+    assert_eq!(server.call(&["reserve", "--stock", "wob", "--line", "A=1"]).code, 2);
+    assert_eq!(server.call(&["reserve", "--stock", "web", "--line", "A=x"]).code, 2);
+    assert_eq!(server.call(&["reserve", "--line", "A=1"]).code, 2);
+    // Port 1 of this machine: nobody listens there.
+    let unreachable = run(&["--json", "--server", "127.0.0.1:1", "status"]);
+    assert_eq!(code(&unreachable), 3);
+    let error: Value = serde_json::from_slice(&unreachable.stderr).unwrap();
+    assert_eq!(error["exit_code"], 3);
+    let rows = server.path("rows.csv");
+    std::fs::write(&rows, "source_code,sku,status,quantity\nmoon,A,1,5\n").unwrap();
+    let bad = server.call(&["import", &rows]);
+    assert_eq!(bad.code, 4);
+    assert_eq!(
+        text(&bad.document["files"][0]["errors"][0], "message"),
+        "Source code \"moon\" does not exists"
+    );
+    assert_eq!(bad.document["files"][0]["errors"][0]["line"], 2);
+    assert_eq!(server.call(&["export", &server.path("missing/stock.csv")]).code, 74);
+}
+
+#[test]
+fn an_id_may_be_repeated_and_never_counts_twice() {
+    // Proves that a repeated command is answered by its recorded outcome, and that another body is told apart.
+    let server = small_shop();
+    let first = server.ok(&["reserve", "--stock", "web", "--line", "A=4"]);
+    let id = text(&first, "id");
+    let again = server.ok(&["reserve", "--stock", "web", "--line", "A=4", "--id", id]);
+    assert_eq!((&again["replayed"], &again["op"]), (&Value::Bool(true), &first["op"]));
+    assert_eq!(salable(&server, "A", "web"), "6");
+    let other = server.call(&["reserve", "--stock", "web", "--line", "A=5", "--id", id]);
+    assert_eq!((other.code, text(&other.document, "code")), (2, "id_reused"));
+}
+
+#[test]
+fn the_sample_merchant_is_imported_exported_and_imported_again() {
+    // Proves that a repeated import changes nothing, and that an export carries a merchant to a new server.
+    let server = Server::start();
+    server.import_sample();
+    let (rows, catalog) = (server.path("stock.csv"), server.path("catalog.toml"));
+    server.ok(&["export", &rows]);
+    server.ok(&["export", &catalog]);
+    let exported = std::fs::read_to_string(&rows).unwrap();
+    assert_eq!(exported.lines().count(), 11_409);
+    server.import_sample();
+    server.ok(&["export", &rows]);
+    assert_eq!(std::fs::read_to_string(&rows).unwrap(), exported);
+    let other = Server::start();
+    other.ok(&["import", &catalog, &rows, "--create-skus", "no"]);
+    for sku in ["BIKE-0001", "BIKE-0002", "BIKE-0003", "EBIKE-0001", "EBIKE-0002", "CABLE-0001", "PLAN-0001"]
+    {
+        let (here, there) = (server.ok(&["salable", sku]), other.ok(&["salable", sku]));
+        assert_eq!(here["salable"], there["salable"], "{sku}");
+    }
+    let again = other.path("stock.csv");
+    other.ok(&["export", &again]);
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(lines(&std::fs::read_to_string(&again).unwrap()), lines(&exported));
+}
+
+#[test]
+fn what_was_answered_survives_a_crash() {
+    // Proves that a hard kill loses nothing that was answered, and that the directory is sound afterwards.
+    let server = small_shop();
+    let held = server.ok(&["reserve", "--stock", "web", "--line", "A=3", "--ttl", "15m"]);
+    server.ok(&["snapshot"]);
+    let sold = server.ok(&["reserve", "--stock", "web", "--line", "A=2"]);
+    let server = server.crash_and_restart();
+    assert_eq!(server.ready["recovery"]["recovered_ops"], sold["op"]);
+    assert_eq!(salable(&server, "A", "web"), "5");
+    server.ok(&["confirm", text(&held, "id")]);
+    let directory = server.crash();
+    let data = directory.path().join("data").display().to_string();
+    let verified = run(&["--json", "verify", &data]);
+    assert_eq!(code(&verified), 0, "{}", String::from_utf8_lossy(&verified.stdout));
+    let dumped = run(&["--json", "log", "dump", &data, "--from", "2", "--limit", "3"]);
+    assert_eq!(code(&dumped), 0);
+    let kinds: Vec<String> = String::from_utf8_lossy(&dumped.stdout)
+        .lines()
+        .map(|line| text(&serde_json::from_str(line).unwrap(), "kind").to_owned())
+        .collect();
+    assert_eq!(kinds, ["define_stock", "define_sku", "link"]);
+    let in_snapshot = run(&["log", "skip", &data, "--op", "2", "--reason", "test"]);
+    assert_eq!(code(&in_snapshot), 2, "an op inside a snapshot cannot be left out");
+    let op = sold["op"].to_string();
+    let skipped = run(&["--json", "log", "skip", &data, "--op", &op, "--reason", "test"]);
+    assert_eq!(code(&skipped), 0, "{}", String::from_utf8_lossy(&skipped.stderr));
+    assert_eq!(code(&run(&["verify", &data])), 0);
+}
