@@ -1,0 +1,303 @@
+//! The audit: does the server keep what it has acknowledged, and had it the goods?
+//!
+//! It reads the ledger, the catalog's facts and what any client may ask. It repeats recorded commands under
+//! their own ids, so it belongs at the end: a server that has forgotten one would execute it again.
+
+use crate::facts::SkuFacts;
+use crate::ledger::{Entry, Ledger};
+use crate::shortfall::worst;
+use crate::timeline::worst_moment;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use stockhold_client::{Batch, CallError, Client, PushError};
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::query::ReservationView;
+use stockhold_protocol::{BadField, Code, CommandId, Detail, Line, Outcome, SkuId, StockId};
+
+/// Commands in one frame of the repetition.
+const FRAME_COMMANDS: u16 = 512;
+/// Most findings that are spelled out.
+const FINDINGS_MAX: usize = 20;
+
+/// What is audited.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditPlan {
+    /// The time of the audit in seconds since the Unix epoch: holds whose deadline lies behind it count nothing.
+    /// Choose it a little late rather than early when clocks may differ.
+    pub now_s: u32,
+    /// Most reservations that are looked up one by one. Default: 1,000.
+    pub views_max: usize,
+    /// Most recorded commands that are asked again. Default: all.
+    pub repeats_max: usize,
+}
+
+impl AuditPlan {
+    /// Everything is asked again; a thousand reservations are looked up.
+    #[must_use]
+    pub const fn at(now_s: u32) -> Self {
+        Self { now_s, views_max: 1_000, repeats_max: usize::MAX }
+    }
+}
+
+/// What an audit found. All is well if [`Audit::is_clean`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// Units promised beyond goods and allowances, over every set of stocks, at the end or at any op; rounded up.
+    pub oversold_units: i64,
+    /// Acknowledged reservations that the server no longer knows, or knows differently.
+    pub lost_acknowledged: u64,
+    /// Recorded commands that were answered differently when they were asked again.
+    pub changed_answers: u64,
+    /// SKUs whose sums were compared with goods.
+    pub skus_audited: u64,
+    /// Reservations that were looked up.
+    pub looked_up: u64,
+    /// Recorded commands that were asked again.
+    pub repeated: u64,
+    /// Those of them whose ids the server had to answer `id_too_old`: nothing can be said of them.
+    pub too_old: u64,
+    /// Sums of SKUs or stocks that the facts do not name: they were compared with nothing.
+    pub outside_facts: u64,
+    /// The first findings, as sentences.
+    pub findings: Vec<String>,
+}
+
+impl Audit {
+    /// Whether nothing was oversold, lost or changed.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.oversold_units == 0 && self.lost_acknowledged == 0 && self.changed_answers == 0
+    }
+
+    fn find(&mut self, sentence: impl FnOnce() -> String) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(sentence());
+        }
+    }
+}
+
+/// Why an audit could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The server did not answer.
+    #[error("the server did not answer the audit")]
+    Call(#[from] CallError),
+    /// A kept command could not be sent again.
+    #[error("a kept command could not be sent again")]
+    Push(#[from] PushError),
+    /// A record in the ledger's doubts is none.
+    #[error("a record in the ledger's doubts is none")]
+    Record(#[from] BadField),
+}
+
+/// Audits goods, reservations and answers.
+///
+/// # Errors
+/// [`AuditError`] when the server does not answer.
+pub async fn run(
+    client: &Client,
+    ledger: &Ledger,
+    facts: &[SkuFacts],
+    plan: AuditPlan,
+) -> Result<Audit, AuditError> {
+    let mut audit = goods(ledger, facts, plan.now_s);
+    look_up(client, ledger, plan, &mut audit).await?;
+    repeat(client, ledger, plan, &mut audit).await?;
+    Ok(audit)
+}
+
+/// Asks commands whose outcomes are unknown again, under their own ids, and notes what is answered.
+///
+/// # Errors
+/// [`AuditError`] when the server does not answer; the doubts that are left stay in the ledger.
+pub async fn settle_doubts(client: &Client, ledger: &mut Ledger) -> Result<(), AuditError> {
+    let doubts = ledger.take_doubts();
+    for (at, chunk) in doubts.chunks(usize::from(FRAME_COMMANDS)).enumerate() {
+        let mut batch = Batch::new();
+        for record in chunk {
+            batch.push_record(record)?;
+        }
+        batch.mark_retry();
+        match client.send_batch(&mut batch).await {
+            Ok(outcomes) => {
+                for (record, outcome) in chunk.iter().zip(outcomes.iter()) {
+                    ledger.note_record(record, outcome)?;
+                }
+            }
+            Err(error) => {
+                doubts.iter().skip(at * usize::from(FRAME_COMMANDS)).for_each(|record| ledger.doubt(record));
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The part that needs no server: for every set of stocks, promised ≤ stocked + allowances.
+#[must_use]
+pub fn goods(ledger: &Ledger, facts: &[SkuFacts], now_s: u32) -> Audit {
+    let mut audit = Audit::default();
+    let mut by_sku: BTreeMap<SkuId, BTreeMap<StockId, i64>> = BTreeMap::new();
+    for ((sku, stock), sum) in ledger.counting(now_s) {
+        by_sku.entry(sku).or_default().insert(stock, sum);
+    }
+    let mut lack_max = 0;
+    for (sku, sums) in &by_sku {
+        let Some(facts) = facts.iter().find(|facts| facts.sku == *sku) else {
+            audit.outside_facts += 1;
+            continue;
+        };
+        let is_named = |stock: &StockId| facts.stocks.iter().any(|known| known.stock == *stock);
+        audit.outside_facts += u64::from(sums.keys().any(|stock| !is_named(stock)));
+        audit.skus_audited += 1;
+        let lack = worst(facts, sums);
+        lack_max = lack_max.max(lack);
+        if lack > 0 {
+            audit.find(|| format!("SKU {sku}: {lack} ten-thousandths are promised beyond what there is"));
+        }
+    }
+    if let Some((sku, op, lack)) = worst_moment(ledger, facts) {
+        lack_max = lack_max.max(lack);
+        audit.find(|| {
+            format!("SKU {sku}: at op {op} {lack} ten-thousandths were promised beyond what there was")
+        });
+    }
+    audit.oversold_units =
+        lack_max.unsigned_abs().div_ceil(QUANTITY_SCALE.unsigned_abs()).try_into().unwrap_or(i64::MAX);
+    audit
+}
+
+/// Takes about `max` of `all`, spread evenly.
+fn spread(all: usize, max: usize) -> impl Iterator<Item = usize> {
+    let stride = if max == 0 { all.max(1) } else { all.div_ceil(max).max(1) };
+    (0..if max == 0 { 0 } else { all }).step_by(stride)
+}
+
+async fn look_up(
+    client: &Client,
+    ledger: &Ledger,
+    plan: AuditPlan,
+    audit: &mut Audit,
+) -> Result<(), AuditError> {
+    for at in spread(ledger.entries().len(), plan.views_max) {
+        let Some(entry) = ledger.entries().get(at).filter(|entry| entry.code.is_success()) else { continue };
+        let view = client.reservation(entry.id.into()).await?;
+        audit.looked_up += 1;
+        if !is_kept(view.as_ref(), entry, ledger.granted_lines(at, entry)) {
+            audit.lost_acknowledged += 1;
+            audit.find(|| format!("reservation {}: acknowledged, and now {view:?}", entry.id));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the server's view is that of the acknowledged reservation. A record may have been dropped only
+/// when nothing of it counts any more.
+fn is_kept(view: Option<&ReservationView>, entry: &Entry, granted: &[Line]) -> bool {
+    let Some(view) = view else { return !entry.may_count() };
+    let lines = view.lines.iter().map(|line| (line.sku, line.granted));
+    let known = granted.iter().map(|line| (line.sku, line.quantity)).filter(|(_, granted)| granted.raw() > 0);
+    let is_stock = entry.stock == StockId(u32::MAX) || entry.stock == view.stock;
+    view.id == entry.id.to_bytes()
+        && view.op == entry.op
+        && is_stock
+        && lines.filter(|(_, q)| q.raw() > 0).eq(known)
+}
+
+/// What is compared with an answer to a repetition.
+struct Expected {
+    id: CommandId,
+    outcome: Outcome,
+    /// The deadline as it was extended since: a reservation may answer for itself with this one.
+    deadline: u32,
+    is_grant: bool,
+}
+
+async fn repeat(
+    client: &Client,
+    ledger: &Ledger,
+    plan: AuditPlan,
+    audit: &mut Audit,
+) -> Result<(), AuditError> {
+    let mut batch = Batch::new();
+    let mut expected = Vec::new();
+    for at in spread(ledger.entries().len(), plan.repeats_max) {
+        let Some(entry) = ledger.entries().get(at) else { continue };
+        ledger.with_record(at, entry, |record| batch.push_record(record))?;
+        expected.push(Expected {
+            id: entry.id,
+            outcome: ledger.outcome_of(at, entry),
+            deadline: entry.deadline.0,
+            is_grant: entry.code.is_success(),
+        });
+        if batch.len() == FRAME_COMMANDS {
+            send(client, &mut batch, &mut expected, audit).await?;
+        }
+    }
+    for at in spread(ledger.changes().len(), plan.repeats_max) {
+        let Some(change) = ledger.changes().get(at) else { continue };
+        batch.push_record(&change.record)?;
+        let id = batch.ids().last().unwrap_or(CommandId::NONE);
+        let outcome = change.outcome.clone();
+        expected.push(Expected { id, deadline: outcome.value, outcome, is_grant: false });
+        if batch.len() == FRAME_COMMANDS {
+            send(client, &mut batch, &mut expected, audit).await?;
+        }
+    }
+    send(client, &mut batch, &mut expected, audit).await
+}
+
+async fn send(
+    client: &Client,
+    batch: &mut Batch,
+    expected: &mut Vec<Expected>,
+    audit: &mut Audit,
+) -> Result<(), AuditError> {
+    if !batch.is_empty() {
+        batch.mark_retry();
+        let outcomes = client.send_batch(batch).await?;
+        for (expected, outcome) in expected.iter().zip(outcomes.iter()) {
+            judge(expected, outcome, audit);
+        }
+    }
+    batch.clear();
+    expected.clear();
+    Ok(())
+}
+
+fn judge(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
+    audit.repeated += 1;
+    if outcome.code == Code::IdTooOld {
+        audit.too_old += 1;
+        return;
+    }
+    if outcome.replayed && agrees(expected, outcome) {
+        return;
+    }
+    let was = &expected.outcome;
+    // A grant that is not remembered at all is lost; one that is remembered differently has changed.
+    if expected.is_grant && !outcome.replayed {
+        audit.lost_acknowledged += 1;
+    } else {
+        audit.changed_answers += 1;
+    }
+    audit.find(|| {
+        format!("id {}: answered {was:?} first and {outcome:?} when it was asked again", expected.id)
+    });
+}
+
+fn agrees(expected: &Expected, outcome: &Outcome) -> bool {
+    let was = &expected.outcome;
+    let is_value = outcome.value == was.value || (expected.is_grant && outcome.value == expected.deadline);
+    // A reservation that answers for its own id after its outcome was dropped has forgotten what was backordered.
+    let is_detail = match (&was.detail, &outcome.detail) {
+        (Detail::Backordered(_), Detail::None) => expected.is_grant,
+        (Detail::Granted { lines, .. }, Detail::Granted { lines: now, .. }) => lines == now,
+        (was, now) => was == now,
+    };
+    outcome.code == was.code && outcome.op == was.op && is_value && is_detail
+}
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

@@ -1,0 +1,419 @@
+//! The client's ledger: every acknowledged outcome with its id, its cart and what became of it.
+//!
+//! Fed with each command and its outcome as they were answered. It counts what it does not keep: beyond
+//! [`Ledger::new`]'s bound reservations are left out of the audit, which then says less and never more.
+//!
+//! A reservation of one line takes about 130 bytes, its index included; those with an owner, a reference, several lines or other
+//! specialities keep their record beside.
+
+use std::collections::{BTreeMap, HashMap};
+use stockhold_protocol::command::{Command, Envelope, PartKind, Reserve, Target};
+use stockhold_protocol::{
+    BadField, Code, CommandId, Deadline, Detail, Line, Lines, Outcome, Quantity, ReservationId, SkuId,
+    StockId,
+};
+
+/// One refusal in so many is kept for asking again.
+const REFUSALS_KEPT_ONE_IN: u64 = 16;
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Reservations that were granted (reserve, replace, sell).
+    pub granted: u64,
+    /// Recorded refusals.
+    pub refused: u64,
+    /// Refusals that the server did not record (edge refusals, busy, bad fields); audits skip them.
+    pub unrecorded: u64,
+    /// Other commands that took effect: confirm, release, extend, ship, refund.
+    pub changed: u64,
+    /// Grants that were not kept because the ledger was full.
+    pub unkept: u64,
+    /// Changes of reservations that the ledger does not hold.
+    pub unattributed: u64,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A hold; it counts until its deadline.
+    Held,
+    /// An order.
+    Confirmed,
+    /// Given back before its deadline, at this op.
+    Closed,
+}
+
+/// One acknowledged command that made, or would have made, a reservation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: CommandId,
+    /// The op that decided.
+    pub(crate) op: u64,
+    /// The op from which it counts: the same, or that of a late confirm.
+    pub(crate) since_op: u64,
+    /// The op that closed it; 0: none did.
+    pub(crate) closed_op: u64,
+    pub(crate) stock: StockId,
+    /// The deadline as extended.
+    pub(crate) deadline: Deadline,
+    /// The value as it was answered: the deadline at first, or the refused line.
+    pub(crate) answered: u32,
+    pub(crate) ttl_ms: u32,
+    pub(crate) code: Code,
+    /// The only line if the cart is plain; else see the extras.
+    line: Line,
+    pub(crate) state: State,
+    /// Whether the cart's record is among the extras.
+    has_extra: bool,
+}
+
+impl Entry {
+    /// Whether the reservation may still count, as far as the client knows without a clock.
+    pub(crate) fn may_count(&self) -> bool {
+        self.state == State::Confirmed
+    }
+}
+
+/// What few entries have.
+#[derive(Clone, Debug, Default)]
+struct Extra {
+    /// The record as it was sent, without `fresh`.
+    record: Box<[u8]>,
+    /// What still counts, line by line; taken from what was granted.
+    open: Vec<Line>,
+    /// What was granted.
+    granted: Vec<Line>,
+    detail: Detail,
+}
+
+/// A recorded command that changed a reservation, for asking again.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) record: Box<[u8]>,
+    pub(crate) outcome: Outcome,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    entries_max: usize,
+    entries: Vec<Entry>,
+    extras: HashMap<u32, Extra>,
+    at: HashMap<CommandId, u32>,
+    changed: Vec<Changed>,
+    doubts: Vec<Box<[u8]>>,
+    tally: Tally,
+}
+
+impl Ledger {
+    /// A ledger that keeps at most so many reservations, and as many changes of them.
+    #[must_use]
+    pub fn new(entries_max: usize) -> Self {
+        let entries_max = entries_max.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        Self { entries_max, ..Self::default() }
+    }
+
+    /// How many of what.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// How many commands are kept for the audit.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.entries.len() + self.changed.len()
+    }
+
+    /// Notes what was answered to a command, given as its record.
+    ///
+    /// # Errors
+    /// [`BadField`] when the record is none.
+    pub fn note_record(&mut self, record: &[u8], outcome: &Outcome) -> Result<(), BadField> {
+        let envelope = Envelope::decode(record)?;
+        self.note(&envelope, outcome);
+        Ok(())
+    }
+
+    /// Notes what was answered to a command.
+    pub fn note(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
+        if !outcome.recorded {
+            self.tally.unrecorded += 1;
+            return;
+        }
+        match &envelope.command {
+            Command::Reserve(reserve) => self.note_reserve(envelope, reserve, outcome),
+            Command::Replace(replace) => {
+                if outcome.code.is_success() && !outcome.replayed {
+                    self.close(replace.old, outcome.op);
+                }
+                self.note_reserve(envelope, &replace.new, outcome);
+            }
+            Command::Confirm(_)
+            | Command::Release(_)
+            | Command::Extend(_)
+            | Command::Ship(_)
+            | Command::Refund(_) => self.note_change(envelope, outcome),
+            Command::Sell(sell) if !sell.forced => {
+                let reserve = Reserve {
+                    target: sell.target,
+                    lines: sell.lines,
+                    best_effort: false,
+                    ttl_ms: None,
+                    owner: sell.owner,
+                    reference: sell.reference,
+                };
+                self.note_reserve(envelope, &reserve, outcome);
+            }
+            // A forced sale states a fact that may well break promises: it is asked again and not summed.
+            Command::Sell(_)
+            | Command::Count(_)
+            | Command::Adjust(_)
+            | Command::Transfer(_)
+            | Command::DefineSource(_)
+            | Command::DefineStock(_)
+            | Command::DefineSku(_)
+            | Command::Link(_)
+            | Command::Unlink(_)
+            | Command::Channel(_)
+            | Command::Settings(_)
+            | Command::Quota(_)
+            | Command::Configure(_)
+            | Command::Tick
+            | Command::Mark(_)
+            | Command::ActivateRules(_) => self.keep_changed(envelope, outcome),
+        }
+    }
+
+    /// Notes a command whose outcome is unknown. It is in no sum until [`Self::take_doubts`] is settled.
+    pub fn doubt(&mut self, record: &[u8]) {
+        self.doubts.push(record.into());
+    }
+
+    /// The records whose outcomes are unknown, to be sent again (without `fresh`) and noted.
+    pub fn take_doubts(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut self.doubts)
+    }
+
+    fn note_reserve(&mut self, envelope: &Envelope<'_>, reserve: &Reserve<'_>, outcome: &Outcome) {
+        // The same answer again, after a retry, is not another one.
+        if self.at.contains_key(&envelope.id) {
+            return;
+        }
+        let granted = outcome.code.is_success();
+        *(if granted { &mut self.tally.granted } else { &mut self.tally.refused }) += 1;
+        let is_sampled = granted || envelope.id.hash64().is_multiple_of(REFUSALS_KEPT_ONE_IN);
+        if self.entries.len() >= self.entries_max || !is_sampled {
+            self.tally.unkept += u64::from(granted);
+            return;
+        }
+        let Ok(at) = u32::try_from(self.entries.len()) else { return };
+        let stock = match reserve.target {
+            Target::Stock(stock) => stock,
+            // A channel stands for a stock that the ledger does not know: such carts are asked again, not summed.
+            Target::Channel(_) => StockId(u32::MAX),
+        };
+        let is_plain = matches!(envelope.command, Command::Reserve(_))
+            && matches!(reserve.target, Target::Stock(_))
+            && reserve.lines.len() == 1
+            && !reserve.best_effort
+            && reserve.owner == 0
+            && reserve.reference.is_empty()
+            && outcome.detail == Detail::None;
+        if !is_plain {
+            self.extras.insert(at, extra_of(envelope, reserve, outcome));
+        }
+        let is_hold = granted && reserve.ttl_ms.is_some() && outcome.value != 0;
+        self.entries.push(Entry {
+            id: envelope.id,
+            op: outcome.op,
+            since_op: outcome.op,
+            closed_op: 0,
+            stock,
+            deadline: if is_hold { Deadline(outcome.value) } else { Deadline::NONE },
+            answered: outcome.value,
+            ttl_ms: reserve.ttl_ms.unwrap_or(0),
+            code: outcome.code,
+            line: reserve.lines.get(0).unwrap_or_default(),
+            state: if is_hold { State::Held } else { State::Confirmed },
+            has_extra: !is_plain,
+        });
+        self.at.insert(envelope.id, at);
+    }
+
+    fn note_change(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
+        self.keep_changed(envelope, outcome);
+        if !outcome.code.is_success() {
+            self.tally.refused += 1;
+            return;
+        }
+        self.tally.changed += 1;
+        if let Command::Confirm(reservation) = &envelope.command {
+            self.confirm(*reservation, outcome);
+        } else if let Command::Extend(extend) = &envelope.command {
+            if let Some(entry) = self.entry_mut(extend.reservation) {
+                entry.deadline = Deadline(outcome.value);
+            }
+        } else if let Command::Release(release) = &envelope.command {
+            if release.lines.is_empty() {
+                self.close(release.reservation, outcome.op);
+            } else {
+                self.give_back(release.reservation, release.lines.iter(), outcome.op);
+            }
+        } else if let Command::Refund(refund) = &envelope.command {
+            let returns = refund.parts.iter().filter(|part| !matches!(part.kind, PartKind::WrittenOff(_)));
+            self.give_back(
+                refund.reservation,
+                returns.map(|part| Line::new(part.sku, part.quantity)),
+                outcome.op,
+            );
+        }
+        // Shipped units stay in the sum: they left for this promise and no other may have them.
+    }
+
+    fn keep_changed(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
+        if self.changed.len() < self.entries_max {
+            self.changed.push(Changed { record: record_of(envelope), outcome: outcome.clone() });
+        }
+    }
+
+    fn entry_mut(&mut self, reservation: ReservationId) -> Option<&mut Entry> {
+        let at = self.at.get(&reservation.0).and_then(|at| usize::try_from(*at).ok());
+        let entry = at.and_then(|at| self.entries.get_mut(at));
+        if entry.is_none() {
+            self.tally.unattributed += 1;
+        }
+        entry
+    }
+
+    fn confirm(&mut self, reservation: ReservationId, outcome: &Outcome) {
+        if let Some(entry) = self.entry_mut(reservation) {
+            entry.state = State::Confirmed;
+            if outcome.code == Code::ConfirmedLate {
+                // Between its deadline and this op it counted nothing.
+                entry.since_op = outcome.op;
+            }
+        }
+    }
+
+    fn close(&mut self, reservation: ReservationId, op: u64) {
+        if let Some(entry) = self.entry_mut(reservation) {
+            entry.state = State::Closed;
+            entry.closed_op = op;
+        }
+    }
+
+    /// Takes some units out of what a reservation counts.
+    fn give_back(&mut self, reservation: ReservationId, lines: impl Iterator<Item = Line>, op: u64) {
+        let Some(at) = self.at.get(&reservation.0).copied() else {
+            self.tally.unattributed += 1;
+            return;
+        };
+        let Some(entry) = usize::try_from(at).ok().and_then(|at| self.entries.get_mut(at)) else { return };
+        let only = entry.line;
+        let extra = self.extras.entry(at).or_insert_with(|| Extra {
+            open: vec![only],
+            granted: vec![only],
+            ..Extra::default()
+        });
+        for line in lines {
+            if let Some(open) = extra.open.iter_mut().find(|open| open.sku == line.sku) {
+                open.quantity =
+                    open.quantity.checked_sub(line.quantity).unwrap_or_default().max(Quantity::ZERO);
+            }
+        }
+        // A part that came back lowers the whole life of the entry: the audit then says less, never more.
+        if extra.open.iter().all(|line| line.quantity == Quantity::ZERO) {
+            entry.state = State::Closed;
+            entry.closed_op = op;
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(crate) fn changes(&self) -> &[Changed] {
+        &self.changed
+    }
+
+    /// What counts of a granted entry: what is left of it after parts came back.
+    pub(crate) fn open_lines<'a>(&'a self, at: usize, entry: &'a Entry) -> &'a [Line] {
+        self.extra(at).map_or(std::slice::from_ref(&entry.line), |extra| &extra.open)
+    }
+
+    /// What was granted.
+    pub(crate) fn granted_lines<'a>(&'a self, at: usize, entry: &'a Entry) -> &'a [Line] {
+        self.extra(at).map_or(std::slice::from_ref(&entry.line), |extra| &extra.granted)
+    }
+
+    /// The outcome that was acknowledged.
+    pub(crate) fn outcome_of(&self, at: usize, entry: &Entry) -> Outcome {
+        let detail = self.extra(at).map_or(Detail::None, |extra| extra.detail.clone());
+        Outcome::new(entry.code, entry.answered, entry.op).with(detail)
+    }
+
+    /// The command, to be asked again.
+    pub(crate) fn with_record<T>(&self, at: usize, entry: &Entry, use_it: impl FnOnce(&[u8]) -> T) -> T {
+        if let Some(extra) = self.extra(at).filter(|_| entry.has_extra) {
+            return use_it(&extra.record);
+        }
+        let reserve = Reserve {
+            target: Target::Stock(entry.stock),
+            lines: Lines::Slice(std::slice::from_ref(&entry.line)),
+            best_effort: false,
+            ttl_ms: Some(entry.ttl_ms).filter(|ttl_ms| *ttl_ms != 0),
+            owner: 0,
+            reference: "",
+        };
+        use_it(&record_of(&Envelope::new(entry.id, Command::Reserve(reserve))))
+    }
+
+    fn extra(&self, at: usize) -> Option<&Extra> {
+        u32::try_from(at).ok().and_then(|at| self.extras.get(&at))
+    }
+}
+
+fn extra_of(envelope: &Envelope<'_>, reserve: &Reserve<'_>, outcome: &Outcome) -> Extra {
+    let mut granted = Vec::new();
+    if let Detail::Granted { lines, .. } = &outcome.detail {
+        granted.extend(lines.iter().map(|line| Line::new(line.sku, line.quantity)));
+    } else {
+        reserve.lines.merge_into(&mut granted);
+    }
+    Extra { record: record_of(envelope), open: granted.clone(), granted, detail: outcome.detail.clone() }
+}
+
+/// The record of a command without `fresh`.
+fn record_of(envelope: &Envelope<'_>) -> Box<[u8]> {
+    let mut bytes = Vec::new();
+    let encoded = Envelope::new(envelope.id, envelope.command.clone()).encode(&mut bytes);
+    assert!(encoded.is_ok(), "a command that was answered with a decision encodes");
+    bytes.into()
+}
+
+/// Sums by SKU and stock.
+pub type Sums = BTreeMap<(SkuId, StockId), i64>;
+
+impl Ledger {
+    /// What counts at `now_s` (seconds since the Unix epoch), in ten-thousandths by SKU and stock: orders, and holds whose
+    /// deadline lies ahead.
+    #[must_use]
+    pub fn counting(&self, now_s: u32) -> Sums {
+        let mut sums = Sums::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let counts = match entry.state {
+                State::Held => entry.deadline.0 > now_s,
+                State::Confirmed => true,
+                State::Closed => false,
+            };
+            if entry.code.is_success() && counts {
+                for line in self.open_lines(at, entry) {
+                    *sums.entry((line.sku, entry.stock)).or_default() += line.quantity.raw();
+                }
+            }
+        }
+        sums
+    }
+}
