@@ -132,25 +132,8 @@ pub fn assemble(
     let (sequencer_bell, sequencer_sleeper) = Bell::new();
     let (applier_bell, applier_sleeper) = Bell::new();
     let (keeper_bell, keeper_sleeper) = Bell::new();
-    let limits = IngressLimits {
-        submissions: config.queues.submissions,
-        commands: config.queues.commands,
-        bytes: config.queues.bytes,
-    };
-    let batches = (0..BATCHES).map(|_| Box::new(Batch::new(log.frame_buffer()))).collect();
     let status = Arc::new(status_board(config, &directory, &report));
-    let links = ApplierLinks {
-        lane: BatchLane::new(batches, applier_bell.clone(), sequencer_bell.clone()),
-        ingress: Arc::new(Ingress::new(limits, sequencer_bell)),
-        mailboxes: Mailboxes::new(mailboxes),
-        watermarks: Arc::new(Watermarks::at(machine.op())),
-        feedback: Arc::new(Feedback::default()),
-        published: Arc::new(Published::default()),
-        questions: Arc::new(Questions::new(config.queues.questions, applier_bell.clone())),
-        clock,
-        metrics: Arc::new(Metrics::default()),
-        status: status.clone(),
-    };
+    let links = links(config, &log, (sequencer_bell, applier_bell.clone()), mailboxes, (clock, status.clone()), machine.op());
     let snapshot_lane = SnapshotLane::new(keeper_bell, applier_bell.clone());
     let pool = log.pool().clone();
     let trimmer = Trimmer {
@@ -194,6 +177,34 @@ pub fn assemble(
         report,
         directory,
     })
+}
+
+fn links(
+    config: &Config,
+    log: &LogWriter,
+    (sequencer, applier): (Bell, Bell),
+    mailboxes: usize,
+    (clock, status): (Arc<Clock>, Arc<StatusBoard>),
+    op: u64,
+) -> ApplierLinks {
+    let limits = IngressLimits {
+        submissions: config.queues.submissions,
+        commands: config.queues.commands,
+        bytes: config.queues.bytes,
+    };
+    let batches = (0..BATCHES).map(|_| Box::new(Batch::new(log.frame_buffer()))).collect();
+    ApplierLinks {
+        lane: BatchLane::new(batches, applier.clone(), sequencer.clone()),
+        ingress: Arc::new(Ingress::new(limits, sequencer)),
+        mailboxes: Mailboxes::new(mailboxes),
+        watermarks: Arc::new(Watermarks::at(op)),
+        feedback: Arc::new(Feedback::default()),
+        published: Arc::new(Published::default()),
+        questions: Arc::new(Questions::new(config.queues.questions, applier)),
+        clock,
+        metrics: Arc::new(Metrics::default()),
+        status,
+    }
 }
 
 fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {

@@ -85,6 +85,7 @@ fn clock_us(clock: ClockId) -> u64 {
 
 /// A time source that stands still until it is told: for tests and the simulator.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the house puts units last in names")]
 pub struct ManualTimeSource {
     monotonic_us: AtomicU64,
     wall_us: AtomicU64,

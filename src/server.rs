@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use stockhold_machine::Genesis;
 use tokio::sync::watch;
 
@@ -176,7 +176,7 @@ fn run_assembly(
     let Assembly { directory, sequencer, applier, keeper, preparer, pool, gate, mailboxes, sleepers, .. } = assembly;
     let (status, report, lane) = (assembly.status, assembly.report, assembly.snapshot_lane);
     let applier_bell = assembly.applier_bell;
-    let (sender, events) = channel();
+    let (sender, events) = unbounded();
     let flags = Arc::new(Flags {
         log_may_end: AtomicBool::new(false),
         log_ended: AtomicBool::new(false),

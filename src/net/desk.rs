@@ -22,7 +22,7 @@ pub struct Desk {
 
 #[derive(Debug, Default)]
 struct Slots {
-    slots: Vec<Slot>,
+    seats: Vec<Slot>,
     free: Vec<u32>,
     open: usize,
 }
@@ -51,8 +51,8 @@ impl Desk {
     pub fn open(&self, stream: TcpStream) -> (Rc<Connection>, OwnedReadHalf, u32) {
         let mut slots = self.slots.borrow_mut();
         let number = slots.free.pop().unwrap_or_else(|| {
-            slots.slots.push(Slot::default());
-            u32::try_from(slots.slots.len() - 1).unwrap_or(u32::MAX)
+            slots.seats.push(Slot::default());
+            u32::try_from(slots.seats.len() - 1).unwrap_or(u32::MAX)
         });
         slots.open += 1;
         let slot = slots.slot(number);
@@ -124,13 +124,13 @@ impl Desk {
     }
 
     fn all(&self) -> Vec<Rc<Connection>> {
-        self.slots.borrow().slots.iter().filter_map(|slot| slot.connection.clone()).collect()
+        self.slots.borrow().seats.iter().filter_map(|slot| slot.connection.clone()).collect()
     }
 }
 
 impl Slots {
     fn slot(&mut self, number: u32) -> &mut Slot {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
-        &mut self.slots[at]
+        &mut self.seats[at]
     }
 }

@@ -224,7 +224,7 @@ impl Session {
                 }
                 Look::Submit { is_other } => {
                     if !submission.has_room(record.len()) {
-                        submission = self.submit(submission, gate);
+                        self.submit(&mut submission, gate);
                         submission.reset(self.address, request, until_ms);
                         others = 0;
                     }
@@ -234,35 +234,33 @@ impl Session {
             }
         }
         gate.metrics.edge_refusals.add(edge_refusals);
-        let used = self.submit(submission, gate);
-        gate.ingress.recycle(used);
+        self.submit(&mut submission, gate);
+        gate.ingress.recycle(submission);
         self.flush_local(request);
         Ok(())
     }
 
-    /// Sends a submission on its way, or answers it busy. Gives back an empty submission.
-    fn submit(&mut self, submission: Box<Submission>, gate: &Gate) -> Box<Submission> {
+    /// Sends a submission on its way, or answers it busy; leaves an empty one in its place.
+    fn submit(&mut self, submission: &mut Box<Submission>, gate: &Gate) {
         if submission.is_empty() {
-            return submission;
+            return;
         }
         let answered = submission.answered();
-        match gate.ingress.submit(submission) {
+        match gate.ingress.submit(std::mem::replace(submission, gate.ingress.blank())) {
             Ok(()) => {
                 self.in_flight += answered.commands;
                 self.others_in_flight += answered.others;
-                gate.ingress.blank()
             }
-            Err((mut submission, turned)) => {
+            Err((refused, turned)) => {
                 let outcome = match turned {
                     Turned::Busy => busy(gate),
                     Turned::Closed => Outcome::new(Code::ReadOnly, 0, gate.published.op()),
                 };
-                gate.metrics.commands_busy.add(u64::from(submission.count));
-                for index in &submission.indexes {
+                gate.metrics.commands_busy.add(u64::from(refused.count));
+                for index in &refused.indexes {
                     self.local.push(*index, &outcome);
                 }
-                submission.clear();
-                submission
+                gate.ingress.recycle(refused);
             }
         }
     }
@@ -290,7 +288,7 @@ impl Session {
         self.out.extend_from_slice(&op.to_le_bytes());
         let mut is_exact = op >= min_op;
         for pair in pairs {
-            let (sku, stock) = unpack_pair(pair);
+            let (sku, stock) = unpack_pair(*pair);
             let cell = gate.published.cell(sku, stock);
             is_exact &= !cell.upper_bound;
             self.out.extend_from_slice(&cell.value.to_le_bytes());
@@ -307,7 +305,7 @@ impl Session {
             ms => u64::from(ms).min(gate.limits.check_wait_ms),
         };
         let until_ms = gate.clock.monotonic_ms().saturating_add(wait_ms);
-        let pairs = pairs.iter().map(unpack_pair).collect();
+        let pairs = pairs.iter().copied().map(unpack_pair).collect();
         if !self.ask(frame.header.request, Ask::Checks { min_op, until_ms, pairs }, gate) {
             self.local.push(0, &busy(gate));
             self.flush_local(frame.header.request);
@@ -414,8 +412,8 @@ fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
     Ok(())
 }
 
-fn unpack_pair(pair: &[u8; 8]) -> (SkuId, StockId) {
-    let mut reader = Reader::new(pair);
+fn unpack_pair(pair: [u8; 8]) -> (SkuId, StockId) {
+    let mut reader = Reader::new(&pair);
     let sku = reader.u32("checks.sku").unwrap_or(u32::MAX);
     let stock = reader.u32("checks.stock").unwrap_or(u32::MAX);
     (SkuId(sku), StockId(stock))

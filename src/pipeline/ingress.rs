@@ -151,6 +151,7 @@ mod tests {
     use super::*;
     use crate::pipeline::mailbox::Address;
 
+    #[expect(clippy::unnecessary_box_returns, reason = "submissions travel in the box that they are pooled in")]
     fn submission(ingress: &Ingress, commands: u16) -> Box<Submission> {
         let mut submission = ingress.blank();
         submission.reset(Address::default(), 0, u64::MAX);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
+
+use crossbeam::channel::Sender;
 
 use super::{Event, Flags};
 use crate::clock::Clock;

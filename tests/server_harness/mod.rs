@@ -30,30 +30,30 @@ const HANG: Duration = Duration::from_secs(30);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// The wall clock: ids carry the client's time.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// An id that was never used.
-pub fn new_id() -> CommandId {
+pub(crate) fn new_id() -> CommandId {
     let number = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     CommandId::from_parts(now_ms(), u128::from(number) | u128::from(std::process::id()) << 64)
 }
 
-pub fn units(units: i64) -> Quantity {
+pub(crate) fn units(units: i64) -> Quantity {
     Quantity::units(units).unwrap()
 }
 
 /// A server and its directory.
-pub struct TestServer {
-    pub directory: tempfile::TempDir,
-    pub config: Config,
+pub(crate) struct TestServer {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) config: Config,
     running: Option<RunningServer>,
 }
 
 impl TestServer {
     /// Formats a directory and starts a server on it.
-    pub fn start(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_dir: directory.path().to_owned(), ..Config::default() };
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -65,24 +65,24 @@ impl TestServer {
         Self { directory, config, running }
     }
 
-    pub fn running(&self) -> &RunningServer {
+    pub(crate) fn running(&self) -> &RunningServer {
         self.running.as_ref().unwrap()
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.running().address()
     }
 
-    pub fn connect(&self) -> Peer {
+    pub(crate) fn connect(&self) -> Peer {
         Peer::connect(self.address())
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         assert_eq!(self.running.take().unwrap().stop(), Exit::Clean);
     }
 
     /// Stops in good order and starts again.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stop();
         self.running = Some(start(&self.config, |_| ()).unwrap());
     }
@@ -100,29 +100,29 @@ impl Drop for TestServer {
 
 /// One answer frame.
 #[derive(Debug)]
-pub struct Reply {
-    pub header: Header,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) header: Header,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A connection that speaks raw frames.
-pub struct Peer {
-    pub stream: TcpStream,
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
     input: Vec<u8>,
     request: u64,
-    pub welcome: Option<Welcome>,
+    pub(crate) welcome: Option<Welcome>,
 }
 
 impl Peer {
     /// A connection that has said nothing.
-    pub fn mute(address: SocketAddr) -> Self {
+    pub(crate) fn mute(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, input: Vec::new(), request: 0, welcome: None }
     }
 
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let mut peer = Self::mute(address);
         let mut body = Vec::new();
         encode_cold(&Hello::new("test"), &mut body).unwrap();
@@ -133,7 +133,7 @@ impl Peer {
         peer
     }
 
-    pub fn send(&mut self, kind: FrameKind, count: u16, deadline_ms: u32, body: &[u8]) -> u64 {
+    pub(crate) fn send(&mut self, kind: FrameKind, count: u16, deadline_ms: u32, body: &[u8]) -> u64 {
         self.request += 1;
         let mut out = Vec::new();
         frame::append(Header { kind, request: self.request, deadline_ms, count }, body, &mut out);
@@ -142,7 +142,7 @@ impl Peer {
     }
 
     /// The next frame, or `None` when the server has closed the connection.
-    pub fn try_reply(&mut self) -> Option<Reply> {
+    pub(crate) fn try_reply(&mut self) -> Option<Reply> {
         loop {
             if let Some((frame, used)) = frame::parse(&self.input, FRAME_BODY_BYTES_MAX).unwrap() {
                 let reply = Reply { header: frame.header, body: frame.body.to_vec() };
@@ -159,15 +159,15 @@ impl Peer {
         }
     }
 
-    pub fn reply(&mut self) -> Reply {
+    pub(crate) fn reply(&mut self) -> Reply {
         self.try_reply().expect("the server closed the connection")
     }
 
-    pub fn send_commands(&mut self, commands: &[Envelope<'_>]) -> u64 {
+    pub(crate) fn send_commands(&mut self, commands: &[Envelope<'_>]) -> u64 {
         self.send_commands_within(commands, 0)
     }
 
-    pub fn send_commands_within(&mut self, commands: &[Envelope<'_>], deadline_ms: u32) -> u64 {
+    pub(crate) fn send_commands_within(&mut self, commands: &[Envelope<'_>], deadline_ms: u32) -> u64 {
         let mut body = Vec::new();
         for command in commands {
             command.encode(&mut body).unwrap();
@@ -176,7 +176,7 @@ impl Peer {
     }
 
     /// All outcomes of one request, in as many frames as they come.
-    pub fn outcomes(&mut self, request: u64, count: usize) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&mut self, request: u64, count: usize) -> Vec<Outcome> {
         let mut outcomes = BTreeMap::new();
         while outcomes.len() < count {
             let reply = self.reply();
@@ -188,28 +188,28 @@ impl Peer {
         outcomes.into_values().collect()
     }
 
-    pub fn call(&mut self, commands: &[Envelope<'_>]) -> Vec<Outcome> {
+    pub(crate) fn call(&mut self, commands: &[Envelope<'_>]) -> Vec<Outcome> {
         let request = self.send_commands(commands);
         self.outcomes(request, commands.len())
     }
 
-    pub fn one(&mut self, id: CommandId, command: Command<'_>) -> Outcome {
+    pub(crate) fn one(&mut self, id: CommandId, command: Command<'_>) -> Outcome {
         self.call(&[Envelope::new(id, command)]).remove(0)
     }
 
     /// A command that must succeed; answers the outcome's value.
-    pub fn done(&mut self, command: Command<'_>) -> u32 {
+    pub(crate) fn done(&mut self, command: Command<'_>) -> u32 {
         let outcome = self.one(new_id(), command);
         assert_eq!(outcome.code, Code::Ok, "{outcome:?}");
         outcome.value
     }
 
-    pub fn reserve(&mut self, stock: StockId, sku: SkuId, quantity: i64) -> Outcome {
+    pub(crate) fn reserve(&mut self, stock: StockId, sku: SkuId, quantity: i64) -> Outcome {
         let lines = [Line::new(sku, units(quantity))];
         self.one(new_id(), Command::Reserve(cart(stock, &lines)))
     }
 
-    pub fn checks(&mut self, min_op: u64, deadline_ms: u32, pairs: &[(SkuId, StockId)]) -> Reply {
+    pub(crate) fn checks(&mut self, min_op: u64, deadline_ms: u32, pairs: &[(SkuId, StockId)]) -> Reply {
         let mut body = min_op.to_le_bytes().to_vec();
         for (sku, stock) in pairs {
             body.extend_from_slice(&sku.0.to_le_bytes());
@@ -220,13 +220,13 @@ impl Peer {
     }
 
     /// One cell, in ten-thousandths.
-    pub fn cell(&mut self, sku: SkuId, stock: StockId) -> i64 {
+    pub(crate) fn cell(&mut self, sku: SkuId, stock: StockId) -> i64 {
         let reply = self.checks(0, 0, &[(sku, stock)]);
         assert_eq!(reply.header.kind, FrameKind::Cells);
         i64::from_le_bytes(*reply.body[8..].first_chunk().unwrap())
     }
 
-    pub fn resolve(&mut self, names: &[Name]) -> Vec<Option<u32>> {
+    pub(crate) fn resolve(&mut self, names: &[Name]) -> Vec<Option<u32>> {
         let mut body = Vec::new();
         encode_cold(&names.to_vec(), &mut body).unwrap();
         self.send(FrameKind::Resolve, u16::try_from(names.len()).unwrap(), 0, &body);
@@ -235,7 +235,7 @@ impl Peer {
         decode_cold(&reply.body).unwrap()
     }
 
-    pub fn query(&mut self, query: &Query) -> Answer {
+    pub(crate) fn query(&mut self, query: &Query) -> Answer {
         let mut body = Vec::new();
         encode_cold(query, &mut body).unwrap();
         self.send(FrameKind::Query, 0, 0, &body);
@@ -244,21 +244,21 @@ impl Peer {
         decode_cold(&reply.body).unwrap()
     }
 
-    pub fn metric(&mut self, name: &str) -> i64 {
+    pub(crate) fn metric(&mut self, name: &str) -> i64 {
         let Answer::Status(status) = self.query(&Query::Status) else { panic!("no status") };
         status.metrics.iter().find(|metric| metric.name == name).expect("there is such a metric").value
     }
 }
 
 /// The outcomes of one frame.
-pub fn decode_outcomes(reply: &Reply) -> Vec<(u16, Outcome)> {
+pub(crate) fn decode_outcomes(reply: &Reply) -> Vec<(u16, Outcome)> {
     let mut reader = Reader::new(&reply.body);
     let outcomes: Vec<_> = (0..reply.header.count).map(|_| Outcome::decode(&mut reader).unwrap()).collect();
     reader.finish().unwrap();
     outcomes
 }
 
-pub fn cart<'a>(stock: StockId, lines: &'a [Line]) -> Reserve<'a> {
+pub(crate) fn cart<'a>(stock: StockId, lines: &'a [Line]) -> Reserve<'a> {
     Reserve {
         target: Target::Stock(stock),
         lines: Lines::Slice(lines),
@@ -270,14 +270,14 @@ pub fn cart<'a>(stock: StockId, lines: &'a [Line]) -> Reserve<'a> {
 }
 
 /// One shop: a source, a stock, and SKUs with so many units each.
-pub struct Shop {
-    pub source: SourceId,
-    pub stock: StockId,
-    pub skus: Vec<SkuId>,
+pub(crate) struct Shop {
+    pub(crate) source: SourceId,
+    pub(crate) stock: StockId,
+    pub(crate) skus: Vec<SkuId>,
 }
 
 impl Shop {
-    pub fn open(peer: &mut Peer, skus: usize, each: i64) -> Self {
+    pub(crate) fn open(peer: &mut Peer, skus: usize, each: i64) -> Self {
         let source = SourceDefinition {
             code: "warehouse".into(),
             name: "Warehouse".into(),
