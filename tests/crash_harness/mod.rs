@@ -1,0 +1,169 @@
+//! The real pipeline on one thread and a recorded disk: what was acknowledged, and what each crash image gives back of it.
+#![expect(dead_code, reason = "each test file uses its own part of the harness")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stockhold::assembly::{Assembly, Surroundings, assemble, format};
+use stockhold::clock::ManualTimeSource;
+use stockhold::config::Config;
+use stockhold::error::StartError;
+use stockhold::net::Session;
+use stockhold::pipeline::mailbox::{Address, Mail};
+use stockhold::pipeline::Stepped;
+use stockhold::storage::recording::RecordingStorage;
+use stockhold_machine::Genesis;
+use stockhold_protocol::codec::{Reader, encode_cold};
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
+use stockhold_protocol::query::Query;
+use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
+
+/// When the world begins.
+pub(crate) const START_MS: u64 = 1_763_800_000_000;
+
+/// Small segments, so that a short life goes through several.
+pub(crate) fn small() -> Config {
+    let mut config = Config::default();
+    config.log.batch_bytes = 66_000;
+    config.log.segment_bytes = 98_304;
+    config
+}
+
+/// A new log on `storage`.
+pub(crate) fn format_disk(storage: &RecordingStorage, config: &Config) {
+    let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
+    format(storage.share(), &genesis, config.log.segment_bytes, 1).unwrap();
+}
+
+/// A server that is stepped by hand.
+pub(crate) struct World {
+    pub(crate) assembly: Assembly,
+    pub(crate) time: Arc<ManualTimeSource>,
+    session: Session,
+    request: u64,
+    answers: BTreeMap<(u64, u16), Outcome>,
+}
+
+impl World {
+    pub(crate) fn start(storage: &RecordingStorage, config: &Config, now_ms: u64, salt_seed: u64) -> Result<Self, StartError> {
+        let time = Arc::new(ManualTimeSource::new(now_ms));
+        let surroundings = Surroundings { time: time.clone(), salt_seed };
+        let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
+        let session = Session::new(Address::default());
+        let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new() };
+        let mut hello = Vec::new();
+        encode_cold(&Hello::new("world"), &mut hello).unwrap();
+        world.send(FrameKind::Hello, 0, &hello);
+        Ok(world)
+    }
+
+    fn send(&mut self, kind: FrameKind, count: u16, body: &[u8]) -> u64 {
+        self.request += 1;
+        let mut bytes = Vec::new();
+        frame::append(Header::new(kind, self.request, count), body, &mut bytes);
+        let used = self.session.receive(&bytes, &self.assembly.gate);
+        assert_eq!(used, bytes.len());
+        self.collect();
+        self.request
+    }
+
+    /// Hands commands in without letting any stage run.
+    pub(crate) fn hand_in(&mut self, commands: &[Envelope<'_>]) -> u64 {
+        let mut body = Vec::new();
+        for command in commands {
+            command.encode(&mut body).unwrap();
+        }
+        self.send(FrameKind::Commands, u16::try_from(commands.len()).unwrap(), &body)
+    }
+
+    /// Asks for a snapshot.
+    pub(crate) fn ask_for_snapshot(&mut self) {
+        let mut body = Vec::new();
+        encode_cold(&Query::Snapshot, &mut body).unwrap();
+        self.send(FrameKind::Query, 0, &body);
+    }
+
+    /// Steps every stage once; answers whether any did something.
+    pub(crate) fn step(&mut self) -> bool {
+        let mut has_worked = self.assembly.sequencer.step() == Stepped::Worked;
+        has_worked |= self.assembly.applier.step().unwrap() == Stepped::Worked;
+        has_worked |= self.assembly.keeper.step() == Stepped::Worked;
+        has_worked |= matches!(
+            self.assembly.preparer.step(START_MS),
+            Ok(stockhold::wal::Progress::Working | stockhold::wal::Progress::Ready)
+        );
+        let mut mail = Mail::default();
+        self.assembly.mailboxes.take(0, &mut mail);
+        for letter in &mail.letters {
+            self.session.deliver(letter, &mail.bytes[letter.start..letter.end]);
+        }
+        self.collect();
+        has_worked
+    }
+
+    /// Steps until nothing is left to do.
+    pub(crate) fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Whether the session was told that its commands are lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.session.is_lost()
+    }
+
+    fn collect(&mut self) {
+        let out = std::mem::take(self.session.out());
+        let mut rest = out.as_slice();
+        while let Some((frame, used)) = frame::parse(rest, FRAME_BODY_BYTES_MAX).unwrap() {
+            assert_ne!(frame.header.kind, FrameKind::Error, "{:?}", String::from_utf8_lossy(frame.body));
+            if frame.header.kind == FrameKind::Outcomes {
+                let mut reader = Reader::new(frame.body);
+                for _ in 0..frame.header.count {
+                    let (index, outcome) = Outcome::decode(&mut reader).unwrap();
+                    let before = self.answers.insert((frame.header.request, index), outcome);
+                    assert_eq!(before, None, "two outcomes of one command");
+                }
+            }
+            rest = &rest[used..];
+        }
+        assert!(rest.is_empty());
+    }
+
+    /// The outcomes of a request, if all have come.
+    pub(crate) fn outcomes(&self, request: u64, count: usize) -> Option<Vec<Outcome>> {
+        let outcomes: Vec<_> = self.answers.range((request, 0)..=(request, u16::MAX)).map(|(_, o)| o.clone()).collect();
+        (outcomes.len() == count).then_some(outcomes)
+    }
+
+    pub(crate) fn call(&mut self, commands: &[Envelope<'_>]) -> Vec<Outcome> {
+        let request = self.hand_in(commands);
+        self.run();
+        self.outcomes(request, commands.len()).expect("every command is answered")
+    }
+
+    pub(crate) fn done(&mut self, number: u64, command: Command<'_>) -> u32 {
+        let outcome = self.call(&[Envelope::new(id(START_MS, number), command)]).remove(0);
+        assert_eq!(outcome.code, Code::Ok, "{outcome:?}");
+        outcome.value
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.assembly.applier.machine().digest()
+    }
+
+    pub(crate) fn op(&self) -> u64 {
+        self.assembly.applier.machine().op()
+    }
+
+    /// Ends the log as a stop in good order does.
+    pub(crate) fn stop(mut self) {
+        self.run();
+        self.assembly.sequencer.into_log().finish().unwrap();
+    }
+}
+
+pub(crate) fn id(time_ms: u64, number: u64) -> CommandId {
+    CommandId::from_parts(time_ms, u128::from(number))
+}
