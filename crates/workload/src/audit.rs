@@ -183,7 +183,7 @@ async fn look_up(
         let Some(entry) = ledger.entries().get(at).filter(|entry| entry.code.is_success()) else { continue };
         let view = client.reservation(entry.id.into()).await?;
         audit.looked_up += 1;
-        if !is_kept(view.as_ref(), entry, ledger.granted_lines(at, entry)) {
+        if !is_kept(view.as_ref(), entry, ledger.granted_lines(at, entry), plan.now_s) {
             audit.lost_acknowledged += 1;
             audit.find(|| format!("reservation {}: acknowledged, and now {view:?}", entry.id));
         }
@@ -193,8 +193,8 @@ async fn look_up(
 
 /// Whether the server's view is that of the acknowledged reservation. A record may have been dropped only
 /// when nothing of it counts any more.
-fn is_kept(view: Option<&ReservationView>, entry: &Entry, granted: &[Line]) -> bool {
-    let Some(view) = view else { return !entry.may_count() };
+fn is_kept(view: Option<&ReservationView>, entry: &Entry, granted: &[Line], now_s: u32) -> bool {
+    let Some(view) = view else { return !entry.counts_at(now_s) };
     let lines = view.lines.iter().map(|line| (line.sku, line.granted));
     let known = granted.iter().map(|line| (line.sku, line.quantity)).filter(|(_, granted)| granted.raw() > 0);
     let is_stock = entry.stock == StockId(u32::MAX) || entry.stock == view.stock;

@@ -208,11 +208,11 @@ fn a_reservation_that_is_gone_or_different_is_lost() {
     let entry = sale.ledger.entries()[0];
     let granted = sale.ledger.granted_lines(0, &entry);
     let honest = view(&entry, 2);
-    assert!(is_kept(Some(&honest), &entry, granted));
-    assert!(!is_kept(None, &entry, granted));
-    assert!(!is_kept(Some(&view(&entry, 1)), &entry, granted));
-    assert!(!is_kept(Some(&ReservationView { op: 9, ..honest.clone() }), &entry, granted));
-    assert!(!is_kept(Some(&ReservationView { stock: WEB, ..honest }), &entry, granted));
+    assert!(is_kept(Some(&honest), &entry, granted, NOW_S));
+    assert!(!is_kept(None, &entry, granted, NOW_S));
+    assert!(!is_kept(Some(&view(&entry, 1)), &entry, granted, NOW_S));
+    assert!(!is_kept(Some(&ReservationView { op: 9, ..honest.clone() }), &entry, granted, NOW_S));
+    assert!(!is_kept(Some(&ReservationView { stock: WEB, ..honest }), &entry, granted, NOW_S));
 }
 
 #[test]

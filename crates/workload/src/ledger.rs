@@ -69,9 +69,14 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether the reservation may still count, as far as the client knows without a clock.
-    pub(crate) fn may_count(&self) -> bool {
-        self.state == State::Confirmed
+    /// Whether the reservation counts at `now_s`.
+    pub(crate) fn counts_at(&self, now_s: u32) -> bool {
+        self.code.is_success()
+            && match self.state {
+                State::Held => self.deadline.0 > now_s,
+                State::Confirmed => true,
+                State::Closed => false,
+            }
     }
 }
 
@@ -403,12 +408,7 @@ impl Ledger {
     pub fn counting(&self, now_s: u32) -> Sums {
         let mut sums = Sums::new();
         for (at, entry) in self.entries.iter().enumerate() {
-            let counts = match entry.state {
-                State::Held => entry.deadline.0 > now_s,
-                State::Confirmed => true,
-                State::Closed => false,
-            };
-            if entry.code.is_success() && counts {
+            if entry.counts_at(now_s) {
                 for line in self.open_lines(at, entry) {
                     *sums.entry((line.sku, entry.stock)).or_default() += line.quantity.raw();
                 }
