@@ -72,7 +72,7 @@ fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Resul
             create_skus: arguments.create_skus == YesNo::Yes,
             reason: &arguments.reason,
         };
-        import_rows::import(&mut context.session()?, context.output, file, options)?
+        import_rows::import_file(&mut context.session()?, context.output, file, options)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }

@@ -12,6 +12,7 @@ use crate::catalog::{RowError, RowFault, StockReader, StockRow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 use stockhold_protocol::command::{Count, SkuDefinition};
@@ -106,17 +107,27 @@ impl Tally {
 }
 
 /// Imports one file.
-pub(super) fn import(
+pub(super) fn import_file(
     session: &mut Session,
     output: Output,
     file: &Path,
     options: Options<'_>,
 ) -> Result<Tally, Failure> {
-    let started = Instant::now();
     let input = File::open(file).map_err(|e| naming(file, e))?;
     let bytes = input.metadata().map_err(|e| naming(file, e))?.len();
+    import(session, output, (file, input, bytes), options)
+}
+
+/// Imports what `input` reads: its name, the reader and its length in bytes.
+pub(super) fn import(
+    session: &mut Session,
+    output: Output,
+    (name, input, bytes): (&Path, impl Read, u64),
+    options: Options<'_>,
+) -> Result<Tally, Failure> {
+    let started = Instant::now();
     let bar = output.progress(bytes, "import");
-    let reader = StockReader::new(bar.wrap_read(input)).map_err(|e| naming_bad(file, e))?;
+    let reader = StockReader::new(bar.wrap_read(input)).map_err(|e| naming_bad(name, e))?;
     let mut import = Import {
         options,
         bulk: Bulk::new(),

@@ -7,6 +7,7 @@ mod bulk;
 mod checkout;
 mod data;
 mod define;
+mod demo;
 mod exit;
 mod export;
 mod goods;
@@ -101,6 +102,8 @@ impl Context<'_> {
 enum Action {
     /// Run a server on a data directory
     Serve(serve::ServeArguments),
+    /// A server, a merchant, a flash sale, a crash and an audit, in half a minute
+    Demo(demo::DemoArguments),
     /// Make a data directory
     Format(serve::FormatArguments),
     /// Promise the units of a cart, all or nothing
@@ -194,6 +197,7 @@ pub fn main() -> ExitCode {
 fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
     match action {
         Action::Serve(arguments) => serve::serve(context, arguments),
+        Action::Demo(arguments) => demo::demo(context, arguments),
         Action::Format(arguments) => serve::format(context, arguments),
         Action::Verify(arguments) => data::verify(context, arguments),
         Action::Log(what) => data::log(context, what),

@@ -6,6 +6,7 @@ use crate::harness::{code, run};
 const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["format"],
+    &["demo"],
     &["reserve"],
     &["confirm"],
     &["release"],

@@ -1,0 +1,137 @@
+//! The demo's merchant: the bicycle company, imported, and the delivery that arrives before the sale.
+
+use super::super::Context;
+use super::super::bulk::Bulk;
+use super::super::exit::{Exit, Failure};
+use super::super::import_rows::Options;
+use super::super::output::{Output, table};
+use super::super::salable::cell_text;
+use super::super::session::Session;
+use super::super::{import_catalog, import_rows};
+use crate::catalog::{CatalogFile, Format};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use stockhold_protocol::command::Adjust;
+use stockhold_protocol::{Command, Quantity, SkuId, StockId};
+use stockhold_workload::{CartMix, Popularity};
+
+/// The sample, inside the program: the demo runs wherever it is.
+const CATALOG: &str = include_str!("../../../examples/bicycles/catalog.toml");
+const ROWS: &str = include_str!("../../../examples/bicycles/stock.csv");
+
+/// What the sale is about: few, and wanted by many.
+const SCARCE: [&str; 4] = ["BIKE-0001", "BIKE-0002", "BIKE-0003", "BIKE-0004"];
+/// What everybody buys besides; a delivery makes sure that it lasts.
+const PLENTIFUL: u32 = 60;
+/// The share of carts that want what is scarce.
+const SCARCE_PERCENT: u32 = 30;
+/// Delivered of each plentiful SKU to each warehouse and to each shop.
+const DELIVERED_WAREHOUSE: i64 = 2_000_000;
+const DELIVERED_SHOP: i64 = 400_000;
+const WAREHOUSES: [&str; 4] = ["us-east", "us-west", "eu-central", "eu-north"];
+const SHOPS: [&str; 6] = ["shop-nyc", "shop-sfo", "shop-chi", "shop-ams", "shop-ber", "shop-par"];
+/// Where is sold; all of them share goods with another.
+const STOCKS: [&str; 9] =
+    ["web-us", "web-eu", "pos-nyc", "pos-sfo", "pos-chi", "pos-ams", "pos-ber", "pos-par", "marketplace"];
+/// How long a cart is held while the shopper pays.
+const HOLD_MS: u32 = 15 * 60 * 1_000;
+
+/// The merchant, open for business.
+pub(super) struct Merchant {
+    stocks: Vec<StockId>,
+    /// The scarce SKUs first.
+    pub(super) skus: Vec<SkuId>,
+    imported: String,
+    took: Duration,
+}
+
+/// Imports the bicycle company and lets the delivery arrive.
+pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<Merchant, Failure> {
+    let begun = Instant::now();
+    let mut session = Session::open(address, timeout)?;
+    let name = Path::new("catalog.toml");
+    let catalog = CatalogFile::parse(name, Format::Toml, CATALOG.to_owned())
+        .map_err(|error| Failure::new(Exit::BadData, error))?;
+    let tally = import_catalog::import(&mut session, output, &catalog)?;
+    succeed(tally.exit(), || tally.text(name))?;
+    let name = Path::new("stock.csv");
+    let bytes = u64::try_from(ROWS.len()).unwrap_or(u64::MAX);
+    let options = Options { create_skus: true, reason: "demo" };
+    let rows = import_rows::import(&mut session, output, (name, ROWS.as_bytes(), bytes), options)?;
+    succeed(rows.exit(), || rows.text(name))?;
+
+    let mut skus = SCARCE.iter().map(|sku| session.sku(sku)).collect::<Result<Vec<_>, _>>()?;
+    let plentiful: Vec<SkuId> =
+        (1..=PLENTIFUL).map(|number| session.sku(&format!("TIRE-{number:04}"))).collect::<Result<_, _>>()?;
+    deliver(&mut session, &plentiful)?;
+    skus.extend(plentiful);
+    let stocks = STOCKS.iter().map(|stock| session.stock(stock)).collect::<Result<_, _>>()?;
+    let imported = format!(
+        "{} places, {} stocks, {} source items",
+        WAREHOUSES.len() + SHOPS.len() + 1,
+        STOCKS.len() + 1,
+        rows.rows
+    );
+    Ok(Merchant { stocks, skus, imported, took: begun.elapsed() })
+}
+
+fn succeed(exit: Exit, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    if exit == Exit::Ok { Ok(()) } else { Err(Failure { exit, error: anyhow::anyhow!(text()) }) }
+}
+
+fn deliver(session: &mut Session, skus: &[SkuId]) -> Result<(), Failure> {
+    let mut bulk = Bulk::new();
+    let warehouses = WAREHOUSES.iter().map(|code| (code, DELIVERED_WAREHOUSE));
+    for (code, units) in warehouses.chain(SHOPS.iter().map(|code| (code, DELIVERED_SHOP))) {
+        let source = session.source(code)?;
+        let delta = Quantity::units(units).unwrap_or(Quantity::MAX);
+        for sku in skus {
+            let (reason, reference) = ("the season's delivery".to_owned(), String::new());
+            let adjust = Adjust { source, sku: *sku, delta, reason, reference };
+            bulk.push(session, u64::from(sku.0), Command::Adjust(adjust))?;
+        }
+    }
+    bulk.drain(session)?;
+    let refused = bulk.take_answers().into_iter().find(|(_, outcome)| !outcome.code.is_success());
+    match refused {
+        None => Ok(()),
+        Some((sku, outcome)) => {
+            let error = anyhow::anyhow!("the delivery of SKU {sku} was refused: {}", outcome.code.sentence());
+            Err(Failure { exit: Exit::Refused, error })
+        }
+    }
+}
+
+impl Merchant {
+    /// What there is.
+    pub(super) fn sentence(&self) -> String {
+        let ms = super::super::words::milliseconds(self.took);
+        format!("The bicycle company is open: {} (imported in {ms} ms).", self.imported)
+    }
+
+    /// What its shoppers are like.
+    pub(super) fn mix(&self) -> CartMix {
+        let scarce = u32::try_from(SCARCE.len()).unwrap_or(u32::MAX);
+        CartMix {
+            popularity: Popularity::Hot { hot: scarce, hot_percent: SCARCE_PERCENT },
+            ttl_ms: Some(HOLD_MS),
+            ..CartMix::plain(self.stocks.clone(), self.skus.clone())
+        }
+    }
+}
+
+/// What is left of the scarce SKUs, for people.
+pub(super) fn left(context: Context<'_>, address: &str) -> Result<String, Failure> {
+    let shown = ["web-us", "pos-nyc", "web-eu", "pos-ber", "marketplace"];
+    let mut session = Session::open(address, context.common.timeout)?;
+    let stocks = shown.iter().map(|stock| session.stock(stock)).collect::<Result<Vec<_>, _>>()?;
+    let head = ["still salable"].into_iter().chain(shown).map(str::to_owned).collect();
+    let mut rows: Vec<Vec<String>> = vec![head];
+    for name in SCARCE {
+        let sku = session.sku(name)?;
+        let pairs: Vec<(SkuId, StockId)> = stocks.iter().map(|stock| (sku, *stock)).collect();
+        let (_, cells) = session.check(&pairs, 0)?;
+        rows.push([name.to_owned()].into_iter().chain(cells.into_iter().map(cell_text)).collect());
+    }
+    Ok(table(&rows))
+}

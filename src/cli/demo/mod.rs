@@ -1,0 +1,210 @@
+//! `demo`: a merchant, a flash sale over TCP, a crash in the middle, and an audit from the client's ledger.
+//!
+//! Nothing is staged: the server is a process of its own on real files, it is killed by SIGKILL, and the
+//! audit believes only what shoppers were answered.
+
+mod child;
+mod merchant;
+mod report;
+mod sale;
+
+use super::Context;
+use super::exit::{Exit, ExitWith, Failure};
+use super::words::duration;
+use crate::config::{Config, Overrides};
+use crate::server;
+use child::ServerProcess;
+use clap::Args;
+use report::Report;
+use sale::{FRAME_CARTS, LANES, Sale};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use stockhold_client::{Client, wall_clock_ms};
+use stockhold_machine::{Configuration, Genesis};
+use stockhold_protocol::Timestamp;
+use stockhold_workload::{Audit, AuditPlan, SkuFacts, audit, facts};
+use tokio::runtime::{Builder, Runtime};
+
+/// The shortest sale: there must be something to kill.
+const SECONDS_MIN: u64 = 1;
+/// How long a question of the audit may take.
+const CALL_MAX: Duration = Duration::from_mins(1);
+/// Any free port of this machine.
+const ANY_PORT: &str = "127.0.0.1:0";
+/// Shoppers come in the same order at every run.
+const SEED: u64 = 1_817;
+
+/// `demo`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold demo
+  stockhold demo --seconds 3 --json
+  stockhold demo --keep --data-dir shop-data")]
+pub(super) struct DemoArguments {
+    /// How long the sale lasts; the crash is in its middle
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = duration)]
+    seconds: Duration,
+    /// Leave the server running and its directory in place, to look around
+    #[arg(long)]
+    keep: bool,
+    /// The data directory; it must be empty. Without it: a new one beside this program
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// The data directory of a demo; removed at the end unless it is kept.
+struct DataDir {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if !self.stays {
+            // What cannot be removed stays behind, in plain sight.
+            std::fs::remove_dir_all(&self.path).ok();
+        }
+    }
+}
+
+pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Exit, Failure> {
+    if arguments.seconds < Duration::from_secs(SECONDS_MIN) {
+        return Err(Failure::usage("--seconds must be at least 1"));
+    }
+    let data = make_directory(arguments)?;
+    let mut process = ServerProcess::start(&data.path, ANY_PORT)?;
+    context.output.note(&format!("The server runs at {} on {}.", process.address, data.path.display()));
+    let merchant = merchant::open(context.output, &process.address, context.common.timeout)?;
+    context.output.note(&merchant.sentence());
+
+    let runtime = Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
+    let facts = runtime.block_on(read_facts(&process.address, &merchant))?;
+    let mut sale = Sale::new(merchant.mix(), SEED);
+    let half = arguments.seconds / 2;
+    context.output.note(&format!(
+        "The flash sale opens: {LANES} connections, {FRAME_CARTS} new carts in every frame, each answered once it is on disk."
+    ));
+    sell(context, &runtime, &mut sale, &process.address, half)?;
+    process.kill()?;
+    let doubts = runtime.block_on(sale.lose()).exit_with(Exit::Unreachable)?;
+    let down = Instant::now();
+    context.output.note(&format!(
+        "Killed the server hard (SIGKILL); {doubts} commands were on their way without an answer."
+    ));
+    let mut process = ServerProcess::start(&data.path, &process.address)?;
+    let outage = down.elapsed();
+    let client = runtime.block_on(connect(&process.address))?;
+    runtime.block_on(audit::settle_doubts(&client, &mut sale.ledger)).exit_with(Exit::Unreachable)?;
+    context.output.note(&recovered(&process, outage));
+    sell(context, &runtime, &mut sale, &process.address, half)?;
+    runtime.block_on(sale.finish()).exit_with(Exit::Unreachable)?;
+    context.output.note("The sale is over. The audit asks every kept command again under its own id …");
+    let audit = runtime.block_on(run_audit(&client, &sale, &facts))?;
+    drop(client);
+    let report = Report::new(&mut sale, audit, doubts, outage, &process.recovery);
+    let text = report.text(&merchant::left(context, &process.address)?);
+    context.output.result(&text, &report.document())?;
+    end(context, arguments, data, &mut process)?;
+    if arguments.keep {
+        process.leave();
+    }
+    Ok(if report.is_clean() { Exit::Ok } else { Exit::BadData })
+}
+
+/// Makes and formats the data directory.
+fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
+    let path = if let Some(path) = &arguments.data_dir {
+        path.clone()
+    } else {
+        let program = std::env::current_exe().exit_with(Exit::Disk)?;
+        let beside = program.parent().unwrap_or(Path::new("."));
+        beside.join(format!("stockhold-demo-{}", std::process::id()))
+    };
+    // A directory that holds something already is not ours to remove.
+    let is_ours = !path.exists();
+    let overrides = Overrides::from([("data-dir".to_owned(), path.display().to_string())]);
+    let config = Config::load(None, std::iter::empty(), &overrides).exit_with(Exit::Usage)?;
+    let formatted_at = Timestamp(wall_clock_ms());
+    let genesis = Genesis { configuration: Configuration::default(), formatted_at };
+    let data = DataDir { path, stays: arguments.keep || !is_ours };
+    server::format_directory(&config, &genesis).map_err(super::serve::start_failure)?;
+    Ok(data)
+}
+
+async fn connect(address: &str) -> Result<Client, Failure> {
+    Client::builder().deadline(CALL_MAX).connect(address).await.exit_with(Exit::Unreachable)
+}
+
+async fn read_facts(address: &str, merchant: &merchant::Merchant) -> Result<Vec<SkuFacts>, Failure> {
+    let client = connect(address).await?;
+    facts::read(&client, &merchant.skus).await.exit_with(Exit::Unreachable)
+}
+
+/// Half a sale.
+fn sell(
+    context: Context<'_>,
+    runtime: &Runtime,
+    sale: &mut Sale,
+    address: &str,
+    span: Duration,
+) -> Result<(), Failure> {
+    runtime.block_on(sale.open(address)).exit_with(Exit::Unreachable)?;
+    let bar = context.output.progress(super::words::milliseconds(span), "sale");
+    let progress = |elapsed, granted: u64| {
+        bar.set_position(super::words::milliseconds(elapsed));
+        bar.set_message(format!("{granted} reserved"));
+    };
+    runtime.block_on(sale.sell(span, progress)).exit_with(Exit::Unreachable)?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn run_audit(client: &Client, sale: &Sale, facts: &[SkuFacts]) -> Result<Audit, Failure> {
+    let now_s = u32::try_from(wall_clock_ms() / 1_000).unwrap_or(u32::MAX);
+    audit::run(client, &sale.ledger, facts, AuditPlan::at(now_s)).await.exit_with(Exit::Unreachable)
+}
+
+fn recovered(process: &ServerProcess, outage: Duration) -> String {
+    format!(
+        "It is back after {} ms: {} ops recovered, {} of them replayed from the log. The sale goes on.",
+        super::words::milliseconds(outage),
+        process.recovery["recovered_ops"],
+        process.recovery["replayed_ops"]
+    )
+}
+
+/// Stops the server, or tells how to go on with it.
+fn end(
+    context: Context<'_>,
+    arguments: &DemoArguments,
+    data: DataDir,
+    process: &mut ServerProcess,
+) -> Result<(), Failure> {
+    let (address, place, id) = (process.address.clone(), data.path.display().to_string(), process.id());
+    if arguments.keep {
+        context.output.note(&format!(
+            "
+The server goes on at {address} (process {id}) with its data in {place}. Try:
+  export STOCKHOLD_SERVER={address}
+  stockhold salable BIKE-0001
+  stockhold show sku BIKE-0003
+  stockhold reserve --stock web-us --line TIRE-0001=2 --ttl 15m
+  stockhold status
+Stop it with `kill {id}`, then look into its log:
+  stockhold verify {place}
+  stockhold log dump {place} --limit 5"
+        ));
+    } else {
+        process.kill()?;
+        drop(data);
+        context.output.note(
+            "
+The server is stopped and its data is removed. Try next:
+  stockhold demo --keep                       the same, and the server stays for you
+  stockhold format shop-data && stockhold serve --data-dir shop-data
+  stockhold import examples/bicycles/catalog.toml examples/bicycles/stock.csv
+  stockhold salable BIKE-0001                 and `stockhold --help` for all commands",
+        );
+    }
+    Ok(())
+}
