@@ -1,0 +1,361 @@
+//! What the model answers once a promise is made, and what it answers to merchants.
+
+use crate::decide::{Decided, Said, amount, at, merged, plain};
+use crate::naive::{Item, Model, Reservation, Stage, TTL_MAX_MS, TTL_TOTAL_MS};
+use crate::step::{Fate, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
+use std::collections::BTreeMap;
+use stockhold_protocol::{Code, CommandId, Detail, SourceId};
+
+impl Model {
+    fn named(&self, named: CommandId) -> Result<Reservation, Said> {
+        self.known(named).cloned().ok_or(plain(Code::UnknownReservation))
+    }
+
+    pub(crate) fn confirm(&mut self, named: CommandId) -> Decided {
+        let mut one = self.named(named)?;
+        let is_late = self.has_expired(&one);
+        match one.stage {
+            Stage::Held => {}
+            Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
+            Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        if is_late {
+            for (index, line) in one.lines.iter_mut().enumerate() {
+                if line.counts && line.open > 0 {
+                    if !self.fits(line.sku, one.stock, line.open) {
+                        return Err(at(Code::TooLate, index));
+                    }
+                    line.quota = self.quota(line.sku, one.stock);
+                }
+            }
+        }
+        one.stage = Stage::Confirmed;
+        self.reservations.insert(named, one);
+        Ok(plain(if is_late { Code::ConfirmedLate } else { Code::Ok }))
+    }
+
+    fn fits(&self, sku: u32, stock: u32, units: i64) -> bool {
+        let settings = self.settings(sku, stock);
+        if !settings.manage_stock {
+            return true;
+        }
+        let formula = self.left(sku, stock) - settings.eff_min();
+        let formula = if settings.is_unlimited() { i64::MAX } else { formula };
+        self.any_in_stock(sku, stock) && units <= formula.min(self.quota_left(sku, stock))
+    }
+
+    pub(crate) fn extend(&mut self, named: CommandId, ttl_ms: u32) -> Decided {
+        let mut one = self.named(named)?;
+        match one.stage {
+            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
+            Stage::Held => {}
+            Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
+            Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        if !(1_000..=TTL_MAX_MS).contains(&u64::from(ttl_ms)) {
+            return Err(plain(Code::TtlOutOfRange));
+        }
+        let asked_s = (self.now_ms + u64::from(ttl_ms)).div_ceil(1_000);
+        if asked_s > (one.origin_ms + TTL_TOTAL_MS).div_ceil(1_000) {
+            return Err(plain(Code::BeyondMaximumTotal));
+        }
+        if asked_s > one.deadline_s {
+            one.deadline_s = asked_s;
+            one.end_s = (asked_s * 1_000 + crate::naive::WINDOW_MS).div_ceil(1_000);
+        }
+        let value = u32::try_from(one.deadline_s).expect("small");
+        self.reservations.insert(named, one);
+        Ok((Code::Ok, value, Detail::None))
+    }
+
+    pub(crate) fn release(&mut self, named: CommandId, lines: &Wanted) -> Decided {
+        let mut one = self.named(named)?;
+        match one.stage {
+            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
+            Stage::Held | Stage::Confirmed => {}
+            Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        let asked = merged(lines);
+        for (index, (sku, units)) in asked.iter().enumerate() {
+            let line = one.lines.iter_mut().find(|line| line.sku == *sku);
+            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            if *units > line.open {
+                return Err(at(Code::MoreThanOpen, index));
+            }
+            line.open -= units;
+        }
+        if asked.is_empty() {
+            one.lines.iter_mut().for_each(|line| line.open = 0);
+        }
+        self.settle_open(named, one);
+        Ok(plain(Code::Ok))
+    }
+
+    /// Takes a reservation back, and closes it if nothing is open any more.
+    fn settle_open(&mut self, named: CommandId, one: Reservation) {
+        let is_over = one.lines.iter().all(|line| line.open == 0);
+        let has_shipped = one.lines.iter().any(|line| line.shipped > 0);
+        self.reservations.insert(named, one);
+        if is_over {
+            self.close(named, if has_shipped { Stage::Shipped } else { Stage::Released });
+        }
+    }
+
+    pub(crate) fn move_item(&mut self, sku: u32, source: u32, units: i64) {
+        let item = self.items.entry((sku, source)).or_insert(Item { on_hand: 0, in_stock: true, version: 0 });
+        item.on_hand += units;
+        item.version += 1;
+    }
+
+    /// Whether a change raises short(0) or short(n) of a SKU in a group.
+    fn raises(&self, after: &Model, sku: u32, group: u32) -> bool {
+        [false, true]
+            .into_iter()
+            .any(|allowed| after.short(sku, group, allowed) > self.short(sku, group, allowed))
+    }
+
+    /// Whether goods that leave, with a promise that ends, raise a shortfall in the source's group.
+    fn departure_raises(&self, sku: u32, source: u32, units: i64, stock: u32, ended: i64) -> bool {
+        let Some(group) = self.group_of_source(source) else { return false };
+        let mut after = self.clone();
+        after.move_item(sku, source, -units);
+        *after.supposed.entry((sku, stock)).or_default() -= ended;
+        self.raises(&after, sku, group)
+    }
+
+    pub(crate) fn check_departure(
+        &self,
+        sku: u32,
+        source: u32,
+        units: i64,
+        stock: u32,
+        ended: i64,
+        forced: bool,
+    ) -> Result<(), Said> {
+        let on_hand = |source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
+        let held = on_hand(source).ok_or(plain(Code::NoSourceItem))?;
+        if held < units {
+            return Err(plain(Code::NotEnoughAtSource));
+        }
+        if forced || !self.departure_raises(sku, source, units, stock, ended) {
+            return Ok(());
+        }
+        let mut links: Vec<_> = self.links.iter().filter(|(of, ..)| *of == stock).collect();
+        links.sort_by_key(|(_, _, priority)| *priority);
+        let would_do = |other: u32| {
+            other != source
+                && on_hand(other).is_some_and(|held| held >= units)
+                && !self.departure_raises(sku, other, units, stock, ended)
+        };
+        let sources = links.iter().map(|(_, other, _)| *other).filter(|other| would_do(*other)).map(SourceId);
+        Err((Code::NeededElsewhere, 0, Detail::Sources(sources.collect())))
+    }
+
+    pub(crate) fn ship(&mut self, named: CommandId, source: u32, lines: &Wanted, forced: bool) -> Decided {
+        let mut one = self.named(named)?;
+        match one.stage {
+            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
+            Stage::Held => return Err(plain(Code::NotConfirmed)),
+            Stage::Confirmed => {}
+            Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        if source >= SOURCES {
+            return Err(plain(Code::UnknownName));
+        }
+        let asked = merged(lines);
+        for (index, (sku, units)) in asked.iter().enumerate() {
+            let line = one.lines.iter_mut().find(|line| line.sku == *sku);
+            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            if *units > line.open && !forced {
+                return Err(at(Code::MoreThanOpen, index));
+            }
+            let ended = (*units).min(line.open);
+            if line.counts {
+                self.check_departure(*sku, source, *units, one.stock, ended, forced).map_err(
+                    |mut said| {
+                        said.1 = u32::try_from(index).expect("small");
+                        said
+                    },
+                )?;
+            }
+            line.open -= ended;
+            line.shipped += units;
+            line.spent += ended;
+        }
+        let counted: Vec<_> = one.lines.iter().filter(|line| line.counts).map(|line| line.sku).collect();
+        let counted: Vec<_> = asked.into_iter().filter(|(sku, _)| counted.contains(sku)).collect();
+        for (sku, units) in &counted {
+            self.move_item(*sku, source, -units);
+        }
+        self.settle_open(named, one);
+        let short: i64 = counted.iter().map(|(sku, _)| self.short_everywhere(*sku)).sum();
+        Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
+    }
+
+    pub(crate) fn refund(&mut self, named: CommandId, parts: &[(u32, i64, Fate)]) -> Decided {
+        let mut one = self.named(named)?;
+        let is_closed = match one.stage {
+            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
+            Stage::Held => return Err(plain(Code::NotConfirmed)),
+            Stage::Confirmed => false,
+            Stage::Released | Stage::Shipped | Stage::Replaced => true,
+        };
+        // First part, units that come, units that go, by SKU and source.
+        let mut moves: BTreeMap<(u32, u32), (usize, i64, i64)> = BTreeMap::new();
+        let mut after = self.clone();
+        for (index, (sku, halves, fate)) in parts.iter().enumerate() {
+            let units = halves * HALF;
+            let line = one.lines.iter_mut().find(|line| line.sku == *sku);
+            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            let (source, comes) = match fate {
+                Fate::Unshipped => (None, false),
+                Fate::Returned(source) => (Some(*source), true),
+                Fate::Lost(source) => (Some(*source), false),
+            };
+            if source.is_some_and(|source| source >= SOURCES) {
+                return Err(at(Code::UnknownName, index));
+            }
+            if comes {
+                if units > line.shipped - line.returned {
+                    return Err(at(Code::MoreThanShipped, index));
+                }
+                line.returned += units;
+            } else {
+                if is_closed {
+                    return Err(at(Code::AlreadyClosed, index));
+                }
+                if units > line.open {
+                    return Err(at(Code::MoreThanOpen, index));
+                }
+                line.open -= units;
+                line.spent += if source.is_some() { units } else { 0 };
+            }
+            if let Some(source) = source.filter(|_| line.counts) {
+                let moved = moves.entry((*sku, source)).or_insert((index, 0, 0));
+                if comes {
+                    moved.1 += units
+                } else {
+                    moved.2 += units
+                }
+                after.move_item(*sku, source, if comes { units } else { -units });
+            }
+        }
+        for ((sku, source), (index, _, lost)) in moves.iter().filter(|(_, (_, _, lost))| *lost > 0) {
+            let item = self.items.get(&(*sku, *source)).ok_or(at(Code::NoSourceItem, *index))?;
+            if item.on_hand < *lost {
+                return Err(at(Code::NotEnoughAtSource, *index));
+            }
+        }
+        if !is_closed {
+            after.settle_open(named, one);
+        } else {
+            after.reservations.insert(named, one);
+        }
+        for sku in 0..SKUS {
+            let losses = moves.iter().filter(|((of, _), (_, _, lost))| *of == sku && *lost > 0);
+            let first = losses.map(|(_, (index, ..))| *index).min();
+            let groups = (0..STOCKS).map(|stock| self.group(stock));
+            if let Some(index) = first
+                && groups.into_iter().any(|group| self.raises(&after, sku, group))
+            {
+                return Err(at(Code::NeededElsewhere, index));
+            }
+        }
+        *self = after;
+        Ok(plain(Code::Ok))
+    }
+
+    pub(crate) fn merchant(&mut self, step: &Step) -> Decided {
+        match step {
+            Step::Count(source, sku, halves, in_stock) => {
+                self.fact(*source, *sku, *in_stock, |_| halves * HALF)
+            }
+            Step::Adjust(source, sku, halves) => self.fact(*source, *sku, None, |held| held + halves * HALF),
+            Step::Transfer(from, to, lines) => self.transfer(*from, *to, lines),
+            Step::Enable(source, enabled) => Ok(self.enable(*source, *enabled)),
+            Step::Link(stock, source, priority) => {
+                match self.links.iter_mut().find(|(of, to, _)| (of, to) == (stock, source)) {
+                    Some(link) => link.2 = *priority,
+                    None => self.links.push((*stock, *source, *priority)),
+                }
+                Ok(plain(Code::Ok))
+            }
+            Step::Unlink(stock, source) => self.unlink(*stock, *source),
+            Step::Setting(setting) => {
+                self.set(setting);
+                Ok(plain(Code::Ok))
+            }
+            Step::Quota(sku, stock, limit) => {
+                let quota = self.quotas.entry((*sku, *stock)).or_insert((0, None));
+                if quota.1.is_none() && limit.is_some() {
+                    quota.0 += 1;
+                }
+                quota.1 = limit.map(|halves| halves * HALF);
+                Ok(plain(Code::Ok))
+            }
+            Step::Sharing(independent) => {
+                self.independent = *independent;
+                Ok(plain(Code::Ok))
+            }
+            other => panic!("{other:?} is no command of a merchant"),
+        }
+    }
+
+    fn fact(&mut self, source: u32, sku: u32, in_stock: Option<bool>, next: impl Fn(i64) -> i64) -> Decided {
+        if source >= SOURCES || sku >= SKUS {
+            return Err(plain(Code::UnknownName));
+        }
+        self.move_item(sku, source, 0);
+        let item = self.items.get_mut(&(sku, source)).expect("just made");
+        item.on_hand = next(item.on_hand);
+        item.in_stock = in_stock.unwrap_or(item.in_stock);
+        let (on_hand, version) = (amount(item.on_hand), item.version);
+        let shortfall = amount(self.short_everywhere(sku));
+        Ok((Code::Ok, version, Detail::Item { on_hand, version, shortfall }))
+    }
+
+    fn transfer(&mut self, from: u32, to: u32, lines: &Wanted) -> Decided {
+        let asked = merged(lines);
+        let mut after = self.clone();
+        for (index, (sku, units)) in asked.iter().enumerate() {
+            if *sku >= SKUS {
+                return Err(at(Code::UnknownName, index));
+            }
+            let item = self.items.get(&(*sku, from)).ok_or(at(Code::NoSourceItem, index))?;
+            if item.on_hand < *units {
+                return Err(at(Code::NotEnoughAtSource, index));
+            }
+            after.move_item(*sku, from, -units);
+            after.move_item(*sku, to, *units);
+            if self.group_of_source(from).is_some_and(|group| self.raises(&after, *sku, group)) {
+                return Err(at(Code::NeededElsewhere, index));
+            }
+        }
+        *self = after;
+        Ok(plain(Code::Ok))
+    }
+
+    fn enable(&mut self, source: u32, enabled: bool) -> Said {
+        let was = std::mem::replace(&mut self.enabled[source as usize], enabled);
+        if was == enabled {
+            return (Code::Ok, source, Detail::None);
+        }
+        let skus = (0..SKUS).filter(|sku| self.items.contains_key(&(*sku, source)));
+        let short: i64 = if self.group_of_source(source).is_some() {
+            skus.map(|sku| self.short_everywhere(sku)).sum()
+        } else {
+            0
+        };
+        (Code::Ok, source, Detail::Shortfall(amount(short)))
+    }
+
+    fn unlink(&mut self, stock: u32, source: u32) -> Decided {
+        let Some(place) = self.links.iter().position(|(of, to, _)| (*of, *to) == (stock, source)) else {
+            return Err(plain(Code::UnknownLink));
+        };
+        self.links.remove(place);
+        let group = self.group(stock);
+        let short = (0..SKUS).map(|sku| self.short(sku, group, true)).sum();
+        Ok((Code::Ok, 0, Detail::Shortfall(amount(short))))
+    }
+}

@@ -1,0 +1,413 @@
+//! What every command must answer, in the order of the rules: identity first, then the command's own.
+
+use crate::naive::{LineOf, Model, Reservation, Stage, TTL_MAX_MS, TTL_TOTAL_MS, WINDOW_MS};
+use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
+use std::collections::BTreeMap;
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::outcome::GrantedLine;
+use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId};
+
+/// Outcomes are filed by spans of this length.
+const GENERATION_MS: u64 = 15_000;
+const RETENTION_MS: u64 = 900_000;
+
+/// Code, value and detail of an answer; an `Err` is one that changes nothing.
+pub(crate) type Said = (Code, u32, Detail);
+pub(crate) type Decided = Result<Said, Said>;
+
+pub(crate) fn plain(code: Code) -> Said {
+    (code, 0, Detail::None)
+}
+
+/// A refusal of the line at an index.
+pub(crate) fn at(code: Code, index: usize) -> Said {
+    (code, u32::try_from(index).expect("small"), Detail::None)
+}
+
+pub(crate) fn amount(raw: i64) -> Quantity {
+    Quantity::from_raw(raw).expect("small")
+}
+
+/// Lines summed by SKU in ten-thousandths.
+pub(crate) fn merged(wanted: &Wanted) -> Vec<(u32, i64)> {
+    let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
+    for (sku, halves) in wanted {
+        *sums.entry(*sku).or_default() += halves * HALF;
+    }
+    sums.into_iter().collect()
+}
+
+/// A step as it counts for comparing bodies: lines summed and sorted where the rules say so.
+pub(crate) fn body(step: &Step, named: CommandId) -> String {
+    match step {
+        Step::Reserve(cart) => format!("{named} reserve {}", cart_body(cart)),
+        Step::Replace(_, cart) => format!("{named} replace {}", cart_body(cart)),
+        Step::Confirm(_) => format!("{named} confirm"),
+        Step::Release(_, lines) => format!("{named} release {:?}", merged(lines)),
+        Step::Extend(_, ttl) => format!("{named} extend {ttl}"),
+        Step::Ship(_, source, lines, forced) => format!("{named} ship {source} {:?} {forced}", merged(lines)),
+        Step::Sell(stock, source, lines, forced) => {
+            format!("sell {stock} {source} {:?} {forced}", merged(lines))
+        }
+        Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn cart_body(cart: &Cart) -> String {
+    let Cart { stock, lines, best_effort, ttl_ms, owner } = cart;
+    format!("{stock} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
+}
+
+/// What one line of a cart would get.
+#[derive(Clone, Copy, Debug, Default)]
+struct Planned {
+    sku: u32,
+    granted: i64,
+    counts: bool,
+    quota: u32,
+    backordered: i64,
+}
+
+/// What a live hold that is replaced has of a SKU.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    units: i64,
+    counts: bool,
+    quota: u32,
+}
+
+impl Model {
+    /// Lets time pass to `now_ms`, and answers the next command.
+    pub(crate) fn answer(&mut self, now_ms: u64, id: CommandId, step: &Step, named: CommandId) -> Outcome {
+        self.now_ms = now_ms;
+        self.op += 1;
+        self.horizon = self.horizon.max(now_ms.saturating_sub(RETENTION_MS) / GENERATION_MS);
+        if matches!(step, Step::Tick) {
+            let mut outcome = Outcome::new(Code::Ok, 0, self.op);
+            outcome.recorded = false;
+            return outcome;
+        }
+        let body = body(step, named);
+        if let Some(outcome) = self.known_answer(id, &body) {
+            return outcome;
+        }
+        let (code, value, detail) = self.decide(id, step, named).unwrap_or_else(|refused| refused);
+        let outcome = Outcome::new(code, value, self.op).with(detail);
+        if outcome.recorded {
+            self.recorded.insert(id, (body.clone(), outcome.clone()));
+        }
+        if let Some(made) = self.reservations.get_mut(&id).filter(|made| made.body.is_empty()) {
+            made.body = body;
+            made.told = outcome.clone();
+        }
+        outcome
+    }
+
+    fn known_answer(&self, id: CommandId, body: &str) -> Option<Outcome> {
+        let again = |known: &str, told: &Outcome| {
+            if known == body {
+                Outcome { replayed: true, ..told.clone() }
+            } else {
+                Outcome::new(Code::IdReused, 0, self.op)
+            }
+        };
+        if id.client_time_ms() / GENERATION_MS < self.horizon {
+            return Some(match self.known(id) {
+                Some(one) => again(&one.body, &one.told),
+                None => Outcome::new(Code::IdTooOld, 0, self.op),
+            });
+        }
+        self.recorded.get(&id).map(|(known, told)| again(known, told))
+    }
+
+    fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decided {
+        match step {
+            Step::Reserve(cart) => self.reserve(id, cart),
+            Step::Replace(_, cart) => self.replace(id, cart, named),
+            Step::Confirm(_) => self.confirm(named),
+            Step::Release(_, lines) => self.release(named, lines),
+            Step::Extend(_, ttl) => self.extend(named, *ttl),
+            Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
+            Step::Sell(stock, source, lines, forced) => self.sell(id, *stock, *source, lines, *forced),
+            Step::Refund(_, parts) => self.refund(named, parts),
+            other => self.merchant(other),
+        }
+    }
+
+    fn round_up(ms: u64) -> u64 {
+        ms.div_ceil(1_000)
+    }
+
+    /// The deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
+    fn deadline(&self, cart: &Cart, origin_ms: u64) -> Result<u64, Said> {
+        if cart.stock >= STOCKS {
+            return Err(plain(Code::UnknownName));
+        }
+        let Some(ttl_ms) = cart.ttl_ms.map(u64::from) else { return Ok(0) };
+        if !(1_000..=TTL_MAX_MS).contains(&ttl_ms) {
+            return Err(plain(Code::TtlOutOfRange));
+        }
+        let deadline_s = Self::round_up(self.now_ms + ttl_ms);
+        if deadline_s > Self::round_up(origin_ms + TTL_TOTAL_MS) {
+            return Err(plain(Code::BeyondMaximumTotal));
+        }
+        Ok(deadline_s)
+    }
+
+    fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decided {
+        let deadline_s = self.deadline(cart, self.now_ms)?;
+        let planned = self.plan(cart.stock, &merged(&cart.lines), cart.best_effort, None)?;
+        Ok(self.grant(id, cart, &planned, self.now_ms, deadline_s, false))
+    }
+
+    fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
+        let old = self.known(named).ok_or(plain(Code::UnknownReservation))?.clone();
+        if old.owner != cart.owner {
+            return Err(plain(Code::OwnerDiffers));
+        }
+        match old.stage {
+            Stage::Held if self.has_expired(&old) => return self.reserve(id, cart),
+            Stage::Held => {}
+            Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
+            Stage::Released => return self.reserve(id, cart),
+            Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        let deadline_s = self.deadline(cart, old.origin_ms)?;
+        if cart.stock != old.stock {
+            let rule = "must be the stock of the hold that is replaced".to_owned();
+            return Err((Code::BadField, 0, Detail::Field { field: "target".into(), rule }));
+        }
+        let planned = self.plan(cart.stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
+        self.close(named, Stage::Replaced);
+        Ok(self.grant(id, cart, &planned, old.origin_ms, deadline_s, true))
+    }
+
+    /// Ends what is open and keeps the record for the window.
+    pub(crate) fn close(&mut self, named: CommandId, stage: Stage) {
+        let end_s = Self::round_up(self.now_ms + WINDOW_MS);
+        let one = self.reservations.get_mut(&named).expect("known");
+        one.lines.iter_mut().for_each(|line| line.open = 0);
+        one.stage = stage;
+        one.end_s = one.end_s.max(end_s);
+    }
+
+    fn plan(
+        &self,
+        stock: u32,
+        lines: &[(u32, i64)],
+        best_effort: bool,
+        old: Option<&Reservation>,
+    ) -> Result<Vec<Planned>, Said> {
+        let mut planned = Vec::new();
+        for (index, (sku, asked)) in lines.iter().copied().enumerate() {
+            if sku >= SKUS {
+                return Err(at(Code::UnknownName, index));
+            }
+            let line = old.and_then(|old| old.lines.iter().find(|line| line.sku == sku));
+            let kept = line.map_or(Kept::default(), |line| Kept {
+                units: line.open,
+                counts: line.counts,
+                quota: line.quota,
+            });
+            let line = self.plan_line(sku, stock, asked, best_effort, kept);
+            planned.push(line.map_err(|code| self.refused(code, sku, stock, index))?);
+        }
+        if planned.iter().all(|line| line.granted == 0) {
+            return Err(self.refused(Code::SoldOut, lines[0].0, stock, 0));
+        }
+        Ok(planned)
+    }
+
+    fn refused(&self, code: Code, sku: u32, stock: u32, index: usize) -> Said {
+        let (code, value, mut detail) = at(code, index);
+        if matches!(code, Code::SoldOut | Code::QuotaExceeded) {
+            let cell = self.cell(sku, stock);
+            if let Some(available) = Quantity::from_raw(cell).ok().filter(|cell| *cell > Quantity::ZERO) {
+                detail = Detail::Available { sku: SkuId(sku), available };
+            }
+        }
+        (code, value, detail)
+    }
+
+    /// Whether a quantity may be sold in one line, and why not.
+    fn sale_rule(&self, sku: u32, stock: u32, asked: i64) -> Result<(), Code> {
+        let settings = self.settings(sku, stock);
+        if settings.min_sale != 0 && asked < settings.min_sale {
+            return Err(Code::BelowMinSale);
+        }
+        if settings.max_sale != 0 && asked > settings.max_sale {
+            return Err(Code::AboveMaxSale);
+        }
+        if settings.increment.is_some_and(|increment| asked % increment != 0) {
+            return Err(Code::NotAnIncrement);
+        }
+        if !settings.decimals && asked % QUANTITY_SCALE != 0 {
+            return Err(Code::DecimalsNotAllowed);
+        }
+        Ok(())
+    }
+
+    /// The most that may be sold of `most`: tried one by one, downwards.
+    fn sellable(&self, sku: u32, stock: u32, most: i64) -> i64 {
+        let tried = (1..=most / HALF).rev().map(|halves| halves * HALF);
+        tried.into_iter().find(|granted| self.sale_rule(sku, stock, *granted).is_ok()).unwrap_or(0)
+    }
+
+    fn plan_line(&self, sku: u32, stock: u32, asked: i64, best: bool, kept: Kept) -> Result<Planned, Code> {
+        if kept.units >= asked {
+            return Ok(Planned {
+                sku,
+                granted: asked,
+                counts: kept.counts,
+                quota: kept.quota,
+                backordered: 0,
+            });
+        }
+        if !self.is_assigned(sku, stock) {
+            return Err(Code::NotAssigned);
+        }
+        if !best {
+            self.sale_rule(sku, stock, asked)?;
+        }
+        let settings = self.settings(sku, stock);
+        if !settings.manage_stock {
+            let granted = if best { self.sellable(sku, stock, asked) } else { asked };
+            return Ok(Planned { sku, granted, counts: false, quota: 0, backordered: 0 });
+        }
+        let left = self.left(sku, stock);
+        let fits = if settings.is_unlimited() { i64::MAX } else { left - settings.eff_min() };
+        let (in_stock, quota_left) = (self.any_in_stock(sku, stock), self.quota_left(sku, stock));
+        let had = if kept.counts { kept.units } else { 0 };
+        let granted = if best {
+            let room = if in_stock { fits.min(quota_left).max(0) } else { 0 };
+            self.sellable(sku, stock, asked.min(had.saturating_add(room))).max(had)
+        } else {
+            asked
+        };
+        let growth = granted - had;
+        if growth > 0 && !in_stock {
+            return Err(Code::NoSourceInStock);
+        }
+        if growth > 0 && growth > quota_left {
+            return Err(Code::QuotaExceeded);
+        }
+        if growth > 0 && growth > fits {
+            return Err(Code::SoldOut);
+        }
+        self.assert_growth_is_safe(sku, stock, growth, left);
+        let backordered =
+            if settings.backorders { (growth - left.max(0)).clamp(0, growth.max(0)) } else { 0 };
+        Ok(Planned { sku, granted, counts: true, quota: self.quota(sku, stock), backordered })
+    }
+
+    /// While nothing is missing, the formula and the plain question "can all promises still be kept?" agree.
+    fn assert_growth_is_safe(&self, sku: u32, stock: u32, growth: i64, left: i64) {
+        let all = (1 << STOCKS) - 1;
+        if !self.independent && self.short(sku, all, false) == 0 {
+            let mut after = self.clone();
+            after.supposed.insert((sku, stock), growth);
+            assert_eq!(after.short(sku, all, false) == 0, growth <= left, "the formula is the flow's");
+        }
+    }
+
+    fn grant(
+        &mut self,
+        id: CommandId,
+        cart: &Cart,
+        planned: &[Planned],
+        origin_ms: u64,
+        deadline_s: u64,
+        is_replace: bool,
+    ) -> Said {
+        let given = planned.iter().filter(|line| line.granted > 0);
+        let lines: Vec<LineOf> = given
+            .map(|line| LineOf {
+                sku: line.sku,
+                counts: line.counts,
+                quota: if line.counts { line.quota } else { 0 },
+                granted: line.granted,
+                open: line.granted,
+                shipped: 0,
+                returned: 0,
+                spent: 0,
+            })
+            .collect();
+        let granted: i64 = lines.iter().map(|line| line.granted).sum();
+        let asked: i64 = cart.lines.iter().map(|(_, halves)| halves * HALF).sum();
+        let end_s = if deadline_s == 0 { 0 } else { Self::round_up(deadline_s * 1_000 + WINDOW_MS) };
+        let stage = if deadline_s == 0 { Stage::Confirmed } else { Stage::Held };
+        let told = Outcome::new(Code::Ok, 0, 0);
+        let (stock, owner, body) = (cart.stock, cart.owner, String::new());
+        let made = Reservation { stock, owner, origin_ms, deadline_s, end_s, stage, lines, body, told };
+        self.reservations.insert(id, made);
+        let backordered = amount(planned.iter().map(|line| line.backordered).sum());
+        let detail = if cart.best_effort || is_replace {
+            let line = |line: &Planned| GrantedLine { sku: SkuId(line.sku), quantity: amount(line.granted) };
+            Detail::Granted { lines: planned.iter().map(line).collect(), backordered }
+        } else if backordered > Quantity::ZERO {
+            Detail::Backordered(backordered)
+        } else {
+            Detail::None
+        };
+        let code = if granted < asked { Code::Partial } else { Code::Ok };
+        (code, u32::try_from(deadline_s).expect("small"), detail)
+    }
+
+    fn sell(&mut self, id: CommandId, stock: u32, source: u32, lines: &Wanted, forced: bool) -> Decided {
+        if stock >= STOCKS || source >= SOURCES {
+            return Err(plain(Code::UnknownName));
+        }
+        let asked = merged(lines);
+        let planned =
+            if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };
+        for (index, line) in planned.iter().enumerate().filter(|(_, line)| line.counts) {
+            self.check_departure(line.sku, source, line.granted, stock, 0, forced).map_err(|mut said| {
+                said.1 = u32::try_from(index).expect("small");
+                said
+            })?;
+        }
+        let mut lines = Vec::new();
+        for line in &planned {
+            let quota = if line.counts { line.quota } else { 0 };
+            if line.counts {
+                self.move_item(line.sku, source, -line.granted);
+            }
+            lines.push(LineOf {
+                sku: line.sku,
+                counts: line.counts,
+                quota,
+                granted: line.granted,
+                open: 0,
+                shipped: line.granted,
+                returned: 0,
+                spent: line.granted,
+            });
+        }
+        let end_s = Self::round_up(self.now_ms + WINDOW_MS);
+        let told = Outcome::new(Code::Ok, 0, 0);
+        let (stage, body, origin_ms) = (Stage::Shipped, String::new(), self.now_ms);
+        let made = Reservation { stock, owner: 0, origin_ms, deadline_s: 0, end_s, stage, lines, body, told };
+        self.reservations.insert(id, made);
+        let counted = planned.iter().filter(|line| line.counts);
+        let short = counted.map(|line| self.short_everywhere(line.sku)).sum();
+        Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
+    }
+
+    fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<Planned>, Said> {
+        let plan = |(index, (sku, granted)): (usize, &(u32, i64))| {
+            if *sku >= SKUS {
+                return Err(at(Code::UnknownName, index));
+            }
+            let counts = self.settings(*sku, stock).manage_stock;
+            Ok(Planned {
+                sku: *sku,
+                granted: *granted,
+                counts,
+                quota: self.quota(*sku, stock),
+                backordered: 0,
+            })
+        };
+        lines.iter().enumerate().map(plan).collect()
+    }
+}

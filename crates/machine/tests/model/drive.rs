@@ -1,0 +1,276 @@
+//! Drives machines and the model with the same steps, and holds every answer against the model's.
+
+use crate::naive::{Model, TTL_MAX_MS, TTL_TOTAL_MS, WINDOW_MS};
+use crate::step::{HALF, SKUS, SOURCES, STOCKS, Step, source_definition, with_command};
+use std::collections::{BTreeMap, BTreeSet};
+use stockhold_machine::table::Progress;
+use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
+use stockhold_protocol::command::{SkuDefinition, StockDefinition};
+use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, SkuId, StockId, Timestamp};
+
+const START_MS: u64 = 1_763_800_000_000;
+
+/// A snapshot under way, and what must be replayed on what it loads to.
+struct Walk {
+    mark: SnapshotMark,
+    loader: Loader,
+}
+
+/// One applied record: time, bytes, outcome.
+type Logged = (Timestamp, Vec<u8>, Outcome);
+
+/// A life under way.
+pub(crate) struct Life {
+    now: Timestamp,
+    machine: Machine,
+    /// The same log, swept by other budgets.
+    other: Machine,
+    model: Model,
+    /// Every command that was sent, and the ids that may name a reservation.
+    sent: Vec<(CommandId, Step, CommandId)>,
+    made: Vec<CommandId>,
+    ids: u128,
+    log: Vec<Logged>,
+    walk: Option<Walk>,
+    /// How often each step got each answer.
+    pub(crate) seen: BTreeMap<(&'static str, &'static str), u32>,
+    /// Snapshots that are complete.
+    pub(crate) loaded: u32,
+}
+
+impl Life {
+    pub(crate) fn begin() -> Self {
+        let configuration = Configuration {
+            ttl_max_ms: TTL_MAX_MS,
+            ttl_total_max_ms: TTL_TOTAL_MS,
+            late_confirm_window_ms: WINDOW_MS,
+            ..Configuration::default()
+        };
+        let now = Timestamp(START_MS);
+        let genesis = Genesis { configuration, formatted_at: now };
+        let mut life = Self {
+            now,
+            machine: Machine::new(&genesis),
+            other: Machine::new(&genesis),
+            model: Model { now_ms: START_MS, enabled: [true; SOURCES as usize], ..Model::default() },
+            sent: Vec::new(),
+            made: vec![CommandId::from_parts(START_MS, 3)],
+            ids: 1_000,
+            log: Vec::new(),
+            walk: None,
+            seen: BTreeMap::new(),
+            loaded: 0,
+        };
+        for source in 0..SOURCES {
+            life.define(Command::DefineSource(Box::new(source_definition(source, true))));
+        }
+        for stock in 0..STOCKS {
+            life.define(Command::DefineStock(StockDefinition { name: format!("stock {stock}") }));
+        }
+        for sku in 0..SKUS {
+            let decimals = sku == 2;
+            let sku = format!("SKU-{sku}");
+            life.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
+        }
+        life
+    }
+
+    fn define(&mut self, command: Command<'_>) {
+        let id = self.next_id();
+        let mut record = Vec::new();
+        Envelope::new(id, command).encode(&mut record).expect("encodes");
+        let outcome = self.apply(record, 0);
+        assert_eq!(outcome.code, Code::Ok);
+        self.model.op += 1;
+    }
+
+    fn next_id(&mut self) -> CommandId {
+        self.ids += 1;
+        CommandId::from_parts(self.now.0, self.ids)
+    }
+
+    /// Applies a record to both machines, which must agree whatever is swept.
+    fn apply(&mut self, record: Vec<u8>, budget: u32) -> Outcome {
+        let outcome = self.machine.apply(self.now, &record);
+        assert_eq!(self.other.apply(self.now, &record), outcome, "sweeping changes an answer");
+        self.other.sweep(budget);
+        assert_eq!(self.machine.digest(), self.other.digest(), "sweeping changes the digest");
+        if self.walk.is_some() {
+            self.log.push((self.now, record, outcome.clone()));
+        }
+        outcome
+    }
+
+    /// Lets time pass and takes one step.
+    pub(crate) fn take(&mut self, pause_ms: u64, step: &Step, budget: u32) {
+        self.now.0 += pause_ms;
+        let (id, step, named) = self.resolve(step);
+        let mut record = Vec::new();
+        with_command(&step, named, &mut |command| {
+            Envelope::new(id, command).encode(&mut record).expect("encodes");
+        });
+        let outcome = self.apply(record, budget);
+        let mut before = self.model.clone();
+        let expected = self.model.answer(self.now.0, id, &step, named);
+        self.compare(id, &outcome, &expected, &step, named);
+        let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
+        *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
+        before.now_ms = self.now.0;
+        let is_maker = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Sell(..));
+        if is_maker && outcome.code.is_success() && !outcome.replayed {
+            self.made.push(id);
+        }
+        self.check_shortfalls(&before, &outcome, &step);
+        self.check_state();
+        self.sent.push((id, step, named));
+    }
+
+    /// The id and the reservation of a step; a retry becomes the step that it repeats.
+    fn resolve(&mut self, step: &Step) -> (CommandId, Step, CommandId) {
+        match step {
+            Step::Retry(which, other) if !self.sent.is_empty() => {
+                let (id, step, named) = self.sent[which % self.sent.len()].clone();
+                let step = if *other { twisted(&step) } else { step };
+                (id, step, named)
+            }
+            Step::Retry(..) => (self.next_id(), Step::Tick, CommandId::NONE),
+            step => {
+                let named = match step {
+                    Step::Replace(pick, _)
+                    | Step::Confirm(pick)
+                    | Step::Release(pick, _)
+                    | Step::Extend(pick, _)
+                    | Step::Ship(pick, ..)
+                    | Step::Refund(pick, _) => self.picked(*pick),
+                    _ => CommandId::NONE,
+                };
+                (self.next_id(), self.aimed(step, named), named)
+            }
+        }
+    }
+
+    /// A step that mostly names what its reservation has, so that not all of them are refused.
+    fn aimed(&self, step: &Step, named: CommandId) -> Step {
+        let mut step = step.clone();
+        let Some(one) = self.model.reservations.get(&named) else { return step };
+        // Three of four are aimed, and a part of these at everything that is open.
+        let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
+            let line = &one.lines[*sku as usize % one.lines.len()];
+            if !pick.is_multiple_of(4) {
+                *sku = line.sku;
+                let open = if line.open > 0 { line.open } else { line.shipped - line.returned } / HALF;
+                *halves = if pick.is_multiple_of(3) { open.max(1) } else { (*halves).min(open).max(1) };
+            }
+        };
+        match &mut step {
+            Step::Release(pick, lines) | Step::Ship(pick, _, lines, _) => {
+                lines.iter_mut().for_each(|(sku, halves)| aim(*pick, sku, halves));
+                let mut seen = BTreeSet::new();
+                lines.retain(|(sku, _)| seen.insert(*sku));
+            }
+            Step::Refund(pick, parts) => {
+                parts.iter_mut().for_each(|(sku, halves, _)| aim(*pick, sku, halves));
+            }
+            Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
+                (cart.stock, cart.owner) = (one.stock, one.owner);
+            }
+            _ => {}
+        }
+        step
+    }
+
+    /// A reservation: mostly one of the latest, so that much happens to the same one.
+    fn picked(&self, pick: usize) -> CommandId {
+        let back = if pick < 48 { pick % self.made.len().min(8) } else { pick % self.made.len() };
+        self.made[self.made.len() - 1 - back]
+    }
+
+    fn compare(&self, id: CommandId, got: &Outcome, expected: &Outcome, step: &Step, named: CommandId) {
+        let mut expected = expected.clone();
+        if got.replayed && expected.replayed && got.detail != expected.detail {
+            // A reservation whose outcome is no longer kept answers for its id without every word of it.
+            let is_short = matches!(got.detail, Detail::None | Detail::Granted { .. });
+            assert!(is_short && id.client_time_ms() / 15_000 < self.model.horizon, "{got:?} {expected:?}");
+            expected.detail = got.detail.clone();
+        }
+        assert_eq!(*got, expected, "machine (left) and model (right) differ at {step:?} of {named}");
+    }
+
+    /// No grant raises short(n) of any SKU.
+    fn check_shortfalls(&self, before: &Model, outcome: &Outcome, step: &Step) {
+        let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
+        if !is_grant || !outcome.code.is_success() || outcome.replayed {
+            return;
+        }
+        for sku in 0..SKUS {
+            let (was, is) = (before.short_everywhere(sku), self.model.short_everywhere(sku));
+            assert!(is <= was, "{step:?} raises the shortfall of SKU {sku} from {was} to {is}");
+        }
+    }
+
+    fn check_state(&self) {
+        assert_eq!(self.machine.validate(), Vec::<String>::new());
+        assert_eq!(self.other.validate(), Vec::<String>::new());
+        for sku in 0..SKUS {
+            for stock in 0..STOCKS {
+                let cell = self.machine.cell(SkuId(sku), StockId(stock));
+                assert_eq!(cell, self.model.cell(sku, stock), "cell of SKU {sku} in stock {stock}");
+            }
+        }
+    }
+
+    /// Begins a snapshot, or takes the one under way `budget` records further; what is complete must load to
+    /// its mark and then live through the rest of the log alike.
+    pub(crate) fn walk(&mut self, budget: u32) {
+        if self.walk.is_none() {
+            self.log.clear();
+            self.walk = Some(Walk { mark: self.machine.begin_snapshot(), loader: Machine::loader() });
+        }
+        let Some(walk) = &mut self.walk else { return };
+        let loader = &mut walk.loader;
+        let mut sink = |section: u16, records: u32, bytes: &[u8]| {
+            assert_eq!(loader.section(section, records, bytes), Ok(()));
+        };
+        if self.machine.snapshot_step(budget, &mut sink) == Progress::Done
+            && let Some(walk) = self.walk.take()
+        {
+            let mut loaded = walk.loader.finish(&walk.mark).expect("a snapshot loads");
+            assert_eq!((loaded.op(), loaded.digest()), (walk.mark.op, walk.mark.digest));
+            assert_eq!(loaded.validate(), Vec::<String>::new());
+            for (time, record, outcome) in self.log.drain(..) {
+                assert_eq!(loaded.apply(time, &record), outcome, "what was loaded answers otherwise");
+            }
+            assert_eq!(loaded.digest(), self.machine.digest());
+            assert_eq!(loaded.validate(), Vec::<String>::new());
+            self.loaded += 1;
+            // From here on the loaded one is the other machine.
+            self.other = loaded;
+        }
+    }
+}
+
+/// The command's name.
+fn kind_of(step: &Step) -> &'static str {
+    let mut name = "";
+    with_command(step, CommandId::NONE, &mut |command| name = command.kind().name());
+    name
+}
+
+/// A step with another body.
+fn twisted(step: &Step) -> Step {
+    match step.clone() {
+        Step::Reserve(mut cart) => {
+            cart.owner += 1;
+            Step::Reserve(cart)
+        }
+        Step::Replace(old, mut cart) => {
+            cart.lines.push((0, 2));
+            Step::Replace(old, cart)
+        }
+        Step::Extend(of, ttl) => Step::Extend(of, ttl ^ 1),
+        Step::Confirm(of) => Step::Extend(of, 5_000),
+        Step::Ship(of, source, lines, forced) => Step::Ship(of, source, lines, !forced),
+        Step::Count(source, sku, halves, in_stock) => Step::Count(source, sku, halves + 1, in_stock),
+        other => other,
+    }
+}

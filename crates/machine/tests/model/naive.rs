@@ -1,0 +1,309 @@
+//! The model's state: plain lists, and every number computed from them by brute force when it is asked for.
+//!
+//! Nothing is kept that could be counted: promises are summed over all reservations ever made, what a stock has
+//! left is the literal formula over all subsets of stocks, and time passes by itself.
+
+use crate::step::{SOURCES, STOCKS, Setting, Value};
+use std::collections::BTreeMap;
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::{CommandId, Outcome};
+
+pub(crate) const WINDOW_MS: u64 = 600_000;
+pub(crate) const TTL_MAX_MS: u64 = 3_600_000;
+pub(crate) const TTL_TOTAL_MS: u64 = 5_400_000;
+
+/// A source item.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) on_hand: i64,
+    pub(crate) in_stock: bool,
+    pub(crate) version: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stage {
+    Held,
+    Confirmed,
+    Released,
+    Shipped,
+    Replaced,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct LineOf {
+    pub(crate) sku: u32,
+    pub(crate) counts: bool,
+    /// The number of the quota that it took from; 0 = none.
+    pub(crate) quota: u32,
+    pub(crate) granted: i64,
+    pub(crate) open: i64,
+    pub(crate) shipped: i64,
+    pub(crate) returned: i64,
+    /// Promised units that left or were lost: a budget that is spent.
+    pub(crate) spent: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Reservation {
+    pub(crate) stock: u32,
+    pub(crate) owner: u64,
+    pub(crate) origin_ms: u64,
+    pub(crate) deadline_s: u64,
+    /// When the record stops being known, unless it is confirmed.
+    pub(crate) end_s: u64,
+    pub(crate) stage: Stage,
+    pub(crate) lines: Vec<LineOf>,
+    /// What made it, and what that was told.
+    pub(crate) body: String,
+    pub(crate) told: Outcome,
+}
+
+/// Settings of one level.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Layer {
+    manage_stock: Option<bool>,
+    backorders: Option<bool>,
+    min_qty: Option<i64>,
+    min_sale: Option<i64>,
+    max_sale: Option<i64>,
+    increment: Option<i64>,
+}
+
+/// Settings in force.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InForce {
+    pub(crate) manage_stock: bool,
+    pub(crate) backorders: bool,
+    pub(crate) min_qty: i64,
+    pub(crate) min_sale: i64,
+    pub(crate) max_sale: i64,
+    pub(crate) increment: Option<i64>,
+    pub(crate) decimals: bool,
+}
+
+impl InForce {
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.backorders && self.min_qty >= 0
+    }
+
+    pub(crate) fn eff_min(&self) -> i64 {
+        if self.backorders { self.min_qty.min(0) } else { self.min_qty.max(0) }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) now_ms: u64,
+    pub(crate) op: u64,
+    pub(crate) horizon: u64,
+    pub(crate) independent: bool,
+    pub(crate) enabled: [bool; SOURCES as usize],
+    /// (stock, source, priority) in the order in which the links were made.
+    pub(crate) links: Vec<(u32, u32, u16)>,
+    /// By (SKU, source).
+    pub(crate) items: BTreeMap<(u32, u32), Item>,
+    pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), Layer>,
+    /// Number and limit by (SKU, stock).
+    pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
+    pub(crate) reservations: BTreeMap<CommandId, Reservation>,
+    /// Body and outcome of every recorded command.
+    pub(crate) recorded: BTreeMap<CommandId, (String, Outcome)>,
+    /// Promises that a "what if" adds, by (SKU, stock).
+    pub(crate) supposed: BTreeMap<(u32, u32), i64>,
+}
+
+impl Model {
+    pub(crate) fn now_s(&self) -> u64 {
+        self.now_ms / 1_000
+    }
+
+    pub(crate) fn has_expired(&self, reservation: &Reservation) -> bool {
+        reservation.stage == Stage::Held && reservation.deadline_s <= self.now_s()
+    }
+
+    /// A reservation whose record is known.
+    pub(crate) fn known(&self, id: CommandId) -> Option<&Reservation> {
+        let found = self.reservations.get(&id)?;
+        (found.stage == Stage::Confirmed || found.end_s > self.now_s()).then_some(found)
+    }
+
+    pub(crate) fn set(&mut self, setting: &Setting) {
+        let layer = self.layers.entry((setting.sku, setting.stock)).or_default();
+        let raw = |value: Option<i64>| value.map(|halves| halves * crate::step::HALF);
+        match setting.value {
+            Value::ManageStock(value) => layer.manage_stock = value,
+            Value::Backorders(value) => layer.backorders = value,
+            Value::MinQty(value) => layer.min_qty = raw(value),
+            Value::MinSale(value) => layer.min_sale = raw(value),
+            Value::MaxSale(value) => layer.max_sale = raw(value),
+            Value::Increments(value) => layer.increment = raw(value),
+        }
+    }
+
+    pub(crate) fn settings(&self, sku: u32, stock: u32) -> InForce {
+        let layers = [(Some(sku), Some(stock)), (Some(sku), None), (None, None)];
+        let layers: Vec<Layer> = layers.iter().filter_map(|key| self.layers.get(key).copied()).collect();
+        fn first<T>(layers: &[Layer], of: impl Fn(&Layer) -> Option<T>, otherwise: T) -> T {
+            layers.iter().find_map(of).unwrap_or(otherwise)
+        }
+        InForce {
+            manage_stock: first(&layers, |layer| layer.manage_stock, true),
+            backorders: first(&layers, |layer| layer.backorders, false),
+            min_qty: first(&layers, |layer| layer.min_qty, 0),
+            min_sale: first(&layers, |layer| layer.min_sale, QUANTITY_SCALE),
+            max_sale: first(&layers, |layer| layer.max_sale, 10_000 * QUANTITY_SCALE),
+            increment: first(&layers, |layer| layer.increment.map(Some), None),
+            decimals: sku == 2,
+        }
+    }
+
+    pub(crate) fn is_linked(&self, stock: u32, source: u32) -> bool {
+        self.links.iter().any(|(of, to, _)| (*of, *to) == (stock, source))
+    }
+
+    /// Items of a SKU that feed some stock of a set.
+    fn items_of(&self, sku: u32, set: u32) -> impl Iterator<Item = (&Item, u32)> {
+        let feeds = move |source: u32| {
+            (0..STOCKS).any(|stock| set & 1 << stock != 0 && self.is_linked(stock, source))
+        };
+        (0..SOURCES)
+            .filter(move |source| feeds(*source))
+            .filter_map(move |source| Some((self.items.get(&(sku, source))?, source)))
+    }
+
+    fn counts(&self, item: &Item, source: u32) -> bool {
+        item.in_stock && self.enabled[source as usize]
+    }
+
+    pub(crate) fn is_assigned(&self, sku: u32, stock: u32) -> bool {
+        self.items_of(sku, 1 << stock).next().is_some()
+    }
+
+    pub(crate) fn any_in_stock(&self, sku: u32, stock: u32) -> bool {
+        self.items_of(sku, 1 << stock).any(|(item, source)| self.counts(item, source))
+    }
+
+    /// Units promised: to orders and to holds that have not ended.
+    pub(crate) fn promised(&self, sku: u32, stock: u32) -> i64 {
+        let live = self.reservations.values().filter(|one| one.stock == stock && !self.has_expired(one));
+        let lines = live.flat_map(|one| &one.lines).filter(|line| line.sku == sku && line.counts);
+        lines.map(|line| line.open).sum::<i64>() + self.supposed.get(&(sku, stock)).copied().unwrap_or(0)
+    }
+
+    fn slack(&self, sku: u32, set: u32) -> i64 {
+        let counting = self.items_of(sku, set).filter(|(item, source)| self.counts(item, *source));
+        let goods: i64 = counting.map(|(item, _)| item.on_hand.max(0)).sum();
+        goods - stocks_of(set).map(|stock| self.promised(sku, stock)).sum::<i64>()
+    }
+
+    /// MSI's own figure before its threshold: a negative source item subtracts.
+    fn plain(&self, sku: u32, stock: u32) -> i64 {
+        let counting = self.items_of(sku, 1 << stock).filter(|(item, source)| self.counts(item, *source));
+        counting.map(|(item, _)| item.on_hand).sum::<i64>() - self.promised(sku, stock)
+    }
+
+    /// What all promises leave to a stock, by the literal formula.
+    pub(crate) fn left(&self, sku: u32, stock: u32) -> i64 {
+        if self.independent {
+            return self.plain(sku, stock);
+        }
+        let least = |with: bool| {
+            let sets = (0..1_u32 << STOCKS).filter(|set| (set & 1 << stock != 0) == with);
+            sets.map(|set| self.slack(sku, set)).min().unwrap_or(0)
+        };
+        least(true) - least(false)
+    }
+
+    /// The stocks that are connected with this one through shared sources.
+    pub(crate) fn group(&self, stock: u32) -> u32 {
+        let mut set = 1_u32 << stock;
+        loop {
+            let touches = |other: u32| {
+                (0..SOURCES).any(|source| {
+                    self.is_linked(other, source) && stocks_of(set).any(|one| self.is_linked(one, source))
+                })
+            };
+            let next = (0..STOCKS).filter(|other| touches(*other)).fold(set, |set, other| set | 1 << other);
+            if next == set {
+                return set;
+            }
+            set = next;
+        }
+    }
+
+    /// The group of a source; none if it feeds no stock.
+    pub(crate) fn group_of_source(&self, source: u32) -> Option<u32> {
+        (0..STOCKS).find(|stock| self.is_linked(*stock, source)).map(|stock| self.group(stock))
+    }
+
+    /// short(0) or short(n) of a SKU over a set of whole groups.
+    pub(crate) fn short(&self, sku: u32, group: u32, with_allowances: bool) -> i64 {
+        let allowance = |stock: u32| {
+            let settings = self.settings(sku, stock);
+            match (with_allowances, settings.is_unlimited()) {
+                (false, _) => Some(0),
+                (true, true) => None,
+                (true, false) => Some((-settings.eff_min()).max(0)),
+            }
+        };
+        if self.independent {
+            let lacks =
+                |stock: u32| allowance(stock).map_or(0, |more| (-self.plain(sku, stock) - more).max(0));
+            return stocks_of(group).map(lacks).sum();
+        }
+        let short_of = |set: u32| {
+            let allowed: Option<i64> = stocks_of(set).map(allowance).sum();
+            allowed.map_or(0, |allowed| -self.slack(sku, set) - allowed)
+        };
+        (0..1_u32 << STOCKS).filter(|set| set & !group == 0).map(short_of).max().unwrap_or(0)
+    }
+
+    /// Units of a SKU that are promised and missing everywhere.
+    pub(crate) fn short_everywhere(&self, sku: u32) -> i64 {
+        self.short(sku, (1 << STOCKS) - 1, true)
+    }
+
+    /// The quota in force; 0 = none.
+    pub(crate) fn quota(&self, sku: u32, stock: u32) -> u32 {
+        match self.quotas.get(&(sku, stock)) {
+            Some((number, Some(_))) => *number,
+            Some((_, None)) | None => 0,
+        }
+    }
+
+    pub(crate) fn quota_left(&self, sku: u32, stock: u32) -> i64 {
+        let Some((number, Some(limit))) = self.quotas.get(&(sku, stock)) else { return i64::MAX };
+        let taken = |one: &Reservation| {
+            let lines = one.lines.iter().filter(|line| line.sku == sku && line.quota == *number);
+            let is_over = self.has_expired(one);
+            lines.map(|line| line.spent + if is_over { 0 } else { line.open }).sum::<i64>()
+        };
+        limit - self.reservations.values().filter(|one| one.stock == stock).map(taken).sum::<i64>()
+    }
+
+    /// What readers are told of a SKU in a stock.
+    pub(crate) fn cell(&self, sku: u32, stock: u32) -> i64 {
+        let settings = self.settings(sku, stock);
+        if !self.is_assigned(sku, stock) {
+            return i64::MIN;
+        }
+        if !settings.manage_stock {
+            return i64::MAX;
+        }
+        let formula = self.left(sku, stock) - settings.eff_min();
+        if !self.any_in_stock(sku, stock) {
+            return formula.min(0);
+        }
+        if settings.is_unlimited() {
+            self.quota_left(sku, stock)
+        } else {
+            formula.min(self.quota_left(sku, stock))
+        }
+    }
+}
+
+/// The stocks of a set.
+pub(crate) fn stocks_of(set: u32) -> impl Iterator<Item = u32> {
+    (0..STOCKS).filter(move |stock| set & 1 << stock != 0)
+}
