@@ -15,7 +15,7 @@ use stockhold_protocol::{Code, Envelope, Line, Lines, Outcome};
 /// How many of the sampled reservations are looked up one by one.
 const LOOKED_UP_MAX: usize = 256;
 
-/// What the audit found. All but the two last must be 0.
+/// What an audit found. Every number but those of what was checked must be 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
     /// Units granted beyond what was there.
@@ -32,6 +32,8 @@ pub(crate) struct Audit {
     pub(crate) checked_ids: u64,
     /// SKUs whose units were added up.
     pub(crate) checked_skus: u64,
+    /// The first findings, as sentences.
+    pub(crate) findings: Vec<String>,
 }
 
 impl Audit {

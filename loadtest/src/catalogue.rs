@@ -45,10 +45,7 @@ impl Catalogue {
         };
         let link = LinkDefinition { stock, source, priority: 1 };
         done(&desk.commands([Command::Link(link)])?)?;
-        let definitions = (1..=count).map(|number| {
-            Command::DefineSku(SkuDefinition { sku: format!("LOAD-{number:07}"), ..SkuDefinition::default() })
-        });
-        let skus: Vec<SkuId> = done(&desk.commands(definitions)?)?.into_iter().map(SkuId).collect();
+        let skus = define_skus(desk, "LOAD", count)?;
         fill(desk, (source, stock), &skus, units)?;
         let salable = desk.cells(stock, &skus, 0)?;
         if salable.iter().any(|cell| *cell != units.raw()) {
@@ -58,6 +55,14 @@ impl Catalogue {
         }
         Ok(Self { stock, skus, salable })
     }
+}
+
+/// Defines SKUs with this prefix, or finds them as they are.
+pub(crate) fn define_skus(desk: &mut Desk, prefix: &str, count: u32) -> Result<Vec<SkuId>, anyhow::Error> {
+    let definitions = (1..=count).map(|number| {
+        Command::DefineSku(SkuDefinition { sku: format!("{prefix}-{number:07}"), ..SkuDefinition::default() })
+    });
+    Ok(done(&desk.commands(definitions)?)?.into_iter().map(SkuId).collect())
 }
 
 /// Brings every SKU to `units` salable.

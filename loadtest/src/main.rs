@@ -17,6 +17,7 @@ mod latency;
 mod measure;
 mod output;
 mod ratio;
+mod sale;
 mod samples;
 mod serve;
 mod server_log;
@@ -55,6 +56,6 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::EchoChild) => echo::serve_echo(),
         Some(Command::Uniform(uniform)) => uniform::run(uniform, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),
-        None => Err(Failure::usage("the canonical sale is not there yet")),
+        None => sale::run(&arguments.sale, &Interrupt::listen()),
     }
 }

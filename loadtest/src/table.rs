@@ -67,6 +67,9 @@ impl Table {
             audit.checked_skus
         );
         self.row("audit", text);
+        for finding in &audit.findings {
+            self.row("finding", finding.clone());
+        }
     }
 
     /// The rows, their texts aligned.

@@ -1,0 +1,115 @@
+//! What the canonical sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods;
+//! the first SKU hot and scarce.
+
+use crate::catalogue::{define_skus, done};
+use crate::desk::Desk;
+use anyhow::anyhow;
+use stockhold_client::units_of;
+use stockhold_protocol::command::{Command, Count, LinkDefinition, SourceDefinition, StockDefinition};
+use stockhold_protocol::query::{Answer, Query, SkuView};
+use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
+use stockhold_workload::{CartMix, Popularity};
+
+const EAST: &str = "sale-east";
+const WEST: &str = "sale-west";
+const WEB: &str = "sale-web";
+const COUNTER: &str = "sale-counter";
+
+/// Units of an ordinary SKU in each warehouse.
+const UNITS: u32 = 1_000_000;
+/// Units of the hot SKU in each warehouse: gone within seconds.
+const HOT_UNITS: u32 = 2_500;
+/// Its share of all lines.
+const HOT_PERCENT: u32 = 10;
+/// How many shoppers of a hundred only look.
+const CHECK_PERCENT: u32 = 25;
+/// How long a hold lives: long enough to pay, short enough that abandoned ones come back while the sale runs.
+const TTL_MS: u32 = 3_000;
+
+/// The goods of a sale.
+#[derive(Clone, Debug)]
+pub(crate) struct Goods {
+    pub(crate) web: StockId,
+    pub(crate) counter: StockId,
+    pub(crate) skus: Vec<SkuId>,
+}
+
+impl Goods {
+    /// Defines what is missing and brings every SKU to its quantity, whatever earlier sales have promised.
+    pub(crate) fn prepare(desk: &mut Desk, count: u32) -> Result<Self, anyhow::Error> {
+        let sources = [EAST, WEST].map(|code| {
+            Command::DefineSource(Box::new(SourceDefinition {
+                code: code.to_owned(),
+                name: code.to_owned(),
+                enabled: true,
+                country: "US".to_owned(),
+                postcode: "10001".to_owned(),
+                ..SourceDefinition::default()
+            }))
+        });
+        let sources: Vec<SourceId> = done(&desk.commands(sources)?)?.into_iter().map(SourceId).collect();
+        let stocks =
+            [WEB, COUNTER].map(|name| Command::DefineStock(StockDefinition { name: name.to_owned() }));
+        let stocks: Vec<StockId> = done(&desk.commands(stocks)?)?.into_iter().map(StockId).collect();
+        let ([east, west], [web, counter]) = (pair(&sources)?, pair(&stocks)?);
+        let links = [(web, east, 1), (web, west, 2), (counter, east, 1)];
+        let links =
+            links.map(|(stock, source, priority)| Command::Link(LinkDefinition { stock, source, priority }));
+        done(&desk.commands(links)?)?;
+        let skus = define_skus(desk, "SALE", count)?;
+        stock_up(desk, [east, west], &skus)?;
+        Ok(Self { web, counter, skus })
+    }
+
+    /// What shoppers want of them.
+    pub(crate) fn mix(&self) -> CartMix {
+        CartMix {
+            popularity: Popularity::Hot { hot: 1, hot_percent: HOT_PERCENT },
+            lines_max: 3,
+            ttl_ms: Some(TTL_MS),
+            check_percent: CHECK_PERCENT,
+            // The web shop sells four carts for each one at the counter.
+            ..CartMix::plain(vec![self.web, self.web, self.web, self.web, self.counter], self.skus.clone())
+        }
+    }
+}
+
+fn pair<T: Copy>(all: &[T]) -> Result<[T; 2], anyhow::Error> {
+    <[T; 2]>::try_from(all).map_err(|_| anyhow!("the server answered another number of commands"))
+}
+
+/// Counts each SKU at both warehouses: so many units beyond what is promised already, which is kept in the east.
+fn stock_up(desk: &mut Desk, [east, west]: [SourceId; 2], skus: &[SkuId]) -> Result<(), anyhow::Error> {
+    let mut counts = Vec::with_capacity(skus.len() * 2);
+    for (at, sku) in skus.iter().enumerate() {
+        let units = units_of(if at == 0 { HOT_UNITS } else { UNITS });
+        let promised = promised(&view(desk, *sku)?);
+        let first = units.checked_add(promised).ok_or_else(|| anyhow!("SKU {sku} has too many promises"))?;
+        for (source, quantity) in [(east, first), (west, units)] {
+            let (reason, reference) = ("load test".to_owned(), String::new());
+            counts.push(Command::Count(Count {
+                source,
+                sku: *sku,
+                quantity,
+                in_stock: Some(true),
+                reason,
+                reference,
+            }));
+        }
+    }
+    done(&desk.commands(counts)?)?;
+    Ok(())
+}
+
+/// What the server says of a SKU.
+pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error> {
+    match desk.query(&Query::Sku(sku))? {
+        Answer::Sku(Some(view)) => Ok(view),
+        other => Err(anyhow!("the server answered {other:?} to a question for SKU {sku}")),
+    }
+}
+
+fn promised(view: &SkuView) -> Quantity {
+    let all = view.positions.iter().flat_map(|position| [position.confirmed, position.held]);
+    all.fold(Quantity::ZERO, |sum, promised| sum.checked_add(promised).unwrap_or(Quantity::MAX))
+}

@@ -1,0 +1,93 @@
+//! What a sale has seen: latencies from the moment something was due, and answers by kind.
+
+use crate::tally::{Answers, Latencies};
+use std::time::Duration;
+use stockhold_protocol::{Code, Outcome};
+
+/// What was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asked {
+    /// A cart.
+    Cart,
+    /// A payment: the hold becomes an order.
+    Payment,
+    /// The shopper empties the cart.
+    Release,
+}
+
+/// Everything that was counted.
+#[derive(Debug)]
+pub(crate) struct SaleRecord {
+    /// From due to answered.
+    pub(crate) cart_latency: Latencies,
+    pub(crate) payment_latency: Latencies,
+    pub(crate) check_latency: Latencies,
+    pub(crate) carts: Answers,
+    pub(crate) payments: Answers,
+    pub(crate) releases: Answers,
+    /// Carts that were refused without a record.
+    pub(crate) edge_refusals: u64,
+    /// Holds that nobody paid for or released.
+    pub(crate) abandoned: u64,
+    /// Shoppers that were sent.
+    pub(crate) shoppers: u64,
+    /// Those of them that were sent within a hundredth of the duration after the end at the latest.
+    pub(crate) shoppers_in_time: u64,
+    /// When the last cart was answered.
+    pub(crate) last_answer_ns: u64,
+    /// The latest deadline of a hold, in seconds since the Unix epoch.
+    pub(crate) deadline_max_s: u32,
+    /// The last op that an answer named.
+    pub(crate) last_op: u64,
+    /// Why connections broke.
+    pub(crate) broken: Vec<String>,
+    /// Commands whose answers never came.
+    pub(crate) unknown: u64,
+}
+
+impl SaleRecord {
+    pub(crate) fn new() -> Result<Self, anyhow::Error> {
+        Ok(Self {
+            cart_latency: Latencies::new()?,
+            payment_latency: Latencies::new()?,
+            check_latency: Latencies::new()?,
+            carts: Answers::default(),
+            payments: Answers::default(),
+            releases: Answers::default(),
+            edge_refusals: 0,
+            abandoned: 0,
+            shoppers: 0,
+            shoppers_in_time: 0,
+            last_answer_ns: 0,
+            deadline_max_s: 0,
+            last_op: 0,
+            broken: Vec::new(),
+            unknown: 0,
+        })
+    }
+
+    /// Counts the answer to a command that was due at `due_ns`.
+    pub(crate) fn answered(&mut self, asked: Asked, outcome: &Outcome, due_ns: u64, now_ns: u64) {
+        let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
+        self.last_op = self.last_op.max(outcome.op);
+        match asked {
+            Asked::Cart => {
+                self.carts.count(outcome.code);
+                self.cart_latency.record(latency, 1);
+                self.edge_refusals += u64::from(outcome.code == Code::SoldOut && !outcome.recorded);
+                self.last_answer_ns = self.last_answer_ns.max(now_ns);
+                if outcome.code.is_success() {
+                    self.deadline_max_s = self.deadline_max_s.max(outcome.value);
+                }
+            }
+            Asked::Payment => {
+                self.payments.count(outcome.code);
+                self.payment_latency.record(latency, 1);
+            }
+            Asked::Release => {
+                self.releases.count(outcome.code);
+                self.payment_latency.record(latency, 1);
+            }
+        }
+    }
+}

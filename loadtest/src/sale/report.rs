@@ -1,0 +1,175 @@
+//! The report of a sale.
+
+use super::record::SaleRecord;
+use crate::arguments::SaleArguments;
+use crate::audit::Audit;
+use crate::children::{ServerUnderTest, StorageFacts};
+use crate::exit::Exit;
+use crate::latency::Percentiles;
+use crate::ratio;
+use crate::server_log::LogFacts;
+use crate::system::{Cost, MachineFacts};
+use crate::table::Table;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stockhold_protocol::query::Status;
+use stockhold_workload::Tally;
+
+/// What a report is made of.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    pub(crate) record: &'a SaleRecord,
+    pub(crate) tally: Tally,
+    pub(crate) cost: Cost,
+    pub(crate) span: Duration,
+    pub(crate) status: (&'a Status, &'a Status),
+    pub(crate) server_resident_bytes: u64,
+    pub(crate) interrupted: bool,
+    pub(crate) audit: Audit,
+}
+
+/// The report, in the order in which it is printed as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct SaleReport {
+    scenario: &'static str,
+    /// Open: latency counts from the moment something was due.
+    r#loop: &'static str,
+    rate: u32,
+    connections: u32,
+    skus: u32,
+    seed: u64,
+    seconds: f64,
+    durability: String,
+    /// Shoppers that were due, and how many of them were sent in time.
+    shoppers: u64,
+    shoppers_in_time: u64,
+    rate_kept: bool,
+    reserved: u64,
+    refused: u64,
+    reservations_per_second: f64,
+    /// Of carts.
+    #[serde(flatten)]
+    latency: Percentiles,
+    payment_latency: Percentiles,
+    check_latency: Percentiles,
+    checks: u64,
+    answers: BTreeMap<&'static str, u64>,
+    payment_answers: BTreeMap<&'static str, u64>,
+    release_answers: BTreeMap<&'static str, u64>,
+    /// Refusals at the edge: unlogged and unrecorded.
+    edge_refusals: u64,
+    /// Holds that were left to expire.
+    abandoned_holds: u64,
+    unknown: u64,
+    connections_broken: Vec<String>,
+    client_cpu_us_per_reservation: f64,
+    server_cpu_us_per_reservation: f64,
+    client_cpu_percent: f64,
+    server_cpu_percent: f64,
+    server_resident_bytes: u64,
+    log: LogFacts,
+    storage: Option<StorageFacts>,
+    machine: MachineFacts,
+    server_version: String,
+    interrupted: bool,
+    audit: Audit,
+}
+
+impl SaleReport {
+    pub(crate) fn new(arguments: &SaleArguments, server: &ServerUnderTest, findings: Findings<'_>) -> Self {
+        let Findings { record, tally, cost, span, status: (before, after), interrupted, .. } = findings;
+        let reserved = record.carts.successes();
+        let selling = Duration::from_nanos(record.last_answer_ns);
+        Self {
+            scenario: "sale",
+            r#loop: "open",
+            rate: arguments.rate,
+            connections: arguments.connections,
+            skus: arguments.skus,
+            seed: arguments.common.seed,
+            seconds: selling.as_secs_f64(),
+            durability: after.durability.clone(),
+            shoppers: record.shoppers,
+            shoppers_in_time: record.shoppers_in_time,
+            // 99 of 100 must have been sent by the end; an early end by Ctrl-C breaks nothing.
+            rate_kept: record.shoppers_in_time * 100 >= record.shoppers * 99,
+            reserved,
+            refused: record.carts.total() - reserved,
+            reservations_per_second: ratio::per_second(reserved, selling),
+            latency: Percentiles::of(&record.cart_latency),
+            payment_latency: Percentiles::of(&record.payment_latency),
+            check_latency: Percentiles::of(&record.check_latency),
+            checks: record.check_latency.count(),
+            answers: record.carts.by_name(),
+            payment_answers: record.payments.by_name(),
+            release_answers: record.releases.by_name(),
+            edge_refusals: record.edge_refusals,
+            abandoned_holds: record.abandoned,
+            unknown: record.unknown,
+            connections_broken: record.broken.clone(),
+            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, tally.granted),
+            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, tally.granted),
+            client_cpu_percent: ratio::percent(cost.client_cpu, span),
+            server_cpu_percent: ratio::percent(cost.server_cpu, span),
+            server_resident_bytes: findings.server_resident_bytes,
+            log: LogFacts::between(before, after),
+            storage: server.storage.clone(),
+            machine: MachineFacts::new(cost.steal, span),
+            server_version: after.version.clone(),
+            interrupted,
+            audit: findings.audit,
+        }
+    }
+
+    /// How the run ends.
+    pub(crate) fn exit(&self, is_ours: bool) -> Exit {
+        if self.audit.is_violated(is_ours) || !self.rate_kept {
+            Exit::Violation
+        } else if self.connections_broken.is_empty() {
+            Exit::Fine
+        } else {
+            Exit::NotRun
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new();
+        let Self { rate, connections, skus, seconds, shoppers, .. } = self;
+        let shape = format!(
+            "{rate} shoppers per second over {connections} connections, {skus} SKUs, {seconds:.1} s, open loop"
+        );
+        table.row("sale", shape);
+        let kept = if self.rate_kept { "the rate was kept" } else { "THE RATE WAS NOT KEPT" };
+        table.row("shoppers", format!("{shoppers}, {} of them sent in time: {kept}", self.shoppers_in_time));
+        let (reserved, refused, each_second) = (self.reserved, self.refused, self.reservations_per_second);
+        table.row(
+            "carts",
+            format!("{reserved} reserved, {refused} refused; {each_second:.0} reservations per second"),
+        );
+        table.row("durability", self.durability.clone());
+        table.row("cart latency", self.latency.text());
+        table.row("payment latency", self.payment_latency.text());
+        table.row("check latency", format!("{} ({} checks)", self.check_latency.text(), self.checks));
+        table.answers("cart answers", &self.answers);
+        table.row("", format!("of which refused at the edge: {}", self.edge_refusals));
+        table.answers("payments", &self.payment_answers);
+        table.answers("releases", &self.release_answers);
+        table.row("abandoned", format!("{} holds, all expired before the audit", self.abandoned_holds));
+        if self.unknown > 0 || !self.connections_broken.is_empty() {
+            let broken = self.connections_broken.join("; ");
+            table.row("not answered", format!("{} commands; broken connections: {broken}", self.unknown));
+        }
+        table.cpu("client CPU", self.client_cpu_us_per_reservation, self.client_cpu_percent);
+        table.cpu("server CPU", self.server_cpu_us_per_reservation, self.server_cpu_percent);
+        table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
+        table.log(&self.log);
+        table.machine(&self.machine, self.storage.as_ref());
+        table.audit(&self.audit);
+        if self.interrupted {
+            table.row("note", "stopped early by Ctrl-C".to_owned());
+        }
+        table.text()
+    }
+}
