@@ -122,11 +122,10 @@ fn count_unknown(desk: &mut Desk, catalogue: &Catalogue, samples: &[Sample]) -> 
     for sample in samples.iter().filter(|sample| sample.code.is_success()).step_by(step) {
         let answer = desk.query(&Query::Reservation(sample.id.to_bytes()))?;
         let sku = usize::try_from(sample.sku).ok().and_then(|at| catalogue.skus.get(at)).copied();
-        let is_known = match answer {
-            Answer::Reservation(Some(view)) => {
-                view.lines.iter().any(|line| Some(line.sku) == sku && line.open == units_of(1))
-            }
-            _ => false,
+        let is_known = if let Answer::Reservation(Some(view)) = answer {
+            view.lines.iter().any(|line| Some(line.sku) == sku && line.open == units_of(1))
+        } else {
+            false
         };
         unknown += u64::from(!is_known);
     }

@@ -129,15 +129,13 @@ impl ChildProcess {
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
         }
-        match serde_json::from_str(&line) {
-            Ok(ready) => Ok(Self { child, ready }),
-            Err(_) => {
-                // It has ended, or is about to: it says why on standard error.
-                drop(child.kill());
-                let status = child.wait()?;
-                Err(anyhow!("the child process did not start ({status})").into())
-            }
+        if let Ok(ready) = serde_json::from_str(&line) {
+            return Ok(Self { child, ready });
         }
+        // It has ended, or is about to: it says why on standard error.
+        drop(child.kill());
+        let status = child.wait()?;
+        Err(anyhow!("the child process did not start ({status})").into())
     }
 
     pub(crate) fn pid(&self) -> u32 {

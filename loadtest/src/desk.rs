@@ -11,7 +11,7 @@ use stockhold_protocol::{Command, Envelope, Outcome, SkuId, StockId};
 use tokio::runtime::{Builder, Runtime};
 
 /// How long one exchange may take.
-const EXCHANGE_MAX: Duration = Duration::from_secs(60);
+const EXCHANGE_MAX: Duration = Duration::from_mins(1);
 /// Commands or checks in one frame: well below every limit of the protocol.
 const FRAME_MAX: usize = 1_000;
 
@@ -123,10 +123,11 @@ impl Desk {
     }
 
     pub(crate) fn status(&mut self) -> Result<Status, anyhow::Error> {
-        match self.query(&Query::Status)? {
-            Answer::Status(status) => Ok(status),
-            other => Err(anyhow!("the server answered {other:?} to a question for its status")),
-        }
+        let answer = self.query(&Query::Status)?;
+        let Answer::Status(status) = answer else {
+            return Err(anyhow!("the server answered {answer:?} to a question for its status"));
+        };
+        Ok(status)
     }
 
     /// Exchanges bytes until nothing is in flight.

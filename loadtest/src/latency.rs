@@ -5,6 +5,7 @@ use crate::tally::Latencies;
 use serde::Serialize;
 
 /// Percentiles of one kind of request.
+#[expect(clippy::struct_field_names, reason = "they are the names in the report, which carry their unit")]
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) p50_us: f64,

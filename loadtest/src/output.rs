@@ -22,9 +22,9 @@ impl Output {
     /// Prints a report: the text for people, or one line of JSON for programs.
     pub(crate) fn report(self, text: &str, report: &impl Serialize) -> Result<(), anyhow::Error> {
         if self.json {
-            line(&serde_json::to_string(report)?)?
+            line(&serde_json::to_string(report)?)?;
         } else {
-            line(text.trim_end_matches('\n'))?
+            line(text.trim_end_matches('\n'))?;
         }
         Ok(())
     }

@@ -75,7 +75,11 @@ impl Table {
     /// The rows, their texts aligned.
     pub(crate) fn text(&self) -> String {
         let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        self.rows.iter().map(|(name, text)| format!("{name:<width$}  {text}\n")).collect()
+        let mut out = String::new();
+        for (name, text) in &self.rows {
+            out.extend([&format!("{name:<width$}  {text}"), "\n"]);
+        }
+        out
     }
 }
 

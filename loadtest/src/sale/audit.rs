@@ -14,7 +14,7 @@ use stockhold_workload::{AuditPlan, Ledger, audit};
 /// How long after the last deadline every cell shows that the hold is gone, with a second to spare.
 const EXPIRY_GRACE_S: u32 = 2;
 /// How long one call of the audit may take.
-pub(crate) const CALL_MAX: Duration = Duration::from_secs(60);
+pub(crate) const CALL_MAX: Duration = Duration::from_mins(1);
 /// Most findings that are spelled out.
 const FINDINGS_MAX: usize = 20;
 

@@ -103,10 +103,11 @@ fn stock_up(desk: &mut Desk, [east, west]: [SourceId; 2], skus: &[SkuId]) -> Res
 
 /// What the server says of a SKU.
 pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error> {
-    match desk.query(&Query::Sku(sku))? {
-        Answer::Sku(Some(view)) => Ok(view),
-        other => Err(anyhow!("the server answered {other:?} to a question for SKU {sku}")),
-    }
+    let answer = desk.query(&Query::Sku(sku))?;
+    let Answer::Sku(Some(view)) = answer else {
+        return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
+    };
+    Ok(view)
 }
 
 fn promised(view: &SkuView) -> Quantity {

@@ -31,7 +31,7 @@ pub(crate) struct SaleRecord {
     pub(crate) abandoned: u64,
     /// Shoppers that were sent.
     pub(crate) shoppers: u64,
-    /// Those of them that were sent within a hundredth of the duration after the end at the latest.
+    /// Those of them that were sent half a second after the end at the latest.
     pub(crate) shoppers_in_time: u64,
     /// When the last cart was answered.
     pub(crate) last_answer_ns: u64,

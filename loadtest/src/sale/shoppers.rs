@@ -12,6 +12,8 @@ use stockhold_workload::{CartSource, Fate, Ledger, Step};
 
 /// How long a shopper thinks between a hold and its payment or release.
 pub(crate) const THINK_NS: u64 = 300_000_000;
+/// Who is sent later than this after the end was not sent in time.
+const IN_TIME_SLACK: Duration = Duration::from_millis(500);
 /// Most commands and checks that are sent at one moment.
 const SENT_MAX: u64 = 1_024;
 /// Frames whose buffers are kept for the next ones.
@@ -62,7 +64,7 @@ pub(crate) struct Shoppers {
 
 impl Shoppers {
     pub(crate) fn new(source: CartSource, schedule: Schedule, ids: IdSource, duration: Duration) -> Self {
-        let in_time = duration + duration / 100;
+        let in_time = duration + IN_TIME_SLACK;
         Self {
             source,
             schedule,
@@ -212,7 +214,7 @@ impl Shoppers {
     fn decide(&mut self, hold: CommandId, now_ns: u64, record: &mut SaleRecord) {
         match self.source.next_fate() {
             Fate::Abandon => record.abandoned += 1,
-            fate => {
+            fate @ (Fate::Confirm | Fate::Release) => {
                 let due_ns = self.schedule.round_up(now_ns + THINK_NS);
                 self.decisions.push_back(Decision { due_ns, hold, fate });
             }

@@ -1,0 +1,158 @@
+//! The whole tool as a user runs it: it starts real servers as child processes, loads them for a moment, audits, reports and cleans up.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(TOOL).args(arguments).output().unwrap()
+}
+
+/// Runs with `--json`; the one line on standard output.
+fn report(arguments: &[&str]) -> Value {
+    let output = run(&[arguments, &["--json"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    assert_eq!(errors, "", "programs see the report and nothing else");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn assert_clean(report: &Value) {
+    for finding in
+        ["oversold_units", "lost_acknowledged", "changed_answers", "wrong_refusals", "unexplained_units"]
+    {
+        assert_eq!(report["audit"][finding], 0, "{finding} in {report}");
+    }
+    assert!(report["audit"]["checked_ids"].as_u64().unwrap() > 0, "{report}");
+}
+
+#[test]
+fn uniform_loads_a_server_and_audits_it() {
+    // Proves the whole way: child server, set-up, closed loop, audit, report; and that every figure in it is there.
+    let report = report(&[
+        "uniform",
+        "--connections",
+        "4",
+        "--depth",
+        "32",
+        "--threads",
+        "2",
+        "--skus",
+        "50",
+        "--seconds",
+        "0.5",
+        "--warmup",
+        "0.1",
+    ]);
+    assert_clean(&report);
+    assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("uniform"), Some("closed")));
+    assert_eq!(report["durability"], "sync");
+    assert_eq!(report["audit"]["checked_skus"], 50);
+    assert!(report["answers"]["ok"].as_u64().unwrap() > 0);
+    assert_eq!(report["answers"].as_object().unwrap().len(), 1, "plenty of stock refuses nobody");
+    for figure in [
+        "reservations_per_second",
+        "p50_us",
+        "p90_us",
+        "p99_us",
+        "p999_us",
+        "max_us",
+        "client_cpu_us_per_reservation",
+        "server_cpu_us_per_reservation",
+        "server_resident_bytes",
+    ] {
+        assert!(report[figure].as_f64().unwrap() >= 0.0, "{figure}");
+    }
+    assert!(report["log"]["syncs"].as_u64().unwrap() > 0);
+    assert!(report["log"]["ops"].as_u64() >= report["log"]["syncs"].as_u64());
+    assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn one_cart_in_flight_works_too() {
+    // Proves the path of single commands, which has no frame to share.
+    let report = report(&[
+        "uniform",
+        "--connections",
+        "3",
+        "--depth",
+        "1",
+        "--skus",
+        "5",
+        "--seconds",
+        "0.2",
+        "--warmup",
+        "0",
+    ]);
+    assert_clean(&report);
+}
+
+#[test]
+fn the_sale_sells_out_expires_and_audits() {
+    // Proves the canonical scenario: two stocks over shared goods, a hot SKU, every fate of a hold, checks, expiry.
+    let report = report(&["--rate", "8000", "--seconds", "2", "--connections", "3", "--skus", "20"]);
+    assert_clean(&report);
+    assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("sale"), Some("open")));
+    for counted in ["reserved", "checks", "abandoned_holds"] {
+        assert!(report[counted].as_u64().unwrap() > 0, "{counted} in {report}");
+    }
+    assert!(report["payment_answers"]["ok"].as_u64().unwrap() > 0);
+    assert!(report["release_answers"]["ok"].as_u64().unwrap() > 0);
+    let carts = report["reserved"].as_u64().unwrap() + report["refused"].as_u64().unwrap();
+    assert_eq!(carts + report["checks"].as_u64().unwrap(), report["shoppers"].as_u64().unwrap());
+    assert!(report["shoppers"].as_u64().unwrap().abs_diff(16_000) <= 3 * 256);
+}
+
+#[test]
+fn ceilings_tell_echoes_and_syncs() {
+    // Proves that both ceilings come from something that was measured.
+    let report = report(&[
+        "ceilings",
+        "--connections",
+        "2",
+        "--depth",
+        "8",
+        "--seconds",
+        "0.2",
+        "--warmup",
+        "0",
+        "--blocks",
+        "20",
+    ]);
+    assert!(report["echoes_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["synced_blocks"], 20);
+    assert!(report["synced_block_us"]["p50_us"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_chosen_directory_is_kept_and_used_again_by_nobody() {
+    // Proves --data-dir and --keep, and that a directory with something in it is refused instead of overwritten.
+    let parent = tempfile::tempdir_in(Path::new(TOOL).parent().unwrap()).unwrap();
+    let chosen = parent.path().join("data");
+    let directory = chosen.to_str().unwrap();
+    let uniform =
+        ["uniform", "--connections", "1", "--depth", "4", "--skus", "3", "--seconds", "0.1", "--warmup", "0"];
+    let arguments = [&uniform[..], &["--data-dir", directory, "--keep"]].concat();
+    assert_clean(&report(&arguments));
+    assert!(chosen.read_dir().unwrap().count() > 0);
+    let again = run(&arguments);
+    assert_eq!(again.status.code(), Some(2), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn what_cannot_run_says_so() {
+    // Proves the exit codes of wrong arguments and of a server that is not there.
+    assert_eq!(run(&["uniform", "--depth", "0"]).status.code(), Some(2));
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+    // A port that was free a moment ago and that nobody listens at.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output = run(&["uniform", "--server", &address]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot connect"));
+}
