@@ -58,6 +58,12 @@ impl Machine {
         self.state.uncount(slot);
         for line in lines.iter_mut().filter(|line| line.counts && line.open > 0) {
             let at = self.state.place_of_line(line.sku, stock);
+            line.counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
+            if !line.counts {
+                // What is not counted any more fits always, and so it must not count against anybody.
+                line.quota_number = 0;
+                continue;
+            }
             line.quota_number = self.state.quota_number(at);
             let quota = self.state.quota_units(at, line.quota_number, line.open);
             self.state.promise(at, line.open, quota);
@@ -238,10 +244,10 @@ impl State {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         let settings = &cluster.place(at.index).settings;
-        let stays_in_range = cluster.pool.promised(group, at.index).saturating_add(line.open) <= QUANTITY_MAX;
         if !settings.manage_stock {
-            return stays_in_range;
+            return true;
         }
+        let stays_in_range = cluster.pool.promised(group, at.index).saturating_add(line.open) <= QUANTITY_MAX;
         let left = cluster.pool.left(group, at.index);
         let formula =
             if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };

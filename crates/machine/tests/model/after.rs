@@ -25,7 +25,8 @@ impl Model {
                     if !self.fits(line.sku, one.stock, line.open) {
                         return Err(at(Code::TooLate, index));
                     }
-                    line.quota = self.quota(line.sku, one.stock);
+                    line.counts = self.settings(line.sku, one.stock).manage_stock;
+                    line.quota = if line.counts { self.quota(line.sku, one.stock) } else { 0 };
                 }
             }
         }
@@ -232,12 +233,9 @@ impl Model {
             }
             if let Some(source) = source.filter(|_| line.counts) {
                 let moved = moves.entry((*sku, source)).or_insert((index, 0, 0));
-                if comes {
-                    moved.1 += units
-                } else {
-                    moved.2 += units
-                }
-                after.move_item(*sku, source, if comes { units } else { -units });
+                let (came, lost) = if comes { (units, 0) } else { (0, units) };
+                (moved.1, moved.2) = (moved.1 + came, moved.2 + lost);
+                after.move_item(*sku, source, came - lost);
             }
         }
         for ((sku, source), (index, _, lost)) in moves.iter().filter(|(_, (_, _, lost))| *lost > 0) {
@@ -246,10 +244,10 @@ impl Model {
                 return Err(at(Code::NotEnoughAtSource, *index));
             }
         }
-        if !is_closed {
-            after.settle_open(named, one);
-        } else {
+        if is_closed {
             after.reservations.insert(named, one);
+        } else {
+            after.settle_open(named, one);
         }
         for sku in 0..SKUS {
             let losses = moves.iter().filter(|((of, _), (_, _, lost))| *of == sku && *lost > 0);

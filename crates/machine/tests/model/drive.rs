@@ -164,12 +164,16 @@ impl Life {
         };
         match &mut step {
             Step::Release(pick, lines) | Step::Ship(pick, _, lines, _) => {
-                lines.iter_mut().for_each(|(sku, halves)| aim(*pick, sku, halves));
+                for (sku, halves) in lines.iter_mut() {
+                    aim(*pick, sku, halves);
+                }
                 let mut seen = BTreeSet::new();
                 lines.retain(|(sku, _)| seen.insert(*sku));
             }
             Step::Refund(pick, parts) => {
-                parts.iter_mut().for_each(|(sku, halves, _)| aim(*pick, sku, halves));
+                for (sku, halves, _) in parts.iter_mut() {
+                    aim(*pick, sku, halves);
+                }
             }
             Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
                 (cart.stock, cart.owner) = (one.stock, one.owner);

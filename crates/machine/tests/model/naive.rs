@@ -144,9 +144,6 @@ impl Model {
     pub(crate) fn settings(&self, sku: u32, stock: u32) -> InForce {
         let layers = [(Some(sku), Some(stock)), (Some(sku), None), (None, None)];
         let layers: Vec<Layer> = layers.iter().filter_map(|key| self.layers.get(key).copied()).collect();
-        fn first<T>(layers: &[Layer], of: impl Fn(&Layer) -> Option<T>, otherwise: T) -> T {
-            layers.iter().find_map(of).unwrap_or(otherwise)
-        }
         InForce {
             manage_stock: first(&layers, |layer| layer.manage_stock, true),
             backorders: first(&layers, |layer| layer.backorders, false),
@@ -301,6 +298,11 @@ impl Model {
             formula.min(self.quota_left(sku, stock))
         }
     }
+}
+
+/// The most special value that is set.
+fn first<T>(layers: &[Layer], of: impl Fn(&Layer) -> Option<T>, otherwise: T) -> T {
+    layers.iter().find_map(of).unwrap_or(otherwise)
 }
 
 /// The stocks of a set.

@@ -296,15 +296,16 @@ fn merchant_command(step: &Step) -> Command<'static> {
     }
 }
 
+fn change<T, U>(value: Option<T>, convert: impl Fn(T) -> U) -> Change<U> {
+    value.map_or(Change::Unset, |value| Change::Set(convert(value)))
+}
+
 fn settings_change(setting: &Setting) -> SettingsChange {
     let scope = match (setting.sku, setting.stock) {
         (Some(sku), Some(stock)) => SettingScope::SkuStock(SkuId(sku), StockId(stock)),
         (Some(sku), None) => SettingScope::Sku(SkuId(sku)),
         (None, _) => SettingScope::Global,
     };
-    fn change<T, U>(value: Option<T>, convert: impl Fn(T) -> U) -> Change<U> {
-        value.map_or(Change::Unset, |value| Change::Set(convert(value)))
-    }
     let mut settings = SettingsChange::at(scope);
     match setting.value {
         Value::ManageStock(value) => settings.manage_stock = change(value, |on| on),

@@ -340,7 +340,8 @@ fn a_grant_stays_in_the_range_of_quantities() {
     script.go("
         confirm hold -> too_late line=0
         set BIKE manage_stock=off
-        confirm hold id=again -> too_late
+        confirm hold id=again -> confirmed_late
+        state hold -> confirmed 5xBIKE!
     ");
 }
 

@@ -1,0 +1,171 @@
+//! The golden log of every version of the rules: its bytes, what each op answered, the digest after it, and the
+//! snapshot at its end.
+//!
+//! Another digest is another set of rules: logs in the field would replay to another state. Such a change needs a
+//! new `RULES_VERSION` and a new log beside the old one. `STOCKHOLD_GOLDEN=write cargo test -p
+//! stockhold-machine --test golden` writes the files of the current version anew.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod story;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use stockhold_machine::table::Progress;
+use stockhold_machine::{BatchVerdict, Genesis, Machine, RULES_VERSION, SnapshotMark};
+use stockhold_protocol::batch::{Batch, BatchHeader};
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::{Outcome, Timestamp};
+
+fn file(extension: &str) -> PathBuf {
+    let name = format!("rules-{RULES_VERSION}.{extension}");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the machine reads no environment; whoever renews its golden files does"
+)]
+fn is_to_be_written() -> bool {
+    std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write")
+}
+
+fn genesis() -> Genesis {
+    Genesis { formatted_at: Timestamp(story::START_MS), ..Genesis::default() }
+}
+
+/// The batches of a golden log: each behind its length in four bytes.
+fn batches(log: &[u8]) -> Vec<&[u8]> {
+    let mut reader = Reader::new(log);
+    let mut found = Vec::new();
+    while let Ok(length) = reader.u32("length") {
+        found.push(reader.take(usize::try_from(length).unwrap(), "batch").unwrap());
+    }
+    reader.finish().unwrap();
+    found
+}
+
+/// One line per op: what it answered, and the digest after it.
+fn told(outcome: &Outcome, machine: &Machine) -> String {
+    let replayed = if outcome.replayed { " replayed" } else { "" };
+    format!(
+        "{} {} {}{replayed} {:016x}\n",
+        machine.op(),
+        outcome.code.name(),
+        outcome.value,
+        machine.digest()
+    )
+}
+
+/// Applies one batch and tells what happened.
+fn apply(machine: &mut Machine, payload: &[u8], into: &mut String) {
+    let batch = Batch::decode(payload).unwrap();
+    assert_eq!(batch.header.applied_op, machine.op());
+    assert_eq!(batch.header.applied_digest, machine.digest(), "before op {}", machine.op() + 1);
+    assert_eq!(machine.begin_batch(&batch.header), BatchVerdict::Apply);
+    for record in batch.records() {
+        let outcome = machine.apply(batch.header.proposed, record.unwrap());
+        into.push_str(&told(&outcome, machine));
+    }
+}
+
+/// The snapshot of a machine: section, records, length, bytes, frame after frame.
+fn snapshot(machine: &mut Machine) -> (SnapshotMark, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let mark = machine.begin_snapshot();
+    let mut sink = |section: u16, records: u32, frame: &[u8]| {
+        bytes.extend_from_slice(&section.to_le_bytes());
+        bytes.extend_from_slice(&records.to_le_bytes());
+        bytes.extend_from_slice(&u32::try_from(frame.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(frame);
+    };
+    while machine.snapshot_step(64, &mut sink) == Progress::More {}
+    (mark, bytes)
+}
+
+/// Writes the story down: the log, and what came of it.
+fn write() {
+    let mut machine = Machine::new(&genesis());
+    let mut story = story::Story::new();
+    let (mut log, mut answers) = (Vec::new(), String::new());
+    for number in 1..=story::BATCHES {
+        let records = story.next_records();
+        let proposed = story.next_time();
+        let header = BatchHeader {
+            count: u32::try_from(records.len()).unwrap(),
+            writer: 7,
+            session: 1,
+            number,
+            proposed,
+            applied_op: machine.op(),
+            applied_digest: machine.digest(),
+        };
+        let payload = [&header.to_bytes()[..], &records.concat()].concat();
+        log.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+        log.extend_from_slice(&payload);
+        apply(&mut machine, &payload, &mut answers);
+    }
+    let (_, frames) = snapshot(&mut machine);
+    for (extension, bytes) in [("batches", &log[..]), ("answers", answers.as_bytes()), ("snapshot", &frames)]
+    {
+        fs::write(file(extension), bytes).unwrap();
+    }
+}
+
+#[test]
+fn the_golden_log_replays_to_the_same_answers_digests_and_snapshot() {
+    // Proves that these rules decide what they decided when the files were made, and keep the same bytes.
+    if is_to_be_written() {
+        write();
+    }
+    let log = fs::read(file("batches")).unwrap();
+    let mut machine = Machine::new(&genesis());
+    let mut answers = String::new();
+    for payload in batches(&log) {
+        apply(&mut machine, payload, &mut answers);
+        assert_eq!(machine.validate(), Vec::<String>::new());
+        assert_eq!(machine.begin_batch(&Batch::decode(payload).unwrap().header), BatchVerdict::Duplicate);
+    }
+    let golden = fs::read_to_string(file("answers")).unwrap();
+    for (got, golden) in answers.lines().zip(golden.lines()) {
+        assert_eq!(got, golden);
+    }
+    assert_eq!(answers.lines().count(), golden.lines().count());
+    assert!(machine.op() >= 300, "a golden log is worth something");
+    let frames = snapshot(&mut machine).1;
+    assert!(frames == fs::read(file("snapshot")).unwrap(), "the snapshot's bytes changed");
+}
+
+#[test]
+fn the_golden_snapshot_loads_to_the_golden_digest() {
+    // Proves that a snapshot of this version is still read, and goes on living.
+    let frames = fs::read(file("snapshot")).unwrap();
+    let mut reader = Reader::new(&frames);
+    let mut loader = Machine::loader();
+    while let Ok(section) = reader.u16("section") {
+        let records = reader.u32("records").unwrap();
+        let length = usize::try_from(reader.u32("length").unwrap()).unwrap();
+        loader.section(section, records, reader.take(length, "frame").unwrap()).unwrap();
+    }
+    let golden = fs::read_to_string(file("answers")).unwrap();
+    let last: Vec<&str> = golden.lines().last().unwrap().split(' ').collect();
+    let op = last[0].parse().unwrap();
+    let digest = u64::from_str_radix(last[last.len() - 1], 16).unwrap();
+    let mark = SnapshotMark { op, time: Timestamp(0), digest, rules_version: RULES_VERSION };
+    let machine = loader.finish(&mark).unwrap();
+    assert_eq!(machine.digest(), digest);
+    assert_eq!(machine.validate(), Vec::<String>::new());
+}
+
+#[test]
+fn the_golden_log_meets_most_answers() {
+    // Proves that the log covers the rules: an answer that is not in it could change unnoticed.
+    let golden = fs::read_to_string(file("answers")).unwrap();
+    let mut missing = String::new();
+    for code in story::MET {
+        if !golden.lines().any(|line| line.split(' ').nth(1) == Some(code)) {
+            write!(missing, "{code} ").unwrap();
+        }
+    }
+    assert_eq!(missing, "");
+}

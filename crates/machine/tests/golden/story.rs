@@ -1,0 +1,442 @@
+//! The commands of the golden log, made by a small generator with a fixed seed. Only who writes the files anew
+//! needs it: the log itself is the bytes.
+
+use stockhold_protocol::command::{
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
+    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer,
+};
+use stockhold_protocol::{
+    ChannelId, Command, CommandId, Envelope, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+    Timestamp,
+};
+
+pub(crate) const START_MS: u64 = 1_763_800_000_000;
+pub(crate) const BATCHES: u64 = 62;
+const RECORDS_PER_BATCH: u32 = 20;
+
+/// Answers that the log must meet.
+pub(crate) const MET: &[&str] = &[
+    "ok",
+    "partial",
+    "confirmed_late",
+    "sold_out",
+    "no_source_in_stock",
+    "not_assigned",
+    "above_max_sale",
+    "not_an_increment",
+    "decimals_not_allowed",
+    "below_min_sale",
+    "composite",
+    "quota_exceeded",
+    "unknown_reservation",
+    "already_confirmed",
+    "already_closed",
+    "expired",
+    "too_late",
+    "not_confirmed",
+    "more_than_open",
+    "more_than_shipped",
+    "needed_elsewhere",
+    "not_enough_at_source",
+    "no_source_item",
+    "owner_differs",
+    "not_in_reservation",
+    "unknown_link",
+    "name_taken",
+    "bad_field",
+    "unknown_name",
+    "id_reused",
+    "id_too_old",
+    "id_from_future",
+    "ttl_out_of_range",
+    "not_supported",
+];
+
+/// See the module.
+pub(crate) struct Story {
+    seed: u64,
+    now: Timestamp,
+    ids: u128,
+    batch: u64,
+    made: Vec<CommandId>,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Story {
+    pub(crate) fn new() -> Self {
+        let now = Timestamp(START_MS);
+        Self { seed: 0x5EED, now, ids: 0, batch: 0, made: Vec::new(), sent: Vec::new() }
+    }
+
+    /// A number below `below`.
+    fn dice(&mut self, below: u32) -> u32 {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from(self.seed >> 33).unwrap() % below
+    }
+
+    pub(crate) fn next_time(&mut self) -> Timestamp {
+        let pause = match self.batch % 20 {
+            3 | 8 | 13 => 65_000,
+            19 => 1_000_000,
+            _ => u64::from(self.dice(3_000)),
+        };
+        self.now.0 += pause;
+        self.now
+    }
+
+    pub(crate) fn next_records(&mut self) -> Vec<Vec<u8>> {
+        self.batch += 1;
+        if self.batch == 1 {
+            return self.furnish();
+        }
+        if self.batch == BATCHES - 1 {
+            return self.open_lamp_shop();
+        }
+        if self.batch == BATCHES {
+            return self.close_lamp_shop();
+        }
+        (0..RECORDS_PER_BATCH).map(|_| self.next_record()).collect()
+    }
+
+    fn record(&mut self, command: Command<'_>) -> Vec<u8> {
+        self.ids += 1;
+        let is_chance = (2..BATCHES - 1).contains(&self.batch);
+        let time = match self.ids % 97 {
+            _ if !is_chance => self.now.0,
+            5 => self.now.0 + 400_000,
+            6 => self.now.0 - 2_000_000,
+            _ => self.now.0,
+        };
+        let id = CommandId::from_parts(time, self.ids << 16);
+        if matches!(command, Command::Reserve(_) | Command::Replace(_) | Command::Sell(_)) {
+            self.made.push(id);
+        }
+        let id = if command == Command::Tick { CommandId::NONE } else { id };
+        let mut bytes = Vec::new();
+        Envelope::new(id, command).encode(&mut bytes).unwrap();
+        self.sent.push(bytes.clone());
+        bytes
+    }
+
+    fn furnish(&mut self) -> Vec<Vec<u8>> {
+        let mut records = Vec::new();
+        for code in ["berlin", "hamburg", "munich", "store-a", "store-b"] {
+            records.push(self.record(Command::DefineSource(Box::new(source(code, code, true)))));
+        }
+        for name in ["web", "berlin", "north", "outlet"] {
+            records.push(self.record(Command::DefineStock(StockDefinition { name: name.into() })));
+        }
+        for (sku, kind, decimals) in [
+            ("BIKE", SkuKind::Simple, false),
+            ("ROPE", SkuKind::Simple, true),
+            ("PLAN", SkuKind::Virtual, false),
+            ("SET", SkuKind::Composite, false),
+        ] {
+            records.push(self.record(Command::DefineSku(SkuDefinition { sku: sku.into(), kind, decimals })));
+        }
+        for (stock, source) in [(0, 0), (0, 1), (0, 2), (1, 0), (2, 1), (2, 3), (3, 4)] {
+            let (stock, source) = (StockId(stock), SourceId(source));
+            records.push(self.record(Command::Link(LinkDefinition { stock, source, priority: 1 })));
+        }
+        let channel = ChannelAssignment { channel_type: "site".into(), code: "eu".into(), stock: StockId(0) };
+        records.push(self.record(Command::Channel(channel)));
+        for (sku, source) in (0..3).flat_map(|sku| (0..4).map(move |source| (sku, source))) {
+            records.push(self.count(source, sku, 30, None));
+        }
+        records
+    }
+
+    fn count(&mut self, source: u32, sku: u32, units: i64, in_stock: Option<bool>) -> Vec<u8> {
+        let quantity = Quantity::units(units).unwrap();
+        let (source, sku) = (SourceId(source), SkuId(sku));
+        let (reason, reference) = ("recount".into(), "doc-1".into());
+        self.record(Command::Count(Count { source, sku, quantity, in_stock, reason, reference }))
+    }
+
+    fn lines(&mut self) -> Vec<Line> {
+        let count = 1 + self.dice(3);
+        let mut lines = Vec::new();
+        for _ in 0..count {
+            let sku = if self.dice(40) == 0 { 3 + self.dice(2) } else { self.dice(3) };
+            let raw = match self.dice(12) {
+                0 => 15_000,
+                1 => 5_000,
+                2 => 250_000,
+                _ => 10_000 * i64::from(1 + self.dice(6)),
+            };
+            lines.push(Line::new(SkuId(sku), Quantity::from_raw(raw).unwrap()));
+        }
+        lines
+    }
+
+    fn picked(&mut self) -> ReservationId {
+        let back = self.dice(10);
+        let latest = self.made.iter().rev().nth(usize::try_from(back).unwrap()).copied();
+        ReservationId(latest.unwrap_or(CommandId::from_parts(START_MS, 1)))
+    }
+
+    fn next_record(&mut self) -> Vec<u8> {
+        let lines = self.lines();
+        match self.dice(40) {
+            0..=13 => {
+                let reserve = self.reserve(&lines);
+                self.record(Command::Reserve(reserve))
+            }
+            14 | 15 => {
+                let (old, new) = (self.picked(), self.reserve(&lines));
+                self.record(Command::Replace(Replace { old, new }))
+            }
+            16..=18 => {
+                let reservation = self.picked();
+                self.record(Command::Confirm(reservation))
+            }
+            19 => {
+                let reservation = self.picked();
+                let lines = if self.dice(2) == 0 { Lines::NONE } else { Lines::Slice(&lines[..1]) };
+                self.record(Command::Release(Release { reservation, lines }))
+            }
+            20 => {
+                let (reservation, ttl_ms) = (self.picked(), self.dice(90_000));
+                self.record(Command::Extend(Extend { reservation, ttl_ms }))
+            }
+            21..=24 => {
+                let (reservation, source) = (self.picked(), SourceId(self.dice(5)));
+                let (lines, forced) = (Lines::Slice(&lines[..1]), self.dice(4) == 0);
+                self.record(Command::Ship(Ship { reservation, source, lines, forced }))
+            }
+            25 => self.sale(&lines),
+            26..=28 => self.refund(&lines),
+            29 => {
+                // An earlier record once more; sometimes with its target or first field changed.
+                let at = usize::try_from(self.dice(1_000)).unwrap() % self.sent.len();
+                let mut bytes = self.sent[self.sent.len() - 1 - at.min(200)].clone();
+                if self.dice(3) == 0 && bytes.len() > 21 {
+                    bytes[20] ^= 1;
+                }
+                bytes
+            }
+            _ => self.merchant(&lines),
+        }
+    }
+
+    fn reserve<'a>(&mut self, lines: &'a [Line]) -> Reserve<'a> {
+        let stock = if self.dice(3) == 0 { self.dice(5) } else { 0 };
+        let target =
+            if self.dice(4) == 0 { Target::Channel(ChannelId(0)) } else { Target::Stock(StockId(stock)) };
+        let ttl_ms = match self.dice(8) {
+            0 | 1 => None,
+            2 => Some(self.dice(1_500)),
+            _ => Some(4_000 + self.dice(60_000)),
+        };
+        let owner = u64::from(self.dice(12) == 0);
+        let reference = if self.dice(2) == 0 { "" } else { "100000123" };
+        Reserve {
+            target,
+            lines: Lines::Slice(lines),
+            best_effort: self.dice(3) == 0,
+            ttl_ms,
+            owner,
+            reference,
+        }
+    }
+
+    fn sale(&mut self, lines: &[Line]) -> Vec<u8> {
+        let (stock, forced) = (StockId(self.dice(4)), self.dice(3) == 0);
+        let (target, source) = (Target::Stock(stock), SourceId(self.dice(5)));
+        let (lines, owner, reference) = (Lines::Slice(lines), 0, "till-4");
+        self.record(Command::Sell(Sell { target, source, lines, forced, owner, reference }))
+    }
+
+    fn refund(&mut self, lines: &[Line]) -> Vec<u8> {
+        let reservation = self.picked();
+        let mut parts = Vec::new();
+        for line in lines {
+            let source = SourceId(self.dice(5));
+            let kind = match self.dice(3) {
+                0 => PartKind::Unshipped,
+                1 => PartKind::Returned(source),
+                _ => PartKind::WrittenOff(source),
+            };
+            parts.push(RefundPart { sku: line.sku, quantity: line.quantity, kind });
+        }
+        self.record(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }))
+    }
+
+    /// The last but one batch: what chance met too seldom, on a SKU of its own.
+    fn open_lamp_shop(&mut self) -> Vec<Vec<u8>> {
+        let mut records = Vec::new();
+        records.push(self.record(Command::DefineSource(Box::new(source("depot", "depot", true)))));
+        records.push(self.record(Command::DefineStock(StockDefinition { name: "lamps".into() })));
+        records.push(
+            self.record(Command::DefineSku(SkuDefinition { sku: "LAMP".into(), ..SkuDefinition::default() })),
+        );
+        let mut change = SettingsChange::at(SettingScope::Sku(SkuId(4)));
+        let quantity = |units: i64| Change::Set(Quantity::units(units).unwrap());
+        change.manage_stock = Change::Set(true);
+        change.backorders = Change::Set(BackorderMode::Off);
+        change.min_qty = quantity(0);
+        change.max_sale_qty = quantity(0);
+        change.enable_qty_increments = Change::Set(false);
+        records.push(self.record(Command::Settings(Box::new(change))));
+        let window = Configure { late_confirm_window_ms: Some(3_600_000), ..Configure::default() };
+        records.push(self.record(Command::Configure(Box::new(window))));
+        records.push(self.lamps(1, None));
+        let link = LinkDefinition { stock: StockId(4), source: SourceId(5), priority: 1 };
+        records.push(self.record(Command::Link(link)));
+        records.push(self.count(5, 4, 5, Some(false)));
+        records.push(self.lamps(1, None));
+        records.push(self.count(5, 4, 5, Some(true)));
+        for (limit, units) in [(Some(2), 3), (None, 5)] {
+            let limit = limit.map(|units| Quantity::units(units).unwrap());
+            let (sku, stock) = (SkuId(4), StockId(4));
+            records.push(self.record(Command::Quota(QuotaChange { sku, stock, limit })));
+            records.push(self.lamps(units, Some(1_000)));
+        }
+        records
+    }
+
+    /// The last batch, after the hold of all lamps has expired.
+    fn close_lamp_shop(&mut self) -> Vec<Vec<u8>> {
+        self.now.0 += 2_000;
+        let held = ReservationId(self.made[self.made.len() - 1]);
+        let mut records = vec![self.lamps(1, None)];
+        let taker = ReservationId(self.made[self.made.len() - 1]);
+        records.push(self.record(Command::Confirm(held)));
+        records.push(self.record(Command::Release(Release { reservation: taker, lines: Lines::NONE })));
+        records.push(self.record(Command::Confirm(held)));
+        let quantity = Quantity::units(3).unwrap();
+        let lines = [Line::new(SkuId(4), quantity)];
+        for source in [0, 5] {
+            let (source, lines) = (SourceId(source), Lines::Slice(&lines));
+            records.push(self.record(Command::Ship(Ship {
+                reservation: held,
+                source,
+                lines,
+                forced: false,
+            })));
+        }
+        for quantity in [Quantity::units(4).unwrap(), quantity] {
+            let kind = PartKind::Returned(SourceId(5));
+            let parts = [RefundPart { sku: SkuId(4), quantity, kind }];
+            records.push(
+                self.record(Command::Refund(Refund { reservation: held, parts: Parts::Slice(&parts) })),
+            );
+        }
+        records
+    }
+
+    fn lamps(&mut self, units: i64, ttl_ms: Option<u32>) -> Vec<u8> {
+        let lines = [Line::new(SkuId(4), Quantity::units(units).unwrap())];
+        let (target, lines) = (Target::Stock(StockId(4)), Lines::Slice(&lines));
+        let (best_effort, owner, reference) = (false, 0, "");
+        self.record(Command::Reserve(Reserve { target, lines, best_effort, ttl_ms, owner, reference }))
+    }
+
+    fn merchant(&mut self, lines: &[Line]) -> Vec<u8> {
+        let (sku, source, stock) = (self.dice(4), self.dice(5), self.dice(4));
+        let units = i64::from(self.dice(40)) - 5;
+        match self.dice(13) {
+            0 | 1 => {
+                let in_stock = (self.dice(4) == 0).then_some(units % 2 == 0);
+                self.count(source, sku, units, in_stock)
+            }
+            2 => {
+                let delta = Quantity::units(if units == 0 { 1 } else { units }).unwrap();
+                let (source, sku) = (SourceId(source), SkuId(sku));
+                let (reason, reference) = (String::new(), String::new());
+                self.record(Command::Adjust(Adjust { source, sku, delta, reason, reference }))
+            }
+            3 => {
+                let (from, to) = (SourceId(source), SourceId((source + 1) % 5));
+                let (lines, reason) = (lines.to_vec(), "restock".into());
+                self.record(Command::Transfer(Transfer { from, to, lines, reason }))
+            }
+            4 => {
+                let taken = self.dice(4) == 0;
+                let name = if taken { "berlin" } else { "munich" };
+                let enabled = self.dice(2) == 0;
+                self.record(Command::DefineSource(Box::new(source_named(name, enabled))))
+            }
+            5 => {
+                let (stock, source) = (StockId(stock), SourceId(source));
+                self.record(Command::Link(LinkDefinition { stock, source, priority: 2 }))
+            }
+            6 => {
+                let (stock, source) = (StockId(stock), SourceId(source));
+                self.record(Command::Unlink(LinkRemoval { stock, source }))
+            }
+            7..=9 => self.settings(sku, stock, units),
+            10 => {
+                let limit = (self.dice(3) > 0).then(|| Quantity::units(units.max(0)).unwrap());
+                let (sku, stock) = (SkuId(sku), StockId(stock));
+                self.record(Command::Quota(QuotaChange { sku, stock, limit }))
+            }
+            11 => self.rare(units),
+            _ => self.record(Command::Tick),
+        }
+    }
+
+    fn rare(&mut self, units: i64) -> Vec<u8> {
+        match self.dice(4) {
+            0 => self.record(Command::Mark(Mark { name: format!("mark {units}") })),
+            1 => self.record(Command::ActivateRules(1 + u32::from(units > 10))),
+            2 => {
+                let window = if units > 10 { 60_000 } else { 1 };
+                let change = Configure { late_confirm_window_ms: Some(window), ..Configure::default() };
+                self.record(Command::Configure(Box::new(change)))
+            }
+            _ => {
+                let stock = StockId(u32::from(units > 15));
+                let (channel_type, code) = ("site".into(), "eu".into());
+                self.record(Command::Channel(ChannelAssignment { channel_type, code, stock }))
+            }
+        }
+    }
+
+    fn settings(&mut self, sku: u32, stock: u32, units: i64) -> Vec<u8> {
+        let scope = match self.dice(4) {
+            0 => SettingScope::Global,
+            1 => SettingScope::Sku(SkuId(sku)),
+            _ => SettingScope::SkuStock(SkuId(sku), StockId(stock)),
+        };
+        let mut change = SettingsChange::at(scope);
+        let quantity = |units: i64| Change::Set(Quantity::units(units).unwrap());
+        match self.dice(7) {
+            0 => change.manage_stock = Change::Set(units > 0),
+            1 => change.backorders = Change::Set(BackorderMode::Allow),
+            2 => change.backorders = Change::Unset,
+            3 => change.min_qty = quantity(units - 20),
+            4 => change.max_sale_qty = quantity(units.max(3)),
+            5 => {
+                change.enable_qty_increments = Change::Set(units > 10);
+                change.qty_increments = quantity(2);
+            }
+            _ => {
+                change.manage_stock = Change::Unset;
+                change.min_qty = Change::Unset;
+                change.max_sale_qty = Change::Unset;
+            }
+        }
+        self.record(Command::Settings(Box::new(change)))
+    }
+}
+
+fn source(code: &str, name: &str, enabled: bool) -> SourceDefinition {
+    SourceDefinition {
+        code: code.into(),
+        name: name.into(),
+        enabled,
+        latitude_micro: 52_520_008,
+        longitude_micro: 13_404_954,
+        country: "DE".into(),
+        postcode: "10115".into(),
+        city: "Berlin".into(),
+        ..SourceDefinition::default()
+    }
+}
+
+/// The third source, under another name.
+fn source_named(name: &str, enabled: bool) -> SourceDefinition {
+    source("munich", name, enabled)
+}
