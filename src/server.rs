@@ -2,7 +2,10 @@
 //! threads and tasks; it decides nothing else.
 
 mod network;
+mod signals;
 mod stages;
+
+pub use signals::stop_on_signals;
 
 use std::net::SocketAddr;
 use std::path::Path;

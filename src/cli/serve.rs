@@ -151,6 +151,7 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     })
     .map_err(start_failure)?;
     bar.finish_and_clear();
+    server::stop_on_signals(running.stopper()).map_err(start_failure)?;
     let (log_uuid, epoch) = running.identity();
     let text = format!(
         "listening at {}\nlog {log_uuid} epoch {epoch}; {}",

@@ -82,6 +82,14 @@ impl Server {
         std::mem::replace(&mut self.directory, unused)
     }
 
+    /// Asks the process to stop in good order; its exit code, and the same directory served again.
+    pub(crate) fn stop_and_restart(mut self) -> (i32, Self) {
+        let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(asked.expect("a signal can be sent").success());
+        let ended = self.child.wait().expect("it is our child").code().expect("it ended by itself");
+        (ended, self.crash_and_restart())
+    }
+
     fn kill(&mut self) {
         // A process that has ended by itself cannot be killed, and need not be.
         self.child.kill().ok();

@@ -169,3 +169,31 @@ fn what_was_answered_survives_a_crash() {
     assert_eq!(code(&skipped), 0, "{}", String::from_utf8_lossy(&skipped.stderr));
     assert_eq!(code(&run(&["verify", &data])), 0);
 }
+
+#[test]
+fn a_server_stops_in_good_order_when_asked() {
+    // Proves that SIGTERM ends with exit code 0 and an end mark in the log, and that nothing is lost by it.
+    let server = small_shop();
+    let sold = server.ok(&["reserve", "--stock", "web", "--line", "A=2"]);
+    let (ended, server) = server.stop_and_restart();
+    assert_eq!(ended, 0);
+    let recovery = &server.ready["recovery"];
+    assert_eq!((&recovery["clean_stop"], &recovery["recovered_ops"]), (&Value::Bool(true), &sold["op"]));
+}
+
+#[test]
+fn the_demo_keeps_every_promise() {
+    // Proves that a sale with a crash in its middle ends clean, with the numbers that reports are made of.
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("demo").display().to_string();
+    let demo = run(&["demo", "--json", "--seconds", "1", "--data-dir", &data]);
+    assert_eq!(code(&demo), 0, "{}", String::from_utf8_lossy(&demo.stderr));
+    let report: Value = serde_json::from_slice(&demo.stdout).unwrap();
+    for kept in ["oversold_units", "lost_acknowledged", "changed_answers"] {
+        assert_eq!(report[kept], 0, "{report}");
+    }
+    for number in ["reserved", "refused", "reservations_per_second", "p50_us", "p99_us", "recovered_ops"] {
+        assert!(report[number].as_u64().is_some_and(|number| number > 0), "{number}: {report}");
+    }
+    assert!(!std::path::Path::new(&data).exists(), "the demo left its data behind");
+}

@@ -2,6 +2,7 @@
 
 use super::super::exit::{Exit, ExitWith, Failure};
 use anyhow::{Context as _, anyhow};
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -56,6 +57,17 @@ impl ServerProcess {
         self.child.kill().exit_with(Exit::Disk)?;
         self.child.wait().exit_with(Exit::Disk)?;
         Ok(())
+    }
+
+    /// Asks it to stop in good order and waits; a server does so in bounded time.
+    pub(super) fn stop(&mut self) -> Result<(), Failure> {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .map_err(|error| Failure::new(Exit::Disk, std::io::Error::from(error)))?;
+        let ended = self.child.wait().exit_with(Exit::Disk)?;
+        if ended.success() {
+            return Ok(());
+        }
+        Err(Failure { exit: Exit::BadData, error: anyhow!("the server did not stop in good order: {ended}") })
     }
 
     /// Lets it run on when the demo has ended.

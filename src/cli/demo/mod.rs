@@ -195,7 +195,7 @@ Stop it with `kill {id}`, then look into its log:
   stockhold log dump {place} --limit 5"
         ));
     } else {
-        process.kill()?;
+        process.stop()?;
         drop(data);
         context.output.note(
             "
