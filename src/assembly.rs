@@ -20,8 +20,8 @@ use crate::pipeline::question::Questions;
 use crate::pipeline::sequencer::SequencerLinks;
 use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane, SnapshotPolicy, SnapshotStage, Trim};
 use crate::pipeline::{
-    Applier, Batch, BatchLane, Bell, Feedback, Ingress, IngressLimits, Mailboxes, Sequencer, SequencerOptions, Sleeper,
-    Watermarks,
+    Applier, Batch, BatchLane, Bell, Feedback, Ingress, IngressLimits, Mailboxes, Sequencer,
+    SequencerOptions, Sleeper, Watermarks,
 };
 use crate::published::Published;
 use crate::recovery::{Recovered, RecoveryProgress, RecoveryReport, recover};
@@ -133,7 +133,14 @@ pub fn assemble(
     let (applier_bell, applier_sleeper) = Bell::new();
     let (keeper_bell, keeper_sleeper) = Bell::new();
     let status = Arc::new(status_board(config, &directory, &report));
-    let links = links(config, &log, (sequencer_bell, applier_bell.clone()), mailboxes, (clock, status.clone()), machine.op());
+    let links = links(
+        config,
+        &log,
+        (sequencer_bell, applier_bell.clone()),
+        mailboxes,
+        (clock, status.clone()),
+        machine.op(),
+    );
     let snapshot_lane = SnapshotLane::new(keeper_bell, applier_bell.clone());
     let pool = log.pool().clone();
     let trimmer = Trimmer {
@@ -160,7 +167,8 @@ pub fn assemble(
         writer: WRITER,
         session: (epoch << SESSION_EPOCH_SHIFT) | log.segment(),
         batch_ops_max: config.log.batch_ops,
-        sync_interval_ms: (config.log.durability == DurabilityChoice::Interval).then_some(config.log.interval_ms),
+        sync_interval_ms: (config.log.durability == DurabilityChoice::Interval)
+            .then_some(config.log.interval_ms),
     };
     Ok(Assembly {
         sequencer: Sequencer::new(log, options, sequencer_links(&links)),
@@ -274,7 +282,8 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
         metric("recovery_torn_tail", "bool", u64::from(report.torn_tail)),
     ];
     let medium = directory.storage().medium();
-    let mut warnings: Vec<String> = report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
+    let mut warnings: Vec<String> =
+        report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
     warnings.extend(medium.warning().map(str::to_owned));
     if config.log.durability == DurabilityChoice::Interval {
         warnings.push("Answers leave before they are durable (log.durability = interval).".to_owned());
@@ -309,7 +318,11 @@ impl Trim for Trimmer {
         };
         let removed_bytes = trim(&self.storage, &plan, Some(&self.pool))?;
         self.verified.retain(|op| !plan.snapshots.contains(op));
-        tracing::info!(removed_bytes, segments = plan.segments.len(), "old snapshots and segments were let go");
+        tracing::info!(
+            removed_bytes,
+            segments = plan.segments.len(),
+            "old snapshots and segments were let go"
+        );
         Ok(())
     }
 }

@@ -258,7 +258,11 @@ impl Config {
     /// [`ConfigError::Range`] names the first option that breaks its rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules = [
-            ("log.segment-bytes", self.segment_fits(), "must be a multiple of 4096, at least batch-bytes + 16384 and at most 4 GiB"),
+            (
+                "log.segment-bytes",
+                self.segment_fits(),
+                "must be a multiple of 4096, at least batch-bytes + 16384 and at most 4 GiB",
+            ),
             ("log.interval-ms", self.log.interval_ms >= 1, "must be at least 1"),
             (
                 "log.batch-bytes",
@@ -267,21 +271,30 @@ impl Config {
                 "must lie between 65592 and 1048576",
             ),
             ("log.batch-ops", self.log.batch_ops >= 1, "must be at least 1"),
-            ("queues.submissions", (1..=1 << 20).contains(&self.queues.submissions), "must lie between 1 and 1048576"),
+            (
+                "queues.submissions",
+                (1..=1 << 20).contains(&self.queues.submissions),
+                "must lie between 1 and 1048576",
+            ),
             ("queues.commands", self.queues.commands >= 1, "must be at least 1"),
             (
                 "queues.bytes",
                 self.queues.bytes >= crate::pipeline::submission::SUBMISSION_BYTES_MAX,
                 "must be at least 65536",
             ),
-            ("queues.questions", (1..=1 << 20).contains(&self.queues.questions), "must lie between 1 and 1048576"),
+            (
+                "queues.questions",
+                (1..=1 << 20).contains(&self.queues.questions),
+                "must lie between 1 and 1048576",
+            ),
             ("limits.connections", self.limits.connections >= 1, "must be at least 1"),
             ("limits.in-flight", self.limits.in_flight >= 1, "must be at least 1"),
             ("limits.questions-in-flight", self.limits.questions_in_flight >= 1, "must be at least 1"),
             ("limits.outbox-bytes", self.limits.outbox_bytes >= 65_536, "must be at least 65536"),
             (
                 "limits.frame-body-bytes",
-                (65_536..=stockhold_protocol::limits::FRAME_BODY_BYTES_MAX).contains(&self.limits.frame_body_bytes),
+                (65_536..=stockhold_protocol::limits::FRAME_BODY_BYTES_MAX)
+                    .contains(&self.limits.frame_body_bytes),
                 "must lie between 65536 and 1048576",
             ),
             ("limits.handshake-ms", self.limits.handshake_ms >= 10, "must be at least 10"),

@@ -90,10 +90,22 @@ mod tests {
         published
     }
 
-    fn is_refused(published: &Published, case: EdgeCase, target: Target, best_effort: bool, now_s: u64) -> bool {
+    fn is_refused(
+        published: &Published,
+        case: EdgeCase,
+        target: Target,
+        best_effort: bool,
+        now_s: u64,
+    ) -> bool {
         let lines = [Line::new(SkuId(0), Quantity::units(2).unwrap())];
-        let reserve =
-            Reserve { target, lines: Lines::Slice(&lines), best_effort, ttl_ms: None, owner: 0, reference: "" };
+        let reserve = Reserve {
+            target,
+            lines: Lines::Slice(&lines),
+            best_effort,
+            ttl_ms: None,
+            owner: 0,
+            reference: "",
+        };
         let outcome = refuse(published, case, &reserve, || Timestamp(now_s * 1_000));
         if let Some(outcome) = &outcome {
             assert_eq!((outcome.code, outcome.recorded, outcome.op), (Code::SoldOut, false, 9));
@@ -111,13 +123,19 @@ mod tests {
         assert!(is_refused(&cells, good, Target::Channel(ChannelId(5)), false, 99));
 
         assert!(!is_refused(&cells, EdgeCase { fresh: false, ..good }, stock, false, 99), "a repeated id");
-        assert!(!is_refused(&cells, EdgeCase { others_in_flight: 1, ..good }, stock, false, 99), "a release in flight");
+        assert!(
+            !is_refused(&cells, EdgeCase { others_in_flight: 1, ..good }, stock, false, 99),
+            "a release in flight"
+        );
         assert!(!is_refused(&cells, good, stock, true, 99), "best effort");
         assert!(!is_refused(&cells, good, stock, false, 100), "a deadline that is due");
         assert!(!is_refused(&cells, good, Target::Channel(ChannelId(6)), false, 99), "an unknown channel");
         assert!(!is_refused(&published(2 * one_unit, false, 100), good, stock, false, 99), "it fits");
         assert!(!is_refused(&published(one_unit, true, 100), good, stock, false, 99), "an upper bound");
-        assert!(!is_refused(&published(CELL_NOT_ASSIGNED, false, 100), good, stock, false, 99), "not assigned");
+        assert!(
+            !is_refused(&published(CELL_NOT_ASSIGNED, false, 100), good, stock, false, 99),
+            "not assigned"
+        );
         assert!(!is_refused(&published(CELL_UNLIMITED, false, 100), good, stock, false, 99), "unlimited");
     }
 }

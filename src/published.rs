@@ -26,7 +26,8 @@ pub const CHANNELS_MAX: usize = 1 << 16;
 
 const _: () = assert!(stockhold_machine::config::SKUS_MAX as usize <= SKUS_MAX, "every SKU has cells");
 const _: () = assert!(stockhold_machine::config::STOCKS_MAX as usize <= STOCKS_MAX, "every stock has cells");
-const _: () = assert!(stockhold_machine::config::CHANNELS_MAX as usize <= CHANNELS_MAX, "every channel is known");
+const _: () =
+    assert!(stockhold_machine::config::CHANNELS_MAX as usize <= CHANNELS_MAX, "every channel is known");
 
 /// The low bit of a cell: the value is an upper bound.
 const UPPER_BOUND: i64 = 1;
@@ -217,7 +218,9 @@ mod tests {
     #[test]
     fn values_flags_and_sentinels_come_back() {
         // Proves that packing loses nothing, at both ends of the range.
-        for value in [0, 1, -1, 1_000_000_000_000_000, -4_000_000_000_000_000, CELL_NOT_ASSIGNED, CELL_UNLIMITED] {
+        for value in
+            [0, 1, -1, 1_000_000_000_000_000, -4_000_000_000_000_000, CELL_NOT_ASSIGNED, CELL_UNLIMITED]
+        {
             assert_eq!(unpack(pack(value, false)), Cell { value, upper_bound: false });
         }
         assert_eq!(unpack(pack(-7, true)), Cell { value: -7, upper_bound: true });

@@ -130,7 +130,8 @@ pub fn recover(
     }
     report.recovered_ops = machine.op();
     report.torn_tail = end.previous.reason == crate::wal::EndReason::TornTail;
-    report.clean_stop = matches!(end.previous.reason, crate::wal::EndReason::CleanStop | crate::wal::EndReason::Start);
+    report.clean_stop =
+        matches!(end.previous.reason, crate::wal::EndReason::CleanStop | crate::wal::EndReason::Start);
     report.digest = machine.digest();
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { machine, end, report })
@@ -170,7 +171,9 @@ impl From<SnapshotError> for LoadFault {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Storage(error) => Self::Storage(error),
-            other @ (SnapshotError::Damaged { .. } | SnapshotError::ForeignLog { .. }) => Self::Snapshot(other),
+            other @ (SnapshotError::Damaged { .. } | SnapshotError::ForeignLog { .. }) => {
+                Self::Snapshot(other)
+            }
         }
     }
 }
@@ -185,7 +188,8 @@ fn load(directory: &Directory, op: u64) -> Result<Machine, LoadFault> {
     let summary = reader.into_summary()?;
     let [a, b, c, d, e, f, g, h, ..] = summary.digest;
     let digest = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let mark = SnapshotMark { op, time: Timestamp(header.time_ms), digest, rules_version: header.rules_version };
+    let mark =
+        SnapshotMark { op, time: Timestamp(header.time_ms), digest, rules_version: header.rules_version };
     let machine = loader.finish(&mark)?;
     if digest_bytes(machine.digest()) != summary.digest {
         return Err(LoadFault::Digest { found: machine.digest(), said: summary.digest });

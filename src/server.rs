@@ -176,7 +176,8 @@ fn run_assembly(
     listener: std::net::TcpListener,
     address: SocketAddr,
 ) -> Result<RunningServer, StartError> {
-    let Assembly { directory, sequencer, applier, keeper, preparer, pool, gate, mailboxes, sleepers, .. } = assembly;
+    let Assembly { directory, sequencer, applier, keeper, preparer, pool, gate, mailboxes, sleepers, .. } =
+        assembly;
     let (status, report, lane) = (assembly.status, assembly.report, assembly.snapshot_lane);
     let applier_bell = assembly.applier_bell;
     let (sender, events) = unbounded();
@@ -191,14 +192,17 @@ fn run_assembly(
     let at_stop = config.snapshot.at_stop;
     let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender)?;
     let (log_flags, log_events) = (flags.clone(), sender.clone());
-    let log = spawn("log", &sender, move || stages::run_log(sequencer, &sleepers.sequencer, &log_flags, &log_events))?;
+    let log = spawn("log", &sender, move || {
+        stages::run_log(sequencer, &sleepers.sequencer, &log_flags, &log_events)
+    })?;
     let applier_flags = flags.clone();
     let applier = spawn("applier", &sender, move || {
         stages::run_applier(applier, &sleepers.applier, &applier_flags, at_stop);
     })?;
     let keeper_flags = flags.clone();
-    let keeper =
-        spawn("snapshot", &sender, move || stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags))?;
+    let keeper = spawn("snapshot", &sender, move || {
+        stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags)
+    })?;
     let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
     let housekeeping = stages::Housekeeping { preparer, pool, clock, metrics, status: status.clone() };
     let housekeeping_flags = flags.clone();
@@ -342,7 +346,9 @@ impl RunningServer {
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             match self.events.recv_timeout(left) {
-                Ok(Event::StopAsked) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+                Ok(Event::StopAsked) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return;
+                }
                 Ok(Event::LogFailed | Event::Panicked) => {}
             }
         }
@@ -380,7 +386,10 @@ pub fn install_panic_hook() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if let Some(op) = crate::pipeline::apply::applying_op() {
-            tracing::error!(op, "the server stops while it applies this op; `stockhold log skip --op {op}` leaves it out");
+            tracing::error!(
+                op,
+                "the server stops while it applies this op; `stockhold log skip --op {op}` leaves it out"
+            );
         }
         before(panic);
     }));

@@ -12,7 +12,9 @@ use stockhold_protocol::command::{
     Count, LinkDefinition, Release, Reserve, SkuDefinition, SourceDefinition, StockDefinition, Target,
 };
 use stockhold_protocol::line::Lines;
-use stockhold_protocol::{Code, Command, CommandId, Envelope, Line, Outcome, Quantity, ReservationId, SkuId, SourceId, StockId};
+use stockhold_protocol::{
+    Code, Command, CommandId, Envelope, Line, Outcome, Quantity, ReservationId, SkuId, SourceId, StockId,
+};
 
 const STOCK: StockId = StockId(0);
 const SKUS: u32 = 3;
@@ -123,7 +125,8 @@ fn live(storage: RecordingStorage) -> Life {
 /// Starts a server on the image and compares it with what had been acknowledged up to `moment`.
 fn check(life: &Life, image: &RecordingStorage, moment: usize) -> Result<(), String> {
     let now_ms = time_of(ROUNDS * PER_ROUND);
-    let mut world = World::start(image, &small(), now_ms, 99).map_err(|error| format!("{error}: {error:?}"))?;
+    let mut world =
+        World::start(image, &small(), now_ms, 99).map_err(|error| format!("{error}: {error:?}"))?;
     let expected = life.digests.get(&world.op());
     if expected != Some(&world.digest()) {
         return Err(format!("the state at op {} is none that the server went through", world.op()));
@@ -144,7 +147,11 @@ fn check(life: &Life, image: &RecordingStorage, moment: usize) -> Result<(), Str
 /// Moments that are looked at: a spread over the whole history, odd and even, so that both halves of a durable write are met.
 fn moments(storage: &RecordingStorage, first: usize, count: usize) -> Vec<usize> {
     let all = storage.moment();
-    (0..count).map(|at| first + (all - first) * at / count + at % 2).filter(|moment| *moment <= all).chain([all]).collect()
+    (0..count)
+        .map(|at| first + (all - first) * at / count + at % 2)
+        .filter(|moment| *moment <= all)
+        .chain([all])
+        .collect()
 }
 
 /// The first moment at which the directory is formatted and a server has started.
@@ -159,13 +166,18 @@ fn every_crash_gives_back_what_was_acknowledged() {
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::Ok));
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::SoldOut));
     let files = life.storage.share().list().unwrap();
-    assert_eq!(files.iter().filter(|file| file.name.ends_with(".snapshot")).count(), 2, "snapshots were taken and trimmed");
+    assert_eq!(
+        files.iter().filter(|file| file.name.ends_with(".snapshot")).count(),
+        2,
+        "snapshots were taken and trimmed"
+    );
     assert!(life.storage.contents("0000000000000001.segment").is_none(), "the log was trimmed");
     for moment in moments(&life.storage, first_moment(&life), 60) {
         let drawn = Survival::Drawn(scramble(u64::try_from(moment).unwrap()));
         for survival in [Survival::Nothing, Survival::Everything, drawn] {
             let image = life.storage.crash_at(moment, survival);
-            check(&life, &image, moment).unwrap_or_else(|error| panic!("moment {moment}, {survival:?}: {error}"));
+            check(&life, &image, moment)
+                .unwrap_or_else(|error| panic!("moment {moment}, {survival:?}: {error}"));
         }
     }
 }
@@ -180,7 +192,8 @@ fn a_crash_during_recovery_loses_nothing_either() {
         drop(World::start(&image, &small(), now_ms, 3).unwrap());
         for again in moments(&image, 0, 6) {
             let second = image.crash_at(again, Survival::Drawn(scramble(u64::try_from(again).unwrap())));
-            check(&life, &second, moment).unwrap_or_else(|error| panic!("moment {moment}, then {again}: {error}"));
+            check(&life, &second, moment)
+                .unwrap_or_else(|error| panic!("moment {moment}, then {again}: {error}"));
         }
     }
 }

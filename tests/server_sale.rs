@@ -53,7 +53,9 @@ fn two_connections_race_for_the_last_units_and_none_is_sold_twice() {
                             .map(|_| Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines))))
                             .collect();
                         let outcomes = peer.call(&carts);
-                        assert!(outcomes.iter().all(|outcome| matches!(outcome.code, Code::Ok | Code::SoldOut)));
+                        assert!(
+                            outcomes.iter().all(|outcome| matches!(outcome.code, Code::Ok | Code::SoldOut))
+                        );
                         granted += outcomes.iter().filter(|outcome| outcome.code == Code::Ok).count();
                     }
                     granted
@@ -77,8 +79,10 @@ fn a_storm_of_retries_executes_each_id_once() {
         let storm: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
-                    let carts: Vec<_> =
-                        ids.iter().map(|id| Envelope::new(*id, Command::Reserve(cart(shop.stock, &lines)))).collect();
+                    let carts: Vec<_> = ids
+                        .iter()
+                        .map(|id| Envelope::new(*id, Command::Reserve(cart(shop.stock, &lines))))
+                        .collect();
                     server.connect().call(&carts)
                 })
             })

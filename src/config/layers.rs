@@ -109,7 +109,9 @@ fn set(table: &mut Table, option: &str, text: &str, origin: &'static str) -> Res
     let wrong = |expected| ConfigError::Value { option: option.to_owned(), expected, value: text.to_owned() };
     *place = match place {
         Value::String(_) => Value::String(text.to_owned()),
-        Value::Integer(_) => Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("a whole number"))?),
+        Value::Integer(_) => {
+            Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("a whole number"))?)
+        }
         Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
         Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => return Err(unknown()),
     };
@@ -142,8 +144,12 @@ mod tests {
         // Proves the order file < environment < flags, and that nothing unknown or ill-typed passes.
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("server.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[limits]\nconnections = 7\nin-flight = 8\n").unwrap();
-        let variables = [("STOCKHOLD__LIMITS__IN_FLIGHT".to_owned(), "9".to_owned()), ("HOME".to_owned(), "x".to_owned())];
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[limits]\nconnections = 7\nin-flight = 8\n")
+            .unwrap();
+        let variables = [
+            ("STOCKHOLD__LIMITS__IN_FLIGHT".to_owned(), "9".to_owned()),
+            ("HOME".to_owned(), "x".to_owned()),
+        ];
         let flags = Overrides::from([("listen".to_owned(), "127.0.0.1:2".to_owned())]);
         let config = Config::load(Some(&file), variables.into_iter(), &flags).unwrap();
         assert_eq!((config.limits.connections, config.limits.in_flight, config.listen.port()), (7, 9, 2));

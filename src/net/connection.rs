@@ -50,13 +50,22 @@ impl Connection {
         }
     }
 
-    /// Takes over an answer; [`Connection::flush`] sends it.
+    /// Takes over an answer; [`Connection::push`] sends it.
     pub fn deliver(&self, letter: &Letter, frame: &[u8]) {
         self.session.borrow_mut().deliver(letter, frame);
     }
 
-    /// Writes what can be written now.
-    pub fn flush(&self, gate: &Gate) {
+    /// Writes what can be written now, and wakes the connection's task if there is something for it to see. Never called by that task
+    /// itself, which would wake itself for ever.
+    pub fn push(&self, gate: &Gate) {
+        let before = (self.full_since_ms.get(), self.is_blocked.get());
+        self.flush(gate);
+        if before != (self.full_since_ms.get(), self.is_blocked.get()) || self.is_over() {
+            self.wake.notify_one();
+        }
+    }
+
+    fn flush(&self, gate: &Gate) {
         let mut session = self.session.borrow_mut();
         let out = session.out();
         let was_full = self.full_since_ms.get().is_some();
@@ -82,9 +91,6 @@ impl Connection {
         if is_full != was_full {
             self.full_since_ms.set(is_full.then(|| gate.clock.monotonic_ms()));
         }
-        if was_full || self.is_blocked.get() || self.is_dead.get() || session.is_over() {
-            self.wake.notify_one();
-        }
     }
 
     /// Cuts the connection if it has not said hello in time, or left its answers unread for too long.
@@ -107,7 +113,7 @@ impl Connection {
     /// Says that the server stops.
     pub fn say_goodbye(&self, gate: &Gate) {
         self.session.borrow_mut().say_goodbye();
-        self.flush(gate);
+        self.push(gate);
         self.wake.notify_one();
     }
 

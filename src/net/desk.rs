@@ -91,7 +91,7 @@ impl Desk {
         }
         drop(slots);
         for connection in touched {
-            connection.flush(&self.gate);
+            connection.push(&self.gate);
         }
     }
 

@@ -105,6 +105,8 @@ impl Gate {
     }
 
     fn tell_open(&self) {
-        self.metrics.connections_open.set(u64::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(u64::MAX));
+        self.metrics
+            .connections_open
+            .set(u64::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(u64::MAX));
     }
 }

@@ -95,7 +95,10 @@ impl Session {
 
     /// Takes over an answer.
     pub fn deliver(&mut self, letter: &Letter, frame: &[u8]) {
-        assert!(self.in_flight >= letter.commands && self.others_in_flight >= letter.others, "an answer too many");
+        assert!(
+            self.in_flight >= letter.commands && self.others_in_flight >= letter.others,
+            "an answer too many"
+        );
         self.in_flight -= letter.commands;
         self.others_in_flight -= letter.others;
         self.questions_in_flight -= letter.questions;
@@ -156,7 +159,9 @@ impl Session {
                 self.on_query(frame, gate);
                 Ok(())
             }
-            (Stage::Greeting | Stage::Open | Stage::Closing, kind) => Err(FrameError::Unexpected(kind.code())),
+            (Stage::Greeting | Stage::Open | Stage::Closing, kind) => {
+                Err(FrameError::Unexpected(kind.code()))
+            }
         }
     }
 
@@ -275,7 +280,8 @@ impl Session {
     }
 
     fn on_checks(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
-        let (head, pairs) = frame.body.split_first_chunk::<8>().ok_or(FrameError::Body("a check without its op"))?;
+        let (head, pairs) =
+            frame.body.split_first_chunk::<8>().ok_or(FrameError::Body("a check without its op"))?;
         let min_op = u64::from_le_bytes(*head);
         let (pairs, left_over) = pairs.as_chunks::<8>();
         if !left_over.is_empty() || pairs.len() != usize::from(frame.header.count) {
@@ -294,7 +300,11 @@ impl Session {
             self.out.extend_from_slice(&cell.value.to_le_bytes());
         }
         if is_exact {
-            frame::finish(Header::new(FrameKind::Cells, frame.header.request, frame.header.count), start, &mut self.out);
+            frame::finish(
+                Header::new(FrameKind::Cells, frame.header.request, frame.header.count),
+                start,
+                &mut self.out,
+            );
             gate.metrics.checks_answered.add(count);
             return Ok(());
         }
@@ -314,11 +324,13 @@ impl Session {
     }
 
     fn on_resolve(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
-        let names: Vec<Name> = decode_cold(frame.body).map_err(|_| FrameError::Body("names that can be read"))?;
+        let names: Vec<Name> =
+            decode_cold(frame.body).map_err(|_| FrameError::Body("names that can be read"))?;
         if names.len() != usize::from(frame.header.count) {
             return Err(FrameError::Body("as many names as it counts"));
         }
-        let numbers: Vec<Option<u32>> = names.iter().map(|name| gate.published.names().resolve(name)).collect();
+        let numbers: Vec<Option<u32>> =
+            names.iter().map(|name| gate.published.names().resolve(name)).collect();
         gate.metrics.names_resolved.add_count(names.len());
         self.cold(FrameKind::Resolved, frame.header.request, frame.header.count, &numbers);
         Ok(())
@@ -373,7 +385,9 @@ fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look {
                 None => Look::Submit { is_other: !edge::is_plain(reserve) },
             }
         }
-        Command::Tick => bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass")),
+        Command::Tick => {
+            bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"))
+        }
         Command::Confirm(_)
         | Command::Release(_)
         | Command::Extend(_)

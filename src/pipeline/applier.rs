@@ -9,6 +9,7 @@ use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_H
 use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{Code, Outcome, SkuId, StockId};
 
+use super::Stepped;
 use super::apply::{ApplyError, apply_payload};
 use super::batch::{Batch, BatchLane};
 use super::feedback::Feedback;
@@ -18,7 +19,6 @@ use super::question::{Ask, Question, Questions};
 use super::snapshots::{SnapshotStage, Waiter};
 use super::submission::Submission;
 use super::watermarks::Watermarks;
-use super::Stepped;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::published::Published;
@@ -160,7 +160,13 @@ impl Applier {
         self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
         let mut answering = Answering::new(&batch.submissions, &mut self.drafts);
         let place = (batch.range.first, batch.ops);
-        apply_payload(&mut self.machine, place, batch.frame.payload(), |_| false, |outcome| answering.answer(&outcome))?;
+        apply_payload(
+            &mut self.machine,
+            place,
+            batch.frame.payload(),
+            |_| false,
+            |outcome| answering.answer(&outcome),
+        )?;
         answering.finish();
         self.links.watermarks.apply(batch.range.last);
         let applied_us = clock.monotonic_us();
@@ -288,7 +294,9 @@ pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, a
         let encoded = stockhold_protocol::codec::encode_cold(&failed, &mut body);
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }
-    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUESTION, |out| out.extend_from_slice(&body));
+    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUESTION, |out| {
+        out.extend_from_slice(&body)
+    });
 }
 
 /// Writes the outcomes of a batch as frames, submission by submission.
@@ -324,7 +332,12 @@ impl<'a> Answering<'a> {
         }
         let others = if is_last { submission.others } else { 0 };
         let answered = Answered { commands: u32::from(count), others, questions: 0 };
-        mail.seal(start, Header::new(FrameKind::Outcomes, submission.request, count), submission.address, answered);
+        mail.seal(
+            start,
+            Header::new(FrameKind::Outcomes, submission.request, count),
+            submission.address,
+            answered,
+        );
         if is_last {
             self.current = self.submissions.next().map(Box::as_ref);
             self.at = 0;

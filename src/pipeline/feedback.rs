@@ -18,7 +18,8 @@ pub enum ServerState {
 }
 
 impl ServerState {
-    const ALL: [Self; 5] = [Self::Running, Self::DiskReserve, Self::DiskFull, Self::Stopping, Self::LogFailed];
+    const ALL: [Self; 5] =
+        [Self::Running, Self::DiskReserve, Self::DiskFull, Self::Stopping, Self::LogFailed];
 
     /// The state as `status` spells it.
     #[must_use]

@@ -86,7 +86,8 @@ impl Ingress {
         let (commands, bytes) = size_of_submission(&submission);
         let commands_before = self.commands.fetch_add(commands, Ordering::AcqRel);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        let fits = commands_before + commands <= self.limits.commands && bytes_before + bytes <= self.limits.bytes;
+        let fits =
+            commands_before + commands <= self.limits.commands && bytes_before + bytes <= self.limits.bytes;
         let refused = if fits { self.queue.push(submission).err() } else { Some(submission) };
         match refused {
             None => {
@@ -151,7 +152,10 @@ mod tests {
     use super::*;
     use crate::pipeline::mailbox::Address;
 
-    #[expect(clippy::unnecessary_box_returns, reason = "submissions travel in the box that they are pooled in")]
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "submissions travel in the box that they are pooled in"
+    )]
     fn submission(ingress: &Ingress, commands: u16) -> Box<Submission> {
         let mut submission = ingress.blank();
         submission.reset(Address::default(), 0, u64::MAX);

@@ -94,7 +94,16 @@ impl Mail {
     pub fn lose(&mut self, to: Address) {
         let at = self.bytes.len();
         let (slot, generation) = (to.slot, to.generation);
-        self.letters.push(Letter { slot, generation, start: at, end: at, commands: 0, others: 0, questions: 0, lost: true });
+        self.letters.push(Letter {
+            slot,
+            generation,
+            start: at,
+            end: at,
+            commands: 0,
+            others: 0,
+            questions: 0,
+            lost: true,
+        });
     }
 
     /// Forgets everything, keeping buffers of a usual size.
@@ -109,7 +118,11 @@ impl Mail {
     fn append(&mut self, other: &Self) {
         let shift = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
-        let moved = other.letters.iter().map(|letter| Letter { start: letter.start + shift, end: letter.end + shift, ..*letter });
+        let moved = other.letters.iter().map(|letter| Letter {
+            start: letter.start + shift,
+            end: letter.end + shift,
+            ..*letter
+        });
         self.letters.extend(moved);
     }
 }
@@ -197,7 +210,13 @@ impl Drafts {
     }
 
     /// A whole frame for one connection.
-    pub fn frame(&mut self, to: Address, header: Header, answered: Answered, body: impl FnOnce(&mut Vec<u8>)) {
+    pub fn frame(
+        &mut self,
+        to: Address,
+        header: Header,
+        answered: Answered,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) {
         let mail = self.of(to);
         let start = mail.begin();
         body(&mut mail.bytes);
@@ -205,7 +224,13 @@ impl Drafts {
     }
 
     /// One outcome in answer to a request that is no batch of commands (a check that cannot be answered).
-    pub fn sole_outcome(&mut self, to: Address, request: u64, answered: Answered, outcome: &stockhold_protocol::Outcome) {
+    pub fn sole_outcome(
+        &mut self,
+        to: Address,
+        request: u64,
+        answered: Answered,
+        outcome: &stockhold_protocol::Outcome,
+    ) {
         self.frame(to, Header::new(FrameKind::Outcomes, request, 1), answered, |out| outcome.encode(0, out));
     }
 }
@@ -230,7 +255,8 @@ mod tests {
         mailboxes.take(0, &mut mail);
         assert_eq!(mail.letters.len(), 3);
         for (request, letter) in mail.letters.iter().enumerate() {
-            let (frame, used) = frame::parse(&mail.bytes[letter.start..letter.end], FRAME_BODY_BYTES_MAX).unwrap().unwrap();
+            let (frame, used) =
+                frame::parse(&mail.bytes[letter.start..letter.end], FRAME_BODY_BYTES_MAX).unwrap().unwrap();
             assert_eq!(frame.header.request, u64::try_from(request).unwrap());
             assert_eq!((used, letter.commands, frame.body), (letter.end - letter.start, 2, &[9_u8][..]));
         }

@@ -9,13 +9,13 @@ use stockhold_protocol::command::{Envelope, Kind};
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::{Code, Command, CommandId, Outcome, Timestamp};
 
+use super::Stepped;
 use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
 use super::submission::{SUBMISSION_BYTES_MAX, Submission};
 use super::watermarks::Watermarks;
-use super::Stepped;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::wal::{AppendError, CommitLog, OpRange, Space};

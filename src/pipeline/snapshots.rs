@@ -163,7 +163,9 @@ impl SnapshotStage {
             self.finish(result, drafts);
             has_worked = true;
         }
-        if self.copying == Copying::No && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links)) {
+        if self.copying == Copying::No
+            && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
+        {
             self.begin(machine, drafts, links);
             has_worked = true;
         }

@@ -26,7 +26,9 @@ impl Names {
             Name::Sku(sku) => self.skus.insert(sku.as_str().into(), number),
             Name::Stock(stock) => self.stocks.insert(stock.as_str().into(), number),
             Name::Source(source) => self.sources.insert(source.as_str().into(), number),
-            Name::Channel(channel_type, code) => self.channels.insert(channel_key(channel_type, code).into(), number),
+            Name::Channel(channel_type, code) => {
+                self.channels.insert(channel_key(channel_type, code).into(), number)
+            }
         };
     }
 

@@ -20,7 +20,12 @@ const HOUSEKEEPING: Duration = Duration::from_millis(200);
 const LAST_SNAPSHOT: Duration = Duration::from_mins(10);
 
 /// Runs the sequencer until the ingress is closed and empty, then ends the log in good order.
-pub(super) fn run_log(mut sequencer: Sequencer<LogWriter>, sleeper: &Sleeper, flags: &Flags, events: &Sender<Event>) {
+pub(super) fn run_log(
+    mut sequencer: Sequencer<LogWriter>,
+    sleeper: &Sleeper,
+    flags: &Flags,
+    events: &Sender<Event>,
+) {
     let mut has_told = false;
     loop {
         match sequencer.step() {
@@ -77,7 +82,12 @@ pub(super) fn run_applier(mut applier: Applier, sleeper: &Sleeper, flags: &Flags
 }
 
 /// Writes snapshots until the applier has ended.
-pub(super) fn run_keeper(mut keeper: SnapshotKeeper, lane: &Arc<SnapshotLane>, sleeper: &Sleeper, flags: &Flags) {
+pub(super) fn run_keeper(
+    mut keeper: SnapshotKeeper,
+    lane: &Arc<SnapshotLane>,
+    sleeper: &Sleeper,
+    flags: &Flags,
+) {
     loop {
         match keeper.step() {
             Stepped::Worked => {}

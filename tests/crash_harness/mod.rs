@@ -9,8 +9,8 @@ use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::error::StartError;
 use stockhold::net::Session;
-use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::pipeline::Stepped;
+use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
 use stockhold_protocol::codec::{Reader, encode_cold};
@@ -47,7 +47,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn start(storage: &RecordingStorage, config: &Config, now_ms: u64, salt_seed: u64) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        storage: &RecordingStorage,
+        config: &Config,
+        now_ms: u64,
+        salt_seed: u64,
+    ) -> Result<Self, StartError> {
         let time = Arc::new(ManualTimeSource::new(now_ms));
         let surroundings = Surroundings { time: time.clone(), salt_seed };
         let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
@@ -133,7 +138,8 @@ impl World {
 
     /// The outcomes of a request, if all have come.
     pub(crate) fn outcomes(&self, request: u64, count: usize) -> Option<Vec<Outcome>> {
-        let outcomes: Vec<_> = self.answers.range((request, 0)..=(request, u16::MAX)).map(|(_, o)| o.clone()).collect();
+        let outcomes: Vec<_> =
+            self.answers.range((request, 0)..=(request, u16::MAX)).map(|(_, o)| o.clone()).collect();
         (outcomes.len() == count).then_some(outcomes)
     }
 

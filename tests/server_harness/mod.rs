@@ -12,8 +12,8 @@ use stockhold::server::{Exit, RunningServer, format_directory, start};
 use stockhold_machine::Genesis;
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::{
-    Change, Count, LinkDefinition, Reserve, SettingScope, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
-    Target,
+    Change, Count, LinkDefinition, Reserve, SettingScope, SettingsChange, SkuDefinition, SourceDefinition,
+    StockDefinition, Target,
 };
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Welcome};

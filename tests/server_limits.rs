@@ -1,0 +1,301 @@
+//! A real server over TCP at its limits: connections, commands in flight, frames, slow and mute peers, garbage, deadlines, shutdown.
+
+mod server_harness;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use server_harness::{Peer, Shop, TestServer, cart, decode_outcomes, new_id, units};
+use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, Query};
+use stockhold_protocol::{Code, Command, Detail, Envelope, Line, SkuId};
+
+/// The server's last frame says what was wrong, then it closes.
+fn expect_error(peer: &mut Peer, part: &str) {
+    let reply = peer.reply();
+    assert_eq!(reply.header.kind, FrameKind::Error);
+    let sentence: String = decode_cold(&reply.body).unwrap();
+    assert!(sentence.contains(part), "{sentence}");
+    assert!(peer.try_reply().is_none(), "the connection is closed after an error");
+}
+
+#[test]
+fn garbage_and_broken_frames_get_one_error_and_a_close_and_harm_nobody_else() {
+    // Proves that a broken stream is told so, whatever is broken, and that other connections live on.
+    let server = TestServer::start(|_| ());
+    let mut healthy = server.connect();
+    let shop = Shop::open(&mut healthy, 1, 10);
+
+    let mut stranger = Peer::mute(server.address());
+    stranger.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    expect_error(&mut stranger, "magic");
+
+    let mut impatient = Peer::mute(server.address());
+    impatient.send(FrameKind::Commands, 0, 0, &[]);
+    expect_error(&mut impatient, "hello");
+
+    let mut wrong = server.connect();
+    let mut bytes = Vec::new();
+    frame::append(Header::new(FrameKind::Checks, 1, 0), &0_u64.to_le_bytes(), &mut bytes);
+    bytes[33] ^= 1;
+    wrong.stream.write_all(&bytes).unwrap();
+    expect_error(&mut wrong, "checksum");
+
+    let mut cut_off = server.connect();
+    cut_off.send(FrameKind::Commands, 1, 0, &[9, 0, 1]);
+    expect_error(&mut cut_off, "shorter than its header");
+
+    let mut miscounted = server.connect();
+    let mut body = Vec::new();
+    Envelope::new(new_id(), Command::Confirm(new_id().into())).encode(&mut body).unwrap();
+    miscounted.send(FrameKind::Commands, 2, 0, &body);
+    expect_error(&mut miscounted, "counts");
+
+    let mut future = Peer::mute(server.address());
+    let mut body = Vec::new();
+    encode_cold(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") }, &mut body).unwrap();
+    future.send(FrameKind::Hello, 0, 0, &body);
+    expect_error(&mut future, "versions 7 to 9");
+
+    assert_eq!(healthy.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
+    assert_eq!(healthy.metric("connections_broken"), 5);
+}
+
+#[test]
+fn a_frame_body_may_be_as_long_as_the_limit_and_no_byte_longer() {
+    // Proves limit and limit + 1 of the frame, from the header alone.
+    let server = TestServer::start(|config| config.limits.frame_body_bytes = 65_536);
+    let mut peer = server.connect();
+    let pairs: Vec<_> = (0..8_191).map(|sku| (SkuId(sku), stockhold_protocol::StockId(0))).collect();
+    let reply = peer.checks(0, 0, &pairs);
+    assert_eq!(reply.header.kind, FrameKind::Cells, "65,536 bytes are taken");
+    let mut header = Vec::new();
+    frame::append(Header::new(FrameKind::Checks, 1, 0), &vec![0; 65_537], &mut header);
+    peer.stream.write_all(&header[..32]).unwrap();
+    expect_error(&mut peer, "longer than the limit");
+}
+
+#[test]
+fn a_bad_command_gets_its_own_answer_and_its_neighbours_theirs() {
+    // Proves that a well-framed bad command harms neither the frame nor the connection, and that a client cannot tick.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 10);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let good = Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)));
+    let mut body = Vec::new();
+    good.encode(&mut body).unwrap();
+    let bad_at = body.len();
+    Envelope::new(new_id(), Command::Confirm(new_id().into())).encode(&mut body).unwrap();
+    body[bad_at + 2] = 200;
+    Envelope::new(stockhold_protocol::CommandId::NONE, Command::Tick).encode(&mut body).unwrap();
+    let last = Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)));
+    last.encode(&mut body).unwrap();
+    let request = peer.send(FrameKind::Commands, 4, 0, &body);
+    let outcomes = peer.outcomes(request, 4);
+    let codes: Vec<_> = outcomes.iter().map(|outcome| outcome.code).collect();
+    assert_eq!(codes, [Code::Ok, Code::BadField, Code::BadField, Code::Ok]);
+    assert!(matches!(&outcomes[1].detail, Detail::Field { field, .. } if field == "kind"));
+    assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
+}
+
+#[test]
+fn commands_in_flight_are_limited_to_the_unit() {
+    // Proves limit - 1, limit and limit + 1 in one frame: exactly the surplus is answered busy, with a time to wait.
+    let server = TestServer::start(|config| config.limits.in_flight = 16);
+    let mut peer = server.connect();
+    assert_eq!(peer.welcome.as_ref().unwrap().limits.in_flight_max, 16);
+    let shop = Shop::open(&mut peer, 1, 1_000);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    for (count, busy) in [(15, 0), (16, 0), (17, 1)] {
+        let carts: Vec<_> =
+            (0..count).map(|_| Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)))).collect();
+        let outcomes = peer.call(&carts);
+        let refused: Vec<_> = outcomes.iter().filter(|outcome| outcome.code == Code::Busy).collect();
+        assert_eq!(refused.len(), busy);
+        assert!(refused.iter().all(|outcome| outcome.value > 0 && !outcome.recorded));
+        assert!(outcomes.iter().take(16).all(|outcome| outcome.code == Code::Ok));
+    }
+}
+
+#[test]
+fn connections_are_limited_and_a_place_that_is_left_can_be_taken() {
+    // Proves limit and limit + 1 of connections, and that closing one makes room.
+    let server = TestServer::start(|config| config.limits.connections = 2);
+    let first = server.connect();
+    let mut second = server.connect();
+    let mut third = Peer::mute(server.address());
+    assert!(third.try_reply().is_none(), "one too many is closed at once");
+    drop(first);
+    while second.metric("connections_open") > 1 {}
+    let mut again = server.connect();
+    assert_eq!(again.metric("connections_open"), 2);
+}
+
+#[test]
+fn a_mute_connection_is_cut() {
+    // Proves that a half-open handshake does not hold its place for ever.
+    let server = TestServer::start(|config| config.limits.handshake_ms = 50);
+    let mut mute = Peer::mute(server.address());
+    assert!(mute.try_reply().is_none());
+    assert_eq!(server.connect().metric("connections_cut"), 1);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_not_read_and_then_cut() {
+    // Proves that unread answers are bounded: the server stops reading from a slow peer and cuts it, while others are served.
+    let server = TestServer::start(|config| {
+        config.limits.outbox_bytes = 65_536;
+        config.limits.slow_reader_ms = 100;
+    });
+    let mut slow = server.connect();
+    let mut bytes = Vec::new();
+    let mut body = 0_u64.to_le_bytes().to_vec();
+    body.resize(8 + 8 * 8_000, 0);
+    frame::append(Header::new(FrameKind::Checks, 1, 8_000), &body, &mut bytes);
+    let mut sent = 0;
+    let failed = loop {
+        match slow.stream.write_all(&bytes) {
+            Ok(()) => sent += bytes.len(),
+            Err(error) => break error,
+        }
+        assert!(sent < 1 << 30, "the server reads and reads");
+    };
+    assert!(
+        matches!(failed.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+        "{failed}"
+    );
+    let mut other = server.connect();
+    assert_eq!(other.metric("connections_cut"), 1);
+}
+
+#[test]
+fn a_check_waits_for_its_op_and_says_when_it_does_not_come() {
+    // Proves min_op: reached at once, reached later, and not reached within the deadline.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 10);
+    let pair = [(shop.skus[0], shop.stock)];
+    let op = peer.reserve(shop.stock, shop.skus[0], 1).op;
+    assert_eq!(peer.checks(op, 0, &pair).header.kind, FrameKind::Cells);
+
+    let late = peer.checks(op + 1, 20, &pair);
+    assert_eq!(late.header.kind, FrameKind::Outcomes);
+    assert_eq!(decode_outcomes(&late)[0].1.code, Code::Behind);
+
+    let address = server.address();
+    let waiting = std::thread::spawn(move || Peer::connect(address).checks(op + 1, 20_000, &pair));
+    let second = peer.reserve(shop.stock, shop.skus[0], 1);
+    assert_eq!(second.op, op + 1);
+    let reply = waiting.join().unwrap();
+    assert_eq!(reply.header.kind, FrameKind::Cells);
+    assert!(u64::from_le_bytes(*reply.body.first_chunk().unwrap()) > op);
+    assert_eq!(peer.cell(SkuId(999), shop.stock), CELL_NOT_ASSIGNED);
+}
+
+#[test]
+fn a_hold_expires_by_a_tick_when_nobody_sends_anything() {
+    // Proves that the sequencer lets time pass on its own, so that readers see freed units soon after the deadline.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 1);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let mut hold = cart(shop.stock, &lines);
+    hold.ttl_ms = Some(1_000);
+    let held = peer.one(new_id(), Command::Reserve(hold));
+    assert_eq!(held.code, Code::Ok);
+    assert_eq!(peer.cell(shop.skus[0], shop.stock), 0);
+    let reply = peer.checks(held.op + 1, 10_000, &[(shop.skus[0], shop.stock)]);
+    assert_eq!(reply.header.kind, FrameKind::Cells, "a tick came");
+    while peer.cell(shop.skus[0], shop.stock) == 0 {}
+    assert!(peer.metric("ticks") >= 1);
+}
+
+#[test]
+fn a_stop_answers_what_was_taken_and_says_goodbye() {
+    // Proves that a stop in good order loses no answer, and that the next start finds a clean end.
+    let mut server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 1_000_000);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let carts: Vec<_> =
+        (0..500).map(|_| Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)))).collect();
+    let request = peer.send_commands(&carts);
+    // One answer shows that the frame was taken, so all of it is answered.
+    let first = peer.reply();
+    assert_eq!(first.header.request, request);
+    let stopper = server.running().stopper();
+    stopper.stop();
+    server.stop();
+    let mut answered = usize::from(first.header.count);
+    let mut said_goodbye = false;
+    while let Some(reply) = peer.try_reply() {
+        match reply.header.kind {
+            FrameKind::Outcomes => answered += usize::from(reply.header.count),
+            kind => {
+                assert_eq!(kind, FrameKind::Goodbye);
+                said_goodbye = true;
+            }
+        }
+    }
+    assert_eq!((answered, said_goodbye), (500, true));
+    assert!(TcpStream::connect(server.config.listen).is_err() || server.config.listen.port() == 0);
+}
+
+#[test]
+fn a_snapshot_on_demand_is_what_the_next_start_begins_with() {
+    // Proves the way of a snapshot through applier, keeper and recovery, and its digest.
+    let mut server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 3, 10);
+    peer.reserve(shop.stock, shop.skus[0], 4);
+    let Answer::Snapshot(view) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
+    let Answer::Snapshot(again) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
+    assert_eq!(view, again, "nothing happened in between");
+    assert_eq!(peer.reserve(shop.stock, shop.skus[1], 4).code, Code::Ok);
+    drop(peer);
+    server.restart();
+    let report = server.running().report().clone();
+    assert_eq!((report.snapshot_op, report.replayed_ops), (Some(view.op), 1));
+    let mut peer = server.connect();
+    assert_eq!(peer.cell(shop.skus[0], shop.stock), units(6).raw());
+    assert_eq!(peer.cell(shop.skus[1], shop.stock), units(6).raw());
+}
+
+#[test]
+fn a_deadline_that_passes_before_the_log_leaves_the_id_unused() {
+    // Proves that a frame of which the deadline has passed is not logged. The shortest deadline may or may not be met; never both.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 1_000);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let id = new_id();
+    let request =
+        peer.send_commands_within(&[Envelope::new(id, Command::Reserve(cart(shop.stock, &lines)))], 1);
+    let first = peer.outcomes(request, 1).remove(0);
+    let again = peer.one(id, Command::Reserve(cart(shop.stock, &lines)));
+    match first.code {
+        Code::Ok => assert!(again.replayed),
+        code => {
+            assert_eq!((code, first.recorded), (Code::DeadlinePassed, false));
+            assert!(!again.replayed && again.code == Code::Ok);
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_closes_its_side_still_gets_its_answers() {
+    // Proves that half a close is honoured: what was sent before it is answered.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 10);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let request = peer.send_commands(&[Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)))]);
+    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(peer.outcomes(request, 1)[0].code, Code::Ok);
+    let mut rest = Vec::new();
+    peer.stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+}
