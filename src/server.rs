@@ -193,7 +193,7 @@ fn run_assembly(
     let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender)?;
     let (log_flags, log_events) = (flags.clone(), sender.clone());
     let log = spawn("log", &sender, move || {
-        stages::run_log(sequencer, &sleepers.sequencer, &log_flags, &log_events)
+        stages::run_log(sequencer, &sleepers.sequencer, &log_flags, &log_events);
     })?;
     let applier_flags = flags.clone();
     let applier = spawn("applier", &sender, move || {
@@ -201,7 +201,7 @@ fn run_assembly(
     })?;
     let keeper_flags = flags.clone();
     let keeper = spawn("snapshot", &sender, move || {
-        stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags)
+        stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags);
     })?;
     let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
     let housekeeping = stages::Housekeeping { preparer, pool, clock, metrics, status: status.clone() };

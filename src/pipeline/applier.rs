@@ -295,7 +295,7 @@ pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, a
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }
     drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUESTION, |out| {
-        out.extend_from_slice(&body)
+        out.extend_from_slice(&body);
     });
 }
 

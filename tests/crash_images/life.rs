@@ -1,11 +1,9 @@
 //! Crash images of a whole life of the pipeline: at every moment of the disk's history, whatever the crash leaves of what was not
 //! synced, the server starts, stands at a state that it went through, and gives every acknowledged outcome again.
 
-mod crash_harness;
-
 use std::collections::BTreeMap;
 
-use crash_harness::{START_MS, World, format_disk, id, small};
+use crate::world::{START_MS, World, format_disk, id, small};
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::{Fault, Mutant, RecordingStorage};
 use stockhold_protocol::command::{
@@ -91,10 +89,10 @@ fn open_shop(world: &mut World) {
     }
 }
 
-fn live(storage: RecordingStorage) -> Life {
+fn live(storage: &RecordingStorage) -> Life {
     let config = small();
-    format_disk(&storage, &config);
-    let mut world = World::start(&storage, &config, START_MS, 7).unwrap();
+    format_disk(storage, &config);
+    let mut world = World::start(storage, &config, START_MS, 7).unwrap();
     let mut life = Life { storage: storage.clone(), ledger: Vec::new(), digests: BTreeMap::new() };
     life.digests.insert(0, world.digest());
     let mut note = |world: &World| life.digests.insert(world.op(), world.digest());
@@ -162,7 +160,7 @@ fn first_moment(life: &Life) -> usize {
 #[test]
 fn every_crash_gives_back_what_was_acknowledged() {
     // Proves durability of every acknowledged outcome, exact recovery to a state that existed, and that trimming loses nothing.
-    let life = live(RecordingStorage::new());
+    let life = live(&RecordingStorage::new());
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::Ok));
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::SoldOut));
     let files = life.storage.share().list().unwrap();
@@ -185,7 +183,7 @@ fn every_crash_gives_back_what_was_acknowledged() {
 #[test]
 fn a_crash_during_recovery_loses_nothing_either() {
     // Proves that the first acts of a start may be interrupted anywhere, twice.
-    let life = live(RecordingStorage::new());
+    let life = live(&RecordingStorage::new());
     for moment in moments(&life.storage, first_moment(&life), 6) {
         let image = life.storage.crash_at(moment, Survival::Drawn(5));
         let now_ms = time_of(ROUNDS * PER_ROUND);
@@ -203,7 +201,7 @@ fn a_server_that_forgets_to_sync_is_caught() {
     // Proves that the checks above can fail: with durable writes that are none, some image loses an acknowledged outcome.
     let storage = RecordingStorage::new();
     storage.set_mutant(Mutant::SkipDurableWrite);
-    let life = live(storage);
+    let life = live(&storage);
     let caught = moments(&life.storage, first_moment(&life), 10).into_iter().any(|moment| {
         let image = life.storage.crash_at(moment, Survival::Nothing);
         check(&life, &image, moment).is_err()
@@ -241,7 +239,7 @@ fn a_failed_log_write_loses_the_commands_in_flight_and_nothing_else() {
 #[test]
 fn one_log_gives_one_state_under_any_process_configuration() {
     // Proves that nothing of the process reaches the machine, and that the same commands at the same times write the same bytes.
-    let (one, other) = (live(RecordingStorage::new()), live(RecordingStorage::new()));
+    let (one, other) = (live(&RecordingStorage::new()), live(&RecordingStorage::new()));
     assert_eq!(one.digests, other.digests);
     let image = one.storage.crash_now(Survival::Everything);
     let segments = |storage: &RecordingStorage| -> Vec<Option<Vec<u8>>> {
@@ -258,4 +256,22 @@ fn one_log_gives_one_state_under_any_process_configuration() {
     config.queues.commands = 7;
     let world = World::start(&image, &config, time_of(1_000_000), 5).unwrap();
     assert_eq!(Some((&world.op(), &world.digest())), one.digests.last_key_value());
+}
+
+#[test]
+fn a_stop_in_good_order_is_told_from_a_crash() {
+    // Proves that the end frame is written and found, and that its absence is told.
+    for stops in [true, false] {
+        let storage = RecordingStorage::new();
+        format_disk(&storage, &small());
+        let mut world = World::start(&storage, &small(), START_MS, 7).unwrap();
+        open_shop(&mut world);
+        let digest = world.digest();
+        if stops {
+            world.stop();
+        }
+        let image = storage.crash_now(Survival::Nothing);
+        let world = World::start(&image, &small(), START_MS, 8).unwrap();
+        assert_eq!((world.assembly.report.clean_stop, world.digest()), (stops, digest));
+    }
 }

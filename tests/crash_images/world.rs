@@ -1,5 +1,4 @@
 //! The real pipeline on one thread and a recorded disk: what was acknowledged, and what each crash image gives back of it.
-#![expect(dead_code, reason = "each test file uses its own part of the harness")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

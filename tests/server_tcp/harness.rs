@@ -1,5 +1,4 @@
 //! A server on a directory of its own, and a peer that speaks raw frames: the tests see every byte that a stranger's client would.
-#![expect(dead_code, reason = "each test file uses its own part of the harness")]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -46,7 +45,7 @@ pub(crate) fn units(units: i64) -> Quantity {
 
 /// A server and its directory.
 pub(crate) struct TestServer {
-    pub(crate) directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
     pub(crate) config: Config,
     running: Option<RunningServer>,
 }
@@ -62,7 +61,7 @@ impl TestServer {
         let genesis = Genesis { formatted_at: Timestamp(now_ms()), ..Genesis::default() };
         format_directory(&config, &genesis).unwrap();
         let running = Some(start(&config, |_| ()).unwrap());
-        Self { directory, config, running }
+        Self { _directory: directory, config, running }
     }
 
     pub(crate) fn running(&self) -> &RunningServer {
@@ -149,7 +148,7 @@ impl Peer {
                 self.input.drain(..used);
                 return Some(reply);
             }
-            let mut piece = [0; 65_536];
+            let mut piece = [0; 8_192];
             match self.stream.read(&mut piece) {
                 Ok(0) => return None,
                 Ok(count) => self.input.extend_from_slice(&piece[..count]),
@@ -258,7 +257,7 @@ pub(crate) fn decode_outcomes(reply: &Reply) -> Vec<(u16, Outcome)> {
     outcomes
 }
 
-pub(crate) fn cart<'a>(stock: StockId, lines: &'a [Line]) -> Reserve<'a> {
+pub(crate) fn cart(stock: StockId, lines: &[Line]) -> Reserve<'_> {
     Reserve {
         target: Target::Stock(stock),
         lines: Lines::Slice(lines),
@@ -271,7 +270,6 @@ pub(crate) fn cart<'a>(stock: StockId, lines: &'a [Line]) -> Reserve<'a> {
 
 /// One shop: a source, a stock, and SKUs with so many units each.
 pub(crate) struct Shop {
-    pub(crate) source: SourceId,
     pub(crate) stock: StockId,
     pub(crate) skus: Vec<SkuId>,
 }
@@ -302,6 +300,6 @@ impl Shop {
                 sku
             })
             .collect();
-        Self { source, stock, skus }
+        Self { stock, skus }
     }
 }

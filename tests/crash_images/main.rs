@@ -1,0 +1,6 @@
+//! The pipeline on one thread and a recorded disk, crashed at every moment of its life.
+
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod world;

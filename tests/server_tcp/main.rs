@@ -1,0 +1,9 @@
+//! A real server over TCP, seen by peers that speak raw frames.
+
+#[cfg(test)]
+mod harness;
+
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod sale;
