@@ -12,6 +12,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
 
+mod cart;
 mod catalog;
 pub mod changes;
 mod chunked;
@@ -25,6 +26,7 @@ pub mod load;
 mod machine;
 mod record;
 mod refund;
+mod reservations;
 mod settings;
 pub mod sharing;
 pub mod snapshot;

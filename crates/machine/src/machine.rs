@@ -6,9 +6,9 @@
 //! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
 //! error: whatever the bytes, there is an outcome.
 
+use crate::cart::Planned;
 use crate::changes::Changes;
 use crate::config::{GENERATION_MS, Genesis, ID_AHEAD_MAX_MS, RULES_VERSION, WRITERS_MAX};
-use crate::grant::Planned;
 use crate::record::{LineState, OutcomeRow};
 use crate::state::{State, WriterRow};
 use crate::table::record_hash;

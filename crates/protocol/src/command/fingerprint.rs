@@ -5,8 +5,9 @@
 //! one id pass for equal with probability 2^-48, and then the *recorded* outcome is answered, so nothing
 //! can execute twice either way. The hash is xxh3-64, frozen by a golden test: it is part of the state.
 
-use super::{Command, Reserve, Target, body};
+use super::{Command, Parts, Refund, RefundPart, Reserve, Target, body};
 use crate::line::{Line, Lines};
+use crate::quantity::Quantity;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The 48 bits that are kept.
@@ -55,12 +56,18 @@ impl Scratch {
                 self.put_owner(sale.owner, sale.reference);
                 self.put_lines(sale.lines);
             }
+            Command::Refund(refund) => self.put_refund(refund),
+            Command::Transfer(transfer) => {
+                self.bytes.extend_from_slice(&transfer.from.0.to_le_bytes());
+                self.bytes.extend_from_slice(&transfer.to.0.to_le_bytes());
+                self.bytes.extend_from_slice(transfer.reason.as_bytes());
+                self.bytes.push(0xFF);
+                self.put_lines(Lines::Slice(&transfer.lines));
+            }
             Command::Confirm(_)
             | Command::Extend(_)
-            | Command::Refund(_)
             | Command::Count(_)
             | Command::Adjust(_)
-            | Command::Transfer(_)
             | Command::DefineSource(_)
             | Command::DefineStock(_)
             | Command::DefineSku(_)
@@ -86,6 +93,21 @@ impl Scratch {
         self.bytes.extend_from_slice(&reserve.ttl_ms.unwrap_or(0).to_le_bytes());
         self.put_owner(reserve.owner, reserve.reference);
         self.put_lines(reserve.lines);
+    }
+
+    /// Parts of the same SKU and kind count as their sum, in whatever order they were sent.
+    fn put_refund(&mut self, refund: &Refund<'_>) {
+        self.bytes.extend_from_slice(&refund.reservation.0.to_bytes());
+        let mut parts: Vec<RefundPart> = refund.parts.iter().collect();
+        parts.sort_unstable_by_key(|part| (part.sku, part.kind));
+        parts.dedup_by(|next, kept| {
+            let same = (next.sku, next.kind) == (kept.sku, kept.kind);
+            if same {
+                kept.quantity = kept.quantity.checked_add(next.quantity).unwrap_or(Quantity::MAX);
+            }
+            same
+        });
+        Parts::Slice(&parts).pack(&mut self.bytes);
     }
 
     fn put_target(&mut self, target: Target) {
@@ -116,7 +138,7 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Extend, Mark, Release, Replace, Sell, Ship};
+    use crate::command::{Extend, Mark, PartKind, Release, Replace, Sell, Ship};
     use crate::id::{ChannelId, CommandId, ReservationId, SkuId, SourceId, StockId};
     use crate::quantity::Quantity;
 
@@ -145,6 +167,24 @@ mod tests {
         assert_eq!(one, split);
         assert_ne!(one, other);
         assert_eq!(one & !FINGERPRINT_MASK, 0);
+    }
+
+    #[test]
+    fn order_and_splitting_of_parts_do_not_count() {
+        // Proves the same for refunds, and that what happens to the units does count.
+        let mut scratch = Scratch::default();
+        let reservation = ReservationId(CommandId::from_parts(1_763_800_000_123, 5));
+        let part =
+            |units, kind| RefundPart { sku: SkuId(1), quantity: Quantity::units(units).unwrap(), kind };
+        let returned = PartKind::Returned(SourceId(2));
+        let mut print = |parts: &[RefundPart]| {
+            Command::Refund(Refund { reservation, parts: Parts::Slice(parts) }).fingerprint(&mut scratch)
+        };
+        let one = print(&[part(3, PartKind::Unshipped), part(1, returned)]);
+        let split = print(&[part(1, returned), part(1, PartKind::Unshipped), part(2, PartKind::Unshipped)]);
+        let other = print(&[part(3, returned), part(1, PartKind::Unshipped)]);
+        assert_eq!(one, split);
+        assert_ne!(one, other);
     }
 
     #[test]

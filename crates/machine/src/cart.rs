@@ -1,0 +1,254 @@
+//! The rules of a cart, line by line: what a line gets, or why it gets nothing. Reads only.
+//!
+//! Two SKUs never limit each other, so each line is planned by itself. What is done with a plan stands in
+//! `grant`.
+
+use crate::machine::{Machine, Refusal};
+use crate::record::{LineState, NO_QUOTA};
+use crate::settings::Effective;
+use crate::state::{At, State};
+use crate::table::NO_SLOT;
+use stockhold_protocol::command::{BackorderMode, Reserve, SkuKind};
+use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
+use stockhold_protocol::{BadField, Code, Detail, Line, Quantity, SkuId};
+
+/// What one line of a cart will get.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planned {
+    pub(crate) at: At,
+    pub(crate) sku: u32,
+    pub(crate) granted: i64,
+    pub(crate) counts: bool,
+    /// The quota that it takes from; 0 = none.
+    pub(crate) quota_number: u32,
+    /// Units that lean on an allowance.
+    pub(crate) backordered: i64,
+}
+
+/// What a live hold that is being replaced has of one SKU.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    units: i64,
+    counts: bool,
+    quota_number: u32,
+}
+
+impl Machine {
+    pub(crate) fn check_room(&self, lines: usize) -> Result<(), Refusal> {
+        let configuration = &self.state.core.configuration;
+        if lines > configuration.lines_max as usize {
+            return Err(Refusal::field(&BadField::new(
+                "lines",
+                "are more than lines_max of the configuration",
+            )));
+        }
+        if self.state.known >= configuration.reservations_max {
+            return Err(Refusal { code: Code::Busy, value: 1_000, detail: Detail::None });
+        }
+        Ok(())
+    }
+
+    /// Sums the cart's lines by SKU; returns how many ten-thousandths were asked for in all.
+    pub(crate) fn merge(&mut self, reserve: &Reserve<'_>) -> Result<i64, Refusal> {
+        self.check_room(reserve.lines.len())?;
+        reserve.lines.merge_into(&mut self.lines);
+        Ok(self.lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.quantity.raw())))
+    }
+
+    /// Plans every line of the cart in hand for a stock; a replaced hold's units stay where they are.
+    pub(crate) fn plan_cart(
+        &mut self,
+        stock: u32,
+        best_effort: bool,
+        replaced: Option<u32>,
+    ) -> Result<(), Refusal> {
+        self.planned.clear();
+        let mut any = false;
+        for index in 0..self.lines.len() {
+            let line = self.lines[index];
+            self.check_sku(line.sku, index)?;
+            let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
+            let at = match self.state.find(line.sku.0, stock) {
+                Some(at) => at,
+                // Whether a place was made before differs after a load, so it must not decide.
+                None if kept.units > 0 => self.state.place_of_line(line.sku.0, stock),
+                None => return Err(Refusal::of_line(Code::NotAssigned, index)),
+            };
+            self.state.settle(at.cluster);
+            let planned = self.state.plan_line(at, line, best_effort, kept);
+            let planned = planned.map_err(|code| self.state.refused_line(code, at, line.sku, index))?;
+            any |= planned.granted > 0;
+            self.planned.push(planned);
+        }
+        if any {
+            return Ok(());
+        }
+        let at = self.planned.first().map(|planned| planned.at);
+        let sku = self.lines.first().map_or(SkuId(0), |line| line.sku);
+        Err(at.map_or(Refusal::new(Code::SoldOut), |at| self.state.refused_line(Code::SoldOut, at, sku, 0)))
+    }
+
+    /// Plans a forced sale: the goods have left, so only what cannot be counted at all is refused.
+    pub(crate) fn plan_forced(&mut self, stock: u32) -> Result<(), Refusal> {
+        self.planned.clear();
+        for index in 0..self.lines.len() {
+            let line = self.lines[index];
+            self.check_sku(line.sku, index)?;
+            let at = self.state.place_of_line(line.sku.0, stock);
+            let counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
+            let quota_number = self.state.quota_number(at);
+            let granted = line.quantity.raw();
+            self.planned.push(Planned { at, sku: line.sku.0, granted, counts, quota_number, backordered: 0 });
+        }
+        Ok(())
+    }
+
+    /// Whether units of a line's SKU can be sold at all.
+    fn check_sku(&self, sku: SkuId, index: usize) -> Result<(), Refusal> {
+        if !self.state.has_sku(sku.0) {
+            return Err(Refusal::of_line(Code::UnknownName, index));
+        }
+        if self.state.skus.get(sku.0).kind == SkuKind::Composite {
+            return Err(Refusal::of_line(Code::Composite, index));
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The quota that a grant at this place takes from; 0 = none.
+    pub(crate) fn quota_number(&self, at: At) -> u32 {
+        self.position(at).filter(|row| row.quota_limit != NO_QUOTA).map_or(0, |row| row.quota_number)
+    }
+
+    /// How many of a line's units stand in the books of the quota in force.
+    pub(crate) fn quota_units(&self, at: At, quota_number: u32, units: i64) -> i64 {
+        let is_in_force = quota_number != 0 && self.quota_number(at) == quota_number;
+        if is_in_force { units } else { 0 }
+    }
+
+    /// What a live hold has of a SKU.
+    fn kept(&self, slot: u32, sku: u32) -> Kept {
+        let row = self.reservations.get(slot);
+        let kept =
+            |line: LineState| Kept { units: line.open, counts: line.counts, quota_number: line.quota_number };
+        let first = row.first_line();
+        if first.sku == sku {
+            return kept(first);
+        }
+        let mut next = row.more;
+        while next != NO_SLOT {
+            let line = self.lines.get(next);
+            if line.state.sku == sku {
+                return kept(line.state);
+            }
+            next = line.next;
+        }
+        Kept::default()
+    }
+
+    /// Decides one line: what it gets, or why it gets nothing.
+    fn plan_line(&self, at: At, line: Line, best_effort: bool, kept: Kept) -> Result<Planned, Code> {
+        let cluster = self.clusters.get(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        let asked = line.quantity.raw();
+        let mut planned =
+            Planned { at, sku: line.sku.0, granted: asked, counts: true, quota_number: 0, backordered: 0 };
+        if kept.units >= asked {
+            // A line that does not grow is never refused for quantity, and counts as it counted.
+            return Ok(Planned { counts: kept.counts, quota_number: kept.quota_number, ..planned });
+        }
+        if !cluster.pool.is_assigned(group, at.index) {
+            return Err(Code::NotAssigned);
+        }
+        let settings = &cluster.place(at.index).settings;
+        if !best_effort {
+            check_sale(settings, asked)?;
+        }
+        if !settings.manage_stock {
+            planned.counts = false;
+            planned.granted = if best_effort { sellable(settings, asked) } else { asked };
+            return Ok(planned);
+        }
+        let left = cluster.pool.left(group, at.index);
+        let is_in_stock = cluster.pool.any_in_stock(group, at.index);
+        let formula =
+            if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
+        let quota_left = self.quota_left(at);
+        let kept_units = if kept.counts { kept.units } else { 0 };
+        if best_effort {
+            let room = if is_in_stock { formula.min(quota_left).max(0) } else { 0 };
+            let most = asked.min(kept_units.saturating_add(room));
+            planned.granted = sellable(settings, most).max(kept_units);
+        }
+        let growth = planned.granted.saturating_sub(kept_units);
+        if growth > 0 {
+            let refusals = [
+                (!is_in_stock, Code::NoSourceInStock),
+                (growth > quota_left, Code::QuotaExceeded),
+                (growth > formula, Code::SoldOut),
+                (
+                    cluster.pool.promised(group, at.index).saturating_add(growth) > QUANTITY_MAX,
+                    Code::QuantityOverflow,
+                ),
+            ];
+            if let Some((_, code)) = refusals.into_iter().find(|(refused, _)| *refused) {
+                return Err(code);
+            }
+        }
+        planned.quota_number = self.quota_number(at);
+        if settings.backorders != BackorderMode::Off {
+            planned.backordered = growth.saturating_sub(left.max(0)).clamp(0, growth.max(0));
+        }
+        Ok(planned)
+    }
+
+    /// The refusal of a line, with what it could still have had where that helps.
+    fn refused_line(&self, code: Code, at: At, sku: SkuId, index: usize) -> Refusal {
+        let refusal = Refusal::of_line(code, index);
+        if !matches!(code, Code::SoldOut | Code::QuotaExceeded) {
+            return refusal;
+        }
+        let cluster = self.clusters.get(at.cluster);
+        let left = cluster.pool.left(self.catalog.layout.group(cluster.group), at.index);
+        let available = self.cell_value(at.cluster, at.index, left);
+        match Quantity::from_raw(available) {
+            // Nothing left is the common case of a storm and needs no words.
+            Ok(available) if available > Quantity::ZERO => refusal.with(Detail::Available { sku, available }),
+            Ok(_) | Err(_) => refusal,
+        }
+    }
+}
+
+/// MSI's checks of a line's quantity, in their order (msi.md 3.5).
+fn check_sale(settings: &Effective, asked: i64) -> Result<(), Code> {
+    let is_multiple = settings.increment == 0 || asked.checked_rem(settings.increment) == Some(0);
+    let is_whole = settings.decimals || asked.checked_rem(QUANTITY_SCALE) == Some(0);
+    let rules = [
+        (settings.min_sale != 0 && asked < settings.min_sale, Code::BelowMinSale),
+        (settings.max_sale != 0 && asked > settings.max_sale, Code::AboveMaxSale),
+        (!is_multiple, Code::NotAnIncrement),
+        (!is_whole, Code::DecimalsNotAllowed),
+    ];
+    rules.into_iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, code)| Err(code))
+}
+
+/// The most of `most` that may be sold in one line: whole units unless the SKU allows decimals, whole
+/// increments, nothing below the fewest.
+fn sellable(settings: &Effective, most: i64) -> i64 {
+    let mut granted = if settings.max_sale == 0 { most } else { most.min(settings.max_sale) };
+    let mut floor_to = |step: i64| {
+        granted = granted.saturating_sub(granted.checked_rem(step).unwrap_or(0));
+    };
+    if !settings.decimals {
+        floor_to(QUANTITY_SCALE);
+    }
+    if settings.increment != 0 {
+        floor_to(settings.increment);
+        // An increment may be a part of a unit; a SKU that is sold whole needs a common multiple.
+        while !settings.decimals && granted > 0 && granted.checked_rem(QUANTITY_SCALE) != Some(0) {
+            granted = granted.saturating_sub(settings.increment);
+        }
+    }
+    if granted < settings.min_sale { 0 } else { granted.max(0) }
+}

@@ -1,0 +1,98 @@
+//! Records of source items and of SKUs in stocks. What holds promise is derived and stands in no record.
+
+use super::{Record, Section, put_all};
+use stockhold_protocol::BadField;
+use stockhold_protocol::codec::Reader;
+
+/// A source item.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ItemRow {
+    pub(crate) sku: u32,
+    pub(crate) source: u32,
+    pub(crate) on_hand: i64,
+    pub(crate) version: u32,
+    pub(crate) in_stock: bool,
+}
+
+impl Record for ItemRow {
+    const SECTION: Section = Section::Item;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(
+            &[
+                &self.sku.to_le_bytes(),
+                &self.source.to_le_bytes(),
+                &self.on_hand.to_le_bytes(),
+                &self.version.to_le_bytes(),
+                &u32::from(self.in_stock).to_le_bytes(),
+            ],
+            out,
+        );
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        Ok(Self {
+            sku: reader.u32("item.sku")?,
+            source: reader.u32("item.source")?,
+            on_hand: reader.i64("item.on_hand")?,
+            version: reader.u32("item.version")?,
+            in_stock: reader.u32("item.in_stock")? != 0,
+        })
+    }
+}
+
+/// A [`PositionRow::quota_limit`] that says: no quota.
+pub(crate) const NO_QUOTA: i64 = -1;
+
+/// One SKU in one stock: what is promised to orders, and the quota. What holds promise is derived from the
+/// reservations, so that a hold's end changes no record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PositionRow {
+    pub(crate) sku: u32,
+    pub(crate) stock: u32,
+    pub(crate) confirmed: i64,
+    pub(crate) quota_limit: i64,
+    /// Taken by everything but live holds.
+    pub(crate) quota_taken: i64,
+    /// Counts the quotas that were set where there was none; a line gives back only to the quota that it
+    /// took from.
+    pub(crate) quota_number: u32,
+}
+
+impl PositionRow {
+    pub(crate) const fn new(sku: u32, stock: u32) -> Self {
+        Self { sku, stock, confirmed: 0, quota_limit: NO_QUOTA, quota_taken: 0, quota_number: 0 }
+    }
+}
+
+impl Record for PositionRow {
+    const SECTION: Section = Section::Position;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(
+            &[
+                &self.sku.to_le_bytes(),
+                &self.stock.to_le_bytes(),
+                &self.confirmed.to_le_bytes(),
+                &self.quota_limit.to_le_bytes(),
+                &self.quota_taken.to_le_bytes(),
+                &self.quota_number.to_le_bytes(),
+                &[0; 4],
+            ],
+            out,
+        );
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let row = Self {
+            sku: reader.u32("position.sku")?,
+            stock: reader.u32("position.stock")?,
+            confirmed: reader.i64("position.confirmed")?,
+            quota_limit: reader.i64("position.quota_limit")?,
+            quota_taken: reader.i64("position.quota_taken")?,
+            quota_number: reader.u32("position.quota_number")?,
+        };
+        reader.u32("position.reserved")?;
+        Ok(row)
+    }
+}

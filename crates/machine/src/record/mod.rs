@@ -1,0 +1,119 @@
+//! The records of the state: small, fixed, `Copy`, each with its own bytes.
+//!
+//! The bytes are what a snapshot holds and what the digest sums (FORMAT.md, "Snapshot records"). They name
+//! things by ids and never by slots, which are accidents of one process; fields that only say where
+//! something lies in memory are not in them.
+
+mod catalog;
+mod goods;
+mod outcome;
+mod reservation;
+
+pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
+pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
+pub(crate) use outcome::OutcomeRow;
+pub(crate) use reservation::{Grant, LineRow, LineState, ReferenceRow, ReservationRow, Stage};
+
+use crate::table::record_hash;
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::{BadField, CommandId};
+
+/// Sections of a snapshot and kinds of record hashes: append-only numbers.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Section {
+    /// Scalars, configuration, writers, marks.
+    Core = 1,
+    /// Sources.
+    Source = 2,
+    /// Stocks.
+    Stock = 3,
+    /// Links.
+    Link = 4,
+    /// Channels.
+    Channel = 5,
+    /// SKUs.
+    Sku = 6,
+    /// Settings of SKUs and of SKUs in stocks.
+    Settings = 7,
+    /// Source items.
+    Item = 8,
+    /// SKUs in stocks: promises and quotas.
+    Position = 9,
+    /// Reservations with their first line.
+    Reservation = 10,
+    /// Further lines of reservations.
+    Line = 11,
+    /// Order references of reservations.
+    Reference = 12,
+    /// Recorded outcomes.
+    Outcome = 13,
+}
+
+impl Section {
+    /// Every section, in the order in which a loader wants them.
+    pub const ALL: [Self; 13] = [
+        Self::Core,
+        Self::Source,
+        Self::Stock,
+        Self::Link,
+        Self::Channel,
+        Self::Sku,
+        Self::Settings,
+        Self::Item,
+        Self::Position,
+        Self::Reservation,
+        Self::Line,
+        Self::Reference,
+        Self::Outcome,
+    ];
+
+    /// The section of this number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.number() == number)
+    }
+
+    /// The persisted number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+/// A record of the state with its bytes.
+pub(crate) trait Record: Copy {
+    /// Where it stands in a snapshot.
+    const SECTION: Section;
+
+    /// Appends its bytes.
+    fn put(&self, out: &mut Vec<u8>);
+
+    /// Reads one record.
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField>;
+
+    /// Its part of the digest.
+    fn hash(&self, scratch: &mut Vec<u8>) -> u64 {
+        scratch.clear();
+        self.put(scratch);
+        record_hash(Self::SECTION as u8, scratch)
+    }
+}
+
+fn put_all(words: &[&[u8]], out: &mut Vec<u8>) {
+    for word in words {
+        out.extend_from_slice(word);
+    }
+}
+
+/// An id as two words, so that a record needs no 16-byte alignment.
+fn id_words(id: CommandId) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = id.value().to_le_bytes();
+    [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes(rest)]
+}
+
+/// The id of two words.
+fn id_of_words(words: [u64; 2]) -> CommandId {
+    let value = (u128::from(words[1]) << 64) | u128::from(words[0]);
+    CommandId::from_bytes(value.swap_bytes().to_le_bytes())
+}

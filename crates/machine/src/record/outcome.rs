@@ -1,0 +1,92 @@
+//! The record of an outcome: what a repeated id is answered. It is found by id in its generation.
+
+use super::{id_of_words, id_words, put_all};
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::{BadField, CommandId};
+
+/// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. An outcome with a
+/// detail keeps it in its generation's arena, at the position that then stands in `value`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutcomeRow {
+    pub(crate) id: [u64; 2],
+    /// fingerprint 40 bits | op high 16 bits | side flag and code 8 bits.
+    head: u64,
+    /// value 32 bits | op low 32 bits.
+    tail: u64,
+}
+
+const SIDE: u64 = 0x80;
+const FINGERPRINT_40: u64 = (1 << 40) - 1;
+
+impl OutcomeRow {
+    pub(crate) fn new(id: CommandId, fingerprint: u64, code: u8, op: u64, value: u32, side: bool) -> Self {
+        let side = if side { SIDE } else { 0 };
+        let head = (fingerprint & FINGERPRINT_40) << 24 | (op >> 32 & 0xFFFF) << 8 | u64::from(code) | side;
+        Self { id: id_words(id), head, tail: u64::from(value) << 32 | (op & 0xFFFF_FFFF) }
+    }
+
+    pub(crate) fn id(&self) -> CommandId {
+        id_of_words(self.id)
+    }
+
+    pub(crate) const fn is_of(&self, fingerprint: u64) -> bool {
+        self.head >> 24 == fingerprint & FINGERPRINT_40
+    }
+
+    pub(crate) const fn fingerprint(&self) -> u64 {
+        self.head >> 24
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        u8::try_from(self.head & 0x7F).unwrap_or(0)
+    }
+
+    pub(crate) const fn has_side(&self) -> bool {
+        self.head & SIDE != 0
+    }
+
+    pub(crate) const fn op(&self) -> u64 {
+        (self.head >> 8 & 0xFFFF) << 32 | (self.tail & 0xFFFF_FFFF)
+    }
+
+    pub(crate) fn value(&self) -> u32 {
+        u32::try_from(self.tail >> 32).unwrap_or(0)
+    }
+
+    /// The bytes of the record with its side bytes, which replace the arena's position.
+    pub(crate) fn put(&self, side: &[u8], out: &mut Vec<u8>) {
+        let value = if self.has_side() { 0 } else { self.value() };
+        let length = u16::try_from(side.len()).unwrap_or(u16::MAX);
+        put_all(
+            &[
+                &self.id().to_bytes(),
+                &self.fingerprint().to_le_bytes(),
+                &self.op().to_le_bytes(),
+                &value.to_le_bytes(),
+                &[self.code(), u8::from(self.has_side())],
+                &length.to_le_bytes(),
+                side,
+            ],
+            out,
+        );
+    }
+
+    /// Reads a record and its side bytes; the value of one with side bytes is the caller's to set.
+    pub(crate) fn get<'a>(reader: &mut Reader<'a>) -> Result<(Self, &'a [u8]), BadField> {
+        let id = CommandId::from_bytes(reader.array("outcome.id")?);
+        let fingerprint = reader.u64("outcome.fingerprint")?;
+        let op = reader.u64("outcome.op")?;
+        let value = reader.u32("outcome.value")?;
+        let code = reader.u8("outcome.code")?;
+        let side = reader.u8("outcome.side")? != 0;
+        let length = usize::from(reader.u16("outcome.side_length")?);
+        Ok((Self::new(id, fingerprint, code, op, value, side), reader.take(length, "outcome.side")?))
+    }
+
+    /// The same outcome with its detail at another position.
+    pub(crate) fn at(self, position: u32) -> Self {
+        Self { tail: u64::from(position) << 32 | (self.tail & 0xFFFF_FFFF), ..self }
+    }
+}
+
+const _: () = assert!(size_of::<OutcomeRow>() == 32, "an outcome's fixed part is 32 bytes");

@@ -1,0 +1,308 @@
+//! Records of reservations: the first line stands in the reservation's own record, further lines and the
+//! order reference in records of their own, which name the reservation so that a snapshot needs no slots.
+
+use super::{Record, Section, id_of_words, id_words, put_all};
+use crate::table::NO_SLOT;
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
+use stockhold_protocol::{BadField, CommandId};
+
+/// The quantities of one line of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct LineState {
+    pub(crate) sku: u32,
+    /// The quota that it took from; 0 = none.
+    pub(crate) quota_number: u32,
+    /// Whether it counts: manage_stock was on at the grant.
+    pub(crate) counts: bool,
+    pub(crate) granted: i64,
+    pub(crate) open: i64,
+    pub(crate) shipped: i64,
+    pub(crate) returned: i64,
+}
+
+impl LineState {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(
+            &[
+                &self.sku.to_le_bytes(),
+                &(self.quota_number << 1 | u32::from(self.counts)).to_le_bytes(),
+                &self.granted.to_le_bytes(),
+                &self.open.to_le_bytes(),
+                &self.shipped.to_le_bytes(),
+                &self.returned.to_le_bytes(),
+            ],
+            out,
+        );
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let sku = reader.u32("line.sku")?;
+        let flags = reader.u32("line.flags")?;
+        Ok(Self {
+            sku,
+            quota_number: flags >> 1,
+            counts: flags & 1 != 0,
+            granted: reader.i64("line.granted")?,
+            open: reader.i64("line.open")?,
+            shipped: reader.i64("line.shipped")?,
+            returned: reader.i64("line.returned")?,
+        })
+    }
+}
+
+/// What became of a reservation, as far as it is stored: a hold expires by the clock of the log alone.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// A hold, live or expired.
+    Held = 1,
+    /// An order with open units.
+    Confirmed = 2,
+    /// Closed: given back.
+    Released = 3,
+    /// Closed: at least something was shipped.
+    Shipped = 4,
+    /// Closed: taken over by another reservation.
+    Replaced = 5,
+}
+
+const LOW_48: u64 = (1 << 48) - 1;
+const LINES_MASK: u16 = 0x03FF;
+const PARTIAL: u16 = 1 << 14;
+const BEST_EFFORT: u16 = 1 << 15;
+
+/// What the op that made a reservation answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) fingerprint: u64,
+    pub(crate) op: u64,
+    /// The first deadline; 0 = none.
+    pub(crate) deadline_s: u32,
+    pub(crate) lines: u16,
+    pub(crate) partial: bool,
+    pub(crate) best_effort: bool,
+}
+
+/// A reservation with its first line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReservationRow {
+    id: [u64; 2],
+    /// 48 bits of fingerprint; above them the upper half of the deadline as first granted.
+    fingerprint: u64,
+    /// 48 bits of op; above them the lower half of the deadline as first granted.
+    op: u64,
+    pub(crate) owner: u64,
+    pub(crate) origin_ms: u64,
+    granted: i64,
+    open: i64,
+    shipped: i64,
+    returned: i64,
+    pub(crate) stock: u32,
+    /// 0 = none.
+    pub(crate) deadline_s: u32,
+    /// When the record stops being known, once it is no order with open units; it never moves to an earlier
+    /// second, because the entry of the erase list that waits for it does not either. 0 = not decided.
+    pub(crate) erase_at_s: u32,
+    sku: u32,
+    flags: u32,
+    /// Slot of the first further line; not in the bytes.
+    pub(crate) more: u32,
+    /// Slot of the reference; not in the bytes.
+    pub(crate) reference: u32,
+    /// The count of lines, and two flags of the grant.
+    lines: u16,
+    pub(crate) stage: Stage,
+    /// Whether an entry of the erase list waits for this slot; not in the bytes.
+    pub(crate) listed: bool,
+}
+
+impl ReservationRow {
+    pub(crate) fn new(id: CommandId, stock: u32) -> Self {
+        Self {
+            id: id_words(id),
+            fingerprint: 0,
+            op: 0,
+            owner: 0,
+            origin_ms: 0,
+            granted: 0,
+            open: 0,
+            shipped: 0,
+            returned: 0,
+            stock,
+            deadline_s: 0,
+            erase_at_s: 0,
+            sku: 0,
+            flags: 0,
+            more: NO_SLOT,
+            reference: NO_SLOT,
+            lines: 0,
+            stage: Stage::Confirmed,
+            listed: false,
+        }
+    }
+
+    pub(crate) fn id(&self) -> CommandId {
+        id_of_words(self.id)
+    }
+
+    /// What the grant answered, kept so that a live reservation can answer for its own id at any age.
+    pub(crate) fn set_grant(&mut self, grant: Grant) {
+        let [a, b, c, d] = grant.deadline_s.to_le_bytes();
+        let (low, high) = (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])));
+        self.fingerprint = grant.fingerprint & LOW_48 | high << 48;
+        self.op = grant.op & LOW_48 | low << 48;
+        let partial = if grant.partial { PARTIAL } else { 0 };
+        let listed = if grant.best_effort { BEST_EFFORT } else { 0 };
+        self.lines = grant.lines & LINES_MASK | partial | listed;
+        self.deadline_s = grant.deadline_s;
+    }
+
+    pub(crate) fn grant(&self) -> Grant {
+        let half = |word: u64| u32::try_from(word >> 48).unwrap_or(0);
+        Grant {
+            fingerprint: self.fingerprint & LOW_48,
+            op: self.op & LOW_48,
+            deadline_s: half(self.fingerprint) << 16 | half(self.op),
+            lines: self.lines & LINES_MASK,
+            partial: self.lines & PARTIAL != 0,
+            best_effort: self.lines & BEST_EFFORT != 0,
+        }
+    }
+
+    /// When the record stops being known; 0 = it does not yet, because its units are an order's.
+    pub(crate) fn ends_at_s(&self) -> u32 {
+        if self.stage == Stage::Confirmed { 0 } else { self.erase_at_s }
+    }
+
+    pub(crate) const fn first_line(&self) -> LineState {
+        LineState {
+            sku: self.sku,
+            quota_number: self.flags >> 1,
+            counts: self.flags & 1 != 0,
+            granted: self.granted,
+            open: self.open,
+            shipped: self.shipped,
+            returned: self.returned,
+        }
+    }
+
+    pub(crate) fn set_first_line(&mut self, line: LineState) {
+        self.sku = line.sku;
+        self.flags = line.quota_number << 1 | u32::from(line.counts);
+        self.granted = line.granted;
+        self.open = line.open;
+        self.shipped = line.shipped;
+        self.returned = line.returned;
+    }
+}
+
+impl Record for ReservationRow {
+    const SECTION: Section = Section::Reservation;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(
+            &[
+                &self.id().to_bytes(),
+                &self.fingerprint.to_le_bytes(),
+                &self.op.to_le_bytes(),
+                &self.owner.to_le_bytes(),
+                &self.origin_ms.to_le_bytes(),
+                &self.stock.to_le_bytes(),
+                &self.deadline_s.to_le_bytes(),
+                &self.erase_at_s.to_le_bytes(),
+                &self.lines.to_le_bytes(),
+                &[self.stage as u8, 0],
+            ],
+            out,
+        );
+        self.first_line().put(out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let mut row = Self::new(CommandId::from_bytes(reader.array("reservation.id")?), 0);
+        row.fingerprint = reader.u64("reservation.fingerprint")?;
+        row.op = reader.u64("reservation.op")?;
+        row.owner = reader.u64("reservation.owner")?;
+        row.origin_ms = reader.u64("reservation.origin")?;
+        row.stock = reader.u32("reservation.stock")?;
+        row.deadline_s = reader.u32("reservation.deadline")?;
+        row.erase_at_s = reader.u32("reservation.erase_at")?;
+        row.lines = reader.u16("reservation.lines")?;
+        row.stage = match reader.u8("reservation.stage")? {
+            1 => Stage::Held,
+            2 => Stage::Confirmed,
+            3 => Stage::Released,
+            4 => Stage::Shipped,
+            5 => Stage::Replaced,
+            _ => return Err(BadField::new("reservation.stage", "is unknown")),
+        };
+        reader.u8("reservation.reserved")?;
+        row.set_first_line(LineState::get(reader)?);
+        Ok(row)
+    }
+}
+
+/// A further line of a reservation, which it names so that snapshots need no slots.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineRow {
+    pub(crate) reservation: CommandId,
+    /// 1 for the second line.
+    pub(crate) at: u32,
+    /// Slot of the next line; not in the bytes.
+    pub(crate) next: u32,
+    pub(crate) state: LineState,
+}
+
+impl Record for LineRow {
+    const SECTION: Section = Section::Line;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(&[&self.reservation.to_bytes(), &self.at.to_le_bytes()], out);
+        self.state.put(out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let reservation = CommandId::from_bytes(reader.array("line.reservation")?);
+        let at = reader.u32("line.at")?;
+        Ok(Self { reservation, at, next: NO_SLOT, state: LineState::get(reader)? })
+    }
+}
+
+/// The order reference of a reservation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReferenceRow {
+    pub(crate) reservation: CommandId,
+    length: u8,
+    bytes: [u8; REFERENCE_BYTES_MAX],
+}
+
+impl ReferenceRow {
+    pub(crate) fn new(reservation: CommandId, text: &str) -> Self {
+        let mut bytes = [0; REFERENCE_BYTES_MAX];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self { reservation, length: u8::try_from(text.len()).unwrap_or(u8::MAX), bytes }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl Record for ReferenceRow {
+    const SECTION: Section = Section::Reference;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(&[&self.reservation.to_bytes(), &[self.length], self.text().as_bytes()], out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let reservation = CommandId::from_bytes(reader.array("reference.reservation")?);
+        let length = usize::from(reader.u8("reference.text")?);
+        let text = std::str::from_utf8(reader.take(length, "reference.text")?).ok();
+        let text = text.filter(|text| text.len() <= REFERENCE_BYTES_MAX);
+        Ok(Self::new(reservation, text.ok_or(BadField::new("reference.text", "is not a reference"))?))
+    }
+}
+
+const _: () = assert!(size_of::<ReservationRow>() <= 112, "a reservation with one line must stay small");
