@@ -12,7 +12,7 @@ use crate::pipeline::apply::{ApplyError, apply_payload};
 use crate::pipeline::snapshots::digest_bytes;
 use crate::snapshot::SnapshotError;
 use crate::storage::StorageError;
-use crate::wal::{LogEnd, LogError, ReadTo};
+use crate::wal::{EndReason, LogEnd, LogError, ReadTo};
 
 /// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
 const SWEEP_BUDGET: u32 = 1_024;
@@ -129,9 +129,11 @@ pub fn recover(
         return Err(RecoveryError::Invalid { violations });
     }
     report.recovered_ops = machine.op();
-    report.torn_tail = end.previous.reason == crate::wal::EndReason::TornTail;
-    report.clean_stop =
-        matches!(end.previous.reason, crate::wal::EndReason::CleanStop | crate::wal::EndReason::Start);
+    report.torn_tail = end.previous.reason == EndReason::TornTail;
+    report.clean_stop = match end.previous.reason {
+        EndReason::CleanStop | EndReason::Start | EndReason::Restore => true,
+        EndReason::Crash | EndReason::TornTail | EndReason::Rotated => false,
+    };
     report.digest = machine.digest();
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { machine, end, report })

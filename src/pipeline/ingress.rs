@@ -8,6 +8,11 @@ use crossbeam::utils::CachePadded;
 use super::bell::Bell;
 use super::submission::Submission;
 
+/// A used submission whose buffer is longer than this is kept only while few are.
+const RECORDS_BYTES_KEPT: usize = 16 * 1024;
+/// So many used submissions are kept whatever the length of their buffers.
+const LARGE_KEPT: usize = 256;
+
 /// How much may wait to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngressLimits {
@@ -71,6 +76,9 @@ impl Ingress {
     /// Takes back a submission that has been answered.
     pub fn recycle(&self, mut submission: Box<Submission>) {
         submission.clear();
+        if submission.records.capacity() > RECORDS_BYTES_KEPT && self.pool.len() >= LARGE_KEPT {
+            return;
+        }
         // A full pool lets go of it.
         drop(self.pool.push(submission));
     }

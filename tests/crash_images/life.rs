@@ -275,3 +275,47 @@ fn a_stop_in_good_order_is_told_from_a_crash() {
         assert_eq!((world.assembly.report.clean_stop, world.digest()), (stops, digest));
     }
 }
+
+#[test]
+fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
+    // Proves the reserve: reserves are refused while releases still pass, nothing is recorded, and room makes all well again.
+    let storage = RecordingStorage::new();
+    format_disk(&storage, &small());
+    let mut world = World::start(&storage, &small(), START_MS, 7).unwrap();
+    open_shop(&mut world);
+    let lines = [Line::new(SkuId(0), Quantity::units(1).unwrap())];
+    let cart = Command::Reserve(Reserve {
+        target: Target::Stock(STOCK),
+        lines: Lines::Slice(&lines),
+        best_effort: false,
+        ttl_ms: None,
+        owner: 0,
+        reference: "",
+    });
+    let envelope =
+        |number: u64, command: &Command<'static>| Envelope::new(id(START_MS, number), command.clone());
+    let cart = |number: u64| Envelope::new(id(START_MS, number), cart.clone());
+    assert_eq!(world.call(&[cart(1)])[0].code, Code::Ok);
+    // No room for another segment from now on.
+    storage.set_capacity(Some(0));
+    let refused = (2..200)
+        .find(|number| world.call(&[cart(*number)])[0].code == Code::ReadOnly)
+        .expect("the disk is full");
+    let release =
+        Command::Release(Release { reservation: ReservationId(id(START_MS, 1)), lines: Lines::NONE });
+    let outcomes = world.call(&[cart(refused), envelope(5_000, &release), cart(refused + 1)]);
+    let codes: Vec<_> = outcomes.iter().map(|outcome| (outcome.code, outcome.recorded)).collect();
+    assert_eq!(codes, [(Code::ReadOnly, false), (Code::Ok, true), (Code::ReadOnly, false)]);
+    assert!(world.assembly.sequencer.failure().is_none(), "running out of space is no failure");
+    // The rest of the reserve is used up, then nothing is taken at all.
+    let full =
+        (6_000..6_200).find(|number| world.call(&[envelope(*number, &release)])[0].code == Code::ReadOnly);
+    assert!(full.is_some(), "the reserve has an end");
+    storage.set_capacity(None);
+    world.run();
+    let granted = world.call(&[cart(refused)]).remove(0);
+    assert_eq!((granted.code, granted.replayed), (Code::Ok, false), "the id was left unused");
+    let digest = world.digest();
+    let image = storage.crash_now(Survival::Nothing);
+    assert_eq!(World::start(&image, &small(), START_MS, 8).unwrap().digest(), digest);
+}
