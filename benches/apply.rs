@@ -51,7 +51,10 @@ impl World {
             }
         }
         for sku in 0..skus {
-            world.define(&Command::DefineSku(SkuDefinition { sku: format!("SKU-{sku}"), ..SkuDefinition::default() }));
+            world.define(&Command::DefineSku(SkuDefinition {
+                sku: format!("SKU-{sku}"),
+                ..SkuDefinition::default()
+            }));
             for source in 0..sources {
                 world.define(&Command::Count(Count {
                     source: SourceId(source),
@@ -118,7 +121,14 @@ impl World {
     }
 }
 
-fn bench(c: &mut Criterion, name: &str, mut world: World, lines: u32, ttl_ms: Option<u32>, mut pick: impl FnMut(u64) -> (u32, u32)) {
+fn bench(
+    c: &mut Criterion,
+    name: &str,
+    mut world: World,
+    lines: u32,
+    ttl_ms: Option<u32>,
+    mut pick: impl FnMut(u64) -> (u32, u32),
+) {
     let mut group = c.benchmark_group("apply");
     group.throughput(Throughput::Elements(u64::from(BATCH)));
     group.sample_size(20);
@@ -148,9 +158,13 @@ fn apply(c: &mut Criterion) {
     bench(c, "hot", World::new(1, own, 1, 1_000), 1, None, |_| (7, 0));
     bench(c, "holds", World::new(1, own, 1, 1_000), 1, Some(900_000), |r| (small(r) % 1_000, 0));
     bench(c, "three_lines", World::new(1, own, 1, 1_000), 3, None, |r| (small(r) % 1_000, 0));
-    bench(c, "shared_by_4", World::new(4, |stock| vec![0, stock + 1], 5, 100), 1, None, |r| (small(r) % 100, small(r >> 8) % 4));
+    bench(c, "shared_by_4", World::new(4, |stock| vec![0, stock + 1], 5, 100), 1, None, |r| {
+        (small(r) % 100, small(r >> 8) % 4)
+    });
     let nested = |stock: u32| if stock == 0 { (0..50).collect() } else { vec![stock - 1] };
-    bench(c, "web_and_50_shops", World::new(51, nested, 50, 20), 1, None, |r| (small(r) % 20, small(r >> 8) % 51));
+    bench(c, "web_and_50_shops", World::new(51, nested, 50, 20), 1, None, |r| {
+        (small(r) % 20, small(r >> 8) % 51)
+    });
 }
 
 criterion_group!(benches, apply);
