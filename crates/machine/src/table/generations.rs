@@ -157,6 +157,13 @@ impl<E: Copy> Generations<E> {
         Some(generation.rows.get(row))
     }
 
+    /// Loads the bucket in which entries of this hash are, so that a search or an insert soon after meets it
+    /// in the cache; what comes back means nothing, but must be used for the load to happen.
+    pub fn touch(&self, number: u64, hash: u64) -> u32 {
+        self.generation(number)
+            .map_or(0, |generation| generation.index.touch(generation.index.bucket_of(hash)))
+    }
+
     /// Appends an entry; its generation begins with its first one. `hash_of` gives the hash of an entry
     /// that is there already.
     ///
