@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::world::{START_MS, World, format_disk, id, small};
+use stockhold::config::Config;
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::{Fault, Mutant, RecordingStorage};
 use stockhold_protocol::command::{
@@ -16,30 +17,30 @@ use stockhold_protocol::{
 
 const STOCK: StockId = StockId(0);
 const SKUS: u32 = 3;
-const ROUNDS: u64 = 70;
-const PER_ROUND: u64 = 5;
+pub(crate) const ROUNDS: u64 = 70;
+pub(crate) const PER_ROUND: u64 = 5;
 
 /// What was acknowledged, and at which moment of the disk's history.
-struct Acknowledged {
+pub(crate) struct Acknowledged {
     moment: usize,
     id: CommandId,
-    number: u64,
-    outcome: Outcome,
+    pub(crate) number: u64,
+    pub(crate) outcome: Outcome,
 }
 
 /// A life: what was acknowledged, and the digest after each op that ended a batch.
-struct Life {
-    storage: RecordingStorage,
-    ledger: Vec<Acknowledged>,
-    digests: BTreeMap<u64, u64>,
+pub(crate) struct Life {
+    pub(crate) storage: RecordingStorage,
+    pub(crate) ledger: Vec<Acknowledged>,
+    pub(crate) digests: BTreeMap<u64, u64>,
 }
 
-fn time_of(number: u64) -> u64 {
+pub(crate) fn time_of(number: u64) -> u64 {
     START_MS + number * 10
 }
 
 /// The sale's command of this number, always the same.
-fn with_command<T>(number: u64, then: impl FnOnce(Envelope<'_>) -> T) -> T {
+pub(crate) fn with_command<T>(number: u64, then: impl FnOnce(Envelope<'_>) -> T) -> T {
     let draw = scramble(number);
     let sku = SkuId(u32::try_from(draw % u64::from(SKUS)).unwrap());
     let quantity = Quantity::units(1 + i64::try_from((draw >> 8) % 3).unwrap()).unwrap();
@@ -90,7 +91,11 @@ fn open_shop(world: &mut World) {
 }
 
 fn live(storage: &RecordingStorage) -> Life {
-    let config = small();
+    live_with(storage, small(), true)
+}
+
+/// A life under a configuration, with snapshots or without.
+pub(crate) fn live_with(storage: &RecordingStorage, config: Config, snapshots: bool) -> Life {
     format_disk(storage, &config);
     let mut world = World::start(storage, &config, START_MS, 7).unwrap();
     let mut life = Life { storage: storage.clone(), ledger: Vec::new(), digests: BTreeMap::new() };
@@ -104,7 +109,7 @@ fn live(storage: &RecordingStorage) -> Life {
         for number in round * PER_ROUND + 1..=(round + 1) * PER_ROUND {
             requests.push((number, with_command(number, |command| world.hand_in(&[command]))));
         }
-        if round % 20 == 15 {
+        if snapshots && round % 20 == 15 {
             world.ask_for_snapshot();
         }
         while world.step() {
@@ -170,7 +175,7 @@ fn every_crash_gives_back_what_was_acknowledged() {
         "snapshots were taken and trimmed"
     );
     assert!(life.storage.contents("0000000000000001.segment").is_none(), "the log was trimmed");
-    for moment in moments(&life.storage, first_moment(&life), 60) {
+    for moment in first_moment(&life)..=life.storage.moment() {
         let drawn = Survival::Drawn(scramble(u64::try_from(moment).unwrap()));
         for survival in [Survival::Nothing, Survival::Everything, drawn] {
             let image = life.storage.crash_at(moment, survival);

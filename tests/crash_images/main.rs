@@ -2,5 +2,6 @@
 
 #[cfg(test)]
 mod life;
+mod restart;
 #[cfg(test)]
 mod world;

@@ -4,7 +4,7 @@
 //! other face and a test holds the two together. It is *not* for deciding anything: it has no clock, no
 //! I/O, no randomness and no inventory rule. What it refuses, it refuses because of the bytes alone.
 //!
-//! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`line`], [`command`], [`outcome`],
+//! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`mod@line`], [`command`], [`outcome`],
 //! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`].
 #![forbid(unsafe_code)]
 

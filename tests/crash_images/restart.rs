@@ -1,0 +1,109 @@
+//! Starts that are not plain: from every prefix of the log, with an op left out by order, from the older of two snapshots, and
+//! after a life that answered before it synced.
+
+use crate::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
+use crate::world::{World, small};
+use stockhold::config::DurabilityChoice;
+use stockhold::directory::Directory;
+use stockhold::pipeline::apply::apply_payload;
+use stockhold::storage::memory::Survival;
+use stockhold::storage::recording::RecordingStorage;
+use stockhold::wal::ReadTo;
+use stockhold_machine::{Genesis, Machine};
+use stockhold_protocol::Code;
+
+const END_MS: u64 = time_after_all();
+
+const fn time_after_all() -> u64 {
+    crate::world::START_MS + ROUNDS * PER_ROUND * 10
+}
+
+#[test]
+fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
+    // Proves that replay from the first op gives, at the end of each batch, the digest that the running server had there.
+    let life = live_with(&RecordingStorage::new(), small(), false);
+    let image = life.storage.crash_now(Survival::Everything);
+    let directory = Directory::open(image.share()).unwrap();
+    let genesis = Genesis::decode(&directory.manifest().genesis).unwrap();
+    let mut machine = Machine::new(&genesis);
+    let mut log = directory.read_log(1, ReadTo::End).unwrap();
+    // Opening the shop was not noted op by op.
+    let opened = *life.digests.keys().nth(1).unwrap();
+    let mut batches = 0;
+    while let Some(frame) = log.next_frame().unwrap() {
+        apply_payload(&mut machine, (frame.first_op, frame.ops), frame.payload, |_| false, |_| ()).unwrap();
+        if machine.op() >= opened {
+            assert_eq!(life.digests.get(&machine.op()), Some(&machine.digest()), "after op {}", machine.op());
+            batches += 1;
+        }
+    }
+    assert!(batches >= ROUNDS, "the log holds the whole life");
+    assert_eq!(machine.validate(), Vec::<String>::new());
+}
+
+#[test]
+fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
+    // Proves `log skip`: recovery leaves the op out in a new epoch, the state is sound, and a further start agrees.
+    let life = live_with(&RecordingStorage::new(), small(), false);
+    let image = life.storage.crash_now(Survival::Everything);
+    let last_op = *life.digests.last_key_value().unwrap().0;
+    let skipped = life.ledger.iter().rfind(|known| known.outcome.code == Code::Ok).unwrap();
+    let epoch = {
+        let mut directory = Directory::open(image.share()).unwrap();
+        let before = directory.manifest().epoch();
+        let epoch = directory.add_skip(skipped.outcome.op, "it stopped the server", last_op, END_MS).unwrap();
+        assert_eq!(epoch, before + 1);
+        epoch
+    };
+    let mut world = World::start(&image, &small(), END_MS, 99).unwrap();
+    assert_eq!(world.assembly.report.skipped_ops, 1);
+    assert_eq!(world.assembly.directory.manifest().epoch(), epoch);
+    assert_ne!(Some(&world.digest()), life.digests.get(&last_op), "the op had an effect, which is gone");
+    let again = with_command(skipped.number, |command| world.call(&[command]).remove(0));
+    assert!(!again.replayed, "the id is unused: {again:?}");
+    assert!(again.op > last_op);
+    let digest = world.digest();
+    drop(world);
+    let world = World::start(&image, &small(), END_MS, 100).unwrap();
+    assert_eq!(world.digest(), digest);
+}
+
+#[test]
+fn a_damaged_snapshot_is_told_and_the_older_one_used() {
+    // Proves that two snapshots are kept for a reason: the older one and the log behind it give the same state.
+    let life = live_with(&RecordingStorage::new(), small(), true);
+    let image = life.storage.crash_now(Survival::Everything);
+    let mut names: Vec<_> = image.share().list().unwrap().into_iter().map(|file| file.name).collect();
+    names.retain(|name| name.ends_with(".snapshot"));
+    names.sort();
+    let newest = names.last().unwrap();
+    let middle = u64::try_from(image.contents(newest).unwrap().len() / 2).unwrap();
+    image.corrupt(newest, middle, |bytes| bytes[0] ^= 1);
+    let world = World::start(&image, &small(), END_MS, 99).unwrap();
+    assert_eq!(world.assembly.report.snapshots_refused.len(), 1);
+    assert!(world.assembly.report.snapshot_op.is_some());
+    assert_eq!(life.digests.get(&world.op()), Some(&world.digest()));
+    assert_eq!(Some(world.op()), life.digests.last_key_value().map(|(op, _)| *op));
+}
+
+#[test]
+fn an_unclean_stop_without_syncs_starts_a_new_epoch_at_a_state_that_existed() {
+    // Proves durability = interval: a crash may lose what was answered since the last sync, never more, and clients can tell.
+    let mut config = small();
+    config.log.durability = DurabilityChoice::Interval;
+    config.log.interval_ms = 200;
+    let life = live_with(&RecordingStorage::new(), config.clone(), false);
+    for survival in [Survival::Nothing, Survival::Everything, Survival::Drawn(3)] {
+        let image = life.storage.crash_now(survival);
+        let before = Directory::open(image.share()).unwrap().manifest().epoch();
+        let world = World::start(&image, &config, END_MS, 99).unwrap();
+        assert_eq!(life.digests.get(&world.op()), Some(&world.digest()), "{survival:?}");
+        assert_eq!(world.assembly.directory.manifest().epoch(), before + 1, "{survival:?}");
+        // The interval is 200 ms of the world's clock, and a round is 50 ms: four rounds may be lost, and the ones in flight.
+        let lost = life.ledger.iter().filter(|known| known.outcome.op > world.op());
+        assert!(lost.count() <= usize::try_from(6 * PER_ROUND).unwrap(), "{survival:?}");
+        let kept = life.ledger.iter().filter(|known| known.outcome.op <= world.op()).count();
+        assert!(kept > 0);
+    }
+    assert!(time_of(1) < END_MS);
+}
