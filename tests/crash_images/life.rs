@@ -91,13 +91,13 @@ fn open_shop(world: &mut World) {
 }
 
 fn live(storage: &RecordingStorage) -> Life {
-    live_with(storage, small(), true)
+    live_with(storage, &small(), true)
 }
 
 /// A life under a configuration, with snapshots or without.
-pub(crate) fn live_with(storage: &RecordingStorage, config: Config, snapshots: bool) -> Life {
-    format_disk(storage, &config);
-    let mut world = World::start(storage, &config, START_MS, 7).unwrap();
+pub(crate) fn live_with(storage: &RecordingStorage, config: &Config, snapshots: bool) -> Life {
+    format_disk(storage, config);
+    let mut world = World::start(storage, config, START_MS, 7).unwrap();
     let mut life = Life { storage: storage.clone(), ledger: Vec::new(), digests: BTreeMap::new() };
     life.digests.insert(0, world.digest());
     let mut note = |world: &World| life.digests.insert(world.op(), world.digest());

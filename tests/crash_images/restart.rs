@@ -21,7 +21,7 @@ const fn time_after_all() -> u64 {
 #[test]
 fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
     // Proves that replay from the first op gives, at the end of each batch, the digest that the running server had there.
-    let life = live_with(&RecordingStorage::new(), small(), false);
+    let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let directory = Directory::open(image.share()).unwrap();
     let genesis = Genesis::decode(&directory.manifest().genesis).unwrap();
@@ -44,7 +44,7 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
 #[test]
 fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
     // Proves `log skip`: recovery leaves the op out in a new epoch, the state is sound, and a further start agrees.
-    let life = live_with(&RecordingStorage::new(), small(), false);
+    let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let last_op = *life.digests.last_key_value().unwrap().0;
     let skipped = life.ledger.iter().rfind(|known| known.outcome.code == Code::Ok).unwrap();
@@ -71,7 +71,7 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
 #[test]
 fn a_damaged_snapshot_is_told_and_the_older_one_used() {
     // Proves that two snapshots are kept for a reason: the older one and the log behind it give the same state.
-    let life = live_with(&RecordingStorage::new(), small(), true);
+    let life = live_with(&RecordingStorage::new(), &small(), true);
     let image = life.storage.crash_now(Survival::Everything);
     let mut names: Vec<_> = image.share().list().unwrap().into_iter().map(|file| file.name).collect();
     names.retain(|name| name.ends_with(".snapshot"));
@@ -92,7 +92,7 @@ fn an_unclean_stop_without_syncs_starts_a_new_epoch_at_a_state_that_existed() {
     let mut config = small();
     config.log.durability = DurabilityChoice::Interval;
     config.log.interval_ms = 200;
-    let life = live_with(&RecordingStorage::new(), config.clone(), false);
+    let life = live_with(&RecordingStorage::new(), &config, false);
     for survival in [Survival::Nothing, Survival::Everything, Survival::Drawn(3)] {
         let image = life.storage.crash_now(survival);
         let before = Directory::open(image.share()).unwrap().manifest().epoch();
