@@ -4,6 +4,9 @@ use super::{Record, Section, put_all};
 use stockhold_protocol::BadField;
 use stockhold_protocol::codec::Reader;
 
+/// Room for the op as of which a source item was last counted (u64, 0 = not told).
+const RESERVED: [u8; 8] = [0; 8];
+
 /// A source item.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ItemRow {
@@ -25,19 +28,24 @@ impl Record for ItemRow {
                 &self.on_hand.to_le_bytes(),
                 &self.version.to_le_bytes(),
                 &u32::from(self.in_stock).to_le_bytes(),
+                &RESERVED,
             ],
             out,
         );
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        Ok(Self {
+        let row = Self {
             sku: reader.u32("item.sku")?,
             source: reader.u32("item.source")?,
             on_hand: reader.i64("item.on_hand")?,
             version: reader.u32("item.version")?,
             in_stock: reader.u32("item.in_stock")? != 0,
-        })
+        };
+        if reader.array("item.reserved")? != RESERVED {
+            return Err(BadField::new("item.reserved", "is used by a later version"));
+        }
+        Ok(row)
     }
 }
 

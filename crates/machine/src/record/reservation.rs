@@ -67,6 +67,8 @@ pub(crate) enum Stage {
     Replaced = 5,
 }
 
+/// Room for the times at which a reservation was exported and acknowledged (two u32 seconds, 0 = not).
+const RESERVED: [u8; 8] = [0; 8];
 const LOW_48: u64 = (1 << 48) - 1;
 const LINES_MASK: u16 = 0x03FF;
 const PARTIAL: u16 = 1 << 14;
@@ -213,6 +215,7 @@ impl Record for ReservationRow {
                 &self.erase_at_s.to_le_bytes(),
                 &self.lines.to_le_bytes(),
                 &[self.stage as u8, 0],
+                &RESERVED,
             ],
             out,
         );
@@ -238,6 +241,9 @@ impl Record for ReservationRow {
             _ => return Err(BadField::new("reservation.stage", "is unknown")),
         };
         reader.u8("reservation.reserved")?;
+        if reader.array("reservation.reserved")? != RESERVED {
+            return Err(BadField::new("reservation.reserved", "is used by a later version"));
+        }
         row.set_first_line(LineState::get(reader)?);
         Ok(row)
     }
