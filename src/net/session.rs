@@ -183,6 +183,9 @@ impl Session {
     fn on_hello(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
         let hello: Hello =
             decode_cold(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
+        if hello.client.len() > stockhold_protocol::limits::NAME_BYTES_MAX {
+            return Err(FrameError::Body("a client's name of at most 255 bytes"));
+        }
         if hello.common_version().is_none() {
             self.refuse_peer(&format!(
                 "the client speaks protocol versions {} to {}; this server speaks {}",
@@ -422,6 +425,10 @@ fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
     }
     if count != u32::from(frame.header.count) {
         return Err(FrameError::Body("as many command records as it counts"));
+    }
+    if count == 0 {
+        // Nothing would answer it, so a peer that waits for an answer would wait for ever.
+        return Err(FrameError::Body("at least one command record"));
     }
     Ok(())
 }

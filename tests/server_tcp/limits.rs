@@ -51,6 +51,16 @@ fn garbage_and_broken_frames_get_one_error_and_a_close_and_harm_nobody_else() {
     miscounted.send(FrameKind::Commands, 2, 0, &body);
     expect_error(&mut miscounted, "counts");
 
+    let mut silent = server.connect();
+    silent.send(FrameKind::Commands, 0, 0, &[]);
+    expect_error(&mut silent, "at least one command");
+
+    let mut long_winded = Peer::mute(server.address());
+    let mut body = Vec::new();
+    encode_cold(&Hello::new(&"x".repeat(256)), &mut body).unwrap();
+    long_winded.send(FrameKind::Hello, 0, 0, &body);
+    expect_error(&mut long_winded, "255 bytes");
+
     let mut future = Peer::mute(server.address());
     let mut body = Vec::new();
     encode_cold(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") }, &mut body).unwrap();
@@ -58,7 +68,7 @@ fn garbage_and_broken_frames_get_one_error_and_a_close_and_harm_nobody_else() {
     expect_error(&mut future, "versions 7 to 9");
 
     assert_eq!(healthy.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
-    assert_eq!(healthy.metric("connections_broken"), 5);
+    assert_eq!(healthy.metric("connections_broken"), 7);
 }
 
 #[test]
