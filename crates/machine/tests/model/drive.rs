@@ -1,14 +1,18 @@
 //! Drives machines and the model with the same steps, and holds every answer against the model's.
 
-use crate::naive::{Model, TTL_MAX_MS, TTL_TOTAL_MS, WINDOW_MS};
-use crate::step::{HALF, SKUS, SOURCES, STOCKS, Step, source_definition, with_command};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
+use stockhold_model::{
+    Limits, Model, SKUS, SOURCES, STOCKS, Step, has_decimals, sku_name, source_definition, stock_name,
+    with_command,
+};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
-use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, SkuId, StockId, Timestamp};
+use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
+const LIMITS: Limits =
+    Limits { window_ms: 600_000, ttl_max_ms: 3_600_000, ttl_total_ms: 5_400_000, retention_ms: 900_000 };
 
 /// A snapshot under way, and what must be replayed on what it loads to.
 struct Walk {
@@ -41,9 +45,10 @@ pub(crate) struct Life {
 impl Life {
     pub(crate) fn begin() -> Self {
         let configuration = Configuration {
-            ttl_max_ms: TTL_MAX_MS,
-            ttl_total_max_ms: TTL_TOTAL_MS,
-            late_confirm_window_ms: WINDOW_MS,
+            ttl_max_ms: LIMITS.ttl_max_ms,
+            ttl_total_max_ms: LIMITS.ttl_total_ms,
+            late_confirm_window_ms: LIMITS.window_ms,
+            id_retention_ms: LIMITS.retention_ms,
             ..Configuration::default()
         };
         let now = Timestamp(START_MS);
@@ -52,7 +57,7 @@ impl Life {
             now,
             machine: Machine::new(&genesis),
             other: Machine::new(&genesis),
-            model: Model { now_ms: START_MS, enabled: [true; SOURCES as usize], ..Model::default() },
+            model: Model::new(LIMITS, START_MS),
             sent: Vec::new(),
             made: vec![CommandId::from_parts(START_MS, 3)],
             ids: 1_000,
@@ -65,11 +70,10 @@ impl Life {
             life.define(Command::DefineSource(Box::new(source_definition(source, true))));
         }
         for stock in 0..STOCKS {
-            life.define(Command::DefineStock(StockDefinition { name: format!("stock {stock}") }));
+            life.define(Command::DefineStock(StockDefinition { name: stock_name(stock) }));
         }
         for sku in 0..SKUS {
-            let decimals = sku == 2;
-            let sku = format!("SKU-{sku}");
+            let (decimals, sku) = (has_decimals(sku), sku_name(sku));
             life.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
         }
         life
@@ -81,7 +85,7 @@ impl Life {
         Envelope::new(id, command).encode(&mut record).expect("encodes");
         let outcome = self.apply(record, 0);
         assert_eq!(outcome.code, Code::Ok);
-        self.model.op += 1;
+        self.model.pass_op();
     }
 
     fn next_id(&mut self) -> CommandId {
@@ -110,14 +114,12 @@ impl Life {
             Envelope::new(id, command).encode(&mut record).expect("encodes");
         });
         let outcome = self.apply(record, budget);
-        let mut before = self.model.clone();
+        let before = self.model.at(self.now.0);
         let expected = self.model.answer(self.now.0, id, &step, named);
         self.compare(id, &outcome, &expected, &step, named);
         let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
-        before.now_ms = self.now.0;
-        let is_maker = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Sell(..));
-        if is_maker && outcome.code.is_success() && !outcome.replayed {
+        if step.is_maker() && outcome.code.is_success() && !outcome.replayed {
             self.made.push(id);
         }
         self.check_shortfalls(&before, &outcome, &step);
@@ -130,57 +132,15 @@ impl Life {
         match step {
             Step::Retry(which, other) if !self.sent.is_empty() => {
                 let (id, step, named) = self.sent[which % self.sent.len()].clone();
-                let step = if *other { twisted(&step) } else { step };
+                let step = if *other { step.twisted() } else { step };
                 (id, step, named)
             }
             Step::Retry(..) => (self.next_id(), Step::Tick, CommandId::NONE),
             step => {
-                let named = match step {
-                    Step::Replace(pick, _)
-                    | Step::Confirm(pick)
-                    | Step::Release(pick, _)
-                    | Step::Extend(pick, _)
-                    | Step::Ship(pick, ..)
-                    | Step::Refund(pick, _) => self.picked(*pick),
-                    _ => CommandId::NONE,
-                };
-                (self.next_id(), self.aimed(step, named), named)
+                let named = step.pick().map_or(CommandId::NONE, |pick| self.picked(pick));
+                (self.next_id(), self.model.aim(step, named), named)
             }
         }
-    }
-
-    /// A step that mostly names what its reservation has, so that not all of them are refused.
-    fn aimed(&self, step: &Step, named: CommandId) -> Step {
-        let mut step = step.clone();
-        let Some(one) = self.model.reservations.get(&named) else { return step };
-        // Three of four are aimed, and a part of these at everything that is open.
-        let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
-            let line = &one.lines[*sku as usize % one.lines.len()];
-            if !pick.is_multiple_of(4) {
-                *sku = line.sku;
-                let open = if line.open > 0 { line.open } else { line.shipped - line.returned } / HALF;
-                *halves = if pick.is_multiple_of(3) { open.max(1) } else { (*halves).min(open).max(1) };
-            }
-        };
-        match &mut step {
-            Step::Release(pick, lines) | Step::Ship(pick, _, lines, _) => {
-                for (sku, halves) in lines.iter_mut() {
-                    aim(*pick, sku, halves);
-                }
-                let mut seen = BTreeSet::new();
-                lines.retain(|(sku, _)| seen.insert(*sku));
-            }
-            Step::Refund(pick, parts) => {
-                for (sku, halves, _) in parts.iter_mut() {
-                    aim(*pick, sku, halves);
-                }
-            }
-            Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
-                (cart.stock, cart.owner) = (one.stock, one.owner);
-            }
-            _ => {}
-        }
-        step
     }
 
     /// A reservation: mostly one of the latest, so that much happens to the same one.
@@ -190,14 +150,9 @@ impl Life {
     }
 
     fn compare(&self, id: CommandId, got: &Outcome, expected: &Outcome, step: &Step, named: CommandId) {
-        let mut expected = expected.clone();
-        if got.replayed && expected.replayed && got.detail != expected.detail {
-            // A reservation whose outcome is no longer kept answers for its id without every word of it.
-            let is_short = matches!(got.detail, Detail::None | Detail::Granted { .. });
-            assert!(is_short && id.client_time_ms() / 15_000 < self.model.horizon, "{got:?} {expected:?}");
-            expected.detail = got.detail.clone();
+        if !self.model.agrees(id, got, expected) {
+            assert_eq!(got, expected, "machine (left) and model (right) differ at {step:?} of {named}");
         }
-        assert_eq!(*got, expected, "machine (left) and model (right) differ at {step:?} of {named}");
     }
 
     /// No grant raises short(n) of any SKU.
@@ -258,23 +213,4 @@ fn kind_of(step: &Step) -> &'static str {
     let mut name = "";
     with_command(step, CommandId::NONE, &mut |command| name = command.kind().name());
     name
-}
-
-/// A step with another body.
-fn twisted(step: &Step) -> Step {
-    match step.clone() {
-        Step::Reserve(mut cart) => {
-            cart.owner += 1;
-            Step::Reserve(cart)
-        }
-        Step::Replace(old, mut cart) => {
-            cart.lines.push((0, 2));
-            Step::Replace(old, cart)
-        }
-        Step::Extend(of, ttl) => Step::Extend(of, ttl ^ 1),
-        Step::Confirm(of) => Step::Extend(of, 5_000),
-        Step::Ship(of, source, lines, forced) => Step::Ship(of, source, lines, !forced),
-        Step::Count(source, sku, halves, in_stock) => Step::Count(source, sku, halves + 1, in_stock),
-        other => other,
-    }
 }

@@ -6,10 +6,7 @@
     reason = "a step that a room does not know belongs to the next room"
 )]
 
-mod after;
-mod decide;
 mod drive;
-mod naive;
 mod nested;
 mod step;
 
@@ -18,7 +15,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
-use step::{SKUS, SOURCES, STOCKS, Step};
+use stockhold_model::{SKUS, SOURCES, STOCKS, Step};
 
 /// Which links there are, and what lies where, at the beginning of a life.
 type Shop = (Vec<bool>, Vec<Option<i64>>);

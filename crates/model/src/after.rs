@@ -1,7 +1,7 @@
 //! What the model answers once a promise is made, and what it answers to merchants.
 
 use crate::decide::{Decided, Said, amount, at, merged, plain};
-use crate::naive::{Item, Model, Reservation, Stage, TTL_MAX_MS, TTL_TOTAL_MS};
+use crate::naive::{Item, Model, Reservation, Stage};
 use crate::step::{Fate, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId};
@@ -53,16 +53,16 @@ impl Model {
             Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
-        if !(1_000..=TTL_MAX_MS).contains(&u64::from(ttl_ms)) {
+        if !(1_000..=self.limits.ttl_max_ms).contains(&u64::from(ttl_ms)) {
             return Err(plain(Code::TtlOutOfRange));
         }
         let asked_s = (self.now_ms + u64::from(ttl_ms)).div_ceil(1_000);
-        if asked_s > (one.origin_ms + TTL_TOTAL_MS).div_ceil(1_000) {
+        if asked_s > (one.origin_ms + self.limits.ttl_total_ms).div_ceil(1_000) {
             return Err(plain(Code::BeyondMaximumTotal));
         }
         if asked_s > one.deadline_s {
             one.deadline_s = asked_s;
-            one.end_s = (asked_s * 1_000 + crate::naive::WINDOW_MS).div_ceil(1_000);
+            one.end_s = (asked_s * 1_000 + self.limits.window_ms).div_ceil(1_000);
         }
         let value = u32::try_from(one.deadline_s).expect("small");
         self.reservations.insert(named, one);

@@ -3,14 +3,24 @@
 //! Nothing is kept that could be counted: promises are summed over all reservations ever made, what a stock has
 //! left is the literal formula over all subsets of stocks, and time passes by itself.
 
-use crate::step::{SOURCES, STOCKS, Setting, Value};
-use std::collections::BTreeMap;
+use crate::step::{HALF, SOURCES, STOCKS, Setting, Step, Value, has_decimals};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::{CommandId, Outcome};
 
-pub(crate) const WINDOW_MS: u64 = 600_000;
-pub(crate) const TTL_MAX_MS: u64 = 3_600_000;
-pub(crate) const TTL_TOTAL_MS: u64 = 5_400_000;
+/// What the machine is configured with, as far as the model knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long records of expired and closed reservations are kept, in milliseconds.
+    pub window_ms: u64,
+    /// Longest TTL in milliseconds.
+    pub ttl_max_ms: u64,
+    /// Longest time from first reserve to deadline in milliseconds.
+    pub ttl_total_ms: u64,
+    /// How long outcomes are kept, in milliseconds of client time. The model knows no shortage of memory.
+    pub retention_ms: u64,
+}
 
 /// A source item.
 #[derive(Clone, Debug)]
@@ -20,42 +30,60 @@ pub(crate) struct Item {
     pub(crate) version: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Stage {
+/// How far a reservation is. A hold that has expired is still held: expiry is a fact of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A hold.
     Held,
+    /// An order.
     Confirmed,
+    /// Given back.
     Released,
+    /// Shipped whole.
     Shipped,
+    /// Another cart stands in its place.
     Replaced,
 }
 
+/// A line of a reservation, in ten-thousandths.
 #[derive(Clone, Debug)]
-pub(crate) struct LineOf {
-    pub(crate) sku: u32,
-    pub(crate) counts: bool,
+pub struct Line {
+    /// Of which SKU.
+    pub sku: u32,
+    /// Whether its goods are counted.
+    pub counts: bool,
     /// The number of the quota that it took from; 0 = none.
     pub(crate) quota: u32,
     pub(crate) granted: i64,
-    pub(crate) open: i64,
-    pub(crate) shipped: i64,
-    pub(crate) returned: i64,
+    /// Promised and neither shipped nor given back.
+    pub open: i64,
+    /// Shipped.
+    pub shipped: i64,
+    /// Shipped and returned.
+    pub returned: i64,
     /// Promised units that left or were lost: a budget that is spent.
     pub(crate) spent: i64,
 }
 
+/// A reservation.
 #[derive(Clone, Debug)]
-pub(crate) struct Reservation {
-    pub(crate) stock: u32,
-    pub(crate) owner: u64,
+pub struct Reservation {
+    /// The stock that it is sold from.
+    pub stock: u32,
+    /// Whose it is.
+    pub owner: u64,
     pub(crate) origin_ms: u64,
-    pub(crate) deadline_s: u64,
+    /// The second in which a hold ends; 0 = none.
+    pub deadline_s: u64,
     /// When the record stops being known, unless it is confirmed.
     pub(crate) end_s: u64,
-    pub(crate) stage: Stage,
-    pub(crate) lines: Vec<LineOf>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Its lines, sorted by SKU.
+    pub lines: Vec<Line>,
     /// What made it, and what that was told.
-    pub(crate) body: String,
-    pub(crate) told: Outcome,
+    pub(crate) body: Arc<str>,
+    pub(crate) told: Arc<Outcome>,
 }
 
 /// Settings of one level.
@@ -91,9 +119,13 @@ impl InForce {
     }
 }
 
-/// See the module.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Model {
+/// A body, and what it was told.
+pub(crate) type Recorded = (Arc<str>, Arc<Outcome>);
+
+/// See the crate.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) limits: Limits,
     pub(crate) now_ms: u64,
     pub(crate) op: u64,
     pub(crate) horizon: u64,
@@ -107,13 +139,103 @@ pub(crate) struct Model {
     /// Number and limit by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
-    /// Body and outcome of every recorded command.
-    pub(crate) recorded: BTreeMap<CommandId, (String, Outcome)>,
+    /// Body and outcome of every recorded command; shared by copies that ask "what if".
+    pub(crate) recorded: Arc<BTreeMap<CommandId, Recorded>>,
     /// Promises that a "what if" adds, by (SKU, stock).
     pub(crate) supposed: BTreeMap<(u32, u32), i64>,
 }
 
 impl Model {
+    /// A world whose sources are enabled and empty and whose stocks are linked with none of them, before its first op.
+    #[must_use]
+    pub fn new(limits: Limits, now_ms: u64) -> Self {
+        Self {
+            limits,
+            now_ms,
+            op: 0,
+            horizon: 0,
+            independent: false,
+            enabled: [true; SOURCES as usize],
+            links: Vec::new(),
+            items: BTreeMap::new(),
+            layers: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            recorded: Arc::default(),
+            supposed: BTreeMap::new(),
+        }
+    }
+
+    /// The last op.
+    #[must_use]
+    pub fn op(&self) -> u64 {
+        self.op
+    }
+
+    /// The time of the last op.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The same world at a later time, without an op.
+    #[must_use]
+    pub fn at(&self, now_ms: u64) -> Self {
+        Self { now_ms: self.now_ms.max(now_ms), ..self.clone() }
+    }
+
+    /// Lets an op pass that the model does not decide: the definition of a SKU, a stock or a source.
+    pub fn pass_op(&mut self) {
+        self.op += 1;
+    }
+
+    /// A reservation that was made, whether its record is still known or not.
+    #[must_use]
+    pub fn reservation(&self, id: CommandId) -> Option<&Reservation> {
+        self.reservations.get(&id)
+    }
+
+    /// A step that mostly names what its reservation has, so that not all steps of a random life are refused.
+    #[must_use]
+    pub fn aim(&self, step: &Step, named: CommandId) -> Step {
+        let mut step = step.clone();
+        let Some(one) = self.reservations.get(&named) else { return step };
+        // Three of four are aimed, and a part of these at everything that is open.
+        let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
+            let line = &one.lines[*sku as usize % one.lines.len()];
+            if !pick.is_multiple_of(4) {
+                *sku = line.sku;
+                let open = if line.open > 0 { line.open } else { line.shipped - line.returned } / HALF;
+                *halves = if pick.is_multiple_of(3) { open.max(1) } else { (*halves).min(open).max(1) };
+            }
+        };
+        match &mut step {
+            Step::Release(pick, lines) | Step::Ship(pick, _, lines, _) => {
+                for (sku, halves) in lines.iter_mut() {
+                    aim(*pick, sku, halves);
+                }
+                let mut seen = BTreeSet::new();
+                lines.retain(|(sku, _)| seen.insert(*sku));
+            }
+            Step::Refund(pick, parts) => {
+                for (sku, halves, _) in parts.iter_mut() {
+                    aim(*pick, sku, halves);
+                }
+            }
+            Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
+                (cart.stock, cart.owner) = (one.stock, one.owner);
+            }
+            _ => {}
+        }
+        step
+    }
+
+    /// Whether an id is older than the outcomes that are kept.
+    #[must_use]
+    pub fn is_below_horizon(&self, id: CommandId) -> bool {
+        id.client_time_ms() / crate::decide::GENERATION_MS < self.horizon
+    }
+
     pub(crate) fn now_s(&self) -> u64 {
         self.now_ms / 1_000
     }
@@ -130,7 +252,7 @@ impl Model {
 
     pub(crate) fn set(&mut self, setting: &Setting) {
         let layer = self.layers.entry((setting.sku, setting.stock)).or_default();
-        let raw = |value: Option<i64>| value.map(|halves| halves * crate::step::HALF);
+        let raw = |value: Option<i64>| value.map(|halves| halves * HALF);
         match setting.value {
             Value::ManageStock(value) => layer.manage_stock = value,
             Value::Backorders(value) => layer.backorders = value,
@@ -151,7 +273,7 @@ impl Model {
             min_sale: first(&layers, |layer| layer.min_sale, QUANTITY_SCALE),
             max_sale: first(&layers, |layer| layer.max_sale, 10_000 * QUANTITY_SCALE),
             increment: first(&layers, |layer| layer.increment.map(Some), None),
-            decimals: sku == 2,
+            decimals: has_decimals(sku),
         }
     }
 
@@ -257,7 +379,8 @@ impl Model {
     }
 
     /// Units of a SKU that are promised and missing everywhere.
-    pub(crate) fn short_everywhere(&self, sku: u32) -> i64 {
+    #[must_use]
+    pub fn short_everywhere(&self, sku: u32) -> i64 {
         self.short(sku, (1 << STOCKS) - 1, true)
     }
 
@@ -280,7 +403,8 @@ impl Model {
     }
 
     /// What readers are told of a SKU in a stock.
-    pub(crate) fn cell(&self, sku: u32, stock: u32) -> i64 {
+    #[must_use]
+    pub fn cell(&self, sku: u32, stock: u32) -> i64 {
         let settings = self.settings(sku, stock);
         if !self.is_assigned(sku, stock) {
             return i64::MIN;

@@ -1,0 +1,331 @@
+//! What a life consists of: steps, and the command that each stands for. How they are drawn is for those who draw.
+
+use stockhold_protocol::command::{
+    Adjust, BackorderMode, Change, Configure, Count, Extend, LinkDefinition, LinkRemoval, PartKind, Parts,
+    QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing,
+    Ship, SourceDefinition, Target, Transfer,
+};
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::{
+    Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+};
+
+/// Sources of the model's world.
+pub const SOURCES: u32 = 5;
+/// Stocks of the model's world.
+pub const STOCKS: u32 = 4;
+/// SKUs of the model's world.
+pub const SKUS: u32 = 3;
+/// All quantities are multiples of half a unit, so that the model can try them one by one.
+pub const HALF: i64 = QUANTITY_SCALE / 2;
+
+/// Lines of a cart: (SKU, half units).
+pub type Wanted = Vec<(u32, i64)>;
+
+/// A cart as a reserve or a replace sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cart {
+    /// The stock that it is sold from.
+    pub stock: u32,
+    /// What is wanted.
+    pub lines: Wanted,
+    /// Whether less will do.
+    pub best_effort: bool,
+    /// How long a hold lasts; `None` = no hold but an order.
+    pub ttl_ms: Option<u32>,
+    /// Whose it is; 0 = nobody's.
+    pub owner: u64,
+}
+
+/// One setting at one level: of a SKU or of all, in a stock or in all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Of this SKU, or of all.
+    pub sku: Option<u32>,
+    /// In this stock, or in all.
+    pub stock: Option<u32>,
+    /// What is set.
+    pub value: Value,
+}
+
+/// Which setting, and to what; `None` = inherited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// Whether goods are counted at all.
+    ManageStock(Option<bool>),
+    /// Whether more may be sold than there is.
+    Backorders(Option<bool>),
+    /// The threshold, or the allowance where it is negative, in half units.
+    MinQty(Option<i64>),
+    /// Fewest half units of a line.
+    MinSale(Option<i64>),
+    /// Most half units of a line.
+    MaxSale(Option<i64>),
+    /// Enabled with this increment in half units, or inherited.
+    Increments(Option<i64>),
+}
+
+/// What becomes of the units of a refund part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fate {
+    /// Their promise ends.
+    Unshipped,
+    /// They come back to this source.
+    Returned(u32),
+    /// They are written off at this source.
+    Lost(u32),
+}
+
+/// One step. The first number of those that name a reservation is a pick: whoever drives says what it stands for and
+/// names the reservation beside the step; the model looks at the name alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// A new cart.
+    Reserve(Cart),
+    /// Another cart in place of a hold.
+    Replace(usize, Cart),
+    /// A hold becomes an order.
+    Confirm(usize),
+    /// Promised units are given back; no lines = all.
+    Release(usize, Wanted),
+    /// A hold is to last so many milliseconds from now.
+    Extend(usize, u32),
+    /// Promised units leave a source; forced if so.
+    Ship(usize, u32, Wanted, bool),
+    /// A sale at a till: stock, source, lines, forced.
+    Sell(u32, u32, Wanted, bool),
+    /// Parts of an order are undone: SKU, half units, what becomes of them.
+    Refund(usize, Vec<(u32, i64, Fate)>),
+    /// A recount: source, SKU, half units, status.
+    Count(u32, u32, i64, Option<bool>),
+    /// A difference: source, SKU, half units.
+    Adjust(u32, u32, i64),
+    /// Goods go from one source to another.
+    Transfer(u32, u32, Wanted),
+    /// A source is enabled or disabled.
+    Enable(u32, bool),
+    /// A stock is fed by a source, with this priority.
+    Link(u32, u32, u16),
+    /// A stock is no longer fed by a source.
+    Unlink(u32, u32),
+    /// A setting changes.
+    Setting(Setting),
+    /// A budget: SKU, stock, half units or none.
+    Quota(u32, u32, Option<i64>),
+    /// Whether stocks that share sources ignore each other.
+    Sharing(bool),
+    /// Time passes.
+    Tick,
+    /// An earlier command again; with another body if so. Whoever drives puts that command in its place.
+    Retry(usize, bool),
+}
+
+impl Step {
+    /// The number with which whoever drives picks the reservation that this step names.
+    #[must_use]
+    pub fn pick(&self) -> Option<usize> {
+        match self {
+            Self::Replace(pick, _)
+            | Self::Confirm(pick)
+            | Self::Release(pick, _)
+            | Self::Extend(pick, _)
+            | Self::Ship(pick, ..)
+            | Self::Refund(pick, _) => Some(*pick),
+            _ => None,
+        }
+    }
+
+    /// Whether a reservation may come of it.
+    #[must_use]
+    pub fn is_maker(&self) -> bool {
+        matches!(self, Self::Reserve(_) | Self::Replace(..) | Self::Sell(..))
+    }
+
+    /// A step with another body, for an id that was used; some bodies have no other.
+    #[must_use]
+    pub fn twisted(&self) -> Self {
+        match self.clone() {
+            Self::Reserve(mut cart) => {
+                cart.owner += 1;
+                Self::Reserve(cart)
+            }
+            Self::Replace(old, mut cart) => {
+                cart.lines.push((0, 2));
+                Self::Replace(old, cart)
+            }
+            Self::Extend(of, ttl) => Self::Extend(of, ttl ^ 1),
+            Self::Confirm(of) => Self::Extend(of, 5_000),
+            Self::Ship(of, source, lines, forced) => Self::Ship(of, source, lines, !forced),
+            Self::Count(source, sku, halves, in_stock) => Self::Count(source, sku, halves + 1, in_stock),
+            other => other,
+        }
+    }
+}
+
+/// The name under which SKU number `sku` is defined.
+#[must_use]
+pub fn sku_name(sku: u32) -> String {
+    format!("SKU-{sku}")
+}
+
+/// The name under which stock number `stock` is defined.
+#[must_use]
+pub fn stock_name(stock: u32) -> String {
+    format!("stock {stock}")
+}
+
+/// Whether SKU number `sku` is defined with decimals.
+#[must_use]
+pub fn has_decimals(sku: u32) -> bool {
+    sku == 2
+}
+
+fn quantity(halves: i64) -> Quantity {
+    Quantity::from_raw(halves * HALF).expect("small")
+}
+
+fn lines_of(wanted: &Wanted) -> Vec<Line> {
+    wanted.iter().map(|(sku, halves)| Line::new(SkuId(*sku), quantity(*halves))).collect()
+}
+
+fn reserve_of<'a>(cart: &Cart, lines: &'a [Line]) -> Reserve<'a> {
+    Reserve {
+        target: Target::Stock(StockId(cart.stock)),
+        lines: Lines::Slice(lines),
+        best_effort: cart.best_effort,
+        ttl_ms: cart.ttl_ms,
+        owner: cart.owner,
+        reference: "",
+    }
+}
+
+/// Gives the command of a step, which names `named` where it names a reservation, to `take`.
+pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<'_>)) {
+    let reservation = ReservationId(named);
+    match step {
+        Step::Reserve(cart) => take(Command::Reserve(reserve_of(cart, &lines_of(&cart.lines)))),
+        Step::Replace(_, cart) => {
+            let lines = lines_of(&cart.lines);
+            let new = reserve_of(cart, &lines);
+            take(Command::Replace(Replace { old: reservation, new }));
+        }
+        Step::Confirm(_) => take(Command::Confirm(reservation)),
+        Step::Release(_, lines) => {
+            take(Command::Release(Release { reservation, lines: Lines::Slice(&lines_of(lines)) }));
+        }
+        Step::Extend(_, ttl_ms) => take(Command::Extend(Extend { reservation, ttl_ms: *ttl_ms })),
+        Step::Ship(_, source, lines, forced) => take(Command::Ship(Ship {
+            reservation,
+            source: SourceId(*source),
+            lines: Lines::Slice(&lines_of(lines)),
+            forced: *forced,
+        })),
+        Step::Sell(stock, source, lines, forced) => take(Command::Sell(Sell {
+            target: Target::Stock(StockId(*stock)),
+            source: SourceId(*source),
+            lines: Lines::Slice(&lines_of(lines)),
+            forced: *forced,
+            owner: 0,
+            reference: "till-4",
+        })),
+        Step::Refund(_, parts) => {
+            let parts: Vec<RefundPart> = parts.iter().map(part_of).collect();
+            take(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }));
+        }
+        _ => take(merchant_command(step)),
+    }
+}
+
+fn part_of((sku, halves, fate): &(u32, i64, Fate)) -> RefundPart {
+    let kind = match fate {
+        Fate::Unshipped => PartKind::Unshipped,
+        Fate::Returned(source) => PartKind::Returned(SourceId(*source)),
+        Fate::Lost(source) => PartKind::WrittenOff(SourceId(*source)),
+    };
+    RefundPart { sku: SkuId(*sku), quantity: quantity(*halves), kind }
+}
+
+/// A source as its number defines it.
+#[must_use]
+pub fn source_definition(source: u32, enabled: bool) -> SourceDefinition {
+    SourceDefinition {
+        code: format!("A{source}"),
+        name: format!("A{source}"),
+        enabled,
+        country: "DE".into(),
+        postcode: "10115".into(),
+        ..SourceDefinition::default()
+    }
+}
+
+fn merchant_command(step: &Step) -> Command<'static> {
+    let (reason, reference) = (String::new(), String::new());
+    match step {
+        Step::Count(source, sku, halves, in_stock) => Command::Count(Count {
+            source: SourceId(*source),
+            sku: SkuId(*sku),
+            quantity: quantity(*halves),
+            in_stock: *in_stock,
+            reason,
+            reference,
+        }),
+        Step::Adjust(source, sku, halves) => {
+            let (source, sku, delta) = (SourceId(*source), SkuId(*sku), quantity(*halves));
+            Command::Adjust(Adjust { source, sku, delta, reason, reference })
+        }
+        Step::Transfer(from, to, lines) => {
+            let (from, to, lines) = (SourceId(*from), SourceId(*to), lines_of(lines));
+            Command::Transfer(Transfer { from, to, lines, reason })
+        }
+        Step::Enable(source, enabled) => {
+            Command::DefineSource(Box::new(source_definition(*source, *enabled)))
+        }
+        Step::Link(stock, source, priority) => Command::Link(LinkDefinition {
+            stock: StockId(*stock),
+            source: SourceId(*source),
+            priority: *priority,
+        }),
+        Step::Unlink(stock, source) => {
+            Command::Unlink(LinkRemoval { stock: StockId(*stock), source: SourceId(*source) })
+        }
+        Step::Setting(setting) => Command::Settings(Box::new(settings_change(setting))),
+        Step::Quota(sku, stock, limit) => Command::Quota(QuotaChange {
+            sku: SkuId(*sku),
+            stock: StockId(*stock),
+            limit: limit.map(quantity),
+        }),
+        Step::Sharing(independent) => {
+            let sharing = if *independent { Sharing::Independent } else { Sharing::Exact };
+            Command::Configure(Box::new(Configure { sharing: Some(sharing), ..Configure::default() }))
+        }
+        _ => Command::Tick,
+    }
+}
+
+fn change<T, U>(value: Option<T>, convert: impl Fn(T) -> U) -> Change<U> {
+    value.map_or(Change::Unset, |value| Change::Set(convert(value)))
+}
+
+fn settings_change(setting: &Setting) -> SettingsChange {
+    let scope = match (setting.sku, setting.stock) {
+        (Some(sku), Some(stock)) => SettingScope::SkuStock(SkuId(sku), StockId(stock)),
+        (Some(sku), None) => SettingScope::Sku(SkuId(sku)),
+        (None, _) => SettingScope::Global,
+    };
+    let mut settings = SettingsChange::at(scope);
+    match setting.value {
+        Value::ManageStock(value) => settings.manage_stock = change(value, |on| on),
+        Value::Backorders(value) => {
+            let mode = |on| if on { BackorderMode::Allow } else { BackorderMode::Off };
+            settings.backorders = change(value, mode);
+        }
+        Value::MinQty(value) => settings.min_qty = change(value, quantity),
+        Value::MinSale(value) => settings.min_sale_qty = change(value, quantity),
+        Value::MaxSale(value) => settings.max_sale_qty = change(value, quantity),
+        Value::Increments(value) => {
+            settings.enable_qty_increments = change(value, |_| true);
+            settings.qty_increments = change(value, quantity);
+        }
+    }
+    settings
+}
