@@ -119,6 +119,7 @@ impl Machine {
         let links = self.state.catalog.links.keys().chain(std::iter::once(&added));
         let layout = self.state.catalog.layout_with(links, mode);
         let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+        layout.check(stock).map_err(|_| Refusal::new(Code::GroupTooLarge))?;
         let id = self.state.catalog.links_made;
         self.state.catalog.links_made = id.saturating_add(1);
         let row = crate::catalog::LinkRow { id, stock, source, priority: link.priority };
@@ -134,9 +135,10 @@ impl Machine {
         }
         let mode = mode_of(self.state.core.configuration.sharing);
         let links = self.state.catalog.links.keys().filter(|other| **other != key);
-        // Fewer links can turn a nested group into a crossing one that is too large to be exact.
-        let layout = self.state.catalog.layout_with(links, mode);
-        let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+        // Fewer links can turn a nested group into a crossing one that no link may leave; a fact is accepted all the same.
+        let Ok(layout) = self.state.catalog.layout_with(links, mode) else {
+            unreachable!("a group has no more members and links without a link than with it")
+        };
         self.state.catalog.links.remove(&key);
         self.state.adopt_layout(layout);
         let shortfall = self.state.shortfall_of_stock(link.stock.0);
@@ -217,6 +219,7 @@ impl Machine {
             let links = self.state.catalog.links.keys();
             let layout = self.state.catalog.layout_with(links, mode_of(next.sharing));
             let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+            layout.check_all().map_err(|_| Refusal::new(Code::GroupTooLarge))?;
             self.state.core.configuration = next;
             self.state.adopt_layout(layout);
         }

@@ -18,7 +18,8 @@ struct Terms<'a> {
     reference: &'a str,
     origin: Timestamp,
     deadline: Deadline,
-    best_effort: bool,
+    /// Whether the answer lists the lines.
+    lists: bool,
 }
 
 impl Machine {
@@ -34,7 +35,7 @@ impl Machine {
             reference: reserve.reference,
             origin,
             deadline,
-            best_effort: reserve.best_effort,
+            lists: reserve.best_effort,
         };
         Ok(self.grant(&terms, asked))
     }
@@ -72,12 +73,9 @@ impl Machine {
             reference: replace.new.reference,
             origin,
             deadline,
-            best_effort: replace.new.best_effort,
+            lists: true,
         };
-        let answer = self.grant(&terms, asked);
-        let lines = self.granted_lines();
-        let backordered = self.backordered();
-        Ok(answer.with(Detail::Granted { lines, backordered }))
+        Ok(self.grant(&terms, asked))
     }
 
     pub(crate) fn sell(&mut self, ticket: Ticket, sell: &Sell<'_>) -> Decision {
@@ -95,9 +93,7 @@ impl Machine {
             self.plan_cart(stock, false, None)?;
         }
         self.plan_departure(sell.source.0, stock, sell.forced)?;
-        self.execute_sale(ticket, stock, sell);
-        let detail = if sell.forced { Detail::Shortfall(self.shortfall_of_plan()) } else { Detail::None };
-        Ok(Answer::ok(0).with(detail))
+        Ok(self.execute_sale(ticket, stock, sell))
     }
 
     /// The stock that a target stands for now.
@@ -155,21 +151,22 @@ impl Machine {
             deadline_s: terms.deadline.0,
             lines: u16::try_from(lines.len()).unwrap_or(u16::MAX),
             partial,
-            best_effort: terms.best_effort,
+            listed: false,
         });
         if terms.deadline != Deadline::NONE {
             row.stage = Stage::Held;
             row.erase_at_s = self.state.erase_at(terms.deadline.timestamp());
         }
-        self.state.add_reservation(row, &lines, terms.reference);
-        self.line_states = lines;
         let code = if partial { Code::Partial } else { Code::Ok };
-        Answer { code, value: terms.deadline.0, detail: self.grant_detail(terms.best_effort) }
+        let answer = Answer { code, value: terms.deadline.0, detail: self.grant_detail(terms.lists) };
+        self.state.add_reservation(row, &lines, terms.reference, &answer);
+        self.line_states = lines;
+        answer
     }
 
-    fn grant_detail(&self, best_effort: bool) -> Detail {
+    fn grant_detail(&self, lists: bool) -> Detail {
         let backordered = self.backordered();
-        if best_effort {
+        if lists {
             Detail::Granted { lines: self.granted_lines(), backordered }
         } else if backordered > Quantity::ZERO {
             Detail::Backordered(backordered)
@@ -196,7 +193,7 @@ impl Machine {
         Quantity::from_raw(sum).unwrap_or(Quantity::MAX)
     }
 
-    fn execute_sale(&mut self, ticket: Ticket, stock: u32, sell: &Sell<'_>) {
+    fn execute_sale(&mut self, ticket: Ticket, stock: u32, sell: &Sell<'_>) -> Answer {
         let planned = std::mem::take(&mut self.planned);
         let mut lines = std::mem::take(&mut self.line_states);
         lines.clear();
@@ -231,12 +228,15 @@ impl Machine {
             deadline_s: 0,
             lines: u16::try_from(lines.len()).unwrap_or(u16::MAX),
             partial: false,
-            best_effort: false,
+            listed: false,
         });
         row.stage = Stage::Shipped;
         row.erase_at_s = self.state.erase_at(self.state.core.time);
-        self.state.add_reservation(row, &lines, sell.reference);
+        let detail = if sell.forced { Detail::Shortfall(self.shortfall_of_plan()) } else { Detail::None };
+        let answer = Answer::ok(0).with(detail);
+        self.state.add_reservation(row, &lines, sell.reference, &answer);
         self.line_states = lines;
+        answer
     }
 }
 

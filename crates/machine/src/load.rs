@@ -7,7 +7,7 @@ use crate::catalog::{ChannelRow, LinkRow};
 use crate::config::Genesis;
 use crate::machine::{Machine, generation_of};
 use crate::record::{
-    ItemRow, LineRow, OutcomeRow, Overrides, PositionRow, Record, ReferenceRow, ReservationRow, Section,
+    ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, Section,
     SettingsRow, SkuRow, Stage,
 };
 use crate::snapshot::SnapshotMark;
@@ -185,13 +185,7 @@ impl Loader {
                 state.reservation_index.insert(row.id().hash64(), slot, hash);
             }
             Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
-            Section::Reference => {
-                let row = ReferenceRow::get(reader)?;
-                let Some(slot) = state.loaded_reservation(row.reservation) else {
-                    return Ok(Err(LoadError::Dangling(section)));
-                };
-                state.reservations.get_mut(slot).reference = state.references.insert(row);
-            }
+            Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
             Section::Outcome => {
                 let (row, side) = OutcomeRow::get(reader)?;
                 state.load_outcome(row, side);
@@ -224,7 +218,7 @@ impl State {
             | Section::Position
             | Section::Reservation
             | Section::Line
-            | Section::Reference
+            | Section::Note
             | Section::Outcome => {}
         }
         Ok(())
@@ -257,6 +251,30 @@ impl State {
             self.reservations.get_mut(slot).more = line;
         } else {
             self.lines.get_mut(before).next = line;
+        }
+        Ok(())
+    }
+
+    /// Links a note into its reservation's chain, which is kept sorted.
+    fn load_note(&mut self, mut row: NoteRow) -> Result<(), LoadError> {
+        let Some(slot) = self.loaded_reservation(row.reservation) else {
+            return Err(LoadError::Dangling(Section::Note));
+        };
+        let mut before = NO_SLOT;
+        let mut next = self.reservations.get(slot).notes;
+        while next != NO_SLOT && {
+            let note = self.notes.get(next);
+            (note.kind, note.at) < (row.kind, row.at)
+        } {
+            before = next;
+            next = self.notes.get(next).next;
+        }
+        row.next = next;
+        let note = self.notes.insert(row);
+        if before == NO_SLOT {
+            self.reservations.get_mut(slot).notes = note;
+        } else {
+            self.notes.get_mut(before).next = note;
         }
         Ok(())
     }
@@ -305,6 +323,9 @@ impl State {
     /// Puts the lines of a live hold into the buckets of their deadline.
     fn derive_hold(&mut self, slot: u32, lines: &mut Vec<crate::record::LineState>) -> Result<(), LoadError> {
         let row = *self.reservations.get(slot);
+        if row.notes != NO_SLOT && self.has_bad_notes(slot) {
+            return Err(LoadError::Dangling(Section::Note));
+        }
         self.lines_of(slot, lines);
         if lines.iter().any(|line| !self.has_sku(line.sku)) || !self.catalog.has_stock(row.stock) {
             return Err(LoadError::Dangling(Section::Reservation));

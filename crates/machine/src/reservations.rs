@@ -1,7 +1,7 @@
 //! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
 
-use crate::machine::Refusal;
-use crate::record::{LineRow, LineState, ReferenceRow, ReservationRow};
+use crate::machine::{Answer, Refusal};
+use crate::record::{Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow};
 use crate::state::{At, State};
 use crate::table::NO_SLOT;
 use stockhold_protocol::outcome::GrantedLine;
@@ -13,8 +13,14 @@ impl State {
         from.plus_ms(self.core.configuration.late_confirm_window_ms).round_up().0
     }
 
-    /// Stores a new reservation with its lines and reference.
-    pub(crate) fn add_reservation(&mut self, mut row: ReservationRow, lines: &[LineState], reference: &str) {
+    /// Stores a new reservation with its lines, its reference and, if the lines do not tell it, what its op answered.
+    pub(crate) fn add_reservation(
+        &mut self,
+        mut row: ReservationRow,
+        lines: &[LineState],
+        reference: &str,
+        answer: &Answer,
+    ) {
         let id = row.id();
         if let Some(first) = lines.first() {
             row.set_first_line(*first);
@@ -24,9 +30,16 @@ impl State {
             let line = LineRow { reservation: id, at, next: row.more, state: *state };
             row.more = self.lines.insert(line);
         }
-        if !reference.is_empty() {
-            row.reference = self.references.insert(ReferenceRow::new(id, reference));
+        let is_listed = is_list_of(lines, &answer.detail);
+        row.set_grant(Grant { listed: is_listed, ..row.grant() });
+        if !is_listed && answer.detail != Detail::None {
+            let mut bytes = std::mem::take(&mut self.scratch);
+            bytes.clear();
+            answer.detail.encode(&mut bytes);
+            self.put_notes(&mut row, NoteKind::Answer, &bytes);
+            self.scratch = bytes;
         }
+        self.put_notes(&mut row, NoteKind::Reference, reference.as_bytes());
         let slot = self.reservations.insert(row);
         let reservations = &self.reservations;
         self.reservation_index.insert(id.hash64(), slot, |slot| reservations.get(slot).id().hash64());
@@ -34,21 +47,67 @@ impl State {
         self.count(slot);
     }
 
-    /// The outcome that the op of a live reservation answered.
+    /// Puts notes of one kind before those that the reservation has.
+    fn put_notes(&mut self, row: &mut ReservationRow, kind: NoteKind, bytes: &[u8]) {
+        for (at, part) in bytes.chunks(NOTE_BYTES).enumerate().rev() {
+            let mut note = NoteRow::new(row.id(), kind, u16::try_from(at).unwrap_or(u16::MAX), part);
+            note.next = row.notes;
+            row.notes = self.notes.insert(note);
+        }
+    }
+
+    /// The bytes of all notes of one kind.
+    pub(crate) fn notes_of(&self, row: &ReservationRow, kind: NoteKind) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut next = row.notes;
+        while next != NO_SLOT {
+            let note = self.notes.get(next);
+            if note.kind == kind {
+                bytes.extend_from_slice(note.part());
+            }
+            next = note.next;
+        }
+        bytes
+    }
+
+    /// Whether a note is missing, or the notes of an answer cannot be read: no such snapshot was ever written.
+    pub(crate) fn has_bad_notes(&self, slot: u32) -> bool {
+        let row = self.reservations.get(slot);
+        let mut expected = (NoteKind::Reference, 0);
+        let mut next = row.notes;
+        while next != NO_SLOT {
+            let note = self.notes.get(next);
+            if note.kind != expected.0 {
+                expected = (note.kind, 0);
+            }
+            if note.at != expected.1 {
+                return true;
+            }
+            expected.1 = expected.1.saturating_add(1);
+            next = note.next;
+        }
+        let noted = self.notes_of(row, NoteKind::Answer);
+        !noted.is_empty() && Detail::decode(&noted).is_err()
+    }
+
+    /// The outcome that the op of a reservation answered.
     pub(crate) fn granted_outcome(&self, slot: u32) -> Outcome {
         let row = self.reservations.get(slot);
         let grant = row.grant();
         let code = if grant.partial { Code::Partial } else { Code::Ok };
         let mut outcome = Outcome::new(code, grant.deadline_s, grant.op);
         outcome.replayed = true;
-        if grant.best_effort {
+        let noted = self.notes_of(row, NoteKind::Answer);
+        if grant.listed {
             let mut states = Vec::new();
             self.lines_of(slot, &mut states);
-            let lines = states.iter().map(|line| GrantedLine {
-                sku: SkuId(line.sku),
-                quantity: Quantity::from_raw(line.granted).unwrap_or_default(),
-            });
-            outcome.detail = Detail::Granted { lines: lines.collect(), backordered: Quantity::ZERO };
+            let lines = states.iter().map(granted_line).collect();
+            outcome.detail = Detail::Granted { lines, backordered: Quantity::ZERO };
+        } else if !noted.is_empty() {
+            let Ok(detail) = Detail::decode(&noted) else {
+                unreachable!("a loader takes only notes that can be read");
+            };
+            outcome.detail = detail;
         }
         outcome
     }
@@ -91,4 +150,16 @@ impl State {
     pub(crate) fn reservation(&self, id: CommandId) -> Result<u32, Refusal> {
         self.find_reservation(id).ok_or(Refusal::new(Code::UnknownReservation))
     }
+}
+
+fn granted_line(line: &LineState) -> GrantedLine {
+    GrantedLine { sku: SkuId(line.sku), quantity: Quantity::from_raw(line.granted).unwrap_or_default() }
+}
+
+/// Whether an answer's detail lists the lines of the reservation and says no more than that.
+fn is_list_of(lines: &[LineState], detail: &Detail) -> bool {
+    let Detail::Granted { lines: listed, backordered } = detail else { return false };
+    *backordered == Quantity::ZERO
+        && listed.len() == lines.len()
+        && listed.iter().zip(lines).all(|(listed, line)| *listed == granted_line(line))
 }

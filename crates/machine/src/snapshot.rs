@@ -100,7 +100,7 @@ impl Machine {
             .saturating_add(state.positions.snapshot_bytes())
             .saturating_add(state.reservations.snapshot_bytes())
             .saturating_add(state.lines.snapshot_bytes())
-            .saturating_add(state.references.snapshot_bytes())
+            .saturating_add(state.notes.snapshot_bytes())
     }
 }
 
@@ -167,7 +167,7 @@ impl State {
         self.positions.begin_snapshot();
         self.reservations.begin_snapshot();
         self.lines.begin_snapshot();
-        self.references.begin_snapshot();
+        self.notes.begin_snapshot();
         self.outcomes.begin_snapshot();
     }
 
@@ -182,7 +182,7 @@ impl State {
             Section::Position => walk(&mut self.positions, budget, writer),
             Section::Reservation => walk(&mut self.reservations, budget, writer),
             Section::Line => walk(&mut self.lines, budget, writer),
-            Section::Reference => walk(&mut self.references, budget, writer),
+            Section::Note => walk(&mut self.notes, budget, writer),
             Section::Outcome => self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
                 let side = if row.has_side() { arena.get(row.value()) } else { &[] };
                 writer.push(|out| row.put(side, out));

@@ -9,7 +9,7 @@ use crate::chunked::Chunked;
 use crate::cluster::{Cluster, NEVER};
 use crate::config::{Configuration, Genesis, RULES_VERSION};
 use crate::record::{
-    ItemRow, LineRow, OutcomeRow, Overrides, PositionRow, Record, ReferenceRow, ReservationRow, SettingsRow,
+    ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, SettingsRow,
     SkuRow,
 };
 use crate::sharing::Place as Seat;
@@ -81,7 +81,7 @@ pub(crate) struct State {
     pub(crate) reservations: Slab<ReservationRow>,
     pub(crate) reservation_index: Index,
     pub(crate) lines: Slab<LineRow>,
-    pub(crate) references: Slab<ReferenceRow>,
+    pub(crate) notes: Slab<NoteRow>,
     pub(crate) outcomes: Generations<OutcomeRow>,
     /// The sum over all records but the core and the small catalog, whose hashes are added when asked.
     pub(crate) digest: Digest,
@@ -131,7 +131,7 @@ impl State {
             reservations: Slab::new(),
             reservation_index: Index::new(),
             lines: Slab::new(),
-            references: Slab::new(),
+            notes: Slab::new(),
             outcomes: Generations::new(),
             digest: Digest::EMPTY,
             shelves: Chunked::new(),
@@ -208,8 +208,9 @@ impl State {
         while line != NO_SLOT {
             line = self.lines.remove(line).next;
         }
-        if row.reference != NO_SLOT {
-            self.references.remove(row.reference);
+        let mut note = row.notes;
+        while note != NO_SLOT {
+            note = self.notes.remove(note).next;
         }
     }
 
@@ -317,18 +318,20 @@ impl State {
         (erase_at_s == 0 || erase_at_s > self.now_s()).then_some(slot)
     }
 
-    /// The sum of the hashes of a reservation, its further lines and its reference.
+    /// The sum of the hashes of a reservation, its further lines and its notes.
     pub(crate) fn reservation_hash(&mut self, slot: u32) -> u64 {
         let row = self.reservations.get(slot);
-        let (mut line, reference) = (row.more, row.reference);
+        let (mut line, mut note) = (row.more, row.notes);
         let mut sum = row.hash(&mut self.scratch);
         while line != NO_SLOT {
             let one = self.lines.get(line);
             sum = sum.wrapping_add(one.hash(&mut self.scratch));
             line = one.next;
         }
-        if reference != NO_SLOT {
-            sum = sum.wrapping_add(self.references.get(reference).hash(&mut self.scratch));
+        while note != NO_SLOT {
+            let one = self.notes.get(note);
+            sum = sum.wrapping_add(one.hash(&mut self.scratch));
+            note = one.next;
         }
         sum
     }

@@ -48,7 +48,7 @@ impl Machine {
             state.reservations.bytes(),
             state.reservation_index.bytes(),
             state.lines.bytes(),
-            state.references.bytes(),
+            state.notes.bytes(),
             state.erase_due.bytes(),
         ];
         let other_bytes = [

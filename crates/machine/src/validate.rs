@@ -139,8 +139,11 @@ impl State {
                 add(line.hash(&mut bytes));
                 next = line.next;
             }
-            if row.reference != NO_SLOT {
-                add(self.references.get(row.reference).hash(&mut bytes));
+            let mut next = row.notes;
+            while next != NO_SLOT {
+                let note = self.notes.get(next);
+                add(note.hash(&mut bytes));
+                next = note.next;
             }
         }
         self.outcomes.for_each(|row, arena| {

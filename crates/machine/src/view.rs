@@ -3,9 +3,8 @@
 //! Nothing here changes anything. Lists are bounded and come with a cursor.
 
 use crate::machine::Machine;
-use crate::record::{NO_QUOTA, Stage};
+use crate::record::{NO_QUOTA, NoteKind, Stage};
 use crate::state::{At, State};
-use crate::table::NO_SLOT;
 use stockhold_protocol::query::{
     Answer, ItemView, LIST_MAX, Name, PositionView, Query, ReservationLine, ReservationState,
     ReservationView, SkuView, SourceView, StockView, Validation,
@@ -89,11 +88,7 @@ impl State {
             shipped: quantity(line.shipped),
             returned: quantity(line.returned),
         });
-        let reference = if row.reference == NO_SLOT {
-            String::new()
-        } else {
-            self.references.get(row.reference).text().to_owned()
-        };
+        let reference = String::from_utf8_lossy(&self.notes_of(row, NoteKind::Reference)).into_owned();
         Some(ReservationView {
             id: id.to_bytes(),
             op: row.grant().op,

@@ -12,7 +12,9 @@ mod reservation;
 pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use outcome::OutcomeRow;
-pub(crate) use reservation::{Grant, LineRow, LineState, ReferenceRow, ReservationRow, Stage};
+pub(crate) use reservation::{
+    Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow, Stage,
+};
 
 use crate::table::record_hash;
 use stockhold_protocol::codec::Reader;
@@ -44,8 +46,8 @@ pub enum Section {
     Reservation = 10,
     /// Further lines of reservations.
     Line = 11,
-    /// Order references of reservations.
-    Reference = 12,
+    /// Notes of reservations: order references, details of answers.
+    Note = 12,
     /// Recorded outcomes.
     Outcome = 13,
 }
@@ -64,7 +66,7 @@ impl Section {
         Self::Position,
         Self::Reservation,
         Self::Line,
-        Self::Reference,
+        Self::Note,
         Self::Outcome,
     ];
 

@@ -1,5 +1,5 @@
-//! Records of reservations: the first line stands in the reservation's own record, further lines and the
-//! order reference in records of their own, which name the reservation so that a snapshot needs no slots.
+//! Records of reservations: the first line stands in the reservation's own record, further lines and notes
+//! in records of their own, which name the reservation so that a snapshot needs no slots.
 
 use super::{Record, Section, id_of_words, id_words, put_all};
 use crate::table::NO_SLOT;
@@ -72,7 +72,7 @@ const RESERVED: [u8; 8] = [0; 8];
 const LOW_48: u64 = (1 << 48) - 1;
 const LINES_MASK: u16 = 0x03FF;
 const PARTIAL: u16 = 1 << 14;
-const BEST_EFFORT: u16 = 1 << 15;
+const LISTED: u16 = 1 << 15;
 
 /// What the op that made a reservation answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,8 @@ pub(crate) struct Grant {
     pub(crate) deadline_s: u32,
     pub(crate) lines: u16,
     pub(crate) partial: bool,
-    pub(crate) best_effort: bool,
+    /// The answer lists the lines, just as they stand in the reservation.
+    pub(crate) listed: bool,
 }
 
 /// A reservation with its first line.
@@ -110,8 +111,8 @@ pub(crate) struct ReservationRow {
     flags: u32,
     /// Slot of the first further line; not in the bytes.
     pub(crate) more: u32,
-    /// Slot of the reference; not in the bytes.
-    pub(crate) reference: u32,
+    /// Slot of the first note; not in the bytes.
+    pub(crate) notes: u32,
     /// The count of lines, and two flags of the grant.
     lines: u16,
     pub(crate) stage: Stage,
@@ -137,7 +138,7 @@ impl ReservationRow {
             sku: 0,
             flags: 0,
             more: NO_SLOT,
-            reference: NO_SLOT,
+            notes: NO_SLOT,
             lines: 0,
             stage: Stage::Confirmed,
             listed: false,
@@ -155,7 +156,7 @@ impl ReservationRow {
         self.fingerprint = grant.fingerprint & LOW_48 | high << 48;
         self.op = grant.op & LOW_48 | low << 48;
         let partial = if grant.partial { PARTIAL } else { 0 };
-        let listed = if grant.best_effort { BEST_EFFORT } else { 0 };
+        let listed = if grant.listed { LISTED } else { 0 };
         self.lines = grant.lines & LINES_MASK | partial | listed;
         self.deadline_s = grant.deadline_s;
     }
@@ -168,7 +169,7 @@ impl ReservationRow {
             deadline_s: half(self.fingerprint) << 16 | half(self.op),
             lines: self.lines & LINES_MASK,
             partial: self.lines & PARTIAL != 0,
-            best_effort: self.lines & BEST_EFFORT != 0,
+            listed: self.lines & LISTED != 0,
         }
     }
 
@@ -275,39 +276,69 @@ impl Record for LineRow {
     }
 }
 
-/// The order reference of a reservation.
+/// What a note of a reservation is a part of.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NoteKind {
+    /// The order reference; it fits one note.
+    Reference = 1,
+    /// The detail of what the grant answered, when the lines do not tell it.
+    Answer = 2,
+}
+
+/// Bytes of one note.
+pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
+
+/// A part of what few reservations have, and theirs alone; a chain of notes is sorted by kind and position.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ReferenceRow {
+pub(crate) struct NoteRow {
     pub(crate) reservation: CommandId,
+    pub(crate) kind: NoteKind,
+    /// Position among the notes of its kind, from 0.
+    pub(crate) at: u16,
+    /// Slot of the next note; not in the bytes.
+    pub(crate) next: u32,
     length: u8,
-    bytes: [u8; REFERENCE_BYTES_MAX],
+    bytes: [u8; NOTE_BYTES],
 }
 
-impl ReferenceRow {
-    pub(crate) fn new(reservation: CommandId, text: &str) -> Self {
-        let mut bytes = [0; REFERENCE_BYTES_MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Self { reservation, length: u8::try_from(text.len()).unwrap_or(u8::MAX), bytes }
+impl NoteRow {
+    /// A note of at most [`NOTE_BYTES`] bytes.
+    pub(crate) fn new(reservation: CommandId, kind: NoteKind, at: u16, part: &[u8]) -> Self {
+        let mut bytes = [0; NOTE_BYTES];
+        bytes[..part.len()].copy_from_slice(part);
+        let length = u8::try_from(part.len()).unwrap_or(u8::MAX);
+        Self { reservation, kind, at, next: NO_SLOT, length, bytes }
     }
 
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    /// What stands in it.
+    pub(crate) fn part(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
     }
 }
 
-impl Record for ReferenceRow {
-    const SECTION: Section = Section::Reference;
+impl Record for NoteRow {
+    const SECTION: Section = Section::Note;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(&[&self.reservation.to_bytes(), &[self.length], self.text().as_bytes()], out);
+        let id = self.reservation.to_bytes();
+        put_all(&[&id, &[self.kind as u8], &self.at.to_le_bytes(), &[self.length], self.part()], out);
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let reservation = CommandId::from_bytes(reader.array("reference.reservation")?);
-        let length = usize::from(reader.u8("reference.text")?);
-        let text = std::str::from_utf8(reader.take(length, "reference.text")?).ok();
-        let text = text.filter(|text| text.len() <= REFERENCE_BYTES_MAX);
-        Ok(Self::new(reservation, text.ok_or(BadField::new("reference.text", "is not a reference"))?))
+        let reservation = CommandId::from_bytes(reader.array("note.reservation")?);
+        let kind = match reader.u8("note.kind")? {
+            1 => NoteKind::Reference,
+            2 => NoteKind::Answer,
+            _ => return Err(BadField::new("note.kind", "is unknown")),
+        };
+        let at = reader.u16("note.at")?;
+        let length = usize::from(reader.u8("note.part")?);
+        let part = reader.take(length, "note.part")?;
+        if part.len() > NOTE_BYTES || (kind == NoteKind::Reference && std::str::from_utf8(part).is_err()) {
+            return Err(BadField::new("note.part", "is no note"));
+        }
+        Ok(Self::new(reservation, kind, at, part))
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Which form: up to 4 classes the subsets, because 16 sums in two cache lines beat any walk; above that the tree
 //! if the source sets are nested, because it grows with the nodes and not with their power set; then subsets up
-//! to 6 classes (64 sums); then flow, which is exact for everything but computes on demand, so it is bounded.
+//! (64 sums); then flow, which is exact for everything but computes on demand, so links keep it small.
 #![expect(clippy::arithmetic_side_effects, reason = "counts of at most GROUP_LINKS_MAX members")]
 
 use std::collections::BTreeMap;
@@ -12,10 +12,7 @@ use std::collections::BTreeMap;
 use super::flow::Flow;
 use super::subsets::Subsets;
 use super::tree::Tree;
-use super::{
-    FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
-    SUBSET_CLASSES_MAX, Sharing, at, short,
-};
+use super::{GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge, SUBSET_CLASSES_MAX, Sharing, at, short};
 
 /// Up to this many classes the subsets are cheaper than a tree.
 const SUBSET_CLASSES_CHEAP: usize = 4;
@@ -95,38 +92,40 @@ impl Group {
         };
         group.plan = match sharing {
             Sharing::Independent => Plan::Independent,
-            Sharing::Exact => group.choose(&classes.sets, forced)?,
+            Sharing::Exact => group.choose(&classes.sets, forced),
         };
         Ok(group)
     }
 
     /// The cheapest exact form; a forced one if the group's structure allows it.
-    fn choose(&self, sets: &[Vec<u16>], forced: Option<Form>) -> Result<Plan, GroupTooLarge> {
+    fn choose(&self, sets: &[Vec<u16>], forced: Option<Form>) -> Plan {
         let classes = sets.len();
         let is_free = |form: Form| forced.is_none_or(|forced| forced == form);
         if classes == 1 && is_free(Form::Single) {
-            return Ok(Plan::Single);
+            return Plan::Single;
         }
         let subset_classes_max =
             if forced == Some(Form::Subsets) { SUBSET_CLASSES_MAX } else { SUBSET_CLASSES_CHEAP };
         if classes <= subset_classes_max && is_free(Form::Subsets) {
-            return Ok(Plan::Subsets(Subsets::build(self)));
+            return Plan::Subsets(Subsets::build(self));
         }
         if is_free(Form::Tree)
             && let Some(tree) = Tree::build(sets, self.sources.len())
         {
-            return Ok(Plan::Tree(tree));
+            return Plan::Tree(tree);
         }
         if classes <= SUBSET_CLASSES_MAX && forced != Some(Form::Flow) {
-            return Ok(Plan::Subsets(Subsets::build(self)));
+            return Plan::Subsets(Subsets::build(self));
         }
-        let buckets = Buckets::of(self);
-        let links = buckets.classes.iter().map(Vec::len).sum();
-        if classes > FLOW_CLASSES_MAX || buckets.classes.len() > FLOW_BUCKETS_MAX || links > FLOW_LINKS_MAX {
-            let stock = self.stocks[0];
-            return Err(GroupTooLarge::Flow { stock, classes, buckets: buckets.classes.len(), links });
+        Plan::Flow(Flow::build(classes, &Buckets::of(self)))
+    }
+
+    /// Whether a link may leave this group; an unlink may.
+    pub(super) fn check(&self) -> Result<(), GroupTooLarge> {
+        match &self.plan {
+            Plan::Flow(flow) => flow.check(self.stocks[0]),
+            Plan::Single | Plan::Subsets(_) | Plan::Tree(_) | Plan::Independent => Ok(()),
         }
-        Ok(Plan::Flow(Flow::build(classes, &buckets)))
     }
 
     /// The stocks' ids, sorted.

@@ -96,7 +96,8 @@ impl Layout {
     /// nowhere. The order of `stocks` and `links` is irrelevant, and repetitions do no harm.
     ///
     /// # Errors
-    /// [`GroupTooLarge`] if a group exceeds a limit: then the newest link is to be refused.
+    /// [`GroupTooLarge`] if a group has too many members or links: then the newest link is to be refused. The limits of
+    /// the flow form are looked at by [`Layout::check`], because an unlink is accepted beyond them.
     pub fn build(
         stocks: impl IntoIterator<Item = u32>,
         links: impl IntoIterator<Item = (u32, u32)>,
@@ -130,6 +131,22 @@ impl Layout {
             layout.groups.push(group);
         }
         Ok(layout)
+    }
+
+    /// Whether a new link may leave the group of this stock.
+    ///
+    /// # Errors
+    /// [`GroupTooLarge`] if it is computed as a flow and exceeds the limits of that form.
+    pub fn check(&self, stock: u32) -> Result<(), GroupTooLarge> {
+        self.place_of_stock(stock).map_or(Ok(()), |place| self.group(place.group).check())
+    }
+
+    /// Whether every group is one that links may leave.
+    ///
+    /// # Errors
+    /// As [`Layout::check`].
+    pub fn check_all(&self) -> Result<(), GroupTooLarge> {
+        self.groups.iter().try_for_each(Group::check)
     }
 
     /// Where this stock stands; `None` for a stock that the layout was built without.

@@ -68,8 +68,6 @@ const _: () = assert!(GROUP_MEMBERS_MAX == 4_096, "the width of the next line is
 const _: () =
     assert!(MEMBERS_MAX_I64 * AMOUNT_MAX < i64::MAX / 2, "goods plus promises of a group must fit i64");
 const _: () = assert!(GROUP_MEMBERS_MAX < 1 << 15, "item counters and class numbers have 16 bits");
-const _: () = assert!(FLOW_LINKS_MAX < 1 << 15, "flow links are numbered in 16 bits");
-const _: () = assert!(FLOW_CLASSES_MAX <= 32, "a set of classes is a 32-bit mask");
 
 /// Whether stocks that share a source see each other's promises. It is state of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +128,7 @@ pub(crate) const fn at(index: u32) -> usize {
 /// A position within a group as the 16 bits in which plans store it.
 fn short(position: usize) -> u16 {
     let Ok(position) = u16::try_from(position) else {
-        unreachable!("positions within a group are below GROUP_LINKS_MAX")
+        unreachable!("positions within a group are below GROUP_MEMBERS_MAX")
     };
     position
 }

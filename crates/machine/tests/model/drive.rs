@@ -116,7 +116,7 @@ impl Life {
         let outcome = self.apply(record, budget);
         let before = self.model.at(self.now.0);
         let expected = self.model.answer(self.now.0, id, &step, named);
-        self.compare(id, &outcome, &expected, &step, named);
+        assert_eq!(outcome, expected, "machine (left) and model (right) differ at {step:?} of {named}");
         let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
         if step.is_maker() && outcome.code.is_success() && !outcome.replayed {
@@ -147,12 +147,6 @@ impl Life {
     fn picked(&self, pick: usize) -> CommandId {
         let back = if pick < 48 { pick % self.made.len().min(8) } else { pick % self.made.len() };
         self.made[self.made.len() - 1 - back]
-    }
-
-    fn compare(&self, id: CommandId, got: &Outcome, expected: &Outcome, step: &Step, named: CommandId) {
-        if !self.model.agrees(id, got, expected) {
-            assert_eq!(got, expected, "machine (left) and model (right) differ at {step:?} of {named}");
-        }
     }
 
     /// No grant raises short(n) of any SKU.

@@ -356,3 +356,39 @@ fn a_forced_sale_and_a_kept_line_do_not_ask_what_was_derived_before() {
         state g -> shipped 0xBIKE+1 0xBELL+2!
     ");
 }
+
+#[test]
+fn an_unlink_is_a_fact_whatever_it_leaves() {
+    // Proves that an unlink which leaves a group that no link may leave is accepted, that the group stays exact, that other
+    // links there are refused while links elsewhere are not, and that the link which makes it small again is taken.
+    let mut script = run("sku BIKE\nstock WEB\nstock REGION");
+    for shop in 0..34 {
+        script.go(&format!("source S{shop}\nlink WEB S{shop}\ncount S{shop} BIKE 1"));
+        script.go(&format!("stock P{shop}\nlink P{shop} S{shop}"));
+    }
+    script.go("
+        source ELSEWHERE
+        stock APART
+        link REGION S0
+        link REGION S1
+        unlink WEB S0 -> ok short=0
+        salable WEB BIKE -> 33
+        salable REGION BIKE -> 2
+        reserve a WEB 32xBIKE -> ok
+        salable REGION BIKE -> 2
+        reserve b REGION 2xBIKE -> ok
+        salable WEB BIKE -> 0
+        salable P0 BIKE -> 0
+        link REGION S2 -> group_too_large
+        link APART ELSEWHERE -> ok
+        stock AFTER
+        configure sharing=independent
+        configure sharing=exact -> group_too_large
+    ");
+    // Back in exact form the way it came: by a link that makes the group nested.
+    script.go("
+        link WEB S0 -> ok
+        configure sharing=exact -> ok
+        salable WEB BIKE -> 0
+    ");
+}

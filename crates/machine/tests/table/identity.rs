@@ -86,6 +86,42 @@ fn an_id_below_the_horizon_never_executes() {
 }
 
 #[test]
+fn a_reservation_answers_for_its_id_in_full_when_the_outcome_is_gone() {
+    // Proves that what the lines do not tell (units backordered, lines that got nothing, a sale's shortfall) is kept with
+    // the reservation, through snapshots too.
+    let mut script = run(PLAIN);
+    script.go("
+        sku BELL
+        count A1 BELL 0
+        set BIKE/WEB backorders=on min_qty=-5
+        reserve waits WEB 12xBIKE ttl=1h ref=order-number-of-thirty-two-bytes -> ok backordered=2
+        reserve parts WEB 2xBELL 1xBIKE ttl=1h best -> partial granted=1xBIKE,0xBELL backordered=1
+        replace grown waits WEB 13xBIKE ttl=1h -> ok granted=13xBIKE backordered=1
+        replace same grown WEB 13xBIKE ttl=1h -> ok granted=13xBIKE backordered=0
+        sku ROPE
+        count A1 ROPE 1
+        reserve promised WEB 1xROPE
+        sell till WEB A1 1xROPE forced -> ok short=1
+    ");
+    for (sku, name) in (0..20).map(|sku| (sku, format!("S{sku}"))) {
+        script.go(&format!("sku {name}\ncount A1 {name} {sku}"));
+    }
+    let cart: String = (0..20).map(|sku| format!(" 2xS{sku}")).collect();
+    script.go(&format!("reserve long WEB{cart} ttl=1h best -> partial"));
+    script.go("
+        time +16m
+        reserve waits WEB 12xBIKE ttl=1h ref=order-number-of-thirty-two-bytes -> ok replayed backordered=2
+        reserve parts WEB 2xBELL 1xBIKE ttl=1h best -> partial replayed granted=1xBIKE,0xBELL backordered=1
+        replace grown waits WEB 13xBIKE ttl=1h -> ok replayed granted=13xBIKE backordered=1
+        replace same grown WEB 13xBIKE ttl=1h -> ok replayed granted=13xBIKE backordered=0
+        sell till WEB A1 1xROPE forced -> ok replayed short=1
+    ");
+    let granted: Vec<String> = (0..20).map(|sku| format!("{}xS{sku}", sku.min(2))).collect();
+    script
+        .go(&format!("reserve long WEB{cart} ttl=1h best -> partial replayed granted={}", granted.join(",")));
+}
+
+#[test]
 fn the_horizon_moves_with_the_retention_and_never_back() {
     // Proves that a longer retention does not bring ids back that were forgotten.
     run(PLAIN).go("

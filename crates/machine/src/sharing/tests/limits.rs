@@ -9,6 +9,7 @@ use super::id;
 fn form(links: impl IntoIterator<Item = (u32, u32)>) -> Result<Form, GroupTooLarge> {
     let layout = Layout::build([], links, Sharing::Exact)?;
     assert_eq!(layout.group_count(), 1);
+    layout.check_all()?;
     Ok(layout.group(0).form())
 }
 
