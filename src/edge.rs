@@ -7,12 +7,12 @@
 
 use stockhold_protocol::command::{Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
-use stockhold_protocol::{Code, Detail, Outcome, Quantity, StockId, Timestamp};
+use stockhold_protocol::{Code, Detail, Outcome, Quantity, SkuId, StockId, Timestamp};
 
 use crate::published::Published;
 
-/// Lines that are looked at; a longer cart goes to the log.
-const LINES_LOOKED_AT: usize = 8;
+/// A longer cart goes to the log.
+const LINES_MAX: usize = 8;
 
 /// What the connection knows of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +56,40 @@ pub fn refuse(
     Some(outcome)
 }
 
-type RefusedLine = (u32, i64, u32, stockhold_protocol::SkuId);
+/// Index, cell, next deadline and SKU.
+type RefusedLine = (u32, i64, u32, SkuId);
 
+/// The first line that its cell refuses, in the cart as it is decided: sorted by SKU, the same SKU summed.
 fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'_>) -> Option<RefusedLine> {
-    for (index, line) in (0_u32..).zip(reserve.lines.iter().take(LINES_LOOKED_AT)) {
+    let lines = &reserve.lines;
+    if lines.len() > LINES_MAX {
+        return None;
+    }
+    let mut refused: Option<RefusedLine> = None;
+    for line in lines.iter() {
         let dated = published.dated_cell(line.sku, stock)?;
         let value = dated.cell.value;
         let decides = !dated.cell.upper_bound && value != CELL_NOT_ASSIGNED && value != CELL_UNLIMITED;
-        if decides && line.quantity.raw() > value {
-            return Some((index, value, dated.next_deadline_s, line.sku));
+        let asked = lines
+            .iter()
+            .filter(|other| other.sku == line.sku)
+            .fold(0, |sum: i64, other| sum.saturating_add(other.quantity.raw()));
+        if decides && asked > value && refused.is_none_or(|(.., sku)| line.sku < sku) {
+            refused = Some((0, value, dated.next_deadline_s, line.sku));
         }
     }
-    None
+    let (_, value, next_deadline_s, sku) = refused?;
+    let is_first_of_its_sku = |at: usize, of: SkuId| lines.iter().take(at).all(|other| other.sku != of);
+    let before =
+        lines.iter().enumerate().filter(|(at, line)| line.sku < sku && is_first_of_its_sku(*at, line.sku));
+    Some((u32::try_from(before.count()).unwrap_or(u32::MAX), value, next_deadline_s, sku))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use stockhold_machine::{CellChange, Changes, SkuChange};
-    use stockhold_protocol::{ChannelId, Line, SkuId, command::Target, line::Lines};
+    use stockhold_protocol::{ChannelId, Line, command::Target, line::Lines};
 
     const STOCK: StockId = StockId(1);
 
@@ -111,6 +126,48 @@ mod tests {
             assert_eq!((outcome.code, outcome.recorded, outcome.op), (Code::SoldOut, false, 9));
         }
         outcome.is_some()
+    }
+
+    #[test]
+    fn the_line_is_named_as_the_machine_names_it() {
+        // Proves that lines of one SKU are summed, that the index counts the cart sorted by SKU, and that a long cart goes on.
+        let published = Published::default();
+        let sku = |sku: u32| SkuChange { sku: SkuId(sku), next_deadline_s: 100, cells: 1 };
+        let cell =
+            |sku: u32, value: i64| CellChange { sku: SkuId(sku), stock: STOCK, value, upper_bound: false };
+        let changes = Changes {
+            skus: (0..4).map(sku).collect(),
+            cells: vec![cell(0, 90_000), cell(1, 90_000), cell(2, 30_000), cell(3, 0)],
+            ..Changes::default()
+        };
+        published.publish(&changes, 9);
+        let refusal_of = |skus: &[u32]| {
+            let lines: Vec<_> =
+                skus.iter().map(|sku| Line::new(SkuId(*sku), Quantity::units(2).unwrap())).collect();
+            let reserve = Reserve {
+                target: Target::Stock(STOCK),
+                lines: Lines::Slice(&lines),
+                best_effort: false,
+                ttl_ms: None,
+                owner: 0,
+                reference: "",
+            };
+            let case = EdgeCase { fresh: true, others_in_flight: 0 };
+            refuse(&published, case, &reserve, || Timestamp(0)).map(|outcome| (outcome.value, outcome.detail))
+        };
+        let available = |sku: u32, raw: i64| Detail::Available {
+            sku: SkuId(sku),
+            available: Quantity::from_raw(raw).unwrap(),
+        };
+        assert_eq!(refusal_of(&[2, 0]), None);
+        assert_eq!(refusal_of(&[2, 0, 2]), Some((1, available(2, 30_000))), "four of three, behind SKU 0");
+        assert_eq!(
+            refusal_of(&[3, 2, 1, 1, 0, 2]),
+            Some((2, available(2, 30_000))),
+            "the first that is refused"
+        );
+        assert_eq!(refusal_of(&[3, 1, 1, 0]), Some((2, available(3, 0))));
+        assert_eq!(refusal_of(&[3; 9]), None, "more lines than are looked at");
     }
 
     #[test]
