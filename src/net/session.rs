@@ -259,15 +259,17 @@ impl Session {
                 self.in_flight += answered.commands;
                 self.others_in_flight += answered.others;
             }
-            Err((refused, turned)) => {
-                let outcome = match turned {
-                    Turned::Busy => busy(gate),
-                    Turned::Closed => Outcome::new(Code::ReadOnly, 0, gate.published.op()),
-                };
+            Err((refused, Turned::Busy)) => {
                 gate.metrics.commands_busy.add(u64::from(refused.count));
                 for index in &refused.indexes {
-                    self.local.push(*index, &outcome);
+                    self.local.push(*index, &busy(gate));
                 }
+                gate.ingress.recycle(refused);
+            }
+            Err((refused, Turned::Closed)) => {
+                // The log has ended, and an earlier try of the same id may stand in it without having been answered. So no
+                // answer is true, "nothing happened" least of all: the connection is cut and the outcome stays unknown.
+                self.is_lost = true;
                 gate.ingress.recycle(refused);
             }
         }

@@ -55,7 +55,20 @@ impl Server {
     }
 
     fn serve(directory: tempfile::TempDir) -> Self {
-        let mut child = Command::new(PROGRAM)
+        Self::serve_as(Command::new(PROGRAM), directory)
+    }
+
+    /// Formats a new directory and serves it by a process that is told of a file size limit instead of being ended by it.
+    pub(crate) fn start_limitable() -> Self {
+        let directory = Self::start().crash();
+        let mut shell = Command::new("sh");
+        // The program takes the place of the shell and inherits that the signal is ignored.
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]);
+        Self::serve_as(shell, directory)
+    }
+
+    fn serve_as(mut program: Command, directory: tempfile::TempDir) -> Self {
+        let mut child = program
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(directory.path().join("data"))
             .args(["--set", "log.segment-bytes=4194304", "--set", "logging.level=warn"])
@@ -80,6 +93,19 @@ impl Server {
         self.kill();
         let unused = tempfile::tempdir().expect("a directory can be made");
         std::mem::replace(&mut self.directory, unused)
+    }
+
+    /// From now on every write of the process beyond so many bytes of a file fails.
+    pub(crate) fn limit_file_size(&self, bytes: u64) {
+        let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        let process = rustix::process::Pid::from_raw(id);
+        rustix::process::prlimit(process, rustix::process::Resource::Fsize, limit).expect("it is our child");
+    }
+
+    /// Waits for the process to end by itself: its exit code.
+    pub(crate) fn wait(&mut self) -> i32 {
+        self.child.wait().expect("it is our child").code().expect("it ended by itself")
     }
 
     /// Asks the process to stop in good order; its exit code, and the same directory served again.

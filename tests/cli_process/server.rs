@@ -171,6 +171,31 @@ fn what_was_answered_survives_a_crash() {
 }
 
 #[test]
+fn a_failed_log_write_leaves_the_outcome_open_and_ends_the_process() {
+    // Proves the poison on the real file path: the command in flight and its retry get no answer, checks go on for some
+    // seconds, the process ends with 74, and a restart has all that was acknowledged and settles the rest by its id.
+    let mut server = Server::start_limitable();
+    server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
+    server.ok(&["define", "stock", "web"]);
+    server.ok(&["define", "sku", "A"]);
+    server.ok(&["link", "--stock", "web", "--source", "east"]);
+    server.ok(&["count", "--source", "east", "--sku", "A", "--quantity", "10"]);
+    let sold = server.ok(&["reserve", "--stock", "web", "--line", "A=3"]);
+    server.limit_file_size(4096);
+    let open = ["reserve", "--stock", "web", "--line", "A=2", "--id", "019a0b3c-4d5e-7f60-8123-456789abcdef"];
+    let lost = server.call(&[&open[..], &["--timeout", "1s"]].concat());
+    assert_eq!(lost.code, 3, "{} {}", lost.document, lost.stderr);
+    assert!(lost.stderr.contains("unknown"), "{}", lost.stderr);
+    assert_eq!(salable(&server, "A", "web"), "7");
+    let status = server.ok(&["status"]);
+    assert_eq!(status["state"], "read_only(log_failed)");
+    assert_eq!(server.wait(), 74);
+    let server = server.crash_and_restart();
+    assert_eq!(server.ready["recovery"]["recovered_ops"], sold["op"]);
+    assert_eq!(salable(&server, "A", "web"), "7");
+}
+
+#[test]
 fn a_server_stops_in_good_order_when_asked() {
     // Proves that SIGTERM ends with exit code 0 and an end mark in the log, and that nothing is lost by it.
     let server = small_shop();

@@ -57,10 +57,16 @@ impl World {
         let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
         let session = Session::new(Address::default());
         let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new() };
+        world.reconnect();
+        Ok(world)
+    }
+
+    /// Begins a new connection; requests go on counting.
+    pub(crate) fn reconnect(&mut self) {
+        self.session = Session::new(Address::default());
         let mut hello = Vec::new();
         encode_cold(&Hello::new("world"), &mut hello).unwrap();
-        world.send(FrameKind::Hello, 0, &hello);
-        Ok(world)
+        self.send(FrameKind::Hello, 0, &hello);
     }
 
     fn send(&mut self, kind: FrameKind, count: u16, body: &[u8]) -> u64 {

@@ -291,6 +291,9 @@ impl Client {
             let mut asked_ms = 0;
             match self.exchange(Work::Batch(part.clone()), identity, &mut tries).await {
                 Exchange::Finished(Finished::Batch(answers)) => {
+                    if tries.maybe_done && answers.iter().any(|outcome| tells_of_this_try(outcome.code)) {
+                        return Err(tries.give_up(first));
+                    }
                     asked_ms = merge(&answers, &mut outcomes, &mut indexes);
                     tries.why = NotDone::Busy;
                     part = select(batch, &indexes).map_err(|_| tries.give_up(first))?;
@@ -344,12 +347,15 @@ fn judge(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Verdict {
             Verdict::Over(tries.give_up(id))
         };
     }
-    // These say that *this* try had no effect; an earlier one may still have had.
-    let tells_of_this_try = matches!(outcome.code, Code::ReadOnly | Code::IdTooOld);
-    if tells_of_this_try && tries.maybe_done && tries.made > 0 {
+    if tells_of_this_try(outcome.code) && tries.maybe_done && tries.made > 0 {
         return Verdict::Over(CallError::Unknown { id });
     }
     Verdict::Settled(outcome)
+}
+
+/// Whether a code says no more than that *this* try had no effect: an earlier one may still have had.
+fn tells_of_this_try(code: Code) -> bool {
+    matches!(code, Code::ReadOnly | Code::IdTooOld)
 }
 
 /// Puts the answers of the commands at `indexes` where they belong, and keeps the indexes of those that
