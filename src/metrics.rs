@@ -159,6 +159,8 @@ metrics! {
     Histogram handoff_us, "us", "Time from a durable batch to its applier.";
     Histogram apply_us, "us", "Time to apply one batch.";
     Histogram publish_us, "us", "Time to publish the cells and hand out the answers of one batch.";
+    Histogram sweep_us, "us", "Time of one step of refreshing due cells and erasing records whose time is up.";
+    Histogram snapshot_step_us, "us", "Time of one step of a snapshot under way: the applier does nothing else meanwhile.";
     Counter snapshots_written, "snapshots", "Snapshots written and verified.";
     Counter snapshots_failed, "snapshots", "Snapshots that failed.";
     Counter clock_alarms, "alarms", "Times the wall clock was found far from the proposed time.";

@@ -190,11 +190,16 @@ impl Applier {
 
     /// Work that changes no answer: cells of SKUs whose holds are due, records whose time is up. Answers whether more is left.
     fn sweep(&mut self) -> bool {
+        let started_us = self.links.clock.monotonic_us();
         let is_more = self.machine.sweep(SWEEP_BUDGET);
         self.machine.take_changes(&mut self.changes);
-        if !self.changes.is_empty() {
+        let has_changed = !self.changes.is_empty();
+        if has_changed {
             self.links.published.publish(&self.changes, self.machine.op());
             self.changes.clear();
+        }
+        if is_more || has_changed {
+            self.links.metrics.sweep_us.record(self.links.clock.monotonic_us() - started_us);
         }
         self.links.feedback.set_next_due(self.machine.next_due());
         is_more

@@ -158,6 +158,16 @@ impl SnapshotStage {
 
     /// Does a bounded amount; answers whether it did anything.
     pub fn step(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+        let started_us = links.clock.monotonic_us();
+        let was_copying = matches!(self.copying, Copying::Machine { .. });
+        let has_worked = self.step_once(machine, drafts, links);
+        if has_worked && (was_copying || matches!(self.copying, Copying::Machine { .. })) {
+            links.metrics.snapshot_step_us.record(links.clock.monotonic_us() - started_us);
+        }
+        has_worked
+    }
+
+    fn step_once(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
         let mut has_worked = false;
         if let Some(result) = self.lane.results.pop() {
             self.finish(result, drafts);
@@ -166,7 +176,9 @@ impl SnapshotStage {
         if self.copying == Copying::No
             && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
         {
-            self.begin(machine, drafts, links);
+            if machine.prepare_snapshot(RECORDS_PER_STEP) == Progress::Done {
+                self.begin(machine, drafts, links);
+            }
             has_worked = true;
         }
         has_worked |= self.send();

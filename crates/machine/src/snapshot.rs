@@ -44,8 +44,13 @@ pub(crate) struct Walk {
 }
 
 impl Machine {
-    /// Marks this instant for a snapshot. Records whose time is up are erased first, because they are no
-    /// longer part of the state; the shell calls [`Machine::sweep`] before, so that little is left.
+    /// Erases up to `budget` records whose time is up, because they are no longer part of the state and would be in the
+    /// way of a snapshot. `Done`: none is left at this op, and [`Machine::begin_snapshot`] is quick.
+    pub fn prepare_snapshot(&mut self, budget: u32) -> Progress {
+        if self.state.erase_due_records(budget) { Progress::More } else { Progress::Done }
+    }
+
+    /// Marks this instant for a snapshot, after erasing what [`Machine::prepare_snapshot`] has left.
     pub fn begin_snapshot(&mut self) -> SnapshotMark {
         assert!(self.walk.left.is_empty(), "one snapshot at a time");
         while self.state.erase_due_records(u32::MAX) {}

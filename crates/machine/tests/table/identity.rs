@@ -106,8 +106,8 @@ fn a_reservation_answers_for_its_id_in_full_when_the_outcome_is_gone() {
     for (sku, name) in (0..20).map(|sku| (sku, format!("S{sku}"))) {
         script.go(&format!("sku {name}\ncount A1 {name} {sku}"));
     }
-    let cart: String = (0..20).map(|sku| format!(" 2xS{sku}")).collect();
-    script.go(&format!("reserve long WEB{cart} ttl=1h best -> partial"));
+    let cart = (0..20).map(|sku| format!("2xS{sku}")).collect::<Vec<_>>().join(" ");
+    script.go(&format!("reserve long WEB {cart} ttl=1h best -> partial"));
     script.go("
         time +16m
         reserve waits WEB 12xBIKE ttl=1h ref=order-number-of-thirty-two-bytes -> ok replayed backordered=2
@@ -117,8 +117,10 @@ fn a_reservation_answers_for_its_id_in_full_when_the_outcome_is_gone() {
         sell till WEB A1 1xROPE forced -> ok replayed short=1
     ");
     let granted: Vec<String> = (0..20).map(|sku| format!("{}xS{sku}", sku.min(2))).collect();
-    script
-        .go(&format!("reserve long WEB{cart} ttl=1h best -> partial replayed granted={}", granted.join(",")));
+    script.go(&format!(
+        "reserve long WEB {cart} ttl=1h best -> partial replayed granted={}",
+        granted.join(",")
+    ));
 }
 
 #[test]
