@@ -110,6 +110,36 @@ fn what_was_given_back_or_ran_out_may_be_sold_again() {
 }
 
 #[test]
+fn a_replace_whose_first_answer_was_lost_ends_the_old_hold_as_well() {
+    // Proves that an answer learned by asking again closes the old reservation, and that hearing it twice changes nothing.
+    let mut sale = Sale::new();
+    let held = sale.reserve(1, SHOP, 10, NOW_S + 50);
+    let lines = [Line::new(SkuId(0), units(10))];
+    let command = Command::Replace(Replace { old: held, new: cart(SHOP, &lines, 0) });
+    let replayed = Outcome { replayed: true, ..Outcome::new(Code::Ok, 0, 2) };
+    for _ in 0..2 {
+        sale.ledger.note(&Envelope::new(id(2), command.clone()), &replayed);
+        assert_eq!(sale.oversold(), 0);
+        assert_eq!(sale.ledger.counting(NOW_S).values().sum::<i64>(), units(10).raw());
+    }
+}
+
+#[test]
+fn every_refusal_is_kept_when_that_is_wanted() {
+    // Proves the difference between a sample and all: what is not kept cannot be asked again.
+    let lines = [Line::new(SkuId(0), units(1))];
+    let keep = |mut ledger: Ledger| {
+        for number in 0..64 {
+            let envelope = Envelope::new(id(number), Command::Reserve(cart(SHOP, &lines, 0)));
+            ledger.note(&envelope, &Outcome::new(Code::SoldOut, 0, 1));
+        }
+        ledger.kept()
+    };
+    assert_eq!(keep(Ledger::new(100).with_all_refusals()), 64);
+    assert!(keep(Ledger::new(100)) < 32);
+}
+
+#[test]
 fn holds_count_until_their_deadline_and_no_longer() {
     // Proves expiry at the audit's time, that confirm keeps a hold for good, and that extend moves its end.
     for (deadline_s, change, oversold) in [

@@ -103,6 +103,7 @@ pub(crate) struct Changed {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     entries_max: usize,
+    keeps_all_refusals: bool,
     entries: Vec<Entry>,
     extras: HashMap<u32, Extra>,
     at: HashMap<CommandId, u32>,
@@ -117,6 +118,13 @@ impl Ledger {
     pub fn new(entries_max: usize) -> Self {
         let entries_max = entries_max.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
         Self { entries_max, ..Self::default() }
+    }
+
+    /// Keeps every recorded refusal for asking again, not one in sixteen.
+    #[must_use]
+    pub const fn with_all_refusals(mut self) -> Self {
+        self.keeps_all_refusals = true;
+        self
     }
 
     /// How many of what.
@@ -150,7 +158,8 @@ impl Ledger {
         match &envelope.command {
             Command::Reserve(reserve) => self.note_reserve(envelope, reserve, outcome),
             Command::Replace(replace) => {
-                if outcome.code.is_success() && !outcome.replayed {
+                // An answer that was lost on its first way comes marked as replayed, and the old hold has ended all the same.
+                if outcome.code.is_success() && !self.at.contains_key(&envelope.id) {
                     self.close(replace.old, outcome.op);
                 }
                 self.note_reserve(envelope, &replace.new, outcome);
@@ -208,7 +217,8 @@ impl Ledger {
         }
         let granted = outcome.code.is_success();
         *(if granted { &mut self.tally.granted } else { &mut self.tally.refused }) += 1;
-        let is_sampled = granted || envelope.id.hash64().is_multiple_of(REFUSALS_KEPT_ONE_IN);
+        let is_sampled =
+            granted || self.keeps_all_refusals || envelope.id.hash64().is_multiple_of(REFUSALS_KEPT_ONE_IN);
         if self.entries.len() >= self.entries_max || !is_sampled {
             self.tally.unkept += u64::from(granted);
             return;
