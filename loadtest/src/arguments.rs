@@ -1,5 +1,6 @@
 //! The command line. It says what may be asked, not how it is done.
 
+use crate::chaos::arguments::ChaosArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ Examples:
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
   stockhold-loadtest uniform --connections 64 --depth 1    one cart in flight on each connection
   stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
+  stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 
 Exit codes: 0 fine, 1 the audit found a violation (or a rate was not kept), 2 wrong arguments, 3 could not run.";
@@ -56,6 +58,12 @@ pub(crate) enum Command {
     /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with
     /// frames of the same size and decides nothing; and S, one synced block by the server's own log code.
     Ceilings(CeilingArguments),
+    /// A scarce sale while the server is killed, stopped and started again, and an audit of every answer.
+    ///
+    /// The server is ended with SIGKILL at random moments: while it serves, while it writes a snapshot, while it recovers. Now and
+    /// then it is frozen with SIGSTOP for longer than a call may take. Shoppers repeat what was not answered under the same id. At the
+    /// end every recorded id is asked again, and every set of stocks that share goods is added up.
+    Chaos(ChaosArguments),
     /// The server in a child process.
     #[command(hide = true)]
     ServeChild(ServeChildArguments),
@@ -168,14 +176,14 @@ pub(crate) struct ServeChildArguments {
     pub(crate) set: Vec<(String, String)>,
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("must have the form section.key=value".to_owned()),
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     match seconds_or_none(text)? {
         Duration::ZERO => Err("must be more than 0".to_owned()),
         span => Ok(span),

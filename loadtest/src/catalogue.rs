@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use stockhold_protocol::command::{
     Adjust, Command, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
 };
-use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
+use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Query, SkuView};
 use stockhold_protocol::{Outcome, Quantity, SkuId, SourceId, StockId};
 
 const SOURCE: &str = "load-warehouse";
@@ -102,4 +102,13 @@ pub(crate) fn done(outcomes: &[Outcome]) -> Result<Vec<u32>, anyhow::Error> {
         }
     };
     outcomes.iter().map(value).collect()
+}
+
+/// What the server says of a SKU.
+pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error> {
+    let answer = desk.query(&Query::Sku(sku))?;
+    let Answer::Sku(Some(view)) = answer else {
+        return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
+    };
+    Ok(view)
 }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a child may take to end after its standard input was closed.
@@ -26,6 +26,32 @@ pub(crate) struct Ready {
     pub(crate) address: SocketAddr,
     /// What its log lies on; absent where nothing is written.
     pub(crate) storage: Option<StorageFacts>,
+    /// What it found when it started; absent where nothing is kept.
+    pub(crate) recovery: Option<RecoveryFacts>,
+}
+
+/// What a server found in its data directory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RecoveryFacts {
+    /// The last op of the log.
+    pub(crate) recovered_ops: u64,
+    /// How many of them were replayed behind a snapshot.
+    pub(crate) replayed_ops: u64,
+    /// Whether the log ended in a write that was cut off.
+    pub(crate) torn_tail: bool,
+    /// Snapshots that could not be used, each with the reason.
+    pub(crate) snapshots_refused: Vec<String>,
+}
+
+impl RecoveryFacts {
+    pub(crate) fn of(report: &stockhold::recovery::RecoveryReport) -> Self {
+        Self {
+            recovered_ops: report.recovered_ops,
+            replayed_ops: report.replayed_ops,
+            torn_tail: report.torn_tail,
+            snapshots_refused: report.snapshots_refused.clone(),
+        }
+    }
 }
 
 /// What a log lies on.
@@ -80,6 +106,11 @@ impl DataDir {
         &self.path
     }
 
+    /// Leaves the directory behind, because it is evidence.
+    pub(crate) fn preserve(&mut self) {
+        self.removed_at_end = false;
+    }
+
     /// A synced write into memory measures nothing: only who asked for it by name gets it.
     pub(crate) fn check(&self, storage: &StorageFacts) -> Result<(), Failure> {
         if storage.in_memory && !self.chosen {
@@ -106,6 +137,40 @@ fn own_directory() -> Result<PathBuf, Failure> {
     Ok(program.parent().map(Path::to_owned).ok_or_else(|| anyhow!("this program lies nowhere"))?)
 }
 
+/// Runs this program with other arguments.
+pub(crate) fn spawn(arguments: &[&std::ffi::OsStr]) -> Result<Child, Failure> {
+    let program = std::env::current_exe()?;
+    let child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A Ctrl-C at the terminal is for the parent alone, which still needs its server for the audit.
+        .process_group(0)
+        .spawn();
+    Ok(child.context("cannot start a child process")?)
+}
+
+/// The first line of what a child prints.
+pub(crate) fn first_line(stdout: ChildStdout) -> std::io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
+    Ok(line)
+}
+
+/// Asks a child to end in good order and waits for it.
+pub(crate) fn stop(child: &mut Child) -> Result<(), Failure> {
+    drop(child.stdin.take());
+    let until = Instant::now() + STOP_MAX;
+    while Instant::now() < until {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(anyhow!("the server under test ended with {status}").into()),
+            None => std::thread::sleep(STOP_POLL),
+        }
+    }
+    Err(anyhow!("the server under test did not end within {STOP_MAX:?}").into())
+}
+
 /// A child of this program. It ends when its standard input is closed, so it never outlives us.
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
@@ -116,18 +181,10 @@ pub(crate) struct ChildProcess {
 impl ChildProcess {
     /// Runs this program with other arguments and waits until it takes connections.
     pub(crate) fn start(arguments: &[&std::ffi::OsStr]) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A Ctrl-C at the terminal is for the parent alone, which still needs its server for the audit.
-            .process_group(0)
-            .spawn()
-            .context("cannot start a child process")?;
+        let mut child = spawn(arguments)?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
+            line = first_line(stdout)?;
         }
         if let Ok(ready) = serde_json::from_str(&line) {
             return Ok(Self { child, ready });
@@ -144,16 +201,7 @@ impl ChildProcess {
 
     /// Asks the child to end in good order and waits for it.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
-        drop(self.child.stdin.take());
-        let until = Instant::now() + STOP_MAX;
-        while Instant::now() < until {
-            match self.child.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(anyhow!("the server under test ended with {status}").into()),
-                None => std::thread::sleep(STOP_POLL),
-            }
-        }
-        Err(anyhow!("the server under test did not end within {STOP_MAX:?}").into())
+        stop(&mut self.child)
     }
 }
 

@@ -21,7 +21,11 @@ const INPUT_BYTES: usize = FRAME_BODY_BYTES_MAX + FRAME_HEADER_BYTES;
 pub(crate) fn serve_echo() -> Result<Exit, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
-    output::line(&serde_json::to_string(&Ready { address: listener.local_addr()?, storage: None })?)?;
+    output::line(&serde_json::to_string(&Ready {
+        address: listener.local_addr()?,
+        storage: None,
+        recovery: None,
+    })?)?;
     std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
         serve::wait_for_parent();
         std::process::exit(i32::from(Exit::Fine.number()));

@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod catalogue;
 mod ceilings;
+mod chaos;
 mod children;
 mod desk;
 mod echo;
@@ -14,6 +15,7 @@ mod exit;
 mod generator;
 mod interrupt;
 mod latency;
+mod ledger_audit;
 mod measure;
 mod output;
 mod ratio;
@@ -55,6 +57,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::ServeChild(serve)) => serve::serve(serve),
         Some(Command::EchoChild) => echo::serve_echo(),
         Some(Command::Uniform(uniform)) => uniform::run(uniform, &Interrupt::listen()),
+        Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),
         None => sale::run(&arguments.sale, &Interrupt::listen()),
     }

@@ -38,11 +38,15 @@ impl Output {
 
     /// A bar over `duration`; invisible to programs and when nobody watches.
     pub(crate) fn progress(self, duration: Duration, what: &'static str) -> ProgressBar {
+        self.progress_to(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), what)
+    }
+
+    /// A bar up to `total`; invisible to programs and when nobody watches.
+    pub(crate) fn progress_to(self, total: u64, what: &'static str) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-        let total = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(total), target).with_prefix(what);
         match ProgressStyle::with_template("{prefix:>10} [{bar:40}] {percent:>3}% {msg}") {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),

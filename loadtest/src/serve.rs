@@ -2,7 +2,7 @@
 //! order. It measures nothing.
 
 use crate::arguments::ServeChildArguments;
-use crate::children::{Ready, StorageFacts};
+use crate::children::{Ready, RecoveryFacts, StorageFacts};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use anyhow::Context as _;
@@ -27,7 +27,11 @@ pub(crate) fn serve(arguments: &ServeChildArguments) -> Result<Exit, Failure> {
     }
     let medium = server::open_storage(&config.data_dir, config.log.write_path)?.medium();
     let running = server::start(&config, |_| {}).context("the server does not start")?;
-    let ready = Ready { address: running.address(), storage: Some(StorageFacts::of(medium)) };
+    let ready = Ready {
+        address: running.address(),
+        storage: Some(StorageFacts::of(medium)),
+        recovery: Some(RecoveryFacts::of(running.report())),
+    };
     output::line(&serde_json::to_string(&ready)?)?;
     let stopper = running.stopper();
     std::thread::Builder::new().name("parent".to_owned()).spawn(move || {

@@ -146,9 +146,38 @@ fn a_chosen_directory_is_kept_and_used_again_by_nobody() {
 }
 
 #[test]
+fn nothing_is_lost_under_kills() {
+    // Proves the whole way of chaos: kills, freezes, restarts, repeated commands, audit of every recorded id, check of the directory.
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let report = report(&[
+        "chaos",
+        "--kills",
+        "4",
+        "--seconds-between",
+        "0.05..0.3",
+        "--stop-seconds",
+        "0.2",
+        "--seed",
+        "5",
+        "--data-dir",
+        data_dir.to_str().unwrap(),
+    ]);
+    for zero in ["lost_acknowledged", "oversold_units", "changed_answers", "unexplained_units"] {
+        assert_eq!(report[zero], 0, "{zero} in {report}");
+    }
+    assert_eq!((&report["kills"], &report["damage"]), (&4.into(), &Value::Array(Vec::new())));
+    assert!(report["acknowledged"].as_u64().unwrap() > 100, "{report}");
+    assert_eq!(report["checked_ids"], report["acknowledged"], "every recorded id was asked again");
+    assert!(report["recovered_ops_max"].as_u64().unwrap() > 100, "{report}");
+    assert!(!data_dir.exists(), "a run without findings cleans up");
+}
+
+#[test]
 fn what_cannot_run_says_so() {
     // Proves the exit codes of wrong arguments and of a server that is not there.
     assert_eq!(run(&["uniform", "--depth", "0"]).status.code(), Some(2));
+    assert_eq!(run(&["chaos", "--seconds-between", "2..1"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     // A port that was free a moment ago and that nobody listens at.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

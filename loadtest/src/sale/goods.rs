@@ -1,12 +1,12 @@
 //! What the canonical sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods;
 //! the first SKU hot and scarce.
 
-use crate::catalogue::{define_skus, done};
+use crate::catalogue::{define_skus, done, view};
 use crate::desk::Desk;
 use anyhow::anyhow;
 use stockhold_client::units_of;
 use stockhold_protocol::command::{Command, Count, LinkDefinition, SourceDefinition, StockDefinition};
-use stockhold_protocol::query::{Answer, Query, SkuView};
+use stockhold_protocol::query::SkuView;
 use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
 use stockhold_workload::{CartMix, Popularity};
 
@@ -99,15 +99,6 @@ fn stock_up(desk: &mut Desk, [east, west]: [SourceId; 2], skus: &[SkuId]) -> Res
     }
     done(&desk.commands(counts)?)?;
     Ok(())
-}
-
-/// What the server says of a SKU.
-pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error> {
-    let answer = desk.query(&Query::Sku(sku))?;
-    let Answer::Sku(Some(view)) = answer else {
-        return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
-    };
-    Ok(view)
 }
 
 fn promised(view: &SkuView) -> Quantity {

@@ -2,7 +2,6 @@
 //! abandoned, checks in between; then the audit.
 
 mod alarm;
-mod audit;
 mod drive;
 mod goods;
 mod record;
@@ -15,6 +14,7 @@ use crate::children::ServerUnderTest;
 use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::ledger_audit;
 use crate::output::Output;
 use crate::ratio;
 use crate::system::{Reading, resident_bytes};
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Ex
     }
     output.note(&format!("preparing {} SKUs at {}", arguments.skus, server.address));
     let goods = Goods::prepare(&mut desk, arguments.skus)?;
-    let builder = Client::builder().name("stockhold-loadtest").deadline(audit::CALL_MAX);
+    let builder = Client::builder().name("stockhold-loadtest").deadline(ledger_audit::CALL_MAX);
     let client = runtime.block_on(builder.connect(server.address.to_string()))?;
     let facts = runtime.block_on(facts::read(&client, &goods.skus))?;
 
@@ -59,9 +59,16 @@ pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Ex
     let mut ledger = sale.ledger.into_inner();
 
     output.note("waiting until abandoned holds have expired, then auditing");
-    std::thread::sleep(audit::until_expired(record.deadline_max_s, wall_clock_ms()));
-    let mut audited = runtime.block_on(audit::run(&client, &mut ledger, &facts))?;
-    audit::compare(&mut desk, &goods, &ledger, &facts, &mut audited)?;
+    std::thread::sleep(ledger_audit::until_expired(record.deadline_max_s, wall_clock_ms()));
+    let mut audited = runtime.block_on(ledger_audit::run(&client, &mut ledger, &facts))?;
+    ledger_audit::compare(
+        &mut desk,
+        &goods.skus,
+        &[goods.web, goods.counter],
+        &ledger,
+        &facts,
+        &mut audited,
+    )?;
 
     let findings = Findings {
         record: &record,

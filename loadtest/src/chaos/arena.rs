@@ -1,0 +1,64 @@
+//! What the one who strikes and the shoppers share, across threads: where the server is, whether it is over, what has been answered.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use stockhold_client::{Dialer, Stream};
+use tokio::net::TcpStream;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Arena {
+    /// `None` while no server takes connections.
+    address: Mutex<Option<SocketAddr>>,
+    over: AtomicBool,
+    acknowledged_op: AtomicU64,
+}
+
+impl Arena {
+    /// The server takes connections here.
+    pub(crate) fn meet(&self, address: SocketAddr) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+
+    /// The server is gone. Each life listens at a port of its own, so that nobody can have taken the old one meanwhile.
+    pub(crate) fn leave(&self) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells shoppers to finish what they have begun.
+    pub(crate) fn close(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// An answer names this op: it is durable.
+    pub(crate) fn acknowledge(&self, op: u64) {
+        self.acknowledged_op.fetch_max(op, Ordering::AcqRel);
+    }
+
+    pub(crate) fn acknowledged_op(&self) -> u64 {
+        self.acknowledged_op.load(Ordering::Acquire)
+    }
+
+    /// Connects to wherever the server is at the moment.
+    pub(crate) fn dialer(self: &Arc<Self>) -> Dialer {
+        let arena = Arc::clone(self);
+        Arc::new(move || {
+            let arena = Arc::clone(&arena);
+            Box::pin(async move {
+                let address = arena.address().ok_or(std::io::ErrorKind::ConnectionRefused)?;
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream) as Box<dyn Stream>)
+            })
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What the scenario `chaos` takes on the command line.
+
+use crate::arguments::{key_and_value, seconds};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest pause between two blows: shoppers must not grow old in a test.
+const BETWEEN_MAX: Duration = Duration::from_mins(10);
+
+/// A sale under a server that is killed again and again.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChaosArguments {
+    /// How often the server is ended with SIGKILL. The last time is when all shoppers have gone: the audit asks a server that knows
+    /// everything from its directory alone.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) kills: u32,
+    /// Shortest and longest time that the server may work between two blows, in seconds.
+    #[arg(long, value_name = "MIN..MAX", default_value = "0.05..0.5", value_parser = span)]
+    pub(crate) seconds_between: Span,
+    /// The longest time for which the server is frozen with SIGSTOP, in seconds.
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub(crate) stop_seconds: Duration,
+    /// Shoppers, each with one command or one frame of commands on its way.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) shoppers: u32,
+    /// Seed of the blows and of the carts (what the operating system makes of the moments differs from run to run).
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// An option of the server, as in its configuration file. By default segments are small and snapshots frequent.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the server keeps its data; must be empty or absent. Default: beside this program.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Leave the data directory behind. (It stays in any case when something is found.)
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one line of JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A shortest and a longest time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    const RULE: &str = "must be two numbers of seconds, the first not above the second, such as 0.05..0.5";
+    let (shortest, longest) = text.split_once("..").ok_or(RULE)?;
+    let span = Span { shortest: seconds(shortest)?, longest: seconds(longest)? };
+    if span.shortest <= span.longest && span.longest <= BETWEEN_MAX { Ok(span) } else { Err(RULE.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_two_ends_in_order() {
+        // Proves that a range is checked where it is typed.
+        let half = Duration::from_millis(500);
+        assert_eq!(span("0.5..0.5"), Ok(Span { shortest: half, longest: half }));
+        for wrong in ["0.5", "1..0.5", "0..1", "a..b", "1..601", ".."] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Shoppers at work: each sends one errand after the other through the client that checkouts use, and repeats what was not answered,
+//! under the same ids, until it is. Everything that was answered goes into one ledger.
+
+use super::arena::Arena;
+use super::shopper::{Errand, Shopper};
+use anyhow::anyhow;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use stockhold_client::{Batch, CallError, Client, RetryPolicy, wall_clock_ms};
+use stockhold_protocol::command::Kind;
+use stockhold_protocol::{Envelope, Outcome};
+use stockhold_workload::Ledger;
+
+/// How long one call may take: less than the longest freeze, so that outcomes do become unknown.
+const CALL_MAX: Duration = Duration::from_millis(700);
+/// Connections of all shoppers together.
+const CONNECTIONS: usize = 3;
+/// Longest pause of a shopper between two errands, in microseconds.
+const THINKS_MAX_US: u64 = 20_000;
+/// The pause after a call that had no effect.
+const AGAIN: Duration = Duration::from_millis(5);
+/// Longest pause of the client between two tries.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// How long an errand is repeated before the run is given up: much longer than any start takes.
+const ERRAND_MAX: Duration = Duration::from_mins(3);
+
+/// What all shoppers share.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) arena: Arc<Arena>,
+    pub(crate) ledger: RefCell<Ledger>,
+    /// The latest deadline of a hold, in seconds since the Unix epoch.
+    pub(crate) deadline_max_s: Cell<u32>,
+    /// Commands whose outcome was unknown at some time and is known now.
+    pub(crate) unknown_resolved: Cell<u64>,
+    /// Why a shopper gave up.
+    pub(crate) failure: RefCell<Option<anyhow::Error>>,
+}
+
+impl Crowd {
+    pub(crate) fn new(arena: Arc<Arena>, ledger: Ledger) -> Self {
+        let ledger = RefCell::new(ledger);
+        Self {
+            arena,
+            ledger,
+            deadline_max_s: Cell::new(0),
+            unknown_resolved: Cell::new(0),
+            failure: RefCell::new(None),
+        }
+    }
+
+    fn fail(&self, error: anyhow::Error) {
+        self.failure.borrow_mut().get_or_insert(error);
+        self.arena.close();
+    }
+
+    fn note(&self, record: &[u8], outcome: &Outcome) -> Result<(), anyhow::Error> {
+        self.ledger.borrow_mut().note_record(record, outcome)?;
+        if outcome.recorded {
+            self.arena.acknowledge(outcome.op);
+        }
+        let command = Envelope::decode(record)?.command;
+        let has_deadline = matches!(command.kind(), Kind::Reserve | Kind::Replace | Kind::Extend);
+        if has_deadline && outcome.code.is_success() {
+            // The value of a grant that is no hold is 0.
+            self.deadline_max_s.set(self.deadline_max_s.get().max(outcome.value));
+        }
+        Ok(())
+    }
+}
+
+/// The client of all shoppers.
+pub(crate) async fn connect(arena: &Arc<Arena>) -> Result<Client, anyhow::Error> {
+    let retry = RetryPolicy { longest_pause: PAUSE_MAX, ..RetryPolicy::default() };
+    let builder = Client::builder().name("stockhold-loadtest").connections(CONNECTIONS);
+    Ok(builder.deadline(CALL_MAX).retry(retry).connect_with(arena.dialer()).await?)
+}
+
+/// One shopper, until it is over.
+pub(crate) async fn shop(client: Client, mut shopper: Shopper, crowd: Rc<Crowd>) {
+    while !crowd.arena.is_over() {
+        tokio::time::sleep(Duration::from_micros(shopper.thinks_us(THINKS_MAX_US))).await;
+        if let Err(error) = run_errand(&client, &mut shopper, &crowd).await {
+            crowd.fail(error);
+        }
+    }
+}
+
+async fn run_errand(client: &Client, shopper: &mut Shopper, crowd: &Crowd) -> Result<(), anyhow::Error> {
+    let errand = shopper.next(wall_clock_ms())?;
+    let settled = match errand.as_slice() {
+        [record] => tokio::time::timeout(ERRAND_MAX, settle_one(client, record, crowd)).await,
+        _ => tokio::time::timeout(ERRAND_MAX, settle_frame(client, &errand, crowd)).await,
+    };
+    let outcomes = settled.map_err(|_| anyhow!("a command was not answered within {ERRAND_MAX:?}"))??;
+    if outcomes.len() != errand.len() {
+        return Err(anyhow!("the server answered {} of {} commands", outcomes.len(), errand.len()));
+    }
+    for (record, outcome) in errand.iter().zip(&outcomes) {
+        crowd.note(record, outcome)?;
+        shopper.learn(record, outcome)?;
+    }
+    Ok(())
+}
+
+/// Sends one command until it is answered.
+async fn settle_one(client: &Client, record: &[u8], crowd: &Crowd) -> Result<Vec<Outcome>, anyhow::Error> {
+    let Envelope { id, command, .. } = Envelope::decode(record)?;
+    let mut handle = client.first_try(id);
+    let mut doubts = 0;
+    loop {
+        match handle.execute(&command).await {
+            Ok(settled) => {
+                crowd.unknown_resolved.set(crowd.unknown_resolved.get() + doubts);
+                return Ok(vec![settled.outcome]);
+            }
+            Err(error) => doubts = doubts.max(judge(error, 1)?),
+        }
+        handle = client.retry(id);
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Sends several commands as one frame until all are answered.
+async fn settle_frame(
+    client: &Client,
+    errand: &Errand,
+    crowd: &Crowd,
+) -> Result<Vec<Outcome>, anyhow::Error> {
+    let mut batch = Batch::new();
+    for record in errand {
+        batch.push_record(record)?;
+    }
+    let mut doubts = 0;
+    loop {
+        match client.send_batch(&mut batch).await {
+            Ok(outcomes) => {
+                crowd.unknown_resolved.set(crowd.unknown_resolved.get() + doubts);
+                return Ok(outcomes.iter().cloned().collect());
+            }
+            Err(error) => doubts = doubts.max(judge(error, u64::from(batch.len()))?),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// How many outcomes an error leaves unknown; errors that repeating does not mend are handed on.
+fn judge(error: CallError, commands: u64) -> Result<u64, CallError> {
+    match error {
+        CallError::Unknown { .. } => Ok(commands),
+        CallError::NotDone { .. } => Ok(0),
+        CallError::UnknownName(_)
+        | CallError::BadField(_)
+        | CallError::EpochChanged { .. }
+        | CallError::NotAnswered(_)
+        | CallError::Failed(_)
+        | CallError::Behind { .. } => Err(error),
+    }
+}

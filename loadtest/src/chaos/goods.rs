@@ -1,0 +1,147 @@
+//! What is sold under blows: few SKUs with few units, in stocks that share sources, so that most answers are about the last units. Two
+//! departments: one whose stocks overlap without being nested, one with a web shop over shops that sell for themselves.
+
+use crate::catalogue::{define_skus, done};
+use crate::desk::Desk;
+use anyhow::anyhow;
+use fastrand::Rng;
+use stockhold_client::units_of;
+use stockhold_protocol::command::{
+    BackorderMode, Change, Command, Configure, Count, LinkDefinition, SettingScope, SettingsChange,
+    SourceDefinition, StockDefinition,
+};
+use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
+
+/// SKUs of one department.
+const SKUS: usize = 12;
+/// Fewest and most units of a SKU at a source.
+const UNITS: (u32, u32) = (2, 15);
+/// How far beyond its goods one SKU may be promised in one stock.
+const ALLOWANCE_UNITS: u32 = 3;
+/// How long outcomes are kept: a long test must be able to ask for the first of its answers.
+const ID_RETENTION_MS: u64 = 24 * 3_600_000;
+
+/// The sources of one department, and the stocks with the places of their sources.
+struct Plan {
+    sources: &'static [&'static str],
+    stocks: &'static [(&'static str, &'static [usize])],
+}
+
+const PLANS: [Plan; 2] = [
+    Plan {
+        sources: &["chaos-east", "chaos-west", "chaos-north"],
+        stocks: &[("chaos-web", &[0, 1]), ("chaos-counter", &[0]), ("chaos-outlet", &[1, 2])],
+    },
+    Plan {
+        sources: &["chaos-shop-1", "chaos-shop-2", "chaos-shop-3"],
+        stocks: &[
+            ("chaos-shops", &[0, 1, 2]),
+            ("chaos-till-1", &[0]),
+            ("chaos-till-2", &[1]),
+            ("chaos-till-3", &[2]),
+        ],
+    },
+];
+
+/// Stocks, and what each of them sells.
+#[derive(Clone, Debug)]
+pub(crate) struct Department {
+    pub(crate) stocks: Vec<StockId>,
+    pub(crate) skus: Vec<SkuId>,
+}
+
+/// Everything on sale.
+#[derive(Clone, Debug)]
+pub(crate) struct Goods {
+    pub(crate) departments: Vec<Department>,
+}
+
+impl Goods {
+    /// Defines everything on an empty server.
+    pub(crate) fn prepare(desk: &mut Desk, seed: u64) -> Result<Self, anyhow::Error> {
+        let configure = Configure { id_retention_ms: Some(ID_RETENTION_MS), ..Configure::default() };
+        done(&desk.commands([Command::Configure(Box::new(configure))])?)?;
+        let mut random = Rng::with_seed(seed);
+        let mut departments = Vec::new();
+        for (plan, prefix) in PLANS.iter().zip(["CHAOS-A", "CHAOS-B"]) {
+            departments.push(prepare(desk, plan, prefix, &mut random)?);
+        }
+        if let Some(first) = departments.first() {
+            allow_backorders(desk, first)?;
+        }
+        Ok(Self { departments })
+    }
+
+    pub(crate) fn skus(&self) -> Vec<SkuId> {
+        self.departments.iter().flat_map(|department| department.skus.iter().copied()).collect()
+    }
+
+    pub(crate) fn stocks(&self) -> Vec<StockId> {
+        self.departments.iter().flat_map(|department| department.stocks.iter().copied()).collect()
+    }
+}
+
+fn prepare(
+    desk: &mut Desk,
+    plan: &Plan,
+    prefix: &str,
+    random: &mut Rng,
+) -> Result<Department, anyhow::Error> {
+    let sources = plan.sources.iter().map(|code| {
+        Command::DefineSource(Box::new(SourceDefinition {
+            code: (*code).to_owned(),
+            name: (*code).to_owned(),
+            enabled: true,
+            country: "US".to_owned(),
+            postcode: "10001".to_owned(),
+            ..SourceDefinition::default()
+        }))
+    });
+    let sources: Vec<SourceId> = done(&desk.commands(sources)?)?.into_iter().map(SourceId).collect();
+    let stocks = plan
+        .stocks
+        .iter()
+        .map(|(name, _)| Command::DefineStock(StockDefinition { name: (*name).to_owned() }));
+    let stocks: Vec<StockId> = done(&desk.commands(stocks)?)?.into_iter().map(StockId).collect();
+    if sources.len() != plan.sources.len() || stocks.len() != plan.stocks.len() {
+        return Err(anyhow!("the server answered another number of commands"));
+    }
+    let links = stocks.iter().zip(plan.stocks).flat_map(|(stock, (_, places))| {
+        let sources = &sources;
+        (1..).zip(*places).map(move |(priority, place)| {
+            Command::Link(LinkDefinition { stock: *stock, source: sources[*place], priority })
+        })
+    });
+    done(&desk.commands(links)?)?;
+    let skus = define_skus(desk, prefix, u32::try_from(SKUS)?)?;
+    let mut counts = Vec::new();
+    for sku in &skus {
+        for source in &sources {
+            counts.push(Command::Count(Count {
+                source: *source,
+                sku: *sku,
+                quantity: units_of(random.u32(UNITS.0..=UNITS.1)),
+                in_stock: Some(true),
+                reason: "load test".to_owned(),
+                reference: String::new(),
+            }));
+        }
+    }
+    done(&desk.commands(counts)?)?;
+    Ok(Department { stocks, skus })
+}
+
+/// Lets the first stock promise some units more of the first SKU than there are.
+fn allow_backorders(desk: &mut Desk, department: &Department) -> Result<(), anyhow::Error> {
+    let (Some(sku), Some(stock)) = (department.skus.first(), department.stocks.first()) else {
+        return Ok(());
+    };
+    let below_zero = Quantity::ZERO.checked_sub(units_of(ALLOWANCE_UNITS)).unwrap_or_default();
+    let settings = SettingsChange {
+        backorders: Change::Set(BackorderMode::Allow),
+        min_qty: Change::Set(below_zero),
+        ..SettingsChange::at(SettingScope::SkuStock(*sku, *stock))
+    };
+    done(&desk.commands([Command::Settings(Box::new(settings))])?)?;
+    Ok(())
+}

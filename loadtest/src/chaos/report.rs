@@ -1,0 +1,121 @@
+//! The report of a run under blows.
+
+use super::arguments::ChaosArguments;
+use super::torment::Blows;
+use crate::audit::Audit;
+use crate::exit::Exit;
+use crate::table::Table;
+use serde::Serialize;
+use std::time::Duration;
+use stockhold_workload::Tally;
+
+/// What a report is made of.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) blows: Blows,
+    pub(crate) tally: Tally,
+    pub(crate) unknown_resolved: u64,
+    pub(crate) span: Duration,
+    pub(crate) interrupted: bool,
+    pub(crate) audit: Audit,
+    /// What is wrong with the directory after the last stop.
+    pub(crate) damage: Vec<String>,
+}
+
+/// The report, in the order in which it is printed as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChaosReport {
+    scenario: &'static str,
+    seed: u64,
+    shoppers: u32,
+    seconds: f64,
+    #[serde(flatten)]
+    blows: Blows,
+    /// Recorded answers: granted, refused, or another command that was done.
+    acknowledged: u64,
+    granted: u64,
+    refused: u64,
+    changed: u64,
+    /// Answers that the server did not record, such as refusals at the edge.
+    unrecorded: u64,
+    /// Commands whose outcome was unknown at some time and was learned by repeating them.
+    unknown_resolved: u64,
+    #[serde(flatten)]
+    audit: Audit,
+    /// What is wrong with the log and the snapshots after the last stop.
+    damage: Vec<String>,
+    storage: Option<crate::children::StorageFacts>,
+    interrupted: bool,
+}
+
+impl ChaosReport {
+    pub(crate) fn new(arguments: &ChaosArguments, findings: Findings) -> Self {
+        let Findings { mut blows, tally, unknown_resolved, span, interrupted, mut audit, damage } = findings;
+        audit.lost_acknowledged += blows.starts_that_forgot;
+        audit.findings.append(&mut blows.findings);
+        if tally.unkept > 0 {
+            audit.findings.push("the ledger was full, so not every promise was compared".to_owned());
+        }
+        Self {
+            scenario: "chaos",
+            seed: arguments.seed,
+            shoppers: arguments.shoppers,
+            seconds: span.as_secs_f64(),
+            acknowledged: tally.granted + tally.refused + tally.changed,
+            granted: tally.granted,
+            refused: tally.refused,
+            changed: tally.changed,
+            unrecorded: tally.unrecorded,
+            unknown_resolved,
+            storage: blows.storage.clone(),
+            blows,
+            audit,
+            damage,
+            interrupted,
+        }
+    }
+
+    /// How the run ends. Every finding is one too many: nobody else uses this server.
+    pub(crate) fn exit(&self) -> Exit {
+        let is_clean =
+            !self.audit.is_violated(true) && self.audit.findings.is_empty() && self.damage.is_empty();
+        if is_clean { Exit::Fine } else { Exit::Violation }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new();
+        let Self { blows, seconds, shoppers, .. } = self;
+        table.row("chaos", format!("{shoppers} shoppers, {seconds:.1} s, seed {}", self.seed));
+        let kills = format!(
+            "{} ({} while starting, {} while writing a snapshot); frozen {} times",
+            blows.kills, blows.kills_while_starting, blows.kills_while_writing_snapshot, blows.stops
+        );
+        table.row("kills", kills);
+        let restarts = format!(
+            "{} (longest {} ms, {} with a cut-off write), up to {} ops, up to {} of them replayed",
+            blows.restarts,
+            blows.longest_restart_ms,
+            blows.torn_tails,
+            blows.recovered_ops_max,
+            blows.replayed_ops_max
+        );
+        table.row("restarts", restarts);
+        let acknowledged = format!(
+            "{}: {} granted, {} refused, {} other; {} answers were unrecorded",
+            self.acknowledged, self.granted, self.refused, self.changed, self.unrecorded
+        );
+        table.row("acknowledged", acknowledged);
+        table.row("unknown", format!("{} at some time, all learned by repeating", self.unknown_resolved));
+        if let Some(storage) = &self.storage {
+            table.row("storage", format!("{}, written by {}", storage.file_system, storage.write_path));
+        }
+        table.audit(&self.audit);
+        let damage = if self.damage.is_empty() { "none".to_owned() } else { self.damage.join("; ") };
+        table.row("damage", damage);
+        if self.interrupted {
+            table.row("note", "stopped early by Ctrl-C".to_owned());
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,135 @@
+//! The server that is killed: a process with a data directory that outlives it. It starts, freezes and ends processes of its own making
+//! by their ids; when, is for `torment`.
+
+use crate::children::{self, DataDir, Ready};
+use crate::exit::Failure;
+use anyhow::{Context as _, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Segments of some dozen writes and a snapshot every thousand ops, so that blows fall on rotations and snapshots too.
+const OPTIONS: [(&str, &str); 3] =
+    [("log.batch-bytes", "65592"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
+
+/// One process.
+#[derive(Debug)]
+struct Life {
+    child: Child,
+    born: Instant,
+    /// Its first line, when it has come.
+    first_line: Receiver<std::io::Result<String>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Victim {
+    words: Vec<OsString>,
+    life: Option<Life>,
+    data_dir: DataDir,
+}
+
+impl Victim {
+    /// A server that has not been started yet.
+    pub(crate) fn new(data_dir: DataDir, set: &[(String, String)]) -> Self {
+        let mut words: Vec<OsString> =
+            vec!["serve-child".into(), "--data-dir".into(), data_dir.path().into()];
+        words.extend(OPTIONS.iter().map(|(key, value)| format!("--set={key}={value}").into()));
+        words.extend(set.iter().map(|(key, value)| format!("--set={key}={value}").into()));
+        Self { words, life: None, data_dir }
+    }
+
+    pub(crate) fn data_dir(&mut self) -> &mut DataDir {
+        &mut self.data_dir
+    }
+
+    /// Starts a process and does not wait for it.
+    pub(crate) fn start(&mut self) -> Result<(), Failure> {
+        let words: Vec<_> = self.words.iter().map(OsString::as_os_str).collect();
+        let born = Instant::now();
+        let mut child = children::spawn(&words)?;
+        let (sender, first_line) = channel();
+        let stdout = child.stdout.take();
+        self.life = Some(Life { child, born, first_line });
+        let stdout = stdout.ok_or_else(|| anyhow!("the child process has no standard output"))?;
+        let reading = move || {
+            // Nobody may be waiting any more.
+            sender.send(children::first_line(stdout)).ok();
+        };
+        drop(std::thread::Builder::new().name("first line".to_owned()).spawn(reading)?);
+        Ok(())
+    }
+
+    /// Waits until the process takes connections, at most for `limit` (then `None`). Tells how long the start took.
+    pub(crate) fn ready(&mut self, limit: Duration) -> Result<Option<(Ready, Duration)>, Failure> {
+        let life = self.life.as_mut().ok_or_else(|| anyhow!("the server was not started"))?;
+        let line = match life.first_line.recv_timeout(limit) {
+            Ok(line) => line.context("the server's first line cannot be read")?,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+        };
+        let took = life.born.elapsed();
+        if let Ok(ready) = serde_json::from_str(&line) {
+            return Ok(Some((ready, took)));
+        }
+        // It says why on standard error.
+        let status = life.child.wait()?;
+        Err(anyhow!("the server did not start ({status})").into())
+    }
+
+    /// Ends the process as a power cut would end it, but for the disk's cache. It must have been alive until now.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        let mut life = self.life.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
+        if let Some(status) = life.child.try_wait()? {
+            return Err(anyhow!("the server ended by itself with {status}").into());
+        }
+        life.child.kill()?;
+        life.child.wait()?;
+        Ok(())
+    }
+
+    /// Freezes the process for so long.
+    pub(crate) fn freeze(&self, span: Duration) -> Result<(), Failure> {
+        self.signal(Signal::STOP)?;
+        std::thread::sleep(span);
+        Ok(())
+    }
+
+    /// Lets a frozen process go on.
+    pub(crate) fn thaw(&self) -> Result<(), Failure> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        let life = self.life.as_ref().ok_or_else(|| anyhow!("there is no server to send a signal to"))?;
+        kill_process(Pid::from_child(&life.child), signal).context("cannot send a signal to the server")?;
+        Ok(())
+    }
+
+    /// Whether a snapshot is being written.
+    pub(crate) fn is_writing_snapshot(&self) -> bool {
+        let names = self.data_dir.path().read_dir().into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name()).any(|name| {
+            let name = name.to_string_lossy();
+            name.strip_suffix(stockhold::storage::TEMPORARY_SUFFIX)
+                .is_some_and(|name| stockhold::snapshot::parse_snapshot_name(name).is_some())
+        })
+    }
+
+    /// Ends the process in good order.
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+        self.life.take().map_or(Ok(()), |mut life| children::stop(&mut life.child))
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        if let Some(life) = &mut self.life {
+            // After a failure nothing is left to say about it; a frozen process dies as well.
+            drop(life.child.kill());
+            drop(life.child.wait());
+        }
+    }
+}
