@@ -83,7 +83,7 @@ pub struct Sleepers {
     pub keeper: Sleeper,
 }
 
-/// Makes an empty directory the data directory of a new log.
+/// Makes an empty directory the data directory of a new log. Its identity and the seed of its salts are drawn by the caller.
 ///
 /// # Errors
 /// [`StartError`] when it is not empty or cannot be written.
@@ -91,10 +91,11 @@ pub fn format(
     storage: SharedStorage,
     genesis: &Genesis,
     segment_bytes: u64,
+    log_uuid: Uuid,
     salt_seed: u64,
 ) -> Result<Directory, StartError> {
     let options = FormatOptions {
-        log_uuid: Uuid::new_v4(),
+        log_uuid,
         epoch: 1,
         reason: EpochReason::Format,
         base_op: 0,

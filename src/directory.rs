@@ -18,7 +18,7 @@ pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use verify::{Finding, Verification, verify};
 
 use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
-use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, manifest as bounds, opening};
+use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds, opening};
 use crate::storage::width::{index, is_zero, length};
 use crate::storage::{Access, DirectoryLock, FileEntry, SharedStorage, StorageError, TEMPORARY_SUFFIX};
 use crate::wal::preparer::prepare_first;
@@ -50,9 +50,18 @@ pub enum DirectoryError {
     /// There is no manifest.
     #[error("the directory is not formatted: run `stockhold format` first")]
     NotFormatted,
+    /// Another version of the format: nothing is wrong with it, and nothing can be made of it here.
+    #[error(
+        "the directory has format version {found}, this program reads version {FORMAT_VERSION}; nothing was changed: \
+         use the release of stockhold that wrote it, or export there and import into a new directory"
+    )]
+    Version {
+        /// The version found.
+        found: u32,
+    },
     /// The manifest is damaged.
     #[error("the manifest is damaged; nothing was changed: restore from a backup")]
-    Manifest(#[from] ManifestFault),
+    Manifest(#[source] ManifestFault),
     /// A bound of the manifest is reached.
     #[error("the manifest holds no more than {max} {what}")]
     TooMany {
@@ -69,6 +78,18 @@ pub enum DirectoryError {
         /// The op before the first.
         base_op: u64,
     },
+}
+
+impl From<ManifestFault> for DirectoryError {
+    fn from(fault: ManifestFault) -> Self {
+        match fault {
+            ManifestFault::Version { found } => Self::Version { found },
+            ManifestFault::Length { .. }
+            | ManifestFault::Magic
+            | ManifestFault::Checksum
+            | ManifestFault::Field { .. } => Self::Manifest(fault),
+        }
+    }
 }
 
 /// What a directory is formatted with.

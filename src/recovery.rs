@@ -2,6 +2,7 @@
 //! applies batches. It writes nothing; making durable what it relied on is the first act of the log writer.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::time::Instant;
 
 use stockhold_machine::{Genesis, Loader, Machine, SnapshotMark};
@@ -56,7 +57,11 @@ pub enum RecoveryError {
     #[error("the configuration that the directory was formatted with cannot be read")]
     Genesis(#[source] stockhold_protocol::BadField),
     /// No snapshot can be used and the log does not reach back to the first op.
-    #[error("no snapshot can be used ({}), and the log begins only with op {oldest_op}", refused.join("; "))]
+    #[error(
+        "no snapshot can be used ({}), and the log begins only with op {oldest_op}; nothing was changed: \
+         run `stockhold verify` and restore from a backup",
+        refused.join("; ")
+    )]
     NoStart {
         /// The snapshots and what is wrong with them.
         refused: Vec<String>,
@@ -161,8 +166,8 @@ fn load_newest(directory: &Directory, report: &mut RecoveryReport) -> Result<Mac
 enum LoadFault {
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    #[error("{0}")]
-    Snapshot(SnapshotError),
+    #[error("{error}{}", error.source().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Snapshot { error: SnapshotError },
     #[error("the machine does not take it: {0}")]
     Machine(#[from] stockhold_machine::LoadError),
     #[error("the state sums up to {found:016x}, the file says {said:?}")]
@@ -174,7 +179,7 @@ impl From<SnapshotError> for LoadFault {
         match error {
             SnapshotError::Storage(error) => Self::Storage(error),
             other @ (SnapshotError::Damaged { .. } | SnapshotError::ForeignLog { .. }) => {
-                Self::Snapshot(other)
+                Self::Snapshot { error: other }
             }
         }
     }

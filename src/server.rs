@@ -132,7 +132,7 @@ pub fn format_directory(config: &Config, genesis: &Genesis) -> Result<(), StartE
         StartError::Storage(StorageError::Io { action: crate::storage::Action::Create, name, source })
     })?;
     let storage = open_storage(&config.data_dir, config.log.write_path)?;
-    drop(format(storage, genesis, config.log.segment_bytes, salt_seed())?);
+    drop(format(storage, genesis, config.log.segment_bytes, uuid::Uuid::new_v4(), salt_seed())?);
     Ok(())
 }
 

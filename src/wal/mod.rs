@@ -141,7 +141,7 @@ pub enum LogError {
         after: u64,
     },
     /// Block 0 of a segment is not what was written.
-    #[error("the header of segment {segment} is damaged")]
+    #[error("the header of segment {segment} cannot be used; nothing was changed: restore from a backup")]
     Header {
         /// The segment.
         segment: u64,

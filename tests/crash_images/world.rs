@@ -18,9 +18,12 @@ use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::Query;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
+use uuid::Uuid;
 
 /// When the world begins.
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
+/// Which log it is.
+const LOG: Uuid = Uuid::from_u128(0x6f1c_2a70_5b0e_4c1d_9f3a_7d22_41c8_e0b5);
 
 /// Small segments, so that a short life goes through several.
 pub(crate) fn small() -> Config {
@@ -33,7 +36,7 @@ pub(crate) fn small() -> Config {
 /// A new log on `storage`.
 pub(crate) fn format_disk(storage: &RecordingStorage, config: &Config) {
     let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
-    format(storage.share(), &genesis, config.log.segment_bytes, 1).unwrap();
+    format(storage.share(), &genesis, config.log.segment_bytes, LOG, 1).unwrap();
 }
 
 /// A server that is stepped by hand.

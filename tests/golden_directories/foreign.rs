@@ -1,0 +1,89 @@
+//! Directories of a format version that this program does not know.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use crate::keeping::{copy_of, golden, loaded, stockhold};
+use crate::world::{START_MS, World, small};
+use stockhold::storage::checksum::checksum;
+use stockhold::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, header, manifest, snapshot};
+
+const LATER: u32 = FORMAT_VERSION + 1;
+
+/// Makes a file say that it is of the next version, with a checksum that holds, as a later program would have written it.
+fn make_later(file: &Path, version_at: usize, checksum_at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[version_at..version_at + 4].copy_from_slice(&LATER.to_le_bytes());
+    let sum = checksum(&bytes[..checksum_at]);
+    bytes[checksum_at..checksum_at + CHECKSUM_BYTES].copy_from_slice(&sum.to_le_bytes());
+    fs::write(file, bytes).unwrap();
+}
+
+fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .filter(|(name, _)| name != "LOCK")
+        .collect();
+    files.sort();
+    files
+}
+
+/// What a server says that is to start on the directory and does not.
+fn refusal(directory: &Path) -> String {
+    let disk = loaded(directory);
+    let refused = World::start(&disk, &small(), START_MS, 9).err().unwrap();
+    let mut text = refused.to_string();
+    let mut error: &dyn Error = &refused;
+    while let Some(source) = error.source() {
+        write!(text, ": {source}").unwrap();
+        error = source;
+    }
+    text
+}
+
+#[test]
+fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
+    // Proves that neither a start nor a look into it changes a byte of what a later program wrote, that it is not called damaged,
+    // and that the sentence names both versions and the way out.
+    let (_, golden) = golden().remove(0);
+    let copy = copy_of(&golden);
+    let file = copy.path().join("MANIFEST");
+    let checksum_at = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() - CHECKSUM_BYTES;
+    make_later(&file, manifest::VERSION_AT, checksum_at);
+    let before = contents(copy.path());
+    let (code, _, complaint) = stockhold(&["verify"], copy.path());
+    assert_eq!(code, 4, "{complaint}");
+    for complaint in [complaint, refusal(copy.path())] {
+        let versions = format!("has format version {LATER}, this program reads version {FORMAT_VERSION}");
+        for words in [versions.as_str(), "nothing was changed", "use the release of stockhold that wrote it"]
+        {
+            assert!(complaint.contains(words), "{complaint}");
+        }
+        assert!(!complaint.contains("damaged"), "{complaint}");
+    }
+    assert!(before == contents(copy.path()), "a file was changed");
+}
+
+#[test]
+fn a_file_of_a_later_version_among_others_is_refused_with_its_version() {
+    // Proves that a segment or a snapshot of a later version is not taken for something else, and that the version is named.
+    let (_, golden) = golden().into_iter().find(|(_, path)| path.ends_with("stopped")).unwrap();
+    for (suffix, version_at, checksum_at) in [
+        (".segment", header::VERSION_AT, header::CHECKSUM_AT),
+        (".snapshot", snapshot::VERSION_AT, snapshot::CHECKSUM_AT),
+    ] {
+        let copy = copy_of(&golden);
+        for (name, _) in contents(copy.path()).iter().filter(|(name, _)| name.ends_with(suffix)) {
+            make_later(&copy.path().join(name), version_at, checksum_at);
+        }
+        let complaint = refusal(copy.path());
+        let version = format!("format version is {LATER}");
+        for words in [version.as_str(), "nothing was changed", "restore from a backup"] {
+            assert!(complaint.contains(words), "{suffix}: {complaint}");
+        }
+    }
+}

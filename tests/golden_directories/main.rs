@@ -1,0 +1,16 @@
+//! Data directories as servers of each format version left them. This version opens them and gives back what they hold, or refuses
+//! them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test golden_directories` writes those of the
+//! present format version anew; those of earlier versions are never written again.
+
+#[cfg(test)]
+mod foreign;
+#[cfg(test)]
+mod keeping;
+#[cfg(test)]
+mod left;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+#[path = "../crash_images/world.rs"]
+#[expect(dead_code, reason = "the world of the crash images can do more than is needed here")]
+mod world;
