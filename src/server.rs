@@ -33,7 +33,8 @@ use crate::storage::{FsStorage, SharedStorage, StorageError, WritePath};
 pub enum Exit {
     /// It was asked to stop and did, in good order.
     Clean,
-    /// A log write failed; what was in flight then is unknown.
+    /// The log cannot go on: a write of it failed, and what was in flight then is unknown; or no further segment can be made, and
+    /// it was ended in good order while it still could be.
     LogFailed,
 }
 
@@ -204,7 +205,14 @@ fn run_assembly(
         stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags);
     })?;
     let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
-    let housekeeping = stages::Housekeeping { preparer, pool, clock, metrics, status: status.clone() };
+    let housekeeping = stages::Housekeeping {
+        preparer,
+        pool,
+        clock,
+        metrics,
+        status: status.clone(),
+        events: sender.clone(),
+    };
     let housekeeping_flags = flags.clone();
     let housekeeping = spawn("housekeeping", &sender, move || housekeeping.run(&housekeeping_flags))?;
     tracing::info!(%address, op = report.recovered_ops, "the server takes connections");

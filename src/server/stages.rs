@@ -109,6 +109,7 @@ pub(super) struct Housekeeping {
     pub(super) clock: Arc<Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<StatusBoard>,
+    pub(super) events: Sender<Event>,
 }
 
 impl Housekeeping {
@@ -133,6 +134,8 @@ impl Housekeeping {
                     tracing::error!(%error, source = ?error, "no more log segments can be made");
                     self.status.warn(format!("No more log segments can be made: {error}."));
                     has_failed = true;
+                    // The log could go on to the end of its segment and would then fail with commands in flight. Ending now loses nothing.
+                    self.events.send(Event::LogFailed).ok();
                 }
             }
         }

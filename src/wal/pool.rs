@@ -86,12 +86,16 @@ impl SegmentPool {
         None
     }
 
+    /// Takes the spare. The next is not begun before [`SegmentPool::ask_for_spare`]: two segments without an opening would look
+    /// to a start like a log with a hole.
     pub(super) fn take_spare(&self) -> Result<PreparedSegment, SpareState> {
         let mut slots = self.slots.lock();
-        let Some(spare) = slots.spare.take() else { return Err(slots.state) };
-        slots.state = SpareState::Underway;
-        self.changed.notify_all();
-        Ok(spare)
+        slots.spare.take().ok_or(slots.state)
+    }
+
+    /// The spare that was taken is in use, durably: another may be made.
+    pub(super) fn ask_for_spare(&self) {
+        self.set_state(SpareState::Underway);
     }
 
     pub(super) fn put_spare(&self, spare: PreparedSegment) {

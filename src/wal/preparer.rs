@@ -62,6 +62,8 @@ pub struct SegmentPreparer {
     plan: SegmentPlan,
     next_sequence: u64,
     work: Option<Work>,
+    /// The file of the work that was begun last, until it is a segment.
+    unfinished: Option<String>,
     zeros: AlignedBuffer,
 }
 
@@ -73,7 +75,7 @@ impl SegmentPreparer {
         next_sequence: u64,
     ) -> Self {
         let zeros = AlignedBuffer::zeroed(FILL_BYTES.min(index(plan.segment_bytes)));
-        Self { storage, pool, plan, next_sequence, work: None, zeros }
+        Self { storage, pool, plan, next_sequence, work: None, unfinished: None, zeros }
     }
 
     /// Does a bounded piece of work. Running out of space is an answer, not an error; after an error the log should be stopped.
@@ -87,16 +89,20 @@ impl SegmentPreparer {
         };
         match answer {
             Ok(progress) => Ok(progress),
-            Err(error) if error.is_no_space() => {
-                self.sweep()?;
-                self.pool.set_state(SpareState::NoSpace);
-                Ok(Progress::NoSpace)
-            }
-            Err(error) => {
-                self.pool.set_state(SpareState::Failed);
-                Err(error)
-            }
+            Err(error) if error.is_no_space() => match self.sweep() {
+                Ok(()) => {
+                    self.pool.set_state(SpareState::NoSpace);
+                    Ok(Progress::NoSpace)
+                }
+                Err(error) => self.fail(error),
+            },
+            Err(error) => self.fail(error),
         }
+    }
+
+    fn fail(&self, error: StorageError) -> Result<Progress, StorageError> {
+        self.pool.set_state(SpareState::Failed);
+        Err(error)
     }
 
     fn advance(&mut self, now_ms: u64) -> Result<Progress, StorageError> {
@@ -104,11 +110,13 @@ impl SegmentPreparer {
             Some(work) => work,
             None => self.begin_work()?,
         };
+        self.unfinished = Some(work.name.clone());
         if !self.fill(&mut work)? {
             self.work = Some(work);
             return Ok(Progress::Working);
         }
         let spare = self.finish(work, now_ms)?;
+        self.unfinished = None;
         self.pool.put_spare(spare);
         Ok(Progress::Ready)
     }
@@ -170,6 +178,7 @@ impl SegmentPreparer {
     /// Works until a segment is ready: for a start, when nobody waits for an answer yet.
     fn run(&mut self, now_ms: u64) -> Result<PreparedSegment, StorageError> {
         let answer = self.begin_work().and_then(|mut work| {
+            self.unfinished = Some(work.name.clone());
             while !self.fill(&mut work)? {}
             self.finish(work, now_ms)
         });
@@ -181,10 +190,11 @@ impl SegmentPreparer {
         answer
     }
 
-    /// Removes the file of the work that found no space.
+    /// Removes the file of the work that found no space, be it new or used before: what is full needs every byte.
     fn sweep(&mut self) -> Result<(), StorageError> {
         self.work = None;
-        match self.storage.remove(&self.temporary_name()) {
+        let name = self.unfinished.take().unwrap_or_else(|| self.temporary_name());
+        match self.storage.remove(&name) {
             Ok(()) | Err(StorageError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -235,6 +235,7 @@ impl LogWriter {
                 self.end_offset = end_offset;
                 self.synced_offset = end_offset;
                 self.chain = chain;
+                self.pool.ask_for_spare();
                 Ok(())
             }
             Err(error) => self.poison_on_error(Err(error)),
@@ -276,8 +277,9 @@ impl CommitLog for LogWriter {
 
     fn space(&self) -> Space {
         match self.pool.state() {
-            SpareState::Ready | SpareState::Underway => Space::Normal,
-            SpareState::NoSpace | SpareState::Failed => {
+            // A preparer that failed is no lack of space: this segment is used up in peace, and then the log ends.
+            SpareState::Ready | SpareState::Underway | SpareState::Failed => Space::Normal,
+            SpareState::NoSpace => {
                 let needed = super::frame::frame_bytes(self.options.payload_bytes_max);
                 if index(self.room()) >= needed { Space::Reserve } else { Space::Full }
             }

@@ -113,6 +113,24 @@ fn a_failed_preparation_is_final() {
     }
 }
 
+/// Proves that no segment is prepared behind one that is not in use yet: a start would take two unopened ones for a hole.
+#[test]
+fn a_failed_rotation_asks_for_no_further_segment() {
+    let disk = formatted();
+    let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
+    running.prepare();
+    for _ in 0..4 {
+        running.append(&[1; 10_000], 1).unwrap();
+    }
+    disk.inject(Fault::FailWrite(1));
+    assert!(matches!(running.append(&[2; 10_000], 1), Err(AppendError::Storage(_))));
+    // The preparer has a thread of its own, which does not know of the failure.
+    running.prepare();
+    assert!(disk.contents("0000000000000003.segment").is_none());
+    drop(running);
+    assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 4);
+}
+
 /// Proves that a failing rotation poisons the log and loses nothing.
 #[test]
 fn a_failed_rotation_ends_all_writing() {
