@@ -306,7 +306,9 @@ impl SnapshotKeeper {
                 let written = self.writer.as_mut().map(|writer| writer.push_frame(kind, records, &bytes));
                 if let Some(Err(error)) = written {
                     self.failure = Some(error);
-                    self.writer = None;
+                    if let Some(writer) = self.writer.take() {
+                        writer.abandon();
+                    }
                 }
             }
             Piece::End { digest } => self.end(digest),

@@ -6,8 +6,8 @@ use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::length;
 use crate::storage::{Access, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
 
-/// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], it leaves a temporary file, which the next
-/// snapshot of that op or the next start removes.
+/// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], as in a crash, it leaves a temporary file, which the
+/// next snapshot of that op or the next start removes; [`SnapshotWriter::abandon`] removes it at once.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     storage: SharedStorage,
@@ -28,9 +28,17 @@ impl SnapshotWriter {
             Err(error) => return Err(error.into()),
         }
         let mut file = storage.create(&name, 0, Access::Cached)?;
-        file.write(0, &header.encode())?;
+        let written = file.write(0, &header.encode());
         let offset = length(snapshot::HEAD_BYTES);
-        Ok(Self { storage, file, header, offset, frames: 0, sections: Vec::new(), piece: Vec::new() })
+        let writer =
+            Self { storage, file, header, offset, frames: 0, sections: Vec::new(), piece: Vec::new() };
+        match written {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                writer.abandon();
+                Err(error.into())
+            }
+        }
     }
 
     /// Adds a frame of `records` records of one section; at most 1 MiB, and at most 256 kinds of sections.
@@ -53,25 +61,36 @@ impl SnapshotWriter {
         self.offset
     }
 
-    /// Ends the snapshot. When it returns, the file is durable, was read back and checked, and has its name.
+    /// Ends the snapshot. When it returns, the file is durable, was read back and checked, and has its name; or it is gone.
     pub fn finish(mut self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
+        match self.publish(digest) {
+            Ok(summary) => {
+                self.storage.sync_dir()?;
+                Ok(summary)
+            }
+            Err(error) => {
+                self.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    fn publish(&mut self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
         let footer = encode_footer(&self.sections, self.frames, &digest);
         self.file.write(self.offset, &footer)?;
         self.file.sync()?;
-        drop(self.file);
         let name = temporary_name(&self.header);
         let storage = self.storage.as_ref();
         let summary = verify(storage, &name, self.header.log_uuid, Access::ReadMedium, |_, _| ())?;
         self.storage.rename(&name, &snapshot_name(self.header.op))?;
-        self.storage.sync_dir()?;
         Ok(summary)
     }
 
-    /// Gives the snapshot up and removes what was written.
-    pub fn abandon(self) -> Result<(), SnapshotError> {
+    /// Gives the snapshot up and removes what was written, which may be all the space that is left.
+    pub fn abandon(self) {
         drop(self.file);
-        self.storage.remove(&temporary_name(&self.header))?;
-        Ok(())
+        // What cannot be removed now is removed by the next start; the failure before this one is the one to tell.
+        drop(self.storage.remove(&temporary_name(&self.header)));
     }
 }
 
