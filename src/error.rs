@@ -53,11 +53,11 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::NotDirect => 2,
-            Self::Recovery(RecoveryError::Storage(_))
+            Self::Recovery(RecoveryError::Storage(_) | RecoveryError::Log(LogError::Storage(_)))
             | Self::Storage(_)
             | Self::Listen { .. }
             | Self::Thread { .. }
-            | Self::Directory(DirectoryError::Storage(_))
+            | Self::Directory(DirectoryError::Storage(_) | DirectoryError::Log(LogError::Storage(_)))
             | Self::Log(LogError::Storage(_)) => 74,
             Self::Directory(_) | Self::Recovery(_) | Self::Log(_) => 4,
         }
