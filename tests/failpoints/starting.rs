@@ -1,0 +1,108 @@
+//! What fails before a server takes connections: it does not start, says what is in the way, changes nothing, and starts when the
+//! medium is well again.
+
+use stockhold::server::Exit;
+use stockhold::storage::{Action, WritePath};
+
+use crate::failing::{Failpoint, Failure};
+use crate::shop::{Shop, buy, chain};
+
+#[test]
+fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
+    // Proves exit code and sentence of every call that a start relies on, and that the next start has every op.
+    let table = [
+        (Failpoint::error(Action::Lock, "LOCK"), "cannot lock LOCK"),
+        (Failpoint::error(Action::Open, "MANIFEST"), "cannot open MANIFEST"),
+        (Failpoint::error(Action::Read, "MANIFEST"), "cannot read MANIFEST"),
+        (Failpoint::error(Action::List, ""), "cannot list"),
+        (Failpoint::error(Action::Remove, "left-behind.tmp"), "cannot remove left-behind.tmp"),
+        (Failpoint::error(Action::Open, ".snapshot"), "cannot open"),
+        (Failpoint::error(Action::Read, ".snapshot"), "cannot read"),
+        (Failpoint::error(Action::Open, ".segment"), "cannot open"),
+        (Failpoint::error(Action::Read, ".segment"), "cannot read"),
+        (Failpoint::error(Action::Sync, ".segment"), "cannot sync"),
+        (Failpoint::error(Action::SyncDirectory, ""), "cannot sync the directory"),
+        (Failpoint::error(Action::Write, ".segment"), "cannot write"),
+    ];
+    let mut shop = Shop::open(WritePath::Direct, |_| ());
+    buy(&shop.client()).unwrap().into_result().unwrap();
+    shop.client().snapshot().unwrap();
+    let last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+    assert_eq!(shop.stop(), Exit::Clean);
+    for (failpoint, sentence) in table {
+        std::fs::write(shop.path("left-behind.tmp"), b"unfinished").unwrap();
+        shop.arm(failpoint);
+        let refused = shop.start().expect_err("the start relies on it");
+        let text = chain(&refused);
+        assert!(text.contains(sentence), "{failpoint:?}: {text}");
+        assert!(text.contains("os error 5"), "{failpoint:?}: {text}");
+        assert_eq!(refused.exit_code(), 74, "{failpoint:?}: {text}");
+        shop.points.disarm();
+        shop.start().unwrap();
+        assert_eq!(shop.recovered_ops(), last, "{failpoint:?}");
+        assert_eq!(shop.salable(), crate::shop::UNITS - 2);
+        assert_eq!(shop.stop(), Exit::Clean);
+    }
+    assert_eq!(shop.points.hits(), 12, "every failpoint was met once and ended the start");
+}
+
+#[test]
+fn a_start_that_cannot_make_a_segment_is_refused() {
+    // Proves each step of making the first segment of a run: another segment length makes the spare of the run before useless.
+    let table = [
+        (Action::Create, Failure::Error, "cannot create"),
+        (Action::Create, Failure::NoSpace, "no space left to create"),
+        (Action::Write, Failure::Short, "bytes were written to"),
+        (Action::Write, Failure::NoSpace, "no space left to write"),
+        (Action::Sync, Failure::Error, "cannot sync"),
+        (Action::Rename, Failure::Error, "cannot rename"),
+        (Action::SyncDirectory, Failure::Error, "cannot sync the directory"),
+    ];
+    let mut shop = Shop::open(WritePath::Direct, |_| ());
+    let last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+    assert_eq!(shop.stop(), Exit::Clean);
+    for (action, failure, sentence) in table {
+        shop.config.log.segment_bytes += 4_096;
+        // A segment under way has a temporary name; the directory has none.
+        let word = if action == Action::SyncDirectory { "" } else { ".segment.tmp" };
+        shop.arm(Failpoint { action, word, failure });
+        let refused = shop.start().expect_err("the start relies on it");
+        let text = chain(&refused);
+        assert!(text.contains(sentence), "{action:?} {failure:?}: {text}");
+        assert_eq!(refused.exit_code(), 74, "{text}");
+        shop.points.disarm();
+        shop.start().unwrap();
+        assert_eq!(shop.recovered_ops(), last, "{action:?} {failure:?}");
+        assert_eq!(shop.stop(), Exit::Clean);
+    }
+}
+
+#[test]
+fn a_format_that_was_cut_off_can_be_done_again() {
+    // Proves that a failure at any step of formatting is told, and that the directory is no half one afterwards.
+    let table = [
+        (Action::Lock, ""),
+        (Action::Create, ".segment.tmp"),
+        (Action::Write, ".segment.tmp"),
+        (Action::Sync, ".segment.tmp"),
+        (Action::Rename, ".segment.tmp"),
+        (Action::SyncDirectory, ""),
+        (Action::Create, "MANIFEST.tmp"),
+        (Action::Write, "MANIFEST.tmp"),
+        (Action::Sync, "MANIFEST.tmp"),
+        (Action::Rename, "MANIFEST.tmp"),
+    ];
+    for (action, word) in table {
+        let mut shop = Shop::bare(WritePath::Direct, |_| ());
+        shop.arm(Failpoint::error(action, word));
+        let refused = shop.format().expect_err("formatting relies on it");
+        assert_eq!(refused.exit_code(), 74, "{action:?} {word}: {}", chain(&refused));
+        shop.points.disarm();
+        let unformatted = shop.start().expect_err("there is no manifest");
+        assert_eq!(unformatted.exit_code(), 4, "{action:?} {word}: {}", chain(&unformatted));
+        assert!(chain(&unformatted).contains("stockhold format"), "{}", chain(&unformatted));
+        shop.format().unwrap();
+        shop.start().unwrap();
+        assert_eq!(shop.stop(), Exit::Clean);
+    }
+}
