@@ -4,7 +4,7 @@
 //! `grant`.
 
 use crate::machine::{Machine, Refusal};
-use crate::record::{LineState, NO_QUOTA};
+use crate::record::LineState;
 use crate::settings::Effective;
 use crate::state::{At, State};
 use crate::table::NO_SLOT;
@@ -118,7 +118,8 @@ impl Machine {
 impl State {
     /// The quota that a grant at this place takes from; 0 = none.
     pub(crate) fn quota_number(&self, at: At) -> u32 {
-        self.position(at).filter(|row| row.quota_limit != NO_QUOTA).map_or(0, |row| row.quota_number)
+        let has_quota = self.clusters.get(at.cluster).place(at.index).has_quota;
+        if has_quota { self.position(at).map_or(0, |row| row.quota_number) } else { 0 }
     }
 
     /// How many of a line's units stand in the books of the quota in force.

@@ -148,14 +148,17 @@ impl State {
 
     /// What the quota of a place leaves; the largest number where there is none.
     pub(crate) fn quota_left(&self, at: crate::state::At) -> i64 {
+        let place = self.clusters.get(at.cluster).place(at.index);
+        if !place.has_quota {
+            return i64::MAX;
+        }
         match self.position(at) {
-            Some(row) if row.quota_limit >= 0 => {
-                let place = self.clusters.get(at.cluster).place(at.index);
+            Some(row) => {
                 let (_, ended) = place.ended_at(self.now_s());
                 let held = place.quota_held.saturating_sub(ended);
                 row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
             }
-            Some(_) | None => i64::MAX,
+            None => i64::MAX,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Held {
 pub(crate) struct Place {
     /// Slot of the position's record, or [`NO_SLOT`] while there is nothing to remember.
     pub(crate) position: u32,
+    /// Whether the position has a quota, so that the many without need not be looked up.
+    pub(crate) has_quota: bool,
     pub(crate) settings: Effective,
     /// Sums of `held`.
     pub(crate) units_held: i64,
@@ -37,7 +39,14 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) const fn new(settings: Effective) -> Self {
-        Self { position: NO_SLOT, settings, units_held: 0, quota_held: 0, held: BTreeMap::new() }
+        Self {
+            position: NO_SLOT,
+            has_quota: false,
+            settings,
+            units_held: 0,
+            quota_held: 0,
+            held: BTreeMap::new(),
+        }
     }
 
     /// Whether nothing at all is remembered here.

@@ -12,7 +12,7 @@ use crate::record::{
 };
 use crate::snapshot::SnapshotMark;
 use crate::state::{Core, State};
-use crate::table::{NO_SLOT, record_hash};
+use crate::table::NO_SLOT;
 use std::fmt;
 use stockhold_protocol::codec::{Reader, decode_cold};
 use stockhold_protocol::command::SourceDefinition;
@@ -281,12 +281,9 @@ impl State {
 
     fn load_outcome(&mut self, row: OutcomeRow, side: &[u8]) {
         let number = generation_of(row.id());
-        let mut bytes = Vec::with_capacity(64);
-        row.put(side, &mut bytes);
-        let hash = record_hash(Section::Outcome as u8, &bytes);
+        let hash = row.hash(side, &mut self.scratch);
         let row = if row.has_side() { row.at(self.outcomes.push_side(number, side)) } else { row };
-        self.outcomes.insert(number, row.id().hash64(), row, |row| row.id().hash64());
-        self.outcomes.add_hash(number, hash);
+        self.outcomes.insert(number, row.id().hash64(), row, hash, |row| row.id().hash64());
         self.digest.add(hash);
     }
 
@@ -301,7 +298,8 @@ impl State {
             }
             let at = self.place_of_line(row.sku, row.stock);
             let cluster = self.clusters.get_mut(at.cluster);
-            cluster.place_mut(at.index).position = slot;
+            let place = cluster.place_mut(at.index);
+            (place.position, place.has_quota) = (slot, row.has_quota());
             cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, row.confirmed);
         }
         let slots: Vec<u32> = self.reservations.iter().map(|(slot, _)| slot).collect();

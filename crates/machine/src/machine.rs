@@ -349,6 +349,12 @@ impl State {
         let (target, least) =
             (oldest_kept(configuration.id_retention_ms), oldest_kept(configuration.id_retention_min_ms));
         let reserve = SIDE_RESERVE as u64;
+        let is_short =
+            self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
+        if self.core.horizon >= target && !is_short && !self.outcomes.has_dropped() {
+            // Nothing to drop and nothing to free: so it is for all but a few ops.
+            return;
+        }
         while let Some(oldest) = self.outcomes.oldest() {
             let is_short =
                 self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
@@ -382,12 +388,9 @@ impl State {
             let position = self.outcomes.push_side(number, &side);
             OutcomeRow::new(id, fingerprint, code, outcome.op, position, true)
         };
-        let mut bytes = Vec::with_capacity(64);
-        row.put(&side, &mut bytes);
-        let hash = record_hash(crate::record::Section::Outcome as u8, &bytes);
+        let hash = row.hash(&side, &mut Vec::new());
         self.scratch = side;
-        self.outcomes.insert(number, id.hash64(), row, |row| row.id().hash64());
-        self.outcomes.add_hash(number, hash);
+        self.outcomes.insert(number, id.hash64(), row, hash, |row| row.id().hash64());
         self.digest.add(hash);
     }
 

@@ -273,12 +273,15 @@ impl State {
             let mut row = PositionRow::new(cluster.sku, stock);
             change(&mut row);
             self.digest.add(row.hash(&mut self.scratch));
-            cluster.place_mut(at.index).position = self.positions.insert(row);
+            let place = cluster.place_mut(at.index);
+            place.has_quota = row.has_quota();
+            place.position = self.positions.insert(row);
         } else {
             let row = self.positions.get_mut(slot);
             self.digest.sub(row.hash(&mut self.scratch));
             change(row);
             self.digest.add(row.hash(&mut self.scratch));
+            cluster.place_mut(at.index).has_quota = row.has_quota();
         }
     }
 

@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::record::{Record, Stage};
 use crate::sharing::Pool;
 use crate::state::State;
-use crate::table::{Digest, NO_SLOT, record_hash};
+use crate::table::{Digest, NO_SLOT};
 use std::collections::BTreeMap;
 use stockhold_protocol::Deadline;
 
@@ -96,6 +96,10 @@ impl State {
                 let sum = sums.get(&name).copied().unwrap_or_default();
                 let confirmed =
                     if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
+                let has_quota = place.position != NO_SLOT && self.positions.get(place.position).has_quota();
+                if place.has_quota != has_quota {
+                    say(format!("sku {} in stock {stock} is wrong about its quota", cluster.sku));
+                }
                 pool.add_promise(group, index, confirmed.saturating_add(place.units_held));
                 let swept = cluster.next_deadline > self.now_s();
                 if confirmed != sum.confirmed || (swept && place.units_held != sum.held) {
@@ -147,9 +151,7 @@ impl State {
             }
         }
         self.outcomes.for_each(|row, arena| {
-            bytes.clear();
-            row.put(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes);
-            add(record_hash(crate::record::Section::Outcome as u8, &bytes));
+            add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
         });
         if digest != self.digest {
             say(format!("the running digest {} differs from that of the records, {digest}", self.digest));

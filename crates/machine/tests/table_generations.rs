@@ -62,8 +62,7 @@ impl Pair {
         let key = self.keys;
         let side = self.generations.push_side(number, &side_of(key));
         let entry = Entry { key, side, rest: [side; 5] };
-        self.generations.insert(number, hash_of(key), entry, |entry| hash_of(entry.key));
-        self.generations.add_hash(number, key);
+        self.generations.insert(number, hash_of(key), entry, key, |entry| hash_of(entry.key));
         self.model.entry(number).or_default().push(key);
     }
 
@@ -203,6 +202,7 @@ fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
             1,
             key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             Entry { key, side, rest: [0; 5] },
+            0,
             |entry| entry.key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         );
     }
@@ -234,7 +234,7 @@ fn the_least_number_can_be_raised_over_an_empty_span() {
     generations.raise_number_min(7);
     generations.raise_number_min(5);
     assert_eq!(generations.number_min(), 7);
-    generations.insert(7, 1, Entry { key: 1, side: 0, rest: [0; 5] }, |entry| entry.key);
+    generations.insert(7, 1, Entry { key: 1, side: 0, rest: [0; 5] }, 0, |entry| entry.key);
     generations.raise_number_min(7);
     assert_eq!(generations.oldest(), Some(7));
 }

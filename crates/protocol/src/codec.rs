@@ -176,3 +176,40 @@ impl<'a> Reader<'a> {
         }
     }
 }
+/// Lays a structure of a known length out, field after field, without a heap: what is hashed or stored for every command.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> Fixed<N> {
+    /// Nothing laid out yet.
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], at: 0 }
+    }
+
+    /// The next field; the structure must have room for it.
+    #[inline]
+    pub fn put<const M: usize>(&mut self, field: [u8; M]) -> &mut Self {
+        self.bytes[self.at..self.at + M].copy_from_slice(&field);
+        self.at += M;
+        self
+    }
+
+    /// The whole structure; every byte must have been laid out.
+    #[must_use]
+    #[inline]
+    pub fn done(&self) -> [u8; N] {
+        assert!(self.at == N, "a structure is laid out whole");
+        self.bytes
+    }
+}
+
+impl<const N: usize> Default for Fixed<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

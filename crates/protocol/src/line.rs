@@ -115,10 +115,12 @@ impl<'a> Lines<'a> {
     /// which a cart is decided and by which a repeated id is compared.
     pub fn merge_into(&self, out: &mut Vec<Line>) {
         out.clear();
-        out.extend(self.iter());
-        if out.len() < 2 {
+        if self.len() == 1 {
+            // The common cart: nothing to sum or sort.
+            out.extend(self.get(0));
             return;
         }
+        out.extend(self.iter());
         out.sort_unstable_by_key(|line| line.sku);
         out.dedup_by(|next, kept| {
             let same = next.sku == kept.sku;

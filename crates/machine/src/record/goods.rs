@@ -1,8 +1,9 @@
 //! Records of source items and of SKUs in stocks. What holds promise is derived and stands in no record.
 
-use super::{Record, Section, put_all};
+use super::{Record, Section};
+use crate::table::record_hash;
 use stockhold_protocol::BadField;
-use stockhold_protocol::codec::Reader;
+use stockhold_protocol::codec::{Fixed, Reader};
 
 /// Room for the op as of which a source item was last counted (u64, 0 = not told).
 const RESERVED: [u8; 8] = [0; 8];
@@ -17,21 +18,29 @@ pub(crate) struct ItemRow {
     pub(crate) in_stock: bool,
 }
 
+impl ItemRow {
+    fn bytes(&self) -> [u8; 32] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put(self.source.to_le_bytes())
+            .put(self.on_hand.to_le_bytes())
+            .put(self.version.to_le_bytes())
+            .put(u32::from(self.in_stock).to_le_bytes())
+            .put(RESERVED);
+        bytes.done()
+    }
+}
+
 impl Record for ItemRow {
     const SECTION: Section = Section::Item;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(
-            &[
-                &self.sku.to_le_bytes(),
-                &self.source.to_le_bytes(),
-                &self.on_hand.to_le_bytes(),
-                &self.version.to_le_bytes(),
-                &u32::from(self.in_stock).to_le_bytes(),
-                &RESERVED,
-            ],
-            out,
-        );
+        out.extend_from_slice(&self.bytes());
+    }
+
+    fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
+        record_hash(Self::SECTION as u8, &self.bytes())
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
@@ -71,24 +80,35 @@ impl PositionRow {
     pub(crate) const fn new(sku: u32, stock: u32) -> Self {
         Self { sku, stock, confirmed: 0, quota_limit: NO_QUOTA, quota_taken: 0, quota_number: 0 }
     }
+
+    /// Whether a quota is in force.
+    pub(crate) const fn has_quota(&self) -> bool {
+        self.quota_limit != NO_QUOTA
+    }
+
+    fn bytes(&self) -> [u8; 40] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put(self.stock.to_le_bytes())
+            .put(self.confirmed.to_le_bytes())
+            .put(self.quota_limit.to_le_bytes())
+            .put(self.quota_taken.to_le_bytes())
+            .put(self.quota_number.to_le_bytes())
+            .put([0; 4]);
+        bytes.done()
+    }
 }
 
 impl Record for PositionRow {
     const SECTION: Section = Section::Position;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(
-            &[
-                &self.sku.to_le_bytes(),
-                &self.stock.to_le_bytes(),
-                &self.confirmed.to_le_bytes(),
-                &self.quota_limit.to_le_bytes(),
-                &self.quota_taken.to_le_bytes(),
-                &self.quota_number.to_le_bytes(),
-                &[0; 4],
-            ],
-            out,
-        );
+        out.extend_from_slice(&self.bytes());
+    }
+
+    fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
+        record_hash(Self::SECTION as u8, &self.bytes())
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {

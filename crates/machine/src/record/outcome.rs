@@ -1,7 +1,8 @@
 //! The record of an outcome: what a repeated id is answered. It is found by id in its generation.
 
-use super::{id_of_words, id_words, put_all};
-use stockhold_protocol::codec::Reader;
+use super::{Section, id_of_words, id_words};
+use crate::table::record_hash;
+use stockhold_protocol::codec::{Fixed, Reader};
 use stockhold_protocol::{BadField, CommandId};
 
 /// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. An outcome with a
@@ -55,20 +56,31 @@ impl OutcomeRow {
 
     /// The bytes of the record with its side bytes, which replace the arena's position.
     pub(crate) fn put(&self, side: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes(u16::try_from(side.len()).unwrap_or(u16::MAX)));
+        out.extend_from_slice(side);
+    }
+
+    /// The hash of the record with its side bytes; `scratch` is overwritten where there are any.
+    pub(crate) fn hash(&self, side: &[u8], scratch: &mut Vec<u8>) -> u64 {
+        if side.is_empty() {
+            return record_hash(Section::Outcome as u8, &self.bytes(0));
+        }
+        scratch.clear();
+        self.put(side, scratch);
+        record_hash(Section::Outcome as u8, scratch)
+    }
+
+    fn bytes(&self, side_length: u16) -> [u8; 40] {
         let value = if self.has_side() { 0 } else { self.value() };
-        let length = u16::try_from(side.len()).unwrap_or(u16::MAX);
-        put_all(
-            &[
-                &self.id().to_bytes(),
-                &self.fingerprint().to_le_bytes(),
-                &self.op().to_le_bytes(),
-                &value.to_le_bytes(),
-                &[self.code(), u8::from(self.has_side())],
-                &length.to_le_bytes(),
-                side,
-            ],
-            out,
-        );
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.id().to_bytes())
+            .put(self.fingerprint().to_le_bytes())
+            .put(self.op().to_le_bytes())
+            .put(value.to_le_bytes())
+            .put([self.code(), u8::from(self.has_side())])
+            .put(side_length.to_le_bytes());
+        bytes.done()
     }
 
     /// Reads a record and its side bytes; the value of one with side bytes is the caller's to set.

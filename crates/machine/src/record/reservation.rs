@@ -2,8 +2,8 @@
 //! in records of their own, which name the reservation so that a snapshot needs no slots.
 
 use super::{Record, Section, id_of_words, id_words, put_all};
-use crate::table::NO_SLOT;
-use stockhold_protocol::codec::Reader;
+use crate::table::{NO_SLOT, record_hash};
+use stockhold_protocol::codec::{Fixed, Reader};
 use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
 use stockhold_protocol::{BadField, CommandId};
 
@@ -22,18 +22,16 @@ pub(crate) struct LineState {
 }
 
 impl LineState {
-    fn put(&self, out: &mut Vec<u8>) {
-        put_all(
-            &[
-                &self.sku.to_le_bytes(),
-                &(self.quota_number << 1 | u32::from(self.counts)).to_le_bytes(),
-                &self.granted.to_le_bytes(),
-                &self.open.to_le_bytes(),
-                &self.shipped.to_le_bytes(),
-                &self.returned.to_le_bytes(),
-            ],
-            out,
-        );
+    fn bytes(&self) -> [u8; 40] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put((self.quota_number << 1 | u32::from(self.counts)).to_le_bytes())
+            .put(self.granted.to_le_bytes())
+            .put(self.open.to_le_bytes())
+            .put(self.shipped.to_le_bytes())
+            .put(self.returned.to_le_bytes());
+        bytes.done()
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
@@ -190,6 +188,24 @@ impl ReservationRow {
         }
     }
 
+    fn bytes(&self) -> [u8; 112] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.id().to_bytes())
+            .put(self.fingerprint.to_le_bytes())
+            .put(self.op.to_le_bytes())
+            .put(self.owner.to_le_bytes())
+            .put(self.origin_ms.to_le_bytes())
+            .put(self.stock.to_le_bytes())
+            .put(self.deadline_s.to_le_bytes())
+            .put(self.erase_at_s.to_le_bytes())
+            .put(self.lines.to_le_bytes())
+            .put([self.stage as u8, 0])
+            .put(RESERVED)
+            .put(self.first_line().bytes());
+        bytes.done()
+    }
+
     pub(crate) fn set_first_line(&mut self, line: LineState) {
         self.sku = line.sku;
         self.flags = line.quota_number << 1 | u32::from(line.counts);
@@ -204,23 +220,11 @@ impl Record for ReservationRow {
     const SECTION: Section = Section::Reservation;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(
-            &[
-                &self.id().to_bytes(),
-                &self.fingerprint.to_le_bytes(),
-                &self.op.to_le_bytes(),
-                &self.owner.to_le_bytes(),
-                &self.origin_ms.to_le_bytes(),
-                &self.stock.to_le_bytes(),
-                &self.deadline_s.to_le_bytes(),
-                &self.erase_at_s.to_le_bytes(),
-                &self.lines.to_le_bytes(),
-                &[self.stage as u8, 0],
-                &RESERVED,
-            ],
-            out,
-        );
-        self.first_line().put(out);
+        out.extend_from_slice(&self.bytes());
+    }
+
+    fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
+        record_hash(Self::SECTION as u8, &self.bytes())
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
@@ -265,8 +269,7 @@ impl Record for LineRow {
     const SECTION: Section = Section::Line;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(&[&self.reservation.to_bytes(), &self.at.to_le_bytes()], out);
-        self.state.put(out);
+        put_all(&[&self.reservation.to_bytes(), &self.at.to_le_bytes(), &self.state.bytes()], out);
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {

@@ -164,12 +164,20 @@ impl<E: Copy> Generations<E> {
             .map_or(0, |generation| generation.index.touch(generation.index.bucket_of(hash)))
     }
 
-    /// Appends an entry; its generation begins with its first one. `hash_of` gives the hash of an entry
-    /// that is there already.
+    /// Appends an entry, and adds its record's hash to the sum that goes with its generation, which begins with
+    /// its first entry. `hash_of` gives the hash of an entry that is there already.
     ///
     /// The number must not be below [`number_min`](Self::number_min).
-    pub fn insert(&mut self, number: u64, hash: u64, entry: E, hash_of: impl Fn(&E) -> u64) {
-        let Generation { rows, index, .. } = self.generation_or_new(number);
+    pub fn insert(
+        &mut self,
+        number: u64,
+        hash: u64,
+        entry: E,
+        record_hash: u64,
+        hash_of: impl Fn(&E) -> u64,
+    ) {
+        let Generation { rows, index, digest, .. } = self.generation_or_new(number);
+        digest.add(record_hash);
         let row = rows.push(entry);
         index.insert(hash, row, |row| hash_of(rows.get(row)));
         self.entries += 1;
@@ -207,11 +215,6 @@ impl<E: Copy> Generations<E> {
         }
     }
 
-    /// Adds a record's hash to the sum that goes with this generation.
-    pub fn add_hash(&mut self, number: u64, record_hash: u64) {
-        self.generation_or_new(number).digest.add(record_hash);
-    }
-
     /// Drops the oldest generation: gone at once, freed by [`free_some`](Self::free_some).
     pub fn drop_oldest(&mut self) -> Option<DroppedGeneration> {
         let generation = self.alive.pop_front()?;
@@ -236,6 +239,11 @@ impl<E: Copy> Generations<E> {
             "a generation alive is dropped, not forbidden"
         );
         self.number_min = self.number_min.max(number);
+    }
+
+    /// Whether dropped generations wait to be freed.
+    pub fn has_dropped(&self) -> bool {
+        !self.dropped.is_empty()
     }
 
     /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to walk.

@@ -54,9 +54,14 @@ impl Bucket {
     const EMPTY: Self = Self { tags: [0; BUCKET_ENTRIES], next: NO_SLOT, slots: [NO_SLOT; BUCKET_ENTRIES] };
 
     fn try_push(&mut self, tag: u16, slot: u32) -> bool {
-        let Some(position) = self.slots.iter().position(|&used| used == NO_SLOT) else {
+        let mut free = 0_u32;
+        for (position, &used) in self.slots.iter().enumerate() {
+            free |= u32::from(used == NO_SLOT) << position;
+        }
+        if free == 0 {
             return false;
-        };
+        }
+        let position = free.trailing_zeros() as usize;
         self.tags[position] = tag;
         self.slots[position] = slot;
         true
@@ -85,6 +90,26 @@ impl Bucket {
             mask |= u32::from(used == tag && self.slots[position] != NO_SLOT) << position;
         }
         mask
+    }
+}
+
+/// A bucket that is being filled by a split, with its count, so that no entry looks for a free place.
+struct Half {
+    bucket: Bucket,
+    count: usize,
+}
+
+impl Half {
+    const EMPTY: Self = Self { bucket: Bucket::EMPTY, count: 0 };
+
+    fn push(&mut self, overflow: &mut Slab<Bucket>, tag: u16, slot: u32) {
+        if self.count < BUCKET_ENTRIES {
+            self.bucket.tags[self.count] = tag;
+            self.bucket.slots[self.count] = slot;
+            self.count += 1;
+        } else {
+            Index::place(overflow, &mut self.bucket, tag, slot);
+        }
     }
 }
 
@@ -183,7 +208,7 @@ impl Index {
             self.split_one(hash_of);
         }
         let BucketNumber(home) = self.bucket_of(hash);
-        self.place(home, tag_of(hash), slot);
+        Self::place(&mut self.overflow, self.buckets.get_mut(home), tag_of(hash), slot);
         self.len += 1;
     }
 
@@ -251,27 +276,25 @@ impl Index {
     }
 
     /// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
-    fn place(&mut self, home: u32, tag: u16, slot: u32) {
-        let bucket = self.buckets.get_mut(home);
-        if bucket.try_push(tag, slot) {
+    fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
+        if home.try_push(tag, slot) {
             return;
         }
-        let first_overflow = bucket.next;
-        if first_overflow != NO_SLOT && self.overflow.get_mut(first_overflow).try_push(tag, slot) {
+        if home.next != NO_SLOT && overflow.get_mut(home.next).try_push(tag, slot) {
             return;
         }
-        let mut fresh = Bucket { next: first_overflow, ..Bucket::EMPTY };
+        let mut fresh = Bucket { next: home.next, ..Bucket::EMPTY };
         assert!(fresh.try_push(tag, slot), "an empty bucket has room");
-        self.buckets.get_mut(home).next = self.overflow.insert(fresh);
+        home.next = overflow.insert(fresh);
     }
 
     /// Splits the next bucket of the round in two by one more bit of the hash.
     fn split_one(&mut self, hash_of: impl Fn(u32) -> u64) {
         let level = self.buckets.len().ilog2();
-        let upper = self.buckets.push(Bucket::EMPTY);
-        let lower = upper - (1 << level);
+        let lower = self.buckets.len() - (1 << level);
         let in_tag = (TAG_SHIFT..TAG_SHIFT + u16::BITS).contains(&level);
-        let mut chain = std::mem::replace(self.buckets.get_mut(lower), Bucket::EMPTY);
+        let mut chain = *self.buckets.get(lower);
+        let (mut stays, mut goes) = (Half::EMPTY, Half::EMPTY);
         loop {
             for (tag, slot) in chain.entries() {
                 let goes_up = if in_tag {
@@ -279,13 +302,16 @@ impl Index {
                 } else {
                     hash_of(slot) >> level & 1 == 1
                 };
-                self.place(if goes_up { upper } else { lower }, tag, slot);
+                let half = if goes_up { &mut goes } else { &mut stays };
+                half.push(&mut self.overflow, tag, slot);
             }
             if chain.next == NO_SLOT {
-                return;
+                break;
             }
             chain = self.overflow.remove(chain.next);
         }
+        *self.buckets.get_mut(lower) = stays.bucket;
+        self.buckets.push(goes.bucket);
     }
 }
 

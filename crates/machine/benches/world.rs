@@ -1,0 +1,145 @@
+//! A machine under load for benches: a catalog, carts with ids of their own, and batches of them.
+//!
+//! Not for tests: what is granted here is not looked at, only that it is granted.
+
+use stockhold_machine::{Changes, Genesis, Machine};
+use stockhold_protocol::command::{
+    Command, Count, Envelope, LinkDefinition, Reserve, SkuDefinition, SourceDefinition, StockDefinition,
+    Target,
+};
+use stockhold_protocol::{CommandId, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp};
+
+const NOW_MS: u64 = 1_800_000_000_000;
+pub(crate) const BATCH: u32 = 1_024;
+
+/// A machine with its own ids, so that every command is new.
+pub(crate) struct World {
+    machine: Machine,
+    changes: Changes,
+    next: u128,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl World {
+    /// Stocks with the sources that `sources_of` gives, and SKUs with `on_hand` at every source.
+    pub(crate) fn new(
+        stocks: u32,
+        sources_of: impl Fn(u32) -> Vec<u32>,
+        sources: u32,
+        skus: u32,
+        on_hand: Quantity,
+    ) -> Self {
+        let genesis = Genesis { formatted_at: Timestamp(NOW_MS), ..Genesis::default() };
+        let mut world = Self {
+            machine: Machine::new(&genesis),
+            changes: Changes::default(),
+            next: 1,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+        };
+        for source in 0..sources {
+            world.define(&Command::DefineSource(Box::new(SourceDefinition {
+                code: format!("source-{source}"),
+                name: format!("Source {source}"),
+                enabled: true,
+                country: "US".into(),
+                postcode: "10001".into(),
+                ..SourceDefinition::default()
+            })));
+        }
+        for stock in 0..stocks {
+            world.define(&Command::DefineStock(StockDefinition { name: format!("stock-{stock}") }));
+        }
+        for stock in 0..stocks {
+            for source in sources_of(stock) {
+                let link = LinkDefinition { stock: StockId(stock), source: SourceId(source), priority: 1 };
+                world.define(&Command::Link(link));
+            }
+        }
+        for sku in 0..skus {
+            world.define(&Command::DefineSku(SkuDefinition {
+                sku: format!("SKU-{sku}"),
+                ..SkuDefinition::default()
+            }));
+            for source in 0..sources {
+                world.define(&Command::Count(Count {
+                    source: SourceId(source),
+                    sku: SkuId(sku),
+                    quantity: on_hand,
+                    in_stock: None,
+                    reason: String::new(),
+                    reference: String::new(),
+                }));
+            }
+        }
+        world
+    }
+
+    fn id(&mut self) -> CommandId {
+        self.next += 1;
+        // A Weyl sequence spreads the random bits as a client's generator does.
+        CommandId::from_parts(NOW_MS, self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    }
+
+    fn define(&mut self, command: &Command<'_>) {
+        let id = self.id();
+        let mut record = Vec::new();
+        let encoded = Envelope::new(id, command.clone()).encode(&mut record);
+        assert!(encoded.is_ok(), "{encoded:?}");
+        let outcome = self.machine.apply(Timestamp(NOW_MS), &record);
+        assert!(outcome.code.is_success(), "{command:?}: {outcome:?}");
+    }
+
+    /// Makes a batch of carts; `pick` draws SKU and stock.
+    pub(crate) fn fill(&mut self, lines: u32, ttl_ms: Option<u32>, pick: &mut dyn FnMut() -> (u32, u32)) {
+        self.bytes.clear();
+        self.ends.clear();
+        for _ in 0..BATCH {
+            let id = self.id();
+            let mut cart = Vec::new();
+            let mut stock = 0;
+            for _ in 0..lines {
+                let (sku, of) = pick();
+                stock = of;
+                cart.push(Line::new(SkuId(sku), Quantity::units(1).unwrap_or_default()));
+            }
+            let reserve = Reserve {
+                target: Target::Stock(StockId(stock)),
+                lines: Lines::Slice(&cart),
+                best_effort: false,
+                ttl_ms,
+                owner: 0,
+                reference: "",
+            };
+            let encoded = Envelope::new(id, Command::Reserve(reserve)).encode(&mut self.bytes);
+            assert!(encoded.is_ok(), "{encoded:?}");
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Applies the batch as the applier does, and takes the changes.
+    pub(crate) fn apply_batch(&mut self) {
+        self.apply_all(true);
+    }
+
+    /// As [`World::apply_batch`], of carts that are all refused.
+    pub(crate) fn refuse_batch(&mut self) {
+        self.apply_all(false);
+    }
+
+    fn apply_all(&mut self, is_granted: bool) {
+        let mut start = 0;
+        for end in &self.ends {
+            let outcome = self.machine.apply(Timestamp(NOW_MS), &self.bytes[start..*end]);
+            assert!(outcome.code.is_success() == is_granted, "{outcome:?}");
+            start = *end;
+        }
+        self.machine.take_changes(&mut self.changes);
+    }
+
+    /// The records of the batch, one behind the other.
+    pub(crate) fn records(&self) -> &[u8] {
+        &self.bytes
+    }
+}
