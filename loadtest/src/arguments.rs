@@ -1,6 +1,7 @@
 //! The command line. It says what may be asked, not how it is done.
 
 use crate::chaos::arguments::ChaosArguments;
+use crate::compare::arguments::CompareArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ Examples:
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
   stockhold-loadtest uniform --connections 64 --depth 1    one cart in flight on each connection
   stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
+  stockhold-loadtest compare --peers redis                 beside Redis, in the same run
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 
@@ -58,6 +60,11 @@ pub(crate) enum Command {
     /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with
     /// frames of the same size and decides nothing; and S, one synced block by the server's own log code.
     Ceilings(CeilingArguments),
+    /// Stockhold and other stores in one run: the same carts, sample by sample in turn, and the ratios of their medians.
+    ///
+    /// Each sample gets a fresh server on an empty directory. Deep, Stockhold with 64 connections × 128 carts in flight is held
+    /// against a peer's best of several shapes; single, both with 64 × 1. Every sample is audited.
+    Compare(CompareArguments),
     /// A scarce sale while the server is killed, stopped and started again, and an audit of every answer.
     ///
     /// The server is ended with SIGKILL at random moments: while it serves, while it writes a snapshot, while it recovers. Now and
@@ -190,7 +197,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn seconds_or_none(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     const RULE: &str = "must be a number of seconds between 0 and 86400, such as 5 or 0.5";
     let seconds: f64 = text.parse().map_err(|_| RULE.to_owned())?;
     match Duration::try_from_secs_f64(seconds) {

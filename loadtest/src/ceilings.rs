@@ -114,7 +114,11 @@ fn text(report: &CeilingReport) -> String {
 }
 
 /// Times single-block appends of the server's own log, one in flight.
-fn synced_blocks(path: &Path, blocks: u32, interrupt: &Interrupt) -> Result<Latencies, anyhow::Error> {
+pub(crate) fn synced_blocks(
+    path: &Path,
+    blocks: u32,
+    interrupt: &Interrupt,
+) -> Result<Latencies, anyhow::Error> {
     let mut latencies = Latencies::new()?;
     let mut log = open_log(path)?;
     let mut frame = log.frame_buffer();

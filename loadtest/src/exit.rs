@@ -45,6 +45,11 @@ impl Failure {
         Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}") }
     }
 
+    /// A promise that was seen broken where nothing else can be reported.
+    pub(crate) fn violation(message: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::Violation, error: anyhow::anyhow!("{message}") }
+    }
+
     /// The sentence and its causes, outermost first. A cause that its parent has quoted already is left out.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

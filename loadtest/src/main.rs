@@ -9,6 +9,7 @@ mod catalogue;
 mod ceilings;
 mod chaos;
 mod children;
+mod compare;
 mod desk;
 mod echo;
 mod exit;
@@ -58,6 +59,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::EchoChild) => echo::serve_echo(),
         Some(Command::Uniform(uniform)) => uniform::run(uniform, &Interrupt::listen()),
         Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
+        Some(Command::Compare(compare)) => compare::run(compare, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),
         None => sale::run(&arguments.sale, &Interrupt::listen()),
     }

@@ -75,11 +75,13 @@ pub(crate) fn measure(
             last = now;
         }
     };
+    // The span is that of the window in which answers are counted, whatever the readings take.
     watch(from);
+    let before = Reading::take(target.server_pid);
     at_edges()?;
-    let (began, before) = (Instant::now(), Reading::take(target.server_pid));
     watch(to);
-    let (span, after) = (began.elapsed(), Reading::take(target.server_pid));
+    let (span, after) =
+        (Instant::now().min(to).saturating_duration_since(from), Reading::take(target.server_pid));
     at_edges()?;
     bar.finish_and_clear();
     let tally = join(handles, target.catalogue.skus.len())?;

@@ -32,6 +32,29 @@ pub(crate) fn us(nanoseconds: u64) -> f64 {
     rounded(nanoseconds as f64 / 1e3, 10.0)
 }
 
+/// How many times `other` fits into `one`; 0 when there is nothing to divide by.
+pub(crate) fn quotient(one: f64, other: f64) -> f64 {
+    if other > 0.0 { rounded(one / other, 1_000.0) } else { 0.0 }
+}
+
+/// The middle one, or the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    values.get(middle - 1).map(|lower| rounded(f64::midpoint(*lower, upper), 1_000.0))
+}
+
+/// The lowest and the highest.
+pub(crate) fn span(values: &[f64]) -> Option<(f64, f64)> {
+    let lowest = values.iter().copied().min_by(f64::total_cmp)?;
+    Some((lowest, values.iter().copied().max_by(f64::total_cmp)?))
+}
+
 fn rounded(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
 }
@@ -48,5 +71,15 @@ mod tests {
         assert!((percent(Duration::from_secs(1), Duration::from_secs(4)) - 25.0).abs() < 1e-9);
         assert!((us(1_550) - 1.6).abs() < 1e-9);
         assert!(per_second(5, Duration::ZERO).abs() < 1e-9 && us_each(Duration::ZERO, 0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn medians_and_spans_are_those_of_the_values() {
+        // Proves odd, even and empty counts, and that order does not matter.
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!((median(&[]), span(&[])), (None, None));
+        assert_eq!(span(&[2.0, 1.0, 3.0]), Some((1.0, 3.0)));
+        assert!((quotient(3.0, 2.0) - 1.5).abs() < 1e-9 && quotient(1.0, 0.0).abs() < 1e-9);
     }
 }

@@ -1,0 +1,76 @@
+//! What `compare` takes on the command line.
+
+use crate::arguments::{seconds, seconds_or_none};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long each sample of a quick run is measured: enough to see that everything works, not enough to believe.
+const QUICK_SECONDS: Duration = Duration::from_millis(300);
+/// What a quick run lets pass before.
+const QUICK_WARMUP: Duration = Duration::from_millis(200);
+
+/// The same carts against Stockhold and its peers.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// Whom to measure beside Stockhold. Their programs must be installed: scripts/install-peers.sh does that.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "redis")]
+    pub(crate) peers: Vec<Peer>,
+    /// How often everybody is measured, one after the other; medians are reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "quick")]
+    pub(crate) rounds: u32,
+    /// Seconds that are measured of each sample.
+    #[arg(long, default_value = "2", value_parser = seconds, conflicts_with = "quick")]
+    pub(crate) seconds: Duration,
+    /// Seconds before that which are not measured.
+    #[arg(long, default_value = "1", value_parser = seconds_or_none, conflicts_with = "quick")]
+    pub(crate) warmup: Duration,
+    /// One round of very short samples: shows that everything works, and gives figures that nobody should quote.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// SKUs to choose from, except where one SKU is hot.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) skus: u32,
+    /// Where everybody keeps the data; must be empty or absent. Default: beside this program.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one line of JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Seed of the carts.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Another store that can hold stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Peer {
+    /// Redis with a Lua script.
+    Redis,
+}
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) rounds: u32,
+    pub(crate) seconds: Duration,
+    pub(crate) warmup: Duration,
+}
+
+impl CompareArguments {
+    pub(crate) const fn pace(&self) -> Pace {
+        if self.quick {
+            Pace { rounds: 1, seconds: QUICK_SECONDS, warmup: QUICK_WARMUP }
+        } else {
+            Pace { rounds: self.rounds, seconds: self.seconds, warmup: self.warmup }
+        }
+    }
+
+    /// Each peer once, in a fixed order.
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let mut peers = self.peers.clone();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+}

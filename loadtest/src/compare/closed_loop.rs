@@ -1,0 +1,152 @@
+//! The closed loop against peers, in the shape of `generator`: one thread, many connections, each sends a frame of carts, waits until
+//! all are answered and sends the next. What a frame looks like on the wire is the peer's own.
+
+use crate::interrupt::Interrupt;
+use crate::system::{Cost, Reading};
+use crate::tally::Latencies;
+use anyhow::anyhow;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use stockhold_client::{IdSource, wall_clock_ms};
+use stockhold_protocol::CommandId;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+/// How often the interrupt is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// One unit of one SKU, for a new id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cart {
+    pub(crate) id: CommandId,
+    /// The position of the SKU.
+    pub(crate) sku: u32,
+}
+
+/// A connection to a peer.
+pub(crate) trait Connection: 'static {
+    /// Sends all carts at once and waits for all answers; tells how many were granted.
+    async fn reserve(&mut self, carts: &[Cart]) -> Result<usize, anyhow::Error>;
+}
+
+/// What a sample is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) connections: u32,
+    pub(crate) depth: u16,
+    pub(crate) skus: u32,
+    pub(crate) seed: u64,
+    pub(crate) warmup: Duration,
+    pub(crate) seconds: Duration,
+    pub(crate) interrupt: Interrupt,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Granted in the measured time.
+    pub(crate) measured: u64,
+    /// Granted in the whole sample.
+    pub(crate) granted: u64,
+    pub(crate) latencies: Latencies,
+    pub(crate) span: Duration,
+    pub(crate) cost: Cost,
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Lane {
+    from: Instant,
+    to: Instant,
+    load: Load,
+    maker: RefCell<(fastrand::Rng, IdSource)>,
+    tally: RefCell<(u64, u64, Latencies)>,
+}
+
+/// A runtime on this thread alone, as the generator has one.
+pub(crate) fn runtime() -> std::io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
+/// Loads a peer through `connections` and reads the machine at both ends of the measured time.
+pub(crate) fn run<C: Connection>(
+    runtime: &LocalRuntime,
+    connections: Vec<C>,
+    load: &Load,
+    server_pid: u32,
+) -> Result<Loaded, anyhow::Error> {
+    let from = Instant::now() + load.warmup;
+    let lane = Rc::new(Lane {
+        from,
+        to: from + load.seconds,
+        load: load.clone(),
+        maker: RefCell::new((fastrand::Rng::with_seed(load.seed), IdSource::new())),
+        tally: RefCell::new((0, 0, Latencies::new()?)),
+    });
+    let watch = runtime.spawn_local(watch(Rc::clone(&lane), server_pid));
+    let drive = |connection| runtime.spawn_local(drive(connection, Rc::clone(&lane)));
+    let tasks: Vec<_> = connections.into_iter().map(drive).collect();
+    let (span, cost) = runtime.block_on(async {
+        for task in tasks {
+            task.await??;
+        }
+        Ok::<_, anyhow::Error>(watch.await?)
+    })?;
+    let lane = Rc::into_inner(lane).ok_or_else(|| anyhow!("a connection still runs"))?;
+    let (measured, granted, latencies) = lane.tally.into_inner();
+    Ok(Loaded { measured, granted, latencies, span, cost })
+}
+
+async fn watch(lane: Rc<Lane>, server_pid: u32) -> (Duration, Cost) {
+    lane.sleep_until(lane.from).await;
+    let before = Reading::take(Some(server_pid));
+    lane.sleep_until(lane.to).await;
+    let after = Reading::take(Some(server_pid));
+    (Instant::now().min(lane.to).saturating_duration_since(lane.from), after.since(before))
+}
+
+async fn drive<C: Connection>(mut connection: C, lane: Rc<Lane>) -> Result<(), anyhow::Error> {
+    let mut carts = Vec::new();
+    loop {
+        let sent = Instant::now();
+        if sent >= lane.to || lane.load.interrupt.is_set() {
+            return Ok(());
+        }
+        lane.fill(&mut carts);
+        let granted = connection.reserve(&carts).await?;
+        if granted != carts.len() {
+            return Err(anyhow!("the peer granted {granted} of {} carts, with plenty there", carts.len()));
+        }
+        lane.count(sent, u64::from(lane.load.depth));
+    }
+}
+
+impl Lane {
+    fn fill(&self, carts: &mut Vec<Cart>) {
+        let (random, ids) = &mut *self.maker.borrow_mut();
+        let now_ms = wall_clock_ms();
+        let cart = |_| Cart { id: ids.next_at(now_ms), sku: random.u32(..self.load.skus) };
+        carts.clear();
+        carts.extend((0..self.load.depth).map(cart));
+    }
+
+    fn count(&self, sent: Instant, answered: u64) {
+        let (measured, granted, latencies) = &mut *self.tally.borrow_mut();
+        let now = Instant::now();
+        *granted += answered;
+        if self.from <= now && now < self.to {
+            *measured += answered;
+            latencies.record(now - sent, answered);
+        }
+    }
+
+    async fn sleep_until(&self, until: Instant) {
+        while !self.load.interrupt.is_set() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(LOOK.min(left)).await;
+        }
+    }
+}

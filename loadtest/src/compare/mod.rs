@@ -1,0 +1,257 @@
+//! Stockhold and its peers in one run: the same carts, one after the other, round by round, with both ceilings between. It measures; what
+//! the figures are worth is told by the spread of the rounds and by the steal beside them.
+
+pub(crate) mod arguments;
+mod closed_loop;
+mod program;
+mod redis;
+mod report;
+mod resp;
+mod subject;
+
+use crate::arguments::{CommonArguments, LoadArguments};
+use crate::audit::audit;
+use crate::catalogue::Catalogue;
+use crate::ceilings::synced_blocks;
+use crate::children::{ChildProcess, DataDir, ServerUnderTest, StorageFacts};
+use crate::desk::Desk;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::latency::Percentiles;
+use crate::measure::{Measured, Target, measure};
+use crate::output::Output;
+use anyhow::anyhow;
+use arguments::{CompareArguments, Peer};
+use closed_loop::Load;
+use redis::{Redis, Syncing};
+use report::{CompareReport, Findings, Measurement, PeerFacts, Sample, SyncSample};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use stockhold::config::WritePathChoice;
+use stockhold::server;
+use stockhold_client::units_of;
+use subject::{Setting, Subject, settings, subjects};
+
+/// Units of each SKU at Stockhold: more than any sample can sell.
+const UNITS: u32 = 1_000_000_000;
+/// How many synced blocks a round times.
+const BLOCKS: u32 = 1_000;
+
+/// What is to be measured, and with what.
+#[derive(Debug)]
+struct Comparison<'a> {
+    arguments: &'a CompareArguments,
+    interrupt: &'a Interrupt,
+    output: Output,
+    data_dir: DataDir,
+    redis: Option<Redis>,
+}
+
+/// What the samples add up to.
+#[derive(Debug, Default)]
+struct Sums {
+    measured: Duration,
+    stolen: Duration,
+}
+
+/// Measures everybody.
+pub(crate) fn run(arguments: &CompareArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let peers = arguments.peers();
+    // Whoever is missing is told before anything has started.
+    let redis = peers.contains(&Peer::Redis).then(Redis::find).transpose()?;
+    let data_dir = DataDir::make(arguments.data_dir.as_deref(), false)?;
+    let medium = server::open_storage(data_dir.path(), WritePathChoice::Auto)?.medium();
+    data_dir.check(&StorageFacts::of(medium))?;
+    let output = Output::new(arguments.json);
+    let comparison = Comparison { arguments, interrupt, output, data_dir, redis };
+    let report = comparison.rounds(&peers)?;
+    output.report(&report.text(), &report)?;
+    Ok(Exit::Fine)
+}
+
+impl Comparison<'_> {
+    fn rounds(&self, peers: &[Peer]) -> Result<CompareReport, Failure> {
+        let (mut samples, mut blocks, mut sums) = (Vec::new(), Vec::new(), Sums::default());
+        let subjects = subjects(peers);
+        'rounds: for round in 1..=self.arguments.pace().rounds {
+            for subject in &subjects {
+                let sample = self.sample(round, subject, &mut sums)?;
+                // A sample that was cut short says nothing.
+                if self.interrupt.is_set() {
+                    break 'rounds;
+                }
+                self.output.note(&sample.text());
+                samples.push(sample);
+            }
+            let latencies = synced_blocks(&self.room("blocks")?, BLOCKS, self.interrupt)?;
+            blocks.push(SyncSample { round, latency: Percentiles::of(&latencies) });
+            self.clear("blocks")?;
+        }
+        if samples.len() < subjects.len() {
+            return Err(anyhow!("stopped before everybody had been measured once").into());
+        }
+        let findings = Findings {
+            peers: self.facts(peers),
+            samples,
+            synced_blocks: blocks,
+            measured: sums.measured,
+            stolen: sums.stolen,
+            interrupted: self.interrupt.is_set(),
+        };
+        Ok(CompareReport::new(self.arguments, findings))
+    }
+
+    fn sample(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
+        match subject.setting {
+            Setting::Stockhold => self.stockhold(round, subject, sums),
+            Setting::RedisEverysec => self.redis(round, subject, Syncing::EverySecond, sums),
+            Setting::RedisAlways => self.redis(round, subject, Syncing::Always, sums),
+            Setting::Echo => self.echo(round, subject, sums),
+        }
+    }
+
+    /// A fresh server, the closed loop of `uniform`, its audit.
+    fn stockhold(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
+        let server = ServerUnderTest::get(&CommonArguments {
+            server: None,
+            server_pid: None,
+            set: Vec::new(),
+            data_dir: Some(self.room("stockhold")?),
+            keep: false,
+            json: self.arguments.json,
+            seed: self.seed(round),
+        })?;
+        let mut desk = Desk::connect(server.address)?;
+        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.arguments.skus, units_of(UNITS))?);
+        let target = Target {
+            address: server.address,
+            server_pid: server.pid,
+            catalogue: Arc::clone(&catalogue),
+            seed: self.seed(round),
+            name: "stockhold",
+        };
+        let measured = self.measure(&target, subject)?;
+        let audit = audit(&mut desk, &catalogue, &measured.tally)?;
+        if audit.is_violated(true) {
+            return Err(Failure::violation(format!("the audit of a sample found {audit:?}")));
+        }
+        drop(desk);
+        server.finish()?;
+        Ok(sums.sample(round, subject, measured.tally.measured.successes(), &measured))
+    }
+
+    fn echo(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
+        let echo = ChildProcess::start(&["echo-child".as_ref()])?;
+        let target = Target {
+            address: echo.ready.address,
+            server_pid: Some(echo.pid()),
+            catalogue: Arc::new(Catalogue::imaginary(self.arguments.skus)),
+            seed: self.seed(round),
+            name: "echo",
+        };
+        let measured = self.measure(&target, subject)?;
+        echo.stop()?;
+        Ok(sums.sample(round, subject, measured.tally.measured.total(), &measured))
+    }
+
+    fn measure(&self, target: &Target, subject: &Subject) -> Result<Measured, Failure> {
+        let pace = self.arguments.pace();
+        let load = LoadArguments {
+            connections: subject.shape.connections,
+            depth: subject.shape.depth,
+            threads: 1,
+            seconds: pace.seconds,
+            warmup: pace.warmup,
+        };
+        let measured = measure(target, &load, self.output, self.interrupt, || Ok(()))?;
+        match measured.tally.broken.first() {
+            Some(broken) => Err(anyhow!("a connection to {} broke: {broken}", target.name).into()),
+            None => Ok(measured),
+        }
+    }
+
+    fn redis(
+        &self,
+        round: u32,
+        subject: &Subject,
+        syncing: Syncing,
+        sums: &mut Sums,
+    ) -> Result<Sample, Failure> {
+        let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis was not looked for"))?;
+        let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject))?;
+        Ok(sums.add(
+            round,
+            subject,
+            &Measurement {
+                granted: loaded.measured,
+                latencies: &loaded.latencies,
+                span: loaded.span,
+                cost: loaded.cost,
+            },
+        ))
+    }
+
+    fn load(&self, round: u32, subject: &Subject) -> Load {
+        let pace = self.arguments.pace();
+        Load {
+            connections: subject.shape.connections,
+            depth: subject.shape.depth,
+            skus: self.arguments.skus,
+            seed: self.seed(round),
+            warmup: pace.warmup,
+            seconds: pace.seconds,
+            interrupt: self.interrupt.clone(),
+        }
+    }
+
+    /// The same for everybody in a round.
+    fn seed(&self, round: u32) -> u64 {
+        self.arguments.seed.wrapping_add(u64::from(round) - 1)
+    }
+
+    /// An empty directory for one sample.
+    fn room(&self, name: &str) -> Result<PathBuf, Failure> {
+        let room = self.data_dir.path().join(name);
+        std::fs::create_dir_all(&room)?;
+        Ok(room)
+    }
+
+    fn clear(&self, name: &str) -> Result<(), Failure> {
+        Ok(std::fs::remove_dir_all(self.data_dir.path().join(name))?)
+    }
+
+    fn facts(&self, peers: &[Peer]) -> BTreeMap<&'static str, PeerFacts> {
+        let facts = |setting: Setting| {
+            let (version, settings) = match setting {
+                Setting::RedisEverysec => (self.redis_version(), Redis::settings(Syncing::EverySecond)),
+                Setting::RedisAlways => (self.redis_version(), Redis::settings(Syncing::Always)),
+                Setting::Stockhold | Setting::Echo => (String::new(), String::new()),
+            };
+            (setting.name(), PeerFacts { version, settings, durability: setting.durability() })
+        };
+        settings(peers).into_iter().map(facts).collect()
+    }
+
+    fn redis_version(&self) -> String {
+        self.redis.as_ref().map(|redis| redis.version.clone()).unwrap_or_default()
+    }
+}
+
+impl Sums {
+    fn sample(&mut self, round: u32, subject: &Subject, granted: u64, measured: &Measured) -> Sample {
+        let Measured { tally, span, cost } = measured;
+        self.add(
+            round,
+            subject,
+            &Measurement { granted, latencies: &tally.latencies, span: *span, cost: *cost },
+        )
+    }
+
+    fn add(&mut self, round: u32, subject: &Subject, measured: &Measurement<'_>) -> Sample {
+        self.measured += measured.span;
+        self.stolen += measured.cost.steal;
+        Sample::new(round, subject, measured)
+    }
+}
