@@ -31,7 +31,7 @@ fn rust_files(under: &str) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<(String, String)> {
-    let folders = ["src", "crates", "loadtest", "benches", "tests"];
+    let folders = ["src", "crates", "loadtest", "benches", "tests", "fuzz"];
     let files = folders.iter().flat_map(|folder| rust_files(folder));
     files
         .map(|path| {

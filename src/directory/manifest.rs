@@ -228,6 +228,9 @@ impl Manifest {
         if need != parts_end {
             return Err(ManifestFault::Length { have: parts_end, need });
         }
+        if decoded.base_op == u64::MAX || decoded.epoch() == u64::MAX {
+            return Err(ManifestFault::Field { offset: manifest::BASE_OP_AT });
+        }
         let rising = decoded.epochs.windows(2).all(|pair| pair[0].epoch < pair[1].epoch);
         if decoded.epochs.is_empty() || !rising || decoded.epoch() != u64_at(bytes, manifest::EPOCH_AT) {
             return Err(ManifestFault::Field { offset: manifest::EPOCH_AT });

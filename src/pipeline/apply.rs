@@ -81,6 +81,9 @@ pub fn apply_payload(
 ) -> Result<BatchHeader, ApplyError> {
     let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { op: first_op, source })?;
     let header = batch.header;
+    if header.count != ops {
+        return Err(ApplyError::Count { op: first_op, found: u64::from(header.count), expected: ops });
+    }
     if machine.op() + 1 != first_op {
         return Err(ApplyError::Position { op: first_op, at: machine.op() });
     }

@@ -155,6 +155,9 @@ impl FrameHead {
         if !ops_fit {
             return Err(FrameFault::Field { offset: frame::OPS_AT });
         }
+        if self.seat.first_op.checked_add(u64::from(self.ops)).is_none() {
+            return Err(FrameFault::Field { offset: frame::FIRST_OP_AT });
+        }
         if self.seat.synced_block > self.seat.block {
             return Err(FrameFault::Field { offset: frame::SYNCED_BLOCK_AT });
         }

@@ -24,7 +24,8 @@ pub fn segment_name(sequence: u64) -> String {
 #[must_use]
 pub fn parse_segment_name(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
-    let sequence = digits.parse().ok()?;
+    // The last number of all is nobody's: each segment has a successor.
+    let sequence = digits.parse().ok().filter(|sequence| *sequence < u64::MAX)?;
     (segment_name(sequence) == name).then_some(sequence)
 }
 

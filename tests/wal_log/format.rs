@@ -8,7 +8,7 @@ use stockhold::snapshot::{SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::layout::layout_constants;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{Access, Storage};
-use stockhold::wal::segment::segment_name;
+use stockhold::wal::segment::{parse_segment_name, segment_name};
 use stockhold::wal::{
     CommitLog, DumpItem, Durability, EndReason, FrameKind, LogDump, LogOptions, LogStart, LogWriter, ReadTo,
 };
@@ -184,5 +184,12 @@ fn names_of_files() {
     let file = example().open("MANIFEST", Access::Read).unwrap();
     let mut bytes = vec![0; usize::try_from(file.bytes().unwrap()).unwrap()];
     file.read_at(0, &mut bytes).unwrap();
-    assert_eq!(Manifest::decode(&bytes).unwrap().log_uuid, LOG);
+    let mut manifest = Manifest::decode(&bytes).unwrap();
+    assert_eq!(manifest.log_uuid, LOG);
+    // Numbers that have no successor are refused where they are read, not where they are counted up.
+    assert_eq!(parse_segment_name(&segment_name(u64::MAX)), None);
+    manifest.epochs[0].epoch = u64::MAX;
+    assert!(Manifest::decode(&manifest.encode()).is_err());
+    (manifest.epochs[0].epoch, manifest.base_op) = (1, u64::MAX);
+    assert!(Manifest::decode(&manifest.encode()).is_err());
 }

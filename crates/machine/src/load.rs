@@ -12,7 +12,7 @@ use crate::record::{
 };
 use crate::snapshot::SnapshotMark;
 use crate::state::{Core, State};
-use crate::table::NO_SLOT;
+use crate::table::{Digest, NO_SLOT, record_hash};
 use std::fmt;
 use stockhold_protocol::codec::{Reader, decode_cold};
 use stockhold_protocol::command::SourceDefinition;
@@ -76,13 +76,18 @@ impl std::error::Error for LoadError {}
 pub struct Loader {
     state: State,
     last: Section,
+    /// The sum of the hashes of the records as they came.
+    sum: Digest,
+    /// Records of the catalog so far: their place counts in their hashes.
+    catalog_records: u64,
 }
 
 impl Machine {
     /// A loader for the sections of one snapshot.
     #[must_use]
     pub fn loader() -> Loader {
-        Loader { state: State::new(&Genesis::default()), last: Section::Core }
+        let state = State::new(&Genesis::default());
+        Loader { state, last: Section::Core, sum: Digest::EMPTY, catalog_records: 0 }
     }
 }
 
@@ -102,13 +107,38 @@ impl Loader {
         self.last = section;
         let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
         if section == Section::Core {
+            self.sum.add(record_hash(Section::Core as u8, bytes));
             return self.core(bytes).map_err(damaged);
         }
         let mut reader = Reader::new(bytes);
         for _ in 0..records {
+            let before = reader.rest();
             self.record(section, &mut reader).map_err(damaged)??;
+            let read = before.len().saturating_sub(reader.rest().len());
+            self.sum_up(section, &before[..read]);
         }
         reader.finish().map_err(damaged)
+    }
+
+    fn sum_up(&mut self, section: Section, record: &[u8]) {
+        let hash = match section {
+            Section::Source | Section::Stock | Section::Link | Section::Channel => {
+                // What counts is the record behind its length, and its place.
+                let placed = [&self.catalog_records.to_le_bytes()[..], &record[size_of::<u32>()..]].concat();
+                self.catalog_records = self.catalog_records.wrapping_add(1);
+                record_hash(section as u8, &placed)
+            }
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Note
+            | Section::Outcome => record_hash(section as u8, record),
+        };
+        self.sum.add(hash);
     }
 
     /// The machine, if it is what the snapshot promises.
@@ -116,14 +146,19 @@ impl Loader {
     /// # Errors
     /// [`LoadError::Digest`] or [`LoadError::Op`] when it is not.
     pub fn finish(mut self, mark: &SnapshotMark) -> Result<Machine, LoadError> {
+        // Compared before anything is derived: only what a machine wrote can be relied on there.
+        let (op, sum) = (self.state.core.op, self.sum.to_u64());
+        if op != mark.op {
+            return Err(LoadError::Op { expected: mark.op, loaded: op });
+        }
+        if sum != mark.digest {
+            return Err(LoadError::Digest { expected: mark.digest, loaded: sum });
+        }
         if self.last <= Section::Channel {
             self.state.finish_catalog()?;
         }
         self.state.derive()?;
         let machine = Machine::of(self.state);
-        if machine.op() != mark.op {
-            return Err(LoadError::Op { expected: mark.op, loaded: machine.op() });
-        }
         let loaded = machine.digest();
         if loaded == mark.digest {
             Ok(machine)
@@ -188,6 +223,9 @@ impl Loader {
             Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
             Section::Outcome => {
                 let (row, side) = OutcomeRow::get(reader)?;
+                if !state.outcomes.has_room_for(generation_of(row.id())) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
                 state.load_outcome(row, side);
             }
         }
@@ -225,6 +263,15 @@ impl State {
     }
 
     fn finish_catalog(&mut self) -> Result<(), LoadError> {
+        let catalog = &self.catalog;
+        let dangles =
+            |link: &LinkRow| !catalog.has_stock(link.stock) || catalog.source(link.source).is_none();
+        if catalog.links.values().any(dangles) {
+            return Err(LoadError::Dangling(Section::Link));
+        }
+        if catalog.channels.iter().any(|channel| !catalog.has_stock(channel.stock)) {
+            return Err(LoadError::Dangling(Section::Channel));
+        }
         let layout = self.layout_of_links().map_err(|_| LoadError::Dangling(Section::Link))?;
         self.catalog.layout = layout;
         Ok(())

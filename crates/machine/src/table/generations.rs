@@ -125,6 +125,11 @@ impl<E: Copy> Generations<E> {
         self.bytes_counted
     }
 
+    /// Whether an entry may be put into the generation of this number: it was not dropped, and there are not too many.
+    pub fn has_room_for(&self, number: u64) -> bool {
+        number >= self.number_min && (self.alive.len() < GENERATIONS_MAX || self.generation(number).is_some())
+    }
+
     /// Heap bytes taken, dropped generations that are not freed yet included. Costs a step per generation.
     pub fn bytes(&self) -> usize {
         self.alive.iter().chain(&self.dropped).map(|generation| generation.bytes()).sum()

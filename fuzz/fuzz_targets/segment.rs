@@ -1,0 +1,5 @@
+//! See `stockhold_fuzz::segment`.
+#![no_main]
+#![allow(missing_docs, reason = "the macro makes the entry point")]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stockhold_fuzz::segment::run(bytes));

@@ -1,0 +1,57 @@
+//! Command records, batches of them, and outcomes. There is no checksum here, but a record begins with its length: the first byte says
+//! whether that is mended.
+
+use super::draw::Draw;
+use stockhold_protocol::batch::{Batch, split_records};
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, Scratch};
+use stockhold_protocol::{Envelope, Outcome};
+
+/// What is accepted is written again, not longer, to what reads alike and has the same fingerprint.
+pub fn run(bytes: &[u8]) {
+    let mut draw = Draw::new(bytes);
+    let how = draw.byte();
+    let mut record = draw.rest().to_vec();
+    if how % 2 == 1
+        && record.len() >= 2
+        && let Ok(length) = u16::try_from(record.len())
+    {
+        record[..2].copy_from_slice(&length.to_le_bytes());
+    }
+    check_record(&record);
+    if let Ok(batch) = Batch::decode(&record) {
+        assert!(record.starts_with(&batch.header.to_bytes()), "a batch header has one writing");
+        for found in batch.records() {
+            let Ok(found) = found else { break };
+            check_record(found);
+        }
+    }
+    for found in split_records(&record) {
+        let Ok(found) = found else { break };
+        check_record(found);
+    }
+    let mut reader = Reader::new(&record);
+    while let Ok((index, outcome)) = Outcome::decode(&mut reader) {
+        let mut again = Vec::new();
+        outcome.encode(index, &mut again);
+        assert_eq!(Outcome::decode(&mut Reader::new(&again)), Ok((index, outcome)));
+    }
+}
+
+fn check_record(record: &[u8]) {
+    let Ok(envelope) = Envelope::decode(record) else { return };
+    assert_eq!(Envelope::id_of(record), Some(envelope.id));
+    let mut again = Vec::new();
+    envelope.encode(&mut again).expect("what was read can be written");
+    assert!(again.len() <= record.len(), "a second writing is longer than what a peer paid for");
+    let second = Envelope::decode(&again).expect("what was written can be read");
+    assert_eq!(second, envelope);
+    let mut scratch = Scratch::default();
+    let fingerprint = envelope.command.fingerprint(&mut scratch);
+    assert_eq!(second.command.fingerprint(&mut scratch), fingerprint);
+    // A first send and its repetition are one command.
+    again[FLAGS_OFFSET] ^= FLAG_FRESH;
+    if let Ok(repeated) = Envelope::decode(&again) {
+        assert_eq!(repeated.command.fingerprint(&mut scratch), fingerprint);
+    }
+}

@@ -1,0 +1,181 @@
+//! The machine against the naive model: the bytes are a life of steps. Every outcome is predicted, every cell compared, every invariant
+//! counted after each step, whatever is swept, and a snapshot taken in between loads and lives on alike.
+
+use super::draw::Draw;
+use super::drive::Life;
+use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+
+/// Steps of one life; a longer input is cut.
+const STEPS_MAX: usize = 150;
+
+/// Lives the life that the bytes draw.
+pub fn run(bytes: &[u8]) {
+    let mut draw = Draw::new(bytes);
+    let mut life = Life::begin();
+    open(&mut draw, &mut life);
+    let mut steps = 0;
+    while !draw.is_empty() && steps < STEPS_MAX {
+        let pause_ms = pause(&mut draw);
+        let step = step(&mut draw);
+        let budget = draw.byte();
+        life.take(pause_ms, &step, u32::from(budget & 3));
+        if budget >= 192 {
+            life.walk(u32::from(budget >> 2 & 15));
+        }
+        steps += 1;
+    }
+    if steps > 0 {
+        assert!(!life.seen.is_empty(), "every step is answered");
+    }
+    let before = life.loaded;
+    while life.loaded == before {
+        life.walk(1_000);
+    }
+}
+
+/// Which links there are, and what lies where.
+fn open(draw: &mut Draw<'_>, life: &mut Life) {
+    let mut links = u32::from(draw.word()) | u32::from(draw.byte()) << 16;
+    for stock in 0..STOCKS {
+        for source in 0..SOURCES {
+            if links & 1 == 1 {
+                life.take(0, &Step::Link(stock, source, 1), 0);
+            }
+            links >>= 1;
+        }
+    }
+    for sku in 0..SKUS {
+        for source in 0..SOURCES {
+            let held = draw.byte() % 24;
+            if held > 3 {
+                life.take(0, &Step::Count(source, sku, i64::from(held - 4) * 2, None), 0);
+            }
+        }
+    }
+}
+
+fn pause(draw: &mut Draw<'_>) -> u64 {
+    match draw.byte() {
+        0..=127 => 0,
+        byte @ 128..=199 => u64::from(byte) * 11,
+        200..=239 => u64::from(draw.word()),
+        240..=250 => 600_000,
+        251.. => u64::from(draw.word()) * 64,
+    }
+}
+
+/// Mostly a number that stands for something, at times one that does not.
+fn one_of(draw: &mut Draw<'_>, count: u32) -> u32 {
+    let byte = u32::from(draw.byte());
+    if byte == 255 { count } else { byte % count }
+}
+
+/// A number that stands for something: what the model leaves to other tests is not drawn.
+fn one(draw: &mut Draw<'_>, count: u32) -> u32 {
+    u32::from(draw.byte()) % count
+}
+
+fn wanted(draw: &mut Draw<'_>) -> Wanted {
+    let lines = draw.below(3) + 1;
+    (0..lines).map(|_| (one_of(draw, SKUS), halves(draw))).collect()
+}
+
+fn halves(draw: &mut Draw<'_>) -> i64 {
+    match draw.byte() {
+        byte @ 0..=199 => i64::from(byte % 7 + 1) * 2,
+        byte @ 200..=223 => i64::from(byte % 9 + 1),
+        byte => i64::from(byte - 200),
+    }
+}
+
+fn cart(draw: &mut Draw<'_>) -> Cart {
+    let stock = one_of(draw, STOCKS);
+    let lines = wanted(draw);
+    let byte = draw.byte();
+    let ttl_ms = match byte % 8 {
+        0..=2 => None,
+        3 | 4 => Some(5_000),
+        5 => Some(u32::from(draw.word()) * 2 + 1_000),
+        6 => Some(3_600_000),
+        _ => Some([0, 999, 1_000, 3_600_001][draw.below(4)]),
+    };
+    let owner = if byte & 0x38 == 0 { 7 } else { 0 };
+    Cart { stock, lines, best_effort: byte >> 6 == 0, ttl_ms, owner }
+}
+
+fn refunds(draw: &mut Draw<'_>) -> Vec<(u32, i64, Fate)> {
+    let parts = draw.below(3) + 1;
+    (0..parts)
+        .map(|_| {
+            let (sku, halves) = (one(draw, SKUS), i64::from(draw.byte() % 6) + 1);
+            let fate = match draw.byte() % 3 {
+                0 => Fate::Unshipped,
+                1 => Fate::Returned(one_of(draw, SOURCES)),
+                _ => Fate::Lost(one_of(draw, SOURCES)),
+            };
+            (sku, halves, fate)
+        })
+        .collect()
+}
+
+fn setting(draw: &mut Draw<'_>) -> Setting {
+    let sku = (draw.byte() < 230).then(|| u32::from(draw.byte()) % SKUS);
+    let stock = (draw.byte() < 128).then(|| u32::from(draw.byte()) % STOCKS);
+    let is_set = draw.byte() < 180;
+    let flag = is_set.then(|| draw.byte().is_multiple_of(2));
+    let number = i64::from(draw.byte() % 10);
+    let value = match draw.byte() % 10 {
+        0 => Value::ManageStock(flag),
+        1 | 2 => Value::Backorders(flag),
+        3..=6 => Value::MinQty(is_set.then_some((number - 6) * 2)),
+        7 => Value::MinSale(is_set.then_some(number % 3 * 2)),
+        8 => Value::MaxSale(is_set.then_some(number * 2)),
+        _ => Value::Increments(is_set.then_some(number % 5 + 1)),
+    };
+    Setting { sku, stock: sku.and(stock), value }
+}
+
+fn step(draw: &mut Draw<'_>) -> Step {
+    let kind = draw.byte();
+    let pick = |draw: &mut Draw<'_>| usize::from(draw.byte() % 64);
+    match kind {
+        0..=79 => Step::Reserve(cart(draw)),
+        80..=103 => Step::Replace(pick(draw), cart(draw)),
+        104..=119 => Step::Confirm(pick(draw)),
+        120..=133 => {
+            Step::Release(pick(draw), if kind.is_multiple_of(2) { Vec::new() } else { wanted(draw) })
+        }
+        134..=143 => Step::Extend(
+            pick(draw),
+            [5_000, 60_000, 3_600_000, u32::from(draw.word())][usize::from(kind % 4)],
+        ),
+        144..=163 => Step::Ship(pick(draw), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(5)),
+        164..=171 => {
+            Step::Sell(one_of(draw, STOCKS), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(4))
+        }
+        172..=183 => Step::Refund(pick(draw), refunds(draw)),
+        184..=193 => {
+            let status = [None, Some(true), Some(false)][draw.below(3)];
+            Step::Count(one_of(draw, SOURCES), one(draw, SKUS), i64::from(draw.byte() % 34) - 4, status)
+        }
+        194..=200 => {
+            let delta = i64::from(draw.byte() % 31) - 12;
+            Step::Adjust(one_of(draw, SOURCES), one(draw, SKUS), if delta == 0 { 1 } else { delta })
+        }
+        201..=207 => {
+            let from = one(draw, SOURCES);
+            Step::Transfer(from, (from + 1 + one(draw, SOURCES - 1)) % SOURCES, wanted(draw))
+        }
+        208..=213 => Step::Enable(one(draw, SOURCES), kind.is_multiple_of(2)),
+        214..=219 => Step::Link(one(draw, STOCKS), one(draw, SOURCES), u16::from(kind % 3) + 1),
+        220..=224 => Step::Unlink(one(draw, STOCKS), one(draw, SOURCES)),
+        225..=233 => Step::Setting(setting(draw)),
+        234..=239 => {
+            let limit = (!kind.is_multiple_of(3)).then(|| i64::from(draw.byte() % 20));
+            Step::Quota(one(draw, SKUS), one(draw, STOCKS), limit)
+        }
+        240 | 241 => Step::Sharing(kind == 240),
+        242..=247 => Step::Tick,
+        248.. => Step::Retry(usize::from(draw.byte()), kind.is_multiple_of(2)),
+    }
+}

@@ -1,0 +1,8 @@
+//! Replays what the fuzzers began with and what they found, through the same bodies, on stable Rust.
+
+#[cfg(test)]
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is a library for the fuzzing engine and a module here")]
+mod bodies;
+#[cfg(test)]
+mod replay;

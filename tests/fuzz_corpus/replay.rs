@@ -1,0 +1,92 @@
+//! Every seed, every input of the kept corpora and every find of the past.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bodies::TARGETS;
+use crate::bodies::seeds::seeds;
+use stockhold::storage::memory::scramble;
+
+/// Changed seeds for each target, unless `STOCKHOLD_DRAWN` says another number.
+const DRAWN: u64 = 60;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The inputs of one kind for a target, by name; none where nothing was kept.
+fn kept(kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
+    let Ok(entries) = fs::read_dir(root().join("fuzz").join(kind).join(target)) else { return Vec::new() };
+    let mut inputs: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
+        .collect();
+    inputs.sort();
+    inputs
+}
+
+#[test]
+fn what_the_fuzzers_kept_still_holds() {
+    // Proves for every target that the seeds, the corpus and what once broke a promise (`fuzz/regressions`) break none today.
+    let seeds = seeds(root());
+    for (target, body) in TARGETS {
+        let made = seeds
+            .iter()
+            .filter(|(of, ..)| *of == target)
+            .map(|(_, name, bytes)| (name.clone(), bytes.clone()));
+        let inputs: Vec<_> = made.chain(kept("corpus", target)).chain(kept("regressions", target)).collect();
+        assert!(!inputs.is_empty(), "{target} has seeds");
+        for (name, bytes) in inputs {
+            let outcome = std::panic::catch_unwind(|| body(&bytes));
+            assert!(outcome.is_ok(), "{target} breaks a promise on {name}");
+        }
+    }
+}
+
+#[test]
+fn seeds_with_drawn_changes_hold() {
+    // Proves a little of what the engine proves, wherever there is no engine: a few changed, cut or repeated bytes break no promise.
+    let drawn = std::env::var("STOCKHOLD_DRAWN").map_or(DRAWN, |number| number.parse().unwrap());
+    let seeds = seeds(root());
+    for (target, body) in TARGETS {
+        let of: Vec<&Vec<u8>> =
+            seeds.iter().filter(|(other, ..)| *other == target).map(|(.., bytes)| bytes).collect();
+        for number in 0..drawn {
+            let mut state = number;
+            let mut draw = |count: usize| {
+                state = scramble(state.wrapping_add(0x9E37_79B9_7F4A_7C15));
+                usize::try_from(state % u64::try_from(count).unwrap().max(1)).unwrap()
+            };
+            let mut bytes = of[draw(of.len())].clone();
+            for _ in 0..draw(8) {
+                let at = draw(bytes.len() + 1);
+                match draw(4) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => bytes.insert(at, u8::try_from(draw(256)).unwrap()),
+                    2 => bytes.extend_from_within(at..(at + draw(40)).min(bytes.len())),
+                    _ if at < bytes.len() => bytes[at] = u8::try_from(draw(256)).unwrap(),
+                    _ => {}
+                }
+            }
+            let outcome = std::panic::catch_unwind(|| body(&bytes));
+            assert!(outcome.is_ok(), "{target} breaks a promise on {bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn the_kept_seeds_are_those_of_the_encoders() {
+    // Proves that `fuzz/seeds` was written anew after the last change of an encoder; `STOCKHOLD_GOLDEN=write` writes it.
+    let is_to_be_written = std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write");
+    for (target, name, bytes) in seeds(root()) {
+        let folder = root().join("fuzz/seeds").join(target);
+        if is_to_be_written {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(&name), &bytes).unwrap();
+        }
+        assert!(
+            fs::read(folder.join(&name)).unwrap_or_default() == bytes,
+            "{target}/{name} is another today"
+        );
+    }
+}
