@@ -41,10 +41,40 @@ fn small(number: u64) -> u32 {
     u32::try_from(number & 0x7FFF_FFFF).unwrap_or(0)
 }
 
+/// Carts that are refused because nothing is left.
+fn sold_out(c: &mut Criterion) {
+    let mut group = c.benchmark_group("apply");
+    group.throughput(Throughput::Elements(u64::from(BATCH)));
+    group.sample_size(20);
+    let world = std::cell::RefCell::new(World::new(1, |stock| vec![stock], 1, 1_000, Quantity::ZERO));
+    let mut next = 0_u32;
+    let mut pick = move || {
+        next = next.wrapping_add(7);
+        (next % 1_000, 0)
+    };
+    group.bench_function("sold_out", |b| {
+        b.iter_batched(
+            || world.borrow_mut().fill(1, None, &mut pick),
+            |()| world.borrow_mut().refuse_batch(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// A source of draws that favours few SKUs, as shoppers do: the n-th has a share of about 1/n.
+fn zipf(draw: u64) -> u32 {
+    let bits = small(draw >> 3) % 10;
+    // Each power of two of ranks gets the same share.
+    let span = 1_u32 << bits;
+    (span - 1 + small(draw >> 13) % span).min(999)
+}
+
 fn apply(c: &mut Criterion) {
     let own = |stock: u32| vec![stock];
     bench(c, "uniform", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (small(r) % 1_000, 0));
     bench(c, "hot", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |_| (7, 0));
+    bench(c, "zipf", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (zipf(r), 0));
     bench(c, "holds", World::new(1, own, 1, 1_000, Quantity::MAX), 1, Some(900_000), |r| {
         (small(r) % 1_000, 0)
     });
@@ -53,8 +83,13 @@ fn apply(c: &mut Criterion) {
         (small(r) % 100, small(r >> 8) % 4)
     });
     let nested = |stock: u32| if stock == 0 { (0..50).collect() } else { vec![stock - 1] };
+    sold_out(c);
     bench(c, "web_and_50_shops", World::new(51, nested, 50, 20, Quantity::MAX), 1, None, |r| {
         (small(r) % 20, small(r >> 8) % 51)
+    });
+    let nested = |stock: u32| if stock == 0 { (0..200).collect() } else { vec![stock - 1] };
+    bench(c, "web_and_200_shops", World::new(201, nested, 200, 8, Quantity::MAX), 1, None, |r| {
+        (small(r) % 8, small(r >> 8) % 201)
     });
 }
 

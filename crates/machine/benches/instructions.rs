@@ -3,6 +3,7 @@
 //!
 //! Not for speed: memory stalls and system calls are not in these counts.
 #![expect(clippy::print_stderr, reason = "a command that is called wrongly says so")]
+#![expect(dead_code, reason = "the timed benches use more of the world")]
 
 mod world;
 

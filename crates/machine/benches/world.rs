@@ -9,7 +9,7 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::{CommandId, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp};
 
-const NOW_MS: u64 = 1_800_000_000_000;
+pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 pub(crate) const BATCH: u32 = 1_024;
 
 /// A machine with its own ids, so that every command is new.
@@ -19,6 +19,13 @@ pub(crate) struct World {
     next: u128,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The records that made the catalog.
+    definitions: Vec<Vec<u8>>,
+}
+
+/// What the world's log would begin with.
+pub(crate) fn genesis() -> Genesis {
+    Genesis { formatted_at: Timestamp(NOW_MS), ..Genesis::default() }
 }
 
 impl World {
@@ -30,13 +37,13 @@ impl World {
         skus: u32,
         on_hand: Quantity,
     ) -> Self {
-        let genesis = Genesis { formatted_at: Timestamp(NOW_MS), ..Genesis::default() };
         let mut world = Self {
-            machine: Machine::new(&genesis),
+            machine: Machine::new(&genesis()),
             changes: Changes::default(),
             next: 1,
             bytes: Vec::new(),
             ends: Vec::new(),
+            definitions: Vec::new(),
         };
         for source in 0..sources {
             world.define(&Command::DefineSource(Box::new(SourceDefinition {
@@ -89,6 +96,7 @@ impl World {
         assert!(encoded.is_ok(), "{encoded:?}");
         let outcome = self.machine.apply(Timestamp(NOW_MS), &record);
         assert!(outcome.code.is_success(), "{command:?}: {outcome:?}");
+        self.definitions.push(record);
     }
 
     /// Makes a batch of carts; `pick` draws SKU and stock.
@@ -136,6 +144,16 @@ impl World {
             start = *end;
         }
         self.machine.take_changes(&mut self.changes);
+    }
+
+    /// The records that made the catalog.
+    pub(crate) fn definitions(&self) -> &[Vec<u8>] {
+        &self.definitions
+    }
+
+    /// The machine.
+    pub(crate) fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
     }
 
     /// The records of the batch, one behind the other.

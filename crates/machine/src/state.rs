@@ -153,10 +153,13 @@ impl State {
     /// Lets time pass to `time`: records whose time is up stop counting in the digest at this instant, and
     /// a bounded number of them is erased.
     pub(crate) fn pass_time(&mut self, time: Timestamp) {
+        let is_new_second = time.second() != self.core.time.second();
         self.core.time = time;
-        let (gone, records) = self.erase_due.take_hashes(time.second());
-        self.digest.sub(gone);
-        self.known = self.known.saturating_sub(records);
+        if is_new_second {
+            let (gone, records) = self.erase_due.take_hashes(time.second());
+            self.digest.sub(gone);
+            self.known = self.known.saturating_sub(records);
+        }
         self.refresh_due_clusters(CLUSTERS_PER_OP);
         self.erase_due_records(ERASED_PER_OP);
     }

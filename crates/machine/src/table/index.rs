@@ -81,13 +81,13 @@ impl Bucket {
         self.slots.iter().zip(self.tags).position(|(&used, used_tag)| used == slot && used_tag == tag)
     }
 
-    /// A bit for each entry in use that carries this tag; written so that it compiles to vector
+    /// A bit for each entry, in use or not, that carries this tag; written so that it compiles to vector
     /// comparisons.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
         let mut mask = 0;
-        for (position, &used) in self.tags.iter().enumerate() {
-            mask |= u32::from(used == tag && self.slots[position] != NO_SLOT) << position;
+        for (position, &carried) in self.tags.iter().enumerate() {
+            mask |= u32::from(carried == tag) << position;
         }
         mask
     }
@@ -184,7 +184,7 @@ impl Index {
             let mut matches = bucket.matches(tag);
             while matches != 0 {
                 let slot = bucket.slots[matches.trailing_zeros() as usize];
-                if is_it(slot) {
+                if slot != NO_SLOT && is_it(slot) {
                     return Some(slot);
                 }
                 matches &= matches - 1;
