@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::memory::{DiskModel, Event, FileId, Survival};
+use super::memory::{DiskModel, Event, FileId, Survival, scramble};
 use super::{
     Access, Action, DirectoryLock, FileEntry, FileSystemKind, Medium, Storage, StorageError, StoredFile,
     WritePath, width,
@@ -26,6 +26,15 @@ pub enum Fault {
     FailRename(u64),
     /// The n-th creation of a file finds no space.
     NoSpace(u64),
+    /// The n-th write finds no space, although the file had it reserved.
+    NoSpaceWrite(u64),
+    /// The n-th read fails.
+    FailRead(u64),
+    /// One bit of what the n-th read gives is wrong; what lies on the medium is not.
+    WrongRead(u64),
+    /// The power fails when n more events have happened: nothing happens any more, and every call fails. The half of a durable
+    /// write that makes it durable is an event of its own.
+    PowerCut(u64),
 }
 
 /// A bug put in on purpose, to show that the crash tests would see it.
@@ -56,6 +65,8 @@ struct Shared {
     capacity_bytes: Option<u64>,
     directory_poisoned: bool,
     locked: bool,
+    /// Events until the power fails.
+    power_left: Option<u64>,
 }
 
 impl RecordingStorage {
@@ -118,7 +129,41 @@ impl RecordingStorage {
 
     /// Arranges a fault.
     pub fn inject(&self, fault: Fault) {
-        self.shared.lock().faults.push(fault);
+        let mut shared = self.shared.lock();
+        match fault {
+            Fault::PowerCut(events) => shared.power_left = Some(events),
+            Fault::FailWrite(_)
+            | Fault::ShortWrite(_)
+            | Fault::FailSync(_)
+            | Fault::FailSyncDirectory(_)
+            | Fault::FailRename(_)
+            | Fault::NoSpace(_)
+            | Fault::NoSpaceWrite(_)
+            | Fault::FailRead(_)
+            | Fault::WrongRead(_) => shared.faults.push(fault),
+        }
+    }
+
+    /// Whether the power has failed.
+    #[must_use]
+    pub fn is_dark(&self) -> bool {
+        self.shared.lock().is_dark()
+    }
+
+    /// Takes back all faults that did not come.
+    pub fn disarm(&self) {
+        let mut shared = self.shared.lock();
+        assert!(!shared.is_dark(), "after a power cut there is only what survived");
+        shared.faults.clear();
+        shared.power_left = None;
+    }
+
+    /// What the end of a process ends: faults that did not come, poison, the lock. What was not synced still may be lost.
+    pub fn end_process(&self) {
+        self.disarm();
+        let mut shared = self.shared.lock();
+        shared.directory_poisoned = false;
+        shared.locked = false;
     }
 
     /// Puts a bug in.
@@ -151,6 +196,12 @@ impl RecordingStorage {
 
 impl Shared {
     fn happen(&mut self, event: Event) {
+        if let Some(left) = &mut self.power_left {
+            if *left == 0 {
+                return;
+            }
+            *left -= 1;
+        }
         self.disk.apply(&event);
         if !self.forgetful {
             self.history.push(event);
@@ -174,7 +225,16 @@ impl Shared {
         due
     }
 
+    fn is_dark(&self) -> bool {
+        self.power_left == Some(0)
+    }
+
+    fn check_power(&self, action: Action, name: &str) -> Result<(), StorageError> {
+        if self.is_dark() { Err(injected(action, name)) } else { Ok(()) }
+    }
+
     fn check_directory(&self) -> Result<(), StorageError> {
+        self.check_power(Action::SyncDirectory, "directory")?;
         if self.directory_poisoned {
             return Err(StorageError::Poisoned { name: "directory".to_owned() });
         }
@@ -215,7 +275,9 @@ impl Storage for RecordingStorage {
     }
 
     fn open(&self, name: &str, _access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
-        let file = self.shared.lock().find(name)?;
+        let shared = self.shared.lock();
+        shared.check_power(Action::Open, name)?;
+        let file = shared.find(name)?;
         Ok(Box::new(RecordingFile::new(self, file, name)))
     }
 
@@ -240,6 +302,7 @@ impl Storage for RecordingStorage {
 
     fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
         let shared = self.shared.lock();
+        shared.check_power(Action::List, "directory")?;
         Ok(shared.disk.names().map(|(name, bytes)| FileEntry { name: name.to_owned(), bytes }).collect())
     }
 
@@ -309,6 +372,13 @@ impl RecordingFile {
     }
 }
 
+/// Where a wrong read is wrong: in the last bytes that are not zeros, where the end of a log is, or anywhere before them.
+fn wrong_place(bytes: &[u8], drawn: u64) -> usize {
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(bytes.len(), |last| last + 1);
+    let among = if drawn.is_multiple_of(2) { written.min(64) } else { written };
+    written - 1 - width::index(drawn >> 1) % among
+}
+
 impl StoredFile for RecordingFile {
     fn bytes(&self) -> Result<u64, StorageError> {
         self.check_poison()?;
@@ -317,11 +387,20 @@ impl StoredFile for RecordingFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
         self.check_poison()?;
-        let shared = self.shared.lock();
+        let mut shared = self.shared.lock();
+        shared.check_power(Action::Read, &self.name)?;
+        if shared.due(|fault| if let Fault::FailRead(count) = fault { Some(count) } else { None }) {
+            return Err(injected(Action::Read, &self.name));
+        }
+        let is_wrong =
+            shared.due(|fault| if let Fault::WrongRead(count) = fault { Some(count) } else { None });
         let contents = shared.disk.contents(self.file);
         let start = width::index(offset).min(contents.len());
         let read = buffer.len().min(contents.len() - start);
         buffer[..read].copy_from_slice(&contents[start..start + read]);
+        if is_wrong && read > 0 {
+            buffer[wrong_place(&buffer[..read], scramble(offset ^ width::length(read)))] ^= 1;
+        }
         Ok(read)
     }
 
@@ -330,8 +409,14 @@ impl StoredFile for RecordingFile {
         let shared = self.shared.clone();
         let mut shared = shared.lock();
         let end = offset + width::length(bytes.len());
+        shared.check_power(Action::Write, &self.name)?;
         let growth = end.saturating_sub(width::length(shared.disk.contents(self.file).len()));
         if growth > 0 && !shared.has_room(growth) {
+            return self.poison(no_space(Action::Write, &self.name.clone()));
+        }
+        let full =
+            shared.due(|fault| if let Fault::NoSpaceWrite(count) = fault { Some(count) } else { None });
+        if full {
             return self.poison(no_space(Action::Write, &self.name.clone()));
         }
         let fails = shared.due(|fault| if let Fault::FailWrite(count) = fault { Some(count) } else { None });
@@ -358,7 +443,7 @@ impl StoredFile for RecordingFile {
         if shared.mutant != Some(Mutant::SkipDurableWrite) {
             shared.happen(Event::Settle { file: self.file, offset, bytes: width::length(bytes.len()) });
         }
-        Ok(())
+        shared.check_power(Action::Write, &self.name)
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
@@ -371,6 +456,6 @@ impl StoredFile for RecordingFile {
         if shared.mutant != Some(Mutant::SkipSync) {
             shared.happen(Event::Sync { file: self.file });
         }
-        Ok(())
+        shared.check_power(Action::Sync, &self.name)
     }
 }
