@@ -198,6 +198,17 @@ pub enum LogError {
         /// Its epoch.
         epoch: u64,
     },
+    /// What looks like a torn tail looks different when it is read again.
+    #[error(
+        "two reads of segment {segment} from byte {offset} on differ, so its end cannot be told; nothing was changed: \
+         check the disk, then start again"
+    )]
+    Unsteady {
+        /// The segment.
+        segment: u64,
+        /// Where what was read first ends.
+        offset: u64,
+    },
     /// An invalid frame in front of valid data: not a torn tail.
     #[error(
         "segment {segment} is damaged at byte {offset}, in front of data that was acknowledged{}; \

@@ -2,7 +2,8 @@
 //!
 //! * In a segment that has a successor, frames must lead exactly to the end that the successor records; anything else is damage.
 //! * In the last segment, the first invalid frame ends the log, if it may be a write that was cut off and nothing behind it
-//!   proves that it had been acknowledged; otherwise it is damage.
+//!   proves that it had been acknowledged; otherwise it is damage. It is read twice first: a wrong read must not cut
+//!   off what lies well on the medium.
 //!
 //! It changes nothing on disk. Cutting means that the next start opens a new segment and records the end that was found here.
 
@@ -270,6 +271,7 @@ impl LogReader {
                 source: fault,
             });
         }
+        self.refuse_unsteady(sequence)?;
         self.refuse_frames_behind(segment, fault, block_at(self.offset))?;
         let reason = match fault {
             FrameFault::Zero => EndReason::Crash,
@@ -283,6 +285,18 @@ impl LogReader {
         };
         self.finish_here(segment, reason)?;
         Ok(Step::Finished)
+    }
+
+    /// Reads the end again, from the medium, and compares.
+    fn refuse_unsteady(&self, segment: u64) -> Result<(), LogError> {
+        let file = self.storage.open(&segment_name(segment), Access::ReadMedium)?;
+        let first = self.window.rest(self.offset);
+        let mut second = vec![0; first.len()];
+        let read = file.read_at(self.offset, &mut second)?;
+        if second[..read] == *first {
+            return Ok(());
+        }
+        Err(LogError::Unsteady { segment, offset: self.offset })
     }
 
     fn refuse_frames_behind(

@@ -35,6 +35,12 @@ impl Window {
         &self.bytes[start..start + bytes]
     }
 
+    /// All bytes that were read from `offset` on.
+    pub(super) fn rest(&self, offset: u64) -> &[u8] {
+        let start = index(offset.saturating_sub(self.offset)).min(self.filled);
+        &self.bytes[start..self.filled]
+    }
+
     /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
     fn get(&mut self, file: &dyn StoredFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
         let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);

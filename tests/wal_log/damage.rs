@@ -1,6 +1,6 @@
 //! Damage is told from a torn tail, and neither is ever taken for data.
 
-use stockhold::storage::recording::RecordingStorage;
+use stockhold::storage::recording::{Fault, RecordingStorage};
 use stockhold::storage::{Storage, StorageError};
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{CommitLog, EndReason, FrameFault, LogError};
@@ -271,4 +271,31 @@ fn directories_are_guarded() {
     let answer = stockhold::directory::Directory::open(share(&empty)).map(|_| ());
     assert!(matches!(answer, Err(stockhold::directory::DirectoryError::NotFormatted)), "{answer:?}");
     assert!(SEGMENT_BYTES.is_multiple_of(BLOCK));
+}
+
+/// Proves that a read that is wrong once cuts nothing off, wherever it is wrong: the start is refused or finds everything.
+#[test]
+fn a_wrong_read_cuts_nothing_off() {
+    let mut unsteady = 0;
+    for payload in 0..24_u8 {
+        let disk = formatted();
+        let mut running = start(&share(&disk), OPTIONS, u64::from(payload)).unwrap();
+        for number in 0..3 {
+            running.append(&[number; 100], 1 + u32::from(payload)).unwrap();
+        }
+        drop(running);
+        // The first read is that of the manifest.
+        for read in 2..10 {
+            let image = copy(&disk);
+            image.inject(Fault::WrongRead(read));
+            match start(&share(&image), OPTIONS, 2) {
+                Ok(running) => assert_eq!(running.recovered.len(), 3, "read {read}"),
+                Err(LogError::Unsteady { .. }) => unsteady += 1,
+                Err(_) => {}
+            }
+            image.disarm();
+            assert_eq!(start(&share(&image), OPTIONS, 3).unwrap().recovered.len(), 3, "read {read}");
+        }
+    }
+    assert!(unsteady > 0, "no read was wrong at the end of the log");
 }
