@@ -67,6 +67,8 @@ pub struct Assembly {
     pub applier_bell: Bell,
     /// Pieces on the way to the keeper.
     pub snapshot_lane: Arc<SnapshotLane>,
+    /// The chain of ops.
+    pub watermarks: Arc<Watermarks>,
     /// What status tells.
     pub status: Arc<StatusBoard>,
     /// What recovery did.
@@ -156,6 +158,7 @@ pub fn assemble(
         (log_uuid, epoch),
         links.metrics.clone(),
         Box::new(trimmer),
+        links.watermarks.clone(),
     );
     let last_snapshot_op = report.snapshot_op.unwrap_or(directory.manifest().base_op);
     let stage = SnapshotStage::new(
@@ -175,6 +178,7 @@ pub fn assemble(
         sequencer: Sequencer::new(log, options, sequencer_links(&links)),
         gate: Arc::new(gate(config, &links, (log_uuid, epoch))),
         mailboxes: links.mailboxes.clone(),
+        watermarks: links.watermarks.clone(),
         applier: Applier::new(machine, links, stage),
         keeper,
         preparer,

@@ -12,7 +12,7 @@ use stockhold_protocol::{Code, Outcome, SkuId, StockId};
 use super::Stepped;
 use super::apply::{ApplyError, apply_payload};
 use super::batch::{Batch, BatchLane};
-use super::feedback::Feedback;
+use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Address, Answered, Drafts, Mailboxes};
 use super::question::{Ask, Question, Questions};
@@ -124,6 +124,12 @@ impl Applier {
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.links.lane.is_idle() || self.links.questions.depth() > 0 || self.snapshots.has_work()
+    }
+
+    /// Whether the log takes nothing any more because it failed.
+    #[must_use]
+    pub fn has_log_failed(&self) -> bool {
+        self.links.feedback.state() == ServerState::LogFailed
     }
 
     /// No batch comes any more: finish when all are applied.

@@ -127,6 +127,10 @@ impl<L: CommitLog> Sequencer<L> {
         }
         if batch.ops == 0 {
             self.current = Some(batch);
+            if self.is_finished() {
+                // A snapshot may wait for what was not synced yet.
+                return self.sync().map_or_else(|error| self.fail(error), |()| Stepped::Finished);
+            }
             return self.idle();
         }
         self.append(batch)
@@ -159,10 +163,12 @@ impl<L: CommitLog> Sequencer<L> {
         self.log
     }
 
+    /// Nothing comes any more, and nothing that came is left.
+    fn is_finished(&self) -> bool {
+        self.links.ingress.is_closed() && self.links.ingress.is_empty() && self.carried.is_none()
+    }
+
     fn idle(&self) -> Stepped {
-        if self.links.ingress.is_closed() && self.links.ingress.is_empty() && self.carried.is_none() {
-            return Stepped::Finished;
-        }
         let now_ms = self.links.clock.propose_now().0;
         let mut wait_ms = IDLE_MS;
         if let Some(second) = self.links.feedback.next_due_s() {
@@ -180,10 +186,17 @@ impl<L: CommitLog> Sequencer<L> {
         let now_ms = self.links.clock.monotonic_ms();
         if now_ms >= self.next_sync_ms {
             self.next_sync_ms = now_ms + interval_ms;
-            if self.log.durable_op() + 1 < self.log.next_op() {
-                self.log.sync()?;
-            }
+            self.sync()?;
         }
+        Ok(())
+    }
+
+    /// Makes durable what the configured durability has let wait.
+    fn sync(&mut self) -> Result<(), AppendError> {
+        if self.log.durable_op() + 1 < self.log.next_op() {
+            self.log.sync()?;
+        }
+        self.links.watermarks.make_durable(self.log.durable_op());
         Ok(())
     }
 
@@ -270,6 +283,7 @@ impl<L: CommitLog> Sequencer<L> {
                 assert!(range == OpRange { first: next_op, last: last_op }, "positions follow each other");
                 self.links.watermarks.log(last_op);
                 self.links.watermarks.sync(last_op);
+                self.links.watermarks.make_durable(self.log.durable_op());
                 self.number += 1;
                 batch.range = range;
                 batch.synced_us = self.links.clock.monotonic_us();

@@ -13,6 +13,7 @@ use super::Stepped;
 use super::applier::{ApplierLinks, send_answer};
 use super::bell::Bell;
 use super::mailbox::{Address, Drafts};
+use super::watermarks::Watermarks;
 use crate::metrics::Metrics;
 use crate::snapshot::{SnapshotError, SnapshotHeader, SnapshotWriter, snapshot_name};
 use crate::storage::SharedStorage;
@@ -23,6 +24,8 @@ const RECORDS_PER_STEP: u32 = 4_096;
 pub const PIECES_MAX: usize = 32;
 /// How soon to look again while the keeper is behind.
 const BEHIND_MS: u64 = 5;
+/// How soon to look again while the log is not durable up to a snapshot's op.
+const NOT_DURABLE_MS: u64 = 20;
 
 /// When a snapshot is due without being asked for; 0 switches a condition off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -272,7 +275,10 @@ pub struct SnapshotKeeper {
     epoch: u64,
     metrics: Arc<Metrics>,
     trim: Box<dyn Trim>,
+    watermarks: Arc<Watermarks>,
     writer: Option<SnapshotWriter>,
+    /// The digest of a snapshot that is written and waits for its op to be durable.
+    waits_with: Option<u64>,
     failure: Option<SnapshotError>,
 }
 
@@ -285,12 +291,27 @@ impl SnapshotKeeper {
         (log_uuid, epoch): (Uuid, u64),
         metrics: Arc<Metrics>,
         trim: Box<dyn Trim>,
+        watermarks: Arc<Watermarks>,
     ) -> Self {
-        Self { lane, storage, log_uuid, epoch, metrics, trim, writer: None, failure: None }
+        Self {
+            lane,
+            storage,
+            log_uuid,
+            epoch,
+            metrics,
+            trim,
+            watermarks,
+            writer: None,
+            waits_with: None,
+            failure: None,
+        }
     }
 
     /// Writes one piece.
     pub fn step(&mut self) -> Stepped {
+        if let Some(digest) = self.waits_with.take() {
+            return self.end(digest);
+        }
         let Some(piece) = self.lane.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
         match piece {
             Piece::Begin { op, time_ms, rules_version } => {
@@ -311,17 +332,23 @@ impl SnapshotKeeper {
                     }
                 }
             }
-            Piece::End { digest } => self.end(digest),
+            Piece::End { digest } => return self.end(digest),
         }
         self.lane.applier.ring();
         Stepped::Worked
     }
 
-    fn end(&mut self, digest: u64) {
+    /// Gives a written snapshot its name, unless the log is not durable that far: a snapshot that outlives a part of the log that
+    /// it stands on could not be started from.
+    fn end(&mut self, digest: u64) -> Stepped {
+        if self.writer.as_ref().is_some_and(|writer| writer.op() > self.watermarks.durable()) {
+            self.waits_with = Some(digest);
+            return Stepped::Blocked { wait_ms: NOT_DURABLE_MS };
+        }
         let result = match (self.writer.take(), self.failure.take()) {
             (Some(writer), None) => self.publish(writer, digest),
             (_, Some(error)) => Err(error),
-            (None, None) => return,
+            (None, None) => unreachable!("what has ended has begun, and was written or failed"),
         };
         let result = match result {
             Ok(view) => {
@@ -337,6 +364,8 @@ impl SnapshotKeeper {
         };
         let refused = self.lane.results.push(result);
         assert!(refused.is_ok(), "one snapshot at a time");
+        self.lane.applier.ring();
+        Stepped::Worked
     }
 
     fn publish(&mut self, writer: SnapshotWriter, digest: u64) -> Result<SnapshotView, SnapshotError> {

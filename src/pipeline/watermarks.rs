@@ -13,6 +13,8 @@ pub struct Watermarks {
     synced: CachePadded<AtomicU64>,
     applied: CachePadded<AtomicU64>,
     published: CachePadded<AtomicU64>,
+    /// What a power cut cannot take back; behind `synced` only where the configured durability lets answers leave earlier.
+    durable: CachePadded<AtomicU64>,
 }
 
 impl Watermarks {
@@ -20,7 +22,9 @@ impl Watermarks {
     #[must_use]
     pub fn at(op: u64) -> Self {
         let marks = Self::default();
-        for mark in [&marks.proposed, &marks.logged, &marks.synced, &marks.applied, &marks.published] {
+        let all =
+            [&marks.proposed, &marks.logged, &marks.synced, &marks.applied, &marks.published, &marks.durable];
+        for mark in all {
             mark.store(op, Ordering::Release);
         }
         marks
@@ -53,6 +57,17 @@ impl Watermarks {
     /// The medium has everything up to this op, or the configured durability counts it as such.
     pub fn sync(&self, op: u64) {
         Self::advance(&self.synced, Some(&self.logged), op);
+    }
+
+    /// A power cut cannot take back what came up to this op, whatever the configured durability.
+    pub fn make_durable(&self, op: u64) {
+        Self::advance(&self.durable, Some(&self.logged), op);
+    }
+
+    /// The last op that a power cut cannot take back.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
     }
 
     /// The machine has applied everything up to this op.

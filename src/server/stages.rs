@@ -58,7 +58,8 @@ pub(super) fn run_applier(mut applier: Applier, sleeper: &Sleeper, flags: &Flags
     let mut give_up_at = None;
     loop {
         if flags.log_ended.load(Ordering::Acquire) {
-            if snapshot_at_stop && !asked_for_snapshot {
+            // A log that has failed may not be durable up to what is applied: no snapshot may stand on it.
+            if snapshot_at_stop && !asked_for_snapshot && !applier.has_log_failed() {
                 asked_for_snapshot = true;
                 give_up_at = Some(Instant::now() + LAST_SNAPSHOT);
                 applier.snapshot_now();

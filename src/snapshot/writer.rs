@@ -55,6 +55,12 @@ impl SnapshotWriter {
         Ok(())
     }
 
+    /// The op that it stands after.
+    #[must_use]
+    pub fn op(&self) -> u64 {
+        self.header.op
+    }
+
     /// Bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {

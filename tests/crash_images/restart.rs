@@ -2,7 +2,7 @@
 //! after a life that answered before it synced.
 
 use crate::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
-use crate::world::{World, small};
+use crate::world::{World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::Directory;
 use stockhold::pipeline::apply::apply_payload;
@@ -106,4 +106,36 @@ fn an_unclean_stop_without_syncs_starts_a_new_epoch_at_a_state_that_existed() {
         assert!(kept > 0);
     }
     assert!(time_of(1) < END_MS);
+}
+
+#[test]
+fn a_snapshot_never_outlives_the_log_that_it_stands_on() {
+    // Proves that with durability = interval a snapshot gets its name only when the log is durable up to its op; a power cut before
+    // would leave a snapshot that nothing can be started from.
+    let mut config = small();
+    config.log.durability = DurabilityChoice::Interval;
+    config.log.interval_ms = 60_000;
+    let snapshots = |storage: &RecordingStorage| {
+        let files = storage.share().list().unwrap();
+        files.iter().filter(|file| file.name.ends_with(".snapshot")).count()
+    };
+    let storage = RecordingStorage::new();
+    format_disk(&storage, &config);
+    let mut world = World::start(&storage, &config, END_MS, 7).unwrap();
+    for number in 1..=20 {
+        with_command(number, |command| world.call(&[command]));
+    }
+    world.ask_for_snapshot();
+    world.run();
+    assert_eq!(snapshots(&storage), 0, "the log is not synced that far");
+    for survival in [Survival::Nothing, Survival::Everything, Survival::Drawn(5)] {
+        let image = storage.crash_now(survival);
+        assert!(World::start(&image, &config, END_MS, 8).is_ok(), "{survival:?}");
+    }
+    world.time.advance_ms(60_000);
+    world.run();
+    assert_eq!(snapshots(&storage), 1);
+    let digest = world.digest();
+    let image = storage.crash_now(Survival::Nothing);
+    assert_eq!(World::start(&image, &config, END_MS, 9).unwrap().digest(), digest);
 }
