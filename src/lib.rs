@@ -14,6 +14,8 @@ pub mod directory;
 pub mod edge;
 pub mod error;
 pub mod metrics;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod net;
 pub mod pipeline;
 pub mod published;

@@ -68,6 +68,10 @@ pub(super) fn read_frame(
     }
     let head = match FrameHead::decode(block, segment.header.salt) {
         Ok(head) => head,
+        #[cfg(feature = "mutants")]
+        Err(_) if crate::mutant::is(crate::mutant::Mutant::AcceptsStaleFrames) => {
+            return stale_frame(window, file, offset, next_op);
+        }
         Err(fault) => return Ok(Err(fault)),
     };
     if head.seat.block != block_at(offset) {
@@ -79,6 +83,29 @@ pub(super) fn read_frame(
     if head.seat.previous != chain {
         return Ok(Err(FrameFault::Chain));
     }
+    let bytes = window.get(file, offset, head.frame_bytes())?;
+    if bytes.len() < head.frame_bytes() {
+        return Ok(Err(FrameFault::Length));
+    }
+    Ok(head.check_body(bytes).map(|()| head))
+}
+
+/// A frame of an earlier use of the file, taken as if it were the next.
+#[cfg(feature = "mutants")]
+fn stale_frame(
+    window: &mut Window,
+    file: &dyn StoredFile,
+    offset: u64,
+    next_op: u64,
+) -> Result<Result<FrameHead, FrameFault>, StorageError> {
+    use crate::storage::layout::frame::SALT_AT;
+    let block = window.get(file, offset, BLOCK_BYTES)?.to_vec();
+    let salt = crate::storage::width::u64_at(&block, SALT_AT);
+    let mut head = match FrameHead::decode(&block, salt) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    head.seat.first_op = next_op;
     let bytes = window.get(file, offset, head.frame_bytes())?;
     if bytes.len() < head.frame_bytes() {
         return Ok(Err(FrameFault::Length));

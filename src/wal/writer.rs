@@ -252,7 +252,15 @@ impl CommitLog for LogWriter {
             self.rotate()?;
         }
         let first = self.next_op();
-        self.write_frame(frame, FrameKind::Batch, ops, self.options.durability == Durability::Every)?;
+        let durable = self.options.durability == Durability::Every;
+        #[cfg(feature = "mutants")]
+        let durable = if crate::mutant::is(crate::mutant::Mutant::AnswersBeforeCommit) {
+            self.sync()?;
+            false
+        } else {
+            durable
+        };
+        self.write_frame(frame, FrameKind::Batch, ops, durable)?;
         Ok(OpRange { first, last: self.last_op })
     }
 
@@ -261,6 +269,10 @@ impl CommitLog for LogWriter {
     }
 
     fn durable_op(&self) -> u64 {
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is(crate::mutant::Mutant::AnswersBeforeCommit) {
+            return self.last_op;
+        }
         self.durable_op
     }
 

@@ -24,6 +24,8 @@ mod grant;
 mod lifecycle;
 pub mod load;
 mod machine;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod record;
 mod refund;
 mod reservations;

@@ -257,6 +257,10 @@ impl Machine {
             Ok(answer) => Outcome::new(answer.code, answer.value, op).with(answer.detail),
             Err(refusal) => Outcome::new(refusal.code, refusal.value, op).with(refusal.detail),
         };
+        #[cfg(feature = "mutants")]
+        if !outcome.code.is_success() && crate::mutant::is(crate::mutant::Mutant::ForgetsRefusals) {
+            return outcome;
+        }
         if outcome.recorded {
             self.state.record(envelope.id, fingerprint, &outcome);
         }
@@ -363,9 +367,19 @@ impl State {
             }
             if let Some(dropped) = self.outcomes.drop_oldest() {
                 self.digest.sub(dropped.digest.to_u64());
+                #[cfg(feature = "mutants")]
+                if crate::mutant::is(crate::mutant::Mutant::KeepsTheHorizon) {
+                    continue;
+                }
                 self.core.horizon = self.core.horizon.max(dropped.number.saturating_add(1));
             }
         }
+        #[cfg(feature = "mutants")]
+        let target = if crate::mutant::is(crate::mutant::Mutant::KeepsTheHorizon) {
+            self.core.horizon
+        } else {
+            target
+        };
         if self.core.horizon < target {
             self.core.horizon = target;
         }

@@ -1,0 +1,140 @@
+//! The beginning of a world: a formatted disk, a first start, and a shop whose SKUs, stocks and sources are defined.
+
+use std::sync::Arc;
+
+use stockhold::clock::ManualTimeSource;
+use stockhold::directory::{Directory, EpochReason, FormatOptions};
+use stockhold::storage::recording::RecordingStorage;
+use stockhold_model::{SKUS, SOURCES, STOCKS, has_decimals, sku_name, source_definition, stock_name};
+use stockhold_protocol::codec::encode_cold;
+use stockhold_protocol::command::{SkuDefinition, StockDefinition};
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::{Command, Envelope};
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::draw;
+use crate::errands::Errands;
+use crate::judge::Judge;
+use crate::plan::{Plan, START_MS};
+use crate::report::Counts;
+use crate::rng::Rng;
+use crate::trace::Trace;
+use crate::violation::{Checked, broken, ensure};
+use crate::witness::Witness;
+use crate::world::World;
+use crate::{Options, finish};
+
+impl World {
+    /// The world of a seed, before anything goes wrong.
+    pub(crate) fn begin(seed: u64, options: Options) -> Checked<Self> {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::draw(&mut rng);
+        let genesis = plan.genesis();
+        let mut trace = Trace::new(options.print);
+        trace.note(format_args!("seed {seed}: {plan:?}"));
+        let client = |rng: &mut Rng| Client::new(rng.signed(-800..800) * rng.weighted(&[(30, 1), (1, 500)]));
+        let clients = (0..plan.clients).map(|_| client(&mut rng)).collect();
+        let mut world = Self {
+            disk: RecordingStorage::new(),
+            time: Arc::new(ManualTimeSource::new(START_MS)),
+            server: None,
+            clients,
+            errands: Errands::default(),
+            witness: Witness::new(genesis, plan.limits),
+            judge: Judge::default(),
+            counts: Counts::default(),
+            budget: options.ops,
+            epoch: 1,
+            marks: [0; 5],
+            scars: Vec::new(),
+            medium_mutant: options.medium_mutant,
+            is_calm: true,
+            is_full: false,
+            was_power_cut: false,
+            may_have_lost: false,
+            true_ms: START_MS,
+            rng,
+            plan,
+            trace,
+        };
+        world.format(seed)?;
+        world.take_disk(world.disk.clone());
+        world.first_start()?;
+        world.define()?;
+        world.open_shop()?;
+        // Where syncs are on a timer, the shop must not be lost with the first power cut: nobody would define it again.
+        world.time.advance_ms(world.plan.config.log.interval_ms + 1);
+        world.true_ms += world.plan.config.log.interval_ms + 1;
+        world.settle()?;
+        world.is_calm = false;
+        Ok(world)
+    }
+
+    fn format(&mut self, seed: u64) -> Checked {
+        let options = FormatOptions {
+            log_uuid: Uuid::from_u128(u128::from(seed) | 1 << 127),
+            epoch: 1,
+            reason: EpochReason::Format,
+            base_op: 0,
+            now_ms: START_MS,
+            salt_seed: self.rng.any(),
+            segment_bytes: self.plan.config.log.segment_bytes,
+            genesis: self.plan.genesis().encode(),
+        };
+        Directory::format(self.disk.share(), options).map(drop).map_err(broken("formatting"))
+    }
+
+    /// Defines the words of the model, one command after the other.
+    fn define(&mut self) -> Checked {
+        let chair = self.running()?.connect();
+        let Some(chair) = chair else { return Ok(()) };
+        let mut body = Vec::new();
+        encode_cold(&Hello::new("merchant"), &mut body).map_err(broken("a hello"))?;
+        let mut hello = Vec::new();
+        frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
+        self.running()?.receive(chair, &hello)?;
+        let sources = (0..SOURCES)
+            .map(|source| (source, Command::DefineSource(Box::new(source_definition(source, true)))));
+        let stocks = (0..STOCKS)
+            .map(|stock| (stock, Command::DefineStock(StockDefinition { name: stock_name(stock) })));
+        let skus = (0..SKUS).map(|sku| {
+            let (decimals, name) = (has_decimals(sku), sku_name(sku));
+            (sku, Command::DefineSku(SkuDefinition { sku: name, decimals, ..SkuDefinition::default() }))
+        });
+        for (request, (number, command)) in (1..).zip(sources.chain(stocks).chain(skus)) {
+            let id = self.errands.next_id(START_MS);
+            let mut record = Vec::new();
+            Envelope::new(id, command).encode(&mut record).map_err(broken("a definition"))?;
+            self.witness.expect_definition(record.clone(), number);
+            let mut bytes = Vec::new();
+            frame::append(Header::new(FrameKind::Commands, request, 1), &record, &mut bytes);
+            let server = self.running()?;
+            let (heard, said) = server.receive(chair, &bytes)?;
+            let gate = server.assembly.gate.clone();
+            self.judge.received(chair, (&heard, &said), &gate, &self.witness)?;
+            self.settle()?;
+        }
+        self.judge.forget(chair);
+        self.running()?.close(chair);
+        Ok(())
+    }
+
+    /// Links and goods, brought by the clients.
+    fn open_shop(&mut self) -> Checked {
+        let budget = std::mem::take(&mut self.budget);
+        for step in draw::shop(&mut self.rng) {
+            self.errands.begin(&mut self.rng, START_MS, &step, self.witness.model())?;
+        }
+        for _ in 0..finish::TURNS_MAX {
+            if self.errands.open().is_empty() {
+                break;
+            }
+            self.turn()?;
+        }
+        ensure!(self.errands.open().is_empty(), "the shop does not open");
+        self.budget = budget;
+        Ok(())
+    }
+}

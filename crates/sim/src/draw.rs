@@ -1,0 +1,142 @@
+//! What clients want: steps drawn by a seed. It knows the words of the model, and nothing of servers.
+
+use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+
+use crate::rng::Rng;
+
+/// One of `of` numbers, seldom the first that stands for nothing.
+fn known(rng: &mut Rng, of: u32, strangers: u64) -> u32 {
+    if rng.chance(strangers) { of } else { rng.small(0..of) }
+}
+
+fn wanted(rng: &mut Rng) -> Wanted {
+    let lines = rng.weighted(&[(6, 1), (3, 2), (1, 3)]);
+    let line = |rng: &mut Rng| {
+        let halves = match rng.weighted(&[(16, 0), (1, 1), (2, 2)]) {
+            0 => rng.signed(1..7) * 2,
+            1 => rng.signed(1..9),
+            _ => rng.signed(10..60),
+        };
+        (known(rng, SKUS, 8), halves)
+    };
+    (0..lines).map(|_| line(rng)).collect()
+}
+
+fn ttl(rng: &mut Rng, longest_ms: u64) -> Option<u32> {
+    match rng.weighted(&[(30, 0), (45, 1), (40, 2), (10, 3), (2, 4), (2, 5)]) {
+        0 => None,
+        // Many carts of a sale end in the same second.
+        1 => Some(5_000),
+        2 => Some(rng.small(1_000..120_000)),
+        3 => u32::try_from(longest_ms).ok(),
+        4 => Some(rng.small(0..1_000)),
+        _ => u32::try_from(longest_ms + 1).ok(),
+    }
+}
+
+fn cart(rng: &mut Rng, longest_ms: u64) -> Cart {
+    Cart {
+        stock: known(rng, STOCKS, 12),
+        lines: wanted(rng),
+        best_effort: rng.chance(250),
+        ttl_ms: ttl(rng, longest_ms),
+        owner: if rng.chance(140) { 7 } else { 0 },
+    }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    match rng.below(3) {
+        0 => Fate::Unshipped,
+        1 => Fate::Returned(known(rng, SOURCES, 15)),
+        _ => Fate::Lost(known(rng, SOURCES, 15)),
+    }
+}
+
+fn setting(rng: &mut Rng) -> Setting {
+    let halves = |rng: &mut Rng, range: std::ops::Range<i64>| rng.chance(650).then(|| rng.signed(range) * 2);
+    let value = match rng.weighted(&[(1, 0), (2, 1), (4, 2), (1, 3), (1, 4), (1, 5)]) {
+        0 => Value::ManageStock(rng.chance(500).then(|| rng.chance(700))),
+        1 => Value::Backorders(rng.chance(500).then(|| rng.chance(500))),
+        2 => Value::MinQty(halves(rng, -6..4)),
+        3 => Value::MinSale(halves(rng, 0..3)),
+        4 => Value::MaxSale(halves(rng, 0..9)),
+        _ => Value::Increments(rng.chance(400).then(|| rng.signed(1..6))),
+    };
+    let sku = (!rng.chance(100)).then(|| rng.small(0..SKUS));
+    let stock = rng.chance(500).then(|| rng.small(0..STOCKS));
+    Setting { sku, stock: sku.and(stock), value }
+}
+
+/// A step of a shopper: carts, and what becomes of them.
+fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
+    let pick = usize::try_from(rng.below(64)).unwrap_or(0);
+    match rng.weighted(&[(38, 0), (8, 1), (9, 2), (8, 3), (4, 4), (9, 5), (5, 6), (6, 7)]) {
+        0 => Step::Reserve(cart(rng, longest_ms)),
+        1 => Step::Replace(pick, cart(rng, longest_ms)),
+        2 => Step::Confirm(pick),
+        3 => Step::Release(pick, if rng.chance(400) { Vec::new() } else { wanted(rng) }),
+        4 => Step::Extend(pick, ttl(rng, longest_ms).unwrap_or(60_000)),
+        5 => Step::Ship(pick, known(rng, SOURCES, 15), wanted(rng), rng.chance(200)),
+        6 => Step::Sell(known(rng, STOCKS, 12), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
+        _ => {
+            let parts = rng.within(1..4);
+            let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), fate(rng));
+            Step::Refund(pick, (0..parts).map(|_| part(rng)).collect())
+        }
+    }
+}
+
+/// A step of a merchant: goods, links, settings.
+fn merchant(rng: &mut Rng) -> Step {
+    match rng.weighted(&[(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8)]) {
+        0 => {
+            let status = rng.chance(300).then(|| rng.chance(600));
+            Step::Count(known(rng, SOURCES, 15), rng.small(0..SKUS), rng.signed(-4..40), status)
+        }
+        1 => {
+            let delta = if rng.chance(400) { rng.signed(-12..0) } else { rng.signed(1..24) };
+            Step::Adjust(known(rng, SOURCES, 15), rng.small(0..SKUS), delta)
+        }
+        2 => {
+            let from = rng.small(0..SOURCES);
+            Step::Transfer(from, (from + rng.small(1..SOURCES)) % SOURCES, wanted(rng))
+        }
+        3 => Step::Enable(rng.small(0..SOURCES), rng.chance(600)),
+        4 => {
+            let priority = u16::try_from(rng.below(3) + 1).unwrap_or(1);
+            Step::Link(rng.small(0..STOCKS), rng.small(0..SOURCES), priority)
+        }
+        5 => Step::Unlink(rng.small(0..STOCKS), rng.small(0..SOURCES)),
+        6 => Step::Setting(setting(rng)),
+        7 => {
+            let limit = rng.chance(700).then(|| rng.signed(0..30));
+            Step::Quota(rng.small(0..SKUS), rng.small(0..STOCKS), limit)
+        }
+        _ => Step::Sharing(rng.chance(250)),
+    }
+}
+
+/// A new step; `longest_ms` is the longest TTL.
+pub(crate) fn step(rng: &mut Rng, longest_ms: u64) -> Step {
+    if rng.chance(780) { shopper(rng, longest_ms) } else { merchant(rng) }
+}
+
+/// How the shop is laid out at the beginning: links, then goods.
+pub(crate) fn shop(rng: &mut Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for stock in 0..STOCKS {
+        for source in 0..SOURCES {
+            if rng.chance(500) {
+                steps.push(Step::Link(stock, source, 1));
+            }
+        }
+    }
+    for sku in 0..SKUS {
+        for source in 0..SOURCES {
+            if rng.chance(850) {
+                steps.push(Step::Count(source, sku, rng.signed(0..60) * 2, None));
+            }
+        }
+    }
+    steps
+}

@@ -1,0 +1,464 @@
+//! What goes wrong in a world, and how it goes on after that: processes end, the power fails, the medium lies or fills up, lines
+//! are cut, clocks are set. Every start is held against what was acknowledged before it.
+
+use std::sync::Arc;
+
+use stockhold::clock::ManualTimeSource;
+use stockhold::error::StartError;
+use stockhold::pipeline::Stepped;
+use stockhold::storage::memory::Survival;
+use stockhold::storage::recording::Fault;
+
+use crate::judge::Judge;
+use crate::server::Server;
+use crate::violation::{Checked, Violation, broken, ensure};
+use crate::world::World;
+
+/// A bit that was flipped on the medium.
+#[derive(Clone, Debug)]
+pub(crate) struct Scar {
+    name: String,
+    offset: u64,
+    wrong: u8,
+    right: u8,
+}
+
+/// What may go wrong in a turn.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    ProcessEnds,
+    PowerFails,
+    PowerFailsWithin,
+    CleanStop,
+    DiskFails,
+    DiskFills,
+    LineCut,
+    ClockSteps,
+    Storm,
+}
+
+/// What may trouble a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Nothing,
+    Disk(Fault),
+    Flip,
+}
+
+/// Steps in which a stop must have come to its end.
+const STOP_STEPS_MAX: u32 = 10_000;
+/// Bytes of the two head blocks of a segment.
+const HEAD_BYTES: u64 = 8_192;
+
+impl World {
+    /// Draws whether something goes wrong now; answers whether it did.
+    pub(crate) fn mishap(&mut self) -> Checked<bool> {
+        if self.disk.is_dark() {
+            self.counts.count("power cuts within a step");
+            self.lose_power()?;
+            return Ok(true);
+        }
+        let has_failed = self.running()?.assembly.sequencer.failure().is_some();
+        if has_failed && self.rng.chance(60) {
+            self.counts.count("processes ended by a failed log");
+            self.end_process()?;
+            return Ok(true);
+        }
+        let rates = self.plan.rates;
+        let list = [
+            (rates.process_ends, Mishap::ProcessEnds),
+            (rates.power_fails, Mishap::PowerFails),
+            (rates.power_fails_within, Mishap::PowerFailsWithin),
+            (rates.clean_stop, Mishap::CleanStop),
+            (rates.disk_fails, Mishap::DiskFails),
+            (rates.disk_fills, Mishap::DiskFills),
+            (rates.line_cut, Mishap::LineCut),
+            (rates.clock_steps, Mishap::ClockSteps),
+            (rates.storm, Mishap::Storm),
+        ];
+        let mut at = self.rng.below(1_000_000);
+        for (rate, mishap) in list {
+            match at.checked_sub(rate) {
+                Some(rest) => at = rest,
+                None => return self.befall(mishap).map(|()| true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn befall(&mut self, mishap: Mishap) -> Checked {
+        match mishap {
+            Mishap::ProcessEnds => {
+                self.counts.count("processes killed");
+                self.end_process()
+            }
+            Mishap::PowerFails => {
+                self.counts.count("power cuts");
+                self.lose_power()
+            }
+            Mishap::PowerFailsWithin => {
+                let events = self.rng.within(1..60);
+                self.arm(Fault::PowerCut(events));
+                Ok(())
+            }
+            Mishap::CleanStop => {
+                self.counts.count("clean stops");
+                self.stop()
+            }
+            Mishap::DiskFails => {
+                let count = self.rng.within(1..24);
+                let fault = self.rng.weighted(&[
+                    (3, Fault::FailWrite(count)),
+                    (3, Fault::ShortWrite(count)),
+                    (3, Fault::FailSync(count)),
+                    (1, Fault::FailSyncDirectory(1)),
+                    (1, Fault::FailRename(1)),
+                    (2, Fault::NoSpaceWrite(count)),
+                    (1, Fault::NoSpace(1)),
+                ]);
+                self.judge.may_be_full = true;
+                self.counts.count("disk faults");
+                self.arm(fault);
+                Ok(())
+            }
+            Mishap::DiskFills => self.fill_or_empty_disk(),
+            Mishap::LineCut => self.cut_some_line(),
+            Mishap::ClockSteps => {
+                self.step_clock();
+                Ok(())
+            }
+            Mishap::Storm => {
+                self.counts.count("storms");
+                for _ in 0..12 {
+                    self.client_acts()?;
+                    self.carry_to_server()?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn fill_or_empty_disk(&mut self) -> Checked {
+        if self.is_full {
+            self.disk.set_capacity(None);
+        } else {
+            let files = self.disk.share().list().map_err(broken("the list of files"))?;
+            let used: u64 = files.iter().map(|file| file.bytes).sum();
+            self.disk.set_capacity(Some(used + self.rng.below(60_000)));
+            self.judge.may_be_full = true;
+            self.counts.count("full disks");
+        }
+        self.is_full = !self.is_full;
+        self.trace.note(format_args!("disk: full {}", self.is_full));
+        Ok(())
+    }
+
+    fn cut_some_line(&mut self) -> Checked {
+        let client = self.rng.place(self.clients.len());
+        if self.clients[client].line.is_some() {
+            self.counts.count("lines cut");
+            if self.rng.chance(500) {
+                let most = self.rng.place(120);
+                self.carry(client, most)?;
+            }
+            self.cut(client);
+        }
+        Ok(())
+    }
+
+    fn step_clock(&mut self) {
+        self.counts.count("clock steps");
+        match self.rng.below(5) {
+            0 => {
+                let ms = self.rng.within(500..90_000);
+                self.time.suspend_ms(ms);
+                self.true_ms += ms;
+                self.trace.note(format_args!("clock: suspended for {ms} ms"));
+            }
+            1 => {
+                self.time.set_wall_ms(self.true_ms);
+                self.trace.note(format_args!("clock: set right"));
+            }
+            _ => {
+                let by_ms = match self.rng.weighted(&[(12, 0), (3, 1), (1, 2)]) {
+                    0 => self.rng.signed(-40_000..20_000),
+                    1 => self.rng.signed(-4_000_000..0),
+                    _ => self.rng.signed(0..2_000_000),
+                };
+                let wall_ms = self.wall_ms().saturating_add_signed(by_ms).max(crate::plan::START_MS / 2);
+                self.time.set_wall_ms(wall_ms);
+                self.trace.note(format_args!("clock: stepped by {by_ms} ms"));
+            }
+        }
+    }
+
+    /// All connections end; clients may still get some of what was on its way.
+    fn cut_all(&mut self) -> Checked {
+        for client in 0..self.clients.len() {
+            if self.clients[client].line.is_some() {
+                let most = if self.rng.chance(400) { self.rng.place(400) } else { 0 };
+                self.carry(client, most)?;
+                self.cut(client);
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_process(&mut self) {
+        self.server = None;
+        self.witness.end_process();
+        self.judge = Judge::after(&self.judge);
+        self.counts.faults_armed = 0;
+        self.marks = [0; 5];
+    }
+
+    /// The process dies; what it had written is still in the memory of the system.
+    pub(crate) fn end_process(&mut self) -> Checked {
+        self.trace.note(format_args!("fate: the process ends"));
+        self.cut_all()?;
+        self.forget_process();
+        self.disk.end_process();
+        self.was_power_cut = false;
+        Ok(())
+    }
+
+    /// The machine dies; of what was not synced any part stays.
+    pub(crate) fn lose_power(&mut self) -> Checked {
+        let drawn = self.rng.any();
+        let survival = self.rng.weighted(&[
+            (3, Survival::Nothing),
+            (1, Survival::Everything),
+            (6, Survival::Drawn(drawn)),
+        ]);
+        self.trace.note(format_args!("fate: the power fails, {survival:?}"));
+        if self.server.is_some() {
+            self.cut_all()?;
+        }
+        self.forget_process();
+        self.take_disk(self.disk.crash_now(survival));
+        self.was_power_cut = true;
+        self.may_have_lost = true;
+        self.true_ms += self.rng.below(20_000);
+        let off_ms = self.rng.signed(-2_000..2_000) * self.rng.weighted(&[(20, 1), (1, 60)]);
+        self.time = Arc::new(ManualTimeSource::new(self.true_ms.saturating_add_signed(off_ms)));
+        Ok(())
+    }
+
+    /// Goes on with this disk.
+    pub(crate) fn take_disk(&mut self, disk: stockhold::storage::recording::RecordingStorage) {
+        disk.forget_history();
+        if let Some(mutant) = self.medium_mutant {
+            disk.set_mutant(mutant);
+        }
+        self.disk = disk;
+        self.is_full = false;
+    }
+
+    /// Stops the server as an operator does: what was taken is answered, and the log gets its end.
+    pub(crate) fn stop(&mut self) -> Checked {
+        self.trace.note(format_args!("fate: a clean stop"));
+        self.running()?.assembly.gate.ingress.close();
+        let mut is_finished = false;
+        for _ in 0..STOP_STEPS_MAX {
+            let server = self.running()?;
+            is_finished = server.assembly.sequencer.step() == Stepped::Finished;
+            let has_failed = server.assembly.sequencer.failure().is_some();
+            if self.disk.is_dark() {
+                return self.lose_power();
+            }
+            while self.step_applier()? {}
+            self.deliver()?;
+            while self.step_preparer()? {}
+            if is_finished || has_failed {
+                break;
+            }
+            self.time.advance_ms(1);
+        }
+        self.cut_all()?;
+        let Some(server) = self.server.take() else { return Ok(()) };
+        if is_finished {
+            let ended = server.assembly.sequencer.into_log().finish();
+            let is_expected = self.disk.is_dark() || self.counts.faults_armed > 0;
+            ensure!(ended.is_ok() || is_expected, "the log could not be ended: {ended:?}");
+        }
+        self.forget_process();
+        if self.disk.is_dark() {
+            return self.lose_power();
+        }
+        self.disk.end_process();
+        self.was_power_cut = false;
+        Ok(())
+    }
+
+    /// Tries to start the server, with trouble or without.
+    pub(crate) fn start(&mut self) -> Checked {
+        let trouble = self.draw_trouble();
+        if let Trouble::Disk(fault) = trouble {
+            self.disk.inject(fault);
+        }
+        if trouble == Trouble::Flip {
+            self.flip()?;
+        }
+        self.trace.note(format_args!("fate: a start with {trouble:?}"));
+        let salt_seed = self.rng.any();
+        let config = self.plan.config.clone();
+        let started = Server::start(&self.disk, &config, self.time.clone(), salt_seed);
+        if self.disk.is_dark() {
+            drop(started);
+            self.counts.count("power cuts while starting");
+            return self.lose_power();
+        }
+        self.disk.disarm();
+        match started {
+            Ok(server) => {
+                self.server = Some(server);
+                self.judge.may_be_full = self.is_full;
+                self.counts.count("starts");
+                self.check_recovery()
+            }
+            Err(error) => self.check_refusal(trouble, &error),
+        }
+    }
+
+    fn draw_trouble(&mut self) -> Trouble {
+        if self.is_calm || !self.rng.chance(self.plan.start_trouble) {
+            return Trouble::Nothing;
+        }
+        let (few, many) = (self.rng.within(1..12), self.rng.within(1..60));
+        let kind = self.rng.weighted(&[
+            (8, Some(Fault::PowerCut(many))),
+            (3, Some(Fault::FailRead(many))),
+            (3, Some(Fault::WrongRead(many))),
+            (1, Some(Fault::FailWrite(few))),
+            (1, Some(Fault::ShortWrite(few))),
+            (2, Some(Fault::FailSync(few))),
+            (1, Some(Fault::FailSyncDirectory(1))),
+            (1, Some(Fault::NoSpaceWrite(few))),
+            (1, Some(Fault::NoSpace(1))),
+            (4, None),
+        ]);
+        match kind {
+            Some(fault) => Trouble::Disk(fault),
+            // Only a medium at rest is changed behind the back of the system.
+            None if self.was_power_cut => Trouble::Flip,
+            None => Trouble::Nothing,
+        }
+    }
+
+    /// Flips a bit on the medium, but never in the last frame of the log, which no reader could tell from a torn write.
+    fn flip(&mut self) -> Checked {
+        let files = self.disk.share().list().map_err(broken("the list of files"))?;
+        let segments = files.iter().filter(|file| file.name.ends_with(".segment")).count();
+        let mut later_segments = segments;
+        let mut places = Vec::new();
+        for file in files.into_iter().filter(|file| file.bytes > 0) {
+            let is_segment = file.name.ends_with(".segment");
+            later_segments -= usize::from(is_segment);
+            let bytes = if is_segment && later_segments < 2 { HEAD_BYTES } else { file.bytes };
+            if is_segment || file.name.ends_with(".snapshot") || file.name == "MANIFEST" {
+                places.push((file.name, bytes.min(file.bytes)));
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        let place = self.rng.place(places.len());
+        let (name, bytes) = places.swap_remove(place);
+        let (offset, bit) = (self.rng.below(bytes), self.rng.small(0..8));
+        let mut scar = Scar { name, offset, wrong: 0, right: 0 };
+        self.disk.corrupt(&scar.name, offset, |bytes| {
+            scar.right = bytes[0];
+            bytes[0] ^= 1 << bit;
+            scar.wrong = bytes[0];
+        });
+        self.trace.note(format_args!("disk: bit {bit} of byte {offset} of {} is flipped", scar.name));
+        self.counts.count("bits flipped");
+        self.scars.push(scar);
+        Ok(())
+    }
+
+    /// Flips back what was flipped and is still there.
+    pub(crate) fn heal(&mut self) {
+        for scar in std::mem::take(&mut self.scars) {
+            if self.disk.contents(&scar.name).is_some() {
+                self.disk.corrupt(&scar.name, scar.offset, |bytes| {
+                    if let Some(byte) = bytes.first_mut().filter(|byte| **byte == scar.wrong) {
+                        *byte = scar.right;
+                    }
+                });
+            }
+        }
+        self.disk.set_capacity(None);
+        self.is_full = false;
+    }
+
+    /// A start was refused: there must be a reason, and it must cost nothing.
+    fn check_refusal(&mut self, trouble: Trouble, error: &StartError) -> Checked {
+        let has_reason = trouble != Trouble::Nothing || !self.scars.is_empty() || self.is_full;
+        ensure!(has_reason, "a start was refused without a reason: {error}: {error:?}");
+        let is_typed = matches!(error.exit_code(), 4 | 74);
+        ensure!(is_typed, "a start was refused for the wrong reason: {error:?}");
+        self.counts.count("starts refused");
+        self.trace.note(format_args!("fate: the start is refused with {}", error.exit_code()));
+        self.disk.end_process();
+        self.heal();
+        Ok(())
+    }
+
+    /// Everything acknowledged is there, unchanged, and nothing else is.
+    fn check_recovery(&mut self) -> Checked {
+        let server = self.running()?;
+        let (op, digest) = (server.op(), server.assembly.applier.machine().digest());
+        let epoch = server.assembly.directory.manifest().epoch();
+        let snapshot_op = server.assembly.report.snapshot_op;
+        let known_op = self.witness.op();
+        self.trace.note(format_args!("fate: op {op} of {known_op} recovered, epoch {epoch}"));
+        if op < known_op {
+            let may = self.plan.is_interval() && self.may_have_lost;
+            ensure!(may, "recovery ends with op {op}, but op {known_op} had been answered");
+            ensure!(epoch > self.epoch, "ops were lost, and the epoch is still {epoch}");
+            self.witness.rewind(op)?;
+            self.errands.forget_after(op);
+            self.counts.count("losses that the interval allows");
+        }
+        let is_right = if self.plan.is_interval() { epoch >= self.epoch } else { epoch == self.epoch };
+        ensure!(is_right, "the epoch went from {} to {epoch}", self.epoch);
+        self.epoch = epoch;
+        self.may_have_lost = false;
+        // Behind a flipped bit that recovery had no need to read, the log is not looked at.
+        let from_op = if self.scars.is_empty() { 1 } else { snapshot_op.unwrap_or(0) + 1 };
+        for (first_op, ops, payload) in self.read_log(from_op, op)? {
+            if first_op <= self.witness.op() {
+                self.witness.check_unchanged(first_op, ops, &payload)?;
+            } else {
+                self.witness.follow(first_op, ops, &payload)?;
+            }
+        }
+        let expected = (self.witness.op(), self.witness.digest());
+        ensure!(
+            (op, digest) == expected,
+            "recovered op and digest {:?} are not replay's {expected:?}",
+            (op, digest)
+        );
+        self.witness.end_process();
+        for (errand, told) in self.errands.told() {
+            let kept = self.witness.decided(errand.id, &errand.record);
+            let is_kept =
+                kept.is_some_and(|kept| (kept.code, kept.value, kept.op) == (told.code, told.value, told.op));
+            ensure!(is_kept, "{} was told {told:?}, but the log says {kept:?}", errand.id);
+        }
+        let marks = self.running()?.assembly.watermarks.read();
+        ensure!(marks.iter().all(|(_, mark)| *mark == op), "marks after recovery: {marks:?}, op {op}");
+        self.marks = [op; 5];
+        Ok(())
+    }
+
+    /// The first start must simply succeed.
+    pub(crate) fn first_start(&mut self) -> Checked {
+        self.start()?;
+        if self.server.is_none() {
+            return Err(Violation("a formatted directory does not start".to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The end of a world: nothing goes wrong any more, every errand comes to its end, and what is at rest must be the same seen from
+//! every side: the server, its cells, a replay, a snapshot, the files.
+
+use stockhold::directory::verify;
+use stockhold::pipeline::Stepped;
+use stockhold_model::{SKUS, STOCKS};
+use stockhold_protocol::{SkuId, StockId};
+
+use crate::violation::{Checked, broken, ensure};
+use crate::world::World;
+
+/// Turns in which every errand must come to its end once nothing goes wrong.
+pub(crate) const TURNS_MAX: u32 = 400_000;
+/// Rounds in which a world must come to rest.
+const ROUNDS_MAX: u32 = 10_000;
+
+impl World {
+    /// Brings the world to its end.
+    pub(crate) fn finish(&mut self) -> Checked {
+        self.calm_down()?;
+        for _ in 0..TURNS_MAX {
+            if self.errands.open().is_empty() && self.judge.is_idle() && self.server.is_some() {
+                break;
+            }
+            self.turn()?;
+        }
+        let open = self.errands.open();
+        ensure!(open.is_empty(), "{} errands never come to their end", open.len());
+        self.settle()?;
+        self.check_rest()?;
+        let op = self.witness.op();
+        self.snapshot()?;
+        self.stop()?;
+        let verification = verify(&self.disk.share(), |_, _| ()).map_err(broken("verifying the files"))?;
+        ensure!(verification.findings.is_empty(), "the files are damaged: {:?}", verification.findings);
+        self.start()?;
+        let report = self.running()?.assembly.report.clone();
+        ensure!(report.clean_stop, "a clean stop is not told from a crash");
+        ensure!(report.snapshot_op >= Some(op), "the last snapshot was not used: {:?}", report.snapshot_op);
+        self.settle()?;
+        self.check_rest()
+    }
+
+    fn calm_down(&mut self) -> Checked {
+        self.is_calm = true;
+        self.budget = 0;
+        if self.disk.is_dark() {
+            self.lose_power()?;
+        } else if self.server.is_some() {
+            let has_failed = self.running()?.assembly.sequencer.failure().is_some();
+            // Faults that have not come may have left the preparer or the directory out of order.
+            if has_failed || self.counts.faults_armed > 0 || !self.scars.is_empty() {
+                self.end_process()?;
+            }
+        }
+        self.heal();
+        Ok(())
+    }
+
+    /// Steps every stage until nothing is left to do.
+    pub(crate) fn settle(&mut self) -> Checked {
+        for _ in 0..ROUNDS_MAX {
+            let server = self.running()?;
+            let mut worked = server.assembly.sequencer.step() == Stepped::Worked;
+            worked |= self.step_applier()?;
+            worked |= self.step_keeper();
+            worked |= self.step_preparer()?;
+            self.deliver()?;
+            if !worked {
+                return Ok(());
+            }
+        }
+        ensure!(false, "the server does not come to rest");
+        Ok(())
+    }
+
+    /// At rest, readers see what the model says, all marks are equal, and nobody waits.
+    fn check_rest(&mut self) -> Checked {
+        let op = self.witness.op();
+        let gate = self.running()?.assembly.gate.clone();
+        ensure!(gate.published.op() == op, "readers are at op {}, the log is at {op}", gate.published.op());
+        for sku in 0..SKUS {
+            for stock in 0..STOCKS {
+                let cell = gate.published.cell(SkuId(sku), StockId(stock)).value;
+                let exact = self.witness.model().cell(sku, stock);
+                ensure!(cell == exact, "at rest, SKU {sku} in stock {stock} shows {cell}, there is {exact}");
+            }
+        }
+        let marks = self.running()?.assembly.watermarks.read();
+        ensure!(marks.iter().all(|(_, mark)| *mark == op), "at rest, marks differ: {marks:?}, op {op}");
+        ensure!(self.judge.is_idle(), "at rest, a connection still waits");
+        Ok(())
+    }
+
+    /// A last snapshot, of the last op.
+    fn snapshot(&mut self) -> Checked {
+        self.running()?.assembly.applier.snapshot_now();
+        for _ in 0..ROUNDS_MAX {
+            self.settle()?;
+            if !self.running()?.assembly.applier.is_snapshotting() {
+                return Ok(());
+            }
+            // Where syncs are on a timer, the snapshot waits for the next.
+            self.time.advance_ms(self.plan.config.log.interval_ms);
+        }
+        ensure!(false, "a snapshot never ends");
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! Looks at everything that leaves a server, at the moment when it does, and asks whether there was a reason for it: an answer
+//! needs a committed op, an edge refusal its conditions, a "busy" a full queue, a cell the value of its op.
+
+use std::collections::BTreeMap;
+
+use stockhold::net::Gate;
+use stockhold_model::Model;
+use stockhold_protocol::codec::{Reader, decode_cold};
+use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, record_length};
+use stockhold_protocol::frame::FrameKind;
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::query::Answer;
+use stockhold_protocol::{Code, Command, Envelope, Outcome};
+
+use crate::server::{Chair, Said};
+use crate::violation::{Checked, Violation, broken, ensure};
+use crate::witness::Witness;
+
+/// A command that was read and not answered.
+#[derive(Debug)]
+struct Sent {
+    record: Vec<u8>,
+    is_other: bool,
+    until_ms: u64,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Default)]
+struct Waiting {
+    commands: BTreeMap<(u64, u16), Sent>,
+    /// Pairs of checks that went to the applier, by request.
+    checks: BTreeMap<u64, Vec<(u32, u32)>>,
+}
+
+impl Waiting {
+    fn others(&self) -> usize {
+        self.commands.values().filter(|sent| sent.is_other).count()
+    }
+}
+
+/// What is counted for the report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) edge_refusals: u64,
+    pub(crate) busy: u64,
+    pub(crate) read_only: u64,
+    pub(crate) deadline_passed: u64,
+    pub(crate) replays: u64,
+    pub(crate) cells: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    waiting: BTreeMap<Chair, Waiting>,
+    pub(crate) seen: Seen,
+    /// Whether the applier has refreshed every cell since the last op.
+    pub(crate) is_swept: bool,
+    /// Whether the disk has had no room at some time of this process.
+    pub(crate) may_be_full: bool,
+}
+
+/// The records of a frame of commands.
+pub(crate) fn records_of(body: &[u8]) -> Checked<Vec<Vec<u8>>> {
+    let mut rest = body;
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let length = record_length(rest).map_err(broken("a client's frame"))?;
+        let (record, tail) = rest.split_at(length);
+        records.push(record.to_vec());
+        rest = tail;
+    }
+    Ok(records)
+}
+
+/// The outcomes of a frame.
+pub(crate) fn outcomes_of(said: &Said) -> Checked<Vec<(u16, Outcome)>> {
+    let mut reader = Reader::new(&said.body);
+    let outcome = |_| Outcome::decode(&mut reader).map_err(broken("an outcome that cannot be read"));
+    let outcomes = (0..said.count).map(outcome).collect::<Checked<Vec<_>>>()?;
+    reader.finish().map_err(broken("bytes behind the last outcome"))?;
+    Ok(outcomes)
+}
+
+fn pairs_of(body: &[u8]) -> Vec<(u32, u32)> {
+    let (pairs, _) = body.get(8..).unwrap_or_default().as_chunks::<8>();
+    let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    pairs.iter().map(|pair| (word(&pair[..4]), word(&pair[4..]))).collect()
+}
+
+impl Judge {
+    /// The judge of the next process.
+    pub(crate) fn after(before: &Self) -> Self {
+        Self { seen: before.seen, ..Self::default() }
+    }
+
+    /// A connection is gone: what it waited for is nobody's any more.
+    pub(crate) fn forget(&mut self, chair: Chair) {
+        self.waiting.remove(&chair);
+    }
+
+    /// No connection waits for anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.values().all(|waiting| waiting.commands.is_empty() && waiting.checks.is_empty())
+    }
+
+    /// A connection has read these frames and answered some of it at once.
+    pub(crate) fn received(
+        &mut self,
+        chair: Chair,
+        (heard, said): (&[Said], &[Said]),
+        gate: &Gate,
+        witness: &Witness,
+    ) -> Checked {
+        let mut local = BTreeMap::new();
+        for frame in said {
+            match frame.kind {
+                FrameKind::Outcomes => {
+                    for (index, outcome) in outcomes_of(frame)? {
+                        let twice = local.insert((frame.request, index), outcome);
+                        ensure!(twice.is_none(), "two answers to one command");
+                    }
+                }
+                FrameKind::Cells => self.check_cells(heard, frame, gate.published.op(), witness.model())?,
+                FrameKind::Welcome => {
+                    let welcome: Welcome = decode_cold(&frame.body).map_err(broken("a welcome"))?;
+                    ensure!(welcome.op == witness.op(), "a welcome at op {} of {}", welcome.op, witness.op());
+                }
+                _ => {}
+            }
+        }
+        for frame in heard {
+            match frame.kind {
+                FrameKind::Commands => self.read_commands(chair, frame, &mut local, gate, witness)?,
+                FrameKind::Checks if !said.iter().any(|said| said.request == frame.request) => {
+                    let waiting = self.waiting.entry(chair).or_default();
+                    waiting.checks.insert(frame.request, pairs_of(&frame.body));
+                }
+                _ => {}
+            }
+        }
+        // What is left answers checks that were turned away.
+        let stray = local.into_iter().find(|(_, outcome)| outcome.code != Code::Busy);
+        ensure!(stray.is_none(), "an answer to no command: {stray:?}");
+        Ok(())
+    }
+
+    fn read_commands(
+        &mut self,
+        chair: Chair,
+        frame: &Said,
+        local: &mut BTreeMap<(u64, u16), Outcome>,
+        gate: &Gate,
+        witness: &Witness,
+    ) -> Checked {
+        let until_ms = match frame.deadline_ms {
+            0 => u64::MAX,
+            ms => gate.clock.monotonic_ms() + u64::from(ms),
+        };
+        let mut others = self.waiting.get(&chair).map_or(0, Waiting::others);
+        for (index, mut record) in (0..).zip(records_of(&frame.body)?) {
+            let is_fresh = record[FLAGS_OFFSET] & FLAG_FRESH != 0;
+            record[FLAGS_OFFSET] &= !FLAG_FRESH;
+            let place = (frame.request, index);
+            if let Some(outcome) = local.remove(&place) {
+                self.check_local(&record, (is_fresh, others), &outcome, gate, witness)?;
+                continue;
+            }
+            let envelope = Envelope::decode(&record).map_err(broken("a client's command"))?;
+            let is_other = match &envelope.command {
+                Command::Reserve(reserve) => reserve.best_effort,
+                _ => true,
+            };
+            others += usize::from(is_other);
+            let sent = Sent { record, is_other, until_ms };
+            self.waiting.entry(chair).or_default().commands.insert(place, sent);
+        }
+        Ok(())
+    }
+
+    /// An answer without the log: busy, read only, or a refusal at the edge.
+    fn check_local(
+        &mut self,
+        record: &[u8],
+        (is_fresh, others): (bool, usize),
+        outcome: &Outcome,
+        gate: &Gate,
+        witness: &Witness,
+    ) -> Checked {
+        ensure!(!outcome.recorded && !outcome.replayed, "an answer without the log says that it is recorded");
+        match outcome.code {
+            Code::Busy => {
+                self.seen.busy += 1;
+                ensure!(outcome.value == gate.limits.retry_after_ms, "busy without a time to wait");
+                Ok(())
+            }
+            Code::SoldOut => {
+                self.seen.edge_refusals += 1;
+                ensure!(is_fresh, "an edge refusal of an id that was sent before");
+                ensure!(others == 0, "an edge refusal with other commands in flight");
+                ensure!(outcome.op == witness.op(), "an edge refusal as of another op");
+                check_edge_refusal(record, gate, witness.model())
+            }
+            _ => Err(Violation(format!("an answer without the log: {outcome:?}"))),
+        }
+    }
+
+    /// The applier or the sequencer has answered.
+    pub(crate) fn delivered(
+        &mut self,
+        chair: Chair,
+        said: &Said,
+        gate: &Gate,
+        witness: &mut Witness,
+    ) -> Checked {
+        match said.kind {
+            FrameKind::Outcomes => {
+                for (index, outcome) in outcomes_of(said)? {
+                    self.answered(chair, (said.request, index), &outcome, gate, witness)?;
+                }
+                Ok(())
+            }
+            FrameKind::Cells => {
+                let waiting = self.waiting.entry(chair).or_default();
+                let pairs = waiting.checks.remove(&said.request);
+                ensure!(pairs.is_some(), "cells that nobody asked for");
+                // Taken between two batches, some steps ago: its op may lie behind.
+                Ok(())
+            }
+            FrameKind::Answer => {
+                let answer: Answer = decode_cold(&said.body).map_err(broken("an answer"))?;
+                if let Answer::Validation(validation) = answer {
+                    let found = validation.violations.join("; ");
+                    ensure!(found.is_empty(), "the machine finds itself broken: {found}");
+                }
+                Ok(())
+            }
+            _ => Err(Violation(format!("a letter with a frame of kind {:?}", said.kind))),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        chair: Chair,
+        place: (u64, u16),
+        outcome: &Outcome,
+        gate: &Gate,
+        witness: &mut Witness,
+    ) -> Checked {
+        let waiting = self.waiting.entry(chair).or_default();
+        if waiting.checks.remove(&place.0).is_some() {
+            ensure!(
+                matches!(outcome.code, Code::Behind | Code::Busy),
+                "a check was answered {:?}",
+                outcome.code
+            );
+            return Ok(());
+        }
+        let sent = waiting.commands.remove(&place);
+        let Some(sent) = sent else {
+            return Err(Violation(format!("a command is answered twice: {outcome:?}")));
+        };
+        match outcome.code {
+            Code::ReadOnly => {
+                self.seen.read_only += 1;
+                ensure!(self.may_be_full, "read only, although the disk has room");
+                Ok(())
+            }
+            Code::DeadlinePassed => {
+                self.seen.deadline_passed += 1;
+                ensure!(sent.until_ms < gate.clock.monotonic_ms(), "a deadline that has not passed");
+                Ok(())
+            }
+            _ => {
+                self.seen.replays += u64::from(outcome.replayed);
+                witness.answer(&sent.record, outcome)
+            }
+        }
+    }
+
+    /// Cells that were answered at once: never more than there is, and exact once holds that are due are swept.
+    fn check_cells(&mut self, heard: &[Said], said: &Said, op: u64, model: &Model) -> Checked {
+        let Some(asked) = heard.iter().find(|heard| heard.request == said.request) else {
+            return Err(Violation("cells that nobody asked for".to_owned()));
+        };
+        let (head, cells) = said.body.split_at_checked(8).unwrap_or_default();
+        ensure!(head == op.to_le_bytes(), "cells of another op than {op}");
+        let (cells, _) = cells.as_chunks::<8>();
+        for ((sku, stock), cell) in pairs_of(&asked.body).into_iter().zip(cells) {
+            let (cell, exact) = (i64::from_le_bytes(*cell), model.cell(sku, stock));
+            ensure!(cell <= exact, "a cell of SKU {sku} in stock {stock} says {cell}, there is {exact}");
+            ensure!(!self.is_swept || cell == exact, "a cell at rest says {cell}, there is {exact}");
+            self.seen.cells += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A refusal at the edge must be what the model would answer if the command were logged now.
+fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> Checked {
+    let envelope = Envelope::decode(record).map_err(broken("a refused command"))?;
+    let Command::Reserve(reserve) = &envelope.command else {
+        return Err(Violation("an edge refusal of something else than a reserve".to_owned()));
+    };
+    ensure!(!reserve.best_effort, "an edge refusal of a best effort");
+    let later = model.at(gate.clock.propose_now().0);
+    let stock = match reserve.target {
+        stockhold_protocol::command::Target::Stock(stock) => stock.0,
+        stockhold_protocol::command::Target::Channel(_) => return Ok(()),
+    };
+    let mut wanted: BTreeMap<u32, i64> = BTreeMap::new();
+    for line in reserve.lines.iter() {
+        *wanted.entry(line.sku.0).or_default() += line.quantity.raw();
+    }
+    let there_is = |sku: u32| later.cell(sku, stock);
+    ensure!(
+        wanted.iter().any(|(sku, quantity)| *quantity > there_is(*sku)),
+        "an edge refusal at {} of a cart that would have fitted: {wanted:?} of {:?}",
+        later.now_ms(),
+        wanted.keys().map(|sku| there_is(*sku)).collect::<Vec<_>>()
+    );
+    Ok(())
+}

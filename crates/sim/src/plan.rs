@@ -1,0 +1,107 @@
+//! What kind of world a seed makes: how many clients, which limits, how often what goes wrong. Drawn once, at the beginning, so
+//! that worlds differ from each other more than the moments of one world do.
+
+use stockhold::config::{Config, DurabilityChoice};
+use stockhold_machine::{Configuration, Genesis};
+use stockhold_model::Limits;
+use stockhold_protocol::Timestamp;
+
+use crate::rng::Rng;
+
+/// When every world begins.
+pub(crate) const START_MS: u64 = 1_763_800_000_000;
+
+/// How often things go wrong, each in a million turns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) process_ends: u64,
+    pub(crate) power_fails: u64,
+    pub(crate) power_fails_within: u64,
+    pub(crate) clean_stop: u64,
+    pub(crate) disk_fails: u64,
+    pub(crate) disk_fills: u64,
+    pub(crate) line_cut: u64,
+    pub(crate) clock_steps: u64,
+    pub(crate) long_pause: u64,
+    pub(crate) storm: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) clients: usize,
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) rates: Rates,
+    /// How often a start is troubled, in a thousand.
+    pub(crate) start_trouble: u64,
+}
+
+impl Plan {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let limits = Limits {
+            window_ms: rng.weighted(&[(1, 1_000), (2, 60_000), (2, 600_000)]),
+            ttl_max_ms: rng.weighted(&[(1, 120_000), (3, 3_600_000)]),
+            ttl_total_ms: 5_400_000,
+            retention_ms: rng.weighted(&[(3, 60_000), (1, 300_000)]),
+        };
+        let rough = rng.weighted(&[(1, 0), (3, 1), (2, 3)]);
+        let mut often = |per_million: u64| rough * per_million * rng.within(0..3);
+        let rates = Rates {
+            process_ends: often(250),
+            power_fails: often(300),
+            power_fails_within: often(400),
+            clean_stop: often(100),
+            disk_fails: often(250),
+            disk_fills: often(250),
+            line_cut: often(3_000),
+            clock_steps: often(600),
+            long_pause: 1_000 + often(600),
+            storm: often(1_000),
+        };
+        Self {
+            clients: rng.place(5) + 1,
+            config: config(rng),
+            limits,
+            rates,
+            start_trouble: if rough == 0 { 0 } else { rng.weighted(&[(1, 0), (2, 300), (1, 700)]) },
+        }
+    }
+
+    pub(crate) fn is_interval(&self) -> bool {
+        self.config.log.durability == DurabilityChoice::Interval
+    }
+
+    pub(crate) fn genesis(&self) -> Genesis {
+        let configuration = Configuration {
+            ttl_max_ms: self.limits.ttl_max_ms,
+            ttl_total_max_ms: self.limits.ttl_total_ms,
+            late_confirm_window_ms: self.limits.window_ms,
+            id_retention_ms: self.limits.retention_ms,
+            ..Configuration::default()
+        };
+        Genesis { configuration, formatted_at: Timestamp(START_MS) }
+    }
+}
+
+/// Small segments, small queues: limits are met, and a short life goes through many files.
+fn config(rng: &mut Rng) -> Config {
+    let mut config = Config::default();
+    config.log.batch_bytes = 65_592;
+    config.log.segment_bytes = rng.weighted(&[(3, 81_920), (1, 98_304), (1, 196_608)]);
+    config.log.batch_ops = rng.weighted(&[(1, 1), (2, 4), (3, 64)]);
+    if rng.chance(120) {
+        config.log.durability = DurabilityChoice::Interval;
+        config.log.interval_ms = rng.within(1..400);
+    }
+    config.queues.submissions = rng.weighted(&[(1, 2), (2, 6), (3, 64)]);
+    config.queues.commands = rng.weighted(&[(1, 8), (2, 24), (3, 512)]);
+    config.queues.questions = rng.weighted(&[(1, 1), (2, 16)]);
+    config.limits.connections = rng.weighted(&[(1, 2), (4, 64)]);
+    config.limits.in_flight = rng.small(4..40);
+    config.limits.questions_in_flight = rng.small(1..4);
+    config.limits.check_wait_ms = rng.within(1..2_000);
+    config.snapshot.ops = rng.weighted(&[(2, 25), (3, 60), (1, 300), (1, 0)]);
+    config.snapshot.interval_seconds = 0;
+    config
+}

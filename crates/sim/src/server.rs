@@ -1,0 +1,188 @@
+//! One life of a server process: all stages of the real one, stepped by hand, and the table that seats connections, which is the
+//! one thing here that stands for code of the server (its own table moves sockets). It judges nothing.
+
+use std::sync::Arc;
+
+use stockhold::assembly::{Assembly, Surroundings, assemble};
+use stockhold::clock::ManualTimeSource;
+use stockhold::config::Config;
+use stockhold::error::StartError;
+use stockhold::net::Session;
+use stockhold::pipeline::mailbox::{Address, Mail};
+use stockhold::storage::recording::RecordingStorage;
+use stockhold_protocol::FrameError;
+use stockhold_protocol::frame::{self, FrameKind};
+use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
+
+use crate::violation::{Checked, ensure};
+
+/// A frame that the server wants to send, or that a client got.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) kind: FrameKind,
+    pub(crate) request: u64,
+    pub(crate) deadline_ms: u32,
+    pub(crate) count: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A place at the table: a connection, if one sits there.
+#[derive(Debug)]
+struct Seat {
+    generation: u32,
+    session: Option<Session>,
+    input: Vec<u8>,
+}
+
+/// A connection as its client names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Chair {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// What one delivery brought to a connection.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) chair: Chair,
+    pub(crate) said: Option<Said>,
+    pub(crate) lost: bool,
+}
+
+/// See the module.
+pub(crate) struct Server {
+    pub(crate) assembly: Assembly,
+    seats: Vec<Seat>,
+    mail: Mail,
+}
+
+/// Reads all whole frames at the start of `bytes`: the frames, their bytes, and why nothing more can be read if so.
+pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<Said>, usize, Option<FrameError>) {
+    let mut frames = Vec::new();
+    let mut used = 0;
+    loop {
+        match frame::parse(&bytes[used..], FRAME_BODY_BYTES_MAX) {
+            Ok(Some((frame, length))) => {
+                used += length;
+                let header = frame.header;
+                let (kind, request, deadline_ms, count) =
+                    (header.kind, header.request, header.deadline_ms, header.count);
+                frames.push(Said { kind, request, deadline_ms, count, body: frame.body.to_vec() });
+            }
+            Ok(None) => return (frames, used, None),
+            Err(error) => return (frames, used, Some(error)),
+        }
+    }
+}
+
+/// Reads frames that must be whole.
+fn whole_frames(bytes: &[u8]) -> Checked<Vec<Said>> {
+    let (frames, used, error) = frames_of(bytes);
+    ensure!(
+        used == bytes.len(),
+        "the server sends {} bytes that are no frame: {error:?}",
+        bytes.len() - used
+    );
+    Ok(frames)
+}
+
+impl Server {
+    pub(crate) fn start(
+        disk: &RecordingStorage,
+        config: &Config,
+        time: Arc<ManualTimeSource>,
+        salt_seed: u64,
+    ) -> Result<Self, StartError> {
+        let surroundings = Surroundings { time, salt_seed };
+        let assembly = assemble(disk.share(), config, 1, surroundings, |_| ())?;
+        Ok(Self { assembly, seats: Vec::new(), mail: Mail::default() })
+    }
+
+    pub(crate) fn op(&self) -> u64 {
+        self.assembly.applier.machine().op()
+    }
+
+    /// Seats a new connection, unless there are too many.
+    pub(crate) fn connect(&mut self) -> Option<Chair> {
+        if !self.assembly.gate.enter() {
+            return None;
+        }
+        let free = self.seats.iter().position(|seat| seat.session.is_none());
+        let place = free.unwrap_or_else(|| {
+            self.seats.push(Seat { generation: 0, session: None, input: Vec::new() });
+            self.seats.len() - 1
+        });
+        let slot = u32::try_from(place).unwrap_or(u32::MAX);
+        let seat = &mut self.seats[place];
+        let address = Address { mailbox: 0, slot, generation: seat.generation };
+        seat.session = Some(Session::new(address));
+        seat.input.clear();
+        Some(Chair { slot, generation: seat.generation })
+    }
+
+    fn seat(&mut self, chair: Chair) -> Option<&mut Seat> {
+        let seat = self.seats.get_mut(usize::try_from(chair.slot).ok()?)?;
+        (seat.generation == chair.generation && seat.session.is_some()).then_some(seat)
+    }
+
+    /// Lets go of a connection; letters to it are thrown away from now on.
+    pub(crate) fn close(&mut self, chair: Chair) {
+        if let Some(seat) = self.seat(chair) {
+            seat.session = None;
+            seat.generation = seat.generation.wrapping_add(1);
+            self.assembly.gate.leave();
+        }
+    }
+
+    /// Bytes of a client arrive. Answers the frames that were read, and those that were answered at once.
+    pub(crate) fn receive(&mut self, chair: Chair, bytes: &[u8]) -> Checked<(Vec<Said>, Vec<Said>)> {
+        let gate = self.assembly.gate.clone();
+        let Some(seat) = self.seat(chair) else { return Ok((Vec::new(), Vec::new())) };
+        let Some(session) = &mut seat.session else { return Ok((Vec::new(), Vec::new())) };
+        seat.input.extend_from_slice(bytes);
+        if !session.is_reading() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let before = session.out().len();
+        let used = session.receive(&seat.input, &gate);
+        let said = whole_frames(&session.out()[before..])?;
+        let (heard, ..) = frames_of(&seat.input[..used]);
+        seat.input.drain(..used);
+        Ok((heard, said))
+    }
+
+    /// Whether commands of a connection were lost, so that it must be cut.
+    pub(crate) fn is_lost(&mut self, chair: Chair) -> bool {
+        self.seat(chair).and_then(|seat| seat.session.as_ref()).is_some_and(Session::is_lost)
+    }
+
+    /// Takes the mail to the connections.
+    pub(crate) fn deliver(&mut self) -> Checked<Vec<Delivered>> {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.assembly.mailboxes.take(0, &mut mail);
+        let mut delivered = Vec::new();
+        for letter in &mail.letters {
+            let chair = Chair { slot: letter.slot, generation: letter.generation };
+            let bytes = &mail.bytes[letter.start..letter.end];
+            let mut said = whole_frames(bytes)?;
+            ensure!(said.len() <= 1, "a letter is one frame or none");
+            if let Some(session) = self.seat(chair).and_then(|seat| seat.session.as_mut()) {
+                session.deliver(letter, bytes);
+                delivered.push(Delivered { chair, said: said.pop(), lost: session.is_lost() });
+            }
+        }
+        mail.clear();
+        self.mail = mail;
+        Ok(delivered)
+    }
+
+    /// Takes up to `most` bytes that wait to be sent; answers whether the connection is over after them.
+    pub(crate) fn send(&mut self, chair: Chair, most: usize) -> (Vec<u8>, bool) {
+        let Some(seat) = self.seat(chair) else { return (Vec::new(), true) };
+        let Some(session) = &mut seat.session else { return (Vec::new(), true) };
+        let out = session.out();
+        let count = most.min(out.len());
+        let bytes = out.drain(..count).collect();
+        (bytes, session.is_over())
+    }
+}

@@ -1,0 +1,230 @@
+//! Follows the log op by op with two machines that the server does not have: the naive model, which says what every command must
+//! be answered, and a replica that only ever replays, whose digest the server's must equal. It is for saying what is right; when
+//! it is asked, and about which server, is the world's business.
+
+use std::collections::BTreeMap;
+
+use stockhold::pipeline::apply::apply_payload;
+use stockhold_machine::{Genesis, Machine};
+use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
+use stockhold_protocol::batch::Batch;
+use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId};
+
+use crate::violation::{Checked, Violation, broken, ensure};
+
+/// What a record means.
+#[derive(Clone, Debug)]
+enum Meaning {
+    /// It defines something, which gets this number.
+    Definition(u32),
+    /// It is a step of the model.
+    Step { id: CommandId, step: Step, named: CommandId },
+}
+
+/// A batch as the log has it.
+#[derive(Clone, Debug)]
+struct Logged {
+    first_op: u64,
+    ops: u32,
+    payload: Vec<u8>,
+}
+
+/// An op that was followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    pub(crate) record: Vec<u8>,
+    pub(crate) outcome: Outcome,
+    /// An answer for it has left the server.
+    answered: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    genesis: Genesis,
+    limits: Limits,
+    model: Model,
+    replica: Machine,
+    /// By the bytes that are logged: everything that any client ever sent.
+    meanings: BTreeMap<Vec<u8>, Meaning>,
+    batches: Vec<Logged>,
+    followed: Vec<Followed>,
+    /// The op that decided an id for good.
+    decided: BTreeMap<CommandId, u64>,
+    /// Ops up to this one were answered, or not, by a process that is gone.
+    past_op: u64,
+}
+
+impl Witness {
+    pub(crate) fn new(genesis: Genesis, limits: Limits) -> Self {
+        Self {
+            genesis,
+            limits,
+            model: Model::new(limits, genesis.formatted_at.0),
+            replica: Machine::new(&genesis),
+            meanings: BTreeMap::new(),
+            batches: Vec::new(),
+            followed: Vec::new(),
+            decided: BTreeMap::new(),
+            past_op: 0,
+        }
+    }
+
+    /// A client is about to send this record, which defines something.
+    pub(crate) fn expect_definition(&mut self, record: Vec<u8>, number: u32) {
+        self.meanings.insert(record, Meaning::Definition(number));
+    }
+
+    /// A client is about to send this record.
+    pub(crate) fn expect(&mut self, record: Vec<u8>, id: CommandId, step: Step, named: CommandId) {
+        self.meanings.insert(record, Meaning::Step { id, step, named });
+    }
+
+    pub(crate) fn op(&self) -> u64 {
+        self.replica.op()
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.replica.digest()
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The next batch of the log: the model predicts each outcome, the replica must decide alike. Answers the outcomes.
+    pub(crate) fn follow(&mut self, first_op: u64, ops: u32, payload: &[u8]) -> Checked<&[Followed]> {
+        let mut outcomes = Vec::new();
+        let place = (first_op, ops);
+        apply_payload(&mut self.replica, place, payload, |_| false, |outcome| outcomes.push(outcome))
+            .map_err(broken("a logged batch cannot be applied"))?;
+        let batch = Batch::decode(payload).map_err(broken("a logged batch cannot be read"))?;
+        let from = self.followed.len();
+        ensure!(
+            outcomes.len() == usize::try_from(ops).unwrap_or(0),
+            "batch at op {first_op} did not execute"
+        );
+        for (record, outcome) in batch.records().zip(outcomes) {
+            let record = record.map_err(broken("a logged record cannot be read"))?;
+            self.follow_op(batch.header.proposed.0, record, outcome)?;
+        }
+        self.batches.push(Logged { first_op, ops, payload: payload.to_vec() });
+        self.check_cells()?;
+        Ok(&self.followed[from..])
+    }
+
+    fn follow_op(&mut self, proposed_ms: u64, record: &[u8], outcome: Outcome) -> Checked {
+        let op = self.model.op() + 1;
+        match self.meanings.get(record).cloned() {
+            Some(Meaning::Definition(number)) => {
+                self.model.pass_op();
+                let expected = Outcome::new(Code::Ok, number, op);
+                ensure!(outcome == expected, "op {op}, a definition: {outcome:?} instead of {expected:?}");
+            }
+            Some(Meaning::Step { id, step, named }) => {
+                self.follow_step(proposed_ms, (id, &step, named), &outcome)?;
+            }
+            None => {
+                ensure!(is_tick(record), "op {op} is no command that any client sent, and no tick");
+                let expected = self.model.answer(proposed_ms, CommandId::NONE, &Step::Tick, CommandId::NONE);
+                ensure!(outcome == expected, "op {op}, a tick: {outcome:?}");
+            }
+        }
+        self.followed.push(Followed { record: record.to_vec(), outcome, answered: is_tick(record) });
+        Ok(())
+    }
+
+    fn follow_step(
+        &mut self,
+        proposed_ms: u64,
+        (id, step, named): (CommandId, &Step, CommandId),
+        outcome: &Outcome,
+    ) -> Checked {
+        let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
+        let before = is_grant.then(|| self.model.at(proposed_ms));
+        let expected = self.model.answer(proposed_ms, id, step, named);
+        let op = expected.op.max(self.model.op());
+        ensure!(
+            *outcome == expected,
+            "op {op}, {step:?} of {named} under {id}: {outcome:?} instead of {expected:?}"
+        );
+        if outcome.recorded && !outcome.replayed {
+            let twice = self.decided.insert(id, op);
+            ensure!(twice.is_none(), "id {id} was decided by op {twice:?} and by op {op} again");
+        }
+        if let Some(before) = before.filter(|_| outcome.code.is_success() && !outcome.replayed) {
+            for sku in 0..SKUS {
+                let (was, is) = (before.short_everywhere(sku), self.model.short_everywhere(sku));
+                ensure!(is <= was, "op {op} oversold SKU {sku}: {was} were missing, now {is} are");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_cells(&self) -> Checked {
+        for sku in 0..SKUS {
+            for stock in 0..STOCKS {
+                let cell = self.replica.cell(SkuId(sku), StockId(stock));
+                let expected = self.model.cell(sku, stock);
+                ensure!(
+                    cell == expected,
+                    "after op {}: cell of SKU {sku} in stock {stock} is {cell} instead of {expected}",
+                    self.op()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the log still holds, at this place, what it held when it was followed.
+    pub(crate) fn check_unchanged(&self, first_op: u64, ops: u32, payload: &[u8]) -> Checked {
+        let known = self.batches.binary_search_by_key(&first_op, |batch| batch.first_op).ok();
+        let known = known.map(|at| &self.batches[at]);
+        let is_same = known.is_some_and(|known| known.ops == ops && known.payload == payload);
+        ensure!(is_same, "the log now holds another batch at op {first_op} than it did");
+        Ok(())
+    }
+
+    /// What the log decided of an id, if this record decided it.
+    pub(crate) fn decided(&self, id: CommandId, record: &[u8]) -> Option<&Outcome> {
+        let op = *self.decided.get(&id)?;
+        let followed = self.followed.get(usize::try_from(op - 1).ok()?)?;
+        (followed.record == record).then_some(&followed.outcome)
+    }
+
+    /// An answer to a command that was logged is about to leave: it must be that of one op, and of none that was answered before.
+    pub(crate) fn answer(&mut self, record: &[u8], outcome: &Outcome) -> Checked {
+        let is_own = |followed: &&mut Followed| {
+            !followed.answered && followed.record == record && followed.outcome == *outcome
+        };
+        let past = usize::try_from(self.past_op).unwrap_or(usize::MAX).min(self.followed.len());
+        let Some(followed) = self.followed[past..].iter_mut().find(is_own) else {
+            return Err(Violation(format!("an answer that no committed op gave: {outcome:?}")));
+        };
+        followed.answered = true;
+        Ok(())
+    }
+
+    /// The process that answered is gone.
+    pub(crate) fn end_process(&mut self) {
+        self.past_op = self.op();
+    }
+
+    /// Goes back to an earlier op: what came after it was lost, as the configured durability allows.
+    pub(crate) fn rewind(&mut self, op: u64) -> Checked {
+        let mut earlier = Self::new(self.genesis, self.limits);
+        earlier.meanings = std::mem::take(&mut self.meanings);
+        for batch in self.batches.iter().take_while(|batch| batch.first_op <= op) {
+            earlier.follow(batch.first_op, batch.ops, &batch.payload)?;
+        }
+        ensure!(earlier.op() == op, "the log ends with op {op}, inside a batch");
+        *self = earlier;
+        self.end_process();
+        Ok(())
+    }
+}
+
+/// Whether a record is one that the server makes itself.
+fn is_tick(record: &[u8]) -> bool {
+    Envelope::decode(record).is_ok_and(|envelope| envelope.command == Command::Tick)
+}

@@ -1,0 +1,307 @@
+//! One world: a server, its disk, its clocks, its clients and the lines between them, on one thread. Each turn draws what moves
+//! next. Crashes and starts stand in `fate`, the end of a run in `finish`.
+
+use std::sync::Arc;
+
+use stockhold::clock::ManualTimeSource;
+use stockhold::pipeline::Stepped;
+use stockhold::storage::recording::{Fault, RecordingStorage};
+use stockhold::wal::{LogError, LogReader, Progress, ReadTo};
+
+use crate::client::Client;
+use crate::errands::Errands;
+use crate::judge::Judge;
+use crate::plan::{Plan, START_MS};
+use crate::report::Counts;
+use crate::rng::Rng;
+use crate::server::Server;
+use crate::trace::Trace;
+use crate::violation::{Checked, broken, ensure};
+use crate::witness::Witness;
+
+/// See the module.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are facts about the world that do not exclude each other"
+)]
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) plan: Plan,
+    pub(crate) trace: Trace,
+    pub(crate) disk: RecordingStorage,
+    pub(crate) time: Arc<ManualTimeSource>,
+    pub(crate) server: Option<Server>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) errands: Errands,
+    pub(crate) witness: Witness,
+    pub(crate) judge: Judge,
+    pub(crate) counts: Counts,
+    /// New errands that clients still begin.
+    pub(crate) budget: u32,
+    /// The epoch of the last start.
+    pub(crate) epoch: u64,
+    /// The marks of the present process, first stage to last.
+    pub(crate) marks: [u64; 5],
+    /// Bits that were flipped on the medium and not flipped back.
+    pub(crate) scars: Vec<crate::fate::Scar>,
+    /// A bug of the medium, for every disk of this world.
+    pub(crate) medium_mutant: Option<stockhold::storage::recording::Mutant>,
+    /// Nothing goes wrong any more.
+    pub(crate) is_calm: bool,
+    /// The disk has no room.
+    pub(crate) is_full: bool,
+    /// The last process ended with the power.
+    pub(crate) was_power_cut: bool,
+    /// The power has failed since the last start that succeeded.
+    pub(crate) may_have_lost: bool,
+    /// What a right clock shows.
+    pub(crate) true_ms: u64,
+}
+
+/// What moves in a turn.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Sequencer,
+    Applier,
+    Keeper,
+    Preparer,
+    Mail,
+    ToServer,
+    ToClient,
+    Client,
+    Time,
+    Clock,
+}
+
+const MOVES: [(u64, Move); 10] = [
+    (20, Move::Sequencer),
+    (20, Move::Applier),
+    (10, Move::Keeper),
+    (6, Move::Preparer),
+    (14, Move::Mail),
+    (18, Move::ToServer),
+    (18, Move::ToClient),
+    (9, Move::Client),
+    (7, Move::Time),
+    (1, Move::Clock),
+];
+
+impl World {
+    /// One turn.
+    pub(crate) fn turn(&mut self) -> Checked {
+        if self.server.is_none() {
+            return self.start();
+        }
+        if !self.is_calm && self.mishap()? {
+            return Ok(());
+        }
+        match self.rng.weighted(&MOVES) {
+            Move::Sequencer => self.step_sequencer(),
+            Move::Applier => self.step_applier().map(|_| ()),
+            Move::Keeper => {
+                self.step_keeper();
+                Ok(())
+            }
+            Move::Preparer => self.step_preparer().map(|_| ()),
+            Move::Mail => self.deliver(),
+            Move::ToServer => self.carry_to_server(),
+            Move::ToClient => self.carry_to_client(),
+            Move::Client => self.client_acts(),
+            Move::Time => {
+                self.pass_time();
+                Ok(())
+            }
+            Move::Clock => {
+                self.correct_clock();
+                Ok(())
+            }
+        }
+    }
+
+    /// The server, where it is known that one runs.
+    pub(crate) fn running(&mut self) -> Checked<&mut Server> {
+        self.server.as_mut().ok_or_else(|| crate::violation::Violation("no server runs".to_owned()))
+    }
+
+    pub(crate) fn step_sequencer(&mut self) -> Checked {
+        let server = self.running()?;
+        let had_failed = server.assembly.sequencer.failure().is_some();
+        let stepped = server.assembly.sequencer.step();
+        let has_failed = server.assembly.sequencer.failure().is_some();
+        if stepped == Stepped::Worked {
+            let op = self.running()?.assembly.watermarks.read()[2].1;
+            self.trace.note(format_args!("sequencer: synced {op}, failed {has_failed}"));
+        }
+        if has_failed && !had_failed {
+            let is_expected = self.disk.is_dark() || self.counts.faults_armed > 0;
+            ensure!(is_expected, "the log failed, and nothing was wrong with the disk");
+        }
+        self.check_marks()
+    }
+
+    /// Steps the applier and follows what it applied; answers whether it did anything.
+    pub(crate) fn step_applier(&mut self) -> Checked<bool> {
+        let server = self.running()?;
+        let before = server.op();
+        let stepped = server.assembly.applier.step().map_err(broken("the applier"))?;
+        let op = server.op();
+        let worked = stepped == Stepped::Worked;
+        self.judge.is_swept = !worked;
+        if op > before {
+            self.follow(before + 1, op)?;
+            let server = self.running()?;
+            let machine = server.assembly.applier.machine();
+            let (digest, found) = (machine.digest(), machine.validate());
+            let expected = self.witness.digest();
+            ensure!(
+                digest == expected,
+                "at op {op} the server's digest is {digest:016x}, replay's {expected:016x}"
+            );
+            ensure!(found.is_empty(), "at op {op} the machine finds itself broken: {}", found.join("; "));
+            self.trace.note(format_args!("applier: op {op}, digest {digest:016x}"));
+        }
+        self.check_marks()?;
+        Ok(worked)
+    }
+
+    pub(crate) fn step_keeper(&mut self) -> bool {
+        let Some(server) = &mut self.server else { return false };
+        let worked = server.assembly.keeper.step() == Stepped::Worked;
+        if worked {
+            self.trace.note(format_args!("keeper: a piece"));
+        }
+        worked
+    }
+
+    pub(crate) fn step_preparer(&mut self) -> Checked<bool> {
+        let now_ms = self.wall_ms();
+        let server = self.running()?;
+        match server.assembly.preparer.step(now_ms) {
+            Ok(progress @ (Progress::Working | Progress::Ready)) => {
+                self.trace.note(format_args!("preparer: {progress:?}"));
+                Ok(true)
+            }
+            Ok(Progress::Idle | Progress::NoSpace) => Ok(false),
+            Err(error) => {
+                let is_expected = self.disk.is_dark() || self.counts.faults_armed > 0;
+                ensure!(is_expected, "no segment can be made, and nothing is wrong with the disk: {error:?}");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads what the log holds of these ops, and lets the witness follow.
+    pub(crate) fn follow(&mut self, from_op: u64, to_op: u64) -> Checked {
+        for (first_op, ops, payload) in self.read_log(from_op, to_op)? {
+            let followed = self.witness.follow(first_op, ops, &payload)?;
+            for (op, one) in (first_op..).zip(followed) {
+                let outcome = &one.outcome;
+                let (code, replayed, value) = (outcome.code.name(), outcome.replayed, outcome.value);
+                self.trace.note(format_args!("op {op}: {code} {value} replayed {replayed}"));
+                self.counts.ops += 1;
+                *self.counts.codes.entry(code).or_default() += 1;
+            }
+        }
+        ensure!(self.witness.op() == to_op, "the log ends before op {to_op}, which the server has applied");
+        Ok(())
+    }
+
+    /// The batches of these ops, through the real reader.
+    pub(crate) fn read_log(&mut self, from_op: u64, to_op: u64) -> Checked<Vec<(u64, u32, Vec<u8>)>> {
+        let directory = &self.running()?.assembly.directory;
+        let (storage, uuid, base) =
+            (directory.storage().clone(), directory.manifest().log_uuid, directory.base());
+        let open = |from| LogReader::open(storage.clone(), uuid, base, from, ReadTo::Op(to_op));
+        let log = match open(from_op) {
+            // Only what was trimmed may be missing, and only where the beginning was asked for.
+            Err(LogError::Missing { oldest_op, .. }) if from_op == 1 => open(oldest_op),
+            other => other,
+        };
+        let mut log = log.map_err(broken("the log cannot be opened beside the server"))?;
+        let mut batches = Vec::new();
+        while let Some(frame) =
+            log.next_frame().map_err(broken("the log cannot be read beside the server"))?
+        {
+            batches.push((frame.first_op, frame.ops, frame.payload.to_vec()));
+        }
+        Ok(batches)
+    }
+
+    /// The marks follow each other, and only what was proposed is ever taken back.
+    fn check_marks(&mut self) -> Checked {
+        let marks = self.running()?.assembly.watermarks.read();
+        for pair in marks.windows(2) {
+            ensure!(pair[0].1 >= pair[1].1, "{} is behind {}: {marks:?}", pair[0].0, pair[1].0);
+        }
+        for (at, (name, mark)) in marks.iter().enumerate() {
+            ensure!(at == 0 || *mark >= self.marks[at], "{name} went back from {} to {mark}", self.marks[at]);
+            self.marks[at] = *mark;
+        }
+        Ok(())
+    }
+
+    /// What the wall clock shows.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        use stockhold::clock::TimeSource;
+        self.time.read().wall_us / 1_000
+    }
+
+    fn pass_time(&mut self) {
+        let long = if self.is_calm { 0 } else { self.plan.rates.long_pause };
+        let ms = if self.rng.below(1_000_000) < long * 10 {
+            self.rng.weighted(&[(6, 8_000), (4, 70_000), (1, 700_000)]) + self.rng.below(5_000)
+        } else if self.rng.chance(30) {
+            self.rng.below(3_000)
+        } else {
+            self.rng.below(20)
+        };
+        self.time.advance_ms(ms);
+        self.true_ms += ms;
+        if ms > 1_000 {
+            self.trace.note(format_args!("time: {ms} ms pass"));
+        }
+    }
+
+    fn correct_clock(&mut self) {
+        if let Some(server) = &self.server {
+            let correction = server.assembly.gate.clock.correct();
+            self.trace.note(format_args!("clock: {} us off", correction.offset_us));
+        }
+    }
+
+    /// Arranges a fault of the disk for later.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.counts.faults_armed += 1;
+        self.disk.inject(fault);
+        self.trace.note(format_args!("disk: {fault:?}"));
+    }
+
+    /// What a client's clock shows.
+    pub(crate) fn client_ms(&self, client: usize) -> u64 {
+        self.true_ms.saturating_add_signed(self.clients[client].skew_ms).max(START_MS / 2)
+    }
+
+    /// What was met so far.
+    pub(crate) fn report(&self, turns: u64) -> crate::report::Report {
+        let mut events = self.counts.events.clone();
+        let seen = self.judge.seen;
+        for (name, count) in [
+            ("edge refusals given", seen.edge_refusals),
+            ("answers: busy", seen.busy),
+            ("answers: read only", seen.read_only),
+            ("answers: deadline passed", seen.deadline_passed),
+            ("answers: replayed", seen.replays),
+            ("cells compared", seen.cells),
+        ] {
+            *events.entry(name).or_default() += count;
+        }
+        crate::report::Report {
+            ops: self.counts.ops,
+            errands: u64::try_from(self.errands.count()).unwrap_or(u64::MAX),
+            turns,
+            trace: self.trace.hash(),
+            codes: self.counts.codes.clone(),
+            events,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Seeds on a healthy build: no promise is broken, a seed always happens alike, and worlds are about something.
+
+use stockhold_sim::{Options, Report, run};
+
+/// Seeds that every test run goes through.
+const SEEDS: u64 = 40;
+
+/// What must have been met in these seeds, so that they prove something.
+const MET: [&str; 24] = [
+    "answers: busy",
+    "answers: deadline passed",
+    "answers: read only",
+    "answers: replayed",
+    "bits flipped",
+    "cells compared",
+    "clean stops",
+    "clock steps",
+    "connections lost with the log",
+    "connections refused",
+    "disk faults",
+    "edge refusals",
+    "error frames",
+    "full disks",
+    "lines cut",
+    "power cuts",
+    "power cuts while starting",
+    "power cuts within a step",
+    "processes ended by a failed log",
+    "processes killed",
+    "snapshots answered",
+    "starts refused",
+    "storms",
+    "losses that the interval allows",
+];
+
+/// Outcomes that must have been decided.
+const DECIDED: [&str; 12] = [
+    "ok",
+    "partial",
+    "sold_out",
+    "quota_exceeded",
+    "confirmed_late",
+    "too_late",
+    "needed_elsewhere",
+    "id_reused",
+    "id_too_old",
+    "id_from_future",
+    "expired",
+    "unknown_reservation",
+];
+
+#[test]
+fn healthy_seeds_break_no_promise_and_meet_everything() {
+    // Proves that worlds in which all of this goes wrong end with every promise kept.
+    let mut all = Report::default();
+    for seed in 1..=SEEDS {
+        let run = run(seed, Options::default());
+        assert_eq!(run.violation, None, "to see it again: stockhold-sim --seed {seed} --trace");
+        all.add(&run.report);
+    }
+    for event in MET {
+        assert!(all.events.get(event).is_some_and(|count| *count > 0), "{event} was not met: {all:#?}");
+    }
+    for code in DECIDED {
+        assert!(all.codes.contains_key(code), "nothing was decided {code}: {all:#?}");
+    }
+}
+
+#[test]
+fn a_seed_always_happens_alike() {
+    // Proves that a violation can be seen again: two runs of a seed leave the same trace, byte for byte.
+    for seed in [3, 14, 159] {
+        let (one, other) = (run(seed, Options::default()), run(seed, Options::default()));
+        assert!(one.trace.len() > 10_000, "a trace of seed {seed} says what happened");
+        assert!(one.trace == other.trace, "seed {seed} happened in two ways");
+        assert_eq!(one.report.trace, other.report.trace);
+    }
+    let other = run(4, Options::default());
+    assert_ne!(other.report.trace, run(3, Options::default()).report.trace);
+}
