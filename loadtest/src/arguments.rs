@@ -27,7 +27,7 @@ Examples:
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
   stockhold-loadtest uniform --connections 64 --depth 1    one cart in flight on each connection
   stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
-  stockhold-loadtest compare --peers redis                 beside Redis, in the same run
+  stockhold-loadtest compare --peers redis,postgres        beside other stores, in the same run
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 

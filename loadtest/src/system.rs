@@ -18,7 +18,7 @@ pub(crate) struct Reading {
 pub(crate) struct Cost {
     /// CPU time of this process.
     pub(crate) client_cpu: Duration,
-    /// CPU time of the server's process; zero if that is not known.
+    /// CPU time of the server's process and of its children; zero if that is not known.
     pub(crate) server_cpu: Duration,
     /// Time that the hypervisor took from this machine, summed over the cores.
     pub(crate) steal: Duration,
@@ -40,7 +40,7 @@ impl Reading {
     pub(crate) fn take(server_pid: Option<u32>) -> Self {
         Self {
             client_cpu: cpu_of(std::process::id()).unwrap_or_default(),
-            server_cpu: server_pid.and_then(cpu_of).unwrap_or_default(),
+            server_cpu: server_pid.map(cpu_of_family).unwrap_or_default(),
             steal: steal().unwrap_or_default(),
         }
     }
@@ -70,10 +70,29 @@ fn cpu_of(pid: u32) -> Option<Duration> {
     cpu_of_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The same of a process and of those that it has started itself and that still live.
+fn cpu_of_family(pid: u32) -> Duration {
+    let stats = fs::read_dir("/proc").into_iter().flatten().flatten();
+    stats
+        .filter_map(|process| {
+            let member: u32 = process.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+            (member == pid || parent_of_stat(&stat) == Some(pid)).then(|| cpu_of_stat(&stat))?
+        })
+        .sum()
+}
+
+/// What follows the name. The name, in the second field, may hold blanks and parentheses; what follows the last one is regular.
+fn fields_of_stat(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(") ")?.1.split_ascii_whitespace())
+}
+
+fn parent_of_stat(stat: &str) -> Option<u32> {
+    fields_of_stat(stat)?.nth(1)?.parse().ok()
+}
+
 fn cpu_of_stat(stat: &str) -> Option<Duration> {
-    // The name in the second field may hold blanks and parentheses; what follows the last one is regular.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
+    let mut fields = fields_of_stat(stat)?.skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(ticks(user + system))
@@ -110,6 +129,7 @@ mod tests {
         // Proves that blanks and parentheses in a process name do not shift the fields.
         let stat = "12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20 0 1 0 5 6 7";
         assert_eq!(cpu_of_stat(stat), Some(ticks(42)));
+        assert_eq!(parent_of_stat(stat), Some(1));
         assert_eq!(cpu_of_stat("12 (cut off"), None);
     }
 }

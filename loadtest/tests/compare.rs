@@ -54,10 +54,25 @@ fn redis_is_measured_in_the_same_run() {
         return;
     }
     let report = report(&output);
-    assert_eq!(report["samples"].as_array().unwrap().len(), 12, "{report}");
+    assert_eq!(report["samples"].as_array().unwrap().len(), 10, "{report}");
     for setting in ["redis_everysec", "redis_always"] {
         assert_ratios(&report, setting);
         assert!(report["peers"][setting]["version"].as_str().unwrap().contains("Redis"));
+    }
+}
+
+#[test]
+fn postgres_is_measured_in_the_same_run() {
+    // Proves the whole way with PostgreSQL: a cluster of its own, frames in one statement, one hot SKU, adding up, ratios.
+    let output = compare("postgres", None);
+    if !is_installed("postgres") && output.status.code() == Some(3) {
+        assert!(String::from_utf8_lossy(&output.stderr).contains("scripts/install-peers.sh"));
+        return;
+    }
+    let report = report(&output);
+    for setting in ["postgres", "postgres_hot"] {
+        assert_ratios(&report, setting);
+        assert!(report["peers"][setting]["version"].as_str().unwrap().contains("PostgreSQL"));
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct CompareArguments {
     /// Seconds before that which are not measured.
     #[arg(long, default_value = "1", value_parser = seconds_or_none, conflicts_with = "quick")]
     pub(crate) warmup: Duration,
-    /// One round of very short samples: shows that everything works, and gives figures that nobody should quote.
+    /// One round of very short samples in fewer shapes: shows that everything works, and gives figures that nobody should quote.
     #[arg(long)]
     pub(crate) quick: bool,
     /// SKUs to choose from, except where one SKU is hot.
@@ -47,6 +47,8 @@ pub(crate) struct CompareArguments {
 pub(crate) enum Peer {
     /// Redis with a Lua script.
     Redis,
+    /// PostgreSQL with one statement per frame.
+    Postgres,
 }
 
 /// How long and how often.

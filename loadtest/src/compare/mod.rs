@@ -3,6 +3,7 @@
 
 pub(crate) mod arguments;
 mod closed_loop;
+mod postgres;
 mod program;
 mod redis;
 mod report;
@@ -22,7 +23,8 @@ use crate::measure::{Measured, Target, measure};
 use crate::output::Output;
 use anyhow::anyhow;
 use arguments::{CompareArguments, Peer};
-use closed_loop::Load;
+use closed_loop::{Load, Loaded};
+use postgres::Postgres;
 use redis::{Redis, Syncing};
 use report::{CompareReport, Findings, Measurement, PeerFacts, Sample, SyncSample};
 use std::collections::BTreeMap;
@@ -47,6 +49,7 @@ struct Comparison<'a> {
     output: Output,
     data_dir: DataDir,
     redis: Option<Redis>,
+    postgres: Option<Postgres>,
 }
 
 /// What the samples add up to.
@@ -61,11 +64,15 @@ pub(crate) fn run(arguments: &CompareArguments, interrupt: &Interrupt) -> Result
     let peers = arguments.peers();
     // Whoever is missing is told before anything has started.
     let redis = peers.contains(&Peer::Redis).then(Redis::find).transpose()?;
+    let postgres = peers.contains(&Peer::Postgres).then(Postgres::find).transpose()?;
     let data_dir = DataDir::make(arguments.data_dir.as_deref(), false)?;
     let medium = server::open_storage(data_dir.path(), WritePathChoice::Auto)?.medium();
     data_dir.check(&StorageFacts::of(medium))?;
     let output = Output::new(arguments.json);
-    let comparison = Comparison { arguments, interrupt, output, data_dir, redis };
+    let comparison = Comparison { arguments, interrupt, output, data_dir, redis, postgres };
+    if let Some(postgres) = &comparison.postgres {
+        postgres.make_cluster(&comparison.cluster()?)?;
+    }
     let report = comparison.rounds(&peers)?;
     output.report(&report.text(), &report)?;
     Ok(Exit::Fine)
@@ -74,7 +81,7 @@ pub(crate) fn run(arguments: &CompareArguments, interrupt: &Interrupt) -> Result
 impl Comparison<'_> {
     fn rounds(&self, peers: &[Peer]) -> Result<CompareReport, Failure> {
         let (mut samples, mut blocks, mut sums) = (Vec::new(), Vec::new(), Sums::default());
-        let subjects = subjects(peers);
+        let subjects = subjects(peers, self.arguments.quick);
         'rounds: for round in 1..=self.arguments.pace().rounds {
             for subject in &subjects {
                 let sample = self.sample(round, subject, &mut sums)?;
@@ -105,9 +112,10 @@ impl Comparison<'_> {
 
     fn sample(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
         match subject.setting {
-            Setting::Stockhold => self.stockhold(round, subject, sums),
+            Setting::Stockhold | Setting::StockholdHot => self.stockhold(round, subject, sums),
             Setting::RedisEverysec => self.redis(round, subject, Syncing::EverySecond, sums),
             Setting::RedisAlways => self.redis(round, subject, Syncing::Always, sums),
+            Setting::Postgres | Setting::PostgresHot => self.postgres(round, subject, sums),
             Setting::Echo => self.echo(round, subject, sums),
         }
     }
@@ -124,7 +132,7 @@ impl Comparison<'_> {
             seed: self.seed(round),
         })?;
         let mut desk = Desk::connect(server.address)?;
-        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.arguments.skus, units_of(UNITS))?);
+        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.skus(subject), units_of(UNITS))?);
         let target = Target {
             address: server.address,
             server_pid: server.pid,
@@ -147,7 +155,7 @@ impl Comparison<'_> {
         let target = Target {
             address: echo.ready.address,
             server_pid: Some(echo.pid()),
-            catalogue: Arc::new(Catalogue::imaginary(self.arguments.skus)),
+            catalogue: Arc::new(Catalogue::imaginary(self.skus(subject))),
             seed: self.seed(round),
             name: "echo",
         };
@@ -181,16 +189,22 @@ impl Comparison<'_> {
     ) -> Result<Sample, Failure> {
         let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis was not looked for"))?;
         let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject))?;
-        Ok(sums.add(
-            round,
-            subject,
-            &Measurement {
-                granted: loaded.measured,
-                latencies: &loaded.latencies,
-                span: loaded.span,
-                cost: loaded.cost,
-            },
-        ))
+        Ok(sums.loaded(round, subject, &loaded))
+    }
+
+    fn postgres(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
+        let postgres = self.postgres.as_ref().ok_or_else(|| anyhow!("PostgreSQL was not looked for"))?;
+        let loaded = postgres.sample(&self.cluster()?, &self.load(round, subject))?;
+        Ok(sums.loaded(round, subject, &loaded))
+    }
+
+    /// Where the cluster of PostgreSQL lies, for everybody wherever they stand.
+    fn cluster(&self) -> Result<PathBuf, Failure> {
+        Ok(self.data_dir.path().canonicalize()?.join("postgres"))
+    }
+
+    fn skus(&self, subject: &Subject) -> u32 {
+        subject.setting.skus(self.arguments.skus)
     }
 
     fn load(&self, round: u32, subject: &Subject) -> Load {
@@ -198,7 +212,7 @@ impl Comparison<'_> {
         Load {
             connections: subject.shape.connections,
             depth: subject.shape.depth,
-            skus: self.arguments.skus,
+            skus: self.skus(subject),
             seed: self.seed(round),
             warmup: pace.warmup,
             seconds: pace.seconds,
@@ -227,7 +241,8 @@ impl Comparison<'_> {
             let (version, settings) = match setting {
                 Setting::RedisEverysec => (self.redis_version(), Redis::settings(Syncing::EverySecond)),
                 Setting::RedisAlways => (self.redis_version(), Redis::settings(Syncing::Always)),
-                Setting::Stockhold | Setting::Echo => (String::new(), String::new()),
+                Setting::Postgres | Setting::PostgresHot => (self.postgres_version(), Postgres::settings()),
+                Setting::Stockhold | Setting::StockholdHot | Setting::Echo => (String::new(), String::new()),
             };
             (setting.name(), PeerFacts { version, settings, durability: setting.durability() })
         };
@@ -236,6 +251,10 @@ impl Comparison<'_> {
 
     fn redis_version(&self) -> String {
         self.redis.as_ref().map(|redis| redis.version.clone()).unwrap_or_default()
+    }
+
+    fn postgres_version(&self) -> String {
+        self.postgres.as_ref().map(|postgres| postgres.version.clone()).unwrap_or_default()
     }
 }
 
@@ -247,6 +266,11 @@ impl Sums {
             subject,
             &Measurement { granted, latencies: &tally.latencies, span: *span, cost: *cost },
         )
+    }
+
+    fn loaded(&mut self, round: u32, subject: &Subject, loaded: &Loaded) -> Sample {
+        let Loaded { measured, latencies, span, cost, .. } = loaded;
+        self.add(round, subject, &Measurement { granted: *measured, latencies, span: *span, cost: *cost })
     }
 
     fn add(&mut self, round: u32, subject: &Subject, measured: &Measurement<'_>) -> Sample {

@@ -23,18 +23,22 @@ pub(crate) const START_POLL: Duration = Duration::from_millis(10);
 pub(crate) enum End {
     /// SIGTERM.
     Terminate,
+    /// SIGINT, by which PostgreSQL ends without waiting for its clients.
+    Interrupt,
 }
 
 impl End {
     const fn name(self) -> &'static str {
         match self {
             Self::Terminate => "TERM",
+            Self::Interrupt => "INT",
         }
     }
 
     const fn signal(self) -> rustix::process::Signal {
         match self {
             Self::Terminate => rustix::process::Signal::TERM,
+            Self::Interrupt => rustix::process::Signal::INT,
         }
     }
 }
@@ -74,22 +78,28 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
 }
 
 impl PeerProcess {
-    /// Starts a program. Its own log is its own affair; what it prints is dropped.
+    /// Starts a program, under `account` if one is named (then setpriv must be there). What it prints is dropped.
     pub(crate) fn start<'a>(
         program: &Path,
         arguments: impl IntoIterator<Item = &'a OsStr>,
         end: End,
+        account: Option<&str>,
     ) -> Result<Self, Failure> {
         // Nobody may be left running when this process is killed, and only setpriv can ask for that from outside.
         let mut command = match find("setpriv", &[]) {
             Some(setpriv) => {
                 let mut command = Command::new(setpriv);
+                if let Some(account) = account {
+                    command.args(["--reuid", account, "--regid", account, "--init-groups"]);
+                }
                 command.args(["--pdeathsig", end.name(), "--"]).arg(program);
                 command
             }
             None => Command::new(program),
         };
         let child = command
+            // Another account may not be allowed where we are.
+            .current_dir("/")
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

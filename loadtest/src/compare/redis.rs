@@ -80,7 +80,7 @@ impl Redis {
         let mut words: Vec<&OsStr> = OPTIONS.iter().map(OsStr::new).collect();
         words.extend(["--appendfsync", syncing.option(), "--port", &port_text, "--dir"].map(OsStr::new));
         words.push(directory.as_os_str());
-        let mut process = PeerProcess::start(&self.program, words, End::Terminate)?;
+        let mut process = PeerProcess::start(&self.program, words, End::Terminate, None)?;
         let runtime = closed_loop::runtime()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut desk = runtime.block_on(wait_for(address, &mut process))?;

@@ -10,6 +10,10 @@ const SINGLE: Shape = Shape { connections: 64, depth: 1 };
 /// A peer is measured deep in all of these, and its best counts.
 const DEEP_OF_PEERS: [Shape; 3] =
     [Shape { connections: 64, depth: 16 }, DEEP, Shape { connections: 512, depth: 128 }];
+/// PostgreSQL is at its best with fewer connections, so it gets a shape more.
+const FEW: Shape = Shape { connections: 8, depth: 128 };
+/// A quick run leaves out shapes with more connections.
+const QUICK_CONNECTIONS_MAX: u32 = 64;
 
 /// Connections, and carts in flight on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,8 +35,13 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     Stockhold,
+    /// With one SKU.
+    StockholdHot,
     RedisEverysec,
     RedisAlways,
+    Postgres,
+    /// With one SKU.
+    PostgresHot,
     /// The ceiling: our own frames, and nothing decided.
     Echo,
 }
@@ -59,8 +68,11 @@ impl Setting {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Stockhold => "stockhold",
+            Self::StockholdHot => "stockhold_hot",
             Self::RedisEverysec => "redis_everysec",
             Self::RedisAlways => "redis_always",
+            Self::Postgres => "postgres",
+            Self::PostgresHot => "postgres_hot",
             Self::Echo => "echo",
         }
     }
@@ -68,7 +80,9 @@ impl Setting {
     /// What an answer is worth.
     pub(crate) const fn durability(self) -> &'static str {
         match self {
-            Self::Stockhold | Self::RedisAlways => "synced before the answer",
+            Self::Stockhold | Self::StockholdHot | Self::RedisAlways | Self::Postgres | Self::PostgresHot => {
+                "synced before the answer"
+            }
             Self::RedisEverysec => "weaker: a crash of the machine forgets up to about a second of answers",
             Self::Echo => "none: nothing is decided or written",
         }
@@ -77,14 +91,36 @@ impl Setting {
     /// What a peer's figures are held against: Stockhold with the same carts.
     pub(crate) const fn rival(self) -> Option<Self> {
         match self {
-            Self::RedisEverysec | Self::RedisAlways => Some(Self::Stockhold),
-            Self::Stockhold | Self::Echo => None,
+            Self::RedisEverysec | Self::RedisAlways | Self::Postgres => Some(Self::Stockhold),
+            Self::PostgresHot => Some(Self::StockholdHot),
+            Self::Stockhold | Self::StockholdHot | Self::Echo => None,
         }
+    }
+
+    /// How many SKUs there are to choose from, of those that were asked for.
+    pub(crate) const fn skus(self, asked: u32) -> u32 {
+        match self {
+            Self::StockholdHot | Self::PostgresHot => 1,
+            Self::Stockhold | Self::RedisEverysec | Self::RedisAlways | Self::Postgres | Self::Echo => asked,
+        }
+    }
+
+    /// The shapes in which it is measured.
+    fn shapes(self, role: Role, is_quick: bool) -> Vec<Shape> {
+        let mut shapes = match (role, self) {
+            (Role::Single, _) => vec![SINGLE],
+            (Role::Deep, Self::Stockhold | Self::StockholdHot | Self::Echo) => vec![DEEP],
+            (Role::Deep, Self::RedisEverysec | Self::RedisAlways) => DEEP_OF_PEERS.to_vec(),
+            (Role::Deep, Self::Postgres | Self::PostgresHot) => [&[FEW], DEEP_OF_PEERS.as_slice()].concat(),
+        };
+        shapes.retain(|shape| !is_quick || shape.connections <= QUICK_CONNECTIONS_MAX);
+        shapes
     }
 
     const fn settings_of(peer: Peer) -> &'static [Self] {
         match peer {
             Peer::Redis => &[Self::RedisEverysec, Self::RedisAlways],
+            Peer::Postgres => &[Self::Postgres, Self::PostgresHot],
         }
     }
 }
@@ -94,28 +130,22 @@ pub(crate) fn settings(peers: &[Peer]) -> Vec<Setting> {
     peers.iter().flat_map(|peer| Setting::settings_of(*peer)).copied().collect()
 }
 
-/// What one round measures, in order: first everything deep, then everything with one cart in flight.
-pub(crate) fn subjects(peers: &[Peer]) -> Vec<Subject> {
+/// What one round measures, in order: first everything deep, then everything with one cart in flight; whoever is compared stands together.
+pub(crate) fn subjects(peers: &[Peer], is_quick: bool) -> Vec<Subject> {
     let settings = settings(peers);
     let mut rivals: Vec<Setting> = settings.iter().filter_map(|setting| setting.rival()).collect();
     rivals.dedup();
     let mut subjects = Vec::new();
     for role in [Role::Deep, Role::Single] {
-        let (ours, theirs): (Shape, &[Shape]) = match role {
-            Role::Deep => (DEEP, &DEEP_OF_PEERS),
-            Role::Single => (SINGLE, &[SINGLE]),
+        let all_shapes = |setting: Setting| {
+            let shapes = setting.shapes(role, is_quick).into_iter();
+            shapes.map(move |shape| Subject { setting, role, shape })
         };
         for rival in &rivals {
-            subjects.push(Subject { setting: *rival, role, shape: ours });
-            for setting in settings.iter().filter(|setting| setting.rival() == Some(*rival)) {
-                subjects.extend(theirs.iter().map(|shape| Subject {
-                    setting: *setting,
-                    role,
-                    shape: *shape,
-                }));
-            }
+            let compared = settings.iter().filter(|setting| setting.rival() == Some(*rival));
+            subjects.extend([rival].into_iter().chain(compared).copied().flat_map(all_shapes));
         }
-        subjects.push(Subject { setting: Setting::Echo, role, shape: ours });
+        subjects.extend(all_shapes(Setting::Echo));
     }
     subjects
 }
@@ -126,19 +156,27 @@ mod tests {
 
     #[test]
     fn everybody_is_measured_beside_their_rival() {
-        // Proves the shapes that the report promises: 64 × 128 against three shapes, 64 × 1 against 64 × 1, and both ceilings.
-        let subjects = subjects(&[Peer::Redis]);
+        // Proves the shapes that the report promises: 64 × 128 against a peer's shapes, 64 × 1 against 64 × 1, and both ceilings.
+        let subjects = subjects(&[Peer::Redis, Peer::Postgres], false);
         let shapes = |setting, role| -> Vec<(u32, u16)> {
             let of = subjects.iter().filter(|subject| subject.setting == setting && subject.role == role);
             of.map(|subject| (subject.shape.connections, subject.shape.depth)).collect()
         };
-        for setting in [Setting::RedisEverysec, Setting::RedisAlways] {
-            assert_eq!(shapes(setting, Role::Deep), [(64, 16), (64, 128), (512, 128)]);
-            assert_eq!(shapes(setting, Role::Single), [(64, 1)]);
-        }
-        for setting in [Setting::Stockhold, Setting::Echo] {
-            assert_eq!(shapes(setting, Role::Deep), [(64, 128)]);
-            assert_eq!(shapes(setting, Role::Single), [(64, 1)]);
+        let many = [(64, 16), (64, 128), (512, 128)];
+        let cases: [(Setting, &[(u32, u16)]); 7] = [
+            (Setting::Stockhold, &[(64, 128)]),
+            (Setting::StockholdHot, &[(64, 128)]),
+            (Setting::Echo, &[(64, 128)]),
+            (Setting::RedisEverysec, &many),
+            (Setting::RedisAlways, &many),
+            (Setting::Postgres, &[&[(8, 128)], many.as_slice()].concat()),
+            (Setting::PostgresHot, &[&[(8, 128)], many.as_slice()].concat()),
+        ];
+        for (setting, deep) in cases {
+            assert_eq!(shapes(setting, Role::Deep), deep, "{setting:?}");
+            assert_eq!(shapes(setting, Role::Single), [(64, 1)], "{setting:?}");
+            let is_there = setting.rival().is_none_or(|rival| !shapes(rival, Role::Deep).is_empty());
+            assert!(is_there, "{setting:?} has nobody to be compared with");
         }
     }
 }
