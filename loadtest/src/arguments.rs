@@ -56,7 +56,23 @@ pub(crate) enum Command {
     /// Each connection keeps --depth carts in flight, sent as one frame; a round ends when all its outcomes
     /// have come. Stock is plentiful, every id is new. Latency is that of a cart within its round, so at
     /// saturation it is mostly waiting.
-    Uniform(UniformArguments),
+    Uniform(ClosedArguments),
+    /// As uniform, and all carts want the same SKU.
+    Hot(ClosedArguments),
+    /// As uniform, and the n-th SKU is wanted with a weight of 1/n.
+    Zipf(ClosedArguments),
+    /// As uniform, with three lines in each cart.
+    Carts(ClosedArguments),
+    /// Availability checks only, closed loop; nothing is sold, so every answer is known.
+    Checks(ClosedArguments),
+    /// As uniform, with ten units of each SKU: nearly everybody is refused, at the edge where the client may be.
+    SoldOut(ClosedArguments),
+    /// Holds, half of which are then confirmed and half released, closed loop.
+    HoldChurn(ClosedArguments),
+    /// As uniform, and every cart is sent twice in the same frame: as new and as a retry, which must get the same answer.
+    RetryStorm(ClosedArguments),
+    /// Of a hundred rounds 40 check, 30 reserve one line and 10 three lines, 15 hold and confirm or release, 5 send everything twice; as zipf.
+    Mixed(ClosedArguments),
     /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with
     /// frames of the same size and decides nothing; and S, one synced block by the server's own log code.
     Ceilings(CeilingArguments),
@@ -125,9 +141,9 @@ pub(crate) struct LoadArguments {
     pub(crate) warmup: Duration,
 }
 
-/// The scenario `uniform`.
+/// What every closed-loop scenario takes.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct UniformArguments {
+pub(crate) struct ClosedArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     #[command(flatten)]

@@ -26,6 +26,8 @@ pub(crate) struct Audit {
     pub(crate) changed_answers: u64,
     /// Carts refused for quantity although there was plenty.
     pub(crate) wrong_refusals: u64,
+    /// Checks whose answer cannot be right: more than was ever there, less than nothing, or a change where nothing was sold.
+    pub(crate) wrong_checks: u64,
     /// Units that the server counts and nobody was granted. On a shared server others may have bought them.
     pub(crate) unexplained_units: u64,
     /// Ids asked again.
@@ -43,19 +45,29 @@ impl Audit {
             || self.lost_acknowledged > 0
             || self.changed_answers > 0
             || self.wrong_refusals > 0
+            || self.wrong_checks > 0
             || (is_ours && self.unexplained_units > 0)
     }
 }
 
-/// Audits a run on `catalogue`.
-pub(crate) fn audit(desk: &mut Desk, catalogue: &Catalogue, tally: &Tally) -> Result<Audit, anyhow::Error> {
+/// Audits a run on `catalogue`; where there is plenty, nobody may have been refused.
+pub(crate) fn audit(
+    desk: &mut Desk,
+    catalogue: &Catalogue,
+    tally: &Tally,
+    is_plentiful: bool,
+) -> Result<Audit, anyhow::Error> {
     let cells = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
     let mut audit = compare_units(&catalogue.salable, &cells, tally);
+    if is_plentiful {
+        audit.wrong_refusals = tally.answers.of(Code::SoldOut);
+    }
+    audit.wrong_checks = tally.wrong_checks;
     let samples = tally.samples.all();
     let answers = ask_again(desk, catalogue, samples)?;
     audit.checked_ids = u64::try_from(samples.len()).unwrap_or(u64::MAX);
-    audit.changed_answers =
-        count(samples.iter().zip(&answers).filter(|(sample, again)| !is_same(sample, again)));
+    audit.changed_answers = tally.changed_retries
+        + count(samples.iter().zip(&answers).filter(|(sample, again)| !is_same(sample, again)));
     audit.lost_acknowledged += count_unknown(desk, catalogue, samples)?;
     // What was asked again must not have been executed again.
     let cells_after = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
@@ -74,9 +86,6 @@ fn compare_units(salable: &[i64], cells: &[i64], tally: &Tally) -> Audit {
         audit.oversold_units += units(expected.min(0).unsigned_abs());
         audit.lost_acknowledged += units(left.saturating_sub(expected).max(0).unsigned_abs());
         unexplained += units(expected.saturating_sub(*left).max(0).unsigned_abs());
-        if expected > 0 && tally.answers.of(Code::SoldOut) > 0 {
-            audit.wrong_refusals = tally.answers.of(Code::SoldOut);
-        }
     }
     // A cart whose answer never came may have been granted.
     audit.unexplained_units = unexplained.saturating_sub(tally.unknown);
@@ -96,19 +105,19 @@ fn ask_again(
     catalogue: &Catalogue,
     samples: &[Sample],
 ) -> Result<Vec<Outcome>, anyhow::Error> {
-    let lines: Vec<Line> = samples
-        .iter()
-        .map(|sample| {
-            let sku = usize::try_from(sample.sku).ok().and_then(|at| catalogue.skus.get(at)).copied();
-            Line::new(sku.unwrap_or_default(), units_of(1))
-        })
-        .collect();
+    let carts: Vec<Vec<Line>> = samples.iter().map(|sample| cart_of(catalogue, sample)).collect();
     let target = Target::Stock(catalogue.stock);
-    desk.again(samples.iter().zip(&lines).map(|(sample, line)| {
-        let lines = Lines::Slice(std::slice::from_ref(line));
-        let reserve = Reserve { target, lines, best_effort: false, ttl_ms: None, owner: 0, reference: "" };
+    desk.again(samples.iter().zip(&carts).map(|(sample, cart)| {
+        let (lines, ttl_ms) = (Lines::Slice(cart), sample.ttl_ms);
+        let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
         Envelope::new(sample.id, Command::Reserve(reserve))
     }))
+}
+
+fn cart_of(catalogue: &Catalogue, sample: &Sample) -> Vec<Line> {
+    let mut cart = Vec::new();
+    catalogue.lines_of(sample.sku, sample.lines, &mut cart);
+    cart
 }
 
 fn is_same(sample: &Sample, again: &Outcome) -> bool {
@@ -121,9 +130,10 @@ fn count_unknown(desk: &mut Desk, catalogue: &Catalogue, samples: &[Sample]) -> 
     let mut unknown = 0;
     for sample in samples.iter().filter(|sample| sample.code.is_success()).step_by(step) {
         let answer = desk.query(&Query::Reservation(sample.id.to_bytes()))?;
-        let sku = usize::try_from(sample.sku).ok().and_then(|at| catalogue.skus.get(at)).copied();
         let is_known = if let Answer::Reservation(Some(view)) = answer {
-            view.lines.iter().any(|line| Some(line.sku) == sku && line.open == units_of(1))
+            let cart = cart_of(catalogue, sample);
+            let is_open = |sku| view.lines.iter().any(|line| line.sku == sku && line.open == units_of(1));
+            cart.iter().all(|line| is_open(line.sku))
         } else {
             false
         };
@@ -163,9 +173,13 @@ mod tests {
         let unexplained = compare_units(&[raw(10)], &[raw(5)], &tally(&[4]));
         assert_eq!(unexplained.unexplained_units, 1);
         assert!(unexplained.is_violated(true) && !unexplained.is_violated(false));
-        let mut refused = tally(&[4]);
-        refused.answers.count(Code::SoldOut);
-        assert_eq!(compare_units(&[raw(10)], &[raw(6)], &refused).wrong_refusals, 1);
+        for found in [
+            Audit { wrong_refusals: 1, ..Audit::default() },
+            Audit { wrong_checks: 1, ..Audit::default() },
+            Audit { changed_answers: 1, ..Audit::default() },
+        ] {
+            assert!(found.is_violated(false), "{found:?}");
+        }
     }
 
     #[test]
@@ -180,7 +194,15 @@ mod tests {
     #[test]
     fn a_changed_answer_is_noticed() {
         // Proves that code, value, op and the replay mark all count.
-        let sample = Sample { id: CommandId::from_parts(1, 1), sku: 0, code: Code::Ok, value: 0, op: 7 };
+        let sample = Sample {
+            id: CommandId::from_parts(1, 1),
+            sku: 0,
+            lines: 1,
+            ttl_ms: None,
+            code: Code::Ok,
+            value: 0,
+            op: 7,
+        };
         let same = Outcome { replayed: true, ..Outcome::new(Code::Ok, 0, 7) };
         assert!(is_same(&sample, &same));
         let executed_again = Outcome::new(Code::Ok, 0, 7);

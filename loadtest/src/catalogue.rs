@@ -2,11 +2,12 @@
 
 use crate::desk::Desk;
 use anyhow::anyhow;
+use stockhold_client::units_of;
 use stockhold_protocol::command::{
     Adjust, Command, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Query, SkuView};
-use stockhold_protocol::{Outcome, Quantity, SkuId, SourceId, StockId};
+use stockhold_protocol::{Line, Outcome, Quantity, SkuId, SourceId, StockId};
 
 const SOURCE: &str = "load-warehouse";
 const STOCK: &str = "load-web";
@@ -20,7 +21,36 @@ pub(crate) struct Catalogue {
     pub(crate) salable: Vec<i64>,
 }
 
+/// A position as an index.
+pub(crate) fn index_of(position: u32) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
 impl Catalogue {
+    /// The SKU at a position.
+    pub(crate) fn sku(&self, at: u32) -> SkuId {
+        self.skus.get(index_of(at)).copied().unwrap_or_default()
+    }
+
+    /// What was salable at a position before the load.
+    pub(crate) fn salable_of(&self, at: u32) -> i64 {
+        self.salable.get(index_of(at)).copied().unwrap_or_default()
+    }
+
+    /// The position of the n-th line of a cart that begins at `first`: its lines lie evenly spread behind that.
+    pub(crate) fn position(&self, first: u32, line: u32, lines: u32) -> u32 {
+        // Catalogues are far smaller than half of what 32 bits hold.
+        let count = u32::try_from(self.skus.len()).unwrap_or(u32::MAX).max(1);
+        (first + line * (count / lines)) % count
+    }
+
+    /// The lines of that cart, one unit each.
+    pub(crate) fn lines_of(&self, first: u32, lines: u32, cart: &mut Vec<Line>) {
+        cart.clear();
+        let line = |line| Line::new(self.sku(self.position(first, line, lines)), units_of(1));
+        cart.extend((0..lines).map(line));
+    }
+
     /// SKUs that nobody has defined, for servers that do not look.
     pub(crate) fn imaginary(count: u32) -> Self {
         Self { stock: StockId(0), skus: (0..count).map(SkuId).collect(), salable: Vec::new() }
@@ -111,4 +141,26 @@ pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error
         return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
     };
     Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_a_cart_name_different_skus() {
+        // Proves that three lines of any cart are three SKUs of the catalogue, even of the smallest.
+        for count in [3, 4, 5, 1_000, 1_001] {
+            let catalogue = Catalogue::imaginary(count);
+            let mut cart = Vec::new();
+            for first in 0..count {
+                catalogue.lines_of(first, 3, &mut cart);
+                let mut skus: Vec<SkuId> = cart.iter().map(|line| line.sku).collect();
+                assert_eq!(skus.first(), Some(&SkuId(first)));
+                skus.sort_unstable();
+                skus.dedup();
+                assert!(skus.len() == 3 && skus.iter().all(|sku| sku.0 < count), "{first} of {count}");
+            }
+        }
+    }
 }

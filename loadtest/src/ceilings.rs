@@ -4,6 +4,7 @@
 use crate::arguments::CeilingArguments;
 use crate::catalogue::Catalogue;
 use crate::children::{ChildProcess, DataDir, StorageFacts};
+use crate::closed::scenario::Scenario;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &CeilingArguments, interrupt: &Interrupt) -> Result
         server_pid: Some(echo.pid()),
         catalogue: Arc::new(Catalogue::imaginary(SKUS)),
         seed: 1,
+        scenario: Scenario::UNIFORM,
         name: "echo",
     };
     let Measured { tally, span, cost } = measure(&target, &arguments.load, output, interrupt, || Ok(()))?;

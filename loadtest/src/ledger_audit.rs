@@ -42,6 +42,7 @@ pub(crate) async fn run(
         lost_acknowledged: found.lost_acknowledged,
         changed_answers: found.changed_answers,
         wrong_refusals: 0,
+        wrong_checks: 0,
         unexplained_units: 0,
         checked_ids: found.repeated,
         checked_skus: found.skus_audited,

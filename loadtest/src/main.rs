@@ -9,6 +9,7 @@ mod catalogue;
 mod ceilings;
 mod chaos;
 mod children;
+mod closed;
 mod compare;
 mod desk;
 mod echo;
@@ -27,10 +28,10 @@ mod server_log;
 mod system;
 mod table;
 mod tally;
-mod uniform;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
+use closed::scenario::Scenario;
 use exit::{Exit, Failure};
 use interrupt::Interrupt;
 use std::process::ExitCode;
@@ -57,7 +58,15 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Some(Command::ServeChild(serve)) => serve::serve(serve),
         Some(Command::EchoChild) => echo::serve_echo(),
-        Some(Command::Uniform(uniform)) => uniform::run(uniform, &Interrupt::listen()),
+        Some(Command::Uniform(load)) => closed::run(load, Scenario::UNIFORM, &Interrupt::listen()),
+        Some(Command::Hot(load)) => closed::run(load, Scenario::HOT, &Interrupt::listen()),
+        Some(Command::Zipf(load)) => closed::run(load, Scenario::ZIPF, &Interrupt::listen()),
+        Some(Command::Carts(load)) => closed::run(load, Scenario::THREE_LINES, &Interrupt::listen()),
+        Some(Command::Checks(load)) => closed::run(load, Scenario::CHECKS, &Interrupt::listen()),
+        Some(Command::SoldOut(load)) => closed::run(load, Scenario::SOLD_OUT, &Interrupt::listen()),
+        Some(Command::HoldChurn(load)) => closed::run(load, Scenario::HOLD_CHURN, &Interrupt::listen()),
+        Some(Command::RetryStorm(load)) => closed::run(load, Scenario::RETRY_STORM, &Interrupt::listen()),
+        Some(Command::Mixed(load)) => closed::run(load, Scenario::MIXED, &Interrupt::listen()),
         Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
         Some(Command::Compare(compare)) => compare::run(compare, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),

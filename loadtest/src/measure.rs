@@ -2,6 +2,7 @@
 
 use crate::arguments::LoadArguments;
 use crate::catalogue::Catalogue;
+use crate::closed::scenario::Scenario;
 use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -25,6 +26,7 @@ pub(crate) struct Target {
     pub(crate) server_pid: Option<u32>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) seed: u64,
+    pub(crate) scenario: Scenario,
     /// What the progress bar calls it.
     pub(crate) name: &'static str,
 }
@@ -103,6 +105,7 @@ fn plan_of(
         depth: load.depth,
         seed: target.seed ^ (u64::from(thread) << 32),
         catalogue: Arc::clone(&target.catalogue),
+        scenario: target.scenario,
         start: Arc::clone(start),
         interrupt: interrupt.clone(),
     }

@@ -9,8 +9,12 @@ const SAMPLES_MAX: usize = 4_096;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sample {
     pub(crate) id: CommandId,
-    /// The position of its SKU in the catalogue.
+    /// The position of its first SKU in the catalogue.
     pub(crate) sku: u32,
+    /// How many lines it has.
+    pub(crate) lines: u32,
+    /// The TTL that it was sent with.
+    pub(crate) ttl_ms: Option<u32>,
     pub(crate) code: Code,
     pub(crate) value: u32,
     pub(crate) op: u64,
@@ -74,7 +78,15 @@ mod tests {
     use super::*;
 
     fn sample(op: u64) -> Sample {
-        Sample { id: CommandId::from_parts(op, 0), sku: 0, code: Code::Ok, value: 0, op }
+        Sample {
+            id: CommandId::from_parts(op, 0),
+            sku: 0,
+            lines: 1,
+            ttl_ms: None,
+            code: Code::Ok,
+            value: 0,
+            op,
+        }
     }
 
     #[test]

@@ -56,12 +56,13 @@ impl Table {
 
     pub(crate) fn audit(&mut self, audit: &Audit) {
         let text = format!(
-            "oversold units {} · lost acknowledged {} · changed answers {} · wrong refusals {} · unexplained units {} \
+            "oversold units {} · lost acknowledged {} · changed answers {} · wrong refusals {} · wrong checks {} · unexplained units {} \
              ({} ids asked again, {} SKUs added up)",
             audit.oversold_units,
             audit.lost_acknowledged,
             audit.changed_answers,
             audit.wrong_refusals,
+            audit.wrong_checks,
             audit.unexplained_units,
             audit.checked_ids,
             audit.checked_skus

@@ -1,11 +1,12 @@
 //! What one thread of the generator has seen: answers by code, latencies, units granted per SKU, and a sample of ids. It is the cheap
 //! ledger of a closed loop; it judges nothing.
 
+use crate::catalogue::{Catalogue, index_of};
 use crate::samples::Samples;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use stockhold_protocol::Code;
+use stockhold_protocol::{Code, Outcome};
 
 /// The longest latency that is told apart, in nanoseconds: ten minutes.
 const LATENCY_MAX_NS: u64 = 600_000_000_000;
@@ -95,6 +96,16 @@ pub(crate) struct Tally {
     pub(crate) answers: Answers,
     /// Those within the measured time.
     pub(crate) measured: Answers,
+    /// Carts granted for the first time, within the measured time.
+    pub(crate) sold: u64,
+    /// Refusals within the measured time that were neither logged nor recorded.
+    pub(crate) edge_refusals: u64,
+    /// Checks answered within the measured time.
+    pub(crate) checks: u64,
+    /// Checks of the whole run whose answer cannot be right.
+    pub(crate) wrong_checks: u64,
+    /// Retries of the whole run that were answered otherwise than the command.
+    pub(crate) changed_retries: u64,
     /// Latencies within the measured time.
     pub(crate) latencies: Latencies,
     /// Ids to ask again.
@@ -113,12 +124,41 @@ impl Tally {
             granted: vec![0; skus],
             answers: Answers::default(),
             measured: Answers::default(),
+            sold: 0,
+            edge_refusals: 0,
+            checks: 0,
+            wrong_checks: 0,
+            changed_retries: 0,
             latencies: Latencies::new()?,
             samples: Samples::default(),
             unknown: 0,
             broken: Vec::new(),
             last_op: 0,
         })
+    }
+
+    /// Counts what a cart that begins at this position of the catalogue was answered.
+    pub(crate) fn count_cart(
+        &mut self,
+        catalogue: &Catalogue,
+        (first, lines): (u32, u32),
+        outcome: &Outcome,
+        is_measured: bool,
+    ) {
+        if outcome.code.is_success() {
+            for line in 0..lines {
+                self.granted[index_of(catalogue.position(first, line, lines))] += 1;
+            }
+            self.sold += u64::from(is_measured);
+        } else if is_measured && outcome.code == Code::SoldOut && !outcome.recorded {
+            self.edge_refusals += 1;
+        }
+    }
+
+    /// Counts one unit that was given back. What was never granted cannot be: the audit will find that the units do not add up.
+    pub(crate) fn give_back(&mut self, first: u32) {
+        let granted = &mut self.granted[index_of(first)];
+        *granted = granted.saturating_sub(1);
     }
 
     /// Adds what another thread has seen.
@@ -128,6 +168,11 @@ impl Tally {
         }
         self.answers.merge(&other.answers);
         self.measured.merge(&other.measured);
+        self.sold += other.sold;
+        self.edge_refusals += other.edge_refusals;
+        self.checks += other.checks;
+        self.wrong_checks += other.wrong_checks;
+        self.changed_retries += other.changed_retries;
         self.latencies.merge(&other.latencies)?;
         self.samples.merge(other.samples);
         self.unknown += other.unknown;

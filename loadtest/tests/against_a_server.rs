@@ -93,6 +93,59 @@ fn one_cart_in_flight_works_too() {
     assert_clean(&report);
 }
 
+/// A closed-loop scenario for a moment, on few SKUs.
+fn scenario(name: &str) -> Value {
+    let load = ["--connections", "4", "--depth", "32", "--skus", "20", "--seconds", "0.4", "--warmup", "0.2"];
+    let report = report(&[&[name], load.as_slice()].concat());
+    assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some(name), Some("closed")));
+    for finding in
+        ["oversold_units", "lost_acknowledged", "changed_answers", "wrong_refusals", "wrong_checks"]
+    {
+        assert_eq!(report["audit"][finding], 0, "{finding} in {report}");
+    }
+    assert_eq!(report["audit"]["unexplained_units"], 0, "{report}");
+    assert!(report["answers_per_second"].as_f64().unwrap() > 0.0, "{report}");
+    report
+}
+
+#[test]
+fn every_way_to_choose_skus_sells() {
+    // Proves that one hot SKU, a skewed choice and carts of three lines are loaded and audited.
+    for (name, skus) in [("hot", 1), ("zipf", 20), ("carts", 20)] {
+        let report = scenario(name);
+        assert_eq!(report["audit"]["checked_skus"], skus);
+        assert!(report["reservations_per_second"].as_f64().unwrap() > 0.0, "{report}");
+        assert_clean(&report);
+    }
+}
+
+#[test]
+fn checks_are_answered_as_the_goods_are() {
+    // Proves that checks alone move nothing and are all right.
+    let report = scenario("checks");
+    assert!(report["checks_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["answers"].as_object().unwrap().len(), 0);
+}
+
+#[test]
+fn a_sold_out_storm_is_refused_and_nothing_is_oversold() {
+    // Proves that the scarce goods are gone before the measured time, and that most refusals come from the edge.
+    let report = scenario("sold-out");
+    assert_eq!(report["reservations_per_second"].as_f64(), Some(0.0));
+    assert!(report["edge_refusals"].as_u64().unwrap() > 0, "{report}");
+}
+
+#[test]
+fn holds_end_and_retries_are_told_again() {
+    // Proves that ends of holds add up, that a retry gets the answer of its cart, and that all of it goes together.
+    for name in ["hold-churn", "retry-storm", "mixed"] {
+        let report = scenario(name);
+        assert!(report["reservations_per_second"].as_f64().unwrap() > 0.0, "{report}");
+        let answers = report["answers_per_second"].as_f64().unwrap();
+        assert!(answers > 1.5 * report["reservations_per_second"].as_f64().unwrap(), "{report}");
+    }
+}
+
 #[test]
 fn the_sale_sells_out_expires_and_audits() {
     // Proves the canonical scenario: two stocks over shared goods, a hot SKU, every fate of a hold, checks, expiry.

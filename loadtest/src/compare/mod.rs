@@ -15,6 +15,7 @@ use crate::audit::audit;
 use crate::catalogue::Catalogue;
 use crate::ceilings::synced_blocks;
 use crate::children::{ChildProcess, DataDir, ServerUnderTest, StorageFacts};
+use crate::closed::scenario::Scenario;
 use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -138,10 +139,11 @@ impl Comparison<'_> {
             server_pid: server.pid,
             catalogue: Arc::clone(&catalogue),
             seed: self.seed(round),
+            scenario: Scenario::UNIFORM,
             name: "stockhold",
         };
         let measured = self.measure(&target, subject)?;
-        let audit = audit(&mut desk, &catalogue, &measured.tally)?;
+        let audit = audit(&mut desk, &catalogue, &measured.tally, true)?;
         if audit.is_violated(true) {
             return Err(Failure::violation(format!("the audit of a sample found {audit:?}")));
         }
@@ -157,6 +159,7 @@ impl Comparison<'_> {
             server_pid: Some(echo.pid()),
             catalogue: Arc::new(Catalogue::imaginary(self.skus(subject))),
             seed: self.seed(round),
+            scenario: Scenario::UNIFORM,
             name: "echo",
         };
         let measured = self.measure(&target, subject)?;

@@ -1,0 +1,86 @@
+//! The closed-loop scenarios, from `uniform` to `mixed`: one server, one load, one audit, one report. What they send stands in `scenario`
+//! and `round`, the loop in `generator`.
+
+mod report;
+pub(crate) mod round;
+pub(crate) mod scenario;
+
+use crate::arguments::ClosedArguments;
+use crate::audit::audit;
+use crate::catalogue::Catalogue;
+use crate::children::ServerUnderTest;
+use crate::desk::Desk;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::measure::{Target, measure};
+use crate::output::Output;
+use crate::system::resident_bytes;
+use anyhow::anyhow;
+use report::{ClosedReport, Seen};
+use scenario::{Scenario, Work};
+use std::sync::Arc;
+use stockhold_client::units_of;
+
+/// Runs a scenario.
+pub(crate) fn run(
+    arguments: &ClosedArguments,
+    scenario: Scenario,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let output = Output::new(arguments.common.json);
+    let skus = scenario.skus(arguments.skus);
+    check_arguments(arguments, &scenario, skus)?;
+    let server = ServerUnderTest::get(&arguments.common)?;
+    let mut desk = Desk::connect(server.address)?;
+    check_limits(arguments, &desk)?;
+    output.note(&format!("preparing {skus} SKUs at {}", server.address));
+    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units))?);
+    let target = Target {
+        address: server.address,
+        server_pid: server.pid,
+        catalogue: Arc::clone(&catalogue),
+        seed: arguments.common.seed,
+        scenario,
+        name: scenario.name,
+    };
+    let mut edges = Vec::new();
+    let measured = measure(&target, &arguments.load, output, interrupt, || {
+        edges.push(desk.status()?);
+        Ok(())
+    })?;
+    let server_resident_bytes = server.pid.and_then(resident_bytes).unwrap_or(0);
+    output.note("auditing");
+    let audit = audit(&mut desk, &catalogue, &measured.tally, scenario.is_plentiful())?;
+    let [before, after] = edges.as_slice() else {
+        return Err(anyhow!("the measurement has no edges").into());
+    };
+    let interrupted = interrupt.is_set();
+    let edges = (before, after);
+    let seen = Seen { measured: &measured, edges, audit, server_resident_bytes, interrupted };
+    let report = ClosedReport::new(arguments, &scenario, &server, seen);
+    output.report(&report.text(), &report)?;
+    let is_ours = server.is_ours;
+    drop(desk);
+    server.finish()?;
+    Ok(report.exit(is_ours))
+}
+
+fn check_arguments(arguments: &ClosedArguments, scenario: &Scenario, skus: u32) -> Result<(), Failure> {
+    if skus < scenario.skus_min() {
+        return Err(Failure::usage(format!("--skus: a cart has {} lines", scenario.skus_min())));
+    }
+    if arguments.load.depth < 2 && scenario.works.iter().any(|(work, _)| *work == Work::Twice) {
+        return Err(Failure::usage("--depth: a cart and its retry are two in flight"));
+    }
+    Ok(())
+}
+
+/// What the server allows on one connection must hold the carts in flight.
+fn check_limits(arguments: &ClosedArguments, desk: &Desk) -> Result<(), Failure> {
+    let limits = desk.welcome().limits;
+    let most = limits.in_flight_max.min(limits.frame_count_max);
+    if u32::from(arguments.load.depth) > most {
+        return Err(Failure::usage(format!("--depth: this server takes {most} commands on one connection")));
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! What a closed-loop scenario tells.
+
+use super::scenario::Scenario;
+use crate::arguments::ClosedArguments;
+use crate::audit::Audit;
+use crate::children::{ServerUnderTest, StorageFacts};
+use crate::exit::Exit;
+use crate::latency::Percentiles;
+use crate::measure::Measured;
+use crate::ratio;
+use crate::server_log::LogFacts;
+use crate::system::MachineFacts;
+use crate::table::Table;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use stockhold_protocol::query::Status;
+
+/// The report, in the order in which it is printed as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct ClosedReport {
+    scenario: &'static str,
+    /// Closed: a connection sends only when its last frame is answered, so latency at saturation is mostly waiting.
+    r#loop: &'static str,
+    connections: u32,
+    depth: u16,
+    threads: u32,
+    skus: u32,
+    seed: u64,
+    seconds: f64,
+    durability: String,
+    /// Carts granted for the first time.
+    reservations_per_second: f64,
+    /// Answers of every kind, to checks too.
+    answers_per_second: f64,
+    checks_per_second: f64,
+    #[serde(flatten)]
+    latency: Percentiles,
+    /// Within the measured time, by code.
+    answers: BTreeMap<&'static str, u64>,
+    /// Refusals that were neither logged nor recorded.
+    edge_refusals: u64,
+    /// Carts of the whole run whose answer never came.
+    unknown: u64,
+    connections_broken: Vec<String>,
+    client_cpu_us_per_reservation: f64,
+    server_cpu_us_per_reservation: f64,
+    client_cpu_us_per_answer: f64,
+    server_cpu_us_per_answer: f64,
+    client_cpu_percent: f64,
+    server_cpu_percent: f64,
+    server_resident_bytes: u64,
+    log: LogFacts,
+    storage: Option<StorageFacts>,
+    machine: MachineFacts,
+    server_version: String,
+    interrupted: bool,
+    audit: Audit,
+}
+
+/// What was seen of a run.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) measured: &'a Measured,
+    /// The server's status at both ends of the measured time.
+    pub(crate) edges: (&'a Status, &'a Status),
+    pub(crate) audit: Audit,
+    pub(crate) server_resident_bytes: u64,
+    pub(crate) interrupted: bool,
+}
+
+impl ClosedReport {
+    pub(crate) fn new(
+        arguments: &ClosedArguments,
+        scenario: &Scenario,
+        server: &ServerUnderTest,
+        seen: Seen<'_>,
+    ) -> Self {
+        let Seen { measured, edges: (before, after), audit, server_resident_bytes, interrupted } = seen;
+        let Measured { tally, span, cost } = measured;
+        let answered = tally.measured.total() + tally.checks;
+        Self {
+            scenario: scenario.name,
+            r#loop: "closed",
+            connections: arguments.load.connections,
+            depth: arguments.load.depth,
+            threads: arguments.load.threads.min(arguments.load.connections),
+            skus: scenario.skus(arguments.skus),
+            seed: arguments.common.seed,
+            seconds: span.as_secs_f64(),
+            durability: after.durability.clone(),
+            reservations_per_second: ratio::per_second(tally.sold, *span),
+            answers_per_second: ratio::per_second(answered, *span),
+            checks_per_second: ratio::per_second(tally.checks, *span),
+            latency: Percentiles::of(&tally.latencies),
+            answers: tally.measured.by_name(),
+            edge_refusals: tally.edge_refusals,
+            unknown: tally.unknown,
+            connections_broken: tally.broken.clone(),
+            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, tally.sold),
+            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, tally.sold),
+            client_cpu_us_per_answer: ratio::us_each(cost.client_cpu, answered),
+            server_cpu_us_per_answer: ratio::us_each(cost.server_cpu, answered),
+            client_cpu_percent: ratio::percent(cost.client_cpu, *span),
+            server_cpu_percent: ratio::percent(cost.server_cpu, *span),
+            server_resident_bytes,
+            log: LogFacts::between(before, after),
+            storage: server.storage.clone(),
+            machine: MachineFacts::new(cost.steal, *span),
+            server_version: after.version.clone(),
+            interrupted,
+            audit,
+        }
+    }
+
+    /// How the run ends.
+    pub(crate) fn exit(&self, is_ours: bool) -> Exit {
+        if self.audit.is_violated(is_ours) {
+            Exit::Violation
+        } else if self.connections_broken.is_empty() {
+            Exit::Fine
+        } else {
+            Exit::NotRun
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new();
+        let shape = format!(
+            "{} connections × {} in flight, {} SKUs, {:.1} s, closed loop",
+            self.connections, self.depth, self.skus, self.seconds
+        );
+        table.row(self.scenario, shape);
+        table.row(
+            "reservations",
+            format!("{:.0} per second, durability {}", self.reservations_per_second, self.durability),
+        );
+        table.row(
+            "all answers",
+            format!(
+                "{:.0} per second, of which {:.0} to checks; {} refusals at the edge",
+                self.answers_per_second, self.checks_per_second, self.edge_refusals
+            ),
+        );
+        table.row("latency", self.latency.text());
+        table.answers("answers", &self.answers);
+        if self.unknown > 0 || !self.connections_broken.is_empty() {
+            let broken = self.connections_broken.join("; ");
+            table.row("not answered", format!("{} carts; broken connections: {broken}", self.unknown));
+        }
+        for (name, us_each, percent) in [
+            ("client CPU", self.client_cpu_us_per_answer, self.client_cpu_percent),
+            ("server CPU", self.server_cpu_us_per_answer, self.server_cpu_percent),
+        ] {
+            table.row(name, format!("{us_each:.3} µs per answer, {percent:.0} % of one core"));
+        }
+        table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
+        table.log(&self.log);
+        table.machine(&self.machine, self.storage.as_ref());
+        table.audit(&self.audit);
+        if self.interrupted {
+            table.row("note", "stopped early by Ctrl-C".to_owned());
+        }
+        table.text()
+    }
+}

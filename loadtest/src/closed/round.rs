@@ -1,0 +1,397 @@
+//! One round of a connection: which commands it sends together, and what their answers mean for the ledger. It knows nothing of time and of
+//! sockets' turns; those are the generator's.
+
+use super::scenario::{Chooser, Scenario, Work};
+use crate::catalogue::Catalogue;
+use crate::samples::Sample;
+use crate::tally::Tally;
+use stockhold_client::{
+    Batch, CellFrame, ConnectionError, IdSource, OutcomeFrame, PipelinedConnection, PushError, SubmitError,
+    units_of, wall_clock_ms,
+};
+use stockhold_protocol::command::{Release, Reserve, Target};
+use stockhold_protocol::{
+    Code, Command, CommandId, Envelope, Line, Lines, Outcome, ReservationId, SkuId, StockId,
+};
+
+/// The longest pause that a busy server gets.
+const PAUSE_MAX_MS: u32 = 1_000;
+/// The TTL of holds: longer than any round.
+const HOLD_TTL_MS: u32 = 60_000;
+
+/// Why a connection stopped before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error("a cart could not be encoded")]
+    Cart(#[from] PushError),
+}
+
+/// What the commands in flight are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// New carts of so many lines.
+    Carts { lines: u32 },
+    /// New carts at even places, each followed by its retry.
+    Pairs,
+    /// Ends of holds.
+    Fates,
+    /// Checks.
+    Checks,
+}
+
+/// The commands of one connection that wait for their answers.
+#[derive(Debug)]
+pub(crate) struct Round {
+    asked: Asked,
+    /// The position of each cart's first SKU in the catalogue.
+    firsts: Vec<u32>,
+    /// The ids of holds that want an end.
+    holds: Vec<CommandId>,
+    /// Whether the hold at an even place is the one that is confirmed.
+    is_even_confirmed: bool,
+    /// What carts at even places were answered, until their retries are.
+    answers: Vec<Option<Outcome>>,
+    /// The cart whose answer is remembered: its index, its id and the TTL that it was sent with.
+    sampled: Option<(u16, CommandId, Option<u32>)>,
+    /// Answers that have not come.
+    pub(crate) left: u16,
+    /// How long a busy server asks to be left alone.
+    pub(crate) pause_ms: u32,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            asked: Asked::Carts { lines: 1 },
+            firsts: Vec::new(),
+            holds: Vec::new(),
+            is_even_confirmed: false,
+            answers: Vec::new(),
+            sampled: None,
+            left: 0,
+            pause_ms: 0,
+        }
+    }
+}
+
+/// What makes rounds: never held across an await.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    scenario: Scenario,
+    chooser: Chooser,
+    random: fastrand::Rng,
+    ids: IdSource,
+    batch: Batch,
+    pairs: Vec<(SkuId, StockId)>,
+}
+
+impl Maker {
+    pub(crate) fn new(scenario: Scenario, catalogue: &Catalogue, seed: u64) -> Self {
+        Self {
+            scenario,
+            chooser: Chooser::new(scenario.choice, catalogue),
+            random: fastrand::Rng::with_seed(seed),
+            ids: IdSource::new(),
+            batch: Batch::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    /// Puts a new round on its way.
+    pub(crate) fn begin(
+        &mut self,
+        connection: &mut PipelinedConnection,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        depth: u16,
+        round: &mut Round,
+    ) -> Result<(), Broken> {
+        let work = self.scenario.work(&mut self.random);
+        round.firsts.clear();
+        round.holds.clear();
+        (round.left, round.pause_ms, round.sampled) = (depth, 0, None);
+        self.batch.clear();
+        match work {
+            Work::Carts { lines: 1 } => {
+                round.asked = Asked::Carts { lines: 1 };
+                self.carts(catalogue, tally, depth, None, round)?;
+            }
+            Work::Carts { lines } => {
+                round.asked = Asked::Carts { lines };
+                self.wide_carts(catalogue, tally, (depth, lines), round)?;
+            }
+            Work::Holds => {
+                round.asked = Asked::Carts { lines: 1 };
+                round.is_even_confirmed = self.random.bool();
+                self.carts(catalogue, tally, depth, Some(HOLD_TTL_MS), round)?;
+                round.holds.extend(self.batch.ids());
+                // Only what is confirmed will be found again.
+                round.sampled = round.sampled.filter(|(index, ..)| round.is_confirmed(*index));
+            }
+            Work::Twice => {
+                round.asked = Asked::Pairs;
+                self.pairs(catalogue, depth, round)?;
+            }
+            Work::Checks => {
+                round.asked = Asked::Checks;
+                self.checks(catalogue, depth, round);
+                connection.submit_checks(&self.pairs, 0, 0)?;
+                return Ok(());
+            }
+        }
+        connection.submit(&self.batch)?;
+        Ok(())
+    }
+
+    /// Single-line carts: the loop that everything else is measured against, so nothing is decided in it.
+    fn carts(
+        &mut self,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        depth: u16,
+        ttl_ms: Option<u32>,
+        round: &mut Round,
+    ) -> Result<(), Broken> {
+        let target = Target::Stock(catalogue.stock);
+        let (now_ms, unit) = (wall_clock_ms(), units_of(1));
+        let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
+        for index in 0..depth {
+            let first = self.chooser.choose(&mut self.random);
+            let id = self.ids.next_at(now_ms);
+            self.batch.push_reserve(id, target, &[Line::new(catalogue.sku(first), unit)], ttl_ms)?;
+            round.firsts.push(first);
+            if sampled == Some(index) {
+                round.sampled = Some((index, id, ttl_ms));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carts of several lines.
+    fn wide_carts(
+        &mut self,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        (depth, lines): (u16, u32),
+        round: &mut Round,
+    ) -> Result<(), Broken> {
+        let target = Target::Stock(catalogue.stock);
+        let now_ms = wall_clock_ms();
+        let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
+        let mut cart = Vec::new();
+        for index in 0..depth {
+            let first = self.chooser.choose(&mut self.random);
+            let id = self.ids.next_at(now_ms);
+            catalogue.lines_of(first, lines, &mut cart);
+            self.batch.push_reserve(id, target, &cart, None)?;
+            round.firsts.push(first);
+            if sampled == Some(index) {
+                round.sampled = Some((index, id, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carts, each with its retry right behind it; an odd place at the end stays empty.
+    fn pairs(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) -> Result<(), Broken> {
+        let target = Target::Stock(catalogue.stock);
+        let (now_ms, unit) = (wall_clock_ms(), units_of(1));
+        round.answers.clear();
+        for _ in 0..depth / 2 {
+            let first = self.chooser.choose(&mut self.random);
+            let id = self.ids.next_at(now_ms);
+            let lines = [Line::new(catalogue.sku(first), unit)];
+            for fresh in [true, false] {
+                let lines = Lines::Slice(&lines);
+                let reserve =
+                    Reserve { target, lines, best_effort: false, ttl_ms: None, owner: 0, reference: "" };
+                self.batch.push(&Envelope { id, fresh, command: Command::Reserve(reserve) })?;
+                round.firsts.push(first);
+            }
+            round.answers.push(None);
+        }
+        round.left = depth / 2 * 2;
+        Ok(())
+    }
+
+    fn checks(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) {
+        self.pairs.clear();
+        for _ in 0..depth {
+            let first = self.chooser.choose(&mut self.random);
+            self.pairs.push((catalogue.sku(first), catalogue.stock));
+            round.firsts.push(first);
+        }
+    }
+
+    /// Puts the ends of a round's holds on their way, if there are any.
+    pub(crate) fn go_on(
+        &mut self,
+        connection: &mut PipelinedConnection,
+        round: &mut Round,
+    ) -> Result<(), Broken> {
+        if round.holds.is_empty() {
+            return Ok(());
+        }
+        self.batch.clear();
+        let now_ms = wall_clock_ms();
+        let mut index = 0;
+        for hold in round.holds.drain(..) {
+            let reservation = ReservationId::from(hold);
+            let command = if is_confirmed(index, round.is_even_confirmed) {
+                Command::Confirm(reservation)
+            } else {
+                Command::Release(Release { reservation, lines: Lines::Slice(&[]) })
+            };
+            self.batch.push(&Envelope { id: self.ids.next_at(now_ms), fresh: true, command })?;
+            index += 1;
+        }
+        connection.submit(&self.batch)?;
+        (round.asked, round.sampled, round.left) = (Asked::Fates, None, index);
+        Ok(())
+    }
+}
+
+const fn is_confirmed(index: u16, is_even_confirmed: bool) -> bool {
+    index.is_multiple_of(2) == is_even_confirmed
+}
+
+impl Round {
+    const fn is_confirmed(&self, index: u16) -> bool {
+        is_confirmed(index, self.is_even_confirmed)
+    }
+
+    /// Counts what one frame answers.
+    pub(crate) fn take(
+        &mut self,
+        frame: &OutcomeFrame<'_>,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        is_measured: bool,
+    ) -> Result<(), Broken> {
+        for entry in frame.iter() {
+            let (index, outcome) = entry?;
+            let Some(first) = self.firsts.get(usize::from(index)).copied() else {
+                return Err(ConnectionError::UnexpectedAnswer(frame.request).into());
+            };
+            tally.answers.count(outcome.code);
+            if is_measured {
+                tally.measured.count(outcome.code);
+            }
+            if outcome.code == Code::Busy {
+                self.pause_ms = self.pause_ms.max(outcome.value.clamp(1, PAUSE_MAX_MS));
+            }
+            tally.last_op = tally.last_op.max(outcome.op);
+            if let Some((_, id, ttl_ms)) = self.sampled.filter(|(at, ..)| *at == index && outcome.recorded) {
+                let (Asked::Carts { lines }, Outcome { code, value, op, .. }) = (self.asked, &outcome) else {
+                    continue;
+                };
+                let (code, value, op) = (*code, *value, *op);
+                tally.samples.keep(Sample { id, sku: first, lines, ttl_ms, code, value, op });
+            }
+            match self.asked {
+                Asked::Carts { lines } => tally.count_cart(catalogue, (first, lines), &outcome, is_measured),
+                Asked::Pairs => self.take_of_pair(index, first, outcome, catalogue, tally, is_measured),
+                Asked::Fates => {
+                    if outcome.code.is_success() && !self.is_confirmed(index) {
+                        tally.give_back(first);
+                    }
+                }
+                Asked::Checks => return Err(ConnectionError::UnexpectedAnswer(frame.request).into()),
+            }
+        }
+        self.left = self.left.saturating_sub(frame.len());
+        Ok(())
+    }
+
+    /// A cart, or its retry, which must have the answer of the cart.
+    fn take_of_pair(
+        &mut self,
+        index: u16,
+        first: u32,
+        outcome: Outcome,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        is_measured: bool,
+    ) {
+        if !outcome.replayed {
+            tally.count_cart(catalogue, (first, 1), &outcome, is_measured);
+        }
+        let Some(answer) = self.answers.get_mut(usize::from(index / 2)) else { return };
+        match answer.take() {
+            None => *answer = Some(outcome),
+            Some(other) => {
+                let of = |outcome: &Outcome| (outcome.code, outcome.value, outcome.op);
+                // One of the two was executed and the other one told again, in whatever order they were answered.
+                let is_kept = of(&other) == of(&outcome) && other.replayed != outcome.replayed;
+                // What is not recorded leaves the id unused: both are then first attempts.
+                tally.changed_retries += u64::from(other.recorded && outcome.recorded && !is_kept);
+            }
+        }
+    }
+
+    /// Looks at the cells that answer checks.
+    pub(crate) fn look(
+        &mut self,
+        frame: &CellFrame<'_>,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        is_still: bool,
+        is_measured: bool,
+    ) {
+        for (cell, first) in frame.raw().zip(&self.firsts) {
+            let there = catalogue.salable_of(*first);
+            let is_right = if is_still { cell == there } else { (0..=there).contains(&cell) };
+            tally.wrong_checks += u64::from(!is_right);
+        }
+        let count = u16::try_from(frame.len()).unwrap_or(u16::MAX);
+        if is_measured {
+            tally.checks += u64::from(count);
+        }
+        self.left = self.left.saturating_sub(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(first: Outcome, second: Outcome) -> Tally {
+        let catalogue = Catalogue::imaginary(1);
+        let mut tally = Tally::new(1).unwrap();
+        let mut round = Round { asked: Asked::Pairs, answers: vec![None], ..Round::default() };
+        round.take_of_pair(0, 0, first, &catalogue, &mut tally, true);
+        round.take_of_pair(1, 0, second, &catalogue, &mut tally, true);
+        tally
+    }
+
+    #[test]
+    fn a_retry_must_get_the_answer_of_its_cart() {
+        // Proves that the ledger counts a pair once, in any order of answers, and notices another answer and a second execution.
+        let granted = Outcome::new(Code::Ok, 0, 7);
+        let again = Outcome { replayed: true, ..granted.clone() };
+        for (first, second) in [(granted.clone(), again.clone()), (again.clone(), granted.clone())] {
+            let tally = pair(first, second);
+            assert_eq!((tally.granted[0], tally.sold, tally.changed_retries), (1, 1, 0));
+        }
+        let executed_twice = pair(granted.clone(), Outcome { op: 8, ..granted.clone() });
+        assert_eq!((executed_twice.granted[0], executed_twice.changed_retries), (2, 1));
+        let otherwise = pair(granted, Outcome { code: Code::SoldOut, ..again });
+        assert_eq!(otherwise.changed_retries, 1);
+    }
+
+    #[test]
+    fn half_of_the_holds_are_confirmed() {
+        // Proves that neighbours have different fates, whichever half it is.
+        for is_even_confirmed in [true, false] {
+            let round = Round { is_even_confirmed, ..Round::default() };
+            assert_eq!(
+                (round.is_confirmed(0), round.is_confirmed(1)),
+                (is_even_confirmed, !is_even_confirmed)
+            );
+        }
+    }
+}
