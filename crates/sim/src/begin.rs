@@ -48,6 +48,7 @@ impl World {
             budget: options.ops,
             epoch: 1,
             marks: [0; 5],
+            durable_op: 0,
             scars: Vec::new(),
             medium_mutant: options.medium_mutant,
             is_calm: true,

@@ -413,6 +413,7 @@ impl World {
         let snapshot_op = server.assembly.report.snapshot_op;
         let known_op = self.witness.op();
         self.trace.note(format_args!("fate: op {op} of {known_op} recovered, epoch {epoch}"));
+        ensure!(op >= self.durable_op, "op {op} is the last, but op {} was durable", self.durable_op);
         if op < known_op {
             let may = self.plan.is_interval() && self.may_have_lost;
             ensure!(may, "recovery ends with op {op}, but op {known_op} had been answered");
@@ -449,7 +450,7 @@ impl World {
         }
         let marks = self.running()?.assembly.watermarks.read();
         ensure!(marks.iter().all(|(_, mark)| *mark == op), "marks after recovery: {marks:?}, op {op}");
-        self.marks = [op; 5];
+        (self.marks, self.durable_op) = ([op; 5], op);
         Ok(())
     }
 

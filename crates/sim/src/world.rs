@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) epoch: u64,
     /// The marks of the present process, first stage to last.
     pub(crate) marks: [u64; 5],
+    /// What no power cut may take back, whatever the configured durability.
+    pub(crate) durable_op: u64,
     /// Bits that were flipped on the medium and not flipped back.
     pub(crate) scars: Vec<crate::fate::Scar>,
     /// A bug of the medium, for every disk of this world.
@@ -237,6 +239,14 @@ impl World {
             ensure!(at == 0 || *mark >= self.marks[at], "{name} went back from {} to {mark}", self.marks[at]);
             self.marks[at] = *mark;
         }
+        let durable_op = self.running()?.assembly.watermarks.durable();
+        let is_all = durable_op == self.marks[2];
+        ensure!(
+            is_all || self.plan.is_interval(),
+            "op {} counts as synced, {durable_op} is durable",
+            self.marks[2]
+        );
+        self.durable_op = durable_op;
         Ok(())
     }
 
