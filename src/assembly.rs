@@ -241,6 +241,8 @@ fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -
         frame_body_bytes: config.limits.frame_body_bytes,
         handshake_ms: config.limits.handshake_ms,
         slow_reader_ms: config.limits.slow_reader_ms,
+        frame_ms: config.limits.frame_ms,
+        buffer_bytes: config.limits.buffer_bytes,
         check_wait_ms: config.limits.check_wait_ms,
         retry_after_ms: config.limits.retry_after_ms,
     };

@@ -195,6 +195,10 @@ section! {
         /// See [`OPTIONS`].
         slow_reader_ms: u64 = 10_000,
         /// See [`OPTIONS`].
+        frame_ms: u64 = 30_000,
+        /// See [`OPTIONS`].
+        buffer_bytes: usize = 1 << 30,
+        /// See [`OPTIONS`].
         check_wait_ms: u64 = 10_000,
         /// See [`OPTIONS`].
         retry_after_ms: u32 = 10,
@@ -299,6 +303,8 @@ impl Config {
             ),
             ("limits.handshake-ms", self.limits.handshake_ms >= 10, "must be at least 10"),
             ("limits.slow-reader-ms", self.limits.slow_reader_ms >= 10, "must be at least 10"),
+            ("limits.frame-ms", self.limits.frame_ms >= 10, "must be at least 10"),
+            ("limits.buffer-bytes", self.limits.buffer_bytes >= 16 << 20, "must be at least 16777216"),
             ("threads.network", self.threads.network <= 64, "must be at most 64"),
             ("clock.alarm-ms", self.clock.alarm_ms >= 1, "must be at least 1"),
         ];

@@ -39,6 +39,11 @@ pub const OPTIONS: &[(&str, &str)] = &[
         "limits.slow-reader-ms",
         "Milliseconds that a connection may leave a full outbox unread before it is cut. Minimum 10.",
     ),
+    ("limits.frame-ms", "Milliseconds in which a frame that has begun must have come whole. Minimum 10."),
+    (
+        "limits.buffer-bytes",
+        "Bytes that the buffers of all connections may take; beyond, those with the largest are cut. Minimum 16777216.",
+    ),
     ("limits.check-wait-ms", "Longest wait of a check for an op, in milliseconds."),
     ("limits.retry-after-ms", "Milliseconds that a busy answer tells the client to wait."),
     ("snapshot.ops", "Write a snapshot after so many ops; 0 = not by ops."),

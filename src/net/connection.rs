@@ -17,6 +17,10 @@ use crate::pipeline::mailbox::Letter;
 const READ_BYTES: usize = 64 * 1024;
 /// A buffer that grew beyond this is given back after use.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;
+/// With so many commands on their way, nothing more is read from a connection, so that one that floods leaves the queue to the others.
+const READ_AHEAD_COMMANDS: u32 = 1_024;
+/// For each so many bytes that were read at once, all others have a turn: connections are served alike by bytes, not by reads.
+const TURN_BYTES: usize = 8 * 1024;
 /// How long the last bytes of a closed connection may take to be read by the peer.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -29,8 +33,16 @@ pub struct Connection {
     wake: Notify,
     is_blocked: Cell<bool>,
     is_dead: Cell<bool>,
+    /// Enough commands are on their way.
+    is_paused: Cell<bool>,
     opened_ms: u64,
     full_since_ms: Cell<Option<u64>>,
+    /// Since when a frame has been under way.
+    frame_since_ms: Cell<Option<u64>>,
+    /// Since when nothing more is read because it ends.
+    closing_since_ms: Cell<Option<u64>>,
+    /// What the input buffer takes.
+    input_bytes: Cell<usize>,
     outbox_bytes_max: usize,
 }
 
@@ -44,8 +56,12 @@ impl Connection {
             wake: Notify::new(),
             is_blocked: Cell::new(false),
             is_dead: Cell::new(false),
+            is_paused: Cell::new(false),
             opened_ms: gate.clock.monotonic_ms(),
             full_since_ms: Cell::new(None),
+            frame_since_ms: Cell::new(None),
+            closing_since_ms: Cell::new(None),
+            input_bytes: Cell::new(0),
             outbox_bytes_max: gate.limits.outbox_bytes,
         }
     }
@@ -60,7 +76,9 @@ impl Connection {
     pub fn push(&self, gate: &Gate) {
         let before = (self.full_since_ms.get(), self.is_blocked.get());
         self.flush(gate);
-        if before != (self.full_since_ms.get(), self.is_blocked.get()) || self.is_over() {
+        let may_go_on = self.is_paused.get() && !self.is_far_ahead();
+        self.is_paused.set(self.is_paused.get() && !may_go_on);
+        if may_go_on || before != (self.full_since_ms.get(), self.is_blocked.get()) || self.is_over() {
             self.wake.notify_one();
         }
     }
@@ -93,15 +111,37 @@ impl Connection {
         }
     }
 
-    /// Cuts the connection if it has not said hello in time, or left its answers unread for too long.
+    /// Ends the connection if it has not said hello in time or does not end a frame, and cuts it if it leaves its answers, or the last
+    /// of them, unread for too long.
     pub fn expire(&self, now_ms: u64, gate: &Gate) {
-        let is_mute = self.session.borrow().is_greeting()
-            && now_ms.saturating_sub(self.opened_ms) > gate.limits.handshake_ms;
-        let full_for_ms = self.full_since_ms.get().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
-        if is_mute || full_for_ms > gate.limits.slow_reader_ms {
+        let limits = gate.limits;
+        let passed_ms = |since: &Cell<Option<u64>>| since.get().map_or(0, |ms| now_ms.saturating_sub(ms));
+        if self.session.borrow().is_reading() {
+            let is_mute = self.session.borrow().is_greeting()
+                && now_ms.saturating_sub(self.opened_ms) > limits.handshake_ms;
+            // A frame that waits here because nothing is read is not the peer's fault.
+            let is_endless = self.may_read() && passed_ms(&self.frame_since_ms) > limits.frame_ms;
+            if is_mute || is_endless {
+                let what = if is_mute { "hello" } else { "the end of a frame" };
+                self.session.borrow_mut().refuse_peer(&format!("{what} did not come in time"));
+                gate.metrics.connections_cut.add(1);
+                self.flush(gate);
+                self.wake.notify_one();
+            }
+        } else if self.closing_since_ms.get().is_none() {
+            self.closing_since_ms.set(Some(now_ms));
+        }
+        let unread_ms = passed_ms(&self.full_since_ms).max(passed_ms(&self.closing_since_ms));
+        if unread_ms > limits.slow_reader_ms && !self.is_dead.get() {
             gate.metrics.connections_cut.add(1);
             self.cut();
         }
+    }
+
+    /// What its buffers take.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.session.borrow_mut().out().capacity() + self.input_bytes.get()
     }
 
     /// Ends the connection now.
@@ -118,7 +158,11 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.full_since_ms.get().is_none() && self.session.borrow().is_reading()
+        self.full_since_ms.get().is_none() && !self.is_paused.get() && self.session.borrow().is_reading()
+    }
+
+    fn is_far_ahead(&self) -> bool {
+        self.session.borrow().in_flight() >= READ_AHEAD_COMMANDS
     }
 
     fn is_over(&self) -> bool {
@@ -137,19 +181,30 @@ impl Connection {
         } else if input.len() == input.capacity() {
             input.reserve(input.len());
         }
+        self.input_bytes.set(input.capacity());
+        let since_ms = self.frame_since_ms.get().filter(|_| used == 0);
+        self.frame_since_ms.set(if input.is_empty() {
+            None
+        } else {
+            Some(since_ms.unwrap_or_else(|| gate.clock.monotonic_ms()))
+        });
+        self.is_paused.set(self.is_far_ahead());
     }
 }
 
 /// Serves one connection until it ends.
 pub async fn serve(connection: &Connection, reader: &mut OwnedReadHalf, gate: &Gate) {
     let mut input = Vec::with_capacity(READ_BYTES);
+    connection.input_bytes.set(input.capacity());
     while !connection.is_over() {
+        let mut turns_of_others = 0;
         tokio::select! {
             read = reader.read_buf(&mut input), if connection.may_read() => match read {
                 Ok(0) => connection.session.borrow_mut().hang_up(),
                 Ok(count) => {
                     gate.metrics.bytes_read.add_count(count);
                     connection.receive(&mut input, gate);
+                    turns_of_others = count / TURN_BYTES;
                 }
                 Err(_) => connection.is_dead.set(true),
             },
@@ -160,6 +215,9 @@ pub async fn serve(connection: &Connection, reader: &mut OwnedReadHalf, gate: &G
             () = connection.wake.notified() => {}
         }
         connection.flush(gate);
+        for _ in 0..turns_of_others {
+            tokio::task::yield_now().await;
+        }
     }
     if connection.session.borrow().is_lost() {
         gate.metrics.connections_cut.add(1);

@@ -17,6 +17,7 @@ use crate::pipeline::mailbox::{Address, Mail};
 pub struct Desk {
     mailbox: usize,
     gate: Arc<Gate>,
+    buffer_bytes_max: usize,
     slots: RefCell<Slots>,
 }
 
@@ -34,10 +35,11 @@ struct Slot {
 }
 
 impl Desk {
-    /// An empty table for the network thread that reads `mailbox`.
+    /// An empty table for the network thread that reads `mailbox`, one of `threads`.
     #[must_use]
-    pub fn new(mailbox: usize, gate: Arc<Gate>) -> Self {
-        Self { mailbox, gate, slots: RefCell::default() }
+    pub fn new(mailbox: usize, threads: usize, gate: Arc<Gate>) -> Self {
+        let buffer_bytes_max = gate.limits.buffer_bytes / threads.max(1);
+        Self { mailbox, gate, buffer_bytes_max, slots: RefCell::default() }
     }
 
     /// What all connections share.
@@ -95,11 +97,29 @@ impl Desk {
         }
     }
 
-    /// Cuts connections that are mute or too slow.
+    /// Cuts connections that are mute or too slow, and those with the largest buffers while all together take more than this
+    /// thread's share.
     pub fn sweep(&self) {
         let now_ms = self.gate.clock.monotonic_ms();
+        let mut sizes = Vec::new();
+        let mut all_bytes = 0;
         for connection in self.all() {
             connection.expire(now_ms, &self.gate);
+            let bytes = connection.buffer_bytes();
+            all_bytes += bytes;
+            sizes.push((bytes, connection));
+        }
+        if all_bytes <= self.buffer_bytes_max {
+            return;
+        }
+        sizes.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (bytes, connection) in sizes {
+            if all_bytes <= self.buffer_bytes_max {
+                break;
+            }
+            all_bytes -= bytes;
+            self.gate.metrics.connections_cut.add(1);
+            connection.cut();
         }
     }
 

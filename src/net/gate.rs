@@ -29,6 +29,10 @@ pub struct GateLimits {
     pub handshake_ms: u64,
     /// Milliseconds that a connection may leave a full outbox unread.
     pub slow_reader_ms: u64,
+    /// Milliseconds in which a frame that has begun must have come whole.
+    pub frame_ms: u64,
+    /// Bytes that the buffers of all connections may take.
+    pub buffer_bytes: usize,
     /// Longest wait of a check for an op, in milliseconds.
     pub check_wait_ms: u64,
     /// What a busy answer tells the client to wait, in milliseconds.

@@ -124,6 +124,12 @@ impl Session {
         &mut self.out
     }
 
+    /// Commands that wait for answers.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
     /// Whether hello is still awaited.
     #[must_use]
     pub fn is_greeting(&self) -> bool {
@@ -165,7 +171,8 @@ impl Session {
         }
     }
 
-    fn refuse_peer(&mut self, sentence: &str) {
+    /// Tells the peer what it did wrong and reads no more.
+    pub fn refuse_peer(&mut self, sentence: &str) {
         self.cold(FrameKind::Error, 0, 0, &sentence.to_owned());
         self.stage = Stage::Closing;
     }

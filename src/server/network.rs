@@ -75,7 +75,7 @@ impl NetworkThread {
 
     fn run_on(self, runtime: &LocalRuntime) {
         let Self { mailbox, gate, mailboxes, mut arrivals, acceptor, mut stopped, grace } = self;
-        let desk = Rc::new(Desk::new(mailbox, gate.clone()));
+        let desk = Rc::new(Desk::new(mailbox, mailboxes.count(), gate.clone()));
         runtime.block_on(async {
             let accepting = acceptor.map(|(listener, senders)| {
                 tokio::task::spawn_local(async move {
