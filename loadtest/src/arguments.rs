@@ -1,5 +1,6 @@
 //! The command line. It says what may be asked, not how it is done.
 
+use crate::bad_peers::arguments::BadPeersArguments;
 use crate::chaos::arguments::ChaosArguments;
 use crate::compare::arguments::CompareArguments;
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +88,11 @@ pub(crate) enum Command {
     /// then it is frozen with SIGSTOP for longer than a call may take. Shoppers repeat what was not answered under the same id. At the
     /// end every recorded id is asked again, and every set of stocks that share goods is added up.
     Chaos(ChaosArguments),
+    /// Healthy carts beside peers that misbehave: mute, idle, slow, flooding and broken ones.
+    ///
+    /// Each kind comes and goes while the same healthy connections go on, closed loop. The exit code is 1 when they keep less than
+    /// --keep-percent of their throughput, when one of them is harmed, or when the server's memory grows beyond its bound.
+    BadPeers(BadPeersArguments),
     /// The server in a child process.
     #[command(hide = true)]
     ServeChild(ServeChildArguments),

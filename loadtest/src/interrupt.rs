@@ -25,6 +25,11 @@ impl Interrupt {
         interrupt
     }
 
+    /// Asks to stop from inside.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

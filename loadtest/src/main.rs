@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod bad_peers;
 mod catalogue;
 mod ceilings;
 mod chaos;
@@ -67,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::HoldChurn(load)) => closed::run(load, Scenario::HOLD_CHURN, &Interrupt::listen()),
         Some(Command::RetryStorm(load)) => closed::run(load, Scenario::RETRY_STORM, &Interrupt::listen()),
         Some(Command::Mixed(load)) => closed::run(load, Scenario::MIXED, &Interrupt::listen()),
+        Some(Command::BadPeers(bad_peers)) => bad_peers::run(bad_peers, &Interrupt::listen()),
         Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
         Some(Command::Compare(compare)) => compare::run(compare, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),

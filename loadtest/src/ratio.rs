@@ -55,6 +55,30 @@ pub(crate) fn span(values: &[f64]) -> Option<(f64, f64)> {
     Some((lowest, values.iter().copied().max_by(f64::total_cmp)?))
 }
 
+/// What was kept of a rate, in percent: each figure of `with` beside the mean of those of `alone` before and after it, and of these
+/// shares the median. So a machine whose speed drifts is no finding.
+pub(crate) fn kept_percent(with: &[f64], alone: &[f64]) -> f64 {
+    let shares: Vec<f64> = with
+        .iter()
+        .zip(alone.windows(2))
+        .filter_map(|(with, alone)| {
+            let around = f64::midpoint(*alone.first()?, *alone.last()?);
+            (around > 0.0).then(|| with / around)
+        })
+        .collect();
+    rounded(median(&shares).unwrap_or(0.0) * 100.0, 10.0)
+}
+
+/// Whether a percentage is below a limit.
+pub(crate) fn is_below(percent: f64, limit: u32) -> bool {
+    percent < f64::from(limit)
+}
+
+/// The least of all; 0 without any.
+pub(crate) fn least(values: impl Iterator<Item = f64>) -> f64 {
+    values.min_by(f64::total_cmp).unwrap_or(0.0)
+}
+
 fn rounded(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
 }
@@ -70,6 +94,12 @@ mod tests {
         assert!((us_each(Duration::from_secs(1), 2_000_000) - 0.5).abs() < 1e-9);
         assert!((percent(Duration::from_secs(1), Duration::from_secs(4)) - 25.0).abs() < 1e-9);
         assert!((us(1_550) - 1.6).abs() < 1e-9);
+        // A machine that becomes three times as fast in between, and one stretch that was disturbed.
+        assert!((kept_percent(&[80.0, 1.0, 270.0], &[100.0, 100.0, 300.0, 300.0]) - 80.0).abs() < 1e-9);
+        assert!(kept_percent(&[1.0], &[]).abs() < 1e-9);
+        assert!(
+            is_below(79.9, 80) && !is_below(80.0, 80) && (least([3.0, 2.0].into_iter()) - 2.0).abs() < 1e-9
+        );
         assert!(per_second(5, Duration::ZERO).abs() < 1e-9 && us_each(Duration::ZERO, 0).abs() < 1e-9);
     }
 

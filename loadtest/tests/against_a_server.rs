@@ -227,6 +227,41 @@ fn nothing_is_lost_under_kills() {
 }
 
 #[test]
+fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
+    // Proves the whole way of bad peers: every kind comes and goes, healthy carts are all answered and audited, memory stays in its
+    // bound. How much throughput is kept is for a machine of one's own: tests that run beside each other would measure themselves.
+    let report = report(&[
+        "bad-peers",
+        "--connections",
+        "4",
+        "--depth",
+        "32",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.2",
+        "--idle",
+        "300",
+        "--keep-percent",
+        "0",
+    ]);
+    assert_clean(&report);
+    let kinds: Vec<_> = report["kinds"].as_array().unwrap().iter().map(|kind| &kind["kind"]).collect();
+    assert_eq!(
+        kinds,
+        ["mute", "half_hello", "idle", "slow_reader", "flood", "oversized", "endless", "garbage"]
+    );
+    assert_eq!((&report["bloated"], &report["unknown"]), (&Value::Array(Vec::new()), &0.into()));
+    for kind in report["kinds"].as_array().unwrap() {
+        assert_eq!(kind["alone"].as_array().unwrap().len(), 2, "{kind}");
+        assert!(kind["with"][0].as_f64().unwrap() > 0.0, "healthy carts go on: {kind}");
+        assert!(kind["grown_bytes"].as_u64().unwrap() <= kind["bound_bytes"].as_u64().unwrap());
+    }
+    let ended = |at: usize| report["kinds"][at]["ended"].as_u64().unwrap();
+    assert!(ended(5) > 0 && ended(7) > 0, "broken frames end their connections: {report}");
+}
+
+#[test]
 fn what_cannot_run_says_so() {
     // Proves the exit codes of wrong arguments and of a server that is not there.
     assert_eq!(run(&["uniform", "--depth", "0"]).status.code(), Some(2));

@@ -1,0 +1,242 @@
+//! Healthy carts beside peers that misbehave: does a mute, idle, slow, flooding or broken peer cost the others their throughput, or the
+//! server its memory? Each kind comes and goes several times while the same healthy connections go on; the throughput with it is
+//! compared with that before and after, so that a machine that changes its speed is no finding.
+
+pub(crate) mod arguments;
+mod bound;
+mod peers;
+mod report;
+
+use crate::audit::audit;
+use crate::catalogue::Catalogue;
+use crate::children::ServerUnderTest;
+use crate::closed::scenario::Scenario;
+use crate::desk::Desk;
+use crate::exit::{Exit, Failure};
+use crate::generator::{self, Plan, Start, Window};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::ratio;
+use crate::system::resident_bytes;
+use crate::tally::Tally;
+use anyhow::anyhow;
+use arguments::BadPeersArguments;
+use clap::ValueEnum;
+use peers::{Kind, Peers, Prey};
+use report::{BadPeersReport, Stretch};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use stockhold_client::units_of;
+
+/// SKUs that the healthy connections buy.
+const SKUS: u32 = 1_000;
+/// Units of each SKU: more than any run can sell.
+const UNITS: u32 = 1_000_000_000;
+/// File descriptors that are not connections of peers.
+const FILES_BESIDE: u64 = 1_200;
+/// How long peers may take to get as far as they want.
+const SETTLE_MAX: Duration = Duration::from_secs(20);
+/// After peers have come or gone, so long passes before anything is measured.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Longer than any run.
+const FOR_EVER: Duration = Duration::from_hours(24);
+
+/// Runs the scenario.
+pub(crate) fn run(arguments: &BadPeersArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let output = Output::new(arguments.common.json);
+    raise_file_limit(u64::from(arguments.idle) + u64::from(arguments.connections) + FILES_BESIDE)?;
+    let mut common = arguments.common.clone();
+    if common.server.is_none() {
+        let room = u64::from(arguments.idle) + FILES_BESIDE;
+        common.set.insert(0, ("limits.connections".to_owned(), room.to_string()));
+    }
+    let server = ServerUnderTest::get(&common)?;
+    let mut desk = Desk::connect(server.address)?;
+    let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS))?;
+    // The last SKU is the flood's: what it buys is in no sum.
+    let (sku, _) = (catalogue.skus.pop(), catalogue.salable.pop());
+    let prey = Prey {
+        address: server.address,
+        stock: catalogue.stock,
+        sku: sku.ok_or_else(|| anyhow!("there is no SKU for the flood"))?,
+    };
+    let catalogue = Arc::new(catalogue);
+    let kinds =
+        if arguments.kinds.is_empty() { Kind::value_variants().to_vec() } else { arguments.kinds.clone() };
+    // Memory first: healthy carts are remembered, so with them it grows for a good reason.
+    let mut stretches = Vec::new();
+    for kind in kinds {
+        output.note(&format!("memory with {}", report::name(kind)));
+        stretches.push(occupy(kind, arguments, &server, prey, &desk)?);
+    }
+    let healthy = Healthy::start(arguments, &server, &catalogue)?;
+    for stretch in &mut stretches {
+        if !interrupt.is_set() && !healthy.has_ended() {
+            output.note(&format!("throughput with {}", report::name(stretch.kind)));
+            pester(stretch, arguments, prey, &healthy, &mut desk)?;
+        }
+    }
+    let tally = healthy.stop(catalogue.skus.len())?;
+    output.note("auditing");
+    let audit = audit(&mut desk, &catalogue, &tally, true)?;
+    let report = BadPeersReport::new(arguments, &server, stretches, &tally, audit);
+    output.report(&report.text(), &report)?;
+    let exit = report.exit(server.is_ours);
+    drop(desk);
+    server.finish()?;
+    Ok(exit)
+}
+
+/// Both this process and the server, which inherits it, need a descriptor for each connection.
+fn raise_file_limit(needed: u64) -> Result<(), Failure> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        return Err(Failure::usage(format!(
+            "this needs {needed} open files and the system allows {:?}; choose a smaller --idle",
+            limit.maximum.unwrap_or(0)
+        )));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?;
+    Ok(())
+}
+
+/// The healthy connections, at work from beginning to end.
+struct Healthy {
+    start: Arc<Start>,
+    interrupt: Interrupt,
+    thread: JoinHandle<Result<Tally, anyhow::Error>>,
+}
+
+impl Healthy {
+    fn start(
+        arguments: &BadPeersArguments,
+        server: &ServerUnderTest,
+        catalogue: &Arc<Catalogue>,
+    ) -> Result<Self, anyhow::Error> {
+        let start = Arc::new(Start {
+            barrier: Barrier::new(2),
+            window: OnceLock::new(),
+            answered: AtomicU64::new(0),
+        });
+        let interrupt = Interrupt::default();
+        let plan = Plan {
+            address: server.address,
+            connections: arguments.connections,
+            depth: arguments.depth,
+            seed: arguments.common.seed,
+            catalogue: Arc::clone(catalogue),
+            scenario: Scenario::UNIFORM,
+            start: Arc::clone(&start),
+            interrupt: interrupt.clone(),
+        };
+        let body = move || generator::run(&plan);
+        let thread = std::thread::Builder::new().name("load".to_owned()).spawn(body)?;
+        start.barrier.wait();
+        let from = Instant::now();
+        start.window.get_or_init(|| Window { from, to: from + FOR_EVER });
+        start.barrier.wait();
+        Ok(Self { start, interrupt, thread })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Carts per second over a stretch of time.
+    fn measure(&self, span: Duration) -> f64 {
+        let (began, before) = (Instant::now(), self.start.answered.load(Ordering::Relaxed));
+        std::thread::sleep(span);
+        ratio::per_second(self.start.answered.load(Ordering::Relaxed) - before, began.elapsed())
+    }
+
+    fn stop(self, skus: usize) -> Result<Tally, anyhow::Error> {
+        self.interrupt.set();
+        let mut all = Tally::new(skus)?;
+        all.merge(self.thread.join().map_err(|_| anyhow!("the generator thread has panicked"))??)?;
+        Ok(all)
+    }
+}
+
+/// Lets peers come and waits until they have got as far as they want.
+fn invite(kind: Kind, arguments: &BadPeersArguments, prey: Prey) -> Result<Peers, anyhow::Error> {
+    let count = kind.peers(arguments.idle);
+    let peers = Peers::start(kind, count, prey)?;
+    let until = Instant::now() + SETTLE_MAX;
+    while peers.crowd.settled.load(Ordering::Relaxed) < u64::from(count) {
+        if Instant::now() > until {
+            let settled = peers.crowd.settled.load(Ordering::Relaxed);
+            peers.stop()?;
+            return Err(anyhow!("only {settled} of {count} peers ({}) came about", report::name(kind)));
+        }
+        std::thread::sleep(LOOK);
+    }
+    std::thread::sleep(SETTLE);
+    Ok(peers)
+}
+
+/// What one kind of peers costs the server in memory.
+fn occupy(
+    kind: Kind,
+    arguments: &BadPeersArguments,
+    server: &ServerUnderTest,
+    prey: Prey,
+    desk: &Desk,
+) -> Result<Stretch, anyhow::Error> {
+    let resident = || server.pid.and_then(resident_bytes).unwrap_or(0);
+    let count = kind.peers(arguments.idle);
+    let before = resident();
+    let peers = invite(kind, arguments, prey)?;
+    let (began, mut most) = (Instant::now(), resident());
+    while began.elapsed() < arguments.seconds {
+        std::thread::sleep(LOOK);
+        most = most.max(resident());
+    }
+    peers.stop()?;
+    std::thread::sleep(SETTLE);
+    let mut stretch = Stretch::new(kind, count);
+    stretch.grown_bytes = most.saturating_sub(before);
+    stretch.bound_bytes = bound::of(kind, count, desk.welcome());
+    Ok(stretch)
+}
+
+/// What one kind of peers costs the others in throughput: alone, with them, alone, with them, …, alone.
+fn pester(
+    stretch: &mut Stretch,
+    arguments: &BadPeersArguments,
+    prey: Prey,
+    healthy: &Healthy,
+    desk: &mut Desk,
+) -> Result<(), anyhow::Error> {
+    std::thread::sleep(SETTLE);
+    let cut_before = cut_by_server(desk)?;
+    stretch.alone.push(healthy.measure(arguments.seconds));
+    for _ in 0..arguments.rounds {
+        let peers = invite(stretch.kind, arguments, prey)?;
+        stretch.with.push(healthy.measure(arguments.seconds));
+        stretch.sent_bytes += peers.crowd.sent_bytes.load(Ordering::Relaxed);
+        stretch.seen_ended += peers.crowd.cut.load(Ordering::Relaxed);
+        peers.stop()?;
+        std::thread::sleep(SETTLE);
+        stretch.alone.push(healthy.measure(arguments.seconds));
+    }
+    stretch.ended = cut_by_server(desk)?.saturating_sub(cut_before);
+    Ok(())
+}
+
+/// Connections that the server says it has cut or ended for breaking the protocol.
+fn cut_by_server(desk: &mut Desk) -> Result<u64, anyhow::Error> {
+    let status = desk.status()?;
+    let figure = |name: &str| {
+        let metric = status.metrics.iter().find(|metric| metric.name == name);
+        metric.and_then(|metric| u64::try_from(metric.value).ok()).unwrap_or(0)
+    };
+    Ok(figure("connections_cut") + figure("connections_broken"))
+}

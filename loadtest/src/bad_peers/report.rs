@@ -1,0 +1,161 @@
+//! The report of a run with bad peers.
+
+use super::arguments::BadPeersArguments;
+use super::peers::Kind;
+use crate::audit::Audit;
+use crate::children::{ServerUnderTest, StorageFacts};
+use crate::exit::Exit;
+use crate::ratio;
+use crate::table::Table;
+use crate::tally::Tally;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What was measured around one kind.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Stretch {
+    pub(crate) kind: Kind,
+    pub(crate) peers: u32,
+    /// Carts per second without them: before, between and after.
+    pub(crate) alone: Vec<f64>,
+    /// And with them.
+    pub(crate) with: Vec<f64>,
+    /// What healthy connections kept of their throughput, in percent; by medians.
+    pub(crate) kept_percent: f64,
+    /// By how much the server's memory grew at most, and by how much it may.
+    pub(crate) grown_bytes: u64,
+    pub(crate) bound_bytes: u64,
+    pub(crate) sent_bytes: u64,
+    /// Connections that peers saw ended, and that the server says it ended.
+    pub(crate) seen_ended: u64,
+    pub(crate) ended: u64,
+}
+
+impl Stretch {
+    pub(crate) const fn new(kind: Kind, peers: u32) -> Self {
+        Self {
+            kind,
+            peers,
+            alone: Vec::new(),
+            with: Vec::new(),
+            kept_percent: 0.0,
+            grown_bytes: 0,
+            bound_bytes: 0,
+            sent_bytes: 0,
+            seen_ended: 0,
+            ended: 0,
+        }
+    }
+}
+
+/// The report, in the order in which it is printed as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct BadPeersReport {
+    scenario: &'static str,
+    connections: u32,
+    depth: u16,
+    seed: u64,
+    /// The least that a kind left to the healthy connections, in percent of their throughput.
+    kept_percent_min: f64,
+    /// Kinds with which too little was kept.
+    starved: Vec<Kind>,
+    /// Kinds with which the server's memory grew beyond its bound.
+    bloated: Vec<Kind>,
+    kinds: Vec<Stretch>,
+    answers: BTreeMap<&'static str, u64>,
+    unknown: u64,
+    connections_broken: Vec<String>,
+    storage: Option<StorageFacts>,
+    audit: Audit,
+}
+
+impl BadPeersReport {
+    pub(crate) fn new(
+        arguments: &BadPeersArguments,
+        server: &ServerUnderTest,
+        mut kinds: Vec<Stretch>,
+        tally: &Tally,
+        audit: Audit,
+    ) -> Self {
+        for stretch in &mut kinds {
+            stretch.kept_percent = ratio::kept_percent(&stretch.with, &stretch.alone);
+        }
+        let starved = |stretch: &&Stretch| ratio::is_below(stretch.kept_percent, arguments.keep_percent);
+        Self {
+            scenario: "bad_peers",
+            connections: arguments.connections,
+            depth: arguments.depth,
+            seed: arguments.common.seed,
+            kept_percent_min: ratio::least(kinds.iter().map(|stretch| stretch.kept_percent)),
+            starved: kinds.iter().filter(starved).map(|stretch| stretch.kind).collect(),
+            bloated: kinds
+                .iter()
+                .filter(|stretch| stretch.grown_bytes > stretch.bound_bytes)
+                .map(|stretch| stretch.kind)
+                .collect(),
+            kinds,
+            answers: tally.answers.by_name(),
+            unknown: tally.unknown,
+            connections_broken: tally.broken.clone(),
+            storage: server.storage.clone(),
+            audit,
+        }
+    }
+
+    /// How the run ends.
+    pub(crate) fn exit(&self, is_ours: bool) -> Exit {
+        let is_harmed = self.unknown > 0 || !self.connections_broken.is_empty();
+        if self.audit.is_violated(is_ours)
+            || is_harmed
+            || !self.starved.is_empty()
+            || !self.bloated.is_empty()
+        {
+            Exit::Violation
+        } else {
+            Exit::Fine
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new();
+        let shape =
+            format!("{} healthy connections × {} carts in flight, closed loop", self.connections, self.depth);
+        table.row("bad peers", shape);
+        for stretch in &self.kinds {
+            let Stretch { peers, kept_percent, grown_bytes, bound_bytes, ended, .. } = stretch;
+            let text = format!(
+                "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, memory grew by {} MiB (bound {} MiB), {ended} connections ended",
+                ratio::median(&stretch.alone).unwrap_or(0.0),
+                grown_bytes >> 20,
+                bound_bytes >> 20
+            );
+            table.row(name(stretch.kind), text);
+        }
+        table.answers("answers", &self.answers);
+        if self.unknown > 0 || !self.connections_broken.is_empty() {
+            let broken = self.connections_broken.join("; ");
+            table.row("HARMED", format!("{} carts unanswered; broken connections: {broken}", self.unknown));
+        }
+        for (finding, kinds) in [("STARVED BY", &self.starved), ("BLOATED BY", &self.bloated)] {
+            for kind in kinds {
+                table.row(finding, name(*kind).to_owned());
+            }
+        }
+        table.audit(&self.audit);
+        table.text()
+    }
+}
+
+pub(crate) const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mute => "mute",
+        Kind::HalfHello => "half a hello",
+        Kind::Idle => "idle",
+        Kind::SlowReader => "slow readers",
+        Kind::Flood => "a flood",
+        Kind::Oversized => "oversized frames",
+        Kind::Endless => "endless frames",
+        Kind::Garbage => "garbage",
+    }
+}
