@@ -7,15 +7,19 @@
 mod atomics;
 mod grid;
 mod names;
+mod words;
 
-use atomics::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+use atomics::{AtomicU32, AtomicU64, Ordering};
 use grid::Row;
 use std::sync::OnceLock;
 use stockhold_machine::{CellChange, Changes, SkuChange};
-use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
+use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
+use words::{CellWord, SkuWords};
+
 pub use names::Names;
+pub use words::{Cell, DatedCell};
 
 /// Most SKUs that are published; those beyond are asked of the applier.
 pub const SKUS_MAX: usize = 1 << 24;
@@ -29,47 +33,8 @@ const _: () = assert!(stockhold_machine::config::STOCKS_MAX as usize <= STOCKS_M
 const _: () =
     assert!(stockhold_machine::config::CHANNELS_MAX as usize <= CHANNELS_MAX, "every channel is known");
 
-/// The low bit of a cell: the value is an upper bound.
-const UPPER_BOUND: i64 = 1;
-/// Bits below the value; the second is reserved and zero.
-const FLAG_BITS: u32 = 2;
 /// No stock stands behind the channel.
 const NO_STOCK: u32 = 0;
-
-/// What a cell says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// Ten-thousandths, or [`CELL_NOT_ASSIGNED`], or [`CELL_UNLIMITED`].
-    pub value: i64,
-    /// The exact value may be lower; only the applier knows it.
-    pub upper_bound: bool,
-}
-
-/// A cell and what belongs to the same moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatedCell {
-    /// The cell.
-    pub cell: Cell,
-    /// The second in which the next hold of this SKU expires; `u32::MAX` when there is none.
-    pub next_deadline_s: u32,
-}
-
-/// A cell's word; a cell that was never written says "not assigned".
-#[derive(Debug)]
-struct CellWord(AtomicI64);
-
-impl Default for CellWord {
-    fn default() -> Self {
-        Self(AtomicI64::new(CELL_NOT_ASSIGNED))
-    }
-}
-
-/// What belongs to a SKU as a whole. The sequence is odd while its cells change.
-#[derive(Debug, Default)]
-struct SkuWords {
-    sequence: AtomicU32,
-    next_deadline_s: AtomicU32,
-}
 
 /// The published cells.
 #[derive(Debug)]
@@ -110,7 +75,7 @@ impl Published {
     #[must_use]
     pub fn cell(&self, sku: SkuId, stock: StockId) -> Cell {
         match self.word(sku, stock) {
-            Some(word) => unpack(word.0.load(Ordering::Acquire)),
+            Some(word) => word.load(),
             None => Cell { value: CELL_NOT_ASSIGNED, upper_bound: is_unpublished(sku, stock) },
         }
     }
@@ -118,16 +83,7 @@ impl Published {
     /// One cell with its SKU's next deadline, both of one moment; `None` while they change or are not published.
     #[must_use]
     pub fn dated_cell(&self, sku: SkuId, stock: StockId) -> Option<DatedCell> {
-        let words = self.skus.get(sku.0)?;
-        let before = words.sequence.load(Ordering::Acquire);
-        if !before.is_multiple_of(2) {
-            return None;
-        }
-        let cell = unpack(self.word(sku, stock)?.0.load(Ordering::Relaxed));
-        let next_deadline_s = words.next_deadline_s.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let after = words.sequence.load(Ordering::Relaxed);
-        (before == after).then_some(DatedCell { cell, next_deadline_s })
+        self.skus.get(sku.0)?.dated(|| self.word(sku, stock))
     }
 
     /// The stock that a channel sells from.
@@ -160,20 +116,16 @@ impl Published {
 
     fn publish_sku(&self, sku: &SkuChange, cells: &[CellChange]) {
         let Some(words) = self.skus.make(sku.sku.0) else { return };
-        let sequence = words.sequence.load(Ordering::Relaxed);
-        words.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        words.next_deadline_s.store(sku.next_deadline_s, Ordering::Relaxed);
-        for cell in cells {
-            assert!(cell.sku == sku.sku, "cells follow their SKU");
-            let row = usize::try_from(cell.stock.0).ok().and_then(|stock| self.stocks.get(stock));
-            let word = row.and_then(|row| row.get_or_init(|| Row::new(SKUS_MAX)).make(cell.sku.0));
-            if let Some(word) = word {
-                // Release, so that a plain check that sees this cell also sees what was published before it.
-                word.0.store(pack(cell.value, cell.upper_bound), Ordering::Release);
+        words.change(sku.next_deadline_s, || {
+            for cell in cells {
+                assert!(cell.sku == sku.sku, "cells follow their SKU");
+                let row = usize::try_from(cell.stock.0).ok().and_then(|stock| self.stocks.get(stock));
+                let word = row.and_then(|row| row.get_or_init(|| Row::new(SKUS_MAX)).make(cell.sku.0));
+                if let Some(word) = word {
+                    word.store(cell.value, cell.upper_bound);
+                }
             }
-        }
-        words.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+        });
     }
 
     fn word(&self, sku: SkuId, stock: StockId) -> Option<&CellWord> {
@@ -187,21 +139,6 @@ fn is_unpublished(sku: SkuId, stock: StockId) -> bool {
     beyond(sku.0, SKUS_MAX) || beyond(stock.0, STOCKS_MAX)
 }
 
-fn pack(value: i64, upper_bound: bool) -> i64 {
-    if value == CELL_NOT_ASSIGNED || value == CELL_UNLIMITED {
-        return value;
-    }
-    assert!(value.unsigned_abs() < 1 << (62 - FLAG_BITS), "a quantity leaves room for flags");
-    (value << FLAG_BITS) | if upper_bound { UPPER_BOUND } else { 0 }
-}
-
-fn unpack(word: i64) -> Cell {
-    if word == CELL_NOT_ASSIGNED || word == CELL_UNLIMITED {
-        return Cell { value: word, upper_bound: false };
-    }
-    Cell { value: word >> FLAG_BITS, upper_bound: word & UPPER_BOUND != 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,17 +150,6 @@ mod tests {
             channels: vec![(ChannelId(0), StockId(2))],
             ..Changes::default()
         }
-    }
-
-    #[test]
-    fn values_flags_and_sentinels_come_back() {
-        // Proves that packing loses nothing, at both ends of the range.
-        for value in
-            [0, 1, -1, 1_000_000_000_000_000, -4_000_000_000_000_000, CELL_NOT_ASSIGNED, CELL_UNLIMITED]
-        {
-            assert_eq!(unpack(pack(value, false)), Cell { value, upper_bound: false });
-        }
-        assert_eq!(unpack(pack(-7, true)), Cell { value: -7, upper_bound: true });
     }
 
     #[test]

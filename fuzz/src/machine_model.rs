@@ -1,5 +1,5 @@
 //! The machine against the naive model: the bytes are a life of steps. Every outcome is predicted, every cell compared, every invariant
-//! counted after each step, whatever is swept, and a snapshot taken in between loads and lives on alike.
+//! counted now and then, whatever is swept, and a snapshot taken in between loads and lives on alike.
 
 use super::draw::Draw;
 use super::drive::Life;
@@ -7,11 +7,13 @@ use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, W
 
 /// Steps of one life; a longer input is cut.
 const STEPS_MAX: usize = 150;
+/// Steps between two counts of all invariants.
+const VALIDATE_EVERY: u32 = 16;
 
 /// Lives the life that the bytes draw.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
-    let mut life = Life::begin();
+    let mut life = Life::begin(VALIDATE_EVERY);
     open(&mut draw, &mut life);
     let mut steps = 0;
     while !draw.is_empty() && steps < STEPS_MAX {

@@ -1,10 +1,6 @@
-//! A batch between log and applier, and the two bounded lanes on which batches go round: filled ones forward, empty ones back.
+//! A batch between log and applier. Batches go round on two lanes and are used again.
 
-use std::sync::Arc;
-
-use crossbeam::queue::ArrayQueue;
-
-use super::bell::Bell;
+use super::lane::Lane;
 use super::submission::Submission;
 use crate::wal::{FrameBuffer, OpRange};
 
@@ -37,67 +33,5 @@ impl Batch {
     }
 }
 
-/// The lanes; clones are the same lanes.
-#[derive(Clone, Debug)]
-pub struct BatchLane {
-    filled: Arc<ArrayQueue<Box<Batch>>>,
-    empty: Arc<ArrayQueue<Box<Batch>>>,
-    applier: Bell,
-    sequencer: Bell,
-}
-
-impl BatchLane {
-    /// Lanes for these batches.
-    #[must_use]
-    pub fn new(batches: Vec<Box<Batch>>, applier: Bell, sequencer: Bell) -> Self {
-        assert!(!batches.is_empty(), "something must go round");
-        let lane = Self {
-            filled: Arc::new(ArrayQueue::new(batches.len())),
-            empty: Arc::new(ArrayQueue::new(batches.len())),
-            applier,
-            sequencer,
-        };
-        for batch in batches {
-            lane.give_back(batch);
-        }
-        lane
-    }
-
-    /// Hands a durable batch to the applier.
-    pub fn commit(&self, batch: Box<Batch>) {
-        let refused = self.filled.push(batch);
-        assert!(refused.is_ok(), "a lane holds every batch there is");
-        self.applier.ring();
-    }
-
-    /// The next durable batch.
-    #[must_use]
-    pub fn take_filled(&self) -> Option<Box<Batch>> {
-        self.filled.pop()
-    }
-
-    /// Hands an applied batch back.
-    pub fn give_back(&self, batch: Box<Batch>) {
-        let refused = self.empty.push(batch);
-        assert!(refused.is_ok(), "a lane holds every batch there is");
-        self.sequencer.ring();
-    }
-
-    /// An empty batch, if the applier is not behind.
-    #[must_use]
-    pub fn take_empty(&self) -> Option<Box<Batch>> {
-        self.empty.pop()
-    }
-
-    /// Whether no durable batch waits for the applier.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.filled.is_empty()
-    }
-
-    /// Whether an empty batch waits for the sequencer.
-    #[must_use]
-    pub fn has_empty(&self) -> bool {
-        !self.empty.is_empty()
-    }
-}
+/// The lanes between log and applier.
+pub type BatchLane = Lane<Box<Batch>>;

@@ -1,12 +1,11 @@
 //! How one stage wakes the thread of another, without a system call while that thread is awake. Not a queue: ringing twice is ringing
 //! once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
-use crossbeam::sync::{Parker, Unparker};
 use crossbeam::utils::CachePadded;
+
+use super::primitives::{Arc, AtomicBool, Ordering, Parker, Unparker, fence};
 
 /// The end that rings; clones ring the same sleeper.
 #[derive(Clone, Debug)]

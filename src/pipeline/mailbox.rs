@@ -1,11 +1,9 @@
 //! Answers on their way to connections: one mailbox per network thread, filled once per batch, with one wake-up. It knows bytes and
 //! counts, never what an answer says.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use tokio::sync::Notify;
+
+use super::primitives::{Arc, Mutex, Notify};
 
 /// Where an answer goes: a connection of a network thread. A slot is used again, with another generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,33 +230,5 @@ impl Drafts {
         outcome: &stockhold_protocol::Outcome,
     ) {
         self.frame(to, Header::new(FrameKind::Outcomes, request, 1), answered, |out| outcome.encode(0, out));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-
-    #[test]
-    fn letters_keep_their_bytes_when_mail_is_joined() {
-        // Proves that a second delivery before the first was taken moves offsets, and that every letter still parses.
-        let mailboxes = Mailboxes::new(1);
-        let mut drafts = Drafts::new(mailboxes.clone());
-        for request in 0..3_u64 {
-            let to = Address { mailbox: 0, slot: 7, generation: 1 };
-            let header = Header::new(FrameKind::Outcomes, request, 0);
-            drafts.frame(to, header, Answered { commands: 2, ..Answered::default() }, |out| out.push(9));
-            drafts.send();
-        }
-        let mut mail = Mail::default();
-        mailboxes.take(0, &mut mail);
-        assert_eq!(mail.letters.len(), 3);
-        for (request, letter) in mail.letters.iter().enumerate() {
-            let (frame, used) =
-                frame::parse(&mail.bytes[letter.start..letter.end], FRAME_BODY_BYTES_MAX).unwrap().unwrap();
-            assert_eq!(frame.header.request, u64::try_from(request).unwrap());
-            assert_eq!((used, letter.commands, frame.body), (letter.end - letter.start, 2, &[9_u8][..]));
-        }
     }
 }

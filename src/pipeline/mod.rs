@@ -17,7 +17,11 @@ pub mod batch;
 pub mod bell;
 pub mod feedback;
 pub mod ingress;
+pub mod lane;
 pub mod mailbox;
+#[cfg(test)]
+mod mailbox_tests;
+mod primitives;
 pub mod question;
 pub mod sequencer;
 pub mod snapshots;

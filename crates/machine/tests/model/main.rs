@@ -33,7 +33,7 @@ fn shop() -> impl Strategy<Value = Shop> {
 }
 
 fn open(shop: &Shop) -> Life {
-    let mut life = Life::begin();
+    let mut life = Life::begin(1);
     let pairs = |of: u32| (0..of).flat_map(|one| (0..SOURCES).map(move |source| (one, source)));
     for ((stock, source), is_linked) in pairs(STOCKS).zip(&shop.0) {
         if *is_linked {

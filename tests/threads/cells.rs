@@ -1,0 +1,126 @@
+//! Cells change as one with their deadline, and before any answer leaves.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use loom::sync::Arc;
+use loom::thread;
+use stockhold_protocol::frame::{FrameKind, Header};
+
+use crate::checker::{check, is_caught};
+use crate::mailbox::{Address, Answered, Drafts, Mail, Mailboxes};
+use crate::words::{CellWord, SkuWords};
+
+/// A SKU with one cell.
+#[derive(Debug, Default)]
+struct Shelf {
+    sku: SkuWords,
+    cell: CellWord,
+}
+
+impl Shelf {
+    /// The n-th state: value and deadline are the same number.
+    fn change(&self, number: u32) {
+        self.sku.change(number, || self.cell.store(i64::from(number), false));
+    }
+
+    /// What a reader sees must be one of the states.
+    fn check(&self) {
+        if let Some(dated) = self.sku.dated(|| Some(&self.cell)) {
+            assert_eq!(dated.cell.value, i64::from(dated.next_deadline_s), "two moments in one");
+        }
+    }
+}
+
+fn shelf() -> Arc<Shelf> {
+    let shelf = Arc::new(Shelf::default());
+    shelf.change(0);
+    shelf
+}
+
+#[test]
+fn a_cell_and_its_deadline_are_of_one_moment() {
+    // Proves the sequence word for a writer and a reader, over two changes.
+    check(|| {
+        let shelf = shelf();
+        let writer = shelf.clone();
+        let writer = thread::spawn(move || {
+            writer.change(1);
+            writer.change(2);
+        });
+        shelf.check();
+        writer.join().unwrap();
+        let last = shelf.sku.dated(|| Some(&shelf.cell)).expect("nobody writes");
+        assert_eq!((last.cell.value, last.next_deadline_s), (2, 2));
+    });
+}
+
+#[test]
+fn a_cell_that_changes_outside_the_sequence_is_caught() {
+    // Proves that the proof above can fail.
+    assert!(is_caught("cells::a_cell_that_changes_outside_the_sequence_is_caught", || {
+        let shelf = shelf();
+        let writer = shelf.clone();
+        let writer = thread::spawn(move || {
+            writer.cell.store(1, false);
+            writer.sku.change(1, || ());
+        });
+        shelf.check();
+        writer.join().unwrap();
+    }));
+}
+
+/// What the applier does with a batch: its cells, and its answers through a mailbox.
+fn answer(mailboxes: &Mailboxes) {
+    let mut drafts = Drafts::new(mailboxes.clone());
+    let header = Header::new(FrameKind::Outcomes, 1, 0);
+    drafts.frame(Address::default(), header, Answered::default(), |_| ());
+    drafts.send();
+}
+
+/// Waits for mail as a network thread does, and answers how many letters came.
+fn take(mailboxes: &Mailboxes) -> usize {
+    let waiting = pin!(mailboxes.arrived(0)).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(waiting, Poll::Ready(()), "the model's wait is a poll");
+    let mut mail = Mail::default();
+    mailboxes.take(0, &mut mail);
+    mail.letters.len()
+}
+
+#[test]
+fn no_answer_comes_before_its_cells() {
+    // Proves that who has an answer in hand reads the cells as they are after its op, or later ones; and that no mail is left lying.
+    check(|| {
+        let (shelf, mailboxes) = (shelf(), Mailboxes::new(1));
+        let (written, sent) = (shelf.clone(), mailboxes.clone());
+        let applier = thread::spawn(move || {
+            for number in [1, 2] {
+                written.change(number);
+                answer(&sent);
+            }
+        });
+        let mut letters = 0;
+        while letters < 2 {
+            letters += take(&mailboxes);
+            assert!(shelf.cell.load().value >= i64::try_from(letters).unwrap(), "an answer before its cells");
+        }
+        applier.join().unwrap();
+    });
+}
+
+#[test]
+fn an_answer_before_its_cells_is_caught() {
+    // Proves that the proof above can fail.
+    assert!(is_caught("cells::an_answer_before_its_cells_is_caught", || {
+        let (shelf, mailboxes) = (shelf(), Mailboxes::new(1));
+        let (written, sent) = (shelf.clone(), mailboxes.clone());
+        let applier = thread::spawn(move || {
+            answer(&sent);
+            written.change(1);
+        });
+        assert_eq!(take(&mailboxes), 1);
+        assert_eq!(shelf.cell.load().value, 1, "an answer before its cells");
+        applier.join().unwrap();
+    }));
+}

@@ -1,0 +1,35 @@
+//! What the threads of a server share, under every interleaving (with up to three switches that nobody had to wait for) and every order in
+//! which memory may be seen: the files of the real code are
+//! included here with the model checker's primitives in place of the real ones.
+//!
+//! Time does not pass in a model, so a sleep that nobody ends is a deadlock, which the checker reports. Each proof has a twin with a
+//! mistake put in, which must be caught.
+
+#[cfg(test)]
+mod atomics;
+#[cfg(test)]
+#[path = "../../src/pipeline/bell.rs"]
+#[expect(unreachable_pub, reason = "it is public in the pipeline")]
+mod bell;
+#[cfg(test)]
+mod bells;
+#[cfg(test)]
+mod cells;
+#[cfg(test)]
+mod checker;
+#[cfg(test)]
+#[path = "../../src/pipeline/lane.rs"]
+#[expect(unreachable_pub, reason = "it is public in the pipeline")]
+mod lane;
+#[cfg(test)]
+mod lanes;
+#[cfg(test)]
+#[path = "../../src/pipeline/mailbox.rs"]
+#[expect(unreachable_pub, dead_code, reason = "it is public in the pipeline, which uses more of it")]
+mod mailbox;
+#[cfg(test)]
+mod primitives;
+#[cfg(test)]
+#[path = "../../src/published/words.rs"]
+#[expect(unreachable_pub, reason = "it is public in the published cells")]
+mod words;
