@@ -178,8 +178,13 @@ fn start_log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.logging.level)
         .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })?;
     let colour = std::io::stderr().is_terminal();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr);
+    // A log line that cannot be written (its file's disk may be full) must not end the server: the subscriber would complain on the
+    // same stream, and panic.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match config.logging.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

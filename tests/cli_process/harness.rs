@@ -95,7 +95,8 @@ impl Server {
         std::mem::replace(&mut self.directory, unused)
     }
 
-    /// From now on every write of the process beyond so many bytes of a file fails.
+    /// From now on every write of the process beyond so many bytes of a file fails, that of a log line included where the test's
+    /// own output goes to a file.
     pub(crate) fn limit_file_size(&self, bytes: u64) {
         let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
         let id = i32::try_from(self.child.id()).expect("a process id");
