@@ -8,7 +8,7 @@ use crate::job::{Failed, Finished, Job, Work};
 use crate::names::{Built, Identity, Numbers};
 use crate::reply::Outcomes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::Duration;
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
@@ -111,15 +111,20 @@ impl Client {
         };
         lane.load.fetch_add(1, Ordering::Relaxed);
         let _in_lane = InLane(&lane.load);
-        let (responder, answer) = oneshot::channel();
-        let job = Job { work, identity, deadline: tries.until, responder };
+        let (responder, mut answer) = oneshot::channel();
+        let claimed = Arc::new(AtomicBool::new(false));
+        let job = Job { work, identity, deadline: tries.until, responder, claimed: Arc::clone(&claimed) };
         match timeout_at(tries.until, lane.queue.send(job)).await {
             Err(_) => return Exchange::Late { sent: false },
             Ok(Err(_)) => return Exchange::Failed(Failed::NotSent(Arc::new(ConnectionError::Closed))),
             Ok(Ok(())) => {}
         }
-        match timeout_at(tries.until, answer).await {
-            Err(_) => Exchange::Late { sent: true },
+        match timeout_at(tries.until, &mut answer).await {
+            Err(_) => {
+                answer.close();
+                fence(Ordering::SeqCst);
+                Exchange::Late { sent: claimed.load(Ordering::SeqCst) }
+            }
             // The task was dropped with its runtime.
             Ok(Err(_)) => Exchange::Failed(Failed::Lost(Arc::new(ConnectionError::Closed))),
             Ok(Ok(Ok(finished))) => {

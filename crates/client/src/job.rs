@@ -5,6 +5,7 @@ use crate::error::ConnectionError;
 use crate::names::Identity;
 use crate::reply::Outcomes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{Outcome, SkuId, StockId};
 use tokio::sync::oneshot;
@@ -73,6 +74,8 @@ pub(crate) struct Job {
     pub(crate) identity: Option<Identity>,
     pub(crate) deadline: Instant,
     pub(crate) responder: Responder,
+    /// Set before the job is sent: while it is not set, a caller that gives up may say that nothing happened.
+    pub(crate) claimed: Arc<AtomicBool>,
 }
 
 impl Job {
@@ -80,6 +83,14 @@ impl Job {
     pub(crate) fn deadline_ms(&self, now: Instant) -> u32 {
         let left = self.deadline.saturating_duration_since(now).as_millis();
         u32::try_from(left).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Takes the job for sending; false when its caller has given up, so that it must not be sent any more. The caller closes its
+    /// side and then looks at the mark, this side sets the mark and then looks whether it is closed: one of them sees the other.
+    pub(crate) fn claim(&self) -> bool {
+        self.claimed.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        !self.responder.is_closed()
     }
 
     /// Answers; a caller that has given up is not an error.

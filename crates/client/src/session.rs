@@ -55,7 +55,7 @@ impl Session {
                 job.fail(Failed::EpochChanged);
             } else if job.deadline <= now {
                 job.fail(Failed::Expired);
-            } else if job.responder.is_closed() {
+            } else if !job.claim() {
                 // The caller has given up: nobody would hear the answer.
             } else if let Some(job) = self.submit_one(job, waiting, now) {
                 waiting.push_front(job);
@@ -123,7 +123,7 @@ impl Session {
             next = waiting.pop_front_if(|job| {
                 let fits = matches!(&job.work, Work::Record(record) if record.len() <= left);
                 let same = job.identity.is_none_or(|other| other == identity);
-                fits && same && responders.len() < room && !job.responder.is_closed()
+                fits && same && responders.len() < room && job.claim()
             });
         }
         let count = u16::try_from(responders.len()).unwrap_or(u16::MAX);
