@@ -15,6 +15,10 @@ pub(crate) struct ChaosArguments {
     /// everything from its directory alone.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) kills: u32,
+    /// Cut the power so often instead, and only kill the server now and then. Its data lie on file systems of their own then, on loop
+    /// devices, so this needs root and the programs mkfs.ext4, mount, umount and fsfreeze.
+    #[arg(long, value_name = "N", conflicts_with = "kills", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) power_cuts: Option<u32>,
     /// Shortest and longest time that the server may work between two blows, in seconds.
     #[arg(long, value_name = "MIN..MAX", default_value = "0.05..0.5", value_parser = span)]
     pub(crate) seconds_between: Span,
@@ -39,6 +43,13 @@ pub(crate) struct ChaosArguments {
     /// Print one line of JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl ChaosArguments {
+    /// How often the server is ended in the way that is asked for.
+    pub(crate) fn ends(&self) -> u32 {
+        self.power_cuts.unwrap_or(self.kills)
+    }
 }
 
 /// A shortest and a longest time.

@@ -35,6 +35,8 @@ pub(crate) struct Crowd {
     pub(crate) deadline_max_s: Cell<u32>,
     /// Commands whose outcome was unknown at some time and is known now.
     pub(crate) unknown_resolved: Cell<u64>,
+    /// Commands whose outcome nobody can learn: the log has begun a new epoch, which it does when it may have lost answers.
+    pub(crate) abandoned: Cell<u64>,
     /// Why a shopper gave up.
     pub(crate) failure: RefCell<Option<anyhow::Error>>,
 }
@@ -47,6 +49,7 @@ impl Crowd {
             ledger,
             deadline_max_s: Cell::new(0),
             unknown_resolved: Cell::new(0),
+            abandoned: Cell::new(0),
             failure: RefCell::new(None),
         }
     }
@@ -94,7 +97,14 @@ async fn run_errand(client: &Client, shopper: &mut Shopper, crowd: &Crowd) -> Re
         [record] => tokio::time::timeout(ERRAND_MAX, settle_one(client, record, crowd)).await,
         _ => tokio::time::timeout(ERRAND_MAX, settle_frame(client, &errand, crowd)).await,
     };
-    let outcomes = settled.map_err(|_| anyhow!("a command was not answered within {ERRAND_MAX:?}"))??;
+    let outcomes = match settled.map_err(|_| anyhow!("a command was not answered within {ERRAND_MAX:?}"))? {
+        Ok(outcomes) => outcomes,
+        Err(error) if is_of_other_epoch(&error) => {
+            crowd.abandoned.set(crowd.abandoned.get() + u64::try_from(errand.len())?);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     if outcomes.len() != errand.len() {
         return Err(anyhow!("the server answered {} of {} commands", outcomes.len(), errand.len()));
     }
@@ -144,6 +154,10 @@ async fn settle_frame(
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+fn is_of_other_epoch(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(CallError::EpochChanged { .. }))
 }
 
 /// How many outcomes an error leaves unknown; errors that repeating does not mend are handed on.

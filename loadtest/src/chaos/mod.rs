@@ -1,10 +1,11 @@
-//! A scarce sale on a real server that is killed, frozen and started again at random moments, over real files and real sockets; then
-//! the audit. What is proved: whatever was answered is still so, and nothing was promised that was not there.
+//! A scarce sale on a real server that is killed, frozen, cut off from its power and started again at random moments, over real files
+//! and real sockets; then the audit. What is proved: whatever was answered is still so, and nothing was promised that was not there.
 
 mod arena;
 pub(crate) mod arguments;
 mod drive;
 mod goods;
+mod power;
 mod report;
 mod shopper;
 mod strikes;
@@ -23,6 +24,7 @@ use arena::Arena;
 use arguments::ChaosArguments;
 use drive::Crowd;
 use goods::Goods;
+use power::Power;
 use report::{ChaosReport, Findings};
 use shopper::Shopper;
 use std::path::Path;
@@ -48,14 +50,15 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
     let output = Output::new(arguments.json);
     let data_dir = DataDir::make(arguments.data_dir.as_deref(), arguments.keep)?;
     let path = data_dir.path().to_owned();
+    let power = arguments.power_cuts.map(|_| Power::connect(&path)).transpose()?;
     let arena = Arc::new(Arena::default());
-    let victim = Victim::new(data_dir, &arguments.set);
+    let victim = Victim::new(data_dir, power, &arguments.set);
     let mut torment = Torment::begin(victim, arguments, Arc::clone(&arena))?;
     match play(arguments, &mut torment, &arena, output, interrupt) {
         Ok(mut findings) => {
             let (blows, mut victim) = torment.into_parts();
             victim.stop()?;
-            findings.damage = damage(&path)?;
+            findings.damage = damage(victim.home())?;
             findings.blows = blows;
             let report = ChaosReport::new(arguments, findings);
             output.report(&report.text(), &report)?;
@@ -94,8 +97,8 @@ fn play(
 
     let started = Instant::now();
     let tormenting = || {
-        let bar = output.progress_to(u64::from(arguments.kills), "kills");
-        let struck = torment.strike(arguments.kills - 1, &bar, interrupt);
+        let bar = output.progress_to(u64::from(arguments.ends()), "ends");
+        let struck = torment.strike(arguments.ends() - 1, &bar, interrupt);
         bar.finish_and_clear();
         arena.close();
         struck
@@ -110,7 +113,7 @@ fn play(
         return Err(error.into());
     }
     // The audit asks a server that remembers nothing but what its directory says.
-    torment.kill_and_start()?;
+    torment.strike_last()?;
     let span = started.elapsed();
     let crowd = Rc::into_inner(crowd).ok_or_else(|| anyhow!("a shopper is still there"))?;
     let mut ledger = crowd.ledger.into_inner();
@@ -122,6 +125,7 @@ fn play(
         blows: torment::Blows::default(),
         tally: ledger.tally(),
         unknown_resolved: crowd.unknown_resolved.get(),
+        abandoned: crowd.abandoned.get(),
         span,
         interrupted: interrupt.is_set(),
         audit,

@@ -15,6 +15,7 @@ pub(crate) struct Findings {
     pub(crate) blows: Blows,
     pub(crate) tally: Tally,
     pub(crate) unknown_resolved: u64,
+    pub(crate) abandoned: u64,
     pub(crate) span: Duration,
     pub(crate) interrupted: bool,
     pub(crate) audit: Audit,
@@ -40,6 +41,8 @@ pub(crate) struct ChaosReport {
     unrecorded: u64,
     /// Commands whose outcome was unknown at some time and was learned by repeating them.
     unknown_resolved: u64,
+    /// Commands whose outcome nobody can learn, because the log has begun a new epoch.
+    abandoned: u64,
     #[serde(flatten)]
     audit: Audit,
     /// What is wrong with the log and the snapshots after the last stop.
@@ -50,7 +53,11 @@ pub(crate) struct ChaosReport {
 
 impl ChaosReport {
     pub(crate) fn new(arguments: &ChaosArguments, findings: Findings) -> Self {
-        let Findings { mut blows, tally, unknown_resolved, span, interrupted, mut audit, damage } = findings;
+        let Findings { mut blows, tally, unknown_resolved, abandoned, span, interrupted, mut audit, damage } =
+            findings;
+        if abandoned > 0 {
+            audit.findings.push("the log has begun a new epoch, and answers may be lost".to_owned());
+        }
         audit.lost_acknowledged += blows.starts_that_forgot;
         audit.findings.append(&mut blows.findings);
         if tally.unkept > 0 {
@@ -67,6 +74,7 @@ impl ChaosReport {
             changed: tally.changed,
             unrecorded: tally.unrecorded,
             unknown_resolved,
+            abandoned,
             storage: blows.storage.clone(),
             blows,
             audit,
@@ -88,8 +96,12 @@ impl ChaosReport {
         let Self { blows, seconds, shoppers, .. } = self;
         table.row("chaos", format!("{shoppers} shoppers, {seconds:.1} s, seed {}", self.seed));
         let kills = format!(
-            "{} ({} while starting, {} while writing a snapshot); frozen {} times",
-            blows.kills, blows.kills_while_starting, blows.kills_while_writing_snapshot, blows.stops
+            "{}, power cuts {} ({} while starting, {} while writing a snapshot); frozen {} times",
+            blows.kills,
+            blows.power_cuts,
+            blows.kills_while_starting,
+            blows.kills_while_writing_snapshot,
+            blows.stops
         );
         table.row("kills", kills);
         let restarts = format!(
@@ -106,7 +118,10 @@ impl ChaosReport {
             self.acknowledged, self.granted, self.refused, self.changed, self.unrecorded
         );
         table.row("acknowledged", acknowledged);
-        table.row("unknown", format!("{} at some time, all learned by repeating", self.unknown_resolved));
+        table.row("unknown", format!("{} at some time, learned by repeating", self.unknown_resolved));
+        if self.abandoned > 0 {
+            table.row("abandoned", format!("{} commands, after a new epoch of the log", self.abandoned));
+        }
         if let Some(storage) = &self.storage {
             table.row("storage", format!("{}, written by {}", storage.file_system, storage.write_path));
         }

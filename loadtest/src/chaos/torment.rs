@@ -3,7 +3,7 @@
 
 use super::arena::Arena;
 use super::arguments::ChaosArguments;
-use super::strikes::{Blow, Strikes};
+use super::strikes::{Blow, End, Strikes};
 use super::victim::Victim;
 use crate::children::{RecoveryFacts, StorageFacts};
 use crate::exit::Failure;
@@ -26,9 +26,11 @@ const SNAPSHOT_POLL: Duration = Duration::from_micros(300);
 pub(crate) struct Blows {
     /// SIGKILLs.
     pub(crate) kills: u32,
-    /// Those before the server took connections: while it recovered.
+    /// Ends of the server's power.
+    pub(crate) power_cuts: u32,
+    /// Kills and power cuts before the server took connections: while it recovered.
     pub(crate) kills_while_starting: u32,
-    /// Those that left an unfinished snapshot behind.
+    /// Kills and power cuts that left an unfinished snapshot behind.
     pub(crate) kills_while_writing_snapshot: u32,
     /// SIGSTOPs.
     pub(crate) stops: u32,
@@ -69,7 +71,8 @@ impl Torment {
         arguments: &ChaosArguments,
         arena: Arc<Arena>,
     ) -> Result<Self, Failure> {
-        let strikes = Strikes::new(arguments.seed, arguments.seconds_between, arguments.stop_seconds);
+        let end = if arguments.power_cuts.is_some() { End::PowerCut } else { End::Kill };
+        let strikes = Strikes::new(arguments.seed, arguments.seconds_between, arguments.stop_seconds, end);
         let mut torment = Self { victim, strikes, arena, blows: Blows::default() };
         torment.victim.start()?;
         torment.meet()?;
@@ -81,27 +84,27 @@ impl Torment {
         Ok(torment)
     }
 
-    /// Strikes until the server has been killed `kills` times.
+    /// Strikes until the server has ended `ends` times in the way that is asked for.
     pub(crate) fn strike(
         &mut self,
-        kills: u32,
+        ends: u32,
         bar: &ProgressBar,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        while self.blows.kills < kills && !interrupt.is_set() {
+        while self.ends() < ends && !interrupt.is_set() {
             let strike = self.strikes.next();
             std::thread::sleep(strike.after);
             match strike.blow {
-                Blow::Kill => self.kill_and_start()?,
-                Blow::KillInSnapshot(after) => {
+                Blow::End => self.end_and_start(strike.end)?,
+                Blow::EndInSnapshot(after) => {
                     self.wait_for_snapshot();
                     std::thread::sleep(after);
-                    self.kill_and_start()?;
+                    self.end_and_start(strike.end)?;
                 }
-                Blow::KillTwice { percent_of_start } => {
-                    self.kill()?;
-                    if self.blows.kills < kills {
-                        self.kill_a_start(percent_of_start)?;
+                Blow::EndTwice { percent_of_start } => {
+                    self.end(strike.end)?;
+                    if self.ends() < ends {
+                        self.end_a_start(percent_of_start)?;
                     }
                     self.start()?;
                 }
@@ -109,21 +112,33 @@ impl Torment {
                     self.freeze(span)?;
                     self.victim.thaw()?;
                 }
-                Blow::FreezeAndKill(span) => {
+                Blow::FreezeAndEnd(span) => {
                     self.freeze(span)?;
-                    self.kill_and_start()?;
+                    self.end_and_start(strike.end)?;
                 }
             }
-            bar.set_position(u64::from(self.blows.kills));
+            bar.set_position(u64::from(self.ends()));
             bar.set_message(format!("{} ops recovered", self.blows.recovered_ops_max));
         }
         Ok(())
     }
 
-    /// Kills the server and starts it again.
-    pub(crate) fn kill_and_start(&mut self) -> Result<(), Failure> {
-        self.kill()?;
+    /// Ends the server in the way that is asked for, and starts it again.
+    pub(crate) fn strike_last(&mut self) -> Result<(), Failure> {
+        self.end_and_start(self.strikes.end())
+    }
+
+    fn end_and_start(&mut self, end: End) -> Result<(), Failure> {
+        self.end(end)?;
         self.start()
+    }
+
+    /// How often the server has ended in the way that is asked for.
+    const fn ends(&self) -> u32 {
+        match self.strikes.end() {
+            End::Kill => self.blows.kills,
+            End::PowerCut => self.blows.power_cuts,
+        }
     }
 
     /// What was done so far, and the server.
@@ -143,10 +158,18 @@ impl Torment {
         self.victim.freeze(span)
     }
 
-    fn kill(&mut self) -> Result<(), Failure> {
-        self.victim.kill()?;
+    fn end(&mut self, end: End) -> Result<(), Failure> {
+        match end {
+            End::Kill => {
+                self.victim.kill()?;
+                self.blows.kills += 1;
+            }
+            End::PowerCut => {
+                self.victim.cut_power()?;
+                self.blows.power_cuts += 1;
+            }
+        }
         self.arena.leave();
-        self.blows.kills += 1;
         self.blows.kills_while_writing_snapshot += u32::from(self.victim.is_writing_snapshot());
         Ok(())
     }
@@ -156,13 +179,13 @@ impl Torment {
         self.meet()
     }
 
-    /// Starts the server and kills it before it is there, or just after.
-    fn kill_a_start(&mut self, percent: u32) -> Result<(), Failure> {
+    /// Starts the server and ends it before it is there, or just after.
+    fn end_a_start(&mut self, percent: u32) -> Result<(), Failure> {
         let longest = Duration::from_millis(self.blows.longest_restart_ms.max(1));
         self.victim.start()?;
         let there = self.victim.ready(longest * percent / 100)?;
         self.blows.kills_while_starting += u32::from(there.is_none());
-        self.kill()
+        self.end(self.strikes.end())
     }
 
     /// Waits until the server takes connections, and takes down what it says.

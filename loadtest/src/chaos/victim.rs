@@ -1,11 +1,13 @@
 //! The server that is killed: a process with a data directory that outlives it. It starts, freezes and ends processes of its own making
 //! by their ids; when, is for `torment`.
 
+use super::power::Power;
 use crate::children::{self, DataDir, Ready};
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -13,6 +15,11 @@ use std::time::{Duration, Instant};
 /// Segments of some dozen writes and a snapshot every thousand ops, so that blows fall on rotations and snapshots too.
 const OPTIONS: [(&str, &str); 3] =
     [("log.batch-bytes", "65592"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
+
+/// How long a process may take to stand still.
+const HALT_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked at.
+const HALT_POLL: Duration = Duration::from_micros(200);
 
 /// One process.
 #[derive(Debug)]
@@ -28,17 +35,27 @@ struct Life {
 pub(crate) struct Victim {
     words: Vec<OsString>,
     life: Option<Life>,
+    /// The server's directory.
+    home: PathBuf,
+    /// Before the directory that it lies in: it goes first.
+    power: Option<Power>,
     data_dir: DataDir,
 }
 
 impl Victim {
-    /// A server that has not been started yet.
-    pub(crate) fn new(data_dir: DataDir, set: &[(String, String)]) -> Self {
+    /// A server that has not been started yet. With a power supply its data lie where that says.
+    pub(crate) fn new(data_dir: DataDir, power: Option<Power>, set: &[(String, String)]) -> Self {
+        let home = power.as_ref().map_or_else(|| data_dir.path().to_owned(), Power::home);
         let mut words: Vec<OsString> =
-            vec!["serve-child".into(), "--data-dir".into(), data_dir.path().into()];
+            vec!["serve-child".into(), "--data-dir".into(), home.as_os_str().to_owned()];
         words.extend(OPTIONS.iter().map(|(key, value)| format!("--set={key}={value}").into()));
         words.extend(set.iter().map(|(key, value)| format!("--set={key}={value}").into()));
-        Self { words, life: None, data_dir }
+        Self { words, life: None, home, power, data_dir }
+    }
+
+    /// The server's directory.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     pub(crate) fn data_dir(&mut self) -> &mut DataDir {
@@ -79,15 +96,52 @@ impl Victim {
         Err(anyhow!("the server did not start ({status})").into())
     }
 
-    /// Ends the process as a power cut would end it, but for the disk's cache. It must have been alive until now.
+    /// Ends the process as a crash of it would end it: the system, and what its caches hold, live on.
     pub(crate) fn kill(&mut self) -> Result<(), Failure> {
-        let mut life = self.life.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
-        if let Some(status) = life.child.try_wait()? {
-            return Err(anyhow!("the server ended by itself with {status}").into());
-        }
-        life.child.kill()?;
-        life.child.wait()?;
+        let mut child = self.end_of_life()?;
+        child.kill()?;
+        child.wait()?;
         Ok(())
+    }
+
+    /// Ends the process by cutting its power: of its files that is left which had reached the medium. They lie where they lay.
+    pub(crate) fn cut_power(&mut self) -> Result<(), Failure> {
+        // It stands still first: nothing that it answers after the moment of the cut may be heard.
+        self.signal(Signal::STOP)?;
+        self.wait_for_halt()?;
+        let mut child = self.end_of_life()?;
+        let power = self.power.as_mut().ok_or_else(|| anyhow!("there is no power supply"))?;
+        power.freeze()?;
+        let captured = power.capture();
+        // Whatever is still to be written gets nowhere near the copy, and nobody is there any more to answer for it.
+        child.kill()?;
+        power.thaw()?;
+        child.wait()?;
+        captured?;
+        power.restore()?;
+        Ok(())
+    }
+
+    /// The process that is to be ended; it must have been alive until now.
+    fn end_of_life(&mut self) -> Result<Child, Failure> {
+        let mut life = self.life.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
+        match life.child.try_wait()? {
+            Some(status) => Err(anyhow!("the server ended by itself with {status}").into()),
+            None => Ok(life.child),
+        }
+    }
+
+    /// Waits until no thread of a stopped process runs. One that is within a call that cannot be interrupted stops at its end.
+    fn wait_for_halt(&self) -> Result<(), Failure> {
+        let life = self.life.as_ref().ok_or_else(|| anyhow!("there is no server to stop"))?;
+        let until = Instant::now() + HALT_MAX;
+        while Instant::now() < until {
+            if is_halted(life.child.id())? {
+                return Ok(());
+            }
+            std::thread::sleep(HALT_POLL);
+        }
+        Err(anyhow!("the server does not stop").into())
     }
 
     /// Freezes the process for so long.
@@ -110,7 +164,7 @@ impl Victim {
 
     /// Whether a snapshot is being written.
     pub(crate) fn is_writing_snapshot(&self) -> bool {
-        let names = self.data_dir.path().read_dir().into_iter().flatten().flatten();
+        let names = self.home.read_dir().into_iter().flatten().flatten();
         names.map(|entry| entry.file_name()).any(|name| {
             let name = name.to_string_lossy();
             name.strip_suffix(stockhold::storage::TEMPORARY_SUFFIX)
@@ -122,6 +176,22 @@ impl Victim {
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         self.life.take().map_or(Ok(()), |mut life| children::stop(&mut life.child))
     }
+}
+
+/// Whether every thread of a process is stopped, or within a call that cannot be interrupted.
+fn is_halted(pid: u32) -> std::io::Result<bool> {
+    for thread in Path::new("/proc").join(pid.to_string()).join("task").read_dir()? {
+        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else {
+            // It has ended since.
+            continue;
+        };
+        // The state stands behind the name, which may itself have brackets.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if !matches!(state, Some('T' | 't' | 'D' | 'Z' | 'X')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Drop for Victim {
