@@ -118,6 +118,7 @@ impl Housekeeping {
     pub(super) fn run(mut self, flags: &Flags) {
         let mut corrected = Instant::now();
         let mut has_failed = false;
+        let mut lacks_space = false;
         while !flags.ended.load(Ordering::Acquire) {
             if corrected.elapsed() >= HOUSEKEEPING {
                 corrected = Instant::now();
@@ -128,9 +129,20 @@ impl Housekeeping {
                 continue;
             }
             match self.preparer.step(self.clock.wall_ms()) {
-                Ok(Progress::Working | Progress::Ready) => {}
+                Ok(Progress::Working) => {}
+                Ok(Progress::Ready) => {
+                    if std::mem::take(&mut lacks_space) {
+                        tracing::info!("there is space for log segments again");
+                    }
+                }
                 Ok(Progress::Idle) => self.pool.wait_for_demand(HOUSEKEEPING),
-                Ok(Progress::NoSpace) => std::thread::sleep(HOUSEKEEPING),
+                Ok(Progress::NoSpace) => {
+                    // Said once, however often it is tried.
+                    if !std::mem::replace(&mut lacks_space, true) {
+                        tracing::warn!("no space for the next log segment; what takes space is refused soon");
+                    }
+                    std::thread::sleep(HOUSEKEEPING);
+                }
                 Err(error) => {
                     tracing::error!(%error, source = ?error, "no more log segments can be made");
                     self.status.warn(format!("No more log segments can be made: {error}."));

@@ -1,0 +1,125 @@
+//! A small file system of its own, mounted for one test, that can be filled and freed. It knows no server.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Room for a server with small segments, and quickly full.
+const BYTES: u64 = 24 << 20;
+/// What is written at a time while a disk is filled: first much, then single blocks.
+const PIECES: [usize; 2] = [1 << 20, 4_096];
+/// A disk that takes more than this is not the small one.
+const FILL_BYTES_MAX: u64 = 2 * BYTES;
+
+/// Which file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// On a loop device.
+    Ext4,
+    /// In memory.
+    Tmpfs,
+}
+
+/// See the module.
+pub(crate) struct SmallDisk {
+    /// Holds the image and the place where it is mounted.
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts a new one. Where that is not possible it says so for everybody to see.
+    pub(crate) fn mount(kind: Kind) -> Option<Self> {
+        let disk = Self { folder: tempfile::tempdir().unwrap() };
+        match disk.try_mount(kind) {
+            Ok(()) => Some(disk),
+            Err(reason) => {
+                let text = format!(
+                    "\nNOT RUN: no {kind:?} can be mounted here ({reason}); NOTHING IS PROVED about full disks\n"
+                );
+                // The runner keeps what the macros print to itself while tests pass, but not this.
+                std::io::stderr().write_all(text.as_bytes()).unwrap();
+                None
+            }
+        }
+    }
+
+    fn try_mount(&self, kind: Kind) -> Result<(), String> {
+        let image = self.folder.path().join("image");
+        std::fs::create_dir(self.place()).unwrap();
+        let (image_name, place) = (image.to_str().unwrap(), self.place());
+        let place = place.to_str().unwrap();
+        match kind {
+            Kind::Ext4 => {
+                std::fs::File::create(&image).unwrap().set_len(BYTES).unwrap();
+                // Without the share that is left for root, who runs this.
+                system("mkfs.ext4", &["-q", "-F", "-b", "4096", "-m", "0", image_name])?;
+                system("mount", &["-t", "ext4", "-o", "loop", image_name, place])
+            }
+            Kind::Tmpfs => system("mount", &["-t", "tmpfs", "-o", &format!("size={BYTES}"), "tmpfs", place]),
+        }
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// Where a server has its data.
+    pub(crate) fn data_dir(&self) -> String {
+        self.place().join("data").display().to_string()
+    }
+
+    /// A path that is not on this disk.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.place().join("filler")
+    }
+
+    /// Writes until there is no space left.
+    pub(crate) fn fill(&self) {
+        let mut file = std::fs::File::create(self.filler()).unwrap();
+        let mut filled = 0;
+        for piece in PIECES {
+            let bytes = vec![7; piece];
+            loop {
+                match file.write_all(&bytes).and_then(|()| file.sync_all()) {
+                    Ok(()) => filled += piece,
+                    Err(error) => {
+                        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+                        break;
+                    }
+                }
+                assert!(u64::try_from(filled).unwrap() < FILL_BYTES_MAX, "the disk is small");
+            }
+        }
+    }
+
+    /// Gives the space back.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    /// What can still be written.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        let statvfs = rustix::fs::statvfs(self.place()).unwrap();
+        statvfs.f_bavail * statvfs.f_frsize
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Where nothing was mounted there is nothing to unmount; a server that a failed test has left keeps it busy.
+        system("umount", &["--lazy", self.place().to_str().unwrap()]).ok();
+    }
+}
+
+fn system(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
