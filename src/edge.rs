@@ -3,7 +3,8 @@
 //!
 //! All of this must hold: the client marked the id as never sent before; a plain all-or-nothing reserve; nothing but plain reserves in
 //! flight on this connection (else its own release, not yet applied, could make room); one cell alone decides; and the time that would
-//! be proposed now lies before the next deadline of that SKU, read together with the cell (else an expiry could make room).
+//! be proposed now lies before the next deadline of that SKU, read together with the cell (else an expiry could make room). A channel
+//! must stand for the stock of that cell all the while.
 
 use stockhold_protocol::command::{Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
@@ -40,13 +41,13 @@ pub fn refuse(
     if !case.fresh || case.others_in_flight > 0 || !is_plain(reserve) {
         return None;
     }
-    let stock = match reserve.target {
-        Target::Stock(stock) => stock,
-        Target::Channel(channel) => published.stock_of(channel)?,
-    };
     // The op is read first, so that the cells are of this op or a later one.
     let op = published.op();
-    let (index, available, deadline_s, line) = first_refused_line(published, stock, reserve)?;
+    let line_of = |stock| first_refused_line(published, stock, reserve);
+    let (index, available, deadline_s, line) = match reserve.target {
+        Target::Stock(stock) => line_of(stock),
+        Target::Channel(channel) => published.at_channel(channel, line_of),
+    }?;
     if propose_now().second() >= deadline_s {
         return None;
     }

@@ -1,7 +1,8 @@
 //! What anybody may read without asking: per SKU and stock the salable quantity, names, channels, and the op as of which.
 //!
 //! The applier is the only writer; any thread reads without a lock and without waiting. A plain check is one load. An edge refusal
-//! needs a cell and its SKU's next deadline *of the same moment*: a sequence word per SKU gives that. This is not the state: it
+//! needs a cell and its SKU's next deadline *of the same moment*: a sequence word per SKU gives that, and another one that the channel
+//! stood for the stock of that cell then. This is not the state: it
 //! is derived from the machine's [`Changes`] and can be thrown away.
 
 mod atomics;
@@ -16,7 +17,7 @@ use stockhold_machine::{CellChange, Changes, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
-use words::{CellWord, SkuWords};
+use words::{CellWord, Sequence, SkuWords};
 
 pub use names::Names;
 pub use words::{Cell, DatedCell};
@@ -42,6 +43,8 @@ pub struct Published {
     stocks: Box<[OnceLock<Row<CellWord>>]>,
     skus: Row<SkuWords>,
     channels: Row<AtomicU32>,
+    /// Odd while channels move from one stock to another, with the cells of the same ops.
+    moves: Sequence,
     names: Names,
     op: AtomicU64,
 }
@@ -52,6 +55,7 @@ impl Default for Published {
             stocks: (0..STOCKS_MAX).map(|_| OnceLock::new()).collect(),
             skus: Row::new(SKUS_MAX),
             channels: Row::new(CHANNELS_MAX),
+            moves: Sequence::default(),
             names: Names::default(),
             op: AtomicU64::new(0),
         }
@@ -86,15 +90,40 @@ impl Published {
         self.skus.get(sku.0)?.dated(|| self.word(sku, stock))
     }
 
-    /// The stock that a channel sells from.
-    #[must_use]
-    pub fn stock_of(&self, channel: ChannelId) -> Option<StockId> {
-        let stock = self.channels.get(channel.0)?.load(Ordering::Acquire);
-        stock.checked_sub(1).map(StockId)
+    /// What `read` finds for the stock that a channel sells from, if the channel sold from it all the while. Else a cell that fell after
+    /// the channel had left its stock could refuse a cart that fits at every op.
+    pub fn at_channel<T>(&self, channel: ChannelId, read: impl FnOnce(StockId) -> Option<T>) -> Option<T> {
+        self.moves.read(|| {
+            let stock = self.channels.get(channel.0)?.load(Ordering::Acquire);
+            read(StockId(stock.checked_sub(1)?))
+        })
     }
 
     /// Takes over what changed up to `op`. Only the applier calls this.
     pub fn publish(&self, changes: &Changes, op: u64) {
+        if changes.channels.is_empty() {
+            self.publish_cells(changes);
+        } else {
+            self.moves.change(|| {
+                self.publish_cells(changes);
+                self.publish_channels(&changes.channels);
+            });
+        }
+        for (name, number) in &changes.names {
+            self.names.insert(name, *number);
+        }
+        self.op.store(op, Ordering::Release);
+    }
+
+    fn publish_channels(&self, channels: &[(ChannelId, StockId)]) {
+        for (channel, stock) in channels {
+            if let Some(word) = self.channels.make(channel.0) {
+                word.store(stock.0.checked_add(1).unwrap_or(NO_STOCK), Ordering::Release);
+            }
+        }
+    }
+
+    fn publish_cells(&self, changes: &Changes) {
         let mut cells = changes.cells.as_slice();
         for sku in &changes.skus {
             let count = usize::try_from(sku.cells).unwrap_or(usize::MAX).min(cells.len());
@@ -103,15 +132,6 @@ impl Published {
             self.publish_sku(sku, own);
         }
         assert!(cells.is_empty(), "every changed cell belongs to a changed SKU");
-        for (name, number) in &changes.names {
-            self.names.insert(name, *number);
-        }
-        for (channel, stock) in &changes.channels {
-            if let Some(word) = self.channels.make(channel.0) {
-                word.store(stock.0.checked_add(1).unwrap_or(NO_STOCK), Ordering::Release);
-            }
-        }
-        self.op.store(op, Ordering::Release);
     }
 
     fn publish_sku(&self, sku: &SkuChange, cells: &[CellChange]) {
@@ -163,9 +183,33 @@ mod tests {
         assert_eq!(published.cell(SkuId(4), StockId(2)).value, CELL_NOT_ASSIGNED);
         assert_eq!(published.cell(SkuId(3), StockId(9)).value, CELL_NOT_ASSIGNED);
         assert!(published.cell(SkuId(u32::MAX), StockId(2)).upper_bound, "only the applier can tell");
-        assert_eq!(published.stock_of(ChannelId(0)), Some(StockId(2)));
-        assert_eq!(published.stock_of(ChannelId(1)), None);
+        assert_eq!(published.at_channel(ChannelId(0), Some), Some(StockId(2)));
+        assert_eq!(published.at_channel(ChannelId(1), Some), None);
         assert_eq!(published.op(), 4);
+    }
+
+    #[test]
+    fn a_channel_that_moves_meanwhile_is_read_as_nothing() {
+        // Proves that a cell is not read for a channel that has left its stock, or left it and come back, in between.
+        let published = Published::default();
+        published.publish(&change(0, 9), 4);
+        let read = |meanwhile: &dyn Fn()| {
+            published.at_channel(ChannelId(0), |stock| {
+                meanwhile();
+                published.dated_cell(SkuId(3), stock)
+            })
+        };
+        assert!(read(&|| ()).is_some());
+        let moved = |stock| Changes { channels: vec![(ChannelId(0), stock)], ..Changes::default() };
+        assert_eq!(read(&|| published.publish(&moved(StockId(1)), 5)), None);
+        published.publish(&moved(StockId(2)), 6);
+        let there_and_back = || {
+            published.publish(&moved(StockId(1)), 7);
+            published.publish(&moved(StockId(2)), 8);
+        };
+        assert_eq!(read(&there_and_back), None);
+        assert!(read(&|| published.publish(&change(5, 9), 9)).is_none(), "a change names its channel again");
+        assert!(read(&|| ()).is_some());
     }
 
     #[test]

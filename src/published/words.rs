@@ -35,10 +35,14 @@ impl Default for CellWord {
     }
 }
 
-/// What belongs to a SKU as a whole. The sequence is odd while its cells change.
+/// Tells readers whether what they read is of one moment. It is odd while that changes.
+#[derive(Debug, Default)]
+pub(super) struct Sequence(AtomicU32);
+
+/// What belongs to a SKU as a whole.
 #[derive(Debug, Default)]
 pub(super) struct SkuWords {
-    sequence: AtomicU32,
+    sequence: Sequence,
     next_deadline_s: AtomicU32,
 }
 
@@ -54,28 +58,45 @@ impl CellWord {
     }
 }
 
+impl Sequence {
+    /// Changes what it stands for as one. Only the writer calls this.
+    pub(super) fn change(&self, change: impl FnOnce()) {
+        let sequence = self.0.load(Ordering::Relaxed);
+        self.0.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        change();
+        self.0.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// What was read while nothing changed; `None`: something did.
+    pub(super) fn read<T>(&self, read: impl FnOnce() -> Option<T>) -> Option<T> {
+        let before = self.0.load(Ordering::Acquire);
+        if !before.is_multiple_of(2) {
+            return None;
+        }
+        let found = read()?;
+        fence(Ordering::Acquire);
+        let after = self.0.load(Ordering::Relaxed);
+        (before == after).then_some(found)
+    }
+}
+
 impl SkuWords {
     /// Changes the deadline and, in `cells`, the cells of the SKU as one. Only the writer calls this.
     pub(super) fn change(&self, next_deadline_s: u32, cells: impl FnOnce()) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.next_deadline_s.store(next_deadline_s, Ordering::Relaxed);
-        cells();
-        self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+        self.sequence.change(|| {
+            self.next_deadline_s.store(next_deadline_s, Ordering::Relaxed);
+            cells();
+        });
     }
 
     /// A cell of the SKU and its next deadline, both of one moment; `None` while they change.
     pub(super) fn dated<'a>(&self, cell: impl FnOnce() -> Option<&'a CellWord>) -> Option<DatedCell> {
-        let before = self.sequence.load(Ordering::Acquire);
-        if !before.is_multiple_of(2) {
-            return None;
-        }
-        let cell = unpack(cell()?.0.load(Ordering::Relaxed));
-        let next_deadline_s = self.next_deadline_s.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let after = self.sequence.load(Ordering::Relaxed);
-        (before == after).then_some(DatedCell { cell, next_deadline_s })
+        self.sequence.read(|| {
+            let cell = unpack(cell()?.0.load(Ordering::Relaxed));
+            let next_deadline_s = self.next_deadline_s.load(Ordering::Relaxed);
+            Some(DatedCell { cell, next_deadline_s })
+        })
     }
 }
 

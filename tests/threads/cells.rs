@@ -5,12 +5,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use stockhold_protocol::frame::{FrameKind, Header};
 
 use crate::checker::{check, is_caught};
 use crate::mailbox::{Address, Answered, Drafts, Mail, Mailboxes};
-use crate::words::{CellWord, SkuWords};
+use crate::words::{CellWord, DatedCell, Sequence, SkuWords};
 
 /// A SKU with one cell.
 #[derive(Debug, Default)]
@@ -67,6 +68,71 @@ fn a_cell_that_changes_outside_the_sequence_is_caught() {
             writer.sku.change(1, || ());
         });
         shelf.check();
+        writer.join().unwrap();
+    }));
+}
+
+/// A channel over two stocks; at every op the one that it stands for has the last unit.
+#[derive(Debug, Default)]
+struct Street {
+    moves: Sequence,
+    stock: AtomicUsize,
+    sku: SkuWords,
+    cells: [CellWord; 2],
+}
+
+impl Street {
+    /// The unit is in this stock, and the channel stands for it.
+    fn move_to(&self, stock: usize) {
+        let cells = || {
+            self.cells[1 - stock].store(0, false);
+            self.cells[stock].store(1, false);
+        };
+        self.sku.change(0, cells);
+        self.stock.store(stock, Ordering::Release);
+    }
+
+    fn look(&self) -> Option<DatedCell> {
+        let stock = self.stock.load(Ordering::Acquire);
+        self.sku.dated(|| Some(&self.cells[stock]))
+    }
+}
+
+fn street() -> Arc<Street> {
+    let street = Arc::new(Street::default());
+    street.move_to(0);
+    street
+}
+
+#[test]
+fn a_channel_and_the_cell_of_its_stock_are_of_one_moment() {
+    // Proves that nobody is refused at a stock that the channel has left, for one move there and one back.
+    check(|| {
+        let street = street();
+        let writer = street.clone();
+        let writer = thread::spawn(move || {
+            for stock in [1, 0] {
+                writer.moves.change(|| writer.move_to(stock));
+            }
+        });
+        if let Some(dated) = street.moves.read(|| street.look()) {
+            assert_eq!(dated.cell.value, 1, "the channel sells from the other stock");
+        }
+        writer.join().unwrap();
+        assert_eq!(street.moves.read(|| street.look()).expect("nobody writes").cell.value, 1);
+    });
+}
+
+#[test]
+fn a_channel_that_moves_outside_the_sequence_is_caught() {
+    // Proves that the proof above can fail.
+    assert!(is_caught("cells::a_channel_that_moves_outside_the_sequence_is_caught", || {
+        let street = street();
+        let writer = street.clone();
+        let writer = thread::spawn(move || writer.move_to(1));
+        if let Some(dated) = street.moves.read(|| street.look()) {
+            assert_eq!(dated.cell.value, 1, "the channel sells from the other stock");
+        }
         writer.join().unwrap();
     }));
 }
