@@ -3,6 +3,9 @@
 use crate::bad_peers::arguments::BadPeersArguments;
 use crate::chaos::arguments::ChaosArguments;
 use crate::compare::arguments::CompareArguments;
+use crate::pace::Pace;
+use crate::sale::flash::FlashArguments;
+use crate::sweep::arguments::SweepArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,27 +15,37 @@ const LONG_ABOUT: &str = "\
 Measures a Stockhold server through its client, and audits every answer from the client's own ledger.
 
 Without a subcommand it runs the canonical flash sale: 1,000 SKUs, one of them hot and scarce, carts of one \
-and three lines, holds that are confirmed or abandoned, availability checks in between. The sale is open \
-loop: carts are due at a fixed rate whatever the server does, and latency counts from the moment a cart was \
-due. The subcommand uniform is closed loop and says so: it shows the highest rate, not the latency that \
-shoppers would see.
+to three lines, holds that are confirmed or abandoned, availability checks in between.
+
+Two kinds of loop, two kinds of question:
+  closed  each connection keeps --depth operations in flight and waits for them. It finds the highest rate; \
+its latency is mostly waiting, and a stall makes it ask less.
+  open    operations are due at a rate (--rate, --ramp), whatever the server does. Latency counts from the \
+moment an operation was due, so it is what shoppers would see, stalls included.
+The sales are open loop. The scenarios from uniform to mixed are closed loop, and open loop with --rate or \
+--ramp; sweep finds the highest rate that is kept with a tolerable latency.
 
 Unless --server is given, a server is started as a child process on an empty data directory beside this \
 program, and both are removed afterwards. Client and server then share this machine; the report says how much \
-CPU each took.";
+CPU each took, and near 100 % for each thread the client was the limit.";
 
 const EXAMPLES: &str = "\
 Examples:
   stockhold-loadtest                                       the canonical flash sale
-  stockhold-loadtest --rate 50000 --seconds 30             the same, faster and longer
+  stockhold-loadtest --rate 50k --seconds 30               the same, faster and longer
+  stockhold-loadtest flash-sale --spike-rate 200k          doors that open to a crowd
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
-  stockhold-loadtest uniform --connections 64 --depth 1    one cart in flight on each connection
+  stockhold-loadtest uniform --rate 200k                   latency at a rate, open loop
+  stockhold-loadtest mixed --ramp 10k..500k --seconds 30   latency while the rate rises
+  stockhold-loadtest sweep mixed --p99-limit-ms 5          the highest rate that is kept with a p99 below 5 ms
+  stockhold-loadtest uniform --rate 100k --report a.html   a page with plots; --svg a.svg the latency plot alone
   stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
   stockhold-loadtest compare --peers redis,postgres        beside other stores, in the same run
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 
-Exit codes: 0 fine, 1 the audit found a violation (or a rate was not kept), 2 wrong arguments, 3 could not run.";
+Exit codes: 0 fine; 1 the audit found a violation, a rate was not kept, or a sweep found no knee; 2 wrong \
+arguments; 3 could not run.";
 
 /// Everything on the command line.
 #[derive(Debug, Parser)]
@@ -52,11 +65,12 @@ pub(crate) struct Arguments {
 /// What else may be asked than the sale.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Single-line carts over uniformly chosen SKUs, closed loop: the highest rate of durable reservations.
+    /// Single-line carts over uniformly chosen SKUs, closed loop (or open, with --rate): the highest rate of durable reservations.
     ///
     /// Each connection keeps --depth carts in flight, sent as one frame; a round ends when all its outcomes
     /// have come. Stock is plentiful, every id is new. Latency is that of a cart within its round, so at
-    /// saturation it is mostly waiting.
+    /// saturation it is mostly waiting. With --rate or --ramp the loop is open, and latency counts from the
+    /// moment a cart was due.
     Uniform(ClosedArguments),
     /// As uniform, and all carts want the same SKU.
     Hot(ClosedArguments),
@@ -64,16 +78,27 @@ pub(crate) enum Command {
     Zipf(ClosedArguments),
     /// As uniform, with three lines in each cart.
     Carts(ClosedArguments),
-    /// Availability checks only, closed loop; nothing is sold, so every answer is known.
+    /// Availability checks only; nothing is sold, so every answer is known.
     Checks(ClosedArguments),
     /// As uniform, with ten units of each SKU: nearly everybody is refused, at the edge where the client may be.
     SoldOut(ClosedArguments),
-    /// Holds, half of which are then confirmed and half released, closed loop.
+    /// Holds, half of which are then confirmed and half released.
     HoldChurn(ClosedArguments),
     /// As uniform, and every cart is sent twice in the same frame: as new and as a retry, which must get the same answer.
     RetryStorm(ClosedArguments),
     /// Of a hundred rounds 40 check, 30 reserve one line and 10 three lines, 15 hold and confirm or release, 5 send everything twice; as zipf.
     Mixed(ClosedArguments),
+    /// A trickle of shoppers until the doors open, then a crowd that wants the same few goods, open loop.
+    ///
+    /// Until --doors-at three of four shoppers only look, and the hot goods are not sold yet. Then the rate jumps to --spike-rate, falls to
+    /// half of that every --half-life, and four of five lines want one of --hot-skus. Otherwise it is the canonical sale.
+    FlashSale(FlashArguments),
+    /// Ever higher rates (or depths) of one scenario, until the knee is found.
+    ///
+    /// The knee is the highest rate of which at least 98 % are reached, with a 99th percentile below --p99-limit-ms. Rates double from the
+    /// first of --rates until one is bad; then the space in between is halved --refine times. A bad step is measured once more before it is
+    /// believed. With --depths the loop is closed, and the knee is the depth with the most answers among those below the limit.
+    Sweep(SweepArguments),
     /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with
     /// frames of the same size and decides nothing; and S, one synced block by the server's own log code.
     Ceilings(CeilingArguments),
@@ -147,13 +172,57 @@ pub(crate) struct LoadArguments {
     pub(crate) warmup: Duration,
 }
 
-/// What every closed-loop scenario takes.
+/// Whether the loop is open, and at what rate.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PaceArguments {
+    /// Open loop: operations that are due each second over all connections, whatever the server does (20000, 20k, 1.5M).
+    ///
+    /// Latency then counts from the moment an operation was due. At most connections × depth are in flight; what is due beyond that
+    /// waits, and its wait is part of its latency. Without --rate or --ramp the loop is closed.
+    #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "ramp", help_heading = "Open loop")]
+    pub(crate) rate: Option<u32>,
+    /// Open loop at a rate that goes evenly from one to the other over --seconds (1k..200k); the warm-up has the first.
+    #[arg(long, value_name = "FROM..TO", value_parser = ramp, help_heading = "Open loop")]
+    pub(crate) ramp: Option<Ramp>,
+}
+
+/// A rate that changes evenly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub(crate) struct Ramp {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+impl PaceArguments {
+    /// The pace of an open loop: a warm-up at the first rate, then the measured time. `None`: the loop is closed.
+    pub(crate) fn pace(&self, load: &LoadArguments) -> Option<Pace> {
+        let Ramp { from, to } = self.ramp.or(self.rate.map(|rate| Ramp { from: rate, to: rate }))?;
+        Some(Pace::steady(from, load.warmup).then(from, to, load.seconds))
+    }
+}
+
+/// Where pictures of a run are left.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PageArguments {
+    /// Write the report as a page with plots: one file that needs nothing else.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the plot of latencies alone, as a picture for a document.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// What every scenario takes that can be closed or open loop.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClosedArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) pace: PaceArguments,
+    #[command(flatten)]
+    pub(crate) page: PageArguments,
     /// SKUs to choose from.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) skus: u32,
@@ -180,9 +249,14 @@ pub(crate) struct CeilingArguments {
 pub(crate) struct SaleArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
-    /// Carts that are due each second, whatever the server does.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[command(flatten)]
+    pub(crate) page: PageArguments,
+    /// Shoppers that are due each second, whatever the server does (20000, 20k).
+    #[arg(long, default_value = "20000", value_parser = rate)]
     pub(crate) rate: u32,
+    /// A rate that goes evenly from one to the other over --seconds, instead of --rate.
+    #[arg(long, value_name = "FROM..TO", value_parser = ramp, conflicts_with = "rate")]
+    pub(crate) ramp: Option<Ramp>,
     /// How long carts come.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) seconds: Duration,
@@ -210,6 +284,34 @@ pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("must have the form section.key=value".to_owned()),
     }
+}
+
+/// The highest rate that may be asked for.
+const RATE_MAX: u32 = 10_000_000;
+
+/// A rate in whole operations per second, also in thousands (`20k`) or millions (`1.5M`).
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    let rule = || format!("must be a rate between 1 and {RATE_MAX}, such as 20000, 20k or 1.5M");
+    let (digits, thousands) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1_000),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 1), |digits| (digits, 1_000_000)),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = [whole, part].iter().all(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let places = u32::try_from(part.len()).ok().and_then(|places| 10_u64.checked_pow(places));
+    let (Some(places), true) = (places, all_digits) else { return Err(rule()) };
+    let (whole, part): (u64, u64) = (whole.parse().map_err(|_| rule())?, part.parse().map_err(|_| rule())?);
+    let all = whole.checked_mul(places).and_then(|whole| whole.checked_add(part)?.checked_mul(thousands));
+    let rate = all.filter(|all| all.is_multiple_of(places)).map(|all| all / places);
+    rate.and_then(|rate| u32::try_from(rate).ok())
+        .filter(|rate| (1..=RATE_MAX).contains(rate))
+        .ok_or_else(rule)
+}
+
+/// Two rates.
+pub(crate) fn ramp(text: &str) -> Result<Ramp, String> {
+    let (from, to) = text.split_once("..").ok_or("must have the form FROM..TO, such as 1k..200k")?;
+    Ok(Ramp { from: rate(from)?, to: rate(to)? })
 }
 
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
@@ -258,11 +360,61 @@ mod tests {
             ["uniform", "--seconds", "-1"],
             ["uniform", "--set", "nonsense"],
             ["ceilings", "--depth", "8193"],
+            ["uniform", "--rate", "0"],
+            ["uniform", "--ramp", "5"],
         ] {
             assert!(
                 Arguments::try_parse_from(["stockhold-loadtest"].iter().chain(&wrong)).is_err(),
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn rates_may_be_written_short() {
+        // Proves thousands and millions, fractions of them, and that what is no whole rate in bounds is refused.
+        let written = [("1", 1), ("20k", 20_000), ("1.5M", 1_500_000), ("0.25k", 250), ("10M", RATE_MAX)];
+        for (text, expected) in written {
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "0",
+            "-1",
+            "1.5",
+            "1e3",
+            "10.1M",
+            "1..2",
+            "0.00001k",
+            "99999999999999999999k",
+            "1.00000000000000000000k",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        assert_eq!(ramp("1k..2M"), Ok(Ramp { from: 1_000, to: 2_000_000 }));
+        assert!(["1k", "1k..", "..5", "1k-2k"].iter().all(|text| ramp(text).is_err()));
+    }
+
+    #[test]
+    fn a_rate_makes_the_loop_open() {
+        // Proves that the pace has its warm-up, that a ramp goes from end to end, and that only one of the two may be given.
+        let parse = |words: &[&str]| {
+            let words =
+                ["stockhold-loadtest", "uniform", "--warmup", "1", "--seconds", "4"].iter().chain(words);
+            Arguments::try_parse_from(words).map(|arguments| match arguments.command {
+                Some(Command::Uniform(closed)) => closed.pace.pace(&closed.load),
+                _ => None,
+            })
+        };
+        assert_eq!(parse(&[]).unwrap(), None);
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            parse(&["--rate", "5k"]).unwrap(),
+            Some(Pace::steady(5_000, second).then(5_000, 5_000, second * 4))
+        );
+        let ramp = Pace::steady(10, second).then(10, 20, second * 4);
+        assert_eq!(parse(&["--ramp", "10..20"]).unwrap(), Some(ramp));
+        assert!(parse(&["--ramp", "10..20", "--rate", "5"]).is_err());
     }
 }

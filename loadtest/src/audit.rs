@@ -50,6 +50,23 @@ impl Audit {
     }
 }
 
+impl Audit {
+    /// One sentence on whether all is well, for a page.
+    pub(crate) fn verdict(&self, is_ours: bool, is_rate_kept: bool) -> (bool, String) {
+        if self.is_violated(is_ours) {
+            (false, "the audit found broken promises".to_owned())
+        } else if is_rate_kept {
+            let (ids, skus) = (self.checked_ids, self.checked_skus);
+            (
+                true,
+                format!("audit: nothing oversold, nothing lost, no answer changed ({ids} ids, {skus} SKUs)"),
+            )
+        } else {
+            (false, "the audit found nothing, but the rate was not kept".to_owned())
+        }
+    }
+}
+
 /// Audits a run on `catalogue`; where there is plenty, nobody may have been refused.
 pub(crate) fn audit(
     desk: &mut Desk,

@@ -73,6 +73,7 @@ pub(crate) fn run(arguments: &CeilingArguments, interrupt: &Interrupt) -> Result
         catalogue: Arc::new(Catalogue::imaginary(SKUS)),
         seed: 1,
         scenario: Scenario::UNIFORM,
+        asked: None,
         name: "echo",
     };
     let Measured { tally, span, cost } = measure(&target, &arguments.load, output, interrupt, || Ok(()))?;

@@ -1,13 +1,17 @@
-//! The closed loop: each connection sends a frame of carts, waits until all of them are answered, and sends the next. It never waits for
-//! time, so it finds the highest rate; it is not for latencies that shoppers would see (see `sale`).
+//! The threads that generate load, and the closed loop: each connection sends a frame of carts, waits until all of them are answered, and
+//! sends the next. It never waits for time, so it finds the highest rate; latencies that shoppers would see are those of `open_loop`.
 //!
 //! One thread drives many connections on its own runtime. Per cart it makes an id, encodes, decodes and counts (see `closed::round`);
 //! everything that costs more happens once per frame.
 
+use crate::broken::Broken;
 use crate::catalogue::Catalogue;
-use crate::closed::round::{Broken, Maker, Round};
+use crate::closed::round::{Maker, Round};
 use crate::closed::scenario::Scenario;
 use crate::interrupt::Interrupt;
+use crate::open_loop::rounds::{self, Asked};
+use crate::schedule::Part;
+use crate::series::Series;
 use crate::tally::Tally;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -21,6 +25,8 @@ use tokio::runtime::{Builder, LocalOptions};
 /// The time that is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
+    /// When the load begins.
+    pub(crate) began: Instant,
     pub(crate) from: Instant,
     pub(crate) to: Instant,
 }
@@ -46,10 +52,14 @@ pub(crate) struct Start {
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) connections: u32,
+    /// Which of all connections is the first one of this thread, and how many there are.
+    pub(crate) first_of: (u32, u32),
     pub(crate) depth: u16,
     pub(crate) seed: u64,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) scenario: Scenario,
+    /// What an open loop keeps to; a closed loop has nothing of the kind.
+    pub(crate) asked: Option<Asked>,
     pub(crate) start: Arc<Start>,
     pub(crate) interrupt: Interrupt,
 }
@@ -66,8 +76,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
     let (runtime, connections) = connected?;
     let Some(window) = plan.start.window.get().copied() else { return Tally::new(plan.catalogue.skus.len()) };
     let lane = Rc::new(Lane::new(plan, window)?);
-    let spawn = |connection| runtime.spawn_local(drive(connection, Rc::clone(&lane), plan.depth));
-    let tasks: Vec<_> = connections.into_iter().map(spawn).collect();
+    let spawn = |(index, connection)| match &plan.asked {
+        None => runtime.spawn_local(drive(connection, Rc::clone(&lane), plan.depth)),
+        Some(asked) => {
+            let drive = rounds::drive(connection, Rc::clone(&lane), asked.clone(), plan.part(index));
+            runtime.spawn_local(drive)
+        }
+    };
+    let tasks: Vec<_> = (0..).zip(connections).map(spawn).collect();
     runtime.block_on(async {
         for task in tasks {
             task.await?;
@@ -76,6 +92,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
     })?;
     let lane = Rc::into_inner(lane).ok_or_else(|| anyhow::anyhow!("a connection still runs"))?;
     Ok(lane.tally.into_inner())
+}
+
+impl Plan {
+    /// What this thread's connection of that number has of the pace.
+    fn part(&self, index: u32) -> Part {
+        let (first, connections) = self.first_of;
+        let (unit, group_max) = (self.scenario.unit(), u64::from(self.depth));
+        Part { connections, index: first + index, unit, group_max }
+    }
 }
 
 async fn connect(plan: &Plan) -> Result<Vec<PipelinedConnection>, ConnectionError> {
@@ -88,28 +113,49 @@ async fn connect(plan: &Plan) -> Result<Vec<PipelinedConnection>, ConnectionErro
 
 /// What the connections of one thread share.
 #[derive(Debug)]
-struct Lane {
-    window: Window,
+pub(crate) struct Lane {
+    pub(crate) window: Window,
     start: Arc<Start>,
-    interrupt: Interrupt,
-    catalogue: Arc<Catalogue>,
-    is_still: bool,
-    maker: RefCell<Maker>,
-    tally: RefCell<Tally>,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) depth: u16,
+    pub(crate) is_still: bool,
+    pub(crate) maker: RefCell<Maker>,
+    pub(crate) tally: RefCell<Tally>,
 }
 
 impl Lane {
     fn new(plan: &Plan, window: Window) -> Result<Self, anyhow::Error> {
         let maker = Maker::new(plan.scenario, &plan.catalogue, plan.seed);
+        let mut tally = Tally::new(plan.catalogue.skus.len())?;
+        tally.series = Series::over(window.to.saturating_duration_since(window.from))?;
         Ok(Self {
             window,
             start: Arc::clone(&plan.start),
             interrupt: plan.interrupt.clone(),
             catalogue: Arc::clone(&plan.catalogue),
+            depth: plan.depth,
             is_still: plan.scenario.is_still(),
             maker: RefCell::new(maker),
-            tally: RefCell::new(Tally::new(plan.catalogue.skus.len())?),
+            tally: RefCell::new(tally),
         })
+    }
+
+    /// Puts a new round on its way.
+    fn begin(
+        &self,
+        connection: &mut PipelinedConnection,
+        depth: u16,
+        round: &mut Round,
+    ) -> Result<(), Broken> {
+        let (maker, tally) = (&mut *self.maker.borrow_mut(), &mut *self.tally.borrow_mut());
+        maker.begin(&self.catalogue, tally, depth, round)?.submit(connection)?;
+        Ok(())
+    }
+
+    /// So many answers more, for the progress bar.
+    pub(crate) fn progress(&self, answered: u64) {
+        self.start.answered.fetch_add(answered, Ordering::Relaxed);
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -138,19 +184,15 @@ async fn rounds(
         if lane.is_over(sent) {
             return Ok(());
         }
-        lane.maker.borrow_mut().begin(
-            connection,
-            &lane.catalogue,
-            &mut lane.tally.borrow_mut(),
-            depth,
-            round,
-        )?;
+        lane.begin(connection, depth, round)?;
         while round.left > 0 {
             answers(connection, lane, round, sent).await?;
             if round.left == 0 {
                 // What was begun is ended, also after the window.
                 sent = Instant::now();
-                lane.maker.borrow_mut().go_on(connection, round)?;
+                if let Some(ready) = lane.maker.borrow_mut().go_on(round)? {
+                    ready.submit(connection)?;
+                }
             }
         }
         if round.pause_ms > 0 {
@@ -173,16 +215,18 @@ async fn answers(
     while let Some(reply) = connection.next_reply()? {
         let tally = &mut *lane.tally.borrow_mut();
         if let Reply::Outcomes(frame) = reply {
-            round.take(&frame, &lane.catalogue, tally, is_measured)?;
+            round.take(&frame, &lane.catalogue, tally, is_measured, |_| ())?;
         } else if let Reply::Cells(frame) = reply {
             round.look(&frame, &lane.catalogue, tally, lane.is_still, is_measured);
         }
     }
     let answered = u64::from(before - round.left);
     if answered > 0 {
-        lane.start.answered.fetch_add(answered, Ordering::Relaxed);
+        lane.progress(answered);
         if is_measured {
-            lane.tally.borrow_mut().latencies.record(now - sent, answered);
+            let tally = &mut *lane.tally.borrow_mut();
+            tally.latencies.record(now - sent, answered);
+            tally.series.record(now - lane.window.from, now - sent, answered);
         }
     }
     Ok(())

@@ -1,8 +1,26 @@
 //! Percentiles as a report tells them, in microseconds.
 
+use crate::page::Tile;
+use crate::plot::figures;
 use crate::ratio;
 use crate::tally::Latencies;
 use serde::Serialize;
+
+/// One point of a whole curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct CurvePoint {
+    /// In percent, below 100.
+    pub(crate) percentile: f64,
+    pub(crate) us: f64,
+}
+
+/// The whole curve of some latencies, for a plot.
+pub(crate) fn curve_of(latencies: &Latencies) -> Vec<CurvePoint> {
+    let curve = latencies.curve().into_iter();
+    curve
+        .map(|(quantile, ns)| CurvePoint { percentile: ratio::hundred(quantile), us: ratio::us(ns) })
+        .collect()
+}
 
 /// Percentiles of one kind of request.
 #[expect(clippy::struct_field_names, reason = "they are the names in the report, which carry their unit")]
@@ -25,6 +43,13 @@ impl Percentiles {
             p999_us: at(0.999),
             max_us: ratio::us(latencies.max()),
         }
+    }
+
+    /// What catches the eye on a page.
+    pub(crate) fn tiles(&self) -> [Tile; 4] {
+        let named =
+            [(self.p50_us, "p50"), (self.p99_us, "p99"), (self.p999_us, "p99.9"), (self.max_us, "longest")];
+        named.map(|(us, name)| Tile { figure: figures::latency(us), name })
     }
 
     /// For people.

@@ -6,6 +6,7 @@
 mod arguments;
 mod audit;
 mod bad_peers;
+mod broken;
 mod catalogue;
 mod ceilings;
 mod chaos;
@@ -20,12 +21,20 @@ mod interrupt;
 mod latency;
 mod ledger_audit;
 mod measure;
+mod open_loop;
 mod output;
+mod pace;
+mod page;
+mod pictures;
+mod plot;
 mod ratio;
 mod sale;
 mod samples;
+mod schedule;
+mod series;
 mod serve;
 mod server_log;
+mod sweep;
 mod system;
 mod table;
 mod tally;
@@ -71,6 +80,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::BadPeers(bad_peers)) => bad_peers::run(bad_peers, &Interrupt::listen()),
         Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
         Some(Command::Compare(compare)) => compare::run(compare, &Interrupt::listen()),
+        Some(Command::FlashSale(flash)) => sale::flash::run(flash, &Interrupt::listen()),
+        Some(Command::Sweep(sweep)) => sweep::run(sweep, &Interrupt::listen()),
         Some(Command::Ceilings(ceilings)) => ceilings::run(ceilings, &Interrupt::listen()),
         None => sale::run(&arguments.sale, &Interrupt::listen()),
     }

@@ -1,10 +1,11 @@
-//! One measured run of the closed loop: starts the threads together, reads the machine at both ends of the window, shows how it goes.
+//! One measured run of a load, closed or open loop: starts the threads together, reads the machine at both ends of the window, shows how it goes.
 
 use crate::arguments::LoadArguments;
 use crate::catalogue::Catalogue;
 use crate::closed::scenario::Scenario;
 use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
+use crate::open_loop::rounds::Asked;
 use crate::output::Output;
 use crate::ratio;
 use crate::system::{Cost, Reading};
@@ -27,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) seed: u64,
     pub(crate) scenario: Scenario,
+    /// What an open loop keeps to.
+    pub(crate) asked: Option<Asked>,
     /// What the progress bar calls it.
     pub(crate) name: &'static str,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Measured {
     pub(crate) cost: Cost,
 }
 
-/// Runs the closed loop. `at_edges` is called at the beginning and at the end of the window.
+/// Runs the load. `at_edges` is called at the beginning and at the end of the window.
 pub(crate) fn measure(
     target: &Target,
     load: &LoadArguments,
@@ -60,9 +63,10 @@ pub(crate) fn measure(
         handles.push(spawn(plan_of(thread, threads, target, load, &start, interrupt))?);
     }
     start.barrier.wait();
-    let from = Instant::now() + load.warmup;
+    let began = Instant::now();
+    let from = began + load.warmup;
     let to = from + load.seconds;
-    start.window.get_or_init(|| Window { from, to });
+    start.window.get_or_init(|| Window { began, from, to });
     start.barrier.wait();
 
     let bar = output.progress(load.warmup + load.seconds, target.name);
@@ -71,7 +75,7 @@ pub(crate) fn measure(
         while !interrupt.is_set() && Instant::now() < until && !handles.iter().all(JoinHandle::is_finished) {
             std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
             let now = (Instant::now(), start.answered.load(Ordering::Relaxed));
-            let spent = now.0.saturating_duration_since(from.checked_sub(load.warmup).unwrap_or(from));
+            let spent = now.0.saturating_duration_since(began);
             bar.set_position(u64::try_from(spent.as_millis()).unwrap_or(u64::MAX));
             bar.set_message(format!("{:.0} carts/s", ratio::per_second(now.1 - last.1, now.0 - last.0)));
             last = now;
@@ -98,14 +102,16 @@ fn plan_of(
     start: &Arc<Start>,
     interrupt: &Interrupt,
 ) -> Plan {
-    let extra = u32::from(thread < load.connections % threads);
+    let (each, extra) = (load.connections / threads, load.connections % threads);
     Plan {
         address: target.address,
-        connections: load.connections / threads + extra,
+        connections: each + u32::from(thread < extra),
+        first_of: (thread * each + thread.min(extra), load.connections),
         depth: load.depth,
         seed: target.seed ^ (u64::from(thread) << 32),
         catalogue: Arc::clone(&target.catalogue),
         scenario: target.scenario,
+        asked: target.asked.clone(),
         start: Arc::clone(start),
         interrupt: interrupt.clone(),
     }

@@ -5,6 +5,7 @@
 )]
 #![expect(clippy::cast_precision_loss, reason = "counters of a run are far below 2^52")]
 
+use crate::series::Point;
 use std::time::Duration;
 
 /// So many per second.
@@ -30,6 +31,36 @@ pub(crate) fn percent(part: Duration, whole: Duration) -> f64 {
 /// Nanoseconds as microseconds.
 pub(crate) fn us(nanoseconds: u64) -> f64 {
     rounded(nanoseconds as f64 / 1e3, 10.0)
+}
+
+/// A share as a percentage, to ten millionths: a curve of latencies has that many nines.
+pub(crate) fn hundred(share: f64) -> f64 {
+    rounded(share * 100.0, 1e7)
+}
+
+/// A percentage as a share.
+pub(crate) fn hundredth(percentage: f64) -> f64 {
+    percentage / 100.0
+}
+
+/// A counter where a plot wants a number.
+pub(crate) fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// A span in milliseconds.
+pub(crate) fn ms(span: Duration) -> f64 {
+    rounded(span.as_secs_f64() * 1e3, 1e6)
+}
+
+/// Milliseconds as microseconds.
+pub(crate) fn thousand(ms: f64) -> f64 {
+    ms * 1e3
+}
+
+/// The middle of an interval of a series, in seconds.
+pub(crate) fn middle_of(point: &Point) -> f64 {
+    rounded(point.at_s + point.span_s / 2.0, 1e6)
 }
 
 /// How many times `other` fits into `one`; 0 when there is nothing to divide by.

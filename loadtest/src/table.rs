@@ -73,6 +73,11 @@ impl Table {
         }
     }
 
+    /// The rows as they are.
+    pub(crate) fn into_rows(self) -> Vec<(&'static str, String)> {
+        self.rows
+    }
+
     /// The rows, their texts aligned.
     pub(crate) fn text(&self) -> String {
         let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
@@ -84,9 +89,36 @@ impl Table {
     }
 }
 
+/// Columns with their heads, all aligned to the right but the last.
+pub(crate) fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.chain(head.get(at).map(|name| name.chars().count())).max().unwrap_or(0)
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.enumerate().map(|(at, cell)| {
+            let width = if at + 1 == head.len() { 0 } else { width(at) };
+            format!("{cell:>width$}")
+        });
+        padded.collect::<Vec<String>>().join("  ") + "\n"
+    };
+    let mut out = line(&mut head.iter().copied());
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        // Proves widths by letters and not by bytes, and that the last column is left as it is.
+        let rows = [vec!["5 µs".to_owned(), "good".to_owned()], vec!["500 µs".to_owned(), "bad".to_owned()]];
+        assert_eq!(columns(&["p50", "verdict"], &rows), "   p50  verdict\n  5 µs  good\n500 µs  bad\n");
+    }
 
     #[test]
     fn texts_line_up() {

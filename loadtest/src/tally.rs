@@ -3,6 +3,7 @@
 
 use crate::catalogue::{Catalogue, index_of};
 use crate::samples::Samples;
+use crate::series::Series;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use stockhold_protocol::{Code, Outcome};
 const LATENCY_MAX_NS: u64 = 600_000_000_000;
 /// Significant decimal digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
+/// Points of a curve until the rest of the answers has halved.
+const CURVE_STEPS: u32 = 5;
 /// One counter for each code that a byte can hold.
 const CODES: usize = 256;
 
@@ -44,6 +47,16 @@ impl Latencies {
 
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
+    }
+
+    /// The whole curve: quantiles below 1, finer towards the end, and the latency in nanoseconds at each. Empty without answers.
+    pub(crate) fn curve(&self) -> Vec<(f64, u64)> {
+        let steps = self.0.iter_quantiles(CURVE_STEPS);
+        let mut curve: Vec<(f64, u64)> =
+            steps.map(|step| (step.quantile_iterated_to(), step.value_iterated_to())).collect();
+        // The last step stands for everything: its quantile is 1, which no axis of nines can show.
+        curve.retain(|(quantile, _)| *quantile < 1.0);
+        curve
     }
 }
 
@@ -116,6 +129,21 @@ pub(crate) struct Tally {
     pub(crate) broken: Vec<String>,
     /// The last op that an answer named.
     pub(crate) last_op: u64,
+    /// Answers over the measured time.
+    pub(crate) series: Series,
+    /// What only an open loop has.
+    pub(crate) open: OpenTally,
+}
+
+/// How an open loop kept its pace.
+#[derive(Debug)]
+pub(crate) struct OpenTally {
+    /// Operations answered within the measured time, of those that the pace asked for.
+    pub(crate) operations: u64,
+    /// How long after they were due operations were sent, of those due within the measured time.
+    pub(crate) send_lag: Latencies,
+    /// Operations that were due within the measured time and never sent.
+    pub(crate) unsent: u64,
 }
 
 impl Tally {
@@ -134,6 +162,8 @@ impl Tally {
             unknown: 0,
             broken: Vec::new(),
             last_op: 0,
+            series: Series::default(),
+            open: OpenTally { operations: 0, send_lag: Latencies::new()?, unsent: 0 },
         })
     }
 
@@ -178,6 +208,10 @@ impl Tally {
         self.unknown += other.unknown;
         self.broken.extend(other.broken);
         self.last_op = self.last_op.max(other.last_op);
+        self.series.merge(other.series)?;
+        self.open.operations += other.open.operations;
+        self.open.send_lag.merge(&other.open.send_lag)?;
+        self.open.unsent += other.open.unsent;
         Ok(())
     }
 }

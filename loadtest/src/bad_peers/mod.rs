@@ -130,10 +130,12 @@ impl Healthy {
         let plan = Plan {
             address: server.address,
             connections: arguments.connections,
+            first_of: (0, arguments.connections),
             depth: arguments.depth,
             seed: arguments.common.seed,
             catalogue: Arc::clone(catalogue),
             scenario: Scenario::UNIFORM,
+            asked: None,
             start: Arc::clone(&start),
             interrupt: interrupt.clone(),
         };
@@ -141,7 +143,7 @@ impl Healthy {
         let thread = std::thread::Builder::new().name("load".to_owned()).spawn(body)?;
         start.barrier.wait();
         let from = Instant::now();
-        start.window.get_or_init(|| Window { from, to: from + FOR_EVER });
+        start.window.get_or_init(|| Window { began: from, from, to: from + FOR_EVER });
         start.barrier.wait();
         Ok(Self { start, interrupt, thread })
     }

@@ -1,5 +1,5 @@
-//! The closed-loop scenarios, from `uniform` to `mixed`: one server, one load, one audit, one report. What they send stands in `scenario`
-//! and `round`, the loop in `generator`.
+//! The scenarios from `uniform` to `mixed`: one server, one load, one audit, one report. What they send stands in `scenario` and `round`,
+//! the closed loop in `generator`, the open one in `open_loop`.
 
 mod report;
 pub(crate) mod round;
@@ -13,13 +13,18 @@ use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::measure::{Target, measure};
+use crate::open_loop::rounds::Asked;
 use crate::output::Output;
 use crate::system::resident_bytes;
 use anyhow::anyhow;
 use report::{ClosedReport, Seen};
-use scenario::{Scenario, Work};
+use scenario::Scenario;
 use std::sync::Arc;
+use std::time::Duration;
 use stockhold_client::units_of;
+
+/// How long at most after the end of an open loop operations are sent that were due before it; never longer than the loop itself was.
+const LATE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a scenario.
 pub(crate) fn run(
@@ -30,17 +35,20 @@ pub(crate) fn run(
     let output = Output::new(arguments.common.json);
     let skus = scenario.skus(arguments.skus);
     check_arguments(arguments, &scenario, skus)?;
+    arguments.page.check()?;
     let server = ServerUnderTest::get(&arguments.common)?;
     let mut desk = Desk::connect(server.address)?;
-    check_limits(arguments, &desk)?;
+    check_limits(arguments.load.depth, &desk)?;
     output.note(&format!("preparing {skus} SKUs at {}", server.address));
     let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units))?);
+    let pace = arguments.pace.pace(&arguments.load).map(Arc::new);
     let target = Target {
         address: server.address,
         server_pid: server.pid,
         catalogue: Arc::clone(&catalogue),
         seed: arguments.common.seed,
         scenario,
+        asked: pace.clone().map(|pace| Asked { pace, late_max: LATE_MAX.min(arguments.load.seconds) }),
         name: scenario.name,
     };
     let mut edges = Vec::new();
@@ -56,10 +64,12 @@ pub(crate) fn run(
     };
     let interrupted = interrupt.is_set();
     let edges = (before, after);
-    let seen = Seen { measured: &measured, edges, audit, server_resident_bytes, interrupted };
+    let pace = pace.as_deref();
+    let seen = Seen { measured: &measured, pace, edges, audit, server_resident_bytes, interrupted };
     let report = ClosedReport::new(arguments, &scenario, &server, seen);
     output.report(&report.text(), &report)?;
     let is_ours = server.is_ours;
+    arguments.page.write(|| report.page(is_ours))?;
     drop(desk);
     server.finish()?;
     Ok(report.exit(is_ours))
@@ -69,17 +79,17 @@ fn check_arguments(arguments: &ClosedArguments, scenario: &Scenario, skus: u32) 
     if skus < scenario.skus_min() {
         return Err(Failure::usage(format!("--skus: a cart has {} lines", scenario.skus_min())));
     }
-    if arguments.load.depth < 2 && scenario.works.iter().any(|(work, _)| *work == Work::Twice) {
+    if u64::from(arguments.load.depth) < scenario.unit() {
         return Err(Failure::usage("--depth: a cart and its retry are two in flight"));
     }
     Ok(())
 }
 
 /// What the server allows on one connection must hold the carts in flight.
-fn check_limits(arguments: &ClosedArguments, desk: &Desk) -> Result<(), Failure> {
+pub(crate) fn check_limits(depth: u16, desk: &Desk) -> Result<(), Failure> {
     let limits = desk.welcome().limits;
     let most = limits.in_flight_max.min(limits.frame_count_max);
-    if u32::from(arguments.load.depth) > most {
+    if u32::from(depth) > most {
         return Err(Failure::usage(format!("--depth: this server takes {most} commands on one connection")));
     }
     Ok(())

@@ -1,13 +1,19 @@
-//! What a closed-loop scenario tells.
+//! What a scenario tells.
 
 use super::scenario::Scenario;
 use crate::arguments::ClosedArguments;
 use crate::audit::Audit;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
-use crate::latency::Percentiles;
+use crate::latency::{CurvePoint, Percentiles, curve_of};
 use crate::measure::Measured;
+use crate::open_loop::facts::OpenFacts;
+use crate::pace::Pace;
+use crate::page::{Page, Steps, Tile};
+use crate::pictures;
+use crate::plot::figures;
 use crate::ratio;
+use crate::series::Point;
 use crate::server_log::LogFacts;
 use crate::system::MachineFacts;
 use crate::table::Table;
@@ -19,8 +25,11 @@ use stockhold_protocol::query::Status;
 #[derive(Debug, Serialize)]
 pub(crate) struct ClosedReport {
     scenario: &'static str,
-    /// Closed: a connection sends only when its last frame is answered, so latency at saturation is mostly waiting.
+    /// Closed: a connection sends only when its last frame is answered, so latency at saturation is mostly waiting. Open: latency counts
+    /// from the moment an operation was due.
     r#loop: &'static str,
+    #[serde(flatten)]
+    open: Option<OpenFacts>,
     connections: u32,
     depth: u16,
     threads: u32,
@@ -54,6 +63,8 @@ pub(crate) struct ClosedReport {
     machine: MachineFacts,
     server_version: String,
     interrupted: bool,
+    series: Vec<Point>,
+    latency_curve: Vec<CurvePoint>,
     audit: Audit,
 }
 
@@ -61,6 +72,8 @@ pub(crate) struct ClosedReport {
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) measured: &'a Measured,
+    /// What an open loop kept to.
+    pub(crate) pace: Option<&'a Pace>,
     /// The server's status at both ends of the measured time.
     pub(crate) edges: (&'a Status, &'a Status),
     pub(crate) audit: Audit,
@@ -75,12 +88,13 @@ impl ClosedReport {
         server: &ServerUnderTest,
         seen: Seen<'_>,
     ) -> Self {
-        let Seen { measured, edges: (before, after), audit, server_resident_bytes, interrupted } = seen;
+        let Seen { measured, pace, edges: (before, after), audit, server_resident_bytes, interrupted } = seen;
         let Measured { tally, span, cost } = measured;
         let answered = tally.measured.total() + tally.checks;
         Self {
             scenario: scenario.name,
-            r#loop: "closed",
+            r#loop: if pace.is_some() { "open" } else { "closed" },
+            open: pace.map(|pace| OpenFacts::new(pace, arguments.pace.ramp, &arguments.load, measured)),
             connections: arguments.load.connections,
             depth: arguments.load.depth,
             threads: arguments.load.threads.min(arguments.load.connections),
@@ -108,13 +122,16 @@ impl ClosedReport {
             machine: MachineFacts::new(cost.steal, *span),
             server_version: after.version.clone(),
             interrupted,
+            series: tally.series.points(*span, pace.map(|pace| (pace, arguments.load.warmup))),
+            latency_curve: curve_of(&tally.latencies),
             audit,
         }
     }
 
     /// How the run ends.
     pub(crate) fn exit(&self, is_ours: bool) -> Exit {
-        if self.audit.is_violated(is_ours) {
+        let is_rate_kept = self.open.as_ref().is_none_or(|open| open.rate_kept);
+        if self.audit.is_violated(is_ours) || !is_rate_kept {
             Exit::Violation
         } else if self.connections_broken.is_empty() {
             Exit::Fine
@@ -123,13 +140,26 @@ impl ClosedReport {
         }
     }
 
+    /// For people.
     pub(crate) fn text(&self) -> String {
+        self.table().text()
+    }
+
+    fn table(&self) -> Table {
         let mut table = Table::new();
         let shape = format!(
-            "{} connections × {} in flight, {} SKUs, {:.1} s, closed loop",
-            self.connections, self.depth, self.skus, self.seconds
+            "{} connections × {} in flight{}, {} SKUs, {:.1} s, {} loop",
+            self.connections,
+            self.depth,
+            if self.open.is_some() { " at most" } else { "" },
+            self.skus,
+            self.seconds,
+            self.r#loop
         );
         table.row(self.scenario, shape);
+        if let Some(open) = &self.open {
+            open.rows(&mut table);
+        }
         table.row(
             "reservations",
             format!("{:.0} per second, durability {}", self.reservations_per_second, self.durability),
@@ -160,6 +190,49 @@ impl ClosedReport {
         if self.interrupted {
             table.row("note", "stopped early by Ctrl-C".to_owned());
         }
-        table.text()
+        table
+    }
+
+    /// With plots.
+    pub(crate) fn page(&self, is_ours: bool) -> Result<Page, anyhow::Error> {
+        let shape = format!(
+            "{} loop · {} connections × {} in flight · {} SKUs · {} s · durability {}",
+            self.r#loop,
+            self.connections,
+            self.depth,
+            self.skus,
+            figures::short(self.seconds),
+            self.durability
+        );
+        let mut tiles = Vec::new();
+        if let Some(open) = &self.open {
+            tiles.push(Tile { figure: figures::count(open.asked_rate), name: "asked for per second" });
+            tiles.push(Tile { figure: figures::count(open.reached_rate), name: "reached per second" });
+        } else {
+            tiles.push(Tile { figure: figures::count(self.answers_per_second), name: "answers per second" });
+        }
+        if self.reservations_per_second > 0.0 {
+            let figure = figures::count(self.reservations_per_second);
+            tiles.push(Tile { figure, name: "reservations per second" });
+        }
+        tiles.extend(self.latency.tiles());
+        let at = self.open.as_ref().map_or_else(
+            || format!("{} connections × {} in flight, closed loop", self.connections, self.depth),
+            |open| format!("{} per second, open loop", figures::count(open.asked_rate)),
+        );
+        let title = format!("Latency by percentile: {} at {at}", self.scenario);
+        let mut charts = vec![pictures::latencies(&title, &self.latency_curve)];
+        charts.extend(pictures::over_time(&self.series, &[]));
+        let is_kept = self.open.as_ref().is_none_or(|open| open.rate_kept);
+        Ok(Page {
+            title: self.scenario.to_owned(),
+            subtitle: shape,
+            verdict: self.audit.verdict(is_ours, is_kept),
+            tiles,
+            charts,
+            steps: Steps::default(),
+            facts: self.table().into_rows(),
+            json: serde_json::to_string_pretty(self)?,
+        })
     }
 }

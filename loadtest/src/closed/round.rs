@@ -2,12 +2,13 @@
 //! sockets' turns; those are the generator's.
 
 use super::scenario::{Chooser, Scenario, Work};
+use crate::broken::Broken;
 use crate::catalogue::Catalogue;
 use crate::samples::Sample;
 use crate::tally::Tally;
 use stockhold_client::{
-    Batch, CellFrame, ConnectionError, IdSource, OutcomeFrame, PipelinedConnection, PushError, SubmitError,
-    units_of, wall_clock_ms,
+    Batch, CellFrame, ConnectionError, IdSource, OutcomeFrame, PipelinedConnection, SubmitError, units_of,
+    wall_clock_ms,
 };
 use stockhold_protocol::command::{Release, Reserve, Target};
 use stockhold_protocol::{
@@ -19,15 +20,21 @@ const PAUSE_MAX_MS: u32 = 1_000;
 /// The TTL of holds: longer than any round.
 const HOLD_TTL_MS: u32 = 60_000;
 
-/// Why a connection stopped before its time.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    #[error(transparent)]
-    Connection(#[from] ConnectionError),
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    #[error("a cart could not be encoded")]
-    Cart(#[from] PushError),
+/// A frame that is ready to be sent.
+#[derive(Debug)]
+pub(crate) enum Ready<'a> {
+    Commands(&'a Batch),
+    Checks(&'a [(SkuId, StockId)]),
+}
+
+impl Ready<'_> {
+    /// Puts it on its way; its request number.
+    pub(crate) fn submit(&self, connection: &mut PipelinedConnection) -> Result<u64, SubmitError> {
+        match self {
+            Self::Commands(batch) => connection.submit(batch),
+            Self::Checks(pairs) => connection.submit_checks(pairs, 0, 0),
+        }
+    }
 }
 
 /// What the commands in flight are.
@@ -101,15 +108,14 @@ impl Maker {
         }
     }
 
-    /// Puts a new round on its way.
+    /// Makes a new round of so many commands.
     pub(crate) fn begin(
         &mut self,
-        connection: &mut PipelinedConnection,
         catalogue: &Catalogue,
         tally: &mut Tally,
         depth: u16,
         round: &mut Round,
-    ) -> Result<(), Broken> {
+    ) -> Result<Ready<'_>, Broken> {
         let work = self.scenario.work(&mut self.random);
         round.firsts.clear();
         round.holds.clear();
@@ -139,12 +145,10 @@ impl Maker {
             Work::Checks => {
                 round.asked = Asked::Checks;
                 self.checks(catalogue, depth, round);
-                connection.submit_checks(&self.pairs, 0, 0)?;
-                return Ok(());
+                return Ok(Ready::Checks(&self.pairs));
             }
         }
-        connection.submit(&self.batch)?;
-        Ok(())
+        Ok(Ready::Commands(&self.batch))
     }
 
     /// Single-line carts: the loop that everything else is measured against, so nothing is decided in it.
@@ -227,14 +231,10 @@ impl Maker {
         }
     }
 
-    /// Puts the ends of a round's holds on their way, if there are any.
-    pub(crate) fn go_on(
-        &mut self,
-        connection: &mut PipelinedConnection,
-        round: &mut Round,
-    ) -> Result<(), Broken> {
+    /// Makes the ends of a round's holds, if there are any.
+    pub(crate) fn go_on(&mut self, round: &mut Round) -> Result<Option<Ready<'_>>, Broken> {
         if round.holds.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.batch.clear();
         let now_ms = wall_clock_ms();
@@ -249,9 +249,8 @@ impl Maker {
             self.batch.push(&Envelope { id: self.ids.next_at(now_ms), fresh: true, command })?;
             index += 1;
         }
-        connection.submit(&self.batch)?;
         (round.asked, round.sampled, round.left) = (Asked::Fates, None, index);
-        Ok(())
+        Ok(Some(Ready::Commands(&self.batch)))
     }
 }
 
@@ -264,19 +263,21 @@ impl Round {
         is_confirmed(index, self.is_even_confirmed)
     }
 
-    /// Counts what one frame answers.
+    /// Counts what one frame answers, and tells the place of each answer.
     pub(crate) fn take(
         &mut self,
         frame: &OutcomeFrame<'_>,
         catalogue: &Catalogue,
         tally: &mut Tally,
         is_measured: bool,
+        mut answered: impl FnMut(u16),
     ) -> Result<(), Broken> {
         for entry in frame.iter() {
             let (index, outcome) = entry?;
             let Some(first) = self.firsts.get(usize::from(index)).copied() else {
                 return Err(ConnectionError::UnexpectedAnswer(frame.request).into());
             };
+            answered(index);
             tally.answers.count(outcome.code);
             if is_measured {
                 tally.measured.count(outcome.code);

@@ -96,6 +96,11 @@ impl Scenario {
         self.works.iter().map(|(work, _)| work.lines()).max().unwrap_or(1)
     }
 
+    /// Commands that are always sent together.
+    pub(crate) fn unit(&self) -> u64 {
+        if self.works.iter().any(|(work, _)| *work == Work::Twice) { 2 } else { 1 }
+    }
+
     /// What the next round holds.
     pub(crate) fn work(&self, random: &mut fastrand::Rng) -> Work {
         let [(only, _)] = self.works else {

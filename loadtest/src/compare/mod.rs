@@ -140,6 +140,7 @@ impl Comparison<'_> {
             catalogue: Arc::clone(&catalogue),
             seed: self.seed(round),
             scenario: Scenario::UNIFORM,
+            asked: None,
             name: "stockhold",
         };
         let measured = self.measure(&target, subject)?;
@@ -160,6 +161,7 @@ impl Comparison<'_> {
             catalogue: Arc::new(Catalogue::imaginary(self.skus(subject))),
             seed: self.seed(round),
             scenario: Scenario::UNIFORM,
+            asked: None,
             name: "echo",
         };
         let measured = self.measure(&target, subject)?;

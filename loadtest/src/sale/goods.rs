@@ -1,7 +1,7 @@
-//! What the canonical sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods;
-//! the first SKU hot and scarce.
+//! What a sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods; the first
+//! SKUs hot and scarce.
 
-use crate::catalogue::{define_skus, done, view};
+use crate::catalogue::{define_skus, done, index_of, view};
 use crate::desk::Desk;
 use anyhow::anyhow;
 use stockhold_client::units_of;
@@ -17,14 +17,19 @@ const COUNTER: &str = "sale-counter";
 
 /// Units of an ordinary SKU in each warehouse.
 const UNITS: u32 = 1_000_000;
-/// Units of the hot SKU in each warehouse: gone within seconds.
-const HOT_UNITS: u32 = 2_500;
-/// Its share of all lines.
-const HOT_PERCENT: u32 = 10;
-/// How many shoppers of a hundred only look.
-const CHECK_PERCENT: u32 = 25;
 /// How long a hold lives: long enough to pay, short enough that abandoned ones come back while the sale runs.
 const TTL_MS: u32 = 3_000;
+
+/// The goods that everybody wants: the first of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hot {
+    /// How many SKUs.
+    pub(crate) skus: u32,
+    /// Units of each in each warehouse.
+    pub(crate) units: u32,
+    /// Their share of all lines.
+    pub(crate) percent: u32,
+}
 
 /// The goods of a sale.
 #[derive(Clone, Debug)]
@@ -32,11 +37,12 @@ pub(crate) struct Goods {
     pub(crate) web: StockId,
     pub(crate) counter: StockId,
     pub(crate) skus: Vec<SkuId>,
+    hot: Hot,
 }
 
 impl Goods {
     /// Defines what is missing and brings every SKU to its quantity, whatever earlier sales have promised.
-    pub(crate) fn prepare(desk: &mut Desk, count: u32) -> Result<Self, anyhow::Error> {
+    pub(crate) fn prepare(desk: &mut Desk, count: u32, hot: Hot) -> Result<Self, anyhow::Error> {
         let sources = [EAST, WEST].map(|code| {
             Command::DefineSource(Box::new(SourceDefinition {
                 code: code.to_owned(),
@@ -57,20 +63,25 @@ impl Goods {
             links.map(|(stock, source, priority)| Command::Link(LinkDefinition { stock, source, priority }));
         done(&desk.commands(links)?)?;
         let skus = define_skus(desk, "SALE", count)?;
-        stock_up(desk, [east, west], &skus)?;
-        Ok(Self { web, counter, skus })
+        stock_up(desk, [east, west], &skus, hot)?;
+        Ok(Self { web, counter, skus, hot })
     }
 
-    /// What shoppers want of them.
-    pub(crate) fn mix(&self) -> CartMix {
-        CartMix {
-            popularity: Popularity::Hot { hot: 1, hot_percent: HOT_PERCENT },
-            lines_max: 3,
-            ttl_ms: Some(TTL_MS),
-            check_percent: CHECK_PERCENT,
-            // The web shop sells four carts for each one at the counter.
-            ..CartMix::plain(vec![self.web, self.web, self.web, self.web, self.counter], self.skus.clone())
-        }
+    /// What shoppers want of them; so many of a hundred only look.
+    pub(crate) fn mix(&self, check_percent: u32) -> CartMix {
+        let Hot { skus: hot, percent: hot_percent, .. } = self.hot;
+        CartMix { popularity: Popularity::Hot { hot, hot_percent }, ..self.mix_of(&self.skus, check_percent) }
+    }
+
+    /// What they want while the hot goods are not sold yet.
+    pub(crate) fn mix_without_hot(&self, check_percent: u32) -> CartMix {
+        self.mix_of(self.skus.get(index_of(self.hot.skus)..).unwrap_or_default(), check_percent)
+    }
+
+    fn mix_of(&self, skus: &[SkuId], check_percent: u32) -> CartMix {
+        // The web shop sells four carts for each one at the counter.
+        let stocks = vec![self.web, self.web, self.web, self.web, self.counter];
+        CartMix { lines_max: 3, ttl_ms: Some(TTL_MS), check_percent, ..CartMix::plain(stocks, skus.to_vec()) }
     }
 }
 
@@ -79,10 +90,15 @@ fn pair<T: Copy>(all: &[T]) -> Result<[T; 2], anyhow::Error> {
 }
 
 /// Counts each SKU at both warehouses: so many units beyond what is promised already, which is kept in the east.
-fn stock_up(desk: &mut Desk, [east, west]: [SourceId; 2], skus: &[SkuId]) -> Result<(), anyhow::Error> {
+fn stock_up(
+    desk: &mut Desk,
+    [east, west]: [SourceId; 2],
+    skus: &[SkuId],
+    hot: Hot,
+) -> Result<(), anyhow::Error> {
     let mut counts = Vec::with_capacity(skus.len() * 2);
     for (at, sku) in skus.iter().enumerate() {
-        let units = units_of(if at == 0 { HOT_UNITS } else { UNITS });
+        let units = units_of(if at < index_of(hot.skus) { hot.units } else { UNITS });
         let promised = promised(&view(desk, *sku)?);
         let first = units.checked_add(promised).ok_or_else(|| anyhow!("SKU {sku} has too many promises"))?;
         for (source, quantity) in [(east, first), (west, units)] {

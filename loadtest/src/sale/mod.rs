@@ -1,31 +1,37 @@
-//! The canonical flash sale: open loop, two stocks that share goods, one hot and scarce SKU, holds that are paid for, released or
-//! abandoned, checks in between; then the audit.
+//! Sales: open loop, two stocks that share goods, hot and scarce SKUs, holds that are paid for, released or abandoned, checks in between;
+//! then the audit. The canonical sale runs at one rate; the flash sale (`flash`) opens its doors at a moment that everybody waits for.
 
-mod alarm;
 mod drive;
+pub(crate) mod flash;
 mod goods;
+mod plan;
 mod record;
 mod report;
-mod schedule;
 mod shoppers;
 
-use crate::arguments::SaleArguments;
+use crate::arguments::{CommonArguments, PageArguments, Ramp, SaleArguments};
 use crate::children::ServerUnderTest;
 use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::ledger_audit;
 use crate::output::Output;
+use crate::pace::Pace;
 use crate::ratio;
+use crate::schedule::GROUP_MAX;
 use crate::system::{Reading, resident_bytes};
 use anyhow::anyhow;
 use drive::Sale;
-use goods::Goods;
+use flash::Doors;
+use goods::{Goods, Hot};
 use indicatif::ProgressBar;
+use plan::SalePlan;
 use record::SaleRecord;
 use report::{Findings, SaleReport};
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stockhold_client::{Client, wall_clock_ms};
 use stockhold_workload::{Ledger, facts};
@@ -33,26 +39,72 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 /// Most reservations that the ledger keeps.
 const LEDGER_MAX: usize = 20_000_000;
+/// The hot SKU of the canonical sale: a tenth of all lines want it, and it is gone within seconds.
+const HOT: Hot = Hot { skus: 1, units: 2_500, percent: 10 };
+/// How many shoppers of a hundred only look.
+const CHECK_PERCENT: u32 = 25;
 /// How often the progress bar is brought up to date.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs the sale.
+/// What a sale is asked to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) common: &'a CommonArguments,
+    pub(crate) page: &'a PageArguments,
+    pub(crate) connections: u32,
+    pub(crate) skus: u32,
+    pub(crate) hot: Hot,
+    pub(crate) pace: Pace,
+    /// The rate while nothing special happens.
+    pub(crate) rate: u32,
+    pub(crate) ramp: Option<Ramp>,
+    pub(crate) doors: Option<Doors>,
+}
+
+/// Runs the canonical sale.
 pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let output = Output::new(arguments.common.json);
-    let server = ServerUnderTest::get(&arguments.common)?;
+    let Ramp { from, to } = arguments.ramp.unwrap_or(Ramp { from: arguments.rate, to: arguments.rate });
+    let offer = Offer {
+        name: "sale",
+        common: &arguments.common,
+        page: &arguments.page,
+        connections: arguments.connections,
+        skus: arguments.skus,
+        hot: HOT,
+        pace: Pace::default().then(from, to, arguments.seconds),
+        rate: from,
+        ramp: arguments.ramp,
+        doors: None,
+    };
+    hold(&offer, interrupt)
+}
+
+/// Holds a sale.
+fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let output = Output::new(offer.common.json);
+    offer.page.check()?;
+    let server = ServerUnderTest::get(offer.common)?;
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let mut desk = Desk::connect(server.address)?;
-    if u64::from(desk.welcome().limits.in_flight_max) < 2 * schedule::GROUP_MAX {
+    if u64::from(desk.welcome().limits.in_flight_max) < 2 * GROUP_MAX {
         return Err(Failure::usage("this server takes too few commands on one connection for a sale"));
     }
-    output.note(&format!("preparing {} SKUs at {}", arguments.skus, server.address));
-    let goods = Goods::prepare(&mut desk, arguments.skus)?;
+    output.note(&format!("preparing {} SKUs at {}", offer.skus, server.address));
+    let goods = Goods::prepare(&mut desk, offer.skus, offer.hot)?;
     let builder = Client::builder().name("stockhold-loadtest").deadline(ledger_audit::CALL_MAX);
     let client = runtime.block_on(builder.connect(server.address.to_string()))?;
     let facts = runtime.block_on(facts::read(&client, &goods.skus))?;
+    let plan = SalePlan {
+        pace: Arc::new(offer.pace.clone()),
+        connections: offer.connections,
+        seed: offer.common.seed,
+        before: offer.doors.map(|doors| (doors.at, goods.mix_without_hot(flash::CHECK_PERCENT_BEFORE))),
+        mix: goods.mix(CHECK_PERCENT),
+    };
 
     let (status_before, before) = (desk.status()?, Reading::take(server.pid));
-    let sale = sell(&runtime, arguments, &server, &goods, output, interrupt)?;
+    let sale = sell(&runtime, &plan, (offer.name, server.address), output, interrupt)?;
     let (after, span) = (Reading::take(server.pid), sale.started.elapsed());
     let (status_after, resident) = (desk.status()?, server.pid.and_then(resident_bytes).unwrap_or(0));
     let record = sale.record.into_inner();
@@ -80,9 +132,10 @@ pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Ex
         interrupted: interrupt.is_set(),
         audit: audited,
     };
-    let report = SaleReport::new(arguments, &server, findings);
+    let report = SaleReport::new(offer, &server, findings);
     output.report(&report.text(), &report)?;
     let is_ours = server.is_ours;
+    offer.page.write(|| report.page(is_ours))?;
     drop((desk, client));
     server.finish()?;
     Ok(report.exit(is_ours))
@@ -91,22 +144,22 @@ pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Ex
 /// The sale itself, with its progress bar.
 fn sell(
     runtime: &LocalRuntime,
-    arguments: &SaleArguments,
-    server: &ServerUnderTest,
-    goods: &Goods,
+    plan: &SalePlan,
+    (name, address): (&'static str, SocketAddr),
     output: Output,
     interrupt: &Interrupt,
 ) -> Result<Sale, anyhow::Error> {
-    let connections = runtime.block_on(drive::connect(server.address, arguments.connections))?;
+    let connections = runtime.block_on(drive::connect(address, plan.connections))?;
+    let span = Duration::from_nanos(plan.pace.end_ns());
     let sale = Rc::new(Sale {
         started: Instant::now(),
-        record: RefCell::new(SaleRecord::new()?),
+        record: RefCell::new(SaleRecord::over(span)?),
         ledger: RefCell::new(Ledger::new(LEDGER_MAX)),
         interrupt: interrupt.clone(),
     });
-    let bar = output.progress(arguments.seconds, "sale");
+    let bar = output.progress(span, name);
     let showing = runtime.spawn_local(show(bar.clone(), Rc::clone(&sale)));
-    runtime.block_on(drive::run(connections, &goods.mix(), arguments, &sale))?;
+    runtime.block_on(drive::run(connections, plan, &sale))?;
     showing.abort();
     // An aborted task ends with an error, which is what was asked for.
     drop(runtime.block_on(showing));

@@ -1,5 +1,6 @@
 //! What a sale has seen: latencies from the moment something was due, and answers by kind.
 
+use crate::series::Series;
 use crate::tally::{Answers, Latencies};
 use std::time::Duration;
 use stockhold_protocol::{Code, Outcome};
@@ -29,6 +30,16 @@ pub(crate) struct SaleRecord {
     pub(crate) edge_refusals: u64,
     /// Holds that nobody paid for or released.
     pub(crate) abandoned: u64,
+    /// How long after they were due shoppers were sent.
+    pub(crate) send_lag: Latencies,
+    /// Answers over the time in which shoppers come.
+    pub(crate) series: Series,
+    /// That time.
+    pub(crate) span: Duration,
+    /// Carts and checks answered within it.
+    pub(crate) answered_in_time: u64,
+    /// When a cart was refused for the first time because something was sold out.
+    pub(crate) sold_out_ns: Option<u64>,
     /// Shoppers that were sent.
     pub(crate) shoppers: u64,
     /// Those of them that were sent half a second after the end at the latest.
@@ -46,7 +57,8 @@ pub(crate) struct SaleRecord {
 }
 
 impl SaleRecord {
-    pub(crate) fn new() -> Result<Self, anyhow::Error> {
+    /// Of a sale whose shoppers come for so long.
+    pub(crate) fn over(span: Duration) -> Result<Self, anyhow::Error> {
         Ok(Self {
             cart_latency: Latencies::new()?,
             payment_latency: Latencies::new()?,
@@ -56,6 +68,11 @@ impl SaleRecord {
             releases: Answers::default(),
             edge_refusals: 0,
             abandoned: 0,
+            send_lag: Latencies::new()?,
+            series: Series::over(span)?,
+            span,
+            answered_in_time: 0,
+            sold_out_ns: None,
             shoppers: 0,
             shoppers_in_time: 0,
             last_answer_ns: 0,
@@ -66,14 +83,42 @@ impl SaleRecord {
         })
     }
 
+    /// Counts shoppers that were sent together.
+    pub(crate) fn sent(&mut self, due_ns: u64, now_ns: u64, count: u64) {
+        self.shoppers += count;
+        self.send_lag.record(Duration::from_nanos(now_ns.saturating_sub(due_ns)), count);
+    }
+
+    /// Counts the answer to a check that was due at `due_ns`.
+    pub(crate) fn looked(&mut self, due_ns: u64, now_ns: u64) {
+        let latency = self.answer(due_ns, now_ns);
+        self.check_latency.record(latency, 1);
+        self.in_time(now_ns);
+    }
+
+    /// Counts an answer over time; its latency.
+    fn answer(&mut self, due_ns: u64, now_ns: u64) -> Duration {
+        let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
+        self.series.record(Duration::from_nanos(now_ns), latency, 1);
+        latency
+    }
+
+    fn in_time(&mut self, now_ns: u64) {
+        self.answered_in_time += u64::from(Duration::from_nanos(now_ns) <= self.span);
+    }
+
     /// Counts the answer to a command that was due at `due_ns`.
     pub(crate) fn answered(&mut self, asked: Asked, outcome: &Outcome, due_ns: u64, now_ns: u64) {
-        let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
+        let latency = self.answer(due_ns, now_ns);
         self.last_op = self.last_op.max(outcome.op);
         match asked {
             Asked::Cart => {
                 self.carts.count(outcome.code);
                 self.cart_latency.record(latency, 1);
+                self.in_time(now_ns);
+                if outcome.code == Code::SoldOut {
+                    self.sold_out_ns.get_or_insert(now_ns);
+                }
                 self.edge_refusals += u64::from(outcome.code == Code::SoldOut && !outcome.recorded);
                 self.last_answer_ns = self.last_answer_ns.max(now_ns);
                 if outcome.code.is_success() {

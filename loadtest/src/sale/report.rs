@@ -1,12 +1,19 @@
 //! The report of a sale.
 
+use super::Offer;
+use super::flash::DoorsFacts;
 use super::record::SaleRecord;
-use crate::arguments::SaleArguments;
+use crate::arguments::Ramp;
 use crate::audit::Audit;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
-use crate::latency::Percentiles;
+use crate::latency::{CurvePoint, Percentiles, curve_of};
+use crate::open_loop::span_ns;
+use crate::page::{Page, Steps, Tile};
+use crate::pictures;
+use crate::plot::figures;
 use crate::ratio;
+use crate::series::Point;
 use crate::server_log::LogFacts;
 use crate::system::{Cost, MachineFacts};
 use crate::table::Table;
@@ -36,6 +43,10 @@ pub(crate) struct SaleReport {
     /// Open: latency counts from the moment something was due.
     r#loop: &'static str,
     rate: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ramp: Option<Ramp>,
+    #[serde(flatten)]
+    doors: Option<DoorsFacts>,
     connections: u32,
     skus: u32,
     seed: u64,
@@ -45,6 +56,11 @@ pub(crate) struct SaleReport {
     shoppers: u64,
     shoppers_in_time: u64,
     rate_kept: bool,
+    /// Shoppers that were due each second on average, and those answered while others still came.
+    asked_rate: f64,
+    reached_rate: f64,
+    /// How long after they were due shoppers were sent.
+    send_lag: Percentiles,
     reserved: u64,
     refused: u64,
     reservations_per_second: f64,
@@ -73,27 +89,36 @@ pub(crate) struct SaleReport {
     machine: MachineFacts,
     server_version: String,
     interrupted: bool,
+    series: Vec<Point>,
+    /// The whole curve of cart latencies.
+    latency_curve: Vec<CurvePoint>,
     audit: Audit,
 }
 
 impl SaleReport {
-    pub(crate) fn new(arguments: &SaleArguments, server: &ServerUnderTest, findings: Findings<'_>) -> Self {
+    pub(crate) fn new(offer: &Offer<'_>, server: &ServerUnderTest, findings: Findings<'_>) -> Self {
         let Findings { record, tally, cost, span, status: (before, after), interrupted, .. } = findings;
         let reserved = record.carts.successes();
         let selling = Duration::from_nanos(record.last_answer_ns);
+        let coming = if interrupted { span.min(record.span) } else { record.span };
         Self {
-            scenario: "sale",
+            scenario: offer.name,
             r#loop: "open",
-            rate: arguments.rate,
-            connections: arguments.connections,
-            skus: arguments.skus,
-            seed: arguments.common.seed,
+            rate: offer.rate,
+            ramp: offer.ramp,
+            doors: offer.doors.map(|doors| doors.facts(offer.hot, record.sold_out_ns)),
+            connections: offer.connections,
+            skus: offer.skus,
+            seed: offer.common.seed,
             seconds: selling.as_secs_f64(),
             durability: after.durability.clone(),
             shoppers: record.shoppers,
             shoppers_in_time: record.shoppers_in_time,
             // 99 of 100 must have been sent by the end; an early end by Ctrl-C breaks nothing.
             rate_kept: record.shoppers_in_time * 100 >= record.shoppers * 99,
+            asked_rate: ratio::per_second(offer.pace.due_by(span_ns(coming)), coming),
+            reached_rate: ratio::per_second(record.answered_in_time, coming),
+            send_lag: Percentiles::of(&record.send_lag),
             reserved,
             refused: record.carts.total() - reserved,
             reservations_per_second: ratio::per_second(reserved, selling),
@@ -118,6 +143,8 @@ impl SaleReport {
             machine: MachineFacts::new(cost.steal, span),
             server_version: after.version.clone(),
             interrupted,
+            series: record.series.points(coming, Some((&offer.pace, Duration::ZERO))),
+            latency_curve: curve_of(&record.cart_latency),
             audit: findings.audit,
         }
     }
@@ -135,14 +162,27 @@ impl SaleReport {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
+        self.table().text()
+    }
+
+    fn table(&self) -> Table {
         let mut table = Table::new();
         let Self { rate, connections, skus, seconds, shoppers, .. } = self;
+        let rate = self.ramp.map_or_else(|| rate.to_string(), |Ramp { from, to }| format!("{from} to {to}"));
         let shape = format!(
             "{rate} shoppers per second over {connections} connections, {skus} SKUs, {seconds:.1} s, open loop"
         );
-        table.row("sale", shape);
+        table.row(self.scenario, shape);
+        if let Some(doors) = &self.doors {
+            table.row("doors", doors.text());
+        }
         let kept = if self.rate_kept { "the rate was kept" } else { "THE RATE WAS NOT KEPT" };
         table.row("shoppers", format!("{shoppers}, {} of them sent in time: {kept}", self.shoppers_in_time));
+        table.row(
+            "rate",
+            format!("{:.0} per second asked for, {:.0} reached", self.asked_rate, self.reached_rate),
+        );
+        table.row("sent late by", self.send_lag.text());
         let (reserved, refused, each_second) = (self.reserved, self.refused, self.reservations_per_second);
         table.row(
             "carts",
@@ -170,6 +210,39 @@ impl SaleReport {
         if self.interrupted {
             table.row("note", "stopped early by Ctrl-C".to_owned());
         }
-        table.text()
+        table
+    }
+
+    /// With plots.
+    pub(crate) fn page(&self, is_ours: bool) -> Result<Page, anyhow::Error> {
+        let subtitle = format!(
+            "open loop · {} connections · {} SKUs · durability {}",
+            self.connections, self.skus, self.durability
+        );
+        let tile = |figure, name| Tile { figure, name };
+        let mut tiles = vec![
+            tile(figures::count(ratio::number(self.shoppers)), "shoppers"),
+            tile(figures::count(ratio::number(self.reserved)), "carts reserved"),
+            tile(figures::count(ratio::number(self.refused)), "carts refused"),
+        ];
+        tiles.extend(self.latency.tiles());
+        let doors = self.doors.as_ref().map(|doors| (doors.doors_at_s, "the doors open".to_owned()));
+        let at = figures::count(self.asked_rate);
+        let title = format!(
+            "Latency of carts by percentile: {} with {at} shoppers per second on average",
+            self.scenario
+        );
+        let mut charts = vec![pictures::latencies(&title, &self.latency_curve)];
+        charts.extend(pictures::over_time(&self.series, doors.as_slice()));
+        Ok(Page {
+            title: self.scenario.to_owned(),
+            subtitle,
+            verdict: self.audit.verdict(is_ours, self.rate_kept),
+            tiles,
+            charts,
+            steps: Steps::default(),
+            facts: self.table().into_rows(),
+            json: serde_json::to_string_pretty(self)?,
+        })
     }
 }

@@ -1,14 +1,15 @@
 //! The shoppers of one connection, without a socket and without a clock: what is due now becomes a frame of commands and one of
 //! checks, answers become entries of the ledger and payments that fall due later.
 
+use super::plan::Wishes;
 use super::record::{Asked, SaleRecord};
-use super::schedule::Schedule;
+use crate::schedule::Schedule;
 use std::collections::VecDeque;
 use std::time::Duration;
 use stockhold_client::{Batch, ConnectionError, IdSource, OutcomeFrame, PushError};
 use stockhold_protocol::command::{Command, Release};
 use stockhold_protocol::{CommandId, Envelope, Lines, SkuId, StockId};
-use stockhold_workload::{CartSource, Fate, Ledger, Step};
+use stockhold_workload::{Fate, Ledger, Step};
 
 /// How long a shopper thinks between a hold and its payment or release.
 pub(crate) const THINK_NS: u64 = 300_000_000;
@@ -48,7 +49,7 @@ struct Frame {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Shoppers {
-    source: CartSource,
+    wishes: Wishes,
     schedule: Schedule,
     ids: IdSource,
     decisions: VecDeque<Decision>,
@@ -63,10 +64,10 @@ pub(crate) struct Shoppers {
 }
 
 impl Shoppers {
-    pub(crate) fn new(source: CartSource, schedule: Schedule, ids: IdSource, duration: Duration) -> Self {
+    pub(crate) fn new(wishes: Wishes, schedule: Schedule, ids: IdSource, duration: Duration) -> Self {
         let in_time = duration + IN_TIME_SLACK;
         Self {
-            source,
+            wishes,
             schedule,
             ids,
             decisions: VecDeque::new(),
@@ -111,7 +112,7 @@ impl Shoppers {
                 self.push_step(due_ns, now_ms)?;
             }
             left -= self.schedule.group();
-            record.shoppers += self.schedule.group();
+            record.sent(due_ns, now_ns, self.schedule.group());
             if now_ns <= self.in_time_ns {
                 record.shoppers_in_time += self.schedule.group();
             }
@@ -120,7 +121,7 @@ impl Shoppers {
     }
 
     fn push_step(&mut self, due_ns: u64, now_ms: u64) -> Result<(), PushError> {
-        match self.source.next_step() {
+        match self.wishes.next_step(due_ns) {
             Step::Check(sku, stock) => {
                 self.pairs.push((sku, stock));
                 self.pairs_due.push(due_ns);
@@ -212,7 +213,7 @@ impl Shoppers {
     }
 
     fn decide(&mut self, hold: CommandId, now_ns: u64, record: &mut SaleRecord) {
-        match self.source.next_fate() {
+        match self.wishes.source.next_fate() {
             Fate::Abandon => record.abandoned += 1,
             fate @ (Fate::Confirm | Fate::Release) => {
                 let due_ns = self.schedule.round_up(now_ns + THINK_NS);
@@ -233,7 +234,7 @@ impl Shoppers {
             return Err(ConnectionError::UnexpectedAnswer(request));
         };
         for due_ns in dues {
-            record.check_latency.record(Duration::from_nanos(now_ns.saturating_sub(due_ns)), 1);
+            record.looked(due_ns, now_ns);
         }
         Ok(())
     }

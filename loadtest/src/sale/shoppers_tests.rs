@@ -1,13 +1,16 @@
 //! The open loop against a server that this file plays, in virtual time: nothing here sleeps or looks at a clock.
 
 use super::*;
+use crate::pace::Pace;
+use crate::schedule::{GROUP_MAX, Part};
+use std::sync::Arc;
 use stockhold_client::{Pipeline, Reply};
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
 use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, PROTOCOL_VERSION};
 use stockhold_protocol::{Code, Outcome};
-use stockhold_workload::CartMix;
+use stockhold_workload::{CartMix, CartSource};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -44,9 +47,11 @@ impl World {
         assert!(pipeline.welcome().unwrap().is_some());
         let hello = pipeline.output().len();
         pipeline.advance_output(hello);
-        let schedule = Schedule::new(rate, 1, 0, duration);
-        let shoppers = Shoppers::new(CartSource::new(mix, 1), schedule, IdSource::seeded(1), duration);
-        let (record, ledger) = (SaleRecord::new().unwrap(), Ledger::new(1_000_000));
+        let part = Part { connections: 1, index: 0, unit: 1, group_max: GROUP_MAX };
+        let schedule = Schedule::new(Arc::new(Pace::steady(rate, duration)), part);
+        let wishes = Wishes { before: None, source: CartSource::new(mix, 1) };
+        let shoppers = Shoppers::new(wishes, schedule, IdSource::seeded(1), duration);
+        let (record, ledger) = (SaleRecord::over(duration).unwrap(), Ledger::new(1_000_000));
         Self { pipeline, shoppers, record, ledger, unanswered: Vec::new(), op: 0 }
     }
 

@@ -1,0 +1,19 @@
+//! Why a connection of a load stopped before its time.
+
+use std::io;
+use stockhold_client::{ConnectionError, PushError, SubmitError};
+
+/// Why a connection stopped before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error("a command could not be encoded")]
+    Command(#[from] PushError),
+    #[error("the timer failed")]
+    Timer(#[from] io::Error),
+    #[error("answers were still missing long after the end")]
+    Stalled,
+}

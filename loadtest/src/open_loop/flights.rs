@@ -1,0 +1,239 @@
+//! What is on its way on one connection of an open loop, without a socket and without a clock: which operations were sent together, and
+//! when each of them had been due.
+//!
+//! At most so many are in flight as the connection has depth. What is due beyond that waits with its own time, and the wait is part of
+//! its latency: the limit bounds memory, and hides nothing.
+
+use crate::broken::Broken;
+use crate::catalogue::Catalogue;
+use crate::closed::round::Round;
+use crate::schedule::Schedule;
+use crate::tally::Tally;
+use std::collections::VecDeque;
+use std::time::Duration;
+use stockhold_client::{CellFrame, ConnectionError, OutcomeFrame};
+
+/// Flights whose buffers are kept for the next ones.
+const SPARE_MAX: usize = 64;
+
+/// The measured time, in nanoseconds since the beginning of the load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) from_ns: u64,
+    pub(super) to_ns: u64,
+}
+
+impl Measured {
+    pub(super) const fn holds(self, ns: u64) -> bool {
+        self.from_ns <= ns && ns < self.to_ns
+    }
+}
+
+/// When the commands of one frame were due: runs of the same time, each with the place behind its last command.
+#[derive(Debug, Default)]
+struct Dues(Vec<(u16, u64)>);
+
+impl Dues {
+    fn at(&self, index: u16) -> u64 {
+        if let [(_, due)] = self.0.as_slice() {
+            return *due;
+        }
+        let run = self.0.partition_point(|(end, _)| *end <= index);
+        self.0.get(run).map_or(0, |(_, due)| *due)
+    }
+
+    /// Each time with the number of its commands.
+    fn runs(&self) -> impl Iterator<Item = (u64, u64)> {
+        let mut begin = 0;
+        self.0.iter().map(move |(end, due)| {
+            let count = u64::from(*end - begin);
+            begin = *end;
+            (*due, count)
+        })
+    }
+}
+
+/// Commands that were sent together.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    request: u64,
+    count: u16,
+    /// Whether the pace asked for it; the ends of holds come by themselves.
+    is_asked: bool,
+    dues: Dues,
+    pub(super) round: Round,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Flights {
+    schedule: Schedule,
+    measured: Measured,
+    /// How many operations more may be in flight.
+    room: u16,
+    /// The flight that is being made.
+    pub(super) next: Flight,
+    flying: VecDeque<Flight>,
+    spare: Vec<Flight>,
+    /// What one frame answers: times and how many were due at them.
+    answered: Vec<(u64, u64)>,
+}
+
+impl Flights {
+    pub(super) fn new(schedule: Schedule, depth: u16, measured: Measured) -> Self {
+        Self {
+            schedule,
+            measured,
+            room: depth,
+            next: Flight::default(),
+            flying: VecDeque::new(),
+            spare: Vec::new(),
+            answered: Vec::new(),
+        }
+    }
+
+    /// When something is due next.
+    pub(super) const fn next_ns(&self) -> Option<u64> {
+        self.schedule.next_ns()
+    }
+
+    /// Nothing more becomes due.
+    pub(super) const fn end(&mut self) {
+        self.schedule.end();
+    }
+
+    /// Gathers what is due and fits; how many operations that are.
+    pub(super) fn gather(&mut self, now_ns: u64) -> u16 {
+        let group = u16::try_from(self.schedule.group()).unwrap_or(u16::MAX);
+        self.next.dues.0.clear();
+        let mut count: u16 = 0;
+        while count.checked_add(group).is_some_and(|more| more <= self.room)
+            && let Some(due_ns) = self.schedule.take_due(now_ns)
+        {
+            count += group;
+            self.next.dues.0.push((count, due_ns));
+        }
+        count
+    }
+
+    /// What was gathered is on its way under this request number.
+    pub(super) fn sent(&mut self, request: u64, now_ns: u64, tally: &mut Tally) {
+        let mut flight = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        flight.request = request;
+        flight.is_asked = true;
+        flight.count = flight.dues.0.last().map_or(0, |(end, _)| *end);
+        self.room -= flight.count;
+        for (due_ns, count) in flight.dues.runs().filter(|(due, _)| self.measured.holds(*due)) {
+            tally.open.send_lag.record(Duration::from_nanos(now_ns.saturating_sub(due_ns)), count);
+        }
+        self.flying.push_back(flight);
+    }
+
+    /// Takes answers to commands; tells which flight has landed.
+    pub(super) fn take(
+        &mut self,
+        frame: &OutcomeFrame<'_>,
+        now_ns: u64,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+    ) -> Result<Option<usize>, Broken> {
+        let (at, flight) = find(&mut self.flying, frame.request)?;
+        let Flight { round, dues, .. } = flight;
+        let answered = &mut self.answered;
+        answered.clear();
+        round.take(frame, catalogue, tally, self.measured.holds(now_ns), |index| {
+            let due_ns = dues.at(index);
+            match answered.last_mut() {
+                Some((due, count)) if *due == due_ns => *count += 1,
+                Some(_) | None => answered.push((due_ns, 1)),
+            }
+        })?;
+        let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
+        self.count(is_asked, now_ns, tally);
+        Ok(has_landed.then_some(at))
+    }
+
+    /// Takes the answer to checks; tells which flight has landed.
+    pub(super) fn look(
+        &mut self,
+        frame: &CellFrame<'_>,
+        now_ns: u64,
+        catalogue: &Catalogue,
+        tally: &mut Tally,
+        is_still: bool,
+    ) -> Result<Option<usize>, Broken> {
+        let (at, flight) = find(&mut self.flying, frame.request)?;
+        flight.round.look(frame, catalogue, tally, is_still, self.measured.holds(now_ns));
+        self.answered.clear();
+        self.answered.extend(flight.dues.runs());
+        let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
+        self.count(is_asked, now_ns, tally);
+        Ok(has_landed.then_some(at))
+    }
+
+    /// Latency counts for who was due in the measured time, the rate by who was answered in it.
+    fn count(&self, is_asked: bool, now_ns: u64, tally: &mut Tally) {
+        for &(due_ns, count) in &self.answered {
+            let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
+            if self.measured.holds(due_ns) {
+                tally.latencies.record(latency, count);
+            }
+            if self.measured.holds(now_ns) {
+                let at = Duration::from_nanos(now_ns - self.measured.from_ns);
+                tally.series.record(at, latency, count);
+                tally.open.operations += if is_asked { count } else { 0 };
+            }
+        }
+    }
+
+    /// The round of a flight.
+    pub(super) fn round(&mut self, at: usize) -> Option<&mut Round> {
+        self.flying.get_mut(at).map(|flight| &mut flight.round)
+    }
+
+    /// A flight goes on with the ends of its holds, which were due when the holds were answered.
+    pub(super) fn goes_on(&mut self, at: usize, request: u64, now_ns: u64) {
+        let Some(mut flight) = self.flying.remove(at) else { return };
+        flight.request = request;
+        flight.is_asked = false;
+        flight.dues.0.clear();
+        flight.dues.0.push((flight.count, now_ns));
+        self.flying.push_back(flight);
+    }
+
+    /// A flight is over.
+    pub(super) fn landed(&mut self, at: usize) {
+        let Some(flight) = self.flying.remove(at) else { return };
+        self.room += flight.count;
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(flight);
+        }
+    }
+
+    /// Too late: what is still due is not sent any more. It has waited so long already, and that is told.
+    pub(super) fn give_up(&mut self, now_ns: u64, tally: &mut Tally) {
+        let group = self.schedule.group();
+        while let Some(due_ns) = self.schedule.take_due(u64::MAX) {
+            if self.measured.holds(due_ns) {
+                let waited = Duration::from_nanos(now_ns.saturating_sub(due_ns));
+                tally.latencies.record(waited, group);
+                tally.open.send_lag.record(waited, group);
+                tally.open.unsent += group;
+            }
+        }
+    }
+
+    /// Commands that were not answered.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.flying.iter().map(|flight| u64::from(flight.round.left)).sum()
+    }
+}
+
+fn find(flying: &mut VecDeque<Flight>, request: u64) -> Result<(usize, &mut Flight), ConnectionError> {
+    let found = flying.iter_mut().enumerate().find(|(_, flight)| flight.request == request);
+    found.ok_or(ConnectionError::UnexpectedAnswer(request))
+}
+
+#[cfg(test)]
+#[path = "flights_tests.rs"]
+mod tests;

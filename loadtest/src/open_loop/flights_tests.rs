@@ -1,0 +1,238 @@
+//! The rounds of an open loop against a server that this file plays, in virtual time: nothing here sleeps or looks at a clock.
+
+use super::*;
+use crate::closed::round::{Maker, Ready};
+use crate::closed::scenario::Scenario;
+use crate::pace::Pace;
+use crate::schedule::Part;
+use crate::series::Series;
+use std::sync::Arc;
+use stockhold_client::{Pipeline, Reply};
+use stockhold_protocol::codec::encode_cold;
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
+use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, PROTOCOL_VERSION};
+use stockhold_protocol::{Code, Outcome};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+
+/// One connection and the server at its other end.
+struct World {
+    pipeline: Pipeline,
+    flights: Flights,
+    maker: Maker,
+    catalogue: Catalogue,
+    tally: Tally,
+    unanswered: Vec<(FrameKind, u64, u16)>,
+    op: u64,
+}
+
+impl World {
+    /// A second of warm-up, then `seconds` that are measured.
+    fn new(scenario: Scenario, rate: u32, depth: u16, seconds: u64) -> Self {
+        let mut catalogue = Catalogue::imaginary(10);
+        catalogue.salable = vec![0; 10];
+        let span = Duration::from_secs(seconds);
+        let pace = Arc::new(Pace::steady(rate, span + Duration::from_secs(1)));
+        let part = Part { connections: 1, index: 0, unit: scenario.unit(), group_max: u64::from(depth) };
+        let measured = Measured { from_ns: SECOND, to_ns: (1 + seconds) * SECOND };
+        let mut tally = Tally::new(10).unwrap();
+        tally.series = Series::over(span).unwrap();
+        Self {
+            pipeline: welcomed(),
+            flights: Flights::new(Schedule::new(pace, part), depth, measured),
+            maker: Maker::new(scenario, &catalogue, 1),
+            catalogue,
+            tally,
+            unanswered: Vec::new(),
+            op: 0,
+        }
+    }
+
+    /// Sends what is due and lets the server read it.
+    fn send(&mut self, now_ns: u64) {
+        let count = self.flights.gather(now_ns);
+        if count > 0 {
+            let round = &mut self.flights.next.round;
+            let ready = self.maker.begin(&self.catalogue, &mut self.tally, count, round).unwrap();
+            let request = submit(&mut self.pipeline, &ready);
+            self.flights.sent(request, now_ns, &mut self.tally);
+        }
+        self.read();
+    }
+
+    fn read(&mut self) {
+        let mut rest = self.pipeline.output();
+        let written = rest.len();
+        while let Some((frame, used)) = frame::parse(rest, FRAME_BODY_BYTES_MAX).unwrap() {
+            self.unanswered.push((frame.header.kind, frame.header.request, frame.header.count));
+            rest = &rest[used..];
+        }
+        self.pipeline.advance_output(written);
+    }
+
+    /// Lets the server answer everything that it has read.
+    fn answer(&mut self, now_ns: u64) {
+        for (kind, request, count) in std::mem::take(&mut self.unanswered) {
+            let mut bytes = Vec::new();
+            let start = frame::begin(&mut bytes);
+            let kind = if kind == FrameKind::Checks {
+                bytes.extend_from_slice(&vec![0; 8 + 8 * usize::from(count)]);
+                FrameKind::Cells
+            } else {
+                for index in 0..count {
+                    self.op += 1;
+                    Outcome::new(Code::Ok, 60, self.op).encode(index, &mut bytes);
+                }
+                FrameKind::Outcomes
+            };
+            frame::finish(Header::new(kind, request, count), start, &mut bytes);
+            give(&mut self.pipeline, &bytes);
+            self.take(now_ns);
+        }
+    }
+
+    fn take(&mut self, now_ns: u64) {
+        while let Some(reply) = self.pipeline.next_reply().unwrap() {
+            let (flights, catalogue, tally) = (&mut self.flights, &self.catalogue, &mut self.tally);
+            let landed = match reply {
+                Reply::Outcomes(frame) => flights.take(&frame, now_ns, catalogue, tally).unwrap(),
+                Reply::Cells(frame) => flights.look(&frame, now_ns, catalogue, tally, true).unwrap(),
+                Reply::Resolved { .. } | Reply::Answer { .. } | Reply::Goodbye => panic!("not asked for"),
+            };
+            let Some(at) = landed else { continue };
+            if let Some(ready) = self.maker.go_on(self.flights.round(at).unwrap()).unwrap() {
+                let request = submit(&mut self.pipeline, &ready);
+                self.flights.goes_on(at, request, now_ns);
+            } else {
+                self.flights.landed(at);
+            }
+        }
+        self.read();
+    }
+
+    /// Runs to the end in steps of one millisecond; the server answers nothing between `stall`'s ends.
+    fn run(&mut self, stall: std::ops::Range<u64>) {
+        let mut now_ns = 0;
+        while self.flights.next_ns().is_some() || self.pipeline.in_flight() > 0 {
+            self.send(now_ns);
+            if !stall.contains(&now_ns) {
+                self.answer(now_ns);
+            }
+            now_ns += MS;
+            assert!(now_ns < 20 * SECOND, "the load does not end");
+        }
+    }
+}
+
+fn submit(pipeline: &mut Pipeline, ready: &Ready<'_>) -> u64 {
+    match ready {
+        Ready::Commands(batch) => pipeline.submit(batch).unwrap(),
+        Ready::Checks(pairs) => pipeline.submit_checks(pairs, 0, 0).unwrap(),
+    }
+}
+
+fn welcomed() -> Pipeline {
+    let mut pipeline = Pipeline::new("test").unwrap();
+    let welcome = Welcome {
+        version: PROTOCOL_VERSION,
+        features: 0,
+        log_uuid: [1; 16],
+        epoch: 1,
+        rules_version: 1,
+        op: 0,
+        limits: ConnectionLimits::default(),
+        server: "test".to_owned(),
+    };
+    let mut bytes = Vec::new();
+    let start = frame::begin(&mut bytes);
+    encode_cold(&welcome, &mut bytes).unwrap();
+    frame::finish(Header::new(FrameKind::Welcome, 0, 0), start, &mut bytes);
+    give(&mut pipeline, &bytes);
+    assert!(pipeline.welcome().unwrap().is_some());
+    let hello = pipeline.output().len();
+    pipeline.advance_output(hello);
+    pipeline
+}
+
+fn give(pipeline: &mut Pipeline, bytes: &[u8]) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let space = pipeline.input_space();
+        let count = space.len().min(rest.len());
+        space[..count].copy_from_slice(&rest[..count]);
+        pipeline.advance_input(count);
+        rest = &rest[count..];
+    }
+}
+
+#[test]
+fn a_stall_shows_in_the_latency_of_everybody_who_was_due() {
+    // Proves that there is no coordinated omission: of 4,000 operations that were due in four seconds, a thousand waited in a second of
+    // silence, although the depth let only 64 of them be sent; and that the sender's own lateness is told.
+    let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 4);
+    world.run(2 * SECOND..3 * SECOND);
+    let Tally { latencies, open, .. } = &world.tally;
+    assert_eq!((latencies.count(), open.operations, open.unsent), (4_000, 4_000, 0));
+    assert!(latencies.max() >= 990 * MS, "{}", latencies.max());
+    let waited = latencies.quantile(0.875);
+    assert!((400 * MS..600 * MS).contains(&waited), "an eighth waited for more than half a second: {waited}");
+    assert!(latencies.quantile(0.74) <= 2 * MS, "the others did not wait");
+    let lag = &open.send_lag;
+    assert!(lag.count() == 4_000 && lag.max() >= 900 * MS, "936 could not be sent: {}", lag.max());
+    assert!(lag.quantile(0.74) <= 2 * MS);
+    let points = world.tally.series.points(Duration::from_secs(4), None);
+    assert!(points[12].latency.is_none() && points[12].per_second.abs() < 1e-9, "silence: {:?}", points[12]);
+    // The 64 that were in flight and, a millisecond later, what the freed room let through.
+    assert!(points[20].latency.unwrap().p999_us > 900_000.0, "and then the wait: {:?}", points[20]);
+}
+
+#[test]
+fn no_more_is_in_flight_than_the_depth() {
+    // Proves the named bound, with groups that share a frame and commands that come in pairs.
+    for (scenario, depth) in [
+        (Scenario::UNIFORM, 10),
+        (Scenario::RETRY_STORM, 11),
+        (Scenario::CHECKS, 10),
+        (Scenario::HOLD_CHURN, 10),
+    ] {
+        let mut world = World::new(scenario, 5_000, depth, 1);
+        for step in 0..3_000 {
+            world.send(step * MS);
+            assert!(world.pipeline.in_flight() <= u32::from(depth), "{}", scenario.name);
+            if step % 7 == 0 {
+                world.answer(step * MS);
+                assert!(world.pipeline.in_flight() <= u32::from(depth), "{}", scenario.name);
+            }
+        }
+        assert!(world.tally.open.operations > 500, "{}: {}", scenario.name, world.tally.open.operations);
+    }
+}
+
+#[test]
+fn what_follows_by_itself_is_no_part_of_the_rate() {
+    // Proves that the ends of holds have a latency and do not count as operations, and that a pair counts as two.
+    let mut churn = World::new(Scenario::HOLD_CHURN, 1_000, 64, 2);
+    churn.run(0..0);
+    assert_eq!((churn.tally.open.operations, churn.tally.latencies.count()), (2_000, 4_000));
+    let mut pairs = World::new(Scenario::RETRY_STORM, 1_000, 64, 2);
+    pairs.run(0..0);
+    assert_eq!((pairs.tally.open.operations, pairs.tally.latencies.count()), (2_000, 2_000));
+    let mut checks = World::new(Scenario::CHECKS, 1_000, 64, 2);
+    checks.run(0..0);
+    assert_eq!((checks.tally.open.operations, checks.tally.wrong_checks), (2_000, 0));
+}
+
+#[test]
+fn what_is_given_up_is_counted_with_its_wait() {
+    // Proves that a load that cannot be sent at all does not vanish from the report.
+    let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 1);
+    world.send(0);
+    world.send(5 * SECOND);
+    assert_eq!(world.flights.unanswered(), 64);
+    world.flights.give_up(5 * SECOND, &mut world.tally);
+    let Tally { open, latencies, .. } = &world.tally;
+    assert_eq!((open.unsent, latencies.count(), world.flights.next_ns()), (1_000, 1_000, None));
+    assert!((3_990 * MS..=4_010 * MS).contains(&latencies.max()), "{}", latencies.max());
+}

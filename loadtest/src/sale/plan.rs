@@ -1,0 +1,75 @@
+//! What a sale is to be: when its shoppers come and what they want. The canonical sale and the flash sale differ in nothing else.
+
+use super::shoppers::Shoppers;
+use crate::open_loop::span_ns;
+use crate::pace::Pace;
+use crate::schedule::{GROUP_MAX, Part, Schedule};
+use std::sync::Arc;
+use std::time::Duration;
+use stockhold_client::IdSource;
+use stockhold_workload::{CartMix, CartSource, Step};
+
+/// Odd, so that every connection gets a seed of its own.
+const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct SalePlan {
+    pub(crate) pace: Arc<Pace>,
+    pub(crate) connections: u32,
+    pub(crate) seed: u64,
+    /// What shoppers want before the doors open, and how long that is.
+    pub(crate) before: Option<(Duration, CartMix)>,
+    /// What they want from then on.
+    pub(crate) mix: CartMix,
+}
+
+impl SalePlan {
+    /// The shoppers of one connection.
+    pub(crate) fn shoppers(&self, index: u32) -> Shoppers {
+        let seed = self.seed.wrapping_add(u64::from(index).wrapping_mul(SEED_STEP));
+        let source = |mix: &CartMix| CartSource::new(mix.clone(), seed);
+        let before = self.before.as_ref().map(|(doors, mix)| (span_ns(*doors), source(mix)));
+        let part = Part { connections: self.connections, index, unit: 1, group_max: GROUP_MAX };
+        let schedule = Schedule::new(Arc::clone(&self.pace), part);
+        let end = Duration::from_nanos(self.pace.end_ns());
+        Shoppers::new(Wishes { before, source: source(&self.mix) }, schedule, IdSource::new(), end)
+    }
+}
+
+/// What the shoppers of one connection want.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    /// Until so many nanoseconds after the beginning.
+    pub(crate) before: Option<(u64, CartSource)>,
+    /// From then on.
+    pub(crate) source: CartSource,
+}
+
+impl Wishes {
+    /// What somebody wants who is due at this moment.
+    pub(crate) fn next_step(&mut self, due_ns: u64) -> Step<'_> {
+        match &mut self.before {
+            Some((doors_ns, before)) if due_ns < *doors_ns => before.next_step(),
+            Some(_) | None => self.source.next_step(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stockhold_protocol::{SkuId, StockId};
+
+    #[test]
+    fn the_doors_change_what_is_wanted() {
+        // Proves that nobody wants the hot goods before the doors open, and that everybody does from that nanosecond on.
+        let mix = |sku| CartMix::plain(vec![StockId(0)], vec![SkuId(sku)]);
+        let source = |sku| CartSource::new(mix(sku), 1);
+        let mut wishes = Wishes { before: Some((1_000, source(7))), source: source(1) };
+        for (due_ns, wanted) in [(0, 7), (999, 7), (1_000, 1), (u64::MAX, 1)] {
+            let Step::Cart { lines, .. } = wishes.next_step(due_ns) else { panic!("nobody only looks") };
+            assert_eq!(lines[0].sku, SkuId(wanted), "{due_ns}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Open loops, sweeps, flash sales and their pages as a user runs them, against real servers in child processes.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(TOOL).args(arguments).output().unwrap()
+}
+
+/// Runs with `--json`, to this exit code or, on a machine that has other things to do, to 1: a rate was not kept.
+fn report(arguments: &[&str]) -> Value {
+    let output = run(&[arguments, &["--json"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {errors}");
+    assert_eq!(errors, "", "programs see the report and nothing else");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for finding in [
+        "oversold_units",
+        "lost_acknowledged",
+        "changed_answers",
+        "wrong_refusals",
+        "wrong_checks",
+        "unexplained_units",
+    ] {
+        assert_eq!(report["audit"][finding], 0, "{finding} in {report}");
+    }
+    report
+}
+
+fn number(report: &Value, name: &str) -> f64 {
+    report[name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"))
+}
+
+/// Points of the series whose field is a number, and that number.
+fn series(report: &Value, field: &str) -> Vec<f64> {
+    report["series"].as_array().unwrap().iter().filter_map(|point| point[field].as_f64()).collect()
+}
+
+#[test]
+fn a_rate_is_asked_for_and_told() {
+    // Proves the open loop of carts and of everything at once: the rate that was asked for, what came of it, how late it was sent, and the
+    // series; on a machine of one's own it is reached.
+    for scenario in ["uniform", "mixed", "hold-churn"] {
+        let report = report(&[
+            scenario,
+            "--rate",
+            "4k",
+            "--connections",
+            "4",
+            "--depth",
+            "64",
+            "--skus",
+            "20",
+            "--seconds",
+            "1",
+            "--warmup",
+            "0.2",
+        ]);
+        assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some(scenario), Some("open")));
+        assert!((number(&report, "asked_rate") - 4_000.0).abs() < 20.0, "{report}");
+        assert!(number(&report, "reached_rate") > 500.0, "{report}");
+        assert_eq!(report["in_flight_max"], 256);
+        assert!(report["rate_kept"].is_boolean() && report["send_lag"]["p99_us"].is_number(), "{report}");
+        assert_eq!(report["unknown"], 0);
+        assert_eq!(series(&report, "per_second").len(), 10);
+        assert!(series(&report, "asked_per_second").iter().all(|rate| (*rate - 4_000.0).abs() < 1.0));
+        assert!(
+            !series(&report, "p999_us").is_empty() && !report["latency_curve"].as_array().unwrap().is_empty()
+        );
+    }
+}
+
+#[test]
+fn a_ramp_rises_and_a_closed_loop_has_a_series_too() {
+    // Proves that a ramp asks for ever more over its seconds, and that the series is there without any rate.
+    let load = ["--connections", "4", "--depth", "16", "--skus", "20", "--seconds", "1", "--warmup", "0.1"];
+    let ramped = report(&[&["checks", "--ramp", "1k..5k"], load.as_slice()].concat());
+    let asked = series(&ramped, "asked_per_second");
+    assert!(asked.len() == 10 && asked.windows(2).all(|pair| pair[0] < pair[1]), "{asked:?}");
+    assert!((number(&ramped, "asked_rate") - 3_000.0).abs() < 50.0, "{ramped}");
+    assert_eq!((&ramped["ramp"]["from"], &ramped["ramp"]["to"]), (&1_000.into(), &5_000.into()));
+    let closed = report(&[&["retry-storm"], load.as_slice()].concat());
+    assert_eq!((closed["loop"].as_str(), closed.get("asked_rate")), (Some("closed"), None));
+    assert!(
+        series(&closed, "per_second").iter().sum::<f64>() > 0.0
+            && series(&closed, "asked_per_second").is_empty()
+    );
+}
+
+#[test]
+fn more_than_any_server_can_do_is_told_as_such() {
+    // Proves that overload is seen and not hidden: the rate is not kept, the wait is latency, and the exit code says so.
+    let output = run(&[
+        "uniform",
+        "--rate",
+        "10M",
+        "--connections",
+        "2",
+        "--depth",
+        "1",
+        "--skus",
+        "5",
+        "--seconds",
+        "0.1",
+        "--warmup",
+        "0",
+        "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["rate_kept"], false, "{report}");
+    assert!(number(&report, "reached_rate") < number(&report, "asked_rate") / 2.0, "{report}");
+    assert!(report["unsent"].as_u64().unwrap() > 0 && number(&report, "p50_us") > 5e4, "{report}");
+    assert_eq!(report["audit"]["unexplained_units"], 0);
+}
+
+#[test]
+fn a_flash_sale_opens_its_doors() {
+    // Proves the spike: nobody is refused before the doors open, the hot goods sell out behind them, and everything expires and adds up.
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("sale.html");
+    let report = report(&[
+        "flash-sale",
+        "--doors-at",
+        "0.6",
+        "--rate",
+        "500",
+        "--spike-rate",
+        "8k",
+        "--half-life",
+        "0.4",
+        "--seconds",
+        "1.8",
+        "--hot-skus",
+        "2",
+        "--hot-units",
+        "20",
+        "--skus",
+        "20",
+        "--connections",
+        "4",
+        "--report",
+        page.to_str().unwrap(),
+    ]);
+    assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("flash-sale"), Some("open")));
+    assert!(report["answers"]["sold_out"].as_u64().unwrap() > 0, "{report}");
+    assert!(number(&report, "first_sold_out_after_s") > 0.0, "{report}");
+    let asked = series(&report, "asked_per_second");
+    assert!(asked[..5].iter().all(|rate| (*rate - 500.0).abs() < 1.0) && asked[6] > 6_000.0, "{asked:?}");
+    assert!(asked.last().unwrap() < &2_500.0, "{asked:?}");
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains("the doors open") && !html.contains("NaN"), "{html}");
+}
+
+#[test]
+fn a_sweep_finds_a_knee_and_draws_it() {
+    // Proves the whole way of a sweep: steps that rise, a knee among them, one audit of all, a page and a picture of their own.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (page, picture) = (path("sweep.html"), path("sweep.svg"));
+    let load = [
+        "--connections",
+        "4",
+        "--skus",
+        "20",
+        "--seconds",
+        "0.3",
+        "--warmup",
+        "0.1",
+        "--p99-limit-ms",
+        "5000",
+    ];
+    let files = ["--report", page.as_str(), "--svg", picture.as_str()];
+    let report =
+        report(&[&["sweep", "uniform", "--rates", "500..2k"], load.as_slice(), files.as_slice()].concat());
+    let rates: Vec<u64> =
+        report["steps"].as_array().unwrap().iter().map(|step| step["rate"].as_u64().unwrap()).collect();
+    assert!(rates[0] == 500 && rates.is_sorted() && *rates.last().unwrap() <= 2_000, "{rates:?}");
+    if let Some(knee) = report["knee"]["rate"].as_u64() {
+        assert!(rates.contains(&knee), "{report}");
+    }
+    assert!(report["audit"]["checked_ids"].as_u64().unwrap() > 0, "{report}");
+    let (html, svg) = (std::fs::read_to_string(&page).unwrap(), std::fs::read_to_string(&picture).unwrap());
+    assert!(html.contains("Latency by rate") && html.contains("&quot;knee&quot;"), "{html}");
+    assert!(svg.starts_with("<svg") && svg.contains("p99 limit 5000 ms") && !svg.contains("NaN"), "{svg}");
+}
+
+#[test]
+fn depths_are_swept_too() {
+    // Proves the closed sweep and its table for people.
+    let load = [
+        "--connections",
+        "2",
+        "--skus",
+        "20",
+        "--seconds",
+        "0.2",
+        "--warmup",
+        "0",
+        "--p99-limit-ms",
+        "60000",
+    ];
+    let output = run(&[&["sweep", "checks", "--depths", "1,8"], load.as_slice()].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.lines().next().unwrap().trim_start().starts_with("depth"), "{text}");
+    assert!(text.contains("knee") && text.contains("depth "), "{text}");
+}
+
+#[test]
+fn contradictions_are_refused_before_anything_starts() {
+    // Proves the exit code of arguments that do not go together, and of files that cannot be written.
+    for wrong in [
+        &["uniform", "--rate", "5k", "--ramp", "1k..2k"][..],
+        &["uniform", "--rate", "0"],
+        &["uniform", "--report", "/nowhere/at/all.html"],
+        &["flash-sale", "--doors-at", "5", "--seconds", "4"],
+        &["flash-sale", "--rate", "10k", "--spike-rate", "5k"],
+        &["sweep", "retry-storm", "--depths", "1,2"],
+    ] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
