@@ -14,7 +14,7 @@ use std::time::Duration;
 const LONG_ABOUT: &str = "\
 Measures a Stockhold server through its client, and audits every answer from the client's own ledger.
 
-Without a subcommand it runs the canonical flash sale: 1,000 SKUs, one of them hot and scarce, carts of one \
+Without a subcommand it runs the canonical sale: 1,000 SKUs, one of them hot and scarce, carts of one \
 to three lines, holds that are confirmed or abandoned, availability checks in between.
 
 Two kinds of loop, two kinds of question:
@@ -31,7 +31,7 @@ CPU each took, and near 100 % for each thread the client was the limit.";
 
 const EXAMPLES: &str = "\
 Examples:
-  stockhold-loadtest                                       the canonical flash sale
+  stockhold-loadtest                                       the canonical sale
   stockhold-loadtest --rate 50k --seconds 30               the same, faster and longer
   stockhold-loadtest flash-sale --spike-rate 200k          doors that open to a crowd
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
@@ -244,7 +244,7 @@ pub(crate) struct CeilingArguments {
     pub(crate) json: bool,
 }
 
-/// The canonical flash sale.
+/// The canonical sale.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SaleArguments {
     #[command(flatten)]
@@ -347,7 +347,11 @@ mod tests {
         let arguments = Arguments::try_parse_from(["stockhold-loadtest"]).unwrap();
         assert!(arguments.command.is_none());
         assert_eq!((arguments.sale.rate, arguments.sale.skus), (20_000, 1_000));
-        assert_eq!(arguments.sale.seconds, Duration::from_secs(10));
+        assert_eq!((arguments.sale.seconds, arguments.sale.ramp), (Duration::from_secs(10), None));
+        let parse = |words: &[&str]| Arguments::try_parse_from(["stockhold-loadtest"].iter().chain(words));
+        let ramp = Some(Ramp { from: 1_000, to: 2_000 });
+        assert_eq!(parse(&["--ramp", "1k..2k"]).unwrap().sale.ramp, ramp, "instead of the default rate");
+        assert!(parse(&["--ramp", "1k..2k", "--rate", "5"]).is_err());
     }
 
     #[test]
