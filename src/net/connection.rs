@@ -10,6 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 
 use super::gate::Gate;
+use super::pace::{Pace, Patience};
 use super::session::Session;
 use crate::pipeline::mailbox::Letter;
 
@@ -17,8 +18,6 @@ use crate::pipeline::mailbox::Letter;
 const READ_BYTES: usize = 64 * 1024;
 /// A buffer that grew beyond this is given back after use.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;
-/// With so many commands on their way, nothing more is read from a connection, so that one that floods leaves the queue to the others.
-const READ_AHEAD_COMMANDS: u32 = 1_024;
 /// For each so many bytes that were read at once, all others have a turn: connections are served alike by bytes, not by reads.
 const TURN_BYTES: usize = 8 * 1024;
 /// How long the last bytes of a closed connection may take to be read by the peer.
@@ -33,14 +32,7 @@ pub struct Connection {
     wake: Notify,
     is_blocked: Cell<bool>,
     is_dead: Cell<bool>,
-    /// Enough commands are on their way.
-    is_paused: Cell<bool>,
-    opened_ms: u64,
-    full_since_ms: Cell<Option<u64>>,
-    /// Since when a frame has been under way.
-    frame_since_ms: Cell<Option<u64>>,
-    /// Since when nothing more is read because it ends.
-    closing_since_ms: Cell<Option<u64>>,
+    pace: Cell<Pace>,
     /// What the input buffer takes.
     input_bytes: Cell<usize>,
     outbox_bytes_max: usize,
@@ -56,11 +48,7 @@ impl Connection {
             wake: Notify::new(),
             is_blocked: Cell::new(false),
             is_dead: Cell::new(false),
-            is_paused: Cell::new(false),
-            opened_ms: gate.clock.monotonic_ms(),
-            full_since_ms: Cell::new(None),
-            frame_since_ms: Cell::new(None),
-            closing_since_ms: Cell::new(None),
+            pace: Cell::new(Pace::new(gate.clock.monotonic_ms())),
             input_bytes: Cell::new(0),
             outbox_bytes_max: gate.limits.outbox_bytes,
         }
@@ -74,11 +62,12 @@ impl Connection {
     /// Writes what can be written now, and wakes the connection's task if there is something for it to see. Never called by that task
     /// itself, which would wake itself for ever.
     pub fn push(&self, gate: &Gate) {
-        let before = (self.full_since_ms.get(), self.is_blocked.get());
+        let before = (self.pace.get().is_full(), self.is_blocked.get());
         self.flush(gate);
-        let may_go_on = self.is_paused.get() && !self.is_far_ahead();
-        self.is_paused.set(self.is_paused.get() && !may_go_on);
-        if may_go_on || before != (self.full_since_ms.get(), self.is_blocked.get()) || self.is_over() {
+        let mut pace = self.pace.get();
+        let resumes = pace.resumes(&self.session.borrow());
+        self.pace.set(pace);
+        if resumes || before != (pace.is_full(), self.is_blocked.get()) || self.is_over() {
             self.wake.notify_one();
         }
     }
@@ -86,7 +75,6 @@ impl Connection {
     fn flush(&self, gate: &Gate) {
         let mut session = self.session.borrow_mut();
         let out = session.out();
-        let was_full = self.full_since_ms.get().is_some();
         while !out.is_empty() && !self.is_blocked.get() && !self.is_dead.get() {
             match self.writer.try_write(out) {
                 Ok(written) => {
@@ -105,36 +93,30 @@ impl Connection {
         if out.is_empty() && out.capacity() > BUFFER_BYTES_KEPT {
             *out = Vec::new();
         }
-        let is_full = out.len() > self.outbox_bytes_max;
-        if is_full != was_full {
-            self.full_since_ms.set(is_full.then(|| gate.clock.monotonic_ms()));
-        }
+        let mut pace = self.pace.get();
+        pace.wrote(out.len(), self.outbox_bytes_max, || gate.clock.monotonic_ms());
+        self.pace.set(pace);
     }
 
     /// Ends the connection if it has not said hello in time or does not end a frame, and cuts it if it leaves its answers, or the last
     /// of them, unread for too long.
     pub fn expire(&self, now_ms: u64, gate: &Gate) {
-        let limits = gate.limits;
-        let passed_ms = |since: &Cell<Option<u64>>| since.get().map_or(0, |ms| now_ms.saturating_sub(ms));
-        if self.session.borrow().is_reading() {
-            let is_mute = self.session.borrow().is_greeting()
-                && now_ms.saturating_sub(self.opened_ms) > limits.handshake_ms;
-            // A frame that waits here because nothing is read is not the peer's fault.
-            let is_endless = self.may_read() && passed_ms(&self.frame_since_ms) > limits.frame_ms;
-            if is_mute || is_endless {
-                let what = if is_mute { "hello" } else { "the end of a frame" };
-                self.session.borrow_mut().refuse_peer(&format!("{what} did not come in time"));
+        let mut pace = self.pace.get();
+        let patience = pace.patience(&self.session.borrow(), now_ms, &gate.limits);
+        self.pace.set(pace);
+        match patience {
+            Patience::Lasts => {}
+            Patience::Overdue(what) => {
+                self.session.borrow_mut().refuse_overdue(what);
                 gate.metrics.connections_cut.add(1);
                 self.flush(gate);
                 self.wake.notify_one();
             }
-        } else if self.closing_since_ms.get().is_none() {
-            self.closing_since_ms.set(Some(now_ms));
-        }
-        let unread_ms = passed_ms(&self.full_since_ms).max(passed_ms(&self.closing_since_ms));
-        if unread_ms > limits.slow_reader_ms && !self.is_dead.get() {
-            gate.metrics.connections_cut.add(1);
-            self.cut();
+            Patience::Ended if self.is_dead.get() => {}
+            Patience::Ended => {
+                gate.metrics.connections_cut.add(1);
+                self.cut();
+            }
         }
     }
 
@@ -158,11 +140,7 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.full_since_ms.get().is_none() && !self.is_paused.get() && self.session.borrow().is_reading()
-    }
-
-    fn is_far_ahead(&self) -> bool {
-        self.session.borrow().in_flight() >= READ_AHEAD_COMMANDS
+        self.pace.get().may_read(&self.session.borrow())
     }
 
     fn is_over(&self) -> bool {
@@ -182,13 +160,9 @@ impl Connection {
             input.reserve(input.len());
         }
         self.input_bytes.set(input.capacity());
-        let since_ms = self.frame_since_ms.get().filter(|_| used == 0);
-        self.frame_since_ms.set(if input.is_empty() {
-            None
-        } else {
-            Some(since_ms.unwrap_or_else(|| gate.clock.monotonic_ms()))
-        });
-        self.is_paused.set(self.is_far_ahead());
+        let mut pace = self.pace.get();
+        pace.read((used, input.len()), &self.session.borrow(), || gate.clock.monotonic_ms());
+        self.pace.set(pace);
     }
 }
 

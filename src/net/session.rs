@@ -177,6 +177,11 @@ impl Session {
         self.stage = Stage::Closing;
     }
 
+    /// Tells the peer what did not come in time and reads no more.
+    pub fn refuse_overdue(&mut self, what: &str) {
+        self.refuse_peer(&format!("{what} did not come in time"));
+    }
+
     fn cold<T>(&mut self, kind: FrameKind, request: u64, count: u16, value: &T)
     where
         T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
