@@ -26,7 +26,7 @@ use crate::net::Gate;
 use crate::pipeline::{Bell, ServerState};
 use crate::recovery::{RecoveryProgress, RecoveryReport};
 use crate::status::StatusBoard;
-use crate::storage::{FsStorage, SharedStorage, StorageError, WritePath};
+use crate::storage::{FsStorage, SharedStorage, WritePath};
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,10 +128,7 @@ pub fn open_storage(data_dir: &Path, choice: WritePathChoice) -> Result<SharedSt
 /// [`StartError`] when there is something in it already, or it cannot be written.
 pub fn format_directory(config: &Config, genesis: &Genesis) -> Result<(), StartError> {
     config.check()?;
-    std::fs::create_dir_all(&config.data_dir).map_err(|source| {
-        let name = config.data_dir.display().to_string();
-        StartError::Storage(StorageError::Io { action: crate::storage::Action::Create, name, source })
-    })?;
+    crate::storage::fs::make_directory(&config.data_dir)?;
     let storage = open_storage(&config.data_dir, config.log.write_path)?;
     drop(format(storage, genesis, config.log.segment_bytes, uuid::Uuid::new_v4(), salt_seed())?);
     Ok(())

@@ -39,6 +39,28 @@ pub struct FsStorage {
     poisoned: AtomicBool,
 }
 
+/// Makes a directory and what is missing above it, and makes their names durable: else a power cut could take back the directory with
+/// everything that was synced in it.
+///
+/// # Errors
+/// [`StorageError`] names the directory that could not be made or synced.
+pub fn make_directory(path: &Path) -> Result<(), StorageError> {
+    let made: Vec<&Path> = path.ancestors().take_while(|path| is_missing(path)).collect();
+    std::fs::create_dir_all(path)
+        .map_err(|source| from_io(Action::Create, &path.display().to_string(), source))?;
+    for parent in made.iter().filter_map(|path| path.parent()) {
+        // The parent of a plain name is where we are.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let synced = File::open(parent).and_then(|directory| directory.sync_all());
+        synced.map_err(|source| from_io(Action::SyncDirectory, &parent.display().to_string(), source))?;
+    }
+    Ok(())
+}
+
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && !path.exists()
+}
+
 const PROBE_NAME: &str = "probe.tmp";
 
 impl FsStorage {
@@ -357,6 +379,21 @@ mod tests {
         assert!(matches!(file.write(0, b"x"), Err(StorageError::Poisoned { .. })));
         assert!(matches!(file.sync(), Err(StorageError::Poisoned { .. })));
         assert!(matches!(file.read_at(0, &mut [0]), Err(StorageError::Poisoned { .. })));
+    }
+
+    /// Proves that missing directories are made on all levels, that one that is there is left alone, and that a failure names its place.
+    #[test]
+    fn directories_are_made_where_they_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c");
+        make_directory(&path).unwrap();
+        std::fs::write(path.join("file"), b"contents").unwrap();
+        make_directory(&path).unwrap();
+        assert_eq!(std::fs::read(path.join("file")).unwrap(), b"contents");
+        match make_directory(&path.join("file/d")) {
+            Err(StorageError::Io { action: Action::Create, name, .. }) => assert!(name.ends_with("file/d")),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Proves that a directory is held once, that the holder is named, and that letting go frees it.
