@@ -4,6 +4,8 @@
 use super::draw::Draw;
 use super::drive::Life;
 use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_protocol::StockId;
+use stockhold_protocol::command::Target;
 
 /// Steps of one life; a longer input is cut.
 const STEPS_MAX: usize = 150;
@@ -91,7 +93,7 @@ fn halves(draw: &mut Draw<'_>) -> i64 {
 }
 
 fn cart(draw: &mut Draw<'_>) -> Cart {
-    let stock = one_of(draw, STOCKS);
+    let target = Target::Stock(StockId(one_of(draw, STOCKS)));
     let lines = wanted(draw);
     let byte = draw.byte();
     let ttl_ms = match byte % 8 {
@@ -102,7 +104,7 @@ fn cart(draw: &mut Draw<'_>) -> Cart {
         _ => Some([0, 999, 1_000, 3_600_001][draw.below(4)]),
     };
     let owner = if byte & 0x38 == 0 { 7 } else { 0 };
-    Cart { stock, lines, best_effort: byte >> 6 == 0, ttl_ms, owner }
+    Cart { target, lines, best_effort: byte >> 6 == 0, ttl_ms, owner }
 }
 
 fn refunds(draw: &mut Draw<'_>) -> Vec<(u32, i64, Fate)> {
@@ -153,7 +155,8 @@ fn step(draw: &mut Draw<'_>) -> Step {
         ),
         144..=163 => Step::Ship(pick(draw), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(5)),
         164..=171 => {
-            Step::Sell(one_of(draw, STOCKS), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(4))
+            let target = Target::Stock(StockId(one_of(draw, STOCKS)));
+            Step::Sell(target, one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(4))
         }
         172..=183 => Step::Refund(pick(draw), refunds(draw)),
         184..=193 => {

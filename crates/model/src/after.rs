@@ -53,7 +53,7 @@ impl Model {
             Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
-        if !(1_000..=self.limits.ttl_max_ms).contains(&u64::from(ttl_ms)) {
+        if !(self.limits.ttl_min_ms..=self.limits.ttl_max_ms).contains(&u64::from(ttl_ms)) {
             return Err(plain(Code::TtlOutOfRange));
         }
         let asked_s = (self.now_ms + u64::from(ttl_ms)).div_ceil(1_000);
@@ -62,7 +62,8 @@ impl Model {
         }
         if asked_s > one.deadline_s {
             one.deadline_s = asked_s;
-            one.end_s = (asked_s * 1_000 + self.limits.window_ms).div_ceil(1_000);
+            // The window may have been longer when the hold was made.
+            one.end_s = one.end_s.max((asked_s * 1_000 + self.limits.window_ms).div_ceil(1_000));
         }
         let value = u32::try_from(one.deadline_s).expect("small");
         self.reservations.insert(named, one);
@@ -295,6 +296,14 @@ impl Model {
                 self.independent = *independent;
                 Ok(plain(Code::Ok))
             }
+            Step::Channel(channel, stock) => {
+                if *stock >= STOCKS {
+                    return Err(plain(Code::UnknownName));
+                }
+                self.channels[*channel as usize] = *stock;
+                Ok((Code::Ok, *channel, Detail::None))
+            }
+            Step::Configure(change) => self.configure(change),
             other => panic!("{other:?} is no command of a merchant"),
         }
     }

@@ -1,9 +1,11 @@
 //! What every command must answer, in the order of the rules: identity first, then the command's own.
 
+use crate::limits::{Recorded, bad_field, busy};
 use crate::naive::{Line, Model, Reservation, Stage};
 use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use stockhold_protocol::command::Target;
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId};
@@ -48,8 +50,8 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
         Step::Release(_, lines) => format!("{named} release {:?}", merged(lines)),
         Step::Extend(_, ttl) => format!("{named} extend {ttl}"),
         Step::Ship(_, source, lines, forced) => format!("{named} ship {source} {:?} {forced}", merged(lines)),
-        Step::Sell(stock, source, lines, forced) => {
-            format!("sell {stock} {source} {:?} {forced}", merged(lines))
+        Step::Sell(target, source, lines, forced) => {
+            format!("sell {target:?} {source} {:?} {forced}", merged(lines))
         }
         Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
         other => format!("{other:?}"),
@@ -57,8 +59,9 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
 }
 
 fn cart_body(cart: &Cart) -> String {
-    let Cart { stock, lines, best_effort, ttl_ms, owner } = cart;
-    format!("{stock} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
+    let Cart { target, lines, best_effort, ttl_ms, owner } = cart;
+    // A channel counts as it was sent, whatever stock it stands for now.
+    format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
 }
 
 /// What one line of a cart would get.
@@ -85,7 +88,7 @@ impl Model {
     pub fn answer(&mut self, now_ms: u64, id: CommandId, step: &Step, named: CommandId) -> Outcome {
         self.now_ms = self.now_ms.max(now_ms);
         self.op += 1;
-        self.horizon = self.horizon.max(self.now_ms.saturating_sub(self.limits.retention_ms) / GENERATION_MS);
+        self.raise_horizon();
         if matches!(step, Step::Tick) {
             let mut outcome = Outcome::new(Code::Ok, 0, self.op);
             outcome.recorded = false;
@@ -98,11 +101,15 @@ impl Model {
         if id.client_time_ms() > self.now_ms + ID_AHEAD_MAX_MS {
             return Outcome::new(Code::IdFromFuture, 0, self.op);
         }
+        if self.is_memory_full() {
+            let (code, value, _) = busy();
+            return Outcome::new(code, value, self.op);
+        }
         let (code, value, detail) = self.decide(id, step, named).unwrap_or_else(|refused| refused);
         let outcome = Outcome::new(code, value, self.op).with(detail);
         let (body, told): (Arc<str>, _) = (body.into(), Arc::new(outcome.clone()));
         if outcome.recorded {
-            Arc::make_mut(&mut self.recorded).insert(id, (body.clone(), told.clone()));
+            Arc::make_mut(&mut self.recorded).insert(id, Recorded::new(body.clone(), told.clone()));
         }
         if let Some(made) = self.reservations.get_mut(&id).filter(|made| made.body.is_empty()) {
             (made.body, made.told) = (body, told);
@@ -124,7 +131,7 @@ impl Model {
                 None => Outcome::new(Code::IdTooOld, 0, self.op),
             });
         }
-        self.recorded.get(&id).map(|(known, told)| again(known, told))
+        self.recorded.get(&id).map(|one| again(&one.body, &one.told))
     }
 
     fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decided {
@@ -135,7 +142,7 @@ impl Model {
             Step::Release(_, lines) => self.release(named, lines),
             Step::Extend(_, ttl) => self.extend(named, *ttl),
             Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
-            Step::Sell(stock, source, lines, forced) => self.sell(id, *stock, *source, lines, *forced),
+            Step::Sell(target, source, lines, forced) => self.sell(id, *target, *source, lines, *forced),
             Step::Refund(_, parts) => self.refund(named, parts),
             other => self.merchant(other),
         }
@@ -145,26 +152,25 @@ impl Model {
         ms.div_ceil(1_000)
     }
 
-    /// The deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
-    fn deadline(&self, cart: &Cart, origin_ms: u64) -> Result<u64, Said> {
-        if cart.stock >= STOCKS {
-            return Err(plain(Code::UnknownName));
-        }
-        let Some(ttl_ms) = cart.ttl_ms.map(u64::from) else { return Ok(0) };
-        if !(1_000..=self.limits.ttl_max_ms).contains(&ttl_ms) {
+    /// The stock and the deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
+    fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Said> {
+        let stock = self.stock_of(cart.target).ok_or(plain(Code::UnknownName))?;
+        let Some(ttl_ms) = cart.ttl_ms.map(u64::from) else { return Ok((stock, 0)) };
+        if !(self.limits.ttl_min_ms..=self.limits.ttl_max_ms).contains(&ttl_ms) {
             return Err(plain(Code::TtlOutOfRange));
         }
         let deadline_s = Self::round_up(self.now_ms + ttl_ms);
         if deadline_s > Self::round_up(origin_ms + self.limits.ttl_total_ms) {
             return Err(plain(Code::BeyondMaximumTotal));
         }
-        Ok(deadline_s)
+        Ok((stock, deadline_s))
     }
 
     fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decided {
-        let deadline_s = self.deadline(cart, self.now_ms)?;
-        let planned = self.plan(cart.stock, &merged(&cart.lines), cart.best_effort, None)?;
-        Ok(self.grant(id, cart, &planned, self.now_ms, deadline_s, false))
+        let (stock, deadline_s) = self.terms(cart, self.now_ms)?;
+        self.check_room(cart.lines.len())?;
+        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
+        Ok(self.grant(id, (cart, stock), &planned, self.now_ms, deadline_s, false))
     }
 
     fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
@@ -179,14 +185,14 @@ impl Model {
             Stage::Released => return self.reserve(id, cart),
             Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
-        let deadline_s = self.deadline(cart, old.origin_ms)?;
-        if cart.stock != old.stock {
-            let rule = "must be the stock of the hold that is replaced".to_owned();
-            return Err((Code::BadField, 0, Detail::Field { field: "target".into(), rule }));
+        let (stock, deadline_s) = self.terms(cart, old.origin_ms)?;
+        if stock != old.stock {
+            return Err(bad_field("target", "must be the stock of the hold that is replaced"));
         }
-        let planned = self.plan(cart.stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
+        self.check_room(cart.lines.len())?;
+        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
         self.close(named, Stage::Replaced);
-        Ok(self.grant(id, cart, &planned, old.origin_ms, deadline_s, true))
+        Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
     }
 
     /// Ends what is open and keeps the record for the window.
@@ -320,7 +326,7 @@ impl Model {
     fn grant(
         &mut self,
         id: CommandId,
-        cart: &Cart,
+        (cart, stock): (&Cart, u32),
         planned: &[Planned],
         origin_ms: u64,
         deadline_s: u64,
@@ -345,7 +351,7 @@ impl Model {
             if deadline_s == 0 { 0 } else { Self::round_up(deadline_s * 1_000 + self.limits.window_ms) };
         let stage = if deadline_s == 0 { Stage::Confirmed } else { Stage::Held };
         let told = Arc::new(Outcome::new(Code::Ok, 0, 0));
-        let (stock, owner, body) = (cart.stock, cart.owner, "".into());
+        let (owner, body) = (cart.owner, "".into());
         let made = Reservation { stock, owner, origin_ms, deadline_s, end_s, stage, lines, body, told };
         self.reservations.insert(id, made);
         let backordered = amount(planned.iter().map(|line| line.backordered).sum());
@@ -361,10 +367,12 @@ impl Model {
         (code, u32::try_from(deadline_s).expect("small"), detail)
     }
 
-    fn sell(&mut self, id: CommandId, stock: u32, source: u32, lines: &Wanted, forced: bool) -> Decided {
-        if stock >= STOCKS || source >= SOURCES {
+    fn sell(&mut self, id: CommandId, target: Target, source: u32, lines: &Wanted, forced: bool) -> Decided {
+        let stock = self.stock_of(target).ok_or(plain(Code::UnknownName))?;
+        if source >= SOURCES {
             return Err(plain(Code::UnknownName));
         }
+        self.check_room(lines.len())?;
         let asked = merged(lines);
         let planned =
             if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };

@@ -5,7 +5,7 @@
 //! itself. So it shares no shortcut, and no line, with the machine, and it depends on the protocol only. Tests of the
 //! machine, the simulator and the fuzz targets hold their answers against it. It is *not* for production (a decision
 //! costs far more here), not for worlds larger than [`SOURCES`] × [`STOCKS`] × [`SKUS`], and not for the definition of
-//! SKUs, stocks and sources: the world is defined before the model begins.
+//! SKUs, stocks, sources and channels: the world is defined before anything else happens in it.
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a model that meets what it does not know stops at once")]
 #![expect(
@@ -15,11 +15,13 @@
 
 mod after;
 mod decide;
+mod limits;
 mod naive;
 mod step;
 
-pub use naive::{Limits, Line, Model, Reservation, Stage};
+pub use limits::Limits;
+pub use naive::{Line, Model, Reservation, Stage};
 pub use step::{
-    Cart, Fate, HALF, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, has_decimals, sku_name,
-    source_definition, stock_name, with_command,
+    CHANNELS, Cart, Fate, HALF, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, channel_assignment,
+    first_stock, has_decimals, sku_name, source_definition, stock_name, with_command,
 };

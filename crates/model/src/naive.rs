@@ -3,24 +3,13 @@
 //! Nothing is kept that could be counted: promises are summed over all reservations ever made, what a stock has
 //! left is the literal formula over all subsets of stocks, and time passes by itself.
 
-use crate::step::{HALF, SOURCES, STOCKS, Setting, Step, Value, has_decimals};
+use crate::limits::{Limits, Recorded};
+use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Step, Value, first_stock, has_decimals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use stockhold_protocol::command::Target;
 use stockhold_protocol::limits::QUANTITY_SCALE;
-use stockhold_protocol::{CommandId, Outcome};
-
-/// What the machine is configured with, as far as the model knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How long records of expired and closed reservations are kept, in milliseconds.
-    pub window_ms: u64,
-    /// Longest TTL in milliseconds.
-    pub ttl_max_ms: u64,
-    /// Longest time from first reserve to deadline in milliseconds.
-    pub ttl_total_ms: u64,
-    /// How long outcomes are kept, in milliseconds of client time. The model knows no shortage of memory.
-    pub retention_ms: u64,
-}
+use stockhold_protocol::{Code, CommandId, Outcome, StockId};
 
 /// A source item.
 #[derive(Clone, Debug)]
@@ -119,9 +108,6 @@ impl InForce {
     }
 }
 
-/// A body, and what it was told.
-pub(crate) type Recorded = (Arc<str>, Arc<Outcome>);
-
 /// See the crate.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -133,6 +119,8 @@ pub struct Model {
     pub(crate) enabled: [bool; SOURCES as usize],
     /// (stock, source, priority) in the order in which the links were made.
     pub(crate) links: Vec<(u32, u32, u16)>,
+    /// The stock that each channel sells from.
+    pub(crate) channels: [u32; CHANNELS as usize],
     /// By (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), Layer>,
@@ -157,6 +145,7 @@ impl Model {
             independent: false,
             enabled: [true; SOURCES as usize],
             links: Vec::new(),
+            channels: [0, 1, 2].map(first_stock),
             items: BTreeMap::new(),
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),
@@ -184,9 +173,22 @@ impl Model {
         Self { now_ms: self.now_ms.max(now_ms), ..self.clone() }
     }
 
-    /// Lets an op pass that the model does not decide: the definition of a SKU, a stock or a source.
-    pub fn pass_op(&mut self) {
+    /// The next op defines a SKU, a stock, a source or a channel, which gets this number. The model remembers that it was answered.
+    pub fn define(&mut self, id: CommandId, number: u32) -> Outcome {
         self.op += 1;
+        let outcome = Outcome::new(Code::Ok, number, self.op);
+        let told = Recorded::new("definition".into(), Arc::new(outcome.clone()));
+        Arc::make_mut(&mut self.recorded).insert(id, told);
+        outcome
+    }
+
+    /// The stock that a target stands for now.
+    #[must_use]
+    pub fn stock_of(&self, target: Target) -> Option<u32> {
+        match target {
+            Target::Stock(stock) => (stock.0 < STOCKS).then_some(stock.0),
+            Target::Channel(channel) => self.channels.get(channel.0 as usize).copied(),
+        }
     }
 
     /// A reservation that was made, whether its record is still known or not.
@@ -223,7 +225,10 @@ impl Model {
                 }
             }
             Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
-                (cart.stock, cart.owner) = (one.stock, one.owner);
+                cart.owner = one.owner;
+                if self.stock_of(cart.target) != Some(one.stock) {
+                    cart.target = Target::Stock(StockId(one.stock));
+                }
             }
             _ => {}
         }

@@ -1,9 +1,9 @@
 //! What a life consists of: steps, and the command that each stands for. How they are drawn is for those who draw.
 
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, Configure, Count, Extend, LinkDefinition, LinkRemoval, PartKind, Parts,
-    QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing,
-    Ship, SourceDefinition, Target, Transfer,
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
+    PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer,
 };
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::{
@@ -14,6 +14,8 @@ use stockhold_protocol::{
 pub const SOURCES: u32 = 5;
 /// Stocks of the model's world.
 pub const STOCKS: u32 = 4;
+/// Channels of the model's world.
+pub const CHANNELS: u32 = 3;
 /// SKUs of the model's world.
 pub const SKUS: u32 = 3;
 /// All quantities are multiples of half a unit, so that the model can try them one by one.
@@ -25,8 +27,8 @@ pub type Wanted = Vec<(u32, i64)>;
 /// A cart as a reserve or a replace sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cart {
-    /// The stock that it is sold from.
-    pub stock: u32,
+    /// The stock that it is sold from, or a channel that stands for one.
+    pub target: Target,
     /// What is wanted.
     pub lines: Wanted,
     /// Whether less will do.
@@ -92,8 +94,8 @@ pub enum Step {
     Extend(usize, u32),
     /// Promised units leave a source; forced if so.
     Ship(usize, u32, Wanted, bool),
-    /// A sale at a till: stock, source, lines, forced.
-    Sell(u32, u32, Wanted, bool),
+    /// A sale at a till: where it is sold, source, lines, forced.
+    Sell(Target, u32, Wanted, bool),
     /// Parts of an order are undone: SKU, half units, what becomes of them.
     Refund(usize, Vec<(u32, i64, Fate)>),
     /// A recount: source, SKU, half units, status.
@@ -114,6 +116,10 @@ pub enum Step {
     Quota(u32, u32, Option<i64>),
     /// Whether stocks that share sources ignore each other.
     Sharing(bool),
+    /// A channel sells from this stock from now on.
+    Channel(u32, u32),
+    /// Limits change.
+    Configure(Configure),
     /// Time passes.
     Tick,
     /// An earlier command again; with another body if so. Whoever drives puts that command in its place.
@@ -157,6 +163,7 @@ impl Step {
             Self::Confirm(of) => Self::Extend(of, 5_000),
             Self::Ship(of, source, lines, forced) => Self::Ship(of, source, lines, !forced),
             Self::Count(source, sku, halves, in_stock) => Self::Count(source, sku, halves + 1, in_stock),
+            Self::Channel(channel, stock) => Self::Channel(channel, (stock + 1) % STOCKS),
             other => other,
         }
     }
@@ -190,7 +197,7 @@ fn lines_of(wanted: &Wanted) -> Vec<Line> {
 
 fn reserve_of<'a>(cart: &Cart, lines: &'a [Line]) -> Reserve<'a> {
     Reserve {
-        target: Target::Stock(StockId(cart.stock)),
+        target: cart.target,
         lines: Lines::Slice(lines),
         best_effort: cart.best_effort,
         ttl_ms: cart.ttl_ms,
@@ -220,8 +227,8 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
             lines: Lines::Slice(&lines_of(lines)),
             forced: *forced,
         })),
-        Step::Sell(stock, source, lines, forced) => take(Command::Sell(Sell {
-            target: Target::Stock(StockId(*stock)),
+        Step::Sell(target, source, lines, forced) => take(Command::Sell(Sell {
+            target: *target,
             source: SourceId(*source),
             lines: Lines::Slice(&lines_of(lines)),
             forced: *forced,
@@ -298,8 +305,23 @@ fn merchant_command(step: &Step) -> Command<'static> {
             let sharing = if *independent { Sharing::Independent } else { Sharing::Exact };
             Command::Configure(Box::new(Configure { sharing: Some(sharing), ..Configure::default() }))
         }
+        Step::Channel(channel, stock) => Command::Channel(channel_assignment(*channel, *stock)),
+        Step::Configure(change) => Command::Configure(Box::new(*change)),
         _ => Command::Tick,
     }
+}
+
+/// A channel as its number assigns it.
+#[must_use]
+pub fn channel_assignment(channel: u32, stock: u32) -> ChannelAssignment {
+    let (channel_type, code) = ("website".to_owned(), format!("shop-{channel}"));
+    ChannelAssignment { channel_type, code, stock: StockId(stock) }
+}
+
+/// The stock that a channel sells from at first.
+#[must_use]
+pub fn first_stock(channel: u32) -> u32 {
+    channel % STOCKS
 }
 
 fn change<T, U>(value: Option<T>, convert: impl Fn(T) -> U) -> Change<U> {

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use stockhold::clock::ManualTimeSource;
 use stockhold::directory::{Directory, EpochReason, FormatOptions};
 use stockhold::storage::recording::RecordingStorage;
-use stockhold_model::{SKUS, SOURCES, STOCKS, has_decimals, sku_name, source_definition, stock_name};
+use stockhold_model::{
+    CHANNELS, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals, sku_name,
+    source_definition, stock_name, with_command,
+};
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
-use stockhold_protocol::{Command, Envelope};
+use stockhold_protocol::{Command, CommandId, Envelope};
 use uuid::Uuid;
 
 use crate::client::Client;
@@ -20,11 +23,17 @@ use crate::judge::Judge;
 use crate::plan::{Plan, START_MS};
 use crate::report::Counts;
 use crate::rng::Rng;
+use crate::server::Chair;
 use crate::trace::Trace;
-use crate::violation::{Checked, broken, ensure};
+use crate::violation::{Checked, Violation, broken, ensure};
 use crate::witness::Witness;
 use crate::world::World;
 use crate::{Options, finish};
+
+/// Commands of a frame that fills the memory for outcomes: no more than any connection and any queue takes.
+const FILLING_COMMANDS: u16 = 4;
+/// Frames that more than fill it.
+const FILLING_FRAMES_MAX: u64 = 600;
 
 impl World {
     /// The world of a seed, before anything goes wrong.
@@ -34,7 +43,7 @@ impl World {
         let genesis = plan.genesis();
         let mut trace = Trace::new(options.print);
         trace.note(format_args!("seed {seed}: {plan:?}"));
-        let client = |rng: &mut Rng| Client::new(rng.signed(-800..800) * rng.weighted(&[(30, 1), (1, 500)]));
+        let client = |rng: &mut Rng| Client::new(rng.signed(-800..800) * rng.weighted(&[(10, 1), (1, 900)]));
         let clients = (0..plan.clients).map(|_| client(&mut rng)).collect();
         let mut world = Self {
             disk: RecordingStorage::new(),
@@ -64,6 +73,7 @@ impl World {
         world.take_disk(world.disk.clone());
         world.first_start()?;
         world.define()?;
+        world.fill_memory()?;
         world.open_shop()?;
         // Where syncs are on a timer, the shop must not be lost with the first power cut: nobody would define it again.
         world.time.advance_ms(world.plan.config.log.interval_ms + 1);
@@ -87,15 +97,39 @@ impl World {
         Directory::format(self.disk.share(), options).map(drop).map_err(broken("formatting"))
     }
 
-    /// Defines the words of the model, one command after the other.
-    fn define(&mut self) -> Checked {
-        let chair = self.running()?.connect();
-        let Some(chair) = chair else { return Ok(()) };
+    /// A connection of its own for whoever sets things up.
+    fn sit_down(&mut self) -> Checked<Chair> {
+        let Some(chair) = self.running()?.connect() else {
+            return Err(Violation("there is no room for the first connection".to_owned()));
+        };
         let mut body = Vec::new();
         encode_cold(&Hello::new("merchant"), &mut body).map_err(broken("a hello"))?;
         let mut hello = Vec::new();
         frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
         self.running()?.receive(chair, &hello)?;
+        Ok(chair)
+    }
+
+    fn stand_up(&mut self, chair: Chair) -> Checked {
+        self.judge.forget(chair);
+        self.running()?.close(chair);
+        Ok(())
+    }
+
+    /// Sends a frame of so many records and waits until all is done.
+    fn dictate(&mut self, chair: Chair, request: u64, (count, records): (u16, &[u8])) -> Checked {
+        let mut bytes = Vec::new();
+        frame::append(Header::new(FrameKind::Commands, request, count), records, &mut bytes);
+        let server = self.running()?;
+        let (heard, said) = server.receive(chair, &bytes)?;
+        let gate = server.assembly.gate.clone();
+        self.judge.received(chair, (&heard, &said), &gate, &self.witness)?;
+        self.settle()
+    }
+
+    /// Defines the words of the model, one command after the other.
+    fn define(&mut self) -> Checked {
+        let chair = self.sit_down()?;
         let sources = (0..SOURCES)
             .map(|source| (source, Command::DefineSource(Box::new(source_definition(source, true)))));
         let stocks = (0..STOCKS)
@@ -104,22 +138,44 @@ impl World {
             let (decimals, name) = (has_decimals(sku), sku_name(sku));
             (sku, Command::DefineSku(SkuDefinition { sku: name, decimals, ..SkuDefinition::default() }))
         });
-        for (request, (number, command)) in (1..).zip(sources.chain(stocks).chain(skus)) {
+        let channels = (0..CHANNELS)
+            .map(|channel| (channel, Command::Channel(channel_assignment(channel, first_stock(channel)))));
+        for (request, (number, command)) in (1..).zip(sources.chain(stocks).chain(skus).chain(channels)) {
             let id = self.errands.next_id(START_MS);
             let mut record = Vec::new();
             Envelope::new(id, command).encode(&mut record).map_err(broken("a definition"))?;
-            self.witness.expect_definition(record.clone(), number);
-            let mut bytes = Vec::new();
-            frame::append(Header::new(FrameKind::Commands, request, 1), &record, &mut bytes);
-            let server = self.running()?;
-            let (heard, said) = server.receive(chair, &bytes)?;
-            let gate = server.assembly.gate.clone();
-            self.judge.received(chair, (&heard, &said), &gate, &self.witness)?;
-            self.settle()?;
+            self.witness.expect_definition(record.clone(), id, number);
+            self.dictate(chair, request, (1, &record))?;
         }
-        self.judge.forget(chair);
-        self.running()?.close(chair);
-        Ok(())
+        self.stand_up(chair)
+    }
+
+    /// In a forgetful world: leaves room for a few outcomes only, by commands that change nothing.
+    fn fill_memory(&mut self) -> Checked {
+        if !self.plan.is_forgetful {
+            return Ok(());
+        }
+        // The shop takes about the half of it.
+        let spare = self.rng.within(2_000..6_000);
+        let chair = self.sit_down()?;
+        for request in 1..=FILLING_FRAMES_MAX {
+            if self.witness.model().outcome_room().is_none_or(|room| room < spare) {
+                break;
+            }
+            let mut records = Vec::new();
+            for _ in 0..FILLING_COMMANDS {
+                let (id, step) = (self.errands.next_id(START_MS), Step::Quota(0, 0, None));
+                let start = records.len();
+                let mut encoded = Ok(());
+                with_command(&step, CommandId::NONE, &mut |command| {
+                    encoded = Envelope::new(id, command).encode(&mut records);
+                });
+                encoded.map_err(broken("a step that does not encode"))?;
+                self.witness.expect(records[start..].to_vec(), id, step, CommandId::NONE);
+            }
+            self.dictate(chair, request, (FILLING_COMMANDS, &records))?;
+        }
+        self.stand_up(chair)
     }
 
     /// Links and goods, brought by the clients.

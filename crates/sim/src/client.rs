@@ -37,6 +37,8 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) line: Option<Line>,
+    /// It sends and does not read.
+    pub(crate) is_slow: bool,
     /// How far its clock is off.
     pub(crate) skew_ms: i64,
     last_request: u64,

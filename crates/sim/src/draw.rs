@@ -1,12 +1,23 @@
 //! What clients want: steps drawn by a seed. It knows the words of the model, and nothing of servers.
 
-use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{CHANNELS, Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_protocol::command::{Configure, Sharing, Target};
+use stockhold_protocol::{ChannelId, StockId};
 
 use crate::rng::Rng;
 
 /// One of `of` numbers, seldom the first that stands for nothing.
 fn known(rng: &mut Rng, of: u32, strangers: u64) -> u32 {
     if rng.chance(strangers) { of } else { rng.small(0..of) }
+}
+
+/// A stock, or one of the channels that stand for one.
+fn target(rng: &mut Rng) -> Target {
+    if rng.chance(300) {
+        Target::Channel(ChannelId(known(rng, CHANNELS, 12)))
+    } else {
+        Target::Stock(StockId(known(rng, STOCKS, 12)))
+    }
 }
 
 fn wanted(rng: &mut Rng) -> Wanted {
@@ -36,7 +47,7 @@ fn ttl(rng: &mut Rng, longest_ms: u64) -> Option<u32> {
 
 fn cart(rng: &mut Rng, longest_ms: u64) -> Cart {
     Cart {
-        stock: known(rng, STOCKS, 12),
+        target: target(rng),
         lines: wanted(rng),
         best_effort: rng.chance(250),
         ttl_ms: ttl(rng, longest_ms),
@@ -77,7 +88,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         3 => Step::Release(pick, if rng.chance(400) { Vec::new() } else { wanted(rng) }),
         4 => Step::Extend(pick, ttl(rng, longest_ms).unwrap_or(60_000)),
         5 => Step::Ship(pick, known(rng, SOURCES, 15), wanted(rng), rng.chance(200)),
-        6 => Step::Sell(known(rng, STOCKS, 12), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
+        6 => Step::Sell(target(rng), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
         _ => {
             let parts = rng.within(1..4);
             let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), fate(rng));
@@ -86,9 +97,54 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     }
 }
 
-/// A step of a merchant: goods, links, settings.
+/// A change of limits, at times beyond their ranges. What stops a shop for good is soon taken back.
+fn limits(rng: &mut Rng) -> Configure {
+    let mut change = Configure::default();
+    match rng.weighted(&[(2, 0), (2, 1), (1, 2), (2, 3), (2, 4), (2, 5), (2, 6), (4, 7), (1, 8), (1, 9)]) {
+        0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
+        1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
+        2 => {
+            let month_and_more = 31 * 24 * 3_600_000;
+            let ms = rng.weighted(&[(2, 120_000), (3, 5_400_000), (1, month_and_more)]);
+            change.ttl_total_max_ms = Some(ms);
+            // It must not be below the longest TTL.
+            change.ttl_max_ms = rng.chance(700).then_some(ms.min(3_600_000));
+        }
+        3 => change.lines_max = Some(rng.weighted(&[(1, 0), (2, 1), (2, 2), (8, 256), (1, 257)])),
+        4 => {
+            let ms = rng.weighted(&[(1, 999), (2, 1_000), (3, 60_000), (2, 600_000)]);
+            change.late_confirm_window_ms = Some(ms);
+        }
+        5 => {
+            let ms = rng.weighted(&[(1, 59_999), (3, 60_000), (2, 120_000), (2, 300_000)]);
+            change.id_retention_ms = Some(ms);
+        }
+        6 => {
+            let ms = rng.weighted(&[(1, 59_999), (3, 60_000), (2, 90_000), (1, 120_000)]);
+            change.id_retention_min_ms = Some(ms);
+        }
+        7 => {
+            let few = rng.within(1..25);
+            change.reservations_max = Some(rng.weighted(&[(1, 0), (4, few), (8, 50_000_000)]));
+        }
+        8 => {
+            change.outcome_bytes_max =
+                Some(rng.weighted(&[(1, 65_535), (4, 65_536), (1, 1 << 20), (1, 4 << 30)]));
+        }
+        _ => {
+            // Several at once: all of them, or none where one breaks a rule.
+            change.sharing = Some(if rng.chance(200) { Sharing::Independent } else { Sharing::Exact });
+            change.ttl_min_ms = Some(rng.weighted(&[(2, 1_000), (1, 3_700_000)]));
+            change.lines_max = Some(rng.weighted(&[(1, 3), (2, 256)]));
+        }
+    }
+    change
+}
+
+/// A step of a merchant: goods, links, settings, channels, limits.
 fn merchant(rng: &mut Rng) -> Step {
-    match rng.weighted(&[(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8)]) {
+    let kinds = [(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8), (4, 9), (4, 10)];
+    match rng.weighted(&kinds) {
         0 => {
             let status = rng.chance(300).then(|| rng.chance(600));
             Step::Count(known(rng, SOURCES, 15), rng.small(0..SKUS), rng.signed(-4..40), status)
@@ -112,7 +168,9 @@ fn merchant(rng: &mut Rng) -> Step {
             let limit = rng.chance(700).then(|| rng.signed(0..30));
             Step::Quota(rng.small(0..SKUS), rng.small(0..STOCKS), limit)
         }
-        _ => Step::Sharing(rng.chance(250)),
+        8 => Step::Sharing(rng.chance(250)),
+        9 => Step::Channel(rng.small(0..CHANNELS), known(rng, STOCKS, 40)),
+        _ => Step::Configure(limits(rng)),
     }
 }
 

@@ -286,8 +286,10 @@ impl Judge {
         let (head, cells) = said.body.split_at_checked(8).unwrap_or_default();
         ensure!(head == op.to_le_bytes(), "cells of another op than {op}");
         let (cells, _) = cells.as_chunks::<8>();
+        let mut known = BTreeMap::new();
         for ((sku, stock), cell) in pairs_of(&asked.body).into_iter().zip(cells) {
-            let (cell, exact) = (i64::from_le_bytes(*cell), model.cell(sku, stock));
+            let cell = i64::from_le_bytes(*cell);
+            let exact = *known.entry((sku, stock)).or_insert_with(|| model.cell(sku, stock));
             ensure!(cell <= exact, "a cell of SKU {sku} in stock {stock} says {cell}, there is {exact}");
             ensure!(!self.is_swept || cell == exact, "a cell at rest says {cell}, there is {exact}");
             self.seen.cells += 1;
@@ -304,9 +306,8 @@ fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> Checked {
     };
     ensure!(!reserve.best_effort, "an edge refusal of a best effort");
     let later = model.at(gate.clock.propose_now().0);
-    let stock = match reserve.target {
-        stockhold_protocol::command::Target::Stock(stock) => stock.0,
-        stockhold_protocol::command::Target::Channel(_) => return Ok(()),
+    let Some(stock) = later.stock_of(reserve.target) else {
+        return Err(Violation(format!("an edge refusal at {:?}, which nobody knows", reserve.target)));
     };
     let mut wanted: BTreeMap<u32, i64> = BTreeMap::new();
     for line in reserve.lines.iter() {

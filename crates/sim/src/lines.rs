@@ -15,6 +15,10 @@ use crate::server::Said;
 use crate::violation::{Checked, Violation, broken, ensure};
 use crate::world::World;
 
+/// What a server reads at once.
+const READ_BYTES: usize = 64 << 10;
+/// Cells that who does not read asks for: a few such answers fill any outbox.
+const MANY_CELLS: std::ops::Range<u64> = 500..4_000;
 /// Errands that one frame carries at most.
 const FRAME_ERRANDS_MAX: u64 = 24;
 
@@ -39,9 +43,14 @@ impl World {
         if line.to_server.is_empty() {
             return Ok(());
         }
-        let count = portion(&mut self.rng, line.to_server.len());
+        let (chair, waiting) = (line.chair, line.to_server.len());
+        if !self.running()?.may_read(chair) {
+            self.counts.count("reads put off");
+            return Ok(());
+        }
+        let count = portion(&mut self.rng, waiting).min(READ_BYTES);
+        let Some(line) = &mut self.clients[client].line else { return Ok(()) };
         let bytes: Vec<u8> = line.to_server.drain(..count).collect();
-        let chair = line.chair;
         let server = self.running()?;
         let (heard, said) = server.receive(chair, &bytes)?;
         if server.is_lost(chair) {
@@ -63,6 +72,9 @@ impl World {
     /// Some bytes of the server reach some client.
     pub(crate) fn carry_to_client(&mut self) -> Checked {
         let client = self.rng.place(self.clients.len());
+        if self.clients[client].is_slow && !self.is_calm {
+            return Ok(());
+        }
         let most = if self.rng.chance(600) { usize::MAX } else { self.rng.place(200) + 1 };
         self.carry(client, most)
     }
@@ -76,6 +88,24 @@ impl World {
         }
         if is_over {
             self.cut(client);
+        }
+        Ok(())
+    }
+
+    /// The server looks which connections keep it waiting too long.
+    pub(crate) fn expire_lines(&mut self) -> Checked {
+        for (chair, is_cut) in self.running()?.expire()? {
+            let is_his = |client: &Client| client.line.as_ref().is_some_and(|line| line.chair == chair);
+            let Some(client) = self.clients.iter().position(is_his) else { continue };
+            self.trace.note(format_args!("client {client}: keeps the server waiting, cut {is_cut}"));
+            if is_cut {
+                self.counts.count("slow readers cut");
+                self.cut(client);
+            } else {
+                self.counts.count("peers overdue");
+                // The server has told it so, and reads nothing more.
+                self.clients[client].line.iter_mut().for_each(|line| line.is_spoilt = true);
+            }
         }
         Ok(())
     }
@@ -180,6 +210,9 @@ impl World {
     /// A client does something.
     pub(crate) fn client_acts(&mut self) -> Checked {
         let client = self.rng.place(self.clients.len());
+        if self.rng.chance(self.plan.moods) {
+            self.clients[client].is_slow = !self.clients[client].is_slow;
+        }
         let Some(line) = &self.clients[client].line else {
             return self.connect(client);
         };
@@ -279,7 +312,8 @@ impl World {
     fn send_checks(&mut self, client: usize) {
         let op = self.witness.op();
         let min_op = if self.rng.chance(300) { op + self.rng.below(6) } else { 0 };
-        let pairs = self.rng.within(1..6);
+        let is_slow = self.clients[client].is_slow;
+        let pairs = if is_slow { self.rng.within(MANY_CELLS) } else { self.rng.within(1..6) };
         let mut body = min_op.to_le_bytes().to_vec();
         for _ in 0..pairs {
             body.extend_from_slice(&self.rng.small(0..SKUS).to_le_bytes());

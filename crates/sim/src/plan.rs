@@ -32,18 +32,26 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) config: Config,
     pub(crate) limits: Limits,
+    /// There is little memory for outcomes, and it is nearly full from the beginning.
+    pub(crate) is_forgetful: bool,
     pub(crate) rates: Rates,
+    /// How often a client begins or ends to leave its answers unread, in a thousand of its deeds.
+    pub(crate) moods: u64,
     /// How often a start is troubled, in a thousand.
     pub(crate) start_trouble: u64,
 }
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let is_forgetful = rng.chance(100);
+        let ttl_max_ms = rng.weighted(&[(1, 120_000), (3, 3_600_000)]);
         let limits = Limits {
             window_ms: rng.weighted(&[(1, 1_000), (2, 60_000), (2, 600_000)]),
-            ttl_max_ms: rng.weighted(&[(1, 120_000), (3, 3_600_000)]),
-            ttl_total_ms: 5_400_000,
-            retention_ms: rng.weighted(&[(3, 60_000), (1, 300_000)]),
+            ttl_max_ms,
+            ttl_total_ms: if rng.chance(400) { ttl_max_ms } else { 5_400_000 },
+            retention_ms: rng.weighted(&[(3, 60_000), (2, 300_000)]),
+            outcome_bytes: if is_forgetful { 65_536 } else { Limits::DEFAULT.outcome_bytes },
+            ..Limits::DEFAULT
         };
         let rough = rng.weighted(&[(1, 0), (3, 1), (2, 3)]);
         let mut often = |per_million: u64| rough * per_million * rng.within(0..3);
@@ -63,6 +71,8 @@ impl Plan {
             clients: rng.place(5) + 1,
             config: config(rng),
             limits,
+            moods: rng.weighted(&[(3, 0), (1, 10), (1, 40)]),
+            is_forgetful,
             rates,
             start_trouble: if rough == 0 { 0 } else { rng.weighted(&[(1, 0), (2, 300), (1, 700)]) },
         }
@@ -78,6 +88,7 @@ impl Plan {
             ttl_total_max_ms: self.limits.ttl_total_ms,
             late_confirm_window_ms: self.limits.window_ms,
             id_retention_ms: self.limits.retention_ms,
+            outcome_bytes_max: self.limits.outcome_bytes,
             ..Configuration::default()
         };
         Genesis { configuration, formatted_at: Timestamp(START_MS) }
@@ -100,6 +111,8 @@ fn config(rng: &mut Rng) -> Config {
     config.limits.connections = rng.weighted(&[(1, 2), (4, 64)]);
     config.limits.in_flight = rng.small(4..40);
     config.limits.questions_in_flight = rng.small(1..4);
+    config.limits.outbox_bytes = rng.weighted(&[(4, 65_536), (1, 4 << 20)]);
+    config.limits.slow_reader_ms = rng.weighted(&[(1, 50), (2, 2_000), (1, 10_000)]);
     config.limits.check_wait_ms = rng.within(1..2_000);
     config.snapshot.ops = rng.weighted(&[(2, 25), (3, 60), (1, 300), (1, 0)]);
     config.snapshot.interval_seconds = 0;

@@ -7,7 +7,7 @@ use stockhold::assembly::{Assembly, Surroundings, assemble};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::error::StartError;
-use stockhold::net::Session;
+use stockhold::net::{Gate, Pace, Patience, Session};
 use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_protocol::FrameError;
@@ -31,7 +31,26 @@ pub(crate) struct Said {
 struct Seat {
     generation: u32,
     session: Option<Session>,
+    pace: Pace,
     input: Vec<u8>,
+    /// What the system has taken over and the peer has not.
+    socket: Vec<u8>,
+}
+
+/// What the system takes over of a connection's bytes before the peer reads them.
+const SOCKET_BYTES: usize = 6_000;
+/// What may come on top of a full outbox: answers to what is on its way, and to the frames that were read at once.
+const OVERHANG_BYTES: usize = 192 << 10;
+
+impl Seat {
+    /// Hands over to the system what it takes.
+    fn flush(&mut self, gate: &Gate) {
+        let Some(session) = &mut self.session else { return };
+        let out = session.out();
+        let count = out.len().min(SOCKET_BYTES.saturating_sub(self.socket.len()));
+        self.socket.extend(out.drain(..count));
+        self.pace.wrote(out.len(), gate.limits.outbox_bytes, || gate.clock.monotonic_ms());
+    }
 }
 
 /// A connection as its client names it.
@@ -109,14 +128,18 @@ impl Server {
         }
         let free = self.seats.iter().position(|seat| seat.session.is_none());
         let place = free.unwrap_or_else(|| {
-            self.seats.push(Seat { generation: 0, session: None, input: Vec::new() });
+            let (input, socket) = (Vec::new(), Vec::new());
+            self.seats.push(Seat { generation: 0, session: None, pace: Pace::new(0), input, socket });
             self.seats.len() - 1
         });
+        let now_ms = self.assembly.gate.clock.monotonic_ms();
         let slot = u32::try_from(place).unwrap_or(u32::MAX);
         let seat = &mut self.seats[place];
         let address = Address { mailbox: 0, slot, generation: seat.generation };
         seat.session = Some(Session::new(address));
+        seat.pace = Pace::new(now_ms);
         seat.input.clear();
+        seat.socket.clear();
         Some(Chair { slot, generation: seat.generation })
     }
 
@@ -140,15 +163,46 @@ impl Server {
         let Some(seat) = self.seat(chair) else { return Ok((Vec::new(), Vec::new())) };
         let Some(session) = &mut seat.session else { return Ok((Vec::new(), Vec::new())) };
         seat.input.extend_from_slice(bytes);
-        if !session.is_reading() {
-            return Ok((Vec::new(), Vec::new()));
-        }
         let before = session.out().len();
         let used = session.receive(&seat.input, &gate);
         let said = whole_frames(&session.out()[before..])?;
         let (heard, ..) = frames_of(&seat.input[..used]);
         seat.input.drain(..used);
+        seat.pace.read((used, seat.input.len()), session, || gate.clock.monotonic_ms());
+        seat.flush(&gate);
         Ok((heard, said))
+    }
+
+    /// Whether bytes of a connection are read now.
+    pub(crate) fn may_read(&mut self, chair: Chair) -> bool {
+        self.seat(chair)
+            .is_some_and(|seat| seat.session.as_ref().is_some_and(|session| seat.pace.may_read(session)))
+    }
+
+    /// Looks at the clock for every connection; those that keep the server waiting too long, and whether they are to be cut.
+    pub(crate) fn expire(&mut self) -> Checked<Vec<(Chair, bool)>> {
+        let gate = self.assembly.gate.clone();
+        let now_ms = gate.clock.monotonic_ms();
+        let mut late = Vec::new();
+        for (slot, seat) in (0..).zip(&mut self.seats) {
+            let Some(session) = &mut seat.session else { continue };
+            let chair = Chair { slot, generation: seat.generation };
+            match seat.pace.patience(session, now_ms, &gate.limits) {
+                Patience::Lasts => {}
+                Patience::Overdue(what) => {
+                    session.refuse_overdue(what);
+                    seat.flush(&gate);
+                    late.push((chair, false));
+                }
+                Patience::Ended => {
+                    let unsent = session.out().len();
+                    let has_reason = unsent > gate.limits.outbox_bytes || !session.is_reading();
+                    ensure!(has_reason, "a connection is cut that has {unsent} bytes to read");
+                    late.push((chair, true));
+                }
+            }
+        }
+        Ok(late)
     }
 
     /// Whether commands of a connection were lost, so that it must be cut.
@@ -170,6 +224,12 @@ impl Server {
                 session.deliver(letter, bytes);
                 delivered.push(Delivered { chair, said: said.pop(), lost: session.is_lost() });
             }
+            let gate = self.assembly.gate.clone();
+            let Some(seat) = self.seat(chair) else { continue };
+            seat.flush(&gate);
+            let unsent = seat.session.as_mut().map_or(0, |session| session.out().len());
+            let most = gate.limits.outbox_bytes.saturating_add(OVERHANG_BYTES);
+            ensure!(unsent <= most, "{unsent} bytes wait for a client that does not read");
         }
         mail.clear();
         self.mail = mail;
@@ -178,11 +238,18 @@ impl Server {
 
     /// Takes up to `most` bytes that wait to be sent; answers whether the connection is over after them.
     pub(crate) fn send(&mut self, chair: Chair, most: usize) -> (Vec<u8>, bool) {
+        let gate = self.assembly.gate.clone();
         let Some(seat) = self.seat(chair) else { return (Vec::new(), true) };
-        let Some(session) = &mut seat.session else { return (Vec::new(), true) };
-        let out = session.out();
-        let count = most.min(out.len());
-        let bytes = out.drain(..count).collect();
-        (bytes, session.is_over())
+        let mut bytes = Vec::new();
+        loop {
+            seat.flush(&gate);
+            let count = seat.socket.len().min(most - bytes.len());
+            if count == 0 {
+                break;
+            }
+            bytes.extend(seat.socket.drain(..count));
+        }
+        let is_over = seat.session.as_ref().is_none_or(Session::is_over) && seat.socket.is_empty();
+        (bytes, is_over)
     }
 }

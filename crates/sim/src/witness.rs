@@ -8,15 +8,15 @@ use stockhold::pipeline::apply::apply_payload;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
-use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId};
+use stockhold_protocol::{Command, CommandId, Envelope, Outcome, SkuId, StockId};
 
 use crate::violation::{Checked, Violation, broken, ensure};
 
 /// What a record means.
 #[derive(Clone, Debug)]
 enum Meaning {
-    /// It defines something, which gets this number.
-    Definition(u32),
+    /// Under this id it defines something, which gets this number.
+    Definition(CommandId, u32),
     /// It is a step of the model.
     Step { id: CommandId, step: Step, named: CommandId },
 }
@@ -71,8 +71,8 @@ impl Witness {
     }
 
     /// A client is about to send this record, which defines something.
-    pub(crate) fn expect_definition(&mut self, record: Vec<u8>, number: u32) {
-        self.meanings.insert(record, Meaning::Definition(number));
+    pub(crate) fn expect_definition(&mut self, record: Vec<u8>, id: CommandId, number: u32) {
+        self.meanings.insert(record, Meaning::Definition(id, number));
     }
 
     /// A client is about to send this record.
@@ -116,9 +116,8 @@ impl Witness {
     fn follow_op(&mut self, proposed_ms: u64, record: &[u8], outcome: Outcome) -> Checked {
         let op = self.model.op() + 1;
         match self.meanings.get(record).cloned() {
-            Some(Meaning::Definition(number)) => {
-                self.model.pass_op();
-                let expected = Outcome::new(Code::Ok, number, op);
+            Some(Meaning::Definition(id, number)) => {
+                let expected = self.model.define(id, number);
                 ensure!(outcome == expected, "op {op}, a definition: {outcome:?} instead of {expected:?}");
             }
             Some(Meaning::Step { id, step, named }) => {

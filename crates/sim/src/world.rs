@@ -73,9 +73,10 @@ enum Move {
     Client,
     Time,
     Clock,
+    Expire,
 }
 
-const MOVES: [(u64, Move); 10] = [
+const MOVES: [(u64, Move); 11] = [
     (20, Move::Sequencer),
     (20, Move::Applier),
     (10, Move::Keeper),
@@ -86,6 +87,7 @@ const MOVES: [(u64, Move); 10] = [
     (9, Move::Client),
     (7, Move::Time),
     (1, Move::Clock),
+    (3, Move::Expire),
 ];
 
 impl World {
@@ -113,6 +115,7 @@ impl World {
                 self.pass_time();
                 Ok(())
             }
+            Move::Expire => self.expire_lines(),
             Move::Clock => {
                 self.correct_clock();
                 Ok(())
@@ -202,6 +205,9 @@ impl World {
                 self.trace.note(format_args!("op {op}: {code} {value} replayed {replayed}"));
                 self.counts.ops += 1;
                 *self.counts.codes.entry(code).or_default() += 1;
+            }
+            if self.witness.model().outcome_room().is_none() {
+                self.counts.count("batches with a full memory for outcomes");
             }
         }
         ensure!(self.witness.op() == to_op, "the log ends before op {to_op}, which the server has applied");

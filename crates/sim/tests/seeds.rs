@@ -6,11 +6,12 @@ use stockhold_sim::{Options, Report, run};
 const SEEDS: u64 = 40;
 
 /// What must have been met in these seeds, so that they prove something.
-const MET: [&str; 24] = [
+const MET: [&str; 28] = [
     "answers: busy",
     "answers: deadline passed",
     "answers: read only",
     "answers: replayed",
+    "batches with a full memory for outcomes",
     "bits flipped",
     "cells compared",
     "clean stops",
@@ -22,11 +23,14 @@ const MET: [&str; 24] = [
     "error frames",
     "full disks",
     "lines cut",
+    "peers overdue",
     "power cuts",
     "power cuts while starting",
     "power cuts within a step",
     "processes ended by a failed log",
     "processes killed",
+    "reads put off",
+    "slow readers cut",
     "snapshots answered",
     "starts refused",
     "storms",
@@ -34,8 +38,12 @@ const MET: [&str; 24] = [
 ];
 
 /// Outcomes that must have been decided.
-const DECIDED: [&str; 12] = [
+const DECIDED: [&str; 16] = [
     "ok",
+    "bad_field",
+    "beyond_maximum_total",
+    "busy",
+    "ttl_out_of_range",
     "partial",
     "sold_out",
     "quota_exceeded",

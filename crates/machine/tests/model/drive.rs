@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_model::{
-    Limits, Model, SKUS, SOURCES, STOCKS, Step, has_decimals, sku_name, source_definition, stock_name,
-    with_command,
+    CHANNELS, Limits, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals,
+    sku_name, source_definition, stock_name, with_command,
 };
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
 const LIMITS: Limits =
-    Limits { window_ms: 600_000, ttl_max_ms: 3_600_000, ttl_total_ms: 5_400_000, retention_ms: 900_000 };
+    Limits { window_ms: 600_000, ttl_max_ms: 3_600_000, ttl_total_ms: 5_400_000, ..Limits::DEFAULT };
 
 /// A snapshot under way, and what must be replayed on what it loads to.
 struct Walk {
@@ -77,6 +77,9 @@ impl Life {
         for stock in 0..STOCKS {
             life.define(Command::DefineStock(StockDefinition { name: stock_name(stock) }));
         }
+        for channel in 0..CHANNELS {
+            life.define(Command::Channel(channel_assignment(channel, first_stock(channel))));
+        }
         for sku in 0..SKUS {
             let (decimals, sku) = (has_decimals(sku), sku_name(sku));
             life.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
@@ -90,7 +93,7 @@ impl Life {
         Envelope::new(id, command).encode(&mut record).expect("encodes");
         let outcome = self.apply(record, 0);
         assert_eq!(outcome.code, Code::Ok);
-        self.model.pass_op();
+        assert_eq!(outcome, self.model.define(id, outcome.value));
     }
 
     fn next_id(&mut self) -> CommandId {

@@ -1,15 +1,38 @@
 //! How the steps of a random life are drawn.
 
 use proptest::prelude::*;
-use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{CHANNELS, Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_protocol::command::{Configure, Target};
+use stockhold_protocol::{ChannelId, StockId};
 
 fn wanted() -> impl Strategy<Value = Wanted> {
     let quantity = prop_oneof![16 => (1_i64..7).prop_map(|units| units * 2), 1 => 1_i64..9, 2 => 10_i64..60];
     proptest::collection::vec((prop_oneof![80 => 0..SKUS, 1 => Just(SKUS)], quantity), 1..4)
 }
 
-fn stock() -> impl Strategy<Value = u32> {
-    prop_oneof![60 => 0..STOCKS, 1 => Just(STOCKS)]
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        50 => (0..STOCKS).prop_map(|stock| Target::Stock(StockId(stock))),
+        15 => (0..CHANNELS).prop_map(|channel| Target::Channel(ChannelId(channel))),
+        1 => Just(Target::Stock(StockId(STOCKS))),
+        1 => Just(Target::Channel(ChannelId(CHANNELS))),
+    ]
+}
+
+/// Limits that bite in a short life, and at times one beyond its range.
+fn limits() -> impl Strategy<Value = Configure> {
+    let none = Configure::default();
+    prop_oneof![
+        2 => prop_oneof![Just(1), Just(5_000)].prop_map(move |ms| Configure { ttl_min_ms: Some(ms), ..none }),
+        2 => prop_oneof![Just(60_000), Just(3_600_000)].prop_map(move |ms| Configure { ttl_max_ms: Some(ms), ..none }),
+        1 => prop_oneof![Just(60_000), Just(5_400_000)].prop_map(move |ms| Configure { ttl_total_max_ms: Some(ms), ..none }),
+        2 => (0_u32..4).prop_map(move |lines| Configure { lines_max: Some(lines), ..none }),
+        2 => prop_oneof![Just(999), Just(1_000), Just(600_000)]
+            .prop_map(move |ms| Configure { late_confirm_window_ms: Some(ms), ..none }),
+        2 => prop_oneof![Just(60_000), Just(900_000)].prop_map(move |ms| Configure { id_retention_ms: Some(ms), ..none }),
+        3 => prop_oneof![Just(0), 1_u64..30, Just(50_000_000)]
+            .prop_map(move |count| Configure { reservations_max: Some(count), ..none }),
+    ]
 }
 
 fn source() -> impl Strategy<Value = u32> {
@@ -28,8 +51,8 @@ fn ttl() -> impl Strategy<Value = Option<u32>> {
 
 fn cart() -> impl Strategy<Value = Cart> {
     let owner = prop_oneof![6 => Just(0_u64), 1 => Just(7_u64)];
-    (stock(), wanted(), proptest::bool::weighted(0.3), ttl(), owner).prop_map(
-        |(stock, lines, best_effort, ttl_ms, owner)| Cart { stock, lines, best_effort, ttl_ms, owner },
+    (target(), wanted(), proptest::bool::weighted(0.3), ttl(), owner).prop_map(
+        |(target, lines, best_effort, ttl_ms, owner)| Cart { target, lines, best_effort, ttl_ms, owner },
     )
 }
 
@@ -63,8 +86,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         4 => (pick(), ttl()).prop_map(|(of, ttl)| Step::Extend(of, ttl.unwrap_or(60_000))),
         10 => (pick(), source(), wanted(), proptest::bool::weighted(0.2))
             .prop_map(|(of, source, lines, forced)| Step::Ship(of, source, lines, forced)),
-        5 => (stock(), source(), wanted(), proptest::bool::weighted(0.3))
-            .prop_map(|(stock, source, lines, forced)| Step::Sell(stock, source, lines, forced)),
+        5 => (target(), source(), wanted(), proptest::bool::weighted(0.3))
+            .prop_map(|(target, source, lines, forced)| Step::Sell(target, source, lines, forced)),
         7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, fate()), 1..4))
             .prop_map(|(of, parts)| Step::Refund(of, parts)),
         6 => (source(), 0..SKUS, -4_i64..30, proptest::option::weighted(0.3, any::<bool>()))
@@ -80,6 +103,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         4 => (0..SKUS, 0..STOCKS, proptest::option::weighted(0.7, 0_i64..20))
             .prop_map(|(sku, stock, limit)| Step::Quota(sku, stock, limit)),
         1 => proptest::bool::weighted(0.3).prop_map(Step::Sharing),
+        2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
+        2 => limits().prop_map(Step::Configure),
         1 => Just(Step::Tick),
         10 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),
     ]

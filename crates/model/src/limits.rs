@@ -1,0 +1,206 @@
+//! What the machine is configured with, as the model knows it: ranges, what a change does, and how much memory outcomes count for.
+
+use crate::decide::{Decided, GENERATION_MS, Said, plain};
+use crate::naive::Model;
+use std::sync::Arc;
+use stockhold_protocol::command::{Configure, Sharing};
+use stockhold_protocol::{Code, CommandId, Detail, Outcome};
+
+/// What a recorded outcome counts for, besides its details.
+const OUTCOME_BYTES: u64 = 32;
+/// What details count for besides their own bytes: their length, and the value that stands with them.
+const DETAIL_HEAD_BYTES: u64 = 2 + 4;
+/// What must be free before anything new is recorded.
+const OUTCOME_RESERVE_BYTES: u64 = 8_192;
+/// How long who finds outcomes or reservations at their limit is to wait.
+const BUSY_RETRY_MS: u32 = 1_000;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// What the machine is configured with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Shortest TTL in milliseconds.
+    pub ttl_min_ms: u64,
+    /// Longest TTL in milliseconds.
+    pub ttl_max_ms: u64,
+    /// Longest time from first reserve to deadline in milliseconds.
+    pub ttl_total_ms: u64,
+    /// Most lines of a cart.
+    pub lines_max: u32,
+    /// How long records of expired and closed reservations are kept, in milliseconds.
+    pub window_ms: u64,
+    /// How long outcomes are kept, in milliseconds of client time, while memory lasts.
+    pub retention_ms: u64,
+    /// How long they are kept in any case.
+    pub retention_min_ms: u64,
+    /// What outcomes may count for, in bytes.
+    pub outcome_bytes: u64,
+    /// Most reservations whose records are known.
+    pub reservations_max: u64,
+}
+
+impl Limits {
+    /// What a directory is formatted with where nobody says otherwise.
+    pub const DEFAULT: Self = Self {
+        ttl_min_ms: 1_000,
+        ttl_max_ms: DAY_MS,
+        ttl_total_ms: 2 * DAY_MS,
+        lines_max: 256,
+        window_ms: DAY_MS,
+        retention_ms: 900_000,
+        retention_min_ms: 60_000,
+        outcome_bytes: 4 << 30,
+        reservations_max: 50_000_000,
+    };
+
+    /// The limits after a change, or the first rule that it breaks.
+    fn changed(mut self, change: &Configure) -> Result<Self, (&'static str, &'static str)> {
+        let set = |limit: &mut u64, to: Option<u64>| *limit = to.unwrap_or(*limit);
+        set(&mut self.ttl_min_ms, change.ttl_min_ms);
+        set(&mut self.ttl_max_ms, change.ttl_max_ms);
+        set(&mut self.ttl_total_ms, change.ttl_total_max_ms);
+        self.lines_max = change.lines_max.unwrap_or(self.lines_max);
+        set(&mut self.window_ms, change.late_confirm_window_ms);
+        set(&mut self.retention_ms, change.id_retention_ms);
+        set(&mut self.retention_min_ms, change.id_retention_min_ms);
+        set(&mut self.outcome_bytes, change.outcome_bytes_max);
+        set(&mut self.reservations_max, change.reservations_max);
+        self.broken_rule().map_or(Ok(self), Err)
+    }
+
+    fn broken_rule(&self) -> Option<(&'static str, &'static str)> {
+        if self.ttl_min_ms == 0 {
+            return Some(("ttl_min_ms", "must be at least 1"));
+        }
+        if self.ttl_max_ms < self.ttl_min_ms {
+            return Some(("ttl_max_ms", "must not be below ttl_min_ms"));
+        }
+        if self.ttl_max_ms > u64::from(u32::MAX) {
+            return Some(("ttl_max_ms", "must fit 32 bits (49 days)"));
+        }
+        if self.ttl_total_ms < self.ttl_max_ms {
+            return Some(("ttl_total_max_ms", "must not be below ttl_max_ms"));
+        }
+        if self.ttl_total_ms > 30 * DAY_MS {
+            return Some(("ttl_total_max_ms", "must be at most 30 days"));
+        }
+        if self.lines_max == 0 || self.lines_max > 256 {
+            return Some(("lines_max", "must be between 1 and 256"));
+        }
+        if self.window_ms < 1_000 {
+            return Some(("late_confirm_window_ms", "must be at least 1,000"));
+        }
+        if self.window_ms > 30 * DAY_MS {
+            return Some(("late_confirm_window_ms", "must be at most 30 days"));
+        }
+        self.broken_rule_of_memory()
+    }
+
+    fn broken_rule_of_memory(&self) -> Option<(&'static str, &'static str)> {
+        if self.retention_min_ms < 60_000 {
+            return Some(("id_retention_min_ms", "must be at least 60,000"));
+        }
+        if self.retention_ms < self.retention_min_ms {
+            return Some(("id_retention_ms", "must not be below the minimum"));
+        }
+        if self.retention_ms > DAY_MS {
+            return Some(("id_retention_ms", "must be at most 24 hours"));
+        }
+        if self.outcome_bytes < 65_536 {
+            return Some(("outcome_bytes_max", "must be at least 64 KiB"));
+        }
+        if self.reservations_max == 0 {
+            return Some(("reservations_max", "must be at least 1"));
+        }
+        (self.reservations_max > 2_000_000_000)
+            .then_some(("reservations_max", "must be at most 2,000,000,000"))
+    }
+}
+
+/// What is kept of a recorded command.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) body: Arc<str>,
+    pub(crate) told: Arc<Outcome>,
+    /// What it counts for.
+    bytes: u64,
+}
+
+impl Recorded {
+    pub(crate) fn new(body: Arc<str>, told: Arc<Outcome>) -> Self {
+        let details = if told.detail == Detail::None {
+            0
+        } else {
+            let mut bytes = Vec::new();
+            told.detail.encode(&mut bytes);
+            DETAIL_HEAD_BYTES + u64::try_from(bytes.len()).expect("short")
+        };
+        Self { body, told, bytes: OUTCOME_BYTES + details }
+    }
+}
+
+impl Model {
+    /// What the machine is configured with now.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Forgets outcomes that are old enough; when memory is short, also those that are younger than is wished for.
+    pub(crate) fn raise_horizon(&mut self) {
+        let first_kept = |retention_ms: u64| self.now_ms.saturating_sub(retention_ms) / GENERATION_MS;
+        let least = first_kept(self.limits.retention_min_ms);
+        self.horizon = self.horizon.max(first_kept(self.limits.retention_ms));
+        while self.is_memory_full() {
+            let oldest = self.kept().map(|(id, _)| id.client_time_ms() / GENERATION_MS).min();
+            match oldest.filter(|oldest| *oldest < least) {
+                Some(oldest) => self.horizon = oldest + 1,
+                None => return,
+            }
+        }
+    }
+
+    /// Outcomes that are still kept.
+    fn kept(&self) -> impl Iterator<Item = (&CommandId, &Recorded)> {
+        self.recorded.iter().filter(|(id, _)| !self.is_below_horizon(**id))
+    }
+
+    /// Bytes that new outcomes may count for; `None`: nothing new can be recorded.
+    #[must_use]
+    pub fn outcome_room(&self) -> Option<u64> {
+        let bytes: u64 = self.kept().map(|(_, one)| one.bytes).sum();
+        self.limits.outcome_bytes.checked_sub(bytes + OUTCOME_RESERVE_BYTES)
+    }
+
+    pub(crate) fn is_memory_full(&self) -> bool {
+        self.outcome_room().is_none()
+    }
+
+    /// The refusal of a cart with so many lines, or of any further cart.
+    pub(crate) fn check_room(&self, lines: usize) -> Result<(), Said> {
+        if lines > usize::try_from(self.limits.lines_max).expect("small") {
+            return Err(bad_field("lines", "are more than lines_max of the configuration"));
+        }
+        let known = self.reservations.keys().filter(|id| self.known(**id).is_some()).count();
+        if u64::try_from(known).expect("small") >= self.limits.reservations_max {
+            return Err(busy());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn configure(&mut self, change: &Configure) -> Decided {
+        self.limits = self.limits.changed(change).map_err(|(field, rule)| bad_field(field, rule))?;
+        if let Some(sharing) = change.sharing {
+            self.independent = sharing == Sharing::Independent;
+        }
+        Ok(plain(Code::Ok))
+    }
+}
+
+pub(crate) fn busy() -> Said {
+    (Code::Busy, BUSY_RETRY_MS, Detail::None)
+}
+
+pub(crate) fn bad_field(field: &str, rule: &str) -> Said {
+    (Code::BadField, 0, Detail::Field { field: field.to_owned(), rule: rule.to_owned() })
+}
