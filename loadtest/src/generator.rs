@@ -215,7 +215,7 @@ async fn answers(
     while let Some(reply) = connection.next_reply()? {
         let tally = &mut *lane.tally.borrow_mut();
         if let Reply::Outcomes(frame) = reply {
-            round.take(&frame, &lane.catalogue, tally, is_measured, |_| ())?;
+            round.take(&frame, &lane.catalogue, tally, is_measured, |_, _| ())?;
         } else if let Reply::Cells(frame) = reply {
             round.look(&frame, &lane.catalogue, tally, lane.is_still, is_measured);
         }

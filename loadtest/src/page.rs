@@ -13,17 +13,18 @@ const PAGE: &str = "\
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 Inter,system-ui,-apple-system,'Segoe UI',Roboto,\
 'Helvetica Neue',Arial,sans-serif;font-variant-numeric:tabular-nums}main{max-width:1040px;margin:0 auto;padding:40px 20px 64px}\
 h1{margin:0;font-size:26px;letter-spacing:-.01em}h2{margin:0 0 10px;font-size:15px}p{margin:4px 0 0;color:var(--soft)}\
-.verdict{display:inline-block;margin-top:14px;padding:3px 12px;border-radius:99px;border:1px solid;font-size:13px;font-weight:600}\
+.verdict{display:inline-block;margin-top:14px;padding:3px 12px;border-radius:14px;border:1px solid;font-size:13px;font-weight:600}\
 .good{color:var(--good)}.bad{color:var(--bad)}\
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(116px,1fr));gap:12px;margin:24px 0}\
 .box,.tile{background:var(--card);border:1px solid var(--edge);border-radius:10px}.tile{padding:12px 16px}.box{padding:16px;margin:16px 0}\
-.plots{padding:8px}.tile b{display:block;font-size:22px;font-weight:650;letter-spacing:-.01em}.tile span{font-size:12.5px;color:var(--soft)}\
+.plots{padding:8px;overflow-x:auto}.plots .plot{min-width:640px}.tile b{display:block;white-space:nowrap;font-size:22px;font-weight:650;letter-spacing:-.01em}.tile span{font-size:12.5px;color:var(--soft)}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px}\
 td,th{padding:6px 10px;border-top:1px solid var(--grid);text-align:left;vertical-align:top;overflow-wrap:anywhere}\
 tr:first-child>*{border-top:0}.facts th{width:150px;font-weight:500;color:var(--soft);white-space:nowrap}\
 .steps td,.steps th{text-align:right;white-space:nowrap}.steps th{color:var(--soft);font-weight:500}.steps .knee td{font-weight:650}\
 summary{cursor:pointer;font-size:13.5px;color:var(--soft)}pre{margin:12px 0 0;font-size:12px;line-height:1.45;white-space:pre-wrap;\
-overflow-wrap:anywhere}";
+overflow-wrap:anywhere}\
+@media (max-width:560px){main{padding:24px 12px 40px}.tile{padding:10px 12px}.tile b{font-size:18px}.facts th{width:92px;white-space:normal}}";
 
 /// A figure that catches the eye.
 #[derive(Clone, Debug)]

@@ -89,6 +89,11 @@ impl Answers {
         Code::ALL.iter().filter(|code| code.is_success()).map(|code| self.of(*code)).sum()
     }
 
+    /// Those that the server did not turn away.
+    pub(crate) fn served(&self) -> u64 {
+        Code::ALL.iter().filter(|code| code.is_recordable()).map(|code| self.of(*code)).sum()
+    }
+
     pub(crate) fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -138,7 +143,7 @@ pub(crate) struct Tally {
 /// How an open loop kept its pace.
 #[derive(Debug)]
 pub(crate) struct OpenTally {
-    /// Operations answered within the measured time, of those that the pace asked for.
+    /// Operations answered within the measured time, of those that the pace asked for, without those that the server turned away.
     pub(crate) operations: u64,
     /// How long after they were due operations were sent, of those due within the measured time.
     pub(crate) send_lag: Latencies,

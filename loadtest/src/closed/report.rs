@@ -206,7 +206,7 @@ impl ClosedReport {
         );
         let mut tiles = Vec::new();
         if let Some(open) = &self.open {
-            tiles.push(Tile { figure: figures::count(open.asked_rate), name: "asked for per second" });
+            tiles.push(Tile { figure: open.rates(), name: "asked for per second" });
             tiles.push(Tile { figure: figures::count(open.reached_rate), name: "reached per second" });
         } else {
             tiles.push(Tile { figure: figures::count(self.answers_per_second), name: "answers per second" });
@@ -218,7 +218,7 @@ impl ClosedReport {
         tiles.extend(self.latency.tiles());
         let at = self.open.as_ref().map_or_else(
             || format!("{} connections × {} in flight, closed loop", self.connections, self.depth),
-            |open| format!("{} per second, open loop", figures::count(open.asked_rate)),
+            |open| format!("{} per second, open loop", open.rates()),
         );
         let title = format!("Latency by percentile: {} at {at}", self.scenario);
         let mut charts = vec![pictures::latencies(&title, &self.latency_curve)];

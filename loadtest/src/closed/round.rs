@@ -263,21 +263,21 @@ impl Round {
         is_confirmed(index, self.is_even_confirmed)
     }
 
-    /// Counts what one frame answers, and tells the place of each answer.
+    /// Counts what one frame answers, and tells the place and the code of each answer.
     pub(crate) fn take(
         &mut self,
         frame: &OutcomeFrame<'_>,
         catalogue: &Catalogue,
         tally: &mut Tally,
         is_measured: bool,
-        mut answered: impl FnMut(u16),
+        mut answered: impl FnMut(u16, Code),
     ) -> Result<(), Broken> {
         for entry in frame.iter() {
             let (index, outcome) = entry?;
             let Some(first) = self.firsts.get(usize::from(index)).copied() else {
                 return Err(ConnectionError::UnexpectedAnswer(frame.request).into());
             };
-            answered(index);
+            answered(index, outcome.code);
             tally.answers.count(outcome.code);
             if is_measured {
                 tally.measured.count(outcome.code);

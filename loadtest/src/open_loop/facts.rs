@@ -5,6 +5,7 @@ use crate::latency::Percentiles;
 use crate::measure::Measured;
 use crate::open_loop::span_ns;
 use crate::pace::Pace;
+use crate::plot::figures;
 use crate::ratio;
 use crate::table::Table;
 use serde::Serialize;
@@ -19,7 +20,7 @@ const EDGE: u64 = 8;
 pub(crate) struct OpenFacts {
     /// Operations due each second, on average over the measured time.
     pub(crate) asked_rate: f64,
-    /// Operations answered each second.
+    /// Operations answered each second; those that the server turned away (`busy`) do not count.
     pub(crate) reached_rate: f64,
     /// Whether it is at least 98 % of what was asked for.
     pub(crate) rate_kept: bool,
@@ -48,6 +49,15 @@ impl OpenFacts {
             send_lag: Percentiles::of(&tally.open.send_lag),
             unsent: tally.open.unsent,
         }
+    }
+
+    /// What was asked for, in short.
+    pub(crate) fn rates(&self) -> String {
+        let count = |rate| figures::count(f64::from(rate));
+        self.ramp.map_or_else(
+            || figures::count(self.asked_rate),
+            |Ramp { from, to }| format!("{}–{}", count(from), count(to)),
+        )
     }
 
     /// Its rows for people.

@@ -64,6 +64,15 @@ pub(super) struct Flight {
     pub(super) round: Round,
 }
 
+/// Commands of one frame that were due at the same time.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    due_ns: u64,
+    count: u64,
+    /// Those of them that the server did not turn away.
+    served: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Flights {
@@ -75,8 +84,8 @@ pub(super) struct Flights {
     pub(super) next: Flight,
     flying: VecDeque<Flight>,
     spare: Vec<Flight>,
-    /// What one frame answers: times and how many were due at them.
-    answered: Vec<(u64, u64)>,
+    /// What one frame answers.
+    answered: Vec<Answered>,
 }
 
 impl Flights {
@@ -141,11 +150,15 @@ impl Flights {
         let Flight { round, dues, .. } = flight;
         let answered = &mut self.answered;
         answered.clear();
-        round.take(frame, catalogue, tally, self.measured.holds(now_ns), |index| {
-            let due_ns = dues.at(index);
+        round.take(frame, catalogue, tally, self.measured.holds(now_ns), |index, code| {
+            // Codes that are never recorded say that nothing happened: the server was busy, for example.
+            let (due_ns, served) = (dues.at(index), u64::from(code.is_recordable()));
             match answered.last_mut() {
-                Some((due, count)) if *due == due_ns => *count += 1,
-                Some(_) | None => answered.push((due_ns, 1)),
+                Some(run) if run.due_ns == due_ns => {
+                    run.count += 1;
+                    run.served += served;
+                }
+                Some(_) | None => answered.push(Answered { due_ns, count: 1, served }),
             }
         })?;
         let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
@@ -165,15 +178,16 @@ impl Flights {
         let (at, flight) = find(&mut self.flying, frame.request)?;
         flight.round.look(frame, catalogue, tally, is_still, self.measured.holds(now_ns));
         self.answered.clear();
-        self.answered.extend(flight.dues.runs());
+        let answered = flight.dues.runs();
+        self.answered.extend(answered.map(|(due_ns, count)| Answered { due_ns, count, served: count }));
         let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
         self.count(is_asked, now_ns, tally);
         Ok(has_landed.then_some(at))
     }
 
-    /// Latency counts for who was due in the measured time, the rate by who was answered in it.
+    /// Latency counts for who was due in the measured time, the rate by who was served in it.
     fn count(&self, is_asked: bool, now_ns: u64, tally: &mut Tally) {
-        for &(due_ns, count) in &self.answered {
+        for &Answered { due_ns, count, served } in &self.answered {
             let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
             if self.measured.holds(due_ns) {
                 tally.latencies.record(latency, count);
@@ -181,7 +195,7 @@ impl Flights {
             if self.measured.holds(now_ns) {
                 let at = Duration::from_nanos(now_ns - self.measured.from_ns);
                 tally.series.record(at, latency, count);
-                tally.open.operations += if is_asked { count } else { 0 };
+                tally.open.operations += if is_asked { served } else { 0 };
             }
         }
     }

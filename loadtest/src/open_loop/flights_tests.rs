@@ -26,6 +26,8 @@ struct World {
     tally: Tally,
     unanswered: Vec<(FrameKind, u64, u16)>,
     op: u64,
+    /// Every so many commands the server turns one away.
+    busy_every: u64,
 }
 
 impl World {
@@ -47,6 +49,7 @@ impl World {
             tally,
             unanswered: Vec::new(),
             op: 0,
+            busy_every: u64::MAX,
         }
     }
 
@@ -83,7 +86,9 @@ impl World {
             } else {
                 for index in 0..count {
                     self.op += 1;
-                    Outcome::new(Code::Ok, 60, self.op).encode(index, &mut bytes);
+                    let is_busy = self.op.is_multiple_of(self.busy_every);
+                    let code = if is_busy { Code::Busy } else { Code::Ok };
+                    Outcome::new(code, 60, self.op).encode(index, &mut bytes);
                 }
                 FrameKind::Outcomes
             };
@@ -222,6 +227,17 @@ fn what_follows_by_itself_is_no_part_of_the_rate() {
     let mut checks = World::new(Scenario::CHECKS, 1_000, 64, 2);
     checks.run(0..0);
     assert_eq!((checks.tally.open.operations, checks.tally.wrong_checks), (2_000, 0));
+}
+
+#[test]
+fn who_is_turned_away_is_answered_and_not_served() {
+    // Proves that a server cannot reach a rate by saying that it is busy: such answers have a code and a latency, and are no part of the rate.
+    let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 2);
+    world.busy_every = 4;
+    world.run(0..0);
+    let Tally { open, latencies, measured, .. } = &world.tally;
+    assert_eq!((open.operations, latencies.count()), (1_500, 2_000));
+    assert_eq!((measured.of(Code::Busy), measured.of(Code::Ok)), (500, 1_500));
 }
 
 #[test]

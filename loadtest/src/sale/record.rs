@@ -36,7 +36,7 @@ pub(crate) struct SaleRecord {
     pub(crate) series: Series,
     /// That time.
     pub(crate) span: Duration,
-    /// Carts and checks answered within it.
+    /// Carts and checks answered within it, without those that the server turned away.
     pub(crate) answered_in_time: u64,
     /// When a cart was refused for the first time because something was sold out.
     pub(crate) sold_out_ns: Option<u64>,
@@ -115,7 +115,10 @@ impl SaleRecord {
             Asked::Cart => {
                 self.carts.count(outcome.code);
                 self.cart_latency.record(latency, 1);
-                self.in_time(now_ns);
+                // Nothing happened to a cart that a busy server turned away.
+                if outcome.code.is_recordable() {
+                    self.in_time(now_ns);
+                }
                 if outcome.code == Code::SoldOut {
                     self.sold_out_ns.get_or_insert(now_ns);
                 }

@@ -124,7 +124,7 @@ impl Step {
         Self {
             rate: None,
             depth,
-            reached_rate: ratio::per_second(tally.measured.total() + tally.checks, *span),
+            reached_rate: ratio::per_second(tally.measured.served() + tally.checks, *span),
             rate_kept: None,
             latency: Percentiles::of(&tally.latencies),
             send_lag_p99_us: None,
