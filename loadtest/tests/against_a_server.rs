@@ -281,6 +281,21 @@ fn answers_before_the_sync_are_lost_with_the_power() {
 }
 
 #[test]
+fn a_server_that_loses_everything_is_found_out() {
+    // Proves that losing what an audit needs, here the SKUs themselves, counts as a broken promise and not as a run that failed.
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let rest = [data_dir.to_str().unwrap(), "--power-cuts", "1", "--stop-seconds", "0.1"];
+    let never =
+        ["log.durability=interval", "log.interval-ms=600000", "log.segment-bytes=8388608", "snapshot.ops=0"];
+    let never: Vec<&str> = never.iter().flat_map(|option| ["--set", option]).collect();
+    let Some(output) = cut_power(&[&rest[..], &never[..]].concat()) else { return };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("had been answered, and a start came back with op"), "{errors}");
+}
+
+#[test]
 fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
     // Proves the whole way of bad peers: every kind comes and goes, healthy carts are all answered and audited, memory stays in its
     // bound. How much throughput is kept is for a machine of one's own: tests that run beside each other would measure themselves.

@@ -68,10 +68,18 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
             Ok(report.exit())
         }
         Err(failure) => {
-            let (_, mut victim) = torment.into_parts();
+            let (blows, mut victim) = torment.into_parts();
             keep(victim.data_dir(), &path);
-            Err(failure)
+            Err(after(&blows.findings, failure))
         }
+    }
+}
+
+/// Who has lost so much that nobody can audit the rest has broken a promise all the same.
+fn after(findings: &[String], failure: Failure) -> Failure {
+    match findings.first() {
+        Some(finding) => Failure::violation(format!("{finding}; and then: {}", failure.text())),
+        None => failure,
     }
 }
 
