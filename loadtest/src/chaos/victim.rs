@@ -16,11 +16,6 @@ use std::time::{Duration, Instant};
 const OPTIONS: [(&str, &str); 3] =
     [("log.batch-bytes", "65592"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
 
-/// How long a process may take to stand still.
-const HALT_MAX: Duration = Duration::from_secs(30);
-/// How often it is looked at.
-const HALT_POLL: Duration = Duration::from_micros(200);
-
 /// One process.
 #[derive(Debug)]
 struct Life {
@@ -106,16 +101,16 @@ impl Victim {
 
     /// Ends the process by cutting its power: of its files that is left which had reached the medium. They lie where they lay.
     pub(crate) fn cut_power(&mut self) -> Result<(), Failure> {
-        // It stands still first: nothing that it answers after the moment of the cut may be heard.
-        self.signal(Signal::STOP)?;
-        self.wait_for_halt()?;
         let mut child = self.end_of_life()?;
         let power = self.power.as_mut().ok_or_else(|| anyhow!("there is no power supply"))?;
+        // It is at work: calls are cut off in their middle. From here on nothing gets durable, so a right server answers nothing more
+        // that would have to be.
         power.freeze()?;
         let captured = power.capture();
-        // Whatever is still to be written gets nowhere near the copy, and nobody is there any more to answer for it.
-        child.kill()?;
+        let killed = child.kill();
+        // What is still to be written gets nowhere near the copy.
         power.thaw()?;
+        killed?;
         child.wait()?;
         captured?;
         power.restore()?;
@@ -129,19 +124,6 @@ impl Victim {
             Some(status) => Err(anyhow!("the server ended by itself with {status}").into()),
             None => Ok(life.child),
         }
-    }
-
-    /// Waits until no thread of a stopped process runs. One that is within a call that cannot be interrupted stops at its end.
-    fn wait_for_halt(&self) -> Result<(), Failure> {
-        let life = self.life.as_ref().ok_or_else(|| anyhow!("there is no server to stop"))?;
-        let until = Instant::now() + HALT_MAX;
-        while Instant::now() < until {
-            if is_halted(life.child.id())? {
-                return Ok(());
-            }
-            std::thread::sleep(HALT_POLL);
-        }
-        Err(anyhow!("the server does not stop").into())
     }
 
     /// Freezes the process for so long.
@@ -176,22 +158,6 @@ impl Victim {
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         self.life.take().map_or(Ok(()), |mut life| children::stop(&mut life.child))
     }
-}
-
-/// Whether every thread of a process is stopped, or within a call that cannot be interrupted.
-fn is_halted(pid: u32) -> std::io::Result<bool> {
-    for thread in Path::new("/proc").join(pid.to_string()).join("task").read_dir()? {
-        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else {
-            // It has ended since.
-            continue;
-        };
-        // The state stands behind the name, which may itself have brackets.
-        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        if !matches!(state, Some('T' | 't' | 'D' | 'Z' | 'X')) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 impl Drop for Victim {
