@@ -6,11 +6,6 @@ use stockhold_machine::{BatchVerdict, Machine};
 use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
 
-/// Records whose look-ups are loaded ahead together: enough for their cache misses to overlap, few enough for the
-/// second-level cache.
-const WARM_WINDOW: usize = 256;
-const WARM_RECORDS: u64 = WARM_WINDOW as u64;
-
 /// The op that is being applied, for the last words of a program that stops inside it; 0 between ops.
 static APPLYING: AtomicU64 = AtomicU64::new(0);
 
@@ -102,12 +97,7 @@ pub fn apply_payload(
         BatchVerdict::TooManyWriters => return Err(ApplyError::Writers { op: first_op }),
     }
     let mut applied = 0_u64;
-    let mut ahead = batch.records();
     for record in batch.records() {
-        if applied.is_multiple_of(WARM_RECORDS) {
-            let window = ahead.by_ref().map_while(Result::ok).take(WARM_WINDOW);
-            std::hint::black_box(machine.warm(window));
-        }
         let op = first_op + applied;
         applied += 1;
         let outcome = match record {

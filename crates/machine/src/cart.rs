@@ -8,7 +8,7 @@ use crate::record::LineState;
 use crate::settings::Effective;
 use crate::state::{At, State};
 use crate::table::NO_SLOT;
-use stockhold_protocol::command::{BackorderMode, Reserve, SkuKind};
+use stockhold_protocol::command::{BackorderMode, Reserve};
 use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
 use stockhold_protocol::{BadField, Code, Detail, Line, Quantity, SkuId};
 
@@ -66,13 +66,12 @@ impl Machine {
         let mut any = false;
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            self.check_sku(line.sku, index)?;
             let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
-            let at = match self.state.find(line.sku.0, stock) {
-                Some(at) => at,
+            let at = match self.state.seat_of_line(line.sku.0, stock) {
+                Ok(at) => at,
                 // Whether a place was made before differs after a load, so it must not decide.
-                None if kept.units > 0 => self.state.place_of_line(line.sku.0, stock),
-                None => return Err(Refusal::of_line(Code::NotAssigned, index)),
+                Err(Code::NotAssigned) if kept.units > 0 => self.state.place_of_line(line.sku.0, stock),
+                Err(code) => return Err(Refusal::of_line(code, index)),
             };
             self.state.settle(at.cluster);
             let planned = self.state.plan_line(at, line, best_effort, kept);
@@ -93,23 +92,12 @@ impl Machine {
         self.planned.clear();
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            self.check_sku(line.sku, index)?;
+            self.state.shelf_to_sell(line.sku.0).map_err(|code| Refusal::of_line(code, index))?;
             let at = self.state.place_of_line(line.sku.0, stock);
             let counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
             let quota_number = self.state.quota_number(at);
             let granted = line.quantity.raw();
             self.planned.push(Planned { at, sku: line.sku.0, granted, counts, quota_number, backordered: 0 });
-        }
-        Ok(())
-    }
-
-    /// Whether units of a line's SKU can be sold at all.
-    fn check_sku(&self, sku: SkuId, index: usize) -> Result<(), Refusal> {
-        if !self.state.has_sku(sku.0) {
-            return Err(Refusal::of_line(Code::UnknownName, index));
-        }
-        if self.state.skus.get(sku.0).kind == SkuKind::Composite {
-            return Err(Refusal::of_line(Code::Composite, index));
         }
         Ok(())
     }
@@ -162,7 +150,8 @@ impl State {
         if !cluster.pool.is_assigned(group, at.index) {
             return Err(Code::NotAssigned);
         }
-        let settings = &cluster.place(at.index).settings;
+        let place = cluster.place(at.index);
+        let settings = &place.settings;
         if !best_effort {
             check_sale(settings, asked)?;
         }
@@ -175,7 +164,7 @@ impl State {
         let is_in_stock = cluster.pool.any_in_stock(group, at.index);
         let formula =
             if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
-        let quota_left = self.quota_left(at);
+        let quota_left = if place.has_quota { self.quota_left(at) } else { i64::MAX };
         let kept_units = if kept.counts { kept.units } else { 0 };
         if best_effort {
             let room = if is_in_stock { formula.min(quota_left).max(0) } else { 0 };
@@ -184,20 +173,20 @@ impl State {
         }
         let growth = planned.granted.saturating_sub(kept_units);
         if growth > 0 {
-            let refusals = [
-                (!is_in_stock, Code::NoSourceInStock),
-                (growth > quota_left, Code::QuotaExceeded),
-                (growth > formula, Code::SoldOut),
-                (
-                    cluster.pool.promised(group, at.index).saturating_add(growth) > QUANTITY_MAX,
-                    Code::QuantityOverflow,
-                ),
-            ];
-            if let Some((_, code)) = refusals.into_iter().find(|(refused, _)| *refused) {
-                return Err(code);
+            if !is_in_stock {
+                return Err(Code::NoSourceInStock);
+            }
+            if growth > quota_left {
+                return Err(Code::QuotaExceeded);
+            }
+            if growth > formula {
+                return Err(Code::SoldOut);
+            }
+            if cluster.pool.promised(group, at.index).saturating_add(growth) > QUANTITY_MAX {
+                return Err(Code::QuantityOverflow);
             }
         }
-        planned.quota_number = self.quota_number(at);
+        planned.quota_number = if place.has_quota { self.quota_number(at) } else { 0 };
         if settings.backorders != BackorderMode::Off {
             planned.backordered = growth.saturating_sub(left.max(0)).clamp(0, growth.max(0));
         }
@@ -223,15 +212,19 @@ impl State {
 
 /// MSI's checks of a line's quantity, in their order (msi.md 3.5).
 fn check_sale(settings: &Effective, asked: i64) -> Result<(), Code> {
-    let is_multiple = settings.increment == 0 || asked.checked_rem(settings.increment) == Some(0);
-    let is_whole = settings.decimals || asked.checked_rem(QUANTITY_SCALE) == Some(0);
-    let rules = [
-        (settings.min_sale != 0 && asked < settings.min_sale, Code::BelowMinSale),
-        (settings.max_sale != 0 && asked > settings.max_sale, Code::AboveMaxSale),
-        (!is_multiple, Code::NotAnIncrement),
-        (!is_whole, Code::DecimalsNotAllowed),
-    ];
-    rules.into_iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, code)| Err(code))
+    if settings.min_sale != 0 && asked < settings.min_sale {
+        return Err(Code::BelowMinSale);
+    }
+    if settings.max_sale != 0 && asked > settings.max_sale {
+        return Err(Code::AboveMaxSale);
+    }
+    if settings.increment != 0 && asked.checked_rem(settings.increment) != Some(0) {
+        return Err(Code::NotAnIncrement);
+    }
+    if !settings.decimals && asked.checked_rem(QUANTITY_SCALE) != Some(0) {
+        return Err(Code::DecimalsNotAllowed);
+    }
+    Ok(())
 }
 
 /// The most of `most` that may be sold in one line: whole units unless the SKU allows decimals, whole

@@ -63,6 +63,7 @@ impl Changes {
 impl State {
     /// Computes the cells of changed clusters and swaps the changes out.
     pub(crate) fn take_changes(&mut self, into: &mut Changes) {
+        self.sum_positions();
         let mut changed = std::mem::take(&mut self.changed_clusters);
         let mut left = Vec::new();
         for cluster in changed.drain(..) {

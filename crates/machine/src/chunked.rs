@@ -35,13 +35,15 @@ impl<T> Chunked<T> {
         &self.chunks[at / CHUNK][at % CHUNK]
     }
 
+    /// The element of this number, if there is one.
+    pub(crate) fn find(&self, number: u32) -> Option<&T> {
+        let at = number as usize;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
     pub(crate) fn get_mut(&mut self, number: u32) -> &mut T {
         let at = number as usize;
         &mut self.chunks[at / CHUNK][at % CHUNK]
-    }
-
-    pub(crate) fn contains(&self, number: u32) -> bool {
-        (number as usize) < self.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {

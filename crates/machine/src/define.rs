@@ -97,6 +97,7 @@ impl Machine {
         self.state.digest.sub(row.hash(&mut self.state.scratch));
         self.state.digest.add(next.hash(&mut self.state.scratch));
         *self.state.skus.get_mut(sku) = next;
+        self.state.shelves.get_mut(sku).is_composite = next.kind == SkuKind::Composite;
         self.state.refresh_settings_of_sku(sku);
         Ok(Answer::ok(sku))
     }
@@ -248,7 +249,8 @@ impl State {
         let skus = &self.skus;
         let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
         self.sku_index.insert(xxh3_64(row.name().as_bytes()), slot, hash);
-        self.shelves.push(Shelf::default());
+        let is_composite = row.kind == SkuKind::Composite;
+        self.shelves.push(Shelf { is_composite, ..Shelf::default() });
     }
 
     fn has_promises(&self, sku: u32) -> bool {

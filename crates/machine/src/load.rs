@@ -5,7 +5,7 @@
 
 use crate::catalog::{ChannelRow, LinkRow};
 use crate::config::Genesis;
-use crate::machine::{Machine, generation_of};
+use crate::machine::{Machine, generation_of, key_of};
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, Section,
     SettingsRow, SkuRow, Stage,
@@ -16,7 +16,7 @@ use crate::table::{Digest, NO_SLOT, record_hash};
 use std::fmt;
 use stockhold_protocol::codec::{Reader, decode_cold};
 use stockhold_protocol::command::SourceDefinition;
-use stockhold_protocol::{BadField, CommandId, Deadline};
+use stockhold_protocol::{BadField, Deadline};
 
 /// Why a snapshot could not be loaded. All of these mean damage or a bug, never a state of business.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -215,9 +215,7 @@ impl Loader {
             Section::Reservation => {
                 let row = ReservationRow::get(reader)?;
                 let slot = state.reservations.insert(row);
-                let rows = &state.reservations;
-                let hash = |slot: u32| rows.get(slot).id().hash64();
-                state.reservation_index.insert(row.id().hash64(), slot, hash);
+                state.index_reservation(row.id(), slot);
             }
             Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
             Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
@@ -277,13 +275,9 @@ impl State {
         Ok(())
     }
 
-    fn loaded_reservation(&self, id: CommandId) -> Option<u32> {
-        self.reservation_index.find(id.hash64(), |slot| self.reservations.get(slot).id() == id)
-    }
-
     /// Links a further line into its reservation's chain, which is kept in the order of lines.
     fn load_line(&mut self, mut row: LineRow) -> Result<(), LoadError> {
-        let Some(slot) = self.loaded_reservation(row.reservation) else {
+        let Some(slot) = self.slot_of(row.reservation) else {
             return Err(LoadError::Dangling(Section::Line));
         };
         let mut before = NO_SLOT;
@@ -304,7 +298,7 @@ impl State {
 
     /// Links a note into its reservation's chain, which is kept sorted.
     fn load_note(&mut self, mut row: NoteRow) -> Result<(), LoadError> {
-        let Some(slot) = self.loaded_reservation(row.reservation) else {
+        let Some(slot) = self.slot_of(row.reservation) else {
             return Err(LoadError::Dangling(Section::Note));
         };
         let mut before = NO_SLOT;
@@ -330,7 +324,7 @@ impl State {
         let number = generation_of(row.id());
         let hash = row.hash(side, &mut self.scratch);
         let row = if row.has_side() { row.at(self.outcomes.push_side(number, side)) } else { row };
-        self.outcomes.insert(number, row.id().hash64(), row, hash, |row| row.id().hash64());
+        self.outcomes.insert(key_of(row.id()), row, hash, |row| row.id().hash64());
         self.digest.add(hash);
     }
 

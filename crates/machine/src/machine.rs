@@ -11,7 +11,7 @@ use crate::changes::Changes;
 use crate::config::{GENERATION_MS, Genesis, ID_AHEAD_MAX_MS, RULES_VERSION, WRITERS_MAX};
 use crate::record::{LineState, OutcomeRow};
 use crate::state::{State, WriterRow};
-use crate::table::record_hash;
+use crate::table::{Key, record_hash};
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{Command, Envelope, Kind, Scratch};
@@ -166,19 +166,6 @@ impl Machine {
         }
     }
 
-    /// Loads what the next records will look up by id, so that their cache misses overlap instead of waiting
-    /// for each other. It changes nothing; the number that comes back means nothing, but must be used.
-    #[must_use]
-    pub fn warm<'a>(&self, records: impl Iterator<Item = &'a [u8]>) -> u32 {
-        let ids = records.filter_map(Envelope::id_of);
-        ids.fold(0, |sum, id| {
-            let hash = id.hash64();
-            let reservations = &self.state.reservation_index;
-            let known = reservations.touch(reservations.bucket_of(hash));
-            sum ^ known ^ self.state.outcomes.touch(generation_of(id), hash)
-        })
-    }
-
     /// Lets an op pass without effect: an operator skipped it after it had stopped the server.
     pub fn skip(&mut self, proposed: Timestamp) -> Outcome {
         let op = self.next_op(proposed);
@@ -217,7 +204,7 @@ impl Machine {
         let encoded = encode_cold(&self.state.core_record(), &mut bytes);
         assert!(encoded.is_ok(), "the core record is bounded and always encodes");
         let core = record_hash(crate::record::Section::Core as u8, &bytes);
-        self.state.digest.to_u64().wrapping_add(core).wrapping_add(self.state.catalog.hash())
+        self.state.whole_digest().to_u64().wrapping_add(core).wrapping_add(self.state.catalog.hash())
     }
 
     /// What can still be promised of a SKU in a stock, exact as of the last op.
@@ -280,7 +267,7 @@ impl Machine {
             }
             return Some(self.state.granted_outcome(slot));
         }
-        if let Some(row) = self.state.outcomes.find(number, id.hash64(), |row| row.id() == id) {
+        if let Some(row) = self.state.outcomes.find(key_of(id), |row| row.id() == id) {
             let is_same = row.is_of(fingerprint);
             return Some(if is_same {
                 self.state.recorded(number, row)
@@ -344,14 +331,18 @@ pub(crate) const fn generation_of(id: CommandId) -> u64 {
     id.client_time_ms() / GENERATION_MS
 }
 
+/// Where the outcome of an id stands.
+pub(crate) const fn key_of(id: CommandId) -> Key {
+    Key { number: generation_of(id), time_ms: id.client_time_ms(), hash: id.hash64() }
+}
+
 impl State {
     /// Drops the generations that are older than the retention, and, when memory is short, those older than
     /// the least retention. An id below the horizon that this leaves can never execute again.
     fn raise_horizon(&mut self) {
         let configuration = self.core.configuration;
         let oldest_kept = |retention: u64| self.core.time.0.saturating_sub(retention) / GENERATION_MS;
-        let (target, least) =
-            (oldest_kept(configuration.id_retention_ms), oldest_kept(configuration.id_retention_min_ms));
+        let target = oldest_kept(configuration.id_retention_ms);
         let reserve = SIDE_RESERVE as u64;
         let is_short =
             self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
@@ -359,6 +350,7 @@ impl State {
             // Nothing to drop and nothing to free: so it is for all but a few ops.
             return;
         }
+        let least = oldest_kept(configuration.id_retention_min_ms);
         while let Some(oldest) = self.outcomes.oldest() {
             let is_short =
                 self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
@@ -404,7 +396,7 @@ impl State {
         };
         let hash = row.hash(&side, &mut Vec::new());
         self.scratch = side;
-        self.outcomes.insert(number, id.hash64(), row, hash, |row| row.id().hash64());
+        self.outcomes.insert(key_of(id), row, hash, |row| row.id().hash64());
         self.digest.add(hash);
     }
 

@@ -1,7 +1,7 @@
 //! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
 
 use crate::machine::{Answer, Refusal};
-use crate::record::{Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow};
+use crate::record::{LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, Record, ReservationRow};
 use crate::state::{At, State};
 use crate::table::NO_SLOT;
 use stockhold_protocol::outcome::GrantedLine;
@@ -30,9 +30,9 @@ impl State {
             let line = LineRow { reservation: id, at, next: row.more, state: *state };
             row.more = self.lines.insert(line);
         }
-        let is_listed = is_list_of(lines, &answer.detail);
-        row.set_grant(Grant { listed: is_listed, ..row.grant() });
-        if !is_listed && answer.detail != Detail::None {
+        if is_list_of(lines, &answer.detail) {
+            row.set_listed();
+        } else if answer.detail != Detail::None {
             let mut bytes = std::mem::take(&mut self.scratch);
             bytes.clear();
             answer.detail.encode(&mut bytes);
@@ -40,11 +40,13 @@ impl State {
             self.scratch = bytes;
         }
         self.put_notes(&mut row, NoteKind::Reference, reference.as_bytes());
+        let own_hash = row.hash(&mut self.scratch);
+        let is_alone = row.more == NO_SLOT && row.notes == NO_SLOT;
         let slot = self.reservations.insert(row);
-        let reservations = &self.reservations;
-        self.reservation_index.insert(id.hash64(), slot, |slot| reservations.get(slot).id().hash64());
+        self.index_reservation(id, slot);
         self.known = self.known.saturating_add(1);
-        self.count(slot);
+        let hash = if is_alone { own_hash } else { self.reservation_hash(slot) };
+        self.count_hash(slot, hash);
     }
 
     /// Puts notes of one kind before those that the reservation has.

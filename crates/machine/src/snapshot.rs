@@ -54,6 +54,7 @@ impl Machine {
     pub fn begin_snapshot(&mut self) -> SnapshotMark {
         assert!(self.walk.left.is_empty(), "one snapshot at a time");
         while self.state.erase_due_records(u32::MAX) {}
+        self.state.sum_positions();
         self.walk.ready = self.state.small_parts();
         self.walk.left =
             Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect();

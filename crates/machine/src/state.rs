@@ -13,9 +13,9 @@ use crate::record::{
     SkuRow,
 };
 use crate::sharing::Place as Seat;
-use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab};
+use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab, SlicedIndex};
 use std::collections::BTreeMap;
-use stockhold_protocol::Timestamp;
+use stockhold_protocol::{Code, CommandId, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -58,6 +58,14 @@ pub(crate) struct Shelf {
     pub(crate) items: Vec<u32>,
     /// Its clusters: (group, number).
     pub(crate) clusters: Vec<(u32, u32)>,
+    /// It has no units of its own. Stands in the SKU's record too, which is large and looked at for its name.
+    pub(crate) is_composite: bool,
+}
+
+impl Shelf {
+    fn cluster_in(&self, group: u32) -> Option<u32> {
+        self.clusters.iter().find(|(of, _)| *of == group).map(|(_, cluster)| *cluster)
+    }
 }
 
 /// A place in a cluster.
@@ -79,12 +87,16 @@ pub(crate) struct State {
     pub(crate) items: Slab<ItemRow>,
     pub(crate) positions: Slab<PositionRow>,
     pub(crate) reservations: Slab<ReservationRow>,
-    pub(crate) reservation_index: Index,
+    pub(crate) reservation_index: SlicedIndex,
     pub(crate) lines: Slab<LineRow>,
     pub(crate) notes: Slab<NoteRow>,
     pub(crate) outcomes: Generations<OutcomeRow>,
-    /// The sum over all records but the core and the small catalog, whose hashes are added when asked.
+    /// The sum over all records but the core and the small catalog, whose hashes are added when asked, and
+    /// the positions in `unsummed`.
     pub(crate) digest: Digest,
+    /// Positions that changed since [`State::sum_positions`]: one that changes a thousand times in a batch is
+    /// hashed twice, not two thousand times.
+    unsummed: Vec<u32>,
 
     pub(crate) shelves: Chunked<Shelf>,
     pub(crate) clusters: Chunked<Cluster>,
@@ -99,6 +111,8 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
     due: Vec<u32>,
+    /// Whether something that is due was left by the op before; new things come due with a new second only.
+    has_due: bool,
 }
 
 /// Clusters that one op refreshes when holds have ended.
@@ -129,11 +143,12 @@ impl State {
             items: Slab::new(),
             positions: Slab::new(),
             reservations: Slab::new(),
-            reservation_index: Index::new(),
+            reservation_index: SlicedIndex::new(),
             lines: Slab::new(),
             notes: Slab::new(),
             outcomes: Generations::new(),
             digest: Digest::EMPTY,
+            unsummed: Vec::new(),
             shelves: Chunked::new(),
             clusters: Chunked::new(),
             holds_due: DueList::new(),
@@ -143,6 +158,7 @@ impl State {
             changes: Changes::default(),
             scratch: Vec::new(),
             due: Vec::new(),
+            has_due: true,
         }
     }
 
@@ -160,8 +176,11 @@ impl State {
             self.digest.sub(gone);
             self.known = self.known.saturating_sub(records);
         }
-        self.refresh_due_clusters(CLUSTERS_PER_OP);
-        self.erase_due_records(ERASED_PER_OP);
+        if is_new_second || self.has_due {
+            let cells = self.refresh_due_clusters(CLUSTERS_PER_OP);
+            let records = self.erase_due_records(ERASED_PER_OP);
+            self.has_due = cells || records;
+        }
     }
 
     /// Ends the due holds of up to `budget` clusters; true if more wait. Answers do not depend on it: every
@@ -205,7 +224,8 @@ impl State {
 
     fn erase(&mut self, slot: u32) {
         let row = self.reservations.remove(slot);
-        let was_known = self.reservation_index.remove(row.id().hash64(), slot);
+        let id = row.id();
+        let was_known = self.reservation_index.remove(id.client_time_ms(), id.hash64(), slot);
         assert!(was_known, "a reservation stands in the index as long as its record");
         let mut line = row.more;
         while line != NO_SLOT {
@@ -224,11 +244,21 @@ impl State {
     }
 
     pub(crate) fn cluster_of(&self, sku: u32, group: u32) -> Option<u32> {
-        if !self.shelves.contains(sku) {
-            return None;
-        }
-        let clusters = &self.shelves.get(sku).clusters;
-        clusters.iter().find(|(of, _)| *of == group).map(|(_, cluster)| *cluster)
+        self.shelves.find(sku)?.cluster_in(group)
+    }
+
+    /// Where a line of a cart stands, or why its units cannot be sold at all.
+    pub(crate) fn seat_of_line(&self, sku: u32, stock: u32) -> Result<At, Code> {
+        let shelf = self.shelf_to_sell(sku)?;
+        let seat = self.catalog.layout.place_of_stock(stock).ok_or(Code::NotAssigned)?;
+        let cluster = shelf.cluster_in(seat.group).ok_or(Code::NotAssigned)?;
+        Ok(At { cluster, index: seat.index })
+    }
+
+    /// The shelf of a SKU that has units.
+    pub(crate) fn shelf_to_sell(&self, sku: u32) -> Result<&Shelf, Code> {
+        let shelf = self.shelves.find(sku).ok_or(Code::UnknownName)?;
+        if shelf.is_composite { Err(Code::Composite) } else { Ok(shelf) }
     }
 
     /// The cluster of a SKU in a group, made if there is none.
@@ -247,6 +277,9 @@ impl State {
     pub(crate) fn settle(&mut self, cluster: u32) {
         let now_s = self.now_s();
         let one = self.clusters.get_mut(cluster);
+        if one.next_deadline > now_s {
+            return;
+        }
         let group = self.catalog.layout.group(one.group);
         if one.settle(group, now_s) {
             self.mark_changed(cluster);
@@ -270,29 +303,51 @@ impl State {
     /// Changes the position of a place; the record is made when there is none.
     pub(crate) fn change_position(&mut self, at: At, change: impl FnOnce(&mut PositionRow)) {
         let cluster = self.clusters.get_mut(at.cluster);
-        let slot = cluster.place(at.index).position;
+        let mut slot = cluster.place(at.index).position;
         if slot == NO_SLOT {
             let stock = self.catalog.layout.group(cluster.group).stocks()[at.index as usize];
-            let mut row = PositionRow::new(cluster.sku, stock);
-            change(&mut row);
-            self.digest.add(row.hash(&mut self.scratch));
-            let place = cluster.place_mut(at.index);
-            place.has_quota = row.has_quota();
-            place.position = self.positions.insert(row);
-        } else {
-            let row = self.positions.get_mut(slot);
-            self.digest.sub(row.hash(&mut self.scratch));
-            change(row);
-            self.digest.add(row.hash(&mut self.scratch));
-            cluster.place_mut(at.index).has_quota = row.has_quota();
+            let row = PositionRow { is_unsummed: true, ..PositionRow::new(cluster.sku, stock) };
+            slot = self.positions.insert(row);
+            cluster.place_mut(at.index).position = slot;
+            self.unsummed.push(slot);
         }
+        let row = self.positions.get_mut(slot);
+        if !row.is_unsummed {
+            self.digest.sub(row.hash(&mut self.scratch));
+            row.is_unsummed = true;
+            self.unsummed.push(slot);
+        }
+        change(row);
+        cluster.place_mut(at.index).has_quota = row.has_quota();
+    }
+
+    /// Adds the positions that changed to the digest again. For the end of a batch; answers do not depend on it.
+    pub(crate) fn sum_positions(&mut self) {
+        for slot in self.unsummed.drain(..) {
+            let row = self.positions.get_mut(slot);
+            row.is_unsummed = false;
+            self.digest.add(row.hash(&mut self.scratch));
+        }
+    }
+
+    /// The digest with the positions that are not summed yet.
+    pub(crate) fn whole_digest(&self) -> Digest {
+        let mut digest = self.digest;
+        let mut scratch = Vec::new();
+        for slot in &self.unsummed {
+            digest.add(self.positions.get(*slot).hash(&mut scratch));
+        }
+        digest
     }
 
     /// Adds to the promises of orders and to what the quota has given out.
     pub(crate) fn promise(&mut self, at: At, units: i64, quota: i64) {
         let cluster = self.clusters.get_mut(at.cluster);
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);
-        self.mark_changed(at.cluster);
+        if !cluster.changed {
+            cluster.changed = true;
+            self.changed_clusters.push(at.cluster);
+        }
         self.change_position(at, |row| {
             row.confirmed = row.confirmed.saturating_add(units);
             row.quota_taken = row.quota_taken.saturating_add(quota);
@@ -317,9 +372,22 @@ impl State {
         self.mark_changed(at.cluster);
     }
 
+    /// The slot of a reservation's record.
+    pub(crate) fn slot_of(&self, id: CommandId) -> Option<u32> {
+        let is_it = |slot| self.reservations.get(slot).id() == id;
+        self.reservation_index.find(id.client_time_ms(), id.hash64(), is_it)
+    }
+
+    /// Lets a reservation's record be found by its id.
+    pub(crate) fn index_reservation(&mut self, id: CommandId, slot: u32) {
+        let rows = &self.reservations;
+        let hash_of = |slot| rows.get(slot).id().hash64();
+        self.reservation_index.insert(id.client_time_ms(), id.hash64(), slot, hash_of);
+    }
+
     /// The slot of a reservation whose record is still known.
-    pub(crate) fn find_reservation(&self, id: stockhold_protocol::CommandId) -> Option<u32> {
-        let slot = self.reservation_index.find(id.hash64(), |slot| self.reservations.get(slot).id() == id)?;
+    pub(crate) fn find_reservation(&self, id: CommandId) -> Option<u32> {
+        let slot = self.slot_of(id)?;
         let erase_at_s = self.reservations.get(slot).ends_at_s();
         (erase_at_s == 0 || erase_at_s > self.now_s()).then_some(slot)
     }
@@ -355,6 +423,11 @@ impl State {
     /// Puts a reservation into the digest after it changed, and on the list of records to erase.
     pub(crate) fn count(&mut self, slot: u32) {
         let hash = self.reservation_hash(slot);
+        self.count_hash(slot, hash);
+    }
+
+    /// As [`State::count`], of a reservation whose hash is known.
+    pub(crate) fn count_hash(&mut self, slot: u32, hash: u64) {
         self.digest.add(hash);
         let row = self.reservations.get(slot);
         let (erase_at_s, listed) = (row.ends_at_s(), row.listed);

@@ -45,7 +45,7 @@ impl State {
         let mut lines = Vec::new();
         for (slot, row) in self.reservations.iter() {
             let id = row.id();
-            if self.reservation_index.find(id.hash64(), |other| other == slot).is_none() {
+            if self.slot_of(id) != Some(slot) {
                 say(format!("reservation {id} does not stand in the index"));
             }
             self.lines_of(slot, &mut lines);
@@ -153,8 +153,9 @@ impl State {
         self.outcomes.for_each(|row, arena| {
             add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
         });
-        if digest != self.digest {
-            say(format!("the running digest {} differs from that of the records, {digest}", self.digest));
+        let running = self.whole_digest();
+        if digest != running {
+            say(format!("the running digest {running} differs from that of the records, {digest}"));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 use stockhold_machine::table::arena::RECORD_BYTES_MAX;
+use stockhold_machine::table::generations::Key;
 use stockhold_machine::table::{Arena, Digest, DroppedGeneration, Generations, Progress};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Pair {
         let key = self.keys;
         let side = self.generations.push_side(number, &side_of(key));
         let entry = Entry { key, side, rest: [side; 5] };
-        self.generations.insert(number, hash_of(key), entry, key, |entry| hash_of(entry.key));
+        self.generations.insert(key_of(number, key), entry, key, |entry| hash_of(entry.key));
         self.model.entry(number).or_default().push(key);
     }
 
@@ -91,14 +92,20 @@ impl Pair {
             let keys = self.model.get(&number);
             assert_eq!(self.generations.arena(number).is_some(), keys.is_some());
             for &key in keys.into_iter().flatten() {
-                let found = self.generations.find(number, hash_of(key), |entry| entry.key == key);
+                let found = self.generations.find(key_of(number, key), |entry| entry.key == key);
                 assert_eq!(found.map(|entry| entry.key), Some(key));
                 let side = found.map(|entry| entry.side).zip(self.generations.arena(number));
                 assert_eq!(side.map(|(side, arena)| arena.get(side)), Some(&*side_of(key)));
-                assert!(self.generations.find(number + 1, hash_of(key), |entry| entry.key == key).is_none());
+                let elsewhere = key_of(number + 1, key);
+                assert!(self.generations.find(elsewhere, |entry| entry.key == key).is_none());
             }
         }
     }
+}
+
+/// Where a key stands; keys of one generation are of several times.
+fn key_of(number: u64, key: u64) -> Key {
+    Key { number, time_ms: number * 15_000 + key % 500, hash: hash_of(key) }
 }
 
 /// What entries of these keys count for.
@@ -198,13 +205,8 @@ fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
     let mut generations = Generations::new();
     for key in 0..50_000_u64 {
         let side = generations.push_side(1, &[1; 20]);
-        generations.insert(
-            1,
-            key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-            Entry { key, side, rest: [0; 5] },
-            0,
-            |entry| entry.key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
+        let entry = Entry { key, side, rest: [0; 5] };
+        generations.insert(key_of(1, key), entry, 0, |entry| hash_of(entry.key));
     }
     let full = generations.bytes();
     generations.begin_snapshot();
@@ -234,7 +236,7 @@ fn the_least_number_can_be_raised_over_an_empty_span() {
     generations.raise_number_min(7);
     generations.raise_number_min(5);
     assert_eq!(generations.number_min(), 7);
-    generations.insert(7, 1, Entry { key: 1, side: 0, rest: [0; 5] }, 0, |entry| entry.key);
+    generations.insert(key_of(7, 1), Entry { key: 1, side: 0, rest: [0; 5] }, 0, |entry| hash_of(entry.key));
     generations.raise_number_min(7);
     assert_eq!(generations.oldest(), Some(7));
 }

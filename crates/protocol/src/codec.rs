@@ -86,12 +86,14 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads from the start of `bytes`.
     #[must_use]
+    #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
     /// What has not been read.
     #[must_use]
+    #[inline]
     pub const fn rest(&self) -> &'a [u8] {
         self.bytes
     }
@@ -100,13 +102,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], BadField> {
         match self.bytes.split_at_checked(count) {
             Some((head, rest)) => {
                 self.bytes = rest;
                 Ok(head)
             }
-            None => Err(BadField::new(field, "is cut off: the record ends before the field does")),
+            None => Err(cut_off(field)),
         }
     }
 
@@ -114,13 +117,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], BadField> {
         match self.bytes.split_first_chunk::<N>() {
             Some((head, rest)) => {
                 self.bytes = rest;
                 Ok(*head)
             }
-            None => Err(BadField::new(field, "is cut off: the record ends before the field does")),
+            None => Err(cut_off(field)),
         }
     }
 
@@ -128,6 +132,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` at the end of the bytes.
+    #[inline]
     pub fn u8(&mut self, field: &'static str) -> Result<u8, BadField> {
         self.array::<1>(field).map(|[byte]| byte)
     }
@@ -136,6 +141,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn u16(&mut self, field: &'static str) -> Result<u16, BadField> {
         self.array(field).map(u16::from_le_bytes)
     }
@@ -144,6 +150,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn u32(&mut self, field: &'static str) -> Result<u32, BadField> {
         self.array(field).map(u32::from_le_bytes)
     }
@@ -152,6 +159,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn u64(&mut self, field: &'static str) -> Result<u64, BadField> {
         self.array(field).map(u64::from_le_bytes)
     }
@@ -160,6 +168,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
     pub fn i64(&mut self, field: &'static str) -> Result<i64, BadField> {
         self.array(field).map(i64::from_le_bytes)
     }
@@ -168,6 +177,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BadField`] when bytes are left over.
+    #[inline]
     pub fn finish(self) -> Result<(), BadField> {
         if self.bytes.is_empty() {
             Ok(())
@@ -176,6 +186,13 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// Kept out of line, so that reading a field costs a comparison.
+#[cold]
+fn cut_off(field: &'static str) -> BadField {
+    BadField::new(field, "is cut off: the record ends before the field does")
+}
+
 /// Lays a structure of a known length out, field after field, without a heap: what is hashed or stored for every command.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<const N: usize> {

@@ -61,16 +61,25 @@ impl<'a> Lines<'a> {
     pub const NONE: Lines<'static> = Lines::Slice(&[]);
 
     /// Checks packed bytes: whole lines, each quantity in 1..=[`LINE_QUANTITY_MAX`].
+    #[inline]
     pub(crate) fn parse(bytes: &'a [u8], wide: bool) -> Result<Self, BadField> {
-        let lines = Self::Packed { bytes, wide };
-        for line in lines.iter() {
-            check_quantity(line.quantity.raw())?;
+        if wide {
+            for line in (Self::Packed { bytes, wide }).iter() {
+                check_quantity(line.quantity.raw())?;
+            }
+        } else {
+            let (lines, _) = bytes.as_chunks::<NARROW_BYTES>();
+            // Whatever fits 32 bits is below the largest quantity of a line.
+            if lines.iter().any(|[_, _, _, _, quantity @ ..]| *quantity == [0; 4]) {
+                check_quantity(0)?;
+            }
         }
-        Ok(lines)
+        Ok(Self::Packed { bytes, wide })
     }
 
     /// How many lines there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         match self {
             Self::Packed { bytes, wide } => bytes.len() / if *wide { WIDE_BYTES } else { NARROW_BYTES },
@@ -92,6 +101,7 @@ impl<'a> Lines<'a> {
 
     /// The line at `at`, counted from 0.
     #[must_use]
+    #[inline]
     pub fn get(&self, at: usize) -> Option<Line> {
         match self {
             Self::Slice(lines) => lines.get(at).copied(),
@@ -160,6 +170,7 @@ impl PartialEq for Lines<'_> {
 impl Eq for Lines<'_> {}
 
 /// Checks one line's quantity.
+#[inline]
 pub(crate) fn check_quantity(raw: i64) -> Result<(), BadField> {
     if (1..=LINE_QUANTITY_MAX).contains(&raw) {
         Ok(())
@@ -169,6 +180,7 @@ pub(crate) fn check_quantity(raw: i64) -> Result<(), BadField> {
 }
 
 /// Checks how many lines or parts a command has.
+#[inline]
 pub(crate) fn check_count(field: &'static str, count: usize, least: usize) -> Result<(), BadField> {
     if count < least {
         Err(BadField::new(field, "must hold at least one entry"))

@@ -74,11 +74,14 @@ pub(crate) struct PositionRow {
     /// Counts the quotas that were set where there was none; a line gives back only to the quota that it
     /// took from.
     pub(crate) quota_number: u32,
+    /// It changed since its hash was last added to the digest, which lacks it now; not in the bytes.
+    pub(crate) is_unsummed: bool,
 }
 
 impl PositionRow {
     pub(crate) const fn new(sku: u32, stock: u32) -> Self {
-        Self { sku, stock, confirmed: 0, quota_limit: NO_QUOTA, quota_taken: 0, quota_number: 0 }
+        let quota_limit = NO_QUOTA;
+        Self { sku, stock, confirmed: 0, quota_limit, quota_taken: 0, quota_number: 0, is_unsummed: false }
     }
 
     /// Whether a quota is in force.
@@ -119,6 +122,7 @@ impl Record for PositionRow {
             quota_limit: reader.i64("position.quota_limit")?,
             quota_taken: reader.i64("position.quota_taken")?,
             quota_number: reader.u32("position.quota_number")?,
+            is_unsummed: false,
         };
         reader.u32("position.reserved")?;
         Ok(row)

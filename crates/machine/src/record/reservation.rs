@@ -159,6 +159,11 @@ impl ReservationRow {
         self.deadline_s = grant.deadline_s;
     }
 
+    /// The answer lists the lines, just as they stand in the reservation.
+    pub(crate) fn set_listed(&mut self) {
+        self.lines |= LISTED;
+    }
+
     pub(crate) fn grant(&self) -> Grant {
         let half = |word: u64| u32::try_from(word >> 48).unwrap_or(0);
         Grant {

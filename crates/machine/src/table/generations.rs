@@ -14,8 +14,9 @@ use std::collections::VecDeque;
 use super::Progress;
 use super::arena::Arena;
 use super::digest::Digest;
-use super::index::Index;
+
 use super::rows::Rows;
+use super::sliced::SlicedIndex;
 
 /// What an entry counts for, whatever the size of its type.
 pub const ENTRY_BYTES: u64 = 32;
@@ -41,7 +42,7 @@ pub struct Generations<E: Copy> {
 struct Generation<E: Copy> {
     number: u64,
     rows: Rows<E>,
-    index: Index,
+    index: SlicedIndex,
     arena: Arena,
     digest: Digest,
 }
@@ -61,6 +62,17 @@ struct Mark {
     entries: u32,
 }
 
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The number of its generation.
+    pub number: u64,
+    /// The time in its id, in milliseconds.
+    pub time_ms: u64,
+    /// A hash of its id, spread over all 64 bits.
+    pub hash: u64,
+}
+
 /// What went with a dropped generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedGeneration {
@@ -76,7 +88,7 @@ pub struct DroppedGeneration {
 
 impl<E: Copy> Generation<E> {
     fn new(number: u64) -> Self {
-        Self { number, rows: Rows::new(), index: Index::new(), arena: Arena::new(), digest: Digest::EMPTY }
+        Self { number, rows: Rows::new(), index: SlicedIndex::new(), arena: Arena::new(), digest: Digest::EMPTY }
     }
 
     fn bytes_counted(&self) -> u64 {
@@ -155,36 +167,22 @@ impl<E: Copy> Generations<E> {
         self.number_min
     }
 
-    /// The entry of this hash for which `is_it` holds.
-    pub fn find(&self, number: u64, hash: u64, mut is_it: impl FnMut(&E) -> bool) -> Option<&E> {
-        let generation = self.generation(number)?;
-        let row = generation.index.find(hash, |row| is_it(generation.rows.get(row)))?;
+    /// The entry under this key for which `is_it` holds.
+    pub fn find(&self, key: Key, mut is_it: impl FnMut(&E) -> bool) -> Option<&E> {
+        let generation = self.generation(key.number)?;
+        let row = generation.index.find(key.time_ms, key.hash, |row| is_it(generation.rows.get(row)))?;
         Some(generation.rows.get(row))
-    }
-
-    /// Loads the bucket in which entries of this hash are, so that a search or an insert soon after meets it
-    /// in the cache; what comes back means nothing, but must be used for the load to happen.
-    pub fn touch(&self, number: u64, hash: u64) -> u32 {
-        self.generation(number)
-            .map_or(0, |generation| generation.index.touch(generation.index.bucket_of(hash)))
     }
 
     /// Appends an entry, and adds its record's hash to the sum that goes with its generation, which begins with
     /// its first entry. `hash_of` gives the hash of an entry that is there already.
     ///
     /// The number must not be below [`number_min`](Self::number_min).
-    pub fn insert(
-        &mut self,
-        number: u64,
-        hash: u64,
-        entry: E,
-        record_hash: u64,
-        hash_of: impl Fn(&E) -> u64,
-    ) {
-        let Generation { rows, index, digest, .. } = self.generation_or_new(number);
+    pub fn insert(&mut self, key: Key, entry: E, record_hash: u64, hash_of: impl Fn(&E) -> u64) {
+        let Generation { rows, index, digest, .. } = self.generation_or_new(key.number);
         digest.add(record_hash);
         let row = rows.push(entry);
-        index.insert(hash, row, |row| hash_of(rows.get(row)));
+        index.insert(key.time_ms, key.hash, row, |row| hash_of(rows.get(row)));
         self.entries += 1;
         self.bytes_counted += ENTRY_BYTES;
     }

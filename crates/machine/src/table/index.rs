@@ -2,10 +2,10 @@
 //! nothing ever rehashes as a whole.
 //!
 //! A bucket is one cache line of ten entries and a link to its overflow. An entry keeps its slot and 16
-//! bits of its hash. These bits start at bit 14, so from 2¹⁴ buckets (about 100,000 entries) on they
-//! contain the very bit by which a bucket splits, and a split touches no record; what they have above it
-//! still tells entries of one bucket apart (9 bits at 12 million entries: a search meets a wrong record in
-//! about 1 of 90 cases).
+//! bits of its hash. These bits start at `TAG_SHIFT`: from 2^`TAG_SHIFT` buckets on they contain the very bit
+//! by which a bucket splits, and a split touches no record; what they have above it still tells entries of
+//! one bucket apart. With 14 that holds from about 100,000 entries on, and at 12 million entries 9 bits are
+//! left (a search meets a wrong record in about 1 of 90 cases); an index that stays smaller takes less.
 //!
 //! Chains: overflow exists only behind a full bucket, and only the first overflow may have room. So an
 //! insert touches at most two lines, a removal fills its gap from there, and equal hashes, by accident or
@@ -19,24 +19,18 @@ use super::slab::Slab;
 use super::{NO_SLOT, Progress};
 
 const BUCKET_ENTRIES: usize = 10;
-/// The hash bits kept in an entry are the 16 from this one on.
-const TAG_SHIFT: u32 = 14;
 /// One bucket splits whenever there are more than 13/2 entries per bucket: at most 12 bytes per entry at
 /// any count, few chains.
 const ENTRIES_PER_TWO_BUCKETS: u64 = 13;
 
 /// Slots by hash. See the module.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct Index<const TAG_SHIFT: u32 = 14> {
     /// The home buckets: 2^level of the last full round, and those split since.
     buckets: Rows<Bucket>,
     overflow: Slab<Bucket>,
     len: u32,
 }
-
-/// The number of a home bucket, good until the next insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BucketNumber(u32);
 
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -108,7 +102,7 @@ impl Half {
             self.bucket.slots[self.count] = slot;
             self.count += 1;
         } else {
-            Index::place(overflow, &mut self.bucket, tag, slot);
+            place(overflow, &mut self.bucket, tag, slot);
         }
     }
 }
@@ -120,7 +114,7 @@ enum Place {
     Overflow(u32),
 }
 
-impl Index {
+impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
     /// An empty index; it allocates nothing.
     pub const fn new() -> Self {
         Self { buckets: Rows::new(), overflow: Slab::new(), len: 0 }
@@ -141,45 +135,25 @@ impl Index {
         self.buckets.bytes() + self.overflow.bytes()
     }
 
-    /// The bucket in which entries of this hash are. Finding the buckets of a whole batch and
-    /// [`touch`](Self::touch)ing them before the first search lets their cache misses overlap.
+    /// The home bucket of entries of this hash; there must be one.
     #[inline]
-    pub fn bucket_of(&self, hash: u64) -> BucketNumber {
+    fn bucket_of(&self, hash: u64) -> u32 {
         let count = self.buckets.len();
         let round = 1_u32 << count.checked_ilog2().unwrap_or(0);
         let low = low_bits(hash);
         // In the middle of a round the buckets that have split are those whose longer number exists.
         let split = low & ((round << 1).wrapping_sub(1));
-        BucketNumber(if split < count { split } else { low & (round - 1) })
-    }
-
-    /// Loads the bucket's line; the number that comes back means nothing, but must be used for the load to
-    /// happen (add them up).
-    #[inline]
-    pub fn touch(&self, bucket: BucketNumber) -> u32 {
-        if self.buckets.is_empty() { 0 } else { self.buckets.get(bucket.0).next }
+        if split < count { split } else { low & (round - 1) }
     }
 
     /// The slot among those of this hash for which `is_it` holds.
     #[inline]
-    pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.find_in(self.bucket_of(hash), hash, is_it)
-    }
-
-    /// As [`find`](Self::find), with the bucket that [`bucket_of`](Self::bucket_of) gave and no insert in
-    /// between.
-    #[inline]
-    pub fn find_in(
-        &self,
-        bucket: BucketNumber,
-        hash: u64,
-        mut is_it: impl FnMut(u32) -> bool,
-    ) -> Option<u32> {
+    pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         if self.buckets.is_empty() {
             return None;
         }
-        let tag = tag_of(hash);
-        let mut bucket = self.buckets.get(bucket.0);
+        let tag = tag_of(hash, TAG_SHIFT);
+        let mut bucket = self.buckets.get(self.bucket_of(hash));
         loop {
             let mut matches = bucket.matches(tag);
             while matches != 0 {
@@ -207,8 +181,8 @@ impl Index {
         } else if u64::from(self.len) * 2 >= u64::from(self.buckets.len()) * ENTRIES_PER_TWO_BUCKETS {
             self.split_one(hash_of);
         }
-        let BucketNumber(home) = self.bucket_of(hash);
-        Self::place(&mut self.overflow, self.buckets.get_mut(home), tag_of(hash), slot);
+        let home = self.bucket_of(hash);
+        place(&mut self.overflow, self.buckets.get_mut(home), tag_of(hash, TAG_SHIFT), slot);
         self.len += 1;
     }
 
@@ -217,8 +191,8 @@ impl Index {
         if self.buckets.is_empty() || slot == NO_SLOT {
             return false;
         }
-        let BucketNumber(home) = self.bucket_of(hash);
-        let Some((gap, gap_position)) = self.position_of(home, tag_of(hash), slot) else {
+        let home = self.bucket_of(hash);
+        let Some((gap, gap_position)) = self.position_of(home, tag_of(hash, TAG_SHIFT), slot) else {
             return false;
         };
         let first_overflow = self.buckets.get(home).next;
@@ -275,19 +249,6 @@ impl Index {
         }
     }
 
-    /// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
-    fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
-        if home.try_push(tag, slot) {
-            return;
-        }
-        if home.next != NO_SLOT && overflow.get_mut(home.next).try_push(tag, slot) {
-            return;
-        }
-        let mut fresh = Bucket { next: home.next, ..Bucket::EMPTY };
-        assert!(fresh.try_push(tag, slot), "an empty bucket has room");
-        home.next = overflow.insert(fresh);
-    }
-
     /// Splits the next bucket of the round in two by one more bit of the hash.
     fn split_one(&mut self, hash_of: impl Fn(u32) -> u64) {
         let level = self.buckets.len().ilog2();
@@ -315,8 +276,22 @@ impl Index {
     }
 }
 
-fn tag_of(hash: u64) -> u16 {
-    u16::try_from(hash >> TAG_SHIFT & u64::from(u16::MAX)).unwrap_or(u16::MAX)
+/// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
+fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
+    if home.try_push(tag, slot) {
+        return;
+    }
+    if home.next != NO_SLOT && overflow.get_mut(home.next).try_push(tag, slot) {
+        return;
+    }
+    let mut fresh = Bucket { next: home.next, ..Bucket::EMPTY };
+    assert!(fresh.try_push(tag, slot), "an empty bucket has room");
+    home.next = overflow.insert(fresh);
+}
+
+/// The 16 bits of a hash from `shift` on.
+fn tag_of(hash: u64, shift: u32) -> u16 {
+    u16::try_from(hash >> shift & u64::from(u16::MAX)).unwrap_or(u16::MAX)
 }
 
 fn low_bits(hash: u64) -> u32 {

@@ -18,14 +18,16 @@ pub mod generations;
 pub mod index;
 pub mod rows;
 pub mod slab;
+pub mod sliced;
 
 pub use arena::Arena;
 pub use digest::{Digest, record_hash};
 pub use due::DueList;
-pub use generations::{DroppedGeneration, Generations};
+pub use generations::{DroppedGeneration, Generations, Key};
 pub use index::Index;
 pub use rows::Rows;
 pub use slab::Slab;
+pub use sliced::SlicedIndex;
 
 /// Bytes of one chunk of records: large enough that the directory of chunks stays small, small enough that
 /// allocating or freeing one is no pause.

@@ -1,5 +1,6 @@
 //! `Rows`: a stack of plain records in fixed chunks; it grows without moving anything and shrinks from its
-//! end.
+//! end. Only the first chunk begins small and doubles, so that many short lists take little memory; what one
+//! doubling moves is at most half a chunk.
 //!
 //! Not for records that are removed from the middle: that is a [`Slab`](super::Slab).
 
@@ -11,7 +12,7 @@ pub const ROWS_MAX: u32 = NO_SLOT;
 /// A growing list of `T` in chunks of a power of two of rows, numbered from 0.
 #[derive(Debug, Clone)]
 pub struct Rows<T: Copy> {
-    /// Every chunk is allocated at its full capacity once; all but the last are full.
+    /// Every chunk but the first is allocated at its full capacity once; all but the last are full.
     chunks: Vec<Vec<T>>,
     len: u32,
 }
@@ -29,6 +30,8 @@ impl<T: Copy> Rows<T> {
     /// Rows in a chunk.
     pub const CHUNK_ROWS: u32 = 1 << Self::CHUNK_SHIFT;
     const ROW_MASK: u32 = Self::CHUNK_ROWS - 1;
+    /// Rows that the first chunk begins with: a power of two, so that doubling ends at a full chunk.
+    const FIRST_ROWS: u32 = if Self::CHUNK_ROWS < 16 { Self::CHUNK_ROWS } else { 16 };
     /// What one chunk takes of the heap.
     const CHUNK_BYTES_TAKEN: usize = (Self::CHUNK_ROWS as usize) * size_of::<T>();
 
@@ -55,7 +58,8 @@ impl<T: Copy> Rows<T> {
         assert!(number < ROWS_MAX, "the caller bounds the number of rows");
         let chunk_number = (number >> Self::CHUNK_SHIFT) as usize;
         if chunk_number == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(Self::CHUNK_ROWS as usize));
+            let rows = if chunk_number == 0 { Self::FIRST_ROWS } else { Self::CHUNK_ROWS };
+            self.chunks.push(Vec::with_capacity(rows as usize));
         }
         self.chunks[chunk_number].push(row);
         self.len = number + 1;
@@ -102,7 +106,9 @@ impl<T: Copy> Rows<T> {
 
     /// Heap bytes taken, unused rows of the last chunk and the directory of chunks included.
     pub fn bytes(&self) -> usize {
-        self.chunks.len() * Self::CHUNK_BYTES_TAKEN + self.chunks.capacity() * size_of::<Vec<T>>()
+        let first = self.chunks.first().map_or(0, |chunk| chunk.capacity() * size_of::<T>());
+        let rest = self.chunks.len().saturating_sub(1) * Self::CHUNK_BYTES_TAKEN;
+        first + rest + self.chunks.capacity() * size_of::<Vec<T>>()
     }
 }
 

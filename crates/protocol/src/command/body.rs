@@ -155,6 +155,7 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
     Ok(0)
 }
 
+#[inline]
 fn decode_target(flags: u8, reader: &mut Reader<'_>) -> Result<Target, BadField> {
     let number = reader.u32("target")?;
     Ok(if flags & BY_CHANNEL == 0 {
@@ -194,6 +195,7 @@ fn pack_lines(lines: Lines<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
     Ok(if wide { WIDE } else { 0 })
 }
 
+#[inline]
 fn decode_lines<'a>(flags: u8, count: usize, reader: &mut Reader<'a>) -> Result<Lines<'a>, BadField> {
     let wide = flags & WIDE != 0;
     let bytes = reader.take(count * if wide { WIDE_BYTES } else { NARROW_BYTES }, "lines")?;
@@ -210,10 +212,12 @@ fn decode_reservation(reader: &mut Reader<'_>) -> Result<ReservationId, BadField
     reader.array("reservation").map(|bytes| ReservationId(CommandId::from_bytes(bytes)))
 }
 
+#[inline]
 fn decode_owner(flags: u8, reader: &mut Reader<'_>) -> Result<u64, BadField> {
     if flags & HAS_OWNER == 0 { Ok(0) } else { reader.u64("owner") }
 }
 
+#[inline]
 fn decode_reference<'a>(flags: u8, reader: &mut Reader<'a>) -> Result<&'a str, BadField> {
     if flags & HAS_REFERENCE == 0 {
         return Ok("");
@@ -242,6 +246,7 @@ fn encode_owner_and_reference(owner: u64, reference: &str, out: &mut Vec<u8>) ->
     Ok(flags)
 }
 
+#[inline]
 fn decode_reserve(flags: u8, mut reader: Reader<'_>) -> Result<Reserve<'_>, BadField> {
     let target = decode_target(flags, &mut reader)?;
     let count = usize::from(reader.u16("lines")?);

@@ -46,6 +46,23 @@ pub fn record_length(bytes: &[u8]) -> Result<usize, FrameError> {
     Ok(length)
 }
 
+const WRONG_LENGTH: BadField = BadField::new("length", "must be the length of the whole record");
+
+/// Names the first field that a record too short for its header lacks.
+#[cold]
+fn cut_header(record: &[u8]) -> BadField {
+    let mut reader = Reader::new(record);
+    let length = match reader.u16("length") {
+        Ok(length) => usize::from(length),
+        Err(error) => return error,
+    };
+    if length != record.len() {
+        return WRONG_LENGTH;
+    }
+    let fields = reader.u8("kind").and_then(|_| reader.u8("flags")).and_then(|_| reader.array::<16>("id"));
+    fields.err().unwrap_or(WRONG_LENGTH)
+}
+
 impl<'a> Envelope<'a> {
     /// A command under an id that was used before or may have been.
     #[must_use]
@@ -58,16 +75,18 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`BadField`] names the field and the rule; the id can still be read by [`Envelope::id_of`].
     pub fn decode(record: &'a [u8]) -> Result<Self, BadField> {
-        let mut reader = Reader::new(record);
-        if usize::from(reader.u16("length")?) != record.len() {
-            return Err(BadField::new("length", "must be the length of the whole record"));
+        let Some((header, rest)) = record.split_first_chunk::<COMMAND_HEADER_BYTES>() else {
+            return Err(cut_header(record));
+        };
+        let [low, high, kind, flags, id @ ..] = *header;
+        if usize::from(u16::from_le_bytes([low, high])) != record.len() {
+            return Err(WRONG_LENGTH);
         }
-        let kind = reader.u8("kind")?;
-        let flags = reader.u8("flags")?;
-        let id = CommandId::from_bytes(reader.array("id")?);
         let kind =
             Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
+        let id = CommandId::from_bytes(id);
         let id = if kind == Kind::Tick { id } else { CommandId::new(id.value())? };
+        let reader = Reader::new(rest);
         let command = body::decode(kind, flags & !FLAG_FRESH, reader)?;
         Ok(Self { id, fresh: flags & FLAG_FRESH != 0, command })
     }
