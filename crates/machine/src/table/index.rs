@@ -36,74 +36,85 @@ pub struct Index<const TAG_SHIFT: u32 = 14> {
 #[repr(C, align(64))]
 struct Bucket {
     tags: [u16; BUCKET_ENTRIES],
-    /// The bucket that goes on where this one is full, in `overflow`.
-    next: u32,
-    /// Used entries come first; the rest is [`NO_SLOT`].
+    link: Link,
+    /// Used entries come first.
     slots: [u32; BUCKET_ENTRIES],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64, "a bucket is one cache line");
 
+/// How many entries of a bucket are in use, in the lower four bits, and the bucket that goes on where it is full, in
+/// `overflow`.
+#[derive(Debug, Clone, Copy)]
+struct Link(u32);
+
+const COUNT_BITS: u32 = 4;
+const COUNT_MASK: u32 = (1 << COUNT_BITS) - 1;
+/// Nothing goes on.
+const NO_BUCKET: u32 = u32::MAX >> COUNT_BITS;
+
+impl Link {
+    const fn new(next: u32) -> Self {
+        Self(next << COUNT_BITS)
+    }
+
+    const fn count(self) -> usize {
+        (self.0 & COUNT_MASK) as usize
+    }
+
+    const fn next(self) -> u32 {
+        self.0 >> COUNT_BITS
+    }
+}
+
 impl Bucket {
-    const EMPTY: Self = Self { tags: [0; BUCKET_ENTRIES], next: NO_SLOT, slots: [NO_SLOT; BUCKET_ENTRIES] };
+    const EMPTY: Self =
+        Self { tags: [0; BUCKET_ENTRIES], link: Link::new(NO_BUCKET), slots: [NO_SLOT; BUCKET_ENTRIES] };
 
     fn try_push(&mut self, tag: u16, slot: u32) -> bool {
-        let mut free = 0_u32;
-        for (position, &used) in self.slots.iter().enumerate() {
-            free |= u32::from(used == NO_SLOT) << position;
-        }
-        if free == 0 {
+        let count = self.link.count();
+        if count >= BUCKET_ENTRIES {
             return false;
         }
-        let position = free.trailing_zeros() as usize;
-        self.tags[position] = tag;
-        self.slots[position] = slot;
+        self.tags[count] = tag;
+        self.slots[count] = slot;
+        self.link.0 += 1;
         true
+    }
+
+    /// Takes the last entry; there must be one.
+    fn pop(&mut self) -> (u16, u32) {
+        self.link.0 -= 1;
+        let last = self.link.count();
+        (self.tags[last], self.slots[last])
+    }
+
+    const fn next(&self) -> u32 {
+        self.link.next()
+    }
+
+    fn set_next(&mut self, next: u32) {
+        assert!(next <= NO_BUCKET, "an index has fewer than 2^28 overflow buckets");
+        self.link.0 = next << COUNT_BITS | self.link.0 & COUNT_MASK;
     }
 
     /// The entries in use.
     fn entries(&self) -> impl Iterator<Item = (u16, u32)> {
-        self.tags.into_iter().zip(self.slots).take_while(|&(_, slot)| slot != NO_SLOT)
-    }
-
-    /// Position of the last entry in use.
-    fn last_position(&self) -> Option<usize> {
-        self.slots.iter().rposition(|&slot| slot != NO_SLOT)
+        self.tags.into_iter().zip(self.slots).take(self.link.count())
     }
 
     fn position_of(&self, tag: u16, slot: u32) -> Option<usize> {
-        self.slots.iter().zip(self.tags).position(|(&used, used_tag)| used == slot && used_tag == tag)
+        self.entries().position(|(used_tag, used)| used == slot && used_tag == tag)
     }
 
-    /// A bit for each entry, in use or not, that carries this tag; written so that it compiles to vector
-    /// comparisons.
+    /// A bit for each entry in use that carries this tag; written so that it compiles to vector comparisons.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
         let mut mask = 0;
         for (position, &carried) in self.tags.iter().enumerate() {
             mask |= u32::from(carried == tag) << position;
         }
-        mask
-    }
-}
-
-/// A bucket that is being filled by a split, with its count, so that no entry looks for a free place.
-struct Half {
-    bucket: Bucket,
-    count: usize,
-}
-
-impl Half {
-    const EMPTY: Self = Self { bucket: Bucket::EMPTY, count: 0 };
-
-    fn push(&mut self, overflow: &mut Slab<Bucket>, tag: u16, slot: u32) {
-        if self.count < BUCKET_ENTRIES {
-            self.bucket.tags[self.count] = tag;
-            self.bucket.slots[self.count] = slot;
-            self.count += 1;
-        } else {
-            place(overflow, &mut self.bucket, tag, slot);
-        }
+        mask & ((1 << self.link.count()) - 1)
     }
 }
 
@@ -158,15 +169,15 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
             let mut matches = bucket.matches(tag);
             while matches != 0 {
                 let slot = bucket.slots[matches.trailing_zeros() as usize];
-                if slot != NO_SLOT && is_it(slot) {
+                if is_it(slot) {
                     return Some(slot);
                 }
                 matches &= matches - 1;
             }
-            if bucket.next == NO_SLOT {
+            if bucket.next() == NO_BUCKET {
                 return None;
             }
-            bucket = self.overflow.get(bucket.next);
+            bucket = self.overflow.get(bucket.next());
         }
     }
 
@@ -195,22 +206,19 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         let Some((gap, gap_position)) = self.position_of(home, tag_of(hash, TAG_SHIFT), slot) else {
             return false;
         };
-        let first_overflow = self.buckets.get(home).next;
+        let first_overflow = self.buckets.get(home).next();
         let tail =
-            if first_overflow == NO_SLOT { Place::Home(home) } else { Place::Overflow(first_overflow) };
+            if first_overflow == NO_BUCKET { Place::Home(home) } else { Place::Overflow(first_overflow) };
         let tail_bucket = self.bucket_mut(tail);
-        let Some(last) = tail_bucket.last_position() else {
-            unreachable!("the entry was found, so its chain does not end with an empty bucket");
-        };
-        let moved = (tail_bucket.tags[last], tail_bucket.slots[last]);
-        tail_bucket.slots[last] = NO_SLOT;
-        let next = tail_bucket.next;
+        // The entry was found, so its chain does not end with an empty bucket.
+        let moved = tail_bucket.pop();
+        let (last, next) = (tail_bucket.link.count(), tail_bucket.next());
         if (gap, gap_position) != (tail, last) {
             let bucket = self.bucket_mut(gap);
             (bucket.tags[gap_position], bucket.slots[gap_position]) = moved;
         }
-        if last == 0 && first_overflow != NO_SLOT {
-            self.buckets.get_mut(home).next = next;
+        if last == 0 && first_overflow != NO_BUCKET {
+            self.buckets.get_mut(home).set_next(next);
             self.overflow.remove(first_overflow);
         }
         self.len -= 1;
@@ -241,11 +249,11 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
             if let Some(position) = bucket.position_of(tag, slot) {
                 return Some((place, position));
             }
-            if bucket.next == NO_SLOT {
+            if bucket.next() == NO_BUCKET {
                 return None;
             }
-            place = Place::Overflow(bucket.next);
-            bucket = self.overflow.get(bucket.next);
+            place = Place::Overflow(bucket.next());
+            bucket = self.overflow.get(bucket.next());
         }
     }
 
@@ -255,7 +263,7 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         let lower = self.buckets.len() - (1 << level);
         let in_tag = (TAG_SHIFT..TAG_SHIFT + u16::BITS).contains(&level);
         let mut chain = *self.buckets.get(lower);
-        let (mut stays, mut goes) = (Half::EMPTY, Half::EMPTY);
+        let (mut stays, mut goes) = (Bucket::EMPTY, Bucket::EMPTY);
         loop {
             for (tag, slot) in chain.entries() {
                 let goes_up = if in_tag {
@@ -264,29 +272,30 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
                     hash_of(slot) >> level & 1 == 1
                 };
                 let half = if goes_up { &mut goes } else { &mut stays };
-                half.push(&mut self.overflow, tag, slot);
+                place(&mut self.overflow, half, tag, slot);
             }
-            if chain.next == NO_SLOT {
+            if chain.next() == NO_BUCKET {
                 break;
             }
-            chain = self.overflow.remove(chain.next);
+            chain = self.overflow.remove(chain.next());
         }
-        *self.buckets.get_mut(lower) = stays.bucket;
-        self.buckets.push(goes.bucket);
+        *self.buckets.get_mut(lower) = stays;
+        self.buckets.push(goes);
     }
 }
 
 /// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
+#[inline]
 fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
     if home.try_push(tag, slot) {
         return;
     }
-    if home.next != NO_SLOT && overflow.get_mut(home.next).try_push(tag, slot) {
+    if home.next() != NO_BUCKET && overflow.get_mut(home.next()).try_push(tag, slot) {
         return;
     }
-    let mut fresh = Bucket { next: home.next, ..Bucket::EMPTY };
+    let mut fresh = Bucket { link: Link::new(home.next()), ..Bucket::EMPTY };
     assert!(fresh.try_push(tag, slot), "an empty bucket has room");
-    home.next = overflow.insert(fresh);
+    home.set_next(overflow.insert(fresh));
 }
 
 /// The 16 bits of a hash from `shift` on.

@@ -18,7 +18,15 @@ const WIDE: u8 = 1 << 5;
 /// Takes the place of `BEST_EFFORT` in commands that move goods.
 const FORCED: u8 = 1 << 1;
 
+#[inline]
 pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
+    if kind == Kind::Reserve && flags & !(BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE) == 0 {
+        return decode_reserve(flags, reader).map(Command::Reserve);
+    }
+    decode_other(kind, flags, reader)
+}
+
+fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
     let allowed = match kind {
         Kind::Reserve | Kind::Replace => {
             BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE

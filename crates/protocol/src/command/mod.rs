@@ -102,10 +102,22 @@ impl Kind {
         Self::ActivateRules,
     ];
 
+    /// By number; every record that is read asks for it.
+    const BY_CODE: [Option<Self>; 64] = {
+        let mut table = [None; 64];
+        let mut at = 0;
+        while at < Self::ALL.len() {
+            table[Self::ALL[at] as usize] = Some(Self::ALL[at]);
+            at += 1;
+        }
+        table
+    };
+
     /// The kind with this number.
     #[must_use]
+    #[inline]
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        Self::BY_CODE.get(usize::from(code)).copied().flatten()
     }
 
     /// The persisted number.
