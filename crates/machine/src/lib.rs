@@ -12,6 +12,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
 
+mod book;
 mod cart;
 mod catalog;
 pub mod changes;

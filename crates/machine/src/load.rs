@@ -5,7 +5,7 @@
 
 use crate::catalog::{ChannelRow, LinkRow};
 use crate::config::Genesis;
-use crate::machine::{Machine, generation_of, key_of};
+use crate::machine::{Machine, generation_of};
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, Section,
     SettingsRow, SkuRow, Stage,
@@ -215,7 +215,7 @@ impl Loader {
             Section::Reservation => {
                 let row = ReservationRow::get(reader)?;
                 let slot = state.reservations.insert(row);
-                state.index_reservation(row.id(), slot);
+                state.index_reservation(slot);
             }
             Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
             Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
@@ -224,7 +224,9 @@ impl Loader {
                 if !state.outcomes.has_room_for(generation_of(row.id())) {
                     return Ok(Err(LoadError::Dangling(section)));
                 }
-                state.load_outcome(row, side);
+                if !state.load_outcome(row, side) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
             }
         }
         Ok(Ok(()))
@@ -318,14 +320,6 @@ impl State {
             self.notes.get_mut(before).next = note;
         }
         Ok(())
-    }
-
-    fn load_outcome(&mut self, row: OutcomeRow, side: &[u8]) {
-        let number = generation_of(row.id());
-        let hash = row.hash(side, &mut self.scratch);
-        let row = if row.has_side() { row.at(self.outcomes.push_side(number, side)) } else { row };
-        self.outcomes.insert(key_of(row.id()), row, hash, |row| row.id().hash64());
-        self.digest.add(hash);
     }
 
     /// Makes everything that is derived from records.

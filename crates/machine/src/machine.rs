@@ -6,12 +6,13 @@
 //! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
 //! error: whatever the bytes, there is an outcome.
 
+use crate::book::{Answered, MOVED_PER_OP, row_of_grant};
 use crate::cart::Planned;
 use crate::changes::Changes;
 use crate::config::{GENERATION_MS, Genesis, ID_AHEAD_MAX_MS, RULES_VERSION, WRITERS_MAX};
 use crate::record::{LineState, OutcomeRow};
 use crate::state::{State, WriterRow};
-use crate::table::{Key, record_hash};
+use crate::table::record_hash;
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{Command, Envelope, Kind, Scratch};
@@ -193,8 +194,9 @@ impl Machine {
     pub fn sweep(&mut self, budget: u32) -> bool {
         let cells = self.state.refresh_due_clusters(budget);
         let records = self.state.erase_due_records(budget);
+        let references = self.state.move_references(budget);
         let memory = self.state.outcomes.free_some(budget) == crate::table::Progress::More;
-        cells || records || memory
+        cells || records || references || memory
     }
 
     /// The digest of the state as of the last op: equal for equal states, on every machine.
@@ -267,13 +269,20 @@ impl Machine {
             }
             return Some(self.state.granted_outcome(slot));
         }
-        if let Some(row) = self.state.outcomes.find(key_of(id), |row| row.id() == id) {
-            let is_same = row.is_of(fingerprint);
-            return Some(if is_same {
-                self.state.recorded(number, row)
-            } else {
-                Outcome::new(Code::IdReused, 0, op)
-            });
+        match self.state.answered(id) {
+            Some(Answered::Row(row)) if row.is_of(fingerprint) => {
+                return Some(self.state.recorded(number, row));
+            }
+            // As many bits are compared as a row keeps, because a row may take the grant's place at any time.
+            Some(Answered::Grant(slot))
+                if row_of_grant(self.state.reservations.get(slot)).is_of(fingerprint) =>
+            {
+                return Some(self.state.granted_outcome(slot));
+            }
+            Some(Answered::Row(_) | Answered::Grant(_)) => {
+                return Some(Outcome::new(Code::IdReused, 0, op));
+            }
+            None => {}
         }
         if id.client_time_ms() > self.state.core.time.0.saturating_add(ID_AHEAD_MAX_MS) {
             return Some(Outcome::new(Code::IdFromFuture, 0, op));
@@ -331,11 +340,6 @@ pub(crate) const fn generation_of(id: CommandId) -> u64 {
     id.client_time_ms() / GENERATION_MS
 }
 
-/// Where the outcome of an id stands.
-pub(crate) const fn key_of(id: CommandId) -> Key {
-    Key { number: generation_of(id), time_ms: id.client_time_ms(), hash: id.hash64() }
-}
-
 impl State {
     /// Drops the generations that are older than the retention, and, when memory is short, those older than
     /// the least retention. An id below the horizon that this leaves can never execute again.
@@ -376,28 +380,9 @@ impl State {
             self.core.horizon = target;
         }
         self.outcomes.raise_number_min(self.core.horizon);
-        // Freeing is bounded per op and changes no answer; what is left waits for the next one.
+        // Moving and freeing are bounded per op and change no answer; what is left waits for the next one.
+        self.move_references(MOVED_PER_OP);
         if self.outcomes.free_some(1) == crate::table::Progress::More {}
-    }
-
-    /// Remembers an outcome under its id.
-    fn record(&mut self, id: CommandId, fingerprint: u64, outcome: &Outcome) {
-        let number = generation_of(id);
-        let code = outcome.code.number();
-        let mut side = std::mem::take(&mut self.scratch);
-        side.clear();
-        let row = if outcome.detail == Detail::None {
-            OutcomeRow::new(id, fingerprint, code, outcome.op, outcome.value, false)
-        } else {
-            side.extend_from_slice(&outcome.value.to_le_bytes());
-            outcome.detail.encode(&mut side);
-            let position = self.outcomes.push_side(number, &side);
-            OutcomeRow::new(id, fingerprint, code, outcome.op, position, true)
-        };
-        let hash = row.hash(&side, &mut Vec::new());
-        self.scratch = side;
-        self.outcomes.insert(key_of(id), row, hash, |row| row.id().hash64());
-        self.digest.add(hash);
     }
 
     /// The recorded outcome of a row, marked as replayed.

@@ -43,7 +43,7 @@ impl State {
         let own_hash = row.hash(&mut self.scratch);
         let is_alone = row.more == NO_SLOT && row.notes == NO_SLOT;
         let slot = self.reservations.insert(row);
-        self.index_reservation(id, slot);
+        self.book(slot);
         self.known = self.known.saturating_add(1);
         let hash = if is_alone { own_hash } else { self.reservation_hash(slot) };
         self.count_hash(slot, hash);

@@ -6,6 +6,7 @@
 //!
 //! Not for files: what becomes of a frame is the shell's business.
 
+use crate::book::GrantWalk;
 use crate::machine::Machine;
 use crate::record::{OutcomeRow, Record, Section};
 use crate::state::{Core, State};
@@ -175,6 +176,8 @@ impl State {
         self.lines.begin_snapshot();
         self.notes.begin_snapshot();
         self.outcomes.begin_snapshot();
+        self.grant_walk =
+            Some(GrantWalk { cursor: 0, op: self.core.op, number_min: self.outcomes.number_min() });
     }
 
     fn walk_section(&mut self, section: Section, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
@@ -189,11 +192,25 @@ impl State {
             Section::Reservation => walk(&mut self.reservations, budget, writer),
             Section::Line => walk(&mut self.lines, budget, writer),
             Section::Note => walk(&mut self.notes, budget, writer),
-            Section::Outcome => self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
-                let side = if row.has_side() { arena.get(row.value()) } else { &[] };
-                writer.push(|out| row.put(side, out));
-            }),
+            Section::Outcome => self.walk_outcomes(budget, writer),
         }
+    }
+}
+
+impl State {
+    /// First the outcomes that grants tell, then the rows.
+    fn walk_outcomes(&mut self, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
+        if let Some(mut walk) = self.grant_walk {
+            let progress = self.outcomes_of_grants(&mut walk, budget, &mut |row| {
+                writer.push(|out| row.put(&[], out));
+            });
+            self.grant_walk = (progress == Progress::More).then_some(walk);
+            return Progress::More;
+        }
+        self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
+            let side = if row.has_side() { arena.get(row.value()) } else { &[] };
+            writer.push(|out| row.put(side, out));
+        })
     }
 }
 

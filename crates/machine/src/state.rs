@@ -3,6 +3,7 @@
 //! Every change of a record goes through this room, because every change moves the digest. It is *not* for
 //! rules: who may change what is decided in the rooms of the commands.
 
+use crate::book::GrantWalk;
 use crate::catalog::Catalog;
 use crate::changes::Changes;
 use crate::chunked::Chunked;
@@ -87,7 +88,15 @@ pub(crate) struct State {
     pub(crate) items: Slab<ItemRow>,
     pub(crate) positions: Slab<PositionRow>,
     pub(crate) reservations: Slab<ReservationRow>,
+    /// Reservations that no reference among the outcomes finds: old ones, and those whose answer says more than
+    /// their record. See `book`.
     pub(crate) reservation_index: SlicedIndex,
+    /// The reservation that the op in hand has made and whose record tells the whole answer.
+    pub(crate) made: Option<u32>,
+    /// What is moved from dropped generations, to use its memory again.
+    pub(crate) taken: Vec<(u64, u32)>,
+    /// The outcomes of grants that the snapshot under way has still to write.
+    pub(crate) grant_walk: Option<GrantWalk>,
     pub(crate) lines: Slab<LineRow>,
     pub(crate) notes: Slab<NoteRow>,
     pub(crate) outcomes: Generations<OutcomeRow>,
@@ -144,6 +153,9 @@ impl State {
             positions: Slab::new(),
             reservations: Slab::new(),
             reservation_index: SlicedIndex::new(),
+            made: None,
+            taken: Vec::new(),
+            grant_walk: None,
             lines: Slab::new(),
             notes: Slab::new(),
             outcomes: Generations::new(),
@@ -202,7 +214,8 @@ impl State {
     /// record whose time is up is unknown already.
     pub(crate) fn erase_due_records(&mut self, budget: u32) -> bool {
         let now_s = self.now_s();
-        if self.erase_due.next_due().is_none_or(|second| second > now_s) {
+        // A snapshot reads the answers of grants from their reservations, so these stay until it is done.
+        if self.grant_walk.is_some() || self.erase_due.next_due().is_none_or(|second| second > now_s) {
             return false;
         }
         let mut due = std::mem::take(&mut self.due);
@@ -223,10 +236,8 @@ impl State {
     }
 
     fn erase(&mut self, slot: u32) {
+        self.unbook(slot);
         let row = self.reservations.remove(slot);
-        let id = row.id();
-        let was_known = self.reservation_index.remove(id.client_time_ms(), id.hash64(), slot);
-        assert!(was_known, "a reservation stands in the index as long as its record");
         let mut line = row.more;
         while line != NO_SLOT {
             line = self.lines.remove(line).next;
@@ -370,19 +381,6 @@ impl State {
         let group = self.catalog.layout.group(cluster.group);
         cluster.unhold(group, at.index, deadline_s, units, quota, ends);
         self.mark_changed(at.cluster);
-    }
-
-    /// The slot of a reservation's record.
-    pub(crate) fn slot_of(&self, id: CommandId) -> Option<u32> {
-        let is_it = |slot| self.reservations.get(slot).id() == id;
-        self.reservation_index.find(id.client_time_ms(), id.hash64(), is_it)
-    }
-
-    /// Lets a reservation's record be found by its id.
-    pub(crate) fn index_reservation(&mut self, id: CommandId, slot: u32) {
-        let rows = &self.reservations;
-        let hash_of = |slot| rows.get(slot).id().hash64();
-        self.reservation_index.insert(id.client_time_ms(), id.hash64(), slot, hash_of);
     }
 
     /// The slot of a reservation whose record is still known.

@@ -153,6 +153,11 @@ impl State {
         self.outcomes.for_each(|row, arena| {
             add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
         });
+        for (_, row) in self.reservations.iter() {
+            if let Some(outcome) = self.outcome_of_grant(row) {
+                add(outcome.hash(&[], &mut bytes));
+            }
+        }
         let running = self.whole_digest();
         if digest != running {
             say(format!("the running digest {running} differs from that of the records, {digest}"));

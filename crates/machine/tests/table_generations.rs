@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 use stockhold_machine::table::arena::RECORD_BYTES_MAX;
-use stockhold_machine::table::generations::Key;
+use stockhold_machine::table::generations::{Entry as Found, Key};
 use stockhold_machine::table::{Arena, Digest, DroppedGeneration, Generations, Progress};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,16 @@ impl Pair {
         let key = self.keys;
         let side = self.generations.push_side(number, &side_of(key));
         let entry = Entry { key, side, rest: [side; 5] };
-        self.generations.insert(key_of(number, key), entry, key, |entry| hash_of(entry.key));
+        self.generations.insert(key_of(number, key), entry, key, hash_of_entry);
         self.model.entry(number).or_default().push(key);
+    }
+
+    fn row(&self, place: Key, key: u64) -> Option<&Entry> {
+        let is_it = |found: &Found<'_, Entry>| matches!(found, Found::Row(entry) if entry.key == key);
+        match self.generations.find(place, is_it)? {
+            Found::Row(entry) => Some(entry),
+            Found::Reference(_) => None,
+        }
     }
 
     fn drop_oldest(&mut self) {
@@ -92,14 +100,21 @@ impl Pair {
             let keys = self.model.get(&number);
             assert_eq!(self.generations.arena(number).is_some(), keys.is_some());
             for &key in keys.into_iter().flatten() {
-                let found = self.generations.find(key_of(number, key), |entry| entry.key == key);
+                let found = self.row(key_of(number, key), key);
                 assert_eq!(found.map(|entry| entry.key), Some(key));
                 let side = found.map(|entry| entry.side).zip(self.generations.arena(number));
                 assert_eq!(side.map(|(side, arena)| arena.get(side)), Some(&*side_of(key)));
                 let elsewhere = key_of(number + 1, key);
-                assert!(self.generations.find(elsewhere, |entry| entry.key == key).is_none());
+                assert!(self.row(elsewhere, key).is_none());
             }
         }
+    }
+}
+
+fn hash_of_entry(entry: &Found<'_, Entry>) -> u64 {
+    match entry {
+        Found::Row(entry) => hash_of(entry.key),
+        Found::Reference(slot) => hash_of(u64::from(*slot)),
     }
 }
 
@@ -206,7 +221,7 @@ fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
     for key in 0..50_000_u64 {
         let side = generations.push_side(1, &[1; 20]);
         let entry = Entry { key, side, rest: [0; 5] };
-        generations.insert(key_of(1, key), entry, 0, |entry| hash_of(entry.key));
+        generations.insert(key_of(1, key), entry, 0, hash_of_entry);
     }
     let full = generations.bytes();
     generations.begin_snapshot();
@@ -236,7 +251,48 @@ fn the_least_number_can_be_raised_over_an_empty_span() {
     generations.raise_number_min(7);
     generations.raise_number_min(5);
     assert_eq!(generations.number_min(), 7);
-    generations.insert(key_of(7, 1), Entry { key: 1, side: 0, rest: [0; 5] }, 0, |entry| hash_of(entry.key));
+    generations.insert(key_of(7, 1), Entry { key: 1, side: 0, rest: [0; 5] }, 0, hash_of_entry);
     generations.raise_number_min(7);
     assert_eq!(generations.oldest(), Some(7));
+}
+
+#[test]
+fn a_reference_counts_as_an_entry_and_outlives_its_generation_until_it_is_taken_back() {
+    // Proves the life of references: found, counted, ended in favour of a row, still found in a dropped generation, and taken back
+    // before anything of it is freed.
+    let mut generations = Generations::<Entry>::new();
+    for slot in 0..100_u32 {
+        generations.insert_reference(key_of(4, slot.into()), slot, slot.into(), hash_of_entry);
+    }
+    let found = |generations: &Generations<Entry>, slot: u32| {
+        generations.find_reference(key_of(4, slot.into()), |other| other == slot)
+    };
+    assert_eq!((generations.entries(), generations.bytes_counted()), (100, 3_200));
+    assert_eq!(found(&generations, 7), Some(7));
+    let row = Entry { key: 7, side: 0, rest: [0; 5] };
+    assert!(generations.end_reference(key_of(4, 7), 7, row, hash_of_entry));
+    assert!(!generations.end_reference(key_of(4, 7), 7, row, hash_of_entry), "it ends once");
+    assert_eq!(found(&generations, 7), None);
+    let is_it = |entry: &Found<'_, Entry>| matches!(entry, Found::Row(entry) if entry.key == 7);
+    assert!(generations.find(key_of(4, 7), is_it).is_some(), "a row took its place");
+    assert_eq!((generations.entries(), generations.bytes_counted()), (100, 3_200));
+    let digest = Digest::from_u64((0..100).sum());
+    let dropped = DroppedGeneration { number: 4, entries: 100, bytes_counted: 3_200, digest };
+    assert_eq!(generations.drop_oldest(), Some(dropped));
+    assert_eq!(generations.free_some(1_000), Progress::Done, "nothing is freed before the slots are taken");
+    assert!(generations.find(key_of(4, 9), |_| true).is_none(), "its entries are out of sight");
+    assert_eq!(found(&generations, 9), Some(9), "the records behind them are not");
+    assert!(generations.end_reference(key_of(4, 9), 9, row, hash_of_entry));
+    assert_eq!(found(&generations, 9), None);
+    let mut taken = Vec::new();
+    generations.take_references(60, &mut taken);
+    assert_eq!(taken.len(), 60);
+    assert_eq!(found(&generations, 10), Some(10));
+    generations.take_references(60, &mut taken);
+    let mut slots: Vec<u32> = taken.iter().map(|(number, slot)| slot * u32::from(*number == 4)).collect();
+    slots.sort_unstable();
+    assert!(slots.iter().copied().eq(0..100), "each slot once, those that were given up included");
+    while generations.free_some(1) == Progress::More {}
+    assert_eq!(generations.bytes(), 0);
+    assert_eq!(found(&generations, 10), None);
 }

@@ -6,6 +6,11 @@
 //! afterwards, and not before a snapshot that covers it has walked it. Since nothing changes once it is
 //! appended, a snapshot is one count per generation.
 //!
+//! An entry that a record of the caller's tells by itself takes no row: it is a *reference* to that record, by
+//! its slot. It counts as much as any entry. When the record goes, the caller puts a row in its place; when
+//! the generation goes first, the caller takes the slots back, a few at a time. Snapshots of references are
+//! the caller's.
+//!
 //! Not for deciding when a generation goes, nor for what its number means: the caller computes numbers
 //! (client time divided by a span) and drops.
 
@@ -42,9 +47,26 @@ pub struct Generations<E: Copy> {
 struct Generation<E: Copy> {
     number: u64,
     rows: Rows<E>,
+    /// Slots that became references, in the order in which they did; those that are none any more included.
+    references: Rows<u32>,
+    /// Rows by their number, references by their slot and a bit.
     index: SlicedIndex,
     arena: Arena,
     digest: Digest,
+    /// Rows and references.
+    entries: u32,
+}
+
+/// Tells a reference from a row in an index.
+const REFERENCE: u32 = 1 << 31;
+
+/// What an entry is.
+#[derive(Debug)]
+pub enum Entry<'a, E> {
+    /// A row of its own.
+    Row(&'a E),
+    /// The caller's record in this slot.
+    Reference(u32),
 }
 
 /// The snapshot under way: generations still to visit, the first one from `visited` on.
@@ -86,17 +108,48 @@ pub struct DroppedGeneration {
     pub digest: Digest,
 }
 
+fn entry_of<E: Copy>(rows: &Rows<E>, indexed: u32) -> Entry<'_, E> {
+    if indexed & REFERENCE == 0 {
+        Entry::Row(rows.get(indexed))
+    } else {
+        Entry::Reference(indexed & !REFERENCE)
+    }
+}
+
 impl<E: Copy> Generation<E> {
     fn new(number: u64) -> Self {
-        Self { number, rows: Rows::new(), index: SlicedIndex::new(), arena: Arena::new(), digest: Digest::EMPTY }
+        Self {
+            number,
+            rows: Rows::new(),
+            references: Rows::new(),
+            index: SlicedIndex::new(),
+            arena: Arena::new(),
+            digest: Digest::EMPTY,
+            entries: 0,
+        }
     }
 
     fn bytes_counted(&self) -> u64 {
-        u64::from(self.rows.len()) * ENTRY_BYTES + self.arena.bytes_counted()
+        u64::from(self.entries) * ENTRY_BYTES + self.arena.bytes_counted()
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.rows.bytes() + self.index.bytes() + self.arena.bytes()
+        let lists = self.rows.bytes() + self.references.bytes();
+        size_of::<Self>() + lists + self.index.bytes() + self.arena.bytes()
+    }
+
+    fn find(&self, key: Key, is_it: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
+        let found = self.index.find(key.time_ms, key.hash, |indexed| {
+            is_it(&entry_of(&self.rows, indexed))
+        })?;
+        Some(entry_of(&self.rows, found))
+    }
+
+    fn push(&mut self, key: Key, entry: E, hash_of: impl Fn(&Entry<'_, E>) -> u64) {
+        let Self { rows, index, .. } = self;
+        let row = rows.push(entry);
+        assert!(row & REFERENCE == 0, "a generation has fewer than 2^31 rows");
+        index.insert(key.time_ms, key.hash, row, |indexed| hash_of(&entry_of(rows, indexed)));
     }
 
     /// Frees one chunk.
@@ -168,23 +221,93 @@ impl<E: Copy> Generations<E> {
     }
 
     /// The entry under this key for which `is_it` holds.
-    pub fn find(&self, key: Key, mut is_it: impl FnMut(&E) -> bool) -> Option<&E> {
-        let generation = self.generation(key.number)?;
-        let row = generation.index.find(key.time_ms, key.hash, |row| is_it(generation.rows.get(row)))?;
-        Some(generation.rows.get(row))
+    pub fn find(&self, key: Key, is_it: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
+        self.generation(key.number)?.find(key, is_it)
+    }
+
+    /// The slot of a reference for which `is_it` holds, also in a generation that was dropped and whose slots
+    /// were not all taken back yet.
+    pub fn find_reference(&self, key: Key, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let generation = self.generation_kept(key.number)?;
+        if generation.references.is_empty() {
+            // It has none, or is being freed.
+            return None;
+        }
+        let found = generation.find(key, |entry| match entry {
+            Entry::Row(_) => false,
+            Entry::Reference(slot) => is_it(*slot),
+        });
+        match found? {
+            Entry::Row(_) => None,
+            Entry::Reference(slot) => Some(slot),
+        }
     }
 
     /// Appends an entry, and adds its record's hash to the sum that goes with its generation, which begins with
     /// its first entry. `hash_of` gives the hash of an entry that is there already.
     ///
     /// The number must not be below [`number_min`](Self::number_min).
-    pub fn insert(&mut self, key: Key, entry: E, record_hash: u64, hash_of: impl Fn(&E) -> u64) {
-        let Generation { rows, index, digest, .. } = self.generation_or_new(key.number);
-        digest.add(record_hash);
-        let row = rows.push(entry);
-        index.insert(key.time_ms, key.hash, row, |row| hash_of(rows.get(row)));
+    pub fn insert(&mut self, key: Key, entry: E, record_hash: u64, hash_of: impl Fn(&Entry<'_, E>) -> u64) {
+        let generation = self.generation_or_new(key.number);
+        generation.digest.add(record_hash);
+        generation.entries += 1;
+        generation.push(key, entry, hash_of);
         self.entries += 1;
         self.bytes_counted += ENTRY_BYTES;
+    }
+
+    /// As [`insert`](Self::insert), of an entry that the caller's record in this slot tells.
+    pub fn insert_reference(
+        &mut self,
+        key: Key,
+        slot: u32,
+        record_hash: u64,
+        hash_of: impl Fn(&Entry<'_, E>) -> u64,
+    ) {
+        assert!(slot & REFERENCE == 0, "the caller has fewer than 2^31 records");
+        let generation = self.generation_or_new(key.number);
+        generation.digest.add(record_hash);
+        generation.entries += 1;
+        generation.references.push(slot);
+        let Generation { rows, index, .. } = generation;
+        index.insert(key.time_ms, key.hash, slot | REFERENCE, |indexed| hash_of(&entry_of(rows, indexed)));
+        self.entries += 1;
+        self.bytes_counted += ENTRY_BYTES;
+    }
+
+    /// The record that a reference stands for goes: `entry` takes its place, unless the generation was dropped.
+    /// False if there is no such reference.
+    pub fn end_reference(
+        &mut self,
+        key: Key,
+        slot: u32,
+        entry: E,
+        hash_of: impl Fn(&Entry<'_, E>) -> u64,
+    ) -> bool {
+        let is_alive = key.number >= self.number_min;
+        let Some(generation) = self.generation_kept_mut(key.number) else { return false };
+        if generation.references.is_empty() {
+            return false;
+        }
+        let is_found = generation.index.remove(key.time_ms, key.hash, slot | REFERENCE);
+        if is_found && is_alive {
+            generation.push(key, entry, hash_of);
+        }
+        is_found
+    }
+
+    /// Takes slots of references back from dropped generations, up to `count`: each with the number of its
+    /// generation. A slot may have been given up or used again since. Nothing of a generation is freed before
+    /// its slots are taken.
+    pub fn take_references(&mut self, count: u32, taken: &mut Vec<(u64, u32)>) {
+        let mut left = count;
+        for generation in &mut self.dropped {
+            while left > 0 {
+                let Some(slot) = generation.references.pop() else { break };
+                taken.push((generation.number, slot));
+                left -= 1;
+            }
+        }
     }
 
     /// Whether this generation can take side bytes of this length.
@@ -209,7 +332,7 @@ impl<E: Copy> Generations<E> {
         self.generation(number).map(|generation| &generation.arena)
     }
 
-    /// Visits every entry that is alive, with the arena of its side bytes: for checks, not for rules.
+    /// Visits every row that is alive, with the arena of its side bytes: for checks, not for rules.
     pub fn for_each(&self, mut visit: impl FnMut(&E, &Arena)) {
         for generation in &self.alive {
             for row in 0..generation.rows.len() {
@@ -223,7 +346,7 @@ impl<E: Copy> Generations<E> {
         let generation = self.alive.pop_front()?;
         let dropped = DroppedGeneration {
             number: generation.number,
-            entries: generation.rows.len(),
+            entries: generation.entries,
             bytes_counted: generation.bytes_counted(),
             digest: generation.digest,
         };
@@ -254,9 +377,9 @@ impl<E: Copy> Generations<E> {
     pub fn free_some(&mut self, chunks: u32) -> Progress {
         for _ in 0..chunks {
             let walked_from = self.walk.marks.front().map_or(u64::MAX, |mark| mark.number);
-            let Some(generation) =
-                self.dropped.front_mut().filter(|generation| generation.number < walked_from)
-            else {
+            let Some(generation) = self.dropped.front_mut().filter(|generation| {
+                generation.number < walked_from && generation.references.is_empty()
+            }) else {
                 return Progress::Done;
             };
             if generation.drop_chunk() == Progress::Done {
@@ -286,7 +409,7 @@ impl<E: Copy> Generations<E> {
                 return Progress::More;
             }
             let count = left.min(mark.entries - self.walk.visited);
-            let Some(generation) = self.generation_of_mark(mark.number) else {
+            let Some(generation) = self.generation_kept(mark.number) else {
                 unreachable!("a generation under a mark is alive or waits for the walk");
             };
             for row in self.walk.visited..self.walk.visited + count {
@@ -313,11 +436,19 @@ impl<E: Copy> Generations<E> {
         Some(&self.alive[place])
     }
 
-    fn generation_of_mark(&self, number: u64) -> Option<&Generation<E>> {
-        self.generation(number).or_else(|| {
-            let place = self.dropped.binary_search_by_key(&number, |generation| generation.number).ok()?;
-            Some(&self.dropped[place])
-        })
+    /// A generation that is alive, or dropped and not freed yet.
+    fn generation_kept(&self, number: u64) -> Option<&Generation<E>> {
+        if number >= self.number_min {
+            return self.generation(number);
+        }
+        let place = self.dropped.binary_search_by_key(&number, |generation| generation.number).ok()?;
+        Some(&self.dropped[place])
+    }
+
+    fn generation_kept_mut(&mut self, number: u64) -> Option<&mut Generation<E>> {
+        let generations = if number >= self.number_min { &mut self.alive } else { &mut self.dropped };
+        let place = generations.binary_search_by_key(&number, |generation| generation.number).ok()?;
+        Some(&mut generations[place])
     }
 
     fn generation_or_new(&mut self, number: u64) -> &mut Generation<E> {

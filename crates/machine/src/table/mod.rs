@@ -23,7 +23,7 @@ pub mod sliced;
 pub use arena::Arena;
 pub use digest::{Digest, record_hash};
 pub use due::DueList;
-pub use generations::{DroppedGeneration, Generations, Key};
+pub use generations::{DroppedGeneration, Entry, Generations, Key};
 pub use index::Index;
 pub use rows::Rows;
 pub use slab::Slab;

@@ -60,6 +60,11 @@ impl<T: Copy> Slab<T> {
         self.len
     }
 
+    /// Slots in use or used before: a bound for walking over them.
+    pub const fn slots(&self) -> u32 {
+        self.rows.len()
+    }
+
     /// Whether the slab holds no record.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
