@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use parking_lot::Mutex;
 use stockhold_machine::Genesis;
 use tokio::sync::watch;
 
@@ -190,12 +191,14 @@ fn run_assembly(
     let at_stop = config.snapshot.at_stop;
     let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender)?;
     let (log_flags, log_events) = (flags.clone(), sender.clone());
+    let shared_applier: stages::SharedApplier = Arc::new(Mutex::new(applier));
+    let log_applier = shared_applier.clone();
     let log = spawn("log", &sender, move || {
-        stages::run_log(sequencer, &sleepers.sequencer, &log_flags, &log_events);
+        stages::run_log(sequencer, &log_applier, &sleepers.sequencer, &log_flags, &log_events);
     })?;
     let applier_flags = flags.clone();
     let applier = spawn("applier", &sender, move || {
-        stages::run_applier(applier, &sleepers.applier, &applier_flags, at_stop);
+        stages::run_applier(&shared_applier, &sleepers.applier, &applier_flags, at_stop);
     })?;
     let keeper_flags = flags.clone();
     let keeper = spawn("snapshot", &sender, move || {

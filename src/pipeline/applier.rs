@@ -81,6 +81,8 @@ pub struct Applier {
     changes: Changes,
     waiting: Vec<WaitingCheck>,
     snapshots: SnapshotStage,
+    /// The last step did more than applying a batch.
+    is_busy: bool,
     is_last: bool,
 }
 
@@ -93,7 +95,16 @@ impl Applier {
         links.published.publish(&changes, machine.op());
         links.feedback.set_next_due(machine.next_due());
         let drafts = Drafts::new(links.mailboxes.clone());
-        Self { machine, links, drafts, changes, waiting: Vec::new(), snapshots, is_last: false }
+        Self {
+            machine,
+            links,
+            drafts,
+            changes,
+            waiting: Vec::new(),
+            snapshots,
+            is_busy: false,
+            is_last: false,
+        }
     }
 
     /// Applies one batch if there is one, then does a bounded amount of everything else.
@@ -101,17 +112,18 @@ impl Applier {
     /// # Errors
     /// [`ApplyError`] when a batch cannot be one that this server wrote.
     pub fn step(&mut self) -> Result<Stepped, ApplyError> {
-        let mut has_worked = false;
-        if let Some(batch) = self.links.lane.take_filled() {
+        let batch = self.links.lane.take_filled();
+        let has_applied = batch.is_some();
+        if let Some(batch) = batch {
             self.apply(batch)?;
-            has_worked = true;
         }
-        has_worked |= self.sweep();
-        has_worked |= self.answer_questions();
-        has_worked |= self.answer_waiting();
-        has_worked |= self.snapshots.step(&mut self.machine, &mut self.drafts, &self.links);
+        let mut is_busy = self.sweep();
+        is_busy |= self.answer_questions();
+        is_busy |= self.answer_waiting();
+        is_busy |= self.snapshots.step(&mut self.machine, &mut self.drafts, &self.links);
         self.drafts.send();
-        if has_worked {
+        self.is_busy = is_busy;
+        if has_applied || is_busy {
             return Ok(Stepped::Worked);
         }
         if self.is_last && self.links.lane.is_idle() {
@@ -124,6 +136,12 @@ impl Applier {
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.links.lane.is_idle() || self.links.questions.depth() > 0 || self.snapshots.has_work()
+    }
+
+    /// Whether more than batches is to be done, now or at some time: work for the applier's own thread.
+    #[must_use]
+    pub fn needs_its_thread(&self) -> bool {
+        self.is_busy || !self.waiting.is_empty() || self.has_work()
     }
 
     /// Whether the log takes nothing any more because it failed.

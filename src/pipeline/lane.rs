@@ -43,8 +43,18 @@ impl<T> Lane<T> {
 
     /// Hands a durable batch to the applier.
     pub fn commit(&self, batch: T) {
+        self.commit_quietly(batch);
+        self.call_applier();
+    }
+
+    /// As [`Lane::commit`], without waking anybody: whoever does this takes the batch itself, or calls.
+    pub fn commit_quietly(&self, batch: T) {
         let refused = self.filled.push(batch);
         assert!(refused.is_ok(), "a lane holds every batch there is");
+    }
+
+    /// Wakes the applier's thread if it sleeps.
+    pub fn call_applier(&self) {
         self.applier.ring();
     }
 

@@ -24,6 +24,8 @@ use crate::wal::{AppendError, CommitLog, OpRange, Space};
 pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
+/// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
+const SMALL_BATCH_OPS: u32 = 128;
 /// Sleep while the log prepares a segment, or a tick is on its way through the applier.
 const SHORT_MS: u64 = 1;
 
@@ -79,6 +81,8 @@ pub struct Sequencer<L> {
     current: Option<Box<Batch>>,
     /// A submission that did not fit the last batch.
     carried: Option<Box<Submission>>,
+    /// A small batch was committed and nobody woken for it.
+    has_quiet_batch: bool,
     last_tick_op: u64,
     next_sync_ms: u64,
     failure: Option<AppendError>,
@@ -98,6 +102,7 @@ impl<L: CommitLog> Sequencer<L> {
             number: 0,
             current: None,
             carried: None,
+            has_quiet_batch: false,
             last_tick_op: 0,
             next_sync_ms: 0,
             failure: None,
@@ -134,6 +139,17 @@ impl<L: CommitLog> Sequencer<L> {
             return self.idle();
         }
         self.append(batch)
+    }
+
+    /// Whether the step has committed a small batch without waking the applier's thread: the caller steps the applier itself, or
+    /// calls it. True once.
+    pub fn take_quiet_batch(&mut self) -> bool {
+        std::mem::take(&mut self.has_quiet_batch)
+    }
+
+    /// Wakes the applier's thread.
+    pub fn call_applier(&self) {
+        self.links.lane.call_applier();
     }
 
     /// The error that stopped the log, once.
@@ -288,7 +304,12 @@ impl<L: CommitLog> Sequencer<L> {
                 batch.range = range;
                 batch.synced_us = self.links.clock.monotonic_us();
                 self.measure(&batch, batch.synced_us - started_us);
-                self.links.lane.commit(batch);
+                if batch.ops <= SMALL_BATCH_OPS {
+                    self.has_quiet_batch = true;
+                    self.links.lane.commit_quietly(batch);
+                } else {
+                    self.links.lane.commit(batch);
+                }
                 Stepped::Worked
             }
             Err(AppendError::NotReady) => {

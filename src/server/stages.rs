@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
+use parking_lot::Mutex;
 
 use super::{Event, Flags};
 use crate::clock::Clock;
@@ -19,9 +20,13 @@ const HOUSEKEEPING: Duration = Duration::from_millis(200);
 /// How long the last snapshot may take when the server stops.
 const LAST_SNAPSHOT: Duration = Duration::from_mins(10);
 
+/// The applier, stepped by its own thread and, for small batches, by the log's: waking a thread takes longer than applying them.
+pub(super) type SharedApplier = Arc<Mutex<Applier>>;
+
 /// Runs the sequencer until the ingress is closed and empty, then ends the log in good order.
 pub(super) fn run_log(
     mut sequencer: Sequencer<LogWriter>,
+    applier: &SharedApplier,
     sleeper: &Sleeper,
     flags: &Flags,
     events: &Sender<Event>,
@@ -29,6 +34,15 @@ pub(super) fn run_log(
     let mut has_told = false;
     loop {
         match sequencer.step() {
+            Stepped::Worked if sequencer.take_quiet_batch() => match applier.try_lock() {
+                Some(mut applier) => {
+                    step_applier(&mut applier);
+                    if applier.needs_its_thread() {
+                        sequencer.call_applier();
+                    }
+                }
+                None => sequencer.call_applier(),
+            },
             Stepped::Worked => {}
             Stepped::Finished => break,
             Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms } => {
@@ -53,10 +67,11 @@ pub(super) fn run_log(
 }
 
 /// Runs the applier until the log thread has ended and all its batches are applied.
-pub(super) fn run_applier(mut applier: Applier, sleeper: &Sleeper, flags: &Flags, snapshot_at_stop: bool) {
+pub(super) fn run_applier(shared: &SharedApplier, sleeper: &Sleeper, flags: &Flags, snapshot_at_stop: bool) {
     let mut asked_for_snapshot = false;
     let mut give_up_at = None;
     loop {
+        let mut applier = shared.lock();
         if flags.log_ended.load(Ordering::Acquire) {
             // A log that has failed may not be durable up to what is applied: no snapshot may stand on it.
             if snapshot_at_stop && !asked_for_snapshot && !applier.has_log_failed() {
@@ -68,16 +83,25 @@ pub(super) fn run_applier(mut applier: Applier, sleeper: &Sleeper, flags: &Flags
                 applier.finish();
             }
         }
-        match applier.step() {
-            Ok(Stepped::Worked) => {}
-            Ok(Stepped::Finished) => return,
-            Ok(Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms }) => {
-                sleeper.sleep(wait_ms, || applier.has_work() || flags.log_ended.load(Ordering::Acquire));
+        let stepped = step_applier(&mut applier);
+        drop(applier);
+        match stepped {
+            Stepped::Worked => {}
+            Stepped::Finished => return,
+            Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms } => {
+                let has_ended = || flags.log_ended.load(Ordering::Acquire);
+                sleeper.sleep(wait_ms, || shared.lock().has_work() || has_ended());
             }
-            Err(error) => {
-                // Our own log holds what we did not write: nothing after it may be answered.
-                panic!("a committed batch cannot be applied: {error}");
-            }
+        }
+    }
+}
+
+fn step_applier(applier: &mut Applier) -> Stepped {
+    match applier.step() {
+        Ok(stepped) => stepped,
+        Err(error) => {
+            // Our own log holds what we did not write: nothing after it may be answered.
+            panic!("a committed batch cannot be applied: {error}");
         }
     }
 }

@@ -83,9 +83,8 @@ impl State {
         let row = *self.reservations.get(slot);
         let key = key_of(row.id());
         let reservations = &self.reservations;
-        let referred = self
-            .outcomes
-            .end_reference(key, slot, row_of_grant(&row), |entry| hash_of(entry, reservations));
+        let referred =
+            self.outcomes.end_reference(key, slot, row_of_grant(&row), |entry| hash_of(entry, reservations));
         let indexed = self.reservation_index.remove(key.time_ms, key.hash, slot);
         assert!(referred || indexed, "a reservation is found by its id as long as its record stands");
     }
@@ -137,7 +136,8 @@ impl State {
         let key = key_of(id);
         let hash = row.hash(side, &mut self.scratch);
         let reservations = &self.reservations;
-        let made = self.reservation_index.find(key.time_ms, key.hash, |slot| reservations.get(slot).id() == id);
+        let made =
+            self.reservation_index.find(key.time_ms, key.hash, |slot| reservations.get(slot).id() == id);
         if let Some(slot) = made.filter(|slot| self.is_plain_grant(reservations.get(*slot))) {
             if row_of_grant(self.reservations.get(slot)).hash(&[], &mut self.scratch) != hash {
                 return false;

@@ -139,9 +139,8 @@ impl<E: Copy> Generation<E> {
     }
 
     fn find(&self, key: Key, is_it: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
-        let found = self.index.find(key.time_ms, key.hash, |indexed| {
-            is_it(&entry_of(&self.rows, indexed))
-        })?;
+        let found =
+            self.index.find(key.time_ms, key.hash, |indexed| is_it(&entry_of(&self.rows, indexed)))?;
         Some(entry_of(&self.rows, found))
     }
 
@@ -377,9 +376,11 @@ impl<E: Copy> Generations<E> {
     pub fn free_some(&mut self, chunks: u32) -> Progress {
         for _ in 0..chunks {
             let walked_from = self.walk.marks.front().map_or(u64::MAX, |mark| mark.number);
-            let Some(generation) = self.dropped.front_mut().filter(|generation| {
-                generation.number < walked_from && generation.references.is_empty()
-            }) else {
+            let Some(generation) = self
+                .dropped
+                .front_mut()
+                .filter(|generation| generation.number < walked_from && generation.references.is_empty())
+            else {
                 return Progress::Done;
             };
             if generation.drop_chunk() == Progress::Done {

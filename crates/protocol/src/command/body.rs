@@ -20,7 +20,9 @@ const FORCED: u8 = 1 << 1;
 
 #[inline]
 pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    if kind == Kind::Reserve && flags & !(BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE) == 0 {
+    if kind == Kind::Reserve
+        && flags & !(BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE) == 0
+    {
         return decode_reserve(flags, reader).map(Command::Reserve);
     }
     decode_other(kind, flags, reader)
