@@ -123,12 +123,11 @@ impl Machine {
 
     /// Executes the plan: a new reservation with its promises.
     fn grant(&mut self, terms: &Terms<'_>, asked: i64) -> Answer {
-        let planned = std::mem::take(&mut self.planned);
-        let mut lines = std::mem::take(&mut self.line_states);
+        let Self { state, planned, line_states: lines, .. } = self;
         lines.clear();
         let mut granted: i64 = 0;
         for line in planned.iter().filter(|line| line.granted > 0) {
-            self.state.promise_line(line, terms.deadline);
+            state.promise_line(line, terms.deadline);
             granted = granted.saturating_add(line.granted);
             lines.push(LineState {
                 sku: line.sku,
@@ -140,7 +139,6 @@ impl Machine {
                 returned: 0,
             });
         }
-        self.planned = planned;
         let partial = granted < asked;
         let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
         row.owner = terms.owner;
@@ -155,12 +153,11 @@ impl Machine {
         });
         if terms.deadline != Deadline::NONE {
             row.stage = Stage::Held;
-            row.erase_at_s = self.state.erase_at(terms.deadline.timestamp());
+            row.erase_at_s = state.erase_at(terms.deadline.timestamp());
         }
         let code = if partial { Code::Partial } else { Code::Ok };
         let answer = Answer { code, value: terms.deadline.0, detail: self.grant_detail(terms.lists) };
-        self.state.add_reservation(row, &lines, terms.reference, &answer);
-        self.line_states = lines;
+        self.state.add_reservation(row, &self.line_states, terms.reference, &answer);
         answer
     }
 

@@ -428,11 +428,16 @@ impl<E: Copy> Generations<E> {
         Progress::Done
     }
 
+    #[inline]
     fn generation(&self, number: u64) -> Option<&Generation<E>> {
-        // Nearly every id was made a moment ago, so the newest generations are looked at first.
-        if let Some(newest) = self.alive.back().filter(|newest| newest.number == number) {
-            return Some(newest);
+        // Nearly every id was made a moment ago, so the newest generation is looked at first.
+        match self.alive.back() {
+            Some(newest) if newest.number == number => Some(newest),
+            Some(_) | None => self.older_generation(number),
         }
+    }
+
+    fn older_generation(&self, number: u64) -> Option<&Generation<E>> {
         let place = self.alive.binary_search_by_key(&number, |generation| generation.number).ok()?;
         Some(&self.alive[place])
     }
@@ -452,6 +457,7 @@ impl<E: Copy> Generations<E> {
         Some(&mut generations[place])
     }
 
+    #[inline]
     fn generation_or_new(&mut self, number: u64) -> &mut Generation<E> {
         assert!(number >= self.number_min, "a dropped generation does not come back");
         let place = match self.alive.back() {
