@@ -134,6 +134,8 @@ section! {
         limits: LimitSection = LimitSection::default(),
         /// Snapshots.
         snapshot: SnapshotSection = SnapshotSection::default(),
+        /// Starting.
+        recovery: RecoverySection = RecoverySection::default(),
         /// Threads.
         threads: ThreadSection = ThreadSection::default(),
         /// The server's own log lines.
@@ -202,6 +204,14 @@ section! {
         check_wait_ms: u64 = 10_000,
         /// See [`OPTIONS`].
         retry_after_ms: u32 = 10,
+    }
+}
+
+section! {
+    /// Starting.
+    RecoverySection {
+        /// See [`OPTIONS`].
+        validate_reservations: u64 = 1_000_000,
     }
 }
 

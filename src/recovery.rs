@@ -87,6 +87,18 @@ pub struct Recovered {
     pub report: RecoveryReport,
 }
 
+impl Recovered {
+    /// The same, if the machine finds all its invariants held. It counts the whole state again, which takes time in
+    /// proportion to it; what was read is compared with its checksums and digests in any case.
+    ///
+    /// # Errors
+    /// [`RecoveryError::Invalid`] names what is broken.
+    pub fn validated(self) -> Result<Self, RecoveryError> {
+        let violations = self.machine.validate();
+        if violations.is_empty() { Ok(self) } else { Err(RecoveryError::Invalid { violations }) }
+    }
+}
+
 /// How far recovery is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryProgress {
@@ -129,10 +141,6 @@ pub fn recover(
         progress(RecoveryProgress { bytes_done, bytes_all, op: machine.op() });
     }
     let Some(end) = log.into_end() else { unreachable!("a log that was read to its end has one") };
-    let violations = machine.validate();
-    if !violations.is_empty() {
-        return Err(RecoveryError::Invalid { violations });
-    }
     report.recovered_ops = machine.op();
     report.torn_tail = end.previous.reason == EndReason::TornTail;
     report.clean_stop = match end.previous.reason {

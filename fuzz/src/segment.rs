@@ -5,7 +5,7 @@ use super::draw::Draw;
 use super::life::{self, Life};
 use std::sync::LazyLock;
 use stockhold::directory::{Directory, EpochReason, FormatOptions, MANIFEST_NAME, verify};
-use stockhold::recovery::recover;
+use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::checksum::checksum;
 use stockhold::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FRAMES_OFFSET, frame, header, opening};
 use stockhold::storage::recording::RecordingStorage;
@@ -102,7 +102,7 @@ pub fn run(bytes: &[u8]) {
 /// What a start finds, a second start finds again.
 fn restart(storage: &SharedStorage) {
     let Ok(mut directory) = Directory::open(storage.clone()) else { return };
-    let Ok(recovered) = recover(&directory, |_| ()) else { return };
+    let Ok(recovered) = recover(&directory, |_| ()).and_then(Recovered::validated) else { return };
     let epoch = directory.manifest().epoch();
     let start = LogStart { log_uuid: LOG, epoch, now_ms: life::START_MS, salt_seed: 9 };
     let Ok((writer, _)) = LogWriter::begin(storage, OPTIONS, start, &recovered.end) else { return };

@@ -8,7 +8,7 @@ use crate::config::WritePathChoice;
 use crate::directory::Directory;
 use crate::error::StartError;
 use crate::pipeline::apply::apply_payload;
-use crate::recovery::recover;
+use crate::recovery::{Recovered, recover};
 use crate::server::open_storage;
 use crate::snapshot::{self, SnapshotError, snapshot_name};
 use crate::storage::Access;
@@ -170,6 +170,7 @@ pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Resul
         bar.set_length(progress.bytes_all);
         bar.set_position(progress.bytes_done);
     });
+    let recovered = recovered.and_then(Recovered::validated);
     bar.finish_and_clear();
     let mut text = Text::default();
     let mut recovery = serde_json::Value::Null;

@@ -53,6 +53,10 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ),
     ("snapshot.log-bytes", "Write a snapshot after so many bytes of log; 0 = not by bytes."),
     ("snapshot.at-stop", "Write a snapshot when the server stops in good order."),
+    (
+        "recovery.validate-reservations",
+        "A start with up to so many reservations counts the whole state again and checks all invariants; 0 = none.",
+    ),
     ("threads.network", "Network threads; 0 = one on up to two cores, else cores - 2, at most four."),
     (
         "logging.level",

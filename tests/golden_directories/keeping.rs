@@ -10,7 +10,7 @@ use crate::left;
 use crate::story::{self, SALE};
 use crate::world::{World, small};
 use stockhold::directory::{Directory, DirectoryError, LOCK_NAME};
-use stockhold::recovery::recover;
+use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::layout::FORMAT_VERSION;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{FsStorage, SharedStorage, Storage, WritePath};
@@ -124,7 +124,7 @@ fn golden_directories_give_back_what_was_acknowledged_in_them() {
             }
             opened => opened.unwrap(),
         };
-        let recovered = recover(&directory, |_| ()).unwrap();
+        let recovered = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap();
         let mut world = World::start(&loaded(&golden), &small(), story::time_of(SALE), 9).unwrap();
         let mut told = Told { op: world.op(), digest: world.digest(), answers: Vec::new() };
         assert_eq!((recovered.machine.op(), recovered.machine.digest()), (told.op, told.digest));

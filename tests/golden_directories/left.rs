@@ -4,7 +4,7 @@ use crate::keeping::Told;
 use crate::story::{self, SALE};
 use crate::world::{START_MS, World, format_disk, small};
 use stockhold::directory::Directory;
-use stockhold::recovery::recover;
+use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::layout::frame;
 use stockhold::storage::memory::{Event, Survival};
 use stockhold::storage::recording::RecordingStorage;
@@ -81,7 +81,7 @@ fn skipped() -> Left {
     let (_, outcome) = answers.remove(last);
     let mut directory = Directory::open(disk.share()).unwrap();
     directory.add_skip(outcome.op, "it stopped the server", last_op, story::time_of(SALE + 1)).unwrap();
-    let machine = recover(&directory, |_| ()).unwrap().machine;
+    let machine = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap().machine;
     assert_ne!(machine.digest(), whole_digest, "the op had an effect, which is gone");
     let told = Told { op: last_op, digest: machine.digest(), answers };
     drop(directory);
