@@ -122,11 +122,8 @@ pub fn assemble(
 ) -> Result<Assembly, StartError> {
     config.check()?;
     let mut directory = Directory::open(storage.clone())?;
-    let mut recovered = recover(&directory, progress)?;
-    if recovered.machine.stats().reservations <= config.recovery.validate_reservations {
-        recovered = recovered.validated()?;
-    }
-    let Recovered { machine, end, report } = recovered;
+    let recovered = recover(&directory, progress)?;
+    let Recovered { machine, end, report } = recovered.validated_up_to(config.recovery.validate_reservations)?;
     let clock = Arc::new(Clock::start(surroundings.time, machine.time(), config.clock.alarm_ms));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
