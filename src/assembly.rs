@@ -122,9 +122,8 @@ pub fn assemble(
 ) -> Result<Assembly, StartError> {
     config.check()?;
     let mut directory = Directory::open(storage.clone())?;
-    let recovered = recover(&directory, progress)?;
-    let Recovered { machine, end, report } =
-        recovered.validated_up_to(config.recovery.validate_reservations)?;
+    let limit = config.recovery.validate_reservations;
+    let Recovered { machine, end, report } = recover(&directory, progress)?.validated_up_to(limit)?;
     let clock = Arc::new(Clock::start(surroundings.time, machine.time(), config.clock.alarm_ms));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
