@@ -192,7 +192,13 @@ impl Directory {
 
     /// Reads the log from the frame that holds `from_op`.
     pub fn read_log(&self, from_op: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
-        LogReader::open(self.storage.clone(), self.manifest.log_uuid, self.base(), from_op, read_to)
+        let reader =
+            LogReader::open(self.storage.clone(), self.manifest.log_uuid, self.base(), from_op, read_to)?;
+        let known = self.manifest.epoch();
+        match reader.last_epoch() {
+            Some((segment, epoch)) if epoch > known => Err(LogError::LaterEpoch { segment, epoch, known }),
+            Some(_) | None => Ok(reader),
+        }
     }
 
     /// Begins a new epoch with `first_op`; answers its number. Durable when it returns.

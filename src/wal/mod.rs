@@ -198,6 +198,19 @@ pub enum LogError {
         /// Its epoch.
         epoch: u64,
     },
+    /// The log is of a later epoch than the manifest knows: what is written next would not continue it.
+    #[error(
+        "segment {segment} is of epoch {epoch}, but the manifest knows epochs up to {known} only: it is older than its log; \
+         nothing was changed: restore the manifest that belongs to this log"
+    )]
+    LaterEpoch {
+        /// The segment.
+        segment: u64,
+        /// Its epoch.
+        epoch: u64,
+        /// The last epoch of the manifest.
+        known: u64,
+    },
     /// What looks like a torn tail looks different when it is read again.
     #[error(
         "two reads of segment {segment} from byte {offset} on differ, so its end cannot be told; nothing was changed: \

@@ -165,6 +165,12 @@ impl LogReader {
         }
     }
 
+    /// The last segment's number and epoch, if there is a segment in use.
+    #[must_use]
+    pub fn last_epoch(&self) -> Option<(u64, u64)> {
+        self.catalog.used.last().map(|segment| (segment.header.sequence, segment.opening.epoch))
+    }
+
     /// The op that the next frame begins with.
     #[must_use]
     pub fn next_op(&self) -> u64 {

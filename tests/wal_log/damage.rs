@@ -1,11 +1,12 @@
 //! Damage is told from a torn tail, and neither is ever taken for data.
 
+use stockhold::directory::{Directory, EpochReason, MANIFEST_NAME};
 use stockhold::storage::recording::{Fault, RecordingStorage};
 use stockhold::storage::{Storage, StorageError};
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{CommitLog, EndReason, FrameFault, LogError};
 
-use crate::world::{OPTIONS, SEGMENT_BYTES, format, formatted, payload, share, start};
+use crate::world::{NOW_MS, OPTIONS, SEGMENT_BYTES, format, formatted, payload, share, start};
 
 const BLOCK: u64 = 4096;
 
@@ -271,6 +272,23 @@ fn directories_are_guarded() {
     let answer = stockhold::directory::Directory::open(share(&empty)).map(|_| ());
     assert!(matches!(answer, Err(stockhold::directory::DirectoryError::NotFormatted)), "{answer:?}");
     assert!(SEGMENT_BYTES.is_multiple_of(BLOCK));
+}
+
+/// Proves that a manifest older than its log is refused before anything is written that the next start could not read. The fuzzer found
+/// that a start took such a log and made it unreadable.
+#[test]
+fn a_manifest_older_than_its_log_is_refused() {
+    let disk = three_frames(false);
+    let old = disk.contents(MANIFEST_NAME).unwrap();
+    let mut directory = Directory::open(share(&disk)).unwrap();
+    assert_eq!(directory.bump_epoch(EpochReason::UncleanStop, 4, NOW_MS).unwrap(), 2);
+    drop(directory);
+    drop(start(&share(&disk), OPTIONS, 2).unwrap());
+    let segments = disk.list().unwrap().len();
+    disk.replace(MANIFEST_NAME, &old).unwrap();
+    let answer = start(&share(&disk), OPTIONS, 3).map(|_| ());
+    assert!(matches!(answer, Err(LogError::LaterEpoch { segment: 2, epoch: 2, known: 1 })), "{answer:?}");
+    assert_eq!(disk.list().unwrap().len(), segments, "nothing was written");
 }
 
 /// Proves that a read that is wrong once cuts nothing off, wherever it is wrong: the start is refused or finds everything.
