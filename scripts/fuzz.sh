@@ -46,7 +46,6 @@ fuzz() {
     echo "target      $target"
     echo "begun       $begun"
     echo "toolchain   $(rustc -V)"
-    echo "commit      $(git rev-parse --short HEAD)"
     echo "command     scripts/fuzz.sh --minutes $minutes $target"
     echo "flags       ${flags[*]}"
     echo "cpu seconds $cpu"
