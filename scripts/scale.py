@@ -74,7 +74,7 @@ def catalog_files(folder, skus):
 
 def measure_catalog(folder, skus):
     directory = str(folder / "catalog-data")
-    run(program("stockhold"), "format", "--data-dir", directory)
+    run(program("stockhold"), "format", directory)
     server = Server(directory)
     before = server.resident()
     catalog, rows = catalog_files(folder, skus)
@@ -93,7 +93,7 @@ def measure_catalog(folder, skus):
 
 def measure_reservations(folder, wanted):
     directory = str(folder / "reservation-data")
-    run(program("stockhold"), "format", "--data-dir", directory)
+    run(program("stockhold"), "format", directory)
     server = Server(directory)
     made = 0
     while made < wanted:
