@@ -83,6 +83,8 @@ pub struct Sequencer<L> {
     carried: Option<Box<Submission>>,
     /// A small batch was committed and nobody woken for it.
     has_quiet_batch: bool,
+    /// Nothing may be appended before it is known whether there will be another segment.
+    awaits_space: bool,
     last_tick_op: u64,
     next_sync_ms: u64,
     failure: Option<AppendError>,
@@ -103,6 +105,7 @@ impl<L: CommitLog> Sequencer<L> {
             current: None,
             carried: None,
             has_quiet_batch: false,
+            awaits_space: false,
             last_tick_op: 0,
             next_sync_ms: 0,
             failure: None,
@@ -121,9 +124,13 @@ impl<L: CommitLog> Sequencer<L> {
         let Some(mut batch) = self.current.take().or_else(|| self.links.lane.take_empty()) else {
             return Stepped::Blocked { wait_ms: IDLE_MS };
         };
-        if batch.ops == 0 {
+        let admission = self.admission();
+        self.awaits_space = admission.is_none();
+        if batch.ops == 0
+            && let Some(admission) = admission
+        {
             let started_us = self.links.clock.monotonic_us();
-            self.fill(&mut batch);
+            self.fill(&mut batch, admission);
             self.drafts.send();
             if batch.ops > 0 {
                 let us = self.links.clock.monotonic_us() - started_us;
@@ -135,6 +142,10 @@ impl<L: CommitLog> Sequencer<L> {
             if self.is_finished() {
                 // A snapshot may wait for what was not synced yet.
                 return self.sync().map_or_else(|error| self.fail(error), |()| Stepped::Finished);
+            }
+            if self.awaits_space && self.is_anything_waiting() {
+                self.links.metrics.segment_waits.add(1);
+                return Stepped::Blocked { wait_ms: SHORT_MS };
             }
             return self.idle();
         }
@@ -160,13 +171,13 @@ impl<L: CommitLog> Sequencer<L> {
     /// Whether anything waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let is_waiting = !self.links.ingress.is_empty() || self.carried.is_some();
+        let is_waiting = self.is_anything_waiting();
         if self.failure.is_some() {
             return is_waiting;
         }
         match &self.current {
             // The log is not ready: only time helps.
-            Some(batch) if batch.ops > 0 => false,
+            Some(batch) if batch.ops > 0 || self.awaits_space => false,
             Some(_) => is_waiting || self.links.ingress.is_closed(),
             None => self.links.lane.has_empty(),
         }
@@ -179,9 +190,13 @@ impl<L: CommitLog> Sequencer<L> {
         self.log
     }
 
+    fn is_anything_waiting(&self) -> bool {
+        !self.links.ingress.is_empty() || self.carried.is_some()
+    }
+
     /// Nothing comes any more, and nothing that came is left.
     fn is_finished(&self) -> bool {
-        self.links.ingress.is_closed() && self.links.ingress.is_empty() && self.carried.is_none()
+        self.links.ingress.is_closed() && !self.is_anything_waiting()
     }
 
     fn idle(&self) -> Stepped {
@@ -216,18 +231,19 @@ impl<L: CommitLog> Sequencer<L> {
         Ok(())
     }
 
-    fn admission(&self) -> Admission {
+    /// What may be appended; nothing while that is not known yet.
+    fn admission(&self) -> Option<Admission> {
         let (admission, state) = match self.log.space() {
+            Space::Undecided => return None,
             Space::Normal => (Admission::All, ServerState::Running),
             Space::Reserve => (Admission::FreeingOnly, ServerState::DiskReserve),
             Space::Full => (Admission::None, ServerState::DiskFull),
         };
         self.links.feedback.set_space(state);
-        admission
+        Some(admission)
     }
 
-    fn fill(&mut self, batch: &mut Batch) {
-        let admission = self.admission();
+    fn fill(&mut self, batch: &mut Batch, admission: Admission) {
         batch.frame.clear();
         batch.frame.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         batch.is_tick = false;

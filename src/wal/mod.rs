@@ -68,8 +68,10 @@ pub struct OpRange {
 /// How much room the log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
-    /// A spare segment is ready, or is being made.
+    /// A spare segment is ready, or is being made and this one holds the reserve besides a batch.
     Normal,
+    /// Whether there will be a spare segment is not known yet, and a batch would go into what may have to be the reserve: wait.
+    Undecided,
     /// The last segment is in use and no spare can be made: only what frees or finishes should still be appended.
     Reserve,
     /// No frame of full size fits any more.

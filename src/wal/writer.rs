@@ -13,8 +13,12 @@ use super::{AppendError, CommitLog, Durability, LogError, OpRange, Space};
 use crate::storage::layout::{
     BLOCK_BYTES, FRAMES_OFFSET, PAYLOAD_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, opening,
 };
-use crate::storage::width::{index, length};
+use crate::storage::width::length;
 use crate::storage::{Access, SharedStorage, StorageError, StoredFile};
+
+/// While it is not known whether there will be another segment, this share of the one in use (one part in so many) is kept for what
+/// frees and finishes.
+const RESERVE_SHARE: u64 = 4;
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,13 +292,16 @@ impl CommitLog for LogWriter {
     }
 
     fn space(&self) -> Space {
+        let batch_bytes = length(super::frame::frame_bytes(self.options.payload_bytes_max));
+        let reserve_bytes = self.options.segment_bytes / RESERVE_SHARE;
         match self.pool.state() {
             // A preparer that failed is no lack of space: this segment is used up in peace, and then the log ends.
-            SpareState::Ready | SpareState::Underway | SpareState::Failed => Space::Normal,
-            SpareState::NoSpace => {
-                let needed = super::frame::frame_bytes(self.options.payload_bytes_max);
-                if index(self.room()) >= needed { Space::Reserve } else { Space::Full }
-            }
+            SpareState::Ready | SpareState::Failed => Space::Normal,
+            // One batch may go in now, and the reserve ends where another of full size would not fit.
+            SpareState::Underway if self.room() >= 2 * batch_bytes + reserve_bytes => Space::Normal,
+            SpareState::Underway => Space::Undecided,
+            SpareState::NoSpace if self.room() >= batch_bytes => Space::Reserve,
+            SpareState::NoSpace => Space::Full,
         }
     }
 }

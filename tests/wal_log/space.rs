@@ -2,7 +2,7 @@
 
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::Fault;
-use stockhold::wal::{AppendError, CommitLog, Progress, Space};
+use stockhold::wal::{AppendError, CommitLog, LogOptions, Progress, Space};
 
 use crate::world::{NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, share, start};
 
@@ -47,6 +47,31 @@ fn a_full_disk_is_met_early() {
     running.writer.finish().unwrap();
     drop(running.directory);
     assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 9);
+}
+
+/// Proves that while it is open whether there will be another segment, room for the reserve is kept besides the batch that is let in:
+/// however late the preparer finds that the disk is full, a quarter of a segment is left for what frees.
+#[test]
+fn a_late_preparer_does_not_cost_the_reserve() {
+    let disk = formatted();
+    let options = LogOptions { segment_bytes: 2 * SEGMENT_BYTES, ..OPTIONS };
+    let mut running = start(&share(&disk), options, 1).unwrap();
+    disk.inject(Fault::NoSpace(1));
+    let mut appended = 0;
+    while running.writer.space() == Space::Normal {
+        running.append(&[1; 10_000], 1).unwrap();
+        appended += 1;
+    }
+    assert_eq!((running.writer.space(), appended), (Space::Undecided, 6));
+    assert_eq!(running.preparer.step(NOW_MS).unwrap(), Progress::NoSpace);
+    let mut reserve_bytes = 0;
+    while running.writer.space() == Space::Reserve {
+        running.append(&[1; 10_000], 1).unwrap();
+        reserve_bytes += 3 * 4096;
+    }
+    assert!(reserve_bytes >= options.segment_bytes / 4, "{reserve_bytes}");
+    running.prepare();
+    assert_eq!(running.writer.space(), Space::Normal);
 }
 
 /// Proves that the last segment counts as reserve while full-size batches still fit, and that no temporary file is left.
