@@ -17,12 +17,12 @@ const HAS_REFERENCE: u8 = 1 << 4;
 const WIDE: u8 = 1 << 5;
 /// Takes the place of `BEST_EFFORT` in commands that move goods.
 const FORCED: u8 = 1 << 1;
+/// What a reserve or a replace may carry.
+const RESERVE_FLAGS: u8 = BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE;
 
 #[inline]
 pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    if kind == Kind::Reserve
-        && flags & !(BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE) == 0
-    {
+    if kind == Kind::Reserve && flags & !RESERVE_FLAGS == 0 {
         return decode_reserve(flags, reader).map(Command::Reserve);
     }
     decode_other(kind, flags, reader)
@@ -30,9 +30,7 @@ pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Comman
 
 fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
     let allowed = match kind {
-        Kind::Reserve | Kind::Replace => {
-            BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE
-        }
+        Kind::Reserve | Kind::Replace => RESERVE_FLAGS,
         Kind::Sell => BY_CHANNEL | FORCED | HAS_OWNER | HAS_REFERENCE | WIDE,
         Kind::Ship => FORCED | WIDE,
         Kind::Release => WIDE,
