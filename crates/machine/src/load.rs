@@ -341,10 +341,17 @@ impl State {
         let gone = self.erase_due.hash_due(self.now_s());
         assert!(gone == 0, "nothing stands on the list before the first reservation");
         let mut lines = Vec::new();
+        let mut plain_grants: u64 = 0;
         for slot in slots {
             self.derive_hold(slot, &mut lines)?;
             self.count(slot);
             self.known = self.known.saturating_add(1);
+            let tells_outcome = self.outcome_of_grant(self.reservations.get(slot)).is_some();
+            plain_grants = plain_grants.saturating_add(u64::from(tells_outcome));
+        }
+        // Each grant that tells its outcome has brought it: a snapshot of this state would write it otherwise, and another digest with it.
+        if plain_grants != self.outcomes.references() {
+            return Err(LoadError::Dangling(Section::Outcome));
         }
         self.changed_clusters.clear();
         for cluster in self.clusters.iter_mut() {

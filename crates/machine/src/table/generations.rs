@@ -183,6 +183,11 @@ impl<E: Copy> Generations<E> {
         self.entries
     }
 
+    /// References among the entries that are alive. Costs a step per generation.
+    pub fn references(&self) -> u64 {
+        self.alive.iter().map(|generation| u64::from(generation.entries - generation.rows.len())).sum()
+    }
+
     /// 32 bytes per entry, and the side bytes with their length prefixes: the same for the same records in
     /// any order, so that rules may use it.
     pub const fn bytes_counted(&self) -> u64 {
