@@ -3,13 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
 
 fn compare(peer: &str, path: Option<&str>) -> Output {
+    // PostgreSQL runs under an account of its own, to which the folder of this clone may be closed.
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(everybody).tempdir().unwrap();
     let mut command = Command::new(TOOL);
-    command.args(["compare", "--peers", peer, "--quick", "--skus", "100", "--json"]);
+    command.args(["compare", "--peers", peer, "--quick", "--skus", "100", "--json", "--data-dir"]);
+    command.arg(folder.path());
     if let Some(path) = path {
         command.env("PATH", path);
     }
