@@ -6,9 +6,9 @@
 //! be proposed now lies before the next deadline of that SKU, read together with the cell (else an expiry could make room). A channel
 //! must stand for the stock of that cell all the while.
 
-use stockhold_protocol::command::{Reserve, Target};
+use stockhold_protocol::command::{PlainCart, Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
-use stockhold_protocol::{Code, Detail, Outcome, Quantity, SkuId, StockId, Timestamp};
+use stockhold_protocol::{Code, Detail, Line, Outcome, Quantity, SkuId, StockId, Timestamp};
 
 use crate::published::Published;
 
@@ -41,10 +41,36 @@ pub fn refuse(
     if !case.fresh || case.others_in_flight > 0 || !is_plain(reserve) {
         return None;
     }
+    decide(published, reserve.target, propose_now, |stock| first_refused_line(published, stock, reserve))
+}
+
+/// As [`refuse`], for a cart of one line.
+#[must_use]
+pub fn refuse_plain(
+    published: &Published,
+    case: EdgeCase,
+    cart: &PlainCart,
+    propose_now: impl FnOnce() -> Timestamp,
+) -> Option<Outcome> {
+    if !case.fresh || case.others_in_flight > 0 {
+        return None;
+    }
+    decide(published, cart.target, propose_now, |stock| {
+        let Line { sku, quantity } = cart.line;
+        let (value, deadline_s) = refusing_cell(published, stock, sku, quantity.raw())??;
+        Some((0, value, deadline_s, sku))
+    })
+}
+
+fn decide(
+    published: &Published,
+    target: Target,
+    propose_now: impl FnOnce() -> Timestamp,
+    line_of: impl Fn(StockId) -> Option<RefusedLine>,
+) -> Option<Outcome> {
     // The op is read first, so that the cells are of this op or a later one.
     let op = published.op();
-    let line_of = |stock| first_refused_line(published, stock, reserve);
-    let (index, available, deadline_s, line) = match reserve.target {
+    let (index, available, deadline_s, line) = match target {
         Target::Stock(stock) => line_of(stock),
         Target::Channel(channel) => published.at_channel(channel, line_of),
     }?;
@@ -60,6 +86,19 @@ pub fn refuse(
 /// Index, cell, next deadline and SKU.
 type RefusedLine = (u32, i64, u32, SkuId);
 
+/// The cell that refuses so many units, with its next deadline; `Some(None)` if it does not, `None` if there is none.
+fn refusing_cell(
+    published: &Published,
+    stock: StockId,
+    sku: SkuId,
+    asked: i64,
+) -> Option<Option<(i64, u32)>> {
+    let dated = published.dated_cell(sku, stock)?;
+    let value = dated.cell.value;
+    let decides = !dated.cell.upper_bound && value != CELL_NOT_ASSIGNED && value != CELL_UNLIMITED;
+    Some((decides && asked > value).then_some((value, dated.next_deadline_s)))
+}
+
 /// The first line that its cell refuses, in the cart as it is decided: sorted by SKU, the same SKU summed.
 fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'_>) -> Option<RefusedLine> {
     let lines = &reserve.lines;
@@ -68,15 +107,14 @@ fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'
     }
     let mut refused: Option<RefusedLine> = None;
     for line in lines.iter() {
-        let dated = published.dated_cell(line.sku, stock)?;
-        let value = dated.cell.value;
-        let decides = !dated.cell.upper_bound && value != CELL_NOT_ASSIGNED && value != CELL_UNLIMITED;
         let asked = lines
             .iter()
             .filter(|other| other.sku == line.sku)
             .fold(0, |sum: i64, other| sum.saturating_add(other.quantity.raw()));
-        if decides && asked > value && refused.is_none_or(|(.., sku)| line.sku < sku) {
-            refused = Some((0, value, dated.next_deadline_s, line.sku));
+        if let Some((value, deadline_s)) = refusing_cell(published, stock, line.sku, asked)?
+            && refused.is_none_or(|(.., sku)| line.sku < sku)
+        {
+            refused = Some((0, value, deadline_s, line.sku));
         }
     }
     let (_, value, next_deadline_s, sku) = refused?;
@@ -90,7 +128,7 @@ fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'
 mod tests {
     use super::*;
     use stockhold_machine::{CellChange, Changes, SkuChange};
-    use stockhold_protocol::{ChannelId, Line, command::Target, line::Lines};
+    use stockhold_protocol::{ChannelId, CommandId, command::Target, line::Lines};
 
     const STOCK: StockId = StockId(1);
 
@@ -123,6 +161,18 @@ mod tests {
             reference: "",
         };
         let outcome = refuse(published, case, &reserve, || Timestamp(now_s * 1_000));
+        if !best_effort {
+            let cart = PlainCart {
+                id: CommandId::from_parts(1, 1),
+                fresh: case.fresh,
+                target,
+                ttl_ms: None,
+                owner: 0,
+                line: lines[0],
+            };
+            let plain = refuse_plain(published, case, &cart, || Timestamp(now_s * 1_000));
+            assert_eq!(plain, outcome, "a cart of one line is refused alike both ways");
+        }
         if let Some(outcome) = &outcome {
             assert_eq!((outcome.code, outcome.recorded, outcome.op), (Code::SoldOut, false, 9));
         }

@@ -1,12 +1,13 @@
 //! The network: bytes of connections to commands, and answers back to bytes. It decides nothing about quantities.
 //!
-//! [`session`] is the protocol of one connection without any I/O; [`pace`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
+//! [`session`] is the protocol of one connection without any I/O (`look` decides what is answered on the spot); [`pace`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
 //! [`desk`] is one network thread's table of connections. Everything of a connection stays on one thread.
 
 pub mod connection;
 pub mod desk;
 pub mod gate;
 pub mod listener;
+mod look;
 pub mod pace;
 pub mod session;
 

@@ -6,10 +6,10 @@ use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::query::{Answer, Name, Query};
-use stockhold_protocol::{BadField, Code, Command, Envelope, FrameError, Outcome, SkuId, StockId};
+use stockhold_protocol::{Code, FrameError, Outcome, SkuId, StockId};
 
 use super::gate::Gate;
-use crate::edge::{self, EdgeCase};
+use super::look::{Look, look_at};
 use crate::pipeline::ingress::Turned;
 use crate::pipeline::mailbox::{Address, Letter};
 use crate::pipeline::{Ask, Question, Submission};
@@ -374,58 +374,6 @@ impl Session {
         let is_taken = gate.questions.ask(Question { address: self.address, request, ask }).is_ok();
         self.questions_in_flight += u32::from(is_taken);
         is_taken
-    }
-}
-
-/// What is to be done with one record.
-enum Look {
-    /// It is answered at once.
-    Answer(Outcome),
-    /// It goes to the log.
-    Submit { is_other: bool },
-}
-
-fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look {
-    let bad_field = |error: &BadField| {
-        gate.metrics.commands_bad_field.add(1);
-        Look::Answer(Outcome::bad_field(error, gate.published.op()))
-    };
-    let envelope = match Envelope::decode(record) {
-        Ok(envelope) => envelope,
-        Err(error) => return bad_field(&error),
-    };
-    match &envelope.command {
-        Command::Reserve(reserve) => {
-            let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
-            match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
-                Some(outcome) => Look::Answer(outcome),
-                None => Look::Submit { is_other: !edge::is_plain(reserve) },
-            }
-        }
-        Command::Tick => {
-            bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"))
-        }
-        Command::Confirm(_)
-        | Command::Release(_)
-        | Command::Extend(_)
-        | Command::Replace(_)
-        | Command::Ship(_)
-        | Command::Sell(_)
-        | Command::Refund(_)
-        | Command::Count(_)
-        | Command::Adjust(_)
-        | Command::Transfer(_)
-        | Command::DefineSource(_)
-        | Command::DefineStock(_)
-        | Command::DefineSku(_)
-        | Command::Link(_)
-        | Command::Unlink(_)
-        | Command::Channel(_)
-        | Command::Settings(_)
-        | Command::Quota(_)
-        | Command::Configure(_)
-        | Command::Mark(_)
-        | Command::ActivateRules(_) => Look::Submit { is_other: true },
     }
 }
 

@@ -12,7 +12,7 @@
 //! To the digest and in a snapshot there is no difference: each recorded outcome counts as its row.
 //! Not for deciding what an answer is.
 
-use crate::machine::generation_of;
+use crate::once::generation_of;
 use crate::record::{NoteKind, OutcomeRow, ReservationRow};
 use crate::state::State;
 use crate::table::{Entry, Key, NO_SLOT, Progress, Slab};

@@ -25,6 +25,21 @@ pub(crate) struct Planned {
     pub(crate) backordered: i64,
 }
 
+impl Planned {
+    /// The line of a reservation that this becomes.
+    pub(crate) const fn granted_line(&self) -> LineState {
+        LineState {
+            sku: self.sku,
+            quota_number: if self.counts { self.quota_number } else { 0 },
+            counts: self.counts,
+            granted: self.granted,
+            open: self.granted,
+            shipped: 0,
+            returned: 0,
+        }
+    }
+}
+
 /// What a live hold that is being replaced has of one SKU.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
@@ -67,15 +82,7 @@ impl Machine {
         for index in 0..self.lines.len() {
             let line = self.lines[index];
             let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
-            let at = match self.state.seat_of_line(line.sku.0, stock) {
-                Ok(at) => at,
-                // Whether a place was made before differs after a load, so it must not decide.
-                Err(Code::NotAssigned) if kept.units > 0 => self.state.place_of_line(line.sku.0, stock),
-                Err(code) => return Err(Refusal::of_line(code, index)),
-            };
-            self.state.settle(at.cluster);
-            let planned = self.state.plan_line(at, line, best_effort, kept);
-            let planned = planned.map_err(|code| self.state.refused_line(code, at, line.sku, index))?;
+            let planned = self.state.plan_in_stock(stock, (index, line), best_effort, kept)?;
             any |= planned.granted > 0;
             self.planned.push(planned);
         }
@@ -104,6 +111,32 @@ impl Machine {
 }
 
 impl State {
+    /// Plans the one line of a cart that gets all or nothing.
+    #[inline]
+    pub(crate) fn plan_single(&mut self, stock: u32, line: Line) -> Result<Planned, Refusal> {
+        self.plan_in_stock(stock, (0, line), false, Kept::default())
+    }
+
+    /// Plans a line of a cart where it stands in a stock.
+    #[inline]
+    fn plan_in_stock(
+        &mut self,
+        stock: u32,
+        (index, line): (usize, Line),
+        best_effort: bool,
+        kept: Kept,
+    ) -> Result<Planned, Refusal> {
+        let at = match self.seat_of_line(line.sku.0, stock) {
+            Ok(at) => at,
+            // Whether a place was made before differs after a load, so it must not decide.
+            Err(Code::NotAssigned) if kept.units > 0 => self.place_of_line(line.sku.0, stock),
+            Err(code) => return Err(Refusal::of_line(code, index)),
+        };
+        self.settle(at.cluster);
+        let planned = self.plan_line(at, line, best_effort, kept);
+        planned.map_err(|code| self.refused_line(code, at, line.sku, index))
+    }
+
     /// The quota that a grant at this place takes from; 0 = none.
     pub(crate) fn quota_number(&self, at: At) -> u32 {
         let has_quota = self.clusters.get(at.cluster).place(at.index).has_quota;

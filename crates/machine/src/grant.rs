@@ -6,7 +6,7 @@ use crate::cart::Planned;
 use crate::machine::{Answer, Decision, Machine, Refusal, Ticket};
 use crate::record::{Grant, LineState, ReservationRow, Stage};
 use crate::state::State;
-use stockhold_protocol::command::{Replace, Reserve, Sell, Target};
+use stockhold_protocol::command::{PlainCart, Replace, Reserve, Sell, Target};
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{BadField, Code, Deadline, Detail, Quantity, SkuId, Timestamp};
 
@@ -23,9 +23,29 @@ struct Terms<'a> {
 }
 
 impl Machine {
+    /// What [`Machine::reserve`] does with a cart of one line, without the lists that longer ones need.
+    pub(crate) fn reserve_plain(&mut self, ticket: Ticket, cart: &PlainCart) -> Decision {
+        let origin = self.state.core.time;
+        let (stock, deadline) = self.terms_of(cart.target, cart.ttl_ms, origin)?;
+        self.check_room(1)?;
+        let planned = self.state.plan_single(stock, cart.line)?;
+        let terms = Terms { ticket, stock, owner: cart.owner, reference: "", origin, deadline, lists: false };
+        if planned.backordered > 0 {
+            // The answer says more than the record of a line does.
+            self.planned.clear();
+            self.planned.push(planned);
+            return Ok(self.grant(&terms, planned.granted));
+        }
+        self.state.promise_line(&planned, deadline);
+        let mut row = self.state.row_of(&terms, 1, false);
+        row.set_first_line(planned.granted_line());
+        self.state.place_reservation(row);
+        Ok(Answer::ok(deadline.0))
+    }
+
     pub(crate) fn reserve(&mut self, ticket: Ticket, reserve: &Reserve<'_>) -> Decision {
         let origin = self.state.core.time;
-        let (stock, deadline) = self.terms_of(reserve, origin)?;
+        let (stock, deadline) = self.terms_of(reserve.target, reserve.ttl_ms, origin)?;
         let asked = self.merge(reserve)?;
         self.plan_cart(stock, reserve.best_effort, None)?;
         let terms = Terms {
@@ -58,7 +78,7 @@ impl Machine {
             Stage::Shipped | Stage::Replaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
         let origin = Timestamp(old.origin_ms);
-        let (stock, deadline) = self.terms_of(&replace.new, origin)?;
+        let (stock, deadline) = self.terms_of(replace.new.target, replace.new.ttl_ms, origin)?;
         if stock != old.stock {
             let error = BadField::new("target", "must be the stock of the hold that is replaced");
             return Err(Refusal::field(&error));
@@ -107,10 +127,15 @@ impl Machine {
     }
 
     /// Stock and deadline of a cart whose first reserve was at `origin`.
-    fn terms_of(&self, reserve: &Reserve<'_>, origin: Timestamp) -> Result<(u32, Deadline), Refusal> {
-        let stock = self.stock_of(reserve.target)?;
+    fn terms_of(
+        &self,
+        target: Target,
+        ttl_ms: Option<u32>,
+        origin: Timestamp,
+    ) -> Result<(u32, Deadline), Refusal> {
+        let stock = self.stock_of(target)?;
         let configuration = &self.state.core.configuration;
-        let Some(ttl_ms) = reserve.ttl_ms.map(u64::from) else { return Ok((stock, Deadline::NONE)) };
+        let Some(ttl_ms) = ttl_ms.map(u64::from) else { return Ok((stock, Deadline::NONE)) };
         if !(configuration.ttl_min_ms..=configuration.ttl_max_ms).contains(&ttl_ms) {
             return Err(Refusal::new(Code::TtlOutOfRange));
         }
@@ -129,32 +154,10 @@ impl Machine {
         for line in planned.iter().filter(|line| line.granted > 0) {
             state.promise_line(line, terms.deadline);
             granted = granted.saturating_add(line.granted);
-            lines.push(LineState {
-                sku: line.sku,
-                quota_number: if line.counts { line.quota_number } else { 0 },
-                counts: line.counts,
-                granted: line.granted,
-                open: line.granted,
-                shipped: 0,
-                returned: 0,
-            });
+            lines.push(line.granted_line());
         }
         let partial = granted < asked;
-        let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
-        row.owner = terms.owner;
-        row.origin_ms = terms.origin.0;
-        row.set_grant(Grant {
-            fingerprint: terms.ticket.fingerprint,
-            op: terms.ticket.op,
-            deadline_s: terms.deadline.0,
-            lines: u16::try_from(lines.len()).unwrap_or(u16::MAX),
-            partial,
-            listed: false,
-        });
-        if terms.deadline != Deadline::NONE {
-            row.stage = Stage::Held;
-            row.erase_at_s = state.erase_at(terms.deadline.timestamp());
-        }
+        let row = state.row_of(terms, lines.len(), partial);
         let code = if partial { Code::Partial } else { Code::Ok };
         let answer = Answer { code, value: terms.deadline.0, detail: self.grant_detail(terms.lists) };
         self.state.add_reservation(row, &self.line_states, terms.reference, &answer);
@@ -205,15 +208,7 @@ impl Machine {
                     self.state.mark_changed(line.at.cluster);
                 }
             }
-            lines.push(LineState {
-                sku: line.sku,
-                quota_number: if line.counts { line.quota_number } else { 0 },
-                counts: line.counts,
-                granted: line.granted,
-                open: 0,
-                shipped: line.granted,
-                returned: 0,
-            });
+            lines.push(LineState { open: 0, shipped: line.granted, ..line.granted_line() });
         }
         self.planned = planned;
         let mut row = ReservationRow::new(ticket.id, stock);
@@ -238,6 +233,27 @@ impl Machine {
 }
 
 impl State {
+    /// The record of a new reservation, still without its lines.
+    #[inline]
+    fn row_of(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
+        let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
+        row.owner = terms.owner;
+        row.origin_ms = terms.origin.0;
+        row.set_grant(Grant {
+            fingerprint: terms.ticket.fingerprint,
+            op: terms.ticket.op,
+            deadline_s: terms.deadline.0,
+            lines: u16::try_from(lines).unwrap_or(u16::MAX),
+            partial,
+            listed: false,
+        });
+        if terms.deadline != Deadline::NONE {
+            row.stage = Stage::Held;
+            row.erase_at_s = self.erase_at(terms.deadline.timestamp());
+        }
+        row
+    }
+
     /// Counts one planned line.
     fn promise_line(&mut self, line: &Planned, deadline: Deadline) {
         if !line.counts {

@@ -27,6 +27,7 @@ pub mod load;
 mod machine;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+mod once;
 mod record;
 mod refund;
 mod reservations;

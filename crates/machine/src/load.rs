@@ -5,7 +5,8 @@
 
 use crate::catalog::{ChannelRow, LinkRow};
 use crate::config::Genesis;
-use crate::machine::{Machine, generation_of};
+use crate::machine::Machine;
+use crate::once::generation_of;
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, Section,
     SettingsRow, SkuRow, Stage,

@@ -6,25 +6,20 @@
 //! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
 //! error: whatever the bytes, there is an outcome.
 
-use crate::book::{Answered, MOVED_PER_OP, row_of_grant};
 use crate::cart::Planned;
 use crate::changes::Changes;
-use crate::config::{GENERATION_MS, Genesis, ID_AHEAD_MAX_MS, RULES_VERSION, WRITERS_MAX};
-use crate::record::{LineState, OutcomeRow};
+use crate::config::{Genesis, RULES_VERSION, WRITERS_MAX};
+use crate::record::LineState;
 use crate::state::{State, WriterRow};
 use crate::table::record_hash;
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::codec::encode_cold;
-use stockhold_protocol::command::{Command, Envelope, Kind, Scratch};
+use stockhold_protocol::command::{Command, Envelope, Kind, PlainCart, Scratch};
 use stockhold_protocol::{Code, CommandId, Detail, Line, Outcome, SkuId, StockId, Timestamp};
 
-/// Side bytes that must fit before a command is executed: more than any recorded detail needs.
-const SIDE_RESERVE: usize = 8 * 1024;
 /// The latest time of an op: one second before the last one that a deadline can express, so that a record's
 /// end always lies ahead of the op that sets it.
 const TIME_MAX: Timestamp = Timestamp(Timestamp::MAX.0 - 1_000);
-/// What a client that met full outcome memory is asked to wait, in milliseconds.
-const BUSY_RETRY_MS: u32 = 1_000;
 
 /// Whether a batch is to be applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,6 +156,11 @@ impl Machine {
     /// Applies one command record as the next op. Whatever the bytes are, there is an outcome.
     pub fn apply(&mut self, proposed: Timestamp, record: &[u8]) -> Outcome {
         let op = self.next_op(proposed);
+        if let Some(cart) = PlainCart::read(record) {
+            return self.answer_once(op, cart.id, cart.fingerprint(), |machine, ticket| {
+                machine.reserve_plain(ticket, &cart)
+            });
+        }
         match Envelope::decode(record) {
             Ok(envelope) => self.decide(op, &envelope),
             Err(error) => Outcome::bad_field(&error, op),
@@ -238,11 +238,24 @@ impl Machine {
             return outcome;
         }
         let fingerprint = envelope.command.fingerprint(&mut self.scratch);
-        if let Some(answer) = self.answer_of_known_id(op, envelope.id, fingerprint) {
+        self.answer_once(op, envelope.id, fingerprint, |machine, ticket| {
+            machine.execute(ticket, &envelope.command)
+        })
+    }
+
+    /// The answer to an id: what it has answered before, or what `execute` decides now, which is remembered.
+    #[inline]
+    fn answer_once(
+        &mut self,
+        op: u64,
+        id: CommandId,
+        fingerprint: u64,
+        execute: impl FnOnce(&mut Self, Ticket) -> Decision,
+    ) -> Outcome {
+        if let Some(answer) = self.state.answer_of_known_id(op, id, fingerprint) {
             return answer;
         }
-        let decision = self.execute(op, envelope.id, fingerprint, &envelope.command);
-        let outcome = match decision {
+        let outcome = match execute(self, Ticket { op, id, fingerprint }) {
             Ok(answer) => Outcome::new(answer.code, answer.value, op).with(answer.detail),
             Err(refusal) => Outcome::new(refusal.code, refusal.value, op).with(refusal.detail),
         };
@@ -251,50 +264,12 @@ impl Machine {
             return outcome;
         }
         if outcome.recorded {
-            self.state.record(envelope.id, fingerprint, &outcome);
+            self.state.record(id, fingerprint, &outcome);
         }
         outcome
     }
 
-    /// The answer to an id that was used, is too old, or cannot be recorded now; `None`: it is new.
-    fn answer_of_known_id(&self, op: u64, id: CommandId, fingerprint: u64) -> Option<Outcome> {
-        let number = generation_of(id);
-        if number < self.state.core.horizon {
-            let Some(slot) = self.state.find_reservation(id) else {
-                return Some(Outcome::new(Code::IdTooOld, 0, op));
-            };
-            let grant = self.state.reservations.get(slot).grant();
-            if grant.fingerprint != fingerprint {
-                return Some(Outcome::new(Code::IdReused, 0, op));
-            }
-            return Some(self.state.granted_outcome(slot));
-        }
-        match self.state.answered(id) {
-            Some(Answered::Row(row)) if row.is_of(fingerprint) => {
-                return Some(self.state.recorded(number, row));
-            }
-            // As many bits are compared as a row keeps, because a row may take the grant's place at any time.
-            Some(Answered::Grant(slot))
-                if row_of_grant(self.state.reservations.get(slot)).is_of(fingerprint) =>
-            {
-                return Some(self.state.granted_outcome(slot));
-            }
-            Some(Answered::Row(_) | Answered::Grant(_)) => {
-                return Some(Outcome::new(Code::IdReused, 0, op));
-            }
-            None => {}
-        }
-        if id.client_time_ms() > self.state.core.time.0.saturating_add(ID_AHEAD_MAX_MS) {
-            return Some(Outcome::new(Code::IdFromFuture, 0, op));
-        }
-        let bytes = self.state.outcomes.bytes_counted().saturating_add(SIDE_RESERVE as u64);
-        let is_full = bytes > self.state.core.configuration.outcome_bytes_max
-            || !self.state.outcomes.has_side_room(number, SIDE_RESERVE);
-        is_full.then(|| Outcome::new(Code::Busy, BUSY_RETRY_MS, op))
-    }
-
-    fn execute(&mut self, op: u64, id: CommandId, fingerprint: u64, command: &Command<'_>) -> Decision {
-        let ticket = Ticket { op, id, fingerprint };
+    fn execute(&mut self, ticket: Ticket, command: &Command<'_>) -> Decision {
         match command {
             Command::Reserve(reserve) => self.reserve(ticket, reserve),
             Command::Confirm(reservation) => self.confirm(*reservation),
@@ -333,70 +308,4 @@ pub(crate) struct Ticket {
     pub(crate) op: u64,
     pub(crate) id: CommandId,
     pub(crate) fingerprint: u64,
-}
-
-/// The generation that an id belongs to, by the client's time in it.
-pub(crate) const fn generation_of(id: CommandId) -> u64 {
-    id.client_time_ms() / GENERATION_MS
-}
-
-impl State {
-    /// Drops the generations that are older than the retention, and, when memory is short, those older than
-    /// the least retention. An id below the horizon that this leaves can never execute again.
-    fn raise_horizon(&mut self) {
-        let configuration = self.core.configuration;
-        let oldest_kept = |retention: u64| self.core.time.0.saturating_sub(retention) / GENERATION_MS;
-        let target = oldest_kept(configuration.id_retention_ms);
-        let reserve = SIDE_RESERVE as u64;
-        let is_short =
-            self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
-        if self.core.horizon >= target && !is_short && !self.outcomes.has_dropped() {
-            // Nothing to drop and nothing to free: so it is for all but a few ops.
-            return;
-        }
-        let least = oldest_kept(configuration.id_retention_min_ms);
-        while let Some(oldest) = self.outcomes.oldest() {
-            let is_short =
-                self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
-            if oldest >= target && !(is_short && oldest < least) {
-                break;
-            }
-            if let Some(dropped) = self.outcomes.drop_oldest() {
-                self.digest.sub(dropped.digest.to_u64());
-                #[cfg(feature = "mutants")]
-                if crate::mutant::is(crate::mutant::Mutant::KeepsTheHorizon) {
-                    continue;
-                }
-                self.core.horizon = self.core.horizon.max(dropped.number.saturating_add(1));
-            }
-        }
-        #[cfg(feature = "mutants")]
-        let target = if crate::mutant::is(crate::mutant::Mutant::KeepsTheHorizon) {
-            self.core.horizon
-        } else {
-            target
-        };
-        if self.core.horizon < target {
-            self.core.horizon = target;
-        }
-        self.outcomes.raise_number_min(self.core.horizon);
-        // Moving and freeing are bounded per op and change no answer; what is left waits for the next one.
-        self.move_references(MOVED_PER_OP);
-        if self.outcomes.free_some(1) == crate::table::Progress::More {}
-    }
-
-    /// The recorded outcome of a row, marked as replayed.
-    fn recorded(&self, number: u64, row: &OutcomeRow) -> Outcome {
-        let code = Code::from_number(row.code()).unwrap_or(Code::Ok);
-        let mut outcome = Outcome::new(code, row.value(), row.op());
-        outcome.replayed = true;
-        if row.has_side()
-            && let Some(arena) = self.outcomes.arena(number)
-            && let Some((value, detail)) = arena.get(row.value()).split_first_chunk::<4>()
-        {
-            outcome.value = u32::from_le_bytes(*value);
-            outcome.detail = Detail::decode(detail).unwrap_or_default();
-        }
-        outcome
-    }
 }

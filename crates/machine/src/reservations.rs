@@ -40,6 +40,12 @@ impl State {
             self.scratch = bytes;
         }
         self.put_notes(&mut row, NoteKind::Reference, reference.as_bytes());
+        self.place_reservation(row);
+    }
+
+    /// Stores the record of a reservation whose further lines and notes are stored.
+    #[inline]
+    pub(crate) fn place_reservation(&mut self, row: ReservationRow) {
         let own_hash = row.hash(&mut self.scratch);
         let is_alone = row.more == NO_SLOT && row.notes == NO_SLOT;
         let slot = self.reservations.insert(row);

@@ -4,16 +4,24 @@
 mod samples;
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, Batch, split_records};
 use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};
-use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, Scratch, record_length};
+use stockhold_protocol::command::{
+    FLAG_FRESH, FLAGS_OFFSET, PlainCart, Reserve, Scratch, Target, record_length,
+};
 use stockhold_protocol::frame::parse;
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::{Answer, Name, Query};
-use stockhold_protocol::{CommandId, Detail, Envelope, Outcome};
+use stockhold_protocol::{
+    ChannelId, Command, CommandId, Detail, Envelope, Line, Lines, Outcome, Quantity, SkuId, StockId,
+};
 use wincode::{SchemaRead, SchemaWrite};
+
+/// The flags of carts that stand at fixed places: by channel, with a TTL, with an owner, fresh (PROTOCOL.md).
+const PLAIN_FLAGS: u8 = 1 << 0 | 1 << 2 | 1 << 3 | FLAG_FRESH;
 
 /// Sets the length field to what is there, so that the damage behind it is looked at.
 fn with_length(mut record: Vec<u8>) -> Vec<u8> {
@@ -22,8 +30,28 @@ fn with_length(mut record: Vec<u8>) -> Vec<u8> {
     record
 }
 
+/// A cart that is read from fixed places is what the long way reads, and none that could be is missed.
+fn check_plain(record: &[u8]) {
+    let whole = Envelope::decode(record).ok();
+    let command = whole.as_ref().map(|envelope| &envelope.command);
+    let expected = match command {
+        Some(Command::Reserve(reserve)) => {
+            reserve.lines.len() == 1 && record[FLAGS_OFFSET] & !PLAIN_FLAGS == 0
+        }
+        Some(_) | None => false,
+    };
+    let cart = PlainCart::read(record);
+    assert_eq!(cart.is_some(), expected, "{record:02x?}");
+    if let (Some(cart), Some(whole)) = (cart, whole) {
+        assert_eq!((cart.id, cart.fresh), (whole.id, whole.fresh));
+        assert_eq!(whole.command, Command::Reserve(cart.as_reserve(&[cart.line])));
+        assert_eq!(cart.fingerprint(), whole.command.fingerprint(&mut Scratch::default()));
+    }
+}
+
 /// What is accepted must survive a second writing and reading, and have a fingerprint.
 fn check_accepted(record: &[u8]) {
+    check_plain(record);
     if let Ok(envelope) = Envelope::decode(record) {
         let mut again = Vec::new();
         envelope.encode(&mut again).unwrap();
@@ -178,6 +206,29 @@ proptest! {
         check_accepted(&with_length(record.clone()));
         record.extend_from_slice(&tail);
         check_accepted(&with_length(record));
+    }
+
+    #[test]
+    fn plain_carts_are_read_alike_both_ways(
+        by in any::<bool>(), ttl_ms in option::of(any::<u32>()), owner in prop_oneof![Just(0), any::<u64>()],
+        quantity in 1..1_i64 << 33, fresh in any::<bool>(), damage in vec((0_usize..60, any::<u8>()), 0..3),
+    ) {
+        // Proves that the short way to read the common cart accepts the same records and sees the same in them.
+        let lines = [Line::new(SkuId(7), Quantity::from_raw(quantity).unwrap())];
+        let target = if by { Target::Channel(ChannelId(3)) } else { Target::Stock(StockId(3)) };
+        let reserve =
+            Reserve { target, lines: Lines::Slice(&lines), best_effort: false, ttl_ms, owner, reference: "" };
+        let id = CommandId::from_parts(1_763_800_000_123, 99);
+        let mut record = Vec::new();
+        Envelope { id, fresh, command: Command::Reserve(reserve) }.encode(&mut record).unwrap();
+        prop_assert_eq!(PlainCart::read(&record).is_some(), quantity < 1 << 32);
+        check_plain(&record);
+        for (at, byte) in damage {
+            let at = at % record.len();
+            record[at] = byte;
+        }
+        check_plain(&record);
+        check_plain(&with_length(record));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use crate::id::{ChannelId, CommandId, ReservationId, SourceId, StockId};
 use crate::limits::REFERENCE_BYTES_MAX;
 use crate::line::{Lines, NARROW_BYTES, WIDE_BYTES, check_count};
 
-const BY_CHANNEL: u8 = 1 << 0;
+pub(super) const BY_CHANNEL: u8 = 1 << 0;
 const BEST_EFFORT: u8 = 1 << 1;
-const HAS_TTL: u8 = 1 << 2;
-const HAS_OWNER: u8 = 1 << 3;
+pub(super) const HAS_TTL: u8 = 1 << 2;
+pub(super) const HAS_OWNER: u8 = 1 << 3;
 const HAS_REFERENCE: u8 = 1 << 4;
 const WIDE: u8 = 1 << 5;
 /// Takes the place of `BEST_EFFORT` in commands that move goods.

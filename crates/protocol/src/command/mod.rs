@@ -10,6 +10,7 @@ pub mod catalog;
 mod envelope;
 mod fingerprint;
 pub mod hot;
+mod plain;
 
 pub use catalog::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
@@ -19,6 +20,7 @@ pub use catalog::{
 pub use envelope::{Envelope, FLAG_FRESH, FLAGS_OFFSET, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};
 pub use hot::{Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target};
+pub use plain::PlainCart;
 
 use crate::id::ReservationId;
 

@@ -1,0 +1,68 @@
+//! The first look at a command: is it answered on the spot, because it is bad or because an edge refusal decides it, or does
+//! it go to the log? It touches no connection.
+
+use stockhold_protocol::command::PlainCart;
+use stockhold_protocol::{BadField, Command, Envelope, Outcome};
+
+use super::gate::Gate;
+use crate::edge::{self, EdgeCase};
+
+/// What is to be done with one record.
+pub(super) enum Look {
+    /// It is answered at once.
+    Answer(Outcome),
+    /// It goes to the log.
+    Submit { is_other: bool },
+}
+
+/// Looks at one record; `others_in_flight` are its connection's commands that are no plain reserves.
+pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look {
+    let bad_field = |error: &BadField| {
+        gate.metrics.commands_bad_field.add(1);
+        Look::Answer(Outcome::bad_field(error, gate.published.op()))
+    };
+    if let Some(cart) = PlainCart::read(record) {
+        let case = EdgeCase { fresh: cart.fresh, others_in_flight };
+        return match edge::refuse_plain(&gate.published, case, &cart, || gate.clock.propose_now()) {
+            Some(outcome) => Look::Answer(outcome),
+            None => Look::Submit { is_other: false },
+        };
+    }
+    let envelope = match Envelope::decode(record) {
+        Ok(envelope) => envelope,
+        Err(error) => return bad_field(&error),
+    };
+    match &envelope.command {
+        Command::Reserve(reserve) => {
+            let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
+            match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
+                Some(outcome) => Look::Answer(outcome),
+                None => Look::Submit { is_other: !edge::is_plain(reserve) },
+            }
+        }
+        Command::Tick => {
+            bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"))
+        }
+        Command::Confirm(_)
+        | Command::Release(_)
+        | Command::Extend(_)
+        | Command::Replace(_)
+        | Command::Ship(_)
+        | Command::Sell(_)
+        | Command::Refund(_)
+        | Command::Count(_)
+        | Command::Adjust(_)
+        | Command::Transfer(_)
+        | Command::DefineSource(_)
+        | Command::DefineStock(_)
+        | Command::DefineSku(_)
+        | Command::Link(_)
+        | Command::Unlink(_)
+        | Command::Channel(_)
+        | Command::Settings(_)
+        | Command::Quota(_)
+        | Command::Configure(_)
+        | Command::Mark(_)
+        | Command::ActivateRules(_) => Look::Submit { is_other: true },
+    }
+}
