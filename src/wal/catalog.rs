@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::LogError;
 use super::segment::{BlockFault, SegmentHeader, SegmentOpening, parse_segment_name, segment_name};
-use super::tail::find_frame;
+use super::tail::holds_frames;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, opening};
 use crate::storage::width::{index, length};
 use crate::storage::{Access, Storage, StoredFile};
@@ -89,7 +89,7 @@ impl Catalog {
                 return Err(LogError::Opening { segment, source });
             }
             state @ (Opened::Zero | Opened::Damaged(_)) => {
-                if !live && find_frame(file.as_ref(), &header, length(FRAMES_OFFSET), 0)?.is_some() {
+                if !live && holds_frames(file.as_ref(), &header, length(FRAMES_OFFSET))? {
                     let source = match state {
                         Opened::Damaged(fault) => fault,
                         Opened::Zero | Opened::Used(..) => BlockFault::Zero,

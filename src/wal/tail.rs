@@ -9,6 +9,17 @@ use crate::storage::{StorageError, StoredFile};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// Whether a block of an unopened segment, from `offset` on, begins with a frame head of this use of it, at its own place or not.
+///
+/// Nobody but a writer that had opened the segment knows its salt, so any such head proves that it was in use.
+pub fn holds_frames(
+    file: &dyn StoredFile,
+    header: &SegmentHeader,
+    offset: u64,
+) -> Result<bool, StorageError> {
+    Ok(find_head(file, header, offset, |_, _| true)?.is_some())
+}
+
 /// Looks at each block from `offset` on for a whole frame head of this use of the segment, at its own place, that was written
 /// when more than `hole_block` blocks were already durable. Answers where it stands.
 ///
@@ -20,6 +31,17 @@ pub fn find_frame(
     offset: u64,
     hole_block: u32,
 ) -> Result<Option<u64>, StorageError> {
+    find_head(file, header, offset, |head, at| {
+        head.seat.block == block_at(at) && head.seat.synced_block > hole_block
+    })
+}
+
+fn find_head(
+    file: &dyn StoredFile,
+    header: &SegmentHeader,
+    offset: u64,
+    is_it: impl Fn(&FrameHead, u64) -> bool,
+) -> Result<Option<u64>, StorageError> {
     let mut window = vec![0; WINDOW_BYTES.min(index(header.segment_bytes))];
     let mut start = offset;
     while start < header.segment_bytes {
@@ -27,10 +49,7 @@ pub fn find_frame(
         let read = file.read_at(start, &mut window[..wanted])?;
         for (place, block) in window[..read].chunks_exact(BLOCK_BYTES).enumerate() {
             let at = start + length(place * BLOCK_BYTES);
-            if let Ok(head) = FrameHead::decode(block, header.salt)
-                && head.seat.block == block_at(at)
-                && head.seat.synced_block > hole_block
-            {
+            if FrameHead::decode(block, header.salt).is_ok_and(|head| is_it(&head, at)) {
                 return Ok(Some(at));
             }
         }
