@@ -60,18 +60,51 @@ impl Changes {
     }
 }
 
+/// Clusters whose cells readers must see anew, each once.
+#[derive(Debug, Default)]
+pub(crate) struct ChangedClusters {
+    list: Vec<u32>,
+    /// A bit for each cluster on the list.
+    listed: Vec<u64>,
+}
+
+impl ChangedClusters {
+    /// Puts a cluster on the list.
+    #[inline]
+    pub(crate) fn push(&mut self, cluster: u32) {
+        let word = (cluster / u64::BITS) as usize;
+        if word >= self.listed.len() {
+            self.listed.resize(word.saturating_add(1), 0);
+        }
+        let bit = 1 << (cluster % u64::BITS);
+        if self.listed[word] & bit == 0 {
+            self.listed[word] |= bit;
+            self.list.push(cluster);
+        }
+    }
+
+    /// Takes the last cluster from the list.
+    fn pop(&mut self) -> Option<u32> {
+        let cluster = self.list.pop()?;
+        self.listed[(cluster / u64::BITS) as usize] &= !(1 << (cluster % u64::BITS));
+        Some(cluster)
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
 impl State {
     /// Computes the cells of changed clusters and swaps the changes out.
     pub(crate) fn take_changes(&mut self, into: &mut Changes) {
         self.sum_positions();
-        let mut changed = std::mem::take(&mut self.changed_clusters);
         let mut left = Vec::new();
-        for cluster in changed.drain(..) {
-            self.clusters.get_mut(cluster).changed = false;
+        while let Some(cluster) = self.changed_clusters.pop() {
             self.settle_quietly(cluster);
             self.push_cells(cluster, &mut left);
         }
-        self.changed_clusters = changed;
         into.clear();
         std::mem::swap(into, &mut self.changes);
     }
@@ -123,8 +156,7 @@ impl State {
         }
         let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
         // A SKU may stand in several groups; its deadline is the earliest of all of them.
-        let deadlines = self.shelves.get(cluster.sku).clusters.iter();
-        let next = deadlines.map(|(_, other)| self.clusters.get(*other).next_deadline).min();
+        let next = self.clusters_of(cluster.sku).map(|(_, other)| other.next_deadline).min();
         into.skus.push(SkuChange { sku, next_deadline_s: next.unwrap_or(u32::MAX), cells });
     }
 
@@ -156,7 +188,7 @@ impl State {
         match self.position(at) {
             Some(row) => {
                 let (_, ended) = place.ended_at(self.now_s());
-                let held = place.quota_held.saturating_sub(ended);
+                let held = place.quota_held().saturating_sub(ended);
                 row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
             }
             None => i64::MAX,

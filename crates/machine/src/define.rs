@@ -14,6 +14,7 @@ use crate::sharing::{Layout, Sharing as Mode};
 use crate::state::{At, MarkRow, Shelf, State};
 use crate::table::{DueList, NO_SLOT};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, SettingScope,
     SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
@@ -86,7 +87,7 @@ impl Machine {
     }
 
     fn redefine_sku(&mut self, sku: u32, definition: &SkuDefinition) -> Decision {
-        let has_units = !self.state.shelves.get(sku).items.is_empty() || self.state.has_promises(sku);
+        let has_units = self.state.items_of(sku).next().is_some() || self.state.has_promises(sku);
         if definition.kind == SkuKind::Composite && has_units {
             return Err(Refusal::new(Code::WouldBreakPromises));
         }
@@ -250,12 +251,11 @@ impl State {
         let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
         self.sku_index.insert(xxh3_64(row.name().as_bytes()), slot, hash);
         let is_composite = row.kind == SkuKind::Composite;
-        self.shelves.push(Shelf { is_composite, ..Shelf::default() });
+        self.shelves.push(Shelf::new(is_composite));
     }
 
     fn has_promises(&self, sku: u32) -> bool {
-        let clusters = self.shelves.get(sku).clusters.iter();
-        clusters.flat_map(|(_, number)| &self.clusters.get(*number).places).any(|place| !place.is_blank())
+        self.clusters_of(sku).flat_map(|(_, cluster)| cluster.places.iter()).any(|place| !place.is_blank())
     }
 
     pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::sharing::GroupTooLarge> {
@@ -282,7 +282,7 @@ impl State {
     }
 
     pub(crate) fn refresh_settings_of_sku(&mut self, sku: u32) {
-        let numbers: Vec<u32> = self.shelves.get(sku).clusters.iter().map(|(_, number)| *number).collect();
+        let numbers: Vec<u32> = self.clusters_of(sku).map(|(number, _)| number).collect();
         for number in numbers {
             self.refresh_settings(number);
         }
@@ -299,7 +299,7 @@ impl State {
         let stocks = self.catalog.layout.group(cluster.group).stocks();
         let fresh: Vec<_> = stocks.iter().map(|stock| self.settings_of(cluster.sku, *stock)).collect();
         for (place, settings) in self.clusters.get_mut(number).places.iter_mut().zip(fresh) {
-            place.settings = settings;
+            place.settings = self.settings_in_force.share(settings);
         }
         self.mark_changed(number);
     }
@@ -341,9 +341,9 @@ impl State {
         let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
         let mut seen: Vec<(u32, u32)> = Vec::new();
         for cluster in old.iter_mut() {
-            self.shelves.get_mut(cluster.sku).clusters.clear();
+            self.shelves.get_mut(cluster.sku).first_cluster = NO_SLOT;
             let stocks = old_layout.group(cluster.group).stocks();
-            let blank = |place: &Place| Place::new(place.settings);
+            let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
             for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
                 seen.push((cluster.sku, *stock));
                 if !place.is_blank() {
@@ -392,13 +392,13 @@ impl State {
             if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
         let cluster = self.clusters.get_mut(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
-        cluster.pool.add_promise(group, at.index, confirmed.saturating_add(place.units_held));
+        cluster.pool.add_promise(group, at.index, confirmed.saturating_add(place.units_held()));
         for deadline_s in place.deadlines() {
             self.holds_due.push(deadline_s, at.cluster);
             cluster.next_deadline = cluster.next_deadline.min(deadline_s);
         }
         let home = cluster.place_mut(at.index);
-        let settings = home.settings;
+        let settings = Arc::clone(&home.settings);
         *home = place;
         home.settings = settings;
     }

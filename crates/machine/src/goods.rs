@@ -171,18 +171,16 @@ impl Machine {
 impl State {
     /// The slot of a source item.
     pub(crate) fn item(&self, sku: u32, source: u32) -> Option<u32> {
-        let items = &self.shelves.get(sku).items;
-        items.iter().copied().find(|slot| self.items.get(*slot).source == source)
+        self.items_of(sku).find(|(_, item)| item.source == source).map(|(slot, _)| slot)
     }
 
     pub(crate) fn item_or_new(&mut self, sku: u32, source: u32) -> u32 {
         if let Some(slot) = self.item(sku, source) {
             return slot;
         }
-        let row = ItemRow { sku, source, on_hand: 0, version: 0, in_stock: true };
+        let row = ItemRow::new(sku, source);
         self.digest.add(row.hash(&mut self.scratch));
-        let slot = self.items.insert(row);
-        self.shelves.get_mut(sku).items.push(slot);
+        let slot = self.add_item(row);
         let supply = self.supply_of(&row);
         self.tell_pool(&row, None, Some(supply));
         slot
@@ -196,7 +194,7 @@ impl State {
 
     /// What a source brings of a SKU; the item that would be made where there is none yet.
     pub(crate) fn supply_at(&self, sku: u32, source: u32) -> Supply {
-        let made = ItemRow { sku, source, on_hand: 0, version: 0, in_stock: true };
+        let made = ItemRow::new(sku, source);
         let item = self.item(sku, source).map_or(made, |slot| *self.items.get(slot));
         self.supply_of(&item)
     }
@@ -369,7 +367,7 @@ impl State {
 
     /// Units of a SKU that are promised and missing, over all its groups, allowances included.
     pub(crate) fn shortfall_of(&mut self, sku: u32) -> i64 {
-        let numbers: Vec<u32> = self.shelves.get(sku).clusters.iter().map(|(_, number)| *number).collect();
+        let numbers: Vec<u32> = self.clusters_of(sku).map(|(number, _)| number).collect();
         for number in &numbers {
             self.settle(*number);
         }
@@ -378,10 +376,9 @@ impl State {
 
     /// As [`State::shortfall_of`], for a reader.
     pub(crate) fn shortfall_seen(&self, sku: u32) -> i64 {
-        self.shelves.get(sku).clusters.iter().fold(0, |sum: i64, (group, number)| {
-            let cluster = self.clusters.get(*number);
+        self.clusters_of(sku).fold(0, |sum: i64, (_, cluster)| {
             let allowed = |index: u32| cluster.place(index).settings.allowance();
-            let group = self.catalog.layout.group(*group);
+            let group = self.catalog.layout.group(cluster.group);
             sum.saturating_add(cluster.pool_at(group, self.now_s()).shortfall(group, allowed))
         })
     }

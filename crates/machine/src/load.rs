@@ -205,8 +205,7 @@ impl Loader {
                 if !state.has_sku(row.sku) {
                     return Ok(Err(LoadError::Dangling(section)));
                 }
-                let slot = state.items.insert(row);
-                state.shelves.get_mut(row.sku).items.push(slot);
+                state.add_item(row);
             }
             Section::Position => {
                 let row = PositionRow::get(reader)?;
@@ -355,9 +354,6 @@ impl State {
             return Err(LoadError::Dangling(Section::Outcome));
         }
         self.changed_clusters.clear();
-        for cluster in self.clusters.iter_mut() {
-            cluster.changed = false;
-        }
         Ok(())
     }
 

@@ -139,7 +139,7 @@ impl State {
         let losses = of_sku().filter(|(_, movement)| movement.lost > 0);
         let Some(first_loss) = losses.map(|(_, movement)| movement.index).min() else { return Ok(()) };
         let at = self.place_of_line(sku, stock);
-        let clusters: Vec<u32> = self.shelves.get(sku).clusters.iter().map(|(_, number)| *number).collect();
+        let clusters: Vec<u32> = self.clusters_of(sku).map(|(number, _)| number).collect();
         for number in clusters {
             self.settle(number);
             let cluster = self.clusters.get(number);

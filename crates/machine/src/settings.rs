@@ -5,6 +5,8 @@
 
 use crate::record::Overrides;
 use crate::sharing::Allowance;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use stockhold_protocol::Quantity;
 use stockhold_protocol::command::BackorderMode;
 use stockhold_protocol::limits::QUANTITY_SCALE;
@@ -17,7 +19,7 @@ const INCREMENTS: usize = 3;
 const NOTIFY: usize = 4;
 
 /// What applies to one SKU in one stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Effective {
     /// The raw threshold, for views.
     pub(crate) min_qty: i64,
@@ -102,5 +104,54 @@ impl Effective {
             qty_increments: quantity(self.increment),
             notify_stock_qty: quantity(self.notify),
         }
+    }
+}
+
+/// The settings that are in force somewhere, each once: a catalog of millions of places has few that differ.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsInForce {
+    known: BTreeSet<Arc<Effective>>,
+    /// When so many are known, those that nobody shares any more are forgotten.
+    forget_at: usize,
+}
+
+/// Fewer than this are never looked through for ones to forget.
+const FORGET_AT_MIN: usize = 1_024;
+
+impl SettingsInForce {
+    /// Settings to be shared with all places that have the same.
+    pub(crate) fn share(&mut self, settings: Effective) -> Arc<Effective> {
+        if let Some(known) = self.known.get(&settings) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.forget_at.max(FORGET_AT_MIN) {
+            self.known.retain(|settings| Arc::strong_count(settings) > 1);
+            self.forget_at = self.known.len().saturating_mul(2);
+        }
+        let shared = Arc::new(settings);
+        self.known.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(notify: i64) -> Effective {
+        Effective { notify, ..Effective::merge([None; 3], false) }
+    }
+
+    #[test]
+    fn equal_settings_are_one_and_those_of_nobody_are_forgotten() {
+        // Proves that settings are shared, and that a merchant who changes them for ever fills no memory.
+        let mut in_force = SettingsInForce::default();
+        let (one, other) = (in_force.share(settings(1)), in_force.share(settings(1)));
+        assert!(Arc::ptr_eq(&one, &other));
+        for notify in 2..100_000 {
+            assert_eq!(in_force.share(settings(notify)).notify, notify);
+        }
+        assert!(in_force.known.len() <= 2 * FORGET_AT_MIN, "{}", in_force.known.len());
+        assert!(Arc::ptr_eq(&one, &in_force.share(settings(1))), "what is in force stays");
     }
 }

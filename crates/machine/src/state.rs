@@ -5,14 +5,15 @@
 
 use crate::book::GrantWalk;
 use crate::catalog::Catalog;
-use crate::changes::Changes;
+use crate::changes::{ChangedClusters, Changes};
 use crate::chunked::Chunked;
-use crate::cluster::{Cluster, NEVER};
+use crate::cluster::{Cluster, NEVER, Place, Places};
 use crate::config::{Configuration, Genesis, RULES_VERSION};
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, SettingsRow,
     SkuRow,
 };
+use crate::settings::SettingsInForce;
 use crate::sharing::Place as Seat;
 use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab, SlicedIndex};
 use std::collections::BTreeMap;
@@ -53,19 +54,19 @@ pub(crate) struct Core {
 }
 
 /// What is derived per SKU: where its items and clusters are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shelf {
-    /// Slots of its source items.
-    pub(crate) items: Vec<u32>,
-    /// Its clusters: (group, number).
-    pub(crate) clusters: Vec<(u32, u32)>,
+    /// Slot of its first source item, which leads to the others; [`NO_SLOT`] if it has none.
+    pub(crate) first_item: u32,
+    /// The number of its first cluster, which leads to the others; [`NO_SLOT`] if it has none.
+    pub(crate) first_cluster: u32,
     /// It has no units of its own. Stands in the SKU's record too, which is large and looked at for its name.
     pub(crate) is_composite: bool,
 }
 
 impl Shelf {
-    fn cluster_in(&self, group: u32) -> Option<u32> {
-        self.clusters.iter().find(|(of, _)| *of == group).map(|(_, cluster)| *cluster)
+    pub(crate) const fn new(is_composite: bool) -> Self {
+        Self { first_item: NO_SLOT, first_cluster: NO_SLOT, is_composite }
     }
 }
 
@@ -116,7 +117,8 @@ pub(crate) struct State {
     /// Reservations whose record is known; those that wait for being erased are not among them, because how
     /// many wait depends on the sweeps and no decision may.
     pub(crate) known: u64,
-    pub(crate) changed_clusters: Vec<u32>,
+    pub(crate) changed_clusters: ChangedClusters,
+    pub(crate) settings_in_force: SettingsInForce,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
     due: Vec<u32>,
@@ -166,7 +168,8 @@ impl State {
             holds_due: DueList::new(),
             erase_due: DueList::new(),
             known: 0,
-            changed_clusters: Vec::new(),
+            changed_clusters: ChangedClusters::default(),
+            settings_in_force: SettingsInForce::default(),
             changes: Changes::default(),
             scratch: Vec::new(),
             due: Vec::new(),
@@ -255,14 +258,49 @@ impl State {
     }
 
     pub(crate) fn cluster_of(&self, sku: u32, group: u32) -> Option<u32> {
-        self.shelves.find(sku)?.cluster_in(group)
+        self.cluster_on(self.shelves.find(sku)?, group)
+    }
+
+    #[inline]
+    fn cluster_on(&self, shelf: &Shelf, group: u32) -> Option<u32> {
+        self.clusters_from(shelf.first_cluster)
+            .find(|(_, cluster)| cluster.group == group)
+            .map(|(number, _)| number)
+    }
+
+    #[inline]
+    fn clusters_from(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
+        let at = |number: u32| (number != NO_SLOT).then(|| (number, self.clusters.get(number)));
+        std::iter::successors(at(first), move |(_, cluster)| at(cluster.next))
+    }
+
+    /// The clusters of a SKU with their numbers, in the order in which they were made.
+    pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
+        self.clusters_from(self.shelves.get(sku).first_cluster)
+    }
+
+    /// The source items of a SKU with their slots, in the order in which they came.
+    pub(crate) fn items_of(&self, sku: u32) -> impl Iterator<Item = (u32, &ItemRow)> {
+        let at = |slot: u32| (slot != NO_SLOT).then(|| (slot, self.items.get(slot)));
+        std::iter::successors(at(self.shelves.get(sku).first_item), move |(_, item)| at(item.next))
+    }
+
+    /// Stores a new source item behind the others of its SKU.
+    pub(crate) fn add_item(&mut self, row: ItemRow) -> u32 {
+        let last = self.items_of(row.sku).last().map(|(slot, _)| slot);
+        let slot = self.items.insert(ItemRow { next: NO_SLOT, ..row });
+        match last {
+            Some(last) => self.items.get_mut(last).next = slot,
+            None => self.shelves.get_mut(row.sku).first_item = slot,
+        }
+        slot
     }
 
     /// Where a line of a cart stands, or why its units cannot be sold at all.
     pub(crate) fn seat_of_line(&self, sku: u32, stock: u32) -> Result<At, Code> {
         let shelf = self.shelf_to_sell(sku)?;
         let seat = self.catalog.layout.place_of_stock(stock).ok_or(Code::NotAssigned)?;
-        let cluster = shelf.cluster_in(seat.group).ok_or(Code::NotAssigned)?;
+        let cluster = self.cluster_on(shelf, seat.group).ok_or(Code::NotAssigned)?;
         Ok(At { cluster, index: seat.index })
     }
 
@@ -277,11 +315,18 @@ impl State {
         if let Some(cluster) = self.cluster_of(sku, group) {
             return cluster;
         }
-        let shape = self.catalog.layout.group(group);
-        let made = Cluster::new(sku, group, shape, |stock| self.settings_of(sku, stock));
-        let cluster = self.clusters.push(made);
-        self.shelves.get_mut(sku).clusters.push((group, cluster));
-        cluster
+        let stocks = self.catalog.layout.group(group).stocks().iter();
+        let settings: Vec<_> = stocks.map(|stock| self.settings_of(sku, *stock)).collect();
+        let places: Places =
+            settings.into_iter().map(|settings| Place::new(self.settings_in_force.share(settings))).collect();
+        let last = self.clusters_of(sku).last().map(|(number, _)| number);
+        let made = Cluster::new(sku, group, self.catalog.layout.group(group), places);
+        let number = self.clusters.push(made);
+        match last {
+            Some(last) => self.clusters.get_mut(last).next = number,
+            None => self.shelves.get_mut(sku).first_cluster = number,
+        }
+        number
     }
 
     /// Ends the due holds of a cluster, so that what is read of it is as of now.
@@ -299,11 +344,7 @@ impl State {
 
     /// Puts a cluster on the list of those whose cells readers must see anew.
     pub(crate) fn mark_changed(&mut self, cluster: u32) {
-        let one = self.clusters.get_mut(cluster);
-        if !one.changed {
-            one.changed = true;
-            self.changed_clusters.push(cluster);
-        }
+        self.changed_clusters.push(cluster);
     }
 
     pub(crate) fn position(&self, at: At) -> Option<&PositionRow> {
@@ -355,10 +396,7 @@ impl State {
     pub(crate) fn promise(&mut self, at: At, units: i64, quota: i64) {
         let cluster = self.clusters.get_mut(at.cluster);
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);
-        if !cluster.changed {
-            cluster.changed = true;
-            self.changed_clusters.push(at.cluster);
-        }
+        self.changed_clusters.push(at.cluster);
         self.change_position(at, |row| {
             row.confirmed = row.confirmed.saturating_add(units);
             row.quota_taken = row.quota_taken.saturating_add(quota);

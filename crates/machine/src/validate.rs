@@ -81,8 +81,7 @@ impl State {
         for cluster in self.clusters.iter() {
             let group = self.catalog.layout.group(cluster.group);
             let mut pool = Pool::new(group);
-            for slot in &self.shelves.get(cluster.sku).items {
-                let item = self.items.get(*slot);
+            for (_, item) in self.items_of(cluster.sku) {
                 if let Some(seat) =
                     self.seat_of_source(item.source).filter(|seat| seat.group == cluster.group)
                 {
@@ -100,15 +99,16 @@ impl State {
                 if place.has_quota != has_quota {
                     say(format!("sku {} in stock {stock} is wrong about its quota", cluster.sku));
                 }
-                pool.add_promise(group, index, confirmed.saturating_add(place.units_held));
+                pool.add_promise(group, index, confirmed.saturating_add(place.units_held()));
                 let swept = cluster.next_deadline > self.now_s();
-                if confirmed != sum.confirmed || (swept && place.units_held != sum.held) {
+                if confirmed != sum.confirmed || (swept && place.units_held() != sum.held) {
                     say(format!(
                         "sku {} in stock {stock} counts {confirmed} and {} but its reservations promise {sum:?}",
-                        cluster.sku, place.units_held
+                        cluster.sku,
+                        place.units_held()
                     ));
                 }
-                if place.sums() != (place.units_held, place.quota_held) {
+                if place.sums() != (place.units_held(), place.quota_held()) {
                     say(format!("sku {} in stock {stock} sums its buckets wrongly", cluster.sku));
                 }
             }

@@ -104,21 +104,17 @@ impl State {
 
     fn sku_view(&self, sku: u32) -> SkuView {
         let row = self.skus.get(sku);
-        let shelf = self.shelves.get(sku);
-        let items = shelf.items.iter().map(|slot| {
-            let item = self.items.get(*slot);
-            ItemView {
-                source: SourceId(item.source),
-                on_hand: quantity(item.on_hand),
-                in_stock: item.in_stock,
-                version: item.version,
-            }
+        let items = self.items_of(sku).map(|(_, item)| ItemView {
+            source: SourceId(item.source),
+            on_hand: quantity(item.on_hand),
+            in_stock: item.in_stock,
+            version: item.version,
         });
         let mut items: Vec<ItemView> = items.collect();
         items.sort_unstable_by_key(|item| item.source);
         let mut positions = Vec::new();
-        for (_, cluster) in &shelf.clusters {
-            self.position_views(*cluster, &mut positions);
+        for (number, _) in self.clusters_of(sku) {
+            self.position_views(number, &mut positions);
         }
         positions.sort_unstable_by_key(|position| position.stock);
         SkuView {
@@ -145,12 +141,12 @@ impl State {
             let row = self.position(at);
             let quota = row.filter(|row| row.quota_limit != NO_QUOTA);
             let (ended, quota_ended) = place.ended_at(self.now_s());
-            let quota_held = place.quota_held.saturating_sub(quota_ended);
+            let quota_held = place.quota_held().saturating_sub(quota_ended);
             let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(quota_held));
             into.push(PositionView {
                 stock: StockId(*stock),
                 confirmed: quantity(row.map_or(0, |row| row.confirmed)),
-                held: quantity(place.units_held.saturating_sub(ended)),
+                held: quantity(place.units_held().saturating_sub(ended)),
                 salable: self.cell_value(cluster, index, pool.left(group, index)),
                 settings: place.settings.view(),
                 quota_limit: quota.map(|row| quantity(row.quota_limit)),

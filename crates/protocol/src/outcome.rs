@@ -255,6 +255,7 @@ impl Outcome {
     }
 
     /// The outcome with a detail.
+    #[inline]
     #[must_use]
     pub fn with(mut self, detail: Detail) -> Self {
         self.detail = detail;
@@ -270,7 +271,7 @@ impl Outcome {
 
     /// Appends the outcome of the command at `index` of its frame.
     pub fn encode(&self, index: u16, out: &mut Vec<u8>) {
-        let has_detail = self.detail != Detail::None;
+        let has_detail = !matches!(self.detail, Detail::None);
         let mut flags = 0;
         for (is_set, flag) in
             [(self.replayed, FLAG_REPLAYED), (self.recorded, FLAG_RECORDED), (has_detail, FLAG_DETAIL)]

@@ -1,7 +1,7 @@
 //! Records of source items and of SKUs in stocks. What holds promise is derived and stands in no record.
 
 use super::{Record, Section};
-use crate::table::record_hash;
+use crate::table::{NO_SLOT, record_hash};
 use stockhold_protocol::BadField;
 use stockhold_protocol::codec::{Fixed, Reader};
 
@@ -16,9 +16,16 @@ pub(crate) struct ItemRow {
     pub(crate) on_hand: i64,
     pub(crate) version: u32,
     pub(crate) in_stock: bool,
+    /// Slot of the SKU's next source item; not in the bytes.
+    pub(crate) next: u32,
 }
 
 impl ItemRow {
+    /// An item that nothing is known of: in stock, with nothing there.
+    pub(crate) const fn new(sku: u32, source: u32) -> Self {
+        Self { sku, source, on_hand: 0, version: 0, in_stock: true, next: NO_SLOT }
+    }
+
     fn bytes(&self) -> [u8; 32] {
         let mut bytes = Fixed::new();
         bytes
@@ -50,6 +57,7 @@ impl Record for ItemRow {
             on_hand: reader.i64("item.on_hand")?,
             version: reader.u32("item.version")?,
             in_stock: reader.u32("item.in_stock")? != 0,
+            next: NO_SLOT,
         };
         if reader.array("item.reserved")? != RESERVED {
             return Err(BadField::new("item.reserved", "is used by a later version"));

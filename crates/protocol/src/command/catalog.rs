@@ -162,7 +162,7 @@ pub enum Change<T> {
 }
 
 /// Whether a SKU may be sold beyond what there is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum BackorderMode {
     /// No.
     #[default]
