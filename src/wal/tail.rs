@@ -1,7 +1,7 @@
 //! The search behind an invalid frame: is there anything that proves it was once valid? The decision what that means is the
 //! reader's; this file only looks.
 
-use super::frame::{FrameHead, block_at};
+use super::frame::{FrameFault, FrameHead, block_at};
 use super::segment::SegmentHeader;
 use crate::storage::layout::BLOCK_BYTES;
 use crate::storage::width::{index, length};
@@ -9,15 +9,19 @@ use crate::storage::{StorageError, StoredFile};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// Whether a block of an unopened segment, from `offset` on, begins with a frame head of this use of it, at its own place or not.
+/// Whether a block of an unopened segment, from `offset` on, begins with a frame head of this use of it: at its own place or
+/// not, with fields in range or not.
 ///
-/// Nobody but a writer that had opened the segment knows its salt, so any such head proves that it was in use.
+/// Nobody but a writer that had opened the segment knows its salt, so any head with that salt and a matching checksum proves
+/// that it was in use.
 pub fn holds_frames(
     file: &dyn StoredFile,
     header: &SegmentHeader,
     offset: u64,
 ) -> Result<bool, StorageError> {
-    Ok(find_head(file, header, offset, |_, _| true)?.is_some())
+    let is_of_this_use =
+        |head: Result<FrameHead, FrameFault>, _| head.map_or_else(|fault| !fault.may_be_torn(), |_| true);
+    Ok(find_head(file, header, offset, is_of_this_use)?.is_some())
 }
 
 /// Looks at each block from `offset` on for a whole frame head of this use of the segment, at its own place, that was written
@@ -32,7 +36,7 @@ pub fn find_frame(
     hole_block: u32,
 ) -> Result<Option<u64>, StorageError> {
     find_head(file, header, offset, |head, at| {
-        head.seat.block == block_at(at) && head.seat.synced_block > hole_block
+        head.is_ok_and(|head| head.seat.block == block_at(at) && head.seat.synced_block > hole_block)
     })
 }
 
@@ -40,7 +44,7 @@ fn find_head(
     file: &dyn StoredFile,
     header: &SegmentHeader,
     offset: u64,
-    is_it: impl Fn(&FrameHead, u64) -> bool,
+    is_it: impl Fn(Result<FrameHead, FrameFault>, u64) -> bool,
 ) -> Result<Option<u64>, StorageError> {
     let mut window = vec![0; WINDOW_BYTES.min(index(header.segment_bytes))];
     let mut start = offset;
@@ -49,7 +53,7 @@ fn find_head(
         let read = file.read_at(start, &mut window[..wanted])?;
         for (place, block) in window[..read].chunks_exact(BLOCK_BYTES).enumerate() {
             let at = start + length(place * BLOCK_BYTES);
-            if FrameHead::decode(block, header.salt).is_ok_and(|head| is_it(&head, at)) {
+            if is_it(FrameHead::decode(block, header.salt), at) {
                 return Ok(Some(at));
             }
         }
