@@ -10,7 +10,7 @@ use stockhold_protocol::command::{PlainCart, Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
 use stockhold_protocol::{Code, Detail, Line, Outcome, Quantity, SkuId, StockId, Timestamp};
 
-use crate::published::Published;
+use crate::published::{Cell, Published};
 
 /// A longer cart goes to the log.
 const LINES_MAX: usize = 8;
@@ -57,8 +57,8 @@ pub fn refuse_plain(
     }
     decide(published, cart.target, propose_now, |stock| {
         let Line { sku, quantity } = cart.line;
-        let (value, deadline_s) = refusing_cell(published, stock, sku, quantity.raw())??;
-        Some((0, value, deadline_s, sku))
+        let dated = published.dated_cell(sku, stock)?;
+        refuses(dated.cell, quantity.raw()).then_some((0, dated.cell.value, dated.next_deadline_s, sku))
     })
 }
 
@@ -86,17 +86,10 @@ fn decide(
 /// Index, cell, next deadline and SKU.
 type RefusedLine = (u32, i64, u32, SkuId);
 
-/// The cell that refuses so many units, with its next deadline; `Some(None)` if it does not, `None` if there is none.
-fn refusing_cell(
-    published: &Published,
-    stock: StockId,
-    sku: SkuId,
-    asked: i64,
-) -> Option<Option<(i64, u32)>> {
-    let dated = published.dated_cell(sku, stock)?;
-    let value = dated.cell.value;
-    let decides = !dated.cell.upper_bound && value != CELL_NOT_ASSIGNED && value != CELL_UNLIMITED;
-    Some((decides && asked > value).then_some((value, dated.next_deadline_s)))
+/// Whether a cell alone refuses so many units.
+fn refuses(cell: Cell, asked: i64) -> bool {
+    let decides = !cell.upper_bound && cell.value != CELL_NOT_ASSIGNED && cell.value != CELL_UNLIMITED;
+    decides && asked > cell.value
 }
 
 /// The first line that its cell refuses, in the cart as it is decided: sorted by SKU, the same SKU summed.
@@ -107,14 +100,13 @@ fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'
     }
     let mut refused: Option<RefusedLine> = None;
     for line in lines.iter() {
+        let dated = published.dated_cell(line.sku, stock)?;
         let asked = lines
             .iter()
             .filter(|other| other.sku == line.sku)
             .fold(0, |sum: i64, other| sum.saturating_add(other.quantity.raw()));
-        if let Some((value, deadline_s)) = refusing_cell(published, stock, line.sku, asked)?
-            && refused.is_none_or(|(.., sku)| line.sku < sku)
-        {
-            refused = Some((0, value, deadline_s, line.sku));
+        if refuses(dated.cell, asked) && refused.is_none_or(|(.., sku)| line.sku < sku) {
+            refused = Some((0, dated.cell.value, dated.next_deadline_s, line.sku));
         }
     }
     let (_, value, next_deadline_s, sku) = refused?;

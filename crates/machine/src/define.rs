@@ -11,7 +11,8 @@ use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, S
 use crate::machine::{Answer, Decision, Machine, Refusal};
 use crate::record::{ALL_STOCKS, NO_QUOTA, Overrides, Record, SettingsRow, SkuRow};
 use crate::sharing::{Layout, Sharing as Mode};
-use crate::state::{At, MarkRow, Shelf, State};
+use crate::shelf::Shelf;
+use crate::state::{At, MarkRow, State};
 use crate::table::{DueList, NO_SLOT};
 use std::collections::BTreeMap;
 use std::sync::Arc;

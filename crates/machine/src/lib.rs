@@ -33,6 +33,7 @@ mod refund;
 mod reservations;
 mod settings;
 pub mod sharing;
+mod shelf;
 pub mod snapshot;
 mod state;
 mod stats;

@@ -7,17 +7,17 @@ use crate::book::GrantWalk;
 use crate::catalog::Catalog;
 use crate::changes::{ChangedClusters, Changes};
 use crate::chunked::Chunked;
-use crate::cluster::{Cluster, NEVER, Place, Places};
+use crate::cluster::{Cluster, NEVER};
 use crate::config::{Configuration, Genesis, RULES_VERSION};
 use crate::record::{
-    ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, SettingsRow,
-    SkuRow,
+    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, SettingsRow, SkuRow,
 };
 use crate::settings::SettingsInForce;
 use crate::sharing::Place as Seat;
+use crate::shelf::Shelf;
 use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab, SlicedIndex};
 use std::collections::BTreeMap;
-use stockhold_protocol::{Code, CommandId, Timestamp};
+use stockhold_protocol::{CommandId, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -51,23 +51,6 @@ pub(crate) struct Core {
     pub(crate) marks: Vec<MarkRow>,
     /// The outermost level of settings, in the bytes of a settings record.
     pub(crate) global: Vec<u8>,
-}
-
-/// What is derived per SKU: where its items and clusters are.
-#[derive(Debug)]
-pub(crate) struct Shelf {
-    /// Slot of its first source item, which leads to the others; [`NO_SLOT`] if it has none.
-    pub(crate) first_item: u32,
-    /// The number of its first cluster, which leads to the others; [`NO_SLOT`] if it has none.
-    pub(crate) first_cluster: u32,
-    /// It has no units of its own. Stands in the SKU's record too, which is large and looked at for its name.
-    pub(crate) is_composite: bool,
-}
-
-impl Shelf {
-    pub(crate) const fn new(is_composite: bool) -> Self {
-        Self { first_item: NO_SLOT, first_cluster: NO_SLOT, is_composite }
-    }
 }
 
 /// A place in a cluster.
@@ -251,84 +234,6 @@ impl State {
         }
     }
 
-    /// Where a SKU in a stock stands, if its cluster exists.
-    pub(crate) fn find(&self, sku: u32, stock: u32) -> Option<At> {
-        let seat = self.catalog.layout.place_of_stock(stock)?;
-        self.cluster_of(sku, seat.group).map(|cluster| At { cluster, index: seat.index })
-    }
-
-    pub(crate) fn cluster_of(&self, sku: u32, group: u32) -> Option<u32> {
-        self.cluster_on(self.shelves.find(sku)?, group)
-    }
-
-    #[inline]
-    fn cluster_on(&self, shelf: &Shelf, group: u32) -> Option<u32> {
-        self.clusters_from(shelf.first_cluster)
-            .find(|(_, cluster)| cluster.group == group)
-            .map(|(number, _)| number)
-    }
-
-    #[inline]
-    fn clusters_from(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
-        let at = |number: u32| (number != NO_SLOT).then(|| (number, self.clusters.get(number)));
-        std::iter::successors(at(first), move |(_, cluster)| at(cluster.next))
-    }
-
-    /// The clusters of a SKU with their numbers, in the order in which they were made.
-    pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
-        self.clusters_from(self.shelves.get(sku).first_cluster)
-    }
-
-    /// The source items of a SKU with their slots, in the order in which they came.
-    pub(crate) fn items_of(&self, sku: u32) -> impl Iterator<Item = (u32, &ItemRow)> {
-        let at = |slot: u32| (slot != NO_SLOT).then(|| (slot, self.items.get(slot)));
-        std::iter::successors(at(self.shelves.get(sku).first_item), move |(_, item)| at(item.next))
-    }
-
-    /// Stores a new source item behind the others of its SKU.
-    pub(crate) fn add_item(&mut self, row: ItemRow) -> u32 {
-        let last = self.items_of(row.sku).last().map(|(slot, _)| slot);
-        let slot = self.items.insert(ItemRow { next: NO_SLOT, ..row });
-        match last {
-            Some(last) => self.items.get_mut(last).next = slot,
-            None => self.shelves.get_mut(row.sku).first_item = slot,
-        }
-        slot
-    }
-
-    /// Where a line of a cart stands, or why its units cannot be sold at all.
-    pub(crate) fn seat_of_line(&self, sku: u32, stock: u32) -> Result<At, Code> {
-        let shelf = self.shelf_to_sell(sku)?;
-        let seat = self.catalog.layout.place_of_stock(stock).ok_or(Code::NotAssigned)?;
-        let cluster = self.cluster_on(shelf, seat.group).ok_or(Code::NotAssigned)?;
-        Ok(At { cluster, index: seat.index })
-    }
-
-    /// The shelf of a SKU that has units.
-    pub(crate) fn shelf_to_sell(&self, sku: u32) -> Result<&Shelf, Code> {
-        let shelf = self.shelves.find(sku).ok_or(Code::UnknownName)?;
-        if shelf.is_composite { Err(Code::Composite) } else { Ok(shelf) }
-    }
-
-    /// The cluster of a SKU in a group, made if there is none.
-    pub(crate) fn cluster_or_new(&mut self, sku: u32, group: u32) -> u32 {
-        if let Some(cluster) = self.cluster_of(sku, group) {
-            return cluster;
-        }
-        let stocks = self.catalog.layout.group(group).stocks().iter();
-        let settings: Vec<_> = stocks.map(|stock| self.settings_of(sku, *stock)).collect();
-        let places: Places =
-            settings.into_iter().map(|settings| Place::new(self.settings_in_force.share(settings))).collect();
-        let last = self.clusters_of(sku).last().map(|(number, _)| number);
-        let made = Cluster::new(sku, group, self.catalog.layout.group(group), places);
-        let number = self.clusters.push(made);
-        match last {
-            Some(last) => self.clusters.get_mut(last).next = number,
-            None => self.shelves.get_mut(sku).first_cluster = number,
-        }
-        number
-    }
-
     /// Ends the due holds of a cluster, so that what is read of it is as of now.
     pub(crate) fn settle(&mut self, cluster: u32) {
         let now_s = self.now_s();
@@ -474,20 +379,6 @@ impl State {
                 self.erase_due.push(erase_at_s, slot);
             }
         }
-    }
-
-    /// Settings in force for a SKU in a stock.
-    pub(crate) fn settings_of(&self, sku: u32, stock: u32) -> crate::settings::Effective {
-        let level = |scope: (u32, u32)| -> Option<&Overrides> {
-            self.settings_by_scope.get(&scope).map(|slot| &self.settings.get(*slot).values)
-        };
-        let decimals = self.skus.get(sku).decimals;
-        let special = if self.settings_by_scope.is_empty() {
-            [None, None]
-        } else {
-            [level((sku, crate::record::ALL_STOCKS)), level((sku, stock))]
-        };
-        crate::settings::Effective::merge([Some(&self.catalog.global), special[0], special[1]], decimals)
     }
 
     pub(crate) fn sku_of_name(&self, name: &str) -> Option<u32> {

@@ -29,7 +29,7 @@ fn machine() -> Machine {
             enabled: true,
             ..SourceDefinition::default()
         })),
-        Command::DefineStock(StockDefinition { name: "web".into(), ..StockDefinition::default() }),
+        Command::DefineStock(StockDefinition { name: "web".into() }),
         Command::DefineSku(SkuDefinition { sku: "A".into(), ..SkuDefinition::default() }),
         Command::Link(LinkDefinition { stock: StockId(0), source: SourceId(0), priority: 1 }),
         Command::Count(Count {
