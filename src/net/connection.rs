@@ -28,6 +28,8 @@ const LINGER: Duration = Duration::from_millis(500);
 pub struct Connection {
     session: RefCell<Session>,
     writer: OwnedWriteHalf,
+    /// Told when commands were taken: their thread's turn ends with a call for the log.
+    turn: Rc<Notify>,
     /// Rings when the task must look again: room to read, an end, a blocked write.
     wake: Notify,
     is_blocked: Cell<bool>,
@@ -41,10 +43,11 @@ pub struct Connection {
 impl Connection {
     /// A connection whose session has begun.
     #[must_use]
-    pub fn new(session: Session, writer: OwnedWriteHalf, gate: &Gate) -> Self {
+    pub fn new(session: Session, writer: OwnedWriteHalf, turn: Rc<Notify>, gate: &Gate) -> Self {
         Self {
             session: RefCell::new(session),
             writer,
+            turn,
             wake: Notify::new(),
             is_blocked: Cell::new(false),
             is_dead: Cell::new(false),
@@ -149,6 +152,9 @@ impl Connection {
 
     fn receive(&self, input: &mut Vec<u8>, gate: &Gate) {
         let used = self.session.borrow_mut().receive(input, gate);
+        if !gate.ingress.is_empty() {
+            self.turn.notify_one();
+        }
         if used == input.len() {
             input.clear();
         } else {

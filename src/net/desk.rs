@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::gate::Gate;
@@ -19,6 +20,7 @@ pub struct Desk {
     gate: Arc<Gate>,
     buffer_bytes_max: usize,
     slots: RefCell<Slots>,
+    turn: Rc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ impl Desk {
     #[must_use]
     pub fn new(mailbox: usize, threads: usize, gate: Arc<Gate>) -> Self {
         let buffer_bytes_max = gate.limits.buffer_bytes / threads.max(1);
-        Self { mailbox, gate, buffer_bytes_max, slots: RefCell::default() }
+        Self { mailbox, gate, buffer_bytes_max, slots: RefCell::default(), turn: Rc::default() }
     }
 
     /// What all connections share.
@@ -60,9 +62,16 @@ impl Desk {
         let slot = slots.slot(number);
         let address = Address { mailbox: self.mailbox, slot: number, generation: slot.generation };
         let (reader, writer) = stream.into_split();
-        let connection = Rc::new(Connection::new(Session::new(address), writer, &self.gate));
+        let connection =
+            Rc::new(Connection::new(Session::new(address), writer, self.turn.clone(), &self.gate));
         slot.connection = Some(connection.clone());
         (connection, reader, number)
+    }
+
+    /// Waits until connections have taken commands. Whoever is woken by it comes after all tasks that were ready then, so each
+    /// connection that had something to read has been read.
+    pub async fn commands_taken(&self) {
+        self.turn.notified().await;
     }
 
     /// Lets go of a connection; letters to it are thrown away from now on.

@@ -13,6 +13,9 @@ const RECORDS_BYTES_KEPT: usize = 16 * 1024;
 /// So many used submissions are kept whatever the length of their buffers.
 const LARGE_KEPT: usize = 256;
 
+/// So many commands that wait call the sequencer at once; fewer wait until their network thread has read what lies there to be read.
+const CALL_AT: usize = 32;
+
 /// How much may wait to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngressLimits {
@@ -83,7 +86,8 @@ impl Ingress {
         drop(self.pool.push(submission));
     }
 
-    /// Queues a submission, or gives it back untouched.
+    /// Queues a submission, or gives it back untouched. Whoever queues one calls [`Ingress::call`] when there is nothing more to queue
+    /// for now: so commands that arrive together are logged together.
     ///
     /// # Errors
     /// [`Turned`] with the submission.
@@ -99,7 +103,9 @@ impl Ingress {
         let refused = if fits { self.queue.push(submission).err() } else { Some(submission) };
         match refused {
             None => {
-                self.bell.ring();
+                if commands_before + commands >= CALL_AT {
+                    self.bell.ring();
+                }
                 Ok(())
             }
             Some(submission) => {
@@ -107,6 +113,13 @@ impl Ingress {
                 self.bytes.fetch_sub(bytes, Ordering::AcqRel);
                 Err((submission, Turned::Busy))
             }
+        }
+    }
+
+    /// Wakes the sequencer if anything waits for it.
+    pub fn call(&self) {
+        if !self.is_empty() {
+            self.bell.ring();
         }
     }
 

@@ -101,6 +101,13 @@ impl NetworkThread {
                     mail.clear();
                 }
             });
+            let calling = desk.clone();
+            tokio::task::spawn_local(async move {
+                loop {
+                    calling.commands_taken().await;
+                    calling.gate().ingress.call();
+                }
+            });
             let sweeping = desk.clone();
             tokio::task::spawn_local(async move {
                 loop {
