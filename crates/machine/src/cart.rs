@@ -40,6 +40,13 @@ impl Planned {
     }
 }
 
+/// Why a line gets nothing, and where it stands if that is known. Small, because every line's answer passes by it.
+#[derive(Clone, Copy)]
+struct Stop {
+    code: Code,
+    at: Option<At>,
+}
+
 /// What a live hold that is being replaced has of one SKU.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
@@ -82,7 +89,10 @@ impl Machine {
         for index in 0..self.lines.len() {
             let line = self.lines[index];
             let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
-            let planned = self.state.plan_in_stock(stock, (index, line), best_effort, kept)?;
+            let planned = match self.state.plan_in_stock(stock, line, best_effort, kept) {
+                Ok(planned) => planned,
+                Err(stop) => return Err(self.state.refused_line(stop, line.sku, index)),
+            };
             any |= planned.granted > 0;
             self.planned.push(planned);
         }
@@ -91,7 +101,7 @@ impl Machine {
         }
         let at = self.planned.first().map(|planned| planned.at);
         let sku = self.lines.first().map_or(SkuId(0), |line| line.sku);
-        Err(at.map_or(Refusal::new(Code::SoldOut), |at| self.state.refused_line(Code::SoldOut, at, sku, 0)))
+        Err(self.state.refused_line(Stop { code: Code::SoldOut, at }, sku, 0))
     }
 
     /// Plans a forced sale: the goods have left, so only what cannot be counted at all is refused.
@@ -114,7 +124,8 @@ impl State {
     /// Plans the one line of a cart that gets all or nothing.
     #[inline]
     pub(crate) fn plan_single(&mut self, stock: u32, line: Line) -> Result<Planned, Refusal> {
-        self.plan_in_stock(stock, (0, line), false, Kept::default())
+        let planned = self.plan_in_stock(stock, line, false, Kept::default());
+        planned.map_err(|stop| self.refused_line(stop, line.sku, 0))
     }
 
     /// Plans a line of a cart where it stands in a stock.
@@ -122,19 +133,19 @@ impl State {
     fn plan_in_stock(
         &mut self,
         stock: u32,
-        (index, line): (usize, Line),
+        line: Line,
         best_effort: bool,
         kept: Kept,
-    ) -> Result<Planned, Refusal> {
+    ) -> Result<Planned, Stop> {
         let at = match self.seat_of_line(line.sku.0, stock) {
             Ok(at) => at,
             // Whether a place was made before differs after a load, so it must not decide.
             Err(Code::NotAssigned) if kept.units > 0 => self.place_of_line(line.sku.0, stock),
-            Err(code) => return Err(Refusal::of_line(code, index)),
+            Err(code) => return Err(Stop { code, at: None }),
         };
         self.settle(at.cluster);
         let planned = self.plan_line(at, line, best_effort, kept);
-        planned.map_err(|code| self.refused_line(code, at, line.sku, index))
+        planned.map_err(|code| Stop { code, at: Some(at) })
     }
 
     /// The quota that a grant at this place takes from; 0 = none.
@@ -170,6 +181,7 @@ impl State {
     }
 
     /// Decides one line: what it gets, or why it gets nothing.
+    #[inline]
     fn plan_line(&self, at: At, line: Line, best_effort: bool, kept: Kept) -> Result<Planned, Code> {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
@@ -197,7 +209,7 @@ impl State {
         let is_in_stock = cluster.pool.any_in_stock(group, at.index);
         let formula =
             if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
-        let quota_left = if place.has_quota { self.quota_left(at) } else { i64::MAX };
+        let quota_left = self.quota_left(place);
         let kept_units = if kept.counts { kept.units } else { 0 };
         if best_effort {
             let room = if is_in_stock { formula.min(quota_left).max(0) } else { 0 };
@@ -227,14 +239,15 @@ impl State {
     }
 
     /// The refusal of a line, with what it could still have had where that helps.
-    fn refused_line(&self, code: Code, at: At, sku: SkuId, index: usize) -> Refusal {
-        let refusal = Refusal::of_line(code, index);
-        if !matches!(code, Code::SoldOut | Code::QuotaExceeded) {
+    #[cold]
+    fn refused_line(&self, stop: Stop, sku: SkuId, index: usize) -> Refusal {
+        let refusal = Refusal::of_line(stop.code, index);
+        let Some(at) = stop.at.filter(|_| matches!(stop.code, Code::SoldOut | Code::QuotaExceeded)) else {
             return refusal;
-        }
+        };
         let cluster = self.clusters.get(at.cluster);
         let left = cluster.pool.left(self.catalog.layout.group(cluster.group), at.index);
-        let available = self.cell_value(at.cluster, at.index, left);
+        let available = self.cell_value(cluster, at.index, left);
         match Quantity::from_raw(available) {
             // Nothing left is the common case of a storm and needs no words.
             Ok(available) if available > Quantity::ZERO => refusal.with(Detail::Available { sku, available }),

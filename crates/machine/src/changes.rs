@@ -3,7 +3,9 @@
 //! The applier takes these after a batch and publishes them before any answer of the batch leaves. Nothing
 //! here is state.
 
+use crate::cluster::{Cluster, NEVER, Place};
 use crate::state::State;
+use crate::table::NO_SLOT;
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
@@ -101,10 +103,12 @@ impl State {
     pub(crate) fn take_changes(&mut self, into: &mut Changes) {
         self.sum_positions();
         let mut left = Vec::new();
+        let mut changes = std::mem::take(&mut self.changes);
         while let Some(cluster) = self.changed_clusters.pop() {
             self.settle_quietly(cluster);
-            self.push_cells(cluster, &mut left);
+            self.cells_of(cluster, &mut left, &mut changes);
         }
+        self.changes = changes;
         into.clear();
         std::mem::swap(into, &mut self.changes);
     }
@@ -139,59 +143,49 @@ impl State {
         one.settle(group, now_s);
     }
 
-    fn push_cells(&mut self, cluster: u32, left: &mut Vec<i64>) {
-        let mut changes = std::mem::take(&mut self.changes);
-        self.cells_of(cluster, left, &mut changes);
-        self.changes = changes;
-    }
-
     fn cells_of(&self, number: u32, left: &mut Vec<i64>, into: &mut Changes) {
         let cluster = self.clusters.get(number);
         let group = self.catalog.layout.group(cluster.group);
         cluster.pool.left_all(group, left);
         let sku = SkuId(cluster.sku);
         for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left.iter()) {
-            let value = self.cell_value(number, index, *left);
+            let value = self.cell_value(cluster, index, *left);
             into.cells.push(CellChange { sku, stock: StockId(*stock), value, upper_bound: false });
         }
         let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
         // A SKU may stand in several groups; its deadline is the earliest of all of them.
-        let next = self.clusters_of(cluster.sku).map(|(_, other)| other.next_deadline).min();
-        into.skus.push(SkuChange { sku, next_deadline_s: next.unwrap_or(u32::MAX), cells });
+        let next_deadline_s =
+            self.clusters_of(cluster.sku).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
+        into.skus.push(SkuChange { sku, next_deadline_s, cells });
     }
 
     /// What can still be promised, as readers see it.
-    pub(crate) fn cell_value(&self, cluster: u32, index: u32, left: i64) -> i64 {
-        let one = self.clusters.get(cluster);
-        let group = self.catalog.layout.group(one.group);
-        if !one.pool.is_assigned(group, index) {
+    pub(crate) fn cell_value(&self, cluster: &Cluster, index: u32, left: i64) -> i64 {
+        let group = self.catalog.layout.group(cluster.group);
+        if !cluster.pool.is_assigned(group, index) {
             return CELL_NOT_ASSIGNED;
         }
-        let place = one.place(index);
+        let place = cluster.place(index);
         if !place.settings.manage_stock {
             return CELL_UNLIMITED;
         }
         let formula = left.saturating_sub(place.settings.eff_min());
-        if !one.pool.any_in_stock(group, index) {
+        if !cluster.pool.any_in_stock(group, index) {
             return formula.min(0);
         }
         let formula = if place.settings.is_unlimited() { CELL_UNLIMITED } else { formula };
-        formula.min(self.quota_left(crate::state::At { cluster, index }))
+        formula.min(self.quota_left(place))
     }
 
     /// What the quota of a place leaves; the largest number where there is none.
-    pub(crate) fn quota_left(&self, at: crate::state::At) -> i64 {
-        let place = self.clusters.get(at.cluster).place(at.index);
-        if !place.has_quota {
+    #[inline]
+    pub(crate) fn quota_left(&self, place: &Place) -> i64 {
+        if !place.has_quota || place.position == NO_SLOT {
             return i64::MAX;
         }
-        match self.position(at) {
-            Some(row) => {
-                let (_, ended) = place.ended_at(self.now_s());
-                let held = place.quota_held().saturating_sub(ended);
-                row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
-            }
-            None => i64::MAX,
-        }
+        let row = self.positions.get(place.position);
+        let (_, ended) = place.ended_at(self.now_s());
+        let held = place.quota_held().saturating_sub(ended);
+        row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
     }
 }

@@ -243,7 +243,8 @@ impl State {
         self.settle(at.cluster);
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
-        let settings = &cluster.place(at.index).settings;
+        let place = cluster.place(at.index);
+        let settings = &place.settings;
         if !settings.manage_stock {
             return true;
         }
@@ -252,7 +253,7 @@ impl State {
         let formula =
             if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
         let is_in_stock = cluster.pool.any_in_stock(group, at.index);
-        is_in_stock && stays_in_range && line.open <= formula.min(self.quota_left(at))
+        is_in_stock && stays_in_range && line.open <= formula.min(self.quota_left(place))
     }
 
     fn become_order(&mut self, slot: u32) {

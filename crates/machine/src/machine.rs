@@ -217,7 +217,7 @@ impl Machine {
                 let cluster = self.state.clusters.get(at.cluster);
                 let group = self.state.catalog.layout.group(cluster.group);
                 let left = cluster.pool_at(group, self.state.now_s()).left(group, at.index);
-                self.state.cell_value(at.cluster, at.index, left)
+                self.state.cell_value(cluster, at.index, left)
             }
             None => stockhold_protocol::query::CELL_NOT_ASSIGNED,
         }

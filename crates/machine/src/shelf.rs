@@ -38,20 +38,21 @@ impl State {
 
     #[inline]
     fn cluster_on(&self, shelf: &Shelf, group: u32) -> Option<u32> {
-        self.clusters_from(shelf.first_cluster)
-            .find(|(_, cluster)| cluster.group == group)
-            .map(|(number, _)| number)
-    }
-
-    #[inline]
-    fn clusters_from(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
-        let at = |number: u32| (number != NO_SLOT).then(|| (number, self.clusters.get(number)));
-        std::iter::successors(at(first), move |(_, cluster)| at(cluster.next))
+        let mut number = shelf.first_cluster;
+        while number != NO_SLOT {
+            let cluster = self.clusters.get(number);
+            if cluster.group == group {
+                return Some(number);
+            }
+            number = cluster.next;
+        }
+        None
     }
 
     /// The clusters of a SKU with their numbers, in the order in which they were made.
     pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
-        self.clusters_from(self.shelves.get(sku).first_cluster)
+        let at = |number: u32| (number != NO_SLOT).then(|| (number, self.clusters.get(number)));
+        std::iter::successors(at(self.shelves.get(sku).first_cluster), move |(_, cluster)| at(cluster.next))
     }
 
     /// The source items of a SKU with their slots, in the order in which they came.

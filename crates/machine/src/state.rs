@@ -259,6 +259,15 @@ impl State {
 
     /// Changes the position of a place; the record is made when there is none.
     pub(crate) fn change_position(&mut self, at: At, change: impl FnOnce(&mut PositionRow)) {
+        let row = self.position_to_change(at);
+        change(row);
+        let has_quota = row.has_quota();
+        self.clusters.get_mut(at.cluster).place_mut(at.index).has_quota = has_quota;
+    }
+
+    /// The position of a place, out of the digest until the batch ends. Whether it has a quota must stay as it is.
+    #[inline]
+    fn position_to_change(&mut self, at: At) -> &mut PositionRow {
         let cluster = self.clusters.get_mut(at.cluster);
         let mut slot = cluster.place(at.index).position;
         if slot == NO_SLOT {
@@ -274,8 +283,7 @@ impl State {
             row.is_unsummed = true;
             self.unsummed.push(slot);
         }
-        change(row);
-        cluster.place_mut(at.index).has_quota = row.has_quota();
+        row
     }
 
     /// Adds the positions that changed to the digest again. For the end of a batch; answers do not depend on it.
@@ -302,10 +310,9 @@ impl State {
         let cluster = self.clusters.get_mut(at.cluster);
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);
         self.changed_clusters.push(at.cluster);
-        self.change_position(at, |row| {
-            row.confirmed = row.confirmed.saturating_add(units);
-            row.quota_taken = row.quota_taken.saturating_add(quota);
-        });
+        let row = self.position_to_change(at);
+        row.confirmed = row.confirmed.saturating_add(units);
+        row.quota_taken = row.quota_taken.saturating_add(quota);
     }
 
     /// Counts a held line under its deadline.

@@ -147,7 +147,7 @@ impl State {
                 stock: StockId(*stock),
                 confirmed: quantity(row.map_or(0, |row| row.confirmed)),
                 held: quantity(place.units_held().saturating_sub(ended)),
-                salable: self.cell_value(cluster, index, pool.left(group, index)),
+                salable: self.cell_value(one, index, pool.left(group, index)),
                 settings: place.settings.view(),
                 quota_limit: quota.map(|row| quantity(row.quota_limit)),
                 quota_taken: quantity(taken),

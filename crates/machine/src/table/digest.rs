@@ -10,6 +10,7 @@ use std::fmt;
 
 /// The hash of one record: XXH3, 64 bits, seeded with the record's kind so that equal bytes of two kinds
 /// differ. Part of the format: it never changes.
+#[inline]
 pub fn record_hash(kind: u8, bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(bytes, u64::from(kind))
 }
