@@ -39,6 +39,19 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
+    /// Adds what another audit has found, of another server.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.oversold_units += other.oversold_units;
+        self.lost_acknowledged += other.lost_acknowledged;
+        self.changed_answers += other.changed_answers;
+        self.wrong_refusals += other.wrong_refusals;
+        self.wrong_checks += other.wrong_checks;
+        self.unexplained_units += other.unexplained_units;
+        self.checked_ids += other.checked_ids;
+        self.checked_skus += other.checked_skus;
+        self.findings.extend(other.findings);
+    }
+
     /// Whether a promise was broken. `is_ours`: nobody else uses the server.
     pub(crate) const fn is_violated(&self, is_ours: bool) -> bool {
         self.oversold_units > 0

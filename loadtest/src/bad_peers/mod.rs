@@ -7,9 +7,10 @@ mod bound;
 mod peers;
 mod report;
 
-use crate::audit::audit;
+use crate::arguments::CommonArguments;
+use crate::audit::{Audit, audit};
 use crate::catalogue::Catalogue;
-use crate::children::ServerUnderTest;
+use crate::children::{ServerUnderTest, StorageFacts};
 use crate::closed::scenario::Scenario;
 use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
@@ -55,41 +56,73 @@ pub(crate) fn run(arguments: &BadPeersArguments, interrupt: &Interrupt) -> Resul
         let room = u64::from(arguments.idle) + FILES_BESIDE;
         common.set.insert(0, ("limits.connections".to_owned(), room.to_string()));
     }
-    let server = ServerUnderTest::get(&common)?;
-    let mut desk = Desk::connect(server.address)?;
-    let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS))?;
-    // The last SKU is the flood's: what it buys is in no sum.
-    let (sku, _) = (catalogue.skus.pop(), catalogue.salable.pop());
-    let prey = Prey {
-        address: server.address,
-        stock: catalogue.stock,
-        sku: sku.ok_or_else(|| anyhow!("there is no SKU for the flood"))?,
-    };
-    let catalogue = Arc::new(catalogue);
     let kinds =
         if arguments.kinds.is_empty() { Kind::value_variants().to_vec() } else { arguments.kinds.clone() };
-    // Memory first: healthy carts are remembered, so with them it grows for a good reason.
-    let mut stretches = Vec::new();
+    let mut course = Course::new()?;
     for kind in kinds {
-        output.note(&format!("memory with {}", report::name(kind)));
-        stretches.push(occupy(kind, arguments, &server, prey, &desk)?);
-    }
-    let healthy = Healthy::start(arguments, &server, &catalogue)?;
-    for stretch in &mut stretches {
-        if !interrupt.is_set() && !healthy.has_ended() {
-            output.note(&format!("throughput with {}", report::name(stretch.kind)));
-            pester(stretch, arguments, prey, &healthy, &mut desk)?;
+        if !interrupt.is_set() {
+            course.visit(kind, arguments, &common, output)?;
         }
     }
-    let tally = healthy.stop(catalogue.skus.len())?;
-    output.note("auditing");
-    let audit = audit(&mut desk, &catalogue, &tally, true)?;
-    let report = BadPeersReport::new(arguments, &server, stretches, &tally, audit);
+    let report = BadPeersReport::new(arguments, &course);
     output.report(&report.text(), &report)?;
-    let exit = report.exit(server.is_ours);
-    drop(desk);
-    server.finish()?;
-    Ok(exit)
+    Ok(report.exit(course.is_ours))
+}
+
+/// What has been seen so far.
+pub(crate) struct Course {
+    stretches: Vec<Stretch>,
+    tally: Tally,
+    audit: Audit,
+    storage: Option<StorageFacts>,
+    is_ours: bool,
+}
+
+impl Course {
+    fn new() -> Result<Self, anyhow::Error> {
+        let tally = Tally::new(SKUS as usize)?;
+        Ok(Self { stretches: Vec::new(), tally, audit: Audit::default(), storage: None, is_ours: true })
+    }
+
+    /// Tries one kind, on a fresh server where it is ours: the healthy carts beside one kind are tens of millions, and a server
+    /// remembers every one of them.
+    fn visit(
+        &mut self,
+        kind: Kind,
+        arguments: &BadPeersArguments,
+        common: &CommonArguments,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let mut common = common.clone();
+        common.data_dir = common.data_dir.map(|chosen| chosen.join(report::name(kind).replace(' ', "-")));
+        let server = ServerUnderTest::get(&common)?;
+        let mut desk = Desk::connect(server.address)?;
+        let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS))?;
+        // The last SKU is the flood's: what it buys is in no sum.
+        let (sku, _) = (catalogue.skus.pop(), catalogue.salable.pop());
+        let prey = Prey {
+            address: server.address,
+            stock: catalogue.stock,
+            sku: sku.ok_or_else(|| anyhow!("there is no SKU for the flood"))?,
+        };
+        let catalogue = Arc::new(catalogue);
+        // Memory first: healthy carts are remembered, so with them it grows for a good reason.
+        output.note(&format!("memory with {}", report::name(kind)));
+        let mut stretch = occupy(kind, arguments, &server, prey, &desk)?;
+        let healthy = Healthy::start(arguments, &server, &catalogue)?;
+        output.note(&format!("throughput with {}", report::name(kind)));
+        pester(&mut stretch, arguments, prey, &healthy, &mut desk)?;
+        let tally = healthy.stop(catalogue.skus.len())?;
+        output.note("auditing");
+        self.audit.merge(audit(&mut desk, &catalogue, &tally, true)?);
+        self.tally.merge(tally)?;
+        self.stretches.push(stretch);
+        self.storage.clone_from(&server.storage);
+        self.is_ours = server.is_ours;
+        drop(desk);
+        server.finish()?;
+        Ok(())
+    }
 }
 
 /// Both this process and the server, which inherits it, need a descriptor for each connection.
@@ -146,10 +179,6 @@ impl Healthy {
         start.window.get_or_init(|| Window { began: from, from, to: from + FOR_EVER });
         start.barrier.wait();
         Ok(Self { start, interrupt, thread })
-    }
-
-    fn has_ended(&self) -> bool {
-        self.thread.is_finished()
     }
 
     /// Carts per second over a stretch of time.

@@ -1,13 +1,13 @@
 //! The report of a run with bad peers.
 
+use super::Course;
 use super::arguments::BadPeersArguments;
 use super::peers::Kind;
 use crate::audit::Audit;
-use crate::children::{ServerUnderTest, StorageFacts};
+use crate::children::StorageFacts;
 use crate::exit::Exit;
 use crate::ratio;
 use crate::table::Table;
-use crate::tally::Tally;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -70,13 +70,9 @@ pub(crate) struct BadPeersReport {
 }
 
 impl BadPeersReport {
-    pub(crate) fn new(
-        arguments: &BadPeersArguments,
-        server: &ServerUnderTest,
-        mut kinds: Vec<Stretch>,
-        tally: &Tally,
-        audit: Audit,
-    ) -> Self {
+    pub(crate) fn new(arguments: &BadPeersArguments, course: &Course) -> Self {
+        let Course { stretches, tally, audit, storage, .. } = course;
+        let mut kinds = stretches.clone();
         for stretch in &mut kinds {
             stretch.kept_percent = ratio::kept_percent(&stretch.with, &stretch.alone);
         }
@@ -97,8 +93,8 @@ impl BadPeersReport {
             answers: tally.answers.by_name(),
             unknown: tally.unknown,
             connections_broken: tally.broken.clone(),
-            storage: server.storage.clone(),
-            audit,
+            storage: storage.clone(),
+            audit: audit.clone(),
         }
     }
 
