@@ -6,6 +6,10 @@ use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::length;
 use crate::storage::{Access, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
 
+/// So many bytes at most wait to be synced: a sync of the whole at the end would keep the log's writes, which share the disk, waiting for
+/// hundreds of milliseconds.
+const UNSYNCED_BYTES_MAX: u64 = 2 << 20;
+
 /// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], as in a crash, it leaves a temporary file, which the
 /// next snapshot of that op or the next start removes; [`SnapshotWriter::abandon`] removes it at once.
 #[derive(Debug)]
@@ -14,6 +18,8 @@ pub struct SnapshotWriter {
     file: Box<dyn StoredFile>,
     header: SnapshotHeader,
     offset: u64,
+    /// Everything before this is synced.
+    synced_offset: u64,
     frames: u64,
     sections: Vec<SectionTotal>,
     piece: Vec<u8>,
@@ -30,8 +36,16 @@ impl SnapshotWriter {
         let mut file = storage.create(&name, 0, Access::Cached)?;
         let written = file.write(0, &header.encode());
         let offset = length(snapshot::HEAD_BYTES);
-        let writer =
-            Self { storage, file, header, offset, frames: 0, sections: Vec::new(), piece: Vec::new() };
+        let writer = Self {
+            storage,
+            file,
+            header,
+            offset,
+            synced_offset: 0,
+            frames: 0,
+            sections: Vec::new(),
+            piece: Vec::new(),
+        };
         match written {
             Ok(()) => Ok(writer),
             Err(error) => {
@@ -49,6 +63,10 @@ impl SnapshotWriter {
         self.piece.extend_from_slice(payload);
         self.file.write(self.offset, &self.piece)?;
         self.offset += length(self.piece.len());
+        if self.offset - self.synced_offset >= UNSYNCED_BYTES_MAX {
+            self.file.sync()?;
+            self.synced_offset = self.offset;
+        }
         self.frames += 1;
         count_frame(&mut self.sections, kind, records, payload.len());
         assert!(self.sections.len() <= snapshot_footer::SECTIONS_MAX, "there are few kinds of sections");
