@@ -24,6 +24,12 @@ pub struct EdgeCase {
     pub others_in_flight: u32,
 }
 
+impl EdgeCase {
+    const fn allows_refusal(self) -> bool {
+        self.fresh && self.others_in_flight == 0
+    }
+}
+
 /// Whether a reserve is plain: all or nothing. Only plain reserves may be refused here, and only they may be in flight besides.
 #[must_use]
 pub fn is_plain(reserve: &Reserve<'_>) -> bool {
@@ -38,7 +44,7 @@ pub fn refuse(
     reserve: &Reserve<'_>,
     propose_now: impl FnOnce() -> Timestamp,
 ) -> Option<Outcome> {
-    if !case.fresh || case.others_in_flight > 0 || !is_plain(reserve) {
+    if !case.allows_refusal() || !is_plain(reserve) {
         return None;
     }
     decide(published, reserve.target, propose_now, |stock| first_refused_line(published, stock, reserve))
@@ -52,7 +58,7 @@ pub fn refuse_plain(
     cart: &PlainCart,
     propose_now: impl FnOnce() -> Timestamp,
 ) -> Option<Outcome> {
-    if !case.fresh || case.others_in_flight > 0 {
+    if !case.allows_refusal() {
         return None;
     }
     decide(published, cart.target, propose_now, |stock| {

@@ -4,8 +4,8 @@
 use super::draw::Draw;
 use stockhold_protocol::batch::{Batch, split_records};
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, Scratch};
-use stockhold_protocol::{Envelope, Outcome};
+use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, PlainCart, Scratch};
+use stockhold_protocol::{Command, Envelope, Outcome};
 
 /// What is accepted is written again, not longer, to what reads alike and has the same fingerprint.
 pub fn run(bytes: &[u8]) {
@@ -38,7 +38,17 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
+/// The short way to read the common cart sees what the long way sees, and accepts nothing else.
+fn check_plain(record: &[u8]) {
+    let Some(cart) = PlainCart::read(record) else { return };
+    let envelope = Envelope::decode(record).expect("what the short way reads, the long way reads");
+    assert_eq!((envelope.id, envelope.fresh), (cart.id, cart.fresh));
+    assert_eq!(envelope.command, Command::Reserve(cart.as_reserve(&[cart.line])));
+    assert_eq!(envelope.command.fingerprint(&mut Scratch::default()), cart.fingerprint());
+}
+
 fn check_record(record: &[u8]) {
+    check_plain(record);
     let Ok(envelope) = Envelope::decode(record) else { return };
     assert_eq!(Envelope::id_of(record), Some(envelope.id));
     let mut again = Vec::new();

@@ -32,37 +32,15 @@ pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look
         Ok(envelope) => envelope,
         Err(error) => return bad_field(&error),
     };
-    match &envelope.command {
-        Command::Reserve(reserve) => {
-            let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
-            match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
-                Some(outcome) => Look::Answer(outcome),
-                None => Look::Submit { is_other: !edge::is_plain(reserve) },
-            }
-        }
-        Command::Tick => {
-            bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"))
-        }
-        Command::Confirm(_)
-        | Command::Release(_)
-        | Command::Extend(_)
-        | Command::Replace(_)
-        | Command::Ship(_)
-        | Command::Sell(_)
-        | Command::Refund(_)
-        | Command::Count(_)
-        | Command::Adjust(_)
-        | Command::Transfer(_)
-        | Command::DefineSource(_)
-        | Command::DefineStock(_)
-        | Command::DefineSku(_)
-        | Command::Link(_)
-        | Command::Unlink(_)
-        | Command::Channel(_)
-        | Command::Settings(_)
-        | Command::Quota(_)
-        | Command::Configure(_)
-        | Command::Mark(_)
-        | Command::ActivateRules(_) => Look::Submit { is_other: true },
+    if let Command::Reserve(reserve) = &envelope.command {
+        let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
+        return match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
+            Some(outcome) => Look::Answer(outcome),
+            None => Look::Submit { is_other: !edge::is_plain(reserve) },
+        };
     }
+    if envelope.command == Command::Tick {
+        return bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"));
+    }
+    Look::Submit { is_other: true }
 }

@@ -8,8 +8,12 @@ use super::body::{BY_CHANNEL, HAS_OWNER, HAS_TTL};
 use super::envelope::FLAG_FRESH;
 use super::{Kind, Reserve, Target};
 use crate::id::{ChannelId, CommandId, SkuId, StockId};
-use crate::line::{Line, Lines};
+use crate::limits::COMMAND_HEADER_BYTES;
+use crate::line::{Line, Lines, NARROW_BYTES};
 use crate::quantity::Quantity;
+
+/// The header, the target (u32) and the count of lines (u16): what stands before anything that may be left out.
+const HEAD_BYTES: usize = COMMAND_HEADER_BYTES + size_of::<u32>() + size_of::<u16>();
 
 /// A reserve of one line; see the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +37,7 @@ impl PlainCart {
     #[inline]
     #[must_use]
     pub fn read(record: &[u8]) -> Option<Self> {
-        let (head, rest) = record.split_first_chunk::<26>()?;
+        let (head, rest) = record.split_first_chunk::<HEAD_BYTES>()?;
         let [l0, l1, kind, flags, id @ .., t0, t1, t2, t3, c0, c1] = *head;
         let is_plain = kind == Kind::Reserve.code()
             && flags & !(FLAG_FRESH | BY_CHANNEL | HAS_TTL | HAS_OWNER) == 0
@@ -54,7 +58,7 @@ impl PlainCart {
             let (owner, rest) = rest.split_first_chunk()?;
             (u64::from_le_bytes(*owner), rest)
         };
-        let [s0, s1, s2, s3, quantity @ ..] = *<&[u8; crate::line::NARROW_BYTES]>::try_from(rest).ok()?;
+        let [s0, s1, s2, s3, quantity @ ..] = *<&[u8; NARROW_BYTES]>::try_from(rest).ok()?;
         let quantity = u32::from_le_bytes(quantity);
         if quantity == 0 {
             return None;
