@@ -22,6 +22,20 @@ fn write(disk: &RecordingStorage) -> Result<(), SnapshotError> {
     writer.finish([7; 16]).map(|_| ())
 }
 
+/// Proves that a snapshot is synced while it is written, so that the end of a large one does not keep the log's writes waiting: a sync
+/// that fails is met by the frame after which 2 MiB wait, and not by an earlier one.
+#[test]
+fn a_snapshot_is_synced_piece_by_piece() {
+    let disk = RecordingStorage::new();
+    let mut writer = SnapshotWriter::create(share(&disk), HEADER).unwrap();
+    disk.inject(Fault::FailSync(1));
+    let frame = vec![1; 512 << 10];
+    let pushed = (0..8).take_while(|_| writer.push_frame(2, 1, &frame).is_ok()).count();
+    assert_eq!(pushed, 3, "the fourth frame makes it 2 MiB");
+    writer.abandon();
+    assert_eq!(disk.list().unwrap().len(), 0);
+}
+
 /// Proves that a snapshot gives back its head, frames, totals and digest.
 #[test]
 fn snapshots_come_back() {
