@@ -2,6 +2,7 @@
 //! threads and tasks; it decides nothing else.
 
 mod network;
+mod short_way;
 mod signals;
 mod stages;
 
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::assembly::{Assembly, Surroundings, assemble, format};
 use crate::clock::SystemTimeSource;
-use crate::config::{Config, WritePathChoice};
+use crate::config::{Config, DurabilityChoice, WritePathChoice};
 use crate::error::StartError;
 use crate::net::Gate;
 use crate::pipeline::{Bell, ServerState};
@@ -189,12 +190,16 @@ fn run_assembly(
     let (net_stop, stopped) = watch::channel(false);
     let grace = Duration::from_millis(config.stop.grace_ms);
     let at_stop = config.snapshot.at_stop;
-    let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender)?;
-    let (log_flags, log_events) = (flags.clone(), sender.clone());
+    let shared_log: stages::SharedLog = Arc::new(Mutex::new(sequencer));
     let shared_applier: stages::SharedApplier = Arc::new(Mutex::new(applier));
+    let is_short = mailboxes.count() == 1 && config.log.durability == DurabilityChoice::Sync;
+    let short_way =
+        is_short.then(|| short_way::ShortWay::new(shared_log.clone(), shared_applier.clone(), gate.clone()));
+    let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender, short_way)?;
+    let (log_flags, log_events) = (flags.clone(), sender.clone());
     let log_applier = shared_applier.clone();
     let log = spawn("log", &sender, move || {
-        stages::run_log(sequencer, &log_applier, &sleepers.sequencer, &log_flags, &log_events);
+        stages::run_log(shared_log, &log_applier, &sleepers.sequencer, &log_flags, &log_events);
     })?;
     let applier_flags = flags.clone();
     let applier = spawn("applier", &sender, move || {

@@ -6,6 +6,7 @@ use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 
 use super::bell::Bell;
+use super::sequencer::SMALL_BATCH_OPS;
 use super::submission::Submission;
 
 /// A used submission whose buffer is longer than this is kept only while few are.
@@ -13,8 +14,13 @@ const RECORDS_BYTES_KEPT: usize = 16 * 1024;
 /// So many used submissions are kept whatever the length of their buffers.
 const LARGE_KEPT: usize = 256;
 
-/// So many commands that wait call the sequencer at once; fewer wait until their network thread has read what lies there to be read.
-const CALL_AT: usize = 32;
+/// So many commands that wait call the sequencer at once; fewer wait until their network thread has read what lies there to be read,
+/// and may then take the short way.
+const CALL_AT: usize = SMALL_BATCH_OPS as usize;
+/// The same when they come many in a frame, so that few frames bring the next batch.
+const CALL_FRAMES_AT: usize = 32;
+/// So many in a frame are many.
+const MANY: usize = 8;
 
 /// How much may wait to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +109,8 @@ impl Ingress {
         let refused = if fits { self.queue.push(submission).err() } else { Some(submission) };
         match refused {
             None => {
-                if commands_before + commands >= CALL_AT {
+                let call_at = if commands >= MANY { CALL_FRAMES_AT } else { CALL_AT };
+                if commands_before + commands >= call_at {
                     self.bell.ring();
                 }
                 Ok(())
@@ -149,6 +156,12 @@ impl Ingress {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Submissions that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
     }
 
     /// Commands and bytes that wait.

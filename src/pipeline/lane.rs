@@ -64,11 +64,14 @@ impl<T> Lane<T> {
         self.filled.pop()
     }
 
-    /// Hands an applied batch back.
+    /// Hands an applied batch back. The sequencer is woken only if this is the one empty batch: with another one lying there, it
+    /// does not wait for any.
     pub fn give_back(&self, batch: T) {
         let refused = self.empty.push(batch);
         assert!(refused.is_ok(), "a lane holds every batch there is");
-        self.sequencer.ring();
+        if self.empty.len() == 1 {
+            self.sequencer.ring();
+        }
     }
 
     /// An empty batch, if the applier is not behind.

@@ -25,7 +25,7 @@ pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
 /// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
-const SMALL_BATCH_OPS: u32 = 128;
+pub const SMALL_BATCH_OPS: u32 = 128;
 /// Sleep while the log prepares a segment, or a tick is on its way through the applier.
 const SHORT_MS: u64 = 1;
 
@@ -87,6 +87,8 @@ pub struct Sequencer<L> {
     awaits_space: bool,
     last_tick_op: u64,
     next_sync_ms: u64,
+    /// Until when the last idle step has told its caller to sleep, by the monotonic clock.
+    alarm_ms: u64,
     failure: Option<AppendError>,
 }
 
@@ -108,6 +110,7 @@ impl<L: CommitLog> Sequencer<L> {
             awaits_space: false,
             last_tick_op: 0,
             next_sync_ms: 0,
+            alarm_ms: 0,
             failure: None,
         }
     }
@@ -163,6 +166,14 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.lane.call_applier();
     }
 
+    /// Whether there is more to do than the step of somebody else has done, now or before the sequencer's own thread wakes by itself.
+    #[must_use]
+    pub fn needs_its_thread(&self) -> bool {
+        self.failure.is_some()
+            || self.has_work()
+            || self.links.clock.monotonic_ms() + self.idle_ms() < self.alarm_ms
+    }
+
     /// The error that stopped the log, once.
     pub fn failure(&self) -> Option<&AppendError> {
         self.failure.as_ref()
@@ -199,7 +210,14 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.ingress.is_closed() && !self.is_anything_waiting()
     }
 
-    fn idle(&self) -> Stepped {
+    fn idle(&mut self) -> Stepped {
+        let wait_ms = self.idle_ms();
+        self.alarm_ms = self.links.clock.monotonic_ms() + wait_ms;
+        Stepped::Idle { wait_ms }
+    }
+
+    /// How long nothing is to be done if nothing comes.
+    fn idle_ms(&self) -> u64 {
         let now_ms = self.links.clock.propose_now().0;
         let mut wait_ms = IDLE_MS;
         if let Some(second) = self.links.feedback.next_due_s() {
@@ -209,7 +227,7 @@ impl<L: CommitLog> Sequencer<L> {
             let until_sync_ms = self.next_sync_ms.saturating_sub(self.links.clock.monotonic_ms());
             wait_ms = wait_ms.min(until_sync_ms.max(SHORT_MS));
         }
-        Stepped::Idle { wait_ms }
+        wait_ms
     }
 
     fn sync_if_due(&mut self) -> Result<(), AppendError> {

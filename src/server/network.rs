@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use super::Event;
+use super::short_way::ShortWay;
 use crate::error::StartError;
 use crate::net::Gate;
 use crate::net::desk::Desk;
@@ -32,6 +33,7 @@ pub(super) fn spawn(
     stopped: &watch::Receiver<bool>,
     grace: Duration,
     events: &Sender<Event>,
+    mut short_way: Option<ShortWay>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let lanes: Vec<_> = (0..mailboxes.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
     let senders: Vec<_> = lanes.iter().map(|(sender, _)| sender.clone()).collect();
@@ -46,6 +48,7 @@ pub(super) fn spawn(
             acceptor: acceptor.take(),
             stopped: stopped.clone(),
             grace,
+            short_way: short_way.take(),
         };
         threads.push(super::spawn("network", events, move || thread.run())?);
     }
@@ -62,6 +65,8 @@ struct NetworkThread {
     acceptor: Option<Acceptor>,
     stopped: watch::Receiver<bool>,
     grace: Duration,
+    /// Where commands need not be taken the long way.
+    short_way: Option<ShortWay>,
 }
 
 impl NetworkThread {
@@ -74,7 +79,8 @@ impl NetworkThread {
     }
 
     fn run_on(self, runtime: &LocalRuntime) {
-        let Self { mailbox, gate, mailboxes, mut arrivals, acceptor, mut stopped, grace } = self;
+        let Self { mailbox, gate, mailboxes, mut arrivals, acceptor, mut stopped, grace, mut short_way } =
+            self;
         let desk = Rc::new(Desk::new(mailbox, mailboxes.count(), gate.clone()));
         runtime.block_on(async {
             let accepting = acceptor.map(|(listener, senders)| {
@@ -105,7 +111,10 @@ impl NetworkThread {
             tokio::task::spawn_local(async move {
                 loop {
                     calling.commands_taken().await;
-                    calling.gate().ingress.call();
+                    match &mut short_way {
+                        Some(short_way) => short_way.take(),
+                        None => calling.gate().ingress.call(),
+                    }
                 }
             });
             let sweeping = desk.clone();

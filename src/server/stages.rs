@@ -20,12 +20,16 @@ const HOUSEKEEPING: Duration = Duration::from_millis(200);
 /// How long the last snapshot may take when the server stops.
 const LAST_SNAPSHOT: Duration = Duration::from_mins(10);
 
-/// The applier, stepped by its own thread and, for small batches, by the log's: waking a thread takes longer than applying them.
+/// The log's stage, stepped by its own thread and, on the short way, by a network thread.
+pub(super) type SharedLog = Arc<Mutex<Sequencer<LogWriter>>>;
+
+/// The applier, stepped by its own thread and, for small batches, by the one that wrote them: waking a thread takes longer than
+/// applying them.
 pub(super) type SharedApplier = Arc<Mutex<Applier>>;
 
-/// Runs the sequencer until the ingress is closed and empty, then ends the log in good order.
+/// Runs the sequencer until the ingress is closed and empty, then ends the log in good order. Nobody else has the log by then.
 pub(super) fn run_log(
-    mut sequencer: Sequencer<LogWriter>,
+    shared: SharedLog,
     applier: &SharedApplier,
     sleeper: &Sleeper,
     flags: &Flags,
@@ -33,22 +37,8 @@ pub(super) fn run_log(
 ) {
     let mut has_told = false;
     loop {
-        match sequencer.step() {
-            Stepped::Worked if sequencer.take_quiet_batch() => match applier.try_lock() {
-                Some(mut applier) => {
-                    step_applier(&mut applier);
-                    if applier.needs_its_thread() {
-                        sequencer.call_applier();
-                    }
-                }
-                None => sequencer.call_applier(),
-            },
-            Stepped::Worked => {}
-            Stepped::Finished => break,
-            Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms } => {
-                sleeper.sleep(wait_ms, || sequencer.has_work());
-            }
-        }
+        let mut sequencer = shared.lock();
+        let stepped = step_log(&mut sequencer, applier);
         if let Some(error) = sequencer.failure() {
             if !has_told {
                 tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; nothing more is taken");
@@ -59,11 +49,39 @@ pub(super) fn run_log(
                 return;
             }
         }
+        drop(sequencer);
+        match stepped {
+            Stepped::Worked => {}
+            Stepped::Finished => break,
+            Stepped::Idle { wait_ms } | Stepped::Blocked { wait_ms } => {
+                sleeper.sleep(wait_ms, || shared.lock().has_work());
+            }
+        }
     }
-    match sequencer.into_log().finish() {
+    let Some(sequencer) = Arc::into_inner(shared) else {
+        unreachable!("network threads have ended before the ingress is closed")
+    };
+    match sequencer.into_inner().into_log().finish() {
         Ok(()) => tracing::info!("the log was ended in good order"),
         Err(error) => tracing::error!(%error, source = ?error, "the log's end could not be written"),
     }
+}
+
+/// One step of the sequencer and, when it has written a small batch, of the applier.
+pub(super) fn step_log(sequencer: &mut Sequencer<LogWriter>, applier: &SharedApplier) -> Stepped {
+    let stepped = sequencer.step();
+    if sequencer.take_quiet_batch() {
+        match applier.try_lock() {
+            Some(mut applier) => {
+                step_applier(&mut applier);
+                if applier.needs_its_thread() {
+                    sequencer.call_applier();
+                }
+            }
+            None => sequencer.call_applier(),
+        }
+    }
+    stepped
 }
 
 /// Runs the applier until the log thread has ended and all its batches are applied.

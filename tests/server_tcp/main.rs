@@ -7,3 +7,5 @@ mod harness;
 mod limits;
 #[cfg(test)]
 mod sale;
+#[cfg(test)]
+mod short_way;

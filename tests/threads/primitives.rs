@@ -112,6 +112,10 @@ impl<T> ArrayQueue<T> {
         self.entries.lock().unwrap().pop_front()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.lock().unwrap().len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.lock().unwrap().is_empty()
     }
