@@ -24,7 +24,7 @@ use crate::pipeline::{
     SequencerOptions, Sleeper, Watermarks,
 };
 use crate::published::Published;
-use crate::recovery::{Recovered, RecoveryProgress, RecoveryReport, recover};
+use crate::recovery::{Helper, Recovered, RecoveryProgress, RecoveryReport, recover_with};
 use crate::snapshot::SnapshotError;
 use crate::status::StatusBoard;
 use crate::storage::SharedStorage;
@@ -41,6 +41,8 @@ pub struct Surroundings {
     pub time: Arc<dyn TimeSource>,
     /// Random, new for each start.
     pub salt_seed: u64,
+    /// Who reads ahead during recovery, if anybody.
+    pub helper: Option<Box<dyn Helper>>,
 }
 
 /// All stages of one server, not running.
@@ -122,8 +124,9 @@ pub fn assemble(
 ) -> Result<Assembly, StartError> {
     config.check()?;
     let mut directory = Directory::open(storage.clone())?;
-    let limit = config.recovery.validate_reservations;
-    let Recovered { machine, end, report } = recover(&directory, progress)?.validated_up_to(limit)?;
+    let Recovered { machine, end, report } =
+        recover_with(&directory, surroundings.helper.as_deref(), progress)?
+            .validated_up_to(config.recovery.validate_reservations)?;
     let clock = Arc::new(Clock::start(surroundings.time, machine.time(), config.clock.alarm_ms));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
@@ -147,12 +150,7 @@ pub fn assemble(
     );
     let snapshot_lane = SnapshotLane::new(keeper_bell, applier_bell.clone());
     let pool = log.pool().clone();
-    let trimmer = Trimmer {
-        storage: storage.clone(),
-        manifest: directory.manifest().clone(),
-        pool: pool.clone(),
-        verified: report.snapshot_op.into_iter().collect(),
-    };
+    let trimmer = Trimmer::new(&storage, directory.manifest(), &pool, &report);
     let keeper = SnapshotKeeper::new(
         snapshot_lane.clone(),
         storage,
@@ -312,6 +310,18 @@ struct Trimmer {
     pool: Arc<SegmentPool>,
     /// Snapshots that this run wrote or loaded.
     verified: Vec<u64>,
+}
+
+impl Trimmer {
+    fn new(
+        storage: &SharedStorage,
+        manifest: &Manifest,
+        pool: &Arc<SegmentPool>,
+        report: &RecoveryReport,
+    ) -> Self {
+        let verified = report.snapshot_op.into_iter().collect();
+        Self { storage: storage.clone(), manifest: manifest.clone(), pool: pool.clone(), verified }
+    }
 }
 
 impl Trim for Trimmer {

@@ -1,12 +1,17 @@
 //! From a data directory to a machine: the newest valid snapshot, then the log behind it, through the same path as a running server
 //! applies batches. It writes nothing; making durable what it relied on is the first act of the log writer.
 
+mod ahead;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Instant;
 
 use stockhold_machine::{Genesis, Loader, Machine, SnapshotMark};
 use stockhold_protocol::Timestamp;
+
+pub use ahead::Helper;
+use ahead::Reading;
 
 use crate::directory::Directory;
 use crate::pipeline::apply::{ApplyError, apply_payload};
@@ -127,31 +132,46 @@ pub struct RecoveryProgress {
 /// [`RecoveryError`]; nothing was changed.
 pub fn recover(
     directory: &Directory,
+    progress: impl FnMut(RecoveryProgress),
+) -> Result<Recovered, RecoveryError> {
+    recover_with(directory, None, progress)
+}
+
+/// As [`recover`]; the helper reads ahead, if there is one.
+///
+/// # Errors
+/// [`RecoveryError`]; nothing was changed.
+pub fn recover_with(
+    directory: &Directory,
+    helper: Option<&dyn Helper>,
     mut progress: impl FnMut(RecoveryProgress),
 ) -> Result<Recovered, RecoveryError> {
     let started = Instant::now();
     let mut report = RecoveryReport::default();
-    let mut machine = load_newest(directory, &mut report)?;
+    let mut machine = load_newest(directory, helper, &mut report)?;
     let skips: BTreeSet<u64> = directory.manifest().skips.iter().map(|skip| skip.op).collect();
-    let mut log = match directory.read_log(machine.op() + 1, ReadTo::End) {
+    let log = match directory.read_log(machine.op() + 1, ReadTo::End) {
         Ok(log) => log,
         Err(LogError::Missing { oldest_op, .. }) if report.snapshot_op.is_none() => {
             return Err(RecoveryError::NoStart { refused: report.snapshots_refused, oldest_op });
         }
         Err(error) => return Err(error.into()),
     };
-    while let Some(frame) = log.next_frame()? {
-        let place = (frame.first_op, frame.ops);
-        let last_op = frame.first_op + u64::from(frame.ops) - 1;
+    let mut reading = Reading::begin(log, helper);
+    while let Some(batch) = reading.next()? {
+        let place = (batch.first_op, batch.ops);
+        let last_op = batch.first_op + u64::from(batch.ops) - 1;
         let is_skipped = |op: u64| skips.contains(&op);
-        apply_payload(&mut machine, place, frame.payload, is_skipped, |_| ())?;
+        apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ())?;
         machine.sweep(SWEEP_BUDGET);
-        report.replayed_ops += u64::from(frame.ops);
-        report.skipped_ops += u64::try_from(skips.range(frame.first_op..=last_op).count()).unwrap_or(0);
-        let (bytes_done, bytes_all) = log.progress();
+        report.replayed_ops += u64::from(batch.ops);
+        report.skipped_ops += u64::try_from(skips.range(batch.first_op..=last_op).count()).unwrap_or(0);
+        let (bytes_done, bytes_all) = batch.progress;
         progress(RecoveryProgress { bytes_done, bytes_all, op: machine.op() });
     }
-    let Some(end) = log.into_end() else { unreachable!("a log that was read to its end has one") };
+    let Some(end) = reading.into_source().into_end() else {
+        unreachable!("a log that was read to its end has one")
+    };
     report.recovered_ops = machine.op();
     report.torn_tail = end.previous.reason == EndReason::TornTail;
     report.clean_stop = match end.previous.reason {
@@ -163,9 +183,13 @@ pub fn recover(
     Ok(Recovered { machine, end, report })
 }
 
-fn load_newest(directory: &Directory, report: &mut RecoveryReport) -> Result<Machine, RecoveryError> {
+fn load_newest(
+    directory: &Directory,
+    helper: Option<&dyn Helper>,
+    report: &mut RecoveryReport,
+) -> Result<Machine, RecoveryError> {
     for op in directory.snapshots()? {
-        match load(directory, op) {
+        match load(directory, helper, op) {
             Ok(machine) => {
                 report.snapshot_op = Some(op);
                 return Ok(machine);
@@ -204,14 +228,15 @@ impl From<SnapshotError> for LoadFault {
     }
 }
 
-fn load(directory: &Directory, op: u64) -> Result<Machine, LoadFault> {
-    let mut reader = directory.read_snapshot(op)?;
+fn load(directory: &Directory, helper: Option<&dyn Helper>, op: u64) -> Result<Machine, LoadFault> {
+    let reader = directory.read_snapshot(op)?;
     let header = *reader.header();
     let mut loader: Loader = Machine::loader();
-    while let Some(frame) = reader.next_frame()? {
-        loader.section(frame.kind, frame.records, frame.payload)?;
+    let mut reading = Reading::begin(reader, helper);
+    while let Some(frame) = reading.next()? {
+        loader.section(frame.kind, frame.records, &frame.payload)?;
     }
-    let summary = reader.into_summary()?;
+    let summary = reading.into_source().into_summary()?;
     let [a, b, c, d, e, f, g, h, ..] = summary.digest;
     let digest = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
     let mark =

@@ -2,6 +2,7 @@
 //! threads and tasks; it decides nothing else.
 
 mod network;
+mod readers;
 mod short_way;
 mod signals;
 mod stages;
@@ -165,9 +166,16 @@ pub fn start_on(
     listener.set_nonblocking(true).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let threads = network_threads(config.threads.network);
-    let surroundings = Surroundings { time: Arc::new(SystemTimeSource::new()), salt_seed: salt_seed() };
-    let assembly = assemble(storage, config, threads, surroundings, progress)?;
-    run_assembly(assembly, config, listener, address)
+    let readers = readers::Readers::default();
+    let surroundings = Surroundings {
+        time: Arc::new(SystemTimeSource::new()),
+        salt_seed: salt_seed(),
+        helper: Some(Box::new(readers.clone())),
+    };
+    let assembly = assemble(storage, config, threads, surroundings, progress);
+    // Whatever came of it: who reads for nobody ends.
+    join_all(readers.take());
+    run_assembly(assembly?, config, listener, address)
 }
 
 fn run_assembly(

@@ -72,7 +72,7 @@ struct Server {
 impl Server {
     fn start(disk: &RecordingStorage) -> Self {
         let time = Arc::new(ManualTimeSource::new(START_MS));
-        let surroundings = Surroundings { time: time.clone(), salt_seed: 2 };
+        let surroundings = Surroundings { time: time.clone(), salt_seed: 2, helper: None };
         let assembly = assemble(disk.share(), &small(), 1, surroundings, |_| ()).expect("a sound disk");
         Self { time, assembly, session: Session::new(Address::default()), pending: Vec::new() }
     }

@@ -56,7 +56,7 @@ impl World {
         salt_seed: u64,
     ) -> Result<Self, StartError> {
         let time = Arc::new(ManualTimeSource::new(now_ms));
-        let surroundings = Surroundings { time: time.clone(), salt_seed };
+        let surroundings = Surroundings { time: time.clone(), salt_seed, helper: None };
         let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
         let session = Session::new(Address::default());
         let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new() };

@@ -84,7 +84,8 @@ fn who_steps_the_log_hears_of_a_deadline_that_its_thread_would_miss() {
     let start_ms = now_ms() / 1_000 * 1_000 + 800;
     let genesis = Genesis { formatted_at: Timestamp(start_ms), ..Genesis::default() };
     format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
-    let surroundings = Surroundings { time: Arc::new(ManualTimeSource::new(start_ms)), salt_seed: 1 };
+    let time = Arc::new(ManualTimeSource::new(start_ms));
+    let surroundings = Surroundings { time, salt_seed: 1, helper: None };
     let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
     while assembly.sequencer.step() == Stepped::Worked {}
     assert!(!assembly.sequencer.needs_its_thread(), "nothing is due");

@@ -112,7 +112,7 @@ impl Server {
         time: Arc<ManualTimeSource>,
         salt_seed: u64,
     ) -> Result<Self, StartError> {
-        let surroundings = Surroundings { time, salt_seed };
+        let surroundings = Surroundings { time, salt_seed, helper: None };
         let assembly = assemble(disk.share(), config, 1, surroundings, |_| ())?;
         Ok(Self { assembly, seats: Vec::new(), mail: Mail::default() })
     }

@@ -1,0 +1,216 @@
+//! Reading ahead: a helper reads and checks the next pieces of a log or a snapshot while the caller applies those before. Without a
+//! helper the caller reads for itself; what it gets is the same. It looks into nothing that it hands over.
+
+use crossbeam::channel::{Receiver, RecvError, Sender, bounded};
+
+use crate::snapshot::{SnapshotError, SnapshotReader};
+use crate::wal::{LogError, LogReader};
+
+/// Pieces in existence: one being applied, one being read, two between. A piece is at most 1 MiB long.
+const PIECES: usize = 4;
+
+/// Runs work beside the caller. Whoever gives one looks after its end: work ends soon when nobody wants its results any more.
+pub trait Helper {
+    /// Begins the work and returns.
+    fn help(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+/// What pieces are read from.
+pub(super) trait Source: Send + 'static {
+    /// A piece; it is used again and again.
+    type Piece: Default + Send + 'static;
+    type Error: Send + 'static;
+
+    /// Reads the next piece; false at the end.
+    fn read_into(&mut self, piece: &mut Self::Piece) -> Result<bool, Self::Error>;
+}
+
+/// What the helper sends: a piece, or the source when there is no more.
+pub(super) enum Passed<S: Source> {
+    Piece(S::Piece),
+    End(S),
+    Failed(S::Error),
+}
+
+/// Pieces in their order, read here or ahead.
+pub(super) enum Reading<S: Source> {
+    Here { source: S, piece: S::Piece },
+    Ahead { filled: Receiver<Passed<S>>, empty: Sender<S::Piece>, piece: S::Piece, end: Option<S> },
+}
+
+impl<S: Source> Reading<S> {
+    /// Begins to read.
+    pub(super) fn begin(source: S, helper: Option<&dyn Helper>) -> Self {
+        let Some(helper) = helper else { return Self::Here { source, piece: S::Piece::default() } };
+        let (fill, filled) = bounded(PIECES);
+        let (empty, emptied) = bounded(PIECES);
+        for _ in 1..PIECES {
+            let sent = empty.try_send(S::Piece::default());
+            assert!(sent.is_ok(), "a lane holds every piece there is");
+        }
+        helper.help(Box::new(move || read_ahead(source, &emptied, &fill)));
+        Self::Ahead { filled, empty, piece: S::Piece::default(), end: None }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<&S::Piece>, S::Error> {
+        match self {
+            Self::Here { source, piece } => Ok(if source.read_into(piece)? { Some(piece) } else { None }),
+            Self::Ahead { end: Some(_), .. } => Ok(None),
+            Self::Ahead { filled, empty, piece, end } => match filled.recv() {
+                Ok(Passed::Piece(next)) => {
+                    // A helper that has come to the end takes no more.
+                    empty.send(std::mem::replace(piece, next)).ok();
+                    Ok(Some(piece))
+                }
+                Ok(Passed::End(source)) => {
+                    *end = Some(source);
+                    Ok(None)
+                }
+                Ok(Passed::Failed(error)) => Err(error),
+                Err(RecvError) => panic!("whoever reads ahead has ended in the middle"),
+            },
+        }
+    }
+
+    /// The source, when [`Reading::next`] has answered `None`.
+    pub(super) fn into_source(self) -> S {
+        match self {
+            Self::Here { source, .. } | Self::Ahead { end: Some(source), .. } => source,
+            Self::Ahead { end: None, .. } => unreachable!("who asks has read to the end"),
+        }
+    }
+}
+
+/// The helper's work.
+fn read_ahead<S: Source>(mut source: S, emptied: &Receiver<S::Piece>, fill: &Sender<Passed<S>>) {
+    while let Ok(mut piece) = emptied.recv() {
+        let passed = match source.read_into(&mut piece) {
+            Ok(true) => Passed::Piece(piece),
+            Ok(false) => return drop(fill.send(Passed::End(source))),
+            Err(error) => return drop(fill.send(Passed::Failed(error))),
+        };
+        if fill.send(passed).is_err() {
+            return;
+        }
+    }
+}
+
+/// One batch of a log.
+#[derive(Debug, Default)]
+pub(super) struct LogPiece {
+    pub(super) first_op: u64,
+    pub(super) ops: u32,
+    pub(super) payload: Vec<u8>,
+    /// Bytes read, and bytes in all.
+    pub(super) progress: (u64, u64),
+}
+
+impl Source for LogReader {
+    type Piece = LogPiece;
+    type Error = LogError;
+
+    fn read_into(&mut self, piece: &mut LogPiece) -> Result<bool, LogError> {
+        let Some(frame) = self.next_frame()? else { return Ok(false) };
+        (piece.first_op, piece.ops) = (frame.first_op, frame.ops);
+        piece.payload.clear();
+        piece.payload.extend_from_slice(frame.payload);
+        piece.progress = self.progress();
+        Ok(true)
+    }
+}
+
+/// Records of one section of a snapshot.
+#[derive(Debug, Default)]
+pub(super) struct SnapshotPiece {
+    pub(super) kind: u16,
+    pub(super) records: u32,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Source for SnapshotReader {
+    type Piece = SnapshotPiece;
+    type Error = SnapshotError;
+
+    fn read_into(&mut self, piece: &mut SnapshotPiece) -> Result<bool, SnapshotError> {
+        let Some(frame) = self.next_frame()? else { return Ok(false) };
+        (piece.kind, piece.records) = (frame.kind, frame.records);
+        piece.payload.clear();
+        piece.payload.extend_from_slice(frame.payload);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts up to `last` and then ends, or fails behind it.
+    struct Numbers {
+        next: u32,
+        last: u32,
+        fails: bool,
+    }
+
+    impl Source for Numbers {
+        type Piece = u32;
+        type Error = &'static str;
+
+        fn read_into(&mut self, piece: &mut u32) -> Result<bool, &'static str> {
+            if self.next > self.last {
+                return if self.fails { Err("damaged") } else { Ok(false) };
+            }
+            *piece = self.next;
+            self.next += 1;
+            Ok(true)
+        }
+    }
+
+    /// A thread of a scope for each work; the scope ends when they have.
+    struct Threads<'scope, 'env>(&'scope std::thread::Scope<'scope, 'env>);
+
+    impl Helper for Threads<'_, '_> {
+        fn help(&self, work: Box<dyn FnOnce() + Send>) {
+            self.0.spawn(work);
+        }
+    }
+
+    fn read(numbers: Numbers, helper: Option<&dyn Helper>) -> (Vec<u32>, Option<&'static str>) {
+        let mut reading = Reading::begin(numbers, helper);
+        let mut read = Vec::new();
+        loop {
+            match reading.next() {
+                Ok(Some(number)) => read.push(*number),
+                Ok(None) => {
+                    assert_eq!(reading.next(), Ok(None), "the end stays the end");
+                    assert_eq!(usize::try_from(reading.into_source().next).unwrap(), read.len() + 1);
+                    return (read, None);
+                }
+                Err(error) => return (read, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_what_is_read_here() {
+        // Proves order, end and error for no piece, fewer and many more than there are in existence.
+        for last in [0, 1, 3, 4, 5, 1_000] {
+            for fails in [false, true] {
+                let numbers = || Numbers { next: 1, last, fails };
+                let ahead = std::thread::scope(|scope| read(numbers(), Some(&Threads(scope))));
+                assert_eq!(ahead, read(numbers(), None));
+                assert_eq!(ahead, ((1..=last).collect(), fails.then_some("damaged")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_helper_whose_results_nobody_wants_ends() {
+        // Proves that a start that fails in the middle leaves no thread behind.
+        std::thread::scope(|scope| {
+            let numbers = Numbers { next: 1, last: u32::MAX - 1, fails: false };
+            let mut reading = Reading::begin(numbers, Some(&Threads(scope)));
+            assert_eq!(reading.next(), Ok(Some(&1)));
+        });
+    }
+}
