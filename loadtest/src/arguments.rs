@@ -74,6 +74,10 @@ pub(crate) enum Command {
     Uniform(ClosedArguments),
     /// As uniform, and all carts want the same SKU.
     Hot(ClosedArguments),
+    /// As hot, and four stocks sell the SKU: a web shop everything, three shops what lies in them.
+    Shared(ClosedArguments),
+    /// As uniform, and a web shop sells what lies in its warehouse and in 50 shops, which sell it too.
+    Shops(ClosedArguments),
     /// As uniform, and the n-th SKU is wanted with a weight of 1/n.
     Zipf(ClosedArguments),
     /// As uniform, with three lines in each cart.

@@ -136,8 +136,8 @@ fn ask_again(
     samples: &[Sample],
 ) -> Result<Vec<Outcome>, anyhow::Error> {
     let carts: Vec<Vec<Line>> = samples.iter().map(|sample| cart_of(catalogue, sample)).collect();
-    let target = Target::Stock(catalogue.stock);
     desk.again(samples.iter().zip(&carts).map(|(sample, cart)| {
+        let target = Target::Stock(catalogue.stock_for(sample.id));
         let (lines, ttl_ms) = (Lines::Slice(cart), sample.ttl_ms);
         let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
         Envelope::new(sample.id, Command::Reserve(reserve))

@@ -1,4 +1,5 @@
-//! What the generated carts are about: SKUs with plenty of stock at one source behind one stock, made if they are not there yet.
+//! What the generated carts are about: SKUs at one source behind one stock, and, where scenarios ask for it, at shops with stocks of their
+//! own, whose goods the first stock sells too. All of it is made if it is not there yet.
 
 use crate::desk::Desk;
 use anyhow::anyhow;
@@ -7,17 +8,21 @@ use stockhold_protocol::command::{
     Adjust, Command, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Query, SkuView};
-use stockhold_protocol::{Line, Outcome, Quantity, SkuId, SourceId, StockId};
+use stockhold_protocol::{CommandId, Line, Outcome, Quantity, SkuId, SourceId, StockId};
 
 const SOURCE: &str = "load-warehouse";
 const STOCK: &str = "load-web";
+const SHOP: &str = "load-shop";
 
-/// SKUs that one stock sells.
+/// SKUs that stocks sell.
 #[derive(Clone, Debug)]
 pub(crate) struct Catalogue {
+    /// Sells what lies anywhere.
     pub(crate) stock: StockId,
+    /// Each sells what lies in its own shop.
+    pub(crate) shops: Vec<StockId>,
     pub(crate) skus: Vec<SkuId>,
-    /// What was salable of each before the load, in ten-thousandths.
+    /// What was salable of each in the first stock before the load, in ten-thousandths.
     pub(crate) salable: Vec<i64>,
 }
 
@@ -30,6 +35,17 @@ impl Catalogue {
     /// The SKU at a position.
     pub(crate) fn sku(&self, at: u32) -> SkuId {
         self.skus.get(index_of(at)).copied().unwrap_or_default()
+    }
+
+    /// The stock that a cart with this id buys from: all stocks get alike many.
+    pub(crate) fn stock_for(&self, id: CommandId) -> StockId {
+        let Ok(shops) = u32::try_from(self.shops.len()) else { return self.stock };
+        if shops == 0 {
+            return self.stock;
+        }
+        let [.., a, b, c, d] = id.to_bytes();
+        let drawn = u32::from_le_bytes([a, b, c, d]) % (shops + 1);
+        self.shops.get(index_of(drawn)).copied().unwrap_or(self.stock)
     }
 
     /// What was salable at a position before the load.
@@ -53,37 +69,59 @@ impl Catalogue {
 
     /// SKUs that nobody has defined, for servers that do not look.
     pub(crate) fn imaginary(count: u32) -> Self {
-        Self { stock: StockId(0), skus: (0..count).map(SkuId).collect(), salable: Vec::new() }
+        let skus = (0..count).map(SkuId).collect();
+        Self { stock: StockId(0), shops: Vec::new(), skus, salable: Vec::new() }
     }
 
-    /// Defines what is missing and fills every SKU up to `units`.
-    pub(crate) fn prepare(desk: &mut Desk, count: u32, units: Quantity) -> Result<Self, anyhow::Error> {
-        let source = SourceDefinition {
-            code: SOURCE.to_owned(),
-            name: SOURCE.to_owned(),
-            enabled: true,
-            country: "US".to_owned(),
-            postcode: "10001".to_owned(),
-            ..SourceDefinition::default()
-        };
-        let stock = StockDefinition { name: STOCK.to_owned() };
-        let places = [Command::DefineSource(Box::new(source)), Command::DefineStock(stock)];
-        let numbers = done(&desk.commands(places)?)?;
-        let (source, stock) = match numbers.as_slice() {
-            [source, stock] => (SourceId(*source), StockId(*stock)),
-            _ => return Err(anyhow!("the server answered another number of commands")),
-        };
-        let link = LinkDefinition { stock, source, priority: 1 };
-        done(&desk.commands([Command::Link(link)])?)?;
+    /// Defines what is missing and fills every SKU up to `units` in the warehouse and in each of so many shops.
+    pub(crate) fn prepare(
+        desk: &mut Desk,
+        count: u32,
+        units: Quantity,
+        shops: u32,
+    ) -> Result<Self, anyhow::Error> {
+        let (source, stock) = define_place(desk, SOURCE, STOCK)?;
+        let mut sells = vec![(source, stock)];
+        let mut own = Vec::new();
+        for number in 1..=shops {
+            let name = format!("{SHOP}-{number:03}");
+            let (source, shop) = define_place(desk, &name, &name)?;
+            sells.extend([(source, shop), (source, stock)]);
+            own.push((source, shop));
+        }
+        let link = |(source, stock)| Command::Link(LinkDefinition { stock, source, priority: 1 });
+        done(&desk.commands(sells.into_iter().map(link))?)?;
         let skus = define_skus(desk, "LOAD", count)?;
-        fill(desk, (source, stock), &skus, units)?;
+        for place in &own {
+            fill(desk, *place, &skus, units)?;
+        }
+        let all = i64::from(shops).saturating_add(1).saturating_mul(units.raw());
+        fill(desk, (source, stock), &skus, Quantity::from_raw(all)?)?;
         let salable = desk.cells(stock, &skus, 0)?;
-        if salable.iter().any(|cell| *cell != units.raw()) {
+        if salable.iter().any(|cell| *cell != all) {
             return Err(anyhow!(
                 "somebody else changes the SKUs of this test, or their settings were changed"
             ));
         }
-        Ok(Self { stock, skus, salable })
+        Ok(Self { stock, shops: own.into_iter().map(|(_, shop)| shop).collect(), skus, salable })
+    }
+}
+
+/// Defines a source and a stock, or finds them.
+fn define_place(desk: &mut Desk, source: &str, stock: &str) -> Result<(SourceId, StockId), anyhow::Error> {
+    let definition = SourceDefinition {
+        code: source.to_owned(),
+        name: source.to_owned(),
+        enabled: true,
+        country: "US".to_owned(),
+        postcode: "10001".to_owned(),
+        ..SourceDefinition::default()
+    };
+    let stock = StockDefinition { name: stock.to_owned() };
+    let places = [Command::DefineSource(Box::new(definition)), Command::DefineStock(stock)];
+    match done(&desk.commands(places)?)?.as_slice() {
+        [source, stock] => Ok((SourceId(*source), StockId(*stock))),
+        _ => Err(anyhow!("the server answered another number of commands")),
     }
 }
 
@@ -146,6 +184,22 @@ pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_stocks_are_bought_from_and_a_cart_always_from_the_same() {
+        // Proves the draw: about as many carts for each of four stocks, and the first stock alone where there are no shops.
+        let shops = [1, 2, 3].map(StockId).to_vec();
+        let shared = Catalogue { shops, ..Catalogue::imaginary(1) };
+        let mut counts = [0_u32; 4];
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..4_000 {
+            let id = CommandId::from_parts(1, random.u128(..));
+            counts[usize::try_from(shared.stock_for(id).0).unwrap()] += 1;
+            assert_eq!(shared.stock_for(id), shared.stock_for(id));
+            assert_eq!(Catalogue::imaginary(1).stock_for(id), StockId(0));
+        }
+        assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
+    }
 
     #[test]
     fn the_lines_of_a_cart_name_different_skus() {

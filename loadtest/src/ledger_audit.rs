@@ -138,7 +138,7 @@ mod tests {
         let running = stockhold::server::start(&config, |_| {}).unwrap();
         let mut desk = Desk::connect(running.address()).unwrap();
         let ten = stockhold_client::units_of(10);
-        let catalogue = crate::catalogue::Catalogue::prepare(&mut desk, 1, ten).unwrap();
+        let catalogue = crate::catalogue::Catalogue::prepare(&mut desk, 1, ten, 0).unwrap();
         (running, desk, catalogue.skus[0], catalogue.stock)
     }
 

@@ -70,6 +70,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::EchoChild) => echo::serve_echo(),
         Some(Command::Uniform(load)) => closed::run(load, Scenario::UNIFORM, &Interrupt::listen()),
         Some(Command::Hot(load)) => closed::run(load, Scenario::HOT, &Interrupt::listen()),
+        Some(Command::Shared(load)) => closed::run(load, Scenario::SHARED, &Interrupt::listen()),
+        Some(Command::Shops(load)) => closed::run(load, Scenario::SHOPS, &Interrupt::listen()),
         Some(Command::Zipf(load)) => closed::run(load, Scenario::ZIPF, &Interrupt::listen()),
         Some(Command::Carts(load)) => closed::run(load, Scenario::THREE_LINES, &Interrupt::listen()),
         Some(Command::Checks(load)) => closed::run(load, Scenario::CHECKS, &Interrupt::listen()),

@@ -111,8 +111,8 @@ fn scenario(name: &str) -> Value {
 
 #[test]
 fn every_way_to_choose_skus_sells() {
-    // Proves that one hot SKU, a skewed choice and carts of three lines are loaded and audited.
-    for (name, skus) in [("hot", 1), ("zipf", 20), ("carts", 20)] {
+    // Proves that one hot SKU, shared goods, a skewed choice and carts of three lines are loaded and audited.
+    for (name, skus) in [("hot", 1), ("shared", 1), ("shops", 20), ("zipf", 20), ("carts", 20)] {
         let report = scenario(name);
         assert_eq!(report["audit"]["checked_skus"], skus);
         assert!(report["reservations_per_second"].as_f64().unwrap() > 0.0, "{report}");

@@ -97,7 +97,7 @@ impl Course {
         common.data_dir = common.data_dir.map(|chosen| chosen.join(report::name(kind).replace(' ', "-")));
         let server = ServerUnderTest::get(&common)?;
         let mut desk = Desk::connect(server.address)?;
-        let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS))?;
+        let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS), 0)?;
         // The last SKU is the flood's: what it buys is in no sum.
         let (sku, _) = (catalogue.skus.pop(), catalogue.salable.pop());
         let prey = Prey {

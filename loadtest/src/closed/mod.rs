@@ -40,7 +40,7 @@ pub(crate) fn run(
     let mut desk = Desk::connect(server.address)?;
     check_limits(arguments.load.depth, &desk)?;
     output.note(&format!("preparing {skus} SKUs at {}", server.address));
-    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units))?);
+    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units), scenario.shops)?);
     let pace = arguments.pace.pace(&arguments.load).map(Arc::new);
     let target = Target {
         address: server.address,

@@ -160,12 +160,12 @@ impl Maker {
         ttl_ms: Option<u32>,
         round: &mut Round,
     ) -> Result<(), Broken> {
-        let target = Target::Stock(catalogue.stock);
         let (now_ms, unit) = (wall_clock_ms(), units_of(1));
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         for index in 0..depth {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(now_ms);
+            let target = Target::Stock(catalogue.stock_for(id));
             self.batch.push_reserve(id, target, &[Line::new(catalogue.sku(first), unit)], ttl_ms)?;
             round.firsts.push(first);
             if sampled == Some(index) {
@@ -183,7 +183,6 @@ impl Maker {
         (depth, lines): (u16, u32),
         round: &mut Round,
     ) -> Result<(), Broken> {
-        let target = Target::Stock(catalogue.stock);
         let now_ms = wall_clock_ms();
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         let mut cart = Vec::new();
@@ -191,6 +190,7 @@ impl Maker {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(now_ms);
             catalogue.lines_of(first, lines, &mut cart);
+            let target = Target::Stock(catalogue.stock_for(id));
             self.batch.push_reserve(id, target, &cart, None)?;
             round.firsts.push(first);
             if sampled == Some(index) {
@@ -202,12 +202,12 @@ impl Maker {
 
     /// Carts, each with its retry right behind it; an odd place at the end stays empty.
     fn pairs(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) -> Result<(), Broken> {
-        let target = Target::Stock(catalogue.stock);
         let (now_ms, unit) = (wall_clock_ms(), units_of(1));
         round.answers.clear();
         for _ in 0..depth / 2 {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(now_ms);
+            let target = Target::Stock(catalogue.stock_for(id));
             let lines = [Line::new(catalogue.sku(first), unit)];
             for fresh in [true, false] {
                 let lines = Lines::Slice(&lines);

@@ -43,6 +43,8 @@ pub(crate) struct Scenario {
     pub(crate) units: u32,
     /// Whether there is one SKU, whatever was asked for.
     pub(crate) is_hot: bool,
+    /// Shops that sell what lies in them, beside the stock that sells everything.
+    pub(crate) shops: u32,
 }
 
 const CARTS: Scenario = Scenario {
@@ -51,11 +53,14 @@ const CARTS: Scenario = Scenario {
     choice: Choice::Uniform,
     units: PLENTY,
     is_hot: false,
+    shops: 0,
 };
 
 impl Scenario {
     pub(crate) const UNIFORM: Self = CARTS;
     pub(crate) const HOT: Self = Self { name: "hot", is_hot: true, ..CARTS };
+    pub(crate) const SHARED: Self = Self { name: "shared", shops: 3, ..Self::HOT };
+    pub(crate) const SHOPS: Self = Self { name: "shops", shops: 50, ..CARTS };
     pub(crate) const ZIPF: Self = Self { name: "zipf", choice: Choice::Zipf, ..CARTS };
     pub(crate) const THREE_LINES: Self =
         Self { name: "carts", works: &[(Work::Carts { lines: 3 }, 100)], ..CARTS };
@@ -174,9 +179,11 @@ impl Chooser {
 mod tests {
     use super::*;
 
-    const ALL: [Scenario; 9] = [
+    const ALL: [Scenario; 11] = [
         Scenario::UNIFORM,
         Scenario::HOT,
+        Scenario::SHARED,
+        Scenario::SHOPS,
         Scenario::ZIPF,
         Scenario::THREE_LINES,
         Scenario::CHECKS,

@@ -133,7 +133,7 @@ impl Comparison<'_> {
             seed: self.seed(round),
         })?;
         let mut desk = Desk::connect(server.address)?;
-        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.skus(subject), units_of(UNITS))?);
+        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.skus(subject), units_of(UNITS), 0)?);
         let target = Target {
             address: server.address,
             server_pid: server.pid,

@@ -13,6 +13,8 @@ const DEPTHS_MAX: usize = 32;
 pub(crate) enum Swept {
     Uniform,
     Hot,
+    Shared,
+    Shops,
     Zipf,
     Carts,
     Checks,
@@ -27,6 +29,8 @@ impl Swept {
         match self {
             Self::Uniform => Scenario::UNIFORM,
             Self::Hot => Scenario::HOT,
+            Self::Shared => Scenario::SHARED,
+            Self::Shops => Scenario::SHOPS,
             Self::Zipf => Scenario::ZIPF,
             Self::Carts => Scenario::THREE_LINES,
             Self::Checks => Scenario::CHECKS,

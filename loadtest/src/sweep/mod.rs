@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &SweepArguments, interrupt: &Interrupt) -> Result<E
     let deepest = arguments.depths.iter().copied().max().unwrap_or(arguments.load.depth);
     check_limits(deepest, &desk)?;
     output.note(&format!("preparing {skus} SKUs at {}", server.address));
-    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units))?);
+    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units), scenario.shops)?);
     let before = desk.status()?;
     let mut sweep = Sweep {
         arguments,
