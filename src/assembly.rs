@@ -157,7 +157,7 @@ pub fn assemble(
         (log_uuid, epoch),
         links.metrics.clone(),
         Box::new(trimmer),
-        links.watermarks.clone(),
+        (links.watermarks.clone(), links.clock.clone()),
     );
     let last_snapshot_op = report.snapshot_op.unwrap_or(directory.manifest().base_op);
     let stage = SnapshotStage::new(

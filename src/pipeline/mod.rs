@@ -23,6 +23,7 @@ pub mod mailbox;
 mod mailbox_tests;
 mod primitives;
 pub mod question;
+mod rest;
 pub mod sequencer;
 pub mod snapshots;
 pub mod submission;

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use stockhold_machine::{Machine, Progress};
@@ -13,15 +14,21 @@ use super::Stepped;
 use super::applier::{ApplierLinks, send_answer};
 use super::bell::Bell;
 use super::mailbox::{Address, Drafts};
+use super::rest::Rest;
 use super::watermarks::Watermarks;
+use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::snapshot::{SnapshotError, SnapshotHeader, SnapshotWriter, snapshot_name};
+use crate::snapshot::{
+    SnapshotError, SnapshotHeader, SnapshotSummary, SnapshotWriter, WrittenSnapshot, snapshot_name,
+};
 use crate::storage::SharedStorage;
 
 /// Records copied between two batches: well below a millisecond.
 const RECORDS_PER_STEP: u32 = 4_096;
 /// Pieces on their way to the keeper; a piece is at most 256 KiB.
 pub const PIECES_MAX: usize = 32;
+/// With so many bytes put aside the keeper rests no more: a quarter of what a snapshot may add.
+const PRESSED_BYTES: usize = 16 << 20;
 /// How soon to look again while the keeper is behind.
 const BEHIND_MS: u64 = 5;
 /// How soon to look again while the log is not durable up to a snapshot's op.
@@ -60,6 +67,8 @@ enum Piece {
 pub struct SnapshotLane {
     pieces: ArrayQueue<Piece>,
     results: ArrayQueue<Result<SnapshotView, String>>,
+    /// What is put aside for the snapshot takes so much memory that it must be written as fast as it can be.
+    is_pressed: AtomicBool,
     keeper: Bell,
     applier: Bell,
 }
@@ -68,7 +77,13 @@ impl SnapshotLane {
     /// An empty lane.
     #[must_use]
     pub fn new(keeper: Bell, applier: Bell) -> Arc<Self> {
-        Arc::new(Self { pieces: ArrayQueue::new(PIECES_MAX), results: ArrayQueue::new(1), keeper, applier })
+        Arc::new(Self {
+            pieces: ArrayQueue::new(PIECES_MAX),
+            results: ArrayQueue::new(1),
+            is_pressed: AtomicBool::new(false),
+            keeper,
+            applier,
+        })
     }
 
     /// Whether the keeper has something to do.
@@ -185,6 +200,10 @@ impl SnapshotStage {
             has_worked = true;
         }
         has_worked |= self.send();
+        if self.copying != Copying::No {
+            let is_pressed = machine.snapshot_saved_bytes() > PRESSED_BYTES;
+            self.lane.is_pressed.store(is_pressed, Ordering::Relaxed);
+        }
         if let Copying::Machine { digest } = self.copying
             && self.unsent.is_empty()
         {
@@ -276,9 +295,12 @@ pub struct SnapshotKeeper {
     metrics: Arc<Metrics>,
     trim: Box<dyn Trim>,
     watermarks: Arc<Watermarks>,
+    rest: Rest,
     writer: Option<SnapshotWriter>,
     /// The digest of a snapshot that is written and waits for its op to be durable.
     waits_with: Option<u64>,
+    /// What is being read back, and its digest.
+    checking: Option<(WrittenSnapshot, u64)>,
     failure: Option<SnapshotError>,
 }
 
@@ -291,7 +313,7 @@ impl SnapshotKeeper {
         (log_uuid, epoch): (Uuid, u64),
         metrics: Arc<Metrics>,
         trim: Box<dyn Trim>,
-        watermarks: Arc<Watermarks>,
+        (watermarks, clock): (Arc<Watermarks>, Arc<Clock>),
     ) -> Self {
         Self {
             lane,
@@ -300,15 +322,30 @@ impl SnapshotKeeper {
             epoch,
             metrics,
             trim,
+            rest: Rest::new(clock, watermarks.clone()),
             watermarks,
             writer: None,
             waits_with: None,
+            checking: None,
             failure: None,
         }
     }
 
-    /// Writes one piece.
+    /// Writes one piece, or reads one back, unless it rests.
     pub fn step(&mut self) -> Stepped {
+        if let Some(wait_ms) = self.rest.left_ms(&self.lane.is_pressed) {
+            return Stepped::Blocked { wait_ms };
+        }
+        let started_us = self.rest.begin();
+        let stepped = self.work();
+        self.rest.end(started_us);
+        stepped
+    }
+
+    fn work(&mut self) -> Stepped {
+        if let Some((written, digest)) = self.checking.take() {
+            return self.check(written, digest);
+        }
         if let Some(digest) = self.waits_with.take() {
             return self.end(digest);
         }
@@ -345,11 +382,47 @@ impl SnapshotKeeper {
             self.waits_with = Some(digest);
             return Stepped::Blocked { wait_ms: NOT_DURABLE_MS };
         }
-        let result = match (self.writer.take(), self.failure.take()) {
-            (Some(writer), None) => self.publish(writer, digest),
-            (_, Some(error)) => Err(error),
+        match (self.writer.take(), self.failure.take()) {
+            (Some(writer), None) => match writer.end(digest_bytes(digest)) {
+                Ok(written) => {
+                    self.checking = Some((written, digest));
+                    Stepped::Worked
+                }
+                Err(error) => self.conclude(Err(error)),
+            },
+            (_, Some(error)) => self.conclude(Err(error)),
             (None, None) => unreachable!("what has ended has begun, and was written or failed"),
-        };
+        }
+    }
+
+    fn check(&mut self, mut written: WrittenSnapshot, digest: u64) -> Stepped {
+        match written.check() {
+            Ok(true) => {
+                self.checking = Some((written, digest));
+                Stepped::Worked
+            }
+            Ok(false) => {
+                let published = written.publish().map(|summary| self.keep(&summary, digest));
+                self.conclude(published)
+            }
+            Err(error) => {
+                written.abandon();
+                self.conclude(Err(error))
+            }
+        }
+    }
+
+    /// A snapshot has its name: what it makes needless may go.
+    fn keep(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
+        if let Err(error) = self.trim.trim(summary.header.op) {
+            tracing::warn!(%error, "old files could not be removed");
+        }
+        let file = snapshot_name(summary.header.op);
+        SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest }
+    }
+
+    /// Tells the applier what came of a snapshot.
+    fn conclude(&mut self, result: Result<SnapshotView, SnapshotError>) -> Stepped {
         let result = match result {
             Ok(view) => {
                 self.metrics.snapshots_written.add(1);
@@ -366,15 +439,6 @@ impl SnapshotKeeper {
         assert!(refused.is_ok(), "one snapshot at a time");
         self.lane.applier.ring();
         Stepped::Worked
-    }
-
-    fn publish(&mut self, writer: SnapshotWriter, digest: u64) -> Result<SnapshotView, SnapshotError> {
-        let summary = writer.finish(digest_bytes(digest))?;
-        if let Err(error) = self.trim.trim(summary.header.op) {
-            tracing::warn!(%error, "old files could not be removed");
-        }
-        let file = snapshot_name(summary.header.op);
-        Ok(SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest })
     }
 }
 

@@ -135,10 +135,12 @@ pub(super) fn run_keeper(
         match keeper.step() {
             Stepped::Worked => {}
             Stepped::Finished => return,
-            Stepped::Idle { .. } | Stepped::Blocked { .. } => {
-                if flags.applier_ended.load(Ordering::Acquire) {
-                    return;
-                }
+            Stepped::Idle { .. } | Stepped::Blocked { .. } if flags.applier_ended.load(Ordering::Acquire) => {
+                return;
+            }
+            // Only time helps, so nobody is to wake it.
+            Stepped::Blocked { wait_ms } => std::thread::sleep(Duration::from_millis(wait_ms)),
+            Stepped::Idle { .. } => {
                 sleeper.sleep(HOUSEKEEPING.as_millis().try_into().unwrap_or(u64::MAX), || lane.has_pieces());
             }
         }

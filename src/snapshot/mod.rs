@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 pub use format::{SectionTotal, SnapshotFault, SnapshotHeader, parse_snapshot_name, snapshot_name};
 pub use reader::{SectionFrame, SnapshotReader};
-pub use writer::SnapshotWriter;
+pub use writer::{SnapshotWriter, WrittenSnapshot};
 
 use crate::storage::{Access, Storage, StorageError};
 

@@ -1,7 +1,7 @@
 //! Writes a snapshot under a temporary name, makes it durable, reads it back, and only then gives it its name.
 
 use super::format::{FrameHead, SectionTotal, SnapshotHeader, count_frame, encode_footer, snapshot_name};
-use super::{SnapshotError, SnapshotSummary, verify};
+use super::{SnapshotError, SnapshotReader, SnapshotSummary};
 use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::length;
 use crate::storage::{Access, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
@@ -86,12 +86,24 @@ impl SnapshotWriter {
     }
 
     /// Ends the snapshot. When it returns, the file is durable, was read back and checked, and has its name; or it is gone.
-    pub fn finish(mut self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
-        match self.publish(digest) {
-            Ok(summary) => {
-                self.storage.sync_dir()?;
-                Ok(summary)
+    pub fn finish(self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
+        let mut written = self.end(digest)?;
+        loop {
+            match written.check() {
+                Ok(true) => {}
+                Ok(false) => return written.publish(),
+                Err(error) => {
+                    written.abandon();
+                    return Err(error);
+                }
             }
+        }
+    }
+
+    /// Writes the end and makes all of it durable; what was written is then read back and checked.
+    pub fn end(mut self, digest: [u8; 16]) -> Result<WrittenSnapshot, SnapshotError> {
+        match self.read_back(&digest) {
+            Ok(reader) => Ok(WrittenSnapshot { writer: self, reader }),
             Err(error) => {
                 self.abandon();
                 Err(error)
@@ -99,15 +111,12 @@ impl SnapshotWriter {
         }
     }
 
-    fn publish(&mut self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
-        let footer = encode_footer(&self.sections, self.frames, &digest);
+    fn read_back(&mut self, digest: &[u8; 16]) -> Result<SnapshotReader, SnapshotError> {
+        let footer = encode_footer(&self.sections, self.frames, digest);
         self.file.write(self.offset, &footer)?;
         self.file.sync()?;
         let name = temporary_name(&self.header);
-        let storage = self.storage.as_ref();
-        let summary = verify(storage, &name, self.header.log_uuid, Access::ReadMedium, |_, _| ())?;
-        self.storage.rename(&name, &snapshot_name(self.header.op))?;
-        Ok(summary)
+        SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, Access::ReadMedium)
     }
 
     /// Gives the snapshot up and removes what was written, which may be all the space that is left.
@@ -115,6 +124,45 @@ impl SnapshotWriter {
         drop(self.file);
         // What cannot be removed now is removed by the next start; the failure before this one is the one to tell.
         drop(self.storage.remove(&temporary_name(&self.header)));
+    }
+}
+
+/// A snapshot that is durable, and is being read back before it gets its name.
+#[derive(Debug)]
+pub struct WrittenSnapshot {
+    writer: SnapshotWriter,
+    reader: SnapshotReader,
+}
+
+impl WrittenSnapshot {
+    /// Reads the next frame and checks it; false when all of it was found well.
+    pub fn check(&mut self) -> Result<bool, SnapshotError> {
+        self.reader.next_frame().map(|frame| frame.is_some())
+    }
+
+    /// Gives it its name, checking first what was not checked yet. When it returns, the file has its name for good; or it is gone.
+    pub fn publish(self) -> Result<SnapshotSummary, SnapshotError> {
+        let Self { writer, reader } = self;
+        let named = reader.into_summary().and_then(|summary| {
+            let storage = writer.storage.as_ref();
+            storage.rename(&temporary_name(&writer.header), &snapshot_name(writer.header.op))?;
+            Ok(summary)
+        });
+        match named {
+            Ok(summary) => {
+                writer.storage.sync_dir()?;
+                Ok(summary)
+            }
+            Err(error) => {
+                writer.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives it up, as [`SnapshotWriter::abandon`].
+    pub fn abandon(self) {
+        self.writer.abandon();
     }
 }
 
