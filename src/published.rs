@@ -13,7 +13,7 @@ mod words;
 use atomics::{AtomicU32, AtomicU64, Ordering};
 use grid::Row;
 use std::sync::OnceLock;
-use stockhold_machine::{CellChange, Changes, SkuChange};
+use stockhold_machine::{AHEAD, CellChange, Changes, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
@@ -125,13 +125,26 @@ impl Published {
 
     fn publish_cells(&self, changes: &Changes) {
         let mut cells = changes.cells.as_slice();
-        for sku in &changes.skus {
+        for (at, sku) in changes.skus.iter().enumerate() {
+            if at.is_multiple_of(AHEAD) {
+                self.look_ahead(&changes.skus[at..], cells);
+            }
             let count = usize::try_from(sku.cells).unwrap_or(usize::MAX).min(cells.len());
             let (own, rest) = cells.split_at(count);
             cells = rest;
             self.publish_sku(sku, own);
         }
         assert!(cells.is_empty(), "every changed cell belongs to a changed SKU");
+    }
+
+    /// Reads the words of some SKUs and cells that are written next, so that the processor fetches them together.
+    fn look_ahead(&self, skus: &[SkuChange], cells: &[CellChange]) {
+        for sku in skus.iter().take(AHEAD) {
+            std::hint::black_box(self.skus.get(sku.sku.0).and_then(|words| words.dated(|| None)));
+        }
+        for cell in cells.iter().take(AHEAD) {
+            std::hint::black_box(self.word(cell.sku, cell.stock).map(CellWord::load));
+        }
     }
 
     fn publish_sku(&self, sku: &SkuChange, cells: &[CellChange]) {

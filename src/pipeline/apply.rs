@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use stockhold_machine::{BatchVerdict, Machine};
+use stockhold_machine::{AHEAD, BatchVerdict, Machine};
 use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
 
@@ -97,7 +97,11 @@ pub fn apply_payload(
         BatchVerdict::TooManyWriters => return Err(ApplyError::Writers { op: first_op }),
     }
     let mut applied = 0_u64;
+    let mut ahead = batch.records();
     for record in batch.records() {
+        if applied.is_multiple_of(AHEAD as u64) {
+            machine.look_ahead(ahead.by_ref().take(AHEAD).flatten());
+        }
         let op = first_op + applied;
         applied += 1;
         let outcome = match record {

@@ -3,6 +3,7 @@
 //! The applier takes these after a batch and publishes them before any answer of the batch leaves. Nothing
 //! here is state.
 
+use crate::ahead::AHEAD;
 use crate::cluster::{Cluster, NEVER, Place};
 use crate::state::State;
 use crate::table::NO_SLOT;
@@ -85,16 +86,23 @@ impl ChangedClusters {
         }
     }
 
-    /// Takes the last cluster from the list.
-    fn pop(&mut self) -> Option<u32> {
-        let cluster = self.list.pop()?;
-        self.listed[(cluster / u64::BITS) as usize] &= !(1 << (cluster % u64::BITS));
-        Some(cluster)
+    /// Takes the list; whoever does gives its memory back by [`reuse`](Self::reuse).
+    fn take(&mut self) -> Vec<u32> {
+        for cluster in &self.list {
+            self.listed[(cluster / u64::BITS) as usize] &= !(1 << (cluster % u64::BITS));
+        }
+        std::mem::take(&mut self.list)
+    }
+
+    fn reuse(&mut self, mut list: Vec<u32>) {
+        list.clear();
+        self.list = list;
     }
 
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
-        while self.pop().is_some() {}
+        let list = self.take();
+        self.reuse(list);
     }
 }
 
@@ -104,10 +112,16 @@ impl State {
         self.sum_positions();
         let mut left = Vec::new();
         let mut changes = std::mem::take(&mut self.changes);
-        while let Some(cluster) = self.changed_clusters.pop() {
-            self.settle_quietly(cluster);
-            self.cells_of(cluster, &mut left, &mut changes);
+        let list = self.changed_clusters.take();
+        // Those that changed last come first: they are still in the cache.
+        for some in list.rchunks(AHEAD) {
+            self.look_at_clusters(some);
+            for cluster in some {
+                self.settle_quietly(*cluster);
+                self.cells_of(*cluster, &mut left, &mut changes);
+            }
         }
+        self.changed_clusters.reuse(list);
         self.changes = changes;
         into.clear();
         std::mem::swap(into, &mut self.changes);
@@ -155,7 +169,7 @@ impl State {
         let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
         // A SKU may stand in several groups; its deadline is the earliest of all of them.
         let next_deadline_s =
-            self.clusters_of(cluster.sku).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
+            self.ring_of(number).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
         into.skus.push(SkuChange { sku, next_deadline_s, cells });
     }
 

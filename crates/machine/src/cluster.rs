@@ -162,7 +162,7 @@ pub(crate) struct Cluster {
     pub(crate) group: u32,
     /// No later than the earliest deadline of its holds.
     pub(crate) next_deadline: u32,
-    /// The number of the SKU's next cluster; [`NO_SLOT`] after the last.
+    /// The number of the SKU's next cluster; the first one's after the last, so its own where it is the only one.
     pub(crate) next: u32,
     pub(crate) pool: Pool,
     /// One per stock of the group, in index order.

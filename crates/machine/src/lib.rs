@@ -12,6 +12,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod book;
 mod cart;
 mod catalog;
@@ -41,6 +42,7 @@ pub mod table;
 mod validate;
 mod view;
 
+pub use ahead::AHEAD;
 pub use changes::{CellChange, Changes, SkuChange};
 pub use config::{Configuration, Genesis, RULES_VERSION};
 pub use load::{LoadError, Loader};

@@ -1,6 +1,7 @@
-//! Where the things of a SKU stand: its source items and its clusters, each a chain that the SKU's shelf begins.
+//! Where the things of a SKU stand: its source items, a chain that the SKU's shelf begins, and its clusters, a ring with a way in.
 //!
-//! Chains, because nearly every SKU has few of both, and a list of its own for each would take more memory than they do.
+//! Chain and ring, because nearly every SKU has few of both, and a list of its own for each would take more memory than they do; a ring,
+//! because a cluster that is the only one of its SKU then tells so itself.
 
 use crate::cluster::{Cluster, Place, Places};
 use crate::record::{ItemRow, Overrides};
@@ -13,7 +14,7 @@ use stockhold_protocol::Code;
 pub(crate) struct Shelf {
     /// Slot of its first source item, which leads to the others; [`NO_SLOT`] if it has none.
     pub(crate) first_item: u32,
-    /// The number of its first cluster, which leads to the others; [`NO_SLOT`] if it has none.
+    /// The number of its first cluster, which leads to the others and round; [`NO_SLOT`] if it has none.
     pub(crate) first_cluster: u32,
     /// It has no units of its own. Stands in the SKU's record too, which is large and looked at for its name.
     pub(crate) is_composite: bool,
@@ -38,21 +39,35 @@ impl State {
 
     #[inline]
     fn cluster_on(&self, shelf: &Shelf, group: u32) -> Option<u32> {
-        let mut number = shelf.first_cluster;
-        while number != NO_SLOT {
+        let first = shelf.first_cluster;
+        if first == NO_SLOT {
+            return None;
+        }
+        let mut number = first;
+        loop {
             let cluster = self.clusters.get(number);
             if cluster.group == group {
                 return Some(number);
             }
             number = cluster.next;
+            if number == first {
+                return None;
+            }
         }
-        None
     }
 
     /// The clusters of a SKU with their numbers, in the order in which they were made.
     pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
-        let at = |number: u32| (number != NO_SLOT).then(|| (number, self.clusters.get(number)));
-        std::iter::successors(at(self.shelves.get(sku).first_cluster), move |(_, cluster)| at(cluster.next))
+        let first = self.shelves.get(sku).first_cluster;
+        (first != NO_SLOT).then(|| self.ring_of(first)).into_iter().flatten()
+    }
+
+    /// The clusters of a SKU from one of them on, round.
+    pub(crate) fn ring_of(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
+        let at = |number: u32| (number, self.clusters.get(number));
+        std::iter::successors(Some(at(first)), move |(_, cluster)| {
+            (cluster.next != first).then(|| at(cluster.next))
+        })
     }
 
     /// The source items of a SKU with their slots, in the order in which they came.
@@ -98,10 +113,12 @@ impl State {
         let last = self.clusters_of(sku).last().map(|(number, _)| number);
         let made = Cluster::new(sku, group, self.catalog.layout.group(group), places);
         let number = self.clusters.push(made);
-        match last {
-            Some(last) => self.clusters.get_mut(last).next = number,
-            None => self.shelves.get_mut(sku).first_cluster = number,
-        }
+        // Behind the last one, before the first; or alone.
+        let first = match last {
+            Some(last) => std::mem::replace(&mut self.clusters.get_mut(last).next, number),
+            None => std::mem::replace(&mut self.shelves.get_mut(sku).first_cluster, number),
+        };
+        self.clusters.get_mut(number).next = if first == NO_SLOT { number } else { first };
         number
     }
 

@@ -288,11 +288,17 @@ impl State {
 
     /// Adds the positions that changed to the digest again. For the end of a batch; answers do not depend on it.
     pub(crate) fn sum_positions(&mut self) {
-        for slot in self.unsummed.drain(..) {
-            let row = self.positions.get_mut(slot);
-            row.is_unsummed = false;
-            self.digest.add(row.hash(&mut self.scratch));
+        let mut list = std::mem::take(&mut self.unsummed);
+        for some in list.rchunks(crate::ahead::AHEAD) {
+            self.look_at_positions(some.iter());
+            for slot in some {
+                let row = self.positions.get_mut(*slot);
+                row.is_unsummed = false;
+                self.digest.add(row.hash(&mut self.scratch));
+            }
         }
+        list.clear();
+        self.unsummed = list;
     }
 
     /// The digest with the positions that are not summed yet.

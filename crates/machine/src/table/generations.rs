@@ -229,6 +229,12 @@ impl<E: Copy> Generations<E> {
         self.generation(key.number)?.find(key, is_it)
     }
 
+    /// What a search for this key will read first, without reading it.
+    #[inline]
+    pub fn entrance(&self, key: Key) -> Option<&u32> {
+        self.generation(key.number)?.index.entrance(key.time_ms, key.hash)
+    }
+
     /// The slot of a reference for which `is_it` holds, also in a generation that was dropped and whose slots
     /// were not all taken back yet.
     pub fn find_reference(&self, key: Key, is_it: impl Fn(u32) -> bool) -> Option<u32> {

@@ -181,6 +181,12 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         }
     }
 
+    /// What a search for this hash will read first, without reading it: a word of its home bucket.
+    #[inline]
+    pub fn entrance(&self, hash: u64) -> Option<&u32> {
+        (!self.buckets.is_empty()).then(|| &self.buckets.get(self.bucket_of(hash)).link.0)
+    }
+
     /// Adds an entry. `hash_of` gives the hash of a slot that is already in the index; it is asked in small
     /// indexes only.
     ///

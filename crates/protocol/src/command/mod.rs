@@ -20,7 +20,7 @@ pub use catalog::{
 pub use envelope::{Envelope, FLAG_FRESH, FLAGS_OFFSET, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};
 pub use hot::{Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target};
-pub use plain::PlainCart;
+pub use plain::{PlainCart, peek};
 
 use crate::id::ReservationId;
 

@@ -88,3 +88,15 @@ impl PlainCart {
         }
     }
 }
+
+/// What a common cart's record says of where it will be looked for: its id and its SKU, unchecked; of any other record the same bytes, which
+/// mean something else there. For guesses that may be wrong.
+#[inline]
+#[must_use]
+pub fn peek(record: &[u8]) -> Option<(CommandId, u32)> {
+    let (head, _) = record.split_first_chunk::<COMMAND_HEADER_BYTES>()?;
+    let [_, _, _, _, id @ ..] = *head;
+    let (_, line) = record.split_last_chunk::<NARROW_BYTES>()?;
+    let [s0, s1, s2, s3, ..] = *line;
+    Some((CommandId::from_bytes(id), u32::from_le_bytes([s0, s1, s2, s3])))
+}
