@@ -129,7 +129,11 @@ impl State {
     }
 
     /// Plans a line of a cart where it stands in a stock.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "what is planned stays in registers: 56 instructions of a reserve"
+    )]
+    #[inline(always)]
     fn plan_in_stock(
         &mut self,
         stock: u32,
@@ -181,7 +185,8 @@ impl State {
     }
 
     /// Decides one line: what it gets, or why it gets nothing.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as `plan_in_stock`, whose result it makes")]
+    #[inline(always)]
     fn plan_line(&self, at: At, line: Line, best_effort: bool, kept: Kept) -> Result<Planned, Code> {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);

@@ -255,10 +255,11 @@ impl Machine {
         if let Some(answer) = self.state.answer_of_known_id(op, id, fingerprint) {
             return answer;
         }
-        let outcome = match execute(self, Ticket { op, id, fingerprint }) {
-            Ok(answer) => Outcome::new(answer.code, answer.value, op).with(answer.detail),
-            Err(refusal) => Outcome::new(refusal.code, refusal.value, op).with(refusal.detail),
+        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint }) {
+            Ok(answer) => (answer.code, answer.value, answer.detail),
+            Err(refusal) => (refusal.code, refusal.value, refusal.detail),
         };
+        let outcome = Outcome { detail, ..Outcome::new(code, value, op) };
         #[cfg(feature = "mutants")]
         if !outcome.code.is_success() && crate::mutant::is(crate::mutant::Mutant::ForgetsRefusals) {
             return outcome;
