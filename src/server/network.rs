@@ -112,7 +112,12 @@ impl NetworkThread {
                 loop {
                     calling.commands_taken().await;
                     match &mut short_way {
-                        Some(short_way) => short_way.take(),
+                        Some(short_way) => {
+                            while short_way.waits_for_more() {
+                                tokio::task::yield_now().await;
+                            }
+                            short_way.take();
+                        }
                         None => calling.gate().ingress.call(),
                     }
                 }

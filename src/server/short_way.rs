@@ -31,6 +31,8 @@ pub(super) struct ShortWay {
     log: SharedLog,
     applier: SharedApplier,
     gate: Arc<Gate>,
+    /// Frames that waited when this turn's connections were last looked at.
+    frames: usize,
     /// Checks of the server when this was last looked at.
     checks: u64,
     /// Not before this time, by the monotonic clock in milliseconds.
@@ -39,7 +41,19 @@ pub(super) struct ShortWay {
 
 impl ShortWay {
     pub(super) fn new(log: SharedLog, applier: SharedApplier, gate: Arc<Gate>) -> Self {
-        Self { log, applier, gate, checks: 0, closed_until_ms: 0 }
+        Self { log, applier, gate, frames: 0, checks: 0, closed_until_ms: 0 }
+    }
+
+    /// Whether sockets are to be looked at once more before the disk: as long as that brings frames, and connections are left that sent none.
+    pub(super) fn waits_for_more(&mut self) -> bool {
+        let frames = self.gate.ingress.len();
+        let has_grown = frames > std::mem::replace(&mut self.frames, frames);
+        let open = self.gate.open.load(Ordering::Relaxed);
+        let waits = has_grown && frames >= FRAMES_MIN && frames < open && frames < SMALL_BATCH_OPS as usize;
+        if !waits {
+            self.frames = 0;
+        }
+        waits
     }
 
     /// Takes what this thread's connections have sent in this turn to the log, or calls the log's thread for it.
