@@ -26,6 +26,9 @@ pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
 const IDLE_MS: u64 = 500;
 /// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
 pub const SMALL_BATCH_OPS: u32 = 128;
+/// Up to so many ops are never parted. Measured with 8,192 on their way: batches of at most half of them, and never of fewer than this, made 0 to 19 %
+/// more reservations per second than batches of all that waited.
+const WORTH_OPS: u32 = 4_096;
 /// Sleep while the log prepares a segment, or a tick is on its way through the applier.
 const SHORT_MS: u64 = 1;
 
@@ -266,6 +269,7 @@ impl<L: CommitLog> Sequencer<L> {
         batch.frame.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         batch.is_tick = false;
         let now_ms = self.links.clock.monotonic_ms();
+        let ops_max = self.share();
         while let Some(mut submission) = self.carried.take().or_else(|| self.links.ingress.take()) {
             if submission.until_ms < now_ms {
                 self.refuse(submission, Code::DeadlinePassed);
@@ -278,7 +282,7 @@ impl<L: CommitLog> Sequencer<L> {
                 };
             }
             let fits = submission.records.len() <= batch.frame.remaining()
-                && (batch.ops == 0 || batch.ops + submission.count <= self.options.batch_ops_max);
+                && (batch.ops == 0 || batch.ops + submission.count <= ops_max);
             if !fits {
                 self.carried = Some(submission);
                 break;
@@ -294,6 +298,16 @@ impl<L: CommitLog> Sequencer<L> {
             let header = self.header(batch.ops);
             batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
         }
+    }
+
+    /// Most ops of the next batch: half of all that are on their way, so that one half is written while the other one is applied; fewer in one
+    /// batch are not worth it.
+    fn share(&self) -> u32 {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let carried = self.carried.as_ref().map_or(0, |submission| u64::from(submission.count));
+        let written = self.log.next_op().saturating_sub(self.links.watermarks.applied() + 1);
+        let all = count(self.links.ingress.depth().0) + carried + written;
+        u32::try_from(all / 2).unwrap_or(u32::MAX).max(WORTH_OPS).min(self.options.batch_ops_max)
     }
 
     fn header(&self, count: u32) -> BatchHeader {

@@ -1,6 +1,8 @@
 //! A real server over TCP, seen by peers that speak raw frames.
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod harness;
 
 #[cfg(test)]

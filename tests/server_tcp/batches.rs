@@ -1,0 +1,69 @@
+//! How many commands the sequencer puts into one batch.
+
+use std::sync::Arc;
+
+use stockhold::assembly::{Assembly, Surroundings, assemble, format};
+use stockhold::clock::ManualTimeSource;
+use stockhold::config::Config;
+use stockhold::pipeline::Stepped;
+use stockhold::pipeline::mailbox::Address;
+use stockhold::storage::recording::RecordingStorage;
+use stockhold_machine::Genesis;
+use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
+
+use crate::harness::now_ms;
+
+/// Commands of one submission.
+const FRAME: u16 = 1_024;
+
+fn server() -> Assembly {
+    let storage = RecordingStorage::new();
+    let config = Config::default();
+    let start_ms = now_ms();
+    let genesis = Genesis { formatted_at: Timestamp(start_ms), ..Genesis::default() };
+    format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
+    let time = Arc::new(ManualTimeSource::new(start_ms));
+    assemble(storage.share(), &config, 1, Surroundings { time, salt_seed: 1, helper: None }, |_| ()).unwrap()
+}
+
+/// Puts so many frames of commands before the sequencer.
+fn submit(assembly: &Assembly, frames: u64) {
+    let mut record = Vec::new();
+    Envelope::new(CommandId::from_parts(now_ms(), 1), Command::Tick).encode(&mut record).unwrap();
+    for request in 0..frames {
+        let mut submission = assembly.gate.ingress.blank();
+        submission.reset(Address::default(), request, u64::MAX);
+        for index in 0..FRAME {
+            submission.push(index, &record, true);
+        }
+        assert!(assembly.gate.ingress.submit(submission).is_ok());
+    }
+}
+
+/// What each step of the sequencer logs until nothing is left; the applier does nothing meanwhile.
+fn batches_of(assembly: &mut Assembly, frames: u64) -> Vec<u64> {
+    submit(assembly, frames);
+    let mut batches = Vec::new();
+    let mut before = assembly.gate.metrics.ops_logged.get();
+    while assembly.sequencer.step() == Stepped::Worked {
+        let logged = assembly.gate.metrics.ops_logged.get();
+        batches.push((logged - before) / u64::from(FRAME));
+        before = logged;
+    }
+    batches
+}
+
+#[test]
+fn a_batch_is_at_most_half_of_what_is_on_its_way() {
+    // Proves that one half is left to be written while the other one is applied, and that what is already written counts.
+    assert_eq!(batches_of(&mut server(), 10), [5, 5]);
+    assert_eq!(batches_of(&mut server(), 13), [6, 6, 1]);
+}
+
+#[test]
+fn few_commands_are_not_parted() {
+    // Proves the bound to the frame: up to 4,096 commands go into one batch, more do not, as long as half of them are fewer.
+    assert_eq!(batches_of(&mut server(), 4), [4]);
+    assert_eq!(batches_of(&mut server(), 5), [4, 1]);
+    assert_eq!(batches_of(&mut server(), 8), [4, 4]);
+}
