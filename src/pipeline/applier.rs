@@ -199,7 +199,7 @@ impl Applier {
         self.machine.take_changes(&mut self.changes);
         self.links.published.publish(&self.changes, batch.range.last);
         self.changes.clear();
-        self.links.feedback.set_next_due(self.machine.next_due());
+        self.tell_next_due();
         self.links.watermarks.publish(batch.range.last);
         self.drafts.send();
         self.links.metrics.publish_us.record(clock.monotonic_us() - applied_us);
@@ -225,8 +225,15 @@ impl Applier {
         if is_more || has_changed {
             self.links.metrics.sweep_us.record(self.links.clock.monotonic_us() - started_us);
         }
-        self.links.feedback.set_next_due(self.machine.next_due());
+        self.tell_next_due();
         is_more
+    }
+
+    /// Says when a tick is due, and wakes the sequencer when that is sooner than it was.
+    fn tell_next_due(&self) {
+        if self.links.feedback.set_next_due(self.machine.next_due()) {
+            self.links.lane.call_sequencer();
+        }
     }
 
     fn answer_questions(&mut self) -> bool {

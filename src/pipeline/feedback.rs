@@ -57,9 +57,12 @@ impl Default for Feedback {
 }
 
 impl Feedback {
-    /// The applier says when a tick has work to do.
-    pub fn set_next_due(&self, second: Option<u32>) {
-        self.next_due_s.store(second.unwrap_or(u32::MAX), Ordering::Release);
+    /// The applier says when a tick has work to do. True if that is earlier than it was: a sequencer that sleeps may sleep over it.
+    pub fn set_next_due(&self, second: Option<u32>) -> bool {
+        let second = second.unwrap_or(u32::MAX);
+        let before = self.next_due_s.load(Ordering::Relaxed);
+        self.next_due_s.store(second, Ordering::Release);
+        second < before
     }
 
     /// The second from which on a tick has work to do.
@@ -89,5 +92,23 @@ impl Feedback {
             // A lost race is against a worse state, which stays.
             self.state.compare_exchange(now, state.code(), Ordering::AcqRel, Ordering::Acquire).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_deadline_that_comes_sooner_is_news() {
+        // Proves each way that the next deadline can move, none included.
+        let feedback = Feedback::default();
+        assert!(!feedback.set_next_due(None));
+        assert!(feedback.set_next_due(Some(9)));
+        assert!(!feedback.set_next_due(Some(9)));
+        assert!(feedback.set_next_due(Some(8)));
+        assert!(!feedback.set_next_due(Some(10)));
+        assert!(!feedback.set_next_due(None));
+        assert_eq!(feedback.next_due_s(), None);
     }
 }

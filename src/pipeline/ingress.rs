@@ -130,6 +130,11 @@ impl Ingress {
         }
     }
 
+    /// Wakes the sequencer, whether anything waits for it here or not.
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+
     /// The oldest submission: for the sequencer alone.
     #[must_use]
     pub fn take(&self) -> Option<Box<Submission>> {

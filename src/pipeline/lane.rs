@@ -58,6 +58,11 @@ impl<T> Lane<T> {
         self.applier.ring();
     }
 
+    /// Wakes the sequencer's thread if it sleeps.
+    pub fn call_sequencer(&self) {
+        self.sequencer.ring();
+    }
+
     /// The next durable batch.
     #[must_use]
     pub fn take_filled(&self) -> Option<T> {
@@ -70,7 +75,7 @@ impl<T> Lane<T> {
         let refused = self.empty.push(batch);
         assert!(refused.is_ok(), "a lane holds every batch there is");
         if self.empty.len() == 1 {
-            self.sequencer.ring();
+            self.call_sequencer();
         }
     }
 

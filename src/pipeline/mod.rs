@@ -11,6 +11,7 @@
 //! It is not for bytes of the network (that is `net`) nor of the disk (`wal`), and it decides nothing about quantities: the machine
 //! does, from the log alone.
 
+mod admission;
 pub mod applier;
 pub mod apply;
 pub mod batch;

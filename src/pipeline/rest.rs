@@ -1,4 +1,4 @@
-//! When the keeper of snapshots rests. Written at full speed, a snapshot takes half of a busy server's throughput: disk, a core and the
+//! When the keeper of snapshots rests. Written at full speed, a snapshot takes a third of a busy server's throughput: disk, a core and the
 //! applier's copying. So the keeper rests after work, in proportion to it, as long as commands come and memory allows. It knows nothing of
 //! what the keeper does.
 

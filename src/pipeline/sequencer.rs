@@ -10,6 +10,7 @@ use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::{Code, Command, CommandId, Outcome, Timestamp};
 
 use super::Stepped;
+use super::admission::{Admission, frees_or_finishes};
 use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
@@ -62,14 +63,6 @@ pub struct SequencerLinks {
     pub clock: Arc<Clock>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
-}
-
-/// Which commands the space on the disk allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
-    All,
-    FreeingOnly,
-    None,
 }
 
 /// The stage.
@@ -169,12 +162,11 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.lane.call_applier();
     }
 
-    /// Whether there is more to do than the step of somebody else has done, now or before the sequencer's own thread wakes by itself.
+    /// Whether there is more to do than a step that somebody else has made and that has worked: a failure to be told, commands, the end, or
+    /// something that is due sooner than the thread thinks.
     #[must_use]
     pub fn needs_its_thread(&self) -> bool {
-        self.failure.is_some()
-            || self.has_work()
-            || self.links.clock.monotonic_ms() + self.idle_ms() < self.alarm_ms
+        self.failure.is_some() || self.has_input() || self.sleeps_too_long()
     }
 
     /// The error that stopped the log, once.
@@ -185,14 +177,13 @@ impl<L: CommitLog> Sequencer<L> {
     /// Whether anything waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let is_waiting = self.is_anything_waiting();
         if self.failure.is_some() {
-            return is_waiting;
+            return self.is_anything_waiting();
         }
         match &self.current {
             // The log is not ready: only time helps.
             Some(batch) if batch.ops > 0 || self.awaits_space => false,
-            Some(_) => is_waiting || self.links.ingress.is_closed(),
+            Some(_) => self.has_input() || self.sleeps_too_long(),
             None => self.links.lane.has_empty(),
         }
     }
@@ -202,6 +193,15 @@ impl<L: CommitLog> Sequencer<L> {
     pub fn into_log(self) -> L {
         assert!(self.carried.is_none(), "nothing that was taken is left behind");
         self.log
+    }
+
+    fn has_input(&self) -> bool {
+        self.is_anything_waiting() || self.links.ingress.is_closed()
+    }
+
+    /// Whether something is due before the time until which the last idle step has told its caller to sleep.
+    fn sleeps_too_long(&self) -> bool {
+        self.links.clock.monotonic_ms() + self.idle_ms() < self.alarm_ms
     }
 
     fn is_anything_waiting(&self) -> bool {
@@ -466,30 +466,5 @@ impl<L: CommitLog> Sequencer<L> {
             self.links.ingress.recycle(submission);
         }
         self.drafts.send();
-    }
-}
-
-/// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts.
-const fn frees_or_finishes(kind: Kind) -> bool {
-    match kind {
-        Kind::Release | Kind::Confirm | Kind::Ship | Kind::Refund | Kind::Tick => true,
-        Kind::Reserve
-        | Kind::Extend
-        | Kind::Replace
-        | Kind::Sell
-        | Kind::Count
-        | Kind::Adjust
-        | Kind::Transfer
-        | Kind::DefineSource
-        | Kind::DefineStock
-        | Kind::DefineSku
-        | Kind::Link
-        | Kind::Unlink
-        | Kind::Channel
-        | Kind::Settings
-        | Kind::Quota
-        | Kind::Configure
-        | Kind::Mark
-        | Kind::ActivateRules => false,
     }
 }

@@ -58,8 +58,11 @@ impl ShortWay {
 
     /// Takes what this thread's connections have sent in this turn to the log, or calls the log's thread for it.
     pub(super) fn take(&mut self) {
-        if !(self.is_open() && self.step()) {
+        if !self.is_open() {
             self.gate.ingress.call();
+        } else if !self.step() {
+            // What is left to do need not lie in the ingress: a failure to be told, a batch that waits for its segment.
+            self.gate.ingress.wake();
         }
     }
 
@@ -90,5 +93,72 @@ impl ShortWay {
             self.closed_until_ms = ended_us / 1_000 + PAUSE_MS;
         }
         is_done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    use parking_lot::Mutex;
+    use stockhold_machine::Genesis;
+    use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
+
+    use super::*;
+    use crate::assembly::{Surroundings, assemble, format};
+    use crate::clock::ManualTimeSource;
+    use crate::config::Config;
+    use crate::pipeline::Address;
+    use crate::storage::recording::{Fault, RecordingStorage};
+
+    const START_MS: u64 = 1_763_800_000_000;
+
+    /// Whether a command that goes the short way, on a disk with this fault, wakes the log's thread from a sleep of at most `longest`.
+    fn wakes_the_log(fault: Option<Fault>, longest: Duration) -> bool {
+        let storage = RecordingStorage::new();
+        let config = Config::default();
+        let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
+        format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
+        let surroundings =
+            Surroundings { time: Arc::new(ManualTimeSource::new(START_MS)), salt_seed: 1, helper: None };
+        let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
+        while assembly.sequencer.step() == Stepped::Worked {}
+        let fails = fault.is_some();
+        if let Some(fault) = fault {
+            storage.inject(fault);
+        }
+        let sleeper = assembly.sleepers.sequencer;
+        let (asleep, is_asleep) = channel();
+        let log_thread = std::thread::spawn(move || {
+            let started = Instant::now();
+            sleeper.sleep(u64::try_from(longest.as_millis()).unwrap(), || asleep.send(()).is_err());
+            started.elapsed() < longest
+        });
+        is_asleep.recv().unwrap();
+        let mut submission = assembly.gate.ingress.blank();
+        submission.reset(Address::default(), 1, u64::MAX);
+        let mut record = Vec::new();
+        Envelope::new(CommandId::from_parts(START_MS, 1), Command::Tick).encode(&mut record).unwrap();
+        submission.push(0, &record, true);
+        assert!(assembly.gate.ingress.submit(submission).is_ok());
+        let log: SharedLog = Arc::new(Mutex::new(assembly.sequencer));
+        let applier: SharedApplier = Arc::new(Mutex::new(assembly.applier));
+        ShortWay::new(log.clone(), applier, assembly.gate.clone()).take();
+        assert_eq!((log.lock().failure().is_some(), assembly.gate.ingress.is_empty()), (fails, true));
+        assert_eq!(assembly.gate.metrics.short_ways.get(), 1);
+        log_thread.join().unwrap()
+    }
+
+    #[test]
+    fn a_failure_on_the_short_way_is_left_to_the_log_thread_at_once() {
+        // Proves that the log's thread is woken to tell of it, although nothing waits in the ingress any more.
+        assert!(wakes_the_log(Some(Fault::FailWrite(1)), Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn what_is_done_on_the_short_way_wakes_nobody() {
+        // Proves what the short way is for.
+        assert!(!wakes_the_log(None, Duration::from_millis(200)));
     }
 }

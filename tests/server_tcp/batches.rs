@@ -16,14 +16,16 @@ use crate::harness::now_ms;
 /// Commands of one submission.
 const FRAME: u16 = 1_024;
 
-fn server() -> Assembly {
+/// A server that nobody steps, and the wall clock's time there: so many milliseconds into a second.
+pub(crate) fn server_at(ms: u64) -> (Assembly, u64) {
     let storage = RecordingStorage::new();
     let config = Config::default();
-    let start_ms = now_ms();
+    let start_ms = now_ms() / 1_000 * 1_000 + ms;
     let genesis = Genesis { formatted_at: Timestamp(start_ms), ..Genesis::default() };
     format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
     let time = Arc::new(ManualTimeSource::new(start_ms));
-    assemble(storage.share(), &config, 1, Surroundings { time, salt_seed: 1, helper: None }, |_| ()).unwrap()
+    let surroundings = Surroundings { time, salt_seed: 1, helper: None };
+    (assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap(), start_ms)
 }
 
 /// Puts so many frames of commands before the sequencer.
@@ -41,8 +43,9 @@ fn submit(assembly: &Assembly, frames: u64) {
 }
 
 /// What each step of the sequencer logs until nothing is left; the applier does nothing meanwhile.
-fn batches_of(assembly: &mut Assembly, frames: u64) -> Vec<u64> {
-    submit(assembly, frames);
+fn batches_of(frames: u64) -> Vec<u64> {
+    let (mut assembly, _) = server_at(0);
+    submit(&assembly, frames);
     let mut batches = Vec::new();
     let mut before = assembly.gate.metrics.ops_logged.get();
     while assembly.sequencer.step() == Stepped::Worked {
@@ -56,14 +59,14 @@ fn batches_of(assembly: &mut Assembly, frames: u64) -> Vec<u64> {
 #[test]
 fn a_batch_is_at_most_half_of_what_is_on_its_way() {
     // Proves that one half is left to be written while the other one is applied, and that what is already written counts.
-    assert_eq!(batches_of(&mut server(), 10), [5, 5]);
-    assert_eq!(batches_of(&mut server(), 13), [6, 6, 1]);
+    assert_eq!(batches_of(10), [5, 5]);
+    assert_eq!(batches_of(13), [6, 6, 1]);
 }
 
 #[test]
 fn few_commands_are_not_parted() {
     // Proves the bound to the frame: up to 4,096 commands go into one batch, more do not, as long as half of them are fewer.
-    assert_eq!(batches_of(&mut server(), 4), [4]);
-    assert_eq!(batches_of(&mut server(), 5), [4, 1]);
-    assert_eq!(batches_of(&mut server(), 8), [4, 4]);
+    assert_eq!(batches_of(4), [4]);
+    assert_eq!(batches_of(5), [4, 1]);
+    assert_eq!(batches_of(8), [4, 4]);
 }

@@ -1,15 +1,9 @@
 //! The short way: a network thread that writes, applies and answers what it has read by itself.
 
-use std::sync::Arc;
-
-use crate::harness::{Shop, TestServer, cart, new_id, now_ms, units};
-use stockhold::assembly::{Surroundings, assemble, format};
-use stockhold::clock::ManualTimeSource;
-use stockhold::config::Config;
+use crate::batches::server_at;
+use crate::harness::{Shop, TestServer, cart, new_id, units};
 use stockhold::pipeline::Stepped;
-use stockhold::storage::recording::RecordingStorage;
-use stockhold_machine::Genesis;
-use stockhold_protocol::{Code, Command, Envelope, Line, Timestamp};
+use stockhold_protocol::{Code, Command, Envelope, Line};
 
 #[test]
 fn a_lone_connection_is_served_the_short_way() {
@@ -77,24 +71,16 @@ fn many_connections_on_the_short_way_get_each_their_answer() {
 }
 
 #[test]
-fn who_steps_the_log_hears_of_a_deadline_that_its_thread_would_miss() {
-    // Proves that the log's own thread is called when a tick is due before it would wake by itself, and not without need.
-    let storage = RecordingStorage::new();
-    let config = Config::default();
-    let start_ms = now_ms() / 1_000 * 1_000 + 800;
-    let genesis = Genesis { formatted_at: Timestamp(start_ms), ..Genesis::default() };
-    format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
-    let time = Arc::new(ManualTimeSource::new(start_ms));
-    let surroundings = Surroundings { time, salt_seed: 1, helper: None };
-    let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
+fn a_sequencer_does_not_sleep_over_a_deadline_that_it_learns_of_late() {
+    // Proves that a tick which becomes due before the log's thread would wake by itself is work for it, and no later one is.
+    let (mut assembly, start_ms) = server_at(800);
     while assembly.sequencer.step() == Stepped::Worked {}
-    assert!(!assembly.sequencer.needs_its_thread(), "nothing is due");
+    assert!(!assembly.sequencer.has_work(), "nothing is due");
     let second = u32::try_from(start_ms / 1_000).unwrap();
     assembly.gate.feedback.set_next_due(Some(second + 2));
-    assert!(!assembly.sequencer.needs_its_thread(), "it wakes before that by itself");
+    assert!(!assembly.sequencer.has_work(), "it wakes before that by itself");
     assembly.gate.feedback.set_next_due(Some(second + 1));
-    assert!(assembly.sequencer.needs_its_thread(), "it would sleep over a tick that is due in 200 ms");
-    let stepped = assembly.sequencer.step();
-    assert_eq!(stepped, Stepped::Idle { wait_ms: 200 });
-    assert!(!assembly.sequencer.needs_its_thread(), "it knows now");
+    assert!(assembly.sequencer.has_work(), "it would sleep over a tick that is due in 200 ms");
+    assert_eq!(assembly.sequencer.step(), Stepped::Idle { wait_ms: 200 });
+    assert!(!assembly.sequencer.has_work(), "it knows now");
 }
