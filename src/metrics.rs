@@ -144,7 +144,8 @@ metrics! {
     Counter checks_answered, "checks", "Checks answered from the published cells.";
     Counter checks_asked, "checks", "Checks that had to be asked of the applier.";
     Counter names_resolved, "names", "Names resolved.";
-    Counter queries_answered, "queries", "Queries answered.";
+    Counter queries_answered, "queries", "Queries taken up by the applier.";
+    Counter queries_busy, "queries", "Queries refused because too many waited.";
     Counter bytes_read, "bytes", "Bytes read from connections.";
     Counter bytes_written, "bytes", "Bytes written to connections.";
     Counter batches, "batches", "Batches appended to the log.";
@@ -161,6 +162,7 @@ metrics! {
     Histogram apply_us, "us", "Time to apply one batch.";
     Histogram publish_us, "us", "Time to publish the cells and hand out the answers of one batch.";
     Histogram sweep_us, "us", "Time of one step of refreshing due cells and erasing records whose time is up.";
+    Histogram question_turn_us, "us", "Time of one turn of answering questions: the applier does nothing else meanwhile.";
     Histogram snapshot_step_us, "us", "Time of one step of a snapshot under way: the applier does nothing else meanwhile.";
     Counter snapshots_written, "snapshots", "Snapshots written and verified.";
     Counter snapshots_failed, "snapshots", "Snapshots that failed.";

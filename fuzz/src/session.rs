@@ -100,6 +100,7 @@ impl Server {
             self.assembly.mailboxes.take(0, &mut mail);
             for letter in &mail.letters {
                 self.session.deliver(letter, &mail.bytes[letter.start..letter.end]);
+                self.session.ask_held(&self.assembly.gate);
             }
             if !has_worked {
                 break;

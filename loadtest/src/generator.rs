@@ -12,12 +12,12 @@ use crate::interrupt::Interrupt;
 use crate::open_loop::rounds::{self, Asked};
 use crate::schedule::Part;
 use crate::series::Series;
-use crate::tally::Tally;
+use crate::tally::{Latencies, Tally};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use stockhold_client::{ConnectionError, PipelinedConnection, Reply};
 use tokio::runtime::{Builder, LocalOptions};
@@ -45,6 +45,8 @@ pub(crate) struct Start {
     pub(crate) window: OnceLock<Window>,
     /// Answers so far, for the progress bar.
     pub(crate) answered: AtomicU64,
+    /// Latencies since somebody took them, where somebody does.
+    pub(crate) latencies: Option<Mutex<Latencies>>,
 }
 
 /// What one thread does.
@@ -223,6 +225,9 @@ async fn answers(
     let answered = u64::from(before - round.left);
     if answered > 0 {
         lane.progress(answered);
+        if let Some(latencies) = &lane.start.latencies {
+            latencies.lock().unwrap_or_else(PoisonError::into_inner).record(now - sent, answered);
+        }
         if is_measured {
             let tally = &mut *lane.tally.borrow_mut();
             tally.latencies.record(now - sent, answered);

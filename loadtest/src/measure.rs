@@ -57,6 +57,7 @@ pub(crate) fn measure(
         barrier: Barrier::new(parties),
         window: OnceLock::new(),
         answered: AtomicU64::new(0),
+        latencies: None,
     });
     let mut handles = Vec::new();
     for thread in 0..threads {

@@ -77,7 +77,20 @@ impl Connection {
 
     fn flush(&self, gate: &Gate) {
         let mut session = self.session.borrow_mut();
+        self.write(session.out(), gate);
+        // What is read makes room for answers to questions that were held back.
+        session.ask_held(gate);
         let out = session.out();
+        self.write(out, gate);
+        if out.is_empty() && out.capacity() > BUFFER_BYTES_KEPT {
+            *out = Vec::new();
+        }
+        let mut pace = self.pace.get();
+        pace.wrote(out.len(), self.outbox_bytes_max, || gate.clock.monotonic_ms());
+        self.pace.set(pace);
+    }
+
+    fn write(&self, out: &mut Vec<u8>, gate: &Gate) {
         while !out.is_empty() && !self.is_blocked.get() && !self.is_dead.get() {
             match self.writer.try_write(out) {
                 Ok(written) => {
@@ -93,12 +106,6 @@ impl Connection {
                 Err(_) => self.is_dead.set(true),
             }
         }
-        if out.is_empty() && out.capacity() > BUFFER_BYTES_KEPT {
-            *out = Vec::new();
-        }
-        let mut pace = self.pace.get();
-        pace.wrote(out.len(), self.outbox_bytes_max, || gate.clock.monotonic_ms());
-        self.pace.set(pace);
     }
 
     /// Ends the connection if it has not said hello in time or does not end a frame, and cuts it if it leaves its answers, or the last

@@ -1,6 +1,8 @@
 //! The protocol of one connection, without I/O: bytes in, bytes out, commands to the gate. A well-framed bad command gets its own typed
 //! answer and the connection lives; a broken stream gets one error frame and the connection ends.
 
+use std::collections::VecDeque;
+
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
@@ -32,7 +34,12 @@ pub struct Session {
     stage: Stage,
     in_flight: u32,
     others_in_flight: u32,
-    questions_in_flight: u32,
+    /// Queries that the applier has.
+    queries_asked: u32,
+    /// Queries that it has not got yet.
+    queries_held: VecDeque<(u64, Query)>,
+    /// Checks that the applier has.
+    checks_asked: u32,
     is_lost: bool,
     /// Bytes to send.
     out: Vec<u8>,
@@ -54,6 +61,10 @@ impl LocalOutcomes {
     }
 }
 
+/// Queries of one connection that the applier has at one time; its other ones wait here.
+const QUERIES_ASKED_MAX: u32 = 4;
+const TOO_MANY_QUERIES: &str = "Too many questions wait for answers; ask again later.";
+
 /// Outcomes that are known at once are sent as soon as they are so many bytes.
 const LOCAL_BYTES_MAX: usize = 256 * 1024;
 
@@ -66,7 +77,9 @@ impl Session {
             stage: Stage::Greeting,
             in_flight: 0,
             others_in_flight: 0,
-            questions_in_flight: 0,
+            queries_asked: 0,
+            queries_held: VecDeque::new(),
+            checks_asked: 0,
             is_lost: false,
             out: Vec::new(),
             local: LocalOutcomes::default(),
@@ -93,7 +106,7 @@ impl Session {
         used
     }
 
-    /// Takes over an answer.
+    /// Takes over an answer; [`Session::ask_held`] is to follow.
     pub fn deliver(&mut self, letter: &Letter, frame: &[u8]) {
         assert!(
             self.in_flight >= letter.commands && self.others_in_flight >= letter.others,
@@ -101,7 +114,8 @@ impl Session {
         );
         self.in_flight -= letter.commands;
         self.others_in_flight -= letter.others;
-        self.questions_in_flight -= letter.questions;
+        self.queries_asked -= letter.queries;
+        self.checks_asked -= letter.checks;
         self.is_lost |= letter.lost;
         self.out.extend_from_slice(frame);
     }
@@ -145,7 +159,7 @@ impl Session {
     /// Whether nothing is owed any more and nothing will be read.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        let owes = self.in_flight > 0 || self.questions_in_flight > 0 || !self.out.is_empty();
+        let owes = self.in_flight > 0 || self.questions_in_flight() > 0 || !self.out.is_empty();
         self.is_lost || (self.stage == Stage::Closing && !owes)
     }
 
@@ -333,9 +347,14 @@ impl Session {
         };
         let until_ms = gate.clock.monotonic_ms().saturating_add(wait_ms);
         let pairs = pairs.iter().copied().map(unpack_pair).collect();
-        if !self.ask(frame.header.request, Ask::Checks { min_op, until_ms, pairs }, gate) {
+        let request = frame.header.request;
+        let question =
+            Question { address: self.address, request, ask: Ask::Checks { min_op, until_ms, pairs } };
+        if self.questions_in_flight() < gate.limits.questions && gate.questions.ask(question).is_ok() {
+            self.checks_asked += 1;
+        } else {
             self.local.push(0, &busy(gate));
-            self.flush_local(frame.header.request);
+            self.flush_local(request);
         }
         Ok(())
     }
@@ -357,23 +376,34 @@ impl Session {
         let request = frame.header.request;
         let failure = match decode_cold::<Query>(frame.body) {
             Err(error) => error.to_string(),
-            Ok(query) => {
-                if self.ask(request, Ask::Query(query), gate) {
-                    return;
-                }
-                "Too many questions wait for answers; ask again later.".to_owned()
+            Ok(query) if self.questions_in_flight() < gate.limits.questions => {
+                self.queries_held.push_back((request, query));
+                return self.ask_held(gate);
             }
+            Ok(_) => TOO_MANY_QUERIES.to_owned(),
         };
+        gate.metrics.queries_busy.add(1);
         self.cold(FrameKind::Answer, request, 0, &Answer::Failed(failure));
     }
 
-    fn ask(&mut self, request: u64, ask: Ask, gate: &Gate) -> bool {
-        if self.questions_in_flight >= gate.limits.questions {
-            return false;
+    /// Hands held queries to the applier, a few at a time: not before their peer has read most of what it was answered, so that answers
+    /// take memory in proportion to connections and not to questions.
+    pub fn ask_held(&mut self, gate: &Gate) {
+        while self.queries_asked < QUERIES_ASKED_MAX && self.out.len() <= gate.limits.outbox_bytes {
+            let Some((request, query)) = self.queries_held.pop_front() else { return };
+            let question = Question { address: self.address, request, ask: Ask::Query(query) };
+            if gate.questions.ask(question).is_ok() {
+                self.queries_asked += 1;
+            } else {
+                gate.metrics.queries_busy.add(1);
+                self.cold(FrameKind::Answer, request, 0, &Answer::Failed(TOO_MANY_QUERIES.to_owned()));
+            }
         }
-        let is_taken = gate.questions.ask(Question { address: self.address, request, ask }).is_ok();
-        self.questions_in_flight += u32::from(is_taken);
-        is_taken
+    }
+
+    fn questions_in_flight(&self) -> u32 {
+        let held = u32::try_from(self.queries_held.len()).unwrap_or(u32::MAX);
+        held.saturating_add(self.queries_asked).saturating_add(self.checks_asked)
     }
 }
 

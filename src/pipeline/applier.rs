@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use stockhold_machine::{Changes, Machine};
+use stockhold_protocol::Outcome;
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
-use stockhold_protocol::query::{Answer, Query};
-use stockhold_protocol::{Code, Outcome, SkuId, StockId};
+use stockhold_protocol::query::Answer;
 
 use super::Stepped;
 use super::apply::{ApplyError, apply_payload};
@@ -15,8 +15,9 @@ use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Address, Answered, Drafts, Mailboxes};
-use super::question::{Ask, Question, Questions};
-use super::snapshots::{SnapshotStage, Waiter};
+use super::queries::QueryStage;
+use super::question::Questions;
+use super::snapshots::SnapshotStage;
 use super::submission::Submission;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
@@ -24,18 +25,14 @@ use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::status::StatusBoard;
 
-/// Questions answered between two batches.
-const QUESTIONS_PER_STEP: usize = 64;
-/// Most checks that wait for an op.
-const WAITING_MAX: usize = 4_096;
 /// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
 const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
 /// Steps of sweeping between two batches.
 const SWEEP_BUDGET: u32 = 1_024;
 /// Longest sleep while nothing comes.
 const IDLE_MS: u64 = 500;
-/// What a question answers.
-const ONE_QUESTION: Answered = Answered { commands: 0, others: 0, questions: 1 };
+/// What the answer to a query answers.
+const ONE_QUERY: Answered = Answered { commands: 0, others: 0, queries: 1, checks: 0 };
 
 /// What the applier shares with other stages.
 #[derive(Clone, Debug)]
@@ -62,16 +59,6 @@ pub struct ApplierLinks {
     pub status: Arc<StatusBoard>,
 }
 
-/// A check that waits for an op.
-#[derive(Debug)]
-struct WaitingCheck {
-    address: Address,
-    request: u64,
-    min_op: u64,
-    until_ms: u64,
-    pairs: Vec<(SkuId, StockId)>,
-}
-
 /// The stage.
 #[derive(Debug)]
 pub struct Applier {
@@ -79,7 +66,7 @@ pub struct Applier {
     links: ApplierLinks,
     drafts: Drafts,
     changes: Changes,
-    waiting: Vec<WaitingCheck>,
+    queries: QueryStage,
     snapshots: SnapshotStage,
     /// The last step did more than applying a batch.
     is_busy: bool,
@@ -100,7 +87,7 @@ impl Applier {
             links,
             drafts,
             changes,
-            waiting: Vec::new(),
+            queries: QueryStage::default(),
             snapshots,
             is_busy: false,
             is_last: false,
@@ -118,9 +105,9 @@ impl Applier {
             self.apply(batch)?;
         }
         let mut is_busy = self.sweep();
-        is_busy |= self.answer_questions();
-        is_busy |= self.answer_waiting();
-        is_busy |= self.snapshots.step(&mut self.machine, &mut self.drafts, &self.links);
+        let (machine, snapshots, drafts) = (&mut self.machine, &mut self.snapshots, &mut self.drafts);
+        is_busy |= self.queries.step(machine, snapshots, drafts, &self.links);
+        is_busy |= snapshots.step(machine, self.queries.waits_for_walk(machine), drafts, &self.links);
         self.drafts.send();
         self.is_busy = is_busy;
         if has_applied || is_busy {
@@ -135,13 +122,15 @@ impl Applier {
     /// Whether anything waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.links.lane.is_idle() || self.links.questions.depth() > 0 || self.snapshots.has_work()
+        !self.links.lane.is_idle()
+            || self.queries.is_due(&self.machine, &self.links)
+            || self.snapshots.has_work()
     }
 
     /// Whether more than batches is to be done, now or at some time: work for the applier's own thread.
     #[must_use]
     pub fn needs_its_thread(&self) -> bool {
-        self.is_busy || !self.waiting.is_empty() || self.has_work()
+        self.is_busy || self.queries.has_waiting() || self.has_work()
     }
 
     /// Whether the log takes nothing any more because it failed.
@@ -173,9 +162,8 @@ impl Applier {
     }
 
     fn wait_ms(&self) -> u64 {
-        let now_ms = self.links.clock.monotonic_ms();
-        let next = self.waiting.iter().map(|check| check.until_ms.saturating_sub(now_ms)).min();
-        next.map_or(IDLE_MS, |ms| ms.clamp(1, IDLE_MS)).min(self.snapshots.wait_ms())
+        let queries_ms = self.queries.wait_ms(&self.machine, &self.links);
+        IDLE_MS.min(queries_ms).min(self.snapshots.wait_ms())
     }
 
     fn apply(&mut self, mut batch: Box<Batch>) -> Result<(), ApplyError> {
@@ -202,7 +190,9 @@ impl Applier {
         self.tell_next_due();
         self.links.watermarks.publish(batch.range.last);
         self.drafts.send();
-        self.links.metrics.publish_us.record(clock.monotonic_us() - applied_us);
+        let published_us = clock.monotonic_us();
+        self.links.metrics.publish_us.record(published_us - applied_us);
+        self.queries.note_batch(published_us);
         self.snapshots.count_log_bytes(batch.frame.frame_bytes());
         for submission in batch.submissions.drain(..) {
             self.links.ingress.recycle(submission);
@@ -235,89 +225,6 @@ impl Applier {
             self.links.lane.call_sequencer();
         }
     }
-
-    fn answer_questions(&mut self) -> bool {
-        let mut answered = 0;
-        while answered < QUESTIONS_PER_STEP {
-            let Some(question) = self.links.questions.take() else { break };
-            answered += 1;
-            let Question { address, request, ask } = question;
-            match ask {
-                Ask::Query(query) => self.query(address, request, &query),
-                Ask::Checks { min_op, until_ms, pairs } => {
-                    self.check(WaitingCheck { address, request, min_op, until_ms, pairs });
-                }
-            }
-        }
-        answered > 0
-    }
-
-    fn query(&mut self, address: Address, request: u64, query: &Query) {
-        let answer = match query {
-            Query::Status => Answer::Status(self.links.status.status(&self.machine.stats(), &self.links)),
-            Query::Snapshot => return self.snapshots.request(Waiter { address, request }),
-            Query::Reservation(_)
-            | Query::Sku(_)
-            | Query::Skus { .. }
-            | Query::Sources { .. }
-            | Query::Stocks { .. }
-            | Query::Configuration
-            | Query::Validate => self
-                .machine
-                .query(query)
-                .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),
-        };
-        self.links.metrics.queries_answered.add(1);
-        send_answer(&mut self.drafts, address, request, &answer);
-    }
-
-    fn check(&mut self, check: WaitingCheck) {
-        if check.min_op <= self.machine.op() {
-            self.answer_check(&check);
-        } else if self.waiting.len() < WAITING_MAX {
-            self.waiting.push(check);
-        } else {
-            self.tell(&check, Code::Busy);
-        }
-    }
-
-    fn answer_check(&mut self, check: &WaitingCheck) {
-        let count = u16::try_from(check.pairs.len()).unwrap_or(u16::MAX);
-        let header = Header::new(FrameKind::Cells, check.request, count);
-        let machine = &self.machine;
-        self.drafts.frame(check.address, header, ONE_QUESTION, |out| {
-            out.extend_from_slice(&machine.op().to_le_bytes());
-            for (sku, stock) in &check.pairs {
-                out.extend_from_slice(&machine.cell(*sku, *stock).to_le_bytes());
-            }
-        });
-    }
-
-    fn tell(&mut self, check: &WaitingCheck, code: Code) {
-        let outcome = Outcome::new(code, 0, self.machine.op());
-        self.drafts.sole_outcome(check.address, check.request, ONE_QUESTION, &outcome);
-    }
-
-    fn answer_waiting(&mut self) -> bool {
-        if self.waiting.is_empty() {
-            return false;
-        }
-        let now_ms = self.links.clock.monotonic_ms();
-        let op = self.machine.op();
-        let before = self.waiting.len();
-        let mut still = Vec::with_capacity(before);
-        for check in std::mem::take(&mut self.waiting) {
-            if check.min_op <= op {
-                self.answer_check(&check);
-            } else if check.until_ms <= now_ms {
-                self.tell(&check, Code::Behind);
-            } else {
-                still.push(check);
-            }
-        }
-        self.waiting = still;
-        self.waiting.len() < before
-    }
 }
 
 /// Sends the answer to a query, unless it is too long for a frame.
@@ -330,7 +237,7 @@ pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, a
         let encoded = stockhold_protocol::codec::encode_cold(&failed, &mut body);
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }
-    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUESTION, |out| {
+    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {
         out.extend_from_slice(&body);
     });
 }
@@ -367,7 +274,7 @@ impl<'a> Answering<'a> {
             return;
         }
         let others = if is_last { submission.others } else { 0 };
-        let answered = Answered { commands: u32::from(count), others, questions: 0 };
+        let answered = Answered { commands: u32::from(count), others, ..Answered::default() };
         mail.seal(
             start,
             Header::new(FrameKind::Outcomes, submission.request, count),

@@ -31,8 +31,10 @@ pub struct Letter {
     pub commands: u32,
     /// How many of those were no plain reserves.
     pub others: u32,
-    /// How many questions it answers.
-    pub questions: u32,
+    /// How many queries it answers.
+    pub queries: u32,
+    /// How many checks that were asked of the applier it answers.
+    pub checks: u32,
     /// The commands are not answered but lost: the connection must be cut, because nobody knows what became of them.
     pub lost: bool,
 }
@@ -53,8 +55,10 @@ pub struct Answered {
     pub commands: u32,
     /// Commands that are no plain reserves.
     pub others: u32,
-    /// Questions.
-    pub questions: u32,
+    /// Queries.
+    pub queries: u32,
+    /// Checks that were asked of the applier.
+    pub checks: u32,
 }
 
 /// Mail whose buffer grew beyond this is not kept for the next time.
@@ -83,7 +87,8 @@ impl Mail {
             end: self.bytes.len(),
             commands: answered.commands,
             others: answered.others,
-            questions: answered.questions,
+            queries: answered.queries,
+            checks: answered.checks,
             lost: false,
         });
     }
@@ -99,7 +104,8 @@ impl Mail {
             end: at,
             commands: 0,
             others: 0,
-            questions: 0,
+            queries: 0,
+            checks: 0,
             lost: true,
         });
     }
@@ -175,6 +181,12 @@ impl Mailboxes {
         std::mem::swap(&mut *self.boxes[mailbox].mail.lock(), into);
     }
 
+    /// Bytes of mail that no network thread has taken yet.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.boxes.iter().map(|mailbox| mailbox.mail.lock().bytes.len()).sum()
+    }
+
     /// Waits for mail.
     pub async fn arrived(&self, mailbox: usize) {
         self.boxes[mailbox].arrived.notified().await;
@@ -198,6 +210,12 @@ impl Drafts {
     /// The draft for a connection's thread.
     pub fn of(&mut self, address: Address) -> &mut Mail {
         &mut self.drafts[address.mailbox]
+    }
+
+    /// Bytes that are not sent yet.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.drafts.iter().map(|draft| draft.bytes.len()).sum()
     }
 
     /// Sends what there is: one wake-up per thread at most.

@@ -23,11 +23,14 @@ pub mod mailbox;
 #[cfg(test)]
 mod mailbox_tests;
 mod primitives;
+pub mod queries;
 pub mod question;
 mod rest;
 pub mod sequencer;
 pub mod snapshots;
 pub mod submission;
+pub mod time_share;
+pub mod validation;
 pub mod watermarks;
 
 pub use applier::Applier;

@@ -174,24 +174,39 @@ impl SnapshotStage {
         if self.unsent.is_empty() { u64::MAX } else { BEHIND_MS }
     }
 
-    /// Does a bounded amount; answers whether it did anything.
-    pub fn step(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+    /// Does a bounded amount; answers whether it did anything. `is_awaited` says that a validation waits for its walk over the records:
+    /// then the next snapshot begins after it.
+    pub fn step(
+        &mut self,
+        machine: &mut Machine,
+        is_awaited: bool,
+        drafts: &mut Drafts,
+        links: &ApplierLinks,
+    ) -> bool {
         let started_us = links.clock.monotonic_us();
         let was_copying = matches!(self.copying, Copying::Machine { .. });
-        let has_worked = self.step_once(machine, drafts, links);
+        let has_worked = self.step_once(machine, is_awaited, drafts, links);
         if has_worked && (was_copying || matches!(self.copying, Copying::Machine { .. })) {
             links.metrics.snapshot_step_us.record(links.clock.monotonic_us() - started_us);
         }
         has_worked
     }
 
-    fn step_once(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+    fn step_once(
+        &mut self,
+        machine: &mut Machine,
+        is_awaited: bool,
+        drafts: &mut Drafts,
+        links: &ApplierLinks,
+    ) -> bool {
         let mut has_worked = false;
         if let Some(result) = self.lane.results.pop() {
             self.finish(result, drafts);
             has_worked = true;
         }
         if self.copying == Copying::No
+            && !is_awaited
+            && !machine.is_walking()
             && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
         {
             if machine.prepare_snapshot(RECORDS_PER_STEP) == Progress::Done {

@@ -70,6 +70,6 @@ impl Submission {
     /// What an answer to all of it answers.
     #[must_use]
     pub fn answered(&self) -> Answered {
-        Answered { commands: self.count, others: self.others, questions: 0 }
+        Answered { commands: self.count, others: self.others, ..Answered::default() }
     }
 }

@@ -111,6 +111,7 @@ impl World {
         self.assembly.mailboxes.take(0, &mut mail);
         for letter in &mail.letters {
             self.session.deliver(letter, &mail.bytes[letter.start..letter.end]);
+            self.session.ask_held(&self.assembly.gate);
         }
         self.collect();
         has_worked

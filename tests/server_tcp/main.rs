@@ -8,6 +8,8 @@ mod harness;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod sale;
 #[cfg(test)]
 mod short_way;

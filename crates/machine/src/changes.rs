@@ -117,7 +117,10 @@ impl State {
         for some in list.rchunks(AHEAD) {
             self.look_at_clusters(some);
             for cluster in some {
-                self.settle_quietly(*cluster);
+                // Not listed again: it is on the list.
+                if self.clusters.get(*cluster).next_deadline <= self.now_s() {
+                    self.settle_due(*cluster);
+                }
                 self.cells_of(*cluster, &mut left, &mut changes);
             }
         }
@@ -147,14 +150,6 @@ impl State {
             into.names.push((Name::Channel(channel.channel_type.clone(), channel.code.clone()), number));
             into.channels.push((ChannelId(number), StockId(channel.stock)));
         }
-    }
-
-    /// Ends due holds without listing the cluster again.
-    fn settle_quietly(&mut self, cluster: u32) {
-        let now_s = self.now_s();
-        let one = self.clusters.get_mut(cluster);
-        let group = self.catalog.layout.group(one.group);
-        one.settle(group, now_s);
     }
 
     fn cells_of(&self, number: u32, left: &mut Vec<i64>, into: &mut Changes) {

@@ -335,6 +335,7 @@ impl State {
 
     /// Takes a new layout over: clusters are made anew from items and from what their places remember.
     pub(crate) fn adopt_layout(&mut self, layout: Layout) {
+        self.recount_rest();
         let old_layout = std::mem::replace(&mut self.catalog.layout, layout);
         let mut old = std::mem::replace(&mut self.clusters, Chunked::new());
         self.holds_due = DueList::new();

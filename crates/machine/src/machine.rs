@@ -47,6 +47,7 @@ pub struct Machine {
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
     pub(crate) walk: crate::snapshot::Walk,
+    pub(crate) validating: Option<crate::validate::Validating>,
 }
 
 /// A decision that is not a plain yes.
@@ -113,6 +114,7 @@ impl Machine {
             planned: Vec::new(),
             line_states: Vec::new(),
             walk: crate::snapshot::Walk::default(),
+            validating: None,
         }
     }
 

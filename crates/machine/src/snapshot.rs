@@ -36,12 +36,51 @@ pub type Sink<'a> = dyn FnMut(u16, u32, &[u8]) + 'a;
 /// The walk under way.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
-    /// The sections that are left, the next one last; empty = no snapshot.
-    left: Vec<Section>,
+    /// The sections that are left; none = no snapshot.
+    left: Sections,
     /// Small parts, encoded at the mark.
     ready: Vec<(Section, u32, Vec<u8>)>,
     frame: Vec<u8>,
     records: u32,
+}
+
+impl Walk {
+    /// Whether no snapshot is under way.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.left.is_over()
+    }
+}
+
+/// The sections that a walk has still to visit, the next one last.
+#[derive(Debug, Default)]
+pub(crate) struct Sections(Vec<Section>);
+
+impl Sections {
+    /// All that are walked over; the small parts before them are taken at the mark.
+    pub(crate) fn all() -> Self {
+        Self(Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect())
+    }
+
+    /// The section in hand.
+    pub(crate) fn current(&self) -> Option<Section> {
+        self.0.last().copied()
+    }
+
+    /// Goes on to the next section.
+    pub(crate) fn pass(&mut self) {
+        self.0.pop();
+    }
+
+    /// Whether none is left.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Where the records of a walk go.
+pub(crate) trait RecordSink {
+    /// Takes one record of a section; `put` writes its bytes.
+    fn take(&mut self, section: Section, put: impl FnOnce(&mut Vec<u8>));
 }
 
 impl Machine {
@@ -53,12 +92,11 @@ impl Machine {
 
     /// Marks this instant for a snapshot, after erasing what [`Machine::prepare_snapshot`] has left.
     pub fn begin_snapshot(&mut self) -> SnapshotMark {
-        assert!(self.walk.left.is_empty(), "one snapshot at a time");
+        assert!(!self.is_walking(), "one walk over the records at a time");
         while self.state.erase_due_records(u32::MAX) {}
         self.state.sum_positions();
         self.walk.ready = self.state.small_parts();
-        self.walk.left =
-            Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect();
+        self.walk.left = Sections::all();
         self.state.begin_walks();
         SnapshotMark {
             op: self.op(),
@@ -73,7 +111,7 @@ impl Machine {
         for (section, records, bytes) in self.walk.ready.drain(..) {
             sink(section.number(), records, &bytes);
         }
-        let Some(section) = self.walk.left.last().copied() else { return Progress::Done };
+        let Some(section) = self.walk.left.current() else { return Progress::Done };
         let mut writer = FrameWriter {
             section,
             frame: std::mem::take(&mut self.walk.frame),
@@ -83,11 +121,11 @@ impl Machine {
         let progress = self.state.walk_section(section, budget, &mut writer);
         if progress == Progress::Done {
             writer.flush();
-            self.walk.left.pop();
+            self.walk.left.pass();
         }
         self.walk.records = writer.records;
         self.walk.frame = writer.frame;
-        if self.walk.left.is_empty() { Progress::Done } else { Progress::More }
+        if self.walk.left.is_over() { Progress::Done } else { Progress::More }
     }
 
     /// Gives the snapshot up; what was put aside for it is freed by walking on in steps of `budget`.
@@ -119,15 +157,17 @@ struct FrameWriter<'a, 'b> {
     sink: &'a mut Sink<'b>,
 }
 
-impl FrameWriter<'_, '_> {
-    fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+impl RecordSink for FrameWriter<'_, '_> {
+    fn take(&mut self, _: Section, put: impl FnOnce(&mut Vec<u8>)) {
         put(&mut self.frame);
         self.records = self.records.saturating_add(1);
         if self.frame.len() >= FRAME_BYTES {
             self.flush();
         }
     }
+}
 
+impl FrameWriter<'_, '_> {
     fn flush(&mut self) {
         if self.records > 0 {
             (self.sink)(self.section.number(), self.records, &self.frame);
@@ -167,7 +207,8 @@ impl State {
         parts
     }
 
-    fn begin_walks(&mut self) {
+    /// Marks this instant in every slab: walks visit the records as they are now.
+    pub(crate) fn begin_walks(&mut self) {
         self.skus.begin_snapshot();
         self.settings.begin_snapshot();
         self.items.begin_snapshot();
@@ -180,40 +221,51 @@ impl State {
             Some(GrantWalk { cursor: 0, op: self.core.op, number_min: self.outcomes.number_min() });
     }
 
-    fn walk_section(&mut self, section: Section, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
+    /// Hands up to `budget` records of a section to the sink.
+    pub(crate) fn walk_section(
+        &mut self,
+        section: Section,
+        budget: u32,
+        sink: &mut impl RecordSink,
+    ) -> Progress {
         match section {
             Section::Core | Section::Source | Section::Stock | Section::Link | Section::Channel => {
                 Progress::Done
             }
-            Section::Sku => walk(&mut self.skus, budget, writer),
-            Section::Settings => walk(&mut self.settings, budget, writer),
-            Section::Item => walk(&mut self.items, budget, writer),
-            Section::Position => walk(&mut self.positions, budget, writer),
-            Section::Reservation => walk(&mut self.reservations, budget, writer),
-            Section::Line => walk(&mut self.lines, budget, writer),
-            Section::Note => walk(&mut self.notes, budget, writer),
-            Section::Outcome => self.walk_outcomes(budget, writer),
+            Section::Sku => walk(&mut self.skus, section, budget, sink),
+            Section::Settings => walk(&mut self.settings, section, budget, sink),
+            Section::Item => walk(&mut self.items, section, budget, sink),
+            Section::Position => walk(&mut self.positions, section, budget, sink),
+            Section::Reservation => walk(&mut self.reservations, section, budget, sink),
+            Section::Line => walk(&mut self.lines, section, budget, sink),
+            Section::Note => walk(&mut self.notes, section, budget, sink),
+            Section::Outcome => self.walk_outcomes(budget, sink),
         }
     }
 }
 
 impl State {
     /// First the outcomes that grants tell, then the rows.
-    fn walk_outcomes(&mut self, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
+    fn walk_outcomes(&mut self, budget: u32, sink: &mut impl RecordSink) -> Progress {
         if let Some(mut walk) = self.grant_walk {
             let progress = self.outcomes_of_grants(&mut walk, budget, &mut |row| {
-                writer.push(|out| row.put(&[], out));
+                sink.take(Section::Outcome, |out| row.put(&[], out));
             });
             self.grant_walk = (progress == Progress::More).then_some(walk);
             return Progress::More;
         }
         self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
             let side = if row.has_side() { arena.get(row.value()) } else { &[] };
-            writer.push(|out| row.put(side, out));
+            sink.take(Section::Outcome, |out| row.put(side, out));
         })
     }
 }
 
-fn walk<T: Record>(slab: &mut Slab<T>, budget: u32, writer: &mut FrameWriter<'_, '_>) -> Progress {
-    slab.copy_next(budget, &mut |record| writer.push(|out| record.put(out)))
+fn walk<T: Record>(
+    slab: &mut Slab<T>,
+    section: Section,
+    budget: u32,
+    sink: &mut impl RecordSink,
+) -> Progress {
+    slab.copy_next(budget, &mut |record| sink.take(section, |out| record.put(out)))
 }

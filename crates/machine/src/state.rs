@@ -16,6 +16,7 @@ use crate::settings::SettingsInForce;
 use crate::sharing::Place as Seat;
 use crate::shelf::Shelf;
 use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab, SlicedIndex};
+use crate::validate::Recount;
 use std::collections::BTreeMap;
 use stockhold_protocol::{CommandId, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
@@ -104,6 +105,8 @@ pub(crate) struct State {
     pub(crate) settings_in_force: SettingsInForce,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
+    /// A validation under way: it counts records just before they change.
+    pub(crate) recount: Option<Box<Recount>>,
     due: Vec<u32>,
     /// Whether something that is due was left by the op before; new things come due with a new second only.
     has_due: bool,
@@ -155,6 +158,7 @@ impl State {
             settings_in_force: SettingsInForce::default(),
             changes: Changes::default(),
             scratch: Vec::new(),
+            recount: None,
             due: Vec::new(),
             has_due: true,
         }
@@ -222,6 +226,7 @@ impl State {
     }
 
     fn erase(&mut self, slot: u32) {
+        self.recount_reservation(slot);
         self.unbook(slot);
         let row = self.reservations.remove(slot);
         let mut line = row.more;
@@ -235,16 +240,20 @@ impl State {
     }
 
     /// Ends the due holds of a cluster, so that what is read of it is as of now.
+    #[inline]
     pub(crate) fn settle(&mut self, cluster: u32) {
-        let now_s = self.now_s();
-        let one = self.clusters.get_mut(cluster);
-        if one.next_deadline > now_s {
-            return;
-        }
-        let group = self.catalog.layout.group(one.group);
-        if one.settle(group, now_s) {
+        if self.clusters.get(cluster).next_deadline <= self.now_s() && self.settle_due(cluster) {
             self.mark_changed(cluster);
         }
+    }
+
+    /// Ends the due holds of a cluster that has some; whether its cells changed.
+    #[inline(never)]
+    pub(crate) fn settle_due(&mut self, cluster: u32) -> bool {
+        self.recount_cluster(cluster);
+        let now_s = self.now_s();
+        let one = self.clusters.get_mut(cluster);
+        one.settle(self.catalog.layout.group(one.group), now_s)
     }
 
     /// Puts a cluster on the list of those whose cells readers must see anew.
@@ -313,6 +322,7 @@ impl State {
 
     /// Adds to the promises of orders and to what the quota has given out.
     pub(crate) fn promise(&mut self, at: At, units: i64, quota: i64) {
+        self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);
         self.changed_clusters.push(at.cluster);
@@ -323,6 +333,7 @@ impl State {
 
     /// Counts a held line under its deadline.
     pub(crate) fn hold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64) {
+        self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         if cluster.hold(group, at.index, deadline_s, units, quota) {
@@ -333,6 +344,7 @@ impl State {
 
     /// Takes units of a held line back; `ends` when the line is no longer held at all.
     pub(crate) fn unhold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64, ends: bool) {
+        self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         cluster.unhold(group, at.index, deadline_s, units, quota, ends);
@@ -366,6 +378,7 @@ impl State {
 
     /// Takes a reservation out of the digest before it changes.
     pub(crate) fn uncount(&mut self, slot: u32) {
+        self.recount_reservation(slot);
         let hash = self.reservation_hash(slot);
         self.digest.sub(hash);
         let erase_at_s = self.reservations.get(slot).ends_at_s();

@@ -1,13 +1,15 @@
-//! Questions about the state: one reservation, SKUs, sources, stocks, configuration, validation.
+//! Questions about the state: one reservation, SKUs, sources, stocks, configuration.
 //!
-//! Nothing here changes anything. Lists are bounded and come with a cursor.
+//! Nothing here changes anything. Every answer is bounded in cost: a list ends when its entries have cost enough, and the
+//! next question goes on behind its last entry.
 
 use crate::machine::Machine;
 use crate::record::{NO_QUOTA, NoteKind, Stage};
+use crate::sharing::{FLOW_CLASSES_MAX, Form};
 use crate::state::{At, State};
 use stockhold_protocol::query::{
     Answer, ItemView, LIST_MAX, Name, PositionView, Query, ReservationLine, ReservationState,
-    ReservationView, SkuView, SourceView, StockView, Validation,
+    ReservationView, SkuView, SourceView, StockView,
 };
 use stockhold_protocol::{ChannelId, CommandId, Deadline, Quantity, SkuId, SourceId, StockId};
 
@@ -15,35 +17,39 @@ fn quantity(raw: i64) -> Quantity {
     Quantity::from_raw(raw).unwrap_or_default()
 }
 
+/// What the entries of one list may cost together, in records looked at; the last entry may go beyond it. A record takes
+/// 20 to 150 ns, so that a list takes well below 200 µs.
+const LIST_COST_MAX: usize = 1_000;
+/// Bytes of text that cost as much as one record.
+const TEXT_BYTES_PER_COST: usize = 64;
+
+/// An entry of a list, and what it cost.
+type Costed<T> = (T, usize);
+
 impl Machine {
     /// Answers a question about the state; `None` for those that only the shell can answer.
     #[must_use]
     pub fn query(&self, query: &Query) -> Option<Answer> {
         let state = &self.state;
         Some(match query {
-            Query::Status | Query::Snapshot => return None,
+            Query::Status | Query::Snapshot | Query::Validate => return None,
             Query::Reservation(id) => Answer::Reservation(state.reservation_view(CommandId::from_bytes(*id))),
-            Query::Sku(sku) => Answer::Sku(state.has_sku(sku.0).then(|| state.sku_view(sku.0))),
+            Query::Sku(sku) => Answer::Sku(state.has_sku(sku.0).then(|| state.sku_view(sku.0).0)),
             Query::Skus { after, limit } => {
                 let range = page(after.map(|sku| sku.0), *limit, state.skus.len());
-                Answer::Skus(range.map(|sku| state.sku_view(sku)).collect())
+                Answer::Skus(list(range, |sku| state.sku_view(sku)))
             }
             Query::Sources { after, limit } => {
                 let count = u32::try_from(state.catalog.sources.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|source| source.0), *limit, count);
-                Answer::Sources(range.filter_map(|source| state.source_view(source)).collect())
+                Answer::Sources(list(range, |source| state.source_view(source)))
             }
             Query::Stocks { after, limit } => {
                 let count = u32::try_from(state.catalog.stocks.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|stock| stock.0), *limit, count);
-                Answer::Stocks(range.map(|stock| state.stock_view(stock)).collect())
+                Answer::Stocks(list(range, |stock| state.stock_view(stock)))
             }
             Query::Configuration => Answer::Configuration(state.core.configuration.view()),
-            Query::Validate => Answer::Validation(Validation {
-                op: self.op(),
-                digest: self.digest(),
-                violations: self.validate(),
-            }),
         })
     }
 
@@ -64,6 +70,21 @@ impl Machine {
 fn page(after: Option<u32>, limit: u32, count: u32) -> std::ops::Range<u32> {
     let start = after.map_or(0, |after| after.saturating_add(1)).min(count);
     start..start.saturating_add(limit.clamp(1, LIST_MAX)).min(count)
+}
+
+/// The entries of a page, until they have cost enough.
+fn list<T>(range: std::ops::Range<u32>, mut entry: impl FnMut(u32) -> Costed<T>) -> Vec<T> {
+    let mut entries = Vec::new();
+    let mut cost = 0_usize;
+    for number in range {
+        if cost >= LIST_COST_MAX {
+            break;
+        }
+        let (view, more) = entry(number);
+        entries.push(view);
+        cost = cost.saturating_add(more);
+    }
+    entries
 }
 
 impl State {
@@ -102,7 +123,7 @@ impl State {
         })
     }
 
-    fn sku_view(&self, sku: u32) -> SkuView {
+    fn sku_view(&self, sku: u32) -> Costed<SkuView> {
         let row = self.skus.get(sku);
         let items = self.items_of(sku).map(|(_, item)| ItemView {
             source: SourceId(item.source),
@@ -113,11 +134,12 @@ impl State {
         let mut items: Vec<ItemView> = items.collect();
         items.sort_unstable_by_key(|item| item.source);
         let mut positions = Vec::new();
+        let mut cost = items.len().saturating_add(1);
         for (number, _) in self.clusters_of(sku) {
-            self.position_views(number, &mut positions);
+            cost = cost.saturating_add(self.position_views(number, &mut positions));
         }
         positions.sort_unstable_by_key(|position| position.stock);
-        SkuView {
+        let view = SkuView {
             id: SkuId(sku),
             sku: row.name().to_owned(),
             kind: row.kind,
@@ -125,14 +147,17 @@ impl State {
             items,
             positions,
             shortfall: quantity(self.shortfall_seen(sku)),
-        }
+        };
+        (view, cost)
     }
 
-    fn position_views(&self, cluster: u32, into: &mut Vec<PositionView>) {
+    /// Adds the positions of one cluster; answers what that cost.
+    fn position_views(&self, cluster: u32, into: &mut Vec<PositionView>) -> usize {
         let one = self.clusters.get(cluster);
         let group = self.catalog.layout.group(one.group);
-        let pool = one.pool_at(group, self.now_s());
-        for (index, stock) in (0_u32..).zip(group.stocks()) {
+        let mut left = Vec::new();
+        one.pool_at(group, self.now_s()).left_all(group, &mut left);
+        for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left) {
             let place = one.place(index);
             if !one.pool.is_assigned(group, index) && place.is_blank() {
                 continue;
@@ -147,30 +172,61 @@ impl State {
                 stock: StockId(*stock),
                 confirmed: quantity(row.map_or(0, |row| row.confirmed)),
                 held: quantity(place.units_held().saturating_sub(ended)),
-                salable: self.cell_value(one, index, pool.left(group, index)),
+                salable: self.cell_value(one, index, left),
                 settings: place.settings.view(),
                 quota_limit: quota.map(|row| quantity(row.quota_limit)),
                 quota_taken: quantity(taken),
             });
         }
-    }
-
-    fn source_view(&self, source: u32) -> Option<SourceView> {
-        let definition = self.catalog.source(source)?.clone();
-        Some(SourceView { id: SourceId(source), definition })
-    }
-
-    fn stock_view(&self, stock: u32) -> StockView {
-        let links = self.catalog.links_of(stock);
-        let channels = (0_u32..).zip(&self.catalog.channels).filter(|(_, channel)| channel.stock == stock);
-        let channels = channels
-            .map(|(number, row)| (ChannelId(number), row.channel_type.clone(), row.code.clone()))
-            .collect();
-        StockView {
-            id: StockId(stock),
-            name: self.catalog.stocks.get(stock as usize).cloned().unwrap_or_default(),
-            links: links.iter().map(|link| (SourceId(link.source), link.priority)).collect(),
-            channels,
+        let stocks = group.stocks().len();
+        match group.form() {
+            Form::Single | Form::Subsets | Form::Tree | Form::Independent => stocks,
+            // What is left is a flow for each class of stocks, over all classes.
+            Form::Flow => {
+                stocks.saturating_add(stocks.min(FLOW_CLASSES_MAX).saturating_mul(FLOW_CLASSES_MAX))
+            }
         }
     }
+
+    fn source_view(&self, source: u32) -> Costed<SourceView> {
+        let definition = self.catalog.source(source).cloned().unwrap_or_default();
+        let contact = definition.contact.iter().map(String::len).fold(0, usize::saturating_add);
+        let text_bytes = [
+            &definition.code,
+            &definition.name,
+            &definition.description,
+            &definition.country,
+            &definition.region,
+            &definition.city,
+            &definition.street,
+            &definition.postcode,
+        ]
+        .map(String::len)
+        .into_iter()
+        .fold(contact, usize::saturating_add);
+        (SourceView { id: SourceId(source), definition }, cost_of_text(text_bytes))
+    }
+
+    fn stock_view(&self, stock: u32) -> Costed<StockView> {
+        let links: Vec<_> =
+            self.catalog.links_of(stock).iter().map(|link| (SourceId(link.source), link.priority)).collect();
+        let channels = (0_u32..).zip(&self.catalog.channels).filter(|(_, channel)| channel.stock == stock);
+        let channels: Vec<_> = channels
+            .map(|(number, row)| (ChannelId(number), row.channel_type.clone(), row.code.clone()))
+            .collect();
+        let text_bytes = channels.iter().fold(0_usize, |sum, (_, channel_type, code)| {
+            sum.saturating_add(channel_type.len()).saturating_add(code.len())
+        });
+        // All channels are looked through for those of the stock; 16 of them cost as much as another record.
+        let cost = cost_of_text(text_bytes)
+            .saturating_add(links.len())
+            .saturating_add(self.catalog.channels.len() / 16);
+        let name = self.catalog.stocks.get(stock as usize).cloned().unwrap_or_default();
+        (StockView { id: StockId(stock), name, links, channels }, cost)
+    }
+}
+
+/// What an entry costs that copies so many bytes of text.
+const fn cost_of_text(bytes: usize) -> usize {
+    (bytes / TEXT_BYTES_PER_COST).saturating_add(1)
 }

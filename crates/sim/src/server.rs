@@ -46,6 +46,7 @@ impl Seat {
     /// Hands over to the system what it takes.
     fn flush(&mut self, gate: &Gate) {
         let Some(session) = &mut self.session else { return };
+        session.ask_held(gate);
         let out = session.out();
         let count = out.len().min(SOCKET_BYTES.saturating_sub(self.socket.len()));
         self.socket.extend(out.drain(..count));

@@ -28,6 +28,12 @@ pub(crate) struct BadPeersArguments {
     /// Idle connections.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(crate) idle: u32,
+    /// Healthy carts that are reserved before anything is measured: what the server has to look through.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) reservations: u64,
+    /// How many times longer than alone the 99th percentile of healthy carts may be.
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) p99_ratio_max: f64,
     /// The least share of their throughput that healthy connections must keep, in percent.
     #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) keep_percent: u32,

@@ -20,6 +20,8 @@ pub(crate) fn of(kind: Kind, count: u32, welcome: &Welcome) -> u64 {
         Kind::Mute | Kind::HalfHello | Kind::Idle | Kind::Oversized | Kind::Garbage => IDLE_BYTES,
         Kind::SlowReader | Kind::Flood => frame_bytes + OUTBOX_BYTES + OUTBOX_SLACK_BYTES,
         Kind::Endless => frame_bytes,
+        // They read what they are answered, so no more than an outbox waits for each of them.
+        Kind::Validations | Kind::Lists | Kind::Snapshots => OUTBOX_BYTES,
     };
     u64::from(count) * each + BESIDE_BYTES
 }

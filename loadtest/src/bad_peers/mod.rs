@@ -5,6 +5,7 @@
 pub(crate) mod arguments;
 mod bound;
 mod peers;
+mod questions;
 mod report;
 
 use crate::arguments::CommonArguments;
@@ -19,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::ratio;
 use crate::system::resident_bytes;
-use crate::tally::Tally;
+use crate::tally::{Latencies, Tally};
 use anyhow::anyhow;
 use arguments::BadPeersArguments;
 use clap::ValueEnum;
@@ -27,7 +28,7 @@ use peers::{Kind, Peers, Prey};
 use report::{BadPeersReport, Stretch};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stockhold_client::units_of;
@@ -158,6 +159,7 @@ impl Healthy {
             barrier: Barrier::new(2),
             window: OnceLock::new(),
             answered: AtomicU64::new(0),
+            latencies: Some(Mutex::new(Latencies::new()?)),
         });
         let interrupt = Interrupt::default();
         let plan = Plan {
@@ -181,11 +183,32 @@ impl Healthy {
         Ok(Self { start, interrupt, thread })
     }
 
-    /// Carts per second over a stretch of time.
-    fn measure(&self, span: Duration) -> f64 {
+    /// Waits until so many carts were answered.
+    fn reach(&self, carts: u64) -> Result<(), anyhow::Error> {
+        while self.start.answered.load(Ordering::Relaxed) < carts {
+            if self.thread.is_finished() {
+                return Err(anyhow!("the healthy connections have ended"));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Carts per second over a stretch of time, and their 99th percentile in milliseconds.
+    fn measure(&self, span: Duration) -> Result<(f64, f64), anyhow::Error> {
+        self.take_latencies()?;
         let (began, before) = (Instant::now(), self.start.answered.load(Ordering::Relaxed));
         std::thread::sleep(span);
-        ratio::per_second(self.start.answered.load(Ordering::Relaxed) - before, began.elapsed())
+        let per_second =
+            ratio::per_second(self.start.answered.load(Ordering::Relaxed) - before, began.elapsed());
+        let p99 = Duration::from_nanos(self.take_latencies()?.quantile(0.99));
+        Ok((per_second, p99.as_secs_f64() * 1_000.0))
+    }
+
+    fn take_latencies(&self) -> Result<Latencies, anyhow::Error> {
+        let fresh = Latencies::new()?;
+        let Some(latencies) = &self.start.latencies else { return Ok(fresh) };
+        Ok(std::mem::replace(&mut *latencies.lock().unwrap_or_else(PoisonError::into_inner), fresh))
     }
 
     fn stop(self, skus: usize) -> Result<Tally, anyhow::Error> {
@@ -248,16 +271,29 @@ fn pester(
 ) -> Result<(), anyhow::Error> {
     std::thread::sleep(SETTLE);
     let cut_before = cut_by_server(desk)?;
-    stretch.alone.push(healthy.measure(arguments.seconds));
+    healthy.reach(arguments.reservations)?;
+    let alone = |stretch: &mut Stretch| -> Result<(), anyhow::Error> {
+        let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
+        stretch.alone.push(per_second);
+        stretch.alone_p99_ms.push(p99_ms);
+        Ok(())
+    };
+    alone(stretch)?;
+    let mut answers = 0;
     for _ in 0..arguments.rounds {
         let peers = invite(stretch.kind, arguments, prey)?;
-        stretch.with.push(healthy.measure(arguments.seconds));
+        let before = peers.crowd.answers.load(Ordering::Relaxed);
+        let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
+        stretch.with.push(per_second);
+        stretch.with_p99_ms.push(p99_ms);
+        answers += peers.crowd.answers.load(Ordering::Relaxed) - before;
         stretch.sent_bytes += peers.crowd.sent_bytes.load(Ordering::Relaxed);
         stretch.seen_ended += peers.crowd.cut.load(Ordering::Relaxed);
         peers.stop()?;
         std::thread::sleep(SETTLE);
-        stretch.alone.push(healthy.measure(arguments.seconds));
+        alone(stretch)?;
     }
+    stretch.answers_per_second = ratio::per_second(answers, arguments.seconds * arguments.rounds);
     stretch.ended = cut_by_server(desk)?.saturating_sub(cut_before);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Peers that misbehave, each kind in its own way, for as long as they are wanted. They come again when they are cut off. None of them
 //! measures or judges anything.
 
+use super::questions;
 use clap::ValueEnum;
 use crc_fast::{CrcAlgorithm, checksum};
 use serde::Serialize;
@@ -30,6 +31,8 @@ const SLOW_READERS: u32 = 64;
 const ENDLESS_PEERS: u32 = 128;
 /// Peers that send what is no frame, or too long a one.
 const BROKEN_PEERS: u32 = 16;
+/// Peers that ask without end.
+const ASKERS: u32 = 16;
 /// Carts in one frame of a flood.
 const FLOOD_CARTS: u16 = 1_000;
 /// Pairs in one check of a slow reader: the answer is as long as the question, some 64 KiB.
@@ -65,6 +68,12 @@ pub(crate) enum Kind {
     Endless,
     /// Bytes that are no frame.
     Garbage,
+    /// Connections that keep as many validations in flight as they may.
+    Validations,
+    /// Connections that do so with lists of SKUs, sources and stocks.
+    Lists,
+    /// Connections that do so with snapshots.
+    Snapshots,
 }
 
 impl Kind {
@@ -77,6 +86,7 @@ impl Kind {
             Self::Flood => 1,
             Self::Endless => ENDLESS_PEERS,
             Self::Oversized | Self::Garbage => BROKEN_PEERS,
+            Self::Validations | Self::Lists | Self::Snapshots => ASKERS,
         }
     }
 }
@@ -92,10 +102,12 @@ pub(crate) struct Crowd {
     pub(crate) cut: AtomicU64,
     /// Bytes that the peers have sent.
     pub(crate) sent_bytes: AtomicU64,
+    /// Questions that the server has answered.
+    pub(crate) answers: AtomicU64,
 }
 
 impl Crowd {
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
 }
@@ -187,6 +199,11 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, crowd: Arc
                     shake_hands(&mut stream).await?;
                     settle();
                     stream.write_all(&oversized()?).await?;
+                }
+                Kind::Validations | Kind::Lists | Kind::Snapshots => {
+                    shake_hands(&mut stream).await?;
+                    settle();
+                    return questions::ask(stream, kind, &crowd).await;
                 }
                 Kind::Garbage => {
                     settle();

@@ -22,6 +22,13 @@ pub(crate) struct Stretch {
     pub(crate) with: Vec<f64>,
     /// What healthy connections kept of their throughput, in percent; by medians.
     pub(crate) kept_percent: f64,
+    /// The latency below which 99 of 100 carts were answered, in milliseconds: without the peers, and with them.
+    pub(crate) alone_p99_ms: Vec<f64>,
+    pub(crate) with_p99_ms: Vec<f64>,
+    /// How many times longer it was with them; by medians.
+    pub(crate) p99_ratio: f64,
+    /// Questions that were answered to the peers, per second.
+    pub(crate) answers_per_second: f64,
     /// By how much the server's memory grew at most, and by how much it may.
     pub(crate) grown_bytes: u64,
     pub(crate) bound_bytes: u64,
@@ -39,6 +46,10 @@ impl Stretch {
             alone: Vec::new(),
             with: Vec::new(),
             kept_percent: 0.0,
+            alone_p99_ms: Vec::new(),
+            with_p99_ms: Vec::new(),
+            p99_ratio: 0.0,
+            answers_per_second: 0.0,
             grown_bytes: 0,
             bound_bytes: 0,
             sent_bytes: 0,
@@ -55,10 +66,14 @@ pub(crate) struct BadPeersReport {
     connections: u32,
     depth: u16,
     seed: u64,
+    /// Healthy carts before anything was measured.
+    reservations: u64,
     /// The least that a kind left to the healthy connections, in percent of their throughput.
     kept_percent_min: f64,
     /// Kinds with which too little was kept.
     starved: Vec<Kind>,
+    /// Kinds with which carts took too long.
+    delayed: Vec<Kind>,
     /// Kinds with which the server's memory grew beyond its bound.
     bloated: Vec<Kind>,
     kinds: Vec<Stretch>,
@@ -75,6 +90,7 @@ impl BadPeersReport {
         let mut kinds = stretches.clone();
         for stretch in &mut kinds {
             stretch.kept_percent = ratio::kept_percent(&stretch.with, &stretch.alone);
+            stretch.p99_ratio = ratio::kept_percent(&stretch.with_p99_ms, &stretch.alone_p99_ms) / 100.0;
         }
         let starved = |stretch: &&Stretch| ratio::is_below(stretch.kept_percent, arguments.keep_percent);
         Self {
@@ -82,7 +98,13 @@ impl BadPeersReport {
             connections: arguments.connections,
             depth: arguments.depth,
             seed: arguments.common.seed,
+            reservations: arguments.reservations,
             kept_percent_min: ratio::least(kinds.iter().map(|stretch| stretch.kept_percent)),
+            delayed: kinds
+                .iter()
+                .filter(|stretch| stretch.p99_ratio > arguments.p99_ratio_max)
+                .map(|stretch| stretch.kind)
+                .collect(),
             starved: kinds.iter().filter(starved).map(|stretch| stretch.kind).collect(),
             bloated: kinds
                 .iter()
@@ -104,6 +126,7 @@ impl BadPeersReport {
         if self.audit.is_violated(is_ours)
             || is_harmed
             || !self.starved.is_empty()
+            || !self.delayed.is_empty()
             || !self.bloated.is_empty()
         {
             Exit::Violation
@@ -119,10 +142,11 @@ impl BadPeersReport {
             format!("{} healthy connections × {} carts in flight, closed loop", self.connections, self.depth);
         table.row("bad peers", shape);
         for stretch in &self.kinds {
-            let Stretch { peers, kept_percent, grown_bytes, bound_bytes, ended, .. } = stretch;
+            let Stretch { peers, kept_percent, p99_ratio, grown_bytes, bound_bytes, ended, .. } = stretch;
             let text = format!(
-                "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, memory grew by {} MiB (bound {} MiB), {ended} connections ended",
+                "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, p99 {p99_ratio:.1} × {:.1} ms, memory grew by {} MiB (bound {} MiB), {ended} connections ended",
                 ratio::median(&stretch.alone).unwrap_or(0.0),
+                ratio::median(&stretch.alone_p99_ms).unwrap_or(0.0),
                 grown_bytes >> 20,
                 bound_bytes >> 20
             );
@@ -133,7 +157,9 @@ impl BadPeersReport {
             let broken = self.connections_broken.join("; ");
             table.row("HARMED", format!("{} carts unanswered; broken connections: {broken}", self.unknown));
         }
-        for (finding, kinds) in [("STARVED BY", &self.starved), ("BLOATED BY", &self.bloated)] {
+        for (finding, kinds) in
+            [("STARVED BY", &self.starved), ("DELAYED BY", &self.delayed), ("BLOATED BY", &self.bloated)]
+        {
             for kind in kinds {
                 table.row(finding, name(*kind).to_owned());
             }
@@ -153,5 +179,8 @@ pub(crate) const fn name(kind: Kind) -> &'static str {
         Kind::Oversized => "oversized frames",
         Kind::Endless => "endless frames",
         Kind::Garbage => "garbage",
+        Kind::Validations => "validations",
+        Kind::Lists => "lists",
+        Kind::Snapshots => "snapshots",
     }
 }

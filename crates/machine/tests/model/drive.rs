@@ -43,6 +43,10 @@ pub(crate) struct Life {
     pub(crate) seen: BTreeMap<(&'static str, &'static str), u32>,
     /// Snapshots that are complete.
     pub(crate) loaded: u32,
+    /// Op and digest at the mark of the validation of the other machine.
+    marked: Option<(u64, u64)>,
+    /// Validations in steps that are complete.
+    pub(crate) validated: u32,
 }
 
 impl Life {
@@ -70,6 +74,8 @@ impl Life {
             validate_every,
             seen: BTreeMap::new(),
             loaded: 0,
+            marked: None,
+            validated: 0,
         };
         for source in 0..SOURCES {
             life.define(Command::DefineSource(Box::new(source_definition(source, true))));
@@ -183,6 +189,21 @@ impl Life {
         }
     }
 
+    /// Takes the other machine's validation `budget` records further, or begins one: it finds nothing, whatever was applied since.
+    pub(crate) fn validate_on(&mut self, budget: u32) {
+        let Some(marked) = self.marked else {
+            self.other.begin_validation();
+            self.marked = Some((self.other.op(), self.other.digest()));
+            return;
+        };
+        if let Some(validation) = self.other.validation_step(budget) {
+            assert_eq!(validation.violations, Vec::<String>::new());
+            assert_eq!((validation.op, validation.digest), marked);
+            self.marked = None;
+            self.validated += 1;
+        }
+    }
+
     /// Begins a snapshot, or takes the one under way `budget` records further; what is complete must load to
     /// its mark and then live through the rest of the log alike.
     pub(crate) fn walk(&mut self, budget: u32) {
@@ -209,6 +230,7 @@ impl Life {
             self.loaded += 1;
             // From here on the loaded one is the other machine.
             self.other = loaded;
+            self.marked = None;
         }
     }
 }

@@ -63,6 +63,7 @@ fn live(shop: &Shop, steps: &Steps) -> Life {
         if *walked > 3 {
             life.walk(*walked);
         }
+        life.validate_on(4 * *walked + 1);
     }
     while life.loaded == 0 {
         life.walk(1_000);
@@ -80,7 +81,7 @@ proptest! {
     ) {
         // Proves: all codes, values and details; no grant raises a shortfall; a refusal would not have fitted;
         // sweeps change nothing; a snapshot taken in steps while commands go on loads to its mark, and replays
-        // the rest alike.
+        // the rest alike; a validation in steps finds nothing, whatever commands come between.
         live(&shop, &steps);
     }
 }
@@ -117,12 +118,16 @@ fn random_lives_meet_every_answer() {
     // Proves that the property above is about something: each of these answers occurs in 400 lives.
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    let mut validated = 0;
     for _ in 0..400 {
         let (shop, steps) = (shop(), steps()).new_tree(&mut runner).unwrap().current();
-        for (answer, times) in live(&shop, &steps).seen {
+        let life = live(&shop, &steps);
+        validated += life.validated;
+        for (answer, times) in life.seen {
             *seen.entry(answer).or_default() += times;
         }
     }
+    assert!(validated >= 400, "only {validated} validations came to their end");
     for (kind, answers) in MET {
         for answer in *answers {
             assert!(seen.contains_key(&(*kind, *answer)), "no {kind} was answered {answer}: {seen:?}");

@@ -8,6 +8,7 @@ mod expiry;
 mod goods;
 mod identity;
 mod lifecycle;
+mod lists;
 mod reserving;
 mod script;
 mod words;

@@ -1,0 +1,101 @@
+//! The digest, summed up again from the records: at once, or in steps as of one op. It judges nothing but the sum.
+
+use super::Findings;
+use crate::record::{Record, Section};
+use crate::snapshot::{RecordSink, Sections};
+use crate::state::State;
+use crate::table::{Digest, NO_SLOT, Progress, record_hash};
+
+/// A walk over all records as they were at one op.
+#[derive(Debug)]
+pub(super) struct DigestWalk {
+    sections: Sections,
+    sum: HashSum,
+    /// The running digest at the mark.
+    expected: Digest,
+}
+
+/// Sums up the hashes of records.
+#[derive(Debug)]
+struct HashSum {
+    sum: Digest,
+    bytes: Vec<u8>,
+}
+
+impl RecordSink for HashSum {
+    fn take(&mut self, section: Section, put: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.clear();
+        put(&mut self.bytes);
+        self.sum.add(record_hash(section as u8, &self.bytes));
+    }
+}
+
+impl DigestWalk {
+    /// Marks this instant.
+    pub(super) fn begin(state: &mut State) -> Self {
+        state.sum_positions();
+        state.begin_walks();
+        let sum = HashSum { sum: Digest::EMPTY, bytes: Vec::new() };
+        Self { sections: Sections::all(), sum, expected: state.digest }
+    }
+
+    /// Sums up the records of up to `budget` slots.
+    pub(super) fn step(&mut self, state: &mut State, budget: u32) -> Progress {
+        let Some(section) = self.sections.current() else { return Progress::Done };
+        if state.walk_section(section, budget, &mut self.sum) == Progress::Done {
+            self.sections.pass();
+        }
+        if self.sections.is_over() { Progress::Done } else { Progress::More }
+    }
+
+    /// Compares, when all records are summed up.
+    pub(super) fn judge(&self, findings: &mut Findings) {
+        compare(self.expected, self.sum.sum, findings);
+    }
+}
+
+fn compare(running: Digest, found: Digest, findings: &mut Findings) {
+    if found != running {
+        findings.say(|| format!("the running digest {running} differs from that of the records, {found}"));
+    }
+}
+
+impl State {
+    /// Sums up all records now.
+    pub(super) fn check_digest(&self, findings: &mut Findings) {
+        let mut digest = Digest::EMPTY;
+        let mut bytes = Vec::new();
+        let mut add = |hash: u64| digest.add(hash);
+        self.skus.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.settings.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.items.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.positions.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        for (_, row) in self.reservations.iter() {
+            if row.ends_at_s() != 0 && row.ends_at_s() <= self.now_s() {
+                continue;
+            }
+            add(row.hash(&mut bytes));
+            let mut next = row.more;
+            while next != NO_SLOT {
+                let line = self.lines.get(next);
+                add(line.hash(&mut bytes));
+                next = line.next;
+            }
+            let mut next = row.notes;
+            while next != NO_SLOT {
+                let note = self.notes.get(next);
+                add(note.hash(&mut bytes));
+                next = note.next;
+            }
+        }
+        self.outcomes.for_each(|row, arena| {
+            add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
+        });
+        for (_, row) in self.reservations.iter() {
+            if let Some(outcome) = self.outcome_of_grant(row) {
+                add(outcome.hash(&[], &mut bytes));
+            }
+        }
+        compare(self.whole_digest(), digest, findings);
+    }
+}

@@ -1,0 +1,306 @@
+//! Counts again what reservations promise and compares it with what the clusters say, as of one op.
+//!
+//! A reservation adds its open units to a sum per SKU and stock, and a cluster takes away what it counts there, so every sum
+//! must end at zero. Each is looked at once, in any order: by a cursor, or just before its first change since the mark
+//! (`State::recount_reservation`, `State::recount_cluster`). So commands may be applied between two steps, and each
+//! pays at most for the records that it is the first to change.
+
+use super::{Findings, SUMS_MAX};
+use crate::record::Stage;
+use crate::sharing::Pool;
+use crate::state::State;
+use crate::table::{NO_SLOT, Progress};
+use std::collections::BTreeMap;
+use stockhold_protocol::{Deadline, Timestamp};
+
+/// What is promised in one stock of one SKU: to orders, and to holds.
+#[derive(Default, PartialEq, Eq, Debug, Clone, Copy)]
+struct Sums {
+    confirmed: i64,
+    held: i64,
+}
+
+/// The numbers below an end, each visited once.
+#[derive(Debug)]
+struct Visits {
+    cursor: u32,
+    end: u32,
+    /// One bit each: visited out of turn.
+    visited: Vec<u64>,
+}
+
+impl Visits {
+    fn new(end: u32) -> Self {
+        // Zeroed memory comes from the system page by page as it is touched, so this is no pause.
+        Self { cursor: 0, end, visited: vec![0; end.div_ceil(u64::BITS) as usize] }
+    }
+
+    /// The next one in turn.
+    fn next(&mut self) -> Option<u32> {
+        while self.cursor < self.end {
+            let number = self.cursor;
+            self.cursor = number.saturating_add(1);
+            if !self.mark(number) {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Whether this one is still to be visited; it counts as visited from now on.
+    fn is_first_of(&mut self, number: u32) -> bool {
+        number >= self.cursor && number < self.end && !self.mark(number)
+    }
+
+    /// Marks one as visited; whether it was so before.
+    fn mark(&mut self, number: u32) -> bool {
+        let word = &mut self.visited[(number / u64::BITS) as usize];
+        let bit = 1 << (number % u64::BITS);
+        let before = *word & bit != 0;
+        *word |= bit;
+        before
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Recount {
+    /// The op as of which everything is counted, and its time.
+    op: u64,
+    time: Timestamp,
+    reservations: Visits,
+    /// Clusters whose promises are to be counted as of the mark.
+    clusters: Visits,
+    /// Clusters whose own numbers are to be compared; these hold at any time.
+    checks: Visits,
+    sums: BTreeMap<(u32, u32), Sums>,
+    findings: Findings,
+    has_overflowed: bool,
+}
+
+impl Recount {
+    /// A count as of the last op.
+    pub(crate) fn new(state: &State) -> Self {
+        let clusters = u32::try_from(state.clusters.len()).unwrap_or(u32::MAX);
+        Self {
+            op: state.core.op,
+            time: state.core.time,
+            reservations: Visits::new(state.reservations.slots()),
+            clusters: Visits::new(clusters),
+            checks: Visits::new(clusters),
+            sums: BTreeMap::new(),
+            findings: Findings::default(),
+            has_overflowed: false,
+        }
+    }
+
+    /// Looks at records until about `budget` have been looked at.
+    pub(crate) fn step(&mut self, state: &State, budget: u32) -> Progress {
+        let mut left = budget;
+        while left > 0 {
+            let cost = if let Some(slot) = self.reservations.next() {
+                self.visit_reservation(state, slot)
+            } else if let Some(number) = self.clusters.next() {
+                self.visit_cluster(state, number)
+            } else if let Some(number) = self.checks.next() {
+                self.check_cluster(state, number)
+            } else if self.sums.pop_first().is_some_and(|entry| self.judge(entry)) {
+                1
+            } else {
+                return Progress::Done;
+            };
+            left = left.saturating_sub(cost);
+        }
+        Progress::More
+    }
+
+    /// What was found, after the last step.
+    pub(crate) fn finish(mut self) -> Findings {
+        if self.has_overflowed {
+            self.findings.say(|| {
+                format!(
+                    "more than {SUMS_MAX} SKUs in stocks have promises: too many to compare them here; `stockhold verify` \
+                     compares a copy of the directory with its log"
+                )
+            });
+        }
+        self.findings
+    }
+
+    /// One reservation as of the mark: checks its record and adds what it promises. Answers what that cost.
+    fn visit_reservation(&mut self, state: &State, slot: u32) -> u32 {
+        // A slot that was given to a reservation after the mark.
+        if !state.reservations.contains(slot) || state.reservations.get(slot).grant().op > self.op {
+            return 1;
+        }
+        let row = state.reservations.get(slot);
+        let id = row.id();
+        if state.slot_of(id) != Some(slot) {
+            self.findings.say(|| format!("reservation {id} does not stand in the index"));
+        }
+        let mut lines = Vec::new();
+        state.lines_of(slot, &mut lines);
+        if lines.len() != usize::from(row.grant().lines) {
+            let (found, said) = (lines.len(), row.grant().lines);
+            self.findings.say(|| format!("reservation {id} has {found} lines instead of {said}"));
+        }
+        let is_open = matches!(row.stage, Stage::Held | Stage::Confirmed);
+        for line in &lines {
+            let in_range = line.open >= 0 && line.returned >= 0 && line.returned <= line.shipped;
+            if !in_range || (!is_open && line.open != 0) {
+                self.findings.say(|| format!("reservation {id} has a line out of range: {line:?}"));
+            }
+            if !line.counts {
+                continue;
+            }
+            let promised = match row.stage {
+                Stage::Confirmed => Sums { confirmed: line.open, held: 0 },
+                Stage::Held if !Deadline(row.deadline_s).has_passed(self.time) => {
+                    Sums { confirmed: 0, held: line.open }
+                }
+                Stage::Held | Stage::Released | Stage::Shipped | Stage::Replaced => continue,
+            };
+            if promised != Sums::default() && state.find(line.sku, row.stock).is_none() {
+                let (sku, stock) = (line.sku, row.stock);
+                self.findings.say(|| {
+                    format!("sku {sku} in stock {stock} is promised {promised:?} but stands in no cluster")
+                });
+                continue;
+            }
+            self.add((line.sku, row.stock), promised);
+        }
+        u32::try_from(lines.len()).unwrap_or(u32::MAX)
+    }
+
+    /// One cluster as of the mark: takes away what it counts as promised. Answers what that cost.
+    fn visit_cluster(&mut self, state: &State, number: u32) -> u32 {
+        let cluster = state.clusters.get(number);
+        let group = state.catalog.layout.group(cluster.group);
+        for (place, stock) in cluster.places.iter().zip(group.stocks()) {
+            let confirmed =
+                if place.position == NO_SLOT { 0 } else { state.positions.get(place.position).confirmed };
+            let (ended, _) = place.ended_at(self.time.second());
+            let held = place.units_held().saturating_sub(ended);
+            let counted =
+                Sums { confirmed: 0_i64.saturating_sub(confirmed), held: 0_i64.saturating_sub(held) };
+            self.add((cluster.sku, *stock), counted);
+        }
+        u32::try_from(cluster.places.len()).unwrap_or(u32::MAX)
+    }
+
+    fn add(&mut self, name: (u32, u32), more: Sums) {
+        if more == Sums::default() || self.has_overflowed {
+            return;
+        }
+        let sum = self.sums.entry(name).or_default();
+        sum.confirmed = sum.confirmed.saturating_add(more.confirmed);
+        sum.held = sum.held.saturating_add(more.held);
+        if *sum == Sums::default() {
+            self.sums.remove(&name);
+        } else if self.sums.len() > SUMS_MAX {
+            self.has_overflowed = true;
+        }
+    }
+
+    /// Says that a sum is not zero. True, so that the next one follows.
+    fn judge(&mut self, ((sku, stock), sum): ((u32, u32), Sums)) -> bool {
+        if !self.has_overflowed {
+            self.findings.say(|| {
+                format!(
+                    "the reservations of sku {sku} in stock {stock} promise {} confirmed and {} held units \
+                     (in ten-thousandths) more than the stock counts",
+                    sum.confirmed, sum.held
+                )
+            });
+        }
+        true
+    }
+
+    /// Compares the numbers of one cluster with its items and places, as of now. Answers what that cost.
+    fn check_cluster(&mut self, state: &State, number: u32) -> u32 {
+        let cluster = state.clusters.get(number);
+        let group = state.catalog.layout.group(cluster.group);
+        let mut pool = Pool::new(group);
+        let mut cost = cluster.places.len().saturating_add(1);
+        for (_, item) in state.items_of(cluster.sku) {
+            cost = cost.saturating_add(1);
+            if let Some(seat) = state.seat_of_source(item.source).filter(|seat| seat.group == cluster.group) {
+                pool.change_supply(group, seat.index, None, Some(state.supply_of(item)));
+            }
+        }
+        for (index, stock) in (0_u32..).zip(group.stocks()) {
+            let place = cluster.place(index);
+            let row = (place.position != NO_SLOT).then(|| state.positions.get(place.position));
+            if place.has_quota != row.is_some_and(crate::record::PositionRow::has_quota) {
+                self.findings
+                    .say(|| format!("sku {} in stock {stock} is wrong about its quota", cluster.sku));
+            }
+            let confirmed = row.map_or(0, |row| row.confirmed);
+            pool.add_promise(group, index, confirmed.saturating_add(place.units_held()));
+            if place.sums() != (place.units_held(), place.quota_held()) {
+                self.findings
+                    .say(|| format!("sku {} in stock {stock} sums its buckets wrongly", cluster.sku));
+            }
+        }
+        if pool != cluster.pool {
+            self.findings.say(|| {
+                format!(
+                    "the pool of sku {} in group {} differs from its items and promises",
+                    cluster.sku, cluster.group
+                )
+            });
+        }
+        u32::try_from(cost).unwrap_or(u32::MAX)
+    }
+}
+
+impl State {
+    /// To be called before a reservation changes or goes: a count under way counts it as it was at its mark.
+    #[inline]
+    pub(crate) fn recount_reservation(&mut self, slot: u32) {
+        if self.recount.is_some() {
+            self.recount_first(|recount, state| {
+                if recount.reservations.is_first_of(slot) {
+                    recount.visit_reservation(state, slot);
+                }
+            });
+        }
+    }
+
+    /// To be called before the promises of a cluster change.
+    #[inline]
+    pub(crate) fn recount_cluster(&mut self, number: u32) {
+        if self.recount.is_some() {
+            self.recount_first(|recount, state| {
+                if recount.clusters.is_first_of(number) {
+                    recount.visit_cluster(state, number);
+                }
+            });
+        }
+    }
+
+    /// To be called before clusters are made anew: what is left is counted and compared now. That takes time in proportion to
+    /// the state, as making the clusters does.
+    pub(crate) fn recount_rest(&mut self) {
+        self.recount_first(|recount, state| {
+            while let Some(slot) = recount.reservations.next() {
+                recount.visit_reservation(state, slot);
+            }
+            while let Some(number) = recount.clusters.next() {
+                recount.visit_cluster(state, number);
+            }
+            while let Some(number) = recount.checks.next() {
+                recount.check_cluster(state, number);
+            }
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recount_first(&mut self, visit: impl FnOnce(&mut Recount, &Self)) {
+        if let Some(mut recount) = self.recount.take() {
+            visit(&mut recount, self);
+            self.recount = Some(recount);
+        }
+    }
+}

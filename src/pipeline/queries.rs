@@ -1,0 +1,223 @@
+//! Answers questions between two batches: queries, checks that wait for an op, validations. Bounded in time by its share of the applier,
+//! and in memory by the answers that nobody has fetched yet. What the answers say is the machine's business.
+
+use std::collections::VecDeque;
+
+use stockhold_machine::Machine;
+use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::{Code, Outcome, SkuId, StockId};
+
+use super::applier::{ApplierLinks, send_answer};
+use super::mailbox::{Address, Answered, Drafts};
+use super::question::{Ask, Question};
+use super::snapshots::{SnapshotStage, Waiter};
+use super::time_share::TimeShare;
+use super::validation::ValidationStage;
+
+/// Questions answered in one turn, however quick they are.
+const QUESTIONS_PER_TURN: usize = 64;
+/// Steps of a validation in one turn.
+const VALIDATION_STEPS_PER_TURN: usize = 8;
+/// Most checks that wait for an op.
+const WAITING_MAX: usize = 4_096;
+/// Most pairs of SKU and stock in the checks that wait: 8 MiB.
+const WAITING_PAIRS_MAX: usize = 1 << 20;
+/// With so many bytes of answers on their way to the network threads, no further question is answered.
+const UNFETCHED_BYTES_MAX: usize = 8 << 20;
+/// How soon to look again while questions wait for their turn.
+const RESTING_MS: u64 = 1;
+/// What the answer to a waiting check answers.
+const ONE_CHECK: Answered = Answered { commands: 0, others: 0, queries: 0, checks: 1 };
+
+/// A check that waits for an op.
+#[derive(Debug)]
+struct WaitingCheck {
+    address: Address,
+    request: u64,
+    min_op: u64,
+    until_ms: u64,
+    pairs: Vec<(SkuId, StockId)>,
+}
+
+/// The stage.
+#[derive(Debug, Default)]
+pub struct QueryStage {
+    waiting: VecDeque<WaitingCheck>,
+    waiting_pairs: usize,
+    validation: ValidationStage,
+    share: TimeShare,
+}
+
+impl QueryStage {
+    /// A batch was applied.
+    pub fn note_batch(&mut self, now_us: u64) {
+        self.share.note_batch(now_us);
+    }
+
+    /// Whether a validation waits for the walk over the records that a snapshot makes.
+    #[must_use]
+    pub fn waits_for_walk(&self, machine: &Machine) -> bool {
+        self.validation.waits_for_walk(machine)
+    }
+
+    /// Whether anything is asked that can be answered now.
+    #[must_use]
+    pub fn is_due(&self, machine: &Machine, links: &ApplierLinks) -> bool {
+        (links.questions.depth() > 0 || self.can_validate(machine))
+            && self.share.may_begin(links.clock.monotonic_us())
+    }
+
+    /// Whether checks wait for an op.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// How long the applier may sleep.
+    #[must_use]
+    pub fn wait_ms(&self, machine: &Machine, links: &ApplierLinks) -> u64 {
+        if links.questions.depth() > 0 || self.can_validate(machine) {
+            return RESTING_MS;
+        }
+        let now_ms = links.clock.monotonic_ms();
+        let next = self.waiting.iter().map(|check| check.until_ms.saturating_sub(now_ms)).min();
+        next.map_or(u64::MAX, |ms| ms.max(1))
+    }
+
+    fn can_validate(&self, machine: &Machine) -> bool {
+        self.validation.has_work() && !self.validation.waits_for_walk(machine)
+    }
+
+    /// One turn, if it is time for one; whether anything was done.
+    pub fn step(
+        &mut self,
+        machine: &mut Machine,
+        snapshots: &mut SnapshotStage,
+        drafts: &mut Drafts,
+        links: &ApplierLinks,
+    ) -> bool {
+        let is_asked = links.questions.depth() > 0 || self.has_waiting() || self.can_validate(machine);
+        if !is_asked || !self.share.may_begin(links.clock.monotonic_us()) {
+            return false;
+        }
+        self.share.begin(links.clock.monotonic_us());
+        let mut has_worked = self.answer_waiting(machine, drafts, links);
+        for _ in 0..QUESTIONS_PER_TURN {
+            if !self.goes_on(links) || is_unfetched(drafts, links) {
+                break;
+            }
+            let Some(question) = links.questions.take() else { break };
+            has_worked = true;
+            self.answer(question, machine, snapshots, drafts, links);
+        }
+        for _ in 0..VALIDATION_STEPS_PER_TURN {
+            if !self.goes_on(links) || !self.validation.step(machine, drafts) {
+                break;
+            }
+            has_worked = true;
+        }
+        let took_us = self.share.end(links.clock.monotonic_us());
+        if has_worked {
+            links.metrics.question_turn_us.record(took_us);
+        }
+        has_worked
+    }
+
+    fn goes_on(&self, links: &ApplierLinks) -> bool {
+        self.share.goes_on(links.clock.monotonic_us())
+    }
+
+    fn answer(
+        &mut self,
+        question: Question,
+        machine: &Machine,
+        snapshots: &mut SnapshotStage,
+        drafts: &mut Drafts,
+        links: &ApplierLinks,
+    ) {
+        let Question { address, request, ask } = question;
+        let query = match ask {
+            Ask::Query(query) => query,
+            Ask::Checks { min_op, until_ms, pairs } => {
+                let check = WaitingCheck { address, request, min_op, until_ms, pairs };
+                return self.check(check, machine.op(), drafts, links);
+            }
+        };
+        links.metrics.queries_answered.add(1);
+        let answer = match &query {
+            Query::Status => Answer::Status(links.status.status(&machine.stats(), links)),
+            Query::Snapshot => return snapshots.request(Waiter { address, request }),
+            Query::Validate => return self.validation.request(Waiter { address, request }),
+            Query::Reservation(_)
+            | Query::Sku(_)
+            | Query::Skus { .. }
+            | Query::Sources { .. }
+            | Query::Stocks { .. }
+            | Query::Configuration => machine
+                .query(&query)
+                .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),
+        };
+        send_answer(drafts, address, request, &answer);
+    }
+
+    fn check(&mut self, check: WaitingCheck, op: u64, drafts: &mut Drafts, links: &ApplierLinks) {
+        if check.min_op <= op {
+            answer_check(&check, drafts, links);
+        } else if self.waiting.len() < WAITING_MAX
+            && self.waiting_pairs + check.pairs.len() <= WAITING_PAIRS_MAX
+        {
+            self.waiting_pairs += check.pairs.len();
+            self.waiting.push_back(check);
+        } else {
+            tell(&check, Code::Busy, op, drafts);
+        }
+    }
+
+    /// Answers checks whose op is reached or whose time is up, as many as the turn has time for.
+    fn answer_waiting(&mut self, machine: &Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+        let now_ms = links.clock.monotonic_ms();
+        let op = machine.op();
+        let before = self.waiting.len();
+        for _ in 0..before {
+            if !self.goes_on(links) || is_unfetched(drafts, links) {
+                break;
+            }
+            let Some(check) = self.waiting.pop_front() else { break };
+            if check.min_op > op && check.until_ms > now_ms {
+                self.waiting.push_back(check);
+                continue;
+            }
+            self.waiting_pairs -= check.pairs.len();
+            if check.min_op <= op {
+                answer_check(&check, drafts, links);
+            } else {
+                tell(&check, Code::Behind, op, drafts);
+            }
+        }
+        self.waiting.len() < before
+    }
+}
+
+/// Whether so much is answered and not fetched that more would only take memory.
+fn is_unfetched(drafts: &Drafts, links: &ApplierLinks) -> bool {
+    drafts.bytes() + links.mailboxes.bytes() > UNFETCHED_BYTES_MAX
+}
+
+/// The cells were published when the last batch had been applied, so they are as of its op.
+fn answer_check(check: &WaitingCheck, drafts: &mut Drafts, links: &ApplierLinks) {
+    let count = u16::try_from(check.pairs.len()).unwrap_or(u16::MAX);
+    let header = Header::new(FrameKind::Cells, check.request, count);
+    let published = &links.published;
+    drafts.frame(check.address, header, ONE_CHECK, |out| {
+        out.extend_from_slice(&published.op().to_le_bytes());
+        for (sku, stock) in &check.pairs {
+            out.extend_from_slice(&published.cell(*sku, *stock).value.to_le_bytes());
+        }
+    });
+}
+
+fn tell(check: &WaitingCheck, code: Code, op: u64, drafts: &mut Drafts) {
+    let outcome = Outcome::new(code, 0, op);
+    drafts.sole_outcome(check.address, check.request, ONE_CHECK, &outcome);
+}

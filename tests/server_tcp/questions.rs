@@ -1,0 +1,92 @@
+//! Questions in flight: bounded for each connection, answered whatever else goes on, and never in the way of sales.
+
+use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::frame::FrameKind;
+use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::{Code, SkuId};
+
+use super::harness::{Peer, Shop, TestServer};
+
+/// Questions of one connection that may wait, by default.
+const IN_FLIGHT_MAX: usize = 64;
+
+fn ask(peer: &mut Peer, query: &Query) -> u64 {
+    let mut body = Vec::new();
+    encode_cold(query, &mut body).unwrap();
+    peer.send(FrameKind::Query, 0, 0, &body)
+}
+
+fn answer(peer: &mut Peer) -> (u64, Answer) {
+    let reply = peer.reply();
+    assert_eq!(reply.header.kind, FrameKind::Answer);
+    (reply.header.request, decode_cold(&reply.body).unwrap())
+}
+
+#[test]
+fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
+    // Proves the limit at limit and limit + 1: what is refused is told at once, and the others get their answers.
+    let server = TestServer::start(|_| ());
+    let mut merchant = server.connect();
+    let shop = Shop::open(&mut merchant, 20, 1_000);
+    // What holds the questions back is a check that waits for an op that does not come.
+    let mut peer = server.connect();
+    let mut body = u64::MAX.to_le_bytes().to_vec();
+    body.extend_from_slice(&shop.skus[0].0.to_le_bytes());
+    body.extend_from_slice(&shop.stock.0.to_le_bytes());
+    let checks: Vec<u64> =
+        (0..IN_FLIGHT_MAX).map(|_| peer.send(FrameKind::Checks, 1, 60_000, &body)).collect();
+    let one_more = ask(&mut peer, &Query::Configuration);
+    let (request, refused) = answer(&mut peer);
+    assert_eq!(request, one_more);
+    assert!(matches!(&refused, Answer::Failed(text) if text.contains("Too many questions")), "{refused:?}");
+    assert_eq!(checks.len(), IN_FLIGHT_MAX);
+    let mut other = server.connect();
+    let mut asked: Vec<u64> =
+        (0..IN_FLIGHT_MAX).map(|_| ask(&mut other, &Query::Skus { after: None, limit: 1_000 })).collect();
+    let mut answered: Vec<u64> = (0..IN_FLIGHT_MAX)
+        .map(|_| {
+            let (request, answer) = answer(&mut other);
+            assert!(matches!(&answer, Answer::Skus(views) if views.len() == 20), "{answer:?}");
+            request
+        })
+        .collect();
+    asked.sort_unstable();
+    answered.sort_unstable();
+    assert_eq!(answered, asked, "each question is answered once");
+}
+
+#[test]
+fn validations_and_snapshots_take_turns_while_sales_go_on() {
+    // Proves that both kinds are answered when both are asked for all the time, that many askers share one run, and that the
+    // machine finds itself sound as of one op while others are applied.
+    let server = TestServer::start(|_| ());
+    let mut seller = server.connect();
+    let shop = Shop::open(&mut seller, 50, 1_000_000);
+    let mut peer = server.connect();
+    let mut expected = std::collections::BTreeMap::new();
+    for _ in 0..IN_FLIGHT_MAX / 2 {
+        expected.insert(ask(&mut peer, &Query::Validate), "validation");
+        expected.insert(ask(&mut peer, &Query::Snapshot), "snapshot");
+    }
+    let mut ops = std::collections::BTreeSet::new();
+    while !expected.is_empty() {
+        for sku in &shop.skus {
+            assert_eq!(seller.reserve(shop.stock, *sku, 1).code, Code::Ok);
+        }
+        for _ in 0..expected.len().min(4) {
+            let (request, answer) = answer(&mut peer);
+            let kind = if let Answer::Validation(validation) = answer {
+                assert_eq!(validation.violations, Vec::<String>::new());
+                ops.insert(validation.op);
+                "validation"
+            } else {
+                assert!(matches!(answer, Answer::Snapshot(_)), "{answer:?}");
+                "snapshot"
+            };
+            assert_eq!(expected.remove(&request), Some(kind));
+        }
+    }
+    assert!(ops.len() < IN_FLIGHT_MAX / 2, "those who ask together share a run: {ops:?}");
+    assert!(seller.metric("question_turn_us_p50") > 0);
+    assert_eq!(seller.cell(SkuId(0), shop.stock) % 10_000, 0);
+}
