@@ -21,7 +21,7 @@ use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapsh
 use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds, opening};
 use crate::storage::width::{index, is_zero, length};
 use crate::storage::{Access, DirectoryLock, FileEntry, SharedStorage, StorageError, TEMPORARY_SUFFIX};
-use crate::wal::preparer::prepare_first;
+use crate::wal::preparer::{prepare_first, recycled_name};
 use crate::wal::segment::segment_name;
 use crate::wal::{Catalog, EndReason, LogError, LogReader, PreviousEnd, ReadTo, SegmentPool};
 
@@ -320,7 +320,7 @@ pub fn trim(
     for segment in &plan.segments {
         let bytes = storage.open(&segment_name(*segment), Access::Read)?.bytes()?;
         // The name goes first, and durably: what stands in the file is changed only when nobody takes it for a segment any more.
-        let name = format!("recycled-{segment:016}{TEMPORARY_SUFFIX}");
+        let name = recycled_name(*segment);
         storage.rename(&segment_name(*segment), &name)?;
         storage.sync_dir()?;
         let refused = match pool {

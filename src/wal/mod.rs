@@ -12,6 +12,7 @@
 //!
 //! FORMAT.md at the root of the repository describes the bytes.
 
+mod blank;
 pub mod catalog;
 pub mod dump;
 pub mod frame;

@@ -134,6 +134,13 @@ impl SegmentPreparer {
 
     /// Writes the header, makes everything durable, and only then gives the file its name.
     fn finish(&mut self, work: Work, now_ms: u64) -> Result<PreparedSegment, StorageError> {
+        let (name, segment) = self.head(work, now_ms)?;
+        self.name(&name)?;
+        Ok(segment)
+    }
+
+    /// Writes the header and makes everything durable, under the temporary name, which it answers.
+    fn head(&self, work: Work, now_ms: u64) -> Result<(String, PreparedSegment), StorageError> {
         let Work { name, mut file, recycled, .. } = work;
         let sequence = self.next_sequence;
         let salt = self.plan.salt(sequence);
@@ -149,10 +156,15 @@ impl SegmentPreparer {
         };
         file.write_durable(0, header.encode().as_slice())?;
         file.sync()?;
-        self.storage.rename(&name, &segment_name(sequence))?;
+        Ok((name, PreparedSegment { sequence, salt, file }))
+    }
+
+    /// Gives a file the name of the next segment, in place of the one that has it, if any.
+    fn name(&mut self, temporary: &str) -> Result<(), StorageError> {
+        self.storage.rename(temporary, &segment_name(self.next_sequence))?;
         self.storage.sync_dir()?;
         self.next_sequence += 1;
-        Ok(PreparedSegment { sequence, salt, file })
+        Ok(())
     }
 
     /// The segment that a new run begins with: the one left unused by the run before if it can be taken as it is, else a new one.
@@ -175,13 +187,68 @@ impl SegmentPreparer {
         self.run(now_ms)
     }
 
+    /// Puts a new segment in the place of segments in which nothing was logged: `blank`, which end the log, oldest first. The new one is
+    /// opened by `open` before it gets the name of the oldest, so whatever a crash leaves, the oldest name stands for a segment that
+    /// records how the log before it ended, and there is no gap behind it.
+    pub(super) fn replace_blank<T>(
+        &mut self,
+        blank: &[u64],
+        unused: Option<UnusedSegment>,
+        now_ms: u64,
+        open: impl FnOnce(PreparedSegment) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        assert!(blank.first() == Some(&self.next_sequence), "the new segment takes the oldest one's place");
+        let set_aside = match unused {
+            Some(unused) => self.set_aside(&unused)?,
+            None => None,
+        };
+        for later in blank.iter().skip(1).rev() {
+            self.storage.remove(&segment_name(*later))?;
+            self.storage.sync_dir()?;
+        }
+        let answer = set_aside.map_or_else(|| self.filled(), Ok).and_then(|work| {
+            let (name, segment) = self.head(work, now_ms)?;
+            let opened = open(segment)?;
+            self.name(&name)?;
+            Ok(opened)
+        });
+        self.swept(answer)
+    }
+
+    /// Takes the name from an unused segment, durably, so that its file can be used for another place. One that cannot be used is
+    /// removed.
+    fn set_aside(&mut self, unused: &UnusedSegment) -> Result<Option<Work>, StorageError> {
+        let segment_bytes = self.plan.segment_bytes;
+        let name = segment_name(unused.header.sequence);
+        if unused.torn || unused.header.segment_bytes != segment_bytes {
+            self.storage.remove(&name)?;
+            self.storage.sync_dir()?;
+            return Ok(None);
+        }
+        let temporary = recycled_name(unused.header.sequence);
+        self.storage.rename(&name, &temporary)?;
+        self.storage.sync_dir()?;
+        self.unfinished = Some(temporary.clone());
+        let file = self.storage.open(&temporary, self.plan.access)?;
+        Ok(Some(Work { name: temporary, file, filled_bytes: segment_bytes, recycled: true }))
+    }
+
     /// Works until a segment is ready: for a start, when nobody waits for an answer yet.
     fn run(&mut self, now_ms: u64) -> Result<PreparedSegment, StorageError> {
-        let answer = self.begin_work().and_then(|mut work| {
-            self.unfinished = Some(work.name.clone());
-            while !self.fill(&mut work)? {}
-            self.finish(work, now_ms)
-        });
+        let answer = self.filled().and_then(|work| self.finish(work, now_ms));
+        self.swept(answer)
+    }
+
+    /// A file of the right length, filled in one go.
+    fn filled(&mut self) -> Result<Work, StorageError> {
+        let mut work = self.begin_work()?;
+        self.unfinished = Some(work.name.clone());
+        while !self.fill(&mut work)? {}
+        Ok(work)
+    }
+
+    /// The same answer, after a sweep if there was no space.
+    fn swept<T>(&mut self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
         if let Err(error) = &answer
             && error.is_no_space()
         {
@@ -214,6 +281,12 @@ impl SegmentPreparer {
         }
         Ok(left_bytes == 0)
     }
+}
+
+/// The name under which the file of a segment that has lost its name waits to be used again.
+#[must_use]
+pub fn recycled_name(sequence: u64) -> String {
+    format!("recycled-{sequence:016}{TEMPORARY_SUFFIX}")
 }
 
 /// Prepares one segment in a directory that is being formatted.

@@ -57,6 +57,8 @@ pub struct LogEnd {
     pub durability: Durability,
     /// The segment that was prepared and not used.
     pub unused: Option<UnusedSegment>,
+    /// The segments in use that end the log and hold no op, oldest first.
+    pub without_ops: Vec<UsedSegment>,
     /// The segments that were read: a new start syncs them before the first answer.
     pub relied_on: Vec<u64>,
 }
@@ -339,12 +341,15 @@ impl LogReader {
         if self.from_op > previous.last_op + 1 {
             return Err(LogError::EndsEarly { need_op: self.from_op, last_op: previous.last_op });
         }
-        let last = self.catalog.used.last();
+        let used = &self.catalog.used;
+        let last = used.last();
+        let with_ops = used.partition_point(|segment| segment.opening.first_op <= previous.last_op);
         self.end = Some(LogEnd {
             previous,
             epoch: last.map_or(0, |segment| segment.opening.epoch),
             durability: last.map_or(Durability::Every, |segment| segment.opening.durability),
             unused: self.catalog.unused,
+            without_ops: used[with_ops..].to_vec(),
             relied_on: std::mem::take(&mut self.relied_on),
         });
         Ok(())

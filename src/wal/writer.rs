@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::blank::blank_run;
 use super::frame::{FrameBuffer, FrameKind, FrameSeat, block_at};
-use super::pool::{SegmentPool, SpareState};
+use super::pool::{PreparedSegment, SegmentPool, SpareState};
 use super::preparer::{SegmentPlan, SegmentPreparer};
 use super::reader::LogEnd;
 use super::segment::{EndReason, PreviousEnd, SegmentOpening, segment_name};
@@ -92,7 +93,9 @@ pub struct LogWriter {
 
 impl LogWriter {
     /// Takes the log up where it ended: makes durable all that was read, opens a new segment and records in it where and why the
-    /// one before ended. When it returns, everything that recovery relied on is durable and answers may go out.
+    /// one before ended. The new segment takes the place of those at the end in which nothing was logged, so that a server that is
+    /// started and does nothing takes no more of the disk each time. When it returns, everything that recovery relied on is durable
+    /// and answers may go out.
     pub fn begin(
         storage: &SharedStorage,
         options: LogOptions,
@@ -115,22 +118,32 @@ impl LogWriter {
             access,
         };
         let pool = Arc::new(SegmentPool::default());
-        let sequence = end.previous.sequence + 1;
+        let blank = blank_run(storage, &end.without_ops)?;
+        // What the oldest of them says of its predecessor was found when it was opened, and still holds.
+        let previous = blank.first().map_or(end.previous, |oldest| oldest.opening.previous);
+        assert!(previous.last_op == end.previous.last_op, "a blank segment holds no op");
+        let sequence = previous.sequence + 1;
         let mut preparer = SegmentPreparer::new(storage.clone(), pool.clone(), plan, sequence);
-        let first = preparer.first_segment(end.unused, start.now_ms)?;
-        let (file, end_offset, chain) =
-            open_segment(first.file, first.salt, options, start.epoch, end.previous)?;
+        let open = |first: PreparedSegment| -> Result<(u64, Opened), StorageError> {
+            Ok((first.salt, open_segment(first.file, first.salt, options, start.epoch, previous)?))
+        };
+        let (salt, (file, end_offset, chain)) = if blank.is_empty() {
+            open(preparer.first_segment(end.unused, start.now_ms)?)?
+        } else {
+            let blank: Vec<u64> = blank.iter().map(|segment| segment.header.sequence).collect();
+            preparer.replace_blank(&blank, end.unused, start.now_ms, open)?
+        };
         let writer = Self {
             pool,
             options,
             epoch: start.epoch,
             segment: sequence,
-            salt: first.salt,
+            salt,
             file,
             end_offset,
             synced_offset: end_offset,
-            last_op: end.previous.last_op,
-            durable_op: end.previous.last_op,
+            last_op: previous.last_op,
+            durable_op: previous.last_op,
             chain,
             poisoned: false,
         };
@@ -306,14 +319,17 @@ impl CommitLog for LogWriter {
     }
 }
 
-/// Writes block 1; the segment is in use from then on. Answers where its frames begin and what the first repeats.
+/// An opened segment: its file, where its frames begin, and what the first repeats.
+type Opened = (Box<dyn StoredFile>, u64, u64);
+
+/// Writes block 1; the segment is in use from then on, if it has its name.
 fn open_segment(
     mut file: Box<dyn StoredFile>,
     salt: u64,
     options: LogOptions,
     epoch: u64,
     previous: PreviousEnd,
-) -> Result<(Box<dyn StoredFile>, u64, u64), StorageError> {
+) -> Result<Opened, StorageError> {
     let opening = SegmentOpening {
         salt,
         epoch,

@@ -63,7 +63,7 @@ pub(crate) fn with_command<T>(number: u64, then: impl FnOnce(Envelope<'_>) -> T)
     then(Envelope::new(id(time_of(number), number), command))
 }
 
-fn open_shop(world: &mut World) {
+pub(crate) fn open_shop(world: &mut World) {
     let source = SourceDefinition {
         code: "a".into(),
         name: "A".into(),

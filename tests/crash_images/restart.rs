@@ -2,7 +2,7 @@
 //! after a life that answered before it synced.
 
 use crate::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
-use crate::world::{World, format_disk, small};
+use crate::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::Directory;
 use stockhold::pipeline::apply::apply_payload;
@@ -15,7 +15,7 @@ use stockhold_protocol::Code;
 const END_MS: u64 = time_after_all();
 
 const fn time_after_all() -> u64 {
-    crate::world::START_MS + ROUNDS * PER_ROUND * 10
+    START_MS + ROUNDS * PER_ROUND * 10
 }
 
 #[test]
@@ -138,4 +138,50 @@ fn a_snapshot_never_outlives_the_log_that_it_stands_on() {
     let digest = world.digest();
     let image = storage.crash_now(Survival::Nothing);
     assert_eq!(World::start(&image, &config, END_MS, 9).unwrap().digest(), digest);
+}
+
+#[test]
+fn starts_without_traffic_leave_the_directory_as_it_is() {
+    // Proves that nine starts of a whole server, stopped in good order or killed, change neither op nor digest nor what the disk holds,
+    // and that traffic after them is kept: today's segment takes the place of the one in which nothing was logged.
+    for durability in [DurabilityChoice::Sync, DurabilityChoice::Interval] {
+        for is_clean in [true, false] {
+            let mut config = small();
+            config.log.durability = durability;
+            let storage = RecordingStorage::new();
+            format_disk(&storage, &config);
+            let mut world = World::start(&storage, &config, START_MS, 7).unwrap();
+            crate::life::open_shop(&mut world);
+            for number in 1..=20 {
+                with_command(number, |command| world.call(&[command]));
+            }
+            let (op, digest) = (world.op(), world.digest());
+            world.stop();
+            let mut disk = storage.crash_now(Survival::Nothing);
+            let mut sizes = Vec::new();
+            for run in 0..9 {
+                let mut world = World::start(&disk, &config, START_MS, 20 + run).unwrap();
+                assert_eq!((world.op(), world.digest()), (op, digest));
+                world.run();
+                if is_clean {
+                    world.stop();
+                } else {
+                    drop(world);
+                }
+                disk = disk.crash_now(Survival::Nothing);
+                let files = disk.share().list().unwrap();
+                let files: Vec<_> = files.iter().filter(|file| file.name.ends_with(".segment")).collect();
+                sizes.push((files.len(), files.iter().map(|file| file.bytes).sum::<u64>()));
+            }
+            assert_eq!(sizes, [sizes[0]; 9], "{durability:?}, clean: {is_clean}");
+            let mut world = World::start(&disk, &config, START_MS, 40).unwrap();
+            let answer = with_command(999, |command| world.call(&[command]).remove(0));
+            let digest = world.digest();
+            world.stop();
+            let mut world = World::start(&disk.crash_now(Survival::Nothing), &config, START_MS, 41).unwrap();
+            assert_eq!((world.op(), world.digest()), (answer.op, digest));
+            let again = with_command(999, |command| world.call(&[command]).remove(0));
+            assert!(again.replayed && again.op == answer.op, "{again:?}");
+        }
+    }
 }

@@ -130,6 +130,12 @@ impl Shop {
         self.folder.path().join(name)
     }
 
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> usize {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "segment")).count()
+    }
+
     fn storage(&self) -> stockhold::storage::SharedStorage {
         Arc::new(FailingStorage::open(self.folder.path(), self.wanted, &self.points))
     }

@@ -5,7 +5,7 @@ use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
 
 use crate::failing::{Failpoint, Failure};
-use crate::shop::{Shop, buy, chain};
+use crate::shop::{Shop, buy, chain, wait_until};
 
 #[test]
 fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
@@ -27,9 +27,9 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
     let mut shop = Shop::open(WritePath::Direct, |_| ());
     buy(&shop.client()).unwrap().into_result().unwrap();
     shop.client().snapshot().unwrap();
-    let last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+    let mut last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
     assert_eq!(shop.stop(), Exit::Clean);
-    for (failpoint, sentence) in table {
+    for (bought, (failpoint, sentence)) in (2..).zip(table) {
         std::fs::write(shop.path("left-behind.tmp"), b"unfinished").unwrap();
         shop.arm(failpoint);
         let refused = shop.start().expect_err("the start relies on it");
@@ -40,10 +40,43 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
         shop.points.disarm();
         shop.start().unwrap();
         assert_eq!(shop.recovered_ops(), last, "{failpoint:?}");
-        assert_eq!(shop.salable(), crate::shop::UNITS - 2);
+        assert_eq!(shop.salable(), crate::shop::UNITS - bought);
+        // A run that logs something, so that the next start begins a further segment.
+        last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
         assert_eq!(shop.stop(), Exit::Clean);
     }
     assert_eq!(shop.points.hits(), 12, "every failpoint was met once and ended the start");
+}
+
+#[test]
+fn a_start_that_cannot_take_the_place_of_a_blank_segment_is_refused_and_loses_nothing() {
+    // Proves each step of putting a new segment in the place of the one in which the run before logged nothing.
+    let table = [
+        (Failpoint::error(Action::Rename, ".segment"), "cannot rename"),
+        (Failpoint::error(Action::SyncDirectory, ""), "cannot sync the directory"),
+        (Failpoint::error(Action::Open, ".tmp"), "cannot open recycled-"),
+        (Failpoint::error(Action::Write, ".tmp"), "cannot write"),
+        (Failpoint::error(Action::Sync, ".tmp"), "cannot sync"),
+        (Failpoint::error(Action::Rename, ".tmp"), "cannot rename recycled-"),
+    ];
+    let mut shop = Shop::open(WritePath::Direct, |_| ());
+    let last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+    assert_eq!(shop.stop(), Exit::Clean);
+    for (failpoint, sentence) in table {
+        shop.start().unwrap();
+        wait_until("a spare", || shop.segments() == 3);
+        assert_eq!(shop.stop(), Exit::Clean);
+        shop.arm(failpoint);
+        let refused = shop.start().expect_err("the start relies on it");
+        let text = chain(&refused);
+        assert!(text.contains(sentence), "{failpoint:?}: {text}");
+        assert_eq!(refused.exit_code(), 74, "{failpoint:?}: {text}");
+        shop.points.disarm();
+        shop.start().unwrap();
+        assert_eq!(shop.recovered_ops(), last, "{failpoint:?}");
+        assert_eq!(shop.stop(), Exit::Clean);
+    }
+    assert_eq!(shop.points.hits(), 6, "every failpoint was met once and ended the start");
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod files;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod restarts;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod space;

@@ -1,0 +1,54 @@
+//! Which segments at the end of the log hold nothing: a start puts one new segment in their place instead of adding another. It only
+//! looks.
+
+use super::LogError;
+use super::catalog::UsedSegment;
+use super::frame::{FrameHead, FrameKind, block_at};
+use super::segment::segment_name;
+use super::tail::holds_frames;
+use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
+use crate::storage::width::{length, u64_at};
+use crate::storage::{Access, SharedStorage};
+
+/// The blank segments among those `without_ops`, which end the log, oldest first: those behind which there is none that holds anything.
+pub(super) fn blank_run(
+    storage: &SharedStorage,
+    without_ops: &[UsedSegment],
+) -> Result<Vec<UsedSegment>, LogError> {
+    let mut begin = without_ops.len();
+    while begin > 0 && is_blank(storage, &without_ops[begin - 1])? {
+        begin -= 1;
+    }
+    Ok(without_ops[begin..].to_vec())
+}
+
+/// Whether nothing was ever written behind the opening, or the end frame of a clean stop alone. What may be a torn write is not
+/// blank: its bytes are evidence.
+fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogError> {
+    let file = storage.open(&segment_name(segment.header.sequence), Access::Read)?;
+    let mut block = vec![0; BLOCK_BYTES];
+    let read = file.read_at(length(FRAMES_OFFSET), &mut block)?;
+    let rest_offset = length(FRAMES_OFFSET + BLOCK_BYTES);
+    if read < BLOCK_BYTES {
+        return Ok(false);
+    }
+    let is_untouched = match FrameHead::decode(&block, segment.header.salt) {
+        Ok(head) => is_first_end_frame(&head, &block, segment),
+        Err(_) => block.iter().all(|byte| *byte == 0) || is_stale(&block),
+    };
+    Ok(is_untouched && !holds_frames(file.as_ref(), &segment.header, rest_offset)?)
+}
+
+fn is_first_end_frame(head: &FrameHead, block: &[u8], segment: &UsedSegment) -> bool {
+    head.kind == FrameKind::End
+        && head.seat.block == block_at(length(FRAMES_OFFSET))
+        && head.seat.first_op == segment.opening.first_op
+        && head.seat.previous == segment.opening_chain
+        && head.check_body(block).is_ok()
+}
+
+/// Whether the block is the beginning of a frame of an earlier use of the file. A sector is written wholly or not at all, so no part of
+/// a frame of this use has come over it.
+fn is_stale(block: &[u8]) -> bool {
+    FrameHead::decode(block, u64_at(block, frame::SALT_AT)).is_ok()
+}
