@@ -2,6 +2,7 @@
 //! threads and tasks; it decides nothing else.
 
 mod network;
+mod news;
 mod readers;
 mod short_way;
 mod signals;
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
 use stockhold_machine::Genesis;
 use tokio::sync::watch;
@@ -30,6 +30,7 @@ use crate::pipeline::{Bell, ServerState};
 use crate::recovery::{RecoveryProgress, RecoveryReport};
 use crate::status::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
+use news::{Event, News};
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,26 +53,16 @@ impl Exit {
     }
 }
 
-/// What threads tell the one who waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    StopAsked,
-    LogFailed,
-    /// A thread of ours has panicked (only where a panic does not abort at once).
-    Panicked,
-}
-
 /// Asks a server to stop; may be used from any thread, any number of times.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    events: Sender<Event>,
+    news: News,
 }
 
 impl Stopper {
     /// Asks.
     pub fn stop(&self) {
-        // A server that has ended does not listen any more.
-        self.events.send(Event::StopAsked).ok();
+        self.news.tell(Event::StopAsked);
     }
 }
 
@@ -98,8 +89,7 @@ pub struct RunningServer {
     flags: Arc<Flags>,
     applier_bell: Bell,
     net_stop: watch::Sender<bool>,
-    events: Receiver<Event>,
-    stopper: Stopper,
+    news: News,
     network: Vec<JoinHandle<()>>,
     log: JoinHandle<()>,
     applier: JoinHandle<()>,
@@ -188,7 +178,7 @@ fn run_assembly(
         assembly;
     let (status, report, lane) = (assembly.status, assembly.report, assembly.snapshot_lane);
     let applier_bell = assembly.applier_bell;
-    let (sender, events) = unbounded();
+    let news = News::default();
     let flags = Arc::new(Flags {
         log_may_end: AtomicBool::new(false),
         log_ended: AtomicBool::new(false),
@@ -203,31 +193,25 @@ fn run_assembly(
     let is_short = mailboxes.count() == 1 && config.log.durability == DurabilityChoice::Sync;
     let short_way =
         is_short.then(|| short_way::ShortWay::new(shared_log.clone(), shared_applier.clone(), gate.clone()));
-    let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &sender, short_way)?;
-    let (log_flags, log_events) = (flags.clone(), sender.clone());
+    let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &news, short_way)?;
+    let (log_flags, log_news) = (flags.clone(), news.clone());
     let log_applier = shared_applier.clone();
-    let log = spawn("log", &sender, move || {
-        stages::run_log(shared_log, &log_applier, &sleepers.sequencer, &log_flags, &log_events);
+    let log = spawn("log", &news, move || {
+        stages::run_log(shared_log, &log_applier, &sleepers.sequencer, &log_flags, &log_news);
     })?;
     let applier_flags = flags.clone();
-    let applier = spawn("applier", &sender, move || {
+    let applier = spawn("applier", &news, move || {
         stages::run_applier(&shared_applier, &sleepers.applier, &applier_flags, at_stop);
     })?;
     let keeper_flags = flags.clone();
-    let keeper = spawn("snapshot", &sender, move || {
+    let keeper = spawn("snapshot", &news, move || {
         stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags);
     })?;
     let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
-    let housekeeping = stages::Housekeeping {
-        preparer,
-        pool,
-        clock,
-        metrics,
-        status: status.clone(),
-        events: sender.clone(),
-    };
+    let housekeeping =
+        stages::Housekeeping { preparer, pool, clock, metrics, status: status.clone(), news: news.clone() };
     let housekeeping_flags = flags.clone();
-    let housekeeping = spawn("housekeeping", &sender, move || housekeeping.run(&housekeeping_flags))?;
+    let housekeeping = spawn("housekeeping", &news, move || housekeeping.run(&housekeeping_flags))?;
     tracing::info!(%address, op = report.recovered_ops, "the server takes connections");
     Ok(RunningServer {
         address,
@@ -237,8 +221,7 @@ fn run_assembly(
         flags,
         applier_bell,
         net_stop,
-        events,
-        stopper: Stopper { events: sender },
+        news,
         network,
         log,
         applier,
@@ -261,10 +244,10 @@ fn network_threads(configured: usize) -> usize {
 /// Starts a thread that tells when it panics.
 fn spawn(
     name: &'static str,
-    events: &Sender<Event>,
+    news: &News,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError> {
-    let witness = Witness { events: events.clone() };
+    let witness = Witness { news: news.clone() };
     let thread = move || {
         let witness = witness;
         body();
@@ -275,13 +258,13 @@ fn spawn(
 }
 
 struct Witness {
-    events: Sender<Event>,
+    news: News,
 }
 
 impl Drop for Witness {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.events.send(Event::Panicked).ok();
+            self.news.tell(Event::Panicked);
         }
     }
 }
@@ -320,20 +303,20 @@ impl RunningServer {
     /// Asks it to stop, from any thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        Stopper { news: self.news.clone() }
     }
 
     /// Waits until it is asked to stop or cannot go on, then ends it: connections get their last answers, what was taken is logged,
     /// synced, applied and answered, and the log gets its end frame. Bounded in time.
     #[must_use]
     pub fn wait(self) -> Exit {
-        let exit = match self.events.recv() {
-            Ok(Event::LogFailed) => {
-                self.let_checks_go_on();
+        let exit = match self.news.wait() {
+            Event::LogFailed => {
+                self.news.wait_for_stop(std::time::Instant::now() + self.checks_after_failure);
                 Exit::LogFailed
             }
-            Ok(Event::StopAsked) | Err(_) => Exit::Clean,
-            Ok(Event::Panicked) => return self.surface_panic(),
+            Event::StopAsked => Exit::Clean,
+            Event::Panicked => return self.surface_panic(),
         };
         if exit == Exit::Clean {
             self.gate.feedback.worsen(ServerState::Stopping);
@@ -358,21 +341,8 @@ impl RunningServer {
     /// Stops it and waits.
     #[must_use]
     pub fn stop(self) -> Exit {
-        self.stopper.stop();
+        self.stopper().stop();
         self.wait()
-    }
-
-    fn let_checks_go_on(&self) {
-        let until = std::time::Instant::now() + self.checks_after_failure;
-        loop {
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(Event::StopAsked) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return;
-                }
-                Ok(Event::LogFailed | Event::Panicked) => {}
-            }
-        }
     }
 
     /// Where a panic does not abort the process, the one who waits must see it.

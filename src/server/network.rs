@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::Sender;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
-use super::Event;
+use super::news::News;
 use super::short_way::ShortWay;
 use crate::error::StartError;
 use crate::net::Gate;
@@ -32,7 +31,7 @@ pub(super) fn spawn(
     mailboxes: &Mailboxes,
     stopped: &watch::Receiver<bool>,
     grace: Duration,
-    events: &Sender<Event>,
+    news: &News,
     mut short_way: Option<ShortWay>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let lanes: Vec<_> = (0..mailboxes.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
@@ -50,7 +49,7 @@ pub(super) fn spawn(
             grace,
             short_way: short_way.take(),
         };
-        threads.push(super::spawn("network", events, move || thread.run())?);
+        threads.push(super::spawn("network", news, move || thread.run())?);
     }
     Ok(threads)
 }

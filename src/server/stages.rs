@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
 use parking_lot::Mutex;
 
-use super::{Event, Flags};
+use super::Flags;
+use super::news::{Event, News};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane};
@@ -33,7 +33,7 @@ pub(super) fn run_log(
     applier: &SharedApplier,
     sleeper: &Sleeper,
     flags: &Flags,
-    events: &Sender<Event>,
+    news: &News,
 ) {
     let mut has_told = false;
     loop {
@@ -42,7 +42,7 @@ pub(super) fn run_log(
         if let Some(error) = sequencer.failure() {
             if !has_told {
                 tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; nothing more is taken");
-                events.send(Event::LogFailed).ok();
+                news.tell(Event::LogFailed);
                 has_told = true;
             }
             if flags.log_may_end.load(Ordering::Acquire) {
@@ -154,7 +154,7 @@ pub(super) struct Housekeeping {
     pub(super) clock: Arc<Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<StatusBoard>,
-    pub(super) events: Sender<Event>,
+    pub(super) news: News,
 }
 
 impl Housekeeping {
@@ -192,7 +192,7 @@ impl Housekeeping {
                     self.status.warn(format!("No more log segments can be made: {error}."));
                     has_failed = true;
                     // The log could go on to the end of its segment and would then fail with commands in flight. Ending now loses nothing.
-                    self.events.send(Event::LogFailed).ok();
+                    self.news.tell(Event::LogFailed);
                 }
             }
         }

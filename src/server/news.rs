@@ -1,0 +1,89 @@
+//! What threads tell the one who waits for the server. Each kind of news is remembered once, however often it is told: there is no
+//! queue that could grow or be full.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+/// What can be told, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A thread of ours has panicked (only where a panic does not abort at once).
+    Panicked,
+    /// The log cannot go on.
+    LogFailed,
+    /// Somebody asked for a stop.
+    StopAsked,
+}
+
+const BY_URGENCY: [Event; 3] = [Event::Panicked, Event::LogFailed, Event::StopAsked];
+
+/// Shared by those who tell and the one who waits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// By the places of [`BY_URGENCY`].
+    told: Mutex<[bool; BY_URGENCY.len()]>,
+    changed: Condvar,
+}
+
+impl News {
+    /// Tells; a second time changes nothing.
+    pub(super) fn tell(&self, event: Event) {
+        let mut told = self.shared.told.lock();
+        for (told, known) in told.iter_mut().zip(BY_URGENCY) {
+            *told |= known == event;
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits for news and answers the most urgent; it stays told.
+    pub(super) fn wait(&self) -> Event {
+        let mut told = self.shared.told.lock();
+        loop {
+            let urgent = BY_URGENCY.into_iter().zip(*told).find(|(_, told)| *told);
+            if let Some((event, _)) = urgent {
+                return event;
+            }
+            self.shared.changed.wait(&mut told);
+        }
+    }
+
+    /// Waits until a stop is asked for, at most until then.
+    pub(super) fn wait_for_stop(&self, until: Instant) {
+        let is_asked = |told: &[bool; 3]| {
+            BY_URGENCY.into_iter().zip(*told).any(|(event, told)| told && event == Event::StopAsked)
+        };
+        let mut told = self.shared.told.lock();
+        while !is_asked(&told) {
+            if self.shared.changed.wait_until(&mut told, until).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_is_remembered_once_and_the_most_urgent_comes_first() {
+        // Proves that what is told a thousand times takes no more room, and that no number of requests to stop hides a failure.
+        let news = News::default();
+        for _ in 0..1_000 {
+            news.tell(Event::StopAsked);
+        }
+        assert_eq!(news.wait(), Event::StopAsked);
+        news.wait_for_stop(Instant::now());
+        news.tell(Event::LogFailed);
+        assert_eq!(news.wait(), Event::LogFailed);
+        news.tell(Event::Panicked);
+        assert_eq!(news.wait(), Event::Panicked);
+    }
+}
