@@ -9,6 +9,7 @@ pub mod gate;
 pub mod listener;
 mod look;
 pub mod pace;
+mod requests;
 pub mod session;
 
 pub use gate::{Gate, GateLimits};

@@ -12,6 +12,7 @@ use stockhold_protocol::{Code, FrameError, Outcome, SkuId, StockId};
 
 use super::gate::Gate;
 use super::look::{Look, look_at};
+use super::requests::Requests;
 use crate::pipeline::ingress::Turned;
 use crate::pipeline::mailbox::{Address, Letter};
 use crate::pipeline::{Ask, Question, Submission};
@@ -40,6 +41,8 @@ pub struct Session {
     queries_held: VecDeque<(u64, Query)>,
     /// Checks that the applier has.
     checks_asked: u32,
+    /// The requests of what is in flight.
+    requests: Requests,
     is_lost: bool,
     /// Bytes to send.
     out: Vec<u8>,
@@ -80,6 +83,7 @@ impl Session {
             queries_asked: 0,
             queries_held: VecDeque::new(),
             checks_asked: 0,
+            requests: Requests::default(),
             is_lost: false,
             out: Vec::new(),
             local: LocalOutcomes::default(),
@@ -116,6 +120,9 @@ impl Session {
         self.others_in_flight -= letter.others;
         self.queries_asked -= letter.queries;
         self.checks_asked -= letter.checks;
+        if !letter.lost {
+            self.requests.answered(letter.request, letter.commands + letter.queries + letter.checks);
+        }
         self.is_lost |= letter.lost;
         self.out.extend_from_slice(frame);
     }
@@ -144,6 +151,12 @@ impl Session {
         self.in_flight
     }
 
+    /// Whether nothing is in flight and nothing is to be sent.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.questions_in_flight() == 0 && self.out.is_empty()
+    }
+
     /// Whether hello is still awaited.
     #[must_use]
     pub fn is_greeting(&self) -> bool {
@@ -159,8 +172,7 @@ impl Session {
     /// Whether nothing is owed any more and nothing will be read.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        let owes = self.in_flight > 0 || self.questions_in_flight() > 0 || !self.out.is_empty();
-        self.is_lost || (self.stage == Stage::Closing && !owes)
+        self.is_lost || (self.stage == Stage::Closing && self.is_idle())
     }
 
     /// Whether commands of this connection were lost, so that it must be cut at once.
@@ -175,8 +187,10 @@ impl Session {
             (Stage::Open, FrameKind::Commands) => self.on_commands(frame, gate),
             (Stage::Open, FrameKind::Checks) => self.on_checks(frame, gate),
             (Stage::Open, FrameKind::Resolve) => self.on_resolve(frame, gate),
-            (Stage::Open, FrameKind::Query) => {
-                self.on_query(frame, gate);
+            (Stage::Open, FrameKind::Query) => self.on_query(frame, gate),
+            (Stage::Greeting | Stage::Open, FrameKind::Error) => {
+                // The peer has found us wrong and goes; there is nothing to say to that.
+                self.hang_up();
                 Ok(())
             }
             (Stage::Greeting | Stage::Open | Stage::Closing, kind) => {
@@ -185,10 +199,24 @@ impl Session {
         }
     }
 
+    /// A number that is nobody's, or that of two requests at once, would leave the peer with answers that it cannot place.
+    fn check_request(&self, header: &Header) -> Result<(), FrameError> {
+        match header.request {
+            0 => Err(FrameError::RequestZero),
+            number if self.requests.contains(number) => Err(FrameError::RequestInUse(number)),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells the peer what it did wrong and reads no more.
     pub fn refuse_peer(&mut self, sentence: &str) {
-        self.cold(FrameKind::Error, 0, 0, &sentence.to_owned());
+        Self::write_error(sentence, &mut self.out);
         self.stage = Stage::Closing;
+    }
+
+    /// Adds an Error frame.
+    pub fn write_error(sentence: &str, out: &mut Vec<u8>) {
+        cold(Header::new(FrameKind::Error, 0, 0), &sentence.to_owned(), out);
     }
 
     /// Tells the peer what did not come in time and reads no more.
@@ -196,17 +224,8 @@ impl Session {
         self.refuse_peer(&format!("{what} did not come in time"));
     }
 
-    fn cold<T>(&mut self, kind: FrameKind, request: u64, count: u16, value: &T)
-    where
-        T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
-    {
-        let start = frame::begin(&mut self.out);
-        let encoded = encode_cold(value, &mut self.out);
-        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
-        frame::finish(Header::new(kind, request, count), start, &mut self.out);
-    }
-
     fn on_hello(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        check_without_entries(frame)?;
         let hello: Hello =
             decode_cold(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
         if hello.client.len() > stockhold_protocol::limits::NAME_BYTES_MAX {
@@ -221,12 +240,13 @@ impl Session {
             ));
             return Ok(());
         }
-        self.cold(FrameKind::Welcome, frame.header.request, 0, &gate.welcome());
+        cold(Header::new(FrameKind::Welcome, frame.header.request, 0), &gate.welcome(), &mut self.out);
         self.stage = Stage::Open;
         Ok(())
     }
 
     fn on_commands(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        self.check_request(&frame.header)?;
         check_records(frame)?;
         gate.metrics.commands_received.add(u64::from(frame.header.count));
         let until_ms = match frame.header.deadline_ms {
@@ -279,9 +299,10 @@ impl Session {
         if submission.is_empty() {
             return;
         }
-        let answered = submission.answered();
+        let (answered, request) = (submission.answered(), submission.request);
         match gate.ingress.submit(std::mem::replace(submission, gate.ingress.blank())) {
             Ok(()) => {
+                self.requests.add(request, answered.commands);
                 self.in_flight += answered.commands;
                 self.others_in_flight += answered.others;
             }
@@ -311,6 +332,7 @@ impl Session {
     }
 
     fn on_checks(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        self.check_request(&frame.header)?;
         let (head, pairs) =
             frame.body.split_first_chunk::<8>().ok_or(FrameError::Body("a check without its op"))?;
         let min_op = u64::from_le_bytes(*head);
@@ -352,6 +374,7 @@ impl Session {
             Question { address: self.address, request, ask: Ask::Checks { min_op, until_ms, pairs } };
         if self.questions_in_flight() < gate.limits.questions && gate.questions.ask(question).is_ok() {
             self.checks_asked += 1;
+            self.requests.add(request, 1);
         } else {
             self.local.push(0, &busy(gate));
             self.flush_local(request);
@@ -360,6 +383,7 @@ impl Session {
     }
 
     fn on_resolve(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        self.check_request(&frame.header)?;
         let names: Vec<Name> =
             decode_cold(frame.body).map_err(|_| FrameError::Body("names that can be read"))?;
         if names.len() != usize::from(frame.header.count) {
@@ -368,22 +392,28 @@ impl Session {
         let numbers: Vec<Option<u32>> =
             names.iter().map(|name| gate.published.names().resolve(name)).collect();
         gate.metrics.names_resolved.add_count(names.len());
-        self.cold(FrameKind::Resolved, frame.header.request, frame.header.count, &numbers);
+        let header = Header::new(FrameKind::Resolved, frame.header.request, frame.header.count);
+        cold(header, &numbers, &mut self.out);
         Ok(())
     }
 
-    fn on_query(&mut self, frame: &Frame<'_>, gate: &Gate) {
+    fn on_query(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        self.check_request(&frame.header)?;
+        check_without_entries(frame)?;
         let request = frame.header.request;
         let failure = match decode_cold::<Query>(frame.body) {
             Err(error) => error.to_string(),
             Ok(query) if self.questions_in_flight() < gate.limits.questions => {
                 self.queries_held.push_back((request, query));
-                return self.ask_held(gate);
+                self.requests.add(request, 1);
+                self.ask_held(gate);
+                return Ok(());
             }
             Ok(_) => TOO_MANY_QUERIES.to_owned(),
         };
         gate.metrics.queries_busy.add(1);
-        self.cold(FrameKind::Answer, request, 0, &Answer::Failed(failure));
+        cold(Header::new(FrameKind::Answer, request, 0), &Answer::Failed(failure), &mut self.out);
+        Ok(())
     }
 
     /// Hands held queries to the applier, a few at a time: not before their peer has read most of what it was answered, so that answers
@@ -396,7 +426,9 @@ impl Session {
                 self.queries_asked += 1;
             } else {
                 gate.metrics.queries_busy.add(1);
-                self.cold(FrameKind::Answer, request, 0, &Answer::Failed(TOO_MANY_QUERIES.to_owned()));
+                self.requests.answered(request, 1);
+                let failure = Answer::Failed(TOO_MANY_QUERIES.to_owned());
+                cold(Header::new(FrameKind::Answer, request, 0), &failure, &mut self.out);
             }
         }
     }
@@ -405,6 +437,17 @@ impl Session {
         let held = u32::try_from(self.queries_held.len()).unwrap_or(u32::MAX);
         held.saturating_add(self.queries_asked).saturating_add(self.checks_asked)
     }
+}
+
+/// Adds a frame that is one bincode value.
+fn cold<T>(header: Header, value: &T, out: &mut Vec<u8>)
+where
+    T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
+{
+    let start = frame::begin(out);
+    let encoded = encode_cold(value, out);
+    assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
+    frame::finish(header, start, out);
 }
 
 /// Walks the lengths before anything is taken: a frame is taken whole or not at all.
@@ -423,6 +466,11 @@ fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
         return Err(FrameError::Body("at least one command record"));
     }
     Ok(())
+}
+
+/// The count of a frame whose body has no entries is zero.
+fn check_without_entries(frame: &Frame<'_>) -> Result<(), FrameError> {
+    if frame.header.count == 0 { Ok(()) } else { Err(FrameError::Body("no entries, so its count is 0")) }
 }
 
 fn unpack_pair(pair: [u8; 8]) -> (SkuId, StockId) {

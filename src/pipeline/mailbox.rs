@@ -23,6 +23,8 @@ pub struct Letter {
     pub slot: u32,
     /// For which use of the slot.
     pub generation: u32,
+    /// The request that it answers.
+    pub request: u64,
     /// Where the frame begins in the mail's bytes.
     pub start: usize,
     /// Where it ends.
@@ -83,6 +85,7 @@ impl Mail {
         self.letters.push(Letter {
             slot: to.slot,
             generation: to.generation,
+            request: header.request,
             start,
             end: self.bytes.len(),
             commands: answered.commands,
@@ -100,6 +103,7 @@ impl Mail {
         self.letters.push(Letter {
             slot,
             generation,
+            request: 0,
             start: at,
             end: at,
             commands: 0,

@@ -4,9 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::harness::{Peer, Shop, TestServer, cart, decode_outcomes, new_id, units};
-use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, Query};
 use stockhold_protocol::{Code, Command, Detail, Envelope, Line, SkuId};
@@ -18,58 +17,6 @@ fn expect_error(peer: &mut Peer, part: &str) {
     let sentence: String = decode_cold(&reply.body).unwrap();
     assert!(sentence.contains(part), "{sentence}");
     assert!(peer.try_reply().is_none(), "the connection is closed after an error");
-}
-
-#[test]
-fn garbage_and_broken_frames_get_one_error_and_a_close_and_harm_nobody_else() {
-    // Proves that a broken stream is told so, whatever is broken, and that other connections live on.
-    let server = TestServer::start(|_| ());
-    let mut healthy = server.connect();
-    let shop = Shop::open(&mut healthy, 1, 10);
-
-    let mut stranger = Peer::mute(server.address());
-    stranger.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    expect_error(&mut stranger, "magic");
-
-    let mut impatient = Peer::mute(server.address());
-    impatient.send(FrameKind::Commands, 0, 0, &[]);
-    expect_error(&mut impatient, "hello");
-
-    let mut wrong = server.connect();
-    let mut bytes = Vec::new();
-    frame::append(Header::new(FrameKind::Checks, 1, 0), &0_u64.to_le_bytes(), &mut bytes);
-    bytes[33] ^= 1;
-    wrong.stream.write_all(&bytes).unwrap();
-    expect_error(&mut wrong, "checksum");
-
-    let mut cut_off = server.connect();
-    cut_off.send(FrameKind::Commands, 1, 0, &[9, 0, 1]);
-    expect_error(&mut cut_off, "shorter than its header");
-
-    let mut miscounted = server.connect();
-    let mut body = Vec::new();
-    Envelope::new(new_id(), Command::Confirm(new_id().into())).encode(&mut body).unwrap();
-    miscounted.send(FrameKind::Commands, 2, 0, &body);
-    expect_error(&mut miscounted, "counts");
-
-    let mut silent = server.connect();
-    silent.send(FrameKind::Commands, 0, 0, &[]);
-    expect_error(&mut silent, "at least one command");
-
-    let mut long_winded = Peer::mute(server.address());
-    let mut body = Vec::new();
-    encode_cold(&Hello::new(&"x".repeat(256)), &mut body).unwrap();
-    long_winded.send(FrameKind::Hello, 0, 0, &body);
-    expect_error(&mut long_winded, "255 bytes");
-
-    let mut future = Peer::mute(server.address());
-    let mut body = Vec::new();
-    encode_cold(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") }, &mut body).unwrap();
-    future.send(FrameKind::Hello, 0, 0, &body);
-    expect_error(&mut future, "versions 7 to 9");
-
-    assert_eq!(healthy.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
-    assert_eq!(healthy.metric("connections_broken"), 7);
 }
 
 #[test]

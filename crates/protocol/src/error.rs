@@ -60,6 +60,12 @@ pub enum FrameError {
     /// The body does not hold what the header promises.
     #[error("the frame body does not hold what its header promises: {0}")]
     Body(&'static str),
+    /// A request came without a number.
+    #[error("request number 0 is nobody's; requests have numbers from 1 on")]
+    RequestZero,
+    /// A request came with the number of one that is still being answered.
+    #[error("request number {0} is in use: not all answers to that request have been sent")]
+    RequestInUse(u64),
     /// A frame came that this side does not expect now.
     #[error("the frame kind {0} is not expected here; a connection begins with hello")]
     Unexpected(u8),

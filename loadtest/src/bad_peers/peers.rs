@@ -135,7 +135,7 @@ impl Peers {
         let shared = Arc::clone(&crowd);
         let body = move || {
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-            let flood: Arc<[u8]> = flood_frame(prey)?.into();
+            let flood: Arc<[u8]> = flood_carts(prey)?.into();
             let mut tasks = Vec::new();
             for _ in 0..count {
                 let peer = misbehave(kind, prey.address, Arc::clone(&flood), Arc::clone(&shared));
@@ -315,9 +315,14 @@ async fn flood_with(stream: TcpStream, carts: &[u8], crowd: &Arc<Crowd>) -> io::
             }
         }
     });
-    let mut written = Ok(());
-    while !crowd.is_over() && written.is_ok() {
-        written = write_all(&mut writer, carts, crowd, || ()).await;
+    let (mut written, mut bytes) = (Ok(()), Vec::new());
+    for request in 1.. {
+        if crowd.is_over() || written.is_err() {
+            break;
+        }
+        bytes.clear();
+        frame::append(Header::new(FrameKind::Commands, request, FLOOD_CARTS), carts, &mut bytes);
+        written = write_all(&mut writer, &bytes, crowd, || ()).await;
     }
     drop(writer);
     drop(reading.await);
@@ -325,7 +330,7 @@ async fn flood_with(stream: TcpStream, carts: &[u8], crowd: &Arc<Crowd>) -> io::
 }
 
 /// The commands of a flood: valid, and the same each time, so that the server decides them again and again.
-fn flood_frame(prey: Prey) -> Result<Vec<u8>, anyhow::Error> {
+fn flood_carts(prey: Prey) -> Result<Vec<u8>, anyhow::Error> {
     let (mut ids, mut batch) = (IdSource::new(), Batch::new());
     let now_ms = wall_clock_ms();
     for _ in 0..FLOOD_CARTS {
@@ -333,9 +338,7 @@ fn flood_frame(prey: Prey) -> Result<Vec<u8>, anyhow::Error> {
         batch.push_reserve(ids.next_at(now_ms), Target::Stock(prey.stock), &lines, None)?;
     }
     batch.mark_retry();
-    let mut bytes = Vec::new();
-    frame::append(Header::new(FrameKind::Commands, 1, FLOOD_CARTS), batch.bytes(), &mut bytes);
-    Ok(bytes)
+    Ok(batch.bytes().to_vec())
 }
 
 /// A frame of full length, all but its last bytes at once, the rest one at a time.
@@ -384,7 +387,9 @@ mod tests {
     fn a_flood_is_made_of_whole_frames() {
         // Proves that what floods is valid, so that the server cannot get rid of it by an error.
         let prey = Prey { address: SocketAddr::from(([127, 0, 0, 1], 1)), stock: StockId(0), sku: SkuId(0) };
-        let bytes = flood_frame(prey).unwrap();
+        let mut bytes = Vec::new();
+        let header = Header::new(FrameKind::Commands, 1, FLOOD_CARTS);
+        frame::append(header, &flood_carts(prey).unwrap(), &mut bytes);
         let (frame, used) = frame::parse(&bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
         assert_eq!((frame.header.count, used), (FLOOD_CARTS, bytes.len()));
     }

@@ -1,0 +1,81 @@
+//! The request numbers of one connection that are still being answered. There are never more than commands and questions in flight.
+
+use std::collections::VecDeque;
+
+/// See the module. Clients mostly count upwards and are mostly answered in order, so both ends are where the work is.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// By rising number.
+    open: VecDeque<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    number: u64,
+    /// Answers that are still to come: at least one.
+    left: u32,
+}
+
+impl Requests {
+    /// Whether the request is still being answered.
+    pub(super) fn contains(&self, number: u64) -> bool {
+        self.open.back().is_some_and(|last| number <= last.number) && self.place(number).is_ok()
+    }
+
+    /// So many more answers are to come to the request.
+    pub(super) fn add(&mut self, number: u64, answers: u32) {
+        if self.open.back().is_none_or(|last| number > last.number) {
+            self.open.push_back(Open { number, left: answers });
+            return;
+        }
+        match self.place(number) {
+            Ok(at) => self.open[at].left += answers,
+            Err(at) => self.open.insert(at, Open { number, left: answers }),
+        }
+    }
+
+    /// So many answers to the request have come.
+    pub(super) fn answered(&mut self, number: u64, answers: u32) {
+        let is_first = self.open.front().is_some_and(|first| first.number == number);
+        let place = if is_first { Ok(0) } else { self.place(number) };
+        let Ok(at) = place else { panic!("an answer to request {number}, which waits for none") };
+        let left = self.open[at].left;
+        assert!(left >= answers, "an answer too many");
+        if left == answers {
+            self.open.remove(at);
+        } else {
+            self.open[at].left = left - answers;
+        }
+    }
+
+    fn place(&self, number: u64) -> Result<usize, usize> {
+        self.open.binary_search_by_key(&number, |open| open.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_in_use_until_its_last_answer_in_any_order() {
+        // Proves that numbers that rise, fall and come again are told apart, and that answers may come in any order and in parts.
+        let mut requests = Requests::default();
+        let numbers = [5, 6, 7, 2, u64::MAX, 1];
+        for number in numbers {
+            assert!(!requests.contains(number));
+            requests.add(number, 2);
+            requests.add(number, 1);
+            assert!(requests.contains(number));
+        }
+        for number in [6, u64::MAX, 5, 1, 7, 2] {
+            requests.answered(number, 1);
+            assert!(requests.contains(number));
+            requests.answered(number, 2);
+            assert!(!requests.contains(number));
+            requests.add(number, 1);
+            requests.answered(number, 1);
+        }
+        assert!(requests.open.is_empty(), "what is answered takes no room");
+    }
+}

@@ -1,0 +1,220 @@
+//! What closes a connection: every row of PROTOCOL.md's table, the sentence that the peer reads, and that nobody else is harmed.
+
+use std::io::Write;
+
+use crate::harness::{Peer, Shop, TestServer, new_id};
+use crc_fast::{CrcAlgorithm, checksum};
+use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::query::Query;
+use stockhold_protocol::{Code, Command, Envelope};
+
+/// The server's last frame says what was wrong, then it closes.
+fn expect_error(peer: &mut Peer, part: &str) {
+    let reply = peer.reply();
+    assert_eq!(reply.header.kind, FrameKind::Error);
+    let sentence: String = decode_cold(&reply.body).unwrap();
+    assert!(sentence.contains(part), "expected {part:?}, got {sentence:?}");
+    assert!(peer.try_reply().is_none(), "the connection is closed after an error");
+}
+
+/// A frame with right checksums whose header bytes were changed.
+fn changed(kind: FrameKind, count: u16, body: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append(Header { kind, request: 1, deadline_ms: 0, count }, body, &mut bytes);
+    change(&mut bytes[..28]);
+    let sum = u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, &bytes[..28])).unwrap();
+    bytes[28..32].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn plain(kind: FrameKind, count: u16, body: &[u8]) -> Vec<u8> {
+    changed(kind, count, body, |_| ())
+}
+
+fn cold<T>(value: &T) -> Vec<u8>
+where
+    T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
+{
+    let mut body = Vec::new();
+    encode_cold(value, &mut body).unwrap();
+    body
+}
+
+fn command() -> Vec<u8> {
+    let mut body = Vec::new();
+    Envelope::new(new_id(), Command::Confirm(new_id().into())).encode(&mut body).unwrap();
+    body
+}
+
+/// What a peer sends that has not said hello, and what it is told.
+fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
+    let hello = |hello: &Hello| cold(hello);
+    let good = hello(&Hello::new("test"));
+    let future = hello(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") });
+    let long_name = hello(&Hello::new(&"x".repeat(256)));
+    vec![
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "magic"),
+        (
+            changed(FrameKind::Hello, 0, &good, |header| header[2] = 2),
+            "version 2 is not supported; this side speaks version 1",
+        ),
+        (plain(FrameKind::Hello, 0, &future), "versions 7 to 9; this server speaks 1"),
+        (plain(FrameKind::Hello, 0, &long_name), "255 bytes"),
+        (plain(FrameKind::Hello, 0, &good[1..]), "a hello that cannot be read"),
+        (plain(FrameKind::Hello, 1, &good), "its count is 0"),
+        (
+            plain(FrameKind::Commands, 1, &command()),
+            "kind 4 is not expected here; a connection begins with hello",
+        ),
+        (plain(FrameKind::Goodbye, 0, &[]), "kind 12 is not expected"),
+    ]
+}
+
+/// What a peer sends on an open connection, and what it is told.
+fn after_hello() -> Vec<(Vec<u8>, &'static str)> {
+    let checks = 0_u64.to_le_bytes();
+    let pair = [checks.as_slice(), &[0; 8]].concat();
+    let flipped = |at: usize| {
+        let mut bytes = plain(FrameKind::Checks, 0, &checks);
+        bytes[at] ^= 1;
+        bytes
+    };
+    let without_number = |kind, count, body: &[u8]| changed(kind, count, body, |header| header[8] = 0);
+    let mut rows = vec![
+        (flipped(28), "header's checksum"),
+        (flipped(33), "body's checksum"),
+        (changed(FrameKind::Checks, 0, &checks, |header| header[3] = 99), "kind 99 is unknown"),
+        (plain(FrameKind::Hello, 0, &cold(&Hello::new("again"))), "kind 1 is not expected"),
+        (
+            changed(FrameKind::Commands, 1, &[], |header| {
+                header[4..8].copy_from_slice(&1_048_577_u32.to_le_bytes());
+            }),
+            "1048577 bytes is longer than the limit of 1048576",
+        ),
+        (plain(FrameKind::Checks, 8_193, &checks), "8193 entries, more than the limit of 8192"),
+        (
+            changed(FrameKind::Checks, 0, &checks, |header| header[22] = 1),
+            "reserved header bytes are not zero",
+        ),
+        (
+            changed(FrameKind::Checks, 0, &checks, |header| header[23] = 1),
+            "reserved header bytes are not zero",
+        ),
+        (plain(FrameKind::Commands, 1, &[9, 0, 1]), "shorter than its header"),
+        (plain(FrameKind::Commands, 1, &[255, 255, 1]), "longer than 16 KiB"),
+        (plain(FrameKind::Commands, 1, &command()[..25]), "longer than what is left"),
+        (plain(FrameKind::Commands, 2, &command()), "as many command records as it counts"),
+        (plain(FrameKind::Commands, 0, &[]), "at least one command"),
+        (plain(FrameKind::Checks, 1, &checks), "as many pairs"),
+        (plain(FrameKind::Checks, 1, &pair[..12]), "as many pairs"),
+        (plain(FrameKind::Checks, 0, &checks[..7]), "a check without its op"),
+        (plain(FrameKind::Resolve, 1, &0_u64.to_le_bytes()), "as many names as it counts"),
+        (plain(FrameKind::Resolve, 1, &[1; 5]), "names that can be read"),
+        (plain(FrameKind::Query, 1, &cold(&Query::Status)), "its count is 0"),
+        (without_number(FrameKind::Commands, 1, &command()), "request number 0"),
+        (without_number(FrameKind::Checks, 0, &checks), "request number 0"),
+        (without_number(FrameKind::Resolve, 0, &0_u64.to_le_bytes()), "request number 0"),
+        (without_number(FrameKind::Query, 0, &cold(&Query::Status)), "request number 0"),
+    ];
+    for (kind, sentence) in [
+        (FrameKind::Welcome, "kind 2 is not expected"),
+        (FrameKind::Outcomes, "kind 5 is not expected"),
+        (FrameKind::Cells, "kind 7 is not expected"),
+        (FrameKind::Resolved, "kind 9 is not expected"),
+        (FrameKind::Answer, "kind 11 is not expected"),
+        (FrameKind::Goodbye, "kind 12 is not expected"),
+    ] {
+        rows.push((plain(kind, 0, &[]), sentence));
+    }
+    rows
+}
+
+#[test]
+fn every_broken_stream_gets_one_error_and_a_close_and_harms_nobody_else() {
+    // Proves each row of the table from the bytes alone: one Error frame that says what is broken, the close, and that other
+    // connections live on. The row of time has tests of its own in `limits`.
+    let server = TestServer::start(|_| ());
+    let mut healthy = server.connect();
+    let shop = Shop::open(&mut healthy, 1, 1_000);
+    let (before, after) = (before_hello(), after_hello());
+    let mut broken = 0;
+    for (bytes, sentence) in before {
+        let mut peer = Peer::mute(server.address());
+        peer.stream.write_all(&bytes).unwrap();
+        expect_error(&mut peer, sentence);
+        // A peer of another version has broken nothing.
+        broken += i64::from(!sentence.contains("this server speaks"));
+    }
+    for (bytes, sentence) in after {
+        let mut peer = server.connect();
+        peer.stream.write_all(&bytes).unwrap();
+        expect_error(&mut peer, sentence);
+        broken += 1;
+        assert_eq!(healthy.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok, "{sentence}");
+    }
+    assert_eq!(healthy.metric("connections_broken"), broken);
+}
+
+#[test]
+fn a_number_that_is_in_use_closes_and_one_that_is_answered_may_come_again() {
+    // Proves when a request number is free: not while a check waits or commands of it are in the same stream unanswered, and again
+    // when the last answer has been read.
+    let server = TestServer::start(|config| config.limits.check_wait_ms = 600_000);
+    let mut peer = server.connect();
+    for _ in 0..3 {
+        for (kind, count, body) in
+            [(FrameKind::Commands, 1, command()), (FrameKind::Query, 0, cold(&Query::Status))]
+        {
+            peer.stream.write_all(&plain(kind, count, &body)).unwrap();
+            assert_eq!(peer.reply().header.request, 1);
+        }
+    }
+    let waiting = [u64::MAX.to_le_bytes().as_slice(), &[0; 8]].concat();
+    peer.stream.write_all(&plain(FrameKind::Checks, 1, &waiting)).unwrap();
+    peer.stream.write_all(&plain(FrameKind::Resolve, 0, &0_u64.to_le_bytes())).unwrap();
+    let reply = peer.reply();
+    assert_eq!(reply.header.kind, FrameKind::Error);
+    let sentence: String = decode_cold(&reply.body).unwrap();
+    assert!(sentence.contains("request number 1 is in use"), "{sentence}");
+
+    // Twice in one write: the first is in flight when the second is read.
+    let mut twice = server.connect();
+    let both =
+        [plain(FrameKind::Commands, 1, &command()), plain(FrameKind::Commands, 1, &command())].concat();
+    twice.stream.write_all(&both).unwrap();
+    let kinds = [twice.reply().header.kind, twice.reply().header.kind];
+    assert!(
+        kinds.contains(&FrameKind::Error) && kinds.contains(&FrameKind::Outcomes),
+        "what was taken is answered: {kinds:?}"
+    );
+    assert!(twice.try_reply().is_none());
+}
+
+#[test]
+fn a_deadline_where_none_is_heeded_changes_nothing() {
+    // Proves that hello, names and queries are answered whatever deadline their header has.
+    let server = TestServer::start(|_| ());
+    let mut peer = Peer::mute(server.address());
+    let late = |header: &mut [u8]| header[16] = 1;
+    let rows = [
+        (FrameKind::Hello, cold(&Hello { features: u64::MAX, ..Hello::new("test") }), FrameKind::Welcome),
+        (FrameKind::Resolve, 0_u64.to_le_bytes().to_vec(), FrameKind::Resolved),
+        (FrameKind::Query, cold(&Query::Status), FrameKind::Answer),
+    ];
+    for (kind, body, expected) in rows {
+        peer.stream.write_all(&changed(kind, 0, &body, late)).unwrap();
+        assert_eq!(peer.reply().header.kind, expected);
+    }
+}
+
+#[test]
+fn a_peer_that_says_error_is_let_go_without_a_word() {
+    // Proves that an Error frame of a client ends the connection and is not answered by another one.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    peer.stream.write_all(&plain(FrameKind::Error, 0, &cold(&"you are wrong".to_owned()))).unwrap();
+    assert!(peer.try_reply().is_none());
+    assert_eq!(server.connect().metric("connections_broken"), 0);
+}
