@@ -13,6 +13,8 @@ pub(super) enum Exit {
     Usage,
     /// The server cannot be reached, is at a limit, or the outcome is unknown: the same id may be tried again.
     Unreachable,
+    /// The server refused the connection and said why: it is full, or speaks another version of the protocol.
+    TurnedAway,
     /// Data is wrong: rows of an import, findings of a verification.
     BadData,
     /// A file or a disk failed.
@@ -27,6 +29,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::BadData => 4,
+            Self::TurnedAway => 5,
             Self::Disk => 74,
         }
     }

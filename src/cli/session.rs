@@ -91,6 +91,21 @@ impl Session {
         })
     }
 
+    /// As [`Session::with_connection`] for a question, which may be asked twice: once more on a new connection when the one that was
+    /// open has ended, as idle ones do when a server makes room.
+    fn ask<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut PipelinedConnection) -> Result<T, ConnectionError>,
+    ) -> Result<T, Failure> {
+        let was_open = self.connection.is_some();
+        match self.with_connection(async |connection| work(connection).await) {
+            Err(failure) if was_open && has_ended(&failure) => {
+                self.with_connection(async |connection| work(connection).await)
+            }
+            answer => answer,
+        }
+    }
+
     /// Makes sure that there is a connection, trying until `deadline`.
     fn connected(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
         let mut pause = PAUSE_MS;
@@ -115,10 +130,31 @@ impl Session {
         self.runtime.block_on(async { tokio::time::sleep(wait).await });
     }
 
+    /// Says why there is no answer: nobody is there, or somebody is and does not want to talk.
     fn unreachable(&self, error: ConnectionError) -> Failure {
-        let sentence =
-            format!("the server at {} cannot be reached; is it running, is --server right?", self.address);
-        Failure { exit: Exit::Unreachable, error: anyhow::Error::new(error).context(sentence) }
+        let address = &self.address;
+        let (exit, sentence) = match &error {
+            ConnectionError::Refused(_) => (Exit::TurnedAway, format!("there is a server at {address}")),
+            ConnectionError::ByServer(_) => {
+                (Exit::Unreachable, format!("the server at {address} gave no answer"))
+            }
+            ConnectionError::ClosedInHandshake => (
+                Exit::Unreachable,
+                format!("somebody listens at {address}; is it a Stockhold server, is it just stopping?"),
+            ),
+            ConnectionError::Io(_)
+            | ConnectionError::Closed
+            | ConnectionError::HandshakeTimeout(_)
+            | ConnectionError::Stalled(_)
+            | ConnectionError::Frame(_)
+            | ConnectionError::Malformed(_)
+            | ConnectionError::Version(_)
+            | ConnectionError::UnexpectedAnswer(_) => (
+                Exit::Unreachable,
+                format!("the server at {address} cannot be reached; is it running, is --server right?"),
+            ),
+        };
+        Failure { exit, error: anyhow::Error::new(error).context(sentence) }
     }
 
     /// Executes one command. With an id of the caller it is a repetition; without, a first send.
@@ -194,7 +230,7 @@ impl Session {
 
     /// Asks one question.
     pub(super) fn query(&mut self, query: &Query) -> Result<Answer, Failure> {
-        let answer = self.with_connection(async |connection| {
+        let answer = self.ask(async |connection| {
             connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
             loop {
                 connection.turn().await?;
@@ -220,7 +256,7 @@ impl Session {
         let deadline_ms = u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX);
         let (mut last_op, mut cells) = (0, Vec::with_capacity(pairs.len()));
         for chunk in pairs.chunks(CHECKS_PER_FRAME) {
-            let answered = self.with_connection(async |connection| {
+            let answered = self.ask(async |connection| {
                 connection.submit_checks(chunk, min_op, deadline_ms).map_err(|_| ConnectionError::Closed)?;
                 while connection.in_flight() > 0 {
                     connection.turn().await?;
@@ -256,7 +292,7 @@ impl Session {
     pub(super) fn resolve(&mut self, names: &[Name]) -> Result<Vec<Option<u32>>, Failure> {
         let mut numbers = Vec::with_capacity(names.len());
         for chunk in names.chunks(NAMES_PER_FRAME) {
-            let mut some = self.with_connection(async |connection| {
+            let mut some = self.ask(async |connection| {
                 connection.submit_resolve(chunk).map_err(|_| ConnectionError::Closed)?;
                 loop {
                     connection.turn().await?;
@@ -332,15 +368,34 @@ pub(super) fn wrong_answer() -> Failure {
     }
 }
 
+/// Whether the connection has ended, and not the time.
+fn has_ended(failure: &Failure) -> bool {
+    failure.error.downcast_ref::<ConnectionError>().is_some_and(|error| match error {
+        ConnectionError::Closed | ConnectionError::ByServer(_) => true,
+        ConnectionError::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+        ConnectionError::Refused(_)
+        | ConnectionError::ClosedInHandshake
+        | ConnectionError::HandshakeTimeout(_)
+        | ConnectionError::Stalled(_)
+        | ConnectionError::Frame(_)
+        | ConnectionError::Malformed(_)
+        | ConnectionError::Version(_)
+        | ConnectionError::UnexpectedAnswer(_) => false,
+    })
+}
+
 fn timed_out() -> ConnectionError {
     ConnectionError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))
 }
 
-/// Whether a connection may work a moment later: not when the peer does not speak our protocol.
+/// Whether a connection may work a moment later: not when the peer does not speak our protocol. A server that is full may have a
+/// place then.
 const fn is_worth_another_try(error: &ConnectionError) -> bool {
     match error {
         ConnectionError::Io(_)
         | ConnectionError::Closed
+        | ConnectionError::Refused(_)
+        | ConnectionError::ClosedInHandshake
         | ConnectionError::Stalled(_)
         | ConnectionError::HandshakeTimeout(_) => true,
         ConnectionError::Frame(_)

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Most jobs that wait inside the task; more wait in the queue, and then with their callers.
@@ -33,10 +34,13 @@ impl Carrier {
         let mut ready = first;
         let mut failures = 0;
         let mut not_before = Instant::now();
+        // Whether what waits has waited for a new connection already.
+        let mut has_moved = false;
         loop {
             if waiting.is_empty() && ready.is_none() {
                 let Some(job) = self.jobs.recv().await else { return };
                 waiting.push_back(job);
+                has_moved = false;
             }
             let connected = if let Some(connection) = ready.take() {
                 Ok(connection)
@@ -50,6 +54,13 @@ impl Carrier {
                     let mut session = Session::new(connection);
                     self.names.meet(session.identity);
                     let Err(error) = self.serve(&mut session, &mut waiting).await else { return };
+                    if session.in_flight() == 0 && (session.has_answered || !has_moved) {
+                        has_moved = true;
+                        // An idle connection has ended, to make room for others or with its server: nothing is lost, and what came
+                        // just then goes to a new one.
+                        not_before = Instant::now() + self.options.retry.pause(0);
+                        continue;
+                    }
                     let error = Arc::new(error);
                     session.lose(&error);
                     error
@@ -79,6 +90,14 @@ impl Carrier {
             let now = Instant::now();
             if session.in_flight() == 0 {
                 last_read = now;
+            }
+            if session.in_flight() == 0 && !waiting.is_empty() {
+                // A connection that has ended while it was idle is not to be sent anything. Only after a turn of the runtime is it
+                // known what has come: one that a blocking client drives has stood still since the last call.
+                yield_now().await;
+                if session.connection.read_now().await? {
+                    session.take_replies()?;
+                }
             }
             session.submit(waiting, now);
             if session.connection.is_stopping() && session.in_flight() == 0 {

@@ -6,6 +6,7 @@ use crate::error::{ConnectionError, SubmitError};
 use crate::pipeline::Pipeline;
 use crate::reply::{Outcomes, Reply};
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
             if let Some(welcome) = pipeline.welcome()? {
                 return Ok(Self { stream, pipeline, welcome });
             }
-            poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await?;
+            let exchanged = poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await;
+            exchanged.map_err(in_handshake)?;
         }
     }
 
@@ -179,6 +181,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, true, context)).await
     }
 
+    /// Like [`Self::read_more`], but does not wait; answers whether anything was read.
+    pub(crate) async fn read_now(&mut self) -> Result<bool, ConnectionError> {
+        poll_fn(|context| {
+            let polled = poll_exchange(&mut self.stream, &mut self.pipeline, true, context);
+            Poll::Ready(if let Poll::Ready(read) = polled { read.map(|()| true) } else { Ok(false) })
+        })
+        .await
+    }
+
     pub(crate) const fn pipeline(&mut self) -> &mut Pipeline {
         &mut self.pipeline
     }
@@ -213,6 +224,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         }
         Ok(())
     }
+}
+
+/// What the end of a stream means before the server has answered: not that a server is missing.
+fn in_handshake(error: ConnectionError) -> ConnectionError {
+    let has_ended = matches!(error, ConnectionError::Closed)
+        || matches!(&error, ConnectionError::Io(error) if is_end(error.kind()));
+    if has_ended { ConnectionError::ClosedInHandshake } else { error }
+}
+
+fn is_end(kind: ErrorKind) -> bool {
+    [
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::BrokenPipe,
+        ErrorKind::UnexpectedEof,
+    ]
+    .contains(&kind)
 }
 
 /// Writes all that waits and takes what came; ready when something was read or, unless `read_needed`,

@@ -14,6 +14,12 @@ pub enum ConnectionError {
     /// The server closed the stream.
     #[error("the server closed the connection")]
     Closed,
+    /// The server refused the connection and says why: it has no place for it, or speaks no common version.
+    #[error("the server refused the connection: {0}")]
+    Refused(String),
+    /// The connection ended before the server had answered the hello.
+    #[error("the connection was closed before the server answered the hello")]
+    ClosedInHandshake,
     /// The handshake did not end in time.
     #[error("the server did not answer the handshake within {0:?}")]
     HandshakeTimeout(std::time::Duration),
@@ -26,7 +32,7 @@ pub enum ConnectionError {
     /// A frame holds something that this client cannot read.
     #[error("the server sent a frame that cannot be read")]
     Malformed(#[from] BadField),
-    /// The server says that this client broke the protocol.
+    /// The server says why it ended the connection: to make room for others, or because this client broke the protocol.
     #[error("the server ended the connection: {0}")]
     ByServer(String),
     /// The server chose a version that this client does not speak.

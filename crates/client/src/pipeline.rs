@@ -83,10 +83,10 @@ impl Pipeline {
         let Some((frame, used)) = frame::parse(self.unread(), FRAME_BODY_BYTES_MAX)? else { return Ok(None) };
         let kind = frame.header.kind;
         if kind == FrameKind::Error {
-            return Err(ConnectionError::ByServer(decode_cold(frame.body)?));
+            return Err(ConnectionError::Refused(decode_cold(frame.body)?));
         }
         if kind == FrameKind::Goodbye {
-            return Err(ConnectionError::Closed);
+            return Err(ConnectionError::ClosedInHandshake);
         }
         if kind != FrameKind::Welcome {
             return Err(stockhold_protocol::FrameError::Unexpected(kind.code()).into());

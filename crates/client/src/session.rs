@@ -29,6 +29,8 @@ enum Slot {
 pub(crate) struct Session {
     pub(crate) connection: PipelinedConnection<Box<dyn Stream>>,
     pub(crate) identity: Identity,
+    /// Whether anything has been answered on it.
+    pub(crate) has_answered: bool,
     slots: VecDeque<Slot>,
     /// The request number of the front of `slots`.
     first_request: u64,
@@ -39,7 +41,8 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(connection: PipelinedConnection<Box<dyn Stream>>) -> Self {
         let identity = Identity::of(connection.welcome());
-        Self { connection, identity, slots: VecDeque::new(), first_request: 1, records: Vec::new() }
+        let (slots, records) = (VecDeque::new(), Vec::new());
+        Self { connection, identity, has_answered: false, slots, first_request: 1, records }
     }
 
     pub(crate) const fn in_flight(&self) -> u32 {
@@ -152,6 +155,7 @@ impl Session {
             let slot =
                 at.and_then(|at| self.slots.get_mut(at)).ok_or(ConnectionError::UnexpectedAnswer(request))?;
             answer(slot, &reply, self.identity)?;
+            self.has_answered = true;
             while self.slots.front().is_some_and(|slot| matches!(slot, Slot::Empty)) {
                 self.slots.pop_front();
                 self.first_request += 1;

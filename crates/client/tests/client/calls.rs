@@ -4,6 +4,7 @@
 use crate::fake::{Accept, Peer, network, outcome_frame};
 use std::time::Duration;
 use stockhold_client::protocol::command::Target;
+use stockhold_client::protocol::frame::FrameKind;
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, ReservationId, SkuId, StockId};
 use stockhold_client::{Answer, Batch, CallError, Cart, Client, NotDone, RetryPolicy};
 use tokio::time::Instant;
@@ -319,4 +320,53 @@ async fn one_try_means_one_try() {
     });
     assert!(matches!(result, Err(CallError::NotDone { why: NotDone::Busy, .. })));
     assert!(peer.is_quiet().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closed_while_idle_costs_no_call_anything() {
+    // Proves that a client whose idle connection the server has closed, with a reason, goes on with the next call on a new one, under
+    // a fresh id and in one try: nothing was in flight, so nothing is unknown. A server that does so at once again is told of.
+    let (dialer, mut accept) = network();
+    let builder = Client::builder().connections(1).retry(RetryPolicy::never());
+    let (client, peer) = tokio::join!(builder.connect_with(dialer), Peer::accept(&mut accept, 1));
+    let (client, mut peer) = (client.unwrap(), peer);
+    for _ in 0..3 {
+        peer.cold(FrameKind::Error, 0, 0, &"room is needed".to_owned()).await;
+        drop(peer);
+        let caller = client.clone();
+        let call = tokio::spawn(async move { caller.reserve(&cart(3)).await });
+        peer = Peer::accept(&mut accept, 1).await;
+        let sent = peer.next().await;
+        assert!(sent.commands()[0].1, "the id is fresh: it was sent nowhere before");
+        peer.answer_all(&sent, Code::Ok).await;
+        assert!(call.await.unwrap().unwrap().is_done());
+    }
+    drop(peer);
+    let call = tokio::spawn(async move { client.reserve(&cart(3)).await });
+    for _ in 0..2 {
+        let mut peer = Peer::accept(&mut accept, 1).await;
+        peer.cold(FrameKind::Error, 0, 0, &"room is needed".to_owned()).await;
+    }
+    let failed = call.await.unwrap();
+    assert!(matches!(failed, Err(CallError::NotDone { .. } | CallError::Unknown { .. })), "{failed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_handshake_tells_the_reason_and_one_that_is_cut_off_says_so() {
+    // Proves what a caller hears of a server that answers a hello with an Error frame, and of one that only closes.
+    for reason in [Some("the server has its 4096 connections already"), None] {
+        let (dialer, mut accept) = network();
+        let connecting = tokio::spawn(Client::builder().connect_with(dialer));
+        let mut peer = Peer::greet(&mut accept).await;
+        if let Some(reason) = reason {
+            peer.cold(FrameKind::Error, 0, 0, &reason.to_owned()).await;
+        }
+        drop(peer);
+        let error = connecting.await.unwrap().unwrap_err();
+        let expected = reason.map_or_else(
+            || "the connection was closed before the server answered the hello".to_owned(),
+            |reason| format!("the server refused the connection: {reason}"),
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }

@@ -71,13 +71,19 @@ impl Peer {
         Self::accept_with(accept, epoch, 16_384).await
     }
 
-    pub(crate) async fn accept_with(accept: &mut Accept, epoch: u64, in_flight_max: u32) -> Self {
+    /// Takes the next connection and reads its hello.
+    pub(crate) async fn greet(accept: &mut Accept) -> Self {
         let stream = accept.recv().await.unwrap();
         let mut peer = Self { stream, read: Vec::new() };
         let hello = peer.next().await;
         assert_eq!(hello.header.kind, FrameKind::Hello);
         let hello: Hello = decode_cold(&hello.body).unwrap();
         assert_eq!(hello.common_version(), Some(1));
+        peer
+    }
+
+    pub(crate) async fn accept_with(accept: &mut Accept, epoch: u64, in_flight_max: u32) -> Self {
+        let mut peer = Self::greet(accept).await;
         let welcome = Welcome {
             version: 1,
             features: 0,
