@@ -2,7 +2,6 @@
 //! simulator step them by hand.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use stockhold_machine::{Genesis, RULES_VERSION};
@@ -13,6 +12,7 @@ use crate::config::{Config, DurabilityChoice};
 use crate::directory::{Directory, EpochReason, FormatOptions, Manifest, plan_trim, trim};
 use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
+use crate::net::places::{LOCAL_PLACES, Places};
 use crate::net::{Gate, GateLimits};
 use crate::pipeline::applier::ApplierLinks;
 use crate::pipeline::batch::BATCHES;
@@ -256,7 +256,7 @@ fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -
         log_uuid: *log_uuid.as_bytes(),
         epoch,
         rules_version: RULES_VERSION,
-        open: AtomicUsize::new(0),
+        places: Places::new(limits.connections, links.mailboxes.count()),
     }
 }
 
@@ -278,6 +278,7 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     let fixed = vec![
         metric("connections_max", "connections", size(config.limits.connections)),
+        metric("connections_local_max", "connections", size(LOCAL_PLACES)),
         metric("in_flight_max", "commands", u64::from(config.limits.in_flight)),
         metric("segment_bytes", "bytes", config.log.segment_bytes),
         metric("recovered_ops", "ops", report.recovered_ops),

@@ -134,7 +134,9 @@ macro_rules! metrics {
 metrics! {
     Gauge connections_open, "connections", "Connections that are open now.";
     Counter connections_accepted, "connections", "Connections that were taken.";
-    Counter connections_refused, "connections", "Connections that were closed at once because the limit was reached.";
+    Counter connections_refused, "connections", "Connections that were turned away because the limit was reached and none was idle.";
+    Counter connections_displaced, "connections", "Idle connections that were closed to make room for others.";
+    Counter connections_failed, "connections", "Connections that could not be accepted or set up.";
     Counter connections_broken, "connections", "Connections that were closed because the peer broke the protocol.";
     Counter connections_cut, "connections", "Connections that were cut because they read too slowly or their commands were lost.";
     Counter commands_received, "commands", "Commands read from connections.";

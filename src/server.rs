@@ -3,6 +3,7 @@
 
 mod network;
 mod news;
+mod open_files;
 mod readers;
 mod short_way;
 mod signals;
@@ -155,6 +156,10 @@ pub fn start_on(
     let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;
     listener.set_nonblocking(true).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    let fitted = open_files::fit(config.limits.connections);
+    let mut config = config.clone();
+    config.limits.connections = fitted.connections;
+    let config = &config;
     let threads = network_threads(config.threads.network);
     let readers = readers::Readers::default();
     let surroundings = Surroundings {
@@ -165,7 +170,12 @@ pub fn start_on(
     let assembly = assemble(storage, config, threads, surroundings, progress);
     // Whatever came of it: who reads for nobody ends.
     join_all(readers.take());
-    run_assembly(assembly?, config, listener, address)
+    let assembly = assembly?;
+    if let Some(warning) = fitted.warning {
+        tracing::warn!("{warning}");
+        assembly.status.warn(warning);
+    }
+    run_assembly(assembly, config, listener, address)
 }
 
 fn run_assembly(

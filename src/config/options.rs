@@ -23,7 +23,11 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("queues.commands", "Commands that may wait to be logged; more are answered busy. Minimum 1."),
     ("queues.bytes", "Bytes of commands that may wait to be logged. Minimum 65536."),
     ("queues.questions", "Questions that may wait for the applier. Minimum 1."),
-    ("limits.connections", "Most connections at once. Minimum 1."),
+    (
+        "limits.connections",
+        "Most connections at once, beside 16 from this machine; beyond, the idlest makes room. Takes as many open files and 368 more. \
+         Minimum 1.",
+    ),
     (
         "limits.in-flight",
         "Commands of one connection that may wait for answers; more are answered busy. Minimum 1.",

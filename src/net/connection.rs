@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 
 use super::gate::Gate;
 use super::pace::{Pace, Patience};
+use super::places::{Idleness, Place, Places};
 use super::session::Session;
 use crate::pipeline::mailbox::Letter;
 
@@ -22,6 +24,8 @@ const BUFFER_BYTES_KEPT: usize = 256 * 1024;
 const TURN_BYTES: usize = 8 * 1024;
 /// How long the last bytes of a closed connection may take to be read by the peer.
 const LINGER: Duration = Duration::from_millis(500);
+/// A connection that has not said hello for so long is mute. A younger one has only just come and does not give way to others.
+const MUTE_MS: u64 = 1_000;
 
 /// One open connection; shared by its task and the desk of its thread.
 #[derive(Debug)]
@@ -35,6 +39,12 @@ pub struct Connection {
     is_blocked: Cell<bool>,
     is_dead: Cell<bool>,
     pace: Cell<Pace>,
+    /// The place that it has.
+    place: Place,
+    /// Whether something was read or answered since the last look.
+    is_active: Cell<bool>,
+    /// Since when nothing was, by the looks.
+    idle_since_ms: Cell<u64>,
     /// What the input buffer takes.
     input_bytes: Cell<usize>,
     outbox_bytes_max: usize,
@@ -43,7 +53,13 @@ pub struct Connection {
 impl Connection {
     /// A connection whose session has begun.
     #[must_use]
-    pub fn new(session: Session, writer: OwnedWriteHalf, turn: Rc<Notify>, gate: &Gate) -> Self {
+    pub fn new(
+        session: Session,
+        writer: OwnedWriteHalf,
+        turn: Rc<Notify>,
+        (place, gate): (Place, &Gate),
+    ) -> Self {
+        let now_ms = gate.clock.monotonic_ms();
         Self {
             session: RefCell::new(session),
             writer,
@@ -51,7 +67,10 @@ impl Connection {
             wake: Notify::new(),
             is_blocked: Cell::new(false),
             is_dead: Cell::new(false),
-            pace: Cell::new(Pace::new(gate.clock.monotonic_ms())),
+            pace: Cell::new(Pace::new(now_ms)),
+            place,
+            is_active: Cell::new(false),
+            idle_since_ms: Cell::new(now_ms),
             input_bytes: Cell::new(0),
             outbox_bytes_max: gate.limits.outbox_bytes,
         }
@@ -59,6 +78,7 @@ impl Connection {
 
     /// Takes over an answer; [`Connection::push`] sends it.
     pub fn deliver(&self, letter: &Letter, frame: &[u8]) {
+        self.is_active.set(true);
         self.session.borrow_mut().deliver(letter, frame);
     }
 
@@ -111,6 +131,9 @@ impl Connection {
     /// Ends the connection if it has not said hello in time or does not end a frame, and cuts it if it leaves its answers, or the last
     /// of them, unread for too long.
     pub fn expire(&self, now_ms: u64, gate: &Gate) {
+        if self.is_active.take() {
+            self.idle_since_ms.set(now_ms);
+        }
         let mut pace = self.pace.get();
         let patience = pace.patience(&self.session.borrow(), now_ms, &gate.limits);
         self.pace.set(pace);
@@ -128,6 +151,37 @@ impl Connection {
                 self.cut();
             }
         }
+    }
+
+    /// The place that it has.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// How idle it is; `None` while there is something to be done: commands or questions in flight, bytes to send, a frame under way,
+    /// a hello that has just begun to be awaited.
+    #[must_use]
+    pub fn idleness(&self, now_ms: u64) -> Option<Idleness> {
+        let (session, pace) = (self.session.borrow(), self.pace.get());
+        let has_work = !session.is_idle() || !session.is_reading() || pace.is_in_frame();
+        let is_mute = session.is_greeting();
+        if has_work || self.is_dead.get() || (is_mute && now_ms < pace.opened_ms() + MUTE_MS) {
+            return None;
+        }
+        let since_ms = if self.is_active.get() { u64::MAX } else { self.idle_since_ms.get() };
+        Some(Idleness { is_mute, since_ms })
+    }
+
+    /// Ends it to make room for another, and tells its peer why.
+    pub fn displace(&self, gate: &Gate) {
+        gate.metrics.connections_displaced.add(1);
+        self.session.borrow_mut().refuse_peer(&format!(
+            "the server has its {} connections, and this one, idle for the longest, had to make room for another",
+            gate.places.taken()
+        ));
+        self.flush(gate);
+        self.wake.notify_one();
     }
 
     /// What its buffers take.
@@ -158,6 +212,7 @@ impl Connection {
     }
 
     fn receive(&self, input: &mut Vec<u8>, gate: &Gate) {
+        self.is_active.set(true);
         let used = self.session.borrow_mut().receive(input, gate);
         if !gate.ingress.is_empty() {
             self.turn.notify_one();
@@ -212,19 +267,35 @@ pub async fn serve(connection: &Connection, reader: &mut OwnedReadHalf, gate: &G
 }
 
 /// Closes a socket so that the peer still gets the last bytes: a close with unread input would take them back.
-pub async fn close(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
+pub async fn close(connection: Rc<Connection>, mut reader: OwnedReadHalf, places: &Places) {
     if connection.is_dead.get() {
         return;
     }
-    if let Some(connection) = Rc::into_inner(connection) {
+    if let (Some(connection), Some(_lingering)) = (Rc::into_inner(connection), places.linger()) {
         let mut writer = connection.writer;
-        let ended = tokio::time::timeout(LINGER, async {
-            writer.shutdown().await?;
-            let mut rest = [0; 1_024];
-            while reader.read(&mut rest).await? > 0 {}
-            io::Result::Ok(())
-        });
-        // Whatever comes of it, the socket is closed now.
-        drop(ended.await);
+        linger(&mut reader, &mut writer).await;
     }
+}
+
+/// Tells a peer that there is no place for it, and closes.
+pub async fn turn_away(stream: TcpStream, sentence: &str, places: &Places) {
+    let mut frame = Vec::new();
+    Session::write_error(sentence, &mut frame);
+    let (mut reader, mut writer) = stream.into_split();
+    // The system takes so few bytes at once, unless the peer is gone already.
+    let is_told = writer.try_write(&frame).is_ok();
+    if let (true, Some(_lingering)) = (is_told, places.linger()) {
+        linger(&mut reader, &mut writer).await;
+    }
+}
+
+async fn linger(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) {
+    let ended = tokio::time::timeout(LINGER, async {
+        writer.shutdown().await?;
+        let mut rest = [0; 1_024];
+        while reader.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    });
+    // Whatever comes of it, the socket is closed now.
+    drop(ended.await);
 }

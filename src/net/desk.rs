@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::gate::Gate;
+use super::places::{Idleness, Place};
 use super::session::Session;
 use crate::pipeline::mailbox::{Address, Mail};
 
@@ -21,6 +22,17 @@ pub struct Desk {
     buffer_bytes_max: usize,
     slots: RefCell<Slots>,
     turn: Rc<Notify>,
+    /// Idle connections, the idlest last, once somebody has asked since the last sweep.
+    idle: RefCell<Option<Vec<Idle>>>,
+}
+
+/// A connection that was idle when they were ranked.
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    slot: u32,
+    generation: u32,
+    place: Place,
+    idleness: Idleness,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +53,8 @@ impl Desk {
     #[must_use]
     pub fn new(mailbox: usize, threads: usize, gate: Arc<Gate>) -> Self {
         let buffer_bytes_max = gate.limits.buffer_bytes / threads.max(1);
-        Self { mailbox, gate, buffer_bytes_max, slots: RefCell::default(), turn: Rc::default() }
+        let (slots, turn, idle) = (RefCell::default(), Rc::default(), RefCell::default());
+        Self { mailbox, gate, buffer_bytes_max, slots, turn, idle }
     }
 
     /// What all connections share.
@@ -52,7 +65,7 @@ impl Desk {
 
     /// Seats a new connection.
     #[must_use]
-    pub fn open(&self, stream: TcpStream) -> (Rc<Connection>, OwnedReadHalf, u32) {
+    pub fn open(&self, stream: TcpStream, place: Place) -> (Rc<Connection>, OwnedReadHalf, u32) {
         let mut slots = self.slots.borrow_mut();
         let number = slots.free.pop().unwrap_or_else(|| {
             slots.seats.push(Slot::default());
@@ -63,7 +76,7 @@ impl Desk {
         let address = Address { mailbox: self.mailbox, slot: number, generation: slot.generation };
         let (reader, writer) = stream.into_split();
         let connection =
-            Rc::new(Connection::new(Session::new(address), writer, self.turn.clone(), &self.gate));
+            Rc::new(Connection::new(Session::new(address), writer, self.turn.clone(), (place, &self.gate)));
         slot.connection = Some(connection.clone());
         (connection, reader, number)
     }
@@ -74,15 +87,66 @@ impl Desk {
         self.turn.notified().await;
     }
 
-    /// Lets go of a connection; letters to it are thrown away from now on.
-    pub fn close(&self, number: u32) {
+    /// Lets go of a connection, unless it has lost its seat already; letters to it are thrown away from now on.
+    pub fn close(&self, number: u32, connection: &Rc<Connection>) {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.slot(number);
-        assert!(slot.connection.take().is_some(), "a connection is closed once");
-        slot.generation = slot.generation.wrapping_add(1);
-        slots.free.push(number);
-        slots.open -= 1;
-        self.gate.leave();
+        if slot.connection.as_ref().is_some_and(|seated| Rc::ptr_eq(seated, connection)) {
+            slots.vacate(number);
+            self.gate.leave(connection.place());
+        }
+    }
+
+    /// Closes the idlest connection, so that its place is free now: one that gives a place to a peer on this machine (`is_local`), or
+    /// to any. Answers whether there was one.
+    #[must_use]
+    pub fn make_room(&self, is_local: bool) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let is_ranked_now = idle.is_none();
+        let ranked = idle.get_or_insert_with(|| self.rank_idle());
+        if self.displace_one(ranked, is_local) {
+            return true;
+        }
+        if is_ranked_now || ranked.is_empty() {
+            // None has become idle since the last look, as far as is known; the next look will tell.
+            return false;
+        }
+        *ranked = self.rank_idle();
+        self.displace_one(ranked, is_local)
+    }
+
+    fn displace_one(&self, ranked: &mut Vec<Idle>, is_local: bool) -> bool {
+        let now_ms = self.gate.clock.monotonic_ms();
+        while let Some(at) = ranked.iter().rposition(|idle| is_local || idle.place == Place::Shared) {
+            let Idle { slot: number, generation, place, idleness } = ranked.remove(at);
+            let mut slots = self.slots.borrow_mut();
+            let slot = slots.slot(number);
+            let connection = slot.connection.clone().filter(|_| slot.generation == generation);
+            // It may have had something to do meanwhile.
+            let Some(connection) = connection.filter(|one| one.idleness(now_ms) == Some(idleness)) else {
+                continue;
+            };
+            slots.vacate(number);
+            drop(slots);
+            connection.displace(&self.gate);
+            self.gate.leave(place);
+            return true;
+        }
+        false
+    }
+
+    fn rank_idle(&self) -> Vec<Idle> {
+        let now_ms = self.gate.clock.monotonic_ms();
+        let slots = self.slots.borrow();
+        let mut ranked = Vec::new();
+        for (number, slot) in (0..).zip(&slots.seats) {
+            let Some(connection) = &slot.connection else { continue };
+            let Some(idleness) = connection.idleness(now_ms) else { continue };
+            let (generation, place) = (slot.generation, connection.place());
+            ranked.push(Idle { slot: number, generation, place, idleness });
+        }
+        ranked.sort_by_key(|idle| std::cmp::Reverse(idle.idleness.rank()));
+        ranked
     }
 
     /// Hands out mail: all letters first, then one write per connection.
@@ -106,18 +170,23 @@ impl Desk {
         }
     }
 
-    /// Cuts connections that are mute or too slow, and those with the largest buffers while all together take more than this
+    /// Looks how idle connections are, cuts those that are mute or too slow, and those with the largest buffers while all together take more than this
     /// thread's share.
     pub fn sweep(&self) {
         let now_ms = self.gate.clock.monotonic_ms();
         let mut sizes = Vec::new();
         let mut all_bytes = 0;
+        let mut idlest: Option<Idleness> = None;
         for connection in self.all() {
             connection.expire(now_ms, &self.gate);
+            let idleness = connection.idleness(now_ms);
+            idlest = idlest.into_iter().chain(idleness).min_by_key(|idleness| idleness.rank());
             let bytes = connection.buffer_bytes();
             all_bytes += bytes;
             sizes.push((bytes, connection));
         }
+        *self.idle.borrow_mut() = None;
+        self.gate.places.tell_idlest(self.mailbox, idlest);
         if all_bytes <= self.buffer_bytes_max {
             return;
         }
@@ -158,6 +227,15 @@ impl Desk {
 }
 
 impl Slots {
+    /// Frees a seat for the next connection.
+    fn vacate(&mut self, number: u32) {
+        let slot = self.slot(number);
+        slot.connection = None;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(number);
+        self.open -= 1;
+    }
+
     fn slot(&mut self, number: u32) -> &mut Slot {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         &mut self.seats[at]

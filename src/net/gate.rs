@@ -1,11 +1,11 @@
 //! What all connections of a server share: the way in for commands and questions, the cells, the clock and the limits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
 use stockhold_protocol::limits::{FRAME_COUNT_MAX, PROTOCOL_VERSION};
 
+use super::places::{Place, Places};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::pipeline::question::Questions;
@@ -15,7 +15,7 @@ use crate::published::Published;
 /// Limits of connections. Defaults and minimums stand in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateLimits {
-    /// Most connections at once.
+    /// Most connections at once, beside those that only peers on this machine get.
     pub connections: usize,
     /// Most commands of one connection that wait for answers.
     pub in_flight: u32,
@@ -62,8 +62,8 @@ pub struct Gate {
     pub epoch: u64,
     /// The rules that decide.
     pub rules_version: u32,
-    /// Connections that are open.
-    pub open: AtomicUsize,
+    /// The places of connections.
+    pub places: Places,
 }
 
 impl Gate {
@@ -87,30 +87,22 @@ impl Gate {
         }
     }
 
-    /// Counts a new connection in, unless the limit is reached.
+    /// Counts a new connection in, if there is a place for it; `is_local` when its peer is on this machine.
     #[must_use]
-    pub fn enter(&self) -> bool {
-        let before = self.open.fetch_add(1, Ordering::AcqRel);
-        if before >= self.limits.connections {
-            self.leave();
-            self.metrics.connections_refused.add(1);
-            return false;
-        }
+    pub fn enter(&self, is_local: bool) -> Option<Place> {
+        let place = self.places.take(is_local)?;
         self.metrics.connections_accepted.add(1);
         self.tell_open();
-        true
+        Some(place)
     }
 
     /// Counts a connection out.
-    pub fn leave(&self) {
-        let before = self.open.fetch_sub(1, Ordering::AcqRel);
-        assert!(before > 0, "who leaves has entered");
+    pub fn leave(&self, place: Place) {
+        self.places.leave(place);
         self.tell_open();
     }
 
     fn tell_open(&self) {
-        self.metrics
-            .connections_open
-            .set(u64::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(u64::MAX));
+        self.metrics.connections_open.set(u64::try_from(self.places.taken()).unwrap_or(u64::MAX));
     }
 }

@@ -1,7 +1,7 @@
 //! The network: bytes of connections to commands, and answers back to bytes. It decides nothing about quantities.
 //!
 //! [`session`] is the protocol of one connection without any I/O (`look` decides what is answered on the spot); [`pace`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
-//! [`desk`] is one network thread's table of connections. Everything of a connection stays on one thread.
+//! [`desk`] is one network thread's table of connections; [`places`] says how many there may be. Everything of a connection stays on one thread.
 
 pub mod connection;
 pub mod desk;
@@ -9,6 +9,7 @@ pub mod gate;
 pub mod listener;
 mod look;
 pub mod pace;
+pub mod places;
 mod requests;
 pub mod session;
 

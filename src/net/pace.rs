@@ -72,6 +72,18 @@ impl Pace {
         self.full_since_ms.is_some()
     }
 
+    /// Whether a frame has begun and not ended.
+    #[must_use]
+    pub const fn is_in_frame(&self) -> bool {
+        self.frame_since_ms.is_some()
+    }
+
+    /// When the connection was opened.
+    #[must_use]
+    pub const fn opened_ms(&self) -> u64 {
+        self.opened_ms
+    }
+
     /// Whether more is read from the connection now.
     #[must_use]
     pub fn may_read(&self, session: &Session) -> bool {

@@ -13,7 +13,8 @@ use super::short_way::ShortWay;
 use crate::error::StartError;
 use crate::net::Gate;
 use crate::net::desk::Desk;
-use crate::net::{connection, listener};
+use crate::net::listener::{self, Errand};
+use crate::net::{connection, places::Place};
 use crate::pipeline::Mailboxes;
 use crate::pipeline::mailbox::Mail;
 
@@ -38,12 +39,12 @@ pub(super) fn spawn(
     let senders: Vec<_> = lanes.iter().map(|(sender, _)| sender.clone()).collect();
     let mut acceptor = Some((listener, senders));
     let mut threads = Vec::new();
-    for (mailbox, (_, arrivals)) in lanes.into_iter().enumerate() {
+    for (mailbox, (_, errands)) in lanes.into_iter().enumerate() {
         let thread = NetworkThread {
             mailbox,
             gate: gate.clone(),
             mailboxes: mailboxes.clone(),
-            arrivals,
+            errands,
             acceptor: acceptor.take(),
             stopped: stopped.clone(),
             grace,
@@ -54,13 +55,13 @@ pub(super) fn spawn(
     Ok(threads)
 }
 
-type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<std::net::TcpStream>>);
+type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<Errand>>);
 
 struct NetworkThread {
     mailbox: usize,
     gate: Arc<Gate>,
     mailboxes: Mailboxes,
-    arrivals: mpsc::Receiver<std::net::TcpStream>,
+    errands: mpsc::Receiver<Errand>,
     acceptor: Option<Acceptor>,
     stopped: watch::Receiver<bool>,
     grace: Duration,
@@ -78,22 +79,31 @@ impl NetworkThread {
     }
 
     fn run_on(self, runtime: &LocalRuntime) {
-        let Self { mailbox, gate, mailboxes, mut arrivals, acceptor, mut stopped, grace, mut short_way } =
+        let Self { mailbox, gate, mailboxes, mut errands, acceptor, mut stopped, grace, mut short_way } =
             self;
         let desk = Rc::new(Desk::new(mailbox, mailboxes.count(), gate.clone()));
         runtime.block_on(async {
             let accepting = acceptor.map(|(listener, senders)| {
                 tokio::task::spawn_local(async move {
                     match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => listener::accept(&listener, &gate, &senders).await,
+                        Ok(listener) => {
+                            let turn_away = |stream, sentence| turn_away(stream, sentence, gate.clone());
+                            listener::accept(&listener, &gate, &senders, turn_away).await;
+                        }
                         Err(error) => panic!("the listener cannot be used: {error}"),
                     }
                 })
             });
             let welcoming = desk.clone();
             tokio::task::spawn_local(async move {
-                while let Some(stream) = arrivals.recv().await {
-                    welcome(&welcoming, stream);
+                while let Some(errand) = errands.recv().await {
+                    match errand {
+                        Errand::Serve(stream, place) => welcome(&welcoming, stream, place),
+                        Errand::MakeRoom { is_local, done } => {
+                            // The listener has gone when the server stops.
+                            done.send(welcoming.make_room(is_local)).ok();
+                        }
+                    }
                 }
             });
             let delivering = desk.clone();
@@ -139,21 +149,28 @@ impl NetworkThread {
 }
 
 /// Gives a new connection its task.
-fn welcome(desk: &Rc<Desk>, stream: std::net::TcpStream) {
+fn welcome(desk: &Rc<Desk>, stream: std::net::TcpStream, place: Place) {
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be taken over");
-            desk.gate().leave();
+            desk.gate().leave(place);
             return;
         }
     };
-    let (connection, mut reader, slot) = desk.open(stream);
+    let (connection, mut reader, slot) = desk.open(stream, place);
     let desk = desk.clone();
     tokio::task::spawn_local(async move {
         connection::serve(&connection, &mut reader, desk.gate()).await;
-        desk.close(slot);
-        connection::close(connection, reader).await;
+        desk.close(slot, &connection);
+        connection::close(connection, reader, &desk.gate().places).await;
+    });
+}
+
+/// Tells a peer that there is no place for it, without keeping the others waiting.
+fn turn_away(stream: tokio::net::TcpStream, sentence: String, gate: Arc<Gate>) {
+    tokio::task::spawn_local(async move {
+        connection::turn_away(stream, &sentence, &gate.places).await;
     });
 }
 

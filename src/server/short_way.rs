@@ -9,7 +9,6 @@
 //! thread, while nobody checks, and not for a while after a sync that was slow. It decides nothing but which thread steps the stages.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::stages::{SharedApplier, SharedLog, step_log};
 use crate::net::Gate;
@@ -48,7 +47,7 @@ impl ShortWay {
     pub(super) fn waits_for_more(&mut self) -> bool {
         let frames = self.gate.ingress.len();
         let has_grown = frames > std::mem::replace(&mut self.frames, frames);
-        let open = self.gate.open.load(Ordering::Relaxed);
+        let open = self.gate.places.taken();
         let waits = has_grown && frames >= FRAMES_MIN && frames < open && frames < SMALL_BATCH_OPS as usize;
         if !waits {
             self.frames = 0;
@@ -75,7 +74,7 @@ impl ShortWay {
         }
         let (commands, _) = self.gate.ingress.depth();
         let frames = self.gate.ingress.len();
-        let pays = frames >= FRAMES_MIN || self.gate.open.load(Ordering::Relaxed) <= LONELY_MAX;
+        let pays = frames >= FRAMES_MIN || self.gate.places.taken() <= LONELY_MAX;
         pays && commands <= SMALL_BATCH_OPS as usize && now_ms >= self.closed_until_ms
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// The program under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
 
 /// The sample merchant's files.
 pub(crate) fn sample(name: &str) -> PathBuf {
@@ -60,11 +60,10 @@ impl Server {
 
     /// Formats a new directory and serves it by a process that is told of a file size limit instead of being ended by it.
     pub(crate) fn start_limitable() -> Self {
-        let directory = Self::start().crash();
         let mut shell = Command::new("sh");
         // The program takes the place of the shell and inherits that the signal is ignored.
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]);
-        Self::serve_as(shell, directory)
+        Self::start_by(shell)
     }
 
     fn serve_as(mut program: Command, directory: tempfile::TempDir) -> Self {
@@ -81,6 +80,16 @@ impl Server {
         let ready: Value = serde_json::from_str(&line).expect("it tells so in JSON");
         let address = ready["address"].as_str().expect("it tells its address").to_owned();
         Self { child, address, directory, ready }
+    }
+
+    /// Formats a new directory and serves it by a process that `shell` becomes.
+    pub(crate) fn start_by(shell: Command) -> Self {
+        Self::serve_as(shell, Self::start().crash())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Kills the process hard and serves the same directory again.

@@ -244,3 +244,57 @@ fn starts_without_traffic_take_no_more_of_the_disk() {
     let bytes: u64 = segments.map(|file| file.metadata().unwrap().len()).sum();
     assert!(bytes <= 3 * 4_194_304, "what was sold, the segment in use, a spare: {bytes} bytes");
 }
+
+#[test]
+fn a_full_server_says_so() {
+    // Proves that a command which finds no place is told by whom and why, with an exit code of its own, and goes through when there is
+    // one; and that a server which may not open enough files takes fewer connections and says so, instead of failing to accept them.
+    let mut shell = std::process::Command::new("sh");
+    let few = 16 + 256 + 96 + 1;
+    shell.args(["-c", &format!("ulimit -n {few}; exec \"$0\" \"$@\""), crate::harness::PROGRAM]);
+    let server = Server::start_by(shell);
+    let status = server.ok(&["status"]);
+    assert_eq!(status["metrics"]["connections_max"], 1, "{status}");
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains(&format!("The system allows {few} open files")), "{warnings}");
+    // Each begins a frame, so none of them is idle.
+    let peers: Vec<_> = (0..17)
+        .map(|_| {
+            let mut peer = std::net::TcpStream::connect(server.address()).unwrap();
+            std::io::Write::write_all(&mut peer, b"SH").unwrap();
+            peer
+        })
+        .collect();
+    let refused = loop {
+        let called = server.call(&["status"]);
+        if called.code != 0 {
+            break called;
+        }
+    };
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    let error: Value = serde_json::from_str(&refused.stderr).unwrap();
+    let sentence = text(&error, "error");
+    assert!(
+        sentence.contains("the server refused the connection: the server has its 17 connections"),
+        "{sentence}"
+    );
+    assert!(!sentence.contains("is it running"), "{sentence}");
+    drop(peers);
+    server.ok(&["status"]);
+
+    // Somebody who closes before a word is said is not a server that does not run.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let closing = std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            drop(stream);
+        }
+    });
+    let cut_off = run(&["--json", "--timeout", "15ms", "--server", &address, "status"]);
+    let error: Value = serde_json::from_slice(&cut_off.stderr).unwrap();
+    let sentence = text(&error, "error");
+    assert_eq!(code(&cut_off), 3, "{sentence}");
+    assert!(sentence.contains("somebody listens at"), "{sentence}");
+    drop(std::net::TcpStream::connect(&address));
+    closing.join().unwrap();
+}

@@ -325,3 +325,21 @@ fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
     let image = storage.crash_now(Survival::Nothing);
     assert_eq!(World::start(&image, &small(), START_MS, 8).unwrap().digest(), digest);
 }
+
+#[test]
+fn a_connection_is_idle_only_when_all_its_commands_are_answered() {
+    // Proves that no connection with a command anywhere between socket and disk counts as idle, at any step of any stage.
+    let storage = RecordingStorage::new();
+    format_disk(&storage, &small());
+    let mut world = World::start(&storage, &small(), START_MS, 7).unwrap();
+    open_shop(&mut world);
+    assert!(world.is_idle());
+    for number in 1..=30 {
+        let request = with_command(number, |command| world.hand_in(&[command]));
+        while world.outcomes(request, 1).is_none() {
+            assert!(!world.is_idle(), "command {number} is in flight");
+            world.step();
+        }
+        assert!(world.is_idle());
+    }
+}

@@ -127,6 +127,11 @@ impl World {
         self.session.is_lost()
     }
 
+    /// Whether the session has nothing in flight and nothing to send, so that it could make room for another.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.session.is_idle()
+    }
+
     fn collect(&mut self) {
         let out = std::mem::take(self.session.out());
         let mut rest = out.as_slice();

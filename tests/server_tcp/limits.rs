@@ -77,20 +77,6 @@ fn commands_in_flight_are_limited_to_the_unit() {
 }
 
 #[test]
-fn connections_are_limited_and_a_place_that_is_left_can_be_taken() {
-    // Proves limit and limit + 1 of connections, and that closing one makes room.
-    let server = TestServer::start(|config| config.limits.connections = 2);
-    let first = server.connect();
-    let mut second = server.connect();
-    let mut third = Peer::mute(server.address());
-    assert!(third.try_reply().is_none(), "one too many is closed at once");
-    drop(first);
-    while second.metric("connections_open") > 1 {}
-    let mut again = server.connect();
-    assert_eq!(again.metric("connections_open"), 2);
-}
-
-#[test]
 fn a_mute_connection_is_cut() {
     // Proves that a half-open handshake does not hold its place for ever.
     let server = TestServer::start(|config| config.limits.handshake_ms = 50);

@@ -10,6 +10,8 @@ mod harness;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod sale;

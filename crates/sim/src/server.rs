@@ -7,6 +7,7 @@ use stockhold::assembly::{Assembly, Surroundings, assemble};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::error::StartError;
+use stockhold::net::places::Place;
 use stockhold::net::{Gate, Pace, Patience, Session};
 use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::recording::RecordingStorage;
@@ -30,6 +31,8 @@ pub(crate) struct Said {
 #[derive(Debug)]
 struct Seat {
     generation: u32,
+    /// The place that its connection has taken at the gate.
+    taken: Place,
     session: Option<Session>,
     pace: Pace,
     input: Vec<u8>,
@@ -124,18 +127,17 @@ impl Server {
 
     /// Seats a new connection, unless there are too many.
     pub(crate) fn connect(&mut self) -> Option<Chair> {
-        if !self.assembly.gate.enter() {
-            return None;
-        }
+        let taken = self.assembly.gate.enter(false)?;
         let free = self.seats.iter().position(|seat| seat.session.is_none());
         let place = free.unwrap_or_else(|| {
             let (input, socket) = (Vec::new(), Vec::new());
-            self.seats.push(Seat { generation: 0, session: None, pace: Pace::new(0), input, socket });
+            self.seats.push(Seat { generation: 0, taken, session: None, pace: Pace::new(0), input, socket });
             self.seats.len() - 1
         });
         let now_ms = self.assembly.gate.clock.monotonic_ms();
         let slot = u32::try_from(place).unwrap_or(u32::MAX);
         let seat = &mut self.seats[place];
+        seat.taken = taken;
         let address = Address { mailbox: 0, slot, generation: seat.generation };
         seat.session = Some(Session::new(address));
         seat.pace = Pace::new(now_ms);
@@ -154,7 +156,8 @@ impl Server {
         if let Some(seat) = self.seat(chair) {
             seat.session = None;
             seat.generation = seat.generation.wrapping_add(1);
-            self.assembly.gate.leave();
+            let taken = seat.taken;
+            self.assembly.gate.leave(taken);
         }
     }
 

@@ -17,7 +17,9 @@ pub(crate) fn of(kind: Kind, count: u32, welcome: &Welcome) -> u64 {
     // A frame under way, in a buffer that doubles as it grows.
     let frame_bytes = 2 * u64::from(welcome.limits.frame_body_bytes_max);
     let each = match kind {
-        Kind::Mute | Kind::HalfHello | Kind::Idle | Kind::Oversized | Kind::Garbage => IDLE_BYTES,
+        Kind::Mute | Kind::HalfHello | Kind::Idle | Kind::Crowd | Kind::Oversized | Kind::Garbage => {
+            IDLE_BYTES
+        }
         Kind::SlowReader | Kind::Flood => frame_bytes + OUTBOX_BYTES + OUTBOX_SLACK_BYTES,
         Kind::Endless => frame_bytes,
         // They read what they are answered, so no more than an outbox waits for each of them.

@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::ratio;
 use crate::system::resident_bytes;
 use crate::tally::{Latencies, Tally};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use arguments::BadPeersArguments;
 use clap::ValueEnum;
 use peers::{Kind, Peers, Prey};
@@ -39,6 +39,10 @@ const SKUS: u32 = 1_000;
 const UNITS: u32 = 1_000_000_000;
 /// File descriptors that are not connections of peers.
 const FILES_BESIDE: u64 = 1_200;
+/// Places that a server keeps for peers on its own machine.
+const LOCAL_PLACES: u32 = 16;
+/// Connections of a crowd for which there is no place.
+const CROWD_SURPLUS: u32 = 8;
 /// How long peers may take to get as far as they want.
 const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// After peers have come or gone, so long passes before anything is measured.
@@ -95,6 +99,9 @@ impl Course {
         output: Output,
     ) -> Result<(), Failure> {
         let mut common = common.clone();
+        if kind == Kind::Crowd && common.server.is_none() {
+            common.set.insert(1, ("limits.connections".to_owned(), crowded(arguments).to_string()));
+        }
         common.data_dir = common.data_dir.map(|chosen| chosen.join(report::name(kind).replace(' ', "-")));
         let server = ServerUnderTest::get(&common)?;
         let mut desk = Desk::connect(server.address)?;
@@ -124,6 +131,11 @@ impl Course {
         server.finish()?;
         Ok(())
     }
+}
+
+/// Connections that a server takes which is to be full: some fewer than there are, counting the places that it keeps for its machine.
+fn crowded(arguments: &BadPeersArguments) -> u32 {
+    (arguments.idle + arguments.connections).saturating_sub(LOCAL_PLACES + CROWD_SURPLUS).max(1)
 }
 
 /// Both this process and the server, which inherits it, need a descriptor for each connection.
@@ -270,6 +282,8 @@ fn pester(
     desk: &mut Desk,
 ) -> Result<(), anyhow::Error> {
     std::thread::sleep(SETTLE);
+    // An idle connection makes room for a crowd.
+    *desk = Desk::connect(prey.address)?;
     let cut_before = cut_by_server(desk)?;
     healthy.reach(arguments.reservations)?;
     let alone = |stretch: &mut Stretch| -> Result<(), anyhow::Error> {
@@ -282,6 +296,9 @@ fn pester(
     let mut answers = 0;
     for _ in 0..arguments.rounds {
         let peers = invite(stretch.kind, arguments, prey)?;
+        let newcomer = Desk::connect(prey.address);
+        newcomer
+            .with_context(|| format!("a newcomer beside {} did not get in", report::name(stretch.kind)))?;
         let before = peers.crowd.answers.load(Ordering::Relaxed);
         let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
         stretch.with.push(per_second);
@@ -294,6 +311,7 @@ fn pester(
         alone(stretch)?;
     }
     stretch.answers_per_second = ratio::per_second(answers, arguments.seconds * arguments.rounds);
+    *desk = Desk::connect(prey.address)?;
     stretch.ended = cut_by_server(desk)?.saturating_sub(cut_before);
     Ok(())
 }
@@ -305,5 +323,5 @@ fn cut_by_server(desk: &mut Desk) -> Result<u64, anyhow::Error> {
         let metric = status.metrics.iter().find(|metric| metric.name == name);
         metric.and_then(|metric| u64::try_from(metric.value).ok()).unwrap_or(0)
     };
-    Ok(figure("connections_cut") + figure("connections_broken"))
+    Ok(figure("connections_cut") + figure("connections_broken") + figure("connections_displaced"))
 }

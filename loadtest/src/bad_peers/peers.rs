@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     HalfHello,
     /// Connections that say hello and nothing more.
     Idle,
+    /// The same, and more of them than the server has places: they take one from each other.
+    Crowd,
     /// Connections that ask and never read an answer.
     SlowReader,
     /// One connection that sends commands as fast as it can.
@@ -81,7 +83,7 @@ impl Kind {
     pub(crate) const fn peers(self, idle: u32) -> u32 {
         match self {
             Self::Mute | Self::HalfHello => MUTE_PEERS,
-            Self::Idle => idle,
+            Self::Idle | Self::Crowd => idle,
             Self::SlowReader => SLOW_READERS,
             Self::Flood => 1,
             Self::Endless => ENDLESS_PEERS,
@@ -178,7 +180,7 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, crowd: Arc
                     stream.write_all(&hello[..hello.len() / 2]).await?;
                     settle();
                 }
-                Kind::Idle => {
+                Kind::Idle | Kind::Crowd => {
                     shake_hands(&mut stream).await?;
                     settle();
                 }

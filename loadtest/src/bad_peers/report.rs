@@ -174,6 +174,7 @@ pub(crate) const fn name(kind: Kind) -> &'static str {
         Kind::Mute => "mute",
         Kind::HalfHello => "half a hello",
         Kind::Idle => "idle",
+        Kind::Crowd => "a crowd",
         Kind::SlowReader => "slow readers",
         Kind::Flood => "a flood",
         Kind::Oversized => "oversized frames",

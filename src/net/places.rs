@@ -1,0 +1,174 @@
+//! Places of connections: how many may be open at once, how many more are kept for peers on this machine, how many may linger after
+//! their end, and how long the idlest connection of each network thread has been idle. It closes nothing.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Places that only peers on this machine get, beside `limits.connections`: who operates the server gets in when it is full.
+pub const LOCAL_PLACES: usize = 16;
+/// Most closed connections that still wait for their peers to read the last bytes; further ones are closed at once.
+pub const LINGERING_MAX: usize = 256;
+
+/// A place that a connection has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One that anybody gets.
+    Shared,
+    /// One of [`LOCAL_PLACES`].
+    Local,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Places {
+    shared_max: usize,
+    shared: AtomicUsize,
+    local: AtomicUsize,
+    lingering: AtomicUsize,
+    /// By network thread: the least [`Idleness::rank`] at its last look.
+    idlest: Box<[AtomicU64]>,
+}
+
+/// What makes one connection go before another when room is needed. The least goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idleness {
+    /// It has not said hello, though it has had time to.
+    pub is_mute: bool,
+    /// Since when it has been without work, as seen by the looks of its thread, in milliseconds of the monotonic clock; `u64::MAX` when
+    /// only since the last look.
+    pub since_ms: u64,
+}
+
+impl Idleness {
+    /// Ranks mute connections before others, and those that have been idle for longer before those that have not.
+    #[must_use]
+    pub const fn rank(self) -> u64 {
+        const LATER: u64 = 1 << 63;
+        let since_ms = if self.since_ms < LATER { self.since_ms } else { LATER - 1 };
+        if self.is_mute { since_ms } else { LATER | since_ms }
+    }
+}
+
+/// Permission to wait for a peer to read its last bytes; ends with the value.
+#[derive(Debug)]
+pub struct Lingering<'a>(&'a AtomicUsize);
+
+impl Drop for Lingering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Places {
+    /// Empty places, for so many connections on so many network threads.
+    #[must_use]
+    pub fn new(shared_max: usize, threads: usize) -> Self {
+        Self {
+            shared_max,
+            shared: AtomicUsize::new(0),
+            local: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
+            idlest: (0..threads).map(|_| AtomicU64::new(u64::MAX)).collect(),
+        }
+    }
+
+    /// Takes a place, if there is one for such a peer.
+    #[must_use]
+    pub fn take(&self, is_local: bool) -> Option<Place> {
+        if take_one(&self.shared, self.shared_max) {
+            Some(Place::Shared)
+        } else if is_local && take_one(&self.local, LOCAL_PLACES) {
+            Some(Place::Local)
+        } else {
+            None
+        }
+    }
+
+    /// Gives a place back.
+    pub fn leave(&self, place: Place) {
+        let before = match place {
+            Place::Shared => self.shared.fetch_sub(1, Ordering::AcqRel),
+            Place::Local => self.local.fetch_sub(1, Ordering::AcqRel),
+        };
+        assert!(before > 0, "who leaves has entered");
+    }
+
+    /// How many are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.shared.load(Ordering::Relaxed) + self.local.load(Ordering::Relaxed)
+    }
+
+    /// How many there are for such a peer.
+    #[must_use]
+    pub const fn most(&self, is_local: bool) -> usize {
+        if is_local { self.shared_max.saturating_add(LOCAL_PLACES) } else { self.shared_max }
+    }
+
+    /// Permission to linger, unless [`LINGERING_MAX`] connections do.
+    #[must_use]
+    pub fn linger(&self) -> Option<Lingering<'_>> {
+        take_one(&self.lingering, LINGERING_MAX).then(|| Lingering(&self.lingering))
+    }
+
+    /// Says how long the idlest connection of a network thread has been idle; `None` when it has none.
+    pub fn tell_idlest(&self, thread: usize, idlest: Option<Idleness>) {
+        self.idlest[thread].store(idlest.map_or(u64::MAX, Idleness::rank), Ordering::Relaxed);
+    }
+
+    /// The network threads, that with the idlest connection first.
+    #[must_use]
+    pub fn threads_by_idleness(&self) -> Vec<usize> {
+        let mut threads: Vec<usize> = (0..self.idlest.len()).collect();
+        threads.sort_by_cached_key(|thread| self.idlest[*thread].load(Ordering::Relaxed));
+        threads
+    }
+}
+
+fn take_one(count: &AtomicUsize, most: usize) -> bool {
+    count
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < most).then_some(taken + 1))
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_places_are_for_peers_on_this_machine() {
+        // Proves limit - 1, limit and limit + 1 of both kinds of places, and that a place that is given back is of its kind.
+        let places = Places::new(2, 1);
+        assert_eq!([places.take(false), places.take(true)], [Some(Place::Shared); 2]);
+        assert_eq!(places.take(false), None);
+        for _ in 0..LOCAL_PLACES {
+            assert_eq!(places.take(true), Some(Place::Local));
+        }
+        assert_eq!((places.take(true), places.taken()), (None, places.most(true)));
+        places.leave(Place::Local);
+        assert_eq!((places.take(false), places.take(true)), (None, Some(Place::Local)));
+        places.leave(Place::Shared);
+        assert_eq!((places.take(false), places.taken()), (Some(Place::Shared), 2 + LOCAL_PLACES));
+    }
+
+    #[test]
+    fn lingering_is_bounded() {
+        // Proves the bound on closed connections that wait, and that the end of one makes room for another.
+        let places = Places::new(1, 1);
+        let mut lingering: Vec<_> = (0..LINGERING_MAX).map(|_| places.linger().unwrap()).collect();
+        assert!(places.linger().is_none());
+        lingering.pop();
+        assert!(places.linger().is_some());
+    }
+
+    #[test]
+    fn mute_connections_go_first_and_then_the_longest_idle() {
+        // Proves the order in which connections give way, within a thread and between threads.
+        let of = |is_mute, since_ms| Idleness { is_mute, since_ms }.rank();
+        assert!(of(true, 900) < of(false, 1) && of(false, 1) < of(false, 2) && of(true, 1) < of(true, 2));
+        assert!(of(false, u64::MAX) <= u64::MAX && of(true, u64::MAX) < of(false, 0));
+        let places = Places::new(1, 3);
+        places.tell_idlest(0, Some(Idleness { is_mute: false, since_ms: 7 }));
+        places.tell_idlest(2, Some(Idleness { is_mute: true, since_ms: 9 }));
+        assert_eq!(places.threads_by_idleness(), [2, 0, 1]);
+    }
+}
