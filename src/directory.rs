@@ -10,17 +10,20 @@
 //! ```
 
 pub mod manifest;
-pub mod verify;
+pub mod read_only;
 
 use uuid::Uuid;
 
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
-pub use verify::{Finding, Verification, verify};
+pub use read_only::ReadOnlyDirectory;
 
 use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds, opening};
 use crate::storage::width::{index, is_zero, length};
-use crate::storage::{Access, DirectoryLock, FileEntry, SharedStorage, StorageError, TEMPORARY_SUFFIX};
+use crate::storage::{
+    DirectoryLock, FileEntry, ReadFrom, ReadStorage, SharedReadStorage, SharedStorage, StorageError,
+    TEMPORARY_SUFFIX,
+};
 use crate::wal::preparer::{prepare_first, recycled_name};
 use crate::wal::segment::segment_name;
 use crate::wal::{Catalog, EndReason, LogError, LogReader, PreviousEnd, ReadTo, SegmentPool};
@@ -163,7 +166,7 @@ impl Directory {
     /// Takes a formatted directory, and removes what was never finished.
     pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
         let lock = storage.lock(LOCK_NAME)?;
-        let manifest = read_manifest(&storage)?;
+        let manifest = read_manifest(storage.as_ref())?;
         for entry in storage.list()? {
             if entry.name.ends_with(TEMPORARY_SUFFIX) {
                 storage.remove(&entry.name)?;
@@ -192,13 +195,7 @@ impl Directory {
 
     /// Reads the log from the frame that holds `from_op`.
     pub fn read_log(&self, from_op: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
-        let reader =
-            LogReader::open(self.storage.clone(), self.manifest.log_uuid, self.base(), from_op, read_to)?;
-        let known = self.manifest.epoch();
-        match reader.last_epoch() {
-            Some((segment, epoch)) if epoch > known => Err(LogError::LaterEpoch { segment, epoch, known }),
-            Some(_) | None => Ok(reader),
-        }
+        read_log(self.storage.clone(), &self.manifest, from_op, read_to)
     }
 
     /// Begins a new epoch with `first_op`; answers its number. Durable when it returns.
@@ -250,12 +247,17 @@ impl Directory {
 
     /// The snapshots, newest first. A name is given only to a file that was read back, so each was whole once.
     pub fn snapshots(&self) -> Result<Vec<u64>, StorageError> {
-        list_snapshots(&self.storage)
+        list_snapshots(self.storage.as_ref())
     }
 
     /// Opens the snapshot after `op`.
     pub fn read_snapshot(&self, op: u64) -> Result<SnapshotReader, SnapshotError> {
-        SnapshotReader::open(self.storage.as_ref(), &snapshot_name(op), self.manifest.log_uuid, Access::Read)
+        SnapshotReader::open(
+            self.storage.as_ref(),
+            &snapshot_name(op),
+            self.manifest.log_uuid,
+            ReadFrom::Cache,
+        )
     }
 
     /// What may go: all snapshots but the two newest of `verified`, and the segments that the older of these two does not need.
@@ -275,7 +277,7 @@ pub struct TrimPlan {
 }
 
 /// The snapshots of a directory, newest first.
-pub fn list_snapshots(storage: &SharedStorage) -> Result<Vec<u64>, StorageError> {
+pub fn list_snapshots(storage: &dyn ReadStorage) -> Result<Vec<u64>, StorageError> {
     let mut ops: Vec<u64> =
         storage.list()?.iter().filter_map(|entry| parse_snapshot_name(&entry.name)).collect();
     ops.sort_unstable_by(|left, right| right.cmp(left));
@@ -288,7 +290,7 @@ pub fn plan_trim(
     manifest: &Manifest,
     verified: &[u64],
 ) -> Result<TrimPlan, DirectoryError> {
-    let present = list_snapshots(storage)?;
+    let present = list_snapshots(storage.as_ref())?;
     let kept: Vec<u64> =
         present.iter().copied().filter(|op| verified.contains(op)).take(SNAPSHOTS_KEPT).collect();
     let Some(oldest_kept) = kept.get(SNAPSHOTS_KEPT - 1) else { return Ok(TrimPlan::default()) };
@@ -311,14 +313,14 @@ pub fn trim(
 ) -> Result<u64, StorageError> {
     let mut removed_bytes = 0;
     for op in &plan.snapshots {
-        removed_bytes += storage.open(&snapshot_name(*op), Access::Read)?.bytes()?;
+        removed_bytes += storage.open_to_read(&snapshot_name(*op), ReadFrom::Cache)?.bytes()?;
         storage.remove(&snapshot_name(*op))?;
     }
     if !plan.snapshots.is_empty() {
         storage.sync_dir()?;
     }
     for segment in &plan.segments {
-        let bytes = storage.open(&segment_name(*segment), Access::Read)?.bytes()?;
+        let bytes = storage.open_to_read(&segment_name(*segment), ReadFrom::Cache)?.bytes()?;
         // The name goes first, and durably: what stands in the file is changed only when nobody takes it for a segment any more.
         let name = recycled_name(*segment);
         storage.rename(&segment_name(*segment), &name)?;
@@ -336,8 +338,8 @@ pub fn trim(
 }
 
 /// Reads the manifest of a directory, also of one that a running server holds.
-pub fn read_manifest(storage: &SharedStorage) -> Result<Manifest, DirectoryError> {
-    let file = match storage.open(MANIFEST_NAME, Access::Read) {
+pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryError> {
+    let file = match storage.open_to_read(MANIFEST_NAME, ReadFrom::Cache) {
         Ok(file) => file,
         Err(StorageError::NotFound { .. }) => return Err(DirectoryError::NotFormatted),
         Err(error) => return Err(error.into()),
@@ -354,6 +356,21 @@ pub fn read_manifest(storage: &SharedStorage) -> Result<Manifest, DirectoryError
     let mut bytes = vec![0; have];
     let read = file.read_at(0, &mut bytes)?;
     Ok(Manifest::decode(&bytes[..read])?)
+}
+
+/// Reads a log from the frame that holds `from_op`.
+fn read_log(
+    storage: SharedReadStorage,
+    manifest: &Manifest,
+    from_op: u64,
+    read_to: ReadTo,
+) -> Result<LogReader, LogError> {
+    let reader = LogReader::open(storage, manifest.log_uuid, base_of(manifest), from_op, read_to)?;
+    let known = manifest.epoch();
+    match reader.last_epoch() {
+        Some((segment, epoch)) if epoch > known => Err(LogError::LaterEpoch { segment, epoch, known }),
+        Some(_) | None => Ok(reader),
+    }
 }
 
 fn base_of(manifest: &Manifest) -> PreviousEnd {
@@ -383,7 +400,7 @@ fn push_epoch(
 
 /// Whether segment 1 is what a format that was cut off leaves: whole head blocks or none, and never opened.
 fn is_unused_first_segment(storage: &SharedStorage) -> Result<bool, StorageError> {
-    let file = storage.open(&segment_name(1), Access::Read)?;
+    let file = storage.open_to_read(&segment_name(1), ReadFrom::Cache)?;
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
     Ok(is_zero(&block[..read]))

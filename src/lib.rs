@@ -24,4 +24,5 @@ pub mod server;
 pub mod snapshot;
 pub mod status;
 pub mod storage;
+pub mod verify;
 pub mod wal;

@@ -16,12 +16,12 @@ use ahead::Reading;
 use crate::directory::Directory;
 use crate::pipeline::apply::{ApplyError, apply_payload};
 use crate::pipeline::snapshots::digest_bytes;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
 use crate::wal::{EndReason, LogEnd, LogError, ReadTo};
 
 /// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
-const SWEEP_BUDGET: u32 = 1_024;
+pub(crate) const SWEEP_BUDGET: u32 = 1_024;
 
 /// What recovery did, for people and for `status`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -189,7 +189,8 @@ fn load_newest(
     report: &mut RecoveryReport,
 ) -> Result<Machine, RecoveryError> {
     for op in directory.snapshots()? {
-        match load(directory, helper, op) {
+        let loaded = directory.read_snapshot(op).map_err(LoadFault::from);
+        match loaded.and_then(|reader| load(reader, helper, |_| ())) {
             Ok(machine) => {
                 report.snapshot_op = Some(op);
                 return Ok(machine);
@@ -206,7 +207,7 @@ fn load_newest(
 }
 
 #[derive(Debug, thiserror::Error)]
-enum LoadFault {
+pub(crate) enum LoadFault {
     #[error("the storage failed")]
     Storage(#[from] StorageError),
     #[error("{error}{}", error.source().map(|reason| format!(": {reason}")).unwrap_or_default())]
@@ -228,19 +229,28 @@ impl From<SnapshotError> for LoadFault {
     }
 }
 
-fn load(directory: &Directory, helper: Option<&dyn Helper>, op: u64) -> Result<Machine, LoadFault> {
-    let reader = directory.read_snapshot(op)?;
+/// Reads a snapshot to its end and makes a machine of it; `passed` gets the length of each piece.
+pub(crate) fn load(
+    reader: SnapshotReader,
+    helper: Option<&dyn Helper>,
+    mut passed: impl FnMut(usize),
+) -> Result<Machine, LoadFault> {
     let header = *reader.header();
     let mut loader: Loader = Machine::loader();
     let mut reading = Reading::begin(reader, helper);
     while let Some(frame) = reading.next()? {
         loader.section(frame.kind, frame.records, &frame.payload)?;
+        passed(frame.payload.len());
     }
     let summary = reading.into_source().into_summary()?;
     let [a, b, c, d, e, f, g, h, ..] = summary.digest;
     let digest = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let mark =
-        SnapshotMark { op, time: Timestamp(header.time_ms), digest, rules_version: header.rules_version };
+    let mark = SnapshotMark {
+        op: header.op,
+        time: Timestamp(header.time_ms),
+        digest,
+        rules_version: header.rules_version,
+    };
     let machine = loader.finish(&mark)?;
     if digest_bytes(machine.digest()) != summary.digest {
         return Err(LoadFault::Digest { found: machine.digest(), said: summary.digest });

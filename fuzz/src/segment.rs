@@ -4,12 +4,13 @@
 use super::draw::Draw;
 use super::life::{self, Life};
 use std::sync::LazyLock;
-use stockhold::directory::{Directory, EpochReason, FormatOptions, MANIFEST_NAME, verify};
+use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, MANIFEST_NAME};
 use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::checksum::checksum;
 use stockhold::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FRAMES_OFFSET, frame, header, opening};
 use stockhold::storage::recording::RecordingStorage;
-use stockhold::storage::{SharedStorage, Storage};
+use stockhold::storage::{ReadStorage, SharedStorage, Storage};
+use stockhold::verify::verify;
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{CommitLog, Durability, EndReason, LogDump, LogOptions, LogStart, LogWriter, ReadTo};
 use uuid::Uuid;
@@ -87,7 +88,11 @@ pub fn run(bytes: &[u8]) {
         disk.replace(name, contents).expect("memory does not fail");
     }
     let storage = disk.share();
-    verify(&storage, |_, _| ()).expect("memory does not fail");
+    let is_sound = match verify(&disk.share_to_read(), |_, _| ()) {
+        Ok(verification) => verification.is_sound(),
+        Err(DirectoryError::Storage(error)) => panic!("memory does not fail: {error}"),
+        Err(_) => false,
+    };
     if let Ok(mut dump) = LogDump::open(storage.clone(), LOG, 1) {
         let blocks: usize = files.iter().map(|(_, contents)| contents.len() / BLOCK_BYTES + 1).sum();
         let mut entries = 0;
@@ -96,16 +101,17 @@ pub fn run(bytes: &[u8]) {
             assert!(entries <= blocks, "a dump ends");
         }
     }
-    restart(&storage);
+    let starts = restart(&storage);
+    assert!(starts || !is_sound, "no start from a directory that was found sound");
 }
 
-/// What a start finds, a second start finds again.
-fn restart(storage: &SharedStorage) {
-    let Ok(mut directory) = Directory::open(storage.clone()) else { return };
-    let Ok(recovered) = recover(&directory, |_| ()).and_then(Recovered::validated) else { return };
+/// What a start finds, a second start finds again. Answers whether there was a start.
+fn restart(storage: &SharedStorage) -> bool {
+    let Ok(mut directory) = Directory::open(storage.clone()) else { return false };
+    let Ok(recovered) = recover(&directory, |_| ()).and_then(Recovered::validated) else { return false };
     let epoch = directory.manifest().epoch();
     let start = LogStart { log_uuid: LOG, epoch, now_ms: life::START_MS, salt_seed: 9 };
-    let Ok((writer, _)) = LogWriter::begin(storage, OPTIONS, start, &recovered.end) else { return };
+    let Ok((writer, _)) = LogWriter::begin(storage, OPTIONS, start, &recovered.end) else { return false };
     drop(writer);
     let again = recover(&directory, |_| ()).expect("what was recovered once is recovered again");
     assert_eq!(
@@ -123,6 +129,7 @@ fn restart(storage: &SharedStorage) {
         // Without its last op the log may break an invariant, which is told; it stops nobody.
         drop(recover(&directory, |_| ()));
     }
+    true
 }
 
 fn damage(draw: &mut Draw<'_>, files: &mut Vec<File>) {

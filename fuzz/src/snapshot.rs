@@ -6,7 +6,7 @@ use super::life::{self, Life};
 use std::sync::LazyLock;
 use stockhold::snapshot::{self, SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::recording::RecordingStorage;
-use stockhold::storage::{Access, Storage};
+use stockhold::storage::{ReadFrom, Storage};
 use stockhold_machine::{LoadError, Machine, Progress, SnapshotMark};
 use stockhold_protocol::Timestamp;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ fn read_file(draw: &mut Draw<'_>) {
     let disk = RecordingStorage::new();
     disk.forget_history();
     disk.replace(&TAKEN.name, &file).expect("memory does not fail");
-    let read = snapshot::verify(&disk, &TAKEN.name, LOG, Access::Read, |_, _| ());
+    let read = snapshot::verify(&disk, &TAKEN.name, LOG, ReadFrom::Cache, |_, _| ());
     assert_eq!(read.is_ok(), file == TAKEN.file, "a changed byte was not noticed");
 }
 

@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod show;
 mod status;
+mod verify;
 mod words;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -163,7 +164,7 @@ enum Action {
     /// Let the server write and verify a snapshot now
     Snapshot,
     /// Read a data directory from end to end: segments, snapshots, replay, digests
-    Verify(data::VerifyArguments),
+    Verify(verify::VerifyArguments),
     /// Print the log of a data directory, or order that an op be left out
     #[command(subcommand)]
     Log(data::LogAction),
@@ -199,7 +200,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Serve(arguments) => serve::serve(context, arguments),
         Action::Demo(arguments) => demo::demo(context, arguments),
         Action::Format(arguments) => serve::format(context, arguments),
-        Action::Verify(arguments) => data::verify(context, arguments),
+        Action::Verify(arguments) => verify::verify(context, arguments),
         Action::Log(what) => data::log(context, what),
         Action::Reserve(arguments) => checkout::reserve(context, arguments),
         Action::Confirm(arguments) => checkout::confirm(context, arguments),

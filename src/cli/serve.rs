@@ -113,8 +113,8 @@ pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Resul
         Configuration::default().changed(&change).map_err(|e| Failure::new(Exit::Usage, e))?;
     let formatted_at = Timestamp(stockhold_client::wall_clock_ms());
     server::format_directory(&config, &Genesis { configuration, formatted_at }).map_err(start_failure)?;
-    let storage = server::open_storage(&config.data_dir, config.log.write_path).map_err(start_failure)?;
-    let manifest = read_manifest(&storage).map_err(|e| start_failure(e.into()))?;
+    let files = super::data::read_only(&config.data_dir)?;
+    let manifest = read_manifest(files.as_ref()).map_err(|e| start_failure(e.into()))?;
     let place = config.data_dir.display();
     let text = format!(
         "{place} is formatted: log {}, epoch {}\nnext: stockhold serve --data-dir {place}",

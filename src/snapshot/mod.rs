@@ -13,7 +13,7 @@ pub use format::{SectionTotal, SnapshotFault, SnapshotHeader, parse_snapshot_nam
 pub use reader::{SectionFrame, SnapshotReader};
 pub use writer::{SnapshotWriter, WrittenSnapshot};
 
-use crate::storage::{Access, Storage, StorageError};
+use crate::storage::{ReadFrom, ReadStorage, StorageError};
 
 /// A whole snapshot, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +58,13 @@ pub enum SnapshotError {
 
 /// Reads a whole snapshot and checks every byte of it. `progress` gets the bytes done and the bytes in all.
 pub fn verify(
-    storage: &dyn Storage,
+    storage: &dyn ReadStorage,
     name: &str,
     log_uuid: Uuid,
-    access: Access,
+    from: ReadFrom,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<SnapshotSummary, SnapshotError> {
-    let mut reader = SnapshotReader::open(storage, name, log_uuid, access)?;
+    let mut reader = SnapshotReader::open(storage, name, log_uuid, from)?;
     while reader.next_frame()?.is_some() {
         let (done, all) = reader.progress();
         progress(done, all);

@@ -8,7 +8,7 @@ use super::format::{
 use super::{SnapshotError, SnapshotSummary};
 use crate::storage::layout::{CHECKSUM_BYTES, snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::{index, length};
-use crate::storage::{Access, Storage, StoredFile, TEMPORARY_SUFFIX};
+use crate::storage::{ReadFrom, ReadStorage, ReadableFile, TEMPORARY_SUFFIX};
 
 /// Records of one section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct SectionFrame<'a> {
 #[derive(Debug)]
 pub struct SnapshotReader {
     name: String,
-    file: Box<dyn StoredFile>,
+    file: Box<dyn ReadableFile>,
     bytes: u64,
     header: SnapshotHeader,
     offset: u64,
@@ -43,12 +43,12 @@ const FOOTER_BYTES_MAX: usize = snapshot_footer::HEAD_BYTES
 impl SnapshotReader {
     /// Opens a snapshot of this log and reads its head.
     pub fn open(
-        storage: &dyn Storage,
+        storage: &dyn ReadStorage,
         name: &str,
         log_uuid: Uuid,
-        access: Access,
+        from: ReadFrom,
     ) -> Result<Self, SnapshotError> {
-        let file = storage.open(name, access)?;
+        let file = storage.open_to_read(name, from)?;
         let mut head = [0; snapshot::HEAD_BYTES];
         let read = file.read_at(0, &mut head)?;
         let damaged = |source| SnapshotError::Damaged { name: name.to_owned(), offset: 0, source };

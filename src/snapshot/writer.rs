@@ -4,7 +4,7 @@ use super::format::{FrameHead, SectionTotal, SnapshotHeader, count_frame, encode
 use super::{SnapshotError, SnapshotReader, SnapshotSummary};
 use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::length;
-use crate::storage::{Access, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
+use crate::storage::{Access, ReadFrom, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
 
 /// So many bytes at most wait to be synced: a sync of the whole at the end would keep the log's writes, which share the disk, waiting for
 /// hundreds of milliseconds.
@@ -116,7 +116,7 @@ impl SnapshotWriter {
         self.file.write(self.offset, &footer)?;
         self.file.sync()?;
         let name = temporary_name(&self.header);
-        SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, Access::ReadMedium)
+        SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, ReadFrom::Medium)
     }
 
     /// Gives the snapshot up and removes what was written, which may be all the space that is left.

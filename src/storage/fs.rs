@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Advice, FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
 use super::layout::BLOCK_BYTES;
+use super::read_only::ReadOnlyFile;
 use super::{
-    Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, Storage, StorageError,
-    StoredFile, width,
+    Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, ReadFrom, ReadOnlyFs,
+    ReadStorage, ReadableFile, Storage, StorageError, StoredFile,
 };
 
 /// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the times of the file and so pays for
@@ -90,15 +91,15 @@ impl FsStorage {
     fn wrap(&self, file: File, name: &str, access: Access) -> FsFile {
         let path = match access {
             Access::Durable => self.medium.write_path,
-            Access::Read | Access::ReadMedium | Access::Cached => WritePath::Fdatasync,
+            Access::Cached => WritePath::Fdatasync,
         };
-        FsFile { file, name: name.to_owned(), path, poisoned: false }
+        FsFile { file: ReadOnlyFile { file, name: name.to_owned() }, path, poisoned: false }
     }
 
     fn flags(&self, access: Access) -> i32 {
         match (access, self.medium.write_path) {
             (Access::Durable, WritePath::Direct) => direct_flags(),
-            (Access::Durable | Access::Read | Access::ReadMedium | Access::Cached, _) => 0,
+            (Access::Durable | Access::Cached, _) => 0,
         }
     }
 }
@@ -130,6 +131,16 @@ fn probe(directory: &Path) -> Result<WritePath, StorageError> {
     }
 }
 
+impl ReadStorage for FsStorage {
+    fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
+        ReadOnlyFs::at(&self.path).open_to_read(name, from)
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        ReadOnlyFs::at(&self.path).list()
+    }
+}
+
 impl Storage for FsStorage {
     fn create(&self, name: &str, bytes: u64, access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
         self.check_poison()?;
@@ -151,23 +162,13 @@ impl Storage for FsStorage {
     }
 
     fn open(&self, name: &str, access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
-        let writes = match access {
-            Access::Read | Access::ReadMedium => false,
-            Access::Cached | Access::Durable => {
-                self.check_poison()?;
-                true
-            }
-        };
+        self.check_poison()?;
         let file = OpenOptions::new()
             .read(true)
-            .write(writes)
+            .write(true)
             .custom_flags(self.flags(access))
             .open(self.path.join(name))
             .map_err(|source| from_io(Action::Open, name, source))?;
-        if access == Access::ReadMedium {
-            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
-                .map_err(|source| from_io(Action::Open, name, source.into()))?;
-        }
         Ok(Box::new(self.wrap(file, name, access)))
     }
 
@@ -180,26 +181,6 @@ impl Storage for FsStorage {
     fn remove(&self, name: &str) -> Result<(), StorageError> {
         self.check_poison()?;
         std::fs::remove_file(self.path.join(name)).map_err(|source| from_io(Action::Remove, name, source))
-    }
-
-    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
-        let name = self.path.display().to_string();
-        let failed = |source| from_io(Action::List, &name, source);
-        let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let metadata = match entry.metadata() {
-                Ok(metadata) => metadata,
-                // Removed between the two calls.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(failed(error)),
-            };
-            // A name that is no UTF-8, and a sub-directory, are none of ours; they are listed so that a full directory is not taken for an empty one.
-            let bytes = if metadata.is_file() { metadata.len() } else { 0 };
-            entries.push(FileEntry { name: entry.file_name().to_string_lossy().into_owned(), bytes });
-        }
-        entries.sort_by(|left, right| left.name.cmp(&right.name));
-        Ok(entries)
     }
 
     fn sync_dir(&self) -> Result<(), StorageError> {
@@ -261,8 +242,7 @@ impl DirectoryLock for FsLock {}
 
 #[derive(Debug)]
 struct FsFile {
-    file: File,
-    name: String,
+    file: ReadOnlyFile,
     path: WritePath,
     poisoned: bool,
 }
@@ -270,7 +250,7 @@ struct FsFile {
 impl FsFile {
     fn check_poison(&self) -> Result<(), StorageError> {
         if self.poisoned {
-            return Err(StorageError::Poisoned { name: self.name.clone() });
+            return Err(StorageError::Poisoned { name: self.file.name.clone() });
         }
         Ok(())
     }
@@ -282,38 +262,31 @@ impl FsFile {
 
     fn write_once(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         self.check_poison()?;
-        match self.file.write_at(bytes, offset) {
+        match self.file.file.write_at(bytes, offset) {
             Ok(written) if written == bytes.len() => Ok(()),
             Ok(written) => {
                 let error =
-                    StorageError::ShortWrite { name: self.name.clone(), wanted: bytes.len(), written };
+                    StorageError::ShortWrite { name: self.file.name.clone(), wanted: bytes.len(), written };
                 self.poison(error)
             }
-            Err(source) => self.poison(from_io(Action::Write, &self.name.clone(), source)),
+            Err(source) => self.poison(from_io(Action::Write, &self.file.name.clone(), source)),
         }
     }
 }
 
-impl StoredFile for FsFile {
+impl ReadableFile for FsFile {
     fn bytes(&self) -> Result<u64, StorageError> {
         self.check_poison()?;
-        Ok(self.file.metadata().map_err(|source| from_io(Action::Read, &self.name, source))?.len())
+        self.file.bytes()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
         self.check_poison()?;
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + width::length(filled)) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(from_io(Action::Read, &self.name, source)),
-            }
-        }
-        Ok(filled)
+        self.file.read_at(offset, buffer)
     }
+}
 
+impl StoredFile for FsFile {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         self.write_once(offset, bytes)
     }
@@ -322,18 +295,18 @@ impl StoredFile for FsFile {
         self.write_once(offset, bytes)?;
         match self.path {
             WritePath::Direct => Ok(()),
-            WritePath::Fdatasync => match self.file.sync_data() {
+            WritePath::Fdatasync => match self.file.file.sync_data() {
                 Ok(()) => Ok(()),
-                Err(source) => self.poison(from_io(Action::Sync, &self.name.clone(), source)),
+                Err(source) => self.poison(from_io(Action::Sync, &self.file.name.clone(), source)),
             },
         }
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
         self.check_poison()?;
-        match self.file.sync_all() {
+        match self.file.file.sync_all() {
             Ok(()) => Ok(()),
-            Err(source) => self.poison(from_io(Action::Sync, &self.name.clone(), source)),
+            Err(source) => self.poison(from_io(Action::Sync, &self.file.name.clone(), source)),
         }
     }
 }
@@ -343,7 +316,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// Sorts a system error by its number, never by its text.
-fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
+pub(super) fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
     let name = name.to_owned();
     match errno(&source) {
         Some(Errno::NOSPC | Errno::DQUOT) => StorageError::NoSpace { action, name, source },
@@ -355,6 +328,7 @@ fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::width;
     use super::*;
 
     /// Proves that system errors are sorted by their numbers.
@@ -368,14 +342,17 @@ mod tests {
         assert!(matches!(sort(Errno::IO), StorageError::Io { .. }));
     }
 
-    /// Proves that a failed write poisons the handle: here one through a handle that may not write.
+    /// Proves that a failed write poisons the handle: here one beyond the longest file that there can be.
     #[test]
     fn a_failed_write_poisons_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let storage = FsStorage::open(folder.path(), WritePath::Fdatasync).unwrap();
         storage.replace("file", b"contents").unwrap();
-        let mut file = storage.open("file", Access::Read).unwrap();
-        assert!(matches!(file.write(0, b"x"), Err(StorageError::Io { action: Action::Write, .. })));
+        let mut file = storage.open("file", Access::Cached).unwrap();
+        assert!(matches!(
+            file.write(u64::MAX >> 1, b"x"),
+            Err(StorageError::Io { action: Action::Write, .. })
+        ));
         assert!(matches!(file.write(0, b"x"), Err(StorageError::Poisoned { .. })));
         assert!(matches!(file.sync(), Err(StorageError::Poisoned { .. })));
         assert!(matches!(file.read_at(0, &mut [0]), Err(StorageError::Poisoned { .. })));

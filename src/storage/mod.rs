@@ -5,7 +5,8 @@
 //! of `wal`, `snapshot` and `directory`; only the shared table of offsets ([`layout`]) stands here.
 //!
 //! There are two implementations: [`fs::FsStorage`] (real files) and [`recording::RecordingStorage`] (memory; it
-//! records every event and builds the images that a crash may leave).
+//! records every event and builds the images that a crash may leave). What only reads takes a [`ReadStorage`], through which
+//! nothing can be changed; [`read_only::ReadOnlyFs`] is one of real files.
 
 pub mod aligned;
 pub mod checksum;
@@ -13,6 +14,7 @@ pub mod fs;
 pub mod layout;
 pub mod medium;
 pub mod memory;
+pub mod read_only;
 pub mod recording;
 pub mod width;
 
@@ -23,17 +25,25 @@ use std::sync::Arc;
 pub use aligned::AlignedBuffer;
 pub use fs::{FsStorage, WritePath};
 pub use medium::{FileSystemKind, Medium};
+pub use read_only::ReadOnlyFs;
 
 /// A storage shared by the writer, the preparer of segments and the snapshot writer.
 pub type SharedStorage = Arc<dyn Storage>;
+/// A storage shared by those who only read.
+pub type SharedReadStorage = Arc<dyn ReadStorage>;
 
-/// How a file is going to be used.
+/// Where a file is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The system's cache, where it holds the file.
+    Cache,
+    /// The medium, where the system lets us: what the cache holds of this file is dropped first.
+    Medium,
+}
+
+/// How a file is going to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only.
-    Read,
-    /// Reading only, and from the medium where the system lets us: what the cache holds of this file is dropped first.
-    ReadMedium,
     /// Reading and writing through the cache; nothing is durable before [`StoredFile::sync`].
     Cached,
     /// Writing whole aligned blocks with [`StoredFile::write_durable`]; it is not for reading.
@@ -49,17 +59,26 @@ pub struct FileEntry {
     pub bytes: u64,
 }
 
+/// What can be read of one flat directory of files. Nothing here changes anything: no file, no name, no lock.
+pub trait ReadStorage: Send + Sync + fmt::Debug {
+    /// Opens a file that exists; [`StorageError::NotFound`] otherwise.
+    fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError>;
+
+    /// All files of the directory, sorted by name.
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError>;
+}
+
 /// One flat directory of files.
 ///
 /// What the methods do to names (create, rename, remove) *must* be atomic, and is durable only after [`Storage::sync_dir`].
-pub trait Storage: Send + Sync + fmt::Debug {
+pub trait Storage: ReadStorage {
     /// Creates a file of `bytes` zeros with its space reserved.
     ///
     /// It *must* fail with [`StorageError::Exists`] when the name is taken, and with [`StorageError::NoSpace`], leaving no file
     /// behind, when the space cannot be had. Neither the length nor the name is durable before `sync` and `sync_dir`.
     fn create(&self, name: &str, bytes: u64, access: Access) -> Result<Box<dyn StoredFile>, StorageError>;
 
-    /// Opens a file that exists; [`StorageError::NotFound`] otherwise.
+    /// Opens a file that exists, to write to it; [`StorageError::NotFound`] otherwise.
     fn open(&self, name: &str, access: Access) -> Result<Box<dyn StoredFile>, StorageError>;
 
     /// Gives a file another name. A file that had that name *must* be replaced in one step.
@@ -67,9 +86,6 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Removes a file.
     fn remove(&self, name: &str) -> Result<(), StorageError>;
-
-    /// All files of the directory, sorted by name.
-    fn list(&self) -> Result<Vec<FileEntry>, StorageError>;
 
     /// Makes all names durable. After a failure every later change of a name *must* answer [`StorageError::Poisoned`].
     fn sync_dir(&self) -> Result<(), StorageError>;
@@ -99,17 +115,20 @@ pub trait Storage: Send + Sync + fmt::Debug {
 /// Files with this suffix were never finished; they are removed at start.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// One open file.
-///
-/// A failed or short write, or a failed sync, *must* poison the handle: every later call answers [`StorageError::Poisoned`] and
-/// nothing is tried again, for what the medium then holds is not known.
-pub trait StoredFile: Send + fmt::Debug {
+/// One open file, as far as it can be read.
+pub trait ReadableFile: Send + fmt::Debug {
     /// The length of the file now.
     fn bytes(&self) -> Result<u64, StorageError>;
 
     /// Reads from `offset` until the buffer is full or the file ends; answers how many bytes were read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError>;
+}
 
+/// One open file.
+///
+/// A failed or short write, or a failed sync, *must* poison the handle: every later call answers [`StorageError::Poisoned`] and
+/// nothing is tried again, for what the medium then holds is not known.
+pub trait StoredFile: ReadableFile {
     /// Writes all bytes; they are durable after the next [`StoredFile::sync`] and *may* be before.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
 
@@ -230,5 +249,19 @@ impl StorageError {
     #[must_use]
     pub fn is_no_space(&self) -> bool {
         matches!(self, Self::NoSpace { .. })
+    }
+
+    /// The file that was concerned, or the directory; none for a lock that somebody else holds.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::NoSpace { name, .. }
+            | Self::NotFound { name }
+            | Self::Exists { name }
+            | Self::ShortWrite { name, .. }
+            | Self::Poisoned { name }
+            | Self::Io { name, .. } => Some(name),
+            Self::Locked { .. } => None,
+        }
     }
 }

@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::memory::{DiskModel, Event, FileId, Survival, scramble};
 use super::{
-    Access, Action, DirectoryLock, FileEntry, FileSystemKind, Medium, Storage, StorageError, StoredFile,
-    WritePath, width,
+    Access, Action, DirectoryLock, FileEntry, FileSystemKind, Medium, ReadFrom, ReadStorage, ReadableFile,
+    Storage, StorageError, StoredFile, WritePath, width,
 };
 
 /// Something that is made to go wrong once. The number counts the calls of that kind still to come, from 1.
@@ -93,6 +93,12 @@ impl RecordingStorage {
     /// This storage as the seam takes it.
     #[must_use]
     pub fn share(&self) -> super::SharedStorage {
+        Arc::new(self.clone())
+    }
+
+    /// This storage as those take it who only read.
+    #[must_use]
+    pub fn share_to_read(&self) -> super::SharedReadStorage {
         Arc::new(self.clone())
     }
 
@@ -183,6 +189,13 @@ impl RecordingStorage {
         shared.disk.lookup(name).map(|file| shared.disk.contents(file).to_vec())
     }
 
+    fn find(&self, name: &str) -> Result<RecordingFile, StorageError> {
+        let shared = self.shared.lock();
+        shared.check_power(Action::Open, name)?;
+        let file = shared.find(name)?;
+        Ok(RecordingFile::new(self, file, name))
+    }
+
     /// Changes bytes of a file on the medium, from `offset` on.
     pub fn corrupt(&self, name: &str, offset: u64, change: impl FnOnce(&mut [u8])) {
         let mut shared = self.shared.lock();
@@ -258,6 +271,18 @@ fn no_space(action: Action, name: &str) -> StorageError {
     StorageError::NoSpace { action, name: name.to_owned(), source: rustix::io::Errno::NOSPC.into() }
 }
 
+impl ReadStorage for RecordingStorage {
+    fn open_to_read(&self, name: &str, _from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
+        Ok(Box::new(self.find(name)?))
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        let shared = self.shared.lock();
+        shared.check_power(Action::List, "directory")?;
+        Ok(shared.disk.names().map(|(name, bytes)| FileEntry { name: name.to_owned(), bytes }).collect())
+    }
+}
+
 impl Storage for RecordingStorage {
     fn create(&self, name: &str, bytes: u64, _access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
         let mut shared = self.shared.lock();
@@ -275,10 +300,7 @@ impl Storage for RecordingStorage {
     }
 
     fn open(&self, name: &str, _access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
-        let shared = self.shared.lock();
-        shared.check_power(Action::Open, name)?;
-        let file = shared.find(name)?;
-        Ok(Box::new(RecordingFile::new(self, file, name)))
+        Ok(Box::new(self.find(name)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
@@ -298,12 +320,6 @@ impl Storage for RecordingStorage {
         shared.find(name)?;
         shared.happen(Event::Remove { name: name.to_owned() });
         Ok(())
-    }
-
-    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
-        let shared = self.shared.lock();
-        shared.check_power(Action::List, "directory")?;
-        Ok(shared.disk.names().map(|(name, bytes)| FileEntry { name: name.to_owned(), bytes }).collect())
     }
 
     fn sync_dir(&self) -> Result<(), StorageError> {
@@ -379,7 +395,7 @@ fn wrong_place(bytes: &[u8], drawn: u64) -> usize {
     written - 1 - width::index(drawn >> 1) % among
 }
 
-impl StoredFile for RecordingFile {
+impl ReadableFile for RecordingFile {
     fn bytes(&self) -> Result<u64, StorageError> {
         self.check_poison()?;
         Ok(width::length(self.shared.lock().disk.contents(self.file).len()))
@@ -403,7 +419,9 @@ impl StoredFile for RecordingFile {
         }
         Ok(read)
     }
+}
 
+impl StoredFile for RecordingFile {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         self.check_poison()?;
         let shared = self.shared.clone();

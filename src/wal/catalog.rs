@@ -8,7 +8,7 @@ use super::segment::{BlockFault, SegmentHeader, SegmentOpening, parse_segment_na
 use super::tail::holds_frames;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, opening};
 use crate::storage::width::{index, length};
-use crate::storage::{Access, Storage, StoredFile};
+use crate::storage::{FileEntry, ReadFrom, ReadStorage, ReadableFile};
 
 /// A segment that is or was in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +48,8 @@ enum Opened {
 impl Catalog {
     /// Reads the head blocks of all segments. Any disorder is an error, but a torn opening of the last one. While somebody writes
     /// to the log (`live`), the last segment may be opened at any moment, so nothing is made of what stands in it unopened.
-    pub fn read(storage: &dyn Storage, log_uuid: Uuid, live: bool) -> Result<Self, LogError> {
-        let mut sequences: Vec<u64> =
-            storage.list()?.iter().filter_map(|entry| parse_segment_name(&entry.name)).collect();
-        sequences.sort_unstable();
+    pub fn read(storage: &dyn ReadStorage, log_uuid: Uuid, live: bool) -> Result<Self, LogError> {
+        let sequences = list_segments(&storage.list()?);
         if sequences.is_empty() {
             return Err(LogError::NoSegments);
         }
@@ -61,19 +59,53 @@ impl Catalog {
                 return Err(LogError::SequenceGap { before: sequences[place - 1], after: *sequence });
             }
             let is_last = place + 1 == sequences.len();
-            catalog.read_segment(storage, log_uuid, *sequence, (is_last, live))?;
+            catalog.read_segment(storage, ReadFrom::Cache, log_uuid, *sequence, (is_last, live))?;
         }
         Ok(catalog)
     }
 
+    /// As far as segments follow each other and their head blocks hold, they are a run; and what is wrong where a run ends and another
+    /// begins, read from the medium. A whole log is one run. What is wrong with one segment keeps nobody from reading the others.
+    pub fn read_runs(
+        storage: &dyn ReadStorage,
+        log_uuid: Uuid,
+        sequences: &[u64],
+    ) -> (Vec<Self>, Vec<(u64, LogError)>) {
+        let (mut runs, mut faults) = (vec![Self::default()], Vec::new());
+        for (place, sequence) in sequences.iter().enumerate() {
+            if place > 0 && sequences[place - 1] + 1 != *sequence {
+                let gap = LogError::SequenceGap { before: sequences[place - 1], after: *sequence };
+                faults.push((sequences[place - 1] + 1, gap));
+                runs.push(Self::default());
+            }
+            let is_last = place + 1 == sequences.len();
+            let mut answer = Ok(());
+            if let Some(run) = runs.last_mut() {
+                answer = run.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false));
+            }
+            if let Err(fault) = answer {
+                let mut fresh = Self::default();
+                if matches!(fault, LogError::Discontinuous { .. }) {
+                    // It is sound by itself, unless the same is wrong with it alone.
+                    fresh.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false)).ok();
+                }
+                faults.push((*sequence, fault));
+                runs.push(fresh);
+            }
+        }
+        runs.retain(|run| !run.used.is_empty() || run.unused.is_some());
+        (runs, faults)
+    }
+
     fn read_segment(
         &mut self,
-        storage: &dyn Storage,
+        storage: &dyn ReadStorage,
+        from: ReadFrom,
         log_uuid: Uuid,
         segment: u64,
         (is_last, live): (bool, bool),
     ) -> Result<(), LogError> {
-        let file = storage.open(&segment_name(segment), Access::Read)?;
+        let file = storage.open_to_read(&segment_name(segment), from)?;
         let header = read_header(file.as_ref(), segment)?;
         if header.log_uuid != log_uuid {
             return Err(LogError::ForeignLog { segment, found: header.log_uuid, expected: log_uuid });
@@ -90,6 +122,12 @@ impl Catalog {
             }
             state @ (Opened::Zero | Opened::Damaged(_)) => {
                 if !live && holds_frames(file.as_ref(), &header, length(FRAMES_OFFSET))? {
+                    // Who only reads may look on while a server takes the segment into use.
+                    if let Opened::Used(opening, opening_chain) = read_opening(file.as_ref(), &header)? {
+                        self.check_continues(segment, &opening)?;
+                        self.used.push(UsedSegment { header, opening, opening_chain });
+                        return Ok(());
+                    }
                     let source = match state {
                         Opened::Damaged(fault) => fault,
                         Opened::Zero | Opened::Used(..) => BlockFault::Zero,
@@ -127,8 +165,16 @@ impl Catalog {
     }
 }
 
+/// The sequence numbers of the segments among these files, rising.
+#[must_use]
+pub fn list_segments(files: &[FileEntry]) -> Vec<u64> {
+    let mut sequences: Vec<u64> = files.iter().filter_map(|entry| parse_segment_name(&entry.name)).collect();
+    sequences.sort_unstable();
+    sequences
+}
+
 /// Reads and checks block 0 of the file that has this segment's name.
-pub fn read_header(file: &dyn StoredFile, segment: u64) -> Result<SegmentHeader, LogError> {
+pub fn read_header(file: &dyn ReadableFile, segment: u64) -> Result<SegmentHeader, LogError> {
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(0, &mut block)?;
     let header =
@@ -146,7 +192,7 @@ pub fn read_header(file: &dyn StoredFile, segment: u64) -> Result<SegmentHeader,
     Ok(header)
 }
 
-fn read_opening(file: &dyn StoredFile, header: &SegmentHeader) -> Result<Opened, LogError> {
+fn read_opening(file: &dyn ReadableFile, header: &SegmentHeader) -> Result<Opened, LogError> {
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
     Ok(match SegmentOpening::decode(&block[..read], header.salt) {
@@ -156,7 +202,7 @@ fn read_opening(file: &dyn StoredFile, header: &SegmentHeader) -> Result<Opened,
     })
 }
 
-fn block_fault(file: &dyn StoredFile, header: &SegmentHeader) -> Result<BlockFault, LogError> {
+fn block_fault(file: &dyn ReadableFile, header: &SegmentHeader) -> Result<BlockFault, LogError> {
     Ok(match read_opening(file, header)? {
         Opened::Damaged(fault) => fault,
         Opened::Zero | Opened::Used(..) => BlockFault::Zero,

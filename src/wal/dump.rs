@@ -9,7 +9,7 @@ use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
 use super::segment::{SegmentHeader, SegmentOpening, segment_name};
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET};
 use crate::storage::width::length;
-use crate::storage::{Access, SharedStorage, StoredFile};
+use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage};
 
 /// Something in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,17 +55,17 @@ pub struct DumpEntry {
 /// Walks over all segments. Frames are checked by themselves, not against each other.
 #[derive(Debug)]
 pub struct LogDump {
-    storage: SharedStorage,
+    storage: SharedReadStorage,
     segments: Vec<(SegmentHeader, Option<SegmentOpening>)>,
     place: usize,
-    file: Option<Box<dyn StoredFile>>,
+    file: Option<Box<dyn ReadableFile>>,
     offset: u64,
     bytes_before: u64,
 }
 
 impl LogDump {
     /// Begins with the segment that holds `from_op`, or with the oldest.
-    pub fn open(storage: SharedStorage, log_uuid: Uuid, from_op: u64) -> Result<Self, LogError> {
+    pub fn open(storage: SharedReadStorage, log_uuid: Uuid, from_op: u64) -> Result<Self, LogError> {
         let catalog = Catalog::read(storage.as_ref(), log_uuid, true)?;
         let place =
             catalog.used.partition_point(|segment| segment.opening.first_op <= from_op).saturating_sub(1);
@@ -79,7 +79,7 @@ impl LogDump {
         let Some((header, opening)) = self.segments.get(self.place).copied() else { return Ok(None) };
         let segment = header.sequence;
         let Some(file) = self.file.take() else {
-            let file = self.storage.open(&segment_name(segment), Access::Read)?;
+            let file = self.storage.open_to_read(&segment_name(segment), ReadFrom::Cache)?;
             read_header(file.as_ref(), segment)?;
             self.file = Some(file);
             self.offset = length(FRAMES_OFFSET);
@@ -122,7 +122,7 @@ impl LogDump {
 type Whole = (FrameHead, Vec<u8>);
 
 fn frame_at(
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     header: &SegmentHeader,
     offset: u64,
 ) -> Result<Result<Whole, FrameFault>, LogError> {

@@ -31,7 +31,7 @@ pub use dump::{DumpEntry, DumpItem, LogDump};
 pub use frame::{FrameBuffer, FrameFault, FrameKind};
 pub use pool::SegmentPool;
 pub use preparer::{Progress, SegmentPreparer};
-pub use reader::{Frame, LogEnd, LogReader, ReadTo};
+pub use reader::{Frame, LogEnd, LogReader, LogTally, ReadTo};
 pub use segment::{BlockFault, EndReason, PreviousEnd, SegmentHeader, SegmentOpening};
 pub use writer::{LogOptions, LogStart, LogWriter};
 

@@ -17,13 +17,16 @@ use super::window::{Window, read_frame};
 use super::{Durability, LogError};
 use crate::storage::layout::FRAMES_OFFSET;
 use crate::storage::width::length;
-use crate::storage::{Access, SharedStorage, StoredFile};
+use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage};
 
 /// How far to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadTo {
     /// To the end, which is then judged: only for a log that nobody writes to.
     End,
+    /// To the end that is found, which is judged in the same way: also for a log that somebody may be writing to. Where the end changes while
+    /// it is looked at, it is looked at again, a few times; then the log ends there as far as this reader goes.
+    Present,
     /// Through the frame that holds this op, which must have been committed: also for a log that is being written to. When a trim
     /// takes a segment away meanwhile, reading answers [`crate::storage::StorageError::NotFound`].
     Op(u64),
@@ -82,21 +85,38 @@ impl LogEnd {
     }
 }
 
+/// How much of a log was read and found well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogTally {
+    /// Segments.
+    pub segments: u64,
+    /// Frames, end frames among them.
+    pub frames: u64,
+    /// Bytes of head blocks and frames.
+    pub bytes: u64,
+}
+
+/// How often a reader looks again at an end that changes.
+const LOOKS_MAX: u32 = 64;
+
 /// Reads a log from an op on.
 #[derive(Debug)]
 pub struct LogReader {
-    storage: SharedStorage,
+    storage: SharedReadStorage,
     catalog: Catalog,
     read_to: ReadTo,
     from_op: u64,
     /// The segment that is being read: its place in the catalog, and its file.
-    current: Option<(usize, Box<dyn StoredFile>)>,
+    current: Option<(usize, Box<dyn ReadableFile>)>,
     window: Window,
     offset: u64,
     next_op: u64,
     chain: u64,
     relied_on: Vec<u64>,
     end: Option<LogEnd>,
+    read_from: ReadFrom,
+    tally: LogTally,
+    looks_left: u32,
 }
 
 /// A step of the reader.
@@ -110,13 +130,43 @@ impl LogReader {
     /// Opens a log to read from the frame that holds `from_op`. `base` is what the first segment of this log records as its
     /// predecessor; the manifest knows it.
     pub fn open(
-        storage: SharedStorage,
+        storage: SharedReadStorage,
         log_uuid: Uuid,
         base: PreviousEnd,
         from_op: u64,
         read_to: ReadTo,
     ) -> Result<Self, LogError> {
-        let catalog = Catalog::read(storage.as_ref(), log_uuid, read_to != ReadTo::End)?;
+        let is_live = match read_to {
+            ReadTo::End | ReadTo::Present => false,
+            ReadTo::Op(_) => true,
+        };
+        let catalog = Catalog::read(storage.as_ref(), log_uuid, is_live)?;
+        let place = catalog.locate(from_op.max(1))?;
+        let mut reader = Self::over(storage, catalog, base, (from_op, read_to), ReadFrom::Cache)?;
+        reader.begin(place, base)?;
+        Ok(reader)
+    }
+
+    /// Opens a run of segments to read all of it, from its first frame, whatever op that is.
+    pub fn open_run(
+        storage: SharedReadStorage,
+        run: Catalog,
+        base: PreviousEnd,
+        from: ReadFrom,
+    ) -> Result<Self, LogError> {
+        let place = (!run.used.is_empty()).then_some(0);
+        let mut reader = Self::over(storage, run, base, (0, ReadTo::Present), from)?;
+        reader.begin(place, base)?;
+        Ok(reader)
+    }
+
+    fn over(
+        storage: SharedReadStorage,
+        catalog: Catalog,
+        base: PreviousEnd,
+        (from_op, read_to): (u64, ReadTo),
+        read_from: ReadFrom,
+    ) -> Result<Self, LogError> {
         if let (None, Some(unused)) = (catalog.used.first(), &catalog.unused)
             && unused.header.sequence != base.sequence + 1
         {
@@ -130,8 +180,7 @@ impl LogReader {
         }
         let longest =
             catalog.used.iter().map(|segment| segment.header.segment_bytes).max().unwrap_or_default();
-        let place = catalog.locate(from_op.max(1))?;
-        let mut reader = Self {
+        Ok(Self {
             storage,
             catalog,
             read_to,
@@ -143,12 +192,17 @@ impl LogReader {
             chain: base.chain,
             relied_on: Vec::new(),
             end: None,
-        };
+            read_from,
+            tally: LogTally::default(),
+            looks_left: LOOKS_MAX,
+        })
+    }
+
+    fn begin(&mut self, place: Option<usize>, base: PreviousEnd) -> Result<(), LogError> {
         match place {
-            Some(place) => reader.enter(place)?,
-            None => reader.finish(base)?,
+            Some(place) => self.enter(place),
+            None => self.finish(base),
         }
-        Ok(reader)
     }
 
     /// The next batch; `None` at the end.
@@ -188,7 +242,19 @@ impl LogReader {
         (done + self.offset, all.sum())
     }
 
-    /// Where the log ended; after [`LogReader::next_frame`] has answered `None` with [`ReadTo::End`].
+    /// How much was read so far.
+    #[must_use]
+    pub fn tally(&self) -> LogTally {
+        self.tally
+    }
+
+    /// Whether the end changed while it was looked at: somebody writes to the log, or the medium does not give the same bytes twice.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.looks_left < LOOKS_MAX
+    }
+
+    /// Where the log ended; after [`LogReader::next_frame`] has answered `None` with [`ReadTo::End`] or [`ReadTo::Present`].
     #[must_use]
     pub fn into_end(self) -> Option<LogEnd> {
         self.end
@@ -200,19 +266,21 @@ impl LogReader {
 
     fn enter(&mut self, place: usize) -> Result<(), LogError> {
         let segment = *self.segment_at(place);
-        let file = self.storage.open(&segment_name(segment.header.sequence), Access::Read)?;
+        let file = self.storage.open_to_read(&segment_name(segment.header.sequence), self.read_from)?;
         self.window.forget();
         self.offset = length(FRAMES_OFFSET);
         self.next_op = segment.opening.first_op;
         self.chain = segment.opening_chain;
         self.relied_on.push(segment.header.sequence);
         self.current = Some((place, file));
+        self.tally.segments += 1;
+        self.tally.bytes += length(FRAMES_OFFSET);
         Ok(())
     }
 
     fn step(&mut self) -> Result<Step, LogError> {
         let limit_reached = match self.read_to {
-            ReadTo::End => false,
+            ReadTo::End | ReadTo::Present => false,
             ReadTo::Op(op) => self.next_op > op,
         };
         let Some((place, file)) = self.current.as_ref().filter(|_| !limit_reached) else {
@@ -238,6 +306,7 @@ impl LogReader {
                 later_offset: None,
                 source,
             }),
+            (Err(source), None) if self.read_to == ReadTo::Present => self.judge_present(&segment, source),
             (Err(source), None) => self.judge_tail(&segment, source),
         }
     }
@@ -251,6 +320,8 @@ impl LogReader {
     ) -> Result<Step, LogError> {
         let offset = self.offset;
         self.offset += length(head.frame_bytes());
+        self.tally.frames += 1;
+        self.tally.bytes += length(head.frame_bytes());
         self.next_op += u64::from(head.ops);
         self.chain = head.checksum;
         match head.kind {
@@ -263,6 +334,32 @@ impl LogReader {
                 Ok(Step::Finished)
             }
         }
+    }
+
+    /// The same rule where somebody may be writing: what looks like damage may be a frame that came while the end was looked at.
+    fn judge_present(&mut self, segment: &UsedSegment, fault: FrameFault) -> Result<Step, LogError> {
+        let error = match self.judge_tail(segment, fault) {
+            Err(error @ (LogError::Damage { .. } | LogError::Unsteady { .. })) => error,
+            other => return other,
+        };
+        if self.looks_left == 0 {
+            self.finish_here(segment, EndReason::Crash)?;
+            return Ok(Step::Finished);
+        }
+        while self.looks_left > 0 {
+            self.window.forget();
+            let Some((_, file)) = &self.current else { return Ok(Step::Finished) };
+            let place = (self.next_op, self.chain);
+            match read_frame(file.as_ref(), &mut self.window, self.offset, segment, place)? {
+                Ok(_) => {
+                    self.looks_left -= 1;
+                    return Ok(Step::Passed);
+                }
+                Err(_) if matches!(error, LogError::Unsteady { .. }) => self.looks_left -= 1,
+                Err(_) => return Err(error),
+            }
+        }
+        Err(error)
     }
 
     /// The torn-tail rule for the last segment.
@@ -297,7 +394,7 @@ impl LogReader {
 
     /// Reads the end again, from the medium, and compares.
     fn refuse_unsteady(&self, segment: u64) -> Result<(), LogError> {
-        let file = self.storage.open(&segment_name(segment), Access::ReadMedium)?;
+        let file = self.storage.open_to_read(&segment_name(segment), ReadFrom::Medium)?;
         let first = self.window.rest(self.offset);
         let mut second = vec![0; first.len()];
         let read = file.read_at(self.offset, &mut second)?;

@@ -5,7 +5,7 @@ use super::frame::{FrameFault, FrameHead, block_at};
 use super::segment::SegmentHeader;
 use crate::storage::layout::BLOCK_BYTES;
 use crate::storage::width::{index, length};
-use crate::storage::{StorageError, StoredFile};
+use crate::storage::{ReadableFile, StorageError};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
@@ -15,7 +15,7 @@ const WINDOW_BYTES: usize = 1 << 20;
 /// Nobody but a writer that had opened the segment knows its salt, so any head with that salt and a matching checksum proves
 /// that it was in use.
 pub fn holds_frames(
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     header: &SegmentHeader,
     offset: u64,
 ) -> Result<bool, StorageError> {
@@ -30,7 +30,7 @@ pub fn holds_frames(
 /// Such a head proves that the frame in block `hole_block` had been acknowledged. One with a lower mark proves nothing: with
 /// `durability = interval` a later block may reach the medium before an earlier one. A head is proof enough without its payload.
 pub fn find_frame(
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     header: &SegmentHeader,
     offset: u64,
     hole_block: u32,
@@ -41,7 +41,7 @@ pub fn find_frame(
 }
 
 fn find_head(
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     header: &SegmentHeader,
     offset: u64,
     is_it: impl Fn(Result<FrameHead, FrameFault>, u64) -> bool,

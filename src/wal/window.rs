@@ -4,7 +4,7 @@ use super::catalog::UsedSegment;
 use super::frame::{FrameFault, FrameHead, block_at};
 use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX};
 use crate::storage::width::{index, length};
-use crate::storage::{StorageError, StoredFile};
+use crate::storage::{ReadableFile, StorageError};
 
 /// A piece of the file that is being read.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Window {
     }
 
     /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
-    fn get(&mut self, file: &dyn StoredFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
+    fn get(&mut self, file: &dyn ReadableFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
         let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);
         if !inside {
             self.filled = 0;
@@ -56,7 +56,7 @@ impl Window {
 
 /// Reads and checks the frame at `offset`, which must begin with the given op and follow the given checksum.
 pub(super) fn read_frame(
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     window: &mut Window,
     offset: u64,
     segment: &UsedSegment,
@@ -94,7 +94,7 @@ pub(super) fn read_frame(
 #[cfg(feature = "mutants")]
 fn stale_frame(
     window: &mut Window,
-    file: &dyn StoredFile,
+    file: &dyn ReadableFile,
     offset: u64,
     next_op: u64,
 ) -> Result<Result<FrameHead, FrameFault>, StorageError> {

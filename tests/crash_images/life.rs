@@ -7,6 +7,7 @@ use crate::world::{START_MS, World, format_disk, id, small};
 use stockhold::config::Config;
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::{Fault, Mutant, RecordingStorage};
+use stockhold::verify::verify;
 use stockhold_protocol::command::{
     Count, LinkDefinition, Release, Reserve, SkuDefinition, SourceDefinition, StockDefinition, Target,
 };
@@ -125,11 +126,18 @@ pub(crate) fn live_with(storage: &RecordingStorage, config: &Config, snapshots: 
     life
 }
 
-/// Starts a server on the image and compares it with what had been acknowledged up to `moment`.
+/// Verifies the image, starts a server on it and compares it with what had been acknowledged up to `moment`.
 fn check(life: &Life, image: &RecordingStorage, moment: usize) -> Result<(), String> {
+    let verification = verify(&image.share_to_read(), |_, _| ()).map_err(|error| format!("{error:?}"))?;
+    if !verification.is_sound() {
+        return Err(format!("verify finds {:?}", verification.findings));
+    }
     let now_ms = time_of(ROUNDS * PER_ROUND);
     let mut world =
         World::start(image, &small(), now_ms, 99).map_err(|error| format!("{error}: {error:?}"))?;
+    if verification.state != Some((world.op(), world.digest())) {
+        return Err(format!("verify came to {:?}, the server to op {}", verification.state, world.op()));
+    }
     let expected = life.digests.get(&world.op());
     if expected != Some(&world.digest()) {
         return Err(format!("the state at op {} is none that the server went through", world.op()));

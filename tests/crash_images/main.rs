@@ -1,7 +1,13 @@
-//! The pipeline on one thread and a recorded disk, crashed at every moment of its life.
+//! The pipeline on one thread and a recorded disk, crashed at every moment of its life; and what `verify` says of what it leaves.
 
+#[cfg(test)]
+mod copies;
+#[cfg(test)]
+mod flips;
 #[cfg(test)]
 mod life;
 mod restart;
+#[cfg(test)]
+mod verified;
 #[cfg(test)]
 mod world;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use stockhold::storage::{
-    Access, Action, DirectoryLock, FileEntry, FsStorage, Medium, Storage, StorageError, StoredFile, WritePath,
+    Access, Action, DirectoryLock, FileEntry, FsStorage, Medium, ReadFrom, ReadStorage, ReadableFile,
+    Storage, StorageError, StoredFile, WritePath,
 };
 
 /// How a call fails.
@@ -122,6 +123,19 @@ impl FailingStorage {
     }
 }
 
+impl ReadStorage for FailingStorage {
+    fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
+        self.points.check(Action::Open, name)?;
+        let file = self.files.open_to_read(name, from)?;
+        Ok(Box::new(FailingReads { file, name: name.to_owned(), points: self.points.clone() }))
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        self.points.check(Action::List, "")?;
+        self.files.list()
+    }
+}
+
 impl Storage for FailingStorage {
     fn create(&self, name: &str, bytes: u64, access: Access) -> Result<Box<dyn StoredFile>, StorageError> {
         self.points.check_directory()?;
@@ -144,11 +158,6 @@ impl Storage for FailingStorage {
         self.points.check_directory()?;
         self.points.check(Action::Remove, name)?;
         self.files.remove(name)
-    }
-
-    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
-        self.points.check(Action::List, "")?;
-        self.files.list()
     }
 
     fn sync_dir(&self) -> Result<(), StorageError> {
@@ -213,7 +222,7 @@ impl FailingFile {
     }
 }
 
-impl StoredFile for FailingFile {
+impl ReadableFile for FailingFile {
     fn bytes(&self) -> Result<u64, StorageError> {
         self.file.bytes()
     }
@@ -223,7 +232,9 @@ impl StoredFile for FailingFile {
         self.points.check(Action::Read, &self.name)?;
         self.file.read_at(offset, buffer)
     }
+}
 
+impl StoredFile for FailingFile {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         self.change(Action::Write, bytes, |file, bytes| file.write(offset, bytes))
     }
@@ -236,5 +247,24 @@ impl StoredFile for FailingFile {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         self.change(Action::Sync, &[], |file, _| file.sync())
+    }
+}
+
+/// A file that is only read.
+#[derive(Debug)]
+struct FailingReads {
+    file: Box<dyn ReadableFile>,
+    name: String,
+    points: Failpoints,
+}
+
+impl ReadableFile for FailingReads {
+    fn bytes(&self) -> Result<u64, StorageError> {
+        self.file.bytes()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        self.points.check(Action::Read, &self.name)?;
+        self.file.read_at(offset, buffer)
     }
 }

@@ -13,7 +13,7 @@ use stockhold::directory::{Directory, DirectoryError, LOCK_NAME};
 use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::layout::FORMAT_VERSION;
 use stockhold::storage::recording::RecordingStorage;
-use stockhold::storage::{FsStorage, SharedStorage, Storage, WritePath};
+use stockhold::storage::{FsStorage, ReadStorage, SharedStorage, Storage, WritePath};
 use stockhold_protocol::Outcome;
 
 /// What a server knew when it left its directory: the expectation beside each golden directory.

@@ -3,7 +3,7 @@
 
 use stockhold::directory::{EpochReason, trim};
 use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
-use stockhold::storage::Access;
+use stockhold::storage::ReadFrom;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::{Mutant, RecordingStorage};
 use stockhold::wal::{CommitLog, Durability, LogOptions};
@@ -212,7 +212,7 @@ fn a_named_snapshot_is_whole() {
             let name = stockhold::snapshot::snapshot_name(*op);
             if image.contents(&name).is_some() {
                 let storage = share(&image);
-                stockhold::snapshot::verify(storage.as_ref(), &name, LOG, Access::ReadMedium, |_, _| ())
+                stockhold::snapshot::verify(storage.as_ref(), &name, LOG, ReadFrom::Medium, |_, _| ())
                     .unwrap();
             }
         }

@@ -2,7 +2,7 @@
 
 use stockhold::directory::{Directory, EpochReason, MANIFEST_NAME};
 use stockhold::storage::recording::{Fault, RecordingStorage};
-use stockhold::storage::{Storage, StorageError};
+use stockhold::storage::{ReadStorage, Storage, StorageError};
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{CommitLog, EndReason, FrameFault, LogError};
 

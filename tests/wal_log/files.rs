@@ -5,7 +5,7 @@ use stockhold::snapshot::{
     SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
 };
 use stockhold::storage::recording::{Fault, RecordingStorage};
-use stockhold::storage::{Access, Storage};
+use stockhold::storage::{ReadFrom, ReadStorage, Storage};
 use stockhold::wal::{CommitLog, Durability, EndReason, LogError, LogOptions, ReadTo};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ fn a_snapshot_is_synced_piece_by_piece() {
 fn snapshots_come_back() {
     let disk = RecordingStorage::new();
     write(&disk).unwrap();
-    let mut reader = SnapshotReader::open(&disk, &snapshot_name(77), LOG, Access::Read).unwrap();
+    let mut reader = SnapshotReader::open(&disk, &snapshot_name(77), LOG, ReadFrom::Cache).unwrap();
     assert_eq!(*reader.header(), HEADER);
     let mut frames = Vec::new();
     while let Some(frame) = reader.next_frame().unwrap() {
@@ -53,7 +53,7 @@ fn snapshots_come_back() {
     let totals: Vec<_> =
         summary.sections.iter().map(|one| (one.kind, one.frames, one.records, one.bytes)).collect();
     assert_eq!(totals, [(1, 1, 1, 0), (2, 2, 5, 21)]);
-    let other = SnapshotReader::open(&disk, &snapshot_name(77), Uuid::nil(), Access::Read).map(|_| ());
+    let other = SnapshotReader::open(&disk, &snapshot_name(77), Uuid::nil(), ReadFrom::Cache).map(|_| ());
     assert!(matches!(other, Err(SnapshotError::ForeignLog { .. })));
 }
 
@@ -67,7 +67,7 @@ fn changed_snapshots_are_refused() {
     let check = |bytes: &[u8]| {
         let image = RecordingStorage::new();
         image.replace(&name, bytes).unwrap();
-        verify(&image, &name, LOG, Access::Read, |_, _| ()).is_ok()
+        verify(&image, &name, LOG, ReadFrom::Cache, |_, _| ()).is_ok()
     };
     assert!(check(&contents));
     for bit in 0..contents.len() * 8 {

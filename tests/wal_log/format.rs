@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use stockhold::directory::{Directory, EpochReason, FormatOptions, Manifest, verify};
+use stockhold::directory::{Directory, EpochReason, FormatOptions, Manifest, ReadOnlyDirectory};
 use stockhold::snapshot::{SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::layout::layout_constants;
 use stockhold::storage::recording::RecordingStorage;
-use stockhold::storage::{Access, Storage};
+use stockhold::storage::{ReadFrom, ReadStorage, Storage};
 use stockhold::wal::segment::{parse_segment_name, segment_name};
 use stockhold::wal::{
     CommitLog, DumpItem, Durability, EndReason, FrameKind, LogDump, LogOptions, LogStart, LogWriter, ReadTo,
@@ -86,30 +86,16 @@ fn golden_files_are_read() {
     for name in NAMES {
         disk.replace(name, &std::fs::read(root().join("tests/golden/disk/v1").join(name)).unwrap()).unwrap();
     }
-    let mut last = (0, 1);
-    let verification = verify(&share(&disk), |done, all| last = (done, all)).unwrap();
-    assert_eq!(last.0, last.1, "progress ends at the end");
-    assert!(verification.findings.is_empty(), "{:?}", verification.findings);
-    assert_eq!(verification.snapshots[0].digest, *b"sixteen of these");
-    let (ops, end) = verification.log.unwrap();
-    assert_eq!((ops, end.last_op(), end.previous.reason), (3, 3, EndReason::CleanStop));
-}
-
-/// Proves that verification names each damaged file, and goes on to the others.
-#[test]
-fn verification_names_what_is_damaged() {
-    let disk = example();
-    let flips = [(NAMES[0], 20), (NAMES[1], 2 * 4096 + 70), (NAMES[2], 140)];
-    for (name, offset) in flips {
-        let image = disk.crash_now(stockhold::storage::memory::Survival::Everything);
-        image.corrupt(name, offset, |bytes| bytes[0] ^= 1);
-        let findings = verify(&share(&image), |_, _| ()).unwrap().findings;
-        assert_eq!(findings.len(), 1, "{name}: {findings:?}");
-    }
-    let image = disk.crash_now(stockhold::storage::memory::Survival::Everything);
-    image.corrupt(NAMES[1], 2 * 4096, |bytes| bytes.fill(0));
-    let findings = verify(&share(&image), |_, _| ()).unwrap().findings;
-    assert_eq!(findings.len(), 1, "a lost end is seen by the snapshot: {findings:?}");
+    let directory = ReadOnlyDirectory::open(share(&disk)).unwrap();
+    assert_eq!(directory.snapshots().unwrap(), [3]);
+    let snapshot = directory.read_snapshot(3, ReadFrom::Medium).unwrap().into_summary().unwrap();
+    assert_eq!(snapshot.digest, *b"sixteen of these");
+    let mut log = directory.read_log(1).unwrap();
+    let frame = log.next_frame().unwrap().unwrap();
+    assert_eq!((frame.first_op, frame.ops), (1, 3));
+    assert!(log.next_frame().unwrap().is_none());
+    let end = log.into_end().unwrap();
+    assert_eq!((end.last_op(), end.previous.reason), (3, EndReason::CleanStop));
 }
 
 /// Proves that the dump shows heads, frames and gaps, also behind damage.
@@ -181,7 +167,7 @@ fn example_in_the_page() {
 #[test]
 fn names_of_files() {
     assert_eq!((segment_name(1).as_str(), snapshot_name(3).as_str()), (NAMES[1], NAMES[2]));
-    let file = example().open("MANIFEST", Access::Read).unwrap();
+    let file = example().open_to_read("MANIFEST", ReadFrom::Cache).unwrap();
     let mut bytes = vec![0; usize::try_from(file.bytes().unwrap()).unwrap()];
     file.read_at(0, &mut bytes).unwrap();
     let mut manifest = Manifest::decode(&bytes).unwrap();

@@ -12,6 +12,8 @@ mod files;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod growing;
+#[cfg(test)]
 mod restarts;
 #[cfg(test)]
 mod round_trip;

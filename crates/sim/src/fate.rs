@@ -293,11 +293,12 @@ impl World {
     /// Tries to start the server, with trouble or without.
     pub(crate) fn start(&mut self) -> Checked {
         let trouble = self.draw_trouble();
-        if let Trouble::Disk(fault) = trouble {
-            self.disk.inject(fault);
-        }
         if trouble == Trouble::Flip {
             self.flip()?;
+        }
+        let is_sound = self.verify_files()?;
+        if let Trouble::Disk(fault) = trouble {
+            self.disk.inject(fault);
         }
         self.trace.note(format_args!("fate: a start with {trouble:?}"));
         let salt_seed = self.rng.any();
@@ -316,7 +317,11 @@ impl World {
                 self.counts.count("starts");
                 self.check_recovery()
             }
-            Err(error) => self.check_refusal(trouble, &error),
+            Err(error) => {
+                let is_right = !is_sound || matches!(trouble, Trouble::Disk(_)) || self.is_full;
+                ensure!(is_right, "a start was refused from a directory that was found sound: {error:?}");
+                self.check_refusal(trouble, &error)
+            }
         }
     }
 

@@ -31,8 +31,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use stockhold::config::WritePathChoice;
-use stockhold::{directory, server};
+use stockhold::storage::{ReadOnlyFs, SharedReadStorage};
+use stockhold::verify::verify;
 use stockhold_client::{Client, wall_clock_ms};
 use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{Ledger, facts};
@@ -178,18 +178,9 @@ fn audit(
     Ok(audited)
 }
 
-/// Reads every byte of the directory that counts, after a stop in good order.
+/// What `stockhold verify` finds in the directory, after a stop in good order.
 fn damage(path: &Path) -> Result<Vec<String>, anyhow::Error> {
-    let storage = server::open_storage(path, WritePathChoice::Auto)?;
-    let verification = directory::verify(&storage, |_, _| {})?;
-    let sentence = |finding: &directory::Finding| {
-        let mut causes: Vec<String> = Vec::new();
-        let mut cause: Option<&dyn std::error::Error> = Some(finding);
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        causes.join(": ")
-    };
-    Ok(verification.findings.iter().map(sentence).collect())
+    let files: SharedReadStorage = Arc::new(ReadOnlyFs::open(path)?);
+    let verification = verify(&files, |_, _| {})?;
+    Ok(verification.findings.iter().map(ToString::to_string).collect())
 }

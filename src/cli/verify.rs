@@ -1,0 +1,191 @@
+//! `verify`: a data directory against its log. What is wrong is for `crate::verify` to find; here it is told.
+
+use super::Context;
+use super::data::read_only;
+use super::exit::{Exit, Failure};
+use super::output::Text;
+use super::serve::start_failure;
+use crate::snapshot::snapshot_name;
+use crate::verify::{End, Fault, Finding, Note, SnapshotRead, Stretch, Verification, verify as read_all};
+use crate::wal::segment::segment_name;
+use crate::wal::{Durability, EndReason};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// `verify`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Reads every segment and every snapshot, replays the log from its first op or from the oldest snapshot, compares
+digests at each later snapshot, and validates the state at the end. It only reads: no lock is taken and no file is made, so it works
+on a read-only mount, without the right to write, in a copy that was taken while a server ran, and beside one that runs (up to the end
+that the log has then). Exit code 4 when something is wrong, 74 when a file cannot be read. Examples:
+  stockhold verify data
+  stockhold verify /backups/monday --json"
+)]
+pub(super) struct VerifyArguments {
+    /// The data directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    let bar = context.output.progress(0, "verify");
+    let answer = read_all(&read_only(&arguments.directory)?, |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let answer = answer.map_err(|error| start_failure(error.into()))?;
+    context.output.result(&text(&answer), &document(&answer))?;
+    let is_unreadable = |finding: &Finding| matches!(finding.fault, Fault::Unreadable(_));
+    Ok(match &answer.findings {
+        findings if findings.is_empty() => Exit::Ok,
+        findings if findings.iter().any(is_unreadable) => Exit::Disk,
+        _ => Exit::BadData,
+    })
+}
+
+fn text(answer: &Verification) -> String {
+    let mut text = Text::default();
+    if let Some(manifest) = &answer.manifest {
+        text.line(&format!("log {}, epoch {}", manifest.log_uuid, manifest.epoch()));
+        let (log, tally) = (&answer.log, &answer.log.tally);
+        text.line(&format!(
+            "{} segments read: {} bytes in {} frames, {} ops from op {} on",
+            tally.segments, tally.bytes, tally.frames, log.ops, log.first_op
+        ));
+        for snapshot in &answer.snapshots {
+            text.line(&snapshot_text(snapshot, &answer.replayed));
+        }
+        for stretch in &answer.replayed {
+            text.line(&stretch_text(stretch));
+        }
+        if answer.skipped_ops > 0 {
+            text.line(&format!("{} of these ops left out by order", answer.skipped_ops));
+        }
+        match &answer.end {
+            Some(end) => text.line(&end_text(end)),
+            None => text.line("the end of the log was not found"),
+        }
+        if let Some((op, digest)) = answer.state {
+            text.line(&format!("the state after op {op} has the digest {digest:016x}"));
+        }
+    }
+    for note in &answer.notes {
+        text.line(&format!("note: {note}"));
+    }
+    for finding in &answer.findings {
+        text.line(&format!("finding: {finding}"));
+    }
+    text.line(if answer.is_sound() { "sound" } else { "NOT SOUND" });
+    text.into_string()
+}
+
+fn snapshot_text(snapshot: &SnapshotRead, replayed: &[Stretch]) -> String {
+    let began_here = replayed.iter().any(|stretch| stretch.snapshot_op == Some(snapshot.op));
+    let found = match (snapshot.digest, snapshot.is_compared) {
+        (None, _) => "damaged",
+        (Some(_), true) => "the log replays to the same digest",
+        (Some(_), false) if began_here => "a replay began from it",
+        (Some(_), false) => "not compared with a replay",
+    };
+    let starts = if snapshot.starts { "a start from it is possible" } else { "NO START from it is possible" };
+    format!("snapshot of op {} read: {} bytes, {found}, {starts}", snapshot.op, snapshot.bytes)
+}
+
+fn stretch_text(stretch: &Stretch) -> String {
+    let from = match stretch.snapshot_op {
+        Some(op) => format!("from the snapshot of op {op}"),
+        None => "from the first op".to_owned(),
+    };
+    format!("{} ops replayed {from} to op {}", stretch.ops, stretch.last_op)
+}
+
+fn end_text(end: &End) -> String {
+    let reason = match end.reason {
+        _ if end.is_moving => "a server is writing to it",
+        EndReason::CleanStop => "a stop in good order",
+        EndReason::Crash => "a crash, or a server at work, between two writes",
+        EndReason::TornTail => "a crash in the middle of a write, which was never answered",
+        EndReason::Start | EndReason::Restore => "nothing was written yet",
+        EndReason::Rotated => "a full segment",
+    };
+    let place = match end.segment {
+        0 => String::new(),
+        segment => format!(", byte {} of {}", end.offset, segment_name(segment)),
+    };
+    format!("the log ends with op {}{place}: {reason}", end.last_op)
+}
+
+fn document(answer: &Verification) -> Value {
+    json!({
+        "sound": answer.is_sound(),
+        "findings": answer.findings.iter().map(finding_document).collect::<Vec<_>>(),
+        "notes": answer.notes.iter().map(note_document).collect::<Vec<_>>(),
+        "log_uuid": answer.manifest.as_ref().map(|manifest| manifest.log_uuid.to_string()),
+        "epoch": answer.manifest.as_ref().map(crate::directory::Manifest::epoch),
+        "log": {
+            "segments": answer.log.tally.segments,
+            "frames": answer.log.tally.frames,
+            "bytes": answer.log.tally.bytes,
+            "first_op": answer.log.first_op,
+            "ops": answer.log.ops,
+        },
+        "end": answer.end.as_ref().map(end_document),
+        "snapshots": answer.snapshots.iter().map(snapshot_document).collect::<Vec<_>>(),
+        "replayed": answer.replayed.iter().map(stretch_document).collect::<Vec<_>>(),
+        "skipped_ops": answer.skipped_ops,
+        "op": answer.state.map(|(op, _)| op),
+        "digest": answer.state.map(|(_, digest)| format!("{digest:016x}")),
+    })
+}
+
+fn finding_document(finding: &Finding) -> Value {
+    json!({
+        "file": finding.file,
+        "offset": finding.offset,
+        "kind": finding.fault.kind(),
+        "what": finding.fault.text(),
+    })
+}
+
+fn note_document(note: &Note) -> Value {
+    json!({"file": note.file(), "what": note.to_string()})
+}
+
+fn snapshot_document(snapshot: &SnapshotRead) -> Value {
+    json!({
+        "op": snapshot.op,
+        "file": snapshot_name(snapshot.op),
+        "bytes": snapshot.bytes,
+        "digest": snapshot.digest.map(|digest| format!("{digest:016x}")),
+        "compared": snapshot.is_compared,
+        "starts": snapshot.starts,
+    })
+}
+
+fn stretch_document(stretch: &Stretch) -> Value {
+    json!({"snapshot_op": stretch.snapshot_op, "last_op": stretch.last_op, "ops": stretch.ops})
+}
+
+fn end_document(end: &End) -> Value {
+    let reason = match end.reason {
+        _ if end.is_moving => "moving",
+        EndReason::CleanStop => "clean_stop",
+        EndReason::Crash => "crash",
+        EndReason::TornTail => "torn_tail",
+        EndReason::Start | EndReason::Restore => "start",
+        EndReason::Rotated => "rotated",
+    };
+    json!({
+        "reason": reason,
+        "last_op": end.last_op,
+        "file": (end.segment > 0).then(|| segment_name(end.segment)),
+        "offset": end.offset,
+        "durability": match end.durability {
+            Durability::Every => "sync",
+            Durability::Interval => "interval",
+        },
+    })
+}

@@ -1,0 +1,91 @@
+//! Real files that are only read. It needs no more than the right to read them: it makes no file, takes no lock and syncs nothing, so it
+//! works on a read-only mount, in a copy, and beside a running server.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Advice;
+
+use super::fs::from_io;
+use super::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError, width};
+
+/// A directory of real files, to read.
+#[derive(Clone, Debug)]
+pub struct ReadOnlyFs {
+    path: PathBuf,
+}
+
+impl ReadOnlyFs {
+    /// Opens a directory that exists.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let files = Self { path: path.to_owned() };
+        // Whether it is there and may be read is told now and not in the middle.
+        files.list()?;
+        Ok(files)
+    }
+
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+}
+
+impl ReadStorage for ReadOnlyFs {
+    fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
+        let failed = |source| from_io(Action::Open, name, source);
+        let file = OpenOptions::new().read(true).open(self.path.join(name)).map_err(failed)?;
+        match from {
+            ReadFrom::Cache => {}
+            ReadFrom::Medium => rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
+                .map_err(|source| from_io(Action::Open, name, source.into()))?,
+        }
+        Ok(Box::new(ReadOnlyFile { file, name: name.to_owned() }))
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        let name = self.path.display().to_string();
+        let failed = |source| from_io(Action::List, &name, source);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Removed between the two calls.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            // A name that is no UTF-8, and a sub-directory, are none of ours; they are listed so that a full directory is not taken for an empty one.
+            let bytes = if metadata.is_file() { metadata.len() } else { 0 };
+            entries.push(FileEntry { name: entry.file_name().to_string_lossy().into_owned(), bytes });
+        }
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(entries)
+    }
+}
+
+/// A real file, to read.
+#[derive(Debug)]
+pub(super) struct ReadOnlyFile {
+    pub(super) file: File,
+    pub(super) name: String,
+}
+
+impl ReadableFile for ReadOnlyFile {
+    fn bytes(&self) -> Result<u64, StorageError> {
+        Ok(self.file.metadata().map_err(|source| from_io(Action::Read, &self.name, source))?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + width::length(filled)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(from_io(Action::Read, &self.name, source)),
+            }
+        }
+        Ok(filled)
+    }
+}

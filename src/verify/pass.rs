@@ -1,0 +1,238 @@
+//! One reading of a whole directory: all segments from the oldest on, each byte of them that means something, and what the replay makes of it.
+
+use super::finding::{Fault, Finding};
+use super::note::Note;
+use super::replay::Replay;
+use super::{End, Verification};
+use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory};
+use crate::snapshot::parse_snapshot_name;
+use crate::storage::{FileEntry, ReadFrom, TEMPORARY_SUFFIX};
+use crate::wal::catalog::list_segments;
+use crate::wal::segment::{parse_segment_name, segment_name};
+use crate::wal::{Catalog, LogEnd, LogError, LogReader};
+
+/// Reads everything, as far as it was there when the files were listed.
+pub(super) fn read(
+    directory: &ReadOnlyDirectory,
+    files: &[FileEntry],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Verification {
+    let bytes_all = files.iter().filter(|file| is_state(&file.name)).map(|file| file.bytes).sum();
+    let mut meter = Meter { log: 0, snapshots: 0, all: bytes_all, tell: progress };
+    let mut answer = Verification { manifest: Some(directory.manifest().clone()), ..Verification::default() };
+    note_files(files, &mut answer.notes);
+    note_manifest(directory, &mut answer.notes);
+
+    let sequences = list_segments(files);
+    let (runs, faults) =
+        Catalog::read_runs(directory.files().as_ref(), directory.manifest().log_uuid, &sequences);
+    if sequences.is_empty() {
+        answer.findings.push(Finding::of_log(1, LogError::NoSegments));
+    }
+    let last_fault = faults.last().map(|(segment, _)| *segment);
+    answer.findings.extend(faults.into_iter().map(|(segment, error)| Finding::of_log(segment, error)));
+    check_epochs(directory, &runs, &mut answer.findings);
+
+    let snapshots = files.iter().filter_map(|file| parse_snapshot_name(&file.name)).collect();
+    let mut pass = Pass { directory, answer, replay: Replay::new(directory, snapshots) };
+    pass.read_log(runs, &mut meter);
+    // Where the log ends is said by its last segment, if it can be read.
+    if pass.answer.end.is_some_and(|end| last_fault.is_some_and(|fault| fault > end.segment)) {
+        pass.break_off();
+    }
+    let Pass { mut answer, replay, .. } = pass;
+    replay.finish(&mut answer, &mut meter);
+    meter.done();
+    answer
+}
+
+fn is_state(name: &str) -> bool {
+    parse_segment_name(name).is_some() || parse_snapshot_name(name).is_some()
+}
+
+/// How far it is.
+pub(super) struct Meter<'a> {
+    /// Bytes of segments done.
+    pub(super) log: u64,
+    /// Bytes of snapshots done.
+    pub(super) snapshots: u64,
+    all: u64,
+    tell: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Meter<'_> {
+    pub(super) fn show(&mut self) {
+        (self.tell)((self.log + self.snapshots).min(self.all), self.all);
+    }
+
+    fn done(&mut self) {
+        (self.tell)(self.all, self.all);
+    }
+}
+
+struct Pass<'a> {
+    directory: &'a ReadOnlyDirectory,
+    answer: Verification,
+    replay: Replay<'a>,
+}
+
+impl Pass<'_> {
+    fn read_log(&mut self, runs: Vec<Catalog>, meter: &mut Meter<'_>) {
+        let first_op = runs.iter().flat_map(|run| &run.used).map(|segment| segment.opening.first_op).next();
+        self.answer.log.first_op = first_op.unwrap_or(0);
+        self.replay.begin(first_op, &mut self.answer, meter);
+        let has_used = first_op.is_some();
+        let mut is_first = true;
+        for run in runs {
+            if let Some(unused) = &run.unused {
+                let (file, is_torn) = (segment_name(unused.header.sequence), unused.torn);
+                self.answer.notes.push(Note::Unused { file, is_torn });
+            }
+            // A run that was never used says nothing of where the log ends, unless there is nothing else.
+            if has_used && run.used.is_empty() {
+                continue;
+            }
+            if !is_first {
+                self.break_off();
+            }
+            is_first = false;
+            self.read_run(run, meter);
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.replay.break_off(&mut self.answer);
+        self.answer.end = None;
+    }
+
+    /// Reads a run, and goes on with the next segment behind damage.
+    fn read_run(&mut self, mut run: Catalog, meter: &mut Meter<'_>) {
+        let mut log_before = meter.log;
+        loop {
+            let first = run.used.first().map_or(0, |segment| segment.header.sequence);
+            match self.read_sound(run.clone(), meter) {
+                Ok(end) => {
+                    self.answer.end = end;
+                    break;
+                }
+                Err(error) => {
+                    self.break_off();
+                    let next = segment_behind(&error, first);
+                    let named = next.saturating_sub(1);
+                    self.answer.findings.push(Finding::of_log(named, error));
+                    let read = run.used.partition_point(|segment| segment.header.sequence < next);
+                    log_before += run.used.drain(..read).map(|read| read.header.segment_bytes).sum::<u64>();
+                    meter.log = log_before;
+                    if run.used.is_empty() {
+                        break;
+                    }
+                }
+            }
+        }
+        meter.log = log_before + run.used.iter().map(|segment| segment.header.segment_bytes).sum::<u64>();
+    }
+
+    /// Reads up to the end of a run or to the first thing that is wrong.
+    fn read_sound(&mut self, run: Catalog, meter: &mut Meter<'_>) -> Result<Option<End>, LogError> {
+        let base = self.directory.base();
+        let mut reader = LogReader::open_run(self.directory.files().clone(), run, base, ReadFrom::Medium)?;
+        let log_before = meter.log;
+        let answer = loop {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    self.answer.log.ops += u64::from(frame.ops);
+                    self.replay.apply(&frame, &mut self.answer, meter);
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            meter.log = log_before + reader.progress().0;
+            meter.show();
+        };
+        meter.log = log_before;
+        let (tally, is_moving) = (reader.tally(), reader.has_changed());
+        let total = &mut self.answer.log.tally;
+        total.segments += tally.segments;
+        total.frames += tally.frames;
+        total.bytes += tally.bytes;
+        if is_moving {
+            self.answer.notes.push(Note::Moving);
+        }
+        answer.map(|()| reader.into_end().map(|end| end_of(&end, is_moving)))
+    }
+}
+
+fn end_of(end: &LogEnd, is_moving: bool) -> End {
+    End {
+        segment: end.previous.sequence,
+        offset: end.previous.end_offset,
+        last_op: end.last_op(),
+        reason: end.previous.reason,
+        durability: end.durability,
+        is_moving,
+    }
+}
+
+/// The segment to go on with behind something that is wrong in a run that begins with `first`; always a later one.
+fn segment_behind(error: &LogError, first: u64) -> u64 {
+    let wrong = match error {
+        LogError::Predecessor { segment, .. } => segment.saturating_sub(1),
+        LogError::Header { segment, .. }
+        | LogError::Misplaced { segment, .. }
+        | LogError::ForeignLog { segment, .. }
+        | LogError::Opening { segment, .. }
+        | LogError::Discontinuous { segment, .. }
+        | LogError::LaterEpoch { segment, .. }
+        | LogError::Unsteady { segment, .. }
+        | LogError::Damage { segment, .. } => *segment,
+        LogError::Storage(error) => error.name().and_then(parse_segment_name).unwrap_or(u64::MAX - 1),
+        LogError::NoSegments
+        | LogError::Missing { .. }
+        | LogError::EndsEarly { .. }
+        | LogError::SequenceGap { .. } => u64::MAX - 1,
+    };
+    wrong.max(first) + 1
+}
+
+fn check_epochs(directory: &ReadOnlyDirectory, runs: &[Catalog], findings: &mut Vec<Finding>) {
+    let known = directory.manifest().epoch();
+    for segment in runs.iter().flat_map(|run| &run.used) {
+        let (sequence, epoch) = (segment.header.sequence, segment.opening.epoch);
+        if epoch > known {
+            let error = LogError::LaterEpoch { segment: sequence, epoch, known };
+            findings.push(Finding::of_log(sequence, error));
+        }
+    }
+}
+
+fn note_files(files: &[FileEntry], notes: &mut Vec<Note>) {
+    for FileEntry { name, .. } in files {
+        let file = name.clone();
+        if name.ends_with(TEMPORARY_SUFFIX) {
+            notes.push(Note::Temporary { file });
+        } else if !is_state(name) && name != LOCK_NAME && name != MANIFEST_NAME {
+            notes.push(Note::Foreign { file });
+        }
+    }
+}
+
+fn note_manifest(directory: &ReadOnlyDirectory, notes: &mut Vec<Note>) {
+    let manifest = directory.manifest();
+    for epoch in &manifest.epochs {
+        match epoch.reason {
+            EpochReason::Format | EpochReason::Skip => {}
+            EpochReason::Restore => notes.push(Note::Restored { base_op: manifest.base_op }),
+            EpochReason::UncleanStop => {
+                notes.push(Note::Unclean { epoch: epoch.epoch, first_op: epoch.first_op });
+            }
+        }
+    }
+    for skip in &manifest.skips {
+        notes.push(Note::Skipped { op: skip.op, epoch: skip.epoch, reason: skip.reason.clone() });
+    }
+}
+
+/// Names the last segment: what is wrong shows at the end of the log.
+pub(super) fn at_end(end: &End, fault: Fault) -> Finding {
+    Finding { file: segment_name(end.segment.max(1)), offset: Some(end.offset), fault }
+}
