@@ -5,6 +5,7 @@
     reason = "what is missing or cannot be started fails the test"
 )]
 
+mod beside;
 mod harness;
 mod help;
 mod server;
