@@ -25,6 +25,7 @@ pub fn run(bytes: &[u8]) {
         life.take(pause_ms, &step, u32::from(budget & 3));
         if budget >= 192 {
             life.walk(u32::from(budget >> 2 & 15));
+            life.validate_on(u32::from(budget));
         }
         steps += 1;
     }
@@ -34,6 +35,10 @@ pub fn run(bytes: &[u8]) {
     let before = life.loaded;
     while life.loaded == before {
         life.walk(1_000);
+    }
+    let before = life.validated;
+    while life.validated == before {
+        life.validate_on(1_000);
     }
 }
 

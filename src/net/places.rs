@@ -165,7 +165,7 @@ mod tests {
         // Proves the order in which connections give way, within a thread and between threads.
         let of = |is_mute, since_ms| Idleness { is_mute, since_ms }.rank();
         assert!(of(true, 900) < of(false, 1) && of(false, 1) < of(false, 2) && of(true, 1) < of(true, 2));
-        assert!(of(false, u64::MAX) <= u64::MAX && of(true, u64::MAX) < of(false, 0));
+        assert!(of(true, u64::MAX) < of(false, 0) && of(false, 7) < of(false, u64::MAX));
         let places = Places::new(1, 3);
         places.tell_idlest(0, Some(Idleness { is_mute: false, since_ms: 7 }));
         places.tell_idlest(2, Some(Idleness { is_mute: true, since_ms: 9 }));

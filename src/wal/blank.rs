@@ -8,7 +8,7 @@ use super::segment::segment_name;
 use super::tail::holds_frames;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
 use crate::storage::width::{length, u64_at};
-use crate::storage::{Access, SharedStorage};
+use crate::storage::{ReadFrom, SharedStorage};
 
 /// The blank segments among those `without_ops`, which end the log, oldest first: those behind which there is none that holds anything.
 pub(super) fn blank_run(
@@ -25,7 +25,7 @@ pub(super) fn blank_run(
 /// Whether nothing was ever written behind the opening, or the end frame of a clean stop alone. What may be a torn write is not
 /// blank: its bytes are evidence.
 fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogError> {
-    let file = storage.open(&segment_name(segment.header.sequence), Access::Read)?;
+    let file = storage.open_to_read(&segment_name(segment.header.sequence), ReadFrom::Cache)?;
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(length(FRAMES_OFFSET), &mut block)?;
     let rest_offset = length(FRAMES_OFFSET + BLOCK_BYTES);
