@@ -214,7 +214,7 @@ impl Healthy {
         let per_second =
             ratio::per_second(self.start.answered.load(Ordering::Relaxed) - before, began.elapsed());
         let p99 = Duration::from_nanos(self.take_latencies()?.quantile(0.99));
-        Ok((per_second, p99.as_secs_f64() * 1_000.0))
+        Ok((per_second, ratio::ms(p99)))
     }
 
     fn take_latencies(&self) -> Result<Latencies, anyhow::Error> {

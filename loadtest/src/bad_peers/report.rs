@@ -90,7 +90,8 @@ impl BadPeersReport {
         let mut kinds = stretches.clone();
         for stretch in &mut kinds {
             stretch.kept_percent = ratio::kept_percent(&stretch.with, &stretch.alone);
-            stretch.p99_ratio = ratio::kept_percent(&stretch.with_p99_ms, &stretch.alone_p99_ms) / 100.0;
+            let p99_percent = ratio::kept_percent(&stretch.with_p99_ms, &stretch.alone_p99_ms);
+            stretch.p99_ratio = ratio::hundredth(p99_percent);
         }
         let starved = |stretch: &&Stretch| ratio::is_below(stretch.kept_percent, arguments.keep_percent);
         Self {
