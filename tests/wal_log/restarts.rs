@@ -2,7 +2,7 @@
 
 use stockhold::directory::trim;
 use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
-use stockhold::storage::Storage;
+use stockhold::storage::ReadStorage;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::wal::segment::{parse_segment_name, segment_name};
