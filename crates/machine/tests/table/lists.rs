@@ -60,9 +60,9 @@ fn pages_of_cheap_entries_are_as_long_as_asked() {
     let pages = walk(
         &merchant.machine,
         |after| Query::Skus { after: after.map(stockhold_protocol::SkuId), limit: LIST_MAX },
-        |answer| match answer {
-            Answer::Skus(views) => views.iter().map(|view| view.id.0).collect(),
-            other => panic!("{other:?}"),
+        |answer| {
+            let Answer::Skus(views) = answer else { panic!("{answer:?}") };
+            views.iter().map(|view| view.id.0).collect()
         },
     );
     assert_eq!(pages, [700]);
@@ -99,9 +99,9 @@ fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
     let sources = walk(
         &merchant.machine,
         |after| Query::Sources { after: after.map(SourceId), limit: LIST_MAX },
-        |answer| match answer {
-            Answer::Sources(views) => views.iter().map(|view| view.id.0).collect(),
-            other => panic!("{other:?}"),
+        |answer| {
+            let Answer::Sources(views) = answer else { panic!("{answer:?}") };
+            views.iter().map(|view| view.id.0).collect()
         },
     );
     // 4 KiB of text cost 65 records each.
@@ -109,9 +109,9 @@ fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
     let stocks = walk(
         &merchant.machine,
         |after| Query::Stocks { after: after.map(StockId), limit: LIST_MAX },
-        |answer| match answer {
-            Answer::Stocks(views) => views.iter().map(|view| view.id.0).collect(),
-            other => panic!("{other:?}"),
+        |answer| {
+            let Answer::Stocks(views) = answer else { panic!("{answer:?}") };
+            views.iter().map(|view| view.id.0).collect()
         },
     );
     // Each of the first two tells a thousand channels; for the others two thousand are looked through.
