@@ -132,11 +132,6 @@ impl Server {
         self.child.wait().ok();
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
     /// A path beside the data directory.
     pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
