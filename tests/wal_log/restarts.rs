@@ -2,9 +2,9 @@
 
 use stockhold::directory::trim;
 use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
-use stockhold::storage::ReadStorage;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
+use stockhold::storage::{ReadStorage, Storage};
 use stockhold::wal::segment::{parse_segment_name, segment_name};
 use stockhold::wal::{
     CommitLog, Durability, EndReason, LogOptions, PreviousEnd, ReadTo, SegmentHeader, SegmentOpening,
