@@ -16,6 +16,7 @@ use stockhold::recovery::recover;
 use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
 use stockhold::storage::{FsStorage, SharedStorage, WritePath};
 use stockhold::wal::{CommitLog, LogOptions, LogStart, LogWriter};
+use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::table::Progress;
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::{Quantity, Timestamp};
@@ -44,6 +45,7 @@ fn open(path: &Path) -> (SharedStorage, Directory) {
 
 fn header(count: u32, number: u64) -> BatchHeader {
     BatchHeader {
+        rules: BATCH_RULES,
         count,
         writer: 1,
         session: 1,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Instant;
 
-use stockhold_machine::{Genesis, Loader, Machine, SnapshotMark};
+use stockhold_machine::{Genesis, GenesisError, LoadError, Loader, Machine, RULES_VERSION, SnapshotMark};
 use stockhold_protocol::Timestamp;
 
 pub use ahead::Helper;
@@ -61,6 +61,15 @@ pub enum RecoveryError {
     /// The manifest's genesis cannot be read.
     #[error("the configuration that the directory was formatted with cannot be read")]
     Genesis(#[source] stockhold_protocol::BadField),
+    /// The directory is one of other rules than this program executes.
+    #[error(
+        "the data directory is one of rules version {found}, this program executes version {RULES_VERSION}; \
+         nothing was changed: use the release of stockhold that wrote it"
+    )]
+    Rules {
+        /// Their version.
+        found: u32,
+    },
     /// No snapshot can be used and the log does not reach back to the first op.
     #[error(
         "no snapshot can be used ({}), and the log begins only with op {oldest_op}; nothing was changed: \
@@ -162,7 +171,7 @@ pub fn recover_with(
         let place = (batch.first_op, batch.ops);
         let last_op = batch.first_op + u64::from(batch.ops) - 1;
         let is_skipped = |op: u64| skips.contains(&op);
-        apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ())?;
+        apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
         machine.sweep(SWEEP_BUDGET);
         report.replayed_ops += u64::from(batch.ops);
         report.skipped_ops += u64::try_from(skips.range(batch.first_op..=last_op).count()).unwrap_or(0);
@@ -183,6 +192,14 @@ pub fn recover_with(
     Ok(Recovered { machine, end, report })
 }
 
+/// What is told of a batch that cannot be applied.
+fn of_apply(error: ApplyError) -> RecoveryError {
+    if let ApplyError::Rules { found, .. } = error {
+        return RecoveryError::Rules { found: found.into() };
+    }
+    RecoveryError::Apply(error)
+}
+
 fn load_newest(
     directory: &Directory,
     helper: Option<&dyn Helper>,
@@ -196,13 +213,19 @@ fn load_newest(
                 return Ok(machine);
             }
             Err(LoadFault::Storage(error)) => return Err(error.into()),
+            Err(LoadFault::Machine(LoadError::Rules { found })) => {
+                return Err(RecoveryError::Rules { found });
+            }
             Err(fault) => {
                 tracing::error!(op, %fault, "A SNAPSHOT CANNOT BE USED; falling back to an older one");
                 report.snapshots_refused.push(format!("snapshot of op {op}: {fault}"));
             }
         }
     }
-    let genesis = Genesis::decode(&directory.manifest().genesis).map_err(RecoveryError::Genesis)?;
+    let genesis = Genesis::decode(&directory.manifest().genesis).map_err(|error| match error {
+        GenesisError::Rules { found } => RecoveryError::Rules { found },
+        GenesisError::Field(error) => RecoveryError::Genesis(error),
+    })?;
     Ok(Machine::new(&genesis))
 }
 
@@ -213,7 +236,7 @@ pub(crate) enum LoadFault {
     #[error("{error}{}", error.source().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Snapshot { error: SnapshotError },
     #[error("the machine does not take it: {0}")]
-    Machine(#[from] stockhold_machine::LoadError),
+    Machine(#[from] LoadError),
     #[error("the state sums up to {found:016x}, the file says {said:?}")]
     Digest { found: u64, said: [u8; 16] },
 }
@@ -236,6 +259,9 @@ pub(crate) fn load(
     mut passed: impl FnMut(usize),
 ) -> Result<Machine, LoadFault> {
     let header = *reader.header();
+    if header.rules_version != RULES_VERSION {
+        return Err(LoadError::Rules { found: header.rules_version }.into());
+    }
     let mut loader: Loader = Machine::loader();
     let mut reading = Reading::begin(reader, helper);
     while let Some(frame) = reading.next()? {

@@ -26,7 +26,8 @@ NOT_ASSIGNED, UNLIMITED = -(1 << 63), (1 << 63) - 1
 
 CODES = {
     0: "ok", 1: "partial", 2: "confirmed_late", 32: "sold_out", 33: "no_source_in_stock", 34: "not_assigned",
-    41: "unknown_reservation", 128: "busy", 130: "bad_field", 131: "unknown_name", 132: "id_reused",
+    35: "below_min_sale", 36: "above_max_sale", 37: "not_an_increment", 41: "unknown_reservation",
+    58: "limit_reached", 128: "busy", 130: "bad_field", 131: "unknown_name", 132: "id_reused",
     137: "ttl_out_of_range", 138: "deadline_passed",
 }  # the rest stands in PROTOCOL.md; an unknown code is told by its range
 
@@ -120,6 +121,26 @@ def read_outcomes(body):
             detail = body[at + 2 : at + 2 + length]
             at += 2 + length
         yield index, code, bool(flags & 1), bool(flags & 2), value, op, detail
+
+
+def told(detail):
+    """What a refusal's detail says; the other variants stand in PROTOCOL.md."""
+    if not detail:
+        return "-"
+    (variant,) = struct.unpack_from("<I", detail)
+    if variant == 3:
+        return "SKU {} available={}".format(*struct.unpack_from("<Iq", detail, 4))
+    if variant == 8:
+        return "SKU {} bound={} asked={}".format(*struct.unpack_from("<Iqq", detail, 4))
+    if variant == 9:
+        return "min={} max={} asked={}".format(*struct.unpack_from("<QQQ", detail, 4))
+    if variant == 10:
+        (length,) = struct.unpack_from("<Q", detail, 4)
+        (value,) = struct.unpack_from("<Q", detail, 12 + length)
+        return f"limit {detail[12:12 + length].decode()}={value}"
+    if variant == 11:
+        return "SKU {}".format(*struct.unpack_from("<I", detail, 4))
+    return detail.hex()
 
 
 class Connection:
@@ -221,7 +242,7 @@ def main():
         _, code, replayed, recorded, value, op, detail = connection.command(sent)
         print(
             f"{attempt}: {uuid.UUID(bytes=command_id)} {CODES.get(code, code)} op={op} value={value}"
-            f" recorded={recorded} replayed={replayed} detail={detail.hex() or '-'}"
+            f" recorded={recorded} replayed={replayed} detail={told(detail)}"
         )
         sent = reserve(command_id, stock, cart, arguments.ttl_ms)  # a repetition is never fresh
 

@@ -1,5 +1,6 @@
 //! A small life that the disk targets damage: a shop, holds in all states, and the batches that led there.
 
+use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::command::{
@@ -143,6 +144,7 @@ impl Life {
     pub fn live(&mut self, records: &[Vec<u8>], session: u64) -> Vec<u8> {
         self.number = if session == 1 { self.number + 1 } else { 1 };
         let header = BatchHeader {
+            rules: BATCH_RULES,
             count: u32::try_from(records.len()).expect("few records"),
             writer: 1,
             session,

@@ -23,7 +23,10 @@ pub(super) struct ShipArguments {
     /// What leaves; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// The goods have left already: skip the guard, report the shortfall
+    /// The goods have left already: take them whoever misses them, more than is open too, and report the shortfall
+    ///
+    /// Still refused: a reservation that is not confirmed or is closed, a SKU that is not in it, and a source
+    /// that does not hold the units.
     #[arg(long)]
     forced: bool,
     #[command(flatten)]
@@ -43,7 +46,10 @@ pub(super) struct SellArguments {
     /// What is sold; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// The goods have left already: skip the checks, report the shortfall
+    /// The goods have left already: ask no rule of sale, quota or promise, and report the shortfall
+    ///
+    /// Still refused: a SKU that is unknown or composite, a source that does not hold the units, and any sale
+    /// at the limit of kept reservations. The quota counts the units all the same.
     #[arg(long)]
     forced: bool,
     #[command(flatten)]

@@ -18,7 +18,7 @@ pub(super) fn outcome(
     id: CommandId,
     outcome: &Outcome,
 ) -> Result<Exit, Failure> {
-    let detail = detail(session, &outcome.detail)?;
+    let detail = detail(session, outcome)?;
     let text = text(kind, id, outcome, &detail);
     output.result(&text, &document(kind, id, outcome, detail.document))?;
     Ok(exit_of(outcome.code))
@@ -55,7 +55,7 @@ pub(super) struct Told {
 
 /// One sentence about an outcome, for lists of findings.
 pub(super) fn sentence(session: &mut Session, outcome: &Outcome) -> Result<String, Failure> {
-    let told = detail(session, &outcome.detail)?;
+    let told = detail(session, outcome)?;
     let mut text = format!("{}: {}", outcome.code.name(), outcome.code.sentence());
     for line in told.lines {
         text.push(' ');
@@ -64,9 +64,12 @@ pub(super) fn sentence(session: &mut Session, outcome: &Outcome) -> Result<Strin
     Ok(text)
 }
 
-fn detail(session: &mut Session, detail: &Detail) -> Result<Told, Failure> {
-    let (lines, document) = match detail {
+fn detail(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
+    let (lines, document) = match &outcome.detail {
         Detail::None => return Ok(Told::default()),
+        Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
+            return reason(session, outcome);
+        }
         Detail::Granted { lines, backordered } => {
             let (mut texts, mut documents) = (Vec::new(), Vec::new());
             for line in lines {
@@ -89,7 +92,8 @@ fn detail(session: &mut Session, detail: &Detail) -> Result<Told, Failure> {
         }
         Detail::Sources(sources) => {
             let codes = source_codes(session, sources)?;
-            (vec![format!("sources that would do: {}", codes.join(", "))], json!({"sources": codes}))
+            let named = if codes.is_empty() { "none by itself".to_owned() } else { codes.join(", ") };
+            (vec![format!("sources that would do: {named}")], json!({"sources": codes}))
         }
         Detail::Shortfall(units) => {
             (vec![format!("promised and missing: {units}")], json!({"shortfall": units.to_string()}))
@@ -109,6 +113,42 @@ fn detail(session: &mut Session, detail: &Detail) -> Result<Told, Failure> {
         }
     };
     Ok(Told { lines, document: Some(document) })
+}
+
+/// What a refusal says that names a bound, a range, a limit or a SKU.
+fn reason(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
+    let (line, document) = match &outcome.detail {
+        Detail::Bound { sku, bound, value } => {
+            let sku = session.sku_name(*sku)?;
+            let text = format!("{sku}: the bound is {bound}, asked for was {value}");
+            (text, json!({"sku": sku, "bound": bound.to_string(), "asked": value.to_string()}))
+        }
+        Detail::Range { min, max, value } => {
+            let unit = if outcome.code == Code::NotSupported { "" } else { " ms" };
+            let text = if max < min {
+                format!("nothing is accepted any more, asked for was {value}{unit}")
+            } else {
+                format!("accepted is {min} to {max}{unit}, asked for was {value}{unit}")
+            };
+            (text, json!({"min": min, "max": max, "asked": value}))
+        }
+        Detail::Limit { name, value } => {
+            (format!("{name}: the limit is {value}"), json!({"limit": name, "value": value}))
+        }
+        Detail::Sku(sku) => {
+            let sku = session.sku_name(*sku)?;
+            (sku.clone(), json!({"sku": sku}))
+        }
+        Detail::None
+        | Detail::Granted { .. }
+        | Detail::Backordered(_)
+        | Detail::Available { .. }
+        | Detail::Sources(_)
+        | Detail::Shortfall(_)
+        | Detail::Item { .. }
+        | Detail::Field { .. } => return Ok(Told::default()),
+    };
+    Ok(Told { lines: vec![line], document: Some(document) })
 }
 
 fn source_codes(session: &mut Session, sources: &[SourceId]) -> Result<Vec<String>, Failure> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use stockhold_machine::config::WRITERS_MAX;
 use stockhold_machine::{AHEAD, BatchVerdict, Machine};
 use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
@@ -26,6 +27,28 @@ pub enum ApplyError {
         /// What is wrong with it.
         source: stockhold_protocol::BadField,
     },
+    /// The batch was decided by other rules than those in force here.
+    #[error("the batch at op {op} is one of rules version {found}, this program executes version {executed}")]
+    Rules {
+        /// The first op of the batch.
+        op: u64,
+        /// The version that its writer executed.
+        found: u16,
+        /// The version in force here.
+        executed: u32,
+    },
+    /// The writer has begun a later session since.
+    #[error(
+        "the batch at op {op} is of session {found} of its writer, which has begun session {known} since"
+    )]
+    OldSession {
+        /// The first op of the batch.
+        op: u64,
+        /// Its session.
+        found: u64,
+        /// The latest session of its writer.
+        known: u64,
+    },
     /// The writer's numbers have a gap.
     #[error("the batch at op {op} has number {found} of its writer's session, expected {expected}")]
     Gap {
@@ -37,7 +60,7 @@ pub enum ApplyError {
         expected: u64,
     },
     /// More writers than a machine remembers.
-    #[error("the batch at op {op} is of a writer too many")]
+    #[error("the batch at op {op} is of a writer too many; {WRITERS_MAX} are remembered")]
     Writers {
         /// The first op of the batch.
         op: u64,
@@ -82,14 +105,21 @@ pub fn apply_payload(
     if machine.op() + 1 != first_op {
         return Err(ApplyError::Position { op: first_op, at: machine.op() });
     }
+    let executed = machine.rules_version();
+    if u32::from(header.rules) != executed {
+        return Err(ApplyError::Rules { op: first_op, found: header.rules, executed });
+    }
     match machine.begin_batch(&header) {
         BatchVerdict::Apply => {}
         BatchVerdict::Duplicate => {
             // A batch that this machine has applied before: its ops pass, its commands do nothing.
             for _ in 0..ops {
-                machine.skip(header.proposed);
+                each(machine.skip(header.proposed));
             }
             return Ok(header);
+        }
+        BatchVerdict::OldSession { known } => {
+            return Err(ApplyError::OldSession { op: first_op, found: header.session, known });
         }
         BatchVerdict::Gap { expected } => {
             return Err(ApplyError::Gap { op: first_op, found: header.number, expected });

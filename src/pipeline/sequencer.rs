@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use stockhold_machine::config::BATCH_RULES;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, split_records};
 use stockhold_protocol::command::{Envelope, Kind};
 use stockhold_protocol::frame::{FrameKind, Header};
@@ -312,6 +313,7 @@ impl<L: CommitLog> Sequencer<L> {
 
     fn header(&self, count: u32) -> BatchHeader {
         BatchHeader {
+            rules: BATCH_RULES,
             count,
             writer: self.options.writer,
             session: self.options.session,

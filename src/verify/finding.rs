@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use stockhold_machine::GenesisError;
 use stockhold_machine::LoadError;
-use stockhold_protocol::BadField;
 
 use crate::directory::{MANIFEST_NAME, ManifestFault};
 use crate::pipeline::apply::ApplyError;
@@ -38,7 +38,7 @@ pub enum Fault {
     Manifest(#[source] ManifestFault),
     /// What the machine was formatted with cannot be read.
     #[error("the configuration that the directory was formatted with cannot be read")]
-    Genesis(#[source] BadField),
+    Genesis(#[source] GenesisError),
     /// A segment of the row is not there.
     #[error("the segment is missing, though one after it is there")]
     Missing,
@@ -127,7 +127,7 @@ impl Finding {
         Self { file: MANIFEST_NAME.to_owned(), offset: Some(offset), fault: Fault::Manifest(fault) }
     }
 
-    pub(super) fn of_genesis(source: BadField) -> Self {
+    pub(super) fn of_genesis(source: GenesisError) -> Self {
         Self { file: MANIFEST_NAME.to_owned(), offset: None, fault: Fault::Genesis(source) }
     }
 

@@ -1,21 +1,26 @@
-//! Directories of a format version that this program does not know.
+//! Directories of a format version that this program does not know, or of rules that it does not execute.
 
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::keeping::{copy_of, golden, loaded, stockhold};
+use crate::keeping::{copy_of, golden, loaded, present, stockhold};
 use crate::world::{START_MS, World, small};
 use stockhold::storage::checksum::checksum;
 use stockhold::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, header, manifest, snapshot};
+use stockhold_machine::RULES_VERSION;
 
 const LATER: u32 = FORMAT_VERSION + 1;
 
 /// Makes a file say that it is of the next version, with a checksum that holds, as a later program would have written it.
 fn make_later(file: &Path, version_at: usize, checksum_at: usize) {
+    set_version(file, version_at, checksum_at, LATER);
+}
+
+fn set_version(file: &Path, version_at: usize, checksum_at: usize, version: u32) {
     let mut bytes = fs::read(file).unwrap();
-    bytes[version_at..version_at + 4].copy_from_slice(&LATER.to_le_bytes());
+    bytes[version_at..version_at + 4].copy_from_slice(&version.to_le_bytes());
     let sum = checksum(&bytes[..checksum_at]);
     bytes[checksum_at..checksum_at + CHECKSUM_BYTES].copy_from_slice(&sum.to_le_bytes());
     fs::write(file, bytes).unwrap();
@@ -49,7 +54,7 @@ fn refusal(directory: &Path) -> String {
 fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
     // Proves that neither a start nor a look into it changes a byte of what a later program wrote, that it is not called damaged,
     // and that the sentence names both versions and the way out.
-    let (_, golden) = golden().remove(0);
+    let golden = present().remove(0);
     let copy = copy_of(&golden);
     let file = copy.path().join("MANIFEST");
     let checksum_at = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() - CHECKSUM_BYTES;
@@ -71,7 +76,7 @@ fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
 #[test]
 fn a_file_of_a_later_version_among_others_is_refused_with_its_version() {
     // Proves that a segment or a snapshot of a later version is not taken for something else, and that the version is named.
-    let (_, golden) = golden().into_iter().find(|(_, path)| path.ends_with("stopped")).unwrap();
+    let golden = present().into_iter().find(|path| path.ends_with("stopped")).unwrap();
     for (suffix, version_at, checksum_at) in [
         (".segment", header::VERSION_AT, header::CHECKSUM_AT),
         (".snapshot", snapshot::VERSION_AT, snapshot::CHECKSUM_AT),
@@ -85,5 +90,54 @@ fn a_file_of_a_later_version_among_others_is_refused_with_its_version() {
         for words in [version.as_str(), "nothing was changed", "restore from a backup"] {
             assert!(complaint.contains(words), "{suffix}: {complaint}");
         }
+    }
+}
+
+/// Checks that nobody goes on with a directory of these rules, that it is refused by name, and that nothing in it is changed.
+fn check_rules_are_refused(directory: &Path, rules: u32) {
+    let before = contents(directory);
+    let complaint = refusal(directory);
+    let versions = format!("rules version {rules}, this program executes version {RULES_VERSION}");
+    for words in [versions.as_str(), "nothing was changed", "use the release of stockhold that wrote it"] {
+        assert!(complaint.contains(words), "{complaint}");
+    }
+    assert!(!complaint.contains("damaged"), "{complaint}");
+    let (code, told, complaint) = stockhold(&["verify"], directory);
+    assert_eq!(code, 4, "{told} {complaint}");
+    assert!(format!("{told} {complaint}").contains(&versions), "{told} {complaint}");
+    assert!(before == contents(directory), "a file was changed");
+}
+
+#[test]
+fn a_directory_of_earlier_rules_is_refused_by_name_and_untouched() {
+    // Proves that what servers of rules 1 left is not replayed by these rules: neither from a snapshot nor from the first op.
+    let earlier: Vec<_> =
+        golden().into_iter().filter(|(versions, _)| versions.rules < RULES_VERSION).collect();
+    assert!(earlier.len() >= 3);
+    for (versions, golden) in earlier {
+        check_rules_are_refused(copy_of(&golden).path(), versions.rules);
+    }
+}
+
+#[test]
+fn a_directory_of_later_rules_is_refused_by_name_and_untouched() {
+    // Proves it for a genesis and for a snapshot that a later program wrote; without the snapshot, the log alone would be replayed by
+    // rules that did not decide it.
+    let later = RULES_VERSION + 1;
+    for golden in present() {
+        let copy = copy_of(&golden);
+        let snapshots: Vec<_> =
+            contents(copy.path()).into_iter().filter(|(name, _)| name.ends_with(".snapshot")).collect();
+        for (name, _) in &snapshots {
+            let file = copy.path().join(name);
+            set_version(&file, snapshot::RULES_VERSION_AT, snapshot::CHECKSUM_AT, later);
+        }
+        if snapshots.is_empty() {
+            let file = copy.path().join("MANIFEST");
+            // The genesis ends with its rules, and stands before the checksum.
+            let checksum_at = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() - CHECKSUM_BYTES;
+            set_version(&file, checksum_at - size_of::<u32>(), checksum_at, later);
+        }
+        check_rules_are_refused(copy.path(), later);
     }
 }

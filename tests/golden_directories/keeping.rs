@@ -10,10 +10,11 @@ use crate::left;
 use crate::story::{self, SALE};
 use crate::world::{World, small};
 use stockhold::directory::{Directory, DirectoryError, LOCK_NAME};
-use stockhold::recovery::{Recovered, recover};
+use stockhold::recovery::{Recovered, RecoveryError, recover};
 use stockhold::storage::layout::FORMAT_VERSION;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{FsStorage, ReadStorage, SharedStorage, Storage, WritePath};
+use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::Outcome;
 
 /// What a server knew when it left its directory: the expectation beside each golden directory.
@@ -38,26 +39,49 @@ pub(crate) fn shelf() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden_directories")
 }
 
-fn of_this_version() -> PathBuf {
-    write_if_asked();
-    shelf().join(format!("v{FORMAT_VERSION}"))
+/// What a directory was written by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Versions {
+    pub(crate) format: u32,
+    pub(crate) rules: u32,
 }
 
-/// Every golden directory with its format version.
-pub(crate) fn golden() -> Vec<(u32, PathBuf)> {
+/// What this program writes.
+pub(crate) const PRESENT: Versions = Versions { format: FORMAT_VERSION, rules: RULES_VERSION };
+/// Every pair that a program has written which anybody may have used.
+const WRITTEN: &[Versions] = &[Versions { format: 1, rules: 1 }, PRESENT];
+
+impl Versions {
+    fn folder(self) -> PathBuf {
+        shelf().join(format!("v{}-rules{}", self.format, self.rules))
+    }
+}
+
+fn of_this_version() -> PathBuf {
+    write_if_asked();
+    PRESENT.folder()
+}
+
+/// Every golden directory with its versions.
+pub(crate) fn golden() -> Vec<(Versions, PathBuf)> {
     write_if_asked();
     let mut found = Vec::new();
-    for version in 1..=FORMAT_VERSION {
-        let mut names: Vec<_> = fs::read_dir(shelf().join(format!("v{version}")))
+    for versions in WRITTEN {
+        let mut names: Vec<_> = fs::read_dir(versions.folder())
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.is_dir())
             .collect();
         names.sort();
-        assert!(names.len() >= 3, "the golden directories of version {version} are gone");
-        found.extend(names.into_iter().map(|path| (version, path)));
+        assert!(names.len() >= 3, "the golden directories of {versions:?} are gone");
+        found.extend(names.into_iter().map(|path| (*versions, path)));
     }
     found
+}
+
+/// The golden directories that this program goes on with.
+pub(crate) fn present() -> Vec<PathBuf> {
+    golden().into_iter().filter(|(versions, _)| *versions == PRESENT).map(|(_, path)| path).collect()
 }
 
 /// A copy that may be opened, on the real file system.
@@ -98,7 +122,7 @@ fn write_if_asked() {
     WRITING.call_once(|| {
         if std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write") {
             for left in left::all() {
-                let folder = shelf().join(format!("v{FORMAT_VERSION}")).join(left.name);
+                let folder = PRESENT.folder().join(left.name);
                 fs::remove_dir_all(&folder).ok();
                 fs::create_dir_all(&folder).unwrap();
                 for file in left.disk.list().unwrap().iter().filter(|file| file.name != LOCK_NAME) {
@@ -113,18 +137,25 @@ fn write_if_asked() {
 #[test]
 fn golden_directories_give_back_what_was_acknowledged_in_them() {
     // Proves that a directory of each version opens on a real file system with the digest that its server had, and that every
-    // recorded answer is given again; a version that is no longer read is refused by name.
-    for (version, golden) in golden() {
+    // recorded answer is given again; versions of the format and of the rules that are no longer read are refused by name.
+    for (versions, golden) in golden() {
         let copy = copy_of(&golden);
         let storage: SharedStorage = Arc::new(FsStorage::open(copy.path(), WritePath::Direct).unwrap());
         let directory = match Directory::open(storage) {
-            Err(DirectoryError::Version { found }) if version < FORMAT_VERSION => {
-                assert_eq!(found, version);
+            Err(DirectoryError::Version { found }) if versions.format < FORMAT_VERSION => {
+                assert_eq!(found, versions.format);
                 continue;
             }
             opened => opened.unwrap(),
         };
-        let recovered = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap();
+        let recovered = match recover(&directory, |_| ()).and_then(Recovered::validated) {
+            Err(RecoveryError::Rules { found }) if versions.rules != RULES_VERSION => {
+                assert_eq!(found, versions.rules);
+                continue;
+            }
+            recovered => recovered.unwrap(),
+        };
+        assert_eq!(versions.rules, RULES_VERSION, "{} was replayed by other rules", golden.display());
         let mut world = World::start(&loaded(&golden), &small(), story::time_of(SALE), 9).unwrap();
         let mut told = Told { op: world.op(), digest: world.digest(), answers: Vec::new() };
         assert_eq!((recovered.machine.op(), recovered.machine.digest()), (told.op, told.digest));
@@ -164,12 +195,10 @@ fn golden_directories_are_the_three_ways_in_which_a_life_ends() {
 #[test]
 fn verify_finds_golden_directories_sound() {
     // Proves that `stockhold verify` reads every byte of them and has nothing to say against them.
-    for (version, golden) in golden() {
-        if version == FORMAT_VERSION {
-            let copy = copy_of(&golden);
-            let (code, told, complaint) = stockhold(&["verify", "--json"], copy.path());
-            assert_eq!(code, 0, "{}: {told} {complaint}", golden.display());
-            assert!(told.contains("\"sound\":true"), "{told}");
-        }
+    for golden in present() {
+        let copy = copy_of(&golden);
+        let (code, told, complaint) = stockhold(&["verify", "--json"], copy.path());
+        assert_eq!(code, 0, "{}: {told} {complaint}", golden.display());
+        assert!(told.contains("\"sound\":true"), "{told}");
     }
 }

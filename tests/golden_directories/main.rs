@@ -1,7 +1,9 @@
-//! Data directories as servers of each format version left them. This version opens them and gives back what they hold, or refuses
-//! them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test golden_directories` writes those of the
-//! present format version anew; those of earlier versions are never written again.
+//! Data directories as servers of each version of format and rules left them. This version opens them and gives back what they
+//! hold, or refuses them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test golden_directories` writes
+//! those of the present versions anew; those of earlier ones are never written again.
 
+#[cfg(test)]
+mod batches;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]

@@ -72,6 +72,36 @@ impl Refusal {
         }
     }
 
+    /// The SKU that is the reason, where the server names one.
+    #[must_use]
+    pub const fn sku(&self) -> Option<SkuId> {
+        match self.outcome.detail {
+            Detail::Available { sku, .. } | Detail::Bound { sku, .. } | Detail::Sku(sku) => Some(sku),
+            Detail::None
+            | Detail::Granted { .. }
+            | Detail::Backordered(_)
+            | Detail::Sources(_)
+            | Detail::Shortfall(_)
+            | Detail::Item { .. }
+            | Detail::Field { .. }
+            | Detail::Range { .. }
+            | Detail::Limit { .. } => None,
+        }
+    }
+
+    /// The bound that refuses a quantity, and the quantity: the fewest or the most of a line, its increment, what is open,
+    /// what lies at the source, as the code says.
+    #[must_use]
+    pub const fn bound(&self) -> Option<(Quantity, Quantity)> {
+        if let Detail::Bound { bound, value, .. } = self.outcome.detail { Some((bound, value)) } else { None }
+    }
+
+    /// The limit on the number of things that is reached: its name and its value.
+    #[must_use]
+    pub fn limit(&self) -> Option<(&str, u64)> {
+        if let Detail::Limit { name, value } = &self.outcome.detail { Some((name, *value)) } else { None }
+    }
+
     /// Sources that would do instead.
     #[must_use]
     pub fn sources(&self) -> &[SourceId] {
@@ -82,10 +112,26 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} was refused ({}): {}", self.kind.name(), self.code().name(), self.code().sentence())?;
-        if let Detail::Field { field, rule } = &self.outcome.detail {
-            write!(f, " {field} {rule}.")?;
+        match &self.outcome.detail {
+            Detail::Field { field, rule } => write!(f, " {field} {rule}."),
+            Detail::Available { sku, available } => {
+                write!(f, " {available} of SKU {sku} could still be promised.")
+            }
+            Detail::Bound { sku, bound, value } => {
+                write!(f, " SKU {sku}: the bound is {bound}, asked for was {value}.")
+            }
+            Detail::Range { min, max, value } => {
+                write!(f, " What lies between {min} and {max} is accepted, asked for was {value}.")
+            }
+            Detail::Limit { name, value } => write!(f, " The limit of {name} is {value}."),
+            Detail::Sku(sku) => write!(f, " SKU {sku}."),
+            Detail::None
+            | Detail::Granted { .. }
+            | Detail::Backordered(_)
+            | Detail::Sources(_)
+            | Detail::Shortfall(_)
+            | Detail::Item { .. } => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -123,7 +169,11 @@ impl Settled {
             | Detail::Backordered(_)
             | Detail::Available { .. }
             | Detail::Sources(_)
-            | Detail::Field { .. } => Quantity::ZERO,
+            | Detail::Field { .. }
+            | Detail::Bound { .. }
+            | Detail::Range { .. }
+            | Detail::Limit { .. }
+            | Detail::Sku(_) => Quantity::ZERO,
         }
     }
 }
@@ -154,7 +204,11 @@ impl From<Settled> for Reserved {
             | Detail::Sources(_)
             | Detail::Shortfall(_)
             | Detail::Item { .. }
-            | Detail::Field { .. } => (None, Quantity::ZERO),
+            | Detail::Field { .. }
+            | Detail::Bound { .. }
+            | Detail::Range { .. }
+            | Detail::Limit { .. }
+            | Detail::Sku(_) => (None, Quantity::ZERO),
         };
         Self {
             reservation: settled.id.into(),
@@ -237,7 +291,11 @@ impl From<Settled> for Noted {
             | Detail::Available { .. }
             | Detail::Sources(_)
             | Detail::Shortfall(_)
-            | Detail::Field { .. } => (None, 0),
+            | Detail::Field { .. }
+            | Detail::Bound { .. }
+            | Detail::Range { .. }
+            | Detail::Limit { .. }
+            | Detail::Sku(_) => (None, 0),
         };
         Self { on_hand, version, shortfall, outcome: settled.outcome }
     }

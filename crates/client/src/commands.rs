@@ -111,7 +111,9 @@ impl Client {
         self.ship_as(reservation, source.into(), lines, false).await
     }
 
-    /// Says that goods *have* left a source, whatever that means for promises; the shortfall is reported.
+    /// Says that goods *have* left a source, whatever that means for promises; the shortfall is reported. More units than
+    /// are open may be named. It is refused all the same when the reservation is not a confirmed one with open units, has no
+    /// such SKU, or when the source does not hold so many.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -152,7 +154,9 @@ impl Client {
         self.sell_as(cart, source.into(), false).await
     }
 
-    /// Says that goods *have* been sold over the counter; the shortfall is reported.
+    /// Says that goods *have* been sold over the counter; the shortfall is reported. No rule of sale, quota or promise is
+    /// asked, only counted. It is refused all the same when a SKU is unknown or composite, when the source does not hold so
+    /// many, and at the limit of kept reservations.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.

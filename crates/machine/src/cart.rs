@@ -10,7 +10,7 @@ use crate::state::{At, State};
 use crate::table::NO_SLOT;
 use stockhold_protocol::command::{BackorderMode, Reserve};
 use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
-use stockhold_protocol::{BadField, Code, Detail, Line, Quantity, SkuId};
+use stockhold_protocol::{Code, Detail, Line, Quantity, SkuId};
 
 /// What one line of a cart will get.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +59,12 @@ impl Machine {
     pub(crate) fn check_room(&self, lines: usize) -> Result<(), Refusal> {
         let configuration = &self.state.core.configuration;
         if lines > configuration.lines_max as usize {
-            return Err(Refusal::field(&BadField::new(
-                "lines",
-                "are more than lines_max of the configuration",
-            )));
+            let rule =
+                format!("are {lines}, and lines_max of the configuration is {}", configuration.lines_max);
+            return Err(Refusal::new(Code::BadField).rule("lines", rule));
         }
         if self.state.known >= configuration.reservations_max {
-            return Err(Refusal { code: Code::Busy, value: 1_000, detail: Detail::None });
+            return Err(Refusal::limit("reservations_max", configuration.reservations_max));
         }
         Ok(())
     }
@@ -91,7 +90,7 @@ impl Machine {
             let kept = replaced.map_or(Kept::default(), |slot| self.state.kept(slot, line.sku.0));
             let planned = match self.state.plan_in_stock(stock, line, best_effort, kept) {
                 Ok(planned) => planned,
-                Err(stop) => return Err(self.state.refused_line(stop, line.sku, index)),
+                Err(stop) => return Err(self.state.refused_line(stop, line, index)),
             };
             any |= planned.granted > 0;
             self.planned.push(planned);
@@ -99,9 +98,11 @@ impl Machine {
         if any {
             return Ok(());
         }
-        let at = self.planned.first().map(|planned| planned.at);
-        let sku = self.lines.first().map_or(SkuId(0), |line| line.sku);
-        Err(self.state.refused_line(Stop { code: Code::SoldOut, at }, sku, 0))
+        let (Some(planned), Some(line)) = (self.planned.first(), self.lines.first()) else {
+            unreachable!("a cart has at least one line");
+        };
+        let code = self.state.why_nothing(planned.at, line.quantity.raw());
+        Err(self.state.refused_line(Stop { code, at: Some(planned.at) }, *line, 0))
     }
 
     /// Plans a forced sale: the goods have left, so only what cannot be counted at all is refused.
@@ -109,7 +110,9 @@ impl Machine {
         self.planned.clear();
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            self.state.shelf_to_sell(line.sku.0).map_err(|code| Refusal::of_line(code, index))?;
+            if let Err(code) = self.state.shelf_to_sell(line.sku.0) {
+                return Err(self.state.refused_line(Stop { code, at: None }, line, index));
+            }
             let at = self.state.place_of_line(line.sku.0, stock);
             let counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
             let quota_number = self.state.quota_number(at);
@@ -125,7 +128,7 @@ impl State {
     #[inline]
     pub(crate) fn plan_single(&mut self, stock: u32, line: Line) -> Result<Planned, Refusal> {
         let planned = self.plan_in_stock(stock, line, false, Kept::default());
-        planned.map_err(|stop| self.refused_line(stop, line.sku, 0))
+        planned.map_err(|stop| self.refused_line(stop, line, 0))
     }
 
     /// Plans a line of a cart where it stands in a stock.
@@ -243,13 +246,57 @@ impl State {
         Ok(planned)
     }
 
-    /// The refusal of a line, with what it could still have had where that helps.
+    /// Why a line of a best-effort cart gets nothing: the rule of sale that no part of it keeps, or what is missing.
     #[cold]
-    fn refused_line(&self, stop: Stop, sku: SkuId, index: usize) -> Refusal {
-        let refusal = Refusal::of_line(stop.code, index);
-        let Some(at) = stop.at.filter(|_| matches!(stop.code, Code::SoldOut | Code::QuotaExceeded)) else {
-            return refusal;
+    fn why_nothing(&self, at: At, asked: i64) -> Code {
+        let cluster = self.clusters.get(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        let place = cluster.place(at.index);
+        if sellable(&place.settings, asked) == 0
+            && let Err(code) = check_sale(&place.settings, asked)
+        {
+            return code;
+        }
+        if !cluster.pool.any_in_stock(group, at.index) {
+            return Code::NoSourceInStock;
+        }
+        let left = cluster.pool.left(group, at.index);
+        let formula = if place.settings.is_unlimited() {
+            i64::MAX
+        } else {
+            left.saturating_sub(place.settings.eff_min())
         };
+        let quota_left = self.quota_left(place);
+        if quota_left < asked && quota_left <= formula { Code::QuotaExceeded } else { Code::SoldOut }
+    }
+
+    /// The refusal of a late confirm for a line that does not fit again.
+    #[cold]
+    pub(crate) fn too_late(&self, at: At, line: Line, index: usize) -> Refusal {
+        self.refused_line(Stop { code: Code::TooLate, at: Some(at) }, line, index)
+    }
+
+    /// The refusal of a line, with what the caller needs to know of it.
+    #[cold]
+    fn refused_line(&self, stop: Stop, line: Line, index: usize) -> Refusal {
+        let refusal = Refusal::of_line(stop.code, index);
+        let (sku, asked) = (line.sku, line.quantity.raw());
+        match (stop.code, stop.at) {
+            (Code::SoldOut | Code::QuotaExceeded | Code::TooLate, Some(at)) => {
+                self.with_available(refusal, sku, at)
+            }
+            (Code::UnknownName, _) => Refusal::unknown_in_line("lines", index),
+            (Code::NotAssigned | Code::NoSourceInStock | Code::Composite, _) => refusal.of_sku(sku.0),
+            (Code::QuantityOverflow, _) => refusal.bounded(sku.0, QUANTITY_MAX, asked),
+            (code, Some(at)) => {
+                let settings = &self.clusters.get(at.cluster).place(at.index).settings;
+                refusal.bounded(sku.0, sale_bound(settings, code), asked)
+            }
+            (_, None) => refusal,
+        }
+    }
+
+    fn with_available(&self, refusal: Refusal, sku: SkuId, at: At) -> Refusal {
         let cluster = self.clusters.get(at.cluster);
         let left = cluster.pool.left(self.catalog.layout.group(cluster.group), at.index);
         let available = self.cell_value(cluster, at.index, left);
@@ -276,6 +323,17 @@ fn check_sale(settings: &Effective, asked: i64) -> Result<(), Code> {
         return Err(Code::DecimalsNotAllowed);
     }
     Ok(())
+}
+
+/// The bound that a quantity of a sale broke.
+fn sale_bound(settings: &Effective, code: Code) -> i64 {
+    let bounds = [
+        (Code::BelowMinSale, settings.min_sale),
+        (Code::AboveMaxSale, settings.max_sale),
+        (Code::NotAnIncrement, settings.increment),
+    ];
+    // Whole units are the increment of a SKU without decimals.
+    bounds.into_iter().find(|(of, _)| *of == code).map_or(QUANTITY_SCALE, |(_, bound)| bound)
 }
 
 /// The most of `most` that may be sold in one line: whole units unless the SKU allows decimals, whole

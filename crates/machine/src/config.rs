@@ -1,6 +1,7 @@
 //! What the machine is configured with: limits and modes that `apply` reads. All of it is state, set when a
 //! directory is formatted or by a logged `configure`, never by the process.
 
+use std::fmt;
 use stockhold_protocol::codec::{decode_cold, encode_cold};
 use stockhold_protocol::command::{Configure, Sharing};
 use stockhold_protocol::limits::LINES_MAX;
@@ -8,8 +9,15 @@ use stockhold_protocol::query::ConfigurationView;
 use stockhold_protocol::{BadField, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// The rules that this program executes; `activate_rules` changes them in the state.
-pub const RULES_VERSION: u32 = 1;
+/// The rules that this program executes. They stand in the state, in the genesis and in each batch; a directory of
+/// others is refused by name, because replaying it would decide otherwise than its server did.
+pub const RULES_VERSION: u32 = 2;
+/// The same, as a batch tells it.
+pub const BATCH_RULES: u16 = {
+    let [low, high, rest @ ..] = RULES_VERSION.to_le_bytes();
+    assert!(rest[0] == 0 && rest[1] == 0, "a batch has two bytes for the version of its rules");
+    u16::from_le_bytes([low, high])
+};
 /// Most sources.
 pub const SOURCES_MAX: u32 = 16_384;
 /// Most stocks.
@@ -164,22 +172,68 @@ pub struct Genesis {
     pub formatted_at: Timestamp,
 }
 
+/// The rules of a genesis that does not say its rules.
+const FIRST_RULES: u32 = 1;
+
+/// Why a directory cannot begin with its genesis.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GenesisError {
+    /// The first op was decided by other rules than this program executes.
+    Rules {
+        /// Their version.
+        found: u32,
+    },
+    /// The bytes are no genesis, or break a rule.
+    Field(BadField),
+}
+
+impl fmt::Display for GenesisError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rules { found } => write!(
+                f,
+                "the first op was decided by rules version {found}, this program executes version {RULES_VERSION}"
+            ),
+            Self::Field(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for GenesisError {}
+
+impl From<BadField> for GenesisError {
+    fn from(error: BadField) -> Self {
+        Self::Field(error)
+    }
+}
+
 impl Genesis {
-    /// The bytes that stand in the directory's manifest.
+    /// The bytes that stand in the directory's manifest: the fields, then the version of the rules.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let encoded = encode_cold(self, &mut out);
         assert!(encoded.is_ok(), "fixed-width fields always encode");
+        out.extend_from_slice(&RULES_VERSION.to_le_bytes());
         out
     }
 
     /// Reads the manifest's bytes.
     ///
     /// # Errors
-    /// [`BadField`] when they are not a genesis or break a rule.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadField> {
-        let genesis: Self = decode_cold(bytes)?;
+    /// [`GenesisError`] when they are not a genesis, break a rule, or are of other rules.
+    pub fn decode(bytes: &[u8]) -> Result<Self, GenesisError> {
+        if decode_cold::<Self>(bytes).is_ok() {
+            return Err(GenesisError::Rules { found: FIRST_RULES });
+        }
+        let Some((fields, version)) = bytes.split_last_chunk::<{ size_of::<u32>() }>() else {
+            return Err(BadField::new("genesis", "is cut off").into());
+        };
+        let genesis: Self = decode_cold(fields)?;
+        let found = u32::from_le_bytes(*version);
+        if found != RULES_VERSION {
+            return Err(GenesisError::Rules { found });
+        }
         genesis.configuration.check()?;
         Ok(genesis)
     }

@@ -37,10 +37,12 @@ impl Machine {
         let known = catalog.source_of_code(&definition.code);
         let namesake = catalog.source_of_name(&definition.name);
         if namesake.is_some() && namesake != known {
-            return Err(Refusal::new(Code::NameTaken));
+            let owner = namesake.and_then(|source| catalog.source(source));
+            let rule = owner.map_or_else(String::new, |owner| format!("belongs to source {}", owner.code));
+            return Err(Refusal::new(Code::NameTaken).rule("name", rule));
         }
         if known.is_none() && catalog.sources.len() >= SOURCES_MAX as usize {
-            return Err(Refusal::new(Code::LimitReached));
+            return Err(Refusal::limit("sources", SOURCES_MAX));
         }
         let was_enabled = known.and_then(|source| catalog.source(source)).map(|source| source.enabled);
         if let Some(source) = known
@@ -62,7 +64,7 @@ impl Machine {
             return Ok(Answer::ok(number));
         }
         if self.state.catalog.stocks.len() >= STOCKS_MAX as usize {
-            return Err(Refusal::new(Code::LimitReached));
+            return Err(Refusal::limit("stocks", STOCKS_MAX));
         }
         let number = self.state.catalog.add_stock(definition.name.clone());
         self.state.changes.names.push((Name::Stock(definition.name.clone()), number));
@@ -76,7 +78,7 @@ impl Machine {
     pub(crate) fn define_sku(&mut self, definition: &SkuDefinition) -> Decision {
         match self.state.sku_of_name(&definition.sku) {
             Some(sku) => self.redefine_sku(sku, definition),
-            None if self.state.skus.len() >= SKUS_MAX => Err(Refusal::new(Code::LimitReached)),
+            None if self.state.skus.len() >= SKUS_MAX => Err(Refusal::limit("skus", SKUS_MAX)),
             None => {
                 let sku = self.state.skus.len();
                 let row = SkuRow::new(sku, &definition.sku, definition.kind, definition.decimals);
@@ -90,7 +92,8 @@ impl Machine {
     fn redefine_sku(&mut self, sku: u32, definition: &SkuDefinition) -> Decision {
         let has_units = self.state.items_of(sku).next().is_some() || self.state.has_promises(sku);
         if definition.kind == SkuKind::Composite && has_units {
-            return Err(Refusal::new(Code::WouldBreakPromises));
+            let rule = "must stay what it is while there are source items or promises of the SKU";
+            return Err(Refusal::new(Code::WouldBreakPromises).rule("kind", rule));
         }
         let row = *self.state.skus.get(sku);
         let mut next = row;
@@ -106,8 +109,11 @@ impl Machine {
 
     pub(crate) fn link(&mut self, link: LinkDefinition) -> Decision {
         let (stock, source) = (link.stock.0, link.source.0);
-        if !self.state.catalog.has_stock(stock) || self.state.catalog.source(source).is_none() {
-            return Err(Refusal::new(Code::UnknownName));
+        if !self.state.catalog.has_stock(stock) {
+            return Err(Refusal::unknown("stock"));
+        }
+        if self.state.catalog.source(source).is_none() {
+            return Err(Refusal::unknown("source"));
         }
         if let Some(row) = self.state.catalog.links.get_mut(&(stock, source)) {
             // The link keeps its id, so that ties go on to be broken as before.
@@ -115,14 +121,14 @@ impl Machine {
             return Ok(Answer::ok(0));
         }
         if self.state.catalog.links.len() >= LINKS_MAX {
-            return Err(Refusal::new(Code::LimitReached));
+            return Err(Refusal::limit("links", LINKS_MAX));
         }
         let mode = mode_of(self.state.core.configuration.sharing);
         let added = (stock, source);
         let links = self.state.catalog.links.keys().chain(std::iter::once(&added));
         let layout = self.state.catalog.layout_with(links, mode);
-        let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
-        layout.check(stock).map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+        let layout = layout.map_err(Refusal::group_too_large)?;
+        layout.check(stock).map_err(Refusal::group_too_large)?;
         let id = self.state.catalog.links_made;
         self.state.catalog.links_made = id.saturating_add(1);
         let row = crate::catalog::LinkRow { id, stock, source, priority: link.priority };
@@ -151,11 +157,11 @@ impl Machine {
     pub(crate) fn channel(&mut self, channel: &ChannelAssignment) -> Decision {
         let catalog = &mut self.state.catalog;
         if !catalog.has_stock(channel.stock.0) {
-            return Err(Refusal::new(Code::UnknownName));
+            return Err(Refusal::unknown("stock"));
         }
         let known = catalog.channel_of_name(&channel.channel_type, &channel.code);
         if known.is_none() && catalog.channels.len() >= CHANNELS_MAX as usize {
-            return Err(Refusal::new(Code::LimitReached));
+            return Err(Refusal::limit("channels", CHANNELS_MAX));
         }
         let number = catalog.set_channel(ChannelRow {
             channel_type: channel.channel_type.clone(),
@@ -188,15 +194,19 @@ impl Machine {
                 state.override_settings(sku.0, stock.0, change);
                 state.refresh_settings_of_sku(sku.0);
             }
-            SettingScope::Sku(_) | SettingScope::SkuStock(..) => return Err(Refusal::new(Code::UnknownName)),
+            SettingScope::SkuStock(sku, _) if state.has_sku(sku.0) => return Err(Refusal::unknown("stock")),
+            SettingScope::Sku(_) | SettingScope::SkuStock(..) => return Err(Refusal::unknown("sku")),
         }
         Ok(Answer::ok(0))
     }
 
     pub(crate) fn quota(&mut self, quota: QuotaChange) -> Decision {
         let state = &mut self.state;
-        if !state.has_sku(quota.sku.0) || !state.catalog.has_stock(quota.stock.0) {
-            return Err(Refusal::new(Code::UnknownName));
+        if !state.has_sku(quota.sku.0) {
+            return Err(Refusal::unknown("sku"));
+        }
+        if !state.catalog.has_stock(quota.stock.0) {
+            return Err(Refusal::unknown("stock"));
         }
         let at = state.place_of_line(quota.sku.0, quota.stock.0);
         state.settle(at.cluster);
@@ -221,8 +231,8 @@ impl Machine {
         if next.sharing != self.state.core.configuration.sharing {
             let links = self.state.catalog.links.keys();
             let layout = self.state.catalog.layout_with(links, mode_of(next.sharing));
-            let layout = layout.map_err(|_| Refusal::new(Code::GroupTooLarge))?;
-            layout.check_all().map_err(|_| Refusal::new(Code::GroupTooLarge))?;
+            let layout = layout.map_err(Refusal::group_too_large)?;
+            layout.check_all().map_err(Refusal::group_too_large)?;
             self.state.core.configuration = next;
             self.state.adopt_layout(layout);
         }

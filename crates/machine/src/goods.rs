@@ -2,15 +2,18 @@
 //! breaking a promise.
 //!
 //! Counts and adjustments are facts: accepted, their shortfall reported. Shipments and transfers are
-//! decisions: refused when they would raise the shortfall with or without allowances.
+//! decisions: refused when they would raise the shortfall with or without allowances. Where stocks are
+//! independent, the quantity at the source alone decides: a test across promises would let two orders for
+//! one unit wait for each other for ever.
 
 use crate::machine::{Answer, Decision, Machine, Refusal};
 use crate::record::{ItemRow, LineState, Record, Stage};
+use crate::refusal::quantity;
 use crate::sharing::{Allowance, Change, Supply};
 use crate::state::{At, State};
-use stockhold_protocol::command::{Adjust, Count, Ship, SkuKind, Transfer};
+use stockhold_protocol::command::{Adjust, Count, Sharing, Ship, SkuKind, Transfer};
 use stockhold_protocol::limits::QUANTITY_MAX;
-use stockhold_protocol::{Code, Deadline, Detail, Quantity, SkuId, SourceId};
+use stockhold_protocol::{Code, Deadline, Detail, SkuId, SourceId};
 
 /// Most sources that a refusal names as ones that would do instead.
 const ALTERNATIVES_MAX: usize = 16;
@@ -23,10 +26,6 @@ struct Departure {
     units: i64,
     /// Where the promise stands that ends, and how many units of it.
     promise: Option<(At, i64)>,
-}
-
-fn quantity(raw: i64) -> Quantity {
-    Quantity::from_raw(raw).unwrap_or(Quantity::MAX)
 }
 
 impl Machine {
@@ -44,7 +43,7 @@ impl Machine {
             }
         }
         if self.state.catalog.source(ship.source.0).is_none() {
-            return Err(Refusal::new(Code::UnknownName));
+            return Err(Refusal::unknown("source"));
         }
         ship.lines.merge_into(&mut self.lines);
         let mut lines = std::mem::take(&mut self.line_states);
@@ -66,11 +65,11 @@ impl Machine {
         for (index, asked) in self.lines.iter().enumerate() {
             let units = asked.quantity.raw();
             let Some(at_line) = lines.iter().position(|line| line.sku == asked.sku.0) else {
-                return Err(Refusal::of_line(Code::NotInReservation, index));
+                return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(asked.sku.0));
             };
             let line = &lines[at_line];
             if units > line.open && !ship.forced {
-                return Err(Refusal::of_line(Code::MoreThanOpen, index));
+                return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(line.sku, line.open, units));
             }
             planned.push((at_line, units));
             if !line.counts {
@@ -139,7 +138,8 @@ impl Machine {
             .item(adjust.sku.0, adjust.source.0)
             .map_or(0, |slot| self.state.items.get(slot).on_hand);
         if before.saturating_add(delta).saturating_abs() > QUANTITY_MAX {
-            return Err(Refusal::new(Code::QuantityOverflow));
+            let bound = QUANTITY_MAX.saturating_mul(delta.signum());
+            return Err(Refusal::new(Code::QuantityOverflow).bounded(adjust.sku.0, bound, delta));
         }
         let slot = self.state.item_or_new(adjust.sku.0, adjust.source.0);
         self.state.change_item(slot, |item| item.on_hand = item.on_hand.saturating_add(delta));
@@ -147,9 +147,9 @@ impl Machine {
     }
 
     pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Decision {
-        for source in [transfer.from, transfer.to] {
+        for (field, source) in [("from", transfer.from), ("to", transfer.to)] {
             if self.state.catalog.source(source.0).is_none() {
-                return Err(Refusal::new(Code::UnknownName));
+                return Err(Refusal::unknown(field));
             }
         }
         stockhold_protocol::Lines::Slice(&transfer.lines).merge_into(&mut self.lines);
@@ -231,11 +231,14 @@ impl State {
     }
 
     fn check_item_names(&self, sku: SkuId, source: SourceId) -> Result<(), Refusal> {
-        if !self.has_sku(sku.0) || self.catalog.source(source.0).is_none() {
-            return Err(Refusal::new(Code::UnknownName));
+        if self.catalog.source(source.0).is_none() {
+            return Err(Refusal::unknown("source"));
+        }
+        if !self.has_sku(sku.0) {
+            return Err(Refusal::unknown("sku"));
         }
         if self.skus.get(sku.0).kind == SkuKind::Composite {
-            return Err(Refusal::new(Code::Composite));
+            return Err(Refusal::new(Code::Composite).of_sku(sku.0));
         }
         Ok(())
     }
@@ -249,11 +252,23 @@ impl State {
         index: usize,
     ) -> Result<(), Refusal> {
         if self.catalog.source(source).is_none() {
-            return Err(Refusal::of_line(Code::UnknownName, index));
+            return Err(Refusal::unknown_in_line("source", index));
         }
         let on_hand = self.item(sku, source).map_or(0, |slot| self.items.get(slot).on_hand);
         if on_hand.saturating_add(units) > QUANTITY_MAX {
-            return Err(Refusal::of_line(Code::QuantityOverflow, index));
+            return Err(Refusal::of_line(Code::QuantityOverflow, index).bounded(sku, QUANTITY_MAX, units));
+        }
+        Ok(())
+    }
+
+    /// Whether so many units lie at a source.
+    pub(crate) fn check_there(&self, sku: u32, source: u32, units: i64, index: usize) -> Result<(), Refusal> {
+        let Some(slot) = self.item(sku, source) else {
+            return Err(Refusal::of_line(Code::NoSourceItem, index).of_sku(sku));
+        };
+        let on_hand = self.items.get(slot).on_hand;
+        if on_hand < units {
+            return Err(Refusal::of_line(Code::NotEnoughAtSource, index).bounded(sku, on_hand, units));
         }
         Ok(())
     }
@@ -268,17 +283,17 @@ impl State {
         forced: bool,
     ) -> Result<(), Refusal> {
         let Departure { sku, source, units, .. } = departure;
-        let Some(slot) = self.item(sku, source) else {
-            return Err(Refusal::of_line(Code::NoSourceItem, index));
-        };
-        if self.items.get(slot).on_hand < units {
-            return Err(Refusal::of_line(Code::NotEnoughAtSource, index));
-        }
-        if !forced && self.raises_shortfall(departure) {
+        self.check_there(sku, source, units, index)?;
+        if !forced && self.guards_promises() && self.raises_shortfall(departure) {
             let sources = self.alternatives(departure, stock);
             return Err(Refusal::of_line(Code::NeededElsewhere, index).with(Detail::Sources(sources)));
         }
         Ok(())
+    }
+
+    /// Whether goods may leave a source only if nobody who was promised something misses them.
+    pub(crate) fn guards_promises(&self) -> bool {
+        self.core.configuration.sharing == Sharing::Exact
     }
 
     /// Whether a departure would raise the shortfall of its group, without or with allowances.
@@ -336,12 +351,9 @@ impl State {
         index: usize,
     ) -> Result<(), Refusal> {
         self.check_arrival(sku, transfer.to.0, units, index)?;
-        let Some(from) = self.item(sku, transfer.from.0) else {
-            return Err(Refusal::of_line(Code::NoSourceItem, index));
-        };
-        let item = *self.items.get(from);
-        if item.on_hand < units {
-            return Err(Refusal::of_line(Code::NotEnoughAtSource, index));
+        self.check_there(sku, transfer.from.0, units, index)?;
+        if !self.guards_promises() {
+            return Ok(());
         }
         let Some(seat) = self.seat_of_source(transfer.from.0) else { return Ok(()) };
         let Some(number) = self.cluster_of(sku, seat.group) else { return Ok(()) };
@@ -349,7 +361,7 @@ impl State {
         let cluster = self.clusters.get(number);
         let group = self.catalog.layout.group(seat.group);
         let mut trial = cluster.pool.clone();
-        let before = self.supply_of(&item);
+        let before = self.supply_at(sku, transfer.from.0);
         let after = Supply { on_hand: before.on_hand.saturating_sub(units), ..before };
         trial.change_supply(group, seat.index, Some(before), Some(after));
         if let Some(other) = self.seat_of_source(transfer.to.0).filter(|other| other.group == seat.group) {
@@ -362,7 +374,7 @@ impl State {
         let allowed = |index: u32| cluster.place(index).settings.allowance();
         let raises = trial.shortfall(group, none) > cluster.pool.shortfall(group, none)
             || trial.shortfall(group, allowed) > cluster.pool.shortfall(group, allowed);
-        if raises { Err(Refusal::of_line(Code::NeededElsewhere, index)) } else { Ok(()) }
+        if raises { Err(Refusal::of_line(Code::NeededElsewhere, index).of_sku(sku)) } else { Ok(()) }
     }
 
     /// Units of a SKU that are promised and missing, over all its groups, allowances included.

@@ -70,11 +70,11 @@ impl Machine {
         }
         match old.stage {
             Stage::Held if Deadline(old.deadline_s).has_passed(now) => {
-                return self.reserve(ticket, &replace.new);
+                return self.revive(ticket, slot, &replace.new);
             }
             Stage::Held => {}
             Stage::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
-            Stage::Released => return self.reserve(ticket, &replace.new),
+            Stage::Released => return self.revive(ticket, slot, &replace.new),
             Stage::Shipped | Stage::Replaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
         let origin = Timestamp(old.origin_ms);
@@ -98,10 +98,18 @@ impl Machine {
         Ok(self.grant(&terms, asked))
     }
 
+    /// A plain reserve in place of a cart that has expired or was released. That cart is replaced then, so it is not
+    /// revived a second time: neither by another replace nor by a late confirm.
+    fn revive(&mut self, ticket: Ticket, old: u32, new: &Reserve<'_>) -> Decision {
+        let answer = self.reserve(ticket, new)?;
+        self.end_lapsed(old);
+        Ok(answer)
+    }
+
     pub(crate) fn sell(&mut self, ticket: Ticket, sell: &Sell<'_>) -> Decision {
         let stock = self.stock_of(sell.target)?;
         if self.state.catalog.source(sell.source.0).is_none() {
-            return Err(Refusal::new(Code::UnknownName));
+            return Err(Refusal::unknown("source"));
         }
         self.check_room(sell.lines.len())?;
         let mut lines = std::mem::take(&mut self.lines);
@@ -123,7 +131,7 @@ impl Machine {
             Target::Stock(stock) => catalog.has_stock(stock.0).then_some(stock.0),
             Target::Channel(channel) => catalog.channels.get(channel.0 as usize).map(|row| row.stock),
         };
-        stock.ok_or(Refusal::new(Code::UnknownName))
+        stock.ok_or_else(|| Refusal::unknown("target"))
     }
 
     /// Stock and deadline of a cart whose first reserve was at `origin`.
@@ -134,16 +142,8 @@ impl Machine {
         origin: Timestamp,
     ) -> Result<(u32, Deadline), Refusal> {
         let stock = self.stock_of(target)?;
-        let configuration = &self.state.core.configuration;
-        let Some(ttl_ms) = ttl_ms.map(u64::from) else { return Ok((stock, Deadline::NONE)) };
-        if !(configuration.ttl_min_ms..=configuration.ttl_max_ms).contains(&ttl_ms) {
-            return Err(Refusal::new(Code::TtlOutOfRange));
-        }
-        let deadline = self.state.core.time.plus_ms(ttl_ms).round_up();
-        if deadline > origin.plus_ms(configuration.ttl_total_max_ms).round_up() {
-            return Err(Refusal::new(Code::BeyondMaximumTotal));
-        }
-        Ok((stock, deadline))
+        let Some(ttl_ms) = ttl_ms else { return Ok((stock, Deadline::NONE)) };
+        Ok((stock, self.state.deadline_of(ttl_ms, origin)?))
     }
 
     /// Executes the plan: a new reservation with its promises.

@@ -7,7 +7,7 @@
 //! Rooms, in reading order: [`config`] (limits that are state), `record` (the records and their bytes),
 //! `catalog`, `settings`, [`sharing`] (the one rule against overselling), `cluster` (a SKU in a group of
 //! stocks), `state` (records, what is derived, and how records change), `machine` (one command after the
-//! other), then the commands: `grant`, `lifecycle`, `goods`, `refund`, `define`; and what is told: [`changes`],
+//! other), then the commands: `grant`, `lifecycle`, `goods`, `refund`, `define`, what they refuse with (`refusal`); and what is told: [`changes`],
 //! `view`, `validate`, `stats`, [`snapshot`] and [`load`].
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ pub mod mutant;
 mod once;
 mod record;
 mod refund;
+mod refusal;
 mod reservations;
 mod settings;
 pub mod sharing;
@@ -44,7 +45,7 @@ mod view;
 
 pub use ahead::AHEAD;
 pub use changes::{CellChange, Changes, SkuChange};
-pub use config::{Configuration, Genesis, RULES_VERSION};
+pub use config::{Configuration, Genesis, GenesisError, RULES_VERSION};
 pub use load::{LoadError, Loader};
 pub use machine::{BatchVerdict, Machine};
 pub use record::Section;

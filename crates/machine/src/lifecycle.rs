@@ -5,10 +5,11 @@
 
 use crate::machine::{Answer, Decision, Machine, Refusal};
 use crate::record::{LineState, Stage};
+use crate::refusal::quantity;
 use crate::state::{At, State};
 use stockhold_protocol::command::{Extend, Release};
 use stockhold_protocol::limits::QUANTITY_MAX;
-use stockhold_protocol::{Code, Deadline, ReservationId, Timestamp};
+use stockhold_protocol::{Code, Deadline, Line, ReservationId, SkuId, Timestamp};
 
 impl Machine {
     pub(crate) fn confirm(&mut self, reservation: ReservationId) -> Decision {
@@ -50,10 +51,12 @@ impl Machine {
         let stock = self.state.reservations.get(slot).stock;
         let mut lines = std::mem::take(&mut self.line_states);
         self.state.lines_of(slot, &mut lines);
-        let misfit = (0..).zip(lines.iter()).find(|(_, line)| !self.state.fits_again(line, stock));
-        if let Some((index, _)) = misfit {
+        let misfit = lines.iter().enumerate().find(|(_, line)| !self.state.fits_again(line, stock));
+        if let Some((index, line)) = misfit {
+            let at = self.state.place_of_line(line.sku, stock);
+            let refusal = self.state.too_late(at, Line::new(SkuId(line.sku), quantity(line.open)), index);
             self.line_states = lines;
-            return Err(Refusal { value: index, ..Refusal::new(Code::TooLate) });
+            return Err(refusal);
         }
         self.state.uncount(slot);
         for line in lines.iter_mut().filter(|line| line.counts && line.open > 0) {
@@ -88,15 +91,7 @@ impl Machine {
                 return Err(Refusal::new(Code::AlreadyClosed));
             }
         }
-        let configuration = &self.state.core.configuration;
-        let ttl_ms = u64::from(extend.ttl_ms);
-        if !(configuration.ttl_min_ms..=configuration.ttl_max_ms).contains(&ttl_ms) {
-            return Err(Refusal::new(Code::TtlOutOfRange));
-        }
-        let asked = now.plus_ms(ttl_ms).round_up();
-        if asked > Timestamp(row.origin_ms).plus_ms(configuration.ttl_total_max_ms).round_up() {
-            return Err(Refusal::new(Code::BeyondMaximumTotal));
-        }
+        let asked = self.state.deadline_of(extend.ttl_ms, Timestamp(row.origin_ms))?;
         if asked.0 > row.deadline_s {
             self.move_deadline(slot, asked);
         }
@@ -169,14 +164,30 @@ impl Machine {
         let mut taken = vec![0; lines.len()];
         for (index, asked) in self.lines.iter().enumerate() {
             let Some(at) = lines.iter().position(|line| line.sku == asked.sku.0) else {
-                return Err(Refusal::of_line(Code::NotInReservation, index));
+                return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(asked.sku.0));
             };
-            if asked.quantity.raw() > lines[at].open {
-                return Err(Refusal::of_line(Code::MoreThanOpen, index));
+            let (open, units) = (lines[at].open, asked.quantity.raw());
+            if units > open {
+                return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(asked.sku.0, open, units));
             }
             taken[at] = asked.quantity.raw();
         }
         Ok(taken)
+    }
+
+    /// Ends the record of a cart that promises nothing any more, because another one stands in its place.
+    pub(crate) fn end_lapsed(&mut self, slot: u32) {
+        self.state.uncount(slot);
+        let mut lines = std::mem::take(&mut self.line_states);
+        self.state.lines_of(slot, &mut lines);
+        // Nothing is given back: what an expired hold promised ended with its deadline.
+        for line in &mut lines {
+            line.open = 0;
+        }
+        self.state.set_lines(slot, &lines);
+        self.line_states = lines;
+        self.state.close(slot, Stage::Replaced);
+        self.state.count(slot);
     }
 
     /// Ends a live hold whose units go to another reservation or back.
@@ -197,6 +208,24 @@ impl Machine {
 }
 
 impl State {
+    /// When a hold ends that is to last so long from now on and whose cart began at `origin`.
+    #[inline]
+    pub(crate) fn deadline_of(&self, ttl_ms: u32, origin: Timestamp) -> Result<Deadline, Refusal> {
+        let configuration = &self.core.configuration;
+        let (min, max) = (configuration.ttl_min_ms, configuration.ttl_max_ms);
+        let ttl_ms = u64::from(ttl_ms);
+        if !(min..=max).contains(&ttl_ms) {
+            return Err(Refusal::out_of_range(Code::TtlOutOfRange, min, max, ttl_ms));
+        }
+        let deadline = self.core.time.plus_ms(ttl_ms).round_up();
+        let last = origin.plus_ms(configuration.ttl_total_max_ms).round_up();
+        if deadline > last {
+            let longest = last.timestamp().0.saturating_sub(self.core.time.0).min(max);
+            return Err(Refusal::out_of_range(Code::BeyondMaximumTotal, min, longest, ttl_ms));
+        }
+        Ok(deadline)
+    }
+
     /// Ends the promise of so many units of a line, and gives back what its quota had given out.
     pub(crate) fn give_back(
         &mut self,

@@ -4,7 +4,7 @@
 //! come in the order of their numbers; records within a section in any order.
 
 use crate::catalog::{ChannelRow, LinkRow};
-use crate::config::Genesis;
+use crate::config::{Genesis, RULES_VERSION};
 use crate::machine::Machine;
 use crate::once::generation_of;
 use crate::record::{
@@ -19,11 +19,16 @@ use stockhold_protocol::codec::{Reader, decode_cold};
 use stockhold_protocol::command::SourceDefinition;
 use stockhold_protocol::{BadField, Deadline};
 
-/// Why a snapshot could not be loaded. All of these mean damage or a bug, never a state of business.
+/// Why a snapshot could not be loaded. All of these mean damage, a bug or another program, never a state of business.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadError {
     /// A section number is unknown.
     UnknownSection(u16),
+    /// The state is one of other rules than this program executes.
+    Rules {
+        /// Their version.
+        found: u32,
+    },
     /// Sections came out of order.
     Order(Section),
     /// A record could not be read.
@@ -50,6 +55,10 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownSection(number) => write!(f, "section {number} is unknown to this program"),
+            Self::Rules { found } => write!(
+                f,
+                "the state is one of rules version {found}, this program executes version {RULES_VERSION}"
+            ),
             Self::Order(section) => write!(f, "section {section:?} comes too late"),
             Self::Record(section, field, rule) => {
                 write!(f, "a record of section {section:?} is damaged: {field} {rule}")
@@ -109,7 +118,9 @@ impl Loader {
         let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
         if section == Section::Core {
             self.sum.add(record_hash(Section::Core as u8, bytes));
-            return self.core(bytes).map_err(damaged);
+            self.core(bytes).map_err(damaged)?;
+            let found = self.state.core.rules_version;
+            return if found == RULES_VERSION { Ok(()) } else { Err(LoadError::Rules { found }) };
         }
         let mut reader = Reader::new(bytes);
         for _ in 0..records {
@@ -145,9 +156,12 @@ impl Loader {
     /// The machine, if it is what the snapshot promises.
     ///
     /// # Errors
-    /// [`LoadError::Digest`] or [`LoadError::Op`] when it is not.
+    /// [`LoadError::Digest`], [`LoadError::Op`] or [`LoadError::Rules`] when it is not.
     pub fn finish(mut self, mark: &SnapshotMark) -> Result<Machine, LoadError> {
         // Compared before anything is derived: only what a machine wrote can be relied on there.
+        if mark.rules_version != RULES_VERSION {
+            return Err(LoadError::Rules { found: mark.rules_version });
+        }
         let (op, sum) = (self.state.core.op, self.sum.to_u64());
         if op != mark.op {
             return Err(LoadError::Op { expected: mark.op, loaded: op });

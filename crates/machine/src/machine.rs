@@ -28,12 +28,17 @@ pub enum BatchVerdict {
     Apply,
     /// It was applied before: skip all of it.
     Duplicate,
-    /// Batches of this writer are missing, or its session is older than one that was seen: refuse the log.
+    /// The writer has begun a later session since: refuse the log. Nothing is known of this batch, so it is no duplicate.
+    OldSession {
+        /// The session of the last batch of this writer.
+        known: u64,
+    },
+    /// Batches of this writer are missing: refuse the log.
     Gap {
         /// The number that should come next.
         expected: u64,
     },
-    /// More writers than are remembered.
+    /// More writers than are remembered, which are [`WRITERS_MAX`]: refuse the log.
     TooManyWriters,
 }
 
@@ -118,6 +123,12 @@ impl Machine {
         }
     }
 
+    /// The version of the rules that are in force.
+    #[must_use]
+    pub const fn rules_version(&self) -> u32 {
+        self.state.core.rules_version
+    }
+
     /// The last applied op; 0 = none.
     #[must_use]
     pub const fn op(&self) -> u64 {
@@ -130,7 +141,7 @@ impl Machine {
         self.state.core.time
     }
 
-    /// Whether a batch of this writer comes next; if so it is remembered as applied.
+    /// Whether a batch of this writer comes next; if so it is remembered as applied. Any other changes nothing.
     pub fn begin_batch(&mut self, header: &BatchHeader) -> BatchVerdict {
         let row = WriterRow { writer: header.writer, session: header.session, number: header.number };
         let writers = &mut self.state.core.writers;
@@ -144,8 +155,11 @@ impl Machine {
             writers.push(row);
             return BatchVerdict::Apply;
         };
+        if row.session < known.session {
+            return BatchVerdict::OldSession { known: known.session };
+        }
         let expected = if row.session > known.session { 1 } else { known.number.saturating_add(1) };
-        if row.session < known.session || (row.session == known.session && row.number < expected) {
+        if row.session == known.session && row.number <= known.number {
             return BatchVerdict::Duplicate;
         }
         if row.number != expected {
@@ -300,7 +314,10 @@ impl Machine {
                 self.state.core.rules_version = *version;
                 Ok(Answer::ok(*version))
             }
-            Command::ActivateRules(_) => Err(Refusal::new(Code::NotSupported)),
+            Command::ActivateRules(version) => {
+                let (executed, asked) = (u64::from(RULES_VERSION), u64::from(*version));
+                Err(Refusal::out_of_range(Code::NotSupported, executed, executed, asked))
+            }
         }
     }
 }

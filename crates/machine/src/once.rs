@@ -6,7 +6,7 @@ use crate::book::{Answered, MOVED_PER_OP, row_of_grant};
 use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
 use crate::record::OutcomeRow;
 use crate::state::State;
-use stockhold_protocol::{Code, CommandId, Detail, Outcome};
+use stockhold_protocol::{BadField, Code, CommandId, Detail, Outcome};
 
 /// Side bytes that must fit before a command is executed: more than any recorded detail needs.
 const SIDE_RESERVE: usize = 8 * 1024;
@@ -18,13 +18,25 @@ pub(crate) const fn generation_of(id: CommandId) -> u64 {
     id.client_time_ms() / GENERATION_MS
 }
 
+/// The value and the detail that stand in side bytes, which hold both or are none.
+pub(crate) fn read_side(side: &[u8]) -> Result<(u32, Detail), BadField> {
+    let (value, detail) =
+        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "has no room for a value"))?;
+    let detail = Detail::decode(detail)?;
+    if detail == Detail::None {
+        return Err(BadField::new("outcome.side", "says nothing"));
+    }
+    Ok((u32::from_le_bytes(*value), detail))
+}
+
 impl State {
     /// The answer to an id that was used, is too old, or cannot be recorded now; `None`: it is new.
     pub(crate) fn answer_of_known_id(&self, op: u64, id: CommandId, fingerprint: u64) -> Option<Outcome> {
         let number = generation_of(id);
         if number < self.core.horizon {
             let Some(slot) = self.find_reservation(id) else {
-                return Some(Outcome::new(Code::IdTooOld, 0, op));
+                let detail = self.id_range(id.client_time_ms());
+                return Some(Outcome::new(Code::IdTooOld, 0, op).with(detail));
             };
             let grant = self.reservations.get(slot).grant();
             if grant.fingerprint != fingerprint {
@@ -46,7 +58,8 @@ impl State {
             None => {}
         }
         if id.client_time_ms() > self.core.time.0.saturating_add(ID_AHEAD_MAX_MS) {
-            return Some(Outcome::new(Code::IdFromFuture, 0, op));
+            let detail = self.id_range(id.client_time_ms());
+            return Some(Outcome::new(Code::IdFromFuture, 0, op).with(detail));
         }
         let bytes = self.outcomes.bytes_counted().saturating_add(SIDE_RESERVE as u64);
         let is_full = bytes > self.core.configuration.outcome_bytes_max
@@ -100,15 +113,19 @@ impl State {
 
     /// The recorded outcome of a row, marked as replayed.
     fn recorded(&self, number: u64, row: &OutcomeRow) -> Outcome {
-        let code = Code::from_number(row.code()).unwrap_or(Code::Ok);
+        let Some(code) = Code::from_number(row.code()) else {
+            unreachable!("a code is recorded by this program, or known to it since it was loaded");
+        };
         let mut outcome = Outcome::new(code, row.value(), row.op());
         outcome.replayed = true;
-        if row.has_side()
-            && let Some(arena) = self.outcomes.arena(number)
-            && let Some((value, detail)) = arena.get(row.value()).split_first_chunk::<4>()
-        {
-            outcome.value = u32::from_le_bytes(*value);
-            outcome.detail = Detail::decode(detail).unwrap_or_default();
+        if row.has_side() {
+            let side = self.outcomes.arena(number).map(|arena| arena.get(row.value()));
+            let Some(Ok((value, detail))) = side.map(read_side) else {
+                unreachable!(
+                    "side bytes are written by this program, or were read once when they were loaded"
+                );
+            };
+            (outcome.value, outcome.detail) = (value, detail);
         }
         outcome
     }

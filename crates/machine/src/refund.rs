@@ -93,36 +93,28 @@ impl State {
         let mut moves = Movements::new();
         for (index, part) in refund.parts.iter().enumerate() {
             let Some(line) = after.iter_mut().find(|line| line.sku == part.sku.0) else {
-                return Err(Refusal::of_line(Code::NotInReservation, index));
+                return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(part.sku.0));
             };
             if let PartKind::Returned(source) | PartKind::WrittenOff(source) = part.kind
                 && self.catalog.source(source.0).is_none()
             {
-                return Err(Refusal::of_line(Code::UnknownName, index));
+                return Err(Refusal::unknown_in_line("parts", index));
             }
-            apply_part(line, part, is_closed, &mut moves, index)
-                .map_err(|code| Refusal::of_line(code, index))?;
+            apply_part(line, part, is_closed, &mut moves, index)?;
         }
         for ((sku, source), movement) in &moves {
             self.check_arrival(*sku, *source, movement.came, movement.index)?;
             if movement.lost > 0 {
-                self.check_loss(*sku, *source, *movement)?;
+                // Units that are written off must lie at their source.
+                self.check_there(*sku, *source, movement.lost, movement.index)?;
             }
+        }
+        if !self.guards_promises() {
+            return Ok(());
         }
         for (line, after) in lines.iter().zip(&after) {
             let ended = line.open.saturating_sub(after.open);
             self.check_promises_kept(line.sku, stock, ended, &moves)?;
-        }
-        Ok(())
-    }
-
-    /// Units that are written off must lie at their source.
-    fn check_loss(&self, sku: u32, source: u32, movement: Movement) -> Result<(), Refusal> {
-        let Some(slot) = self.item(sku, source) else {
-            return Err(Refusal::of_line(Code::NoSourceItem, movement.index));
-        };
-        if self.items.get(slot).on_hand < movement.lost {
-            return Err(Refusal::of_line(Code::NotEnoughAtSource, movement.index));
         }
         Ok(())
     }
@@ -164,7 +156,7 @@ impl State {
             let raises = trial.shortfall(group, none) > cluster.pool.shortfall(group, none)
                 || trial.shortfall(group, allowed) > cluster.pool.shortfall(group, allowed);
             if raises {
-                return Err(Refusal::of_line(Code::NeededElsewhere, first_loss));
+                return Err(Refusal::of_line(Code::NeededElsewhere, first_loss).of_sku(sku));
             }
         }
         Ok(())
@@ -178,15 +170,19 @@ fn apply_part(
     is_closed: bool,
     moves: &mut Movements,
     index: usize,
-) -> Result<(), Code> {
+) -> Result<(), Refusal> {
     let units = part.quantity.raw();
+    let left = line.shipped.saturating_sub(line.returned);
+    let refused = |code: Code| Refusal::of_line(code, index);
     let (source, came, lost) = match part.kind {
-        PartKind::Unshipped | PartKind::WrittenOff(_) if is_closed => return Err(Code::AlreadyClosed),
-        PartKind::Unshipped | PartKind::WrittenOff(_) if units > line.open => {
-            return Err(Code::MoreThanOpen);
+        PartKind::Unshipped | PartKind::WrittenOff(_) if is_closed => {
+            return Err(refused(Code::AlreadyClosed));
         }
-        PartKind::Returned(_) if units > line.shipped.saturating_sub(line.returned) => {
-            return Err(Code::MoreThanShipped);
+        PartKind::Unshipped | PartKind::WrittenOff(_) if units > line.open => {
+            return Err(refused(Code::MoreThanOpen).bounded(line.sku, line.open, units));
+        }
+        PartKind::Returned(_) if units > left => {
+            return Err(refused(Code::MoreThanShipped).bounded(line.sku, left, units));
         }
         PartKind::Unshipped => {
             line.open = line.open.saturating_sub(units);

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use stockhold_machine::table::record_hash;
-use stockhold_machine::{Genesis, LoadError, Machine, Progress, Section, SnapshotMark};
+use stockhold_machine::{Genesis, GenesisError, LoadError, Machine, Progress, Section, SnapshotMark};
 use stockhold_protocol::command::{
     Count, LinkDefinition, Reserve, SkuDefinition, SourceDefinition, StockDefinition, Target,
 };
@@ -14,6 +14,9 @@ const NOW: Timestamp = Timestamp(1_763_800_000_000);
 
 /// The record of an outcome without side bytes (FORMAT.md).
 const OUTCOME_BYTES: usize = 40;
+const CODE_AT: usize = 36;
+const SIDE_FLAG_AT: usize = 37;
+const SIDE_AT: usize = 40;
 
 /// A machine with one order.
 fn machine() -> Machine {
@@ -72,6 +75,88 @@ fn load(frames: &[(u16, u32, Vec<u8>)], mark: &SnapshotMark) -> Result<Machine, 
         loader.section(*section, *records, bytes)?;
     }
     loader.finish(mark)
+}
+
+/// The place of the bytes of an outcome in its frame.
+fn place_of(frames: &[(u16, u32, Vec<u8>)], id: CommandId) -> (usize, usize) {
+    let id = id.to_bytes();
+    let of_id = |bytes: &[u8]| bytes.windows(id.len()).position(|window| window == id);
+    let is_outcome = |section: u16| section == Section::Outcome as u16;
+    let found = frames.iter().enumerate().find_map(|(number, (section, _, bytes))| {
+        of_id(bytes).filter(|_| is_outcome(*section)).map(|at| (number, at))
+    });
+    found.unwrap()
+}
+
+/// Loads the snapshot with one byte of an outcome's record changed, and the digest as whoever wrote that byte would have summed it.
+fn load_with(at_id: CommandId, offset: usize, byte: u8) -> Result<Machine, LoadError> {
+    let (mut frames, mut mark) = snapshot(&mut machine());
+    let (number, at) = place_of(&frames, at_id);
+    let bytes = &mut frames[number].2;
+    let length = OUTCOME_BYTES + usize::from(u16::from_le_bytes([bytes[at + 38], bytes[at + 39]]));
+    let hash = |bytes: &[u8]| record_hash(Section::Outcome as u8, &bytes[at..at + length]);
+    let before = hash(bytes);
+    bytes[at + offset] = byte;
+    mark.digest = mark.digest.wrapping_sub(before).wrapping_add(hash(bytes));
+    load(&frames, &mark)
+}
+
+#[test]
+fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
+    // Proves that a code which this program does not know is never replayed as a yes, nor a detail which it cannot read as none: not
+    // one that a later program wrote, and not one that nobody records.
+    let (plain, detailed) = (CommandId::from_parts(NOW.0, 3), CommandId::from_parts(NOW.0, 5));
+    assert!(load_with(plain, CODE_AT, Code::Ok.number()).is_ok());
+    for code in [3, 31, 61, 127, Code::Busy.number(), Code::NotSupported.number(), 255] {
+        let refused = load_with(plain, CODE_AT, code).map(|machine| machine.op());
+        let rule = "is no recorded code that this program knows";
+        assert_eq!(refused, Err(LoadError::Record(Section::Outcome, "outcome.code", rule)), "{code}");
+    }
+    // The detail of a count begins behind the value: its variant.
+    for (offset, byte) in
+        [(SIDE_AT + 4, 99), (SIDE_AT + 4, 0), (SIDE_AT + 4, 1), (SIDE_FLAG_AT, 2), (SIDE_FLAG_AT, 0)]
+    {
+        let refused = load_with(detailed, offset, byte).map(|machine| machine.op()).unwrap_err();
+        let LoadError::Record(Section::Outcome, field, _) = refused else {
+            panic!("{offset} {byte}: {refused}");
+        };
+        assert!(!field.is_empty());
+    }
+}
+
+#[test]
+fn reserved_bytes_of_records_are_refused() {
+    // Proves that what a later version keeps in reserved bytes is not lost unnoticed.
+    let (frames, mark) = snapshot(&mut machine());
+    for (section, offset) in
+        [(Section::Position, 36), (Section::Reservation, 63), (Section::Reservation, 70), (Section::Item, 31)]
+    {
+        let mut frames = frames.clone();
+        let (.., bytes) = frames.iter_mut().find(|(number, ..)| *number == section as u16).unwrap();
+        bytes[offset] = 1;
+        let refused = load(&frames, &mark).map(|machine| machine.op());
+        assert!(
+            matches!(refused, Err(LoadError::Record(of, ..)) if of == section),
+            "{section:?}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_genesis_says_its_rules_and_others_are_refused_by_name() {
+    // Proves that a directory without a snapshot says by which rules its log was decided; one that does not say it is of rules 1.
+    let genesis = Genesis { formatted_at: NOW, ..Genesis::default() };
+    let bytes = genesis.encode();
+    assert_eq!(Genesis::decode(&bytes), Ok(genesis));
+    let fields = &bytes[..bytes.len() - 4];
+    assert_eq!(Genesis::decode(fields), Err(GenesisError::Rules { found: 1 }));
+    let later = [fields, &3_u32.to_le_bytes()].concat();
+    assert_eq!(Genesis::decode(&later), Err(GenesisError::Rules { found: 3 }));
+    for length in 0..bytes.len() {
+        assert!(Genesis::decode(&bytes[..length]).is_err());
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(Genesis::decode(&longer), Err(GenesisError::Field(_))));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the model answers once a promise is made, and what it answers to merchants.
 
-use crate::decide::{Decided, Said, amount, at, merged, plain};
+use crate::decide::{Decided, Said, amount, at, bounded, merged, of_sku, plain, unknown};
 use crate::naive::{Item, Model, Reservation, Stage};
 use crate::step::{Fate, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ impl Model {
             for (index, line) in one.lines.iter_mut().enumerate() {
                 if line.counts && line.open > 0 {
                     if !self.fits(line.sku, one.stock, line.open) {
-                        return Err(at(Code::TooLate, index));
+                        return Err(self.refused(Code::TooLate, (line.sku, line.open), one.stock, index));
                     }
                     line.counts = self.settings(line.sku, one.stock).manage_stock;
                     line.quota = if line.counts { self.quota(line.sku, one.stock) } else { 0 };
@@ -53,13 +53,7 @@ impl Model {
             Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
-        if !(self.limits.ttl_min_ms..=self.limits.ttl_max_ms).contains(&u64::from(ttl_ms)) {
-            return Err(plain(Code::TtlOutOfRange));
-        }
-        let asked_s = (self.now_ms + u64::from(ttl_ms)).div_ceil(1_000);
-        if asked_s > (one.origin_ms + self.limits.ttl_total_ms).div_ceil(1_000) {
-            return Err(plain(Code::BeyondMaximumTotal));
-        }
+        let asked_s = self.deadline(ttl_ms, one.origin_ms)?;
         if asked_s > one.deadline_s {
             one.deadline_s = asked_s;
             // The window may have been longer when the hold was made.
@@ -80,9 +74,9 @@ impl Model {
         let asked = merged(lines);
         for (index, (sku, units)) in asked.iter().enumerate() {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
-            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
             if *units > line.open {
-                return Err(at(Code::MoreThanOpen, index));
+                return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, *units));
             }
             line.open -= units;
         }
@@ -109,9 +103,11 @@ impl Model {
         item.version += 1;
     }
 
-    /// Whether a change raises short(0) or short(n) of a SKU in a group.
+    /// Whether a change raises short(0) or short(n) of a SKU in a group. Independent stocks do not ask: what lies at the
+    /// source alone decides there.
     fn raises(&self, after: &Model, sku: u32, group: u32) -> bool {
-        [false, true]
+        let asks = !self.independent;
+        asks && [false, true]
             .into_iter()
             .any(|allowed| after.short(sku, group, allowed) > self.short(sku, group, allowed))
     }
@@ -135,9 +131,9 @@ impl Model {
         forced: bool,
     ) -> Result<(), Said> {
         let on_hand = |source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
-        let held = on_hand(source).ok_or(plain(Code::NoSourceItem))?;
+        let held = on_hand(source).ok_or(of_sku(plain(Code::NoSourceItem), sku))?;
         if held < units {
-            return Err(plain(Code::NotEnoughAtSource));
+            return Err(bounded(plain(Code::NotEnoughAtSource), sku, held, units));
         }
         if forced || !self.departure_raises(sku, source, units, stock, ended) {
             return Ok(());
@@ -162,14 +158,14 @@ impl Model {
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
         if source >= SOURCES {
-            return Err(plain(Code::UnknownName));
+            return Err(unknown("source", 0));
         }
         let asked = merged(lines);
         for (index, (sku, units)) in asked.iter().enumerate() {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
-            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
             if *units > line.open && !forced {
-                return Err(at(Code::MoreThanOpen, index));
+                return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, *units));
             }
             let ended = (*units).min(line.open);
             if line.counts {
@@ -208,18 +204,19 @@ impl Model {
         for (index, (sku, halves, fate)) in parts.iter().enumerate() {
             let units = halves * HALF;
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
-            let line = line.ok_or(at(Code::NotInReservation, index))?;
+            let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
             let (source, comes) = match fate {
                 Fate::Unshipped => (None, false),
                 Fate::Returned(source) => (Some(*source), true),
                 Fate::Lost(source) => (Some(*source), false),
             };
             if source.is_some_and(|source| source >= SOURCES) {
-                return Err(at(Code::UnknownName, index));
+                return Err(unknown("parts", index));
             }
             if comes {
-                if units > line.shipped - line.returned {
-                    return Err(at(Code::MoreThanShipped, index));
+                let left = line.shipped - line.returned;
+                if units > left {
+                    return Err(bounded(at(Code::MoreThanShipped, index), *sku, left, units));
                 }
                 line.returned += units;
             } else {
@@ -227,7 +224,7 @@ impl Model {
                     return Err(at(Code::AlreadyClosed, index));
                 }
                 if units > line.open {
-                    return Err(at(Code::MoreThanOpen, index));
+                    return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, units));
                 }
                 line.open -= units;
                 line.spent += if source.is_some() { units } else { 0 };
@@ -240,9 +237,10 @@ impl Model {
             }
         }
         for ((sku, source), (index, _, lost)) in moves.iter().filter(|(_, (_, _, lost))| *lost > 0) {
-            let item = self.items.get(&(*sku, *source)).ok_or(at(Code::NoSourceItem, *index))?;
+            let item = self.items.get(&(*sku, *source));
+            let item = item.ok_or(of_sku(at(Code::NoSourceItem, *index), *sku))?;
             if item.on_hand < *lost {
-                return Err(at(Code::NotEnoughAtSource, *index));
+                return Err(bounded(at(Code::NotEnoughAtSource, *index), *sku, item.on_hand, *lost));
             }
         }
         if is_closed {
@@ -257,7 +255,7 @@ impl Model {
             if let Some(index) = first
                 && groups.into_iter().any(|group| self.raises(&after, sku, group))
             {
-                return Err(at(Code::NeededElsewhere, index));
+                return Err(of_sku(at(Code::NeededElsewhere, index), sku));
             }
         }
         *self = after;
@@ -298,7 +296,7 @@ impl Model {
             }
             Step::Channel(channel, stock) => {
                 if *stock >= STOCKS {
-                    return Err(plain(Code::UnknownName));
+                    return Err(unknown("stock", 0));
                 }
                 self.channels[*channel as usize] = *stock;
                 Ok((Code::Ok, *channel, Detail::None))
@@ -309,8 +307,11 @@ impl Model {
     }
 
     fn fact(&mut self, source: u32, sku: u32, in_stock: Option<bool>, next: impl Fn(i64) -> i64) -> Decided {
-        if source >= SOURCES || sku >= SKUS {
-            return Err(plain(Code::UnknownName));
+        if source >= SOURCES {
+            return Err(unknown("source", 0));
+        }
+        if sku >= SKUS {
+            return Err(unknown("sku", 0));
         }
         self.move_item(sku, source, 0);
         let item = self.items.get_mut(&(sku, source)).expect("just made");
@@ -326,16 +327,17 @@ impl Model {
         let mut after = self.clone();
         for (index, (sku, units)) in asked.iter().enumerate() {
             if *sku >= SKUS {
-                return Err(at(Code::UnknownName, index));
+                return Err(unknown("sku", index));
             }
-            let item = self.items.get(&(*sku, from)).ok_or(at(Code::NoSourceItem, index))?;
+            let item = self.items.get(&(*sku, from));
+            let item = item.ok_or(of_sku(at(Code::NoSourceItem, index), *sku))?;
             if item.on_hand < *units {
-                return Err(at(Code::NotEnoughAtSource, index));
+                return Err(bounded(at(Code::NotEnoughAtSource, index), *sku, item.on_hand, *units));
             }
             after.move_item(*sku, from, -units);
             after.move_item(*sku, to, *units);
             if self.group_of_source(from).is_some_and(|group| self.raises(&after, *sku, group)) {
-                return Err(at(Code::NeededElsewhere, index));
+                return Err(of_sku(at(Code::NeededElsewhere, index), *sku));
             }
         }
         *self = after;

@@ -1,6 +1,6 @@
 //! What every command must answer, in the order of the rules: identity first, then the command's own.
 
-use crate::limits::{Recorded, bad_field, busy};
+use crate::limits::{Limits, Recorded, bad_field, busy};
 use crate::naive::{Line, Model, Reservation, Stage};
 use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
@@ -26,6 +26,26 @@ pub(crate) fn plain(code: Code) -> Said {
 /// A refusal of the line at an index.
 pub(crate) fn at(code: Code, index: usize) -> Said {
     (code, u32::try_from(index).expect("small"), Detail::None)
+}
+
+/// An answer that names the bound which refuses a quantity.
+pub(crate) fn bounded((code, value, _): Said, sku: u32, bound: i64, asked: i64) -> Said {
+    (code, value, Detail::Bound { sku: SkuId(sku), bound: amount(bound), value: amount(asked) })
+}
+
+/// An answer that names the SKU which is the reason.
+pub(crate) fn of_sku((code, value, _): Said, sku: u32) -> Said {
+    (code, value, Detail::Sku(SkuId(sku)))
+}
+
+/// A field that stands for nothing, of the line at an index.
+pub(crate) fn unknown(field: &str, index: usize) -> Said {
+    let (code, value, _) = at(Code::UnknownName, index);
+    (code, value, Detail::Field { field: field.to_owned(), rule: "stands for no known name".to_owned() })
+}
+
+fn range(code: Code, min: u64, max: u64, value: u64) -> Said {
+    (code, 0, Detail::Range { min, max, value })
 }
 
 pub(crate) fn amount(raw: i64) -> Quantity {
@@ -99,7 +119,7 @@ impl Model {
             return outcome;
         }
         if id.client_time_ms() > self.now_ms + ID_AHEAD_MAX_MS {
-            return Outcome::new(Code::IdFromFuture, 0, self.op);
+            return Outcome::new(Code::IdFromFuture, 0, self.op).with(self.id_range(id));
         }
         if self.is_memory_full() {
             let (code, value, _) = busy();
@@ -128,10 +148,15 @@ impl Model {
         if self.is_below_horizon(id) {
             return Some(match self.known(id) {
                 Some(one) => again(&one.body, &one.told),
-                None => Outcome::new(Code::IdTooOld, 0, self.op),
+                None => Outcome::new(Code::IdTooOld, 0, self.op).with(self.id_range(id)),
             });
         }
         self.recorded.get(&id).map(|one| again(&one.body, &one.told))
+    }
+
+    fn id_range(&self, id: CommandId) -> Detail {
+        let max = self.now_ms + ID_AHEAD_MAX_MS;
+        Detail::Range { min: self.horizon * GENERATION_MS, max, value: id.client_time_ms() }
     }
 
     fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decided {
@@ -154,16 +179,28 @@ impl Model {
 
     /// The stock and the deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
     fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Said> {
-        let stock = self.stock_of(cart.target).ok_or(plain(Code::UnknownName))?;
-        let Some(ttl_ms) = cart.ttl_ms.map(u64::from) else { return Ok((stock, 0)) };
-        if !(self.limits.ttl_min_ms..=self.limits.ttl_max_ms).contains(&ttl_ms) {
-            return Err(plain(Code::TtlOutOfRange));
+        let stock = self.stock_of(cart.target).ok_or(unknown("target", 0))?;
+        let Some(ttl_ms) = cart.ttl_ms else { return Ok((stock, 0)) };
+        Ok((stock, self.deadline(ttl_ms, origin_ms)?))
+    }
+
+    /// The second in which a hold of a cart that began at `origin_ms` ends.
+    pub(crate) fn deadline(&self, ttl_ms: u32, origin_ms: u64) -> Result<u64, Said> {
+        let Limits { ttl_min_ms, ttl_max_ms, ttl_total_ms, .. } = self.limits;
+        let ttl_ms = u64::from(ttl_ms);
+        if ttl_ms < ttl_min_ms || ttl_ms > ttl_max_ms {
+            return Err(range(Code::TtlOutOfRange, ttl_min_ms, ttl_max_ms, ttl_ms));
         }
-        let deadline_s = Self::round_up(self.now_ms + ttl_ms);
-        if deadline_s > Self::round_up(origin_ms + self.limits.ttl_total_ms) {
-            return Err(plain(Code::BeyondMaximumTotal));
+        let fits =
+            |ttl_ms: u64| Self::round_up(self.now_ms + ttl_ms) <= Self::round_up(origin_ms + ttl_total_ms);
+        if !fits(ttl_ms) {
+            // The longest that would do: the last second of the total, as seen from now.
+            let last_ms = Self::round_up(origin_ms + ttl_total_ms) * 1_000;
+            let longest = last_ms.saturating_sub(self.now_ms).min(ttl_max_ms);
+            assert!(longest == 0 || fits(longest) && (longest == ttl_max_ms || !fits(longest + 1)));
+            return Err(range(Code::BeyondMaximumTotal, ttl_min_ms, longest, ttl_ms));
         }
-        Ok((stock, deadline_s))
+        Ok(Self::round_up(self.now_ms + ttl_ms))
     }
 
     fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decided {
@@ -179,10 +216,10 @@ impl Model {
             return Err(plain(Code::OwnerDiffers));
         }
         match old.stage {
-            Stage::Held if self.has_expired(&old) => return self.reserve(id, cart),
+            Stage::Held if self.has_expired(&old) => return self.revive(id, cart, named),
             Stage::Held => {}
             Stage::Confirmed => return Err(plain(Code::AlreadyConfirmed)),
-            Stage::Released => return self.reserve(id, cart),
+            Stage::Released => return self.revive(id, cart, named),
             Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
         let (stock, deadline_s) = self.terms(cart, old.origin_ms)?;
@@ -193,6 +230,13 @@ impl Model {
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
         self.close(named, Stage::Replaced);
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
+    }
+
+    /// A plain reserve in place of a cart that lapsed, which is replaced if it is granted.
+    fn revive(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
+        let said = self.reserve(id, cart)?;
+        self.close(named, Stage::Replaced);
+        Ok(said)
     }
 
     /// Ends what is open and keeps the record for the window.
@@ -214,7 +258,7 @@ impl Model {
         let mut planned = Vec::new();
         for (index, (sku, asked)) in lines.iter().copied().enumerate() {
             if sku >= SKUS {
-                return Err(at(Code::UnknownName, index));
+                return Err(unknown("lines", index));
             }
             let line = old.and_then(|old| old.lines.iter().find(|line| line.sku == sku));
             let kept = line.map_or(Kept::default(), |line| Kept {
@@ -223,23 +267,47 @@ impl Model {
                 quota: line.quota,
             });
             let line = self.plan_line(sku, stock, asked, best_effort, kept);
-            planned.push(line.map_err(|code| self.refused(code, sku, stock, index))?);
+            planned.push(line.map_err(|code| self.refused(code, (sku, asked), stock, index))?);
         }
         if planned.iter().all(|line| line.granted == 0) {
-            return Err(self.refused(Code::SoldOut, lines[0].0, stock, 0));
+            let code = self.why_nothing(lines[0], stock);
+            return Err(self.refused(code, lines[0], stock, 0));
         }
         Ok(planned)
     }
 
-    fn refused(&self, code: Code, sku: u32, stock: u32, index: usize) -> Said {
-        let (code, value, mut detail) = at(code, index);
-        if matches!(code, Code::SoldOut | Code::QuotaExceeded) {
-            let cell = self.cell(sku, stock);
-            if let Some(available) = Quantity::from_raw(cell).ok().filter(|cell| *cell > Quantity::ZERO) {
-                detail = Detail::Available { sku: SkuId(sku), available };
-            }
+    /// Why a best effort finds nothing at all to grant of a line.
+    fn why_nothing(&self, (sku, asked): (u32, i64), stock: u32) -> Code {
+        if self.sellable(sku, stock, asked) == 0 {
+            return self.sale_rule(sku, stock, asked).expect_err("all that may be sold can be sold");
         }
-        (code, value, detail)
+        if !self.any_in_stock(sku, stock) {
+            return Code::NoSourceInStock;
+        }
+        let settings = self.settings(sku, stock);
+        let formula =
+            if settings.is_unlimited() { i64::MAX } else { self.left(sku, stock) - settings.eff_min() };
+        let quota_left = self.quota_left(sku, stock);
+        if quota_left < asked && quota_left <= formula { Code::QuotaExceeded } else { Code::SoldOut }
+    }
+
+    pub(crate) fn refused(&self, code: Code, (sku, asked): (u32, i64), stock: u32, index: usize) -> Said {
+        let settings = self.settings(sku, stock);
+        let said = at(code, index);
+        match code {
+            Code::SoldOut | Code::QuotaExceeded | Code::TooLate => {
+                let available = Quantity::from_raw(self.cell(sku, stock)).ok();
+                match available.filter(|available| *available > Quantity::ZERO) {
+                    Some(available) => (said.0, said.1, Detail::Available { sku: SkuId(sku), available }),
+                    None => said,
+                }
+            }
+            Code::BelowMinSale => bounded(said, sku, settings.min_sale, asked),
+            Code::AboveMaxSale => bounded(said, sku, settings.max_sale, asked),
+            Code::NotAnIncrement => bounded(said, sku, settings.increment.unwrap_or(0), asked),
+            Code::DecimalsNotAllowed => bounded(said, sku, QUANTITY_SCALE, asked),
+            _ => of_sku(said, sku),
+        }
     }
 
     /// Whether a quantity may be sold in one line, and why not.
@@ -368,9 +436,9 @@ impl Model {
     }
 
     fn sell(&mut self, id: CommandId, target: Target, source: u32, lines: &Wanted, forced: bool) -> Decided {
-        let stock = self.stock_of(target).ok_or(plain(Code::UnknownName))?;
+        let stock = self.stock_of(target).ok_or(unknown("target", 0))?;
         if source >= SOURCES {
-            return Err(plain(Code::UnknownName));
+            return Err(unknown("source", 0));
         }
         self.check_room(lines.len())?;
         let asked = merged(lines);
@@ -412,7 +480,7 @@ impl Model {
     fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<Planned>, Said> {
         let plan = |(index, (sku, granted)): (usize, &(u32, i64))| {
             if *sku >= SKUS {
-                return Err(at(Code::UnknownName, index));
+                return Err(unknown("lines", index));
             }
             let counts = self.settings(*sku, stock).manage_stock;
             Ok(Planned {

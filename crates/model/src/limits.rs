@@ -12,7 +12,7 @@ const OUTCOME_BYTES: u64 = 32;
 const DETAIL_HEAD_BYTES: u64 = 2 + 4;
 /// What must be free before anything new is recorded.
 const OUTCOME_RESERVE_BYTES: u64 = 8_192;
-/// How long who finds outcomes or reservations at their limit is to wait.
+/// How long who finds the memory of outcomes full is to wait.
 const BUSY_RETRY_MS: u32 = 1_000;
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -179,11 +179,18 @@ impl Model {
     /// The refusal of a cart with so many lines, or of any further cart.
     pub(crate) fn check_room(&self, lines: usize) -> Result<(), Said> {
         if lines > usize::try_from(self.limits.lines_max).expect("small") {
-            return Err(bad_field("lines", "are more than lines_max of the configuration"));
+            let rule =
+                format!("are {lines}, and lines_max of the configuration is {}", self.limits.lines_max);
+            return Err(bad_field("lines", &rule));
         }
         let known = self.reservations.keys().filter(|id| self.known(**id).is_some()).count();
-        if u64::try_from(known).expect("small") >= self.limits.reservations_max {
-            return Err(busy());
+        let most = self.limits.reservations_max;
+        if u64::try_from(known).expect("small") >= most {
+            return Err((
+                Code::LimitReached,
+                0,
+                Detail::Limit { name: "reservations_max".into(), value: most },
+            ));
         }
         Ok(())
     }

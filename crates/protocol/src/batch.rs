@@ -1,6 +1,6 @@
 //! The payload of one log frame: a batch of command records, free of positions.
 //!
-//! Layout, little-endian: version u16 (1), reserved u16 (0), count u32, writer u64, session u64, number
+//! Layout, little-endian: version u16 (1), rules u16, count u32, writer u64, session u64, number
 //! u64, proposed time u64, applied op u64, applied digest u64 (the writer's own, for comparing machines;
 //! 0 when unknown), then the records. The log gives the position: the first command's op.
 
@@ -14,9 +14,12 @@ pub const BATCH_HEADER_BYTES: usize = 56;
 /// The version of this layout.
 pub const BATCH_VERSION: u16 = 1;
 
-/// What the writer says of its batch. A machine skips a number it has applied and refuses a gap.
+/// What the writer says of its batch. A machine skips a number that it has applied, and refuses a gap, an older session
+/// of a writer, and other rules than those in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchHeader {
+    /// The version of the rules by which its writer decides.
+    pub rules: u16,
     /// How many records follow.
     pub count: u32,
     /// Who wrote it.
@@ -39,6 +42,7 @@ impl BatchHeader {
     pub fn to_bytes(&self) -> [u8; BATCH_HEADER_BYTES] {
         let mut bytes = [0; BATCH_HEADER_BYTES];
         bytes[0..2].copy_from_slice(&BATCH_VERSION.to_le_bytes());
+        bytes[2..4].copy_from_slice(&self.rules.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.count.to_le_bytes());
         let words =
             [self.writer, self.session, self.number, self.proposed.0, self.applied_op, self.applied_digest];
@@ -67,10 +71,8 @@ impl<'a> Batch<'a> {
         if reader.u16("batch.version")? != BATCH_VERSION {
             return Err(BadField::new("batch.version", "is not one that this program reads"));
         }
-        if reader.u16("batch.reserved")? != 0 {
-            return Err(BadField::new("batch.reserved", "must be zero"));
-        }
         let header = BatchHeader {
+            rules: reader.u16("batch.rules")?,
             count: reader.u32("batch.count")?,
             writer: reader.u64("batch.writer")?,
             session: reader.u64("batch.session")?,
@@ -114,6 +116,7 @@ mod tests {
     fn a_header_comes_back() {
         // Proves that every field has its own place.
         let header = BatchHeader {
+            rules: 8,
             count: 1,
             writer: 2,
             session: 3,

@@ -95,7 +95,7 @@ codes! {
     /// More than was shipped and not yet returned.
     MoreThanShipped = 48, "more_than_shipped", "More units are returned than were shipped and not yet returned.";
     /// The units are needed by promises that only this source can keep.
-    NeededElsewhere = 49, "needed_elsewhere", "Shipping these units from this source would break a promise that only it can keep.";
+    NeededElsewhere = 49, "needed_elsewhere", "These units cannot leave this source without breaking a promise.";
     /// The source does not hold that many.
     NotEnoughAtSource = 50, "not_enough_at_source", "The source does not hold that many units.";
     /// The source has no item of the SKU.
@@ -113,7 +113,7 @@ codes! {
     /// The name belongs to something else.
     NameTaken = 57, "name_taken", "The name belongs to something else already.";
     /// A bound on the number of things is reached.
-    LimitReached = 58, "limit_reached", "A limit of the machine is reached; configure may raise it.";
+    LimitReached = 58, "limit_reached", "A limit on the number of things is reached; the detail names it.";
     /// There is no such link.
     UnknownLink = 59, "unknown_link", "There is no such link.";
     /// The SKU is not in the reservation.
@@ -144,7 +144,7 @@ codes! {
     /// The op was skipped by an operator after it had aborted the server.
     Skipped = 139, "skipped", "The op was skipped by an operator after it had stopped the server.";
     /// The command was never executed by these rules.
-    NotSupported = 140, "not_supported", "The active rules do not know this command.";
+    NotSupported = 140, "not_supported", "This program does not execute that version of the rules.";
 }
 
 impl Code {
@@ -199,7 +199,7 @@ pub enum Detail {
     },
     /// A grant that leans on allowances.
     Backordered(Quantity),
-    /// What a refused line could still have had.
+    /// What a refused line, or a late confirm, could still have had.
     Available {
         /// The SKU that does not fit.
         sku: SkuId,
@@ -226,6 +226,33 @@ pub enum Detail {
         /// The rule.
         rule: String,
     },
+    /// A quantity that a bound refuses.
+    Bound {
+        /// Of which SKU.
+        sku: SkuId,
+        /// The bound, as the code says: the fewest, the most, the increment, what is open, what lies there.
+        bound: Quantity,
+        /// The quantity that was asked for.
+        value: Quantity,
+    },
+    /// A number that is outside its range, in the unit of the field.
+    Range {
+        /// The least that is accepted.
+        min: u64,
+        /// The most that is accepted; below `min`: nothing is accepted any more.
+        max: u64,
+        /// What was asked for.
+        value: u64,
+    },
+    /// Which limit on the number of things is reached.
+    Limit {
+        /// Its name; that of the field of `configure` where there is one.
+        name: String,
+        /// Its value.
+        value: u64,
+    },
+    /// The SKU that is the reason.
+    Sku(SkuId),
 }
 
 /// The answer to one command.
@@ -358,6 +385,10 @@ mod tests {
             Detail::Available { sku: SkuId(3), available: Quantity::units(2).unwrap() },
             Detail::Sources(vec![SourceId(1), SourceId(2)]),
             Detail::Field { field: "lines".into(), rule: "must hold at least one line".into() },
+            Detail::Bound { sku: SkuId(3), bound: Quantity::ZERO, value: Quantity::units(2).unwrap() },
+            Detail::Range { min: 1, max: 0, value: u64::MAX },
+            Detail::Limit { name: "links".into(), value: 7 },
+            Detail::Sku(SkuId(3)),
         ];
         for code in Code::ALL {
             for detail in &details {

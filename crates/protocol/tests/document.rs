@@ -115,7 +115,7 @@ fn the_handshake_and_the_names_say_what_the_page_says() {
         features: 0,
         log_uuid: 0x0f8f_ad5b_d9cb_469f_a165_7086_7728_950e_u128.swap_bytes().to_le_bytes(),
         epoch: 1,
-        rules_version: 1,
+        rules_version: 2,
         op: 41,
         limits: ConnectionLimits::default(),
         server: "stockhold 0.1.0".into(),

@@ -48,6 +48,14 @@ fn detail() -> impl Strategy<Value = Detail> {
             shortfall
         }),
         (".{0,40}", ".{0,80}").prop_map(|(field, rule)| Detail::Field { field, rule }),
+        (any::<u32>(), quantity(), quantity()).prop_map(|(sku, bound, value)| Detail::Bound {
+            sku: SkuId(sku),
+            bound,
+            value
+        }),
+        any::<[u64; 3]>().prop_map(|[min, max, value]| Detail::Range { min, max, value }),
+        (".{0,40}", any::<u64>()).prop_map(|(name, value)| Detail::Limit { name, value }),
+        any::<u32>().prop_map(|sku| Detail::Sku(SkuId(sku))),
     ]
 }
 

@@ -49,10 +49,6 @@ impl Errands {
         self.open.iter().copied().collect()
     }
 
-    pub(crate) fn is_open(&self, place: usize) -> bool {
-        self.open.contains(&place)
-    }
-
     pub(crate) fn next_id(&mut self, client_ms: u64) -> CommandId {
         self.ids += 1;
         CommandId::from_parts(client_ms, self.ids)

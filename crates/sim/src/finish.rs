@@ -4,8 +4,7 @@
 use stockhold::directory::DirectoryError;
 use stockhold::pipeline::Stepped;
 use stockhold::verify::verify;
-use stockhold_model::{Limits, SKUS, STOCKS, Step};
-use stockhold_protocol::command::Configure;
+use stockhold_model::{SKUS, STOCKS};
 use stockhold_protocol::{SkuId, StockId};
 
 use crate::violation::{Checked, broken, ensure};
@@ -20,9 +19,7 @@ impl World {
     /// Brings the world to its end.
     pub(crate) fn finish(&mut self) -> Checked {
         self.calm_down()?;
-        let mut relaxing = None;
         for _ in 0..TURNS_MAX {
-            self.relax(&mut relaxing)?;
             if self.errands.open().is_empty() && self.judge.is_idle() && self.server.is_some() {
                 break;
             }
@@ -74,18 +71,6 @@ impl World {
             }
         }
         self.heal();
-        Ok(())
-    }
-
-    /// Lifts the limit of reservations: else some carts would be told to come again for ever. The id is one that the log takes.
-    fn relax(&mut self, relaxing: &mut Option<usize>) -> Checked {
-        let model = self.witness.model();
-        let is_tight = model.limits().reservations_max < Limits::DEFAULT.reservations_max;
-        if is_tight && relaxing.is_none_or(|place| !self.errands.is_open(place)) {
-            let reservations_max = Some(Limits::DEFAULT.reservations_max);
-            let step = Step::Configure(Configure { reservations_max, ..Configure::default() });
-            *relaxing = Some(self.errands.begin(&mut self.rng, model.now_ms(), &step, model)?);
-        }
         Ok(())
     }
 

@@ -53,7 +53,11 @@ impl Record for SkuRow {
             2 => SkuKind::Composite,
             _ => return Err(BadField::new("sku.kind", "is unknown")),
         };
-        let decimals = reader.u8("sku.decimals")? != 0;
+        let decimals = match reader.u8("sku.decimals")? {
+            0 => false,
+            1 => true,
+            _ => return Err(BadField::new("sku.decimals", "must be 0 or 1")),
+        };
         let length = usize::from(reader.u8("sku.name")?);
         let name = std::str::from_utf8(reader.take(length, "sku.name")?).ok();
         let name = name.filter(|name| name.len() <= SKU_BYTES_MAX);
@@ -153,6 +157,9 @@ impl Overrides {
         };
         let enable_qty_increments = flag(reader.u8("settings.enable_qty_increments")?)?;
         let present = reader.u8("settings.present")?;
+        if present >> 5 != 0 {
+            return Err(BadField::new("settings.present", "names a setting that is unknown"));
+        }
         let mut quantities = [None; 5];
         for (at, quantity) in quantities.iter_mut().enumerate() {
             let value = reader.i64("settings.quantity")?;

@@ -56,7 +56,11 @@ impl Record for ItemRow {
             source: reader.u32("item.source")?,
             on_hand: reader.i64("item.on_hand")?,
             version: reader.u32("item.version")?,
-            in_stock: reader.u32("item.in_stock")? != 0,
+            in_stock: match reader.u32("item.in_stock")? {
+                0 => false,
+                1 => true,
+                _ => return Err(BadField::new("item.in_stock", "must be 0 or 1")),
+            },
             next: NO_SLOT,
         };
         if reader.array("item.reserved")? != RESERVED {
@@ -132,7 +136,9 @@ impl Record for PositionRow {
             quota_number: reader.u32("position.quota_number")?,
             is_unsummed: false,
         };
-        reader.u32("position.reserved")?;
+        if reader.u32("position.reserved")? != 0 {
+            return Err(BadField::new("position.reserved", "is used by a later version"));
+        }
         Ok(row)
     }
 }

@@ -1,9 +1,10 @@
 //! The record of an outcome: what a repeated id is answered. It is found by id in its generation.
 
 use super::{Section, id_of_words, id_words};
+use crate::once::read_side;
 use crate::table::record_hash;
 use stockhold_protocol::codec::{Fixed, Reader};
-use stockhold_protocol::{BadField, CommandId};
+use stockhold_protocol::{BadField, Code, CommandId};
 
 /// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. An outcome with a
 /// detail keeps it in its generation's arena, at the position that then stands in `value`.
@@ -90,9 +91,22 @@ impl OutcomeRow {
         let op = reader.u64("outcome.op")?;
         let value = reader.u32("outcome.value")?;
         let code = reader.u8("outcome.code")?;
-        let side = reader.u8("outcome.side")? != 0;
+        if !Code::from_number(code).is_some_and(Code::is_recordable) {
+            return Err(BadField::new("outcome.code", "is no recorded code that this program knows"));
+        }
+        let side = match reader.u8("outcome.side")? {
+            0 => false,
+            1 => true,
+            _ => return Err(BadField::new("outcome.side", "must be 0 or 1")),
+        };
         let length = usize::from(reader.u16("outcome.side_length")?);
-        Ok((Self::new(id, fingerprint, code, op, value, side), reader.take(length, "outcome.side")?))
+        let bytes = reader.take(length, "outcome.side")?;
+        if side {
+            read_side(bytes)?;
+        } else if !bytes.is_empty() {
+            return Err(BadField::new("outcome.side", "is there, and the record says that it is not"));
+        }
+        Ok((Self::new(id, fingerprint, code, op, value, side), bytes))
     }
 
     /// The same outcome with its detail at another position.

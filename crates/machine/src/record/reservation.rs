@@ -250,8 +250,7 @@ impl Record for ReservationRow {
             5 => Stage::Replaced,
             _ => return Err(BadField::new("reservation.stage", "is unknown")),
         };
-        reader.u8("reservation.reserved")?;
-        if reader.array("reservation.reserved")? != RESERVED {
+        if reader.u8("reservation.reserved")? != 0 || reader.array("reservation.reserved")? != RESERVED {
             return Err(BadField::new("reservation.reserved", "is used by a later version"));
         }
         row.set_first_line(LineState::get(reader)?);

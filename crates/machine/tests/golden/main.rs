@@ -11,14 +11,19 @@ mod story;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
+use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::table::Progress;
-use stockhold_machine::{BatchVerdict, Genesis, Machine, RULES_VERSION, SnapshotMark};
+use stockhold_machine::{BatchVerdict, Genesis, LoadError, Machine, RULES_VERSION, SnapshotMark};
 use stockhold_protocol::batch::{Batch, BatchHeader};
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::{Outcome, Timestamp};
 
 fn file(extension: &str) -> PathBuf {
-    let name = format!("rules-{RULES_VERSION}.{extension}");
+    file_of(RULES_VERSION, extension)
+}
+
+fn file_of(version: u32, extension: &str) -> PathBuf {
+    let name = format!("rules-{version}.{extension}");
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
 
@@ -92,6 +97,7 @@ fn write() {
         let records = story.next_records();
         let proposed = story.next_time();
         let header = BatchHeader {
+            rules: BATCH_RULES,
             count: u32::try_from(records.len()).unwrap(),
             writer: 7,
             session: 1,
@@ -155,6 +161,24 @@ fn the_golden_snapshot_loads_to_the_golden_digest() {
     let machine = loader.finish(&mark).unwrap();
     assert_eq!(machine.digest(), digest);
     assert_eq!(machine.validate(), Vec::<String>::new());
+}
+
+#[test]
+fn a_snapshot_of_earlier_rules_is_refused_by_name() {
+    // Proves that what rules 1 left is not taken for a state of these rules, whoever says what.
+    let frames = fs::read(file_of(1, "snapshot")).unwrap();
+    let mut reader = Reader::new(&frames);
+    let (section, records) = (reader.u16("section").unwrap(), reader.u32("records").unwrap());
+    let length = usize::try_from(reader.u32("length").unwrap()).unwrap();
+    let refused = Machine::loader().section(section, records, reader.take(length, "frame").unwrap());
+    assert_eq!(refused, Err(LoadError::Rules { found: 1 }));
+    let mut machine = Machine::new(&genesis());
+    let (mark, _) = snapshot(&mut machine);
+    let foreign = SnapshotMark { rules_version: RULES_VERSION + 1, ..mark };
+    let refused = Machine::loader().finish(&foreign).map(|machine| machine.op());
+    assert_eq!(refused, Err(LoadError::Rules { found: RULES_VERSION + 1 }));
+    let told = LoadError::Rules { found: 1 }.to_string();
+    assert!(told.contains("rules version 1") && told.contains("executes version 2"), "{told}");
 }
 
 #[test]

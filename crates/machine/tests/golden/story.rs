@@ -1,10 +1,12 @@
 //! The commands of the golden log, made by a small generator with a fixed seed. Only who writes the files anew
 //! needs it: the log itself is the bytes.
 
+use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
     Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer,
+    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
+    Transfer,
 };
 use stockhold_protocol::{
     ChannelId, Command, CommandId, Envelope, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
@@ -12,7 +14,7 @@ use stockhold_protocol::{
 };
 
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
-pub(crate) const BATCHES: u64 = 62;
+pub(crate) const BATCHES: u64 = 63;
 const RECORDS_PER_BATCH: u32 = 20;
 
 /// Answers that the log must meet.
@@ -51,6 +53,10 @@ pub(crate) const MET: &[&str] = &[
     "id_from_future",
     "ttl_out_of_range",
     "not_supported",
+    "would_break_promises",
+    "quantity_overflow",
+    "beyond_maximum_total",
+    "limit_reached",
 ];
 
 /// See the module.
@@ -90,18 +96,18 @@ impl Story {
         if self.batch == 1 {
             return self.furnish();
         }
-        if self.batch == BATCHES - 1 {
-            return self.open_lamp_shop();
-        }
-        if self.batch == BATCHES {
-            return self.close_lamp_shop();
+        match BATCHES - self.batch {
+            2 => return self.open_lamp_shop(),
+            1 => return self.close_lamp_shop(),
+            0 => return self.end_lamp_shop(),
+            _ => {}
         }
         (0..RECORDS_PER_BATCH).map(|_| self.next_record()).collect()
     }
 
     fn record(&mut self, command: Command<'_>) -> Vec<u8> {
         self.ids += 1;
-        let is_chance = (2..BATCHES - 1).contains(&self.batch);
+        let is_chance = (2..BATCHES - 2).contains(&self.batch);
         let time = match self.ids % 97 {
             _ if !is_chance => self.now.0,
             5 => self.now.0 + 400_000,
@@ -263,7 +269,7 @@ impl Story {
         self.record(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }))
     }
 
-    /// The last but one batch: what chance met too seldom, on a SKU of its own.
+    /// The last but two: what chance met too seldom, on a SKU of its own.
     fn open_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         let mut records = Vec::new();
         records.push(self.record(Command::DefineSource(Box::new(source("depot", "depot", true)))));
@@ -296,7 +302,7 @@ impl Story {
         records
     }
 
-    /// The last batch, after the hold of all lamps has expired.
+    /// The last but one, after the hold of all lamps has expired.
     fn close_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         self.now.0 += 2_000;
         let held = ReservationId(self.made[self.made.len() - 1]);
@@ -323,6 +329,48 @@ impl Story {
                 self.record(Command::Refund(Refund { reservation: held, parts: Parts::Slice(&parts) })),
             );
         }
+        records.push(self.lamps(1, Some(600_000)));
+        records
+    }
+
+    /// The last batch: a cart that is revived, independent stocks, and what else refuses.
+    fn end_lamp_shop(&mut self) -> Vec<Vec<u8>> {
+        self.now.0 += 5_000;
+        let earlier = ReservationId(self.made[self.made.len() - 1]);
+        let mut records = vec![self.lamps(1, Some(60_000))];
+        let held = ReservationId(self.made[self.made.len() - 1]);
+        records.push(self.record(Command::Release(Release { reservation: held, lines: Lines::NONE })));
+        let lines = [Line::new(SkuId(4), Quantity::units(1).unwrap())];
+        let cart = |lines| {
+            let (target, ttl_ms) = (Target::Stock(StockId(4)), Some(60_000));
+            Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" }
+        };
+        for _ in 0..2 {
+            let new = cart(Lines::Slice(&lines));
+            records.push(self.record(Command::Replace(Replace { old: held, new })));
+        }
+        records.push(self.record(Command::Confirm(held)));
+        let revived = ReservationId(self.made[self.made.len() - 2]);
+        let short = Configure {
+            ttl_max_ms: Some(60_000),
+            ttl_total_max_ms: Some(60_000),
+            sharing: Some(Sharing::Independent),
+            ..Configure::default()
+        };
+        records.push(self.record(Command::Configure(Box::new(short))));
+        records.push(self.record(Command::Extend(Extend { reservation: earlier, ttl_ms: 60_000 })));
+        records.push(self.record(Command::Confirm(revived)));
+        let (source, lines) = (SourceId(5), Lines::Slice(&lines));
+        records.push(self.record(Command::Ship(Ship { reservation: revived, source, lines, forced: false })));
+        let composite = SkuDefinition { sku: "LAMP".into(), kind: SkuKind::Composite, decimals: false };
+        records.push(self.record(Command::DefineSku(composite)));
+        records.push(self.count(5, 4, 100_000_000_000, None));
+        let (delta, reason, reference) = (Quantity::units(1).unwrap(), String::new(), String::new());
+        let (source, sku) = (SourceId(5), SkuId(4));
+        records.push(self.record(Command::Adjust(Adjust { source, sku, delta, reason, reference })));
+        let full = Configure { reservations_max: Some(1), ..Configure::default() };
+        records.push(self.record(Command::Configure(Box::new(full))));
+        records.push(self.lamps(1, None));
         records
     }
 
@@ -380,7 +428,7 @@ impl Story {
     fn rare(&mut self, units: i64) -> Vec<u8> {
         match self.dice(4) {
             0 => self.record(Command::Mark(Mark { name: format!("mark {units}") })),
-            1 => self.record(Command::ActivateRules(1 + u32::from(units > 10))),
+            1 => self.record(Command::ActivateRules(RULES_VERSION + u32::from(units > 10))),
             2 => {
                 let window = if units > 10 { 60_000 } else { 1 };
                 let change = Configure { late_confirm_window_ms: Some(window), ..Configure::default() };

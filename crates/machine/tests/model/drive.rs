@@ -1,6 +1,6 @@
 //! Drives machines and the model with the same steps, and holds every answer against the model's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_model::{
@@ -33,6 +33,8 @@ pub(crate) struct Life {
     /// Every command that was sent, and the ids that may name a reservation.
     sent: Vec<(CommandId, Step, CommandId)>,
     made: Vec<CommandId>,
+    /// Reservations in whose place another one stands.
+    replaced: BTreeSet<CommandId>,
     ids: u128,
     log: Vec<Logged>,
     walk: Option<Walk>,
@@ -67,6 +69,7 @@ impl Life {
             model: Model::new(LIMITS, START_MS),
             sent: Vec::new(),
             made: vec![CommandId::from_parts(START_MS, 3)],
+            replaced: BTreeSet::new(),
             ids: 1_000,
             log: Vec::new(),
             walk: None,
@@ -137,6 +140,7 @@ impl Life {
             self.made.push(id);
         }
         self.check_shortfalls(&before, &outcome, &step);
+        self.check_replaced(&step, named, &outcome);
         self.check_state();
         self.sent.push((id, step, named));
     }
@@ -172,6 +176,20 @@ impl Life {
         for sku in 0..SKUS {
             let (was, is) = (before.short_everywhere(sku), self.model.short_everywhere(sku));
             assert!(is <= was, "{step:?} raises the shortfall of SKU {sku} from {was} to {is}");
+        }
+    }
+
+    /// A cart stands once: what was replaced is neither replaced nor confirmed again.
+    fn check_replaced(&mut self, step: &Step, named: CommandId, outcome: &Outcome) {
+        if !outcome.code.is_success() || outcome.replayed {
+            return;
+        }
+        match step {
+            Step::Replace(..) => assert!(self.replaced.insert(named), "{named} was replaced twice"),
+            Step::Confirm(_) | Step::Extend(..) => {
+                assert!(!self.replaced.contains(&named), "{named} was replaced, and yet {step:?}");
+            }
+            _ => {}
         }
     }
 

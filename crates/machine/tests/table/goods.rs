@@ -292,8 +292,9 @@ fn names_numbers_and_limits() {
         reserve a WEB 1.5xBIKE
         sku BIKE composite -> would_break_promises
         sku BIKE -> ok number=0
-        rules 1 -> ok
-        rules 2 -> not_supported
+        rules 2 -> ok value=2
+        rules 1 -> not_supported unrecorded min=2 max=2 asked=1
+        rules 3 -> not_supported
         mark before-the-sale -> ok
         skip
         tick -> ok unrecorded
@@ -303,12 +304,13 @@ fn names_numbers_and_limits() {
         reserve b WEB 1xBIKE 1xBIKE 1xBIKE -> bad_field field=lines
         configure reservations=2
         reserve c WEB 1xBIKE
-        reserve d WEB 1xBIKE -> busy unrecorded value=1000
-        sell e WEB A1 1xBIKE -> busy
+        reserve d WEB 1xBIKE -> limit_reached recorded limit=reservations_max=2
+        sell e WEB A1 1xBIKE -> limit_reached limit=reservations_max=2
         configure window=1s
         release c
         time +1s
-        reserve d WEB 1xBIKE -> ok
+        reserve d WEB 1xBIKE -> limit_reached replayed limit=reservations_max=2
+        reserve f WEB 1xBIKE -> ok
     ");
 }
 
@@ -321,11 +323,11 @@ fn a_full_house_of_reservations_does_not_depend_on_the_sweeps() {
     for cart in 0..40 {
         script.go(&format!("reserve r{cart} WEB 1xBIKE ttl=1s"));
     }
-    script.go("reserve full WEB 1xBIKE -> busy\ntime +3s\nconfigure reservations=3");
+    script.go("reserve full WEB 1xBIKE -> limit_reached\ntime +3s\nconfigure reservations=3");
     for cart in 0..3 {
         script.go(&format!("reserve s{cart} WEB 1xBIKE ttl=1s"));
     }
-    script.go("reserve t WEB 1xBIKE -> busy");
+    script.go("reserve t WEB 1xBIKE -> limit_reached");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::reserving::PLAIN;
 use crate::script::run;
+use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::BatchHeader;
@@ -179,6 +180,7 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
     let mut begin = |writer, session, number| {
         let proposed = Timestamp(0);
         machine.begin_batch(&BatchHeader {
+            rules: BATCH_RULES,
             count: 0,
             writer,
             session,
@@ -195,7 +197,14 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
     assert_eq!(begin(1, 5, 2), BatchVerdict::Apply);
     assert_eq!(begin(1, 6, 2), BatchVerdict::Gap { expected: 1 });
     assert_eq!(begin(1, 6, 1), BatchVerdict::Apply);
-    assert_eq!(begin(1, 5, 3), BatchVerdict::Duplicate);
+    assert_eq!(begin(1, 5, 3), BatchVerdict::OldSession { known: 6 });
+    assert_eq!(
+        begin(1, 5, 1),
+        BatchVerdict::OldSession { known: 6 },
+        "what was applied is not known any more"
+    );
+    assert_eq!(begin(1, 6, 0), BatchVerdict::Duplicate);
+    assert_eq!(begin(1, 6, u64::MAX), BatchVerdict::Gap { expected: 2 });
     for writer in 2..=64 {
         assert_eq!(begin(writer, 1, 1), BatchVerdict::Apply);
     }

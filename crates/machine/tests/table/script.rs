@@ -175,6 +175,15 @@ impl Script {
                 words.extend([format!("on={on_hand}"), format!("v={version}"), format!("short={shortfall}")]);
             }
             Detail::Field { field, rule } => words.extend([format!("field={field}"), rule.clone()]),
+            Detail::Bound { sku, bound, value } => {
+                words.push(format!("sku={}", self.sku_name(*sku)));
+                words.extend([format!("bound={bound}"), format!("asked={value}")]);
+            }
+            Detail::Range { min, max, value } => {
+                words.extend([format!("min={min}"), format!("max={max}"), format!("asked={value}")]);
+            }
+            Detail::Limit { name, value } => words.push(format!("limit={name}={value}")),
+            Detail::Sku(sku) => words.push(format!("sku={}", self.sku_name(*sku))),
         }
         words
     }

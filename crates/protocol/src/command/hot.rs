@@ -70,7 +70,8 @@ pub struct Ship<'a> {
     pub source: SourceId,
     /// What leaves.
     pub lines: Lines<'a>,
-    /// The goods *have* left: skip the shortfall test and the open-units test, report the shortfall.
+    /// The goods *have* left: skip the shortfall test and the open-units test, report the shortfall. The source must hold
+    /// them all the same.
     pub forced: bool,
 }
 
@@ -83,7 +84,8 @@ pub struct Sell<'a> {
     pub source: SourceId,
     /// 1..=256 lines.
     pub lines: Lines<'a>,
-    /// The goods have left already: skip the checks, report the shortfall.
+    /// The goods *have* left: skip the rules of sale, the quota and the shortfall test, report the shortfall. The source must
+    /// hold them all the same.
     pub forced: bool,
     /// An opaque owner; 0 means none.
     pub owner: u64,

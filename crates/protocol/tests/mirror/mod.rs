@@ -87,6 +87,10 @@ mirror_enum!(Detail {
     Shortfall(i64),
     Item(i64, u32, i64),
     Field(String, String),
+    Bound(u32, i64, i64),
+    Range(u64, u64, u64),
+    Limit(String, u64),
+    Sku(u32),
 });
 
 mirror_enum!(Query {

@@ -129,6 +129,9 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
     let available = Detail::Available { sku: SkuId(7), available: raw(15_000) };
     let item = Detail::Item { on_hand: raw(-5_000), version: 4, shortfall: raw(30_000) };
     let field = Detail::Field { field: "lines".into(), rule: "must hold at least one entry".into() };
+    let bound = Detail::Bound { sku: SkuId(7), bound: raw(50_000), value: raw(60_000) };
+    let range = Detail::Range { min: 1_000, max: 86_400_000, value: 999 };
+    let limit = Detail::Limit { name: "reservations_max".into(), value: 50_000_000 };
     vec![
         ("plain", Outcome::new(Code::Ok, 1_763_800_900, 77)),
         ("replayed", Outcome { replayed: true, ..Outcome::new(Code::Ok, 1_763_800_900, 77) }),
@@ -141,5 +144,9 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("shortfall", refused(Code::Ok, Detail::Shortfall(raw(20_000)))),
         ("item", refused(Code::Ok, item)),
         ("field", refused(Code::BadField, field)),
+        ("bound", refused(Code::AboveMaxSale, bound)),
+        ("range", refused(Code::TtlOutOfRange, range)),
+        ("limit", refused(Code::LimitReached, limit)),
+        ("sku", refused(Code::NotAssigned, Detail::Sku(SkuId(7)))),
     ]
 }

@@ -1,0 +1,97 @@
+//! Refusals that name what the caller needs: the bound, the range, the limit, the SKU.
+//!
+//! Not for deciding what is refused. Everything here is cold: a plain yes makes none of it.
+
+use crate::config::ID_AHEAD_MAX_MS;
+use crate::machine::Refusal;
+use crate::sharing::{
+    FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
+};
+use crate::state::State;
+use stockhold_protocol::{Code, Detail, Quantity, SkuId};
+
+/// A quantity for an answer; what leaves the range stands for its end.
+pub(crate) fn quantity(raw: i64) -> Quantity {
+    Quantity::from_raw(raw).unwrap_or(Quantity::MAX)
+}
+
+impl Refusal {
+    /// Names the bound that refuses a quantity.
+    #[cold]
+    pub(crate) fn bounded(self, sku: u32, bound: i64, value: i64) -> Self {
+        self.with(Detail::Bound { sku: SkuId(sku), bound: quantity(bound), value: quantity(value) })
+    }
+
+    /// Names the SKU that is the reason.
+    #[cold]
+    pub(crate) fn of_sku(self, sku: u32) -> Self {
+        self.with(Detail::Sku(SkuId(sku)))
+    }
+
+    /// A number outside its range.
+    #[cold]
+    pub(crate) fn out_of_range(code: Code, min: u64, max: u64, value: u64) -> Self {
+        Self::new(code).with(Detail::Range { min, max, value })
+    }
+
+    /// Names the field that stands for nothing.
+    #[cold]
+    pub(crate) fn unknown(field: &str) -> Self {
+        Self::new(Code::UnknownName).unknown_field(field)
+    }
+
+    /// As [`Refusal::unknown`], of the line at `index`.
+    #[cold]
+    pub(crate) fn unknown_in_line(field: &str, index: usize) -> Self {
+        Self::of_line(Code::UnknownName, index).unknown_field(field)
+    }
+
+    fn unknown_field(self, field: &str) -> Self {
+        self.rule(field, "stands for no known name")
+    }
+
+    /// Names a field and the rule that it breaks.
+    #[cold]
+    pub(crate) fn rule(self, field: &str, rule: impl Into<String>) -> Self {
+        self.with(Detail::Field { field: field.to_owned(), rule: rule.into() })
+    }
+
+    /// A limit on the number of things is reached.
+    #[cold]
+    pub(crate) fn limit(name: &str, value: impl TryInto<u64>) -> Self {
+        Self::new(Code::LimitReached).limited(name, value)
+    }
+
+    /// The group of stocks that a link would make is too large.
+    #[cold]
+    pub(crate) fn group_too_large(error: GroupTooLarge) -> Self {
+        let refusal = Self::new(Code::GroupTooLarge);
+        match error {
+            GroupTooLarge::Stocks { .. } => refusal.limited("stocks of a group", GROUP_MEMBERS_MAX),
+            GroupTooLarge::Sources { .. } => refusal.limited("sources of a group", GROUP_MEMBERS_MAX),
+            GroupTooLarge::Links { .. } => refusal.limited("links of a group", GROUP_LINKS_MAX),
+            GroupTooLarge::Flow { classes, .. } if classes > FLOW_CLASSES_MAX => {
+                refusal.limited("different stocks of a group that is not nested", FLOW_CLASSES_MAX)
+            }
+            GroupTooLarge::Flow { buckets, .. } if buckets > FLOW_BUCKETS_MAX => {
+                refusal.limited("different sources of a group that is not nested", FLOW_BUCKETS_MAX)
+            }
+            GroupTooLarge::Flow { .. } => {
+                refusal.limited("different links of a group that is not nested", FLOW_LINKS_MAX)
+            }
+        }
+    }
+
+    fn limited(self, name: &str, value: impl TryInto<u64>) -> Self {
+        self.with(Detail::Limit { name: name.to_owned(), value: value.try_into().unwrap_or(u64::MAX) })
+    }
+}
+
+impl State {
+    /// The times that an id may carry now, in milliseconds, beside the one that it carries.
+    #[cold]
+    pub(crate) fn id_range(&self, value: u64) -> Detail {
+        let min = self.core.horizon.saturating_mul(crate::config::GENERATION_MS);
+        Detail::Range { min, max: self.core.time.0.saturating_add(ID_AHEAD_MAX_MS), value }
+    }
+}
