@@ -7,6 +7,11 @@ use crate::bodies::TARGETS;
 use crate::bodies::seeds::seeds;
 use stockhold::storage::memory::scramble;
 
+/// How many inputs of each corpus `scripts/fuzz.sh` keeps at most, and how many the smallest corpus has at least.
+const KEPT_MAX: usize = 200;
+const KEPT_MIN: usize = 40;
+/// Finds of the past: they may become more.
+const REGRESSIONS_MIN: [(&str, usize); 2] = [("segment", 5), ("snapshot", 2)];
 /// Changed seeds for each target, unless `STOCKHOLD_DRAWN` says another number.
 const DRAWN: u64 = 60;
 
@@ -14,15 +19,49 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The inputs of one kind for a target, by name; none where nothing was kept.
-fn kept(kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
-    let Ok(entries) = fs::read_dir(root().join("fuzz").join(kind).join(target)) else { return Vec::new() };
+/// The inputs of one kind for a target, by name; none where the folder is not there.
+fn kept(root: &Path, kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
+    let Ok(entries) = fs::read_dir(root.join("fuzz").join(kind).join(target)) else { return Vec::new() };
     let mut inputs: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
         .collect();
     inputs.sort();
     inputs
+}
+
+/// Whether so much was kept for a target that a replay of it says something, and not so much that a clone gets heavy.
+fn check_kept(root: &Path, target: &str) -> Result<(), String> {
+    let corpus = kept(root, "corpus", target).len();
+    if !(KEPT_MIN..=KEPT_MAX).contains(&corpus) {
+        return Err(format!("fuzz/corpus/{target} has {corpus} inputs, not {KEPT_MIN} to {KEPT_MAX}"));
+    }
+    let least = REGRESSIONS_MIN.iter().find(|(of, _)| *of == target).map_or(0, |(_, least)| *least);
+    let regressions = kept(root, "regressions", target).len();
+    if regressions < least {
+        return Err(format!("fuzz/regressions/{target} has {regressions} inputs, not {least}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lost_corpus_is_noticed() {
+    // Proves that the replay has something to replay, for every target, and that an empty folder, or one without finds, is noticed.
+    for (target, _) in TARGETS {
+        assert_eq!(check_kept(root(), target), Ok(()));
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (target, _) in TARGETS {
+        let folder = elsewhere.path().join("fuzz/corpus").join(target);
+        assert!(check_kept(elsewhere.path(), target).is_err(), "{target} has no folder");
+        fs::create_dir_all(&folder).unwrap();
+        assert!(check_kept(elsewhere.path(), target).is_err(), "{target} has no inputs");
+        for number in 0..KEPT_MIN {
+            fs::write(folder.join(number.to_string()), "").unwrap();
+        }
+        let has_finds = REGRESSIONS_MIN.iter().any(|(of, _)| *of == target);
+        assert_eq!(check_kept(elsewhere.path(), target).is_err(), has_finds, "{target} has no finds");
+    }
 }
 
 #[test]
@@ -34,7 +73,8 @@ fn what_the_fuzzers_kept_still_holds() {
             .iter()
             .filter(|(of, ..)| *of == target)
             .map(|(_, name, bytes)| (name.clone(), bytes.clone()));
-        let inputs: Vec<_> = made.chain(kept("corpus", target)).chain(kept("regressions", target)).collect();
+        let inputs: Vec<_> =
+            made.chain(kept(root(), "corpus", target)).chain(kept(root(), "regressions", target)).collect();
         assert!(!inputs.is_empty(), "{target} has seeds");
         for (name, bytes) in inputs {
             let outcome = std::panic::catch_unwind(|| body(&bytes));
