@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+#[path = "../../tests/not_run/mod.rs"]
+mod not_run;
+
+use not_run::{Missing, not_run};
 use serde_json::Value;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -232,9 +235,8 @@ fn cut_power(arguments: &[&str]) -> Option<Output> {
     let output = run(&[&["chaos", "--json", "--data-dir"], arguments].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(3) && errors.contains("power cuts are not possible here") {
-        let text = format!("\nNOT RUN: {}; NOTHING IS PROVED about power cuts\n", errors.trim());
-        // The runner keeps what the macros print to itself while tests pass, but not this.
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
+        let missing = if errors.contains("cannot be run") { Missing::Program } else { Missing::Right };
+        not_run(missing, errors.trim(), "power cuts");
         return None;
     }
     Some(output)

@@ -1,28 +1,34 @@
-//! The comparison as a user runs it. Where a peer is not installed, only what it says about that can be proved.
+//! The comparison as a user runs it. Where a peer is not installed, a test says `NOT RUN`; in the gate it fails.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+#[path = "../../tests/not_run/mod.rs"]
+mod not_run;
+
+use not_run::{Missing, not_run};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
 
-fn compare(peer: &str, path: Option<&str>) -> Output {
+/// Compares with a peer; `None` where it is not installed, which is said for everybody to see.
+fn compare(peer: &str) -> Option<Output> {
     // PostgreSQL runs under an account of its own, to which the folder of this clone may be closed.
     let everybody = std::fs::Permissions::from_mode(0o755);
     let folder = tempfile::Builder::new().permissions(everybody).tempdir().unwrap();
     let mut command = Command::new(TOOL);
     command.args(["compare", "--peers", peer, "--quick", "--skus", "100", "--json", "--data-dir"]);
     command.arg(folder.path());
-    if let Some(path) = path {
-        command.env("PATH", path);
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(3) && errors.contains("is not installed") {
+        assert!(errors.contains("scripts/install-peers.sh"), "the way out is told: {errors}");
+        assert!(output.stdout.is_empty(), "nothing was started");
+        not_run(Missing::Program, errors.trim(), peer);
+        return None;
     }
-    command.output().unwrap()
-}
-
-fn is_installed(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok()
+    Some(output)
 }
 
 /// The report, with everything that every report has.
@@ -52,12 +58,8 @@ fn assert_ratios(report: &Value, setting: &str) {
 
 #[test]
 fn redis_is_measured_in_the_same_run() {
-    // Proves the whole way with Redis: start, script, pipelined load, adding up, ratios. Without Redis, the way out.
-    let output = compare("redis", None);
-    if !is_installed("redis-server") {
-        assert_eq!(output.status.code(), Some(3));
-        return;
-    }
+    // Proves the whole way with Redis: start, script, pipelined load, adding up, ratios.
+    let Some(output) = compare("redis") else { return };
     let report = report(&output);
     assert_eq!(report["samples"].as_array().unwrap().len(), 10, "{report}");
     for setting in ["redis_everysec", "redis_always"] {
@@ -69,11 +71,7 @@ fn redis_is_measured_in_the_same_run() {
 #[test]
 fn postgres_is_measured_in_the_same_run() {
     // Proves the whole way with PostgreSQL: a cluster of its own, frames in one statement, one hot SKU, adding up, ratios.
-    let output = compare("postgres", None);
-    if !is_installed("postgres") && output.status.code() == Some(3) {
-        assert!(String::from_utf8_lossy(&output.stderr).contains("scripts/install-peers.sh"));
-        return;
-    }
+    let Some(output) = compare("postgres") else { return };
     let report = report(&output);
     for setting in ["postgres", "postgres_hot"] {
         assert_ratios(&report, setting);
@@ -82,11 +80,23 @@ fn postgres_is_measured_in_the_same_run() {
 }
 
 #[test]
-fn a_missing_peer_is_told_before_anything_starts() {
-    // Proves the exit code and the sentence that name the way out.
-    let output = compare("redis", Some("/nowhere"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{errors}");
-    assert!(errors.contains("redis-server is not installed") && errors.contains("scripts/install-peers.sh"));
-    assert!(output.stdout.is_empty());
+fn a_missing_peer_is_told_and_fails_the_gate() {
+    // Proves that the test of a peer that is not installed says NOT RUN past the test runner, and that it fails in the gate.
+    let test_of_redis = |gate: &str| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "redis_is_measured_in_the_same_run"])
+            .env("PATH", "/nowhere")
+            .env("STOCKHOLD_GATE", gate)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    for (gate, passes) in [("", true), ("0", true), ("1", false)] {
+        let (passed, said) = test_of_redis(gate);
+        assert_eq!(passed, passes, "STOCKHOLD_GATE={gate}: {said}");
+        assert!(said.contains("1 test"), "the test has its name: {said}");
+        assert!(said.contains("NOT RUN") && said.contains("redis-server is not installed"), "{said}");
+        assert!(said.contains("NOTHING IS PROVED about redis"), "{said}");
+    }
 }

@@ -1,11 +1,12 @@
 //! A whole server process on a file system that is really full: what is refused, what goes on, what it says, and that it goes on by itself
 //! when there is space again. Single calls that fail stand in `tests/failpoints`; here no call is told to fail.
 //!
-//! The tests mount small file systems, which only root may do. Where that is not allowed they say so on standard error, past what the test
-//! runner keeps to itself, and prove nothing.
+//! The tests mount small file systems, which only root may do. Where that is not allowed they say `NOT RUN` and prove nothing.
 
 #![expect(clippy::unwrap_used, reason = "what is missing or cannot be started fails the test")]
 
+#[path = "../not_run/mod.rs"]
+mod not_run;
 mod process;
 mod small_disk;
 

@@ -1,5 +1,6 @@
 //! A small file system of its own, mounted for one test, that can be filled and freed. It knows no server.
 
+use crate::not_run::{Missing, not_run};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -32,18 +33,17 @@ impl SmallDisk {
         let disk = Self { folder: tempfile::tempdir().unwrap() };
         match disk.try_mount(kind) {
             Ok(()) => Some(disk),
-            Err(reason) => {
-                let text = format!(
-                    "\nNOT RUN: no {kind:?} can be mounted here ({reason}); NOTHING IS PROVED about full disks\n"
-                );
-                // The runner keeps what the macros print to itself while tests pass, but not this.
-                std::io::stderr().write_all(text.as_bytes()).unwrap();
+            Err((missing, reason)) => {
+                not_run(missing, &format!("no {kind:?} can be mounted here ({reason})"), "full disks");
                 None
             }
         }
     }
 
-    fn try_mount(&self, kind: Kind) -> Result<(), String> {
+    fn try_mount(&self, kind: Kind) -> Result<(), (Missing, String)> {
+        if !rustix::process::geteuid().is_root() {
+            return Err((Missing::Right, "only root may mount".to_owned()));
+        }
         let image = self.folder.path().join("image");
         std::fs::create_dir(self.place()).unwrap();
         let (image_name, place) = (image.to_str().unwrap(), self.place());
@@ -115,11 +115,11 @@ impl Drop for SmallDisk {
     }
 }
 
-fn system(program: &str, arguments: &[&str]) -> Result<(), String> {
+fn system(program: &str, arguments: &[&str]) -> Result<(), (Missing, String)> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let output = output.map_err(|error| (Missing::Program, format!("{program}: {error}")))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    Err((Missing::Right, format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())))
 }
