@@ -51,4 +51,10 @@ impl Sleeper {
         }
         self.asleep.store(false, Ordering::Relaxed);
     }
+
+    /// Whether the thread has said that it sleeps and nobody has rung since.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
 }

@@ -97,8 +97,7 @@ impl ShortWay {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-    use std::time::{Duration, Instant};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use parking_lot::Mutex;
     use stockhold_machine::Genesis;
@@ -106,58 +105,156 @@ mod tests {
 
     use super::*;
     use crate::assembly::{Surroundings, assemble, format};
-    use crate::clock::ManualTimeSource;
+    use crate::clock::{ManualTimeSource, Reading, TimeSource};
     use crate::config::Config;
-    use crate::pipeline::Address;
+    use crate::pipeline::{Address, Sleeper};
     use crate::storage::recording::{Fault, RecordingStorage};
 
     const START_MS: u64 = 1_763_800_000_000;
 
-    /// Whether a command that goes the short way, on a disk with this fault, wakes the log's thread from a sleep of at most `longest`.
-    fn wakes_the_log(fault: Option<Fault>, longest: Duration) -> bool {
-        let storage = RecordingStorage::new();
-        let config = Config::default();
-        let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
-        format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
-        let surroundings =
-            Surroundings { time: Arc::new(ManualTimeSource::new(START_MS)), salt_seed: 1, helper: None };
-        let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
-        while assembly.sequencer.step() == Stepped::Worked {}
-        let fails = fault.is_some();
-        if let Some(fault) = fault {
-            storage.inject(fault);
+    /// A manual time source of which each look takes time, so that steps do.
+    struct Looks {
+        manual: ManualTimeSource,
+        each_ms: AtomicU64,
+    }
+
+    impl TimeSource for Looks {
+        fn read(&self) -> Reading {
+            self.manual.read()
         }
-        let sleeper = assembly.sleepers.sequencer;
-        let (asleep, is_asleep) = channel();
-        let log_thread = std::thread::spawn(move || {
-            let started = Instant::now();
-            sleeper.sleep(u64::try_from(longest.as_millis()).unwrap(), || asleep.send(()).is_err());
-            started.elapsed() < longest
-        });
-        is_asleep.recv().unwrap();
-        let mut submission = assembly.gate.ingress.blank();
-        submission.reset(Address::default(), 1, u64::MAX);
-        let mut record = Vec::new();
-        Envelope::new(CommandId::from_parts(START_MS, 1), Command::Tick).encode(&mut record).unwrap();
-        submission.push(0, &record, true);
-        assert!(assembly.gate.ingress.submit(submission).is_ok());
-        let log: SharedLog = Arc::new(Mutex::new(assembly.sequencer));
-        let applier: SharedApplier = Arc::new(Mutex::new(assembly.applier));
-        ShortWay::new(log.clone(), applier, assembly.gate.clone()).take();
-        assert_eq!((log.lock().failure().is_some(), assembly.gate.ingress.is_empty()), (fails, true));
-        assert_eq!(assembly.gate.metrics.short_ways.get(), 1);
-        log_thread.join().unwrap()
+
+        fn monotonic_us(&self) -> u64 {
+            self.manual.advance_ms(self.each_ms.load(Ordering::SeqCst));
+            self.manual.monotonic_us()
+        }
+    }
+
+    /// A server that nobody steps but the short way and the test.
+    struct World {
+        storage: RecordingStorage,
+        time: Arc<Looks>,
+        gate: Arc<Gate>,
+        log: SharedLog,
+        applier: SharedApplier,
+        sleeper: Sleeper,
+        way: ShortWay,
+        requests: u64,
+    }
+
+    impl World {
+        fn with_connections(count: usize) -> Self {
+            let storage = RecordingStorage::new();
+            let config = Config::default();
+            let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
+            format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
+            let manual = ManualTimeSource::new(START_MS);
+            let time = Arc::new(Looks { manual, each_ms: AtomicU64::new(0) });
+            let surroundings = Surroundings { time: time.clone(), salt_seed: 1, helper: None };
+            let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
+            while assembly.sequencer.step() == Stepped::Worked {}
+            for _ in 0..count {
+                assert!(assembly.gate.places.take(true).is_some());
+            }
+            let log: SharedLog = Arc::new(Mutex::new(assembly.sequencer));
+            let applier: SharedApplier = Arc::new(Mutex::new(assembly.applier));
+            let way = ShortWay::new(log.clone(), applier.clone(), assembly.gate.clone());
+            let (gate, sleeper) = (assembly.gate, assembly.sleepers.sequencer);
+            Self { storage, time, gate, log, applier, sleeper, way, requests: 0 }
+        }
+
+        /// Lets so many frames of so many commands come; whether they take the short way. Otherwise the log's own thread takes them.
+        fn is_short(&mut self, frames: usize, commands: u16) -> bool {
+            let mut record = Vec::new();
+            Envelope::new(CommandId::from_parts(START_MS, 1), Command::Tick).encode(&mut record).unwrap();
+            for _ in 0..frames {
+                let mut submission = self.gate.ingress.blank();
+                self.requests += 1;
+                submission.reset(Address::default(), self.requests, u64::MAX);
+                for index in 0..commands {
+                    submission.push(index, &record, true);
+                }
+                assert!(self.gate.ingress.submit(submission).is_ok());
+            }
+            let before = self.gate.metrics.short_ways.get();
+            self.way.take();
+            while step_log(&mut self.log.lock(), &self.applier) == Stepped::Worked {}
+            while self.applier.lock().step().unwrap() == Stepped::Worked {}
+            self.gate.metrics.short_ways.get() > before
+        }
+
+        /// Whether a command wakes the log's thread from a sleep that has just begun.
+        fn wakes_the_log(&mut self) -> bool {
+            let (_, sleeper) = crate::pipeline::Bell::new();
+            let sleeper = std::mem::replace(&mut self.sleeper, sleeper);
+            let mut is_woken = false;
+            sleeper.sleep(0, || {
+                self.is_short(1, 1);
+                is_woken = !sleeper.is_asleep();
+                true
+            });
+            is_woken
+        }
     }
 
     #[test]
     fn a_failure_on_the_short_way_is_left_to_the_log_thread_at_once() {
         // Proves that the log's thread is woken to tell of it, although nothing waits in the ingress any more.
-        assert!(wakes_the_log(Some(Fault::FailWrite(1)), Duration::from_secs(20)));
+        let mut world = World::with_connections(1);
+        world.storage.inject(Fault::FailWrite(1));
+        assert!(world.wakes_the_log());
+        assert!(world.log.lock().failure().is_some() && world.gate.ingress.is_empty());
+        assert_eq!(world.gate.metrics.short_ways.get(), 1);
     }
 
     #[test]
     fn what_is_done_on_the_short_way_wakes_nobody() {
-        // Proves what the short way is for.
-        assert!(!wakes_the_log(None, Duration::from_millis(200)));
+        // Proves what the short way is for, and that a command that goes the long way does wake the log's thread.
+        let mut world = World::with_connections(1);
+        assert!(!world.wakes_the_log());
+        assert_eq!(world.gate.metrics.short_ways.get(), 1);
+        let mut world = World::with_connections(LONELY_MAX + 1);
+        assert!(world.wakes_the_log());
+        assert_eq!(world.gate.metrics.short_ways.get(), 0);
+    }
+
+    #[test]
+    fn few_frames_of_many_connections_go_the_long_way() {
+        // Proves when waiting for the disk pays: for few connections always, for more of them from so many frames on; never for many
+        // commands.
+        let most = u16::try_from(SMALL_BATCH_OPS).unwrap();
+        let mut few = World::with_connections(LONELY_MAX);
+        assert!(few.is_short(1, 1) && few.is_short(1, most) && !few.is_short(1, most + 1));
+        let mut many = World::with_connections(LONELY_MAX + 1);
+        assert!(!many.is_short(1, 1) && !many.is_short(FRAMES_MIN - 1, 1) && many.is_short(FRAMES_MIN, 1));
+    }
+
+    #[test]
+    fn a_check_closes_the_short_way_for_a_while() {
+        // Proves that who checks does not wait for the disk, and that the pause ends.
+        let mut world = World::with_connections(1);
+        assert!(world.is_short(1, 1));
+        let gate = world.gate.clone();
+        for check in [&gate.metrics.checks_answered, &gate.metrics.checks_asked] {
+            check.add(1);
+            assert!(!world.is_short(1, 1));
+            world.time.manual.advance_ms(PAUSE_MS - 1);
+            assert!(!world.is_short(1, 1));
+            world.time.manual.advance_ms(1);
+            assert!(world.is_short(1, 1));
+        }
+    }
+
+    #[test]
+    fn a_slow_step_closes_the_short_way_for_a_while() {
+        // Proves that a disk that is slow now and then is waited for once, and that the pause ends.
+        let mut world = World::with_connections(1);
+        for (each_ms, closes) in [(0, false), (SLOW_US / 1_000 + 1, true)] {
+            world.time.each_ms.store(each_ms, Ordering::SeqCst);
+            assert!(world.is_short(1, 1));
+            world.time.each_ms.store(0, Ordering::SeqCst);
+            assert_eq!(world.is_short(1, 1), !closes, "{each_ms} ms");
+        }
+        world.time.manual.advance_ms(PAUSE_MS);
+        assert!(world.is_short(1, 1));
     }
 }

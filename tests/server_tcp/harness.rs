@@ -24,7 +24,7 @@ use stockhold_protocol::{
 };
 
 /// Nothing in these tests takes so long; only a hang does.
-const HANG: Duration = Duration::from_secs(30);
+pub(crate) const HANG: Duration = Duration::from_secs(30);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 

@@ -17,6 +17,7 @@ fn sleep_until(sleeper: &Sleeper, work: &AtomicUsize, count: usize) {
     while work.load(Ordering::Relaxed) < count {
         sleeper.sleep(1, || work.load(Ordering::Relaxed) >= count);
     }
+    assert!(!sleeper.is_asleep(), "what it says outside a sleep");
 }
 
 #[test]
