@@ -40,11 +40,15 @@ fn report(output: &Output) -> Value {
     for ceiling in ["echo_deep", "echo_single", "synced_block_p50_us"] {
         assert!(report["ceilings"][ceiling].as_f64().unwrap() > 0.0, "{ceiling}");
     }
-    assert!(report["steal_percent"].as_f64().unwrap() >= 0.0);
+    assert!(report["steal_percent"].is_number());
     for sample in report["samples"].as_array().unwrap() {
-        // A short sample with 65,536 carts in flight may end before the first of them is answered.
-        assert!(sample["reservations_per_second"].as_f64().unwrap() >= 0.0, "{sample}");
-        assert!(sample["steal_percent"].is_number() && sample["p99_us"].is_number(), "{sample}");
+        let figure = |name: &str| sample[name].as_f64().unwrap();
+        // The measured time of a quick sample may end before the first of many carts is answered; the sample itself does not.
+        assert!(figure("granted") >= figure("depth") && figure("depth") >= 1.0, "{sample}");
+        let has_answers = figure("reservations_per_second") > 0.0;
+        assert_eq!((figure("p50_us") > 0.0, figure("max_us") > 0.0), (has_answers, has_answers), "{sample}");
+        assert!(figure("p50_us") <= figure("p99_us") && figure("p99_us") <= figure("max_us"), "{sample}");
+        assert!(sample["steal_percent"].is_number(), "{sample}");
     }
     report
 }

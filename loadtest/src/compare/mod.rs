@@ -22,6 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
 use crate::measure::{Measured, Target, measure};
 use crate::output::Output;
+use crate::tally::Answers;
 use anyhow::anyhow;
 use arguments::{CompareArguments, Peer};
 use closed_loop::{Load, Loaded};
@@ -150,7 +151,7 @@ impl Comparison<'_> {
         }
         drop(desk);
         server.finish()?;
-        Ok(sums.sample(round, subject, measured.tally.measured.successes(), &measured))
+        Ok(sums.sample(round, subject, Answers::successes, &measured))
     }
 
     fn echo(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
@@ -166,7 +167,7 @@ impl Comparison<'_> {
         };
         let measured = self.measure(&target, subject)?;
         echo.stop()?;
-        Ok(sums.sample(round, subject, measured.tally.measured.total(), &measured))
+        Ok(sums.sample(round, subject, Answers::total, &measured))
     }
 
     fn measure(&self, target: &Target, subject: &Subject) -> Result<Measured, Failure> {
@@ -264,18 +265,29 @@ impl Comparison<'_> {
 }
 
 impl Sums {
-    fn sample(&mut self, round: u32, subject: &Subject, granted: u64, measured: &Measured) -> Sample {
+    fn sample(
+        &mut self,
+        round: u32,
+        subject: &Subject,
+        granted: fn(&Answers) -> u64,
+        measured: &Measured,
+    ) -> Sample {
         let Measured { tally, span, cost } = measured;
-        self.add(
-            round,
-            subject,
-            &Measurement { granted, latencies: &tally.latencies, span: *span, cost: *cost },
-        )
+        let measurement = Measurement {
+            measured: granted(&tally.measured),
+            granted: granted(&tally.answers),
+            latencies: &tally.latencies,
+            span: *span,
+            cost: *cost,
+        };
+        self.add(round, subject, &measurement)
     }
 
     fn loaded(&mut self, round: u32, subject: &Subject, loaded: &Loaded) -> Sample {
-        let Loaded { measured, latencies, span, cost, .. } = loaded;
-        self.add(round, subject, &Measurement { granted: *measured, latencies, span: *span, cost: *cost })
+        let Loaded { measured, granted, latencies, span, cost } = loaded;
+        let (measured, granted) = (*measured, *granted);
+        let measurement = Measurement { measured, granted, latencies, span: *span, cost: *cost };
+        self.add(round, subject, &measurement)
     }
 
     fn add(&mut self, round: u32, subject: &Subject, measured: &Measurement<'_>) -> Sample {

@@ -22,6 +22,8 @@ pub(crate) struct Sample {
     role: Role,
     #[serde(flatten)]
     shape: Shape,
+    /// In the whole sample, before and after the measured time too.
+    granted: u64,
     reservations_per_second: f64,
     #[serde(flatten)]
     latency: Percentiles,
@@ -35,6 +37,9 @@ pub(crate) struct Sample {
 /// What was measured, before it is put into figures.
 #[derive(Debug)]
 pub(crate) struct Measurement<'a> {
+    /// Granted in the measured time.
+    pub(crate) measured: u64,
+    /// Granted in the whole sample.
     pub(crate) granted: u64,
     pub(crate) latencies: &'a Latencies,
     pub(crate) span: Duration,
@@ -101,18 +106,19 @@ pub(crate) struct CompareReport {
 
 impl Sample {
     pub(crate) fn new(round: u32, subject: &Subject, measured: &Measurement<'_>) -> Self {
-        let Measurement { granted, latencies, span, cost } = measured;
+        let Measurement { measured, granted, latencies, span, cost } = measured;
         Self {
             round,
             setting: subject.setting,
             role: subject.role,
             shape: subject.shape,
-            reservations_per_second: ratio::per_second(*granted, *span),
+            granted: *granted,
+            reservations_per_second: ratio::per_second(*measured, *span),
             latency: Percentiles::of(latencies),
             client_cpu_percent: ratio::percent(cost.client_cpu, *span),
             server_cpu_percent: ratio::percent(cost.server_cpu, *span),
-            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, *granted),
-            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, *granted),
+            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, *measured),
+            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, *measured),
             steal_percent: ratio::percent(cost.steal, *span),
         }
     }
@@ -316,6 +322,7 @@ mod tests {
         let subject = Subject { setting, role: Role::Deep, shape: Shape { connections, depth: 1 } };
         let latencies = Latencies::new().unwrap();
         let measured = Measurement {
+            measured: 0,
             granted: 0,
             latencies: &latencies,
             span: Duration::from_secs(1),
