@@ -3,7 +3,8 @@
 
 Catalog: imports N SKUs in 3 stocks (one source each) from a CSV file, and tells seconds and resident bytes per (SKU, stock).
 Reservations: takes carts until N reservations are open, then tells resident bytes for each, how fast a start replays the log,
-how long a snapshot takes, and how long a start takes that loads it.
+how long a snapshot takes, and how long a start takes that loads it. Each part tells the server's minor page faults, its system time and by
+how much its resident memory grew: fresh memory costs up to eight times as much where the host has taken it back.
 
 It builds the release programs first. The figures are of this machine at this moment; docs/performance.md says how to read them.
 """
@@ -51,6 +52,20 @@ class Server:
                 return int(line.split()[1]) * 1024
         sys.exit("the server has no resident memory")
 
+    def counters(self):
+        # Behind the name, which may hold blanks: minor faults are the 8th field, system time in ticks is the 13th.
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return int(fields[7]), int(fields[12]) / os.sysconf("SC_CLK_TCK"), self.resident()
+
+    def paging(self, part, before=(0, 0.0, 0)):
+        """What memory cost since `before`, by default since the process was made."""
+        faults, system, resident = (now - then for now, then in zip(self.counters(), before))
+        return {
+            f"{part}_server_minor_faults": faults,
+            f"{part}_server_system_seconds": round(system, 2),
+            f"{part}_server_resident_growth_bytes": resident,
+        }
+
     def stop(self):
         self.child.send_signal(signal.SIGTERM)
         self.child.wait()
@@ -76,18 +91,20 @@ def measure_catalog(folder, skus):
     directory = str(folder / "catalog-data")
     run(program("stockhold"), "format", directory)
     server = Server(directory)
-    before = server.resident()
+    before = server.counters()
     catalog, rows = catalog_files(folder, skus)
     run(program("stockhold"), "import", catalog, "--server", server.address)
     started = time.monotonic()
     run(program("stockhold"), "import", rows, "--server", server.address)
     seconds = time.monotonic() - started
-    grown = server.resident() - before
+    grown = server.resident() - before[2]
+    paging = server.paging("import", before)
     server.stop()
     return {
         "skus": skus,
         "import_seconds": round(seconds, 1),
         "bytes_per_sku_and_stock": round(grown / (3 * skus), 1),
+        **paging,
     }
 
 
@@ -105,12 +122,16 @@ def measure_reservations(folder, wanted):
     server.stop()
     server = Server(directory)
     replay = server.hello["recovery"]
+    paging = server.paging("replay")
+    before = server.counters()
     started = time.monotonic()
     run(program("stockhold"), "snapshot", "--server", server.address, "--timeout", "600s")
     snapshot_seconds = time.monotonic() - started
+    paging.update(server.paging("snapshot", before))
     server.stop()
     server = Server(directory)
     load = server.hello["recovery"]
+    paging.update(server.paging("load"))
     server.stop()
     return {
         "reservations": made,
@@ -119,6 +140,7 @@ def measure_reservations(folder, wanted):
         "replayed_ops_per_second": round(replay["replayed_ops"] * 1000 / max(1, replay["elapsed_ms"])),
         "snapshot_seconds": round(snapshot_seconds, 1),
         "load_seconds": load["elapsed_ms"] / 1000,
+        **paging,
     }
 
 

@@ -136,7 +136,7 @@ pub(crate) struct CommonArguments {
     /// Measure a server that runs already, instead of starting one. Its SKUs named LOAD-… are used.
     #[arg(long, value_name = "ADDR")]
     pub(crate) server: Option<SocketAddr>,
-    /// The process of that server, if it runs on this machine: its CPU time is then reported too.
+    /// The process of that server, if it runs on this machine: its CPU time and page faults are then reported too.
     #[arg(long, value_name = "PID", requires = "server")]
     pub(crate) server_pid: Option<u32>,
     /// An option of the started server, as in its configuration file (log.durability=interval).

@@ -11,7 +11,7 @@ use crate::latency::Percentiles;
 use crate::measure::{Measured, Target, measure};
 use crate::output::Output;
 use crate::ratio;
-use crate::system::MachineFacts;
+use crate::system::{MachineFacts, PagingFacts};
 use crate::table::Table;
 use crate::tally::Latencies;
 use anyhow::{Context as _, anyhow};
@@ -50,6 +50,8 @@ struct CeilingReport {
     latency: Percentiles,
     client_cpu_us_per_echo: f64,
     server_cpu_us_per_echo: f64,
+    #[serde(flatten)]
+    paging: Option<PagingFacts>,
     /// S.
     synced_block_us: Percentiles,
     synced_blocks: u64,
@@ -92,6 +94,7 @@ pub(crate) fn run(arguments: &CeilingArguments, interrupt: &Interrupt) -> Result
         latency: Percentiles::of(&tally.latencies),
         client_cpu_us_per_echo: ratio::us_each(cost.client_cpu, echoes),
         server_cpu_us_per_echo: ratio::us_each(cost.server_cpu, echoes),
+        paging: cost.paging.map(|paging| paging.facts(span)),
         synced_block_us: Percentiles::of(&synced),
         synced_blocks: synced.count(),
         storage: facts,
@@ -111,6 +114,7 @@ fn text(report: &CeilingReport) -> String {
     table.row("latency", report.latency.text());
     let (client, server) = (report.client_cpu_us_per_echo, report.server_cpu_us_per_echo);
     table.row("CPU", format!("client {client:.3} µs, echo server {server:.3} µs per echo"));
+    table.paging(report.paging.as_ref());
     table.row("S", format!("{}, over {} synced blocks", report.synced_block_us.text(), report.synced_blocks));
     table.machine(&report.machine, Some(&report.storage));
     table.text()

@@ -48,6 +48,11 @@ pub(crate) fn number(count: u64) -> f64 {
     count as f64
 }
 
+/// Bytes, more or fewer, in MiB.
+pub(crate) fn mib(bytes: i64) -> f64 {
+    rounded(bytes as f64 / f64::from(1 << 20), 10.0)
+}
+
 /// A span in milliseconds.
 pub(crate) fn ms(span: Duration) -> f64 {
     rounded(span.as_secs_f64() * 1e3, 1e6)

@@ -9,8 +9,22 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     client_cpu: Duration,
-    server_cpu: Duration,
+    /// `None` if the server's process is not known.
+    server: Option<Family>,
     steal: Duration,
+}
+
+/// Counters of a process and of those that it has started itself and that still live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Family {
+    /// In user mode and in the kernel.
+    cpu: Duration,
+    /// In the kernel.
+    system: Duration,
+    /// Page faults that needed no disk.
+    minor_faults: u64,
+    /// Their own memory, and the most shared memory that one of them sees: they share it with one another.
+    resident_bytes: u64,
 }
 
 /// What a stretch of time cost.
@@ -20,8 +34,33 @@ pub(crate) struct Cost {
     pub(crate) client_cpu: Duration,
     /// CPU time of the server's process and of its children; zero if that is not known.
     pub(crate) server_cpu: Duration,
+    /// What the server's memory cost; `None` if its process is not known.
+    pub(crate) paging: Option<Paging>,
     /// Time that the hypervisor took from this machine, summed over the cores.
     pub(crate) steal: Duration,
+}
+
+/// What the server's memory cost in a stretch of time. A page fault takes up to eight times as long where the host has to find the page
+/// first, so figures of runs that differ here compare memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Paging {
+    pub(crate) minor_faults: u64,
+    /// Time in the kernel, faults and everything else.
+    pub(crate) system: Duration,
+    /// Negative where memory was given back.
+    pub(crate) resident_growth_bytes: i64,
+}
+
+/// The same, for a report.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub(crate) struct PagingFacts {
+    #[serde(rename = "server_minor_faults")]
+    pub(crate) minor_faults: u64,
+    /// Time in the kernel, in percent of one core.
+    #[serde(rename = "server_system_percent")]
+    pub(crate) system_percent: f64,
+    #[serde(rename = "server_resident_growth_bytes")]
+    pub(crate) resident_growth_bytes: i64,
 }
 
 /// The machine, for a report.
@@ -40,18 +79,52 @@ impl Reading {
     pub(crate) fn take(server_pid: Option<u32>) -> Self {
         Self {
             client_cpu: cpu_of(std::process::id()).unwrap_or_default(),
-            server_cpu: server_pid.map(cpu_of_family).unwrap_or_default(),
+            server: server_pid.map(family),
             steal: steal().unwrap_or_default(),
         }
     }
 
     /// What has passed since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Cost {
+        let server = self.server.zip(earlier.server);
         Cost {
             client_cpu: self.client_cpu.saturating_sub(earlier.client_cpu),
-            server_cpu: self.server_cpu.saturating_sub(earlier.server_cpu),
+            server_cpu: server.map(|(now, then)| now.cpu.saturating_sub(then.cpu)).unwrap_or_default(),
+            paging: server.map(|(now, then)| now.paging_since(then)),
             steal: self.steal.saturating_sub(earlier.steal),
         }
+    }
+}
+
+impl Family {
+    fn paging_since(self, earlier: Self) -> Paging {
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        Paging {
+            minor_faults: self.minor_faults.saturating_sub(earlier.minor_faults),
+            system: self.system.saturating_sub(earlier.system),
+            resident_growth_bytes: bytes(self.resident_bytes) - bytes(earlier.resident_bytes),
+        }
+    }
+}
+
+impl Paging {
+    pub(crate) fn facts(self, span: Duration) -> PagingFacts {
+        PagingFacts {
+            minor_faults: self.minor_faults,
+            system_percent: ratio::percent(self.system, span),
+            resident_growth_bytes: self.resident_growth_bytes,
+        }
+    }
+}
+
+impl PagingFacts {
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let Self { minor_faults, system_percent, resident_growth_bytes } = self;
+        format!(
+            "{minor_faults} minor page faults, {system_percent:.0} % of one core in the kernel, resident memory {:+} MiB",
+            resident_growth_bytes / (1 << 20)
+        )
     }
 }
 
@@ -67,35 +140,58 @@ impl MachineFacts {
 
 /// User and system time of all threads of a process.
 fn cpu_of(pid: u32) -> Option<Duration> {
-    cpu_of_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    Some(Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?.cpu())
 }
 
-/// The same of a process and of those that it has started itself and that still live.
-fn cpu_of_family(pid: u32) -> Duration {
-    let stats = fs::read_dir("/proc").into_iter().flatten().flatten();
-    stats
-        .filter_map(|process| {
-            let member: u32 = process.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            (member == pid || parent_of_stat(&stat) == Some(pid)).then(|| cpu_of_stat(&stat))?
+/// The counters of a process and of its children.
+fn family(pid: u32) -> Family {
+    let (mut all, mut shared_max) = (Family::default(), 0);
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(member) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(process.path().join("stat")).ok();
+        let Some(stat) = stat.as_deref().and_then(Stat::parse) else { continue };
+        if member != pid && stat.parent != pid {
+            continue;
+        }
+        all.cpu += stat.cpu();
+        all.system += stat.system;
+        all.minor_faults += stat.minor_faults;
+        let status = fs::read_to_string(process.path().join("status")).unwrap_or_default();
+        let bytes = |name| bytes_of_status(&status, name).unwrap_or(0);
+        all.resident_bytes += bytes("RssAnon:");
+        shared_max = shared_max.max(bytes("RssFile:") + bytes("RssShmem:"));
+    }
+    all.resident_bytes += shared_max;
+    all
+}
+
+/// What is needed of `/proc/PID/stat`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stat {
+    parent: u32,
+    minor_faults: u64,
+    user: Duration,
+    system: Duration,
+}
+
+impl Stat {
+    /// The name, in the second field, may hold blanks and parentheses; what follows the last one is regular.
+    fn parse(stat: &str) -> Option<Self> {
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            minor_faults: number(7)?,
+            user: ticks(number(11)?),
+            system: ticks(number(12)?),
         })
-        .sum()
-}
+    }
 
-/// What follows the name. The name, in the second field, may hold blanks and parentheses; what follows the last one is regular.
-fn fields_of_stat(stat: &str) -> Option<impl Iterator<Item = &str>> {
-    Some(stat.rsplit_once(") ")?.1.split_ascii_whitespace())
-}
-
-fn parent_of_stat(stat: &str) -> Option<u32> {
-    fields_of_stat(stat)?.nth(1)?.parse().ok()
-}
-
-fn cpu_of_stat(stat: &str) -> Option<Duration> {
-    let mut fields = fields_of_stat(stat)?.skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(ticks(user + system))
+    fn cpu(&self) -> Duration {
+        self.user + self.system
+    }
 }
 
 fn steal() -> Option<Duration> {
@@ -115,21 +211,62 @@ fn processor() -> Option<String> {
 
 /// Memory that a process occupies, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1_024)
+    bytes_of_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+}
+
+/// A line of `/proc/PID/status`, which counts in KiB.
+fn bytes_of_status(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Command, Stdio};
 
     #[test]
-    fn cpu_time_is_read_behind_any_name() {
-        // Proves that blanks and parentheses in a process name do not shift the fields.
+    fn counters_are_read_behind_any_name() {
+        // Proves that blanks and parentheses in a process name do not shift the fields, and that each counter is its own field.
         let stat = "12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_of_stat(stat), Some(ticks(42)));
-        assert_eq!(parent_of_stat(stat), Some(1));
-        assert_eq!(cpu_of_stat("12 (cut off"), None);
+        let expected = Stat { parent: 1, minor_faults: 7, user: ticks(30), system: ticks(12) };
+        assert_eq!(Stat::parse(stat), Some(expected));
+        assert_eq!(expected.cpu(), ticks(42));
+        assert_eq!(Stat::parse("12 (cut off"), None);
+        assert_eq!(Stat::parse("12 (cut off) S 1 2 3"), None);
+    }
+
+    #[test]
+    fn kibibytes_are_read_by_name() {
+        // Proves the unit, and that a name is taken from the beginning of its line.
+        let status = "Name:\tRssAnon: 5 kB\nVmRSS:\t    2048 kB\nRssAnon:\t    1024 kB\n";
+        assert_eq!(bytes_of_status(status, "VmRSS:"), Some(2 << 20));
+        assert_eq!(bytes_of_status(status, "RssAnon:"), Some(1 << 20));
+        assert_eq!(bytes_of_status(status, "RssShmem:"), None);
+    }
+
+    #[test]
+    fn memory_that_is_touched_shows() {
+        // Proves that faults and growth come from the process that is named: a shell takes 32 MiB between two readings of it.
+        let script = "read go; text=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; read end";
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (pid, stdin) = (Some(shell.id()), shell.stdin.as_mut().unwrap());
+        let before = Reading::take(pid);
+        stdin.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let paging = Reading::take(pid).since(before).paging.unwrap();
+        stdin.write_all(b"\n").unwrap();
+        shell.wait().unwrap();
+        assert_eq!(line, "done\n");
+        assert!(paging.resident_growth_bytes >= 24 << 20, "{paging:?}");
+        assert!(paging.minor_faults >= 16, "{paging:?}");
+        assert_eq!(Reading::take(None).since(Reading::take(None)).paging, None, "nothing is told of nobody");
     }
 }

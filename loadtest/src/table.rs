@@ -3,7 +3,7 @@
 use crate::audit::Audit;
 use crate::children::StorageFacts;
 use crate::server_log::LogFacts;
-use crate::system::MachineFacts;
+use crate::system::{MachineFacts, PagingFacts};
 use std::collections::BTreeMap;
 
 /// Rows of a name and a text.
@@ -28,6 +28,12 @@ impl Table {
 
     pub(crate) fn cpu(&mut self, name: &'static str, us_each: f64, percent: f64) {
         self.row(name, format!("{us_each:.3} µs per reservation, {percent:.0} % of one core"));
+    }
+
+    /// What the server's memory cost.
+    pub(crate) fn paging(&mut self, paging: Option<&PagingFacts>) {
+        let unknown = || "unknown: name the server's process with --server-pid".to_owned();
+        self.row("server paging", paging.map_or_else(unknown, PagingFacts::text));
     }
 
     pub(crate) fn log(&mut self, log: &LogFacts) {

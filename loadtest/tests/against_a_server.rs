@@ -36,6 +36,13 @@ fn assert_clean(report: &Value) {
     assert!(report["audit"]["checked_ids"].as_u64().unwrap() > 0, "{report}");
 }
 
+/// What the server's memory cost is told, whatever was measured.
+fn assert_paging(part: &Value) {
+    assert!(part["server_minor_faults"].is_u64(), "{part}");
+    assert!(part["server_system_percent"].is_number(), "{part}");
+    assert!(part["server_resident_growth_bytes"].is_i64(), "{part}");
+}
+
 #[test]
 fn uniform_loads_a_server_and_audits_it() {
     // Proves the whole way: child server, set-up, closed loop, audit, report; and that every figure in it is there.
@@ -76,6 +83,10 @@ fn uniform_loads_a_server_and_audits_it() {
     assert!(report["log"]["syncs"].as_u64().unwrap() > 0);
     assert!(report["log"]["ops"].as_u64() >= report["log"]["syncs"].as_u64());
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    assert_paging(&report);
+    for figure in ["server_minor_faults", "server_system_percent"] {
+        assert!(report[figure].as_f64().unwrap() > 0.0, "{figure} in {report}");
+    }
 }
 
 #[test]
@@ -109,6 +120,7 @@ fn scenario(name: &str) -> Value {
     }
     assert_eq!(report["audit"]["unexplained_units"], 0, "{report}");
     assert!(report["answers_per_second"].as_f64().unwrap() > 0.0, "{report}");
+    assert_paging(&report);
     report
 }
 
@@ -164,6 +176,7 @@ fn the_sale_sells_out_expires_and_audits() {
     let carts = report["reserved"].as_u64().unwrap() + report["refused"].as_u64().unwrap();
     assert_eq!(carts + report["checks"].as_u64().unwrap(), report["shoppers"].as_u64().unwrap());
     assert!(report["shoppers"].as_u64().unwrap().abs_diff(16_000) <= 3 * 256);
+    assert_paging(&report);
 }
 
 #[test]
@@ -184,6 +197,7 @@ fn ceilings_tell_echoes_and_syncs() {
     ]);
     assert!(report["echoes_per_second"].as_f64().unwrap() > 0.0);
     assert_eq!(report["synced_blocks"], 20);
+    assert_paging(&report);
     assert!(report["synced_block_us"]["p50_us"].as_f64().unwrap() > 0.0);
 }
 
@@ -345,6 +359,7 @@ fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
         assert_eq!(kind["alone"].as_array().unwrap().len(), 2, "{kind}");
         assert!(kind["with"][0].as_f64().unwrap() > 0.0, "healthy carts go on: {kind}");
         assert!(kind["grown_bytes"].as_u64().unwrap() <= kind["bound_bytes"].as_u64().unwrap());
+        assert_paging(kind);
     }
     let ended = |at: usize| report["kinds"][at]["ended"].as_u64().unwrap();
     assert!(ended(3) > 0, "a crowd takes places from itself: {report}");

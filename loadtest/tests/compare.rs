@@ -49,6 +49,9 @@ fn report(output: &Output) -> Value {
         assert_eq!((figure("p50_us") > 0.0, figure("max_us") > 0.0), (has_answers, has_answers), "{sample}");
         assert!(figure("p50_us") <= figure("p99_us") && figure("p99_us") <= figure("max_us"), "{sample}");
         assert!(sample["steal_percent"].is_number(), "{sample}");
+        assert!(sample["server_minor_faults"].is_u64(), "{sample}");
+        assert!(sample["server_system_percent"].is_number(), "{sample}");
+        assert!(sample["server_resident_growth_bytes"].is_i64(), "{sample}");
     }
     report
 }

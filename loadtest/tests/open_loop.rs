@@ -31,6 +31,13 @@ fn report(arguments: &[&str]) -> Value {
     report
 }
 
+/// What the server's memory cost is told.
+fn assert_paging(part: &Value) {
+    for figure in ["server_minor_faults", "server_system_percent", "server_resident_growth_bytes"] {
+        assert!(part[figure].is_number(), "{figure} in {part}");
+    }
+}
+
 fn number(report: &Value, name: &str) -> f64 {
     report[name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"))
 }
@@ -66,6 +73,7 @@ fn a_rate_is_asked_for_and_told() {
         assert_eq!(report["in_flight_max"], 256);
         assert!(report["rate_kept"].is_boolean() && report["send_lag"]["p99_us"].is_number(), "{report}");
         assert_eq!(report["unknown"], 0);
+        assert_paging(&report);
         assert_eq!(series(&report, "per_second").len(), 10);
         assert!(series(&report, "asked_per_second").iter().all(|rate| (*rate - 4_000.0).abs() < 1.0));
         assert!(
@@ -149,6 +157,7 @@ fn a_flash_sale_opens_its_doors() {
     assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("flash-sale"), Some("open")));
     assert!(report["answers"]["sold_out"].as_u64().unwrap() > 0, "{report}");
     assert!(number(&report, "first_sold_out_after_s") > 0.0, "{report}");
+    assert_paging(&report);
     let asked = series(&report, "asked_per_second");
     assert!(asked[..5].iter().all(|rate| (*rate - 500.0).abs() < 1.0) && asked[6] > 6_000.0, "{asked:?}");
     assert!(asked.last().unwrap() < &2_500.0, "{asked:?}");
@@ -179,6 +188,7 @@ fn a_sweep_finds_a_knee_and_draws_it() {
         report(&[&["sweep", "uniform", "--rates", "500..2k"], load.as_slice(), files.as_slice()].concat());
     let rates: Vec<u64> =
         report["steps"].as_array().unwrap().iter().map(|step| step["rate"].as_u64().unwrap()).collect();
+    report["steps"].as_array().unwrap().iter().for_each(assert_paging);
     assert!(rates[0] == 500 && rates.is_sorted() && *rates.last().unwrap() <= 2_000, "{rates:?}");
     if let Some(knee) = report["knee"]["rate"].as_u64() {
         assert!(rates.contains(&knee), "{report}");
@@ -207,7 +217,8 @@ fn depths_are_swept_too() {
     let output = run(&[&["sweep", "checks", "--depths", "1,8"], load.as_slice()].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.lines().next().unwrap().trim_start().starts_with("depth"), "{text}");
+    let head = text.lines().next().unwrap();
+    assert!(head.trim_start().starts_with("depth") && head.contains("faults"), "{text}");
     assert!(text.contains("knee") && text.contains("depth "), "{text}");
 }
 

@@ -19,7 +19,7 @@ use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::ratio;
-use crate::system::resident_bytes;
+use crate::system::{Reading, resident_bytes};
 use crate::tally::{Latencies, Tally};
 use anyhow::{Context, anyhow};
 use arguments::BadPeersArguments;
@@ -119,7 +119,7 @@ impl Course {
         let mut stretch = occupy(kind, arguments, &server, prey, &desk)?;
         let healthy = Healthy::start(arguments, &server, &catalogue)?;
         output.note(&format!("throughput with {}", report::name(kind)));
-        pester(&mut stretch, arguments, prey, &healthy, &mut desk)?;
+        pester(&mut stretch, arguments, &server, prey, &healthy, &mut desk)?;
         let tally = healthy.stop(catalogue.skus.len())?;
         output.note("auditing");
         self.audit.merge(audit(&mut desk, &catalogue, &tally, true)?);
@@ -256,7 +256,7 @@ fn occupy(
     prey: Prey,
     desk: &Desk,
 ) -> Result<Stretch, anyhow::Error> {
-    let resident = || server.pid.and_then(resident_bytes).unwrap_or(0);
+    let resident = || server.pid.and_then(resident_bytes);
     let count = kind.peers(arguments.idle);
     let before = resident();
     let peers = invite(kind, arguments, prey)?;
@@ -268,15 +268,22 @@ fn occupy(
     peers.stop()?;
     std::thread::sleep(SETTLE);
     let mut stretch = Stretch::new(kind, count);
-    stretch.grown_bytes = most.saturating_sub(before);
+    stretch.grown_bytes = grown(before, most);
     stretch.bound_bytes = bound::of(kind, count, desk.welcome());
     Ok(stretch)
+}
+
+/// By how much memory grew, where that can be seen.
+fn grown(before: Option<u64>, most: Option<u64>) -> Option<u64> {
+    let (before, most) = before.zip(most)?;
+    Some(most.saturating_sub(before))
 }
 
 /// What one kind of peers costs the others in throughput: alone, with them, alone, with them, …, alone.
 fn pester(
     stretch: &mut Stretch,
     arguments: &BadPeersArguments,
+    server: &ServerUnderTest,
     prey: Prey,
     healthy: &Healthy,
     desk: &mut Desk,
@@ -292,6 +299,7 @@ fn pester(
         stretch.alone_p99_ms.push(p99_ms);
         Ok(())
     };
+    let (began, before) = (Instant::now(), Reading::take(server.pid));
     alone(stretch)?;
     let mut answers = 0;
     for _ in 0..arguments.rounds {
@@ -299,17 +307,19 @@ fn pester(
         let newcomer = Desk::connect(prey.address);
         newcomer
             .with_context(|| format!("a newcomer beside {} did not get in", report::name(stretch.kind)))?;
-        let before = peers.crowd.answers.load(Ordering::Relaxed);
+        let answers_before = peers.crowd.answers.load(Ordering::Relaxed);
         let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
         stretch.with.push(per_second);
         stretch.with_p99_ms.push(p99_ms);
-        answers += peers.crowd.answers.load(Ordering::Relaxed) - before;
+        answers += peers.crowd.answers.load(Ordering::Relaxed) - answers_before;
         stretch.sent_bytes += peers.crowd.sent_bytes.load(Ordering::Relaxed);
         stretch.seen_ended += peers.crowd.cut.load(Ordering::Relaxed);
         peers.stop()?;
         std::thread::sleep(SETTLE);
         alone(stretch)?;
     }
+    let cost = Reading::take(server.pid).since(before);
+    stretch.paging = cost.paging.map(|paging| paging.facts(began.elapsed()));
     stretch.answers_per_second = ratio::per_second(answers, arguments.seconds * arguments.rounds);
     *desk = Desk::connect(prey.address)?;
     stretch.ended = cut_by_server(desk)?.saturating_sub(cut_before);
@@ -324,4 +334,17 @@ fn cut_by_server(desk: &mut Desk) -> Result<u64, anyhow::Error> {
         metric.and_then(|metric| u64::try_from(metric.value).ok()).unwrap_or(0)
     };
     Ok(figure("connections_cut") + figure("connections_broken") + figure("connections_displaced"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_that_cannot_be_seen_is_not_called_none() {
+        // Proves that a bound is not said to be kept where nobody could tell.
+        assert_eq!(grown(Some(3), Some(10)), Some(7));
+        assert_eq!(grown(Some(10), Some(3)), Some(0));
+        assert_eq!(grown(None, None), None);
+    }
 }

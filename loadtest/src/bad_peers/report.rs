@@ -7,6 +7,7 @@ use crate::audit::Audit;
 use crate::children::StorageFacts;
 use crate::exit::Exit;
 use crate::ratio;
+use crate::system::PagingFacts;
 use crate::table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,9 +30,12 @@ pub(crate) struct Stretch {
     pub(crate) p99_ratio: f64,
     /// Questions that were answered to the peers, per second.
     pub(crate) answers_per_second: f64,
-    /// By how much the server's memory grew at most, and by how much it may.
-    pub(crate) grown_bytes: u64,
+    /// By how much the server's memory grew at most, if that can be seen, and by how much it may.
+    pub(crate) grown_bytes: Option<u64>,
     pub(crate) bound_bytes: u64,
+    /// While throughput was measured, with the peers and without them; the healthy carts are remembered.
+    #[serde(flatten)]
+    pub(crate) paging: Option<PagingFacts>,
     pub(crate) sent_bytes: u64,
     /// Connections that peers saw ended, and that the server says it ended.
     pub(crate) seen_ended: u64,
@@ -50,12 +54,28 @@ impl Stretch {
             with_p99_ms: Vec::new(),
             p99_ratio: 0.0,
             answers_per_second: 0.0,
-            grown_bytes: 0,
+            grown_bytes: None,
             bound_bytes: 0,
+            paging: None,
             sent_bytes: 0,
             seen_ended: 0,
             ended: 0,
         }
+    }
+
+    /// For people.
+    fn text(&self) -> String {
+        let Self { peers, kept_percent, p99_ratio, grown_bytes, bound_bytes, ended, .. } = self;
+        let grown = match grown_bytes {
+            Some(bytes) => format!("memory grew by {} MiB", bytes >> 20),
+            None => "how much memory grew CANNOT BE SEEN".to_owned(),
+        };
+        format!(
+            "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, p99 {p99_ratio:.1} × {:.1} ms, {grown} (bound {} MiB), {ended} connections ended",
+            ratio::median(&self.alone).unwrap_or(0.0),
+            ratio::median(&self.alone_p99_ms).unwrap_or(0.0),
+            bound_bytes >> 20
+        )
     }
 }
 
@@ -109,7 +129,7 @@ impl BadPeersReport {
             starved: kinds.iter().filter(starved).map(|stretch| stretch.kind).collect(),
             bloated: kinds
                 .iter()
-                .filter(|stretch| stretch.grown_bytes > stretch.bound_bytes)
+                .filter(|stretch| stretch.grown_bytes.is_some_and(|grown| grown > stretch.bound_bytes))
                 .map(|stretch| stretch.kind)
                 .collect(),
             kinds,
@@ -143,15 +163,8 @@ impl BadPeersReport {
             format!("{} healthy connections × {} carts in flight, closed loop", self.connections, self.depth);
         table.row("bad peers", shape);
         for stretch in &self.kinds {
-            let Stretch { peers, kept_percent, p99_ratio, grown_bytes, bound_bytes, ended, .. } = stretch;
-            let text = format!(
-                "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, p99 {p99_ratio:.1} × {:.1} ms, memory grew by {} MiB (bound {} MiB), {ended} connections ended",
-                ratio::median(&stretch.alone).unwrap_or(0.0),
-                ratio::median(&stretch.alone_p99_ms).unwrap_or(0.0),
-                grown_bytes >> 20,
-                bound_bytes >> 20
-            );
-            table.row(name(stretch.kind), text);
+            table.row(name(stretch.kind), stretch.text());
+            table.paging(stretch.paging.as_ref());
         }
         table.answers("answers", &self.answers);
         if self.unknown > 0 || !self.connections_broken.is_empty() {

@@ -15,7 +15,7 @@ use crate::plot::figures;
 use crate::ratio;
 use crate::series::Point;
 use crate::server_log::LogFacts;
-use crate::system::MachineFacts;
+use crate::system::{MachineFacts, PagingFacts};
 use crate::table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub(crate) struct ClosedReport {
     client_cpu_percent: f64,
     server_cpu_percent: f64,
     server_resident_bytes: u64,
+    #[serde(flatten)]
+    paging: Option<PagingFacts>,
     log: LogFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
@@ -117,6 +119,7 @@ impl ClosedReport {
             client_cpu_percent: ratio::percent(cost.client_cpu, *span),
             server_cpu_percent: ratio::percent(cost.server_cpu, *span),
             server_resident_bytes,
+            paging: cost.paging.map(|paging| paging.facts(*span)),
             log: LogFacts::between(before, after),
             storage: server.storage.clone(),
             machine: MachineFacts::new(cost.steal, *span),
@@ -184,6 +187,7 @@ impl ClosedReport {
             table.row(name, format!("{us_each:.3} µs per answer, {percent:.0} % of one core"));
         }
         table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
+        table.paging(self.paging.as_ref());
         table.log(&self.log);
         table.machine(&self.machine, self.storage.as_ref());
         table.audit(&self.audit);

@@ -5,7 +5,7 @@ use super::arguments::{CompareArguments, Pace};
 use super::subject::{Role, Setting, Shape, Subject, settings};
 use crate::latency::Percentiles;
 use crate::ratio;
-use crate::system::{Cost, MachineFacts};
+use crate::system::{Cost, MachineFacts, PagingFacts};
 use crate::table::Table;
 use crate::tally::Latencies;
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub(crate) struct Sample {
     client_cpu_us_per_reservation: f64,
     server_cpu_us_per_reservation: f64,
     steal_percent: f64,
+    #[serde(flatten)]
+    paging: Option<PagingFacts>,
 }
 
 /// What was measured, before it is put into figures.
@@ -120,7 +122,13 @@ impl Sample {
             client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, *measured),
             server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, *measured),
             steal_percent: ratio::percent(cost.steal, *span),
+            paging: cost.paging.map(|paging| paging.facts(*span)),
         }
+    }
+
+    /// Every process that is measured here is known.
+    fn paging(&self) -> PagingFacts {
+        self.paging.unwrap_or_default()
     }
 
     /// For people, on the way.
@@ -282,7 +290,7 @@ impl CompareReport {
         let (lowest, highest) = ratio::span(&rates).unwrap_or_default();
         format!(
             "{:>4} × {:<4} {:>10.0} per second ({lowest:.0} to {highest:.0}), p50 {:.0} µs · p99 {:.0} µs, \
-             server {:.0} % · client {:.0} % of a core, steal {:.0} %",
+             server {:.0} % · client {:.0} % of a core, steal {:.0} %; server {:.0} % in the kernel, {:.0} faults, {:+.0} MiB",
             shape.connections,
             shape.depth,
             ratio::median(&rates).unwrap_or(0.0),
@@ -291,6 +299,9 @@ impl CompareReport {
             middle(|sample| sample.server_cpu_percent),
             middle(|sample| sample.client_cpu_percent),
             middle(|sample| sample.steal_percent),
+            middle(|sample| sample.paging().system_percent),
+            middle(|sample| ratio::number(sample.paging().minor_faults)),
+            middle(|sample| ratio::mib(sample.paging().resident_growth_bytes)),
         )
     }
 }

@@ -15,7 +15,7 @@ use crate::plot::figures;
 use crate::ratio;
 use crate::series::Point;
 use crate::server_log::LogFacts;
-use crate::system::{Cost, MachineFacts};
+use crate::system::{Cost, MachineFacts, PagingFacts};
 use crate::table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -84,6 +84,8 @@ pub(crate) struct SaleReport {
     client_cpu_percent: f64,
     server_cpu_percent: f64,
     server_resident_bytes: u64,
+    #[serde(flatten)]
+    paging: Option<PagingFacts>,
     log: LogFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
@@ -138,6 +140,7 @@ impl SaleReport {
             client_cpu_percent: ratio::percent(cost.client_cpu, span),
             server_cpu_percent: ratio::percent(cost.server_cpu, span),
             server_resident_bytes: findings.server_resident_bytes,
+            paging: cost.paging.map(|paging| paging.facts(span)),
             log: LogFacts::between(before, after),
             storage: server.storage.clone(),
             machine: MachineFacts::new(cost.steal, span),
@@ -204,6 +207,7 @@ impl SaleReport {
         table.cpu("client CPU", self.client_cpu_us_per_reservation, self.client_cpu_percent);
         table.cpu("server CPU", self.server_cpu_us_per_reservation, self.server_cpu_percent);
         table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
+        table.paging(self.paging.as_ref());
         table.log(&self.log);
         table.machine(&self.machine, self.storage.as_ref());
         table.audit(&self.audit);

@@ -12,7 +12,7 @@ use crate::page::{Page, Steps, Tile};
 use crate::plot::{Axis, Chart, Kind, Line, Mark, Stroke, Unit, figures};
 use crate::ratio;
 use crate::server_log::LogFacts;
-use crate::system::MachineFacts;
+use crate::system::{MachineFacts, PagingFacts};
 use crate::table::{Table, columns};
 use crate::tally::Tally;
 use serde::Serialize;
@@ -41,6 +41,8 @@ pub(super) struct Step {
     answers: BTreeMap<&'static str, u64>,
     client_cpu_percent: f64,
     server_cpu_percent: f64,
+    #[serde(flatten)]
+    paging: Option<PagingFacts>,
     steal_percent: f64,
     /// Whether the rate was kept and the 99th percentile is below the limit.
     pub(super) is_good: bool,
@@ -132,6 +134,7 @@ impl Step {
             answers: tally.measured.by_name(),
             client_cpu_percent: ratio::percent(cost.client_cpu, *span),
             server_cpu_percent: ratio::percent(cost.server_cpu, *span),
+            paging: cost.paging.map(|paging| paging.facts(*span)),
             steal_percent: ratio::percent(cost.steal, *span),
             is_good: is_below(measured, limit),
         }
@@ -145,6 +148,7 @@ impl Step {
             (false, Some(false)) => "rate not kept",
             (false, _) => "p99 too long",
         };
+        let unknown = || "?".to_owned();
         vec![
             asked,
             figures::count(self.reached_rate),
@@ -154,6 +158,10 @@ impl Step {
             figures::latency(latency.max_us),
             format!("{:.0} %", self.client_cpu_percent),
             format!("{:.0} %", self.server_cpu_percent),
+            self.paging.map_or_else(unknown, |paging| format!("{:.0} %", paging.system_percent)),
+            self.paging.map_or_else(unknown, |paging| paging.minor_faults.to_string()),
+            self.paging
+                .map_or_else(unknown, |paging| format!("{} MiB", paging.resident_growth_bytes / (1 << 20))),
             format!("{:.0} %", self.steal_percent),
             verdict.to_owned(),
         ]
@@ -247,9 +255,23 @@ impl SweepReport {
         format!("{}\n{}", columns(&self.head(), &rows), self.table().text())
     }
 
-    fn head(&self) -> [&'static str; 10] {
+    fn head(&self) -> [&'static str; 13] {
         let first = if self.r#loop == "open" { "asked/s" } else { "depth" };
-        [first, "reached/s", "p50", "p99", "p99.9", "max", "client CPU", "server CPU", "steal", "verdict"]
+        [
+            first,
+            "reached/s",
+            "p50",
+            "p99",
+            "p99.9",
+            "max",
+            "client CPU",
+            "server CPU",
+            "in kernel",
+            "faults",
+            "grown",
+            "steal",
+            "verdict",
+        ]
     }
 
     fn table(&self) -> Table {
