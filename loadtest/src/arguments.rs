@@ -3,6 +3,7 @@
 use crate::bad_peers::arguments::BadPeersArguments;
 use crate::chaos::arguments::ChaosArguments;
 use crate::compare::arguments::CompareArguments;
+use crate::memory::MemoryArguments;
 use crate::pace::Pace;
 use crate::sale::flash::FlashArguments;
 use crate::sweep::arguments::SweepArguments;
@@ -41,6 +42,7 @@ Examples:
   stockhold-loadtest uniform --rate 100k --report a.html   a page with plots; --svg a.svg the latency plot alone
   stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
   stockhold-loadtest compare --peers redis,postgres        beside other stores, in the same run
+  stockhold-loadtest uniform --memory touched              page faults are no part of what is measured
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 
@@ -134,7 +136,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArguments {
     /// Measure a server that runs already, instead of starting one. Its SKUs named LOAD-… are used.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", conflicts_with = "memory")]
     pub(crate) server: Option<SocketAddr>,
     /// The process of that server, if it runs on this machine: its CPU time and page faults are then reported too.
     #[arg(long, value_name = "PID", requires = "server")]
@@ -154,6 +156,8 @@ pub(crate) struct CommonArguments {
     /// Seed of the carts: the same seed makes the same carts (ids are always new).
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArguments,
 }
 
 /// What is measured and for how long.
@@ -281,6 +285,9 @@ pub(crate) struct ServeChildArguments {
     /// Options of the configuration.
     #[arg(long = "set", value_parser = key_and_value)]
     pub(crate) set: Vec<(String, String)>,
+    /// Memory in MiB that is faulted in before the start.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) touch_mib: u32,
 }
 
 pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &CeilingArguments, interrupt: &Interrupt) -> Result
     data_dir.check(&facts)?;
     let synced = synced_blocks(data_dir.path(), arguments.blocks, interrupt)?;
 
-    let echo = ChildProcess::start(&["echo-child".as_ref()])?;
+    let echo = ChildProcess::start(&["echo-child".as_ref()], None)?;
     let target = Target {
         address: echo.ready.address,
         server_pid: Some(echo.pid()),

@@ -3,6 +3,8 @@
 
 use crate::arguments::CommonArguments;
 use crate::exit::Failure;
+use crate::memory::{MemoryFacts, Prepared};
+use crate::system::resident_bytes;
 use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read};
@@ -138,10 +140,14 @@ fn own_directory() -> Result<PathBuf, Failure> {
 }
 
 /// Runs this program with other arguments.
-pub(crate) fn spawn(arguments: &[&std::ffi::OsStr]) -> Result<Child, Failure> {
+pub(crate) fn spawn(
+    arguments: &[&std::ffi::OsStr],
+    environment: Option<(&str, String)>,
+) -> Result<Child, Failure> {
     let program = std::env::current_exe()?;
     let child = Command::new(program)
         .args(arguments)
+        .envs(environment)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // A Ctrl-C at the terminal is for the parent alone, which still needs its server for the audit.
@@ -180,8 +186,11 @@ pub(crate) struct ChildProcess {
 
 impl ChildProcess {
     /// Runs this program with other arguments and waits until it takes connections.
-    pub(crate) fn start(arguments: &[&std::ffi::OsStr]) -> Result<Self, Failure> {
-        let mut child = spawn(arguments)?;
+    pub(crate) fn start(
+        arguments: &[&std::ffi::OsStr],
+        environment: Option<(&str, String)>,
+    ) -> Result<Self, Failure> {
+        let mut child = spawn(arguments, environment)?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             line = first_line(stdout)?;
@@ -221,7 +230,11 @@ pub(crate) struct ServerUnderTest {
     pub(crate) storage: Option<StorageFacts>,
     /// Whether nobody else uses it.
     pub(crate) is_ours: bool,
+    /// The state in which its memory was when it started.
+    pub(crate) memory: MemoryFacts,
     child: Option<ChildProcess>,
+    /// Memory that the server shall not get; let go after the child has ended.
+    prepared: Option<Prepared>,
     /// Dropped, and so removed, after the child has ended.
     data_dir: Option<DataDir>,
 }
@@ -230,15 +243,27 @@ impl ServerUnderTest {
     /// Takes the server that is named, or starts one.
     pub(crate) fn get(arguments: &CommonArguments) -> Result<Self, Failure> {
         if let Some(address) = arguments.server {
-            let pid = arguments.server_pid;
-            return Ok(Self { address, pid, storage: None, is_ours: false, child: None, data_dir: None });
+            return Ok(Self {
+                address,
+                pid: arguments.server_pid,
+                storage: None,
+                is_ours: false,
+                memory: MemoryFacts::as_is(),
+                child: None,
+                prepared: None,
+                data_dir: None,
+            });
         }
         let data_dir = DataDir::make(arguments.data_dir.as_deref(), arguments.keep)?;
         let options: Vec<String> =
             arguments.set.iter().map(|(key, value)| format!("--set={key}={value}")).collect();
         let mut words = vec!["serve-child".as_ref(), "--data-dir".as_ref(), data_dir.path().as_os_str()];
         words.extend(options.iter().map(std::ffi::OsStr::new));
-        let child = ChildProcess::start(&words)?;
+        let prepared = arguments.memory.prepare()?;
+        let touch = prepared.touch_mib.map(|mib| format!("--touch-mib={mib}"));
+        words.extend(touch.iter().map(std::ffi::OsStr::new));
+        let child = ChildProcess::start(&words, prepared.environment())?;
+        prepared.check(resident_bytes(child.pid()))?;
         if let Some(storage) = &child.ready.storage {
             data_dir.check(storage)?;
         }
@@ -247,7 +272,9 @@ impl ServerUnderTest {
             pid: Some(child.pid()),
             storage: child.ready.storage.clone(),
             is_ours: true,
+            memory: prepared.facts.clone(),
             child: Some(child),
+            prepared: Some(prepared),
             data_dir: Some(data_dir),
         })
     }
@@ -255,7 +282,7 @@ impl ServerUnderTest {
     /// Ends a server that was started; lets a running one be.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let stopped = self.child.map_or(Ok(()), ChildProcess::stop);
-        drop(self.data_dir);
+        drop((self.prepared, self.data_dir));
         stopped
     }
 }

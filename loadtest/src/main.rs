@@ -21,6 +21,7 @@ mod interrupt;
 mod latency;
 mod ledger_audit;
 mod measure;
+mod memory;
 mod open_loop;
 mod output;
 mod pace;

@@ -4,7 +4,7 @@
 use crate::arguments::ServeChildArguments;
 use crate::children::{Ready, RecoveryFacts, StorageFacts};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::{memory, output};
 use anyhow::Context as _;
 use std::io::Read;
 use stockhold::config::{Config, Overrides};
@@ -15,6 +15,7 @@ use stockhold_protocol::Timestamp;
 
 /// Serves until standard input ends.
 pub(crate) fn serve(arguments: &ServeChildArguments) -> Result<Exit, Failure> {
+    memory::fault_in(arguments.touch_mib);
     let mut overrides: Overrides = arguments.set.iter().cloned().collect();
     overrides.insert("data-dir".to_owned(), arguments.data_dir.display().to_string());
     overrides.entry("listen".to_owned()).or_insert_with(|| "127.0.0.1:0".to_owned());

@@ -214,7 +214,20 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     bytes_of_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
-/// A line of `/proc/PID/status`, which counts in KiB.
+/// Memory that could be used without taking any from others, in bytes; within the limit of the group in which this process runs.
+pub(crate) fn available_bytes() -> Option<u64> {
+    let available = bytes_of_status(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+    Some(available.min(left_in_group().unwrap_or(u64::MAX)))
+}
+
+fn left_in_group() -> Option<u64> {
+    let group = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let folder = format!("/sys/fs/cgroup{}", group.lines().find_map(|line| line.strip_prefix("0::"))?);
+    let number = |name| fs::read_to_string(format!("{folder}/{name}")).ok()?.trim().parse::<u64>().ok();
+    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+}
+
+/// A line of `/proc/PID/status` or `/proc/meminfo`, which count in KiB.
 fn bytes_of_status(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1_024)

@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::children::StorageFacts;
+use crate::memory::MemoryFacts;
 use crate::server_log::LogFacts;
 use crate::system::{MachineFacts, PagingFacts};
 use std::collections::BTreeMap;
@@ -30,10 +31,14 @@ impl Table {
         self.row(name, format!("{us_each:.3} µs per reservation, {percent:.0} % of one core"));
     }
 
-    /// What the server's memory cost.
+    /// What the server's memory cost, and in which state it was.
     pub(crate) fn paging(&mut self, paging: Option<&PagingFacts>) {
         let unknown = || "unknown: name the server's process with --server-pid".to_owned();
         self.row("server paging", paging.map_or_else(unknown, PagingFacts::text));
+    }
+
+    pub(crate) fn memory(&mut self, memory: &MemoryFacts) {
+        self.row("memory", memory.text());
     }
 
     pub(crate) fn log(&mut self, log: &LogFacts) {

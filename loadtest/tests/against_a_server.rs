@@ -87,6 +87,35 @@ fn uniform_loads_a_server_and_audits_it() {
     for figure in ["server_minor_faults", "server_system_percent"] {
         assert!(report[figure].as_f64().unwrap() > 0.0, "{figure} in {report}");
     }
+    assert_eq!(report["memory"]["state"], "as_is");
+}
+
+#[test]
+fn memory_that_was_touched_is_the_servers() {
+    // Proves that the server keeps what was faulted in before it started and serves from it: what it reserves adds next to nothing.
+    let report = report(&[
+        "uniform",
+        "--connections",
+        "4",
+        "--depth",
+        "128",
+        "--seconds",
+        "0.5",
+        "--warmup",
+        "0.2",
+        "--memory",
+        "touched",
+        "--memory-mib",
+        "256",
+    ]);
+    assert_clean(&report);
+    assert_eq!(
+        (&report["memory"]["state"], &report["memory"]["touched_mib"]),
+        (&"touched".into(), &256.into())
+    );
+    let figure = |name: &str| report[name].as_i64().unwrap();
+    assert!(figure("server_resident_bytes") > 256 << 20, "{report}");
+    assert!(figure("server_resident_growth_bytes") < 2 << 20, "{report}");
 }
 
 #[test]
@@ -177,6 +206,7 @@ fn the_sale_sells_out_expires_and_audits() {
     assert_eq!(carts + report["checks"].as_u64().unwrap(), report["shoppers"].as_u64().unwrap());
     assert!(report["shoppers"].as_u64().unwrap().abs_diff(16_000) <= 3 * 256);
     assert_paging(&report);
+    assert_eq!(report["memory"]["state"], "as_is");
 }
 
 #[test]
@@ -360,6 +390,7 @@ fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
         assert!(kind["with"][0].as_f64().unwrap() > 0.0, "healthy carts go on: {kind}");
         assert!(kind["grown_bytes"].as_u64().unwrap() <= kind["bound_bytes"].as_u64().unwrap());
         assert_paging(kind);
+        assert_eq!(kind["memory"]["state"], "as_is");
     }
     let ended = |at: usize| report["kinds"][at]["ended"].as_u64().unwrap();
     assert!(ended(3) > 0, "a crowd takes places from itself: {report}");
@@ -370,6 +401,15 @@ fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
 fn what_cannot_run_says_so() {
     // Proves the exit codes of wrong arguments and of a server that is not there.
     assert_eq!(run(&["uniform", "--depth", "0"]).status.code(), Some(2));
+    for wrong in [
+        // It would do nothing, is more than there is, or comes too late.
+        &["--memory-mib", "64"][..],
+        &["--memory", "as-is", "--memory-mib", "64"],
+        &["--memory", "touched", "--memory-mib", "4194304"],
+        &["--memory", "touched", "--server", "127.0.0.1:7411"],
+    ] {
+        assert_eq!(run(&[&["uniform"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
     assert_eq!(run(&["chaos", "--seconds-between", "2..1"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     // A port that was free a moment ago and that nobody listens at.

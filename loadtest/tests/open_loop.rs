@@ -189,6 +189,7 @@ fn a_sweep_finds_a_knee_and_draws_it() {
     let rates: Vec<u64> =
         report["steps"].as_array().unwrap().iter().map(|step| step["rate"].as_u64().unwrap()).collect();
     report["steps"].as_array().unwrap().iter().for_each(assert_paging);
+    assert_eq!(report["memory"]["state"], "as_is");
     assert!(rates[0] == 500 && rates.is_sorted() && *rates.last().unwrap() <= 2_000, "{rates:?}");
     if let Some(knee) = report["knee"]["rate"].as_u64() {
         assert!(rates.contains(&knee), "{report}");

@@ -17,6 +17,7 @@ use crate::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
+use crate::memory::MemoryFacts;
 use crate::output::Output;
 use crate::ratio;
 use crate::system::{Reading, resident_bytes};
@@ -267,15 +268,15 @@ fn occupy(
     }
     peers.stop()?;
     std::thread::sleep(SETTLE);
-    let mut stretch = Stretch::new(kind, count);
-    stretch.grown_bytes = grown(before, most);
+    let mut stretch = Stretch::new(kind, count, server.memory.clone());
+    stretch.grown_bytes = grown(before, most, &server.memory);
     stretch.bound_bytes = bound::of(kind, count, desk.welcome());
     Ok(stretch)
 }
 
-/// By how much memory grew, where that can be seen.
-fn grown(before: Option<u64>, most: Option<u64>) -> Option<u64> {
-    let (before, most) = before.zip(most)?;
+/// By how much memory grew, where that shows: what was faulted in beforehand is resident whether it is used or not.
+fn grown(before: Option<u64>, most: Option<u64>, memory: &MemoryFacts) -> Option<u64> {
+    let (before, most) = before.zip(most).filter(|_| !memory.is_touched())?;
     Some(most.saturating_sub(before))
 }
 
@@ -342,9 +343,11 @@ mod tests {
 
     #[test]
     fn growth_that_cannot_be_seen_is_not_called_none() {
-        // Proves that a bound is not said to be kept where nobody could tell.
-        assert_eq!(grown(Some(3), Some(10)), Some(7));
-        assert_eq!(grown(Some(10), Some(3)), Some(0));
-        assert_eq!(grown(None, None), None);
+        // Proves that a bound is not said to be kept where nobody could tell: the process is not known, or all its memory was touched.
+        let as_is = MemoryFacts::as_is();
+        assert_eq!(grown(Some(3), Some(10), &as_is), Some(7));
+        assert_eq!(grown(Some(10), Some(3), &as_is), Some(0));
+        assert_eq!(grown(None, None, &as_is), None);
+        assert_eq!(grown(Some(3), Some(10), &MemoryFacts::touched(64)), None);
     }
 }

@@ -6,6 +6,7 @@ use super::peers::Kind;
 use crate::audit::Audit;
 use crate::children::StorageFacts;
 use crate::exit::Exit;
+use crate::memory::MemoryFacts;
 use crate::ratio;
 use crate::system::PagingFacts;
 use crate::table::Table;
@@ -36,6 +37,8 @@ pub(crate) struct Stretch {
     /// While throughput was measured, with the peers and without them; the healthy carts are remembered.
     #[serde(flatten)]
     pub(crate) paging: Option<PagingFacts>,
+    /// When the server started; each kind has its own.
+    pub(crate) memory: MemoryFacts,
     pub(crate) sent_bytes: u64,
     /// Connections that peers saw ended, and that the server says it ended.
     pub(crate) seen_ended: u64,
@@ -43,7 +46,7 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    pub(crate) const fn new(kind: Kind, peers: u32) -> Self {
+    pub(crate) const fn new(kind: Kind, peers: u32, memory: MemoryFacts) -> Self {
         Self {
             kind,
             peers,
@@ -57,6 +60,7 @@ impl Stretch {
             grown_bytes: None,
             bound_bytes: 0,
             paging: None,
+            memory,
             sent_bytes: 0,
             seen_ended: 0,
             ended: 0,
@@ -165,6 +169,7 @@ impl BadPeersReport {
         for stretch in &self.kinds {
             table.row(name(stretch.kind), stretch.text());
             table.paging(stretch.paging.as_ref());
+            table.memory(&stretch.memory);
         }
         table.answers("answers", &self.answers);
         if self.unknown > 0 || !self.connections_broken.is_empty() {

@@ -61,7 +61,7 @@ impl Victim {
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
         let words: Vec<_> = self.words.iter().map(OsString::as_os_str).collect();
         let born = Instant::now();
-        let mut child = children::spawn(&words)?;
+        let mut child = children::spawn(&words, None)?;
         let (sender, first_line) = channel();
         let stdout = child.stdout.take();
         self.life = Some(Life { child, born, first_line });

@@ -7,6 +7,7 @@ use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
 use crate::latency::{CurvePoint, Percentiles, curve_of};
 use crate::measure::Measured;
+use crate::memory::MemoryFacts;
 use crate::open_loop::facts::OpenFacts;
 use crate::pace::Pace;
 use crate::page::{Page, Steps, Tile};
@@ -60,6 +61,7 @@ pub(crate) struct ClosedReport {
     server_resident_bytes: u64,
     #[serde(flatten)]
     paging: Option<PagingFacts>,
+    memory: MemoryFacts,
     log: LogFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
@@ -120,6 +122,7 @@ impl ClosedReport {
             server_cpu_percent: ratio::percent(cost.server_cpu, *span),
             server_resident_bytes,
             paging: cost.paging.map(|paging| paging.facts(*span)),
+            memory: server.memory.clone(),
             log: LogFacts::between(before, after),
             storage: server.storage.clone(),
             machine: MachineFacts::new(cost.steal, *span),
@@ -188,6 +191,7 @@ impl ClosedReport {
         }
         table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
         table.paging(self.paging.as_ref());
+        table.memory(&self.memory);
         table.log(&self.log);
         table.machine(&self.machine, self.storage.as_ref());
         table.audit(&self.audit);

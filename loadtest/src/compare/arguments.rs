@@ -1,6 +1,7 @@
 //! What `compare` takes on the command line.
 
 use crate::arguments::{seconds, seconds_or_none};
+use crate::memory::MemoryArguments;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(crate) struct CompareArguments {
     /// Seed of the carts.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArguments,
 }
 
 /// Another store that can hold stock.

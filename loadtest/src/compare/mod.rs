@@ -21,6 +21,7 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
 use crate::measure::{Measured, Target, measure};
+use crate::memory::{MemoryFacts, Prepared};
 use crate::output::Output;
 use crate::tally::Answers;
 use anyhow::anyhow;
@@ -132,7 +133,9 @@ impl Comparison<'_> {
             keep: false,
             json: self.arguments.json,
             seed: self.seed(round),
+            memory: self.arguments.memory,
         })?;
+        let memory = server.memory.clone();
         let mut desk = Desk::connect(server.address)?;
         let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.skus(subject), units_of(UNITS), 0)?);
         let target = Target {
@@ -151,11 +154,12 @@ impl Comparison<'_> {
         }
         drop(desk);
         server.finish()?;
-        Ok(sums.sample(round, subject, Answers::successes, &measured))
+        Ok(sums.sample(round, subject, Answers::successes, &measured, memory))
     }
 
     fn echo(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
-        let echo = ChildProcess::start(&["echo-child".as_ref()])?;
+        let prepared = self.arguments.memory.prepare()?;
+        let echo = ChildProcess::start(&["echo-child".as_ref()], None)?;
         let target = Target {
             address: echo.ready.address,
             server_pid: Some(echo.pid()),
@@ -167,7 +171,9 @@ impl Comparison<'_> {
         };
         let measured = self.measure(&target, subject)?;
         echo.stop()?;
-        Ok(sums.sample(round, subject, Answers::total, &measured))
+        // It keeps nothing, so there is nothing to fault in for it.
+        let memory = prepared.facts_of(None);
+        Ok(sums.sample(round, subject, Answers::total, &measured, memory))
     }
 
     fn measure(&self, target: &Target, subject: &Subject) -> Result<Measured, Failure> {
@@ -194,14 +200,16 @@ impl Comparison<'_> {
         sums: &mut Sums,
     ) -> Result<Sample, Failure> {
         let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis was not looked for"))?;
+        let prepared = self.arguments.memory.prepare()?;
         let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject))?;
-        Ok(sums.loaded(round, subject, &loaded))
+        Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
     fn postgres(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
         let postgres = self.postgres.as_ref().ok_or_else(|| anyhow!("PostgreSQL was not looked for"))?;
+        let prepared = self.arguments.memory.prepare()?;
         let loaded = postgres.sample(&self.cluster()?, &self.load(round, subject))?;
-        Ok(sums.loaded(round, subject, &loaded))
+        Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
     /// Where the cluster of PostgreSQL lies, for everybody wherever they stand.
@@ -271,6 +279,7 @@ impl Sums {
         subject: &Subject,
         granted: fn(&Answers) -> u64,
         measured: &Measured,
+        memory: MemoryFacts,
     ) -> Sample {
         let Measured { tally, span, cost } = measured;
         let measurement = Measurement {
@@ -279,18 +288,20 @@ impl Sums {
             latencies: &tally.latencies,
             span: *span,
             cost: *cost,
+            memory,
         };
-        self.add(round, subject, &measurement)
+        self.add(round, subject, measurement)
     }
 
-    fn loaded(&mut self, round: u32, subject: &Subject, loaded: &Loaded) -> Sample {
+    fn loaded(&mut self, round: u32, subject: &Subject, loaded: &Loaded, prepared: &Prepared) -> Sample {
         let Loaded { measured, granted, latencies, span, cost } = loaded;
+        let memory = prepared.facts_of(None);
         let (measured, granted) = (*measured, *granted);
-        let measurement = Measurement { measured, granted, latencies, span: *span, cost: *cost };
-        self.add(round, subject, &measurement)
+        let measurement = Measurement { measured, granted, latencies, span: *span, cost: *cost, memory };
+        self.add(round, subject, measurement)
     }
 
-    fn add(&mut self, round: u32, subject: &Subject, measured: &Measurement<'_>) -> Sample {
+    fn add(&mut self, round: u32, subject: &Subject, measured: Measurement<'_>) -> Sample {
         self.measured += measured.span;
         self.stolen += measured.cost.steal;
         Sample::new(round, subject, measured)

@@ -4,6 +4,7 @@
 use super::arguments::{CompareArguments, Pace};
 use super::subject::{Role, Setting, Shape, Subject, settings};
 use crate::latency::Percentiles;
+use crate::memory::MemoryFacts;
 use crate::ratio;
 use crate::system::{Cost, MachineFacts, PagingFacts};
 use crate::table::Table;
@@ -34,6 +35,7 @@ pub(crate) struct Sample {
     steal_percent: f64,
     #[serde(flatten)]
     paging: Option<PagingFacts>,
+    memory: MemoryFacts,
 }
 
 /// What was measured, before it is put into figures.
@@ -46,6 +48,7 @@ pub(crate) struct Measurement<'a> {
     pub(crate) latencies: &'a Latencies,
     pub(crate) span: Duration,
     pub(crate) cost: Cost,
+    pub(crate) memory: MemoryFacts,
 }
 
 /// One block made durable, in one round.
@@ -107,22 +110,23 @@ pub(crate) struct CompareReport {
 }
 
 impl Sample {
-    pub(crate) fn new(round: u32, subject: &Subject, measured: &Measurement<'_>) -> Self {
-        let Measurement { measured, granted, latencies, span, cost } = measured;
+    pub(crate) fn new(round: u32, subject: &Subject, measured: Measurement<'_>) -> Self {
+        let Measurement { measured, granted, latencies, span, cost, memory } = measured;
         Self {
             round,
             setting: subject.setting,
             role: subject.role,
             shape: subject.shape,
-            granted: *granted,
-            reservations_per_second: ratio::per_second(*measured, *span),
+            granted,
+            reservations_per_second: ratio::per_second(measured, span),
             latency: Percentiles::of(latencies),
-            client_cpu_percent: ratio::percent(cost.client_cpu, *span),
-            server_cpu_percent: ratio::percent(cost.server_cpu, *span),
-            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, *measured),
-            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, *measured),
-            steal_percent: ratio::percent(cost.steal, *span),
-            paging: cost.paging.map(|paging| paging.facts(*span)),
+            client_cpu_percent: ratio::percent(cost.client_cpu, span),
+            server_cpu_percent: ratio::percent(cost.server_cpu, span),
+            client_cpu_us_per_reservation: ratio::us_each(cost.client_cpu, measured),
+            server_cpu_us_per_reservation: ratio::us_each(cost.server_cpu, measured),
+            steal_percent: ratio::percent(cost.steal, span),
+            paging: cost.paging.map(|paging| paging.facts(span)),
+            memory,
         }
     }
 
@@ -265,6 +269,12 @@ impl CompareReport {
                 );
             }
         }
+        let mut states: BTreeMap<String, u64> = BTreeMap::new();
+        for sample in &self.samples {
+            *states.entry(sample.memory.state_text()).or_default() += 1;
+        }
+        let states = states.iter().map(|(state, samples)| format!("{state} in {samples} samples"));
+        table.row("memory", states.collect::<Vec<String>>().join(" · "));
         table.row("S", format!("{:.0} µs for one synced block", self.ceilings.synced_block_p50_us));
         for (setting, peer) in &self.peers {
             table.row("peer", format!("{setting}: {}; {}; {}", peer.version, peer.settings, peer.durability));
@@ -338,8 +348,9 @@ mod tests {
             latencies: &latencies,
             span: Duration::from_secs(1),
             cost: Cost::default(),
+            memory: MemoryFacts::as_is(),
         };
-        Sample { reservations_per_second: rate, ..Sample::new(round, &subject, &measured) }
+        Sample { reservations_per_second: rate, ..Sample::new(round, &subject, measured) }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::audit::Audit;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
 use crate::latency::{CurvePoint, Percentiles, curve_of};
+use crate::memory::MemoryFacts;
 use crate::open_loop::span_ns;
 use crate::page::{Page, Steps, Tile};
 use crate::pictures;
@@ -86,6 +87,7 @@ pub(crate) struct SaleReport {
     server_resident_bytes: u64,
     #[serde(flatten)]
     paging: Option<PagingFacts>,
+    memory: MemoryFacts,
     log: LogFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
@@ -141,6 +143,7 @@ impl SaleReport {
             server_cpu_percent: ratio::percent(cost.server_cpu, span),
             server_resident_bytes: findings.server_resident_bytes,
             paging: cost.paging.map(|paging| paging.facts(span)),
+            memory: server.memory.clone(),
             log: LogFacts::between(before, after),
             storage: server.storage.clone(),
             machine: MachineFacts::new(cost.steal, span),
@@ -208,6 +211,7 @@ impl SaleReport {
         table.cpu("server CPU", self.server_cpu_us_per_reservation, self.server_cpu_percent);
         table.row("server memory", format!("{} MiB", self.server_resident_bytes >> 20));
         table.paging(self.paging.as_ref());
+        table.memory(&self.memory);
         table.log(&self.log);
         table.machine(&self.machine, self.storage.as_ref());
         table.audit(&self.audit);

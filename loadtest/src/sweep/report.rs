@@ -7,6 +7,7 @@ use crate::closed::scenario::Scenario;
 use crate::exit::Exit;
 use crate::latency::Percentiles;
 use crate::measure::Measured;
+use crate::memory::MemoryFacts;
 use crate::open_loop::facts::OpenFacts;
 use crate::page::{Page, Steps, Tile};
 use crate::plot::{Axis, Chart, Kind, Line, Mark, Stroke, Unit, figures};
@@ -95,6 +96,8 @@ pub(super) struct SweepReport {
     connections_broken: Vec<String>,
     /// Over all steps.
     log: LogFacts,
+    /// When the server started; what each step cost stands with it.
+    memory: MemoryFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
     server_version: String,
@@ -229,6 +232,7 @@ impl SweepReport {
             unknown: tally.unknown,
             connections_broken: tally.broken.clone(),
             log: LogFacts::between(before, after),
+            memory: server.memory.clone(),
             storage: server.storage.clone(),
             machine,
             server_version: after.version.clone(),
@@ -289,6 +293,7 @@ impl SweepReport {
             let broken = self.connections_broken.join("; ");
             table.row("not answered", format!("{} carts; broken connections: {broken}", self.unknown));
         }
+        table.memory(&self.memory);
         table.log(&self.log);
         table.machine(&self.machine, self.storage.as_ref());
         table.audit(&self.audit);
