@@ -49,7 +49,7 @@ pub(crate) struct MemoryArguments {
     ///
     /// touched: the server process takes --memory-mib, writes to every page and gives them back to its own heap, which keeps them (glibc:
     /// one heap for all threads, nothing returned to the system). It serves from that memory; what it needs beyond shows as minor page
-    /// faults.
+    /// faults. A peer of `compare` does what comes next to that: Redis fills and empties itself, PostgreSQL has its shared buffers faulted in.
     ///
     /// cold: this tool takes up free memory block by block until four blocks in a row take three times as long per page as memory that was
     /// freed a moment ago, and holds it until the server has ended. It stops where --memory-mib and 1 GiB are left. If no memory is cold by

@@ -12,14 +12,17 @@ use std::process::{Command, Output};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
 
+/// Faulted in before each sample by whoever can.
+const TOUCHED: [&str; 4] = ["--memory", "touched", "--memory-mib", "64"];
+
 /// Compares with a peer; `None` where it is not installed, which is said for everybody to see.
-fn compare(peer: &str) -> Option<Output> {
+fn compare(peer: &str, more: &[&str]) -> Option<Output> {
     // PostgreSQL runs under an account of its own, to which the folder of this clone may be closed.
     let everybody = std::fs::Permissions::from_mode(0o755);
     let folder = tempfile::Builder::new().permissions(everybody).tempdir().unwrap();
     let mut command = Command::new(TOOL);
     command.args(["compare", "--peers", peer, "--quick", "--skus", "100", "--json", "--data-dir"]);
-    command.arg(folder.path());
+    command.arg(folder.path()).args(more);
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(3) && errors.contains("is not installed") {
@@ -52,8 +55,25 @@ fn report(output: &Output) -> Value {
         assert!(sample["server_minor_faults"].is_u64(), "{sample}");
         assert!(sample["server_system_percent"].is_number(), "{sample}");
         assert!(sample["server_resident_growth_bytes"].is_i64(), "{sample}");
+        assert!(sample["memory"]["state"].is_string(), "{sample}");
     }
     report
+}
+
+/// Every store has touched what was asked for, and of the echo, which keeps nothing, nothing is said.
+fn assert_touched(report: &Value) {
+    for sample in report["samples"].as_array().unwrap() {
+        let memory = &sample["memory"];
+        if sample["subject"] == "echo" {
+            assert_eq!(memory["state"], "as_is", "{sample}");
+        } else {
+            assert_eq!(
+                (&memory["state"], &memory["touched_mib"]),
+                (&"touched".into(), &64.into()),
+                "{sample}"
+            );
+        }
+    }
 }
 
 fn assert_ratios(report: &Value, setting: &str) {
@@ -66,24 +86,34 @@ fn assert_ratios(report: &Value, setting: &str) {
 #[test]
 fn redis_is_measured_in_the_same_run() {
     // Proves the whole way with Redis: start, script, pipelined load, adding up, ratios.
-    let Some(output) = compare("redis") else { return };
+    let Some(output) = compare("redis", &[]) else { return };
     let report = report(&output);
     assert_eq!(report["samples"].as_array().unwrap().len(), 10, "{report}");
     for setting in ["redis_everysec", "redis_always"] {
         assert_ratios(&report, setting);
         assert!(report["peers"][setting]["version"].as_str().unwrap().contains("Redis"));
     }
+    assert!(report["samples"].as_array().unwrap().iter().all(|sample| sample["memory"]["state"] == "as_is"));
+}
+
+#[test]
+fn redis_and_stockhold_serve_from_memory_that_was_touched() {
+    // Proves that both take what was asked for before the sample and keep it: the tool fails where a process holds less than that.
+    let Some(output) = compare("redis", &TOUCHED) else { return };
+    assert_touched(&report(&output));
 }
 
 #[test]
 fn postgres_is_measured_in_the_same_run() {
-    // Proves the whole way with PostgreSQL: a cluster of its own, frames in one statement, one hot SKU, adding up, ratios.
-    let Some(output) = compare("postgres") else { return };
+    // Proves the whole way with PostgreSQL: a cluster of its own, frames in one statement, one hot SKU, adding up, ratios; and that
+    // memory which all its processes share is touched from outside.
+    let Some(output) = compare("postgres", &TOUCHED) else { return };
     let report = report(&output);
     for setting in ["postgres", "postgres_hot"] {
         assert_ratios(&report, setting);
         assert!(report["peers"][setting]["version"].as_str().unwrap().contains("PostgreSQL"));
     }
+    assert_touched(&report);
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     pub(crate) warmup: Duration,
     pub(crate) seconds: Duration,
+    /// How much memory the peer is to have faulted in before.
+    pub(crate) touch_mib: Option<u32>,
     pub(crate) interrupt: Interrupt,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct Loaded {
     pub(crate) latencies: Latencies,
     pub(crate) span: Duration,
     pub(crate) cost: Cost,
+    /// How much memory the peer had faulted in before, where that was asked for.
+    pub(crate) touched_mib: Option<u64>,
 }
 
 /// What the connections share.
@@ -94,7 +98,7 @@ pub(crate) fn run<C: Connection>(
     })?;
     let lane = Rc::into_inner(lane).ok_or_else(|| anyhow!("a connection still runs"))?;
     let (measured, granted, latencies) = lane.tally.into_inner();
-    Ok(Loaded { measured, granted, latencies, span, cost })
+    Ok(Loaded { measured, granted, latencies, span, cost, touched_mib: None })
 }
 
 async fn watch(lane: Rc<Lane>, server_pid: u32) -> (Duration, Cost) {

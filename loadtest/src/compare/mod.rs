@@ -8,6 +8,7 @@ mod program;
 mod redis;
 mod report;
 mod resp;
+mod shared_memory;
 mod subject;
 
 use crate::arguments::{CommonArguments, LoadArguments};
@@ -201,14 +202,14 @@ impl Comparison<'_> {
     ) -> Result<Sample, Failure> {
         let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis was not looked for"))?;
         let prepared = self.arguments.memory.prepare()?;
-        let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject))?;
+        let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject, &prepared))?;
         Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
     fn postgres(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
         let postgres = self.postgres.as_ref().ok_or_else(|| anyhow!("PostgreSQL was not looked for"))?;
         let prepared = self.arguments.memory.prepare()?;
-        let loaded = postgres.sample(&self.cluster()?, &self.load(round, subject))?;
+        let loaded = postgres.sample(&self.cluster()?, &self.load(round, subject, &prepared))?;
         Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
@@ -221,7 +222,7 @@ impl Comparison<'_> {
         subject.setting.skus(self.arguments.skus)
     }
 
-    fn load(&self, round: u32, subject: &Subject) -> Load {
+    fn load(&self, round: u32, subject: &Subject, prepared: &Prepared) -> Load {
         let pace = self.arguments.pace();
         Load {
             connections: subject.shape.connections,
@@ -230,6 +231,7 @@ impl Comparison<'_> {
             seed: self.seed(round),
             warmup: pace.warmup,
             seconds: pace.seconds,
+            touch_mib: prepared.touch_mib,
             interrupt: self.interrupt.clone(),
         }
     }
@@ -294,8 +296,8 @@ impl Sums {
     }
 
     fn loaded(&mut self, round: u32, subject: &Subject, loaded: &Loaded, prepared: &Prepared) -> Sample {
-        let Loaded { measured, granted, latencies, span, cost } = loaded;
-        let memory = prepared.facts_of(None);
+        let Loaded { measured, granted, latencies, span, cost, touched_mib } = loaded;
+        let memory = prepared.facts_of(*touched_mib);
         let (measured, granted) = (*measured, *granted);
         let measurement = Measurement { measured, granted, latencies, span: *span, cost: *cost, memory };
         self.add(round, subject, measurement)

@@ -3,6 +3,7 @@
 
 use super::closed_loop::{self, Cart, Connection, Load, Loaded};
 use super::program::{self, End, PeerProcess, START_MAX, START_POLL};
+use super::shared_memory;
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
 use std::ffi::OsString;
@@ -110,7 +111,7 @@ impl Postgres {
         }
         let account = self.setpriv.is_some().then_some(ACCOUNT);
         let words = words.iter().map(OsString::as_os_str);
-        let mut process = PeerProcess::start(&self.server, words, End::Interrupt, account)?;
+        let mut process = PeerProcess::start(&self.server, words, End::Interrupt, account, &[])?;
         let mut config = Config::new();
         config.host("127.0.0.1").port(port).user(USER).dbname(USER);
         let runtime = closed_loop::runtime()?;
@@ -124,11 +125,16 @@ impl Postgres {
             Ok::<_, tokio_postgres::Error>(connections)
         });
         let connections = connections.context("cannot connect")?;
+        let touched_mib = load
+            .touch_mib
+            .map(|mib| shared_memory::fault_in(process.pid(), u64::from(mib) << 20))
+            .transpose()?
+            .map(|bytes| bytes >> 20);
         let loaded = closed_loop::run(&runtime, connections, load, process.pid())?;
         runtime.block_on(add_up(&desk, load.skus, loaded.granted))?;
         drop(desk);
         process.stop()?;
-        Ok(loaded)
+        Ok(Loaded { touched_mib, ..loaded })
     }
 }
 

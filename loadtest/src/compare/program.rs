@@ -78,12 +78,14 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
 }
 
 impl PeerProcess {
-    /// Starts a program, under `account` if one is named (then setpriv must be there). What it prints is dropped.
+    /// Starts a program, under `account` if one is named (then setpriv must be there), with `environment` beside ours. What it prints is
+    /// dropped.
     pub(crate) fn start<'a>(
         program: &Path,
         arguments: impl IntoIterator<Item = &'a OsStr>,
         end: End,
         account: Option<&str>,
+        environment: &[(&str, String)],
     ) -> Result<Self, Failure> {
         // Nobody may be left running when this process is killed, and only setpriv can ask for that from outside.
         let mut command = match find("setpriv", &[]) {
@@ -101,6 +103,7 @@ impl PeerProcess {
             // Another account may not be allowed where we are.
             .current_dir("/")
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

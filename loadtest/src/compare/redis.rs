@@ -5,6 +5,7 @@ use super::closed_loop::{self, Cart, Connection, Load, Loaded};
 use super::program::{self, End, PeerProcess, START_MAX, START_POLL};
 use super::resp::{self, Reply};
 use crate::exit::Failure;
+use crate::system::resident_bytes;
 use anyhow::{Context as _, anyhow};
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,6 +20,12 @@ const SCRIPT: &str = include_str!("reserve.lua");
 const UNITS: i64 = 1_000_000_000;
 /// Room for replies: a frame of them and more.
 const INPUT_BYTES: usize = 65_536;
+/// Read by the allocators with which Redis is built: what was faulted in stays, for values of any size. jemalloc reads one of the two names,
+/// as it was built.
+const KEEPING: &str = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1,lg_extent_max_active_fit:63";
+const KEEPING_NAMES: [&str; 2] = ["MALLOC_CONF", "JE_MALLOC_CONF"];
+/// Redis fills itself with values of this size, which it writes from end to end, and forgets them.
+const FILLER_BYTES: u64 = 1 << 20;
 /// What does not depend on the sample. Rewrites of its log, which a long run would have to pay for, are spared.
 const OPTIONS: [&str; 10] = [
     "--bind",
@@ -80,10 +87,16 @@ impl Redis {
         let mut words: Vec<&OsStr> = OPTIONS.iter().map(OsStr::new).collect();
         words.extend(["--appendfsync", syncing.option(), "--port", &port_text, "--dir"].map(OsStr::new));
         words.push(directory.as_os_str());
-        let mut process = PeerProcess::start(&self.program, words, End::Terminate, None)?;
+        let keeping = load.touch_mib.map(|_| KEEPING_NAMES.map(|name| (name, KEEPING.to_owned())));
+        let environment = keeping.as_ref().map(<[_; 2]>::as_slice).unwrap_or_default();
+        let mut process = PeerProcess::start(&self.program, words, End::Terminate, None, environment)?;
         let runtime = closed_loop::runtime()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut desk = runtime.block_on(wait_for(address, &mut process))?;
+        if let Some(mib) = load.touch_mib {
+            runtime.block_on(fill_and_empty(&mut desk, mib))?;
+            check_kept(resident_bytes(process.pid()), mib)?;
+        }
         let script = Rc::new(runtime.block_on(set_up(&mut desk, load.skus))?);
         let connections = runtime.block_on(async {
             let mut connections = Vec::new();
@@ -97,7 +110,7 @@ impl Redis {
         drop(desk);
         process.stop()?;
         std::fs::remove_dir_all(directory)?;
-        Ok(loaded)
+        Ok(Loaded { touched_mib: load.touch_mib.map(u64::from), ..loaded })
     }
 }
 
@@ -123,6 +136,31 @@ async fn wait_for(address: SocketAddr, process: &mut PeerProcess) -> Result<Wire
         tokio::time::sleep(START_POLL).await;
     }
     Err(anyhow!("redis-server did not answer within {START_MAX:?}").into())
+}
+
+/// Lets Redis fault in so much memory, which it keeps for what comes. It forgets value by value: to forget all at once it would give the
+/// memory back, whatever its allocator is told.
+async fn fill_and_empty(desk: &mut Wire, mib: u32) -> Result<(), anyhow::Error> {
+    let last = (FILLER_BYTES - 1).to_string();
+    let key = |filler: u32| format!("f:{filler}");
+    for filler in 0..mib {
+        resp::command(&[b"SETRANGE", key(filler).as_bytes(), last.as_bytes(), b"x"], &mut desk.output);
+    }
+    desk.exchange(mib, |reply| expect(matches!(reply, Reply::Integer(_)), reply)).await?;
+    for filler in 0..mib {
+        resp::command(&[b"DEL", key(filler).as_bytes()], &mut desk.output);
+    }
+    desk.exchange(mib, |reply| expect(reply == Reply::Integer(1), reply)).await
+}
+
+/// An allocator that has given the memory back would be measured as if it had kept it.
+fn check_kept(resident: Option<u64>, mib: u32) -> Result<(), anyhow::Error> {
+    match resident {
+        Some(resident) if resident < u64::from(mib) << 20 => {
+            Err(anyhow!("Redis keeps {} MiB of {mib} MiB that it has touched", resident >> 20))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Stocks every SKU up and loads the script.
