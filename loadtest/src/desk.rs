@@ -23,6 +23,8 @@ pub(crate) struct Desk {
     ids: IdSource,
     batch: Batch,
     outcomes: Outcomes,
+    /// The newest op that a recorded outcome named.
+    recorded_op: u64,
 }
 
 impl Desk {
@@ -32,11 +34,16 @@ impl Desk {
         let connection =
             runtime.block_on(connecting).with_context(|| format!("cannot connect to {address}"))?;
         let (ids, batch, outcomes) = (IdSource::new(), Batch::new(), Outcomes::new());
-        Ok(Self { runtime, connection, ids, batch, outcomes })
+        Ok(Self { runtime, connection, ids, batch, outcomes, recorded_op: 0 })
     }
 
     pub(crate) const fn welcome(&self) -> &Welcome {
         self.connection.welcome()
+    }
+
+    /// The newest op that this connection had a recorded answer of.
+    pub(crate) const fn recorded_op(&self) -> u64 {
+        self.recorded_op
     }
 
     /// Sends commands under new ids; the outcomes come in the same order.
@@ -83,6 +90,8 @@ impl Desk {
         if self.outcomes.iter().count() != usize::from(self.batch.len()) {
             return Err(anyhow!("some commands were not answered"));
         }
+        let recorded = self.outcomes.iter().filter(|outcome| outcome.recorded);
+        self.recorded_op = recorded.map(|outcome| outcome.op).fold(self.recorded_op, u64::max);
         all.extend(self.outcomes.iter().cloned());
         Ok(())
     }

@@ -98,7 +98,11 @@ fn play(
     interrupt: &Interrupt,
 ) -> Result<Findings, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let goods = Rc::new(Goods::prepare(&mut desk(arena)?, arguments.seed)?);
+    let mut setting_up = desk(arena)?;
+    let goods = Rc::new(Goods::prepare(&mut setting_up, arguments.seed)?);
+    // What was set up was answered too: nobody may have got a cart before the first blow.
+    arena.acknowledge(setting_up.recorded_op());
+    drop(setting_up);
     let client = runtime.block_on(drive::connect(arena))?;
     let facts = runtime.block_on(facts::read(&client, &goods.skus()))?;
     let crowd = Rc::new(Crowd::new(Arc::clone(arena), Ledger::new(LEDGER_MAX).with_all_refusals()));
