@@ -67,6 +67,8 @@ pub struct Assembly {
     pub sleepers: Sleepers,
     /// Wakes the applier, to see that it is to finish.
     pub applier_bell: Bell,
+    /// Wakes the snapshot thread.
+    pub keeper_bell: Bell,
     /// Pieces on the way to the keeper.
     pub snapshot_lane: Arc<SnapshotLane>,
     /// The chain of ops.
@@ -148,7 +150,7 @@ pub fn assemble(
         (clock, status.clone()),
         machine.op(),
     );
-    let snapshot_lane = SnapshotLane::new(keeper_bell, applier_bell.clone());
+    let snapshot_lane = SnapshotLane::new(keeper_bell.clone(), applier_bell.clone());
     let pool = log.pool().clone();
     let trimmer = Trimmer::new(&storage, directory.manifest(), &pool, &report);
     let keeper = SnapshotKeeper::new(
@@ -184,6 +186,7 @@ pub fn assemble(
         pool,
         sleepers: Sleepers { sequencer: sequencer_sleeper, applier: applier_sleeper, keeper: keeper_sleeper },
         applier_bell,
+        keeper_bell,
         snapshot_lane,
         status,
         report,

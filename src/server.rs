@@ -31,6 +31,7 @@ use crate::pipeline::{Bell, ServerState};
 use crate::recovery::{RecoveryProgress, RecoveryReport};
 use crate::status::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
+use crate::wal::SegmentPool;
 use news::{Event, News};
 
 /// How a server ended.
@@ -76,8 +77,6 @@ struct Flags {
     log_ended: AtomicBool,
     /// The applier has ended: no snapshot piece comes any more.
     applier_ended: AtomicBool,
-    /// Everything ends.
-    ended: AtomicBool,
 }
 
 /// A server at work.
@@ -89,6 +88,8 @@ pub struct RunningServer {
     gate: Arc<Gate>,
     flags: Arc<Flags>,
     applier_bell: Bell,
+    keeper_bell: Bell,
+    pool: Arc<SegmentPool>,
     net_stop: watch::Sender<bool>,
     news: News,
     network: Vec<JoinHandle<()>>,
@@ -187,13 +188,12 @@ fn run_assembly(
     let Assembly { directory, sequencer, applier, keeper, preparer, pool, gate, mailboxes, sleepers, .. } =
         assembly;
     let (status, report, lane) = (assembly.status, assembly.report, assembly.snapshot_lane);
-    let applier_bell = assembly.applier_bell;
+    let (applier_bell, keeper_bell) = (assembly.applier_bell, assembly.keeper_bell);
     let news = News::default();
     let flags = Arc::new(Flags {
         log_may_end: AtomicBool::new(false),
         log_ended: AtomicBool::new(false),
         applier_ended: AtomicBool::new(false),
-        ended: AtomicBool::new(false),
     });
     let (net_stop, stopped) = watch::channel(false);
     let grace = Duration::from_millis(config.stop.grace_ms);
@@ -218,10 +218,15 @@ fn run_assembly(
         stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags);
     })?;
     let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
-    let housekeeping =
-        stages::Housekeeping { preparer, pool, clock, metrics, status: status.clone(), news: news.clone() };
-    let housekeeping_flags = flags.clone();
-    let housekeeping = spawn("housekeeping", &news, move || housekeeping.run(&housekeeping_flags))?;
+    let housekeeping = stages::Housekeeping {
+        preparer,
+        pool: pool.clone(),
+        clock,
+        metrics,
+        status: status.clone(),
+        news: news.clone(),
+    };
+    let housekeeping = spawn("housekeeping", &news, move || housekeeping.run())?;
     tracing::info!(%address, op = report.recovered_ops, "the server takes connections");
     Ok(RunningServer {
         address,
@@ -230,6 +235,8 @@ fn run_assembly(
         gate,
         flags,
         applier_bell,
+        keeper_bell,
+        pool: pool.clone(),
         net_stop,
         news,
         network,
@@ -342,8 +349,9 @@ impl RunningServer {
         self.applier_bell.ring();
         join_all([self.applier]);
         self.flags.applier_ended.store(true, Ordering::Release);
+        self.keeper_bell.ring();
         join_all([self.keeper]);
-        self.flags.ended.store(true, Ordering::Release);
+        self.pool.close();
         join_all([self.housekeeping]);
         if has_failed { Exit::LogFailed } else { exit }
     }

@@ -141,7 +141,9 @@ pub(super) fn run_keeper(
             // Only time helps, so nobody is to wake it.
             Stepped::Blocked { wait_ms } => std::thread::sleep(Duration::from_millis(wait_ms)),
             Stepped::Idle { .. } => {
-                sleeper.sleep(HOUSEKEEPING.as_millis().try_into().unwrap_or(u64::MAX), || lane.has_pieces());
+                let has_ended = || flags.applier_ended.load(Ordering::Acquire);
+                let wait_ms = HOUSEKEEPING.as_millis().try_into().unwrap_or(u64::MAX);
+                sleeper.sleep(wait_ms, || lane.has_pieces() || has_ended());
             }
         }
     }
@@ -158,18 +160,18 @@ pub(super) struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// Keeps a spare segment ready and the clock corrected until the server ends.
-    pub(super) fn run(mut self, flags: &Flags) {
+    /// Keeps a spare segment ready and the clock corrected until the pool is closed.
+    pub(super) fn run(mut self) {
         let mut corrected = Instant::now();
         let mut has_failed = false;
         let mut lacks_space = false;
-        while !flags.ended.load(Ordering::Acquire) {
+        while !self.pool.is_closed() {
             if corrected.elapsed() >= HOUSEKEEPING {
                 corrected = Instant::now();
                 self.correct_clock();
             }
             if has_failed {
-                std::thread::sleep(HOUSEKEEPING);
+                self.pool.rest(HOUSEKEEPING);
                 continue;
             }
             match self.preparer.step(self.clock.wall_ms()) {
@@ -185,7 +187,7 @@ impl Housekeeping {
                     if !std::mem::replace(&mut lacks_space, true) {
                         tracing::warn!("no space for the next log segment; what takes space is refused soon");
                     }
-                    std::thread::sleep(HOUSEKEEPING);
+                    self.pool.rest(HOUSEKEEPING);
                 }
                 Err(error) => {
                     tracing::error!(%error, source = ?error, "no more log segments can be made");

@@ -46,11 +46,13 @@ struct Slots {
     state: SpareState,
     spare: Option<PreparedSegment>,
     recyclable: Vec<FileEntry>,
+    is_closed: bool,
 }
 
 impl Default for SegmentPool {
     fn default() -> Self {
-        let slots = Slots { state: SpareState::Underway, spare: None, recyclable: Vec::new() };
+        let slots =
+            Slots { state: SpareState::Underway, spare: None, recyclable: Vec::new(), is_closed: false };
         Self { slots: Mutex::new(slots), changed: Condvar::new() }
     }
 }
@@ -69,10 +71,29 @@ impl SegmentPool {
         slots.state
     }
 
-    /// Waits until a spare is wanted, at most `limit`; what the thread of the preparer does when its step was idle.
+    /// Waits until a spare is wanted or the pool is closed, at most `limit`; what the thread of the preparer does when its step was idle.
     pub fn wait_for_demand(&self, limit: Duration) {
         let mut slots = self.slots.lock();
-        self.changed.wait_while_for(&mut slots, |slots| slots.state == SpareState::Ready, limit);
+        let is_idle = |slots: &mut Slots| slots.state == SpareState::Ready && !slots.is_closed;
+        self.changed.wait_while_for(&mut slots, is_idle, limit);
+    }
+
+    /// Waits until the pool is closed, at most `limit`; what the thread of the preparer does when only time helps.
+    pub fn rest(&self, limit: Duration) {
+        let mut slots = self.slots.lock();
+        self.changed.wait_while_for(&mut slots, |slots| !slots.is_closed, limit);
+    }
+
+    /// No spare is wanted any more: the thread of the preparer wakes and ends.
+    pub fn close(&self) {
+        self.slots.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether [`SegmentPool::close`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.slots.lock().is_closed
     }
 
     /// Leaves a trimmed file, which must have a temporary and durable name, to be used again. Gives it back when enough wait.
