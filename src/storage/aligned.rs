@@ -2,6 +2,7 @@
 //! byte buffer: its capacity is fixed when it is made.
 
 use super::layout::BLOCK_BYTES;
+use super::width;
 
 /// A growable run of bytes, block-aligned, with a fixed capacity.
 ///
@@ -72,7 +73,12 @@ impl AlignedBuffer {
     /// Makes it exactly `length` bytes long, with zeros where it grows.
     pub fn resize(&mut self, length: usize) {
         assert!(length <= self.capacity, "the caller asked how much fits");
-        self.bytes.resize(self.start + length, 0);
+        let length = self.start + length;
+        if length < self.bytes.len() {
+            self.bytes.truncate(length);
+        } else {
+            width::grow(&mut self.bytes, length);
+        }
     }
 
     /// Lets an encoder that knows only vectors add to the end. It must add no more than fits and must not touch what stands there.

@@ -249,7 +249,7 @@ impl ModelFile {
     fn survive(&self, coins: &mut Coins) -> Vec<u8> {
         let mut contents = self.durable.clone();
         if self.live.len() > contents.len() && coins.toss() {
-            contents.resize(self.live.len(), 0);
+            width::grow(&mut contents, self.live.len());
         }
         for write in &self.pending {
             let mut start = write.offset;
@@ -271,7 +271,7 @@ fn put_growing(contents: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     let start = width::index(offset);
     let end = start + bytes.len();
     if contents.len() < end {
-        contents.resize(end, 0);
+        width::grow(contents, end);
     }
     contents[start..end].copy_from_slice(bytes);
 }

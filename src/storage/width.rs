@@ -1,6 +1,9 @@
 //! Widths: the only conversions between `usize` and explicit widths that the byte layer makes, and reads and writes of
 //! little-endian fields. It is not a decoder: the caller has checked the length.
 
+/// Compared and copied block by block, which is fast in builds that are not optimised, too: most bytes of a log are zeros.
+const ZEROS: [u8; 4_096] = [0; 4_096];
+
 const _: () = assert!(usize::BITS == 64, "file offsets are used as indexes");
 
 /// A length or offset of a file as an index into memory.
@@ -64,5 +67,12 @@ pub fn put(bytes: &mut [u8], offset: usize, field: &[u8]) {
 /// Whether every byte is zero.
 #[must_use]
 pub fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
+
+/// Appends zeros up to a length.
+pub fn grow(bytes: &mut Vec<u8>, length: usize) {
+    while bytes.len() < length {
+        bytes.extend_from_slice(&ZEROS[..ZEROS.len().min(length - bytes.len())]);
+    }
 }

@@ -7,7 +7,7 @@ use super::frame::{FrameHead, FrameKind, block_at};
 use super::segment::segment_name;
 use super::tail::holds_frames;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
-use crate::storage::width::{length, u64_at};
+use crate::storage::width::{is_zero, length, u64_at};
 use crate::storage::{ReadFrom, SharedStorage};
 
 /// The blank segments among those `without_ops`, which end the log, oldest first: those behind which there is none that holds anything.
@@ -34,7 +34,7 @@ fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogE
     }
     let is_untouched = match FrameHead::decode(&block, segment.header.salt) {
         Ok(head) => is_first_end_frame(&head, &block, segment),
-        Err(_) => block.iter().all(|byte| *byte == 0) || is_stale(&block),
+        Err(_) => is_zero(&block) || is_stale(&block),
     };
     Ok(is_untouched && !holds_frames(file.as_ref(), &segment.header, rest_offset)?)
 }
