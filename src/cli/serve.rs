@@ -15,7 +15,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Where the options of a server come from.
 #[derive(Args, Debug)]
@@ -173,21 +175,26 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     })
 }
 
+/// Which log lines are written: a level, or levels by target.
+fn log_filter(text: &str) -> Result<Targets, Failure> {
+    text.parse()
+        .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })
+}
+
 /// Sends the server's own log lines to standard error.
 fn start_log(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.logging.level)
-        .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })?;
+    let filter = log_filter(&config.logging.level)?;
     let colour = std::io::stderr().is_terminal();
     // A log line that cannot be written (its file's disk may be full) must not end the server: the subscriber would complain on the
     // same stream, and panic.
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colour)
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
+    let filtered = tracing_subscriber::registry().with(filter);
     let started = match config.logging.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => filtered.with(lines).try_init(),
+        LogFormat::Json => filtered.with(lines.json()).try_init(),
     };
     if started.is_err() {
         complain("the log lines of an earlier start go on");
@@ -230,6 +237,7 @@ pub(super) fn recovery_document(report: &RecoveryReport) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracing_subscriber::filter::LevelFilter;
 
     #[test]
     fn options_of_flags_are_split_at_the_first_equals_sign() {
@@ -237,5 +245,36 @@ mod tests {
         let parts = ("logging.level".to_owned(), "info,stockhold=debug".to_owned());
         assert_eq!(assignment("logging.level=info,stockhold=debug"), Ok(parts));
         assert!(assignment("logging.level").is_err());
+    }
+
+    fn highest(filter: &str, target: &str) -> LevelFilter {
+        let filter = log_filter(filter).map_err(|failure| failure.error).unwrap();
+        let levels = [
+            LevelFilter::TRACE,
+            LevelFilter::DEBUG,
+            LevelFilter::INFO,
+            LevelFilter::WARN,
+            LevelFilter::ERROR,
+        ];
+        let enabled = |level: &LevelFilter| filter.would_enable(target, &level.into_level().unwrap());
+        levels.into_iter().find(enabled).unwrap_or(LevelFilter::OFF)
+    }
+
+    #[test]
+    fn log_lines_are_chosen_by_level_and_by_target() {
+        // Proves every form that the option documents, and that others are refused.
+        let levels =
+            [("error", LevelFilter::ERROR), ("warn", LevelFilter::WARN), ("info", LevelFilter::INFO)];
+        for (word, level) in
+            [levels.as_slice(), &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]].concat()
+        {
+            assert_eq!(highest(word, "stockhold::net"), level, "{word}");
+        }
+        assert_eq!(highest("stockhold=debug", "stockhold::net"), LevelFilter::DEBUG);
+        assert_eq!(highest("stockhold=debug", "tokio"), LevelFilter::OFF);
+        assert_eq!(highest("warn,stockhold::net=trace", "stockhold::net::listener"), LevelFilter::TRACE);
+        assert_eq!(highest("warn,stockhold::net=trace", "stockhold::wal"), LevelFilter::WARN);
+        let refused = log_filter("stockhold=loud").map(drop).unwrap_err();
+        assert_eq!(refused.exit, Exit::Usage);
     }
 }
