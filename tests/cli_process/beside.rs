@@ -1,6 +1,6 @@
 //! `verify` and `log dump` beside a server at work, and in copies that are taken of its directory meanwhile.
 
-use crate::harness::{Server, code, run};
+use super::harness::{Server, code, run};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What the program says of itself: help with examples, completions, its configuration.
 
-use crate::harness::{code, run};
+use super::harness::{code, run};
 
 /// Every sub-command that takes arguments, with its words.
 const COMMANDS: &[&[&str]] = &[

@@ -1,6 +1,6 @@
 //! The command line against a real server process: exit codes, JSON, import, export, crash and recovery.
 
-use crate::harness::{Server, code, run};
+use super::harness::{Server, code, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -251,7 +251,7 @@ fn a_full_server_says_so() {
     // one; and that a server which may not open enough files takes fewer connections and says so, instead of failing to accept them.
     let mut shell = std::process::Command::new("sh");
     let few = 16 + 256 + 96 + 1;
-    shell.args(["-c", &format!("ulimit -n {few}; exec \"$0\" \"$@\""), crate::harness::PROGRAM]);
+    shell.args(["-c", &format!("ulimit -n {few}; exec \"$0\" \"$@\""), super::harness::PROGRAM]);
     let server = Server::start_by(shell);
     let status = server.ok(&["status"]);
     assert_eq!(status["metrics"]["connections_max"], 1, "{status}");

@@ -1,7 +1,7 @@
 //! Copies that are taken file by file while a server sells, takes snapshots and trims.
 
-use crate::life::{PER_ROUND, open_shop, time_of, with_command};
-use crate::world::{World, format_disk, small};
+use super::life::{PER_ROUND, open_shop, time_of, with_command};
+use super::world::{World, format_disk, small};
 use stockhold::storage::memory::scramble;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadStorage, Storage};

@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::life::{open_shop, time_of, with_command};
-use crate::world::{World, format_disk, small};
+use super::life::{open_shop, time_of, with_command};
+use super::world::{World, format_disk, small};
 use serde_json::Value;
 use stockhold::directory::MANIFEST_NAME;
 use stockhold::storage::ReadStorage;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::world::{START_MS, World, format_disk, id, small};
+use super::world::{START_MS, World, format_disk, id, small};
 use stockhold::config::Config;
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::{Fault, Mutant, RecordingStorage};

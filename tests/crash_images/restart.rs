@@ -1,8 +1,8 @@
 //! Starts that are not plain: from every prefix of the log, with an op left out by order, from the older of two snapshots, and
 //! after a life that answered before it synced.
 
-use crate::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
-use crate::world::{START_MS, World, format_disk, small};
+use super::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
+use super::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::Directory;
 use stockhold::pipeline::apply::apply_payload;
@@ -151,7 +151,7 @@ fn starts_without_traffic_leave_the_directory_as_it_is() {
             let storage = RecordingStorage::new();
             format_disk(&storage, &config);
             let mut world = World::start(&storage, &config, START_MS, 7).unwrap();
-            crate::life::open_shop(&mut world);
+            super::life::open_shop(&mut world);
             for number in 1..=20 {
                 with_command(number, |command| world.call(&[command]));
             }

@@ -1,9 +1,9 @@
 //! What `verify` says of directories that are not plain: trimmed, restored, with an op left out, with lost answers, with files too many or
 //! too few.
 
-use crate::flips::trimmed;
-use crate::life::{PER_ROUND, ROUNDS, live_with, open_shop, time_of, with_command};
-use crate::world::{START_MS, World, format_disk, small};
+use super::flips::trimmed;
+use super::life::{PER_ROUND, ROUNDS, live_with, open_shop, time_of, with_command};
+use super::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::{Directory, EpochReason, FormatOptions, ReadOnlyDirectory};
 use stockhold::recovery::recover;

@@ -11,7 +11,7 @@ use stockhold_client::Availability;
 use stockhold_client::blocking::Client;
 use stockhold_protocol::limits::QUANTITY_SCALE;
 
-use crate::small_disk::SmallDisk;
+use super::small_disk::SmallDisk;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");

@@ -4,8 +4,8 @@ use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
 use stockhold_client::CallError;
 
-use crate::failing::{Failpoint, Failure};
-use crate::shop::{Shop, UNITS, buy, clear_log_lines, log_lines, wait_until};
+use super::failing::{Failpoint, Failure};
+use super::shop::{Shop, UNITS, buy, clear_log_lines, log_lines, wait_until};
 
 #[test]
 fn a_failed_snapshot_is_told_and_costs_nothing() {

@@ -17,7 +17,7 @@ use stockhold_machine::Genesis;
 use stockhold_protocol::command::{SkuDefinition, SourceDefinition, Target};
 use stockhold_protocol::{Code, Line, SkuId, StockId, Timestamp};
 
-use crate::failing::{FailingStorage, Failpoint, Failpoints};
+use super::failing::{FailingStorage, Failpoint, Failpoints};
 
 /// Units of the one SKU.
 pub(crate) const UNITS: u32 = 1_000_000;

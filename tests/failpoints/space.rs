@@ -7,8 +7,8 @@ use stockhold::storage::{Action, WritePath};
 use stockhold_client::{Answer, CallError, Cart, NotDone};
 use stockhold_protocol::Code;
 
-use crate::failing::{Failpoint, Failure};
-use crate::shop::{Shop, UNITS, buy, refused, wait_until};
+use super::failing::{Failpoint, Failure};
+use super::shop::{Shop, UNITS, buy, refused, wait_until};
 
 const NO_SEGMENT: Failpoint =
     Failpoint { action: Action::Create, word: ".segment.tmp", failure: Failure::NoSpace };

@@ -4,8 +4,8 @@
 use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
 
-use crate::failing::{Failpoint, Failure};
-use crate::shop::{Shop, buy, chain, wait_until};
+use super::failing::{Failpoint, Failure};
+use super::shop::{Shop, buy, chain, wait_until};
 
 #[test]
 fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
@@ -40,7 +40,7 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
         shop.points.disarm();
         shop.start().unwrap();
         assert_eq!(shop.recovered_ops(), last, "{failpoint:?}");
-        assert_eq!(shop.salable(), crate::shop::UNITS - bought);
+        assert_eq!(shop.salable(), super::shop::UNITS - bought);
         // A run that logs something, so that the next start begins a further segment.
         last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
         assert_eq!(shop.stop(), Exit::Clean);

@@ -6,8 +6,8 @@ use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
 use stockhold_client::CallError;
 
-use crate::failing::{Failpoint, Failure};
-use crate::shop::{Shop, UNITS, buy, log_lines};
+use super::failing::{Failpoint, Failure};
+use super::shop::{Shop, UNITS, buy, log_lines};
 
 /// Carts of a frame that takes several blocks.
 const CARTS: u16 = 400;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bodies::TARGETS;
-use crate::bodies::seeds::seeds;
+use super::bodies::TARGETS;
+use super::bodies::seeds::seeds;
 use stockhold::storage::memory::scramble;
 
 /// How many inputs of each corpus `scripts/fuzz.sh` keeps at most, and how many the smallest corpus has at least.

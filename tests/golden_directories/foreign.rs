@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::keeping::{copy_of, golden, loaded, present, stockhold};
-use crate::world::{START_MS, World, small};
+use super::keeping::{copy_of, golden, loaded, present, stockhold};
+use crate::crash_images::world::{START_MS, World, small};
 use stockhold::storage::checksum::checksum;
 use stockhold::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, header, manifest, snapshot};
 use stockhold_machine::RULES_VERSION;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Once};
 
-use crate::left;
-use crate::story::{self, SALE};
-use crate::world::{World, small};
+use super::left;
+use super::story::{self, SALE};
+use crate::crash_images::world::{World, small};
 use stockhold::directory::{Directory, DirectoryError, LOCK_NAME};
 use stockhold::recovery::{Recovered, RecoveryError, recover};
 use stockhold::storage::layout::FORMAT_VERSION;

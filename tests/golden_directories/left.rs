@@ -1,8 +1,8 @@
 //! The golden directories as they are made: how each life ended.
 
-use crate::keeping::Told;
-use crate::story::{self, SALE};
-use crate::world::{START_MS, World, format_disk, small};
+use super::keeping::Told;
+use super::story::{self, SALE};
+use crate::crash_images::world::{START_MS, World, format_disk, small};
 use stockhold::directory::Directory;
 use stockhold::recovery::{Recovered, recover};
 use stockhold::storage::layout::frame;

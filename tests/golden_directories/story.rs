@@ -3,7 +3,7 @@
 //! The story is part of the golden files: an old directory is asked again with the commands of its time, so nothing here may change
 //! without writing all of them anew. A later story gets a file of its own.
 
-use crate::world::{START_MS, World, id};
+use crate::crash_images::world::{START_MS, World, id};
 use stockhold_protocol::command::{BackorderMode, Change, PartKind, Parts};
 use stockhold_protocol::command::{
     ChannelAssignment, Count, Extend, LinkDefinition, Mark, QuotaChange, Refund, RefundPart, Release,

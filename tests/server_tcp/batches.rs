@@ -11,7 +11,7 @@ use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
 use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
 
-use crate::harness::now_ms;
+use super::harness::now_ms;
 
 /// Commands of one submission.
 const FRAME: u16 = 1_024;

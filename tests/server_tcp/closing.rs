@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::harness::{Peer, Shop, TestServer, new_id};
+use super::harness::{Peer, Shop, TestServer, new_id};
 use crc_fast::{CrcAlgorithm, checksum};
 use stockhold_protocol::codec::{decode_cold, encode_cold};
 use stockhold_protocol::frame::{self, FrameKind, Header};
@@ -161,7 +161,11 @@ fn every_broken_stream_gets_one_error_and_a_close_and_harms_nobody_else() {
 fn a_number_that_is_in_use_closes_and_one_that_is_answered_may_come_again() {
     // Proves when a request number is free: not while a check waits or commands of it are in the same stream unanswered, and again
     // when the last answer has been read.
-    let server = TestServer::start(|config| config.limits.check_wait_ms = 600_000);
+    let server = TestServer::start(|config| {
+        config.limits.check_wait_ms = 600_000;
+        // The check in flight is not waited for.
+        config.stop.grace_ms = 100;
+    });
     let mut peer = server.connect();
     for _ in 0..3 {
         for (kind, count, body) in

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::{Peer, Shop, TestServer, cart, decode_outcomes, new_id, units};
+use super::harness::{Peer, Shop, TestServer, cart, decode_outcomes, new_id, units};
 use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Peer, Shop, TestServer};
+use super::harness::{Peer, Shop, TestServer};
 use stockhold::net::places::{LINGERING_MAX, LOCAL_PLACES};
 use stockhold_client::blocking::Client;
 use stockhold_client::{Answer, CallError, Cart, ConnectionError, PipelinedConnection, RetryPolicy};

@@ -25,7 +25,8 @@ fn answer(peer: &mut Peer) -> (u64, Answer) {
 #[test]
 fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
     // Proves the limit at limit and limit + 1: what is refused is told at once, and the others get their answers.
-    let server = TestServer::start(|_| ());
+    // The checks in flight are not waited for when the server stops.
+    let server = TestServer::start(|config| config.stop.grace_ms = 100);
     let mut merchant = server.connect();
     let shop = Shop::open(&mut merchant, 20, 1_000);
     // What holds the questions back is a check that waits for an op that does not come.
@@ -62,6 +63,10 @@ fn validations_and_snapshots_take_turns_while_sales_go_on() {
     let server = TestServer::start(|_| ());
     let mut seller = server.connect();
     let shop = Shop::open(&mut seller, 50, 1_000_000);
+    // Enough to look through that a run takes several turns, in which the next one may ask.
+    for cart in 0..4_000 {
+        assert_eq!(seller.reserve(shop.stock, shop.skus[cart % shop.skus.len()], 1).code, Code::Ok);
+    }
     let mut peer = server.connect();
     let mut expected = std::collections::BTreeMap::new();
     for _ in 0..IN_FLIGHT_MAX / 2 {

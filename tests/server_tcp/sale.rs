@@ -1,6 +1,6 @@
 //! A real server over TCP: one sale from the first connection to the restart, races for the last unit, and retries.
 
-use crate::harness::{Shop, TestServer, cart, new_id, units};
+use super::harness::{Shop, TestServer, cart, new_id, units};
 use stockhold_protocol::command::Release;
 use stockhold_protocol::line::Lines;
 use stockhold_protocol::query::{Answer, Name, Query};

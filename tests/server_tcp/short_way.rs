@@ -1,7 +1,7 @@
 //! The short way: a network thread that writes, applies and answers what it has read by itself.
 
-use crate::batches::server_at;
-use crate::harness::{HANG, Shop, TestServer, cart, new_id, units};
+use super::batches::server_at;
+use super::harness::{HANG, Shop, TestServer, cart, new_id, units};
 use std::time::Instant;
 use stockhold::pipeline::Stepped;
 use stockhold_protocol::{Code, Command, Envelope, Line};

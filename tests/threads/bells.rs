@@ -4,8 +4,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::bell::{Bell, Sleeper};
-use crate::checker::{check, is_caught};
+use super::bell::{Bell, Sleeper};
+use super::checker::{check, is_caught};
 
 /// Work in a form that orders nothing by itself, so that only the bell can make it seen.
 fn work() -> Arc<AtomicUsize> {
@@ -78,7 +78,7 @@ fn a_sleeper_is_woken_again_and_again() {
 #[test]
 fn a_ring_before_the_work_is_caught() {
     // Proves that the proofs above can fail: who rings too early leaves a sleeper behind.
-    assert!(is_caught("bells::a_ring_before_the_work_is_caught", || {
+    assert!(is_caught("threads::bells::a_ring_before_the_work_is_caught", || {
         let (bell, sleeper) = Bell::new();
         let work = work();
         let seen = work.clone();
@@ -94,7 +94,7 @@ fn a_ring_before_the_work_is_caught() {
 #[test]
 fn a_sleeper_that_does_not_look_again_is_caught() {
     // Proves the same for who does not look for work after having said that it sleeps.
-    assert!(is_caught("bells::a_sleeper_that_does_not_look_again_is_caught", || {
+    assert!(is_caught("threads::bells::a_sleeper_that_does_not_look_again_is_caught", || {
         let (bell, sleeper) = Bell::new();
         let work = work();
         let seen = work.clone();

@@ -9,9 +9,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use stockhold_protocol::frame::{FrameKind, Header};
 
-use crate::checker::{check, is_caught};
-use crate::mailbox::{Address, Answered, Drafts, Mail, Mailboxes};
-use crate::words::{CellWord, DatedCell, Sequence, SkuWords};
+use super::checker::{check, is_caught};
+use super::mailbox::{Address, Answered, Drafts, Mail, Mailboxes};
+use super::words::{CellWord, DatedCell, Sequence, SkuWords};
 
 /// A SKU with one cell.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ fn a_cell_and_its_deadline_are_of_one_moment() {
 #[test]
 fn a_cell_that_changes_outside_the_sequence_is_caught() {
     // Proves that the proof above can fail.
-    assert!(is_caught("cells::a_cell_that_changes_outside_the_sequence_is_caught", || {
+    assert!(is_caught("threads::cells::a_cell_that_changes_outside_the_sequence_is_caught", || {
         let shelf = shelf();
         let writer = shelf.clone();
         let writer = thread::spawn(move || {
@@ -126,7 +126,7 @@ fn a_channel_and_the_cell_of_its_stock_are_of_one_moment() {
 #[test]
 fn a_channel_that_moves_outside_the_sequence_is_caught() {
     // Proves that the proof above can fail.
-    assert!(is_caught("cells::a_channel_that_moves_outside_the_sequence_is_caught", || {
+    assert!(is_caught("threads::cells::a_channel_that_moves_outside_the_sequence_is_caught", || {
         let street = street();
         let writer = street.clone();
         let writer = thread::spawn(move || writer.move_to(1));
@@ -178,7 +178,7 @@ fn no_answer_comes_before_its_cells() {
 #[test]
 fn an_answer_before_its_cells_is_caught() {
     // Proves that the proof above can fail.
-    assert!(is_caught("cells::an_answer_before_its_cells_is_caught", || {
+    assert!(is_caught("threads::cells::an_answer_before_its_cells_is_caught", || {
         let (shelf, mailboxes) = (shelf(), Mailboxes::new(1));
         let (written, sent) = (shelf.clone(), mailboxes.clone());
         let applier = thread::spawn(move || {

@@ -3,10 +3,10 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::bell::{Bell, Sleeper};
-use crate::checker::{check, is_caught};
-use crate::lane::Lane;
-use crate::primitives::ArrayQueue;
+use super::bell::{Bell, Sleeper};
+use super::checker::{check, is_caught};
+use super::lane::Lane;
+use super::primitives::ArrayQueue;
 
 /// Sends numbers over a lane with so many things going round; who waits sleeps on its bell, as the stages do.
 fn go_round(things: usize, numbers: u32, looks_again: bool) {
@@ -54,7 +54,7 @@ fn two_batches_go_round_although_only_the_first_to_come_back_rings() {
 #[test]
 fn a_lane_without_a_second_look_is_caught() {
     // Proves that the proof above can fail.
-    assert!(is_caught("lanes::a_lane_without_a_second_look_is_caught", || go_round(1, 2, false)));
+    assert!(is_caught("threads::lanes::a_lane_without_a_second_look_is_caught", || go_round(1, 2, false)));
 }
 
 /// The two ends of a snapshot: pieces one way, the result the other, a bell for each.
@@ -123,5 +123,7 @@ fn a_snapshot_is_handed_over_without_a_standstill() {
 #[test]
 fn a_keeper_that_rings_before_its_result_is_caught() {
     // Proves that the proof above can fail.
-    assert!(is_caught("lanes::a_keeper_that_rings_before_its_result_is_caught", || hand_over(false)));
+    assert!(is_caught("threads::lanes::a_keeper_that_rings_before_its_result_is_caught", || hand_over(
+        false
+    )));
 }

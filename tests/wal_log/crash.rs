@@ -8,7 +8,7 @@ use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::{Mutant, RecordingStorage};
 use stockhold::wal::{CommitLog, Durability, LogOptions};
 
-use crate::world::{Batch, LOG, NOW_MS, OPTIONS, Running, format, formatted, payload, share, start};
+use super::world::{Batch, LOG, NOW_MS, OPTIONS, Running, format, formatted, payload, share, start};
 
 /// Everything that was tried, and from which moment on it was promised.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use stockhold::storage::{ReadStorage, Storage, StorageError};
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{CommitLog, EndReason, FrameFault, LogError};
 
-use crate::world::{NOW_MS, OPTIONS, SEGMENT_BYTES, format, formatted, payload, share, start};
+use super::world::{NOW_MS, OPTIONS, SEGMENT_BYTES, format, formatted, payload, share, start};
 
 const BLOCK: u64 = 4096;
 

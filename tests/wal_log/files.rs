@@ -9,7 +9,7 @@ use stockhold::storage::{ReadFrom, ReadStorage, Storage};
 use stockhold::wal::{CommitLog, Durability, EndReason, LogError, LogOptions, ReadTo};
 use uuid::Uuid;
 
-use crate::world::{LOG, NOW_MS, OPTIONS, formatted, payload, share, start};
+use super::world::{LOG, NOW_MS, OPTIONS, formatted, payload, share, start};
 
 const HEADER: SnapshotHeader =
     SnapshotHeader { log_uuid: LOG, epoch: 2, op: 77, time_ms: NOW_MS, rules_version: 1 };

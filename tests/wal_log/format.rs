@@ -13,7 +13,7 @@ use stockhold::wal::{
     CommitLog, DumpItem, Durability, EndReason, FrameKind, LogDump, LogOptions, LogStart, LogWriter, ReadTo,
 };
 
-use crate::world::{LOG, NOW_MS, share};
+use super::world::{LOG, NOW_MS, share};
 
 const NAMES: [&str; 3] = ["MANIFEST", "0000000000000001.segment", "00000000000000000003.snapshot"];
 

@@ -9,7 +9,7 @@ use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError};
 use stockhold::wal::{CommitLog, LogError, LogReader};
 
-use crate::world::{OPTIONS, Running, formatted, payload, start};
+use super::world::{OPTIONS, Running, formatted, payload, start};
 
 /// A log to which batches are appended in the middle of each read of a segment, until there are enough.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use stockhold::wal::{
     CommitLog, Durability, EndReason, LogOptions, PreviousEnd, ReadTo, SegmentHeader, SegmentOpening,
 };
 
-use crate::world::{
+use super::world::{
     Batch, LOG, NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, read_all, share, start,
 };
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use stockhold::storage::{FsStorage, WritePath};
 use stockhold::wal::{CommitLog, Durability, EndReason, LogOptions, ReadTo};
 
-use crate::world::{Batch, NOW_MS, OPTIONS, format, formatted, payload, read_all, share, start};
+use super::world::{Batch, NOW_MS, OPTIONS, format, formatted, payload, read_all, share, start};
 
 /// Proves that batches come back in order over rotations and clean and unclean stops, and that each start says why the last ended.
 #[test]

@@ -4,7 +4,7 @@ use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::Fault;
 use stockhold::wal::{AppendError, CommitLog, LogOptions, Progress, Space};
 
-use crate::world::{NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, share, start};
+use super::world::{NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, share, start};
 
 /// Appends full-size batches until one is refused; answers how many fitted.
 fn fill(running: &mut Running) -> (usize, AppendError) {

@@ -5,13 +5,9 @@
 //! width of fields: a field that is added, moved or widened in the protocol no longer agrees with it.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-#[macro_use]
-mod drawn;
-mod mirror;
-
+use crate::drawn::{Draw, Source};
+use crate::mirror as m;
 use bincode::{Decode, Encode};
-use drawn::{Draw, Source};
-use mirror as m;
 use stockhold_protocol::codec::{ColdConfig, decode_cold, encode_cold};
 use stockhold_protocol::{command, handshake, outcome, query};
 use wincode::{SchemaRead, SchemaWrite};

@@ -13,7 +13,7 @@ use stockhold_protocol::{Code, Command, Detail, Envelope, Line, Lines, Outcome, 
 use wincode::{SchemaRead, SchemaWrite};
 
 fn page() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../PROTOCOL.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../PROTOCOL.md");
     std::fs::read_to_string(path).unwrap()
 }
 

@@ -1,11 +1,10 @@
 //! Golden files: the bytes of every frame kind, command, outcome shape, question and answer, frozen.
 //!
-//! Another byte is another protocol. `STOCKHOLD_GOLDEN=write cargo test -p stockhold-protocol --test golden`
+//! Another byte is another protocol. `STOCKHOLD_GOLDEN=write cargo test -p stockhold-protocol-tests golden`
 //! writes the files anew; such a change needs a new `PROTOCOL_VERSION`.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-mod samples;
-
+use crate::samples;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +20,7 @@ use wincode::{SchemaRead, SchemaWrite};
 type Config = stockhold_protocol::codec::ColdConfig;
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../golden")
 }
 
 fn cold<T: SchemaWrite<Config, Src = T>>(value: &T) -> Vec<u8> {

@@ -1,8 +1,7 @@
 //! Bytes from a peer that does not mean well: nothing panics, nothing loses its place, nothing reads two ways.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-mod samples;
-
+use crate::samples;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -1,9 +1,7 @@
 //! Every valid command, of every kind, survives its bytes; so do outcomes.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-mod arbitrary;
-
-use arbitrary::{Draft, catalog, draft};
+use crate::arbitrary::{Draft, catalog, draft};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use stockhold_protocol::batch::split_records;

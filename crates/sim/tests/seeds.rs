@@ -1,5 +1,8 @@
 //! Seeds on a healthy build: no promise is broken, a seed always happens alike, and worlds are about something.
 
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use stockhold_sim::{Options, Report, run};
 
 /// Seeds that every test run goes through.
@@ -60,12 +63,22 @@ const DECIDED: [&str; 16] = [
 #[test]
 fn healthy_seeds_break_no_promise_and_meet_everything() {
     // Proves that worlds in which all of this goes wrong end with every promise kept.
-    let mut all = Report::default();
-    for seed in 1..=SEEDS {
-        let run = run(seed, Options::default());
-        assert_eq!(run.violation, None, "to see it again: stockhold-sim --seed {seed} --trace");
-        all.add(&run.report);
-    }
+    let next = AtomicU64::new(1);
+    let all = Mutex::new(Report::default());
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
+            threads.spawn(|| {
+                while let Some(seed) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed <= SEEDS)
+                {
+                    let run = run(seed, Options::default());
+                    assert_eq!(run.violation, None, "to see it again: stockhold-sim --seed {seed} --trace");
+                    all.lock().unwrap().add(&run.report);
+                }
+            });
+        }
+    });
+    let all = all.into_inner().unwrap();
     for event in MET {
         assert!(all.events.get(event).is_some_and(|count| *count > 0), "{event} was not met: {all:#?}");
     }

@@ -1,7 +1,7 @@
 //! Quotas: what takes from them and what gives back.
 
-use crate::reserving::PLAIN;
-use crate::script::run;
+use super::reserving::PLAIN;
+use super::script::run;
 
 #[test]
 fn a_quota_is_given_back_by_release_expiry_and_refund_but_not_by_ship() {

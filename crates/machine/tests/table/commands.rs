@@ -1,7 +1,7 @@
 //! From the words of a line to a command.
 
-use crate::script::{Script, lines_from};
-use crate::words::{Sentence, line, span_ms};
+use super::script::{Script, lines_from};
+use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
     Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,

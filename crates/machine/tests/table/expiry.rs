@@ -1,7 +1,7 @@
 //! Many holds with one deadline: they end in one instant, and no answer depends on who sweeps how much.
 
-use crate::script::run;
-use crate::world::START_S;
+use super::script::run;
+use super::world::START_S;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Change, Count, LinkDefinition, Reserve, SettingScope, SettingsChange, SkuDefinition, SourceDefinition,
@@ -133,7 +133,7 @@ fn a_hundred_thousand_equal_deadlines_end_in_one_step() {
 #[test]
 fn a_hold_ends_at_its_second_and_not_before() {
     // Proves deadline <= op time, ticks that free units for readers, and holds moved to another deadline.
-    run(crate::reserving::PLAIN).go("
+    run(super::reserving::PLAIN).go("
         reserve a WEB 4xBIKE ttl=10s
         reserve b WEB 6xBIKE ttl=20s
         time +9s

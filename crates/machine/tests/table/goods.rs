@@ -1,7 +1,7 @@
 //! Ship, sell, refund, count, adjust, transfer, enabling, and links that merge and split groups.
 
-use crate::reserving::{PLAIN, SHARED};
-use crate::script::run;
+use super::reserving::{PLAIN, SHARED};
+use super::script::run;
 
 #[test]
 fn a_shipment_must_break_no_promise() {

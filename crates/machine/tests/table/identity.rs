@@ -1,7 +1,7 @@
 //! Exactly once: replays, reused ids, ids too old and from the future, the horizon, full outcome memory.
 
-use crate::reserving::PLAIN;
-use crate::script::run;
+use super::reserving::PLAIN;
+use super::script::run;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
 use stockhold_protocol::Timestamp;

@@ -1,7 +1,7 @@
 //! `sharing = independent`: the quantity at the source alone decides whether goods may leave it.
 
-use crate::reserving::SHARED;
-use crate::script::run;
+use super::reserving::SHARED;
+use super::script::run;
 
 /// One unit in A2, which both stocks sell from, promised twice.
 const LAST_UNIT: &str = "

@@ -1,7 +1,7 @@
 //! The life of a reservation: the state x command matrix, deadlines, extend, replace, release, late confirm.
 
-use crate::reserving::PLAIN;
-use crate::script::run;
+use super::reserving::PLAIN;
+use super::script::run;
 
 /// One reservation in each state, by name: held, confirmed, expired, shipped, released, replaced.
 const STATES: &str = "

@@ -1,7 +1,7 @@
 //! What a refusal says besides its code: the bound, the range, the limit, the SKU; and that it says it again.
 
-use crate::reserving::{PLAIN, SHARED};
-use crate::script::run;
+use super::reserving::{PLAIN, SHARED};
+use super::script::run;
 
 #[test]
 fn a_refusal_names_the_bound_and_the_quantity() {

@@ -1,6 +1,6 @@
 //! Salable, grants and their limits.
 
-use crate::script::{Script, run};
+use super::script::{Script, run};
 
 /// The two sources and two stocks of the golden vectors.
 pub(crate) const SHARED: &str = "

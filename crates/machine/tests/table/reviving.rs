@@ -1,7 +1,7 @@
 //! A cart that has expired or was released is revived once: the replace that does it ends the old record.
 
-use crate::reserving::PLAIN;
-use crate::script::run;
+use super::reserving::PLAIN;
+use super::script::run;
 
 /// What every command answers that names a cart which was revived.
 const IS_CLOSED: &str = "

@@ -11,9 +11,9 @@
 //! dense number. An id is made from the name of what it makes (`id=` for other commands) with the client time
 //! now, or `age=`/`ahead=` from it; the same name again is the same id again.
 
-use crate::commands::command_of;
-use crate::words::{Sentence, joined, line, span_ms};
-use crate::world::{START_S, World};
+use super::commands::command_of;
+use super::words::{Sentence, joined, line, span_ms};
+use super::world::{START_S, World};
 use std::collections::BTreeMap;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
 use stockhold_protocol::{Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};

@@ -1,4 +1,5 @@
 //! Strategies for valid commands of every kind. What is *not* valid is for `hostile` and `bounds`.
+#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use proptest::collection::vec;
 use proptest::option;

@@ -1,5 +1,6 @@
 //! One fixed value of everything that has bytes: what the golden files and the limits are made of. It is
 //! not for drawing values at random; that is `drawn`.
+#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 mod answers;
 mod catalog;

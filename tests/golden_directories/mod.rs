@@ -1,5 +1,5 @@
 //! Data directories as servers of each version of format and rules left them. This version opens them and gives back what they
-//! hold, or refuses them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test golden_directories` writes
+//! hold, or refuses them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test in_process golden_directories` writes
 //! those of the present versions anew; those of earlier ones are never written again.
 
 #[cfg(test)]
@@ -12,7 +12,3 @@ mod keeping;
 mod left;
 #[cfg(test)]
 mod story;
-#[cfg(test)]
-#[path = "../crash_images/world.rs"]
-#[expect(dead_code, reason = "the world of the crash images can do more than is needed here")]
-mod world;

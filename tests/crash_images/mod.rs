@@ -10,4 +10,4 @@ mod restart;
 #[cfg(test)]
 mod verified;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;

@@ -3,7 +3,7 @@
 //!
 //! Another digest is another set of rules: logs in the field would replay to another state. Such a change needs a
 //! new `RULES_VERSION` and a new log beside the old one. `STOCKHOLD_GOLDEN=write cargo test -p
-//! stockhold-machine --test golden` writes the files of the current version anew.
+//! stockhold-machine-tests golden` writes the files of the current version anew.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod story;
@@ -24,7 +24,7 @@ fn file(extension: &str) -> PathBuf {
 
 fn file_of(version: u32, extension: &str) -> PathBuf {
     let name = format!("rules-{version}.{extension}");
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name)
 }
 
 #[expect(

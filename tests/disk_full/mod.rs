@@ -5,8 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what is missing or cannot be started fails the test")]
 
-#[path = "../not_run/mod.rs"]
-mod not_run;
 mod process;
 mod small_disk;
 

@@ -1,0 +1,14 @@
+//! The machine through its public interface, and its tables against maps.
+
+mod golden;
+mod load;
+mod look_ahead;
+mod model;
+mod sharing_golden;
+mod table;
+mod table_due;
+mod table_generations;
+mod table_index;
+mod table_slab;
+mod table_sliced;
+mod total;

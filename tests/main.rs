@@ -1,0 +1,14 @@
+//! Tests whose subject runs within the test program: the parts of the server on recorded and real disks, and whole servers.
+
+#[cfg(test)]
+mod crash_images;
+#[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
+mod golden_directories;
+#[cfg(test)]
+mod server_tcp;
+#[cfg(test)]
+mod threads;
+#[cfg(test)]
+mod wal_log;
