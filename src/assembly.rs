@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use stockhold_machine::{Genesis, RULES_VERSION};
+use stockhold_machine::{Genesis, Machine, RULES_VERSION};
 use uuid::Uuid;
 
-use crate::clock::{Clock, TimeSource};
+use crate::clock::{Allowance, Clock, TimeSource};
 use crate::config::{Config, DurabilityChoice};
 use crate::directory::{Directory, EpochReason, FormatOptions, Manifest, plan_trim, trim};
 use crate::error::StartError;
@@ -129,7 +129,7 @@ pub fn assemble(
     let Recovered { machine, end, report } =
         recover_with(&directory, surroundings.helper.as_deref(), progress)?
             .validated_up_to(config.recovery.validate_reservations)?;
-    let clock = Arc::new(Clock::start(surroundings.time, machine.time(), config.clock.alarm_ms));
+    let clock = Arc::new(start_clock(surroundings.time, config, &machine));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
         directory.bump_epoch(EpochReason::UncleanStop, end.last_op() + 1, now_ms)?;
@@ -192,6 +192,12 @@ pub fn assemble(
         report,
         directory,
     })
+}
+
+fn start_clock(time: Arc<dyn TimeSource>, config: &Config, machine: &Machine) -> Clock {
+    // Before the first op there is nothing that a jump could end.
+    let allowance = if machine.op() == 0 { Allowance::ANY } else { machine.clock().into() };
+    Clock::start(time, machine.time(), config.clock.alarm_ms, allowance)
 }
 
 fn links(

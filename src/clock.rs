@@ -1,8 +1,9 @@
 //! The server's clock: which time to propose for the next batch.
 //!
 //! Logged time starts at max(last logged, wall clock), then runs with the monotonic clock and is slewed towards the wall clock by
-//! at most 0.1 %. A wall clock that is far off raises an alarm and never expires anything. It is not for machine time (an op's
-//! time is max(last, proposed), the machine's business), and it reads no clock itself: a [`TimeSource`] does.
+//! at most 0.1 %. A wall clock that is far off raises an alarm and never expires anything. One that is further ahead than
+//! `clock_jump_max_ms` is not followed at a start either, until an operator accepts it. It is not for machine time (an op's time is
+//! max(last, proposed), the machine's business), and it reads no clock itself: a [`TimeSource`] does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
+use stockhold_machine::ClockView;
 use stockhold_protocol::Timestamp;
 
 /// The part of the elapsed time by which the clock may be slewed: one in a thousand.
@@ -133,6 +135,35 @@ impl TimeSource for ManualTimeSource {
     }
 }
 
+/// What of the machine's state decides how far the wall clock may be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How far a start may follow the wall clock, in milliseconds.
+    pub jump_max_ms: u64,
+    /// An operator has accepted a wall clock up to this time; 0 = none.
+    pub accepted_until: Timestamp,
+}
+
+impl From<ClockView> for Allowance {
+    fn from(view: ClockView) -> Self {
+        Self { jump_max_ms: view.jump_max_ms, accepted_until: view.accepted_until }
+    }
+}
+
+impl Allowance {
+    /// Every wall clock may be followed.
+    pub const ANY: Self = Self { jump_max_ms: u64::MAX / 1_000, accepted_until: Timestamp(0) };
+
+    /// Whether a wall clock may be followed that is `ahead_us` ahead.
+    fn allows(self, ahead_us: i64, wall_us: u64) -> bool {
+        let jump_max_us = self.jump_max_ms.saturating_mul(1_000);
+        let accepted_us = self.accepted_until.0.saturating_mul(1_000);
+        let is_near = |us: u64| us <= jump_max_us;
+        let is_accepted = accepted_us > 0 && is_near(wall_us.saturating_sub(accepted_us));
+        ahead_us <= 0 || is_near(ahead_us.unsigned_abs()) || is_accepted
+    }
+}
+
 /// What a correction found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correction {
@@ -142,8 +173,24 @@ pub struct Correction {
     pub alarm: bool,
     /// Whether this is news: the alarm was not on at the last correction.
     pub alarm_is_new: bool,
-    /// Whether a suspend made the clock start anew.
-    pub restarted: bool,
+    /// Why time may have leapt to the wall clock.
+    pub leap: Option<Leap>,
+}
+
+/// Why time may leap to a wall clock that is ahead, instead of following it slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leap {
+    /// The machine was suspended.
+    Suspended,
+    /// An operator has accepted the wall clock.
+    Accepted,
+}
+
+/// What the last correction went by.
+#[derive(Clone, Copy, Debug)]
+struct Corrected {
+    reading: Reading,
+    accepted_until: Timestamp,
 }
 
 /// Proposes times. Reading it takes no lock.
@@ -155,22 +202,38 @@ pub struct Clock {
     floor_ms: AtomicU64,
     alarm_us: i64,
     alarm: AtomicBool,
-    last: Mutex<Reading>,
+    /// Wall clock minus proposed time at the last correction, in milliseconds.
+    wall_offset_ms: AtomicI64,
+    /// Whether the wall clock is further ahead than may be followed.
+    is_held_back: AtomicBool,
+    last: Mutex<Corrected>,
 }
 
 impl Clock {
-    /// Starts at max(last logged, wall clock). Offsets beyond `alarm_ms` raise the alarm.
+    /// Starts at the wall clock, or at the last logged time if that is later or the wall clock is further ahead than `allowance` allows.
+    /// Offsets beyond `alarm_ms` raise the alarm.
     #[must_use]
-    pub fn start(source: Arc<dyn TimeSource>, last_logged: Timestamp, alarm_ms: u64) -> Self {
+    pub fn start(
+        source: Arc<dyn TimeSource>,
+        last_logged: Timestamp,
+        alarm_ms: u64,
+        allowance: Allowance,
+    ) -> Self {
         let reading = source.read();
-        let start_us = reading.wall_us.max(last_logged.0.saturating_mul(1_000));
+        let logged_us = last_logged.0.saturating_mul(1_000);
+        let ahead_us = signed(reading.wall_us) - signed(logged_us);
+        let is_held_back = !allowance.allows(ahead_us, reading.wall_us);
+        let start_us = if is_held_back { logged_us } else { reading.wall_us.max(logged_us) };
+        let wall_offset_ms = (signed(reading.wall_us) - signed(start_us)) / 1_000;
         Self {
             source,
             offset_us: AtomicI64::new(signed(start_us) - signed(reading.monotonic_us)),
             floor_ms: AtomicU64::new(last_logged.0),
             alarm_us: signed(alarm_ms.saturating_mul(1_000)),
             alarm: AtomicBool::new(false),
-            last: Mutex::new(reading),
+            wall_offset_ms: AtomicI64::new(wall_offset_ms),
+            is_held_back: AtomicBool::new(is_held_back),
+            last: Mutex::new(Corrected { reading, accepted_until: allowance.accepted_until }),
         }
     }
 
@@ -200,26 +263,62 @@ impl Clock {
         self.source.read().wall_us / 1_000
     }
 
+    /// Wall clock minus proposed time as of the last correction, in milliseconds.
+    #[must_use]
+    pub fn wall_offset_ms(&self) -> i64 {
+        self.wall_offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// What an operator should know of the clocks, as a sentence.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let offset_s = self.wall_offset_ms() / 1_000;
+        if self.is_held_back.load(Ordering::Relaxed) {
+            return Some(format!(
+                "The wall clock is {offset_s} s ahead of the server's time, more than clock_jump_max_ms allows: time went on from the last op. \
+                 If the wall clock is right, run `stockhold clock accept`."
+            ));
+        }
+        self.alarm.load(Ordering::Relaxed).then(|| {
+            let side = if offset_s < 0 { "behind" } else { "ahead of" };
+            let offset_s = offset_s.unsigned_abs();
+            format!(
+                "The wall clock is {offset_s} s {side} the server's time, which follows it by at most a thousandth; \
+                 times that people are shown go by the wall clock."
+            )
+        })
+    }
+
     /// Moves the clock a little towards the wall clock; called a few times a second by one thread.
-    pub fn correct(&self) -> Correction {
+    pub fn correct(&self, allowance: Allowance) -> Correction {
         let reading = self.source.read();
-        let mut last = self.last.lock();
-        let elapsed_us = signed(reading.monotonic_us.saturating_sub(last.monotonic_us));
-        let restarted = reading.suspended_us > last.suspended_us.saturating_add(SUSPEND_US);
-        *last = reading;
-        drop(last);
+        let now = Corrected { reading, accepted_until: allowance.accepted_until };
+        let last = std::mem::replace(&mut *self.last.lock(), now);
+        let elapsed_us = signed(reading.monotonic_us.saturating_sub(last.reading.monotonic_us));
         let offset_us = signed(reading.wall_us) - signed(self.slewed_us(reading.monotonic_us));
-        let step_us = if restarted && offset_us > 0 {
+        let may_follow = allowance.allows(offset_us, reading.wall_us);
+        let is_accepted = allowance.accepted_until > last.accepted_until && may_follow && offset_us > 0;
+        let leap = if reading.suspended_us > last.reading.suspended_us.saturating_add(SUSPEND_US) {
+            Some(Leap::Suspended)
+        } else {
+            is_accepted.then_some(Leap::Accepted)
+        };
+        let step_us = if leap.is_some() && may_follow && offset_us > 0 {
             offset_us
+        } else if offset_us.unsigned_abs() > allowance.jump_max_ms.saturating_mul(1_000) {
+            // So far off, it is no better a clock than the monotonic one.
+            0
         } else {
             let step_max_us = elapsed_us / SLEW_DIVISOR;
             offset_us.clamp(-step_max_us, step_max_us)
         };
         self.offset_us.fetch_add(step_us, Ordering::AcqRel);
         let offset_us = offset_us - step_us;
+        self.wall_offset_ms.store(offset_us / 1_000, Ordering::Relaxed);
+        self.is_held_back.store(!allowance.allows(offset_us, reading.wall_us), Ordering::Relaxed);
         let alarm = offset_us.abs() > self.alarm_us;
         let was_on = self.alarm.swap(alarm, Ordering::AcqRel);
-        Correction { offset_us, alarm, alarm_is_new: alarm && !was_on, restarted }
+        Correction { offset_us, alarm, alarm_is_new: alarm && !was_on, leap }
     }
 
     fn slewed_us(&self, monotonic_us: u64) -> u64 {
@@ -243,10 +342,13 @@ mod tests {
     use super::*;
 
     const HOUR_MS: u64 = 3_600_000;
+    const DAY_MS: u64 = 24 * HOUR_MS;
+    const YEAR_MS: u64 = 365 * DAY_MS;
+    const WEEK: Allowance = Allowance { jump_max_ms: 7 * DAY_MS, accepted_until: Timestamp(0) };
 
     fn clock_at(wall_ms: u64, last_logged_ms: u64) -> (Arc<ManualTimeSource>, Clock) {
         let source = Arc::new(ManualTimeSource::new(wall_ms));
-        let clock = Clock::start(source.clone(), Timestamp(last_logged_ms), 1_000);
+        let clock = Clock::start(source.clone(), Timestamp(last_logged_ms), 1_000, WEEK);
         (source, clock)
     }
 
@@ -264,11 +366,11 @@ mod tests {
             let (source, clock) = clock_at(5 * HOUR_MS, 0);
             source.set_wall_ms(wall_ms);
             source.advance_ms(10_000);
-            let correction = clock.correct();
-            assert!(correction.alarm && correction.alarm_is_new && !correction.restarted);
+            let correction = clock.correct(WEEK);
+            assert!(correction.alarm && correction.alarm_is_new && correction.leap.is_none());
             let moved = clock.propose_now().0.abs_diff(5 * HOUR_MS + 10_000);
             assert!(moved <= 10, "time moved by {moved} ms in 10 s");
-            assert!(!clock.correct().alarm_is_new);
+            assert!(!clock.correct(WEEK).alarm_is_new);
         }
     }
 
@@ -279,7 +381,7 @@ mod tests {
         source.set_wall_ms(1_000_100);
         for _ in 0..1_000 {
             source.advance_ms(200);
-            clock.correct();
+            clock.correct(WEEK);
         }
         assert_eq!(clock.propose_now().0, 1_000_100 + 200_000);
     }
@@ -292,7 +394,7 @@ mod tests {
         let mut last = clock.propose_now();
         for _ in 0..1_000 {
             source.advance_ms(1);
-            clock.correct();
+            clock.correct(WEEK);
             let next = clock.propose_now();
             assert!(next >= last);
             last = next;
@@ -305,8 +407,50 @@ mod tests {
         let (source, clock) = clock_at(1_000_000, 0);
         source.suspend_ms(HOUR_MS);
         assert_eq!(clock.propose_now(), Timestamp(1_000_000));
-        let correction = clock.correct();
-        assert!(correction.restarted && !correction.alarm);
+        let correction = clock.correct(WEEK);
+        assert!(correction.leap == Some(Leap::Suspended) && !correction.alarm);
         assert_eq!(clock.propose_now(), Timestamp(1_000_000 + HOUR_MS));
+    }
+
+    #[test]
+    fn a_start_follows_a_wall_clock_that_is_far_ahead_only_when_it_is_accepted() {
+        // Proves that a year ahead advances nothing at a start, is warned of until an operator accepts it, and is followed then, at the
+        // next correction and at any later start.
+        let last_ms = 2 * YEAR_MS;
+        let wall_ms = last_ms + YEAR_MS;
+        let (source, clock) = clock_at(wall_ms, last_ms);
+        assert_eq!(clock.propose_now(), Timestamp(last_ms));
+        source.advance_ms(1_000);
+        assert_eq!(clock.correct(WEEK).leap, None);
+        assert_eq!(clock.propose_now(), Timestamp(last_ms + 1_000), "neither followed nor slewed");
+        assert!(clock.warning().is_some_and(|sentence| sentence.contains("stockhold clock accept")));
+        let accepted = Allowance { accepted_until: Timestamp(wall_ms + 1_000), ..WEEK };
+        assert_eq!(clock.correct(accepted).leap, Some(Leap::Accepted));
+        assert_eq!(clock.propose_now(), Timestamp(wall_ms + 1_000));
+        assert_eq!(clock.warning(), None);
+        assert_eq!(clock.correct(accepted).leap, None, "accepted once");
+        let later = Clock::start(source, Timestamp(last_ms), 1_000, accepted);
+        assert_eq!(later.propose_now(), Timestamp(wall_ms + 1_000));
+        let (_, clock) = clock_at(last_ms + 7 * DAY_MS, last_ms);
+        assert_eq!(clock.propose_now(), Timestamp(last_ms + 7 * DAY_MS), "seven days are followed");
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_behind_is_told_and_time_goes_on() {
+        // Proves that logged time goes on from where it was, and that the offset says what to show people, also once the clock is right.
+        let last_ms = 2 * YEAR_MS;
+        for behind_ms in [20 * 60_000, DAY_MS, YEAR_MS] {
+            let (source, clock) = clock_at(last_ms - behind_ms, last_ms);
+            assert_eq!(clock.wall_offset_ms(), -i64::try_from(behind_ms).unwrap());
+            source.advance_ms(5_000);
+            clock.correct(WEEK);
+            let time_ms = clock.propose_now().0;
+            assert!((last_ms + 4_990..=last_ms + 5_000).contains(&time_ms), "{time_ms}");
+            assert!(clock.warning().is_some_and(|sentence| sentence.contains("behind")));
+            source.set_wall_ms(last_ms + 5_000);
+            clock.correct(WEEK);
+            assert!(clock.wall_offset_ms().abs() <= 10);
+            assert_eq!(clock.warning(), None);
+        }
     }
 }

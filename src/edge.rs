@@ -80,7 +80,7 @@ fn decide(
         Target::Stock(stock) => line_of(stock),
         Target::Channel(channel) => published.at_channel(channel, line_of),
     }?;
-    if propose_now().second() >= deadline_s {
+    if published.hold_time(propose_now()).second() >= deadline_s {
         return None;
     }
     let available = Quantity::from_raw(available).ok()?;

@@ -15,7 +15,7 @@ use grid::Row;
 use std::sync::OnceLock;
 use stockhold_machine::{AHEAD, CellChange, Changes, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
-use stockhold_protocol::{ChannelId, SkuId, StockId};
+use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
 use words::{CellWord, Sequence, SkuWords};
 
@@ -47,6 +47,8 @@ pub struct Published {
     moves: Sequence,
     names: Names,
     op: AtomicU64,
+    /// Op time minus hold time, in milliseconds.
+    hold_offset_ms: AtomicU64,
 }
 
 impl Default for Published {
@@ -58,6 +60,7 @@ impl Default for Published {
             moves: Sequence::default(),
             names: Names::default(),
             op: AtomicU64::new(0),
+            hold_offset_ms: AtomicU64::new(0),
         }
     }
 }
@@ -67,6 +70,12 @@ impl Published {
     #[must_use]
     pub fn op(&self) -> u64 {
         self.op.load(Ordering::Acquire)
+    }
+
+    /// The hold time at a time of the server, as deadlines are told. It is never before the one by which an op of that time would be decided.
+    #[must_use]
+    pub fn hold_time(&self, time: Timestamp) -> Timestamp {
+        Timestamp(time.0.saturating_sub(self.hold_offset_ms.load(Ordering::Acquire)))
     }
 
     /// The names.
@@ -112,6 +121,7 @@ impl Published {
         for (name, number) in &changes.names {
             self.names.insert(name, *number);
         }
+        self.hold_offset_ms.store(changes.hold_offset_ms, Ordering::Release);
         self.op.store(op, Ordering::Release);
     }
 

@@ -222,6 +222,7 @@ fn run_assembly(
         preparer,
         pool: pool.clone(),
         clock,
+        feedback: gate.feedback.clone(),
         metrics,
         status: status.clone(),
         news: news.clone(),

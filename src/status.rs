@@ -55,6 +55,9 @@ impl StatusBoard {
         metrics.extend(self.fixed.iter().cloned());
         links.metrics.render(&mut metrics);
         machine_metrics(stats, &mut metrics);
+        clock_metrics(links, &mut metrics);
+        let mut warnings = self.warnings.lock().clone();
+        warnings.extend(links.clock.warning());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_uuid: self.log_uuid,
@@ -62,9 +65,23 @@ impl StatusBoard {
             state: links.feedback.state().name().to_owned(),
             durability: self.durability.clone(),
             metrics,
-            warnings: self.warnings.lock().clone(),
+            warnings,
         }
     }
+}
+
+fn clock_metrics(links: &ApplierLinks, out: &mut Vec<Metric>) {
+    let (clock, view) = (&links.clock, links.feedback.clock());
+    let wide = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let named = [
+        ("clock_time_ms", wide(clock.propose_now().0)),
+        ("clock_wall_offset_ms", clock.wall_offset_ms()),
+        ("clock_wall_offset_logged_ms", view.wall_offset_ms),
+        ("clock_hold_offset_ms", wide(view.hold_offset_ms)),
+        ("clock_jump_max_ms", wide(view.jump_max_ms)),
+        ("clock_accepted_until_ms", wide(view.accepted_until.0)),
+    ];
+    out.extend(named.map(|(name, value)| Metric { name: name.to_owned(), unit: "ms".to_owned(), value }));
 }
 
 fn machine_metrics(stats: &Stats, out: &mut Vec<Metric>) {

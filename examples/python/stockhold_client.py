@@ -13,7 +13,7 @@ import struct
 import time
 import uuid
 
-MAGIC, VERSION = b"SH", 1
+MAGIC, VERSION = b"SH", 2
 HEADER = struct.Struct("<2sBBIQIHHI")  # 28 bytes; the header's own checksum follows
 RECORD = struct.Struct("<HBB16s")
 OUTCOME = struct.Struct("<HBBIQ")
@@ -77,9 +77,8 @@ def names(entries):
     return body
 
 
-def new_id(now_ms=None, random=None):
-    """A UUIDv7: 48 bits of milliseconds, then random bits, with version and variant forced."""
-    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+def new_id(now_ms, random=None):
+    """A UUIDv7: 48 bits of milliseconds of the server's time, then random bits, with version and variant forced."""
     value = now_ms << 80 | int.from_bytes(os.urandom(10) if random is None else random, "big")
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0b11 << 62) | 0b10 << 62
@@ -152,9 +151,20 @@ class Connection:
         kind, _, _, body = self.receive()
         if kind != WELCOME:
             raise RuntimeError(f"frame kind {kind} in answer to hello")
-        self.version, self.features, self.log_uuid, self.epoch, self.rules, self.op = struct.unpack_from(
-            "<BQ16sQIQ", body
-        )
+        (
+            self.version, self.features, self.log_uuid, self.epoch, self.rules, self.op, self.time_ms,
+            self.shown_offset_ms,
+        ) = struct.unpack_from("<BQ16sQIQQq", body)
+        self.welcomed_at = time.monotonic()
+
+    def server_ms(self):
+        """The server's time: this machine's wall clock may be wrong, or right where the server's is not."""
+        return self.time_ms + int((time.monotonic() - self.welcomed_at) * 1_000)
+
+    def shown(self, deadline_s):
+        """A deadline as people see it."""
+        at = deadline_s + self.shown_offset_ms // 1_000
+        return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
     def read_exactly(self, count):
         data = b""
@@ -235,7 +245,7 @@ def main():
     op, (cell,) = connection.check([(sku, stock)])
     print(f"salable as of op {op}: {units(cell)}")
 
-    command_id = new_id()
+    command_id = new_id(connection.server_ms())
     cart = [(sku, arguments.units * 10_000)]
     sent = reserve(command_id, stock, cart, arguments.ttl_ms, fresh=True)
     for attempt in ("first", "repeated"):
@@ -243,6 +253,7 @@ def main():
         print(
             f"{attempt}: {uuid.UUID(bytes=command_id)} {CODES.get(code, code)} op={op} value={value}"
             f" recorded={recorded} replayed={replayed} detail={told(detail)}"
+            + (f" until={connection.shown(value)}" if code == 0 and value else "")
         )
         sent = reserve(command_id, stock, cart, arguments.ttl_ms)  # a repetition is never fresh
 

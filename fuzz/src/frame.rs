@@ -22,8 +22,8 @@ pub fn run(bytes: &[u8]) {
     } else {
         while !draw.is_empty() {
             let kind = FrameKind::ALL[draw.below(FrameKind::ALL.len())];
-            let (request, deadline_ms) = (u64::from(draw.byte()), u32::from(draw.word()));
-            let header = Header { kind, request, deadline_ms, count: u16::from(draw.byte()) };
+            let (request, time) = (u64::from(draw.byte()), u32::from(draw.word()));
+            let header = Header { kind, request, time, count: u16::from(draw.byte()) };
             let length = usize::from(draw.word()) % 1_024;
             append(header, draw.take(length), &mut stream);
         }

@@ -154,7 +154,7 @@ fn frames(draw: &mut Draw<'_>, stream: &mut Vec<u8>) {
             let records: Vec<Vec<u8>> = (0..entries).map(|_| record(draw)).collect();
             append(header, &records.concat(), stream);
         } else {
-            header.deadline_ms = u32::from(draw.byte());
+            header.time = u32::from(draw.byte());
             let length = draw.below(256);
             append(header, draw.take(length), stream);
         }

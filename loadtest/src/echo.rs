@@ -104,6 +104,8 @@ fn welcome() -> Welcome {
         epoch: 1,
         rules_version: 1,
         op: 0,
+        time_ms: 1_763_800_000_000,
+        shown_offset_ms: 0,
         limits: ConnectionLimits::default(),
         server: "echo".to_owned(),
     }

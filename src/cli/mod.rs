@@ -5,6 +5,7 @@
 
 mod bulk;
 mod checkout;
+mod clock;
 mod data;
 mod define;
 mod demo;
@@ -159,6 +160,8 @@ enum Action {
     Show(show::Show),
     /// Tell how the server is: limits, queue depths, watermarks, latencies
     Status,
+    /// Tell the server's time and its wall clock, or accept a wall clock that is far ahead
+    Clock(clock::ClockArguments),
     /// Let the server check all its invariants and tell its digest
     Validate,
     /// Let the server write and verify a snapshot now
@@ -227,6 +230,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
         Action::Status => status::status(context),
+        Action::Clock(arguments) => clock::clock(context, arguments),
         Action::Validate => status::validate(context),
         Action::Snapshot => status::snapshot(context),
         Action::Completions { shell } => completions(*shell),

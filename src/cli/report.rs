@@ -19,8 +19,10 @@ pub(super) fn outcome(
     outcome: &Outcome,
 ) -> Result<Exit, Failure> {
     let detail = detail(session, outcome)?;
-    let text = text(kind, id, outcome, &detail);
-    output.result(&text, &document(kind, id, outcome, detail.document))?;
+    let shown_offset_ms = session.shown_offset_ms();
+    let facts = facts(kind, outcome, shown_offset_ms);
+    let text = text(kind, id, outcome, &facts, &detail);
+    output.result(&text, &document(kind, id, outcome, facts, detail.document))?;
     Ok(exit_of(outcome.code))
 }
 
@@ -164,14 +166,14 @@ fn source_codes(session: &mut Session, sources: &[SourceId]) -> Result<Vec<Strin
     Ok(codes)
 }
 
-fn text(kind: Kind, id: CommandId, outcome: &Outcome, told: &Told) -> String {
+fn text(kind: Kind, id: CommandId, outcome: &Outcome, facts: &[(&str, String)], told: &Told) -> String {
     let mut text = format!("{} {}", kind.name(), outcome.code.name());
     if outcome.code != Code::Ok {
         text.push_str(": ");
         text.push_str(outcome.code.sentence());
     }
-    for (name, value) in facts(kind, outcome) {
-        push(&mut text, name, &value);
+    for (name, value) in facts {
+        push(&mut text, name, value);
     }
     for line in &told.lines {
         push(&mut text, "", line);
@@ -191,7 +193,7 @@ fn push(text: &mut String, name: &str, value: &str) {
 }
 
 /// What the outcome's value says for this kind and code.
-fn facts(kind: Kind, outcome: &Outcome) -> Vec<(&'static str, String)> {
+fn facts(kind: Kind, outcome: &Outcome, shown_offset_ms: i64) -> Vec<(&'static str, String)> {
     let value = outcome.value;
     let deadline = matches!(kind, Kind::Reserve | Kind::Extend | Kind::Replace);
     let number = matches!(kind, Kind::DefineSource | Kind::DefineStock | Kind::DefineSku | Kind::Channel);
@@ -200,7 +202,8 @@ fn facts(kind: Kind, outcome: &Outcome) -> Vec<(&'static str, String)> {
     } else if !outcome.code.is_success() {
         Vec::new()
     } else if deadline && value != 0 {
-        vec![("deadline", utc(u64::from(value)))]
+        let deadline_ms = u64::from(value) * 1_000;
+        vec![("deadline", utc(deadline_ms.saturating_add_signed(shown_offset_ms) / 1_000))]
     } else if number {
         vec![("number", value.to_string())]
     } else {
@@ -208,7 +211,13 @@ fn facts(kind: Kind, outcome: &Outcome) -> Vec<(&'static str, String)> {
     }
 }
 
-fn document(kind: Kind, id: CommandId, outcome: &Outcome, detail: Option<Value>) -> Value {
+fn document(
+    kind: Kind,
+    id: CommandId,
+    outcome: &Outcome,
+    facts: Vec<(&'static str, String)>,
+    detail: Option<Value>,
+) -> Value {
     let mut document = Map::new();
     let mut set = |name: &str, value: Value| {
         document.insert(name.to_owned(), value);
@@ -224,7 +233,7 @@ fn document(kind: Kind, id: CommandId, outcome: &Outcome, detail: Option<Value>)
     if !outcome.code.is_success() {
         set("sentence", json!(outcome.code.sentence()));
     }
-    for (name, value) in facts(kind, outcome) {
+    for (name, value) in facts {
         set(&name.replace(' ', "_"), json!(value));
     }
     if let Some(detail) = detail {
@@ -254,11 +263,12 @@ mod tests {
         // Proves that what a retry needs is printed in both shapes.
         let id = CommandId::from_parts(1_000, 7);
         let outcome = Outcome::new(Code::Ok, 60, 9);
-        let text = text(Kind::Reserve, id, &outcome, &Told::default());
-        assert!(text.contains("1970-01-01T00:01:00Z"), "{text}");
+        let facts = facts(Kind::Reserve, &outcome, -1_000);
+        let text = text(Kind::Reserve, id, &outcome, &facts, &Told::default());
+        assert!(text.contains("1970-01-01T00:00:59Z"), "{text}");
         assert!(text.contains(&id.to_string()), "{text}");
-        let document = document(Kind::Reserve, id, &outcome, None);
-        assert_eq!(document["deadline"], "1970-01-01T00:01:00Z");
+        let document = document(Kind::Reserve, id, &outcome, facts, None);
+        assert_eq!(document["deadline"], "1970-01-01T00:00:59Z");
         assert_eq!(document["success"], true);
     }
 }

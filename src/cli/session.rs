@@ -59,9 +59,18 @@ impl Session {
         self.timeout = self.timeout.max(timeout);
     }
 
-    /// A new id for a command.
+    /// A new id for a command, with the server's time.
     pub(super) fn new_id(&mut self) -> CommandId {
-        self.ids.next_id()
+        let now_ms = match &self.connection {
+            Some(connection) => connection.server_clock().now_ms(),
+            None => stockhold_client::wall_clock_ms(),
+        };
+        self.ids.next_at(now_ms)
+    }
+
+    /// Wall clock minus hold time, in milliseconds: what is added to deadlines that are printed.
+    pub(super) fn shown_offset_ms(&self) -> i64 {
+        self.connection.as_ref().map_or(0, |connection| connection.welcome().shown_offset_ms)
     }
 
     /// Drops the connection and makes a new one.

@@ -174,6 +174,12 @@ pub(super) struct Limits {
     /// Most open reservations
     #[arg(long, value_name = "NUMBER")]
     reservations_max: Option<u64>,
+    /// A longer time in which the server logged nothing shortens no hold
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    gap_max: Option<Duration>,
+    /// How far a start follows the wall clock before an operator accepts it
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    clock_jump_max: Option<Duration>,
 }
 
 impl Limits {
@@ -190,6 +196,8 @@ impl Limits {
             id_retention_min_ms: self.id_retention_min.map(milliseconds),
             outcome_bytes_max: self.outcome_bytes_max,
             reservations_max: self.reservations_max,
+            gap_max_ms: self.gap_max.map(milliseconds),
+            clock_jump_max_ms: self.clock_jump_max.map(milliseconds),
         }
     }
 }

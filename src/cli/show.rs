@@ -99,10 +99,12 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
             "counts": line.counts,
         }));
     }
-    let deadline = (view.deadline_s != 0).then(|| utc(u64::from(view.deadline_s)));
+    let shown_s = |hold_ms: u64| hold_ms.saturating_add_signed(view.shown_offset_ms) / 1_000;
+    let deadline = (view.deadline_s != 0).then(|| utc(shown_s(u64::from(view.deadline_s) * 1_000)));
+    let origin_s = shown_s(view.origin_ms);
     let mut text = Text::default();
     text.line(&format!("{id}  {}  stock {stock}  op {}", view.state.name(), view.op));
-    text.line(&format!("first reserved {}", utc(view.origin_ms / 1_000)));
+    text.line(&format!("first reserved {}", utc(origin_s)));
     if let Some(deadline) = &deadline {
         text.line(&format!("held until {deadline}"));
     }
@@ -115,7 +117,7 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
     text.line(&table(&rows));
     let document = json!({
         "id": id.to_string(), "state": view.state.name(), "stock": stock, "op": view.op,
-        "deadline": deadline, "origin_ms": view.origin_ms, "owner": view.owner,
+        "deadline": deadline, "origin": utc(origin_s), "owner": view.owner,
         "reference": view.reference, "lines": lines,
     });
     Ok((text.into_string(), document))
@@ -283,6 +285,8 @@ fn configuration(session: &mut Session) -> Result<Told, Failure> {
         "id_retention_min_ms": view.id_retention_min_ms,
         "outcome_bytes_max": view.outcome_bytes_max,
         "reservations_max": view.reservations_max,
+        "gap_max_ms": view.gap_max_ms,
+        "clock_jump_max_ms": view.clock_jump_max_ms,
     });
     let fields = document.as_object().cloned().unwrap_or_default();
     let rows: Vec<Vec<String>> = fields

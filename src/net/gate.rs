@@ -75,6 +75,7 @@ impl Gate {
             frame_count_max: u32::try_from(FRAME_COUNT_MAX).unwrap_or(u32::MAX),
             in_flight_max: self.limits.in_flight,
         };
+        let clock = self.feedback.clock();
         Welcome {
             version: PROTOCOL_VERSION,
             features: 0,
@@ -82,6 +83,8 @@ impl Gate {
             epoch: self.epoch,
             rules_version: self.rules_version,
             op: self.published.op(),
+            time_ms: self.clock.propose_now().0,
+            shown_offset_ms: clock.wall_offset_ms.saturating_add_unsigned(clock.hold_offset_ms),
             limits,
             server: concat!("stockhold ", env!("CARGO_PKG_VERSION")).to_owned(),
         }

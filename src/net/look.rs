@@ -39,8 +39,9 @@ pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look
             None => Look::Submit { is_other: !edge::is_plain(reserve) },
         };
     }
-    if envelope.command == Command::Tick {
-        return bad_field(&BadField::new("kind", "must not be a tick: only the server lets time pass"));
+    if envelope.command.is_of_servers() {
+        let rule = "must not be tick or wall_offset: only the server tells the time";
+        return bad_field(&BadField::new("kind", rule));
     }
     Look::Submit { is_other: true }
 }

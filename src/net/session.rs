@@ -249,7 +249,7 @@ impl Session {
         self.check_request(&frame.header)?;
         check_records(frame)?;
         gate.metrics.commands_received.add(u64::from(frame.header.count));
-        let until_ms = match frame.header.deadline_ms {
+        let until_ms = match frame.header.time {
             0 => u64::MAX,
             ms => gate.clock.monotonic_ms().saturating_add(u64::from(ms)),
         };
@@ -273,7 +273,7 @@ impl Session {
                     edge_refusals += u64::from(outcome.code == Code::SoldOut);
                     self.local.push(index, &outcome);
                     if self.local.bytes.len() > LOCAL_BYTES_MAX {
-                        self.flush_local(request);
+                        self.flush_local(request, gate);
                     }
                 }
                 Look::Submit { is_other } => {
@@ -290,7 +290,7 @@ impl Session {
         gate.metrics.edge_refusals.add(edge_refusals);
         self.submit(&mut submission, gate);
         gate.ingress.recycle(submission);
-        self.flush_local(request);
+        self.flush_local(request, gate);
         Ok(())
     }
 
@@ -322,9 +322,10 @@ impl Session {
         }
     }
 
-    fn flush_local(&mut self, request: u64) {
+    fn flush_local(&mut self, request: u64, gate: &Gate) {
         if self.local.count > 0 {
-            let header = Header::new(FrameKind::Outcomes, request, self.local.count);
+            let header =
+                Header::answer(FrameKind::Outcomes, request, self.local.count, gate.clock.propose_now());
             frame::append(header, &self.local.bytes, &mut self.out);
             self.local.bytes.clear();
             self.local.count = 0;
@@ -363,7 +364,7 @@ impl Session {
         }
         self.out.truncate(start);
         gate.metrics.checks_asked.add(count);
-        let wait_ms = match frame.header.deadline_ms {
+        let wait_ms = match frame.header.time {
             0 => gate.limits.check_wait_ms,
             ms => u64::from(ms).min(gate.limits.check_wait_ms),
         };
@@ -377,7 +378,7 @@ impl Session {
             self.requests.add(request, 1);
         } else {
             self.local.push(0, &busy(gate));
-            self.flush_local(request);
+            self.flush_local(request, gate);
         }
         Ok(())
     }

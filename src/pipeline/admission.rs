@@ -13,7 +13,13 @@ pub(super) enum Admission {
 /// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts.
 pub(super) const fn frees_or_finishes(kind: Kind) -> bool {
     match kind {
-        Kind::Release | Kind::Confirm | Kind::Ship | Kind::Refund | Kind::Tick => true,
+        Kind::Release
+        | Kind::Confirm
+        | Kind::Ship
+        | Kind::Refund
+        | Kind::Tick
+        | Kind::WallOffset
+        | Kind::AcceptClock => true,
         Kind::Reserve
         | Kind::Extend
         | Kind::Replace

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use stockhold_machine::{Changes, Machine};
-use stockhold_protocol::Outcome;
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
 use stockhold_protocol::query::Answer;
+use stockhold_protocol::{Outcome, Timestamp};
 
 use super::Stepped;
 use super::apply::{ApplyError, apply_payload};
@@ -80,7 +80,7 @@ impl Applier {
         let mut changes = Changes::default();
         machine.all_changes(&mut changes);
         links.published.publish(&changes, machine.op());
-        links.feedback.set_next_due(machine.next_due());
+        links.feedback.tell(&machine);
         let drafts = Drafts::new(links.mailboxes.clone());
         Self {
             machine,
@@ -170,7 +170,8 @@ impl Applier {
         let clock = &self.links.clock;
         let started_us = clock.monotonic_us();
         self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
-        let mut answering = Answering::new(&batch.submissions, &mut self.drafts);
+        let time = self.machine.time().max(batch.proposed);
+        let mut answering = Answering::new(&batch.submissions, &mut self.drafts, time);
         let place = (batch.range.first, batch.ops);
         apply_payload(
             &mut self.machine,
@@ -221,7 +222,7 @@ impl Applier {
 
     /// Says when a tick is due, and wakes the sequencer when that is sooner than it was.
     fn tell_next_due(&self) {
-        if self.links.feedback.set_next_due(self.machine.next_due()) {
+        if self.links.feedback.tell(&self.machine) {
             self.links.lane.call_sequencer();
         }
     }
@@ -246,6 +247,8 @@ pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, a
 struct Answering<'a> {
     submissions: std::slice::Iter<'a, Box<Submission>>,
     drafts: &'a mut Drafts,
+    /// The time of the ops.
+    time: Timestamp,
     current: Option<&'a Submission>,
     /// The next record of the current submission.
     at: usize,
@@ -254,14 +257,14 @@ struct Answering<'a> {
 }
 
 impl<'a> Answering<'a> {
-    fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts) -> Self {
+    fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts, time: Timestamp) -> Self {
         let mut submissions = submissions.iter();
         let current = submissions.next().map(Box::as_ref);
-        Self { submissions, drafts, current, at: 0, frame: None }
+        Self { submissions, drafts, time, current, at: 0, frame: None }
     }
 
     fn answer(&mut self, outcome: &Outcome) {
-        // A tick has no submission: nobody waits for it.
+        // What the sequencer adds of its own has no submission and stands last: nobody waits for it.
         let Some(submission) = self.current else { return };
         let mail = self.drafts.of(submission.address);
         let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
@@ -277,7 +280,7 @@ impl<'a> Answering<'a> {
         let answered = Answered { commands: u32::from(count), others, ..Answered::default() };
         mail.seal(
             start,
-            Header::new(FrameKind::Outcomes, submission.request, count),
+            Header::answer(FrameKind::Outcomes, submission.request, count, self.time),
             submission.address,
             answered,
         );

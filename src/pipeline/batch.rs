@@ -1,5 +1,7 @@
 //! A batch between log and applier. Batches go round on two lanes and are used again.
 
+use stockhold_protocol::Timestamp;
+
 use super::lane::Lane;
 use super::submission::Submission;
 use crate::wal::{FrameBuffer, OpRange};
@@ -18,6 +20,8 @@ pub struct Batch {
     pub ops: u32,
     /// The positions that the log gave.
     pub range: OpRange,
+    /// The time that was proposed for its ops.
+    pub proposed: Timestamp,
     /// Whether the one record is a tick.
     pub is_tick: bool,
     /// When it was durable, by the monotonic clock in microseconds.
@@ -29,7 +33,15 @@ impl Batch {
     #[must_use]
     pub fn new(frame: FrameBuffer) -> Self {
         let range = OpRange { first: 0, last: 0 };
-        Self { frame, submissions: Vec::new(), ops: 0, range, is_tick: false, synced_us: 0 }
+        Self {
+            frame,
+            submissions: Vec::new(),
+            ops: 0,
+            range,
+            proposed: Timestamp(0),
+            is_tick: false,
+            synced_us: 0,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub mod sequencer;
 pub mod snapshots;
 pub mod submission;
 pub mod time_share;
+mod timekeeper;
 pub mod validation;
 pub mod watermarks;
 

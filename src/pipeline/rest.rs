@@ -69,14 +69,14 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualTimeSource;
+    use crate::clock::{Allowance, ManualTimeSource};
     use stockhold_protocol::Timestamp;
 
     static CALM: AtomicBool = AtomicBool::new(false);
 
     fn rest() -> (Rest, Arc<ManualTimeSource>, Arc<Watermarks>) {
         let time = Arc::new(ManualTimeSource::new(1_000_000));
-        let clock = Arc::new(Clock::start(time.clone(), Timestamp(0), 1_000));
+        let clock = Arc::new(Clock::start(time.clone(), Timestamp(0), 1_000, Allowance::ANY));
         let watermarks = Arc::new(Watermarks::at(0));
         (Rest::new(clock, watermarks.clone()), time, watermarks)
     }

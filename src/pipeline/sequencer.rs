@@ -8,7 +8,7 @@ use stockhold_machine::config::BATCH_RULES;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, split_records};
 use stockhold_protocol::command::{Envelope, Kind};
 use stockhold_protocol::frame::{FrameKind, Header};
-use stockhold_protocol::{Code, Command, CommandId, Outcome, Timestamp};
+use stockhold_protocol::{Code, Command, CommandId, Outcome};
 
 use super::Stepped;
 use super::admission::{Admission, frees_or_finishes};
@@ -17,6 +17,7 @@ use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
 use super::submission::{SUBMISSION_BYTES_MAX, Submission};
+use super::timekeeper::Timekeeper;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ use crate::wal::{AppendError, CommitLog, OpRange, Space};
 
 /// Fewest bytes that a batch payload must be able to hold.
 pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
+/// More than the longest record that the sequencer adds of its own.
+const OWN_RECORD_BYTES_MAX: usize = 64;
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
 /// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
@@ -82,7 +85,7 @@ pub struct Sequencer<L> {
     has_quiet_batch: bool,
     /// Nothing may be appended before it is known whether there will be another segment.
     awaits_space: bool,
-    last_tick_op: u64,
+    timekeeper: Timekeeper,
     next_sync_ms: u64,
     /// Until when the last idle step has told its caller to sleep, by the monotonic clock.
     alarm_ms: u64,
@@ -99,16 +102,16 @@ impl<L: CommitLog> Sequencer<L> {
             log,
             options,
             drafts,
-            links,
             number: 0,
             current: None,
             carried: None,
             has_quiet_batch: false,
             awaits_space: false,
-            last_tick_op: 0,
+            timekeeper: Timekeeper::new(links.clock.clone(), links.feedback.clone()),
             next_sync_ms: 0,
             alarm_ms: 0,
             failure: None,
+            links,
         }
     }
 
@@ -224,8 +227,8 @@ impl<L: CommitLog> Sequencer<L> {
     fn idle_ms(&self) -> u64 {
         let now_ms = self.links.clock.propose_now().0;
         let mut wait_ms = IDLE_MS;
-        if let Some(second) = self.links.feedback.next_due_s() {
-            wait_ms = wait_ms.min((u64::from(second) * 1_000).saturating_sub(now_ms).max(SHORT_MS));
+        if let Some(due) = self.timekeeper.next_tick() {
+            wait_ms = wait_ms.min(due.0.saturating_sub(now_ms).max(SHORT_MS));
         }
         if self.options.sync_interval_ms.is_some() {
             let until_sync_ms = self.next_sync_ms.saturating_sub(self.links.clock.monotonic_ms());
@@ -292,11 +295,12 @@ impl<L: CommitLog> Sequencer<L> {
             batch.ops += submission.count;
             batch.submissions.push(submission);
         }
-        if batch.ops == 0 && admission != Admission::None {
-            self.tick_if_due(batch);
+        if admission != Admission::None {
+            self.tell_time(batch);
         }
         if batch.ops > 0 {
             let header = self.header(batch.ops);
+            batch.proposed = header.proposed;
             batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
         }
     }
@@ -324,19 +328,18 @@ impl<L: CommitLog> Sequencer<L> {
         }
     }
 
-    /// A tick, when a deadline is due and the last tick has been applied.
-    fn tick_if_due(&mut self, batch: &mut Batch) {
-        let Some(second) = self.links.feedback.next_due_s() else { return };
-        let is_due = self.links.clock.propose_now() >= Timestamp(u64::from(second) * 1_000);
-        if !is_due || self.links.watermarks.applied() < self.last_tick_op {
-            return;
-        }
-        let envelope = Envelope::new(CommandId::NONE, Command::Tick);
+    /// Adds a record for time alone to the end of a batch, if one is due and there is room.
+    fn tell_time(&mut self, batch: &mut Batch) {
+        let has_room =
+            batch.ops < self.options.batch_ops_max && batch.frame.remaining() >= OWN_RECORD_BYTES_MAX;
+        let due = self.timekeeper.due(self.links.watermarks.applied(), batch.ops);
+        let Some(command) = due.filter(|_| has_room) else { return };
+        batch.is_tick = matches!(command, Command::Tick);
+        let envelope = Envelope::new(CommandId::NONE, command);
         let encoded = batch.frame.append_with(|out| envelope.encode(out));
-        assert!(encoded.is_ok(), "a tick always encodes");
-        batch.ops = 1;
-        batch.is_tick = true;
-        self.last_tick_op = self.log.next_op();
+        assert!(encoded.is_ok(), "what the sequencer adds always encodes");
+        self.timekeeper.add(self.log.next_op() + u64::from(batch.ops));
+        batch.ops += 1;
     }
 
     fn append(&mut self, mut batch: Box<Batch>) -> Stepped {
@@ -351,6 +354,7 @@ impl<L: CommitLog> Sequencer<L> {
                 self.links.watermarks.sync(last_op);
                 self.links.watermarks.make_durable(self.log.durable_op());
                 self.number += 1;
+                self.timekeeper.propose(batch.proposed);
                 batch.range = range;
                 batch.synced_us = self.links.clock.monotonic_us();
                 self.measure(&batch, batch.synced_us - started_us);
@@ -371,7 +375,7 @@ impl<L: CommitLog> Sequencer<L> {
             Err(AppendError::Full) => {
                 self.links.watermarks.withdraw(next_op - 1);
                 self.links.feedback.set_space(ServerState::DiskFull);
-                self.last_tick_op = self.last_tick_op.min(next_op - 1);
+                self.timekeeper.withdraw(next_op - 1);
                 for submission in batch.submissions.drain(..) {
                     self.refuse(submission, Code::ReadOnly);
                 }
@@ -408,7 +412,8 @@ impl<L: CommitLog> Sequencer<L> {
 
     fn answer(&mut self, submission: &Submission, indexes: &[u16], answered: Answered, outcome: &Outcome) {
         let count = u16::try_from(indexes.len()).unwrap_or(u16::MAX);
-        let header = Header::new(FrameKind::Outcomes, submission.request, count);
+        let header =
+            Header::answer(FrameKind::Outcomes, submission.request, count, self.links.clock.propose_now());
         self.drafts.frame(submission.address, header, answered, |out| {
             for index in indexes {
                 outcome.encode(*index, out);

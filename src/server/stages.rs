@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 
 use super::Flags;
 use super::news::{Event, News};
-use crate::clock::Clock;
+use crate::clock::{Clock, Leap};
 use crate::metrics::Metrics;
 use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane};
-use crate::pipeline::{Applier, Sequencer, Sleeper, Stepped};
+use crate::pipeline::{Applier, Feedback, Sequencer, Sleeper, Stepped};
 use crate::status::StatusBoard;
 use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
 
@@ -154,6 +154,7 @@ pub(super) struct Housekeeping {
     pub(super) preparer: SegmentPreparer,
     pub(super) pool: Arc<SegmentPool>,
     pub(super) clock: Arc<Clock>,
+    pub(super) feedback: Arc<Feedback>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<StatusBoard>,
     pub(super) news: News,
@@ -201,19 +202,20 @@ impl Housekeeping {
     }
 
     fn correct_clock(&self) {
-        let correction = self.clock.correct();
+        let correction = self.clock.correct(self.feedback.clock().into());
         self.metrics.clock_offset_us.set(correction.offset_us.unsigned_abs());
-        if correction.restarted {
-            tracing::warn!("the machine was suspended; time goes on from the wall clock");
+        match correction.leap {
+            Some(Leap::Suspended) => {
+                tracing::warn!("the machine was suspended; time goes on from the wall clock");
+            }
+            Some(Leap::Accepted) => tracing::info!("the wall clock was accepted; time goes on from it"),
+            None => {}
         }
         if correction.alarm_is_new {
             self.metrics.clock_alarms.add(1);
-            let sentence = format!(
-                "The wall clock is {} ms off the server's time, which follows it by at most a thousandth.",
-                correction.offset_us / 1_000
-            );
-            tracing::warn!("{sentence}");
-            self.status.warn(sentence);
+            if let Some(sentence) = self.clock.warning() {
+                tracing::warn!("{sentence}");
+            }
         }
     }
 }

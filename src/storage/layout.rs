@@ -4,7 +4,7 @@
 //! All integers are little-endian. Offsets are built from the one before, so that a field cannot move alone.
 
 /// The version of everything in this file. A change of any number below is a new version.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The unit of log writes. No block that holds acknowledged data is written twice.
 pub const BLOCK_BYTES: usize = 4096;

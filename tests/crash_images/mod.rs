@@ -1,6 +1,8 @@
 //! The pipeline on one thread and a recorded disk, crashed at every moment of its life; and what `verify` says of what it leaves.
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod copies;
 #[cfg(test)]
 mod flips;

@@ -132,12 +132,15 @@ fn a_snapshot_never_outlives_the_log_that_it_stands_on() {
         let image = storage.crash_now(survival);
         assert!(World::start(&image, &config, END_MS, 8).is_ok(), "{survival:?}");
     }
+    let state = |world: &World| (world.assembly.applier.machine().op(), world.digest());
+    let before = state(&world);
     world.time.advance_ms(60_000);
     world.run();
     assert_eq!(snapshots(&storage), 1);
-    let digest = world.digest();
     let image = storage.crash_now(Survival::Nothing);
-    assert_eq!(World::start(&image, &config, END_MS, 9).unwrap().digest(), digest);
+    let recovered = state(&World::start(&image, &config, END_MS, 9).unwrap());
+    // A tick of that minute may have come after the sync, and is lost like anything else that is not synced.
+    assert!([before, state(&world)].contains(&recovered), "{recovered:?}");
 }
 
 #[test]

@@ -12,9 +12,9 @@ use stockhold::pipeline::Stepped;
 use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
-use stockhold_protocol::codec::{Reader, encode_cold};
+use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::Query;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
@@ -24,6 +24,9 @@ use uuid::Uuid;
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
 /// Which log it is.
 const LOG: Uuid = Uuid::from_u128(0x6f1c_2a70_5b0e_4c1d_9f3a_7d22_41c8_e0b5);
+
+/// Steps after which a server must have come to rest.
+const STEPS_MAX: u32 = 100_000;
 
 /// Small segments, so that a short life goes through several.
 pub(crate) fn small() -> Config {
@@ -46,6 +49,7 @@ pub(crate) struct World {
     session: Session,
     request: u64,
     answers: BTreeMap<(u64, u16), Outcome>,
+    welcome: Option<Welcome>,
 }
 
 impl World {
@@ -59,7 +63,7 @@ impl World {
         let surroundings = Surroundings { time: time.clone(), salt_seed, helper: None };
         let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
         let session = Session::new(Address::default());
-        let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new() };
+        let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new(), welcome: None };
         world.reconnect();
         Ok(world)
     }
@@ -119,7 +123,11 @@ impl World {
 
     /// Steps until nothing is left to do.
     pub(crate) fn run(&mut self) {
-        while self.step() {}
+        let mut steps = 0;
+        while self.step() {
+            steps += 1;
+            assert!(steps < STEPS_MAX, "the server does not come to rest");
+        }
     }
 
     /// Whether the session was told that its commands are lost.
@@ -137,6 +145,9 @@ impl World {
         let mut rest = out.as_slice();
         while let Some((frame, used)) = frame::parse(rest, FRAME_BODY_BYTES_MAX).unwrap() {
             assert_ne!(frame.header.kind, FrameKind::Error, "{:?}", String::from_utf8_lossy(frame.body));
+            if frame.header.kind == FrameKind::Welcome {
+                self.welcome = Some(decode_cold(frame.body).unwrap());
+            }
             if frame.header.kind == FrameKind::Outcomes {
                 let mut reader = Reader::new(frame.body);
                 for _ in 0..frame.header.count {
@@ -148,6 +159,11 @@ impl World {
             rest = &rest[used..];
         }
         assert!(rest.is_empty());
+    }
+
+    /// What the server said to the present connection's hello.
+    pub(crate) fn welcome(&self) -> &Welcome {
+        self.welcome.as_ref().expect("the connection is welcomed")
     }
 
     /// The outcomes of a request, if all have come.

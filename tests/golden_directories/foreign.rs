@@ -109,35 +109,50 @@ fn check_rules_are_refused(directory: &Path, rules: u32) {
 }
 
 #[test]
-fn a_directory_of_earlier_rules_is_refused_by_name_and_untouched() {
-    // Proves that what servers of rules 1 left is not replayed by these rules: neither from a snapshot nor from the first op.
+fn a_directory_of_an_earlier_version_is_refused_with_what_to_do() {
+    // Proves that what servers of format 1 left is neither opened nor changed nor called damaged.
     let earlier: Vec<_> =
-        golden().into_iter().filter(|(versions, _)| versions.rules < RULES_VERSION).collect();
+        golden().into_iter().filter(|(versions, _)| versions.format < FORMAT_VERSION).collect();
     assert!(earlier.len() >= 3);
     for (versions, golden) in earlier {
-        check_rules_are_refused(copy_of(&golden).path(), versions.rules);
+        let copy = copy_of(&golden);
+        let before = contents(copy.path());
+        let (code, _, complaint) = stockhold(&["verify"], copy.path());
+        assert_eq!(code, 4, "{complaint}");
+        let found = versions.format;
+        for complaint in [complaint, refusal(copy.path())] {
+            let named = format!("has format version {found}, this program reads version {FORMAT_VERSION}");
+            for words in [named.as_str(), "nothing was changed", "use the release of stockhold that wrote it"]
+            {
+                assert!(complaint.contains(words), "{complaint}");
+            }
+            assert!(!complaint.contains("damaged"), "{complaint}");
+        }
+        assert!(before == contents(copy.path()), "a file was changed");
     }
 }
 
 #[test]
-fn a_directory_of_later_rules_is_refused_by_name_and_untouched() {
-    // Proves it for a genesis and for a snapshot that a later program wrote; without the snapshot, the log alone would be replayed by
-    // rules that did not decide it.
-    let later = RULES_VERSION + 1;
-    for golden in present() {
+fn a_directory_of_other_rules_is_refused_by_name_and_untouched() {
+    // Proves it for a genesis and for a snapshot that an earlier or a later program wrote; without the snapshot, the log alone would be
+    // replayed by rules that did not decide it.
+    let others = [RULES_VERSION - 1, RULES_VERSION + 1];
+    for (golden, other) in
+        present().into_iter().flat_map(|golden| others.map(|other| (golden.clone(), other)))
+    {
         let copy = copy_of(&golden);
         let snapshots: Vec<_> =
             contents(copy.path()).into_iter().filter(|(name, _)| name.ends_with(".snapshot")).collect();
         for (name, _) in &snapshots {
             let file = copy.path().join(name);
-            set_version(&file, snapshot::RULES_VERSION_AT, snapshot::CHECKSUM_AT, later);
+            set_version(&file, snapshot::RULES_VERSION_AT, snapshot::CHECKSUM_AT, other);
         }
         if snapshots.is_empty() {
             let file = copy.path().join("MANIFEST");
             // The genesis ends with its rules, and stands before the checksum.
             let checksum_at = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() - CHECKSUM_BYTES;
-            set_version(&file, checksum_at - size_of::<u32>(), checksum_at, later);
+            set_version(&file, checksum_at - size_of::<u32>(), checksum_at, other);
         }
-        check_rules_are_refused(copy.path(), later);
+        check_rules_are_refused(copy.path(), other);
     }
 }

@@ -22,7 +22,7 @@ fn expect_error(peer: &mut Peer, part: &str) {
 /// A frame with right checksums whose header bytes were changed.
 fn changed(kind: FrameKind, count: u16, body: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frame::append(Header { kind, request: 1, deadline_ms: 0, count }, body, &mut bytes);
+    frame::append(Header { kind, request: 1, time: 0, count }, body, &mut bytes);
     change(&mut bytes[..28]);
     let sum = u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, &bytes[..28])).unwrap();
     bytes[28..32].copy_from_slice(&sum.to_le_bytes());
@@ -57,10 +57,10 @@ fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
     vec![
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "magic"),
         (
-            changed(FrameKind::Hello, 0, &good, |header| header[2] = 2),
-            "version 2 is not supported; this side speaks version 1",
+            changed(FrameKind::Hello, 0, &good, |header| header[2] = 1),
+            "version 1 is not supported; this side speaks version 2",
         ),
-        (plain(FrameKind::Hello, 0, &future), "versions 7 to 9; this server speaks 1"),
+        (plain(FrameKind::Hello, 0, &future), "versions 7 to 9; this server speaks 2"),
         (plain(FrameKind::Hello, 0, &long_name), "255 bytes"),
         (plain(FrameKind::Hello, 0, &good[1..]), "a hello that cannot be read"),
         (plain(FrameKind::Hello, 1, &good), "its count is 0"),

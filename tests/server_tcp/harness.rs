@@ -135,7 +135,7 @@ impl Peer {
     pub(crate) fn send(&mut self, kind: FrameKind, count: u16, deadline_ms: u32, body: &[u8]) -> u64 {
         self.request += 1;
         let mut out = Vec::new();
-        frame::append(Header { kind, request: self.request, deadline_ms, count }, body, &mut out);
+        frame::append(Header { kind, request: self.request, time: deadline_ms, count }, body, &mut out);
         self.stream.write_all(&out).unwrap();
         self.request
     }

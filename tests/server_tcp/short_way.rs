@@ -4,7 +4,7 @@ use super::batches::server_at;
 use super::harness::{HANG, Shop, TestServer, cart, new_id, units};
 use std::time::Instant;
 use stockhold::pipeline::Stepped;
-use stockhold_protocol::{Code, Command, Envelope, Line};
+use stockhold_protocol::{Code, Command, Envelope, Line, Timestamp};
 
 #[test]
 fn a_lone_connection_is_served_the_short_way() {
@@ -85,10 +85,11 @@ fn a_sequencer_does_not_sleep_over_a_deadline_that_it_learns_of_late() {
     let (mut assembly, start_ms) = server_at(800);
     while assembly.sequencer.step() == Stepped::Worked {}
     assert!(!assembly.sequencer.has_work(), "nothing is due");
-    let second = u32::try_from(start_ms / 1_000).unwrap();
-    assembly.gate.feedback.set_next_due(Some(second + 2));
+    let second = start_ms / 1_000;
+    let at = |second: u64| Some(Timestamp(second * 1_000));
+    assembly.gate.feedback.set_next_due(at(second + 2));
     assert!(!assembly.sequencer.has_work(), "it wakes before that by itself");
-    assembly.gate.feedback.set_next_due(Some(second + 1));
+    assembly.gate.feedback.set_next_due(at(second + 1));
     assert!(assembly.sequencer.has_work(), "it would sleep over a tick that is due in 200 ms");
     assert_eq!(assembly.sequencer.step(), Stepped::Idle { wait_ms: 200 });
     assert!(!assembly.sequencer.has_work(), "it knows now");

@@ -64,7 +64,7 @@ fn format_page() -> String {
 #[test]
 fn golden_files_are_written() {
     let disk = example();
-    let folder = root().join("tests/golden/disk/v1");
+    let folder = root().join("tests/golden/disk/v2");
     for name in NAMES {
         let written = disk.contents(name).unwrap();
         if std::env::var_os("STOCKHOLD_BLESS").is_some() {
@@ -84,7 +84,7 @@ fn golden_files_are_written() {
 fn golden_files_are_read() {
     let disk = RecordingStorage::new();
     for name in NAMES {
-        disk.replace(name, &std::fs::read(root().join("tests/golden/disk/v1").join(name)).unwrap()).unwrap();
+        disk.replace(name, &std::fs::read(root().join("tests/golden/disk/v2").join(name)).unwrap()).unwrap();
     }
     let directory = ReadOnlyDirectory::open(share(&disk)).unwrap();
     assert_eq!(directory.snapshots().unwrap(), [3]);

@@ -142,7 +142,8 @@ impl Client {
         build: impl Fn(&mut Numbers<'_>) -> Result<(), BadField>,
     ) -> Result<Settled, CallError> {
         let mut tries = Tries::new(self.call.deadline);
-        let (id, mut fresh) = self.call.id.unwrap_or_else(|| (self.new_id(), true));
+        let (mut id, mut fresh) = self.call.id.unwrap_or_else(|| (self.new_id(), true));
+        let mut may_renew = self.call.id.is_none();
         let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.room.acquire()).await else {
             return Err(tries.give_up(id));
         };
@@ -154,6 +155,14 @@ impl Client {
             let identity = built.identity.filter(|_| built.by_name || built.by_number);
             let mut asked_ms = 0;
             match self.exchange(Work::Record(built.record), identity, &mut tries).await {
+                Exchange::Finished(Finished::Outcome(outcome))
+                    if may_renew && is_of_other_time(outcome.code) =>
+                {
+                    // The client's idea of the server's time was wrong and is right now. Nothing but this try was ever sent under the id, so
+                    // another one is safe; after a try without an answer it would not be.
+                    (id, fresh, may_renew) = (self.new_id(), true, false);
+                    continue;
+                }
                 Exchange::Finished(Finished::Outcome(outcome)) => match judge(id, outcome, &mut tries) {
                     Verdict::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
                     Verdict::Again { after_ms } => asked_ms = after_ms,
@@ -171,7 +180,7 @@ impl Client {
                     return Err(tries.give_up(id));
                 }
             }
-            fresh = false;
+            (fresh, may_renew) = (false, false);
             if tries.pause(&self.shared, asked_ms).await.is_err() {
                 return Err(tries.give_up(id));
             }
@@ -358,9 +367,14 @@ fn judge(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Verdict {
     Verdict::Settled(outcome)
 }
 
+/// Whether a code refuses an id for its time.
+const fn is_of_other_time(code: Code) -> bool {
+    matches!(code, Code::IdTooOld | Code::IdFromFuture)
+}
+
 /// Whether a code says no more than that *this* try had no effect: an earlier one may still have had.
 fn tells_of_this_try(code: Code) -> bool {
-    matches!(code, Code::ReadOnly | Code::IdTooOld)
+    matches!(code, Code::ReadOnly | Code::IdTooOld | Code::IdFromFuture)
 }
 
 /// Puts the answers of the commands at `indexes` where they belong, and keeps the indexes of those that

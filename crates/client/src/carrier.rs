@@ -6,6 +6,7 @@ use crate::error::ConnectionError;
 use crate::job::{Failed, Job};
 use crate::names::{Identity, NameCache};
 use crate::options::{Dialer, Options, Stream};
+use crate::server_clock::ServerClock;
 use crate::session::Session;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) struct Carrier {
     pub(crate) dialer: Dialer,
     pub(crate) options: Arc<Options>,
     pub(crate) names: Arc<NameCache>,
+    pub(crate) clock: Arc<ServerClock>,
 }
 
 impl Carrier {
@@ -46,7 +48,7 @@ impl Carrier {
                 Ok(connection)
             } else {
                 sleep_until(not_before).await;
-                dial(&self.dialer, &self.options.client_name).await
+                dial(&self.dialer, &self.options.client_name, &self.clock).await
             };
             let error = match connected {
                 Ok(connection) => {
@@ -129,11 +131,12 @@ impl Carrier {
 pub(crate) async fn dial(
     dialer: &Dialer,
     client_name: &str,
+    clock: &Arc<ServerClock>,
 ) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
     let limit = Duration::from_millis(HANDSHAKE_MS);
     let connected = timeout(limit, async {
         let stream = dialer().await?;
-        PipelinedConnection::handshake(stream, client_name).await
+        PipelinedConnection::handshake_with(stream, client_name, clock.clone()).await
     });
     connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
 }
@@ -143,8 +146,9 @@ pub(crate) async fn first_connection(
     dialer: &Dialer,
     options: &Options,
     names: &NameCache,
+    clock: &Arc<ServerClock>,
 ) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
-    let connection = dial(dialer, &options.client_name).await?;
+    let connection = dial(dialer, &options.client_name, clock).await?;
     names.meet(Identity::of(connection.welcome()));
     Ok(connection)
 }

@@ -7,6 +7,7 @@ use crate::ids::IdSource;
 use crate::job::Job;
 use crate::names::{Identity, NameCache};
 use crate::options::{Dialer, Options, RetryPolicy, Stream};
+use crate::server_clock::ServerClock;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -106,7 +107,8 @@ impl ClientBuilder {
     pub async fn connect_with(self, dialer: Dialer) -> Result<Client, ConnectionError> {
         let options = Arc::new(self.options);
         let names = Arc::new(NameCache::default());
-        let connection = first_connection(&dialer, &options, &names).await?;
+        let clock = Arc::new(ServerClock::new());
+        let connection = first_connection(&dialer, &options, &names, &clock).await?;
         let welcome = connection.welcome().clone();
         let mut ready = Some(connection);
         let carriers = (0..options.connections).map(|_| {
@@ -116,6 +118,7 @@ impl ClientBuilder {
                 dialer: Arc::clone(&dialer),
                 options: Arc::clone(&options),
                 names: Arc::clone(&names),
+                clock: Arc::clone(&clock),
             };
             // The task ends by itself when the last handle drops its end of the queue.
             drop(tokio::spawn(carrier.run(ready.take())));
@@ -128,6 +131,7 @@ impl ClientBuilder {
             names,
             room: Semaphore::new(room.min(Semaphore::MAX_PERMITS)),
             ids: Mutex::new(IdSource::new()),
+            clock,
             welcome,
             options: Arc::clone(&options),
         };
@@ -150,6 +154,7 @@ pub(crate) struct Shared {
     pub(crate) names: Arc<NameCache>,
     pub(crate) room: Semaphore,
     pub(crate) ids: Mutex<IdSource>,
+    clock: Arc<ServerClock>,
     pub(crate) options: Arc<Options>,
     welcome: Welcome,
 }
@@ -242,10 +247,11 @@ impl Client {
         Self { call: CallOptions { min_op: op, ..self.call }, ..self.clone() }
     }
 
-    /// A new id of this client, larger than all before.
+    /// A new id of this client, larger than all before, with the server's time.
     #[must_use]
     pub fn new_id(&self) -> CommandId {
-        self.shared.ids.lock().next_id()
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.ids.lock().next_at(now_ms)
     }
 
     /// What the server said of itself on the first connection.

@@ -5,9 +5,11 @@ use crate::batch::Batch;
 use crate::error::{ConnectionError, SubmitError};
 use crate::pipeline::Pipeline;
 use crate::reply::{Outcomes, Reply};
+use crate::server_clock::ServerClock;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use stockhold_protocol::handshake::Welcome;
@@ -47,8 +49,9 @@ pub enum SendError {
 /// let mut granted = 0;
 /// for _ in 0..4 {
 ///     batch.clear();
+///     let now_ms = connection.server_clock().now_ms();
 ///     for _ in 0..128 {
-///         batch.push_reserve(ids.next_id(), Target::Stock(StockId(0)), &[line], None)?;
+///         batch.push_reserve(ids.next_at(now_ms), Target::Stock(StockId(0)), &[line], None)?;
 ///     }
 ///     connection.submit(&batch)?;
 /// }
@@ -70,6 +73,7 @@ pub struct PipelinedConnection<S = TcpStream> {
     stream: S,
     pipeline: Pipeline,
     welcome: Welcome,
+    clock: Arc<ServerClock>,
 }
 
 impl PipelinedConnection<TcpStream> {
@@ -93,11 +97,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     ///
     /// # Errors
     /// [`ConnectionError`] when the server does not speak the protocol.
-    pub async fn handshake(mut stream: S, client_name: &str) -> Result<Self, ConnectionError> {
+    pub async fn handshake(stream: S, client_name: &str) -> Result<Self, ConnectionError> {
+        Self::handshake_with(stream, client_name, Arc::default()).await
+    }
+
+    /// As [`Self::handshake`], with a clock that other connections share.
+    pub(crate) async fn handshake_with(
+        mut stream: S,
+        client_name: &str,
+        clock: Arc<ServerClock>,
+    ) -> Result<Self, ConnectionError> {
         let mut pipeline = Pipeline::new(client_name)?;
         loop {
             if let Some(welcome) = pipeline.welcome()? {
-                return Ok(Self { stream, pipeline, welcome });
+                clock.set(welcome.time_ms);
+                return Ok(Self { stream, pipeline, welcome, clock });
             }
             let exchanged = poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await;
             exchanged.map_err(in_handshake)?;
@@ -108,6 +122,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     #[must_use]
     pub const fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The server's time: ids are made from it.
+    #[must_use]
+    pub fn server_clock(&self) -> &ServerClock {
+        &self.clock
     }
 
     /// How many commands, checks, names and questions wait for answers.
@@ -199,7 +219,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// # Errors
     /// [`ConnectionError`]: the connection is of no further use.
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ConnectionError> {
-        self.pipeline.next_reply()
+        let reply = self.pipeline.next_reply()?;
+        if let Some(Reply::Outcomes(frame)) = &reply {
+            self.clock.note(frame.time_s);
+        }
+        Ok(reply)
     }
 
     /// Sends one batch and waits for all of its outcomes, which replace what `outcomes` held. Nothing else

@@ -37,7 +37,8 @@ impl IdSource {
         Self { random, last_ms: 0, last_random: 0 }
     }
 
-    /// A new id, with the time of the system's clock.
+    /// A new id, with the time of this machine's wall clock. Better is [`next_at`](Self::next_at) with the time of the
+    /// [`ServerClock`](crate::ServerClock): either clock may be wrong, and ids must be near to the server's time.
     #[must_use]
     pub fn next_id(&mut self) -> CommandId {
         self.next_at(wall_clock_ms())

@@ -30,6 +30,7 @@ mod options;
 mod pipeline;
 mod questions;
 mod reply;
+mod server_clock;
 mod session;
 
 pub use answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Refusal, Reserved, Settled, Shipped};
@@ -46,4 +47,5 @@ pub use options::{Dialer, Dialing, RetryPolicy, Stream};
 pub use pipeline::Pipeline;
 pub use questions::Checked;
 pub use reply::{Availability, CellFrame, OutcomeFrame, Outcomes, Reply};
+pub use server_clock::ServerClock;
 pub use stockhold_protocol as protocol;

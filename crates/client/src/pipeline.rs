@@ -140,7 +140,8 @@ impl Pipeline {
         deadline_ms: u32,
     ) -> Result<u64, SubmitError> {
         self.check_room(count, records.len())?;
-        let header = Header { kind: FrameKind::Commands, request: self.next_request(), deadline_ms, count };
+        let header =
+            Header { kind: FrameKind::Commands, request: self.next_request(), time: deadline_ms, count };
         frame::append(header, records, &mut self.output);
         Ok(self.sent(header))
     }
@@ -158,7 +159,8 @@ impl Pipeline {
     ) -> Result<u64, SubmitError> {
         let count = u16::try_from(pairs.len()).map_err(|_| SubmitError::TooLarge)?;
         self.check_room(count, 8 + pairs.len() * 8)?;
-        let header = Header { kind: FrameKind::Checks, request: self.next_request(), deadline_ms, count };
+        let header =
+            Header { kind: FrameKind::Checks, request: self.next_request(), time: deadline_ms, count };
         let start = frame::begin(&mut self.output);
         self.output.extend_from_slice(&min_op.to_le_bytes());
         for (sku, stock) in pairs {
@@ -336,7 +338,7 @@ impl Expected<'_> {
 }
 
 fn read_reply(frame: Frame<'_>, is_last: bool) -> Result<Reply<'_>, ConnectionError> {
-    let Header { request, count, kind, .. } = frame.header;
+    let Header { request, count, kind, time } = frame.header;
     Ok(match kind {
         FrameKind::Cells => {
             let mut reader = Reader::new(frame.body);
@@ -355,6 +357,8 @@ fn read_reply(frame: Frame<'_>, is_last: bool) -> Result<Reply<'_>, ConnectionEr
         | FrameKind::Checks
         | FrameKind::Resolve
         | FrameKind::Query
-        | FrameKind::Goodbye => Reply::Outcomes(OutcomeFrame { request, is_last, count, body: frame.body }),
+        | FrameKind::Goodbye => {
+            Reply::Outcomes(OutcomeFrame { request, is_last, time_s: time, count, body: frame.body })
+        }
     })
 }

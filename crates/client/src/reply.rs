@@ -37,6 +37,8 @@ pub struct OutcomeFrame<'a> {
     pub request: u64,
     /// Whether no more outcomes of this request are missing.
     pub is_last: bool,
+    /// The server's time in whole seconds when the commands took effect; 0: it is not told.
+    pub time_s: u32,
     pub(crate) count: u16,
     pub(crate) body: &'a [u8],
 }

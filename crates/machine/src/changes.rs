@@ -15,7 +15,7 @@ use stockhold_protocol::{ChannelId, SkuId, StockId};
 pub struct SkuChange {
     /// Which SKU.
     pub sku: SkuId,
-    /// The earliest second in which a hold of it ends; `u32::MAX` = none. Until then the cells are exact.
+    /// The earliest second of hold time in which a hold of it ends; `u32::MAX` = none. Until then the cells are exact.
     pub next_deadline_s: u32,
     /// How many of [`Changes::cells`] belong to it, in order.
     pub cells: u32,
@@ -45,6 +45,8 @@ pub struct Changes {
     pub names: Vec<(Name, u32)>,
     /// Channels and the stocks that they now sell from.
     pub channels: Vec<(ChannelId, StockId)>,
+    /// Op time minus hold time, in milliseconds, as of the last op: deadlines are in hold time.
+    pub hold_offset_ms: u64,
 }
 
 impl Changes {
@@ -128,11 +130,13 @@ impl State {
         self.changes = changes;
         into.clear();
         std::mem::swap(into, &mut self.changes);
+        into.hold_offset_ms = self.hold_offset_ms();
     }
 
     /// Everything that readers must know, for filling them after a start.
     pub(crate) fn all_changes(&self, into: &mut Changes) {
         into.clear();
+        into.hold_offset_ms = self.hold_offset_ms();
         let mut left = Vec::new();
         for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
             self.cells_of(number, &mut left, into);

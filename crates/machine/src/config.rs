@@ -11,7 +11,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 /// The rules that this program executes. They stand in the state, in the genesis and in each batch; a directory of
 /// others is refused by name, because replaying it would decide otherwise than its server did.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 /// The same, as a batch tells it.
 pub const BATCH_RULES: u16 = {
     let [low, high, rest @ ..] = RULES_VERSION.to_le_bytes();
@@ -40,6 +40,10 @@ pub const GENERATION_MS: u64 = 15_000;
 pub const ID_RETENTION_FLOOR_MS: u64 = 60_000;
 /// The longest retention of outcomes, in milliseconds: 24 hours, so that generations stay few.
 pub const ID_RETENTION_CEILING_MS: u64 = 24 * 3_600_000;
+/// The shortest gap that may be told from the pause between two ticks, which come each second, in milliseconds.
+pub const GAP_FLOOR_MS: u64 = 2_000;
+/// The least that a start may be allowed to follow the wall clock, in milliseconds.
+pub const CLOCK_JUMP_FLOOR_MS: u64 = 60_000;
 /// The longest time that any limit of holds and records may be set to, in milliseconds: 30 days.
 pub const SPAN_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
@@ -68,6 +72,10 @@ pub struct Configuration {
     pub outcome_bytes_max: u64,
     /// Most reservations whose records are kept. Default 50,000,000.
     pub reservations_max: u64,
+    /// A longer time between two ops does not count against holds and ids, in milliseconds. Default 5,000; 2,000 to 30 days.
+    pub gap_max_ms: u64,
+    /// How far a start may follow the wall clock, in milliseconds. Default 604,800,000; at least 60,000.
+    pub clock_jump_max_ms: u64,
 }
 
 impl Default for Configuration {
@@ -83,6 +91,8 @@ impl Default for Configuration {
             id_retention_min_ms: ID_RETENTION_FLOOR_MS,
             outcome_bytes_max: 4 << 30,
             reservations_max: 50_000_000,
+            gap_max_ms: 5_000,
+            clock_jump_max_ms: 7 * 86_400_000,
         }
     }
 }
@@ -104,6 +114,8 @@ impl Configuration {
             id_retention_min_ms: change.id_retention_min_ms.unwrap_or(self.id_retention_min_ms),
             outcome_bytes_max: change.outcome_bytes_max.unwrap_or(self.outcome_bytes_max),
             reservations_max: change.reservations_max.unwrap_or(self.reservations_max),
+            gap_max_ms: change.gap_max_ms.unwrap_or(self.gap_max_ms),
+            clock_jump_max_ms: change.clock_jump_max_ms.unwrap_or(self.clock_jump_max_ms),
         };
         next.check()?;
         Ok(next)
@@ -138,6 +150,13 @@ impl Configuration {
             (self.outcome_bytes_max >= 64 << 10, "outcome_bytes_max", "must be at least 64 KiB"),
             (self.reservations_max >= 1, "reservations_max", "must be at least 1"),
             (self.reservations_max <= 2_000_000_000, "reservations_max", "must be at most 2,000,000,000"),
+            (
+                (GAP_FLOOR_MS..=SPAN_MAX_MS).contains(&self.gap_max_ms),
+                "gap_max_ms",
+                "must be between 2,000 and 30 days",
+            ),
+            (self.clock_jump_max_ms >= CLOCK_JUMP_FLOOR_MS, "clock_jump_max_ms", "must be at least 60,000"),
+            (self.clock_jump_max_ms <= SPAN_MAX_MS, "clock_jump_max_ms", "must be at most 30 days"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {
             Some((_, field, rule)) => Err(BadField::new(field, rule)),
@@ -159,6 +178,8 @@ impl Configuration {
             id_retention_min_ms: self.id_retention_min_ms,
             outcome_bytes_max: self.outcome_bytes_max,
             reservations_max: self.reservations_max,
+            gap_max_ms: self.gap_max_ms,
+            clock_jump_max_ms: self.clock_jump_max_ms,
         }
     }
 }
@@ -171,9 +192,6 @@ pub struct Genesis {
     /// When it was formatted: the time of op 0.
     pub formatted_at: Timestamp,
 }
-
-/// The rules of a genesis that does not say its rules.
-const FIRST_RULES: u32 = 1;
 
 /// Why a directory cannot begin with its genesis.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -223,17 +241,14 @@ impl Genesis {
     /// # Errors
     /// [`GenesisError`] when they are not a genesis, break a rule, or are of other rules.
     pub fn decode(bytes: &[u8]) -> Result<Self, GenesisError> {
-        if decode_cold::<Self>(bytes).is_ok() {
-            return Err(GenesisError::Rules { found: FIRST_RULES });
-        }
         let Some((fields, version)) = bytes.split_last_chunk::<{ size_of::<u32>() }>() else {
             return Err(BadField::new("genesis", "is cut off").into());
         };
-        let genesis: Self = decode_cold(fields)?;
         let found = u32::from_le_bytes(*version);
         if found != RULES_VERSION {
             return Err(GenesisError::Rules { found });
         }
+        let genesis: Self = decode_cold(fields)?;
         genesis.configuration.check()?;
         Ok(genesis)
     }

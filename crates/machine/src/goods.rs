@@ -33,7 +33,7 @@ impl Machine {
         let slot = self.state.reservation(ship.reservation.0)?;
         let row = *self.state.reservations.get(slot);
         match row.stage {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.core.time) => {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.hold_time()) => {
                 return Err(Refusal::new(Code::Expired));
             }
             Stage::Held => return Err(Refusal::new(Code::NotConfirmed)),

@@ -25,7 +25,7 @@ struct Terms<'a> {
 impl Machine {
     /// What [`Machine::reserve`] does with a cart of one line, without the lists that longer ones need.
     pub(crate) fn reserve_plain(&mut self, ticket: Ticket, cart: &PlainCart) -> Decision {
-        let origin = self.state.core.time;
+        let origin = self.state.hold_time();
         let (stock, deadline) = self.terms_of(cart.target, cart.ttl_ms, origin)?;
         self.check_room(1)?;
         let planned = self.state.plan_single(stock, cart.line)?;
@@ -44,7 +44,7 @@ impl Machine {
     }
 
     pub(crate) fn reserve(&mut self, ticket: Ticket, reserve: &Reserve<'_>) -> Decision {
-        let origin = self.state.core.time;
+        let origin = self.state.hold_time();
         let (stock, deadline) = self.terms_of(reserve.target, reserve.ttl_ms, origin)?;
         let asked = self.merge(reserve)?;
         self.plan_cart(stock, reserve.best_effort, None)?;
@@ -61,7 +61,7 @@ impl Machine {
     }
 
     pub(crate) fn replace(&mut self, ticket: Ticket, replace: &Replace<'_>) -> Decision {
-        let now = self.state.core.time;
+        let now = self.state.hold_time();
         let slot =
             self.state.find_reservation(replace.old.0).ok_or(Refusal::new(Code::UnknownReservation))?;
         let old = *self.state.reservations.get(slot);
@@ -213,7 +213,7 @@ impl Machine {
         self.planned = planned;
         let mut row = ReservationRow::new(ticket.id, stock);
         row.owner = sell.owner;
-        row.origin_ms = self.state.core.time.0;
+        row.origin_ms = self.state.hold_time().0;
         row.set_grant(Grant {
             fingerprint: ticket.fingerprint,
             op: ticket.op,
@@ -223,7 +223,7 @@ impl Machine {
             listed: false,
         });
         row.stage = Stage::Shipped;
-        row.erase_at_s = self.state.erase_at(self.state.core.time);
+        row.erase_at_s = self.state.erase_at(self.state.hold_time());
         let detail = if sell.forced { Detail::Shortfall(self.shortfall_of_plan()) } else { Detail::None };
         let answer = Answer::ok(0).with(detail);
         self.state.add_reservation(row, &lines, sell.reference, &answer);

@@ -6,7 +6,7 @@
 //!
 //! Rooms, in reading order: [`config`] (limits that are state), `record` (the records and their bytes),
 //! `catalog`, `settings`, [`sharing`] (the one rule against overselling), `cluster` (a SKU in a group of
-//! stocks), `state` (records, what is derived, and how records change), `machine` (one command after the
+//! stocks), `hold_time`, `state` (records, what is derived, and how records change), `machine` (one command after the
 //! other), then the commands: `grant`, `lifecycle`, `goods`, `refund`, `define`, what they refuse with (`refusal`); and what is told: [`changes`],
 //! `view`, `validate`, `stats`, [`snapshot`] and [`load`].
 #![deny(clippy::arithmetic_side_effects)]
@@ -23,6 +23,7 @@ pub mod config;
 mod define;
 mod goods;
 mod grant;
+mod hold_time;
 mod lifecycle;
 pub mod load;
 mod machine;
@@ -46,6 +47,7 @@ mod view;
 pub use ahead::AHEAD;
 pub use changes::{CellChange, Changes, SkuChange};
 pub use config::{Configuration, Genesis, GenesisError, RULES_VERSION};
+pub use hold_time::ClockView;
 pub use load::{LoadError, Loader};
 pub use machine::{BatchVerdict, Machine};
 pub use record::Section;

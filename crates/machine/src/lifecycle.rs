@@ -16,7 +16,7 @@ impl Machine {
         let slot = self.state.reservation(reservation.0)?;
         let row = self.state.reservations.get(slot);
         match row.stage {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.core.time) => {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.state.hold_time()) => {
                 self.confirm_late(slot)
             }
             Stage::Held => {
@@ -80,7 +80,7 @@ impl Machine {
     pub(crate) fn extend(&mut self, extend: Extend) -> Decision {
         let slot = self.state.reservation(extend.reservation.0)?;
         let row = *self.state.reservations.get(slot);
-        let now = self.state.core.time;
+        let now = self.state.hold_time();
         match row.stage {
             Stage::Held if Deadline(row.deadline_s).has_passed(now) => {
                 return Err(Refusal::new(Code::Expired));
@@ -125,7 +125,7 @@ impl Machine {
         let row = *self.state.reservations.get(slot);
         let deadline = Deadline(row.deadline_s);
         match row.stage {
-            Stage::Held if deadline.has_passed(self.state.core.time) => {
+            Stage::Held if deadline.has_passed(self.state.hold_time()) => {
                 return Err(Refusal::new(Code::Expired));
             }
             Stage::Held | Stage::Confirmed => {}
@@ -217,10 +217,10 @@ impl State {
         if !(min..=max).contains(&ttl_ms) {
             return Err(Refusal::out_of_range(Code::TtlOutOfRange, min, max, ttl_ms));
         }
-        let deadline = self.core.time.plus_ms(ttl_ms).round_up();
+        let deadline = self.hold_time().plus_ms(ttl_ms).round_up();
         let last = origin.plus_ms(configuration.ttl_total_max_ms).round_up();
         if deadline > last {
-            let longest = last.timestamp().0.saturating_sub(self.core.time.0).min(max);
+            let longest = last.timestamp().0.saturating_sub(self.hold_time().0).min(max);
             return Err(Refusal::out_of_range(Code::BeyondMaximumTotal, min, longest, ttl_ms));
         }
         Ok(deadline)
@@ -295,7 +295,7 @@ impl State {
     /// Marks an uncounted reservation as closed; its record is kept for the configured window, and no shorter
     /// than it would have been as a hold.
     pub(crate) fn close(&mut self, slot: u32, stage: Stage) {
-        let erase_at_s = self.erase_at(self.core.time);
+        let erase_at_s = self.erase_at(self.hold_time());
         let row = self.reservations.get_mut(slot);
         row.stage = stage;
         row.erase_at_s = row.erase_at_s.max(erase_at_s);

@@ -117,10 +117,12 @@ impl Loader {
         self.last = section;
         let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
         if section == Section::Core {
+            let found = rules_of_core(bytes).map_err(damaged)?;
+            if found != RULES_VERSION {
+                return Err(LoadError::Rules { found });
+            }
             self.sum.add(record_hash(Section::Core as u8, bytes));
-            self.core(bytes).map_err(damaged)?;
-            let found = self.state.core.rules_version;
-            return if found == RULES_VERSION { Ok(()) } else { Err(LoadError::Rules { found }) };
+            return self.core(bytes).map_err(damaged);
         }
         let mut reader = Reader::new(bytes);
         for _ in 0..records {
@@ -188,6 +190,7 @@ impl Loader {
         self.state.catalog.links_made = core.links_made;
         core.global.clear();
         core.configuration.check()?;
+        core.offsets.check(core.time)?;
         self.state.outcomes.raise_number_min(core.horizon);
         self.state.core = core;
         Ok(())
@@ -245,6 +248,14 @@ impl Loader {
         }
         Ok(Ok(()))
     }
+}
+
+/// The version of the rules in a core record, whose other fields are another version's.
+fn rules_of_core(bytes: &[u8]) -> Result<u32, BadField> {
+    let mut reader = Reader::new(bytes);
+    reader.u64("core.op")?;
+    reader.u64("core.time")?;
+    reader.u32("core.rules_version")
 }
 
 impl State {
@@ -381,7 +392,7 @@ impl State {
         if lines.iter().any(|line| !self.has_sku(line.sku)) || !self.catalog.has_stock(row.stock) {
             return Err(LoadError::Dangling(Section::Reservation));
         }
-        if row.stage == Stage::Held && !Deadline(row.deadline_s).has_passed(self.core.time) {
+        if row.stage == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {
             for line in lines.iter().filter(|line| line.counts && line.open > 0) {
                 let at = self.place_of_line(line.sku, row.stock);
                 let quota = self.quota_units(at, line.quota_number, line.open);

@@ -9,12 +9,13 @@
 use crate::cart::Planned;
 use crate::changes::Changes;
 use crate::config::{Genesis, RULES_VERSION, WRITERS_MAX};
+use crate::hold_time::ClockView;
 use crate::record::LineState;
 use crate::state::{State, WriterRow};
 use crate::table::record_hash;
 use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::codec::encode_cold;
-use stockhold_protocol::command::{Command, Envelope, Kind, PlainCart, Scratch};
+use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
 use stockhold_protocol::{Code, CommandId, Detail, Line, Outcome, SkuId, StockId, Timestamp};
 
 /// The latest time of an op: one second before the last one that a deadline can express, so that a record's
@@ -199,10 +200,23 @@ impl Machine {
         self.state.all_changes(into);
     }
 
-    /// The second in which a hold ends, so that a tick would free its units for readers.
+    /// The time from which on an op ends a hold and frees its units for readers, if no gap comes before.
     #[must_use]
-    pub fn next_due(&self) -> Option<u32> {
-        self.state.next_due()
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let second = self.state.next_due_s()?;
+        Some(Timestamp(u64::from(second).saturating_mul(1_000).saturating_add(self.state.hold_offset_ms())))
+    }
+
+    /// Whether anything can run out: a hold, or the retention of an id. Then a tick a second tells time that passes from a gap.
+    #[must_use]
+    pub fn needs_ticks(&self) -> bool {
+        self.state.next_due_s().is_some() || self.state.outcomes.entries() > 0
+    }
+
+    /// How the clocks lie to each other as of the last op.
+    #[must_use]
+    pub const fn clock(&self) -> ClockView {
+        self.state.clock_view()
     }
 
     /// Does up to `budget` steps of work that changes no answer: refreshes due cells, erases records whose
@@ -248,7 +262,10 @@ impl Machine {
     }
 
     fn decide(&mut self, op: u64, envelope: &Envelope<'_>) -> Outcome {
-        if envelope.command.kind() == Kind::Tick {
+        if let Command::WallOffset(offset_ms) = envelope.command {
+            self.state.core.offsets.wall_ms = offset_ms;
+        }
+        if envelope.command.is_of_servers() {
             let mut outcome = Outcome::new(Code::Ok, 0, op);
             outcome.recorded = false;
             return outcome;
@@ -308,7 +325,11 @@ impl Machine {
             Command::Settings(change) => self.settings(change),
             Command::Quota(quota) => self.quota(*quota),
             Command::Configure(change) => self.configure(change),
-            Command::Tick => Ok(Answer::ok(0)),
+            Command::Tick | Command::WallOffset(_) => unreachable!("answered without being recorded"),
+            Command::AcceptClock(until) => {
+                self.state.core.offsets.accepted_until = *until;
+                Ok(Answer::ok(0))
+            }
             Command::Mark(mark) => Ok(self.mark(mark)),
             Command::ActivateRules(version) if *version == RULES_VERSION => {
                 self.state.core.rules_version = *version;

@@ -3,7 +3,7 @@
 //! Not for how answers are stored: that is `book`, and the table of generations below it.
 
 use crate::book::{Answered, MOVED_PER_OP, row_of_grant};
-use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
+use crate::config::GENERATION_MS;
 use crate::record::OutcomeRow;
 use crate::state::State;
 use stockhold_protocol::{BadField, Code, CommandId, Detail, Outcome};
@@ -57,7 +57,7 @@ impl State {
             }
             None => {}
         }
-        if id.client_time_ms() > self.core.time.0.saturating_add(ID_AHEAD_MAX_MS) {
+        if id.client_time_ms() > self.id_time_max() {
             let detail = self.id_range(id.client_time_ms());
             return Some(Outcome::new(Code::IdFromFuture, 0, op).with(detail));
         }
@@ -71,8 +71,8 @@ impl State {
     /// the least retention. An id below the horizon that this leaves can never execute again.
     pub(crate) fn raise_horizon(&mut self) {
         let configuration = self.core.configuration;
-        let oldest_kept = |retention: u64| self.core.time.0.saturating_sub(retention) / GENERATION_MS;
-        let target = oldest_kept(configuration.id_retention_ms);
+        self.forget_gaps();
+        let target = self.oldest_kept(configuration.id_retention_ms);
         let reserve = SIDE_RESERVE as u64;
         let is_short =
             self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
@@ -80,7 +80,7 @@ impl State {
             // Nothing to drop and nothing to free: so it is for all but a few ops.
             return;
         }
-        let least = oldest_kept(configuration.id_retention_min_ms);
+        let least = self.oldest_kept(configuration.id_retention_min_ms);
         while let Some(oldest) = self.outcomes.oldest() {
             let is_short =
                 self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;

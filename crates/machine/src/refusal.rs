@@ -2,7 +2,6 @@
 //!
 //! Not for deciding what is refused. Everything here is cold: a plain yes makes none of it.
 
-use crate::config::ID_AHEAD_MAX_MS;
 use crate::machine::Refusal;
 use crate::sharing::{
     FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
@@ -92,6 +91,6 @@ impl State {
     #[cold]
     pub(crate) fn id_range(&self, value: u64) -> Detail {
         let min = self.core.horizon.saturating_mul(crate::config::GENERATION_MS);
-        Detail::Range { min, max: self.core.time.0.saturating_add(ID_AHEAD_MAX_MS), value }
+        Detail::Range { min, max: self.id_time_max(), value }
     }
 }

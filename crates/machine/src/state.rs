@@ -9,6 +9,7 @@ use crate::changes::{ChangedClusters, Changes};
 use crate::chunked::Chunked;
 use crate::cluster::{Cluster, NEVER};
 use crate::config::{Configuration, Genesis, RULES_VERSION};
+use crate::hold_time::Offsets;
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, SettingsRow, SkuRow,
 };
@@ -45,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) time: Timestamp,
     pub(crate) rules_version: u32,
     pub(crate) configuration: Configuration,
+    pub(crate) offsets: Offsets,
     /// Outcomes of generations below this one are no longer kept: the horizon is this many spans.
     pub(crate) horizon: u64,
     pub(crate) links_made: u64,
@@ -124,6 +126,7 @@ impl State {
             time: genesis.formatted_at,
             rules_version: RULES_VERSION,
             configuration: genesis.configuration,
+            offsets: Offsets::default(),
             horizon: 0,
             links_made: 0,
             writers: Vec::new(),
@@ -164,17 +167,14 @@ impl State {
         }
     }
 
-    pub(crate) fn now_s(&self) -> u32 {
-        self.core.time.second()
-    }
-
     /// Lets time pass to `time`: records whose time is up stop counting in the digest at this instant, and
     /// a bounded number of them is erased.
     pub(crate) fn pass_time(&mut self, time: Timestamp) {
-        let is_new_second = time.second() != self.core.time.second();
-        self.core.time = time;
+        let second = self.now_s();
+        self.move_time(time);
+        let is_new_second = self.now_s() != second;
         if is_new_second {
-            let (gone, records) = self.erase_due.take_hashes(time.second());
+            let (gone, records) = self.erase_due.take_hashes(self.now_s());
             self.digest.sub(gone);
             self.known = self.known.saturating_sub(records);
         }
@@ -420,8 +420,8 @@ impl State {
         self.catalog.layout.place_of_source(source)
     }
 
-    /// The first second in which a hold ends and readers' cells must be refreshed.
-    pub(crate) fn next_due(&self) -> Option<u32> {
+    /// The first second of hold time in which a hold ends and readers' cells must be refreshed.
+    pub(crate) fn next_due_s(&self) -> Option<u32> {
         self.holds_due.next_due().filter(|second| *second != NEVER)
     }
 }

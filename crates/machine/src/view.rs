@@ -94,7 +94,7 @@ impl State {
         let mut lines = Vec::new();
         self.lines_of(slot, &mut lines);
         let state = match row.stage {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.core.time) => ReservationState::Expired,
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => ReservationState::Expired,
             Stage::Held => ReservationState::Held,
             Stage::Confirmed => ReservationState::Confirmed,
             Stage::Released => ReservationState::Released,
@@ -117,6 +117,7 @@ impl State {
             state,
             deadline_s: row.deadline_s,
             origin_ms: row.origin_ms,
+            shown_offset_ms: self.shown_offset_ms(),
             owner: row.owner,
             reference,
             lines: lines.collect(),

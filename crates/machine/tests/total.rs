@@ -50,7 +50,7 @@ fn dice() -> impl Strategy<Value = Dice> {
     ];
     let word = prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), 0_u64..100_000];
     let ids = [number().boxed(), number().boxed(), number().boxed(), number().boxed()];
-    (0_usize..40, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
+    (0_usize..43, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
@@ -146,9 +146,12 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
             id_retention_ms: (c == 2).then_some(dice.word),
             outcome_bytes_max: (a == 2).then_some(dice.word),
             reservations_max: (b == 2).then_some(dice.word),
+            gap_max_ms: (a == 1).then_some(dice.word),
             ..Configure::default()
         })),
         38 => Command::Mark(Mark { name: "here".into() }),
+        39 => Command::WallOffset(dice.raw),
+        40 => Command::AcceptClock(Timestamp(dice.word)),
         _ => Command::ActivateRules(a),
     }
 }

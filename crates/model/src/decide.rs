@@ -106,7 +106,7 @@ impl Model {
     /// Lets time pass to `now_ms` (it never goes back), and answers the next command; `named` is the reservation that the
     /// step names.
     pub fn answer(&mut self, now_ms: u64, id: CommandId, step: &Step, named: CommandId) -> Outcome {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.pass(now_ms);
         self.op += 1;
         self.raise_horizon();
         if matches!(step, Step::Tick) {
@@ -192,22 +192,22 @@ impl Model {
             return Err(range(Code::TtlOutOfRange, ttl_min_ms, ttl_max_ms, ttl_ms));
         }
         let fits =
-            |ttl_ms: u64| Self::round_up(self.now_ms + ttl_ms) <= Self::round_up(origin_ms + ttl_total_ms);
+            |ttl_ms: u64| Self::round_up(self.hold_ms() + ttl_ms) <= Self::round_up(origin_ms + ttl_total_ms);
         if !fits(ttl_ms) {
             // The longest that would do: the last second of the total, as seen from now.
             let last_ms = Self::round_up(origin_ms + ttl_total_ms) * 1_000;
-            let longest = last_ms.saturating_sub(self.now_ms).min(ttl_max_ms);
+            let longest = last_ms.saturating_sub(self.hold_ms()).min(ttl_max_ms);
             assert!(longest == 0 || fits(longest) && (longest == ttl_max_ms || !fits(longest + 1)));
             return Err(range(Code::BeyondMaximumTotal, ttl_min_ms, longest, ttl_ms));
         }
-        Ok(Self::round_up(self.now_ms + ttl_ms))
+        Ok(Self::round_up(self.hold_ms() + ttl_ms))
     }
 
     fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decided {
-        let (stock, deadline_s) = self.terms(cart, self.now_ms)?;
+        let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_room(cart.lines.len())?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
-        Ok(self.grant(id, (cart, stock), &planned, self.now_ms, deadline_s, false))
+        Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
 
     fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
@@ -241,7 +241,7 @@ impl Model {
 
     /// Ends what is open and keeps the record for the window.
     pub(crate) fn close(&mut self, named: CommandId, stage: Stage) {
-        let end_s = Self::round_up(self.now_ms + self.limits.window_ms);
+        let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);
         let one = self.reservations.get_mut(&named).expect("known");
         one.lines.iter_mut().for_each(|line| line.open = 0);
         one.stage = stage;
@@ -467,9 +467,9 @@ impl Model {
                 spent: line.granted,
             });
         }
-        let end_s = Self::round_up(self.now_ms + self.limits.window_ms);
+        let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);
         let told = Arc::new(Outcome::new(Code::Ok, 0, 0));
-        let (stage, body, origin_ms) = (Stage::Shipped, "".into(), self.now_ms);
+        let (stage, body, origin_ms) = (Stage::Shipped, "".into(), self.hold_ms());
         let made = Reservation { stock, owner: 0, origin_ms, deadline_s: 0, end_s, stage, lines, body, told };
         self.reservations.insert(id, made);
         let counted = planned.iter().filter(|line| line.counts);

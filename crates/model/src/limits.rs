@@ -37,6 +37,10 @@ pub struct Limits {
     pub outcome_bytes: u64,
     /// Most reservations whose records are known.
     pub reservations_max: u64,
+    /// A longer time between two ops does not count against holds and ids.
+    pub gap_max_ms: u64,
+    /// How far a start may follow the wall clock; no rule of the model reads it.
+    pub clock_jump_max_ms: u64,
 }
 
 impl Limits {
@@ -51,6 +55,8 @@ impl Limits {
         retention_min_ms: 60_000,
         outcome_bytes: 4 << 30,
         reservations_max: 50_000_000,
+        gap_max_ms: 5_000,
+        clock_jump_max_ms: 7 * DAY_MS,
     };
 
     /// The limits after a change, or the first rule that it breaks.
@@ -65,6 +71,8 @@ impl Limits {
         set(&mut self.retention_min_ms, change.id_retention_min_ms);
         set(&mut self.outcome_bytes, change.outcome_bytes_max);
         set(&mut self.reservations_max, change.reservations_max);
+        set(&mut self.gap_max_ms, change.gap_max_ms);
+        set(&mut self.clock_jump_max_ms, change.clock_jump_max_ms);
         self.broken_rule().map_or(Ok(self), Err)
     }
 
@@ -112,8 +120,16 @@ impl Limits {
         if self.reservations_max == 0 {
             return Some(("reservations_max", "must be at least 1"));
         }
-        (self.reservations_max > 2_000_000_000)
-            .then_some(("reservations_max", "must be at most 2,000,000,000"))
+        if self.reservations_max > 2_000_000_000 {
+            return Some(("reservations_max", "must be at most 2,000,000,000"));
+        }
+        if self.gap_max_ms < 2_000 || self.gap_max_ms > 30 * DAY_MS {
+            return Some(("gap_max_ms", "must be between 2,000 and 30 days"));
+        }
+        if self.clock_jump_max_ms < 60_000 {
+            return Some(("clock_jump_max_ms", "must be at least 60,000"));
+        }
+        (self.clock_jump_max_ms > 30 * DAY_MS).then_some(("clock_jump_max_ms", "must be at most 30 days"))
     }
 }
 
@@ -148,7 +164,10 @@ impl Model {
 
     /// Forgets outcomes that are old enough; when memory is short, also those that are younger than is wished for.
     pub(crate) fn raise_horizon(&mut self) {
-        let first_kept = |retention_ms: u64| self.now_ms.saturating_sub(retention_ms) / GENERATION_MS;
+        self.forget_gaps();
+        let hold_ms = self.hold_ms();
+        let first_kept =
+            |retention_ms: u64| self.op_time_at(hold_ms.saturating_sub(retention_ms)) / GENERATION_MS;
         let least = first_kept(self.limits.retention_min_ms);
         self.horizon = self.horizon.max(first_kept(self.limits.retention_ms));
         while self.is_memory_full() {

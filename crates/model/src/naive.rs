@@ -108,11 +108,20 @@ impl InForce {
     }
 }
 
+/// Most gaps that are told apart.
+const GAPS_MAX: usize = 64;
+
 /// See the crate.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) limits: Limits,
     pub(crate) now_ms: u64,
+    /// The time without gaps.
+    pub(crate) hold_ms: u64,
+    /// Gaps between ops that are told apart: hold time at each, and how long it was.
+    pub(crate) gaps: Vec<(u64, u64)>,
+    /// The sum of those before.
+    pub(crate) gaps_before_ms: u64,
     pub(crate) op: u64,
     pub(crate) horizon: u64,
     pub(crate) independent: bool,
@@ -140,6 +149,9 @@ impl Model {
         Self {
             limits,
             now_ms,
+            hold_ms: now_ms,
+            gaps: Vec::new(),
+            gaps_before_ms: 0,
             op: 0,
             horizon: 0,
             independent: false,
@@ -170,7 +182,9 @@ impl Model {
     /// The same world at a later time, without an op.
     #[must_use]
     pub fn at(&self, now_ms: u64) -> Self {
-        Self { now_ms: self.now_ms.max(now_ms), ..self.clone() }
+        let mut later = self.clone();
+        later.pass(now_ms);
+        later
     }
 
     /// The next op defines a SKU, a stock, a source or a channel, which gets this number. The model remembers that it was answered.
@@ -241,8 +255,47 @@ impl Model {
         id.client_time_ms() / crate::decide::GENERATION_MS < self.horizon
     }
 
+    /// Lets time pass to `now_ms`; it never goes back, and a gap is not counted.
+    pub(crate) fn pass(&mut self, now_ms: u64) {
+        let passed_ms = now_ms.saturating_sub(self.now_ms);
+        self.now_ms += passed_ms;
+        if passed_ms <= self.limits.gap_max_ms {
+            self.hold_ms += passed_ms;
+            return;
+        }
+        match self.gaps.last_mut() {
+            Some((at_ms, gap_ms)) if *at_ms == self.hold_ms => *gap_ms += passed_ms,
+            _ => self.gaps.push((self.hold_ms, passed_ms)),
+        }
+        // One more than are told apart: the last but one counts as if it had been at the last.
+        if self.gaps.len() > GAPS_MAX {
+            let (_, last_ms) = self.gaps.remove(GAPS_MAX - 1);
+            self.gaps[GAPS_MAX - 1].1 += last_ms;
+        }
+    }
+
+    /// The time without gaps: what counts for deadlines and retention.
+    #[must_use]
+    pub fn hold_ms(&self) -> u64 {
+        self.hold_ms
+    }
+
+    /// The time of the ops at a hold time that is no longer back than ids are kept.
+    pub(crate) fn op_time_at(&self, hold_ms: u64) -> u64 {
+        let gaps = self.gaps.iter().filter(|(at_ms, _)| *at_ms <= hold_ms);
+        hold_ms + self.gaps_before_ms + gaps.map(|(_, gap_ms)| gap_ms).sum::<u64>()
+    }
+
+    /// Tells gaps no longer apart that lie further back than ids are kept.
+    pub(crate) fn forget_gaps(&mut self) {
+        let from_ms = self.hold_ms.saturating_sub(self.limits.retention_ms);
+        self.gaps_before_ms +=
+            self.gaps.iter().filter(|(at_ms, _)| *at_ms <= from_ms).map(|(_, gap_ms)| gap_ms).sum::<u64>();
+        self.gaps.retain(|(at_ms, _)| *at_ms > from_ms);
+    }
+
     pub(crate) fn now_s(&self) -> u64 {
-        self.now_ms / 1_000
+        self.hold_ms() / 1_000
     }
 
     pub(crate) fn has_expired(&self, reservation: &Reservation) -> bool {

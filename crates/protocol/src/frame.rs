@@ -5,12 +5,13 @@
 //! ```text
 //!  0        2    3    4           8                16          20     22     24          28         32
 //!  +--------+----+----+-----------+----------------+-----------+------+------+-----------+-----------+
-//!  | 53 48  |ver |kind| body len  | request id     | deadline  | count| 0 0  | body crc  | header crc|
+//!  | 53 48  |ver |kind| body len  | request id     | time      | count| 0 0  | body crc  | header crc|
 //!  +--------+----+----+-----------+----------------+-----------+------+------+-----------+-----------+
 //! ```
 
 use crate::error::FrameError;
 use crate::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, FRAME_HEADER_BYTES, PROTOCOL_VERSION};
+use crate::time::Timestamp;
 use crc_fast::{CrcAlgorithm, checksum};
 
 /// The first two bytes of every frame: "SH".
@@ -81,17 +82,24 @@ pub struct Header {
     pub kind: FrameKind,
     /// The requester's number; an answer carries the number of its request. 0 for frames that are neither.
     pub request: u64,
-    /// Milliseconds that the requester waits; 0 means no limit.
-    pub deadline_ms: u32,
+    /// In a request: milliseconds that the requester waits; 0 means no limit. In an answer: the server's time in whole seconds since the Unix
+    /// epoch; 0 means that it is not told.
+    pub time: u32,
     /// How many entries the body holds; 0 where the kind has none.
     pub count: u16,
 }
 
 impl Header {
-    /// A header without deadline.
+    /// A header without deadline or time.
     #[must_use]
     pub const fn new(kind: FrameKind, request: u64, count: u16) -> Self {
-        Self { kind, request, deadline_ms: 0, count }
+        Self { kind, request, time: 0, count }
+    }
+
+    /// The header of an answer that tells the server's time.
+    #[must_use]
+    pub fn answer(kind: FrameKind, request: u64, count: u16, time: Timestamp) -> Self {
+        Self { kind, request, time: time.second(), count }
     }
 }
 
@@ -155,7 +163,7 @@ fn parse_header(
         return Err(FrameError::Body("reserved header bytes are not zero"));
     }
     let request = u64::from(word(8)) | u64::from(word(12)) << 32;
-    Ok((Header { kind, request, deadline_ms: word(16), count }, body_length, word(24)))
+    Ok((Header { kind, request, time: word(16), count }, body_length, word(24)))
 }
 
 /// Begins a frame at the end of `out`: room for the header, which [`finish`] fills in. Returns the start.
@@ -179,7 +187,7 @@ pub fn finish(header: Header, start: usize, out: &mut [u8]) {
     bytes[3] = header.kind.code();
     bytes[4..8].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     bytes[8..16].copy_from_slice(&header.request.to_le_bytes());
-    bytes[16..20].copy_from_slice(&header.deadline_ms.to_le_bytes());
+    bytes[16..20].copy_from_slice(&header.time.to_le_bytes());
     bytes[20..22].copy_from_slice(&header.count.to_le_bytes());
     bytes[24..28].copy_from_slice(&body_crc.to_le_bytes());
     let header_crc = crc32c(&bytes[..28]);
@@ -207,7 +215,7 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut out = Vec::new();
         append(
-            Header { kind: FrameKind::Commands, request: 7, deadline_ms: 250, count: 1 },
+            Header { kind: FrameKind::Commands, request: 7, time: 250, count: 1 },
             b"body bytes",
             &mut out,
         );
@@ -219,7 +227,7 @@ mod tests {
         // Proves the round trip, and that no prefix of a good frame is taken for a frame or an error.
         let bytes = sample();
         let (frame, used) = parse(&bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
-        assert_eq!((frame.header.request, frame.header.deadline_ms, frame.header.count), (7, 250, 1));
+        assert_eq!((frame.header.request, frame.header.time, frame.header.count), (7, 250, 1));
         assert_eq!((frame.body, used), (&b"body bytes"[..], bytes.len()));
         for cut in 0..bytes.len() {
             assert_eq!(parse(&bytes[..cut], FRAME_BODY_BYTES_MAX), Ok(None), "cut at {cut}");

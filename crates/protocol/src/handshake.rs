@@ -55,6 +55,10 @@ pub struct Welcome {
     pub rules_version: u32,
     /// The last op that the server had applied.
     pub op: u64,
+    /// The server's time in milliseconds since the Unix epoch: what the time in ids must be near to, whatever the wall clock shows.
+    pub time_ms: u64,
+    /// Wall clock minus hold time, in milliseconds: what is added to a deadline that people are shown.
+    pub shown_offset_ms: i64,
     /// What this connection may do.
     pub limits: ConnectionLimits,
     /// The server's version, for logs.

@@ -3,7 +3,7 @@
 //! These are limits of the *bytes*; limits that an operator can change are machine state (see `configure`).
 
 /// Version of the wire shape. A peer that offers no common version is refused in the handshake.
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 
 /// Bytes of a frame header.
 pub const FRAME_HEADER_BYTES: usize = 32;

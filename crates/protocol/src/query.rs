@@ -182,10 +182,12 @@ pub struct ReservationView {
     pub stock: StockId,
     /// What became of it.
     pub state: ReservationState,
-    /// The hold's deadline in seconds since the Unix epoch; 0 = none.
+    /// The hold's deadline in seconds of hold time; 0 = none.
     pub deadline_s: u32,
-    /// When the first reserve of this cart was, in milliseconds since the Unix epoch.
+    /// When the first reserve of this cart was, in milliseconds of hold time.
     pub origin_ms: u64,
+    /// Wall clock minus hold time, in milliseconds, as of now: what is added to a hold time that people are shown.
+    pub shown_offset_ms: i64,
     /// Owner; 0 = none.
     pub owner: u64,
     /// Order reference; empty = none.
@@ -309,6 +311,10 @@ pub struct ConfigurationView {
     pub outcome_bytes_max: u64,
     /// Most open reservations.
     pub reservations_max: u64,
+    /// A longer time between two ops does not count against holds and ids.
+    pub gap_max_ms: u64,
+    /// How far a start may follow the wall clock.
+    pub clock_jump_max_ms: u64,
 }
 
 /// The machine's own invariants, checked.

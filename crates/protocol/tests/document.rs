@@ -111,12 +111,14 @@ fn the_handshake_and_the_names_say_what_the_page_says() {
     let frames = exchange();
     check_cold(&whole(&frames[0]), &Hello::new("shop-1"));
     let welcome = Welcome {
-        version: 1,
+        version: 2,
         features: 0,
         log_uuid: 0x0f8f_ad5b_d9cb_469f_a165_7086_7728_950e_u128.swap_bytes().to_le_bytes(),
         epoch: 1,
-        rules_version: 2,
+        rules_version: 3,
         op: 41,
+        time_ms: 1_763_800_000_000,
+        shown_offset_ms: 0,
         limits: ConnectionLimits::default(),
         server: "stockhold 0.1.0".into(),
     };
@@ -130,7 +132,7 @@ fn the_carts_of_the_exchange_say_what_the_page_says() {
     // Proves record headers, flags, optional fields and lines, decoded and encoded again.
     let frames = exchange();
     let frame = whole(&frames[4]);
-    assert_eq!((frame.header.request, frame.header.deadline_ms, frame.header.count), (2, 2_000, 2));
+    assert_eq!((frame.header.request, frame.header.time, frame.header.count), (2, 2_000, 2));
     let line = |sku, raw| Line::new(SkuId(sku), Quantity::from_raw(raw).unwrap());
     let expected = [(vec![line(7, 20_000)], Some(900_000)), (vec![line(7, 1_000_000), line(9, 5_000)], None)];
     let mut again = Vec::new();
@@ -152,6 +154,7 @@ fn the_carts_of_the_exchange_say_what_the_page_says() {
 fn the_outcomes_and_cells_of_the_exchange_say_what_the_page_says() {
     // Proves outcome flags, values and details, and the sentinel of a cell.
     let frames = exchange();
+    assert_eq!(whole(&frames[5]).header.time, 1_763_800_001);
     let mut reader = Reader::new(whole(&frames[5]).body);
     let first = Outcome::decode(&mut reader).unwrap();
     let second = Outcome::decode(&mut reader).unwrap();

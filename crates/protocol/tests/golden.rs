@@ -48,6 +48,8 @@ fn frame_body(kind: FrameKind) -> (Vec<u8>, u16) {
                 epoch: 3,
                 rules_version: 1,
                 op: 77,
+                time_ms: 1_763_800_000_000,
+                shown_offset_ms: 0,
                 limits: ConnectionLimits::default(),
                 server: "stockhold 0.1.0".into(),
             };
@@ -92,7 +94,7 @@ fn frame_body(kind: FrameKind) -> (Vec<u8>, u16) {
 fn frame(kind: FrameKind) -> Vec<u8> {
     let (body, count) = frame_body(kind);
     let mut out = Vec::new();
-    let header = Header { kind, request: 0x0102_0304_0506_0708, deadline_ms: 250, count };
+    let header = Header { kind, request: 0x0102_0304_0506_0708, time: 250, count };
     append(header, &body, &mut out);
     out
 }

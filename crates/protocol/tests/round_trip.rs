@@ -137,10 +137,12 @@ proptest! {
 }
 
 #[test]
-fn a_tick_comes_back_without_an_id() {
-    // Proves the one kind that no client sends, and that every other kind needs an id.
-    check(&Envelope::new(CommandId::NONE, Command::Tick));
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tick) {
+fn what_servers_make_comes_back_without_an_id() {
+    // Proves the kinds that no client sends, and that every other kind needs an id.
+    for command in [Command::Tick, Command::WallOffset(-2_592_000_000), Command::WallOffset(i64::MAX)] {
+        check(&Envelope::new(CommandId::NONE, command));
+    }
+    for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_of_servers()) {
         let mut record = [0; 20];
         record[0] = 20;
         record[2] = kind.code();

@@ -71,7 +71,7 @@ impl Client {
     ) {
         let Some(line) = &mut self.line else { return };
         self.last_request += 1;
-        let header = Header { deadline_ms, ..Header::new(kind, self.last_request, count) };
+        let header = Header { time: deadline_ms, ..Header::new(kind, self.last_request, count) };
         frame::append(header, body, &mut line.to_server);
         self.asked.insert(self.last_request, asked);
     }

@@ -86,7 +86,11 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         1 => Step::Replace(pick, cart(rng, longest_ms)),
         2 => Step::Confirm(pick),
         3 => Step::Release(pick, if rng.chance(400) { Vec::new() } else { wanted(rng) }),
-        4 => Step::Extend(pick, ttl(rng, longest_ms).unwrap_or(60_000)),
+        // Who extends by the longest time again and again meets the total maximum.
+        4 => Step::Extend(
+            pick,
+            ttl(rng, longest_ms).unwrap_or(longest_ms.min(3_600_000).try_into().unwrap_or(60_000)),
+        ),
         5 => Step::Ship(pick, known(rng, SOURCES, 15), wanted(rng), rng.chance(200)),
         6 => Step::Sell(target(rng), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
         _ => {
@@ -100,7 +104,19 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
 /// A change of limits, at times beyond their ranges. What stops a shop for good is soon taken back.
 fn limits(rng: &mut Rng) -> Configure {
     let mut change = Configure::default();
-    match rng.weighted(&[(2, 0), (2, 1), (1, 2), (2, 3), (2, 4), (2, 5), (2, 6), (4, 7), (1, 8), (1, 9)]) {
+    match rng.weighted(&[
+        (2, 0),
+        (2, 1),
+        (1, 2),
+        (2, 3),
+        (2, 4),
+        (2, 5),
+        (2, 6),
+        (4, 7),
+        (1, 8),
+        (1, 9),
+        (2, 10),
+    ]) {
         0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
         1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
         2 => {
@@ -126,6 +142,9 @@ fn limits(rng: &mut Rng) -> Configure {
         7 => {
             let few = rng.within(1..25);
             change.reservations_max = Some(rng.weighted(&[(1, 0), (4, few), (8, 50_000_000)]));
+        }
+        10 => {
+            change.gap_max_ms = Some(rng.weighted(&[(1, 1_999), (3, 2_000), (2, 5_000), (4, 2_592_000_000)]));
         }
         8 => {
             change.outcome_bytes_max =

@@ -47,6 +47,8 @@ enum Trouble {
 
 /// Steps in which a stop must have come to its end.
 const STOP_STEPS_MAX: u32 = 10_000;
+/// A day, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
 /// Bytes of the two head blocks of a segment.
 const HEAD_BYTES: u64 = 8_192;
 
@@ -180,10 +182,12 @@ impl World {
                 self.trace.note(format_args!("clock: set right"));
             }
             _ => {
-                let by_ms = match self.rng.weighted(&[(12, 0), (3, 1), (1, 2)]) {
+                let by_ms = match self.rng.weighted(&[(12, 0), (3, 1), (1, 2), (1, 3), (1, 4)]) {
                     0 => self.rng.signed(-40_000..20_000),
                     1 => self.rng.signed(-4_000_000..0),
-                    _ => self.rng.signed(0..2_000_000),
+                    2 => self.rng.signed(0..2_000_000),
+                    3 => self.rng.signed(-2..3) * DAY_MS,
+                    _ => self.rng.signed(-1..2) * 365 * DAY_MS,
                 };
                 let wall_ms = self.wall_ms().saturating_add_signed(by_ms).max(crate::plan::START_MS / 2);
                 self.time.set_wall_ms(wall_ms);
@@ -239,7 +243,11 @@ impl World {
         self.was_power_cut = true;
         self.may_have_lost = true;
         self.true_ms += self.rng.below(20_000);
-        let off_ms = self.rng.signed(-2_000..2_000) * self.rng.weighted(&[(20, 1), (1, 60)]);
+        let off_ms = match self.rng.weighted(&[(40, 0), (2, 1), (1, 2)]) {
+            0 => self.rng.signed(-2_000..2_000),
+            1 => self.rng.signed(-120_000..120_000),
+            _ => self.rng.signed(-366..367) * DAY_MS,
+        };
         self.time = Arc::new(ManualTimeSource::new(self.true_ms.saturating_add_signed(off_ms)));
         Ok(())
     }

@@ -50,6 +50,7 @@ impl Plan {
             ttl_max_ms,
             ttl_total_ms: if rng.chance(400) { ttl_max_ms } else { 5_400_000 },
             retention_ms: rng.weighted(&[(3, 60_000), (2, 300_000)]),
+            gap_max_ms: rng.weighted(&[(1, 2_000), (2, 5_000), (3, 2_592_000_000)]),
             outcome_bytes: if is_forgetful { 65_536 } else { Limits::DEFAULT.outcome_bytes },
             ..Limits::DEFAULT
         };
@@ -89,6 +90,7 @@ impl Plan {
             late_confirm_window_ms: self.limits.window_ms,
             id_retention_ms: self.limits.retention_ms,
             outcome_bytes_max: self.limits.outcome_bytes,
+            gap_max_ms: self.limits.gap_max_ms,
             ..Configuration::default()
         };
         Genesis { configuration, formatted_at: Timestamp(START_MS) }

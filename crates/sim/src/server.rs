@@ -89,7 +89,7 @@ pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<Said>, usize, Option<FrameError>) 
                 used += length;
                 let header = frame.header;
                 let (kind, request, deadline_ms, count) =
-                    (header.kind, header.request, header.deadline_ms, header.count);
+                    (header.kind, header.request, header.time, header.count);
                 frames.push(Said { kind, request, deadline_ms, count, body: frame.body.to_vec() });
             }
             Ok(None) => return (frames, used, None),

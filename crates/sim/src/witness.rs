@@ -8,7 +8,7 @@ use stockhold::pipeline::apply::apply_payload;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
-use stockhold_protocol::{Command, CommandId, Envelope, Outcome, SkuId, StockId};
+use stockhold_protocol::{CommandId, Envelope, Outcome, SkuId, StockId};
 
 use crate::violation::{Checked, Violation, broken, ensure};
 
@@ -124,12 +124,15 @@ impl Witness {
                 self.follow_step(proposed_ms, (id, &step, named), &outcome)?;
             }
             None => {
-                ensure!(is_tick(record), "op {op} is no command that any client sent, and no tick");
+                ensure!(
+                    is_of_servers(record),
+                    "op {op} is no command that any client sent, and none of a server"
+                );
                 let expected = self.model.answer(proposed_ms, CommandId::NONE, &Step::Tick, CommandId::NONE);
                 ensure!(outcome == expected, "op {op}, a tick: {outcome:?}");
             }
         }
-        self.followed.push(Followed { record: record.to_vec(), outcome, answered: is_tick(record) });
+        self.followed.push(Followed { record: record.to_vec(), outcome, answered: is_of_servers(record) });
         Ok(())
     }
 
@@ -224,6 +227,6 @@ impl Witness {
 }
 
 /// Whether a record is one that the server makes itself.
-fn is_tick(record: &[u8]) -> bool {
-    Envelope::decode(record).is_ok_and(|envelope| envelope.command == Command::Tick)
+fn is_of_servers(record: &[u8]) -> bool {
+    Envelope::decode(record).is_ok_and(|envelope| envelope.command.is_of_servers())
 }

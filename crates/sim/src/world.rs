@@ -280,7 +280,7 @@ impl World {
 
     fn correct_clock(&mut self) {
         if let Some(server) = &self.server {
-            let correction = server.assembly.gate.clock.correct();
+            let correction = server.assembly.gate.clock.correct(server.assembly.gate.feedback.clock().into());
             self.trace.note(format_args!("clock: {} us off", correction.offset_us));
         }
     }

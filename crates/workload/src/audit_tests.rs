@@ -224,6 +224,7 @@ fn view(of: &Entry, granted: i64) -> ReservationView {
         state: ReservationState::Confirmed,
         deadline_s: 0,
         origin_ms: 0,
+        shown_offset_ms: 0,
         owner: 0,
         reference: String::new(),
         lines: vec![line],

@@ -196,7 +196,9 @@ impl Ledger {
             | Command::Configure(_)
             | Command::Tick
             | Command::Mark(_)
-            | Command::ActivateRules(_) => self.keep_changed(envelope, outcome),
+            | Command::ActivateRules(_)
+            | Command::WallOffset(_)
+            | Command::AcceptClock(_) => self.keep_changed(envelope, outcome),
         }
     }
 

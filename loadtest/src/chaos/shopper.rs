@@ -195,7 +195,9 @@ impl Shopper {
             | Command::Configure(_)
             | Command::Tick
             | Command::Mark(_)
-            | Command::ActivateRules(_) => {}
+            | Command::ActivateRules(_)
+            | Command::WallOffset(_)
+            | Command::AcceptClock(_) => {}
         }
         Ok(())
     }

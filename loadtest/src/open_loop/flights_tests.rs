@@ -147,6 +147,8 @@ fn welcomed() -> Pipeline {
         epoch: 1,
         rules_version: 1,
         op: 0,
+        time_ms: 1_763_800_000_000,
+        shown_offset_ms: 0,
         limits: ConnectionLimits::default(),
         server: "test".to_owned(),
     };

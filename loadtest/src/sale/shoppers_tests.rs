@@ -36,6 +36,8 @@ impl World {
             epoch: 1,
             rules_version: 1,
             op: 0,
+            time_ms: 1_763_800_000_000,
+            shown_offset_ms: 0,
             limits: ConnectionLimits::default(),
             server: "test".to_owned(),
         };

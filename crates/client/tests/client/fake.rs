@@ -5,6 +5,7 @@ use stockhold_client::Dialer;
 use stockhold_client::protocol::codec::{decode_cold, encode_cold};
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::handshake::{ConnectionLimits, Hello, Welcome};
+use stockhold_client::protocol::limits::PROTOCOL_VERSION;
 use stockhold_client::protocol::query::Name;
 use stockhold_client::protocol::{Code, Command, CommandId, Envelope, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -78,19 +79,21 @@ impl Peer {
         let hello = peer.next().await;
         assert_eq!(hello.header.kind, FrameKind::Hello);
         let hello: Hello = decode_cold(&hello.body).unwrap();
-        assert_eq!(hello.common_version(), Some(1));
+        assert_eq!(hello.common_version(), Some(PROTOCOL_VERSION));
         peer
     }
 
     pub(crate) async fn accept_with(accept: &mut Accept, epoch: u64, in_flight_max: u32) -> Self {
         let mut peer = Self::greet(accept).await;
         let welcome = Welcome {
-            version: 1,
+            version: PROTOCOL_VERSION,
             features: 0,
             log_uuid: [9; 16],
             epoch,
             rules_version: 1,
             op: 1,
+            time_ms: 1_763_800_000_000,
+            shown_offset_ms: 0,
             limits: ConnectionLimits { in_flight_max, ..ConnectionLimits::default() },
             server: "fake".to_owned(),
         };

@@ -4,6 +4,7 @@ use stockhold_client::protocol::codec::encode_cold;
 use stockhold_client::protocol::command::Target;
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::handshake::{ConnectionLimits, Welcome};
+use stockhold_client::protocol::limits::PROTOCOL_VERSION;
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, SkuId, StockId};
 use stockhold_client::{
     Availability, Batch, ConnectionError, IdSource, Outcomes, Pipeline, Reply, SubmitError,
@@ -11,12 +12,14 @@ use stockhold_client::{
 
 fn welcome_frame(in_flight_max: u32) -> Vec<u8> {
     let welcome = Welcome {
-        version: 1,
+        version: PROTOCOL_VERSION,
         features: 0,
         log_uuid: [7; 16],
         epoch: 1,
         rules_version: 1,
         op: 0,
+        time_ms: 1_763_800_000_000,
+        shown_offset_ms: 0,
         limits: ConnectionLimits { in_flight_max, ..ConnectionLimits::default() },
         server: "test".to_owned(),
     };

@@ -84,7 +84,7 @@ impl Recount {
         let clusters = u32::try_from(state.clusters.len()).unwrap_or(u32::MAX);
         Self {
             op: state.core.op,
-            time: state.core.time,
+            time: state.hold_time(),
             reservations: Visits::new(state.reservations.slots()),
             clusters: Visits::new(clusters),
             checks: Visits::new(clusters),

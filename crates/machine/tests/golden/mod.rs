@@ -13,7 +13,9 @@ use std::fs;
 use std::path::PathBuf;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::table::Progress;
-use stockhold_machine::{BatchVerdict, Genesis, LoadError, Machine, RULES_VERSION, SnapshotMark};
+use stockhold_machine::{
+    BatchVerdict, Configuration, Genesis, LoadError, Machine, RULES_VERSION, SnapshotMark,
+};
 use stockhold_protocol::batch::{Batch, BatchHeader};
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::{Outcome, Timestamp};
@@ -36,7 +38,8 @@ fn is_to_be_written() -> bool {
 }
 
 fn genesis() -> Genesis {
-    Genesis { formatted_at: Timestamp(story::START_MS), ..Genesis::default() }
+    let configuration = Configuration { gap_max_ms: story::GAP_MAX_MS, ..Configuration::default() };
+    Genesis { formatted_at: Timestamp(story::START_MS), configuration }
 }
 
 /// The batches of a golden log: each behind its length in four bytes.
@@ -178,7 +181,7 @@ fn a_snapshot_of_earlier_rules_is_refused_by_name() {
     let refused = Machine::loader().finish(&foreign).map(|machine| machine.op());
     assert_eq!(refused, Err(LoadError::Rules { found: RULES_VERSION + 1 }));
     let told = LoadError::Rules { found: 1 }.to_string();
-    assert!(told.contains("rules version 1") && told.contains("executes version 2"), "{told}");
+    assert!(told.contains("rules version 1") && told.contains("executes version 3"), "{told}");
 }
 
 #[test]

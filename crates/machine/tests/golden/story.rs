@@ -14,6 +14,8 @@ use stockhold_protocol::{
 };
 
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
+/// A longer pause is a gap.
+pub(crate) const GAP_MAX_MS: u64 = 1_200_000;
 pub(crate) const BATCHES: u64 = 63;
 const RECORDS_PER_BATCH: u32 = 20;
 
@@ -84,7 +86,8 @@ impl Story {
     pub(crate) fn next_time(&mut self) -> Timestamp {
         let pause = match self.batch % 20 {
             3 | 8 | 13 => 65_000,
-            19 => 1_000_000,
+            19 if self.batch.is_multiple_of(2) => 1_000_000,
+            19 => 2 * GAP_MAX_MS,
             _ => u64::from(self.dice(3_000)),
         };
         self.now.0 += pause;

@@ -11,8 +11,13 @@ use stockhold_protocol::command::{SkuDefinition, StockDefinition};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
-const LIMITS: Limits =
-    Limits { window_ms: 600_000, ttl_max_ms: 3_600_000, ttl_total_ms: 5_400_000, ..Limits::DEFAULT };
+const LIMITS: Limits = Limits {
+    window_ms: 600_000,
+    ttl_max_ms: 3_600_000,
+    ttl_total_ms: 5_400_000,
+    gap_max_ms: 2_592_000_000,
+    ..Limits::DEFAULT
+};
 
 /// A snapshot under way, and what must be replayed on what it loads to.
 struct Walk {
@@ -58,6 +63,7 @@ impl Life {
             ttl_total_max_ms: LIMITS.ttl_total_ms,
             late_confirm_window_ms: LIMITS.window_ms,
             id_retention_ms: LIMITS.retention_ms,
+            gap_max_ms: LIMITS.gap_max_ms,
             ..Configuration::default()
         };
         let now = Timestamp(START_MS);
@@ -132,6 +138,9 @@ impl Life {
         });
         let outcome = self.apply(record, budget);
         let before = self.model.at(self.now.0);
+        if before.hold_ms() < self.model.hold_ms() + pause_ms {
+            *self.seen.entry(("pause", "gap")).or_default() += 1;
+        }
         let expected = self.model.answer(self.now.0, id, &step, named);
         assert_eq!(outcome, expected, "machine (left) and model (right) differ at {step:?} of {named}");
         let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };

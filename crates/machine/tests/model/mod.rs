@@ -111,6 +111,7 @@ const MET: &[(&str, &[&str])] = &[
     ("refund", &["ok", "more_than_open", "more_than_shipped", "already_closed", "not_confirmed"]),
     ("transfer", &["ok", "needed_elsewhere", "not_enough_at_source"]),
     ("unlink", &["ok", "unknown_link"]),
+    ("pause", &["gap"]),
 ];
 
 #[test]

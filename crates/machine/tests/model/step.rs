@@ -32,6 +32,10 @@ fn limits() -> impl Strategy<Value = Configure> {
         2 => prop_oneof![Just(60_000), Just(900_000)].prop_map(move |ms| Configure { id_retention_ms: Some(ms), ..none }),
         3 => prop_oneof![Just(0), 1_u64..30, Just(50_000_000)]
             .prop_map(move |count| Configure { reservations_max: Some(count), ..none }),
+        4 => prop_oneof![4 => Just(2_000), 4 => Just(60_000), 1 => Just(1_999), 1 => Just(2_592_000_000)]
+            .prop_map(move |ms| Configure { gap_max_ms: Some(ms), ..none }),
+        1 => prop_oneof![Just(59_999), Just(60_000), Just(2_592_000_001)]
+            .prop_map(move |ms| Configure { clock_jump_max_ms: Some(ms), ..none }),
     ]
 }
 

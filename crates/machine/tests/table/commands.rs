@@ -8,7 +8,9 @@ use stockhold_protocol::command::{
     SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
     Transfer,
 };
-use stockhold_protocol::{ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId};
+use stockhold_protocol::{
+    ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
+};
 
 /// Makes the command of a line and gives it to `take`, because hot commands borrow their lines.
 pub(crate) fn command_of(script: &mut Script, sentence: &Sentence, take: &mut dyn FnMut(Command<'_>)) {
@@ -178,9 +180,13 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
             id_retention_min_ms: sentence.option("retention_min").map(span_ms),
             outcome_bytes_max: sentence.number("outcome_bytes"),
             reservations_max: sentence.number("reservations"),
+            gap_max_ms: sentence.option("gap").map(span_ms),
+            clock_jump_max_ms: sentence.option("jump").map(span_ms),
         })),
         "tick" => Command::Tick,
         "mark" => Command::Mark(Mark { name: sentence.word(1).to_owned() }),
+        "wall_offset" => Command::WallOffset(sentence.word(1).parse().unwrap()),
+        "accept_clock" => Command::AcceptClock(Timestamp(sentence.word(1).parse().unwrap())),
         "rules" => Command::ActivateRules(sentence.word(1).parse().unwrap_or(0)),
         other => panic!("{other} is no command"),
     }

@@ -292,9 +292,9 @@ fn names_numbers_and_limits() {
         reserve a WEB 1.5xBIKE
         sku BIKE composite -> would_break_promises
         sku BIKE -> ok number=0
-        rules 2 -> ok value=2
-        rules 1 -> not_supported unrecorded min=2 max=2 asked=1
-        rules 3 -> not_supported
+        rules 3 -> ok value=3
+        rules 1 -> not_supported unrecorded min=3 max=3 asked=1
+        rules 4 -> not_supported
         mark before-the-sale -> ok
         skip
         tick -> ok unrecorded

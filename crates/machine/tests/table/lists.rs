@@ -1,6 +1,6 @@
 //! Lists are bounded in what they cost, and a walk over their pages leaves nothing out.
 
-use super::world::START_S;
+use super::world::{START_S, without_gaps};
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     ChannelAssignment, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
@@ -16,7 +16,7 @@ struct Merchant {
 
 impl Merchant {
     fn new() -> Self {
-        let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), ..Genesis::default() };
+        let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), configuration: without_gaps() };
         Self { machine: Machine::new(&genesis), ids: 0 }
     }
 

@@ -5,6 +5,7 @@
 mod budgets;
 mod commands;
 mod expiry;
+mod gaps;
 mod goods;
 mod identity;
 mod independent;

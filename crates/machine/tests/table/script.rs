@@ -6,7 +6,7 @@
 //! time +61s
 //! salable WEB BIKE              -> 7
 //! ```
-//! A line without `->` must get `ok`. After `->` stands the code, then whatever else of the answer matters;
+//! `ticks 60s` lets time pass with a tick each second. A line without `->` must get `ok`. After `->` stands the code, then whatever else of the answer matters;
 //! `replayed` must be there exactly if the answer is one. Names that were never defined are written `#7`, the
 //! dense number. An id is made from the name of what it makes (`id=` for other commands) with the client time
 //! now, or `age=`/`ahead=` from it; the same name again is the same id again.
@@ -15,8 +15,9 @@ use super::commands::command_of;
 use super::words::{Sentence, joined, line, span_ms};
 use super::world::{START_S, World};
 use std::collections::BTreeMap;
+use stockhold_machine::ClockView;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
-use stockhold_protocol::{Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};
+use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};
 
 /// A scenario under way: the machines, and the names that its lines use.
 pub(crate) struct Script {
@@ -39,6 +40,11 @@ impl Script {
         Self { world: World::new(), ids: BTreeMap::new(), made: 0, at: 0 }
     }
 
+    /// How the clocks lie to each other.
+    pub(crate) fn clock(&self) -> ClockView {
+        self.world.machine.clock()
+    }
+
     /// Runs further lines.
     pub(crate) fn go(&mut self, text: &str) {
         for text in text.lines() {
@@ -53,6 +59,13 @@ impl Script {
         let shown = format!("line {}: {}", self.at, text.trim());
         match sentence.word(0) {
             "time" => self.world.now.0 += span_ms(sentence.word(1).trim_start_matches('+')),
+            "ticks" => {
+                for _ in 0..span_ms(sentence.word(1)) / 1_000 {
+                    self.world.now.0 += 1_000;
+                    let tick = Sentence::parse("tick").expect("is a command");
+                    assert_eq!(self.send(&tick).code, Code::Ok, "{shown}");
+                }
+            }
             "skip" => self.world.skip(),
             "salable" => {
                 let sku = SkuId(self.sku(sentence.word(2)));

@@ -4,14 +4,20 @@
 //!
 //! Not for reading scenarios: that is `script`.
 
+use stockhold_machine::config::SPAN_MAX_MS;
 use stockhold_machine::table::Progress;
-use stockhold_machine::{Genesis, Loader, Machine, SnapshotMark};
+use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_protocol::{Code, Outcome, Timestamp};
 
 /// The second at which every scenario begins.
 pub(crate) const START_S: u64 = 1_763_800_000;
 /// Ops between two reloads.
 const RELOAD_EVERY: u64 = 3;
+
+/// A configuration in which no pause is a gap: scenarios skip hours without a tick.
+pub(crate) fn without_gaps() -> Configuration {
+    Configuration { gap_max_ms: SPAN_MAX_MS, ..Configuration::default() }
+}
 
 /// See the module.
 pub(crate) struct World {
@@ -32,7 +38,7 @@ struct Walk {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), ..Genesis::default() };
+        let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), configuration: without_gaps() };
         let new = || Machine::new(&genesis);
         Self {
             now: genesis.formatted_at,

@@ -51,7 +51,9 @@ fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>
         | Kind::Configure
         | Kind::Tick
         | Kind::Mark
-        | Kind::ActivateRules => 0,
+        | Kind::ActivateRules
+        | Kind::WallOffset
+        | Kind::AcceptClock => 0,
     };
     if flags & !allowed != 0 {
         return Err(BadField::new("flags", "has a bit set that means nothing for this kind"));
@@ -79,7 +81,9 @@ fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>
         | Kind::Quota
         | Kind::Configure
         | Kind::Mark
-        | Kind::ActivateRules => decode_catalog(kind, reader.rest()),
+        | Kind::ActivateRules
+        | Kind::WallOffset
+        | Kind::AcceptClock => decode_catalog(kind, reader.rest()),
     }
 }
 
@@ -99,6 +103,8 @@ fn decode_catalog(kind: Kind, bytes: &[u8]) -> Result<Command<'static>, BadField
         Kind::Configure => Command::Configure(Box::new(decode_body(bytes)?)),
         Kind::Mark => Command::Mark(decode_body(bytes)?),
         Kind::ActivateRules => Command::ActivateRules(decode_body(bytes)?),
+        Kind::WallOffset => Command::WallOffset(decode_body(bytes)?),
+        Kind::AcceptClock => Command::AcceptClock(decode_body(bytes)?),
         Kind::Reserve
         | Kind::Confirm
         | Kind::Release
@@ -158,6 +164,8 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
         Command::Configure(value) => encode_cold(value.as_ref(), out)?,
         Command::Mark(value) => encode_cold(value, out)?,
         Command::ActivateRules(value) => encode_cold(value, out)?,
+        Command::WallOffset(value) => encode_cold(value, out)?,
+        Command::AcceptClock(value) => encode_cold(value, out)?,
     }
     command.check_catalog()?;
     Ok(0)

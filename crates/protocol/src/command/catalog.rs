@@ -269,6 +269,10 @@ pub struct Configure {
     pub outcome_bytes_max: Option<u64>,
     /// Most open reservations.
     pub reservations_max: Option<u64>,
+    /// A longer time between two ops, in milliseconds, does not count against holds and ids.
+    pub gap_max_ms: Option<u64>,
+    /// How far a start may follow the wall clock, in milliseconds.
+    pub clock_jump_max_ms: Option<u64>,
 }
 
 /// Name this moment, so that a restore can go back to it.
@@ -314,6 +318,8 @@ impl Command<'_> {
             | Command::Unlink(_)
             | Command::Configure(_)
             | Command::ActivateRules(_)
+            | Command::WallOffset(_)
+            | Command::AcceptClock(_)
             | Command::Tick
             | Command::Reserve(_)
             | Command::Confirm(_)

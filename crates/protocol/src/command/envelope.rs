@@ -18,7 +18,7 @@ pub const FLAGS_OFFSET: usize = 3;
 /// A command with its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The client-made id; [`CommandId::NONE`] only for ticks.
+    /// The client-made id; [`CommandId::NONE`] only for commands that servers make.
     pub id: CommandId,
     /// Whether the client marks the id as never sent before.
     pub fresh: bool,
@@ -85,7 +85,7 @@ impl<'a> Envelope<'a> {
         let kind =
             Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
         let id = CommandId::from_bytes(id);
-        let id = if kind == Kind::Tick { id } else { CommandId::new(id.value())? };
+        let id = if kind.is_of_servers() { id } else { CommandId::new(id.value())? };
         let reader = Reader::new(rest);
         let command = body::decode(kind, flags & !FLAG_FRESH, reader)?;
         Ok(Self { id, fresh: flags & FLAG_FRESH != 0, command })

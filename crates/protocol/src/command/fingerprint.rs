@@ -119,7 +119,9 @@ impl Scratch {
             | Command::Configure(_)
             | Command::Tick
             | Command::Mark(_)
-            | Command::ActivateRules(_) => {
+            | Command::ActivateRules(_)
+            | Command::WallOffset(_)
+            | Command::AcceptClock(_) => {
                 // A decoded command always encodes; one built by hand that does not never reaches the log.
                 let _flags = body::encode(command, &mut self.bytes);
             }

@@ -23,6 +23,7 @@ pub use hot::{Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Res
 pub use plain::{PlainCart, peek};
 
 use crate::id::ReservationId;
+use crate::time::Timestamp;
 
 /// The persisted number of each command kind: append-only, never reused.
 #[repr(u8)]
@@ -74,11 +75,15 @@ pub enum Kind {
     Mark = 50,
     /// Change the version of the rules.
     ActivateRules = 51,
+    /// Tell how far the wall clock is from the server's time.
+    WallOffset = 52,
+    /// Let the server's time follow the wall clock over a long gap.
+    AcceptClock = 53,
 }
 
 impl Kind {
     /// Every kind, in numeric order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Reserve,
         Self::Confirm,
         Self::Release,
@@ -102,6 +107,8 @@ impl Kind {
         Self::Tick,
         Self::Mark,
         Self::ActivateRules,
+        Self::WallOffset,
+        Self::AcceptClock,
     ];
 
     /// By number; every record that is read asks for it.
@@ -120,6 +127,12 @@ impl Kind {
     #[inline]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::BY_CODE.get(usize::from(code)).copied().flatten()
+    }
+
+    /// Whether only a server makes it. Such a command has no id.
+    #[must_use]
+    pub const fn is_of_servers(self) -> bool {
+        matches!(self, Self::Tick | Self::WallOffset)
     }
 
     /// The persisted number.
@@ -155,6 +168,8 @@ impl Kind {
             Self::Tick => "tick",
             Self::Mark => "mark",
             Self::ActivateRules => "activate_rules",
+            Self::WallOffset => "wall_offset",
+            Self::AcceptClock => "accept_clock",
         }
     }
 }
@@ -208,9 +223,19 @@ pub enum Command<'a> {
     Mark(Mark),
     /// The rules version that decides from the next op on.
     ActivateRules(u32),
+    /// Wall clock minus the server's time, in milliseconds; made by the sequencer when it has changed. People are shown times with it.
+    WallOffset(i64),
+    /// The server's time may follow a wall clock that shows no later than this, however far that is.
+    AcceptClock(Timestamp),
 }
 
 impl Command<'_> {
+    /// Whether only a server makes it, so that one from a client is a bad field.
+    #[must_use]
+    pub const fn is_of_servers(&self) -> bool {
+        self.kind().is_of_servers()
+    }
+
     /// The command's kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -238,6 +263,8 @@ impl Command<'_> {
             Self::Tick => Kind::Tick,
             Self::Mark(_) => Kind::Mark,
             Self::ActivateRules(_) => Kind::ActivateRules,
+            Self::WallOffset(_) => Kind::WallOffset,
+            Self::AcceptClock(_) => Kind::AcceptClock,
         }
     }
 }

@@ -12,7 +12,7 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::{
-    ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+    ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
 };
 
 /// What hot commands are made of; they borrow from it.
@@ -190,7 +190,7 @@ fn source_definition() -> impl Strategy<Value = SourceDefinition> {
 
 fn configure() -> impl Strategy<Value = Configure> {
     let sharing = option::of(prop::sample::select(vec![Sharing::Exact, Sharing::Independent]));
-    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 8]>()).prop_map(
+    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 10]>()).prop_map(
         |(sharing, lines_max, numbers)| Configure {
             sharing,
             ttl_min_ms: numbers[0],
@@ -202,6 +202,8 @@ fn configure() -> impl Strategy<Value = Configure> {
             id_retention_min_ms: numbers[5],
             outcome_bytes_max: numbers[6],
             reservations_max: numbers[7],
+            gap_max_ms: numbers[8],
+            clock_jump_max_ms: numbers[9],
         },
     )
 }
@@ -250,5 +252,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
         1 => name().prop_map(|name| Command::Mark(Mark { name })),
         1 => any::<u32>().prop_map(Command::ActivateRules),
+        1 => any::<i64>().prop_map(Command::WallOffset),
+        1 => any::<u64>().prop_map(|ms| Command::AcceptClock(Timestamp(ms))),
     ]
 }

@@ -10,6 +10,8 @@ mirror_struct!(Welcome {
     epoch: u64,
     rules_version: u32,
     op: u64,
+    time_ms: u64,
+    shown_offset_ms: i64,
     limits: ConnectionLimits,
     server: String,
 });
@@ -75,6 +77,8 @@ mirror_struct!(Configure {
     id_retention_min_ms: Option<u64>,
     outcome_bytes_max: Option<u64>,
     reservations_max: Option<u64>,
+    gap_max_ms: Option<u64>,
+    clock_jump_max_ms: Option<u64>,
 });
 mirror_struct!(Mark { name: String });
 
@@ -130,6 +134,7 @@ mirror_struct!(ReservationView {
     state: ReservationState,
     deadline_s: u32,
     origin_ms: u64,
+    shown_offset_ms: i64,
     owner: u64,
     reference: String,
     lines: Vec<ReservationLine>,
@@ -175,6 +180,8 @@ mirror_struct!(ConfigurationView {
     id_retention_min_ms: u64,
     outcome_bytes_max: u64,
     reservations_max: u64,
+    gap_max_ms: u64,
+    clock_jump_max_ms: u64,
 });
 mirror_struct!(Validation { op: u64, digest: u64, violations: Vec<String> });
 mirror_struct!(SnapshotView { op: u64, file: String, bytes: u64, digest: u64 });

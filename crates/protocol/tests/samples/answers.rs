@@ -53,6 +53,7 @@ fn reservation() -> ReservationView {
         state: ReservationState::Confirmed,
         deadline_s: 1_763_800_900,
         origin_ms: 1_763_800_000_123,
+        shown_offset_ms: -86_400_000,
         owner: 5,
         reference: "100000123".into(),
         lines: vec![line],
@@ -110,6 +111,8 @@ fn configuration() -> ConfigurationView {
         id_retention_min_ms: 60_000,
         outcome_bytes_max: 1 << 32,
         reservations_max: 12_000_000,
+        gap_max_ms: 5_000,
+        clock_jump_max_ms: 604_800_000,
     }
 }
 

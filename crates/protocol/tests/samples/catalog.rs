@@ -6,7 +6,7 @@ use stockhold_protocol::command::{
     QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
     StockDefinition, Transfer,
 };
-use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId};
+use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId, Timestamp};
 
 /// A source with every field filled in.
 pub(crate) fn source() -> SourceDefinition {
@@ -53,6 +53,8 @@ fn configure() -> Configure {
         id_retention_min_ms: Some(60_000),
         outcome_bytes_max: Some(1 << 32),
         reservations_max: Some(12_000_000),
+        gap_max_ms: Some(4_000),
+        clock_jump_max_ms: Some(86_400_000),
     }
 }
 
@@ -110,6 +112,8 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("tick", Command::Tick),
         ("mark", Command::Mark(Mark { name: "before the sale".into() })),
         ("activate_rules", Command::ActivateRules(1)),
+        ("wall_offset", Command::WallOffset(-1_200_345)),
+        ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }

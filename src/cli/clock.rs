@@ -1,0 +1,109 @@
+//! The server's time: how it lies to the wall clock, and accepting a wall clock that is far ahead.
+
+use super::exit::{Exit, Failure};
+use super::output::{Text, table};
+use super::session::{Session, wrong_answer};
+use super::words::utc;
+use super::{Call, Context, checkout::send};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::collections::BTreeMap;
+use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::{Command, Timestamp};
+
+/// `clock`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The server's time never goes back and is no wall clock: ids are made from it. Deadlines run in hold time, which is the \
+server's time without the gaps in which it was down. People are shown hold times by the wall clock.
+
+Examples:
+  stockhold clock
+  stockhold clock --json
+  stockhold clock accept"
+)]
+pub(super) struct ClockArguments {
+    #[command(subcommand)]
+    action: Option<ClockAction>,
+}
+
+#[derive(Subcommand, Debug)]
+enum ClockAction {
+    /// Let the server's time follow the wall clock, however far that is ahead
+    #[command(
+        after_help = "A start follows the wall clock by at most clock_jump_max (see `stockhold show configuration`), because one wrong \
+reading would last for ever: time never goes back. If the wall clock of the server is right all the same, accept it. No hold ends by that.
+
+Examples:
+  stockhold clock accept"
+    )]
+    Accept {
+        #[command(flatten)]
+        call: Call,
+    },
+}
+
+/// What `status` tells of the clocks, in milliseconds.
+struct Clocks {
+    by_name: BTreeMap<String, i64>,
+    warnings: Vec<String>,
+}
+
+impl Clocks {
+    fn ask(session: &mut Session) -> Result<Self, Failure> {
+        let Answer::Status(status) = session.query(&Query::Status)? else { return Err(wrong_answer()) };
+        let clocks = status.metrics.into_iter().filter(|metric| metric.name.starts_with("clock_"));
+        let by_name = clocks.map(|metric| (metric.name, metric.value)).collect();
+        let warnings = status.warnings.into_iter().filter(|warning| warning.contains("clock")).collect();
+        Ok(Self { by_name, warnings })
+    }
+
+    fn ms(&self, name: &str) -> Result<i64, Failure> {
+        self.by_name.get(name).copied().ok_or_else(wrong_answer)
+    }
+
+    /// The server's wall clock.
+    fn wall_ms(&self) -> Result<u64, Failure> {
+        let wall_ms = self.ms("clock_time_ms")?.saturating_add(self.ms("clock_wall_offset_ms")?);
+        Ok(u64::try_from(wall_ms).unwrap_or(0))
+    }
+}
+
+pub(super) fn clock(context: Context<'_>, arguments: &ClockArguments) -> Result<Exit, Failure> {
+    let mut session = context.session()?;
+    let clocks = Clocks::ask(&mut session)?;
+    match &arguments.action {
+        None => show(context, &clocks),
+        Some(ClockAction::Accept { call }) => {
+            send(context, &mut session, call, Command::AcceptClock(Timestamp(clocks.wall_ms()?)))
+        }
+    }
+}
+
+fn show(context: Context<'_>, clocks: &Clocks) -> Result<Exit, Failure> {
+    let time_ms = u64::try_from(clocks.ms("clock_time_ms")?).unwrap_or(0);
+    let (wall_ms, accepted_ms) = (clocks.wall_ms()?, clocks.ms("clock_accepted_until_ms")?);
+    let accepted = (accepted_ms > 0).then(|| utc(accepted_ms.unsigned_abs() / 1_000));
+    let seconds =
+        |name: &str| clocks.ms(name).map(|ms| format!("{}.{:03} s", ms / 1_000, ms.unsigned_abs() % 1_000));
+    let mut rows = vec![
+        vec!["server's time".to_owned(), utc(time_ms / 1_000)],
+        vec!["wall clock".to_owned(), utc(wall_ms / 1_000)],
+        vec!["wall clock minus server's time".to_owned(), seconds("clock_wall_offset_ms")?],
+        vec!["gaps that shortened no hold".to_owned(), seconds("clock_hold_offset_ms")?],
+    ];
+    rows.extend(accepted.as_ref().map(|time| vec!["wall clock accepted until".to_owned(), time.clone()]));
+    let mut text = Text::default();
+    text.line(&table(&rows));
+    for warning in &clocks.warnings {
+        text.line(&format!("warning: {warning}"));
+    }
+    let document = json!({
+        "time_ms": time_ms, "wall_ms": wall_ms, "wall_offset_ms": clocks.ms("clock_wall_offset_ms")?,
+        "wall_offset_logged_ms": clocks.ms("clock_wall_offset_logged_ms")?,
+        "hold_offset_ms": clocks.ms("clock_hold_offset_ms")?, "jump_max_ms": clocks.ms("clock_jump_max_ms")?,
+        "accepted_until": accepted, "warnings": clocks.warnings,
+    });
+    context.output.result(&text.into_string(), &document)?;
+    Ok(Exit::Ok)
+}
