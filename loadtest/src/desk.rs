@@ -4,7 +4,7 @@
 use anyhow::{Context as _, anyhow};
 use std::net::SocketAddr;
 use std::time::Duration;
-use stockhold_client::{Batch, IdSource, Outcomes, PipelinedConnection, Reply, wall_clock_ms};
+use stockhold_client::{Batch, IdSource, Outcomes, PipelinedConnection, Reply};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::{Answer, Query, Status};
 use stockhold_protocol::{Command, Envelope, Outcome, SkuId, StockId};
@@ -51,7 +51,7 @@ impl Desk {
         &mut self,
         commands: impl IntoIterator<Item = Command<'a>>,
     ) -> Result<Vec<Outcome>, anyhow::Error> {
-        let now_ms = wall_clock_ms();
+        let now_ms = self.connection.server_clock().now_ms();
         let mut all = Vec::new();
         let mut commands = commands.into_iter().peekable();
         while commands.peek().is_some() {

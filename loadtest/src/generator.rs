@@ -150,8 +150,9 @@ impl Lane {
         depth: u16,
         round: &mut Round,
     ) -> Result<(), Broken> {
+        let now_ms = connection.server_clock().now_ms();
         let (maker, tally) = (&mut *self.maker.borrow_mut(), &mut *self.tally.borrow_mut());
-        maker.begin(&self.catalogue, tally, depth, round)?.submit(connection)?;
+        maker.begin(&self.catalogue, tally, (depth, now_ms), round)?.submit(connection)?;
         Ok(())
     }
 
@@ -192,7 +193,9 @@ async fn rounds(
             if round.left == 0 {
                 // What was begun is ended, also after the window.
                 sent = Instant::now();
-                if let Some(ready) = lane.maker.borrow_mut().go_on(round)? {
+                if let Some(ready) =
+                    lane.maker.borrow_mut().go_on(connection.server_clock().now_ms(), round)?
+                {
                     ready.submit(connection)?;
                 }
             }

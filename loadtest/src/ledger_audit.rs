@@ -4,10 +4,11 @@
 use crate::audit::Audit;
 use crate::catalogue::view;
 use crate::desk::Desk;
+use anyhow::Context;
 use std::time::Duration;
-use stockhold_client::{Client, wall_clock_ms};
+use stockhold_client::Client;
 use stockhold_protocol::limits::QUANTITY_SCALE;
-use stockhold_protocol::query::SkuView;
+use stockhold_protocol::query::{SkuView, Status};
 use stockhold_protocol::{SkuId, StockId};
 use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{AuditPlan, Ledger, audit};
@@ -19,7 +20,12 @@ pub(crate) const CALL_MAX: Duration = Duration::from_mins(1);
 /// Most findings that are spelled out.
 const FINDINGS_MAX: usize = 20;
 
-/// How long to wait until the hold with the latest deadline has expired for everybody.
+/// The time that deadlines are in. The machine's own clock is another: hold time stands still while the server is down.
+pub(crate) fn hold_time_ms(status: &Status) -> Result<u64, anyhow::Error> {
+    stockhold_workload::hold_time_ms(status).context("the server does not tell its hold time")
+}
+
+/// How long to wait until the hold with the latest deadline has expired for everybody; `now_ms` is hold time.
 pub(crate) fn until_expired(deadline_max_s: u32, now_ms: u64) -> Duration {
     let ends_ms = u64::from(deadline_max_s.saturating_add(EXPIRY_GRACE_S)) * 1_000;
     Duration::from_millis(ends_ms.saturating_sub(now_ms))
@@ -32,7 +38,7 @@ pub(crate) async fn run(
     facts: &[SkuFacts],
 ) -> Result<Audit, anyhow::Error> {
     audit::settle_doubts(client, ledger).await?;
-    let now_s = u32::try_from(wall_clock_ms() / 1_000)?;
+    let now_s = u32::try_from(hold_time_ms(&client.status().await?)? / 1_000)?;
     let mut found = audit::run(client, ledger, facts, AuditPlan::at(now_s)).await?;
     if found.too_old > 0 {
         found.findings.push(format!("{} ids had become too old to be compared", found.too_old));
@@ -63,7 +69,7 @@ pub(crate) fn compare(
         audit.findings.push("the ledger was full, so promises were not compared unit for unit".to_owned());
         return Ok(());
     }
-    let now_s = u32::try_from(wall_clock_ms() / 1_000)?;
+    let now_s = u32::try_from(hold_time_ms(&desk.status()?)? / 1_000)?;
     let counting = ledger.counting(now_s);
     for (sku, facts) in skus.iter().zip(facts) {
         let view = view(desk, *sku)?;

@@ -247,6 +247,12 @@ impl Client {
         Self { call: CallOptions { min_op: op, ..self.call }, ..self.clone() }
     }
 
+    /// The server's time: ids are made from it.
+    #[must_use]
+    pub fn server_clock(&self) -> &ServerClock {
+        &self.shared.clock
+    }
+
     /// A new id of this client, larger than all before, with the server's time.
     #[must_use]
     pub fn new_id(&self) -> CommandId {

@@ -8,8 +8,10 @@ use std::io::{Write, stdout};
 use stockhold_client::protocol::command::{Command, Release};
 use stockhold_client::protocol::query::Name;
 use stockhold_client::protocol::{Envelope, Lines, ReservationId, SkuId, StockId};
-use stockhold_client::{Batch, Client, wall_clock_ms};
-use stockhold_workload::{AuditPlan, CartMix, CartSource, Fate, Ledger, Popularity, Step, audit, facts};
+use stockhold_client::{Batch, Client};
+use stockhold_workload::{
+    AuditPlan, CartMix, CartSource, Fate, Ledger, Popularity, Step, audit, facts, hold_time_ms,
+};
 
 /// Carts in one batch.
 const BATCH_CARTS: u64 = 256;
@@ -30,7 +32,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sold += sell(&client, &mut source, &mut ledger).await?;
     }
     audit::settle_doubts(&client, &mut ledger).await?;
-    let now_s = u32::try_from(wall_clock_ms() / 1_000)?.saturating_add(1);
+    let hold_time_ms = hold_time_ms(&client.status().await?).ok_or("the server does not tell its time")?;
+    let now_s = u32::try_from(hold_time_ms / 1_000)?.saturating_add(1);
     let audit = audit::run(&client, &ledger, &facts, AuditPlan::at(now_s)).await?;
     let sums: BTreeMap<_, _> = [("carts", sold), ("granted", ledger.tally().granted)].into();
     writeln!(stdout(), "{sums:?} {:?}\n{}", ledger.tally(), serde_json::to_string_pretty(&audit)?)?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use stockhold_client::{Batch, CallError, Client, PushError};
 use stockhold_protocol::limits::QUANTITY_SCALE;
-use stockhold_protocol::query::ReservationView;
+use stockhold_protocol::query::{ReservationView, Status};
 use stockhold_protocol::{BadField, Code, CommandId, Detail, Line, Outcome, SkuId, StockId};
 
 /// Commands in one frame of the repetition.
@@ -22,8 +22,8 @@ const FINDINGS_MAX: usize = 20;
 /// What is audited.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditPlan {
-    /// The time of the audit in seconds since the Unix epoch: holds whose deadline lies behind it count nothing.
-    /// Choose it a little late rather than early when clocks may differ.
+    /// The time of the audit in seconds of the server's hold time ([`hold_time_ms`]): holds whose deadline lies behind it count
+    /// nothing.
     pub now_s: u32,
     /// Most reservations that are looked up one by one. Default: 1,000.
     pub views_max: usize,
@@ -37,6 +37,16 @@ impl AuditPlan {
     pub const fn at(now_s: u32) -> Self {
         Self { now_s, views_max: 1_000, repeats_max: usize::MAX }
     }
+}
+
+/// The hold time of a server when it told its status, in milliseconds: the time that deadlines are in. It is no wall clock, and
+/// stands still while the server is down.
+#[must_use]
+pub fn hold_time_ms(status: &Status) -> Option<u64> {
+    let metric =
+        |name: &str| status.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+    let hold_time_ms = metric("clock_time_ms")?.checked_sub(metric("clock_hold_offset_ms")?)?;
+    u64::try_from(hold_time_ms).ok()
 }
 
 /// What an audit found. All is well if [`Audit::is_clean`].

@@ -3,7 +3,7 @@
 use super::*;
 use crate::facts::{Allowance, StockFacts};
 use stockhold_protocol::command::{Command, Envelope, Extend, Release, Replace, Reserve, Target};
-use stockhold_protocol::query::{ReservationLine, ReservationState};
+use stockhold_protocol::query::{Metric, ReservationLine, ReservationState};
 use stockhold_protocol::{Lines, Quantity, ReservationId, SourceId};
 
 const NOW_S: u32 = 1_800_000_000;
@@ -301,4 +301,29 @@ fn the_report_serialises() {
     for name in ["oversold_units", "lost_acknowledged", "changed_answers"] {
         assert_eq!(json[name], 0, "{name}");
     }
+}
+
+#[test]
+fn hold_time_is_the_servers_time_without_gaps() {
+    // Proves that deadlines are compared with the time that they are in, and that a server that does not tell it is not guessed at.
+    let told = |metrics: &[(&str, i64)]| {
+        let metric =
+            |&(name, value): &(&str, i64)| Metric { name: name.to_owned(), unit: "ms".to_owned(), value };
+        let status = Status {
+            version: String::new(),
+            log_uuid: [0; 16],
+            epoch: 1,
+            state: "ok".to_owned(),
+            durability: "sync".to_owned(),
+            metrics: metrics.iter().map(metric).collect(),
+            warnings: Vec::new(),
+        };
+        hold_time_ms(&status)
+    };
+    assert_eq!(
+        told(&[("clock_hold_offset_ms", 86_400_000), ("clock_time_ms", 1_800_086_400_000)]),
+        Some(1_800_000_000_000)
+    );
+    assert_eq!(told(&[("clock_time_ms", 1_800_086_400_000)]), None);
+    assert_eq!(told(&[("clock_hold_offset_ms", 2), ("clock_time_ms", 1)]), None);
 }

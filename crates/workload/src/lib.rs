@@ -14,7 +14,7 @@ pub mod ledger;
 pub mod shortfall;
 pub mod timeline;
 
-pub use audit::{Audit, AuditError, AuditPlan};
+pub use audit::{Audit, AuditError, AuditPlan, hold_time_ms};
 pub use carts::{CartMix, CartSource, Fate, Popularity, Step};
 pub use facts::{Allowance, FactsError, SkuFacts, StockFacts};
 pub use ledger::{Ledger, Tally};

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use stockhold_client::{Batch, CallError, Client, RetryPolicy, wall_clock_ms};
+use stockhold_client::{Batch, CallError, Client, RetryPolicy};
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::{Envelope, Outcome};
 use stockhold_workload::Ledger;
@@ -92,7 +92,7 @@ pub(crate) async fn shop(client: Client, mut shopper: Shopper, crowd: Rc<Crowd>)
 }
 
 async fn run_errand(client: &Client, shopper: &mut Shopper, crowd: &Crowd) -> Result<(), anyhow::Error> {
-    let errand = shopper.next(wall_clock_ms())?;
+    let errand = shopper.next(client.server_clock().now_ms())?;
     let settled = match errand.as_slice() {
         [record] => tokio::time::timeout(ERRAND_MAX, settle_one(client, record, crowd)).await,
         _ => tokio::time::timeout(ERRAND_MAX, settle_frame(client, &errand, crowd)).await,

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use stockhold::storage::{ReadOnlyFs, SharedReadStorage};
 use stockhold::verify::verify;
-use stockhold_client::{Client, wall_clock_ms};
+use stockhold_client::Client;
 use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{Ledger, facts};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -130,8 +130,9 @@ fn play(
     let crowd = Rc::into_inner(crowd).ok_or_else(|| anyhow!("a shopper is still there"))?;
     let mut ledger = crowd.ledger.into_inner();
     output.note("waiting until abandoned holds have expired, then auditing");
-    std::thread::sleep(ledger_audit::until_expired(crowd.deadline_max_s.get(), wall_clock_ms()));
     let client = client.with_deadline(ledger_audit::CALL_MAX);
+    let now_ms = ledger_audit::hold_time_ms(&runtime.block_on(client.status())?)?;
+    std::thread::sleep(ledger_audit::until_expired(crowd.deadline_max_s.get(), now_ms));
     let audit = audit(&runtime, arena, &client, &goods, &mut ledger, &facts)?;
     Ok(Findings {
         blows: torment::Blows::default(),

@@ -8,7 +8,6 @@ use crate::samples::Sample;
 use crate::tally::Tally;
 use stockhold_client::{
     Batch, CellFrame, ConnectionError, IdSource, OutcomeFrame, PipelinedConnection, SubmitError, units_of,
-    wall_clock_ms,
 };
 use stockhold_protocol::command::{Release, Reserve, Target};
 use stockhold_protocol::{
@@ -92,6 +91,8 @@ pub(crate) struct Maker {
     chooser: Chooser,
     random: fastrand::Rng,
     ids: IdSource,
+    /// The time that ids are made with.
+    now_ms: u64,
     batch: Batch,
     pairs: Vec<(SkuId, StockId)>,
 }
@@ -103,19 +104,21 @@ impl Maker {
             chooser: Chooser::new(scenario.choice, catalogue),
             random: fastrand::Rng::with_seed(seed),
             ids: IdSource::new(),
+            now_ms: 0,
             batch: Batch::new(),
             pairs: Vec::new(),
         }
     }
 
-    /// Makes a new round of so many commands.
+    /// Makes a new round of so many commands, with ids of this time of the server.
     pub(crate) fn begin(
         &mut self,
         catalogue: &Catalogue,
         tally: &mut Tally,
-        depth: u16,
+        (depth, now_ms): (u16, u64),
         round: &mut Round,
     ) -> Result<Ready<'_>, Broken> {
+        self.now_ms = now_ms;
         let work = self.scenario.work(&mut self.random);
         round.firsts.clear();
         round.holds.clear();
@@ -160,11 +163,11 @@ impl Maker {
         ttl_ms: Option<u32>,
         round: &mut Round,
     ) -> Result<(), Broken> {
-        let (now_ms, unit) = (wall_clock_ms(), units_of(1));
+        let unit = units_of(1);
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         for index in 0..depth {
             let first = self.chooser.choose(&mut self.random);
-            let id = self.ids.next_at(now_ms);
+            let id = self.ids.next_at(self.now_ms);
             let target = Target::Stock(catalogue.stock_for(id));
             self.batch.push_reserve(id, target, &[Line::new(catalogue.sku(first), unit)], ttl_ms)?;
             round.firsts.push(first);
@@ -183,12 +186,11 @@ impl Maker {
         (depth, lines): (u16, u32),
         round: &mut Round,
     ) -> Result<(), Broken> {
-        let now_ms = wall_clock_ms();
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         let mut cart = Vec::new();
         for index in 0..depth {
             let first = self.chooser.choose(&mut self.random);
-            let id = self.ids.next_at(now_ms);
+            let id = self.ids.next_at(self.now_ms);
             catalogue.lines_of(first, lines, &mut cart);
             let target = Target::Stock(catalogue.stock_for(id));
             self.batch.push_reserve(id, target, &cart, None)?;
@@ -202,11 +204,11 @@ impl Maker {
 
     /// Carts, each with its retry right behind it; an odd place at the end stays empty.
     fn pairs(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) -> Result<(), Broken> {
-        let (now_ms, unit) = (wall_clock_ms(), units_of(1));
+        let unit = units_of(1);
         round.answers.clear();
         for _ in 0..depth / 2 {
             let first = self.chooser.choose(&mut self.random);
-            let id = self.ids.next_at(now_ms);
+            let id = self.ids.next_at(self.now_ms);
             let target = Target::Stock(catalogue.stock_for(id));
             let lines = [Line::new(catalogue.sku(first), unit)];
             for fresh in [true, false] {
@@ -232,12 +234,12 @@ impl Maker {
     }
 
     /// Makes the ends of a round's holds, if there are any.
-    pub(crate) fn go_on(&mut self, round: &mut Round) -> Result<Option<Ready<'_>>, Broken> {
+    pub(crate) fn go_on(&mut self, now_ms: u64, round: &mut Round) -> Result<Option<Ready<'_>>, Broken> {
+        self.now_ms = now_ms;
         if round.holds.is_empty() {
             return Ok(None);
         }
         self.batch.clear();
-        let now_ms = wall_clock_ms();
         let mut index = 0;
         for hold in round.holds.drain(..) {
             let reservation = ReservationId::from(hold);
@@ -246,7 +248,7 @@ impl Maker {
             } else {
                 Command::Release(Release { reservation, lines: Lines::Slice(&[]) })
             };
-            self.batch.push(&Envelope { id: self.ids.next_at(now_ms), fresh: true, command })?;
+            self.batch.push(&Envelope { id: self.ids.next_at(self.now_ms), fresh: true, command })?;
             index += 1;
         }
         (round.asked, round.sampled, round.left) = (Asked::Fates, None, index);

@@ -17,6 +17,9 @@ use stockhold_protocol::{Code, Outcome};
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
+/// The server's time.
+const NOW_MS: u64 = 1_763_800_000_000;
+
 /// One connection and the server at its other end.
 struct World {
     pipeline: Pipeline,
@@ -58,7 +61,7 @@ impl World {
         let count = self.flights.gather(now_ns);
         if count > 0 {
             let round = &mut self.flights.next.round;
-            let ready = self.maker.begin(&self.catalogue, &mut self.tally, count, round).unwrap();
+            let ready = self.maker.begin(&self.catalogue, &mut self.tally, (count, NOW_MS), round).unwrap();
             let request = submit(&mut self.pipeline, &ready);
             self.flights.sent(request, now_ns, &mut self.tally);
         }
@@ -107,7 +110,7 @@ impl World {
                 Reply::Resolved { .. } | Reply::Answer { .. } | Reply::Goodbye => panic!("not asked for"),
             };
             let Some(at) = landed else { continue };
-            if let Some(ready) = self.maker.go_on(self.flights.round(at).unwrap()).unwrap() {
+            if let Some(ready) = self.maker.go_on(NOW_MS, self.flights.round(at).unwrap()).unwrap() {
                 let request = submit(&mut self.pipeline, &ready);
                 self.flights.goes_on(at, request, now_ns);
             } else {

@@ -62,7 +62,8 @@ impl Sender for Rounds {
         let count = self.flights.gather(now_ns);
         if count > 0 {
             let maker = &mut *self.lane.maker.borrow_mut();
-            let ready = maker.begin(&self.lane.catalogue, tally, count, &mut self.flights.next.round)?;
+            let asked = (count, connection.server_clock().now_ms());
+            let ready = maker.begin(&self.lane.catalogue, tally, asked, &mut self.flights.next.round)?;
             let request = ready.submit(connection)?;
             self.flights.sent(request, now_ns, tally);
         }
@@ -86,7 +87,8 @@ impl Sender for Rounds {
             };
             let Some(at) = landed else { continue };
             let Some(round) = self.flights.round(at) else { continue };
-            if let Some(ready) = self.lane.maker.borrow_mut().go_on(round)? {
+            let now_ms = connection.server_clock().now_ms();
+            if let Some(ready) = self.lane.maker.borrow_mut().go_on(now_ms, round)? {
                 let request = ready.submit(connection)?;
                 self.flights.goes_on(at, request, now_ns);
             } else {

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use stockhold_client::{ConnectionError, PipelinedConnection, Reply, wall_clock_ms};
+use stockhold_client::{ConnectionError, PipelinedConnection, Reply};
 use stockhold_workload::Ledger;
 
 /// How long after the last shopper answers are waited for.
@@ -78,7 +78,8 @@ struct Counter {
 impl Sender for Counter {
     fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), Broken> {
         let shoppers = &mut self.shoppers;
-        shoppers.gather(now_ns, wall_clock_ms(), connection.room(), &mut self.sale.record.borrow_mut())?;
+        let now_ms = connection.server_clock().now_ms();
+        shoppers.gather(now_ns, now_ms, connection.room(), &mut self.sale.record.borrow_mut())?;
         if let Some(batch) = shoppers.batch() {
             let request = connection.submit(batch)?;
             shoppers.batch_sent(request);

@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stockhold_client::{Client, wall_clock_ms};
+use stockhold_client::Client;
 use stockhold_workload::{Ledger, facts};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
@@ -110,8 +110,9 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let record = sale.record.into_inner();
     let mut ledger = sale.ledger.into_inner();
 
+    let hold_time_ms = ledger_audit::hold_time_ms(&status_after)?;
     output.note("waiting until abandoned holds have expired, then auditing");
-    std::thread::sleep(ledger_audit::until_expired(record.deadline_max_s, wall_clock_ms()));
+    std::thread::sleep(ledger_audit::until_expired(record.deadline_max_s, hold_time_ms));
     let mut audited = runtime.block_on(ledger_audit::run(&client, &mut ledger, &facts))?;
     ledger_audit::compare(
         &mut desk,
