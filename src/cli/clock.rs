@@ -80,12 +80,17 @@ pub(super) fn clock(context: Context<'_>, arguments: &ClockArguments) -> Result<
     }
 }
 
+/// A span of milliseconds in seconds.
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    format!("{sign}{}.{:03} s", ms.unsigned_abs() / 1_000, ms.unsigned_abs() % 1_000)
+}
+
 fn show(context: Context<'_>, clocks: &Clocks) -> Result<Exit, Failure> {
     let time_ms = u64::try_from(clocks.ms("clock_time_ms")?).unwrap_or(0);
     let (wall_ms, accepted_ms) = (clocks.wall_ms()?, clocks.ms("clock_accepted_until_ms")?);
     let accepted = (accepted_ms > 0).then(|| utc(accepted_ms.unsigned_abs() / 1_000));
-    let seconds =
-        |name: &str| clocks.ms(name).map(|ms| format!("{}.{:03} s", ms / 1_000, ms.unsigned_abs() % 1_000));
+    let seconds = |name: &str| clocks.ms(name).map(seconds);
     let mut rows = vec![
         vec!["server's time".to_owned(), utc(time_ms / 1_000)],
         vec!["wall clock".to_owned(), utc(wall_ms / 1_000)],
@@ -106,4 +111,18 @@ fn show(context: Context<'_>, clocks: &Clocks) -> Result<Exit, Failure> {
     });
     context.output.result(&text.into_string(), &document)?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_a_second_keeps_its_sign() {
+        // Proves that a clock that is a little behind is not shown as ahead.
+        let spans = [(0, "0.000 s"), (-1, "-0.001 s"), (-86_400_500, "-86400.500 s"), (1_500, "1.500 s")];
+        for (ms, text) in spans {
+            assert_eq!(seconds(ms), text);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::io::{Write, stdout};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use stockhold_client::{Answer, Cart, Client};
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,7 +26,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     };
-    writeln!(out, "held as {} until {:?}", reserved.reservation, reserved.deadline)?;
+    if let Some(deadline) = reserved.deadline {
+        let left =
+            client.server_clock().shown(deadline).duration_since(SystemTime::now()).unwrap_or_default();
+        writeln!(out, "held as {} for {} s", reserved.reservation, left.as_secs())?;
+    }
 
     // Here the shopper pays. A payment that fails would end in `client.release(reserved.reservation)`.
     let confirmed = client.confirm(reserved.reservation).await?.into_result()?;

@@ -183,7 +183,8 @@ impl Settled {
 pub struct Reserved {
     /// The reservation: the id of the command that made it.
     pub reservation: ReservationId,
-    /// When the hold ends; `None`: born confirmed.
+    /// When the hold ends, which is no wall-clock time: [`ServerClock::shown`](crate::ServerClock::shown) makes one of it.
+    /// `None`: born confirmed.
     pub deadline: Option<Deadline>,
     /// What was granted, line by line, where the server says so (best effort, replace); `None`: all that
     /// was asked for.
@@ -238,7 +239,7 @@ impl From<Settled> for Confirmed {
 /// A hold's deadline moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// The deadline in force.
+    /// The deadline in force; see [`Reserved::deadline`].
     pub deadline: Option<Deadline>,
     /// The whole answer.
     pub outcome: Outcome,

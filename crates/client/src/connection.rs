@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         let mut pipeline = Pipeline::new(client_name)?;
         loop {
             if let Some(welcome) = pipeline.welcome()? {
-                clock.set(welcome.time_ms);
+                clock.meet(&welcome);
                 return Ok(Self { stream, pipeline, welcome, clock });
             }
             let exchanged = poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await;

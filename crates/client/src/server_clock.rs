@@ -5,7 +5,9 @@
 
 use crate::ids::wall_clock_ms;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+use stockhold_protocol::Deadline;
+use stockhold_protocol::handshake::Welcome;
 
 /// An answer may have been under way for so long that its time is no sign of a clock that is ahead, in milliseconds.
 const LATE_MS: i64 = 10_000;
@@ -20,13 +22,20 @@ pub struct ServerClock {
     offset_ms: AtomicI64,
     /// The second that an answer has told last.
     told_s: AtomicU32,
+    /// The wall clock minus the time of deadlines, in milliseconds, as the newest connection was told.
+    shown_offset_ms: AtomicI64,
 }
 
 impl ServerClock {
     /// A clock that shows this machine's wall clock until a server tells its time.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: Instant::now(), offset_ms: AtomicI64::new(UNKNOWN), told_s: AtomicU32::new(0) }
+        Self {
+            origin: Instant::now(),
+            offset_ms: AtomicI64::new(UNKNOWN),
+            told_s: AtomicU32::new(0),
+            shown_offset_ms: AtomicI64::new(0),
+        }
     }
 
     /// The server's time now, in milliseconds since the Unix epoch.
@@ -38,8 +47,23 @@ impl ServerClock {
         }
     }
 
+    /// A deadline by the wall clock, for people to see. A deadline itself is no wall-clock time: the time in which the server was
+    /// down does not count. It goes by what the server said when the newest connection was made.
+    #[must_use]
+    pub fn shown(&self, deadline: Deadline) -> SystemTime {
+        let shown_offset_ms = self.shown_offset_ms.load(Ordering::Relaxed);
+        SystemTime::UNIX_EPOCH
+            + Duration::from_millis(deadline.timestamp().0.saturating_add_signed(shown_offset_ms))
+    }
+
+    /// A server has welcomed a connection.
+    pub(crate) fn meet(&self, welcome: &Welcome) {
+        self.shown_offset_ms.store(welcome.shown_offset_ms, Ordering::Relaxed);
+        self.set(welcome.time_ms);
+    }
+
     /// A server has said what its time is.
-    pub(crate) fn set(&self, time_ms: u64) {
+    fn set(&self, time_ms: u64) {
         let time_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
         self.offset_ms.store(time_ms.saturating_sub(self.elapsed_ms()), Ordering::Relaxed);
     }
@@ -70,6 +94,7 @@ impl Default for ServerClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stockhold_protocol::handshake::ConnectionLimits;
 
     #[test]
     fn it_follows_the_server_and_not_this_machine() {
@@ -87,5 +112,30 @@ mod tests {
         assert!(is_about(9_000_000), "nothing was told");
         clock.note(1_000);
         assert!(is_about(1_000_000), "the clock was set back by a restart from an older state");
+    }
+
+    #[test]
+    fn people_are_shown_deadlines_by_the_wall_clock() {
+        // Proves both signs of the offset, and that the newest connection's is taken.
+        let clock = ServerClock::new();
+        let welcome = |shown_offset_ms| Welcome {
+            version: 2,
+            features: 0,
+            log_uuid: [0; 16],
+            epoch: 1,
+            rules_version: 3,
+            op: 0,
+            time_ms: 1_800_000_000_000,
+            shown_offset_ms,
+            limits: ConnectionLimits::default(),
+            server: String::new(),
+        };
+        for (shown_offset_ms, shown_s) in
+            [(0, 1_800_000_060), (-1_200_000, 1_799_998_860), (600_000, 1_800_000_660)]
+        {
+            clock.meet(&welcome(shown_offset_ms));
+            let shown = clock.shown(Deadline(1_800_000_060)).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(shown.as_secs(), shown_s);
+        }
     }
 }
