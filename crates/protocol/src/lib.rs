@@ -5,13 +5,15 @@
 //! I/O, no randomness and no inventory rule. What it refuses, it refuses because of the bytes alone.
 //!
 //! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`mod@line`], [`command`], [`outcome`],
-//! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`].
+//! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`],
+//! [`fields`].
 #![forbid(unsafe_code)]
 
 pub mod batch;
 pub mod codec;
 pub mod command;
 pub mod error;
+pub mod fields;
 pub mod frame;
 pub mod handshake;
 pub mod id;
