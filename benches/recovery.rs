@@ -18,7 +18,8 @@ use stockhold::storage::{FsStorage, SharedStorage, WritePath};
 use stockhold::wal::{CommitLog, LogOptions, LogStart, LogWriter};
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::table::Progress;
-use stockhold_protocol::batch::BatchHeader;
+use stockhold_protocol::batch::{Actor, ActorKind, BatchHeader, batch_of_one_run};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Quantity, Timestamp};
 use world::{BATCH, NOW_MS, World, genesis};
 
@@ -51,8 +52,10 @@ fn header(count: u32, number: u64) -> BatchHeader {
         session: 1,
         number,
         proposed: Timestamp(NOW_MS),
+        feature_level: FEATURE_LEVEL,
         applied_op: 0,
-        applied_digest: 0,
+        digest_op: 0,
+        digest: 0,
     }
 }
 
@@ -66,8 +69,8 @@ fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) 
     let mut frame = log.frame_buffer();
     let mut append = |count: u32, number: u64, records: &[u8]| {
         frame.clear();
-        frame.extend_from_slice(&header(count, number).to_bytes());
-        frame.extend_from_slice(records);
+        let actor = Actor { kind: ActorKind::Claimed, name: "bench" };
+        frame.extend_from_slice(&batch_of_one_run(&header(count, number), actor, records));
         let appended = log.append(&mut frame, count);
         assert!(appended.is_ok(), "one segment holds the whole life: {appended:?}");
     };

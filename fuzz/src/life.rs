@@ -2,11 +2,12 @@
 
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
-use stockhold_protocol::batch::BatchHeader;
+use stockhold_protocol::batch::{Actor, ActorKind, Batch, BatchHeader, batch_of_one_run};
 use stockhold_protocol::command::{
     ChannelAssignment, Count, LinkDefinition, Mark, QuotaChange, Release, Reserve, SettingScope,
     SettingsChange, Ship, SkuDefinition, SourceDefinition, StockDefinition, Target,
 };
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::line::Lines;
 use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
@@ -125,6 +126,9 @@ pub fn sale() -> Vec<Vec<u8>> {
     commands.into_iter().map(|(number, command)| record(number, command)).collect()
 }
 
+/// Who lives it.
+const LIVING: Actor<'static> = Actor { kind: ActorKind::Claimed, name: "shop" };
+
 /// A life that is written down batch by batch.
 #[derive(Debug)]
 pub struct Life {
@@ -150,14 +154,22 @@ impl Life {
             session,
             number: self.number,
             proposed: Timestamp(START_MS + 1_000 * self.number),
+            feature_level: FEATURE_LEVEL,
             applied_op: self.machine.op(),
-            applied_digest: self.machine.digest(),
+            digest_op: self.machine.op(),
+            digest: self.machine.digest(),
         };
+        let payload = batch_of_one_run(&header, LIVING, &records.concat());
+        let batch = Batch::decode(&payload).expect("a batch of our own");
         assert_eq!(self.machine.begin_batch(&header), BatchVerdict::Apply);
-        for record in records {
-            let outcome = self.machine.apply(header.proposed, record);
+        for entry in batch.entries() {
+            let entry = entry.expect("a record of our own");
+            if let Some(run) = &entry.run {
+                self.machine.begin_run(run);
+            }
+            let outcome = self.machine.apply(header.proposed, entry.record);
             assert!(matches!(outcome.code, Code::Ok | Code::Partial | Code::SoldOut), "{outcome:?}");
         }
-        [&header.to_bytes()[..], &records.concat()].concat()
+        payload
     }
 }

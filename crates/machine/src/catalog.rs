@@ -1,18 +1,23 @@
-//! The small catalog: sources, stocks, links and channels with their names, and the layout that follows
-//! from the links. SKUs are many and stand elsewhere.
+//! The small catalog: sources, stocks, links and channels with their names, the actors and marks of the log, and the
+//! layout that follows from the links. SKUs are many and stand elsewhere.
 //!
-//! Numbers are places in these lists, given out in log order and never reused.
+//! Numbers are places in these lists, given out in log order and never reused. Every change goes through this room,
+//! because every change moves the catalog's part of the digest; the bytes of the records stand in `record`.
 
+mod record;
+
+use crate::actor::Actors;
 use crate::record::{Overrides, Section};
 use crate::sharing::{GroupTooLarge, Layout, Sharing};
-use crate::table::record_hash;
-use std::collections::BTreeMap;
-use stockhold_protocol::codec::encode_cold;
+use crate::table::Digest;
+use record::link_key;
+use std::collections::{BTreeMap, VecDeque};
+use stockhold_protocol::Timestamp;
+use stockhold_protocol::batch::Actor;
 use stockhold_protocol::command::SourceDefinition;
-use wincode::{SchemaRead, SchemaWrite};
 
 /// One link; its id is the order in which it was made and survives a change of priority.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LinkRow {
     pub(crate) id: u64,
     pub(crate) stock: u32,
@@ -21,11 +26,19 @@ pub(crate) struct LinkRow {
 }
 
 /// One channel.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ChannelRow {
     pub(crate) channel_type: String,
     pub(crate) code: String,
     pub(crate) stock: u32,
+}
+
+/// A named moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct MarkRow {
+    pub(crate) name: String,
+    pub(crate) op: u64,
+    pub(crate) time: Timestamp,
 }
 
 /// See the module.
@@ -39,8 +52,14 @@ pub(crate) struct Catalog {
     pub(crate) channels: Vec<ChannelRow>,
     channel_by_name: BTreeMap<(String, String), u32>,
     /// By (stock, source).
-    pub(crate) links: BTreeMap<(u32, u32), LinkRow>,
+    links: BTreeMap<(u32, u32), LinkRow>,
     pub(crate) links_made: u64,
+    actors: Actors,
+    /// The oldest first; one op makes at most one.
+    marks: VecDeque<MarkRow>,
+    /// Optional fields of a later release, by the section and the key of their record: written again as they came.
+    kept: BTreeMap<(Section, u64), Box<[u8]>>,
+    digest: Digest,
     /// The outermost level of settings.
     pub(crate) global: Overrides,
     pub(crate) layout: Layout,
@@ -66,6 +85,10 @@ impl Catalog {
             channel_by_name: BTreeMap::new(),
             links: BTreeMap::new(),
             links_made: 0,
+            actors: Actors::default(),
+            marks: VecDeque::new(),
+            kept: BTreeMap::new(),
+            digest: Digest::EMPTY,
             global: Overrides::default(),
             layout,
         }
@@ -100,6 +123,7 @@ impl Catalog {
         let number = number.unwrap_or_else(|| next_number(&self.sources));
         if let Some(old) = self.sources.get(number as usize) {
             self.source_by_name.remove(&old.name);
+            self.uncount(Section::Source, number.into());
         }
         self.source_by_code.insert(definition.code.clone(), number);
         self.source_by_name.insert(definition.name.clone(), number);
@@ -107,6 +131,7 @@ impl Catalog {
             Some(place) => *place = definition,
             None => self.sources.push(definition),
         }
+        self.count(Section::Source, number.into());
         number
     }
 
@@ -114,20 +139,75 @@ impl Catalog {
         let number = next_number(&self.stocks);
         self.stock_by_name.insert(name.clone(), number);
         self.stocks.push(name);
+        self.count(Section::Stock, number.into());
         number
     }
 
     /// Puts a channel at the end, or moves the one of this name.
     pub(crate) fn set_channel(&mut self, row: ChannelRow) -> u32 {
         let name = (row.channel_type.clone(), row.code.clone());
-        if let Some(number) = self.channel_by_name.get(&name).copied() {
+        let number = if let Some(number) = self.channel_by_name.get(&name).copied() {
+            self.uncount(Section::Channel, number.into());
             self.channels[number as usize] = row;
-            return number;
-        }
-        let number = next_number(&self.channels);
-        self.channel_by_name.insert(name, number);
-        self.channels.push(row);
+            number
+        } else {
+            let number = next_number(&self.channels);
+            self.channel_by_name.insert(name, number);
+            self.channels.push(row);
+            number
+        };
+        self.count(Section::Channel, number.into());
         number
+    }
+
+    /// The links by (stock, source).
+    pub(crate) const fn links(&self) -> &BTreeMap<(u32, u32), LinkRow> {
+        &self.links
+    }
+
+    /// Puts a link in, or in the place of the one between the two.
+    pub(crate) fn set_link(&mut self, row: LinkRow) {
+        let key = link_key(row.stock, row.source);
+        if self.links.contains_key(&(row.stock, row.source)) {
+            self.uncount(Section::Link, key);
+        }
+        self.links.insert((row.stock, row.source), row);
+        self.count(Section::Link, key);
+    }
+
+    pub(crate) fn remove_link(&mut self, stock: u32, source: u32) {
+        let key = link_key(stock, source);
+        self.uncount(Section::Link, key);
+        self.links.remove(&(stock, source));
+        self.kept.remove(&(Section::Link, key));
+    }
+
+    /// Names a moment; of more than `most` the oldest is forgotten.
+    pub(crate) fn add_mark(&mut self, mark: MarkRow, most: usize) {
+        if self.marks.len() >= most
+            && let Some(op) = self.marks.front().map(|oldest| oldest.op)
+        {
+            self.uncount(Section::Mark, op);
+            self.marks.pop_front();
+            self.kept.remove(&(Section::Mark, op));
+        }
+        let op = mark.op;
+        self.marks.push_back(mark);
+        self.count(Section::Mark, op);
+    }
+
+    /// The number of an actor, who gets one if there are fewer than `most`.
+    pub(crate) fn intern(&mut self, actor: Actor<'_>, most: usize) -> u16 {
+        let known = self.actors.len();
+        let number = self.actors.intern(actor, most);
+        if self.actors.len() > known {
+            self.count(Section::Actor, number.into());
+        }
+        number
+    }
+
+    pub(crate) const fn actors(&self) -> &Actors {
+        &self.actors
     }
 
     /// The layout that the present stocks and these links make.
@@ -145,45 +225,5 @@ impl Catalog {
         let mut links: Vec<LinkRow> = range.map(|(_, link)| *link).collect();
         links.sort_unstable_by_key(|link| (link.priority, link.id));
         links
-    }
-
-    /// Walks all records with their sections and bytes: for snapshots and for the digest.
-    pub(crate) fn records(&self, visit: &mut dyn FnMut(Section, &[u8])) {
-        let mut bytes = Vec::new();
-        let mut emit =
-            |section: Section, encoded: Result<(), stockhold_protocol::BadField>, bytes: &mut Vec<u8>| {
-                assert!(encoded.is_ok(), "catalog records are bounded and always encode");
-                visit(section, bytes);
-                bytes.clear();
-            };
-        for source in &self.sources {
-            let encoded = encode_cold(source, &mut bytes);
-            emit(Section::Source, encoded, &mut bytes);
-        }
-        for stock in &self.stocks {
-            let encoded = encode_cold(stock, &mut bytes);
-            emit(Section::Stock, encoded, &mut bytes);
-        }
-        for link in self.links.values() {
-            let encoded = encode_cold(link, &mut bytes);
-            emit(Section::Link, encoded, &mut bytes);
-        }
-        for channel in &self.channels {
-            let encoded = encode_cold(channel, &mut bytes);
-            emit(Section::Channel, encoded, &mut bytes);
-        }
-    }
-
-    /// The sum of the hashes of all records; each hash covers the record's place in its list too.
-    pub(crate) fn hash(&self) -> u64 {
-        let (mut sum, mut at, mut scratch) = (0_u64, 0_u64, Vec::new());
-        self.records(&mut |section, bytes| {
-            scratch.clear();
-            scratch.extend_from_slice(&at.to_le_bytes());
-            scratch.extend_from_slice(bytes);
-            at = at.wrapping_add(1);
-            sum = sum.wrapping_add(record_hash(section as u8, &scratch));
-        });
-        sum
     }
 }

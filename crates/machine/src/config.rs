@@ -2,12 +2,11 @@
 //! directory is formatted or by a logged `configure`, never by the process.
 
 use std::fmt;
-use stockhold_protocol::codec::{decode_cold, encode_cold};
 use stockhold_protocol::command::{Configure, Sharing};
+use stockhold_protocol::fields::{Unknown, decode_fields_with, encode_fields_with, first_field};
 use stockhold_protocol::limits::LINES_MAX;
 use stockhold_protocol::query::ConfigurationView;
-use stockhold_protocol::{BadField, Timestamp};
-use wincode::{SchemaRead, SchemaWrite};
+use stockhold_protocol::{BadField, Timestamp, tagged};
 
 /// The rules that this program executes. They stand in the state, in the genesis and in each batch; a directory of
 /// others is refused by name, because replaying it would decide otherwise than its server did.
@@ -30,6 +29,8 @@ pub const SKUS_MAX: u32 = 16_000_000;
 pub const LINKS_MAX: usize = 262_144;
 /// Most marks that are remembered; the oldest goes first.
 pub const MARKS_MAX: usize = 1_024;
+/// Most actors that have a number of their own; further ones are one actor together, `other`.
+pub const ACTORS_MAX: usize = 4_096;
 /// Most writers that are remembered; a further one is refused.
 pub const WRITERS_MAX: usize = 64;
 /// How far the client's time in an id may lie ahead of the op's, in milliseconds.
@@ -49,7 +50,7 @@ pub const SPAN_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
 /// The machine's configuration. Defaults and ranges are those of the design: TTL 1 s … 24 h, 48 h in all,
 /// 256 lines, 24 h of late confirmation, 15 min of ids (never below 60 s), 4 GiB of outcomes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Configuration {
     /// Whether promises of stocks that share sources limit each other. Default: exact.
     pub sharing: Sharing,
@@ -77,6 +78,21 @@ pub struct Configuration {
     /// How far a start may follow the wall clock, in milliseconds. Default 604,800,000; at least 60,000.
     pub clock_jump_max_ms: u64,
 }
+
+tagged!(Configuration {
+    1 sharing value,
+    2 ttl_min_ms value,
+    3 ttl_max_ms value,
+    4 ttl_total_max_ms value,
+    5 lines_max value,
+    6 late_confirm_window_ms value,
+    7 id_retention_ms value,
+    8 id_retention_min_ms value,
+    9 outcome_bytes_max value,
+    10 reservations_max value,
+    11 gap_max_ms value,
+    12 clock_jump_max_ms value,
+});
 
 impl Default for Configuration {
     fn default() -> Self {
@@ -185,7 +201,7 @@ impl Configuration {
 }
 
 /// What a new directory is formatted with: the state before the first op.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Genesis {
     /// The configuration.
     pub configuration: Configuration,
@@ -226,13 +242,16 @@ impl From<BadField> for GenesisError {
 }
 
 impl Genesis {
-    /// The bytes that stand in the directory's manifest: the fields, then the version of the rules.
+    /// The bytes that stand in the directory's manifest: tagged fields, of which the version of the rules is the first.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let encoded = encode_cold(self, &mut out);
+        let encoded = encode_fields_with(&mut out, |fields| {
+            fields.value(1, &RULES_VERSION)?;
+            fields.nested(2, &self.configuration)?;
+            fields.value(3, &self.formatted_at)
+        });
         assert!(encoded.is_ok(), "fixed-width fields always encode");
-        out.extend_from_slice(&RULES_VERSION.to_le_bytes());
         out
     }
 
@@ -241,14 +260,15 @@ impl Genesis {
     /// # Errors
     /// [`GenesisError`] when they are not a genesis, break a rule, or are of other rules.
     pub fn decode(bytes: &[u8]) -> Result<Self, GenesisError> {
-        let Some((fields, version)) = bytes.split_last_chunk::<{ size_of::<u32>() }>() else {
-            return Err(BadField::new("genesis", "is cut off").into());
-        };
-        let found = u32::from_le_bytes(*version);
+        let found = first_field(bytes, |fields| fields.value(1, "genesis.rules_version"))?;
         if found != RULES_VERSION {
             return Err(GenesisError::Rules { found });
         }
-        let genesis: Self = decode_cold(fields)?;
+        let (genesis, _) = decode_fields_with(bytes, Unknown::Skip, |fields| {
+            let _: u32 = fields.value(1, "genesis.rules_version")?;
+            let configuration = fields.nested(2, "genesis.configuration")?;
+            Ok(Self { configuration, formatted_at: fields.value(3, "genesis.formatted_at")? })
+        })?;
         genesis.configuration.check()?;
         Ok(genesis)
     }

@@ -3,7 +3,7 @@
 //! Names get dense numbers in log order. A change of links makes a new layout, and then everything that is
 //! derived from the layout is derived anew.
 
-use crate::catalog::ChannelRow;
+use crate::catalog::{ChannelRow, LinkRow, MarkRow};
 use crate::changes::{CellChange, SkuChange};
 use crate::chunked::Chunked;
 use crate::cluster::{NEVER, Place};
@@ -12,7 +12,7 @@ use crate::machine::{Answer, Decision, Machine, Refusal};
 use crate::record::{ALL_STOCKS, NO_QUOTA, Overrides, Record, SettingsRow, SkuRow};
 use crate::sharing::{Layout, Sharing as Mode};
 use crate::shelf::Shelf;
-use crate::state::{At, MarkRow, State};
+use crate::state::{At, State};
 use crate::table::{DueList, NO_SLOT};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,40 +115,40 @@ impl Machine {
         if self.state.catalog.source(source).is_none() {
             return Err(Refusal::unknown("source"));
         }
-        if let Some(row) = self.state.catalog.links.get_mut(&(stock, source)) {
+        if let Some(row) = self.state.catalog.links().get(&(stock, source)) {
             // The link keeps its id, so that ties go on to be broken as before.
-            row.priority = link.priority;
+            let row = LinkRow { priority: link.priority, ..*row };
+            self.state.catalog.set_link(row);
             return Ok(Answer::ok(0));
         }
-        if self.state.catalog.links.len() >= LINKS_MAX {
+        if self.state.catalog.links().len() >= LINKS_MAX {
             return Err(Refusal::limit("links", LINKS_MAX));
         }
         let mode = mode_of(self.state.core.configuration.sharing);
         let added = (stock, source);
-        let links = self.state.catalog.links.keys().chain(std::iter::once(&added));
+        let links = self.state.catalog.links().keys().chain(std::iter::once(&added));
         let layout = self.state.catalog.layout_with(links, mode);
         let layout = layout.map_err(Refusal::group_too_large)?;
         layout.check(stock).map_err(Refusal::group_too_large)?;
         let id = self.state.catalog.links_made;
         self.state.catalog.links_made = id.saturating_add(1);
-        let row = crate::catalog::LinkRow { id, stock, source, priority: link.priority };
-        self.state.catalog.links.insert((stock, source), row);
+        self.state.catalog.set_link(LinkRow { id, stock, source, priority: link.priority });
         self.state.adopt_layout(layout);
         Ok(Answer::ok(0))
     }
 
     pub(crate) fn unlink(&mut self, link: LinkRemoval) -> Decision {
         let key = (link.stock.0, link.source.0);
-        if !self.state.catalog.links.contains_key(&key) {
+        if !self.state.catalog.links().contains_key(&key) {
             return Err(Refusal::new(Code::UnknownLink));
         }
         let mode = mode_of(self.state.core.configuration.sharing);
-        let links = self.state.catalog.links.keys().filter(|other| **other != key);
+        let links = self.state.catalog.links().keys().filter(|other| **other != key);
         // Fewer links can turn a nested group into a crossing one that no link may leave; a fact is accepted all the same.
         let Ok(layout) = self.state.catalog.layout_with(links, mode) else {
             unreachable!("a group has no more members and links without a link than with it")
         };
-        self.state.catalog.links.remove(&key);
+        self.state.catalog.remove_link(key.0, key.1);
         self.state.adopt_layout(layout);
         let shortfall = self.state.shortfall_of_stock(link.stock.0);
         Ok(Answer::ok(0).with(Detail::Shortfall(Quantity::from_raw(shortfall).unwrap_or(Quantity::MAX))))
@@ -229,7 +229,7 @@ impl Machine {
     pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
         let next = self.state.core.configuration.changed(change).map_err(|error| Refusal::field(&error))?;
         if next.sharing != self.state.core.configuration.sharing {
-            let links = self.state.catalog.links.keys();
+            let links = self.state.catalog.links().keys();
             let layout = self.state.catalog.layout_with(links, mode_of(next.sharing));
             let layout = layout.map_err(Refusal::group_too_large)?;
             layout.check_all().map_err(Refusal::group_too_large)?;
@@ -241,11 +241,8 @@ impl Machine {
     }
 
     pub(crate) fn mark(&mut self, mark: &Mark) -> Answer {
-        let core = &mut self.state.core;
-        if core.marks.len() >= MARKS_MAX {
-            core.marks.remove(0);
-        }
-        core.marks.push(MarkRow { name: mark.name.clone(), op: core.op, time: core.time });
+        let State { core, catalog, .. } = &mut self.state;
+        catalog.add_mark(MarkRow { name: mark.name.clone(), op: core.op, time: core.time }, MARKS_MAX);
         Answer::ok(0)
     }
 }
@@ -270,7 +267,7 @@ impl State {
     }
 
     pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::sharing::GroupTooLarge> {
-        self.catalog.layout_with(self.catalog.links.keys(), mode_of(self.core.configuration.sharing))
+        self.catalog.layout_with(self.catalog.links().keys(), mode_of(self.core.configuration.sharing))
     }
 
     /// Changes a source whose enabled flag changes: all its items come or go. Answers the shortfall of its

@@ -32,7 +32,7 @@ impl Machine {
     pub(crate) fn ship(&mut self, ship: &Ship<'_>) -> Decision {
         let slot = self.state.reservation(ship.reservation.0)?;
         let row = *self.state.reservations.get(slot);
-        match row.stage {
+        match row.stage() {
             Stage::Held if Deadline(row.deadline_s).has_passed(self.state.hold_time()) => {
                 return Err(Refusal::new(Code::Expired));
             }

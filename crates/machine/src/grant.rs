@@ -68,7 +68,7 @@ impl Machine {
         if old.owner != replace.new.owner {
             return Err(Refusal::new(Code::OwnerDiffers));
         }
-        match old.stage {
+        match old.stage() {
             Stage::Held if Deadline(old.deadline_s).has_passed(now) => {
                 return self.revive(ticket, slot, &replace.new);
             }
@@ -212,6 +212,7 @@ impl Machine {
         }
         self.planned = planned;
         let mut row = ReservationRow::new(ticket.id, stock);
+        row.actor = ticket.actor;
         row.owner = sell.owner;
         row.origin_ms = self.state.hold_time().0;
         row.set_grant(Grant {
@@ -222,7 +223,7 @@ impl Machine {
             partial: false,
             listed: false,
         });
-        row.stage = Stage::Shipped;
+        row.set_stage(Stage::Shipped);
         row.erase_at_s = self.state.erase_at(self.state.hold_time());
         let detail = if sell.forced { Detail::Shortfall(self.shortfall_of_plan()) } else { Detail::None };
         let answer = Answer::ok(0).with(detail);
@@ -237,6 +238,7 @@ impl State {
     #[inline]
     fn row_of(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
         let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
+        row.actor = terms.ticket.actor;
         row.owner = terms.owner;
         row.origin_ms = terms.origin.0;
         row.set_grant(Grant {
@@ -248,7 +250,7 @@ impl State {
             listed: false,
         });
         if terms.deadline != Deadline::NONE {
-            row.stage = Stage::Held;
+            row.set_stage(Stage::Held);
             row.erase_at_s = self.erase_at(terms.deadline.timestamp());
         }
         row

@@ -8,7 +8,7 @@
 
 use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
 use crate::state::State;
-use stockhold_protocol::{BadField, Timestamp};
+use stockhold_protocol::{BadField, Timestamp, tagged};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Most gaps that are kept apart. A further one moves the last one to its own time, which keeps the ids between the two for longer.
@@ -37,7 +37,7 @@ struct Gap {
 }
 
 /// How hold time, op time and wall time lie to each other: a part of the core record.
-#[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Offsets {
     /// Op time minus hold time, in milliseconds: the sum of all gaps.
     hold_ms: u64,
@@ -50,6 +50,14 @@ pub(crate) struct Offsets {
     /// An operator has said that a wall clock up to this time is right.
     pub(crate) accepted_until: Timestamp,
 }
+
+tagged!(Offsets {
+    1 hold_ms value,
+    2 hold_before_ms value,
+    3 gaps value,
+    4 wall_ms value,
+    5 accepted_until value,
+});
 
 impl Offsets {
     /// The hold time of an op.

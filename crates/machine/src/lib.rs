@@ -12,6 +12,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
 
+mod actor;
 mod ahead;
 mod book;
 mod cart;
@@ -49,7 +50,7 @@ pub use changes::{CellChange, Changes, SkuChange};
 pub use config::{Configuration, Genesis, GenesisError, RULES_VERSION};
 pub use hold_time::ClockView;
 pub use load::{LoadError, Loader};
-pub use machine::{BatchVerdict, Machine};
+pub use machine::{BatchVerdict, DigestPoint, Machine};
 pub use record::Section;
 pub use snapshot::SnapshotMark;
 pub use stats::Stats;

@@ -15,7 +15,7 @@ impl Machine {
     pub(crate) fn confirm(&mut self, reservation: ReservationId) -> Decision {
         let slot = self.state.reservation(reservation.0)?;
         let row = self.state.reservations.get(slot);
-        match row.stage {
+        match row.stage() {
             Stage::Held if Deadline(row.deadline_s).has_passed(self.state.hold_time()) => {
                 self.confirm_late(slot)
             }
@@ -81,7 +81,7 @@ impl Machine {
         let slot = self.state.reservation(extend.reservation.0)?;
         let row = *self.state.reservations.get(slot);
         let now = self.state.hold_time();
-        match row.stage {
+        match row.stage() {
             Stage::Held if Deadline(row.deadline_s).has_passed(now) => {
                 return Err(Refusal::new(Code::Expired));
             }
@@ -124,7 +124,7 @@ impl Machine {
         let slot = self.state.reservation(release.reservation.0)?;
         let row = *self.state.reservations.get(slot);
         let deadline = Deadline(row.deadline_s);
-        match row.stage {
+        match row.stage() {
             Stage::Held if deadline.has_passed(self.state.hold_time()) => {
                 return Err(Refusal::new(Code::Expired));
             }
@@ -143,7 +143,7 @@ impl Machine {
         let mut lines = std::mem::take(&mut self.line_states);
         for (line, units) in lines.iter_mut().zip(&taken) {
             if *units > 0 {
-                self.state.give_back(line, row.stock, row.stage, row.deadline_s, *units);
+                self.state.give_back(line, row.stock, row.stage(), row.deadline_s, *units);
             }
         }
         self.state.set_lines(slot, &lines);
@@ -198,7 +198,7 @@ impl Machine {
         self.state.lines_of(slot, &mut lines);
         for line in &mut lines {
             let units = line.open;
-            self.state.give_back(line, row.stock, row.stage, row.deadline_s, units);
+            self.state.give_back(line, row.stock, row.stage(), row.deadline_s, units);
         }
         self.state.set_lines(slot, &lines);
         self.line_states = lines;
@@ -287,7 +287,7 @@ impl State {
 
     fn become_order(&mut self, slot: u32) {
         let row = self.reservations.get_mut(slot);
-        row.stage = Stage::Confirmed;
+        row.set_stage(Stage::Confirmed);
         row.deadline_s = 0;
         self.count(slot);
     }
@@ -297,7 +297,7 @@ impl State {
     pub(crate) fn close(&mut self, slot: u32, stage: Stage) {
         let erase_at_s = self.erase_at(self.hold_time());
         let row = self.reservations.get_mut(slot);
-        row.stage = stage;
+        row.set_stage(stage);
         row.erase_at_s = row.erase_at_s.max(erase_at_s);
     }
 }

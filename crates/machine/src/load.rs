@@ -3,20 +3,20 @@
 //! Everything that is derived (indexes, clusters, buckets of holds, due lists) is made here anew. Sections
 //! come in the order of their numbers; records within a section in any order.
 
-use crate::catalog::{ChannelRow, LinkRow};
+use crate::catalog::LinkRow;
 use crate::config::{Genesis, RULES_VERSION};
 use crate::machine::Machine;
 use crate::once::generation_of;
 use crate::record::{
-    ItemRow, LineRow, NoteRow, OutcomeRow, Overrides, PositionRow, Record, ReservationRow, Section,
-    SettingsRow, SkuRow, Stage,
+    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section, SettingsRow, SkuRow,
+    Stage,
 };
 use crate::snapshot::SnapshotMark;
 use crate::state::{Core, State};
 use crate::table::{Digest, NO_SLOT, record_hash};
 use std::fmt;
-use stockhold_protocol::codec::{Reader, decode_cold};
-use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::fields::first_field;
 use stockhold_protocol::{BadField, Deadline};
 
 /// Why a snapshot could not be loaded. All of these mean damage, a bug or another program, never a state of business.
@@ -81,6 +81,9 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// The last section of the small catalog; the layout is made behind it.
+const LAST_OF_CATALOG: Section = Section::Mark;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Loader {
@@ -88,8 +91,6 @@ pub struct Loader {
     last: Section,
     /// The sum of the hashes of the records as they came.
     sum: Digest,
-    /// Records of the catalog so far: their place counts in their hashes.
-    catalog_records: u64,
 }
 
 impl Machine {
@@ -97,7 +98,7 @@ impl Machine {
     #[must_use]
     pub fn loader() -> Loader {
         let state = State::new(&Genesis::default());
-        Loader { state, last: Section::Core, sum: Digest::EMPTY, catalog_records: 0 }
+        Loader { state, last: Section::Core, sum: Digest::EMPTY }
     }
 }
 
@@ -111,7 +112,7 @@ impl Loader {
         if section < self.last {
             return Err(LoadError::Order(section));
         }
-        if section > Section::Channel && self.last <= Section::Channel {
+        if section > LAST_OF_CATALOG && self.last <= LAST_OF_CATALOG {
             self.state.finish_catalog()?;
         }
         self.last = section;
@@ -129,30 +130,9 @@ impl Loader {
             let before = reader.rest();
             self.record(section, &mut reader).map_err(damaged)??;
             let read = before.len().saturating_sub(reader.rest().len());
-            self.sum_up(section, &before[..read]);
+            self.sum.add(record_hash(section as u8, &before[..read]));
         }
         reader.finish().map_err(damaged)
-    }
-
-    fn sum_up(&mut self, section: Section, record: &[u8]) {
-        let hash = match section {
-            Section::Source | Section::Stock | Section::Link | Section::Channel => {
-                // What counts is the record behind its length, and its place.
-                let placed = [&self.catalog_records.to_le_bytes()[..], &record[size_of::<u32>()..]].concat();
-                self.catalog_records = self.catalog_records.wrapping_add(1);
-                record_hash(section as u8, &placed)
-            }
-            Section::Core
-            | Section::Sku
-            | Section::Settings
-            | Section::Item
-            | Section::Position
-            | Section::Reservation
-            | Section::Line
-            | Section::Note
-            | Section::Outcome => record_hash(section as u8, record),
-        };
-        self.sum.add(hash);
     }
 
     /// The machine, if it is what the snapshot promises.
@@ -171,7 +151,7 @@ impl Loader {
         if sum != mark.digest {
             return Err(LoadError::Digest { expected: mark.digest, loaded: sum });
         }
-        if self.last <= Section::Channel {
+        if self.last <= LAST_OF_CATALOG {
             self.state.finish_catalog()?;
         }
         self.state.derive()?;
@@ -185,10 +165,7 @@ impl Loader {
     }
 
     fn core(&mut self, bytes: &[u8]) -> Result<(), BadField> {
-        let mut core: Core = decode_cold(bytes)?;
-        self.state.catalog.global = Overrides::get(&mut Reader::new(&core.global))?;
-        self.state.catalog.links_made = core.links_made;
-        core.global.clear();
+        let core = Core::get(bytes, &mut self.state.catalog)?;
         core.configuration.check()?;
         core.offsets.check(core.time)?;
         self.state.outcomes.raise_number_min(core.horizon);
@@ -204,10 +181,12 @@ impl Loader {
         let state = &mut self.state;
         match section {
             Section::Core => {}
-            Section::Source | Section::Stock | Section::Link | Section::Channel => {
-                let length = reader.u32("length")? as usize;
-                state.load_catalog(section, reader.take(length, "record")?)?;
-            }
+            Section::Source
+            | Section::Stock
+            | Section::Link
+            | Section::Channel
+            | Section::Actor
+            | Section::Mark => state.catalog.load(section, reader)?,
             Section::Sku => {
                 let row = SkuRow::get(reader)?;
                 if row.sku != state.skus.len() {
@@ -252,46 +231,15 @@ impl Loader {
 
 /// The version of the rules in a core record, whose other fields are another version's.
 fn rules_of_core(bytes: &[u8]) -> Result<u32, BadField> {
-    let mut reader = Reader::new(bytes);
-    reader.u64("core.op")?;
-    reader.u64("core.time")?;
-    reader.u32("core.rules_version")
+    first_field(bytes, |fields| fields.value(1, "core.rules_version"))
 }
 
 impl State {
-    fn load_catalog(&mut self, section: Section, bytes: &[u8]) -> Result<(), BadField> {
-        match section {
-            Section::Source => {
-                self.catalog.set_source(None, decode_cold::<SourceDefinition>(bytes)?);
-            }
-            Section::Stock => {
-                self.catalog.add_stock(decode_cold(bytes)?);
-            }
-            Section::Link => {
-                let link: LinkRow = decode_cold(bytes)?;
-                self.catalog.links.insert((link.stock, link.source), link);
-            }
-            Section::Channel => {
-                self.catalog.set_channel(decode_cold::<ChannelRow>(bytes)?);
-            }
-            Section::Core
-            | Section::Sku
-            | Section::Settings
-            | Section::Item
-            | Section::Position
-            | Section::Reservation
-            | Section::Line
-            | Section::Note
-            | Section::Outcome => {}
-        }
-        Ok(())
-    }
-
     fn finish_catalog(&mut self) -> Result<(), LoadError> {
         let catalog = &self.catalog;
         let dangles =
             |link: &LinkRow| !catalog.has_stock(link.stock) || catalog.source(link.source).is_none();
-        if catalog.links.values().any(dangles) {
+        if catalog.links().values().any(dangles) {
             return Err(LoadError::Dangling(Section::Link));
         }
         if catalog.channels.iter().any(|channel| !catalog.has_stock(channel.stock)) {
@@ -389,10 +337,13 @@ impl State {
             return Err(LoadError::Dangling(Section::Note));
         }
         self.lines_of(slot, lines);
-        if lines.iter().any(|line| !self.has_sku(line.sku)) || !self.catalog.has_stock(row.stock) {
+        let names_nothing = lines.iter().any(|line| !self.has_sku(line.sku))
+            || !self.catalog.has_stock(row.stock)
+            || !self.catalog.actors().has(row.actor);
+        if names_nothing {
             return Err(LoadError::Dangling(Section::Reservation));
         }
-        if row.stage == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {
+        if row.stage() == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {
             for line in lines.iter().filter(|line| line.counts && line.open > 0) {
                 let at = self.place_of_line(line.sku, row.stock);
                 let quota = self.quota_units(at, line.quota_number, line.open);

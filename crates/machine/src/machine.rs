@@ -6,21 +6,33 @@
 //! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
 //! error: whatever the bytes, there is an outcome.
 
+use crate::actor::{OTHER, SERVER};
 use crate::cart::Planned;
 use crate::changes::Changes;
-use crate::config::{Genesis, RULES_VERSION, WRITERS_MAX};
+use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
 use crate::hold_time::ClockView;
 use crate::record::LineState;
 use crate::state::{State, WriterRow};
 use crate::table::record_hash;
-use stockhold_protocol::batch::BatchHeader;
-use stockhold_protocol::codec::encode_cold;
+use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
 use stockhold_protocol::{Code, CommandId, Detail, Line, Outcome, SkuId, StockId, Timestamp};
 
 /// The latest time of an op: one second before the last one that a deadline can express, so that a record's
 /// end always lies ahead of the op that sets it.
 const TIME_MAX: Timestamp = Timestamp(Timestamp::MAX.0 - 1_000);
+
+/// So many ops lie between two digests at most, up to the end of a batch.
+const DIGEST_OPS: u64 = 4_096;
+
+/// The digest of the state as of the last op of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DigestPoint {
+    /// The op.
+    pub op: u64,
+    /// The digest as of it.
+    pub digest: u64,
+}
 
 /// Whether a batch is to be applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +59,12 @@ pub enum BatchVerdict {
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) state: State,
+    /// Who asks for the commands in hand.
+    actor: u16,
+    /// The numbers of the actors that the batch in hand has introduced.
+    batch_actors: Vec<u16>,
+    /// Op and time before the batch in hand.
+    batch_start: (u64, Timestamp),
     pub(crate) scratch: Scratch,
     /// The lines of the command in hand, merged.
     pub(crate) lines: Vec<Line>,
@@ -114,7 +132,10 @@ impl Machine {
 
     pub(crate) fn of(state: State) -> Self {
         Self {
+            batch_start: (state.core.op, state.core.time),
             state,
+            actor: SERVER,
+            batch_actors: Vec::new(),
             scratch: Scratch::default(),
             lines: Vec::new(),
             planned: Vec::new(),
@@ -144,6 +165,18 @@ impl Machine {
 
     /// Whether a batch of this writer comes next; if so it is remembered as applied. Any other changes nothing.
     pub fn begin_batch(&mut self, header: &BatchHeader) -> BatchVerdict {
+        let verdict = self.admit(header);
+        if verdict == BatchVerdict::Apply {
+            let core = &mut self.state.core;
+            core.feature_level = core.feature_level.max(header.feature_level);
+            self.batch_start = (core.op, core.time);
+            self.batch_actors.clear();
+            self.actor = SERVER;
+        }
+        verdict
+    }
+
+    fn admit(&mut self, header: &BatchHeader) -> BatchVerdict {
         let row = WriterRow { writer: header.writer, session: header.session, number: header.number };
         let writers = &mut self.state.core.writers;
         let Some(known) = writers.iter_mut().find(|known| known.writer == row.writer) else {
@@ -168,6 +201,24 @@ impl Machine {
         }
         *known = row;
         BatchVerdict::Apply
+    }
+
+    /// The commands from here on are those of this run of the batch in hand. A new actor gets a number, whatever
+    /// becomes of its commands.
+    pub fn begin_run(&mut self, run: &Run<'_>) {
+        if let Some(actor) = run.introduces {
+            let number = self.state.catalog.intern(actor, ACTORS_MAX);
+            self.batch_actors.push(number);
+        }
+        self.actor = self.batch_actors.get(usize::from(run.actor)).copied().unwrap_or(OTHER);
+    }
+
+    /// Ends the batch in hand. Answers op and digest at the first batch end behind each 4,096 ops and each second: every
+    /// machine that applies the log has them at the same ops, so they can be compared.
+    pub fn end_batch(&mut self) -> Option<DigestPoint> {
+        let (op, time) = self.batch_start;
+        let is_due = op / DIGEST_OPS != self.op() / DIGEST_OPS || time.0 / 1_000 != self.time().0 / 1_000;
+        is_due.then(|| DigestPoint { op: self.op(), digest: self.digest() })
     }
 
     /// Applies one command record as the next op. Whatever the bytes are, there is an outcome.
@@ -232,10 +283,7 @@ impl Machine {
     /// The digest of the state as of the last op: equal for equal states, on every machine.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let mut bytes = Vec::new();
-        let encoded = encode_cold(&self.state.core_record(), &mut bytes);
-        assert!(encoded.is_ok(), "the core record is bounded and always encodes");
-        let core = record_hash(crate::record::Section::Core as u8, &bytes);
+        let core = record_hash(crate::record::Section::Core as u8, &self.state.core_bytes());
         self.state.whole_digest().to_u64().wrapping_add(core).wrapping_add(self.state.catalog.hash())
     }
 
@@ -288,7 +336,7 @@ impl Machine {
         if let Some(answer) = self.state.answer_of_known_id(op, id, fingerprint) {
             return answer;
         }
-        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint }) {
+        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint, actor: self.actor }) {
             Ok(answer) => (answer.code, answer.value, answer.detail),
             Err(refusal) => (refusal.code, refusal.value, refusal.detail),
         };
@@ -349,4 +397,6 @@ pub(crate) struct Ticket {
     pub(crate) op: u64,
     pub(crate) id: CommandId,
     pub(crate) fingerprint: u64,
+    /// Who asks.
+    pub(crate) actor: u16,
 }

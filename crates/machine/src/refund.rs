@@ -29,7 +29,7 @@ impl Machine {
     pub(crate) fn refund(&mut self, refund: &Refund<'_>) -> Decision {
         let slot = self.state.reservation(refund.reservation.0)?;
         let row = *self.state.reservations.get(slot);
-        let is_closed = match row.stage {
+        let is_closed = match row.stage() {
             Stage::Held if Deadline(row.deadline_s).has_passed(self.state.hold_time()) => {
                 return Err(Refusal::new(Code::Expired));
             }

@@ -9,10 +9,9 @@
 use crate::book::GrantWalk;
 use crate::machine::Machine;
 use crate::record::{OutcomeRow, Record, Section};
-use crate::state::{Core, State};
+use crate::state::State;
 use crate::table::{Progress, Slab};
 use stockhold_protocol::Timestamp;
-use stockhold_protocol::codec::encode_cold;
 
 /// A frame is handed out when it has grown to this many bytes, so it is never much longer.
 const FRAME_BYTES: usize = 128 * 1024;
@@ -179,30 +178,21 @@ impl FrameWriter<'_, '_> {
 
 impl State {
     /// The core record as it stands in snapshots and in the digest.
-    pub(crate) fn core_record(&self) -> Core {
-        let mut core = self.core.clone();
-        core.links_made = self.catalog.links_made;
-        core.global.clear();
-        self.catalog.global.put(&mut core.global);
+    pub(crate) fn core_bytes(&self) -> Vec<u8> {
+        let mut core = Vec::new();
+        let encoded = self.core.put(&self.catalog, &mut core);
+        assert!(encoded.is_ok(), "the core record is bounded and always encodes");
         core
     }
 
     fn small_parts(&self) -> Vec<(Section, u32, Vec<u8>)> {
-        let mut core = Vec::new();
-        let encoded = encode_cold(&self.core_record(), &mut core);
-        assert!(encoded.is_ok(), "the core record is bounded and always encodes");
-        let mut parts = vec![(Section::Core, 1, core)];
-        self.catalog.records(&mut |section, bytes| {
-            // Each catalog record stands behind its length, because bincode does not tell it.
-            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-            match parts.last_mut() {
-                Some((last, records, frame)) if *last == section && frame.len() < FRAME_BYTES => {
-                    frame.extend_from_slice(&length);
-                    frame.extend_from_slice(bytes);
-                    *records = u32::saturating_add(*records, 1);
-                }
-                Some(_) | None => parts.push((section, 1, [&length[..], bytes].concat())),
+        let mut parts = vec![(Section::Core, 1, self.core_bytes())];
+        self.catalog.records(&mut |section, bytes| match parts.last_mut() {
+            Some((last, records, frame)) if *last == section && frame.len() < FRAME_BYTES => {
+                frame.extend_from_slice(bytes);
+                *records = u32::saturating_add(*records, 1);
             }
+            Some(_) | None => parts.push((section, 1, bytes.to_vec())),
         });
         parts
     }
@@ -229,9 +219,13 @@ impl State {
         sink: &mut impl RecordSink,
     ) -> Progress {
         match section {
-            Section::Core | Section::Source | Section::Stock | Section::Link | Section::Channel => {
-                Progress::Done
-            }
+            Section::Core
+            | Section::Source
+            | Section::Stock
+            | Section::Link
+            | Section::Channel
+            | Section::Actor
+            | Section::Mark => Progress::Done,
             Section::Sku => walk(&mut self.skus, section, budget, sink),
             Section::Settings => walk(&mut self.settings, section, budget, sink),
             Section::Item => walk(&mut self.items, section, budget, sink),

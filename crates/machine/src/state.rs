@@ -19,7 +19,8 @@ use crate::shelf::Shelf;
 use crate::table::{Digest, DueList, Generations, Index, NO_SLOT, Slab, SlicedIndex};
 use crate::validate::Recount;
 use std::collections::BTreeMap;
-use stockhold_protocol::{CommandId, Timestamp};
+use stockhold_protocol::fields::{Tagged, Unknown, decode_fields_with, encode_fields, encode_fields_with};
+use stockhold_protocol::{BadField, CommandId, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -31,29 +32,85 @@ pub(crate) struct WriterRow {
     pub(crate) number: u64,
 }
 
-/// A named moment.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
-pub(crate) struct MarkRow {
-    pub(crate) name: String,
-    pub(crate) op: u64,
-    pub(crate) time: Timestamp,
-}
-
 /// The scalars of the state: one record.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Core {
+    pub(crate) rules_version: u32,
+    /// The highest feature level of a program that has written to the log.
+    pub(crate) feature_level: u32,
+    /// The epoch of the log.
+    pub(crate) epoch: u64,
     pub(crate) op: u64,
     pub(crate) time: Timestamp,
-    pub(crate) rules_version: u32,
+    /// Raised when a name is given to another thing.
+    pub(crate) name_generation: u32,
     pub(crate) configuration: Configuration,
     pub(crate) offsets: Offsets,
     /// Outcomes of generations below this one are no longer kept: the horizon is this many spans.
     pub(crate) horizon: u64,
-    pub(crate) links_made: u64,
     pub(crate) writers: Vec<WriterRow>,
-    pub(crate) marks: Vec<MarkRow>,
-    /// The outermost level of settings, in the bytes of a settings record.
-    pub(crate) global: Vec<u8>,
+    /// Optional fields of a later release, of the core and of its configuration: written again as they came.
+    pub(crate) kept: [Vec<u8>; 2],
+}
+
+impl Core {
+    /// Appends the fields of the record, of which two stand in the catalog.
+    pub(crate) fn put(&self, catalog: &Catalog, out: &mut Vec<u8>) -> Result<(), BadField> {
+        let [kept, configuration_kept] = &self.kept;
+        let mut configuration = Vec::new();
+        encode_fields(&self.configuration, &mut configuration)?;
+        configuration.extend_from_slice(configuration_kept);
+        encode_fields_with(out, |fields| {
+            fields.value(1, &self.rules_version)?;
+            fields.value(2, &self.feature_level)?;
+            fields.value(3, &self.epoch)?;
+            fields.value(4, &self.op)?;
+            fields.value(5, &self.time)?;
+            fields.value(6, &self.name_generation)?;
+            fields.bytes(7, &configuration)?;
+            fields.nested(8, &self.offsets)?;
+            fields.value(9, &self.horizon)?;
+            fields.value(10, &catalog.links_made)?;
+            fields.value(11, &self.writers)?;
+            fields.nested(12, &catalog.global)
+        })?;
+        out.extend_from_slice(kept);
+        Ok(())
+    }
+
+    /// Reads the record; the version of the rules comes first, because it says whether the rest means anything here.
+    pub(crate) fn get(bytes: &[u8], catalog: &mut Catalog) -> Result<Self, BadField> {
+        let (mut core, kept) = decode_fields_with(bytes, Unknown::Skip, |fields| {
+            let rules_version = fields.value(1, "core.rules_version")?;
+            let feature_level = fields.value(2, "core.feature_level")?;
+            let (epoch, op) = (fields.value(3, "core.epoch")?, fields.value(4, "core.op")?);
+            let (time, name_generation) =
+                (fields.value(5, "core.time")?, fields.value(6, "core.name_generation")?);
+            let configuration = fields.bytes(7)?.ok_or(BadField::new("core.configuration", "is missing"))?;
+            let (configuration, configuration_kept) =
+                decode_fields_with(configuration, Unknown::Skip, Configuration::get_fields)?;
+            let offsets = fields.nested(8, "core.clock")?;
+            let horizon = fields.value(9, "core.horizon")?;
+            catalog.links_made = fields.value(10, "core.links_made")?;
+            let writers = fields.value(11, "core.writers")?;
+            catalog.global = fields.nested(12, "core.settings")?;
+            Ok(Self {
+                rules_version,
+                feature_level,
+                epoch,
+                op,
+                time,
+                name_generation,
+                configuration,
+                offsets,
+                horizon,
+                writers,
+                kept: [Vec::new(), configuration_kept],
+            })
+        })?;
+        core.kept[0] = kept;
+        Ok(core)
+    }
 }
 
 /// A place in a cluster.
@@ -114,6 +171,8 @@ pub(crate) struct State {
     has_due: bool,
 }
 
+/// The epoch of a log that has just been formatted.
+const FIRST_EPOCH: u64 = 1;
 /// Clusters that one op refreshes when holds have ended.
 const CLUSTERS_PER_OP: u32 = 4;
 /// Records that one op erases.
@@ -122,16 +181,17 @@ const ERASED_PER_OP: u32 = 4;
 impl State {
     pub(crate) fn new(genesis: &Genesis) -> Self {
         let core = Core {
+            rules_version: RULES_VERSION,
+            feature_level: 0,
+            epoch: FIRST_EPOCH,
             op: 0,
             time: genesis.formatted_at,
-            rules_version: RULES_VERSION,
+            name_generation: 0,
             configuration: genesis.configuration,
             offsets: Offsets::default(),
             horizon: 0,
-            links_made: 0,
             writers: Vec::new(),
-            marks: Vec::new(),
-            global: Vec::new(),
+            kept: [Vec::new(), Vec::new()],
         };
         Self {
             core,
@@ -212,10 +272,10 @@ impl State {
         let more = self.erase_due.take_due(now_s, budget, &mut due);
         for slot in due.drain(..) {
             let row = self.reservations.get_mut(slot);
-            row.listed = false;
+            row.set_awaits_erasure(false);
             let erase_at_s = row.ends_at_s();
             if erase_at_s > now_s {
-                row.listed = true;
+                row.set_awaits_erasure(true);
                 self.erase_due.push(erase_at_s, slot);
             } else if erase_at_s != 0 {
                 self.erase(slot);
@@ -397,11 +457,11 @@ impl State {
     pub(crate) fn count_hash(&mut self, slot: u32, hash: u64) {
         self.digest.add(hash);
         let row = self.reservations.get(slot);
-        let (erase_at_s, listed) = (row.ends_at_s(), row.listed);
+        let (erase_at_s, is_listed) = (row.ends_at_s(), row.awaits_erasure());
         if erase_at_s != 0 {
             self.erase_due.add_hash(erase_at_s, hash);
-            if !listed {
-                self.reservations.get_mut(slot).listed = true;
+            if !is_listed {
+                self.reservations.get_mut(slot).set_awaits_erasure(true);
                 self.erase_due.push(erase_at_s, slot);
             }
         }

@@ -30,6 +30,8 @@ pub struct Stats {
     pub clusters: u64,
     /// Sources, stocks, channels and links.
     pub catalog: u64,
+    /// Actors that have a number, of at most `ACTORS_MAX`.
+    pub actors: u64,
     /// Heap bytes of records and indexes.
     pub memory_bytes: u64,
     /// Heap bytes of the records of reservations, with their index.
@@ -78,8 +80,9 @@ impl Machine {
                 catalog.sources.len(),
                 catalog.stocks.len(),
                 catalog.channels.len(),
-                catalog.links.len(),
+                catalog.links().len(),
             ]),
+            actors: wide(catalog.actors().len()),
             memory_bytes: sum(&reservation_bytes).saturating_add(sum(&other_bytes)),
             reservation_bytes: sum(&reservation_bytes),
             snapshot_bytes: wide(self.snapshot_saved_bytes()),

@@ -93,7 +93,7 @@ impl State {
         let row = self.reservations.get(slot);
         let mut lines = Vec::new();
         self.lines_of(slot, &mut lines);
-        let state = match row.stage {
+        let state = match row.stage() {
             Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => ReservationState::Expired,
             Stage::Held => ReservationState::Held,
             Stage::Confirmed => ReservationState::Confirmed,

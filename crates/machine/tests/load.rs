@@ -127,15 +127,24 @@ fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
 }
 
 #[test]
-fn reserved_bytes_of_records_are_refused() {
-    // Proves that what a later version keeps in reserved bytes is not lost unnoticed.
+fn bytes_that_mean_nothing_here_are_refused() {
+    // Proves that what a later version keeps in reserved bytes, shapes and fields is not lost unnoticed.
     let (frames, mark) = snapshot(&mut machine());
-    for (section, offset) in
-        [(Section::Position, 36), (Section::Reservation, 63), (Section::Reservation, 70), (Section::Item, 31)]
-    {
+    let unknown = [
+        (Section::Position, 36, 1),
+        (Section::Item, 31, 1),
+        // A shape and a stage that do not exist, and a wide record without the bytes of one.
+        (Section::Reservation, 0, 3),
+        (Section::Reservation, 1, 6),
+        (Section::Reservation, 0, 2),
+        // The number of the first field, of a SKU and of a source.
+        (Section::Sku, 4, 9),
+        (Section::Source, 4, 9),
+    ];
+    for (section, offset, byte) in unknown {
         let mut frames = frames.clone();
         let (.., bytes) = frames.iter_mut().find(|(number, ..)| *number == section as u16).unwrap();
-        bytes[offset] = 1;
+        bytes[offset] = byte;
         let refused = load(&frames, &mark).map(|machine| machine.op());
         assert!(
             matches!(refused, Err(LoadError::Record(of, ..)) if of == section),
@@ -150,10 +159,9 @@ fn a_genesis_says_its_rules_and_others_are_refused_by_name() {
     let genesis = Genesis { formatted_at: NOW, ..Genesis::default() };
     let bytes = genesis.encode();
     assert_eq!(Genesis::decode(&bytes), Ok(genesis));
-    let fields = &bytes[..bytes.len() - 4];
     for found in [RULES_VERSION - 1, RULES_VERSION + 1] {
-        // What stands before the version is for its own rules to read.
-        let other = [&fields[8..], &found.to_le_bytes()].concat();
+        // What stands behind the version is for its own rules to read.
+        let other = [&bytes[..6], &found.to_le_bytes(), b"anything"].concat();
         assert_eq!(Genesis::decode(&other), Err(GenesisError::Rules { found }));
     }
     for length in 0..bytes.len() {

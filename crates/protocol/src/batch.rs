@@ -1,25 +1,36 @@
 //! The payload of one log frame: a batch of command records, free of positions.
 //!
-//! Layout, little-endian: version u16 (1), rules u16, count u32, writer u64, session u64, number
-//! u64, proposed time u64, applied op u64, applied digest u64 (the writer's own, for comparing machines;
-//! 0 when unknown), then the records. The log gives the position: the first command's op.
+//! ```text
+//! header (72 bytes) · runs: head (12 bytes) · [actor] · records …
+//! ```
+//! A run holds commands, one after the other, that came from one actor with the same rights and the same knowledge of
+//! names. All layouts stand in FORMAT.md, "Batch payload". The log gives the position of the first record; which op a
+//! record becomes is the machine's to count.
 
-use crate::codec::Reader;
+use crate::codec::{Fixed, Reader};
 use crate::command::record_length;
 use crate::error::BadField;
 use crate::time::Timestamp;
 
-/// Bytes in front of the records.
-pub const BATCH_HEADER_BYTES: usize = 56;
+/// Bytes in front of the runs.
+pub const BATCH_HEADER_BYTES: usize = 72;
+/// Bytes of a run's head, in front of the actor if the run introduces one.
+pub const RUN_HEAD_BYTES: usize = 12;
+/// Longest name of an actor in bytes.
+pub const ACTOR_BYTES_MAX: usize = 255;
+/// Most bytes that stand in front of a run's records.
+pub const RUN_START_BYTES_MAX: usize = RUN_HEAD_BYTES + 3 + ACTOR_BYTES_MAX;
 /// The version of this layout.
-pub const BATCH_VERSION: u16 = 1;
+pub const BATCH_VERSION: u16 = 2;
 
-/// What the writer says of its batch. A machine skips a number that it has applied, and refuses a gap, an older session
-/// of a writer, and other rules than those in force.
+/// What the writer says of its batch. A machine passes over a number that it has applied, a gap and an older session of
+/// a writer, and refuses other rules than those in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchHeader {
     /// The version of the rules by which its writer decides.
     pub rules: u16,
+    /// The feature level of its writer.
+    pub feature_level: u32,
     /// How many records follow.
     pub count: u32,
     /// Who wrote it.
@@ -32,24 +43,143 @@ pub struct BatchHeader {
     pub proposed: Timestamp,
     /// The op that the writer had applied when it wrote.
     pub applied_op: u64,
-    /// The digest of its state at that op, or 0.
-    pub applied_digest: u64,
+    /// The op as of which `digest` is, which was the last of a batch; 0: no digest is told.
+    pub digest_op: u64,
+    /// The digest of the writer's state as of `digest_op`.
+    pub digest: u64,
 }
 
 impl BatchHeader {
     /// The header's bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; BATCH_HEADER_BYTES] {
-        let mut bytes = [0; BATCH_HEADER_BYTES];
-        bytes[0..2].copy_from_slice(&BATCH_VERSION.to_le_bytes());
-        bytes[2..4].copy_from_slice(&self.rules.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.count.to_le_bytes());
-        let words =
-            [self.writer, self.session, self.number, self.proposed.0, self.applied_op, self.applied_digest];
-        for (at, word) in words.into_iter().enumerate() {
-            bytes[8 + at * 8..16 + at * 8].copy_from_slice(&word.to_le_bytes());
-        }
+        let mut bytes = Fixed::new();
         bytes
+            .put(BATCH_VERSION.to_le_bytes())
+            .put(self.rules.to_le_bytes())
+            .put(self.feature_level.to_le_bytes())
+            .put(self.count.to_le_bytes())
+            .put([0; 4])
+            .put(self.writer.to_le_bytes())
+            .put(self.session.to_le_bytes())
+            .put(self.number.to_le_bytes())
+            .put(self.proposed.0.to_le_bytes())
+            .put(self.applied_op.to_le_bytes())
+            .put(self.digest_op.to_le_bytes())
+            .put(self.digest.to_le_bytes());
+        bytes.done()
+    }
+}
+
+/// The payload of a batch whose records, of which the header says the number, are one run of an actor with all rights.
+#[must_use]
+pub fn batch_of_one_run(header: &BatchHeader, actor: Actor<'_>, records: &[u8]) -> Vec<u8> {
+    let mut payload = header.to_bytes().to_vec();
+    let run = Run {
+        actor: 0,
+        introduces: Some(actor),
+        rights: Rights::ALL,
+        name_generation: 0,
+        records: header.count,
+    };
+    run.put(|part| payload.extend_from_slice(part));
+    payload.extend_from_slice(records);
+    payload
+}
+
+/// How an actor's name is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ActorKind {
+    /// It is the server itself, which has no name.
+    Server,
+    /// The client has claimed it.
+    Claimed,
+    /// A token has proved it.
+    Proved,
+}
+
+impl ActorKind {
+    /// The persisted number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Server => 0,
+            Self::Claimed => 1,
+            Self::Proved => 2,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Server),
+            1 => Some(Self::Claimed),
+            2 => Some(Self::Proved),
+            _ => None,
+        }
+    }
+}
+
+/// Who asks for a command.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Actor<'a> {
+    /// How the name is known.
+    pub kind: ActorKind,
+    /// The name, at most [`ACTOR_BYTES_MAX`] bytes.
+    pub name: &'a str,
+}
+
+impl Actor<'_> {
+    /// The server itself.
+    pub const SERVER: Actor<'static> = Actor { kind: ActorKind::Server, name: "" };
+}
+
+/// What an actor may do: bits, of which those that are not defined are set and not looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Rights(pub u16);
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Self = Self(u16::MAX);
+    /// It may touch reservations that others have made.
+    pub const OTHERS: Self = Self(1);
+
+    /// Whether all of these are among the rights.
+    #[must_use]
+    pub const fn include(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+}
+
+/// What stands in front of the records of one run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run<'a> {
+    /// The place of the actor among those that the batch has introduced, from 0.
+    pub actor: u16,
+    /// The actor, if this run introduces it: then `actor` is the number of those introduced before.
+    pub introduces: Option<Actor<'a>>,
+    /// What the actor may do.
+    pub rights: Rights,
+    /// The name generation by which the client resolved its numbers.
+    pub name_generation: u32,
+    /// How many records follow, at least 1.
+    pub records: u32,
+}
+
+impl Run<'_> {
+    /// Appends the head; the name must not be longer than [`ACTOR_BYTES_MAX`].
+    pub fn put(&self, mut put: impl FnMut(&[u8])) {
+        let mut head = Fixed::<RUN_HEAD_BYTES>::new();
+        head.put(self.actor.to_le_bytes())
+            .put(self.rights.0.to_le_bytes())
+            .put(self.name_generation.to_le_bytes())
+            .put(self.records.to_le_bytes());
+        put(&head.done());
+        if let Some(actor) = self.introduces {
+            assert!(actor.name.len() <= ACTOR_BYTES_MAX, "names are bounded where they come in");
+            let [low, high, ..] = actor.name.len().to_le_bytes();
+            put(&[actor.kind.code(), low, high]);
+            put(actor.name.as_bytes());
+        }
     }
 }
 
@@ -58,11 +188,11 @@ impl BatchHeader {
 pub struct Batch<'a> {
     /// The writer's words.
     pub header: BatchHeader,
-    records: &'a [u8],
+    runs: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
-    /// Reads a payload; the records are walked later.
+    /// Reads a payload; the runs are walked later.
     ///
     /// # Errors
     /// [`BadField`] when the header is cut off or of another version.
@@ -71,23 +201,120 @@ impl<'a> Batch<'a> {
         if reader.u16("batch.version")? != BATCH_VERSION {
             return Err(BadField::new("batch.version", "is not one that this program reads"));
         }
+        let (rules, feature_level) = (reader.u16("batch.rules")?, reader.u32("batch.feature_level")?);
+        let count = reader.u32("batch.count")?;
+        if reader.u32("batch.reserved")? != 0 {
+            return Err(BadField::new("batch.reserved", "is used by a later version"));
+        }
         let header = BatchHeader {
-            rules: reader.u16("batch.rules")?,
-            count: reader.u32("batch.count")?,
+            rules,
+            feature_level,
+            count,
             writer: reader.u64("batch.writer")?,
             session: reader.u64("batch.session")?,
             number: reader.u64("batch.number")?,
             proposed: Timestamp(reader.u64("batch.proposed")?),
             applied_op: reader.u64("batch.applied_op")?,
-            applied_digest: reader.u64("batch.applied_digest")?,
+            digest_op: reader.u64("batch.digest_op")?,
+            digest: reader.u64("batch.digest")?,
         };
-        Ok(Self { header, records: reader.rest() })
+        Ok(Self { header, runs: reader.rest() })
+    }
+
+    /// The records one after the other, the first of each run with its head; an error ends the walk.
+    #[must_use]
+    pub const fn entries(&self) -> Entries<'a> {
+        Entries { rest: self.runs, left: 0, actors: 0 }
     }
 
     /// The records one after the other; an error ends the walk.
     pub fn records(&self) -> impl Iterator<Item = Result<&'a [u8], BadField>> + use<'a> {
-        split_records(self.records)
+        self.entries().map(|entry| entry.map(|entry| entry.record))
     }
+}
+
+/// A record of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry<'a> {
+    /// The run that begins with this record.
+    pub run: Option<Run<'a>>,
+    /// The bytes of the record.
+    pub record: &'a [u8],
+}
+
+/// See [`Batch::entries`].
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    rest: &'a [u8],
+    /// Records of the run that are still to come.
+    left: u32,
+    /// Actors introduced so far.
+    actors: u16,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, BadField>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            if self.rest.is_empty() {
+                return None;
+            }
+            return Some(self.begin_run());
+        }
+        Some(self.take_record().map(|record| Entry { run: None, record }))
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn begin_run(&mut self) -> Result<Entry<'a>, BadField> {
+        let mut reader = Reader::new(self.rest);
+        self.rest = &[];
+        let run = read_run(&mut reader, self.actors)?;
+        self.actors += u16::from(run.introduces.is_some());
+        self.left = run.records;
+        self.rest = reader.rest();
+        self.take_record().map(|record| Entry { run: Some(run), record })
+    }
+
+    #[inline]
+    fn take_record(&mut self) -> Result<&'a [u8], BadField> {
+        if let Ok(length) = record_length(self.rest) {
+            let (record, rest) = self.rest.split_at(length);
+            self.rest = rest;
+            self.left -= 1;
+            Ok(record)
+        } else {
+            (self.rest, self.left) = (&[], 0);
+            Err(BadField::new("batch.records", "hold a record whose length cannot be right"))
+        }
+    }
+}
+
+/// Reads the head of a run; `actors` were introduced before it.
+fn read_run<'a>(reader: &mut Reader<'a>, actors: u16) -> Result<Run<'a>, BadField> {
+    let (actor, rights) = (reader.u16("run.actor")?, Rights(reader.u16("run.rights")?));
+    let name_generation = reader.u32("run.name_generation")?;
+    let records = reader.u32("run.records")?;
+    if records == 0 {
+        return Err(BadField::new("run.records", "must be at least 1"));
+    }
+    if actor > actors || actor == u16::MAX {
+        return Err(BadField::new("run.actor", "is none that the batch has introduced"));
+    }
+    let introduces = if actor == actors { Some(read_actor(reader)?) } else { None };
+    Ok(Run { actor, introduces, rights, name_generation, records })
+}
+
+fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<Actor<'a>, BadField> {
+    let kind = ActorKind::from_code(reader.u8("run.actor_kind")?)
+        .ok_or(BadField::new("run.actor_kind", "is unknown"))?;
+    let length = usize::from(reader.u16("run.actor_name")?);
+    let name = std::str::from_utf8(reader.take(length, "run.actor_name")?).ok();
+    let name = name.filter(|name| name.len() <= ACTOR_BYTES_MAX);
+    let name = name.ok_or(BadField::new("run.actor_name", "must be UTF-8 of at most 255 bytes"))?;
+    Ok(Actor { kind, name })
 }
 
 /// Walks concatenated command records; an unreadable length ends the walk with an error.
@@ -112,21 +339,68 @@ pub fn split_records(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], BadFiel
 mod tests {
     use super::*;
 
+    const HEADER: BatchHeader = BatchHeader {
+        rules: 8,
+        feature_level: 9,
+        count: 1,
+        writer: 2,
+        session: 3,
+        number: 4,
+        proposed: Timestamp(5),
+        applied_op: 6,
+        digest_op: 10,
+        digest: 7,
+    };
+
+    fn run(actor: u16, introduces: Option<Actor<'static>>, records: u32) -> Run<'static> {
+        Run { actor, introduces, rights: Rights::ALL, name_generation: 11, records }
+    }
+
+    fn payload(runs: &[Run<'_>]) -> Vec<u8> {
+        let mut bytes = HEADER.to_bytes().to_vec();
+        for run in runs {
+            run.put(|part| bytes.extend_from_slice(part));
+            for _ in 0..run.records {
+                bytes.extend_from_slice(&[&[20, 0, 49, 0][..], &[0; 16]].concat());
+            }
+        }
+        bytes
+    }
+
     #[test]
     fn a_header_comes_back() {
         // Proves that every field has its own place.
-        let header = BatchHeader {
-            rules: 8,
-            count: 1,
-            writer: 2,
-            session: 3,
-            number: 4,
-            proposed: Timestamp(5),
-            applied_op: 6,
-            applied_digest: 7,
-        };
-        let batch = Batch::decode(&header.to_bytes()).map(|batch| batch.header);
-        assert_eq!(batch, Ok(header));
-        assert!(Batch::decode(&header.to_bytes()[..55]).is_err());
+        let batch = Batch::decode(&HEADER.to_bytes()).map(|batch| batch.header);
+        assert_eq!(batch, Ok(HEADER));
+        assert!(Batch::decode(&HEADER.to_bytes()[..71]).is_err());
+    }
+
+    #[test]
+    fn runs_come_back_with_their_records() {
+        // Proves that a run's head stands with its first record, and that a later run may name an actor again.
+        let shop = Actor { kind: ActorKind::Claimed, name: "shop" };
+        let runs = [run(0, Some(shop), 2), run(1, Some(Actor::SERVER), 1), run(0, None, 3)];
+        let bytes = payload(&runs);
+        let batch = Batch::decode(&bytes).unwrap();
+        let entries: Vec<Entry<'_>> = batch.entries().map(Result::unwrap).collect();
+        let heads: Vec<Option<Run<'_>>> = entries.iter().map(|entry| entry.run).collect();
+        assert_eq!(heads, [Some(runs[0]), None, Some(runs[1]), Some(runs[2]), None, None]);
+        assert_eq!(batch.records().count(), 6);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_ends_the_walk() {
+        // Proves the answer to an actor that was not introduced, to an empty run, and to each cut.
+        let shop = Actor { kind: ActorKind::Claimed, name: "shop" };
+        fn last(bytes: &[u8]) -> Result<Entry<'_>, BadField> {
+            Batch::decode(bytes).unwrap().entries().last().unwrap()
+        }
+        let error = last(&payload(&[run(0, Some(shop), 1), run(2, None, 1)])).unwrap_err();
+        assert_eq!(error.field, "run.actor");
+        assert_eq!(last(&payload(&[run(0, Some(shop), 0)])).unwrap_err().field, "run.records");
+        let whole = payload(&[run(0, Some(shop), 2)]);
+        for cut in BATCH_HEADER_BYTES + 1..whole.len() {
+            assert!(last(&whole[..cut]).is_err(), "cut at {cut}");
+        }
     }
 }

@@ -47,8 +47,19 @@ pub trait Tagged: Sized {
 /// # Errors
 /// [`BadField`] when a value cannot be encoded; `out` is left as it was.
 pub fn encode_fields<T: Tagged>(value: &T, out: &mut Vec<u8>) -> Result<(), BadField> {
+    encode_fields_with(out, |fields| value.put_fields(fields))
+}
+
+/// As [`encode_fields`], for a value whose parts stand in different places.
+///
+/// # Errors
+/// As [`encode_fields`].
+pub fn encode_fields_with(
+    out: &mut Vec<u8>,
+    put: impl FnOnce(&mut FieldWriter<'_>) -> Result<(), BadField>,
+) -> Result<(), BadField> {
     let start = out.len();
-    let result = value.put_fields(&mut FieldWriter { out, last: 0 });
+    let result = put(&mut FieldWriter { out, last: 0 });
     if result.is_err() {
         out.truncate(start);
     }
@@ -60,19 +71,41 @@ pub fn encode_fields<T: Tagged>(value: &T, out: &mut Vec<u8>) -> Result<(), BadF
 /// # Errors
 /// [`BadField`] when the fields are in disorder, or one is missing, unreadable or unknown.
 pub fn decode_fields<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, BadField> {
-    decode_fields_keeping(bytes, unknown).map(|(value, _)| value)
+    decode_fields_with(bytes, unknown, T::get_fields).map(|(value, _)| value)
 }
 
-/// As [`decode_fields`]; the optional fields that were passed over come back as they stood, to be written again.
+/// As [`decode_fields`], for a value whose parts go to different places. The optional fields that were passed over come
+/// back as they stood, to be written again.
 ///
 /// # Errors
 /// As [`decode_fields`].
-pub fn decode_fields_keeping<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<(T, Vec<u8>), BadField> {
+pub fn decode_fields_with<'a, T>(
+    bytes: &'a [u8],
+    unknown: Unknown,
+    get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
+) -> Result<(T, Vec<u8>), BadField> {
     let mut fields =
         FieldReader { reader: Reader::new(bytes), next: None, last: 0, unknown, kept: Vec::new() };
-    let value = T::get_fields(&mut fields)?;
+    let value = get(&mut fields)?;
     let kept = fields.finish()?;
     Ok((value, kept))
+}
+
+/// Reads the first field of a value, whatever the others are: what says whether they mean anything here stands there.
+///
+/// # Errors
+/// [`BadField`] when it is missing or cannot be read.
+pub fn first_field<'a, T>(
+    bytes: &'a [u8],
+    get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
+) -> Result<T, BadField> {
+    get(&mut FieldReader {
+        reader: Reader::new(bytes),
+        next: None,
+        last: 0,
+        unknown: Unknown::Skip,
+        kept: Vec::new(),
+    })
 }
 
 /// Writes fields one after the other; see the module.
@@ -393,7 +426,7 @@ mod tests {
     fn an_optional_field_is_passed_over_and_kept_and_any_other_refused() {
         // Proves what an earlier release does with each kind of field that it does not know.
         let new = New { count: 1, comment: Some("for people".into()), limit: None };
-        let (old, kept) = decode_fields_keeping::<Old>(&bytes(&new), Unknown::Skip).unwrap();
+        let (old, kept) = decode_fields_with(&bytes(&new), Unknown::Skip, Old::get_fields).unwrap();
         assert_eq!((old.count, kept.len()), (1, HEAD_BYTES + 8 + 10));
         assert_eq!(bytes(&new), [&bytes(&old)[..], &kept].concat());
         assert!(decode_fields::<Old>(&bytes(&new), Unknown::Refuse).is_err());

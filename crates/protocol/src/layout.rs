@@ -1,6 +1,6 @@
 //! The layout constants of the wire, as PROTOCOL.md prints them; a test compares the two.
 
-use crate::batch::{BATCH_HEADER_BYTES, BATCH_VERSION};
+use crate::batch::{ACTOR_BYTES_MAX, BATCH_HEADER_BYTES, BATCH_VERSION, RUN_HEAD_BYTES};
 use crate::command::Kind;
 use crate::command::hot::PART_BYTES;
 use crate::frame::FrameKind;
@@ -38,6 +38,8 @@ pub fn constants() -> Vec<(String, i128)> {
         ("line_quantity_max".to_owned(), i128::from(LINE_QUANTITY_MAX)),
         ("batch_version".to_owned(), i128::from(BATCH_VERSION)),
         ("batch_header_bytes".to_owned(), size(BATCH_HEADER_BYTES)),
+        ("run_head_bytes".to_owned(), size(RUN_HEAD_BYTES)),
+        ("actor_bytes_max".to_owned(), size(ACTOR_BYTES_MAX)),
     ];
     lines.extend(FrameKind::ALL.map(|kind| (format!("frame_kind.{kind:?}"), i128::from(kind.code()))));
     lines.extend(Kind::ALL.map(|kind| (format!("command_kind.{}", kind.name()), i128::from(kind.code()))));

@@ -5,6 +5,10 @@
 /// Version of the wire shape. A peer that offers no common version is refused in the handshake.
 pub const PROTOCOL_VERSION: u8 = 2;
 
+/// What a log or a directory may hold beside the formats and the rules: commands, settings, codes and kinds of records. A program
+/// refuses a higher level by name and reads every lower one.
+pub const FEATURE_LEVEL: u32 = 1;
+
 /// Bytes of a frame header.
 pub const FRAME_HEADER_BYTES: usize = 32;
 /// Longest frame body in bytes; a longer one is a protocol error before a byte of it is kept.

@@ -1,8 +1,9 @@
 //! Records of SKUs and of settings. Which settings are in force is told in `settings`, not here.
 
-use super::{Record, Section, put_all};
+use super::{Record, Section, get_counted, put_counted};
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{BackorderMode, Change, SettingsChange, SkuKind};
+use stockhold_protocol::fields::{FieldReader, FieldWriter, Tagged};
 use stockhold_protocol::limits::SKU_BYTES_MAX;
 use stockhold_protocol::{BadField, Quantity};
 
@@ -35,33 +36,35 @@ impl Record for SkuRow {
     const SECTION: Section = Section::Sku;
 
     fn put(&self, out: &mut Vec<u8>) {
-        let kind = match self.kind {
-            SkuKind::Simple => 0,
-            SkuKind::Virtual => 1,
-            SkuKind::Composite => 2,
-        };
-        out.extend_from_slice(&self.sku.to_le_bytes());
-        out.extend_from_slice(&[kind, u8::from(self.decimals), self.name_length]);
-        out.extend_from_slice(self.name().as_bytes());
+        put_counted(out, &[], |fields| {
+            fields.value(1, &self.sku)?;
+            fields.value(2, &self.name().to_owned())?;
+            fields.value(3, &self.kind)?;
+            fields.value(4, &self.decimals)
+        });
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let sku = reader.u32("sku.id")?;
-        let kind = match reader.u8("sku.kind")? {
-            0 => SkuKind::Simple,
-            1 => SkuKind::Virtual,
-            2 => SkuKind::Composite,
-            _ => return Err(BadField::new("sku.kind", "is unknown")),
-        };
-        let decimals = match reader.u8("sku.decimals")? {
-            0 => false,
-            1 => true,
-            _ => return Err(BadField::new("sku.decimals", "must be 0 or 1")),
-        };
-        let length = usize::from(reader.u8("sku.name")?);
-        let name = std::str::from_utf8(reader.take(length, "sku.name")?).ok();
-        let name = name.filter(|name| name.len() <= SKU_BYTES_MAX);
-        Ok(Self::new(sku, name.ok_or(BadField::new("sku.name", "is not a SKU"))?, kind, decimals))
+        get_whole(reader, |fields| {
+            let (sku, name): (u32, String) = (fields.value(1, "sku.number")?, fields.value(2, "sku.name")?);
+            if name.len() > SKU_BYTES_MAX {
+                return Err(BadField::new("sku.name", "is longer than a SKU"));
+            }
+            Ok(Self::new(sku, &name, fields.value(3, "sku.kind")?, fields.value(4, "sku.decimals")?))
+        })
+    }
+}
+
+/// Reads a record whose rows have no place for fields that this program does not know: such fields are refused, optional or not.
+fn get_whole<'a, T>(
+    reader: &mut Reader<'a>,
+    get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
+) -> Result<T, BadField> {
+    let (row, kept) = get_counted(reader, get)?;
+    if kept.is_empty() {
+        Ok(row)
+    } else {
+        Err(BadField::new("field.number", "is not one that this version knows"))
     }
 }
 
@@ -112,61 +115,31 @@ impl Overrides {
         }
         self
     }
+}
 
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        let flag = |value: Option<bool>| match value {
-            None => 0_u8,
-            Some(false) => 1,
-            Some(true) => 2,
-        };
-        let backorders = match self.backorders {
-            None => 0,
-            Some(BackorderMode::Off) => 1,
-            Some(BackorderMode::Allow) => 2,
-            Some(BackorderMode::AllowAndNotify) => 3,
-        };
-        let mut present = 0_u8;
-        for (at, quantity) in self.quantities.iter().enumerate() {
-            present |= u8::from(quantity.is_some()) << at;
-        }
-        out.extend_from_slice(&[
-            flag(self.manage_stock),
-            backorders,
-            flag(self.enable_qty_increments),
-            present,
-        ]);
-        for quantity in self.quantities {
-            out.extend_from_slice(&quantity.unwrap_or(0).to_le_bytes());
-        }
+impl Tagged for Overrides {
+    fn put_fields(&self, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+        let [min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty] = &self.quantities;
+        fields.option(1, &self.manage_stock)?;
+        fields.option(2, &self.backorders)?;
+        fields.option(3, min_qty)?;
+        fields.option(4, min_sale_qty)?;
+        fields.option(5, max_sale_qty)?;
+        fields.option(6, &self.enable_qty_increments)?;
+        fields.option(7, qty_increments)?;
+        fields.option(8, notify_stock_qty)
     }
 
-    pub(crate) fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let flag = |code: u8| match code {
-            0 => Ok(None),
-            1 => Ok(Some(false)),
-            2 => Ok(Some(true)),
-            _ => Err(BadField::new("settings.flag", "is unknown")),
-        };
-        let manage_stock = flag(reader.u8("settings.manage_stock")?)?;
-        let backorders = match reader.u8("settings.backorders")? {
-            0 => None,
-            1 => Some(BackorderMode::Off),
-            2 => Some(BackorderMode::Allow),
-            3 => Some(BackorderMode::AllowAndNotify),
-            _ => return Err(BadField::new("settings.backorders", "is unknown")),
-        };
-        let enable_qty_increments = flag(reader.u8("settings.enable_qty_increments")?)?;
-        let present = reader.u8("settings.present")?;
-        if present >> 5 != 0 {
-            return Err(BadField::new("settings.present", "names a setting that is unknown"));
-        }
-        let mut quantities = [None; 5];
-        for (at, quantity) in quantities.iter_mut().enumerate() {
-            let value = reader.i64("settings.quantity")?;
-            if present & (1 << at) != 0 {
-                *quantity = Some(value);
-            }
-        }
+    fn get_fields(fields: &mut FieldReader<'_>) -> Result<Self, BadField> {
+        let manage_stock = fields.option(1, "settings.manage_stock")?;
+        let backorders = fields.option(2, "settings.backorders")?;
+        let min_qty = fields.option(3, "settings.min_qty")?;
+        let min_sale_qty = fields.option(4, "settings.min_sale_qty")?;
+        let max_sale_qty = fields.option(5, "settings.max_sale_qty")?;
+        let enable_qty_increments = fields.option(6, "settings.enable_qty_increments")?;
+        let qty_increments = fields.option(7, "settings.qty_increments")?;
+        let notify_stock_qty = fields.option(8, "settings.notify_stock_qty")?;
+        let quantities = [min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty];
         Ok(Self { manage_stock, backorders, enable_qty_increments, quantities })
     }
 }
@@ -175,12 +148,18 @@ impl Record for SettingsRow {
     const SECTION: Section = Section::Settings;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(&[&self.sku.to_le_bytes(), &self.stock.to_le_bytes()], out);
-        self.values.put(out);
+        put_counted(out, &[], |fields| {
+            fields.value(1, &self.sku)?;
+            fields.option(2, &(self.stock != ALL_STOCKS).then_some(self.stock))?;
+            fields.nested(3, &self.values)
+        });
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let (sku, stock) = (reader.u32("settings.sku")?, reader.u32("settings.stock")?);
-        Ok(Self { sku, stock, values: Overrides::get(reader)? })
+        get_whole(reader, |fields| {
+            let sku = fields.value(1, "settings.sku")?;
+            let stock: Option<u32> = fields.option(2, "settings.stock")?;
+            Ok(Self { sku, stock: stock.unwrap_or(ALL_STOCKS), values: fields.nested(3, "settings.values")? })
+        })
     }
 }

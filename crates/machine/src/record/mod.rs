@@ -18,13 +18,14 @@ pub(crate) use reservation::{
 
 use crate::table::record_hash;
 use stockhold_protocol::codec::Reader;
+use stockhold_protocol::fields::{FieldReader, FieldWriter, Unknown, decode_fields_with, encode_fields_with};
 use stockhold_protocol::{BadField, CommandId};
 
 /// Sections of a snapshot and kinds of record hashes: append-only numbers.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Section {
-    /// Scalars, configuration, writers, marks.
+    /// Scalars, configuration, writers.
     Core = 1,
     /// Sources.
     Source = 2,
@@ -34,32 +35,38 @@ pub enum Section {
     Link = 4,
     /// Channels.
     Channel = 5,
+    /// Actors.
+    Actor = 6,
+    /// Marks.
+    Mark = 7,
     /// SKUs.
-    Sku = 6,
+    Sku = 8,
     /// Settings of SKUs and of SKUs in stocks.
-    Settings = 7,
+    Settings = 9,
     /// Source items.
-    Item = 8,
+    Item = 10,
     /// SKUs in stocks: promises and quotas.
-    Position = 9,
+    Position = 11,
     /// Reservations with their first line.
-    Reservation = 10,
+    Reservation = 12,
     /// Further lines of reservations.
-    Line = 11,
+    Line = 13,
     /// Notes of reservations: order references, details of answers.
-    Note = 12,
+    Note = 14,
     /// Recorded outcomes.
-    Outcome = 13,
+    Outcome = 15,
 }
 
 impl Section {
     /// Every section, in the order in which a loader wants them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Core,
         Self::Source,
         Self::Stock,
         Self::Link,
         Self::Channel,
+        Self::Actor,
+        Self::Mark,
         Self::Sku,
         Self::Settings,
         Self::Item,
@@ -100,6 +107,32 @@ pub(crate) trait Record: Copy {
         self.put(scratch);
         record_hash(Self::SECTION as u8, scratch)
     }
+}
+
+/// Appends a tagged record behind its length (u32); `kept` are fields of a later release, which have higher numbers.
+pub(crate) fn put_counted(
+    out: &mut Vec<u8>,
+    kept: &[u8],
+    put: impl FnOnce(&mut FieldWriter<'_>) -> Result<(), BadField>,
+) {
+    let at = out.len();
+    out.extend_from_slice(&[0; size_of::<u32>()]);
+    let start = out.len();
+    let encoded = encode_fields_with(out, put);
+    assert!(encoded.is_ok(), "the records of the state are bounded and always encode");
+    out.extend_from_slice(kept);
+    let length = u32::try_from(out.len().saturating_sub(start)).unwrap_or(u32::MAX);
+    out[at..start].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Reads a tagged record behind its length, and what this program does not know of it.
+pub(crate) fn get_counted<'a, T>(
+    reader: &mut Reader<'a>,
+    get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
+) -> Result<(T, Vec<u8>), BadField> {
+    let length = reader.u32("record.length")?;
+    let bytes = reader.take(usize::try_from(length).unwrap_or(usize::MAX), "record")?;
+    decode_fields_with(bytes, Unknown::Skip, get)
 }
 
 fn put_all(words: &[&[u8]], out: &mut Vec<u8>) {

@@ -2,6 +2,7 @@
 //! in records of their own, which name the reservation so that a snapshot needs no slots.
 
 use super::{Record, Section, id_of_words, id_words, put_all};
+use crate::actor::SERVER;
 use crate::table::{NO_SLOT, record_hash};
 use stockhold_protocol::codec::{Fixed, Reader};
 use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
@@ -65,12 +66,36 @@ pub(crate) enum Stage {
     Replaced = 5,
 }
 
-/// Room for the times at which a reservation was exported and acknowledged (two u32 seconds, 0 = not).
-const RESERVED: [u8; 8] = [0; 8];
+impl Stage {
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Held),
+            2 => Some(Self::Confirmed),
+            3 => Some(Self::Released),
+            4 => Some(Self::Shipped),
+            5 => Some(Self::Replaced),
+            _ => None,
+        }
+    }
+}
+
 const LOW_48: u64 = (1 << 48) - 1;
-const LINES_MASK: u16 = 0x03FF;
+/// What the bits of [`ReservationRow`]'s word mean.
+const LINES_MASK: u16 = 0x01FF;
+const STAGE_SHIFT: u16 = 9;
+const STAGE_MASK: u16 = 0b111 << STAGE_SHIFT;
+const AWAITS_ERASURE: u16 = 1 << 12;
 const PARTIAL: u16 = 1 << 14;
 const LISTED: u16 = 1 << 15;
+/// Of these the ones that stand in the bytes of a wide record.
+const PERSISTED: u16 = LINES_MASK | PARTIAL | LISTED;
+
+/// The shape of the record of most reservations: one line, of which nothing has left, and an answer without a list.
+const PLAIN: u8 = 1;
+const PLAIN_BYTES: usize = 80;
+/// The shape of every other.
+const WIDE: u8 = 2;
+const WIDE_BYTES: usize = 106;
 
 /// What the op that made a reservation answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +136,11 @@ pub(crate) struct ReservationRow {
     pub(crate) more: u32,
     /// Slot of the first note; not in the bytes.
     pub(crate) notes: u32,
-    /// The count of lines, and two flags of the grant.
-    lines: u16,
-    pub(crate) stage: Stage,
-    /// Whether an entry of the erase list waits for this slot; not in the bytes.
-    pub(crate) listed: bool,
+    /// Who made it.
+    pub(crate) actor: u16,
+    /// The count of lines, the stage, two flags of the grant, and whether an entry of the erase list waits for this slot, which is
+    /// not in the bytes.
+    word: u16,
 }
 
 impl ReservationRow {
@@ -137,10 +162,30 @@ impl ReservationRow {
             flags: 0,
             more: NO_SLOT,
             notes: NO_SLOT,
-            lines: 0,
-            stage: Stage::Confirmed,
-            listed: false,
+            actor: SERVER,
+            word: (Stage::Confirmed as u16) << STAGE_SHIFT,
         }
+    }
+
+    /// What became of it.
+    #[inline]
+    pub(crate) fn stage(&self) -> Stage {
+        let [code, _] = ((self.word & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes();
+        Stage::from_code(code).unwrap_or(Stage::Confirmed)
+    }
+
+    #[inline]
+    pub(crate) fn set_stage(&mut self, stage: Stage) {
+        self.word = self.word & !STAGE_MASK | (stage as u16) << STAGE_SHIFT;
+    }
+
+    /// Whether an entry of the erase list waits for this slot.
+    pub(crate) const fn awaits_erasure(&self) -> bool {
+        self.word & AWAITS_ERASURE != 0
+    }
+
+    pub(crate) fn set_awaits_erasure(&mut self, awaits: bool) {
+        self.word = self.word & !AWAITS_ERASURE | if awaits { AWAITS_ERASURE } else { 0 };
     }
 
     pub(crate) fn id(&self) -> CommandId {
@@ -155,13 +200,14 @@ impl ReservationRow {
         self.op = grant.op & LOW_48 | low << 48;
         let partial = if grant.partial { PARTIAL } else { 0 };
         let listed = if grant.listed { LISTED } else { 0 };
-        self.lines = grant.lines & LINES_MASK | partial | listed;
+        let others = self.word & (STAGE_MASK | AWAITS_ERASURE);
+        self.word = grant.lines & LINES_MASK | partial | listed | others;
         self.deadline_s = grant.deadline_s;
     }
 
     /// The answer lists the lines, just as they stand in the reservation.
     pub(crate) fn set_listed(&mut self) {
-        self.lines |= LISTED;
+        self.word |= LISTED;
     }
 
     pub(crate) fn grant(&self) -> Grant {
@@ -170,15 +216,15 @@ impl ReservationRow {
             fingerprint: self.fingerprint & LOW_48,
             op: self.op & LOW_48,
             deadline_s: half(self.fingerprint) << 16 | half(self.op),
-            lines: self.lines & LINES_MASK,
-            partial: self.lines & PARTIAL != 0,
-            listed: self.lines & LISTED != 0,
+            lines: self.word & LINES_MASK,
+            partial: self.word & PARTIAL != 0,
+            listed: self.word & LISTED != 0,
         }
     }
 
     /// When the record stops being known; 0 = it does not yet, because its units are an order's.
     pub(crate) fn ends_at_s(&self) -> u32 {
-        if self.stage == Stage::Confirmed { 0 } else { self.erase_at_s }
+        if self.stage() == Stage::Confirmed { 0 } else { self.erase_at_s }
     }
 
     pub(crate) const fn first_line(&self) -> LineState {
@@ -193,21 +239,46 @@ impl ReservationRow {
         }
     }
 
-    fn bytes(&self) -> [u8; 112] {
-        let mut bytes = Fixed::new();
+    /// The quantities of a plain record, if it is one: what decides is the content alone.
+    #[inline]
+    fn plain(&self) -> Option<(u32, u32)> {
+        let is_plain = self.word & PERSISTED == 1 && self.shipped == 0 && self.returned == 0;
+        let (granted, open) = (u32::try_from(self.granted), u32::try_from(self.open));
+        if is_plain { granted.ok().zip(open.ok()) } else { None }
+    }
+
+    /// What both shapes begin with.
+    #[inline]
+    fn put_head<const N: usize>(&self, shape: u8, bytes: &mut Fixed<N>) {
         bytes
+            .put([shape, self.stage() as u8])
+            .put(self.actor.to_le_bytes())
+            .put(self.stock.to_le_bytes())
             .put(self.id().to_bytes())
             .put(self.fingerprint.to_le_bytes())
             .put(self.op.to_le_bytes())
             .put(self.owner.to_le_bytes())
             .put(self.origin_ms.to_le_bytes())
-            .put(self.stock.to_le_bytes())
             .put(self.deadline_s.to_le_bytes())
-            .put(self.erase_at_s.to_le_bytes())
-            .put(self.lines.to_le_bytes())
-            .put([self.stage as u8, 0])
-            .put(RESERVED)
-            .put(self.first_line().bytes());
+            .put(self.erase_at_s.to_le_bytes());
+    }
+
+    #[inline]
+    fn plain_bytes(&self, granted: u32, open: u32) -> [u8; PLAIN_BYTES] {
+        let mut bytes = Fixed::new();
+        self.put_head(PLAIN, &mut bytes);
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put(self.flags.to_le_bytes())
+            .put(granted.to_le_bytes())
+            .put(open.to_le_bytes());
+        bytes.done()
+    }
+
+    fn wide_bytes(&self) -> [u8; WIDE_BYTES] {
+        let mut bytes = Fixed::new();
+        self.put_head(WIDE, &mut bytes);
+        bytes.put((self.word & PERSISTED).to_le_bytes()).put(self.first_line().bytes());
         bytes.done()
     }
 
@@ -225,35 +296,53 @@ impl Record for ReservationRow {
     const SECTION: Section = Section::Reservation;
 
     fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.bytes());
+        match self.plain() {
+            Some((granted, open)) => out.extend_from_slice(&self.plain_bytes(granted, open)),
+            None => out.extend_from_slice(&self.wide_bytes()),
+        }
     }
 
     fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
-        record_hash(Self::SECTION as u8, &self.bytes())
+        match self.plain() {
+            Some((granted, open)) => record_hash(Self::SECTION as u8, &self.plain_bytes(granted, open)),
+            None => record_hash(Self::SECTION as u8, &self.wide_bytes()),
+        }
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let mut row = Self::new(CommandId::from_bytes(reader.array("reservation.id")?), 0);
+        let shape = reader.u8("reservation.shape")?;
+        let stage = reader.u8("reservation.stage")?;
+        let stage = Stage::from_code(stage).ok_or(BadField::new("reservation.stage", "is unknown"))?;
+        let actor = reader.u16("reservation.actor")?;
+        let stock = reader.u32("reservation.stock")?;
+        let mut row = Self::new(CommandId::from_bytes(reader.array("reservation.id")?), stock);
+        row.actor = actor;
         row.fingerprint = reader.u64("reservation.fingerprint")?;
         row.op = reader.u64("reservation.op")?;
         row.owner = reader.u64("reservation.owner")?;
         row.origin_ms = reader.u64("reservation.origin")?;
-        row.stock = reader.u32("reservation.stock")?;
         row.deadline_s = reader.u32("reservation.deadline")?;
         row.erase_at_s = reader.u32("reservation.erase_at")?;
-        row.lines = reader.u16("reservation.lines")?;
-        row.stage = match reader.u8("reservation.stage")? {
-            1 => Stage::Held,
-            2 => Stage::Confirmed,
-            3 => Stage::Released,
-            4 => Stage::Shipped,
-            5 => Stage::Replaced,
-            _ => return Err(BadField::new("reservation.stage", "is unknown")),
-        };
-        if reader.u8("reservation.reserved")? != 0 || reader.array("reservation.reserved")? != RESERVED {
-            return Err(BadField::new("reservation.reserved", "is used by a later version"));
+        match shape {
+            PLAIN => {
+                row.word = 1;
+                (row.sku, row.flags) = (reader.u32("reservation.sku")?, reader.u32("reservation.flags")?);
+                row.granted = reader.u32("reservation.granted")?.into();
+                row.open = reader.u32("reservation.open")?.into();
+            }
+            WIDE => {
+                row.word = reader.u16("reservation.lines")?;
+                row.set_first_line(LineState::get(reader)?);
+                if row.word & !PERSISTED != 0 {
+                    return Err(BadField::new("reservation.lines", "has a bit set that means nothing"));
+                }
+                if row.plain().is_some() {
+                    return Err(BadField::new("reservation.shape", "is wide, and the content is plain"));
+                }
+            }
+            _ => return Err(BadField::new("reservation.shape", "is unknown")),
         }
-        row.set_first_line(LineState::get(reader)?);
+        row.set_stage(stage);
         Ok(row)
     }
 }

@@ -144,7 +144,7 @@ impl Recount {
             let (found, said) = (lines.len(), row.grant().lines);
             self.findings.say(|| format!("reservation {id} has {found} lines instead of {said}"));
         }
-        let is_open = matches!(row.stage, Stage::Held | Stage::Confirmed);
+        let is_open = matches!(row.stage(), Stage::Held | Stage::Confirmed);
         for line in &lines {
             let in_range = line.open >= 0 && line.returned >= 0 && line.returned <= line.shipped;
             if !in_range || (!is_open && line.open != 0) {
@@ -153,7 +153,7 @@ impl Recount {
             if !line.counts {
                 continue;
             }
-            let promised = match row.stage {
+            let promised = match row.stage() {
                 Stage::Confirmed => Sums { confirmed: line.open, held: 0 },
                 Stage::Held if !Deadline(row.deadline_s).has_passed(self.time) => {
                     Sums { confirmed: 0, held: line.open }

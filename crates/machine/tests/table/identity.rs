@@ -186,8 +186,10 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
             session,
             number,
             proposed,
+            feature_level: 1,
             applied_op: 0,
-            applied_digest: 0,
+            digest_op: 0,
+            digest: 0,
         })
     };
     assert_eq!(begin(1, 5, 2), BatchVerdict::Gap { expected: 1 });

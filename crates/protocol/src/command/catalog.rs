@@ -10,6 +10,7 @@ use crate::id::{SkuId, SourceId, StockId};
 use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::line::{Line, check_count, check_quantity};
 use crate::quantity::Quantity;
+use crate::tagged;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Make a source, or change all fields of the one with this code.
@@ -42,6 +43,22 @@ pub struct SourceDefinition {
     /// Whether shoppers may pick up here.
     pub pickup: bool,
 }
+
+tagged!(SourceDefinition {
+    1 code value,
+    2 name value,
+    3 enabled value,
+    4 description value,
+    5 latitude_micro value,
+    6 longitude_micro value,
+    7 country value,
+    8 region value,
+    9 city value,
+    10 street value,
+    11 postcode value,
+    12 contact value,
+    13 pickup value,
+});
 
 /// Make a stock, or leave the one with this name as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
