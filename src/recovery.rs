@@ -15,6 +15,7 @@ use ahead::Reading;
 
 use crate::directory::Directory;
 use crate::pipeline::apply::{ApplyError, apply_payload};
+use crate::pipeline::digests::{DigestTrail, Divergence};
 use crate::pipeline::snapshots::digest_bytes;
 use crate::snapshot::{SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
@@ -36,6 +37,8 @@ pub struct RecoveryReport {
     pub recovered_ops: u64,
     /// Ops that were left out by order.
     pub skipped_ops: u64,
+    /// Digests in the log that were compared with those of the replay; all were equal.
+    pub digests_compared: u64,
     /// Whether the log ended in a write that was cut off.
     pub torn_tail: bool,
     /// Whether the last stop was in good order.
@@ -58,6 +61,11 @@ pub enum RecoveryError {
     /// The log holds what this program did not write.
     #[error("the log cannot be applied")]
     Apply(#[from] ApplyError),
+    /// The replay came to another state than the server that wrote the log.
+    #[error(
+        "the log was decided otherwise by the server that wrote it; nothing was changed: run `stockhold verify`"
+    )]
+    Diverged(#[from] Divergence),
     /// The manifest's genesis cannot be read.
     #[error("the configuration that the directory was formatted with cannot be read")]
     Genesis(#[source] stockhold_protocol::BadField),
@@ -166,15 +174,23 @@ pub fn recover_with(
         }
         Err(error) => return Err(error.into()),
     };
+    let mut trail = DigestTrail::behind(machine.op());
     let mut reading = Reading::begin(log, helper);
     while let Some(batch) = reading.next()? {
         let place = (batch.first_op, batch.ops);
         let last_op = batch.first_op + u64::from(batch.ops) - 1;
         let is_skipped = |op: u64| skips.contains(&op);
-        apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
+        let applied =
+            apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
+        trail.compare(&applied.header)?;
+        trail.push(applied.digest);
         machine.sweep(SWEEP_BUDGET);
         report.replayed_ops += u64::from(batch.ops);
-        report.skipped_ops += u64::try_from(skips.range(batch.first_op..=last_op).count()).unwrap_or(0);
+        let skipped = skips.range(batch.first_op..=last_op).count();
+        if skipped > 0 {
+            trail.leave_out(applied.header.session);
+        }
+        report.skipped_ops += u64::try_from(skipped).unwrap_or(0);
         let (bytes_done, bytes_all) = batch.progress;
         progress(RecoveryProgress { bytes_done, bytes_all, op: machine.op() });
     }
@@ -187,6 +203,7 @@ pub fn recover_with(
         EndReason::CleanStop | EndReason::Start | EndReason::Restore => true,
         EndReason::Crash | EndReason::TornTail | EndReason::Rotated => false,
     };
+    report.digests_compared = trail.compared();
     report.digest = machine.digest();
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { machine, end, report })

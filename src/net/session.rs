@@ -15,7 +15,7 @@ use super::look::{Look, look_at};
 use super::requests::Requests;
 use crate::pipeline::ingress::Turned;
 use crate::pipeline::mailbox::{Address, Letter};
-use crate::pipeline::{Ask, Question, Submission};
+use crate::pipeline::{Ask, Origin, Question, Submission};
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ enum Stage {
 #[derive(Debug)]
 pub struct Session {
     address: Address,
+    /// Who the client says it is.
+    origin: Origin,
     stage: Stage,
     in_flight: u32,
     others_in_flight: u32,
@@ -77,6 +79,7 @@ impl Session {
     pub fn new(address: Address) -> Self {
         Self {
             address,
+            origin: Origin::default(),
             stage: Stage::Greeting,
             in_flight: 0,
             others_in_flight: 0,
@@ -241,6 +244,7 @@ impl Session {
             return Ok(());
         }
         cold(Header::new(FrameKind::Welcome, frame.header.request, 0), &gate.welcome(), &mut self.out);
+        self.origin = Origin::claimed(&hello.client);
         self.stage = Stage::Open;
         Ok(())
     }
@@ -256,6 +260,7 @@ impl Session {
         let request = frame.header.request;
         let mut submission = gate.ingress.blank();
         submission.reset(self.address, request, until_ms);
+        submission.come_from(&self.origin, 0);
         let mut rest = frame.body;
         let mut others = 0;
         let mut edge_refusals = 0;
@@ -280,6 +285,7 @@ impl Session {
                     if !submission.has_room(record.len()) {
                         self.submit(&mut submission, gate);
                         submission.reset(self.address, request, until_ms);
+                        submission.come_from(&self.origin, 0);
                         others = 0;
                     }
                     others += u32::from(is_other);

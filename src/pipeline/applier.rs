@@ -173,13 +173,14 @@ impl Applier {
         let time = self.machine.time().max(batch.proposed);
         let mut answering = Answering::new(&batch.submissions, &mut self.drafts, time);
         let place = (batch.range.first, batch.ops);
-        apply_payload(
+        let applied = apply_payload(
             &mut self.machine,
             place,
             batch.frame.payload(),
             |_| false,
             |outcome| answering.answer(&outcome),
         )?;
+        batch.digest = applied.digest;
         answering.finish();
         self.links.watermarks.apply(batch.range.last);
         let applied_us = clock.monotonic_us();

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stockhold_machine::config::WRITERS_MAX;
-use stockhold_machine::{AHEAD, BatchVerdict, Machine};
+use stockhold_machine::{AHEAD, BatchVerdict, DigestPoint, Machine};
 use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 
 /// The op that is being applied, for the last words of a program that stops inside it; 0 between ops.
 static APPLYING: AtomicU64 = AtomicU64::new(0);
@@ -36,6 +37,16 @@ pub enum ApplyError {
         found: u16,
         /// The version in force here.
         executed: u32,
+    },
+    /// The batch was written by a program that knows more.
+    #[error(
+        "the batch at op {op} is one of feature level {found}, this program knows levels up to {FEATURE_LEVEL}"
+    )]
+    FeatureLevel {
+        /// The first op of the batch.
+        op: u64,
+        /// The level of its writer.
+        found: u32,
     },
     /// The writer has begun a later session since.
     #[error(
@@ -96,7 +107,7 @@ pub fn apply_payload(
     payload: &[u8],
     is_skipped: impl Fn(u64) -> bool,
     mut each: impl FnMut(Outcome),
-) -> Result<BatchHeader, ApplyError> {
+) -> Result<Applied, ApplyError> {
     let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { op: first_op, source })?;
     let header = batch.header;
     if header.count != ops {
@@ -109,6 +120,9 @@ pub fn apply_payload(
     if u32::from(header.rules) != executed {
         return Err(ApplyError::Rules { op: first_op, found: header.rules, executed });
     }
+    if header.feature_level > FEATURE_LEVEL {
+        return Err(ApplyError::FeatureLevel { op: first_op, found: header.feature_level });
+    }
     match machine.begin_batch(&header) {
         BatchVerdict::Apply => {}
         BatchVerdict::Duplicate => {
@@ -116,7 +130,7 @@ pub fn apply_payload(
             for _ in 0..ops {
                 each(machine.skip(header.proposed));
             }
-            return Ok(header);
+            return Ok(Applied { header, digest: machine.end_batch() });
         }
         BatchVerdict::OldSession { known } => {
             return Err(ApplyError::OldSession { op: first_op, found: header.session, known });
@@ -128,19 +142,21 @@ pub fn apply_payload(
     }
     let mut applied = 0_u64;
     let mut ahead = batch.records();
-    for record in batch.records() {
+    for entry in batch.entries() {
         if applied.is_multiple_of(AHEAD as u64) {
             machine.look_ahead(ahead.by_ref().take(AHEAD).flatten());
         }
         let op = first_op + applied;
         applied += 1;
-        let outcome = match record {
-            Ok(record) if applied <= u64::from(ops) && !is_skipped(op) => {
-                APPLYING.store(op, Ordering::Relaxed);
-                machine.apply(header.proposed, record)
-            }
-            Ok(_) if applied <= u64::from(ops) => machine.skip(header.proposed),
-            Ok(_) | Err(_) => break,
+        let Some(entry) = entry.ok().filter(|_| applied <= u64::from(ops)) else { break };
+        if let Some(run) = &entry.run {
+            machine.begin_run(run);
+        }
+        let outcome = if is_skipped(op) {
+            machine.skip(header.proposed)
+        } else {
+            APPLYING.store(op, Ordering::Relaxed);
+            machine.apply(header.proposed, entry.record)
         };
         each(outcome);
     }
@@ -148,5 +164,14 @@ pub fn apply_payload(
     if machine.op() + 1 != first_op + u64::from(ops) {
         return Err(ApplyError::Count { op: first_op, found: applied, expected: ops });
     }
-    Ok(header)
+    Ok(Applied { header, digest: machine.end_batch() })
+}
+
+/// What applying a batch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The header of the batch.
+    pub header: BatchHeader,
+    /// The digest after it, if one is due.
+    pub digest: Option<DigestPoint>,
 }

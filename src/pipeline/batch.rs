@@ -1,5 +1,6 @@
 //! A batch between log and applier. Batches go round on two lanes and are used again.
 
+use stockhold_machine::DigestPoint;
 use stockhold_protocol::Timestamp;
 
 use super::lane::Lane;
@@ -24,6 +25,8 @@ pub struct Batch {
     pub proposed: Timestamp,
     /// Whether the one record is a tick.
     pub is_tick: bool,
+    /// What the applier tells the sequencer when the batch comes back.
+    pub digest: Option<DigestPoint>,
     /// When it was durable, by the monotonic clock in microseconds.
     pub synced_us: u64,
 }
@@ -40,6 +43,7 @@ impl Batch {
             range,
             proposed: Timestamp(0),
             is_tick: false,
+            digest: None,
             synced_us: 0,
         }
     }

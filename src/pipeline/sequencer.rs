@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use stockhold_machine::DigestPoint;
 use stockhold_machine::config::BATCH_RULES;
-use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, split_records};
+use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX, split_records};
 use stockhold_protocol::command::{Envelope, Kind};
 use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Code, Command, CommandId, Outcome};
 
 use super::Stepped;
@@ -16,6 +18,7 @@ use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
+use super::runs::{Origin, RunWriter};
 use super::submission::{SUBMISSION_BYTES_MAX, Submission};
 use super::timekeeper::Timekeeper;
 use super::watermarks::Watermarks;
@@ -24,9 +27,9 @@ use crate::metrics::Metrics;
 use crate::wal::{AppendError, CommitLog, OpRange, Space};
 
 /// Fewest bytes that a batch payload must be able to hold.
-pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + SUBMISSION_BYTES_MAX;
-/// More than the longest record that the sequencer adds of its own.
-const OWN_RECORD_BYTES_MAX: usize = 64;
+pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX;
+/// More than the longest run that the sequencer adds of its own.
+const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
 /// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
@@ -86,6 +89,11 @@ pub struct Sequencer<L> {
     /// Nothing may be appended before it is known whether there will be another segment.
     awaits_space: bool,
     timekeeper: Timekeeper,
+    runs: RunWriter,
+    /// The server itself, as an origin of commands.
+    own: Origin,
+    /// The applier's digest, until a batch has told of it.
+    digest: Option<DigestPoint>,
     next_sync_ms: u64,
     /// Until when the last idle step has told its caller to sleep, by the monotonic clock.
     alarm_ms: u64,
@@ -108,6 +116,9 @@ impl<L: CommitLog> Sequencer<L> {
             has_quiet_batch: false,
             awaits_space: false,
             timekeeper: Timekeeper::new(links.clock.clone(), links.feedback.clone()),
+            runs: RunWriter::default(),
+            own: Origin::server(),
+            digest: None,
             next_sync_ms: 0,
             alarm_ms: 0,
             failure: None,
@@ -127,6 +138,7 @@ impl<L: CommitLog> Sequencer<L> {
         let Some(mut batch) = self.current.take().or_else(|| self.links.lane.take_empty()) else {
             return Stepped::Blocked { wait_ms: IDLE_MS };
         };
+        self.digest = batch.digest.take().or(self.digest);
         let admission = self.admission();
         self.awaits_space = admission.is_none();
         if batch.ops == 0
@@ -271,6 +283,7 @@ impl<L: CommitLog> Sequencer<L> {
     fn fill(&mut self, batch: &mut Batch, admission: Admission) {
         batch.frame.clear();
         batch.frame.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
+        self.runs.begin();
         batch.is_tick = false;
         let now_ms = self.links.clock.monotonic_ms();
         let ops_max = self.share();
@@ -285,12 +298,14 @@ impl<L: CommitLog> Sequencer<L> {
                     None => continue,
                 };
             }
-            let fits = submission.records.len() <= batch.frame.remaining()
+            let fits = submission.records.len() + RUN_START_BYTES_MAX <= batch.frame.remaining()
                 && (batch.ops == 0 || batch.ops + submission.count <= ops_max);
             if !fits {
                 self.carried = Some(submission);
                 break;
             }
+            let Submission { origin, name_generation, count, .. } = submission.as_ref();
+            self.runs.add(&mut batch.frame, origin, *name_generation, *count);
             batch.frame.extend_from_slice(&submission.records);
             batch.ops += submission.count;
             batch.submissions.push(submission);
@@ -315,27 +330,30 @@ impl<L: CommitLog> Sequencer<L> {
         u32::try_from(all / 2).unwrap_or(u32::MAX).max(WORTH_OPS).min(self.options.batch_ops_max)
     }
 
-    fn header(&self, count: u32) -> BatchHeader {
+    fn header(&mut self, count: u32) -> BatchHeader {
+        let digest = self.digest.take().unwrap_or_default();
         BatchHeader {
             rules: BATCH_RULES,
+            feature_level: FEATURE_LEVEL,
             count,
             writer: self.options.writer,
             session: self.options.session,
             number: self.number + 1,
             proposed: self.links.clock.propose_now(),
             applied_op: self.links.watermarks.applied(),
-            applied_digest: 0,
+            digest_op: digest.op,
+            digest: digest.digest,
         }
     }
 
     /// Adds a record for time alone to the end of a batch, if one is due and there is room.
     fn tell_time(&mut self, batch: &mut Batch) {
-        let has_room =
-            batch.ops < self.options.batch_ops_max && batch.frame.remaining() >= OWN_RECORD_BYTES_MAX;
+        let has_room = batch.ops < self.options.batch_ops_max && batch.frame.remaining() >= OWN_RUN_BYTES_MAX;
         let due = self.timekeeper.due(self.links.watermarks.applied(), batch.ops);
         let Some(command) = due.filter(|_| has_room) else { return };
         batch.is_tick = matches!(command, Command::Tick);
         let envelope = Envelope::new(CommandId::NONE, command);
+        self.runs.add(&mut batch.frame, &self.own, 0, 1);
         let encoded = batch.frame.append_with(|out| envelope.encode(out));
         assert!(encoded.is_ok(), "what the sequencer adds always encodes");
         self.timekeeper.add(self.log.next_op() + u64::from(batch.ops));
@@ -425,6 +443,7 @@ impl<L: CommitLog> Sequencer<L> {
     fn filter(&mut self, submission: Box<Submission>, admission: Admission) -> Option<Box<Submission>> {
         let mut kept = self.links.ingress.blank();
         kept.reset(submission.address, submission.request, submission.until_ms);
+        kept.come_from(&submission.origin, submission.name_generation);
         let mut refused = Vec::new();
         let mut answered = Answered::default();
         for (index, record) in submission.indexes.iter().zip(split_records(&submission.records)) {

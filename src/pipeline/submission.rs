@@ -1,6 +1,7 @@
 //! The commands of one frame on their way to the log. Its buffers are used again and again; it never looks into a record.
 
 use super::mailbox::{Address, Answered};
+use super::runs::Origin;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
 use stockhold_protocol::limits::COMMAND_BYTES_MAX;
 
@@ -14,6 +15,10 @@ const _: () = assert!(COMMAND_BYTES_MAX <= SUBMISSION_BYTES_MAX, "any command fi
 pub struct Submission {
     /// Who waits for the outcomes.
     pub address: Address,
+    /// Who sends them.
+    pub origin: Origin,
+    /// The name generation by which the client resolved its numbers.
+    pub name_generation: u32,
     /// The frame's request number.
     pub request: u64,
     /// When the caller gives up, by the monotonic clock in milliseconds; `u64::MAX` when never.
@@ -35,6 +40,14 @@ impl Submission {
         self.request = request;
         self.until_ms = until_ms;
         self.clear();
+    }
+
+    /// Says who sends the records. The same name again costs nothing, and a connection has one.
+    pub fn come_from(&mut self, origin: &Origin, name_generation: u32) {
+        self.name_generation = name_generation;
+        if self.origin != *origin {
+            self.origin = origin.clone();
+        }
     }
 
     /// Forgets the records.

@@ -8,6 +8,7 @@ use stockhold_machine::LoadError;
 
 use crate::directory::{MANIFEST_NAME, ManifestFault};
 use crate::pipeline::apply::ApplyError;
+use crate::pipeline::digests::Divergence;
 use crate::recovery::LoadFault;
 use crate::snapshot::{SnapshotError, SnapshotFault, snapshot_name};
 use crate::storage::StorageError;
@@ -66,6 +67,9 @@ pub enum Fault {
     /// A batch cannot be applied.
     #[error("the batch cannot be applied")]
     Apply(#[source] ApplyError),
+    /// The replay came to another state than the server that wrote the log.
+    #[error("the batch does not agree with the replay")]
+    Diverged(#[source] Divergence),
     /// A snapshot is not what was written.
     #[error("the snapshot is damaged")]
     Snapshot(#[source] SnapshotFault),
@@ -208,6 +212,7 @@ impl Fault {
             Self::Log(_) => "log",
             Self::EndsEarly { .. } => "ends_early",
             Self::Apply(_) => "apply",
+            Self::Diverged(_) => "diverged",
             Self::Snapshot(_) => "snapshot",
             Self::ForeignSnapshot(_) => "foreign_snapshot",
             Self::SnapshotEpoch { .. } => "snapshot_epoch",

@@ -10,6 +10,7 @@ use super::pass::{Meter, at_end};
 use super::{SnapshotRead, Stretch, Verification};
 use crate::directory::ReadOnlyDirectory;
 use crate::pipeline::apply::apply_payload;
+use crate::pipeline::digests::DigestTrail;
 use crate::recovery::{self, LoadFault, SWEEP_BUDGET};
 use crate::snapshot::snapshot_name;
 use crate::storage::ReadFrom;
@@ -23,6 +24,8 @@ pub(super) struct Replay<'a> {
     skips: BTreeSet<u64>,
     /// None where nothing leads to the present op.
     machine: Option<Machine>,
+    /// Compares the digests that the log tells with those of the machine.
+    trail: DigestTrail,
     /// The snapshots that are still to come, oldest first.
     coming: VecDeque<u64>,
     /// The snapshots from which everything up to here was replayed, by their place among those that were read.
@@ -33,7 +36,8 @@ impl<'a> Replay<'a> {
     pub(super) fn new(directory: &'a ReadOnlyDirectory, mut snapshots: Vec<u64>) -> Self {
         snapshots.sort_unstable();
         let skips = directory.manifest().skips.iter().map(|skip| skip.op).collect();
-        Self { directory, skips, machine: None, coming: snapshots.into(), behind: Vec::new() }
+        let (trail, coming) = (DigestTrail::behind(0), snapshots.into());
+        Self { directory, skips, machine: None, trail, coming, behind: Vec::new() }
     }
 
     /// Begins from the first op, if the log does.
@@ -50,6 +54,7 @@ impl<'a> Replay<'a> {
         match Genesis::decode(&manifest.genesis) {
             Ok(genesis) => {
                 self.machine = Some(Machine::new(&genesis));
+                self.trail = DigestTrail::behind(0);
                 answer.replayed.push(Stretch { snapshot_op: None, last_op: 0, ops: 0 });
                 self.meet(answer, meter);
             }
@@ -65,15 +70,27 @@ impl<'a> Replay<'a> {
         let Some(machine) = &mut self.machine else { return };
         let place = (frame.first_op, frame.ops);
         let is_skipped = |op: u64| self.skips.contains(&op);
-        if let Err(error) = apply_payload(machine, place, frame.payload, is_skipped, |_| ()) {
-            let (file, offset) = (segment_name(frame.segment), Some(frame.offset));
-            answer.findings.push(Finding { file, offset, fault: Fault::Apply(error) });
-            self.break_off(answer);
-            return;
-        }
+        let applied = apply_payload(machine, place, frame.payload, is_skipped, |_| ());
+        let compared = applied.map_err(Fault::Apply).and_then(|applied| {
+            self.trail.compare(&applied.header).map_err(Fault::Diverged)?;
+            self.trail.push(applied.digest);
+            Ok(applied.header.session)
+        });
+        let session = match compared {
+            Ok(session) => session,
+            Err(fault) => {
+                let (file, offset) = (segment_name(frame.segment), Some(frame.offset));
+                answer.findings.push(Finding { file, offset, fault });
+                self.break_off(answer);
+                return;
+            }
+        };
         machine.sweep(SWEEP_BUDGET);
         let last_op = machine.op();
         let skipped = self.skips.range(frame.first_op..=last_op).count();
+        if skipped > 0 {
+            self.trail.leave_out(session);
+        }
         answer.skipped_ops += u64::try_from(skipped).unwrap_or(u64::MAX);
         if let Some(stretch) = answer.replayed.last_mut() {
             stretch.last_op = last_op;
@@ -95,6 +112,7 @@ impl<'a> Replay<'a> {
             let Some((machine, place)) = self.load(op, answer, meter) else { continue };
             if op + 1 == first_op {
                 self.machine = Some(machine);
+                self.trail = DigestTrail::behind(op);
                 self.behind = vec![place];
                 answer.replayed.push(Stretch { snapshot_op: Some(op), last_op: op, ops: 0 });
                 return;

@@ -5,6 +5,8 @@ mod clocks;
 #[cfg(test)]
 mod copies;
 #[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod flips;
 #[cfg(test)]
 mod life;

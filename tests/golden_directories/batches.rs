@@ -3,7 +3,8 @@
 use stockhold::pipeline::apply::{ApplyError, apply_payload};
 use stockhold_machine::config::{BATCH_RULES, WRITERS_MAX};
 use stockhold_machine::{Genesis, Machine};
-use stockhold_protocol::batch::BatchHeader;
+use stockhold_protocol::batch::{Actor, BatchHeader, batch_of_one_run};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
 
 const FIRST: BatchHeader = BatchHeader {
@@ -13,16 +14,19 @@ const FIRST: BatchHeader = BatchHeader {
     session: 3,
     number: 1,
     proposed: Timestamp(1_000),
+    feature_level: FEATURE_LEVEL,
     applied_op: 0,
-    applied_digest: 0,
+    digest_op: 0,
+    digest: 0,
 };
 
 /// Applies a batch of two ticks at the next op.
 fn apply(machine: &mut Machine, header: BatchHeader) -> Result<Vec<Outcome>, ApplyError> {
-    let mut payload = header.to_bytes().to_vec();
+    let mut records = Vec::new();
     for _ in 0..header.count {
-        Envelope::new(CommandId::NONE, Command::Tick).encode(&mut payload).unwrap();
+        Envelope::new(CommandId::NONE, Command::Tick).encode(&mut records).unwrap();
     }
+    let payload = batch_of_one_run(&header, Actor::SERVER, &records);
     let mut outcomes = Vec::new();
     let place = (machine.op() + 1, header.count);
     apply_payload(machine, place, &payload, |_| false, |outcome| outcomes.push(outcome))?;
@@ -48,6 +52,9 @@ fn a_batch_that_does_not_come_next_is_refused_by_what_is_wrong_with_it() {
         let error = apply(&mut machine, next).unwrap_err();
         assert!(matches!(error, ApplyError::Rules { op: 5, found, .. } if found == rules), "{error}");
     }
+    let next = BatchHeader { feature_level: FEATURE_LEVEL + 1, session: 4, number: 2, ..FIRST };
+    let error = apply(&mut machine, next).unwrap_err();
+    assert!(matches!(error, ApplyError::FeatureLevel { op: 5, found: 2 }), "{error}");
     assert_eq!((machine.op(), machine.digest()), before);
     for writer in 100..99 + u64::try_from(WRITERS_MAX).unwrap() {
         assert_eq!(apply(&mut machine, BatchHeader { writer, ..FIRST }).unwrap().len(), 2);

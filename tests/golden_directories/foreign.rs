@@ -149,9 +149,13 @@ fn a_directory_of_other_rules_is_refused_by_name_and_untouched() {
         }
         if snapshots.is_empty() {
             let file = copy.path().join("MANIFEST");
-            // The genesis ends with its rules, and stands before the checksum.
-            let checksum_at = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() - CHECKSUM_BYTES;
-            set_version(&file, checksum_at - size_of::<u32>(), checksum_at, other);
+            // The genesis stands before the checksum and begins with its rules, behind the number and the length of their field.
+            let bytes = fs::read(&file).unwrap();
+            let checksum_at = bytes.len() - CHECKSUM_BYTES;
+            let genesis_bytes = &bytes[manifest::GENESIS_BYTES_AT..][..size_of::<u32>()];
+            let genesis_bytes = u32::from_le_bytes(genesis_bytes.try_into().unwrap());
+            let rules_at = checksum_at - usize::try_from(genesis_bytes).unwrap() + 6;
+            set_version(&file, rules_at, checksum_at, other);
         }
         check_rules_are_refused(copy.path(), other);
     }

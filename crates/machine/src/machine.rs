@@ -26,7 +26,7 @@ const TIME_MAX: Timestamp = Timestamp(Timestamp::MAX.0 - 1_000);
 const DIGEST_OPS: u64 = 4_096;
 
 /// The digest of the state as of the last op of a batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DigestPoint {
     /// The op.
     pub op: u64,

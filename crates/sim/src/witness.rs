@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use stockhold::pipeline::apply::apply_payload;
+use stockhold::pipeline::digests::DigestTrail;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
@@ -45,6 +46,8 @@ pub(crate) struct Witness {
     limits: Limits,
     model: Model,
     replica: Machine,
+    /// Compares what the servers told of their state.
+    trail: DigestTrail,
     /// By the bytes that are logged: everything that any client ever sent.
     meanings: BTreeMap<Vec<u8>, Meaning>,
     batches: Vec<Logged>,
@@ -62,6 +65,7 @@ impl Witness {
             limits,
             model: Model::new(limits, genesis.formatted_at.0),
             replica: Machine::new(&genesis),
+            trail: DigestTrail::behind(0),
             meanings: BTreeMap::new(),
             batches: Vec::new(),
             followed: Vec::new(),
@@ -96,8 +100,11 @@ impl Witness {
     pub(crate) fn follow(&mut self, first_op: u64, ops: u32, payload: &[u8]) -> Checked<&[Followed]> {
         let mut outcomes = Vec::new();
         let place = (first_op, ops);
-        apply_payload(&mut self.replica, place, payload, |_| false, |outcome| outcomes.push(outcome))
-            .map_err(broken("a logged batch cannot be applied"))?;
+        let applied =
+            apply_payload(&mut self.replica, place, payload, |_| false, |outcome| outcomes.push(outcome))
+                .map_err(broken("a logged batch cannot be applied"))?;
+        self.trail.compare(&applied.header).map_err(broken("the server was in another state"))?;
+        self.trail.push(applied.digest);
         let batch = Batch::decode(payload).map_err(broken("a logged batch cannot be read"))?;
         let from = self.followed.len();
         ensure!(

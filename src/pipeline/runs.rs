@@ -1,0 +1,169 @@
+//! Lays the runs of a batch out while it is filled: who the records come from, told once as long as it stays the same.
+
+use std::sync::Arc;
+
+use stockhold_protocol::batch::{Actor, ActorKind, RUN_HEAD_BYTES, RUN_START_BYTES_MAX, Rights, Run};
+
+use crate::wal::FrameBuffer;
+
+/// Who sends commands on a connection, and what they may do.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    kind: ActorKind,
+    name: Arc<str>,
+    rights: Rights,
+}
+
+impl Origin {
+    /// A client that has said who it is, and may do everything.
+    #[must_use]
+    pub fn claimed(name: &str) -> Self {
+        Self { kind: ActorKind::Claimed, name: name.into(), rights: Rights::ALL }
+    }
+
+    /// The server itself.
+    #[must_use]
+    pub fn server() -> Self {
+        Self { kind: ActorKind::Server, name: "".into(), rights: Rights::ALL }
+    }
+
+    fn actor(&self) -> Actor<'_> {
+        Actor { kind: self.kind, name: &self.name }
+    }
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::server()
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.rights == other.rights
+            && (Arc::ptr_eq(&self.name, &other.name) || self.name == other.name)
+    }
+}
+
+/// Actors of one batch that a later run finds again; one beyond them is introduced anew.
+const REMEMBERED: usize = 16;
+/// Where the number of records stands in a run's head.
+const RECORDS_AT: usize = RUN_HEAD_BYTES - size_of::<u32>();
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct RunWriter {
+    /// The first actors that the batch has introduced.
+    remembered: Vec<Origin>,
+    introduced: u16,
+    open: Option<OpenRun>,
+}
+
+#[derive(Debug)]
+struct OpenRun {
+    origin: Origin,
+    name_generation: u32,
+    /// Where its head begins in the payload.
+    at: usize,
+    records: u32,
+}
+
+impl RunWriter {
+    /// Forgets the last batch.
+    pub fn begin(&mut self) {
+        self.remembered.clear();
+        self.introduced = 0;
+        self.open = None;
+    }
+
+    /// Makes room for `count` records that follow at the end of the payload; at most [`RUN_START_BYTES_MAX`] bytes are added.
+    pub fn add(&mut self, frame: &mut FrameBuffer, origin: &Origin, name_generation: u32, count: u32) {
+        let goes_on = |open: &&mut OpenRun| open.name_generation == name_generation && open.origin == *origin;
+        if let Some(open) = self.open.as_mut().filter(goes_on) {
+            open.records += count;
+            let at = open.at + RECORDS_AT;
+            frame.payload_mut()[at..at + size_of::<u32>()].copy_from_slice(&open.records.to_le_bytes());
+            return;
+        }
+        assert!(frame.remaining() >= RUN_START_BYTES_MAX, "the caller leaves room for the start of a run");
+        let known = self.remembered.iter().position(|known| known.actor() == origin.actor());
+        let actor = known.and_then(|at| u16::try_from(at).ok()).unwrap_or(self.introduced);
+        let introduces = known.is_none().then(|| origin.actor());
+        let at = frame.len();
+        let run = Run { actor, introduces, rights: origin.rights, name_generation, records: count };
+        run.put(|part| frame.extend_from_slice(part));
+        if known.is_none() {
+            self.introduced += 1;
+            if self.remembered.len() < REMEMBERED {
+                self.remembered.push(origin.clone());
+            }
+        }
+        self.open = Some(OpenRun { origin: origin.clone(), name_generation, at, records: count });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stockhold_protocol::batch::{BATCH_HEADER_BYTES, Batch, BatchHeader};
+    use stockhold_protocol::command::Envelope;
+    use stockhold_protocol::{Command, CommandId, Timestamp};
+
+    use super::*;
+
+    const HEADER: BatchHeader = BatchHeader {
+        rules: 1,
+        feature_level: 1,
+        count: 1,
+        writer: 1,
+        session: 1,
+        number: 1,
+        proposed: Timestamp(1),
+        applied_op: 0,
+        digest_op: 0,
+        digest: 0,
+    };
+
+    /// Writes ticks of these origins and reads whose they are.
+    fn told(origins: &[(Origin, u32)]) -> Vec<(String, u32, u32)> {
+        let mut frame = FrameBuffer::new(1 << 20);
+        frame.extend_from_slice(&HEADER.to_bytes());
+        assert_eq!(frame.len(), BATCH_HEADER_BYTES);
+        let mut runs = RunWriter::default();
+        for (origin, name_generation) in origins {
+            runs.add(&mut frame, origin, *name_generation, 1);
+            frame.append_with(|out| Envelope::new(CommandId::NONE, Command::Tick).encode(out)).unwrap();
+        }
+        let mut names = Vec::new();
+        let entries = Batch::decode(frame.payload()).unwrap().entries().map(Result::unwrap);
+        let heads: Vec<_> = entries.filter_map(|entry| entry.run).collect();
+        heads
+            .iter()
+            .map(|run| {
+                names.extend(run.introduces.map(|actor| actor.name.to_owned()));
+                (names[usize::from(run.actor)].clone(), run.name_generation, run.records)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn records_of_one_origin_are_one_run() {
+        // Proves that a run ends where the actor or what it knows changes, and nowhere else.
+        let (web, till) = (Origin::claimed("web"), Origin::claimed("till"));
+        let told =
+            told(&[(web.clone(), 0), (Origin::claimed("web"), 0), (till, 0), (web.clone(), 0), (web, 1)]);
+        let expected = [("web", 0, 2), ("till", 0, 1), ("web", 0, 1), ("web", 1, 1)];
+        assert_eq!(told, expected.map(|(name, generation, count)| (name.to_owned(), generation, count)));
+    }
+
+    #[test]
+    fn more_actors_than_are_remembered_are_introduced_anew() {
+        // Proves the numbers of actors at the bound and behind it.
+        let origins: Vec<(Origin, u32)> = (0..2 * REMEMBERED + 2)
+            .map(|number| (Origin::claimed(&format!("client {}", number % (REMEMBERED + 1))), 0))
+            .collect();
+        let names: Vec<String> = told(&origins).into_iter().map(|(name, ..)| name).collect();
+        let expected: Vec<String> = origins.iter().map(|(origin, _)| origin.name.to_string()).collect();
+        assert_eq!(names, expected);
+    }
+}
