@@ -282,7 +282,7 @@ impl Config {
                 "log.batch-bytes",
                 (crate::pipeline::sequencer::BATCH_BYTES_MIN..=crate::storage::layout::PAYLOAD_BYTES_MAX)
                     .contains(&self.log.batch_bytes),
-                "must lie between 65592 and 1048576",
+                "must lie between 66560 and 1048576",
             ),
             ("log.batch-ops", self.log.batch_ops >= 1, "must be at least 1"),
             (

@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn ranges_are_kept_at_their_edges() {
         // Proves limit and limit - 1 of a range, and that sizes that do not fit each other are refused.
-        assert!(load(&[], &[("log.batch-bytes", "65592")]).is_ok());
-        assert!(matches!(load(&[], &[("log.batch-bytes", "65591")]), Err(ConfigError::Range { .. })));
+        assert!(load(&[], &[("log.batch-bytes", "66560")]).is_ok());
+        assert!(matches!(load(&[], &[("log.batch-bytes", "66559")]), Err(ConfigError::Range { .. })));
         assert!(matches!(load(&[], &[("log.segment-bytes", "1048576")]), Err(ConfigError::Range { .. })));
         assert!(load(&[], &[("log.segment-bytes", "1_048_576"), ("log.batch-bytes", "131072")]).is_ok());
         assert!(matches!(load(&[], &[("limits.connections", "0")]), Err(ConfigError::Range { .. })));

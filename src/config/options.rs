@@ -17,7 +17,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
         "log.interval-ms",
         "With durability = interval: milliseconds between syncs, which is the loss window. Minimum 1.",
     ),
-    ("log.batch-bytes", "Longest payload of one log write in bytes. Minimum 65592, maximum 1048576."),
+    ("log.batch-bytes", "Longest payload of one log write in bytes. Minimum 66560, maximum 1048576."),
     ("log.batch-ops", "Most commands of one log write. Minimum 1."),
     ("queues.submissions", "Frames of commands that may wait to be logged. Minimum 1."),
     ("queues.commands", "Commands that may wait to be logged; more are answered busy. Minimum 1."),

@@ -27,7 +27,11 @@ use crate::metrics::Metrics;
 use crate::wal::{AppendError, CommitLog, OpRange, Space};
 
 /// Fewest bytes that a batch payload must be able to hold.
-pub const BATCH_BYTES_MIN: usize = BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX;
+pub const BATCH_BYTES_MIN: usize = 65 * 1024;
+const _: () = assert!(
+    BATCH_BYTES_MIN >= BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX,
+    "the longest submission fits an empty batch"
+);
 /// More than the longest run that the sequencer adds of its own.
 const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
 /// Longest sleep while nothing is due.

@@ -16,7 +16,7 @@ use super::small_disk::SmallDisk;
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
 /// Segments that hold some dozen writes.
-pub(crate) const SMALL: [&str; 4] = ["--set", "log.segment-bytes=131072", "--set", "log.batch-bytes=65592"];
+pub(crate) const SMALL: [&str; 4] = ["--set", "log.segment-bytes=131072", "--set", "log.batch-bytes=66560"];
 /// As set above.
 pub(crate) const SEGMENT_BYTES: u64 = 131_072;
 /// How long anything is waited for that must come.

@@ -56,7 +56,7 @@ fn a_failed_snapshot_is_told_and_costs_nothing() {
 fn old_files_that_cannot_be_removed_are_a_warning() {
     // Proves that trimming is no condition of anything: the snapshot stands, the server goes on, and the files go later.
     let mut shop = Shop::open(WritePath::Direct, |config| {
-        config.log.batch_bytes = 65_592;
+        config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
     });
     let client = shop.client();

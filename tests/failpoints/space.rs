@@ -18,7 +18,7 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
     // Proves the whole way: the reserve lets pass what frees and finishes and refuses the rest unrecorded; when it is used up only
     // checks are answered; with space again everything goes on, without a restart and without anything lost.
     let mut shop = Shop::open(WritePath::Direct, |config| {
-        config.log.batch_bytes = 65_592;
+        config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
     });
     let client = shop.client();
@@ -119,7 +119,7 @@ fn a_call_in_need_of_space_ends_in_time() {
 fn a_used_segment_that_finds_no_space_gives_its_own_back() {
     // Proves the same for a file that a trimmed segment left to be used again: file systems that copy on write need space for it.
     let mut shop = Shop::open(WritePath::Direct, |config| {
-        config.log.batch_bytes = 65_592;
+        config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
     });
     let client = shop.client();

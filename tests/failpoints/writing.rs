@@ -76,7 +76,7 @@ fn a_failed_sync_ends_the_server_too() {
 fn a_failed_rotation_ends_the_server() {
     // Proves the write that opens the next segment: it is the log's, and it fails like any other.
     let mut shop = Shop::open(WritePath::Direct, |config| {
-        config.log.batch_bytes = 65_592;
+        config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
     });
     let client = shop.hasty_client();

@@ -100,7 +100,7 @@ impl Plan {
 /// Small segments, small queues: limits are met, and a short life goes through many files.
 fn config(rng: &mut Rng) -> Config {
     let mut config = Config::default();
-    config.log.batch_bytes = 65_592;
+    config.log.batch_bytes = 66_560;
     config.log.segment_bytes = rng.weighted(&[(3, 81_920), (1, 98_304), (1, 196_608)]);
     config.log.batch_ops = rng.weighted(&[(1, 1), (2, 4), (3, 64)]);
     if rng.chance(120) {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Segments of some dozen writes and a snapshot every thousand ops, so that blows fall on rotations and snapshots too.
 const OPTIONS: [(&str, &str); 3] =
-    [("log.batch-bytes", "65592"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
+    [("log.batch-bytes", "66560"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
 
 /// One process.
 #[derive(Debug)]
