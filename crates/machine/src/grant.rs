@@ -212,7 +212,7 @@ impl Machine {
         }
         self.planned = planned;
         let mut row = ReservationRow::new(ticket.id, stock);
-        row.actor = ticket.actor;
+        row.actor = self.state.actor;
         row.owner = sell.owner;
         row.origin_ms = self.state.hold_time().0;
         row.set_grant(Grant {
@@ -238,7 +238,7 @@ impl State {
     #[inline]
     fn row_of(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
         let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
-        row.actor = terms.ticket.actor;
+        row.actor = self.actor;
         row.owner = terms.owner;
         row.origin_ms = terms.origin.0;
         row.set_grant(Grant {

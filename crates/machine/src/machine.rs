@@ -59,8 +59,6 @@ pub enum BatchVerdict {
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) state: State,
-    /// Who asks for the commands in hand.
-    actor: u16,
     /// The numbers of the actors that the batch in hand has introduced.
     batch_actors: Vec<u16>,
     /// Op and time before the batch in hand.
@@ -134,7 +132,6 @@ impl Machine {
         Self {
             batch_start: (state.core.op, state.core.time),
             state,
-            actor: SERVER,
             batch_actors: Vec::new(),
             scratch: Scratch::default(),
             lines: Vec::new(),
@@ -171,7 +168,7 @@ impl Machine {
             core.feature_level = core.feature_level.max(header.feature_level);
             self.batch_start = (core.op, core.time);
             self.batch_actors.clear();
-            self.actor = SERVER;
+            self.state.actor = SERVER;
         }
         verdict
     }
@@ -210,7 +207,7 @@ impl Machine {
             let number = self.state.catalog.intern(actor, ACTORS_MAX);
             self.batch_actors.push(number);
         }
-        self.actor = self.batch_actors.get(usize::from(run.actor)).copied().unwrap_or(OTHER);
+        self.state.actor = self.batch_actors.get(usize::from(run.actor)).copied().unwrap_or(OTHER);
     }
 
     /// Ends the batch in hand. Answers op and digest at the first batch end behind each 4,096 ops and each second: every
@@ -336,7 +333,7 @@ impl Machine {
         if let Some(answer) = self.state.answer_of_known_id(op, id, fingerprint) {
             return answer;
         }
-        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint, actor: self.actor }) {
+        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint }) {
             Ok(answer) => (answer.code, answer.value, answer.detail),
             Err(refusal) => (refusal.code, refusal.value, refusal.detail),
         };
@@ -397,6 +394,4 @@ pub(crate) struct Ticket {
     pub(crate) op: u64,
     pub(crate) id: CommandId,
     pub(crate) fingerprint: u64,
-    /// Who asks.
-    pub(crate) actor: u16,
 }

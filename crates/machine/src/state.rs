@@ -3,6 +3,7 @@
 //! Every change of a record goes through this room, because every change moves the digest. It is *not* for
 //! rules: who may change what is decided in the rooms of the commands.
 
+use crate::actor::SERVER;
 use crate::book::GrantWalk;
 use crate::catalog::Catalog;
 use crate::changes::{ChangedClusters, Changes};
@@ -135,6 +136,8 @@ pub(crate) struct State {
     /// Reservations that no reference among the outcomes finds: old ones, and those whose answer says more than
     /// their record. See `book`.
     pub(crate) reservation_index: SlicedIndex,
+    /// Who asks for the commands in hand.
+    pub(crate) actor: u16,
     /// The reservation that the op in hand has made and whose record tells the whole answer.
     pub(crate) made: Option<u32>,
     /// What is moved from dropped generations, to use its memory again.
@@ -204,6 +207,7 @@ impl State {
             positions: Slab::new(),
             reservations: Slab::new(),
             reservation_index: SlicedIndex::new(),
+            actor: SERVER,
             made: None,
             taken: Vec::new(),
             grant_walk: None,

@@ -170,8 +170,13 @@ impl ReservationRow {
     /// What became of it.
     #[inline]
     pub(crate) fn stage(&self) -> Stage {
-        let [code, _] = ((self.word & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes();
-        Stage::from_code(code).unwrap_or(Stage::Confirmed)
+        Stage::from_code(self.stage_code()).unwrap_or(Stage::Confirmed)
+    }
+
+    /// The stage's number in the bytes.
+    #[inline]
+    const fn stage_code(&self) -> u8 {
+        ((self.word & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes()[0]
     }
 
     #[inline]
@@ -223,8 +228,9 @@ impl ReservationRow {
     }
 
     /// When the record stops being known; 0 = it does not yet, because its units are an order's.
+    #[inline]
     pub(crate) fn ends_at_s(&self) -> u32 {
-        if self.stage() == Stage::Confirmed { 0 } else { self.erase_at_s }
+        if self.stage_code() == Stage::Confirmed as u8 { 0 } else { self.erase_at_s }
     }
 
     pub(crate) const fn first_line(&self) -> LineState {
@@ -239,19 +245,18 @@ impl ReservationRow {
         }
     }
 
-    /// The quantities of a plain record, if it is one: what decides is the content alone.
+    /// Whether the record is a plain one: what decides is the content alone.
     #[inline]
-    fn plain(&self) -> Option<(u32, u32)> {
-        let is_plain = self.word & PERSISTED == 1 && self.shipped == 0 && self.returned == 0;
-        let (granted, open) = (u32::try_from(self.granted), u32::try_from(self.open));
-        if is_plain { granted.ok().zip(open.ok()) } else { None }
+    const fn is_plain(&self) -> bool {
+        let fits = (self.granted | self.open).cast_unsigned() >> u32::BITS == 0;
+        self.word & PERSISTED == 1 && self.shipped | self.returned == 0 && fits
     }
 
     /// What both shapes begin with.
     #[inline]
     fn put_head<const N: usize>(&self, shape: u8, bytes: &mut Fixed<N>) {
         bytes
-            .put([shape, self.stage() as u8])
+            .put([shape, self.stage_code()])
             .put(self.actor.to_le_bytes())
             .put(self.stock.to_le_bytes())
             .put(self.id().to_bytes())
@@ -264,14 +269,14 @@ impl ReservationRow {
     }
 
     #[inline]
-    fn plain_bytes(&self, granted: u32, open: u32) -> [u8; PLAIN_BYTES] {
+    fn plain_bytes(&self) -> [u8; PLAIN_BYTES] {
         let mut bytes = Fixed::new();
         self.put_head(PLAIN, &mut bytes);
         bytes
             .put(self.sku.to_le_bytes())
             .put(self.flags.to_le_bytes())
-            .put(granted.to_le_bytes())
-            .put(open.to_le_bytes());
+            .put(low_half(self.granted))
+            .put(low_half(self.open));
         bytes.done()
     }
 
@@ -280,6 +285,11 @@ impl ReservationRow {
         self.put_head(WIDE, &mut bytes);
         bytes.put((self.word & PERSISTED).to_le_bytes()).put(self.first_line().bytes());
         bytes.done()
+    }
+
+    #[inline(never)]
+    fn wide_hash(&self) -> u64 {
+        record_hash(Section::Reservation as u8, &self.wide_bytes())
     }
 
     pub(crate) fn set_first_line(&mut self, line: LineState) {
@@ -296,16 +306,19 @@ impl Record for ReservationRow {
     const SECTION: Section = Section::Reservation;
 
     fn put(&self, out: &mut Vec<u8>) {
-        match self.plain() {
-            Some((granted, open)) => out.extend_from_slice(&self.plain_bytes(granted, open)),
-            None => out.extend_from_slice(&self.wide_bytes()),
+        if self.is_plain() {
+            out.extend_from_slice(&self.plain_bytes());
+        } else {
+            out.extend_from_slice(&self.wide_bytes());
         }
     }
 
+    #[inline]
     fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
-        match self.plain() {
-            Some((granted, open)) => record_hash(Self::SECTION as u8, &self.plain_bytes(granted, open)),
-            None => record_hash(Self::SECTION as u8, &self.wide_bytes()),
+        if self.is_plain() {
+            record_hash(Self::SECTION as u8, &self.plain_bytes())
+        } else {
+            self.wide_hash()
         }
     }
 
@@ -336,7 +349,7 @@ impl Record for ReservationRow {
                 if row.word & !PERSISTED != 0 {
                     return Err(BadField::new("reservation.lines", "has a bit set that means nothing"));
                 }
-                if row.plain().is_some() {
+                if row.is_plain() {
                     return Err(BadField::new("reservation.shape", "is wide, and the content is plain"));
                 }
             }
@@ -345,6 +358,13 @@ impl Record for ReservationRow {
         row.set_stage(stage);
         Ok(row)
     }
+}
+
+/// The low 32 bits of a quantity that has no others.
+#[inline]
+const fn low_half(quantity: i64) -> [u8; 4] {
+    let [a, b, c, d, ..] = quantity.to_le_bytes();
+    [a, b, c, d]
 }
 
 /// A further line of a reservation, which it names so that snapshots need no slots.
