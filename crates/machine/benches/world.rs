@@ -2,11 +2,16 @@
 //!
 //! Not for tests: what is granted here is not looked at, only that it is granted.
 
-use stockhold_machine::{Changes, Genesis, Machine};
+use std::hint::black_box;
+
+use stockhold_machine::config::BATCH_RULES;
+use stockhold_machine::{BatchVerdict, Changes, Genesis, Machine};
+use stockhold_protocol::batch::BatchHeader;
 use stockhold_protocol::command::{
     Command, Count, Envelope, LinkDefinition, Reserve, SkuDefinition, SourceDefinition, StockDefinition,
     Target,
 };
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{CommandId, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp};
 
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
@@ -16,6 +21,7 @@ pub(crate) const BATCH: u32 = 1_024;
 pub(crate) struct World {
     machine: Machine,
     changes: Changes,
+    batch: BatchHeader,
     next: u128,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -40,6 +46,18 @@ impl World {
         let mut world = Self {
             machine: Machine::new(&genesis()),
             changes: Changes::default(),
+            batch: BatchHeader {
+                rules: BATCH_RULES,
+                feature_level: FEATURE_LEVEL,
+                count: BATCH,
+                writer: 1,
+                session: 1,
+                number: 0,
+                proposed: Timestamp(NOW_MS),
+                applied_op: 0,
+                digest_op: 0,
+                digest: 0,
+            },
             next: 1,
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -137,12 +155,15 @@ impl World {
     }
 
     fn apply_all(&mut self, is_granted: bool) {
+        self.batch.number += 1;
+        assert!(self.machine.begin_batch(&self.batch) == BatchVerdict::Apply, "each batch comes next");
         let mut start = 0;
         for end in &self.ends {
             let outcome = self.machine.apply(Timestamp(NOW_MS), &self.bytes[start..*end]);
             assert!(outcome.code.is_success() == is_granted, "{outcome:?}");
             start = *end;
         }
+        black_box(self.machine.end_batch());
         self.machine.take_changes(&mut self.changes);
     }
 

@@ -215,7 +215,10 @@ impl Machine {
     pub fn end_batch(&mut self) -> Option<DigestPoint> {
         let (op, time) = self.batch_start;
         let is_due = op / DIGEST_OPS != self.op() / DIGEST_OPS || time.0 / 1_000 != self.time().0 / 1_000;
-        is_due.then(|| DigestPoint { op: self.op(), digest: self.digest() })
+        is_due.then(|| {
+            self.state.sum_positions();
+            DigestPoint { op: self.op(), digest: self.digest() }
+        })
     }
 
     /// Applies one command record as the next op. Whatever the bytes are, there is an outcome.

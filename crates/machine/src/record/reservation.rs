@@ -315,11 +315,7 @@ impl Record for ReservationRow {
 
     #[inline]
     fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
-        if self.is_plain() {
-            record_hash(Self::SECTION as u8, &self.plain_bytes())
-        } else {
-            self.wide_hash()
-        }
+        if self.is_plain() { record_hash(Self::SECTION as u8, &self.plain_bytes()) } else { self.wide_hash() }
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
