@@ -264,7 +264,7 @@ impl Genesis {
         if found != RULES_VERSION {
             return Err(GenesisError::Rules { found });
         }
-        let (genesis, _) = decode_fields_with(bytes, Unknown::Skip, |fields| {
+        let (genesis, _) = decode_fields_with(bytes, Unknown::Keep, |fields| {
             let _: u32 = fields.value(1, "genesis.rules_version")?;
             let configuration = fields.nested(2, "genesis.configuration")?;
             Ok(Self { configuration, formatted_at: fields.value(3, "genesis.formatted_at")? })

@@ -81,7 +81,7 @@ impl Core {
 
     /// Reads the record; the version of the rules comes first, because it says whether the rest means anything here.
     pub(crate) fn get(bytes: &[u8], catalog: &mut Catalog) -> Result<Self, BadField> {
-        let (mut core, kept) = decode_fields_with(bytes, Unknown::Skip, |fields| {
+        let (mut core, kept) = decode_fields_with(bytes, Unknown::Keep, |fields| {
             let rules_version = fields.value(1, "core.rules_version")?;
             let feature_level = fields.value(2, "core.feature_level")?;
             let (epoch, op) = (fields.value(3, "core.epoch")?, fields.value(4, "core.op")?);
@@ -89,7 +89,7 @@ impl Core {
                 (fields.value(5, "core.time")?, fields.value(6, "core.name_generation")?);
             let configuration = fields.bytes(7)?.ok_or(BadField::new("core.configuration", "is missing"))?;
             let (configuration, configuration_kept) =
-                decode_fields_with(configuration, Unknown::Skip, Configuration::get_fields)?;
+                decode_fields_with(configuration, Unknown::Keep, Configuration::get_fields)?;
             let offsets = fields.nested(8, "core.clock")?;
             let horizon = fields.value(9, "core.horizon")?;
             catalog.links_made = fields.value(10, "core.links_made")?;

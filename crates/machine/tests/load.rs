@@ -189,3 +189,84 @@ fn an_order_without_its_outcome_is_refused() {
     mark.digest = mark.digest.wrapping_sub(record_hash(Section::Outcome as u8, &removed));
     assert_eq!(load(&frames, &mark).unwrap_err(), LoadError::Dangling(Section::Outcome));
 }
+
+/// A field of a later release, optional or not.
+fn later_field(is_optional: bool) -> Vec<u8> {
+    let number: u16 = if is_optional { 0x8063 } else { 0x63 };
+    [&number.to_le_bytes()[..], &3_u32.to_le_bytes(), b"new"].concat()
+}
+
+/// Adds a field to the first record of a section, and to the digest; the core record has no length in front.
+fn with_field(
+    section: Section,
+    is_optional: bool,
+    (frames, mark): &(Vec<(u16, u32, Vec<u8>)>, SnapshotMark),
+) -> (Vec<(u16, u32, Vec<u8>)>, SnapshotMark) {
+    let (mut frames, mut mark) = (frames.clone(), *mark);
+    let (number, _, bytes) = frames.iter_mut().find(|(number, ..)| *number == section.number()).unwrap();
+    let seed = u8::try_from(*number).unwrap();
+    let length = if section == Section::Core {
+        bytes.len()
+    } else {
+        4 + usize::try_from(u32::from_le_bytes(bytes[..4].try_into().unwrap())).unwrap()
+    };
+    let field = later_field(is_optional);
+    let mut record = [&bytes[..length], &field].concat();
+    if section != Section::Core {
+        let inner = u32::try_from(record.len() - 4).unwrap();
+        record[..4].copy_from_slice(&inner.to_le_bytes());
+    }
+    mark.digest = mark
+        .digest
+        .wrapping_sub(record_hash(seed, &bytes[..length]))
+        .wrapping_add(record_hash(seed, &record));
+    *bytes = [&record[..], &bytes[length..]].concat();
+    (frames, mark)
+}
+
+#[test]
+fn an_optional_field_of_a_later_release_is_kept_and_any_other_refused() {
+    // Proves that a directory which goes through an earlier release loses nothing that may be passed over, and that what may not be is
+    // refused by name. The source goes on living in between.
+    let whole = snapshot(&mut machine());
+    for section in [Section::Core, Section::Source, Section::Stock, Section::Link] {
+        let (frames, mark) = with_field(section, true, &whole);
+        let mut loaded = load(&frames, &mark).unwrap();
+        assert_eq!(loaded.validate(), Vec::<String>::new());
+        let (again, mark_again) = snapshot(&mut loaded);
+        assert_eq!((again, mark_again), (frames, mark), "{section:?}");
+    }
+    for section in [Section::Core, Section::Source, Section::Stock, Section::Link, Section::Sku] {
+        let (frames, mark) = with_field(section, false, &whole);
+        let refused = load(&frames, &mark).map(|machine| machine.op());
+        assert!(
+            matches!(refused, Err(LoadError::Record(of, "field.number", _)) if of == section),
+            "{section:?}: {refused:?}"
+        );
+    }
+    let (frames, mark) = with_field(Section::Sku, true, &whole);
+    assert!(load(&frames, &mark).is_err(), "a SKU's row has no place for it");
+}
+
+#[test]
+fn a_source_that_changes_keeps_the_optional_field_of_a_later_release() {
+    // Proves that such a field belongs to the record and not to its bytes as they were.
+    let (frames, mark) = with_field(Section::Source, true, &snapshot(&mut machine()));
+    let mut machine = load(&frames, &mark).unwrap();
+    let mut record = Vec::new();
+    let renamed = SourceDefinition {
+        code: "east".into(),
+        name: "Far East".into(),
+        country: "US".into(),
+        postcode: "1".into(),
+        enabled: true,
+        ..SourceDefinition::default()
+    };
+    let command = Command::DefineSource(Box::new(renamed));
+    Envelope::new(CommandId::from_parts(NOW.0, 99), command).encode(&mut record).unwrap();
+    assert_eq!(machine.apply(NOW, &record).code, Code::Ok);
+    let (frames, mark) = snapshot(&mut machine);
+    let (.., bytes) = frames.iter().find(|(number, ..)| *number == Section::Source.number()).unwrap();
+    assert!(bytes.ends_with(&later_field(true)));
+    assert!(load(&frames, &mark).is_ok());
+}

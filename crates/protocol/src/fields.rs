@@ -23,8 +23,11 @@ const HEAD_BYTES: usize = size_of::<u16>() + size_of::<u32>();
 pub enum Unknown {
     /// It is refused, optional or not. For commands: a server never obeys one by half.
     Refuse,
-    /// Optional ones are passed over, others are refused. For what a peer or an earlier run has written.
+    /// Optional ones are passed over, others are refused. For what a peer says.
     Skip,
+    /// As `Skip`, for what is written again: the reader gives back what it has passed over. Within a field, where nobody keeps them,
+    /// unknown ones are refused, optional or not.
+    Keep,
 }
 
 /// A value that is written as tagged fields.
@@ -268,7 +271,7 @@ impl<'a> FieldReader<'a> {
     /// [`BadField`] when it is missing or cannot be read.
     pub fn nested<T: Tagged>(&mut self, number: u16, name: &'static str) -> Result<T, BadField> {
         let bytes = self.bytes(number)?.ok_or(missing(name))?;
-        decode_fields(bytes, self.unknown)
+        self.decode_nested(bytes)
     }
 
     /// A list of tagged values that must be there.
@@ -280,7 +283,7 @@ impl<'a> FieldReader<'a> {
         let mut values = Vec::new();
         while !reader.rest().is_empty() {
             let length = usize::try_from(reader.u32(name)?).map_err(|_| unreadable(name))?;
-            values.push(decode_fields(reader.take(length, name)?, self.unknown)?);
+            values.push(self.decode_nested(reader.take(length, name)?)?);
         }
         Ok(values)
     }
@@ -322,7 +325,7 @@ impl<'a> FieldReader<'a> {
 
     fn pass_over(&mut self, number: u16, whole: &[u8]) -> Result<(), BadField> {
         if number & OPTIONAL == 0 || self.unknown == Unknown::Refuse {
-            return Err(BadField::new("field.number", "is not one that this version knows"));
+            return Err(UNKNOWN);
         }
         self.kept.extend_from_slice(whole);
         Ok(())
@@ -336,6 +339,13 @@ impl<'a> FieldReader<'a> {
         Ok(self.kept)
     }
 
+    fn decode_nested<T: Tagged>(&self, bytes: &'a [u8]) -> Result<T, BadField> {
+        match decode_fields_with(bytes, self.unknown, T::get_fields)? {
+            (_, kept) if self.unknown == Unknown::Keep && !kept.is_empty() => Err(UNKNOWN),
+            (value, _) => Ok(value),
+        }
+    }
+
     fn decode<T>(&self, bytes: &[u8], name: &'static str) -> Result<T, BadField>
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
@@ -343,11 +353,13 @@ impl<'a> FieldReader<'a> {
         // No length in a command's body may ask for more memory than a command could fill.
         let value = match self.unknown {
             Unknown::Refuse => decode_body(bytes),
-            Unknown::Skip => decode_cold(bytes),
+            Unknown::Skip | Unknown::Keep => decode_cold(bytes),
         };
         value.map_err(|_| unreadable(name))
     }
 }
+
+const UNKNOWN: BadField = BadField::new("field.number", "is not one that this version knows");
 
 const fn missing(name: &'static str) -> BadField {
     BadField::new(name, "is missing")
@@ -430,6 +442,13 @@ mod tests {
         assert_eq!((old.count, kept.len()), (1, HEAD_BYTES + 8 + 10));
         assert_eq!(bytes(&new), [&bytes(&old)[..], &kept].concat());
         assert!(decode_fields::<Old>(&bytes(&new), Unknown::Refuse).is_err());
+        let nest = |unknown| {
+            let mut out = Vec::new();
+            encode_fields_with(&mut out, |fields| fields.nested(1, &new)).unwrap();
+            decode_fields_with(&out, unknown, |fields| fields.nested::<Old>(1, "old").map(|_| ())).map(|_| ())
+        };
+        assert_eq!(nest(Unknown::Skip), Ok(()));
+        assert_eq!(nest(Unknown::Keep), Err(UNKNOWN));
         let limited = New { limit: Some(3), ..New::default() };
         let error = decode_fields::<Old>(&bytes(&limited), Unknown::Skip).unwrap_err();
         assert_eq!(error.field, "field.number");

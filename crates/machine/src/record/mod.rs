@@ -132,7 +132,7 @@ pub(crate) fn get_counted<'a, T>(
 ) -> Result<(T, Vec<u8>), BadField> {
     let length = reader.u32("record.length")?;
     let bytes = reader.take(usize::try_from(length).unwrap_or(usize::MAX), "record")?;
-    decode_fields_with(bytes, Unknown::Skip, get)
+    decode_fields_with(bytes, Unknown::Keep, get)
 }
 
 fn put_all(words: &[&[u8]], out: &mut Vec<u8>) {
