@@ -65,8 +65,25 @@ def string(text):
     return struct.pack("<Q", len(data)) + data
 
 
+def field(number, value):
+    """A tagged field: its number, the length of its value, its value."""
+    return struct.pack("<HI", number, len(value)) + value
+
+
+def fields(data):
+    """The tagged fields of a message: numbers (without the optional bit) and values. Unknown ones are simply not asked for."""
+    found, at = {}, 0
+    while at < len(data):
+        number, length = struct.unpack_from("<HI", data, at)
+        found[number & 0x7FFF] = data[at + 6 : at + 6 + length]
+        at += 6 + length
+    return found
+
+
 def hello(name):
-    return struct.pack("<BBQ", VERSION, VERSION, 0) + string(name)
+    """The oldest and the newest version, no capabilities, and who we are."""
+    values = (bytes([VERSION]), bytes([VERSION]), struct.pack("<Q", 0), string(name))
+    return b"".join(field(number, value) for number, value in enumerate(values, 1))
 
 
 def names(entries):
@@ -151,10 +168,10 @@ class Connection:
         kind, _, _, body = self.receive()
         if kind != WELCOME:
             raise RuntimeError(f"frame kind {kind} in answer to hello")
-        (
-            self.version, self.features, self.log_uuid, self.epoch, self.rules, self.op, self.time_ms,
-            self.shown_offset_ms,
-        ) = struct.unpack_from("<BQ16sQIQQq", body)
+        welcome = fields(body)
+        self.log_uuid = welcome[5]
+        self.epoch, self.op, self.time_ms = (struct.unpack("<Q", welcome[number])[0] for number in (6, 9, 10))
+        (self.shown_offset_ms,) = struct.unpack("<q", welcome[11])
         self.welcomed_at = time.monotonic()
 
     def server_ms(self):

@@ -12,7 +12,6 @@ use stockhold::pipeline::Stepped;
 use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -44,7 +43,7 @@ static DISK: LazyLock<RecordingStorage> = LazyLock::new(|| {
 /// Small buffers: a server is put together for each input.
 fn small() -> Config {
     let mut config = Config::default();
-    config.log.batch_bytes = 66_000;
+    config.log.batch_bytes = 66_560;
     config.log.segment_bytes = 98_304;
     config.limits.in_flight = 200;
     config
@@ -52,7 +51,7 @@ fn small() -> Config {
 
 fn greeting() -> Vec<u8> {
     let (mut body, mut stream) = (Vec::new(), Vec::new());
-    encode_cold(&Hello::new("drawn"), &mut body).expect("a greeting of our own");
+    Hello::new("drawn").encode(&mut body).expect("a greeting of our own");
     append(Header::new(FrameKind::Hello, 1, 0), &body, &mut stream);
     stream
 }

@@ -58,7 +58,7 @@ impl Desk {
             self.batch.clear();
             for command in commands.by_ref().take(FRAME_MAX) {
                 let id = self.ids.next_at(now_ms);
-                self.batch.push(&Envelope { id, fresh: true, command })?;
+                self.batch.push(&Envelope::fresh(id, command))?;
             }
             self.send(&mut all)?;
         }

@@ -5,10 +5,9 @@ use crate::children::Ready;
 use crate::exit::{Exit, Failure};
 use crate::{output, serve};
 use anyhow::anyhow;
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
-use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES, PROTOCOL_VERSION};
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
 use stockhold_protocol::{Code, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,7 +70,7 @@ fn answer_all(input: &[u8], output: &mut Vec<u8>) -> Result<usize, anyhow::Error
         let start = frame::begin(output);
         let answer = match header.kind {
             FrameKind::Hello => {
-                encode_cold(&welcome(), output)?;
+                welcome().encode(output)?;
                 Header::new(FrameKind::Welcome, 0, 0)
             }
             FrameKind::Commands => {
@@ -97,18 +96,7 @@ fn answer_all(input: &[u8], output: &mut Vec<u8>) -> Result<usize, anyhow::Error
 }
 
 fn welcome() -> Welcome {
-    Welcome {
-        version: PROTOCOL_VERSION,
-        features: 0,
-        log_uuid: [0; 16],
-        epoch: 1,
-        rules_version: 1,
-        op: 0,
-        time_ms: 1_763_800_000_000,
-        shown_offset_ms: 0,
-        limits: ConnectionLimits::default(),
-        server: "echo".to_owned(),
-    }
+    Welcome { time_ms: 1_763_800_000_000, server: "echo".to_owned(), ..Welcome::default() }
 }
 
 #[cfg(test)]

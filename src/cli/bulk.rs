@@ -65,7 +65,7 @@ impl Bulk {
         tag: u64,
         command: Command<'_>,
     ) -> Result<(), Failure> {
-        let envelope = Envelope { id: session.new_id(), fresh: true, command };
+        let envelope = Envelope::fresh(session.new_id(), command);
         match self.filling.batch.push(&envelope) {
             Ok(_) => {}
             Err(PushError::Full) => {

@@ -175,7 +175,7 @@ impl Session {
         let fresh = id.is_none();
         let id = id.unwrap_or_else(|| self.new_id());
         let mut batch = Batch::new();
-        batch.push(&Envelope { id, fresh, command }).exit_with(Exit::Usage)?;
+        batch.push(&Envelope { fresh, ..Envelope::new(id, command) }).exit_with(Exit::Usage)?;
         batch.set_deadline_ms(u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX));
         let deadline = Instant::now() + self.timeout;
         let mut pause = PAUSE_MS;

@@ -73,7 +73,12 @@ impl Desk {
         });
         slots.open += 1;
         let slot = slots.slot(number);
-        let address = Address { mailbox: self.mailbox, slot: number, generation: slot.generation };
+        let address = Address {
+            mailbox: self.mailbox,
+            slot: number,
+            generation: slot.generation,
+            ..Address::default()
+        };
         let (reader, writer) = stream.into_split();
         let connection =
             Rc::new(Connection::new(Session::new(address), writer, self.turn.clone(), (place, &self.gate)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
-use stockhold_protocol::limits::{FRAME_COUNT_MAX, PROTOCOL_VERSION};
+use stockhold_protocol::limits::FRAME_COUNT_MAX;
 
 use super::places::{Place, Places};
 use crate::clock::Clock;
@@ -67,9 +67,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The answer to a hello.
+    /// The answer to a hello that agrees on a version.
     #[must_use]
-    pub fn welcome(&self) -> Welcome {
+    pub fn welcome(&self, version: u8) -> Welcome {
         let limits = ConnectionLimits {
             frame_body_bytes_max: u32::try_from(self.limits.frame_body_bytes).unwrap_or(u32::MAX),
             frame_count_max: u32::try_from(FRAME_COUNT_MAX).unwrap_or(u32::MAX),
@@ -77,8 +77,7 @@ impl Gate {
         };
         let clock = self.feedback.clock();
         Welcome {
-            version: PROTOCOL_VERSION,
-            features: 0,
+            version,
             log_uuid: self.log_uuid,
             epoch: self.epoch,
             rules_version: self.rules_version,
@@ -87,6 +86,7 @@ impl Gate {
             shown_offset_ms: clock.wall_offset_ms.saturating_add_unsigned(clock.hold_offset_ms),
             limits,
             server: concat!("stockhold ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..Welcome::default()
         }
     }
 

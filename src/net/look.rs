@@ -32,6 +32,9 @@ pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look
         Ok(envelope) => envelope,
         Err(error) => return bad_field(&error),
     };
+    if envelope.key.is_some() {
+        return bad_field(&BadField::new("key", "is made by servers for HTTP only"));
+    }
     if let Command::Reserve(reserve) = &envelope.command {
         let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
         return match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {

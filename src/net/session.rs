@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
-use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::handshake::{Hello, Versions};
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{Code, FrameError, Outcome, SkuId, StockId};
 
@@ -133,7 +133,7 @@ impl Session {
     /// Says that the server stops: what was read is still answered, nothing more is read.
     pub fn say_goodbye(&mut self) {
         if self.stage == Stage::Open {
-            frame::append(Header::new(FrameKind::Goodbye, 0, 0), &[], &mut self.out);
+            frame::append(self.header(FrameKind::Goodbye, 0, 0), &[], &mut self.out);
         }
         self.stage = Stage::Closing;
     }
@@ -184,7 +184,15 @@ impl Session {
         self.is_lost
     }
 
+    /// The header of an answer in the version of this connection.
+    fn header(&self, kind: FrameKind, request: u64, count: u16) -> Header {
+        Header::new(kind, request, count).in_version(self.address.version)
+    }
+
     fn on_frame(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+        if self.stage == Stage::Open {
+            frame.header.check_version(self.address.version)?;
+        }
         match (self.stage, frame.header.kind) {
             (Stage::Greeting, FrameKind::Hello) => self.on_hello(frame, gate),
             (Stage::Open, FrameKind::Commands) => self.on_commands(frame, gate),
@@ -229,21 +237,20 @@ impl Session {
 
     fn on_hello(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
         check_without_entries(frame)?;
-        let hello: Hello =
-            decode_cold(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
+        let hello = Hello::decode(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
         if hello.client.len() > stockhold_protocol::limits::NAME_BYTES_MAX {
             return Err(FrameError::Body("a client's name of at most 255 bytes"));
         }
-        if hello.common_version().is_none() {
-            self.refuse_peer(&format!(
-                "the client speaks protocol versions {} to {}; this server speaks {}",
-                hello.version_min,
-                hello.version_max,
-                stockhold_protocol::limits::PROTOCOL_VERSION
-            ));
+        let Some(version) = hello.common_version() else {
+            let (theirs, ours) = (hello.versions(), Versions::OWN);
+            self.refuse_peer(&format!("the client speaks protocol {theirs}; this server speaks {ours}"));
             return Ok(());
-        }
-        cold(Header::new(FrameKind::Welcome, frame.header.request, 0), &gate.welcome(), &mut self.out);
+        };
+        self.address.version = version;
+        let start = frame::begin(&mut self.out);
+        let encoded = gate.welcome(version).encode(&mut self.out);
+        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
+        frame::finish(Header::new(FrameKind::Welcome, frame.header.request, 0), start, &mut self.out);
         self.origin = Origin::claimed(&hello.client);
         self.stage = Stage::Open;
         Ok(())
@@ -260,7 +267,7 @@ impl Session {
         let request = frame.header.request;
         let mut submission = gate.ingress.blank();
         submission.reset(self.address, request, until_ms);
-        submission.come_from(&self.origin, 0);
+        submission.come_from(&self.origin, frame.header.names.into());
         let mut rest = frame.body;
         let mut others = 0;
         let mut edge_refusals = 0;
@@ -285,7 +292,7 @@ impl Session {
                     if !submission.has_room(record.len()) {
                         self.submit(&mut submission, gate);
                         submission.reset(self.address, request, until_ms);
-                        submission.come_from(&self.origin, 0);
+                        submission.come_from(&self.origin, frame.header.names.into());
                         others = 0;
                     }
                     others += u32::from(is_other);
@@ -332,7 +339,7 @@ impl Session {
         if self.local.count > 0 {
             let header =
                 Header::answer(FrameKind::Outcomes, request, self.local.count, gate.clock.propose_now());
-            frame::append(header, &self.local.bytes, &mut self.out);
+            frame::append(header.in_version(self.address.version), &self.local.bytes, &mut self.out);
             self.local.bytes.clear();
             self.local.count = 0;
         }
@@ -360,11 +367,8 @@ impl Session {
             self.out.extend_from_slice(&cell.value.to_le_bytes());
         }
         if is_exact {
-            frame::finish(
-                Header::new(FrameKind::Cells, frame.header.request, frame.header.count),
-                start,
-                &mut self.out,
-            );
+            let header = self.header(FrameKind::Cells, frame.header.request, frame.header.count);
+            frame::finish(header, start, &mut self.out);
             gate.metrics.checks_answered.add(count);
             return Ok(());
         }
@@ -399,7 +403,7 @@ impl Session {
         let numbers: Vec<Option<u32>> =
             names.iter().map(|name| gate.published.names().resolve(name)).collect();
         gate.metrics.names_resolved.add_count(names.len());
-        let header = Header::new(FrameKind::Resolved, frame.header.request, frame.header.count);
+        let header = self.header(FrameKind::Resolved, frame.header.request, frame.header.count);
         cold(header, &numbers, &mut self.out);
         Ok(())
     }
@@ -419,7 +423,7 @@ impl Session {
             Ok(_) => TOO_MANY_QUERIES.to_owned(),
         };
         gate.metrics.queries_busy.add(1);
-        cold(Header::new(FrameKind::Answer, request, 0), &Answer::Failed(failure), &mut self.out);
+        cold(self.header(FrameKind::Answer, request, 0), &Answer::Failed(failure), &mut self.out);
         Ok(())
     }
 
@@ -435,7 +439,7 @@ impl Session {
                 gate.metrics.queries_busy.add(1);
                 self.requests.answered(request, 1);
                 let failure = Answer::Failed(TOO_MANY_QUERIES.to_owned());
-                cold(Header::new(FrameKind::Answer, request, 0), &failure, &mut self.out);
+                cold(self.header(FrameKind::Answer, request, 0), &failure, &mut self.out);
             }
         }
     }

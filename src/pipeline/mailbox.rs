@@ -2,11 +2,12 @@
 //! counts, never what an answer says.
 
 use stockhold_protocol::frame::{self, FrameKind, Header};
+use stockhold_protocol::limits::PROTOCOL_VERSION;
 
 use super::primitives::{Arc, Mutex, Notify};
 
 /// Where an answer goes: a connection of a network thread. A slot is used again, with another generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Which network thread.
     pub mailbox: usize,
@@ -14,6 +15,14 @@ pub struct Address {
     pub slot: u32,
     /// Which use of the slot.
     pub generation: u32,
+    /// The version of the wire in which it is answered.
+    pub version: u8,
+}
+
+impl Default for Address {
+    fn default() -> Self {
+        Self { mailbox: 0, slot: 0, generation: 0, version: PROTOCOL_VERSION }
+    }
 }
 
 /// One frame for one connection; its bytes stand in the mail.
@@ -81,7 +90,7 @@ impl Mail {
 
     /// Ends the frame that began at `start` and addresses it.
     pub fn seal(&mut self, start: usize, header: Header, to: Address, answered: Answered) {
-        frame::finish(header, start, &mut self.bytes);
+        frame::finish(header.in_version(to.version), start, &mut self.bytes);
         self.letters.push(Letter {
             slot: to.slot,
             generation: to.generation,

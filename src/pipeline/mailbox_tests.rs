@@ -10,7 +10,7 @@ fn letters_keep_their_bytes_when_mail_is_joined() {
     let mailboxes = Mailboxes::new(1);
     let mut drafts = Drafts::new(mailboxes.clone());
     for request in 0..3_u64 {
-        let to = Address { mailbox: 0, slot: 7, generation: 1 };
+        let to = Address { slot: 7, generation: 1, ..Address::default() };
         let header = Header::new(FrameKind::Outcomes, request, 0);
         drafts.frame(to, header, Answered { commands: 2, ..Answered::default() }, |out| out.push(9));
         drafts.send();

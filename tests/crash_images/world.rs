@@ -12,7 +12,7 @@ use stockhold::pipeline::Stepped;
 use stockhold::pipeline::mailbox::{Address, Mail};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
-use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
+use stockhold_protocol::codec::{Reader, encode_cold};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -31,7 +31,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Small segments, so that a short life goes through several.
 pub(crate) fn small() -> Config {
     let mut config = Config::default();
-    config.log.batch_bytes = 66_000;
+    config.log.batch_bytes = 66_560;
     config.log.segment_bytes = 98_304;
     config
 }
@@ -72,7 +72,7 @@ impl World {
     pub(crate) fn reconnect(&mut self) {
         self.session = Session::new(Address::default());
         let mut hello = Vec::new();
-        encode_cold(&Hello::new("world"), &mut hello).unwrap();
+        Hello::new("world").encode(&mut hello).unwrap();
         self.send(FrameKind::Hello, 0, &hello);
     }
 
@@ -146,7 +146,7 @@ impl World {
         while let Some((frame, used)) = frame::parse(rest, FRAME_BODY_BYTES_MAX).unwrap() {
             assert_ne!(frame.header.kind, FrameKind::Error, "{:?}", String::from_utf8_lossy(frame.body));
             if frame.header.kind == FrameKind::Welcome {
-                self.welcome = Some(decode_cold(frame.body).unwrap());
+                self.welcome = Some(Welcome::decode(frame.body).unwrap());
             }
             if frame.header.kind == FrameKind::Outcomes {
                 let mut reader = Reader::new(frame.body);

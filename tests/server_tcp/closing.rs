@@ -2,13 +2,14 @@
 
 use std::io::Write;
 
-use super::harness::{Peer, Shop, TestServer, new_id};
+use super::harness::{Peer, Shop, TestServer, cart, new_id, units};
 use crc_fast::{CrcAlgorithm, checksum};
 use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::command::{KeyHash, Mark};
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use stockhold_protocol::handshake::Hello;
+use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::query::Query;
-use stockhold_protocol::{Code, Command, Envelope};
+use stockhold_protocol::{Code, Command, Detail, Envelope, Line};
 
 /// The server's last frame says what was wrong, then it closes.
 fn expect_error(peer: &mut Peer, part: &str) {
@@ -22,7 +23,7 @@ fn expect_error(peer: &mut Peer, part: &str) {
 /// A frame with right checksums whose header bytes were changed.
 fn changed(kind: FrameKind, count: u16, body: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frame::append(Header { kind, request: 1, time: 0, count }, body, &mut bytes);
+    frame::append(Header::new(kind, 1, count), body, &mut bytes);
     change(&mut bytes[..28]);
     let sum = u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, &bytes[..28])).unwrap();
     bytes[28..32].copy_from_slice(&sum.to_le_bytes());
@@ -42,6 +43,12 @@ where
     body
 }
 
+fn hello(hello: &Hello) -> Vec<u8> {
+    let mut body = Vec::new();
+    hello.encode(&mut body).unwrap();
+    body
+}
+
 fn command() -> Vec<u8> {
     let mut body = Vec::new();
     Envelope::new(new_id(), Command::Confirm(new_id().into())).encode(&mut body).unwrap();
@@ -50,9 +57,9 @@ fn command() -> Vec<u8> {
 
 /// What a peer sends that has not said hello, and what it is told.
 fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
-    let hello = |hello: &Hello| cold(hello);
     let good = hello(&Hello::new("test"));
     let future = hello(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") });
+    let past = hello(&Hello { version_min: 1, version_max: 1, ..Hello::new("past") });
     let long_name = hello(&Hello::new(&"x".repeat(256)));
     vec![
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "magic"),
@@ -60,7 +67,12 @@ fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
             changed(FrameKind::Hello, 0, &good, |header| header[2] = 1),
             "version 1 is not supported; this side speaks version 2",
         ),
-        (plain(FrameKind::Hello, 0, &future), "versions 7 to 9; this server speaks 2"),
+        (
+            changed(FrameKind::Hello, 0, &good, |header| header[2] = 3),
+            "version 3 is not supported; this side speaks version 2",
+        ),
+        (plain(FrameKind::Hello, 0, &future), "protocol versions 7 to 9; this server speaks version 2"),
+        (plain(FrameKind::Hello, 0, &past), "protocol version 1; this server speaks version 2"),
         (plain(FrameKind::Hello, 0, &long_name), "255 bytes"),
         (plain(FrameKind::Hello, 0, &good[1..]), "a hello that cannot be read"),
         (plain(FrameKind::Hello, 1, &good), "its count is 0"),
@@ -86,7 +98,7 @@ fn after_hello() -> Vec<(Vec<u8>, &'static str)> {
         (flipped(28), "header's checksum"),
         (flipped(33), "body's checksum"),
         (changed(FrameKind::Checks, 0, &checks, |header| header[3] = 99), "kind 99 is unknown"),
-        (plain(FrameKind::Hello, 0, &cold(&Hello::new("again"))), "kind 1 is not expected"),
+        (plain(FrameKind::Hello, 0, &hello(&Hello::new("again"))), "kind 1 is not expected"),
         (
             changed(FrameKind::Commands, 1, &[], |header| {
                 header[4..8].copy_from_slice(&1_048_577_u32.to_le_bytes());
@@ -103,7 +115,7 @@ fn after_hello() -> Vec<(Vec<u8>, &'static str)> {
             "reserved header bytes are not zero",
         ),
         (plain(FrameKind::Commands, 1, &[9, 0, 1]), "shorter than its header"),
-        (plain(FrameKind::Commands, 1, &[255, 255, 1]), "longer than 16 KiB"),
+        (plain(FrameKind::Commands, 1, &[255, 255, 1]), "longer than what is left"),
         (plain(FrameKind::Commands, 1, &command()[..25]), "longer than what is left"),
         (plain(FrameKind::Commands, 2, &command()), "as many command records as it counts"),
         (plain(FrameKind::Commands, 0, &[]), "at least one command"),
@@ -203,7 +215,11 @@ fn a_deadline_where_none_is_heeded_changes_nothing() {
     let mut peer = Peer::mute(server.address());
     let late = |header: &mut [u8]| header[16] = 1;
     let rows = [
-        (FrameKind::Hello, cold(&Hello { features: u64::MAX, ..Hello::new("test") }), FrameKind::Welcome),
+        (
+            FrameKind::Hello,
+            hello(&Hello { capabilities: u64::MAX, ..Hello::new("test") }),
+            FrameKind::Welcome,
+        ),
         (FrameKind::Resolve, 0_u64.to_le_bytes().to_vec(), FrameKind::Resolved),
         (FrameKind::Query, cold(&Query::Status), FrameKind::Answer),
     ];
@@ -211,6 +227,75 @@ fn a_deadline_where_none_is_heeded_changes_nothing() {
         peer.stream.write_all(&changed(kind, 0, &body, late)).unwrap();
         assert_eq!(peer.reply().header.kind, expected);
     }
+}
+
+#[test]
+fn the_longest_records_that_cannot_be_obeyed_are_answered_one_by_one() {
+    // Proves that a record may fill its 16 bits of length: as many as a frame holds are answered, those around them are
+    // executed, and the connection lives.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 1_000);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let mut good = Vec::new();
+    Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines))).encode(&mut good).unwrap();
+    let mut long = Vec::new();
+    Envelope::new(new_id(), Command::Mark(Mark { name: "long".into() })).encode(&mut long).unwrap();
+    // A field that this version does not know fills the rest.
+    long.extend_from_slice(&[9, 0]);
+    let value = 65_535 - long.len() - 4;
+    long.extend_from_slice(&u32::try_from(value).unwrap().to_le_bytes());
+    long.resize(65_535, 7);
+    long[..2].fill(255);
+    let body = [&long.repeat(15)[..], &good].concat();
+    let request = peer.send(FrameKind::Commands, 16, 0, &body);
+    let outcomes = peer.outcomes(request, 16);
+    for outcome in &outcomes[..15] {
+        assert_eq!(outcome.code, Code::BadField);
+        assert!(matches!(&outcome.detail, Detail::Field { field, .. } if field == "field.number"));
+    }
+    assert_eq!(outcomes[15].code, Code::Ok);
+}
+
+#[test]
+fn a_key_from_a_client_is_a_bad_field_and_is_not_logged() {
+    // Proves that keys are the servers' own: a plain cart and a cold command that carry one are refused, and no op is spent.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    let shop = Shop::open(&mut peer, 1, 1_000);
+    let lines = [Line::new(shop.skus[0], units(1))];
+    let before = peer.reserve(shop.stock, shop.skus[0], 1).op;
+    let key = Some(KeyHash([7; 16]));
+    for command in [Command::Reserve(cart(shop.stock, &lines)), Command::Mark(Mark { name: "keyed".into() })]
+    {
+        let outcome = peer.call(&[Envelope { key, ..Envelope::fresh(new_id(), command) }]).remove(0);
+        assert_eq!((outcome.code, outcome.recorded), (Code::BadField, false));
+        assert!(matches!(&outcome.detail, Detail::Field { field, .. } if field == "key"), "{outcome:?}");
+    }
+    assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).op, before + 1);
+}
+
+#[test]
+fn a_token_and_a_name_generation_are_carried_and_change_nothing() {
+    // Proves that a server of this release takes a hello with a token and commands with any name generation, and that its
+    // own is 0.
+    let server = TestServer::start(|_| ());
+    let mut peer = Peer::mute(server.address());
+    let token = [&1_024_u64.to_le_bytes()[..], &[b't'; 1_024]].concat();
+    let mut body = hello(&Hello::new("with a token"));
+    body.extend_from_slice(&[5, 0x80]);
+    body.extend_from_slice(&1_032_u32.to_le_bytes());
+    body.extend_from_slice(&token);
+    peer.stream.write_all(&plain(FrameKind::Hello, 0, &body)).unwrap();
+    let reply = peer.reply();
+    assert_eq!(reply.header.kind, FrameKind::Welcome);
+    let welcome = Welcome::decode(&reply.body).unwrap();
+    assert_eq!((welcome.version, welcome.version_min, welcome.version_max), (2, 2, 2));
+    assert_eq!((welcome.feature_level, welcome.name_generation, welcome.capabilities), (1, 0, 0));
+    let commands = changed(FrameKind::Commands, 1, &command(), |header| header[22..24].fill(0xFF));
+    peer.stream.write_all(&commands).unwrap();
+    let reply = peer.reply();
+    assert_eq!((reply.header.kind, reply.header.version, reply.header.names), (FrameKind::Outcomes, 2, 0));
 }
 
 #[test]

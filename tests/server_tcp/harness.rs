@@ -124,18 +124,18 @@ impl Peer {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let mut peer = Self::mute(address);
         let mut body = Vec::new();
-        encode_cold(&Hello::new("test"), &mut body).unwrap();
+        Hello::new("test").encode(&mut body).unwrap();
         peer.send(FrameKind::Hello, 0, 0, &body);
         let reply = peer.reply();
         assert_eq!(reply.header.kind, FrameKind::Welcome);
-        peer.welcome = Some(decode_cold(&reply.body).unwrap());
+        peer.welcome = Some(Welcome::decode(&reply.body).unwrap());
         peer
     }
 
     pub(crate) fn send(&mut self, kind: FrameKind, count: u16, deadline_ms: u32, body: &[u8]) -> u64 {
         self.request += 1;
         let mut out = Vec::new();
-        frame::append(Header { kind, request: self.request, time: deadline_ms, count }, body, &mut out);
+        frame::append(Header { time: deadline_ms, ..Header::new(kind, self.request, count) }, body, &mut out);
         self.stream.write_all(&out).unwrap();
         self.request
     }

@@ -7,7 +7,7 @@ use super::harness::{Peer, Shop, TestServer};
 use stockhold::net::places::{LINGERING_MAX, LOCAL_PLACES};
 use stockhold_client::blocking::Client;
 use stockhold_client::{Answer, CallError, Cart, ConnectionError, PipelinedConnection, RetryPolicy};
-use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 
@@ -53,7 +53,7 @@ fn fill_up(server: &TestServer, working: &mut Vec<Peer>) {
 /// Says hello; `None` when the server has closed the connection without a word.
 fn newcomer(server: &TestServer) -> Option<(Peer, FrameKind)> {
     let (mut body, mut hello) = (Vec::new(), Vec::new());
-    encode_cold(&Hello::new("newcomer"), &mut body).unwrap();
+    Hello::new("newcomer").encode(&mut body).unwrap();
     frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
     let mut peer = Peer::mute(server.address());
     peer.stream.write_all(&hello).ok()?;

@@ -78,7 +78,7 @@ impl Batch {
     ) -> Result<u16, PushError> {
         let lines = Lines::Slice(lines);
         let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
-        self.push(&Envelope { id, fresh: true, command: Command::Reserve(reserve) })
+        self.push(&Envelope::fresh(id, Command::Reserve(reserve)))
     }
 
     /// Adds a record of another batch as it stands, for instance for a retry of part of that batch.

@@ -300,7 +300,8 @@ impl Numbers<'_> {
     /// Encodes the command, unless a name is still missing.
     pub(crate) fn encode(&mut self, command: Command<'_>) -> Result<(), BadField> {
         if self.built.missing.is_empty() {
-            Envelope { id: self.id, fresh: self.fresh, command }.encode(&mut self.built.record)?;
+            let envelope = Envelope { fresh: self.fresh, ..Envelope::new(self.id, command) };
+            envelope.encode(&mut self.built.record)?;
         }
         Ok(())
     }

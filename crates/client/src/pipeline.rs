@@ -9,7 +9,7 @@ use crate::reply::{CellFrame, OutcomeFrame, Reply};
 use std::collections::VecDeque;
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
-use stockhold_protocol::handshake::{ConnectionLimits, Hello, Welcome};
+use stockhold_protocol::handshake::{ConnectionLimits, Hello, Versions, Welcome};
 use stockhold_protocol::limits::{
     FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES, NAME_BYTES_MAX, PROTOCOL_VERSION,
 };
@@ -36,6 +36,10 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Pipeline {
     limits: ConnectionLimits,
+    /// The version of the wire that was agreed on.
+    version: u8,
+    /// The low bits of the name generation that the server told: what dense numbers of this connection mean.
+    names: u16,
     output: Vec<u8>,
     written: usize,
     input: Vec<u8>,
@@ -59,6 +63,8 @@ impl Pipeline {
         }
         let mut pipeline = Self {
             limits: ConnectionLimits { in_flight_max: 0, ..ConnectionLimits::default() },
+            version: PROTOCOL_VERSION,
+            names: 0,
             output: Vec::new(),
             written: 0,
             input: vec![0; INPUT_BYTES],
@@ -70,7 +76,7 @@ impl Pipeline {
             stopping: false,
         };
         let start = frame::begin(&mut pipeline.output);
-        encode_cold(&Hello::new(client_name), &mut pipeline.output)?;
+        Hello::new(client_name).encode(&mut pipeline.output)?;
         frame::finish(Header::new(FrameKind::Hello, 0, 0), start, &mut pipeline.output);
         Ok(pipeline)
     }
@@ -91,12 +97,15 @@ impl Pipeline {
         if kind != FrameKind::Welcome {
             return Err(stockhold_protocol::FrameError::Unexpected(kind.code()).into());
         }
-        let welcome: Welcome = decode_cold(frame.body)?;
+        let welcome = Welcome::decode(frame.body)?;
         self.input_start += used;
-        if welcome.version != PROTOCOL_VERSION {
+        if !Versions::OWN.contains(welcome.version) {
             return Err(ConnectionError::Version(welcome.version));
         }
         self.limits = welcome.limits;
+        self.version = welcome.version;
+        let [low, high, ..] = welcome.name_generation.to_le_bytes();
+        self.names = u16::from_le_bytes([low, high]);
         Ok(Some(welcome))
     }
 
@@ -141,7 +150,7 @@ impl Pipeline {
     ) -> Result<u64, SubmitError> {
         self.check_room(count, records.len())?;
         let header =
-            Header { kind: FrameKind::Commands, request: self.next_request(), time: deadline_ms, count };
+            Header { time: deadline_ms, names: self.names, ..self.header(FrameKind::Commands, count) };
         frame::append(header, records, &mut self.output);
         Ok(self.sent(header))
     }
@@ -159,8 +168,7 @@ impl Pipeline {
     ) -> Result<u64, SubmitError> {
         let count = u16::try_from(pairs.len()).map_err(|_| SubmitError::TooLarge)?;
         self.check_room(count, 8 + pairs.len() * 8)?;
-        let header =
-            Header { kind: FrameKind::Checks, request: self.next_request(), time: deadline_ms, count };
+        let header = Header { time: deadline_ms, ..self.header(FrameKind::Checks, count) };
         let start = frame::begin(&mut self.output);
         self.output.extend_from_slice(&min_op.to_le_bytes());
         for (sku, stock) in pairs {
@@ -194,7 +202,7 @@ impl Pipeline {
 
     fn submit_body(&mut self, kind: FrameKind, count: u16, body: &[u8]) -> Result<u64, SubmitError> {
         self.check_room(count, body.len())?;
-        let header = Header::new(kind, self.next_request(), if kind == FrameKind::Query { 0 } else { count });
+        let header = self.header(kind, if kind == FrameKind::Query { 0 } else { count });
         frame::append(header, body, &mut self.output);
         Ok(self.sent(Header { count, ..header }))
     }
@@ -214,6 +222,11 @@ impl Pipeline {
         } else {
             Ok(())
         }
+    }
+
+    /// The header of the next request.
+    fn header(&self, kind: FrameKind, count: u16) -> Header {
+        Header::new(kind, self.next_request(), count).in_version(self.version)
     }
 
     fn next_request(&self) -> u64 {
@@ -278,6 +291,7 @@ impl Pipeline {
         let bytes = &self.input[self.input_start..self.input_end];
         let Some((frame, used)) = frame::parse(bytes, FRAME_BODY_BYTES_MAX)? else { return Ok(None) };
         self.input_start += used;
+        frame.header.check_version(self.version)?;
         let Header { request, count, kind, .. } = frame.header;
         match kind {
             FrameKind::Goodbye => self.stopping = true,
@@ -338,7 +352,7 @@ impl Expected<'_> {
 }
 
 fn read_reply(frame: Frame<'_>, is_last: bool) -> Result<Reply<'_>, ConnectionError> {
-    let Header { request, count, kind, time } = frame.header;
+    let Header { request, count, kind, time, .. } = frame.header;
     Ok(match kind {
         FrameKind::Cells => {
             let mut reader = Reader::new(frame.body);

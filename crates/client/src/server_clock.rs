@@ -94,7 +94,6 @@ impl Default for ServerClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stockhold_protocol::handshake::ConnectionLimits;
 
     #[test]
     fn it_follows_the_server_and_not_this_machine() {
@@ -119,16 +118,10 @@ mod tests {
         // Proves both signs of the offset, and that the newest connection's is taken.
         let clock = ServerClock::new();
         let welcome = |shown_offset_ms| Welcome {
-            version: 2,
-            features: 0,
-            log_uuid: [0; 16],
-            epoch: 1,
             rules_version: 3,
-            op: 0,
             time_ms: 1_800_000_000_000,
             shown_offset_ms,
-            limits: ConnectionLimits::default(),
-            server: String::new(),
+            ..Welcome::default()
         };
         for (shown_offset_ms, shown_s) in
             [(0, 1_800_000_060), (-1_200_000, 1_799_998_860), (600_000, 1_800_000_660)]

@@ -1,5 +1,7 @@
 //! Why bytes are refused: a bad field of one command (the connection lives), or a bad frame (it does not).
 
+use crate::handshake::Versions;
+
 /// One field of a well-framed message breaks a rule. The message is answered, the connection lives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {rule}")]
@@ -25,12 +27,20 @@ pub enum FrameError {
     #[error("the frame does not begin with the magic 53 48 (\"SH\"); the peer does not speak this protocol")]
     Magic,
     /// The version byte is one that this side does not speak.
-    #[error("frame version {got} is not supported; this side speaks version {supported}")]
+    #[error("frame version {got} is not supported; this side speaks {supported}")]
     Version {
         /// The version in the header.
         got: u8,
-        /// The version that this side speaks.
-        supported: u8,
+        /// The versions that this side speaks.
+        supported: Versions,
+    },
+    /// The version byte is not the one that both sides agreed on.
+    #[error("frame version {got} is not version {agreed}, which was agreed on")]
+    OtherVersion {
+        /// The version in the header.
+        got: u8,
+        /// The version of this connection.
+        agreed: u8,
     },
     /// The header's checksum does not match.
     #[error("the frame header's checksum does not match its bytes")]

@@ -215,12 +215,21 @@ fn put_counted(
     Ok(())
 }
 
+/// One field as it stands.
+#[derive(Clone, Copy, Debug)]
+struct Field<'a> {
+    number: u16,
+    bytes: &'a [u8],
+    /// Number, length and bytes.
+    whole: &'a [u8],
+}
+
 /// Takes fields one after the other; see the module.
 #[derive(Debug)]
 pub struct FieldReader<'a> {
     reader: Reader<'a>,
-    /// A field that was read and not taken yet: its number as it stands, its bytes, and both together.
-    next: Option<(u16, &'a [u8], &'a [u8])>,
+    /// A field that was read and not taken yet.
+    next: Option<Field<'a>>,
     last: u16,
     unknown: Unknown,
     kept: Vec<u8>,
@@ -293,21 +302,24 @@ impl<'a> FieldReader<'a> {
     /// # Errors
     /// [`BadField`] when a field before it is unknown and may not be passed over, or the fields are in disorder.
     pub fn bytes(&mut self, number: u16) -> Result<Option<&'a [u8]>, BadField> {
-        let number = number & !OPTIONAL;
-        while let Some((found, bytes, whole)) = self.peek()? {
-            if found & !OPTIONAL > number {
+        while let Some(found) = self.peek()? {
+            if found.number & !OPTIONAL > number & !OPTIONAL {
                 return Ok(None);
             }
             self.next = None;
-            if found & !OPTIONAL == number {
-                return Ok(Some(bytes));
+            if found.number == number {
+                return Ok(Some(found.bytes));
             }
-            self.pass_over(found, whole)?;
+            if found.number & !OPTIONAL == number & !OPTIONAL {
+                // Else a value would have two writings.
+                return Err(BadField::new("field.number", "must have bit 15 as PROTOCOL.md has it"));
+            }
+            self.pass_over(found)?;
         }
         Ok(None)
     }
 
-    fn peek(&mut self) -> Result<Option<(u16, &'a [u8], &'a [u8])>, BadField> {
+    fn peek(&mut self) -> Result<Option<Field<'a>>, BadField> {
         if self.next.is_none() && !self.reader.rest().is_empty() {
             let whole = self.reader.rest();
             let number = self.reader.u16("field.number")?;
@@ -318,23 +330,23 @@ impl<'a> FieldReader<'a> {
                 return Err(BadField::new("field.number", "must be higher than that of the field before"));
             }
             self.last = number & !OPTIONAL;
-            self.next = Some((number, bytes, &whole[..HEAD_BYTES + length]));
+            self.next = Some(Field { number, bytes, whole: &whole[..HEAD_BYTES + length] });
         }
         Ok(self.next)
     }
 
-    fn pass_over(&mut self, number: u16, whole: &[u8]) -> Result<(), BadField> {
-        if number & OPTIONAL == 0 || self.unknown == Unknown::Refuse {
+    fn pass_over(&mut self, field: Field<'_>) -> Result<(), BadField> {
+        if field.number & OPTIONAL == 0 || self.unknown == Unknown::Refuse {
             return Err(UNKNOWN);
         }
-        self.kept.extend_from_slice(whole);
+        self.kept.extend_from_slice(field.whole);
         Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<u8>, BadField> {
-        while let Some((number, _, whole)) = self.peek()? {
+        while let Some(field) = self.peek()? {
             self.next = None;
-            self.pass_over(number, whole)?;
+            self.pass_over(field)?;
         }
         Ok(self.kept)
     }
@@ -456,7 +468,7 @@ mod tests {
 
     #[test]
     fn disorder_and_cuts_are_refused_by_name() {
-        // Proves that every cut, a repeated number, a missing field and a value of another length have an answer.
+        // Proves that every cut, a repeated number, a missing field a value of another length and a wrong optional bit have an answer.
         let whole = bytes(&Old { count: 7, name: Some("abc".into()), size: Change::Keep });
         for cut in 0..whole.len() {
             // The optional name is gone at its border.
@@ -467,5 +479,7 @@ mod tests {
         assert_eq!(decode_fields::<Old>(&whole[10..], Unknown::Skip).unwrap_err().field, "count");
         let long = [1, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0];
         assert_eq!(decode_fields::<Old>(&long, Unknown::Skip).unwrap_err().field, "count");
+        let marked = [1, 0x80, 4, 0, 0, 0, 7, 0, 0, 0];
+        assert_eq!(decode_fields::<Old>(&marked, Unknown::Skip).unwrap_err().field, "field.number");
     }
 }

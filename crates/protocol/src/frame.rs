@@ -5,12 +5,15 @@
 //! ```text
 //!  0        2    3    4           8                16          20     22     24          28         32
 //!  +--------+----+----+-----------+----------------+-----------+------+------+-----------+-----------+
-//!  | 53 48  |ver |kind| body len  | request id     | time      | count| 0 0  | body crc  | header crc|
+//!  | 53 48  |ver |kind| body len  | request id     | time      | count| names| body crc  | header crc|
 //!  +--------+----+----+-----------+----------------+-----------+------+------+-----------+-----------+
 //! ```
 
 use crate::error::FrameError;
-use crate::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, FRAME_HEADER_BYTES, PROTOCOL_VERSION};
+use crate::handshake::Versions;
+use crate::limits::{
+    FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, FRAME_HEADER_BYTES, HANDSHAKE_VERSION, PROTOCOL_VERSION,
+};
 use crate::time::Timestamp;
 use crc_fast::{CrcAlgorithm, checksum};
 
@@ -21,9 +24,9 @@ pub const MAGIC: [u8; 2] = *b"SH";
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum FrameKind {
-    /// Client → server: opens a connection (bincode [`crate::handshake::Hello`]).
+    /// Client → server: opens a connection (tagged fields [`crate::handshake::Hello`]).
     Hello = 1,
-    /// Server → client: accepts it (bincode [`crate::handshake::Welcome`]).
+    /// Server → client: accepts it (tagged fields [`crate::handshake::Welcome`]).
     Welcome = 2,
     /// Either way: the peer broke the protocol; the connection is closed after it (bincode string).
     Error = 3,
@@ -70,6 +73,17 @@ impl FrameKind {
         self as u8
     }
 
+    /// Whether such frames have the header of [`HANDSHAKE_VERSION`] for ever, whatever version was agreed on.
+    #[must_use]
+    pub const fn is_of_handshake(self) -> bool {
+        matches!(self, Self::Hello | Self::Welcome | Self::Error)
+    }
+
+    /// Whether the header of such frames tells by which generation of names their dense numbers are meant.
+    const fn has_names(self) -> bool {
+        matches!(self, Self::Commands | Self::Outcomes)
+    }
+
     fn from_code(code: u8) -> Option<Self> {
         code.checked_sub(1).and_then(|at| Self::ALL.get(usize::from(at)).copied())
     }
@@ -78,6 +92,8 @@ impl FrameKind {
 /// What a header says besides lengths and checksums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// The version of the wire: the one that was agreed on, but for frames of the handshake.
+    pub version: u8,
     /// What the body is.
     pub kind: FrameKind,
     /// The requester's number; an answer carries the number of its request. 0 for frames that are neither.
@@ -87,19 +103,41 @@ pub struct Header {
     pub time: u32,
     /// How many entries the body holds; 0 where the kind has none.
     pub count: u16,
+    /// The low 16 bits of a name generation. In a Commands frame: the one by which the client resolved its dense numbers. In an
+    /// Outcomes frame: the server's. 0 in other frames.
+    pub names: u16,
 }
 
 impl Header {
-    /// A header without deadline or time.
+    /// A header without deadline or time, of the newest version.
     #[must_use]
     pub const fn new(kind: FrameKind, request: u64, count: u16) -> Self {
-        Self { kind, request, time: 0, count }
+        let version = if kind.is_of_handshake() { HANDSHAKE_VERSION } else { PROTOCOL_VERSION };
+        Self { version, kind, request, time: 0, count, names: 0 }
     }
 
     /// The header of an answer that tells the server's time.
     #[must_use]
     pub fn answer(kind: FrameKind, request: u64, count: u16, time: Timestamp) -> Self {
-        Self { kind, request, time: time.second(), count }
+        Self { time: time.second(), ..Self::new(kind, request, count) }
+    }
+
+    /// The header in the version that was agreed on; frames of the handshake keep theirs.
+    #[must_use]
+    pub const fn in_version(self, version: u8) -> Self {
+        if self.kind.is_of_handshake() { self } else { Self { version, ..self } }
+    }
+
+    /// Requires the version that was agreed on; frames of the handshake have their own.
+    ///
+    /// # Errors
+    /// [`FrameError::OtherVersion`].
+    pub const fn check_version(&self, agreed: u8) -> Result<(), FrameError> {
+        if self.kind.is_of_handshake() || self.version == agreed {
+            Ok(())
+        } else {
+            Err(FrameError::OtherVersion { got: self.version, agreed })
+        }
     }
 }
 
@@ -119,11 +157,19 @@ pub struct Frame<'a> {
 /// # Errors
 /// [`FrameError`]: the stream cannot be followed any further.
 pub fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
+    parse_in(bytes, body_bytes_max, Versions::OWN)
+}
+
+fn parse_in(
+    bytes: &[u8],
+    body_bytes_max: usize,
+    versions: Versions,
+) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some(header) = bytes.first_chunk::<FRAME_HEADER_BYTES>() else {
         // Garbage is told as early as its first bytes show it, so that a stray HTTP client is not left waiting.
         return if bytes.len() >= 2 && bytes[..2] != MAGIC { Err(FrameError::Magic) } else { Ok(None) };
     };
-    let (header, length, body_crc) = parse_header(header, body_bytes_max)?;
+    let (header, length, body_crc) = parse_header(header, body_bytes_max, versions)?;
     let Some(body) = bytes.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + length) else { return Ok(None) };
     if crc32c(body) != body_crc {
         return Err(FrameError::BodyChecksum);
@@ -134,18 +180,26 @@ pub fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Option<(Frame<'_>, u
 fn parse_header(
     bytes: &[u8; FRAME_HEADER_BYTES],
     body_bytes_max: usize,
+    versions: Versions,
 ) -> Result<(Header, usize, u32), FrameError> {
     let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     if bytes[..2] != MAGIC {
         return Err(FrameError::Magic);
     }
-    if bytes[2] != PROTOCOL_VERSION {
-        return Err(FrameError::Version { got: bytes[2], supported: PROTOCOL_VERSION });
+    let version = bytes[2];
+    let other_version = FrameError::Version { got: version, supported: versions };
+    // Before the checksum: in another version it may stand elsewhere.
+    if version != HANDSHAKE_VERSION && !versions.contains(version) {
+        return Err(other_version);
     }
     if crc32c(&bytes[..28]) != word(28) {
         return Err(FrameError::HeaderChecksum);
     }
     let kind = FrameKind::from_code(bytes[3]).ok_or(FrameError::Kind(bytes[3]))?;
+    let fits = if kind.is_of_handshake() { version == HANDSHAKE_VERSION } else { versions.contains(version) };
+    if !fits {
+        return Err(other_version);
+    }
     let length = word(4);
     let max = body_bytes_max.min(FRAME_BODY_BYTES_MAX);
     let fits = usize::try_from(length).ok().filter(|length| *length <= max);
@@ -159,11 +213,12 @@ fn parse_header(
             max: u16::try_from(FRAME_COUNT_MAX).unwrap_or(u16::MAX),
         });
     }
-    if bytes[22..24] != [0, 0] {
+    let names = u16::from_le_bytes([bytes[22], bytes[23]]);
+    if names != 0 && !kind.has_names() {
         return Err(FrameError::Body("reserved header bytes are not zero"));
     }
     let request = u64::from(word(8)) | u64::from(word(12)) << 32;
-    Ok((Header { kind, request, time: word(16), count }, body_length, word(24)))
+    Ok((Header { version, kind, request, time: word(16), count, names }, body_length, word(24)))
 }
 
 /// Begins a frame at the end of `out`: room for the header, which [`finish`] fills in. Returns the start.
@@ -183,12 +238,13 @@ pub fn finish(header: Header, start: usize, out: &mut [u8]) {
     let body_crc = crc32c(&out[body_start..]);
     let mut bytes = [0; FRAME_HEADER_BYTES];
     bytes[..2].copy_from_slice(&MAGIC);
-    bytes[2] = PROTOCOL_VERSION;
+    bytes[2] = header.version;
     bytes[3] = header.kind.code();
     bytes[4..8].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     bytes[8..16].copy_from_slice(&header.request.to_le_bytes());
     bytes[16..20].copy_from_slice(&header.time.to_le_bytes());
     bytes[20..22].copy_from_slice(&header.count.to_le_bytes());
+    bytes[22..24].copy_from_slice(&header.names.to_le_bytes());
     bytes[24..28].copy_from_slice(&body_crc.to_le_bytes());
     let header_crc = crc32c(&bytes[..28]);
     bytes[28..32].copy_from_slice(&header_crc.to_le_bytes());
@@ -215,7 +271,7 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut out = Vec::new();
         append(
-            Header { kind: FrameKind::Commands, request: 7, time: 250, count: 1 },
+            Header { time: 250, names: 0x0102, ..Header::new(FrameKind::Commands, 7, 1) },
             b"body bytes",
             &mut out,
         );
@@ -227,7 +283,10 @@ mod tests {
         // Proves the round trip, and that no prefix of a good frame is taken for a frame or an error.
         let bytes = sample();
         let (frame, used) = parse(&bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
-        assert_eq!((frame.header.request, frame.header.time, frame.header.count), (7, 250, 1));
+        assert_eq!(
+            frame.header,
+            Header { time: 250, names: 0x0102, ..Header::new(FrameKind::Commands, 7, 1) }
+        );
         assert_eq!((frame.body, used), (&b"body bytes"[..], bytes.len()));
         for cut in 0..bytes.len() {
             assert_eq!(parse(&bytes[..cut], FRAME_BODY_BYTES_MAX), Ok(None), "cut at {cut}");
@@ -242,6 +301,51 @@ mod tests {
             let mut wrong = bytes.clone();
             wrong[bit / 8] ^= 1 << (bit % 8);
             assert!(parse(&wrong, FRAME_BODY_BYTES_MAX).is_err(), "bit {bit} passed");
+        }
+    }
+
+    #[test]
+    fn frames_carry_the_agreed_version_and_those_of_the_handshake_the_second() {
+        // Proves what a later build with versions 2 to 3 writes and reads, and what one without version 2 refuses.
+        let frame = |header: Header| {
+            let mut out = Vec::new();
+            append(header, b"body", &mut out);
+            out
+        };
+        let read = |bytes: &[u8], min, max| {
+            parse_in(bytes, 4, Versions { min, max }).map(|frame| frame.unwrap().0.header)
+        };
+        for kind in FrameKind::ALL {
+            let header = Header::new(kind, 1, 0).in_version(3);
+            let bytes = frame(header);
+            assert_eq!(header.version, if kind.is_of_handshake() { 2 } else { 3 }, "{kind:?}");
+            assert_eq!(read(&bytes, 2, 3), Ok(header));
+            let older = frame(Header::new(kind, 1, 0).in_version(2));
+            assert_eq!(read(&older, 3, 4).is_ok(), kind.is_of_handshake(), "{kind:?}");
+            assert_eq!(header.check_version(3), Ok(()));
+            assert_eq!(header.check_version(2).is_ok(), kind.is_of_handshake(), "{kind:?}");
+        }
+        let mut newer_hello = frame(Header::new(FrameKind::Hello, 1, 0));
+        newer_hello[2] = 3;
+        let sum = crc32c(&newer_hello[..28]).to_le_bytes();
+        newer_hello[28..32].copy_from_slice(&sum);
+        let supported = Versions { min: 2, max: 3 };
+        assert_eq!(read(&newer_hello, 2, 3), Err(FrameError::Version { got: 3, supported }));
+    }
+
+    #[test]
+    fn only_commands_and_outcomes_tell_a_name_generation() {
+        // Proves that the two bytes stay reserved in all other frames.
+        for kind in FrameKind::ALL {
+            let header = Header { names: 0xFFFF, ..Header::new(kind, 1, 0) };
+            let mut bytes = Vec::new();
+            append(header, b"", &mut bytes);
+            let got = parse(&bytes, 0).map(|frame| frame.unwrap().0.header);
+            if matches!(kind, FrameKind::Commands | FrameKind::Outcomes) {
+                assert_eq!(got, Ok(header));
+            } else {
+                assert_eq!(got, Err(FrameError::Body("reserved header bytes are not zero")), "{kind:?}");
+            }
         }
     }
 

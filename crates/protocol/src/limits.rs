@@ -2,8 +2,12 @@
 //!
 //! These are limits of the *bytes*; limits that an operator can change are machine state (see `configure`).
 
-/// Version of the wire shape. A peer that offers no common version is refused in the handshake.
+/// The newest version of the wire that this program speaks.
 pub const PROTOCOL_VERSION: u8 = 2;
+/// The oldest version of the wire that this program speaks. A peer that offers no common version is refused in the handshake.
+pub const PROTOCOL_VERSION_MIN: u8 = 2;
+/// The version of Hello, Welcome and Error frames, for ever: both sides can always read that they do not agree.
+pub const HANDSHAKE_VERSION: u8 = 2;
 
 /// What a log or a directory may hold beside the formats and the rules: commands, settings, codes and kinds of records. A program
 /// refuses a higher level by name and reads every lower one.
@@ -18,8 +22,8 @@ pub const FRAME_COUNT_MAX: usize = 8_192;
 
 /// Bytes in front of a command's body: length, kind, flags, id.
 pub const COMMAND_HEADER_BYTES: usize = 20;
-/// Longest command record in bytes, header included (its length field is 16 bits wide).
-pub const COMMAND_BYTES_MAX: usize = 16 * 1024;
+/// Longest command record in bytes, header included: what its length field of 16 bits can say.
+pub const COMMAND_BYTES_MAX: usize = 65_535;
 /// Bytes of an outcome without detail.
 pub const OUTCOME_BYTES: usize = 16;
 /// Longest encoded detail of an outcome in bytes.
@@ -46,9 +50,13 @@ pub const LINE_QUANTITY_MAX: i64 = 1_000_000_000_000;
 /// Largest time-to-live that fits the wire, in milliseconds; the machine's own bounds are tighter.
 pub const TTL_MS_MAX: u32 = u32::MAX;
 
+const _: () = assert!(
+    HANDSHAKE_VERSION <= PROTOCOL_VERSION_MIN && PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION,
+    "versions begin with that of the handshake"
+);
 const _: () =
     assert!(LINE_QUANTITY_MAX * 256 <= QUANTITY_MAX, "a whole cart of one SKU must stay a valid quantity");
-const _: () = assert!(COMMAND_BYTES_MAX <= 65_535, "a command's length field has 16 bits");
+const _: () = assert!(COMMAND_BYTES_MAX == 65_535, "a command's length field has 16 bits and no other bound");
 const _: () = assert!(COMMAND_BYTES_MAX <= FRAME_BODY_BYTES_MAX, "one command must fit a frame");
 const _: () = assert!(
     COMMAND_HEADER_BYTES + 16 + 4 + 2 + 4 + 8 + 1 + REFERENCE_BYTES_MAX + LINES_MAX * 12 <= COMMAND_BYTES_MAX,

@@ -48,7 +48,8 @@ fn transfer() -> (Vec<u8>, usize) {
         Command::Transfer(Transfer { from: SourceId(1), to: SourceId(2), lines, reason: String::new() });
     let mut record = Vec::new();
     Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut record).unwrap();
-    (record, 28)
+    // Behind the header stand two sources of 10 bytes each, then the number and the length of the lines' field.
+    (record, 20 + 10 + 10 + 6)
 }
 
 #[test]
@@ -66,10 +67,16 @@ fn a_lying_length_costs_no_memory() {
     assert!(largest(|| assert!(decode_cold::<Vec<Name>>(&lying).is_err())) > COMMAND_BYTES_MAX);
     for length in [1, 1 << 20, 1 << 32, u64::MAX] {
         let bytes = u64::to_le_bytes(length);
-        let hello = [&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0][..], &bytes].concat();
+        // A name whose length lies, and a field whose length lies.
+        let mut hello = Vec::new();
+        Hello::new("").encode(&mut hello).unwrap();
+        let at = hello.len() - 8;
+        hello[at..].copy_from_slice(&bytes);
+        let field = [&[1, 0][..], &bytes[..4], &[2]].concat();
         let answer = [&[3, 0, 0, 0][..], &bytes].concat();
         let cost = largest(|| {
-            assert!(decode_cold::<Hello>(&hello).is_err());
+            assert!(Hello::decode(&hello).is_err());
+            assert!(Hello::decode(&field).is_err());
             assert!(decode_cold::<Vec<Name>>(&bytes).is_err());
             assert!(decode_cold::<Answer>(&answer).is_err());
             assert!(Detail::decode(&[&[4, 0, 0, 0][..], &bytes].concat()).is_err());

@@ -1,10 +1,13 @@
-//! PROTOCOL.md against the program: its constants, its codes and its worked exchange.
+//! PROTOCOL.md against the program: its constants, its codes, its numbers of fields and its worked exchange.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
+use crate::drawn::Fields;
+use crate::mirror as m;
 use std::fmt::Write as _;
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::{Reserve, Target};
+use stockhold_protocol::fields::{Tagged, Unknown, decode_fields, encode_fields};
 use stockhold_protocol::frame::{Frame, FrameKind, append, parse};
 use stockhold_protocol::handshake::{ConnectionLimits, Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -53,6 +56,55 @@ fn the_table_of_codes_is_the_programs() {
     assert_eq!(got, expected);
 }
 
+/// The numbered fields in a piece of the page, in prose (`1 name type · 2 name type`) or as rows of a table.
+fn numbered(text: &str) -> Vec<(u16, String)> {
+    let pieces = text.lines().filter(|line| line.starts_with("| ")).map(|line| line.replace('|', " "));
+    let prose = text.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>().join(" ");
+    let prose = prose.split_once(": 1 ").map_or(prose.clone(), |(_, fields)| format!("1 {fields}"));
+    let pieces = prose.split('·').map(str::to_owned).chain(pieces);
+    let fields = pieces.filter_map(|piece| {
+        let mut words = piece.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.trim_end_matches(':').to_owned()))
+    });
+    fields.collect()
+}
+
+fn check_numbers<M: Fields>(text: &str) {
+    let expected: Vec<_> = M::NUMBERED.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
+    assert_eq!(numbered(text), expected, "{}", std::any::type_name::<M>());
+}
+
+/// What the page says of a structure: from its name to the next one.
+fn structure<'a>(page: &'a str, name: &str) -> &'a str {
+    let (_, rest) =
+        page.split_once(&format!("**`{name}`**")).unwrap_or_else(|| panic!("{name} is not explained"));
+    rest.split("\n## ").next().unwrap().split("**`").next().unwrap()
+}
+
+#[test]
+fn the_numbers_of_fields_are_the_programs() {
+    // Proves that a stranger numbers fields as this program does.
+    let page = page();
+    check_numbers::<m::Hello>(structure(&page, "Hello"));
+    check_numbers::<m::Welcome>(structure(&page, "Welcome"));
+    check_numbers::<m::ConnectionLimits>(structure(&page, "ConnectionLimits"));
+    let table = rows(section(&page, "\n## 8. Bodies of cold commands").split("**`").next().unwrap());
+    let command = |name: &str| table.iter().find(|row| row[0] == name).unwrap()[1];
+    check_numbers::<m::Count>(command("count"));
+    check_numbers::<m::Adjust>(command("adjust"));
+    check_numbers::<m::Transfer>(command("transfer"));
+    check_numbers::<m::StockDefinition>(command("define_stock"));
+    check_numbers::<m::SkuDefinition>(command("define_sku"));
+    check_numbers::<m::LinkDefinition>(command("link"));
+    check_numbers::<m::LinkRemoval>(command("unlink"));
+    check_numbers::<m::ChannelAssignment>(command("channel"));
+    check_numbers::<m::QuotaChange>(command("quota"));
+    check_numbers::<m::Mark>(command("mark"));
+    check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
+    check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));
+    check_numbers::<m::Configure>(structure(&page, "Configure"));
+}
+
 /// The frames of the worked exchange, in order.
 fn exchange() -> Vec<Vec<u8>> {
     let page = page();
@@ -82,6 +134,14 @@ where
     assert_eq!(body, frame.body);
 }
 
+fn check_fields<T: Tagged + PartialEq + std::fmt::Debug>(frame: &Frame<'_>, expected: &T) {
+    let value: T = decode_fields(frame.body, Unknown::Refuse).unwrap();
+    assert_eq!(&value, expected);
+    let mut body = Vec::new();
+    encode_fields(&value, &mut body).unwrap();
+    assert_eq!(body, frame.body);
+}
+
 #[test]
 fn every_block_of_the_exchange_is_a_frame_that_comes_back() {
     // Proves lengths, checksums and kinds of the page against the program, which did not write them.
@@ -107,22 +167,26 @@ fn every_block_of_the_exchange_is_a_frame_that_comes_back() {
 
 #[test]
 fn the_handshake_and_the_names_say_what_the_page_says() {
-    // Proves the bincode bodies of the exchange field by field.
+    // Proves the bodies of the exchange field by field.
     let frames = exchange();
-    check_cold(&whole(&frames[0]), &Hello::new("shop-1"));
+    check_fields(&whole(&frames[0]), &Hello::new("shop-1"));
     let welcome = Welcome {
         version: 2,
-        features: 0,
+        version_min: 2,
+        version_max: 2,
+        capabilities: 0,
         log_uuid: 0x0f8f_ad5b_d9cb_469f_a165_7086_7728_950e_u128.swap_bytes().to_le_bytes(),
         epoch: 1,
         rules_version: 3,
+        feature_level: 1,
         op: 41,
         time_ms: 1_763_800_000_000,
         shown_offset_ms: 0,
+        name_generation: 0,
         limits: ConnectionLimits::default(),
         server: "stockhold 0.1.0".into(),
     };
-    check_cold(&whole(&frames[1]), &welcome);
+    check_fields(&whole(&frames[1]), &welcome);
     check_cold(&whole(&frames[2]), &vec![Name::Sku("BIKE-0001".into()), Name::Stock("web-us".into())]);
     check_cold(&whole(&frames[3]), &vec![Some(7_u32), Some(1)]);
 }

@@ -10,8 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::Kind;
+use stockhold_protocol::fields::{Tagged, encode_fields};
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
-use stockhold_protocol::handshake::{ConnectionLimits, Hello, Welcome};
+use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
 use stockhold_protocol::{Command, Envelope, Outcome};
@@ -29,6 +30,12 @@ fn cold<T: SchemaWrite<Config, Src = T>>(value: &T) -> Vec<u8> {
     bytes
 }
 
+fn fields<T: Tagged>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_fields(value, &mut bytes).unwrap();
+    bytes
+}
+
 fn again<'de, T>(bytes: &'de [u8]) -> Vec<u8>
 where
     T: SchemaRead<'de, Config, Dst = T> + SchemaWrite<Config, Src = T>,
@@ -39,21 +46,19 @@ where
 fn frame_body(kind: FrameKind) -> (Vec<u8>, u16) {
     let pairs = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
     match kind {
-        FrameKind::Hello => (cold(&Hello::new("golden")), 0),
+        FrameKind::Hello => (fields(&Hello::new("golden")), 0),
         FrameKind::Welcome => {
             let welcome = Welcome {
-                version: 1,
-                features: 0,
                 log_uuid: [0xAB; 16],
                 epoch: 3,
                 rules_version: 1,
                 op: 77,
                 time_ms: 1_763_800_000_000,
                 shown_offset_ms: 0,
-                limits: ConnectionLimits::default(),
                 server: "stockhold 0.1.0".into(),
+                ..Welcome::default()
             };
-            (cold(&welcome), 0)
+            (fields(&welcome), 0)
         }
         FrameKind::Error => (cold(&"the frame body's checksum does not match its bytes".to_owned()), 0),
         FrameKind::Commands => {
@@ -94,7 +99,8 @@ fn frame_body(kind: FrameKind) -> (Vec<u8>, u16) {
 fn frame(kind: FrameKind) -> Vec<u8> {
     let (body, count) = frame_body(kind);
     let mut out = Vec::new();
-    let header = Header { kind, request: 0x0102_0304_0506_0708, time: 250, count };
+    let names = if matches!(kind, FrameKind::Commands | FrameKind::Outcomes) { 0x0A0B } else { 0 };
+    let header = Header { time: 250, names, ..Header::new(kind, 0x0102_0304_0506_0708, count) };
     append(header, &body, &mut out);
     out
 }

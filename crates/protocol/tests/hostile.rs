@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, Batch, split_records};
 use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};
 use stockhold_protocol::command::{
-    FLAG_FRESH, FLAGS_OFFSET, PlainCart, Reserve, Scratch, Target, record_length,
+    FLAG_FRESH, FLAG_HAS_KEY, FLAGS_OFFSET, KeyHash, Kind, PlainCart, Reserve, Scratch, Target, record_length,
 };
+use stockhold_protocol::fields::{OPTIONAL, Tagged, Unknown, decode_fields_with, encode_fields};
 use stockhold_protocol::frame::parse;
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -74,16 +75,44 @@ where
     }
 }
 
+/// Whether a record that is cut there is another command: one of tagged fields which ends before fields that may be
+/// left out.
+fn ends_between_options(record: &[u8], cut: usize) -> bool {
+    let kind = Kind::from_code(record[2]).unwrap();
+    let start = if record[FLAGS_OFFSET] & FLAG_HAS_KEY == 0 { 20 } else { 36 };
+    let (mut at, mut last) = (start, 0);
+    while at < cut {
+        let Some(head) = record.get(at..at + 6) else { return false };
+        last = u16::from_le_bytes([head[0], head[1]]);
+        at += 6 + usize::try_from(u32::from_le_bytes([head[2], head[3], head[4], head[5]])).unwrap();
+    }
+    let needed = [(Kind::Configure, 0), (Kind::Settings, 1), (Kind::Quota, 2)];
+    at == cut && needed.iter().any(|(of, field)| *of == kind && last >= *field)
+}
+
+/// A message of tagged fields that is accepted has one writing but for the optional fields that were passed over.
+fn check_fields<T: Tagged>(bytes: &[u8]) {
+    if let Ok((value, kept)) = decode_fields_with(bytes, Unknown::Skip, T::get_fields) {
+        let mut again = Vec::new();
+        encode_fields(&value, &mut again).unwrap();
+        assert_eq!(again.len() + kept.len(), bytes.len());
+        let (_, nothing) = decode_fields_with(&again, Unknown::Refuse, T::get_fields).unwrap();
+        assert!(nothing.is_empty());
+    }
+}
+
 #[test]
 fn every_truncation_of_every_command_is_refused() {
-    // Proves it with the old length and with a length that fits the rest; nothing is read past the end.
+    // Proves it with the old length and with a length that fits the rest; nothing is read past the end. A cold command
+    // that ends before fields that may be left out is another command.
     for (name, record) in samples::commands() {
         for cut in 0..record.len() {
             assert!(Envelope::decode(&record[..cut]).is_err(), "{name} cut at {cut} was accepted");
             assert!(record_length(&record[..cut]).is_err(), "{name} cut at {cut} has a length");
             if cut >= 20 {
                 let shorter = with_length(record[..cut].to_vec());
-                assert!(Envelope::decode(&shorter).is_err(), "{name} shortened to {cut} was accepted");
+                let accepted = Envelope::decode(&shorter).is_ok();
+                assert_eq!(accepted, ends_between_options(&record, cut), "{name} shortened to {cut}");
             }
         }
     }
@@ -96,6 +125,23 @@ fn every_extension_of_every_command_is_refused() {
         for tail in [&[0][..], &[0; 8], &[255; 12], &[1; 17]] {
             let longer = with_length([&record[..], tail].concat());
             assert!(Envelope::decode(&longer).is_err(), "{name} with {} bytes more was accepted", tail.len());
+        }
+    }
+}
+
+#[test]
+fn a_cold_command_with_an_unknown_field_is_refused_by_name() {
+    // Proves that no server obeys half of a command of a later release, whether the field is marked optional or not.
+    let cold = |record: &&(String, Vec<u8>)| {
+        Kind::from_code(record.1[2]).unwrap().code() >= 16 && record.1[2] != Kind::Tick.code()
+    };
+    let records = samples::commands();
+    assert!(records.iter().filter(cold).count() > 16);
+    for (name, record) in records.iter().filter(cold) {
+        for number in [0x63, 0x63 | OPTIONAL] {
+            let tail = [&number.to_le_bytes()[..], &[1, 0, 0, 0, 7]].concat();
+            let error = Envelope::decode(&with_length([&record[..], &tail].concat())).unwrap_err();
+            assert_eq!(error.field, "field.number", "{name}");
         }
     }
 }
@@ -138,6 +184,24 @@ fn every_truncation_of_outcomes_and_cold_messages_is_refused() {
 }
 
 #[test]
+fn a_hello_with_a_token_or_a_field_of_a_later_release_is_read_if_it_is_optional() {
+    // Proves the room for a token: field 5 with the optional bit is passed over, at the longest, and without it refused.
+    let mut hello = Vec::new();
+    Hello::new("shop").encode(&mut hello).unwrap();
+    for length in [0, 1_024_u32] {
+        let value = [&u64::from(length).to_le_bytes()[..], &vec![b't'; length as usize]].concat();
+        let with =
+            |number: u16| [&hello[..], &number.to_le_bytes(), &(length + 8).to_le_bytes(), &value].concat();
+        assert_eq!(Hello::decode(&with(5 | OPTIONAL)), Ok(Hello::new("shop")));
+        assert_eq!(Hello::decode(&with(5)).unwrap_err().field, "field.number");
+    }
+    let mut welcome = Vec::new();
+    Welcome::default().encode(&mut welcome).unwrap();
+    welcome.extend_from_slice(&[15, 0x80, 1, 0, 0, 0, 7]);
+    assert_eq!(Welcome::decode(&welcome), Ok(Welcome::default()));
+}
+
+#[test]
 fn an_empty_detail_cannot_be_announced() {
     // Proves that an outcome has one encoding: the flag without a detail is refused.
     let bytes = [0, 0, 0, 6, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -147,19 +211,63 @@ fn an_empty_detail_cannot_be_announced() {
     assert!(Outcome::decode(&mut Reader::new(&plain)).is_ok());
 }
 
+/// The flags that a kind allows besides FRESH and HAS_KEY (PROTOCOL.md).
+fn allowed(kind: Kind) -> u8 {
+    let table = [(Kind::Reserve, 0x3F), (Kind::Replace, 0x3F), (Kind::Sell, 0x3B), (Kind::Ship, 0x22)];
+    let found = table.into_iter().chain([(Kind::Release, 0x20)]).find(|(of, _)| *of == kind);
+    found.map_or(0, |(_, flags)| flags)
+}
+
 #[test]
-fn fresh_is_the_only_flag_that_every_kind_knows() {
+fn flags_that_mean_nothing_are_refused_and_fresh_is_known_to_every_kind() {
     // Proves that each undefined flag of each kind is refused, and that FRESH is cleared by one byte.
     for (name, record) in samples::commands() {
         let mut fresh = record.clone();
-        fresh[FLAGS_OFFSET] |= FLAG_FRESH;
+        fresh[FLAGS_OFFSET] ^= FLAG_FRESH;
         let (cleared, marked) = (Envelope::decode(&record).unwrap(), Envelope::decode(&fresh).unwrap());
         assert_eq!(cleared.command, marked.command, "{name}");
         let mut scratch = Scratch::default();
         assert_eq!(cleared.command.fingerprint(&mut scratch), marked.command.fingerprint(&mut scratch));
-        let mut wrong = record;
-        wrong[FLAGS_OFFSET] |= 0x40;
-        assert_eq!(Envelope::decode(&wrong).unwrap_err().field, "flags", "{name}");
+        let undefined = !allowed(cleared.command.kind()) & 0x3F;
+        for flag in (0..6).map(|bit| 1 << bit).filter(|flag| undefined & flag != 0) {
+            let mut wrong = record.clone();
+            wrong[FLAGS_OFFSET] |= flag;
+            assert_eq!(Envelope::decode(&wrong).unwrap_err().field, "flags", "{name} {flag:02x}");
+        }
+    }
+}
+
+#[test]
+fn a_key_stands_before_the_body_and_makes_no_other_command() {
+    // Proves that every kind with an id takes a key, that the fingerprint leaves it out, and that it is not cut off.
+    for (name, record) in samples::commands() {
+        if record[FLAGS_OFFSET] & FLAG_HAS_KEY != 0 {
+            continue;
+        }
+        let mut keyed = with_length([&record[..20], &[7; 16], &record[20..]].concat());
+        keyed[FLAGS_OFFSET] |= FLAG_HAS_KEY;
+        let plain = Envelope::decode(&record).unwrap();
+        assert_eq!(plain.key, None);
+        if plain.command.is_of_servers() {
+            assert_eq!(Envelope::decode(&keyed).unwrap_err().field, "key", "{name}");
+            let made = Envelope { key: Some(KeyHash([7; 16])), ..plain };
+            let mut out = vec![1];
+            assert_eq!(made.encode(&mut out).unwrap_err().field, "key", "{name}");
+            assert_eq!(out, [1]);
+            continue;
+        }
+        let envelope = Envelope::decode(&keyed).unwrap();
+        assert_eq!(
+            (envelope.id, envelope.fresh, envelope.key),
+            (plain.id, plain.fresh, Some(KeyHash([7; 16])))
+        );
+        assert_eq!(envelope.command, plain.command, "{name}");
+        let mut scratch = Scratch::default();
+        assert_eq!(envelope.command.fingerprint(&mut scratch), plain.command.fingerprint(&mut scratch));
+        assert_eq!(PlainCart::read(&keyed), None, "{name}");
+        for cut in 20..36 {
+            assert_eq!(Envelope::decode(&with_length(keyed[..cut].to_vec())).unwrap_err().field, "key");
+        }
     }
 }
 
@@ -181,8 +289,8 @@ proptest! {
         if let Ok(batch) = Batch::decode(&bytes) {
             prop_assert!(batch.records().count() <= (bytes.len() - BATCH_HEADER_BYTES) / 20 + 1);
         }
-        check_cold::<Hello>(&bytes);
-        check_cold::<Welcome>(&bytes);
+        check_fields::<Hello>(&bytes);
+        check_fields::<Welcome>(&bytes);
         check_cold::<Vec<Name>>(&bytes);
         check_cold::<Query>(&bytes);
         check_cold::<Answer>(&bytes);
@@ -219,7 +327,7 @@ proptest! {
             Reserve { target, lines: Lines::Slice(&lines), best_effort: false, ttl_ms, owner, reference: "" };
         let id = CommandId::from_parts(1_763_800_000_123, 99);
         let mut record = Vec::new();
-        Envelope { id, fresh, command: Command::Reserve(reserve) }.encode(&mut record).unwrap();
+        Envelope { fresh, ..Envelope::new(id, Command::Reserve(reserve)) }.encode(&mut record).unwrap();
         prop_assert_eq!(PlainCart::read(&record).is_some(), quantity < 1 << 32);
         check_plain(&record);
         for (at, byte) in damage {
@@ -256,6 +364,20 @@ proptest! {
         let place = at.index(bytes.len());
         bytes[place] = byte;
         check_cold::<Query>(&bytes);
+    }
+
+    #[test]
+    fn damaged_handshakes_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        // Proves it for the messages that open a connection.
+        let (mut hello, mut welcome) = (Vec::new(), Vec::new());
+        Hello::new("hostile").encode(&mut hello).unwrap();
+        Welcome::default().encode(&mut welcome).unwrap();
+        let place = at.index(hello.len());
+        hello[place] = byte;
+        check_fields::<Hello>(&hello);
+        let place = at.index(welcome.len());
+        welcome[place] = byte;
+        check_fields::<Welcome>(&welcome);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::command::{Kind, Scratch, record_length};
+use stockhold_protocol::command::{KeyHash, Kind, Scratch, record_length};
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, SourceId};
 
@@ -57,22 +57,32 @@ fn detail() -> impl Strategy<Value = Detail> {
     ]
 }
 
+fn key() -> impl Strategy<Value = Option<KeyHash>> {
+    proptest::option::of(any::<[u8; 16]>().prop_map(KeyHash))
+}
+
 proptest! {
     #[test]
-    fn every_hot_command_comes_back(draft in draft(), fresh in any::<bool>(), id in any::<u128>()) {
+    fn every_hot_command_comes_back(
+        draft in draft(), fresh in any::<bool>(), id in any::<u128>(), key in key(),
+    ) {
         // Proves that bytes and values are two faces of one command, in both directions.
         let (id, mut seen) = (CommandId::from_parts(1_763_800_000_123, id), 0);
         for command in draft.commands() {
-            check(&Envelope { id, fresh, command });
+            check(&Envelope { fresh, key, ..Envelope::new(id, command) });
             seen += 1;
         }
         prop_assert_eq!(seen, 8);
     }
 
     #[test]
-    fn every_catalog_command_comes_back(command in catalog(), fresh in any::<bool>(), id in any::<u128>()) {
-        // Proves the same for the bincode bodies.
-        check(&Envelope { id: CommandId::from_parts(1_763_800_000_123, id), fresh, command });
+    fn every_catalog_command_comes_back(
+        command in catalog(), fresh in any::<bool>(), id in any::<u128>(), key in key(),
+    ) {
+        // Proves the same for bodies of tagged fields.
+        let id = CommandId::from_parts(1_763_800_000_123, id);
+        let key = key.filter(|_| !command.is_of_servers());
+        check(&Envelope { fresh, key, ..Envelope::new(id, command) });
     }
 
     #[test]

@@ -9,7 +9,6 @@ use stockhold_model::{
     CHANNELS, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals, sku_name,
     source_definition, stock_name, with_command,
 };
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
@@ -103,7 +102,7 @@ impl World {
             return Err(Violation("there is no room for the first connection".to_owned()));
         };
         let mut body = Vec::new();
-        encode_cold(&Hello::new("merchant"), &mut body).map_err(broken("a hello"))?;
+        Hello::new("merchant").encode(&mut body).map_err(broken("a hello"))?;
         let mut hello = Vec::new();
         frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
         self.running()?.receive(chair, &hello)?;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 
@@ -56,7 +55,7 @@ impl Client {
         let (to_server, arrived) = (Vec::new(), Vec::new());
         self.line = Some(Line { chair, to_server, arrived, is_open: false, is_spoilt: false });
         let mut body = Vec::new();
-        encode_cold(&Hello::new("sim"), &mut body).map_err(broken("a hello that does not encode"))?;
+        Hello::new("sim").encode(&mut body).map_err(broken("a hello that does not encode"))?;
         self.ask(FrameKind::Hello, Asked::Hello, (0, 0), &body);
         Ok(())
     }

@@ -123,7 +123,7 @@ impl Judge {
                 }
                 FrameKind::Cells => self.check_cells(heard, frame, gate.published.op(), witness.model())?,
                 FrameKind::Welcome => {
-                    let welcome: Welcome = decode_cold(&frame.body).map_err(broken("a welcome"))?;
+                    let welcome = Welcome::decode(&frame.body).map_err(broken("a welcome"))?;
                     ensure!(welcome.op == witness.op(), "a welcome at op {} of {}", welcome.op, witness.op());
                 }
                 _ => {}

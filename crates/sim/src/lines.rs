@@ -145,7 +145,7 @@ impl World {
     fn client_hears(&mut self, client: usize, said: &Said) -> Checked {
         match said.kind {
             FrameKind::Welcome => {
-                let welcome: Welcome = decode_cold(&said.body).map_err(broken("a welcome"))?;
+                let welcome = Welcome::decode(&said.body).map_err(broken("a welcome"))?;
                 ensure!(welcome.epoch == self.epoch, "a welcome of epoch {}", welcome.epoch);
                 if let Some(line) = &mut self.clients[client].line {
                     line.is_open = true;

@@ -138,7 +138,7 @@ impl Server {
         let slot = u32::try_from(place).unwrap_or(u32::MAX);
         let seat = &mut self.seats[place];
         seat.taken = taken;
-        let address = Address { mailbox: 0, slot, generation: seat.generation };
+        let address = Address { slot, generation: seat.generation, ..Address::default() };
         seat.session = Some(Session::new(address));
         seat.pace = Pace::new(now_ms);
         seat.input.clear();

@@ -72,7 +72,7 @@ async fn sell(client: &Client, source: &mut CartSource, ledger: &mut Ledger) -> 
             Fate::Release => Command::Release(Release { reservation, lines: Lines::NONE }),
             Fate::Abandon => continue,
         };
-        next.push(&Envelope { id: client.new_id(), fresh: true, command })?;
+        next.push(&Envelope::fresh(client.new_id(), command))?;
     }
     if !next.is_empty() {
         send(client, &mut next, ledger).await?;

@@ -44,7 +44,7 @@ impl Sale {
     fn note(&mut self, number: u128, command: Command<'_>, code: Code, value: u32) -> ReservationId {
         self.op += 1;
         let outcome = Outcome::new(code, value, self.op);
-        self.ledger.note(&Envelope { id: id(number), fresh: true, command }, &outcome);
+        self.ledger.note(&Envelope::fresh(id(number), command), &outcome);
         id(number).into()
     }
 
@@ -194,12 +194,11 @@ fn the_ledger_says_what_it_leaves_out() {
     // Proves that unrecorded answers, a full ledger and unknown reservations are counted and not summed.
     let mut ledger = Ledger::new(1);
     let lines = [Line::new(SkuId(0), units(99))];
-    let envelope =
-        |number| Envelope { id: id(number), fresh: true, command: Command::Reserve(cart(SHOP, &lines, 0)) };
+    let envelope = |number| Envelope::fresh(id(number), Command::Reserve(cart(SHOP, &lines, 0)));
     ledger.note(&envelope(1), &Outcome { recorded: false, ..Outcome::new(Code::SoldOut, 0, 1) });
     assert_eq!((ledger.tally().unrecorded, ledger.kept()), (1, 0));
     let small = [Line::new(SkuId(0), units(1))];
-    let first = Envelope { id: id(2), fresh: true, command: Command::Reserve(cart(SHOP, &small, 0)) };
+    let first = Envelope::fresh(id(2), Command::Reserve(cart(SHOP, &small, 0)));
     ledger.note(&first, &Outcome::new(Code::Ok, 0, 1));
     ledger.note(&envelope(3), &Outcome::new(Code::Ok, 0, 2));
     ledger.note(&Envelope::new(id(4), Command::Confirm(id(3).into())), &Outcome::new(Code::Ok, 0, 3));
@@ -286,7 +285,7 @@ fn a_kept_command_is_repeated_as_it_was_sent() {
     let special = Reserve { owner: 7, reference: "order-1", best_effort: true, ..cart(WEB, &lines, 0) };
     for reserve in [plain, special] {
         let mut ledger = Ledger::new(10);
-        let envelope = Envelope { id: id(1), fresh: true, command: Command::Reserve(reserve) };
+        let envelope = Envelope::fresh(id(1), Command::Reserve(reserve));
         ledger.note(&envelope, &Outcome::new(Code::Ok, 0, 1));
         let mut sent = Vec::new();
         Envelope::new(id(1), envelope.command).encode(&mut sent).unwrap();

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use stockhold_client::{Batch, IdSource, units_of, wall_clock_ms};
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::Target;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
@@ -235,7 +234,7 @@ async fn connect(kind: Kind, address: SocketAddr) -> io::Result<TcpStream> {
 
 fn hello() -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
-    encode_cold(&Hello::new("a bad peer"), &mut body).map_err(io::Error::other)?;
+    Hello::new("a bad peer").encode(&mut body).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut bytes);
     Ok(bytes)

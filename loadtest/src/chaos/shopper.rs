@@ -120,7 +120,7 @@ impl Shopper {
 
     fn errand(&mut self, now_ms: u64, command: Command<'_>) -> Result<Errand, BadField> {
         let mut record = Vec::new();
-        Envelope { id: self.ids.next_at(now_ms), fresh: true, command }.encode(&mut record)?;
+        Envelope::fresh(self.ids.next_at(now_ms), command).encode(&mut record)?;
         Ok(vec![record.into()])
     }
 

@@ -215,7 +215,7 @@ impl Maker {
                 let lines = Lines::Slice(&lines);
                 let reserve =
                     Reserve { target, lines, best_effort: false, ttl_ms: None, owner: 0, reference: "" };
-                self.batch.push(&Envelope { id, fresh, command: Command::Reserve(reserve) })?;
+                self.batch.push(&Envelope { fresh, ..Envelope::new(id, Command::Reserve(reserve)) })?;
                 round.firsts.push(first);
             }
             round.answers.push(None);
@@ -248,7 +248,7 @@ impl Maker {
             } else {
                 Command::Release(Release { reservation, lines: Lines::Slice(&[]) })
             };
-            self.batch.push(&Envelope { id: self.ids.next_at(self.now_ms), fresh: true, command })?;
+            self.batch.push(&Envelope::fresh(self.ids.next_at(self.now_ms), command))?;
             index += 1;
         }
         (round.asked, round.sampled, round.left) = (Asked::Fates, None, index);

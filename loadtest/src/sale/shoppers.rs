@@ -143,7 +143,7 @@ impl Shoppers {
             Fate::Abandon => return Ok(()),
         };
         let id = self.ids.next_at(now_ms);
-        self.next.batch.push(&Envelope { id, fresh: true, command })?;
+        self.next.batch.push(&Envelope::fresh(id, command))?;
         let end = self.next.batch.bytes().len();
         self.next.pending.push(Pending { asked, due_ns: decision.due_ns, end });
         Ok(())

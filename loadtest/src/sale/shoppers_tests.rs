@@ -5,10 +5,9 @@ use crate::pace::Pace;
 use crate::schedule::{GROUP_MAX, Part};
 use std::sync::Arc;
 use stockhold_client::{Pipeline, Reply};
-use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
-use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
-use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, PROTOCOL_VERSION};
+use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::{Code, Outcome};
 use stockhold_workload::{CartMix, CartSource};
 
@@ -30,20 +29,14 @@ impl World {
     fn new(mix: CartMix, rate: u32, duration: Duration) -> Self {
         let mut pipeline = Pipeline::new("test").unwrap();
         let welcome = Welcome {
-            version: PROTOCOL_VERSION,
-            features: 0,
             log_uuid: [1; 16],
-            epoch: 1,
-            rules_version: 1,
-            op: 0,
             time_ms: 1_763_800_000_000,
-            shown_offset_ms: 0,
-            limits: ConnectionLimits::default(),
             server: "test".to_owned(),
+            ..Welcome::default()
         };
         let mut bytes = Vec::new();
         let start = frame::begin(&mut bytes);
-        encode_cold(&welcome, &mut bytes).unwrap();
+        welcome.encode(&mut bytes).unwrap();
         frame::finish(Header::new(FrameKind::Welcome, 0, 0), start, &mut bytes);
         give(&mut pipeline, &bytes);
         assert!(pipeline.welcome().unwrap().is_some());

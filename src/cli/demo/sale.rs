@@ -175,14 +175,14 @@ impl Sale {
                 }
                 Fate::Abandon => continue,
             };
-            lane.batch.push(&Envelope { id: self.ids.next_at(now_ms), fresh: true, command })?;
+            lane.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
         }
         for _ in 0..FRAME_CARTS {
             let Step::Cart { target, lines, ttl_ms } = self.carts.next_step() else { continue };
             let lines = Lines::Slice(lines);
             let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
             let command = Command::Reserve(reserve);
-            lane.batch.push(&Envelope { id: self.ids.next_at(now_ms), fresh: true, command })?;
+            lane.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
         }
         lane.outcomes.reset(lane.batch.len());
         lane.connection.submit(&lane.batch)?;

@@ -78,7 +78,7 @@ impl Peer {
         let mut peer = Self { stream, read: Vec::new() };
         let hello = peer.next().await;
         assert_eq!(hello.header.kind, FrameKind::Hello);
-        let hello: Hello = decode_cold(&hello.body).unwrap();
+        let hello = Hello::decode(&hello.body).unwrap();
         assert_eq!(hello.common_version(), Some(PROTOCOL_VERSION));
         peer
     }
@@ -86,18 +86,18 @@ impl Peer {
     pub(crate) async fn accept_with(accept: &mut Accept, epoch: u64, in_flight_max: u32) -> Self {
         let mut peer = Self::greet(accept).await;
         let welcome = Welcome {
-            version: PROTOCOL_VERSION,
-            features: 0,
             log_uuid: [9; 16],
             epoch,
-            rules_version: 1,
             op: 1,
             time_ms: 1_763_800_000_000,
-            shown_offset_ms: 0,
             limits: ConnectionLimits { in_flight_max, ..ConnectionLimits::default() },
             server: "fake".to_owned(),
+            ..Welcome::default()
         };
-        peer.cold(FrameKind::Welcome, 0, 0, &welcome).await;
+        let (mut body, mut out) = (Vec::new(), Vec::new());
+        welcome.encode(&mut body).unwrap();
+        frame::append(Header::new(FrameKind::Welcome, 0, 0), &body, &mut out);
+        peer.write(&out).await;
         peer
     }
 

@@ -1,10 +1,8 @@
 //! The sans-I/O pipeline against hand-made server bytes: order, limits, cuts, lies.
 
-use stockhold_client::protocol::codec::encode_cold;
 use stockhold_client::protocol::command::Target;
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::handshake::{ConnectionLimits, Welcome};
-use stockhold_client::protocol::limits::PROTOCOL_VERSION;
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, SkuId, StockId};
 use stockhold_client::{
     Availability, Batch, ConnectionError, IdSource, Outcomes, Pipeline, Reply, SubmitError,
@@ -12,19 +10,14 @@ use stockhold_client::{
 
 fn welcome_frame(in_flight_max: u32) -> Vec<u8> {
     let welcome = Welcome {
-        version: PROTOCOL_VERSION,
-        features: 0,
         log_uuid: [7; 16],
-        epoch: 1,
-        rules_version: 1,
-        op: 0,
         time_ms: 1_763_800_000_000,
-        shown_offset_ms: 0,
         limits: ConnectionLimits { in_flight_max, ..ConnectionLimits::default() },
         server: "test".to_owned(),
+        ..Welcome::default()
     };
     let (mut body, mut out) = (Vec::new(), Vec::new());
-    encode_cold(&welcome, &mut body).unwrap();
+    welcome.encode(&mut body).unwrap();
     frame::append(Header::new(FrameKind::Welcome, 0, 0), &body, &mut out);
     out
 }
@@ -72,6 +65,39 @@ fn take_all(pipeline: &mut Pipeline, into: &mut Outcomes) -> Result<Vec<(u64, bo
         }
     }
     Ok(seen)
+}
+
+#[test]
+fn commands_carry_the_name_generation_of_the_welcome() {
+    // Proves that a server can tell by which names a client meant its numbers: the low 16 bits, in Commands frames alone.
+    let mut pipeline = Pipeline::new("test").unwrap();
+    let hello = pipeline.output().len();
+    pipeline.advance_output(hello);
+    let welcome = Welcome { name_generation: 0x0005_0403, ..Welcome::default() };
+    let (mut body, mut out) = (Vec::new(), Vec::new());
+    welcome.encode(&mut body).unwrap();
+    frame::append(Header::new(FrameKind::Welcome, 0, 0), &body, &mut out);
+    feed(&mut pipeline, &out);
+    assert_eq!(pipeline.welcome().unwrap().unwrap(), welcome);
+    pipeline.submit(&batch(1)).unwrap();
+    pipeline.submit_checks(&[(SkuId(0), StockId(0))], 0, 0).unwrap();
+    let (commands, used) = frame::parse(pipeline.output(), 1 << 20).unwrap().unwrap();
+    assert_eq!((commands.header.kind, commands.header.names), (FrameKind::Commands, 0x0403));
+    let (checks, _) = frame::parse(&pipeline.output()[used..], 1 << 20).unwrap().unwrap();
+    assert_eq!((checks.header.kind, checks.header.names), (FrameKind::Checks, 0));
+}
+
+#[test]
+fn a_version_that_is_not_spoken_ends_the_handshake() {
+    // Proves that a server's choice outside the client's range is refused by name.
+    for version in [1, 3] {
+        let mut pipeline = Pipeline::new("test").unwrap();
+        let (mut body, mut out) = (Vec::new(), Vec::new());
+        Welcome { version, ..Welcome::default() }.encode(&mut body).unwrap();
+        frame::append(Header::new(FrameKind::Welcome, 0, 0), &body, &mut out);
+        feed(&mut pipeline, &out);
+        assert!(matches!(pipeline.welcome(), Err(ConnectionError::Version(got)) if got == version));
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Script {
         let id = self.id_of(sentence);
         command_of(self, sentence, &mut |command: Command<'_>| {
             let fresh = sentence.has("fresh");
-            let envelope = Envelope { id, fresh, command };
+            let envelope = Envelope { fresh, ..Envelope::new(id, command) };
             envelope.encode(&mut bytes).unwrap_or_else(|error| panic!("{sentence:?}: {error}"));
         });
         self.world.apply(&bytes)

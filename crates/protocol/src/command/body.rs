@@ -1,10 +1,11 @@
 //! The bodies of command records, kind by kind. PROTOCOL.md, section "Command bodies", is the same in prose.
 
-use super::catalog::LinkDefinition;
+use super::catalog::{Acceptance, Activation, Offset};
 use super::hot::{PART_BYTES, Parts};
 use super::{Command, Extend, Kind, Refund, Release, Replace, Reserve, Sell, Ship, Target};
-use crate::codec::{Reader, decode_body, encode_cold};
+use crate::codec::Reader;
 use crate::error::BadField;
+use crate::fields::{Tagged, Unknown, decode_fields, encode_fields};
 use crate::id::{ChannelId, CommandId, ReservationId, SourceId, StockId};
 use crate::limits::REFERENCE_BYTES_MAX;
 use crate::line::{Lines, NARROW_BYTES, WIDE_BYTES, check_count};
@@ -87,24 +88,29 @@ fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>
     }
 }
 
+/// The fields of a cold command; a command with one that is not known here is not obeyed by half.
+fn read<T: Tagged>(bytes: &[u8]) -> Result<T, BadField> {
+    decode_fields(bytes, Unknown::Refuse)
+}
+
 fn decode_catalog(kind: Kind, bytes: &[u8]) -> Result<Command<'static>, BadField> {
     let command = match kind {
-        Kind::Count => Command::Count(decode_body(bytes)?),
-        Kind::Adjust => Command::Adjust(decode_body(bytes)?),
-        Kind::Transfer => Command::Transfer(decode_body(bytes)?),
-        Kind::DefineSource => Command::DefineSource(Box::new(decode_body(bytes)?)),
-        Kind::DefineStock => Command::DefineStock(decode_body(bytes)?),
-        Kind::DefineSku => Command::DefineSku(decode_body(bytes)?),
-        Kind::Link => Command::Link(decode_body::<LinkDefinition>(bytes)?),
-        Kind::Unlink => Command::Unlink(decode_body(bytes)?),
-        Kind::Channel => Command::Channel(decode_body(bytes)?),
-        Kind::Settings => Command::Settings(Box::new(decode_body(bytes)?)),
-        Kind::Quota => Command::Quota(decode_body(bytes)?),
-        Kind::Configure => Command::Configure(Box::new(decode_body(bytes)?)),
-        Kind::Mark => Command::Mark(decode_body(bytes)?),
-        Kind::ActivateRules => Command::ActivateRules(decode_body(bytes)?),
-        Kind::WallOffset => Command::WallOffset(decode_body(bytes)?),
-        Kind::AcceptClock => Command::AcceptClock(decode_body(bytes)?),
+        Kind::Count => Command::Count(read(bytes)?),
+        Kind::Adjust => Command::Adjust(read(bytes)?),
+        Kind::Transfer => Command::Transfer(read(bytes)?),
+        Kind::DefineSource => Command::DefineSource(Box::new(read(bytes)?)),
+        Kind::DefineStock => Command::DefineStock(read(bytes)?),
+        Kind::DefineSku => Command::DefineSku(read(bytes)?),
+        Kind::Link => Command::Link(read(bytes)?),
+        Kind::Unlink => Command::Unlink(read(bytes)?),
+        Kind::Channel => Command::Channel(read(bytes)?),
+        Kind::Settings => Command::Settings(Box::new(read(bytes)?)),
+        Kind::Quota => Command::Quota(read(bytes)?),
+        Kind::Configure => Command::Configure(Box::new(read(bytes)?)),
+        Kind::Mark => Command::Mark(read(bytes)?),
+        Kind::ActivateRules => Command::ActivateRules(read::<Activation>(bytes)?.version),
+        Kind::WallOffset => Command::WallOffset(read::<Offset>(bytes)?.offset_ms),
+        Kind::AcceptClock => Command::AcceptClock(read::<Acceptance>(bytes)?.until_ms),
         Kind::Reserve
         | Kind::Confirm
         | Kind::Release
@@ -150,22 +156,22 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
             refund.parts.pack(out);
         }
         Command::Tick => {}
-        Command::Count(value) => encode_cold(value, out)?,
-        Command::Adjust(value) => encode_cold(value, out)?,
-        Command::Transfer(value) => encode_cold(value, out)?,
-        Command::DefineSource(value) => encode_cold(value.as_ref(), out)?,
-        Command::DefineStock(value) => encode_cold(value, out)?,
-        Command::DefineSku(value) => encode_cold(value, out)?,
-        Command::Link(value) => encode_cold(value, out)?,
-        Command::Unlink(value) => encode_cold(value, out)?,
-        Command::Channel(value) => encode_cold(value, out)?,
-        Command::Settings(value) => encode_cold(value.as_ref(), out)?,
-        Command::Quota(value) => encode_cold(value, out)?,
-        Command::Configure(value) => encode_cold(value.as_ref(), out)?,
-        Command::Mark(value) => encode_cold(value, out)?,
-        Command::ActivateRules(value) => encode_cold(value, out)?,
-        Command::WallOffset(value) => encode_cold(value, out)?,
-        Command::AcceptClock(value) => encode_cold(value, out)?,
+        Command::Count(value) => encode_fields(value, out)?,
+        Command::Adjust(value) => encode_fields(value, out)?,
+        Command::Transfer(value) => encode_fields(value, out)?,
+        Command::DefineSource(value) => encode_fields(value.as_ref(), out)?,
+        Command::DefineStock(value) => encode_fields(value, out)?,
+        Command::DefineSku(value) => encode_fields(value, out)?,
+        Command::Link(value) => encode_fields(value, out)?,
+        Command::Unlink(value) => encode_fields(value, out)?,
+        Command::Channel(value) => encode_fields(value, out)?,
+        Command::Settings(value) => encode_fields(value.as_ref(), out)?,
+        Command::Quota(value) => encode_fields(value, out)?,
+        Command::Configure(value) => encode_fields(value.as_ref(), out)?,
+        Command::Mark(value) => encode_fields(value, out)?,
+        Command::ActivateRules(version) => encode_fields(&Activation { version: *version }, out)?,
+        Command::WallOffset(offset_ms) => encode_fields(&Offset { offset_ms: *offset_ms }, out)?,
+        Command::AcceptClock(until_ms) => encode_fields(&Acceptance { until_ms: *until_ms }, out)?,
     }
     command.check_catalog()?;
     Ok(0)

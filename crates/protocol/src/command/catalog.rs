@@ -1,16 +1,15 @@
 //! The commands of merchants and operators: sources, stocks, SKUs, links, channels, settings, quantities
-//! and the machine's own configuration. Their bodies are bincode (see [`crate::codec`]).
+//! and the machine's own configuration. Their bodies are tagged fields (see [`crate::fields`]).
 //!
-//! Checks here are those of one field alone (msi.md calls them validators); whether a name is taken or a
-//! link allowed depends on state and is the machine's to say.
+//! Not for their checks; those are in `check`.
 
-use super::Command;
-use crate::error::BadField;
+pub use super::check::check_sku;
+
 use crate::id::{SkuId, SourceId, StockId};
-use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::line::{Line, check_count, check_quantity};
+use crate::line::Line;
 use crate::quantity::Quantity;
 use crate::tagged;
+use crate::time::Timestamp;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Make a source, or change all fields of the one with this code.
@@ -43,7 +42,6 @@ pub struct SourceDefinition {
     /// Whether shoppers may pick up here.
     pub pickup: bool,
 }
-
 tagged!(SourceDefinition {
     1 code value,
     2 name value,
@@ -66,6 +64,7 @@ pub struct StockDefinition {
     /// Its lasting name; not empty, unique.
     pub name: String,
 }
+tagged!(StockDefinition { 1 name value });
 
 /// What kind of goods a SKU stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
@@ -80,7 +79,7 @@ pub enum SkuKind {
 }
 
 /// Make a SKU, or change the one with this name.
-#[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SkuDefinition {
     /// At most 64 bytes; no blank at either end; case matters.
     pub sku: String,
@@ -89,9 +88,10 @@ pub struct SkuDefinition {
     /// Whether parts of a unit may be sold.
     pub decimals: bool,
 }
+tagged!(SkuDefinition { 1 sku value, 2 kind value, 3 decimals value });
 
 /// Let a source feed a stock, or change the priority of the link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkDefinition {
     /// The stock that is fed.
     pub stock: StockId,
@@ -100,18 +100,20 @@ pub struct LinkDefinition {
     /// 1..=65535; smaller is earlier; equal priorities go by link order.
     pub priority: u16,
 }
+tagged!(LinkDefinition { 1 stock value, 2 source value, 3 priority value });
 
 /// Stop a source feeding a stock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkRemoval {
     /// The stock.
     pub stock: StockId,
     /// The source.
     pub source: SourceId,
 }
+tagged!(LinkRemoval { 1 stock value, 2 source value });
 
 /// Let a sales channel sell from a stock; a channel that exists moves.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChannelAssignment {
     /// Such as `website`; not empty.
     pub channel_type: String,
@@ -120,9 +122,10 @@ pub struct ChannelAssignment {
     /// The stock that it sells from.
     pub stock: StockId,
 }
+tagged!(ChannelAssignment { 1 channel_type value, 2 code value, 3 stock value });
 
 /// State what lies at a source: an absolute fact, accepted whatever it means for promises.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Count {
     /// Where.
     pub source: SourceId,
@@ -137,9 +140,17 @@ pub struct Count {
     /// A document number, at most 32 bytes.
     pub reference: String,
 }
+tagged!(Count {
+    1 source value,
+    2 sku value,
+    3 quantity value,
+    4 in_stock option,
+    5 reason value,
+    6 reference value,
+});
 
 /// Change what lies at a source by a difference: a fact as well.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Adjust {
     /// Where.
     pub source: SourceId,
@@ -152,9 +163,10 @@ pub struct Adjust {
     /// A document number, at most 32 bytes.
     pub reference: String,
 }
+tagged!(Adjust { 1 source value, 2 sku value, 3 delta value, 4 reason value, 5 reference value });
 
 /// Move goods between sources: a decision, all lines or none.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transfer {
     /// Where the goods are.
     pub from: SourceId,
@@ -165,9 +177,10 @@ pub struct Transfer {
     /// Why, for people.
     pub reason: String,
 }
+tagged!(Transfer { 1 from value, 2 to value, 3 lines value, 4 reason value });
 
 /// How a setting changes at one level. "Unset" inherits from the level above and differs from zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Change<T> {
     /// Leave it as it is.
     #[default]
@@ -202,7 +215,7 @@ pub enum SettingScope {
 }
 
 /// Change settings at one level. Names and meanings are MSI's (msi.md 2.5).
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SettingsChange {
     /// Where.
     pub scope: SettingScope,
@@ -223,6 +236,17 @@ pub struct SettingsChange {
     /// Low-stock notice (default 1); reporting only.
     pub notify_stock_qty: Change<Quantity>,
 }
+tagged!(SettingsChange {
+    1 scope value,
+    2 manage_stock change,
+    3 backorders change,
+    4 min_qty change,
+    5 min_sale_qty change,
+    6 max_sale_qty change,
+    7 enable_qty_increments change,
+    8 qty_increments change,
+    9 notify_stock_qty change,
+});
 
 impl SettingsChange {
     /// A change of nothing at `scope`, to be filled in.
@@ -243,7 +267,7 @@ impl SettingsChange {
 }
 
 /// Set or lift the budget of promises of a SKU in a stock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct QuotaChange {
     /// Which SKU.
     pub sku: SkuId,
@@ -252,6 +276,7 @@ pub struct QuotaChange {
     /// The budget; `None` lifts it. What is already taken stays taken.
     pub limit: Option<Quantity>,
 }
+tagged!(QuotaChange { 1 sku value, 2 stock value, 3 limit option });
 
 /// Whether promises of stocks that share sources limit each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
@@ -264,7 +289,7 @@ pub enum Sharing {
 }
 
 /// Change the machine's limits and modes; `None` keeps a field. Ranges stand in `machine::config`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Configure {
     /// Exact or independent.
     pub sharing: Option<Sharing>,
@@ -291,176 +316,43 @@ pub struct Configure {
     /// How far a start may follow the wall clock, in milliseconds.
     pub clock_jump_max_ms: Option<u64>,
 }
+tagged!(Configure {
+    1 sharing option,
+    2 ttl_min_ms option,
+    3 ttl_max_ms option,
+    4 ttl_total_max_ms option,
+    5 lines_max option,
+    6 late_confirm_window_ms option,
+    7 id_retention_ms option,
+    8 id_retention_min_ms option,
+    9 outcome_bytes_max option,
+    10 reservations_max option,
+    11 gap_max_ms option,
+    12 clock_jump_max_ms option,
+});
 
 /// Name this moment, so that a restore can go back to it.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mark {
     /// 1..=255 bytes.
     pub name: String,
 }
+tagged!(Mark { 1 name value });
 
-impl Command<'_> {
-    /// The checks of catalog fields that need no state; hot commands are checked while they are read.
-    pub(super) fn check_catalog(&self) -> Result<(), BadField> {
-        match self {
-            Command::DefineSource(source) => check_source(source),
-            Command::DefineStock(stock) => check_name("name", &stock.name),
-            Command::DefineSku(sku) => check_sku(&sku.sku),
-            Command::Link(link) if link.priority == 0 => {
-                Err(BadField::new("priority", "should be greater than 0"))
-            }
-            Command::Channel(channel) => {
-                check_name("channel_type", &channel.channel_type)?;
-                check_name("code", &channel.code)
-            }
-            Command::Count(count) => {
-                check_range("quantity", count.quantity)?;
-                check_notes(&count.reason, &count.reference)
-            }
-            Command::Adjust(adjust) if adjust.delta == Quantity::ZERO => {
-                Err(BadField::new("delta", "must not be zero"))
-            }
-            Command::Adjust(adjust) => {
-                check_range("delta", adjust.delta)?;
-                check_notes(&adjust.reason, &adjust.reference)
-            }
-            Command::Transfer(transfer) => check_transfer(transfer),
-            Command::Quota(quota) if quota.limit.is_some_and(|limit| limit < Quantity::ZERO) => {
-                Err(BadField::new("limit", "must not be negative"))
-            }
-            Command::Quota(quota) => quota.limit.map_or(Ok(()), |limit| check_range("limit", limit)),
-            Command::Mark(mark) => check_name("name", &mark.name),
-            Command::Settings(change) => check_settings(change),
-            Command::Link(_)
-            | Command::Unlink(_)
-            | Command::Configure(_)
-            | Command::ActivateRules(_)
-            | Command::WallOffset(_)
-            | Command::AcceptClock(_)
-            | Command::Tick
-            | Command::Reserve(_)
-            | Command::Confirm(_)
-            | Command::Release(_)
-            | Command::Extend(_)
-            | Command::Replace(_)
-            | Command::Ship(_)
-            | Command::Sell(_)
-            | Command::Refund(_) => Ok(()),
-        }
-    }
+/// The body of a command that changes the version of the rules.
+pub(super) struct Activation {
+    pub(super) version: u32,
 }
+tagged!(Activation { 1 version value });
 
-fn check_name(field: &'static str, name: &str) -> Result<(), BadField> {
-    if name.trim().is_empty() {
-        Err(BadField::new(field, "can not be empty"))
-    } else if name.len() > NAME_BYTES_MAX {
-        Err(BadField::new(field, "must be at most 255 bytes"))
-    } else {
-        Ok(())
-    }
+/// The body of a command that tells how far the wall clock is off.
+pub(super) struct Offset {
+    pub(super) offset_ms: i64,
 }
+tagged!(Offset { 1 offset_ms value });
 
-fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
-    if text.len() > TEXT_BYTES_MAX {
-        Err(BadField::new(field, "must be at most 1,024 bytes"))
-    } else {
-        Ok(())
-    }
+/// The body of a command that accepts a wall clock.
+pub(super) struct Acceptance {
+    pub(super) until_ms: Timestamp,
 }
-
-/// Checks a quantity that bincode has read: the format knows 64 bits, the machine fewer.
-fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
-    match Quantity::from_raw(quantity.raw()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(BadField::new(field, "must lie within ±100,000,000,000 units")),
-    }
-}
-
-fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
-    check_text("reason", reason)?;
-    if reference.len() > REFERENCE_BYTES_MAX {
-        return Err(BadField::new("reference", "must be at most 32 bytes"));
-    }
-    Ok(())
-}
-
-/// Checks a SKU's spelling: 1..=64 bytes, no blank at either end.
-///
-/// # Errors
-/// [`BadField`] with the rule.
-pub fn check_sku(sku: &str) -> Result<(), BadField> {
-    if sku.trim().is_empty() {
-        Err(BadField::new("sku", "can not be empty"))
-    } else if sku.trim() != sku {
-        Err(BadField::new("sku", "can not begin or end with a blank"))
-    } else if sku.len() > SKU_BYTES_MAX {
-        Err(BadField::new("sku", "must be at most 64 bytes"))
-    } else {
-        Ok(())
-    }
-}
-
-fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
-    check_name("name", &source.name)?;
-    if source.name.contains("${") {
-        return Err(BadField::new("name", "can not hold template text such as ${...}"));
-    }
-    check_name("code", &source.code)?;
-    if source.code.contains(char::is_whitespace) {
-        return Err(BadField::new("code", "can not contain white space"));
-    }
-    check_name("postcode", &source.postcode)?;
-    check_name("country", &source.country)?;
-    if source.country.len() != 2 || !source.country.bytes().all(|b| b.is_ascii_alphabetic()) {
-        return Err(BadField::new("country", "must be a two-letter ISO 3166-1 code"));
-    }
-    if source.latitude_micro.unsigned_abs() > 90_000_000 {
-        return Err(BadField::new("latitude", "must lie within ±90 degrees"));
-    }
-    if source.longitude_micro.unsigned_abs() > 180_000_000 {
-        return Err(BadField::new("longitude", "must lie within ±180 degrees"));
-    }
-    let texts = [
-        ("description", &source.description),
-        ("region", &source.region),
-        ("city", &source.city),
-        ("street", &source.street),
-        ("contact.name", &source.contact[0]),
-        ("contact.email", &source.contact[1]),
-        ("contact.phone", &source.contact[2]),
-        ("contact.fax", &source.contact[3]),
-    ];
-    texts.into_iter().try_for_each(|(field, text)| check_text(field, text))
-}
-
-fn check_transfer(transfer: &Transfer) -> Result<(), BadField> {
-    check_text("reason", &transfer.reason)?;
-    if transfer.from == transfer.to {
-        return Err(BadField::new("to", "must be another source: cannot transfer a source on itself"));
-    }
-    check_count("lines", transfer.lines.len(), 1)?;
-    transfer.lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))
-}
-
-fn check_settings(change: &SettingsChange) -> Result<(), BadField> {
-    let not_negative = [
-        ("min_sale_qty", change.min_sale_qty),
-        ("max_sale_qty", change.max_sale_qty),
-        ("notify_stock_qty", change.notify_stock_qty),
-    ];
-    for (field, value) in not_negative {
-        if matches!(value, Change::Set(quantity) if quantity < Quantity::ZERO) {
-            return Err(BadField::new(field, "must not be negative"));
-        }
-    }
-    if matches!(change.qty_increments, Change::Set(quantity) if quantity <= Quantity::ZERO) {
-        return Err(BadField::new("qty_increments", "must be greater than 0"));
-    }
-    let ranged = [("min_qty", change.min_qty), ("qty_increments", change.qty_increments)];
-    for (field, value) in ranged.into_iter().chain(not_negative) {
-        if let Change::Set(quantity) = value {
-            check_range(field, quantity)?;
-        }
-    }
-    Ok(())
-}
+tagged!(Acceptance { 1 until_ms value });

@@ -1,19 +1,28 @@
 //! The record of one command: its header, and the way from bytes to a [`Command`] and back.
 //!
-//! Header, little-endian: length u16 (of the whole record), kind u8, flags u8, id 16 bytes in RFC order.
+//! Header, little-endian: length u16 (of the whole record), kind u8, flags u8, id 16 bytes in RFC order. A flag says
+//! whether 16 bytes of a key's hash stand between it and the body.
 
 use super::{Command, Kind, body};
 use crate::codec::Reader;
 use crate::error::{BadField, FrameError};
 use crate::id::CommandId;
-use crate::limits::{COMMAND_BYTES_MAX, COMMAND_HEADER_BYTES};
+use crate::limits::COMMAND_HEADER_BYTES;
 
 /// Flag of every kind: the client has never sent this id before. It is cleared before the record is
 /// logged and does not count when a repeated id is compared.
 pub const FLAG_FRESH: u8 = 1 << 7;
 
+/// Flag of every kind that has an id: the hash of a key stands between the header and the body. It does not count when a
+/// repeated id is compared.
+pub const FLAG_HAS_KEY: u8 = 1 << 6;
+
 /// Where the flags byte stands in a record.
 pub const FLAGS_OFFSET: usize = 3;
+
+/// The hash of a text by which a caller of HTTP names its intent. Servers make it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyHash(pub [u8; 16]);
 
 /// A command with its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +31,8 @@ pub struct Envelope<'a> {
     pub id: CommandId,
     /// Whether the client marks the id as never sent before.
     pub fresh: bool,
+    /// The key under which it came, besides the id.
+    pub key: Option<KeyHash>,
     /// What to do.
     pub command: Command<'a>,
 }
@@ -36,9 +47,6 @@ pub fn record_length(bytes: &[u8]) -> Result<usize, FrameError> {
     };
     if length < COMMAND_HEADER_BYTES {
         return Err(FrameError::Body("a command record claims to be shorter than its header"));
-    }
-    if length > COMMAND_BYTES_MAX {
-        return Err(FrameError::Body("a command record claims to be longer than 16 KiB"));
     }
     if length > bytes.len() {
         return Err(FrameError::Body("a command record claims to be longer than what is left of the frame"));
@@ -63,11 +71,32 @@ fn cut_header(record: &[u8]) -> BadField {
     fields.err().unwrap_or(WRONG_LENGTH)
 }
 
+/// A key names an intent of a caller, and commands that servers make have none.
+fn check_key(kind: Kind) -> Result<(), BadField> {
+    if kind.is_of_servers() {
+        return Err(BadField::new("key", "must not stand in a command that servers make"));
+    }
+    Ok(())
+}
+
+/// Kept out of line: no command from TCP has one.
+#[cold]
+fn decode_key(kind: Kind, reader: &mut Reader<'_>) -> Result<KeyHash, BadField> {
+    check_key(kind)?;
+    reader.array("key").map(KeyHash)
+}
+
 impl<'a> Envelope<'a> {
     /// A command under an id that was used before or may have been.
     #[must_use]
     pub const fn new(id: CommandId, command: Command<'a>) -> Self {
-        Self { id, fresh: false, command }
+        Self { id, fresh: false, key: None, command }
+    }
+
+    /// A command under an id that has never been sent.
+    #[must_use]
+    pub const fn fresh(id: CommandId, command: Command<'a>) -> Self {
+        Self { id, fresh: true, key: None, command }
     }
 
     /// Reads one record, whose length [`record_length`] has told: its length field must agree with `record`.
@@ -86,9 +115,10 @@ impl<'a> Envelope<'a> {
             Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
         let id = CommandId::from_bytes(id);
         let id = if kind.is_of_servers() { id } else { CommandId::new(id.value())? };
-        let reader = Reader::new(rest);
-        let command = body::decode(kind, flags & !FLAG_FRESH, reader)?;
-        Ok(Self { id, fresh: flags & FLAG_FRESH != 0, command })
+        let mut reader = Reader::new(rest);
+        let key = if flags & FLAG_HAS_KEY == 0 { None } else { Some(decode_key(kind, &mut reader)?) };
+        let command = body::decode(kind, flags & !(FLAG_FRESH | FLAG_HAS_KEY), reader)?;
+        Ok(Self { id, fresh: flags & FLAG_FRESH != 0, key, command })
     }
 
     /// The id of a record whose body may be bad.
@@ -103,15 +133,22 @@ impl<'a> Envelope<'a> {
     /// [`BadField`] when a field breaks a rule of the wire; `out` is left as it was.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), BadField> {
         let start = out.len();
-        let fresh = if self.fresh { FLAG_FRESH } else { 0 };
-        out.extend_from_slice(&[0, 0, self.command.kind().code(), fresh]);
+        let kind = self.command.kind();
+        let mut flags = if self.fresh { FLAG_FRESH } else { 0 };
+        if self.key.is_some() {
+            check_key(kind)?;
+            flags |= FLAG_HAS_KEY;
+        }
+        out.extend_from_slice(&[0, 0, kind.code(), flags]);
         out.extend_from_slice(&self.id.to_bytes());
+        if let Some(KeyHash(key)) = &self.key {
+            out.extend_from_slice(key);
+        }
         let result = body::encode(&self.command, out).and_then(|flags| {
             let length = out.len() - start;
-            match u16::try_from(length) {
-                Ok(length) if usize::from(length) <= COMMAND_BYTES_MAX => Ok((length, flags)),
-                Ok(_) | Err(_) => Err(BadField::new("length", "must not exceed 16 KiB for one command")),
-            }
+            let length = u16::try_from(length)
+                .map_err(|_| BadField::new("length", "must not exceed 65,535 bytes for one command"))?;
+            Ok((length, flags))
         });
         match result {
             Ok((length, flags)) => {

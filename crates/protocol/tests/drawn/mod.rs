@@ -1,5 +1,6 @@
 //! Values drawn from a seed, and types that can be drawn. It is not a source of *valid* commands: a mirror
 //! holds any value that its bytes can hold.
+#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 /// Numbers from a seed (splitmix64).
 #[derive(Debug)]
@@ -128,4 +129,87 @@ macro_rules! mirror_enum {
             }
         }
     };
+}
+
+/// A struct of tagged fields, each with its number and how it is written: as in PROTOCOL.md, with bincode's own bytes.
+macro_rules! mirror_tagged {
+    ($name:ident { $($number:literal $field:ident: $kind:ty as $how:ident),* $(,)? }) => {
+        #[derive(Clone, PartialEq, Debug)]
+        pub(crate) struct $name { $($field: $kind),* }
+
+        impl $crate::drawn::Draw for $name {
+            fn draw(source: &mut $crate::drawn::Source) -> Self {
+                Self { $($field: <$kind as $crate::drawn::Draw>::draw(source)),* }
+            }
+        }
+
+        impl $crate::drawn::Fields for $name {
+            const NUMBERED: &'static [(u16, &'static str)] = &[$(($number, stringify!($field))),*];
+
+            fn put(&self, out: &mut Vec<u8>) {
+                $($crate::drawn::$how($number, &self.$field, out);)*
+            }
+        }
+    };
+}
+
+/// What is written as tagged fields.
+pub(crate) trait Fields {
+    /// Numbers and names.
+    const NUMBERED: &'static [(u16, &'static str)];
+
+    fn put(&self, out: &mut Vec<u8>);
+}
+
+/// A change of a setting.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Change<T> {
+    Keep,
+    Unset,
+    Set(T),
+}
+
+impl<T: Draw> Draw for Change<T> {
+    fn draw(source: &mut Source) -> Self {
+        match source.below(3) {
+            0 => Self::Keep,
+            1 => Self::Unset,
+            _ => Self::Set(T::draw(source)),
+        }
+    }
+}
+
+fn field(number: u16, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn by_bincode<T: bincode::Encode>(value: &T) -> Vec<u8> {
+    bincode::encode_to_vec(value, bincode::config::legacy()).unwrap()
+}
+
+pub(crate) fn value<T: bincode::Encode>(number: u16, value: &T, out: &mut Vec<u8>) {
+    field(number, &by_bincode(value), out);
+}
+
+#[expect(clippy::ref_option, reason = "the macro takes the address of a field")]
+pub(crate) fn option<T: bincode::Encode>(number: u16, value: &Option<T>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        field(number, &by_bincode(value), out);
+    }
+}
+
+pub(crate) fn change<T: bincode::Encode>(number: u16, change: &Change<T>, out: &mut Vec<u8>) {
+    match change {
+        Change::Keep => {}
+        Change::Unset => field(number, &[1], out),
+        Change::Set(value) => field(number, &[&[2], &by_bincode(value)[..]].concat(), out),
+    }
+}
+
+pub(crate) fn nested<T: Fields>(number: u16, value: &T, out: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    value.put(&mut bytes);
+    field(number, &bytes, out);
 }

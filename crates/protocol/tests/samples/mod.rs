@@ -9,7 +9,7 @@ pub(crate) use answers::{answers, queries};
 pub(crate) use catalog::catalog_commands;
 
 use stockhold_protocol::command::{
-    Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
+    Extend, KeyHash, Mark, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
 };
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{
@@ -110,8 +110,16 @@ pub(crate) fn commands() -> Vec<(String, Vec<u8>)> {
         "sell_forced",
         Command::Sell(Sell { target: till, forced: true, owner: 5, reference: "till 4", ..sale }),
     ));
-    let fresh = Envelope { id: id(0xF), fresh: true, command: Command::Reserve(plain(one)) };
-    let mut records = vec![("command_reserve_fresh".to_owned(), record(&fresh))];
+    let fresh = Envelope::fresh(id(0xF), Command::Reserve(plain(one)));
+    let key = Some(KeyHash(std::array::from_fn(|at| 0xA0 | u8::try_from(at).unwrap())));
+    let keyed = Envelope { key, ..Envelope::new(id(0x10), Command::Reserve(plain(one))) };
+    let mark = Command::Mark(Mark { name: "before the sale".into() });
+    let keyed_mark = Envelope { key, ..Envelope::fresh(id(0x11), mark) };
+    let mut records = vec![
+        ("command_reserve_fresh".to_owned(), record(&fresh)),
+        ("command_reserve_key".to_owned(), record(&keyed)),
+        ("command_mark_key".to_owned(), record(&keyed_mark)),
+    ];
     let hot = hot.into_iter().map(|(name, command)| (name.to_owned(), command));
     let cold = catalog_commands().into_iter();
     for (number, (name, command)) in (1..).zip(hot.chain(cold)) {

@@ -1,0 +1,176 @@
+//! The checks of cold commands' fields that need no state (msi.md calls them validators).
+//!
+//! Whether a name is taken or a link allowed depends on state and is the machine's to say.
+
+use super::Command;
+use super::catalog::{Change, SettingsChange, SourceDefinition, Transfer};
+use crate::error::BadField;
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::line::{check_count, check_quantity};
+use crate::quantity::Quantity;
+
+impl Command<'_> {
+    /// The checks of catalog fields that need no state; hot commands are checked while they are read.
+    pub(super) fn check_catalog(&self) -> Result<(), BadField> {
+        match self {
+            Command::DefineSource(source) => check_source(source),
+            Command::DefineStock(stock) => check_name("name", &stock.name),
+            Command::DefineSku(sku) => check_sku(&sku.sku),
+            Command::Link(link) if link.priority == 0 => {
+                Err(BadField::new("priority", "should be greater than 0"))
+            }
+            Command::Channel(channel) => {
+                check_name("channel_type", &channel.channel_type)?;
+                check_name("code", &channel.code)
+            }
+            Command::Count(count) => {
+                check_range("quantity", count.quantity)?;
+                check_notes(&count.reason, &count.reference)
+            }
+            Command::Adjust(adjust) if adjust.delta == Quantity::ZERO => {
+                Err(BadField::new("delta", "must not be zero"))
+            }
+            Command::Adjust(adjust) => {
+                check_range("delta", adjust.delta)?;
+                check_notes(&adjust.reason, &adjust.reference)
+            }
+            Command::Transfer(transfer) => check_transfer(transfer),
+            Command::Quota(quota) if quota.limit.is_some_and(|limit| limit < Quantity::ZERO) => {
+                Err(BadField::new("limit", "must not be negative"))
+            }
+            Command::Quota(quota) => quota.limit.map_or(Ok(()), |limit| check_range("limit", limit)),
+            Command::Mark(mark) => check_name("name", &mark.name),
+            Command::Settings(change) => check_settings(change),
+            Command::Link(_)
+            | Command::Unlink(_)
+            | Command::Configure(_)
+            | Command::ActivateRules(_)
+            | Command::WallOffset(_)
+            | Command::AcceptClock(_)
+            | Command::Tick
+            | Command::Reserve(_)
+            | Command::Confirm(_)
+            | Command::Release(_)
+            | Command::Extend(_)
+            | Command::Replace(_)
+            | Command::Ship(_)
+            | Command::Sell(_)
+            | Command::Refund(_) => Ok(()),
+        }
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), BadField> {
+    if name.trim().is_empty() {
+        Err(BadField::new(field, "can not be empty"))
+    } else if name.len() > NAME_BYTES_MAX {
+        Err(BadField::new(field, "must be at most 255 bytes"))
+    } else {
+        Ok(())
+    }
+}
+
+fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
+    if text.len() > TEXT_BYTES_MAX {
+        Err(BadField::new(field, "must be at most 1,024 bytes"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks a quantity that was read: the format knows 64 bits, the machine fewer.
+fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
+    match Quantity::from_raw(quantity.raw()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(BadField::new(field, "must lie within ±100,000,000,000 units")),
+    }
+}
+
+fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
+    check_text("reason", reason)?;
+    if reference.len() > REFERENCE_BYTES_MAX {
+        return Err(BadField::new("reference", "must be at most 32 bytes"));
+    }
+    Ok(())
+}
+
+/// Checks a SKU's spelling: 1..=64 bytes, no blank at either end.
+///
+/// # Errors
+/// [`BadField`] with the rule.
+pub fn check_sku(sku: &str) -> Result<(), BadField> {
+    if sku.trim().is_empty() {
+        Err(BadField::new("sku", "can not be empty"))
+    } else if sku.trim() != sku {
+        Err(BadField::new("sku", "can not begin or end with a blank"))
+    } else if sku.len() > SKU_BYTES_MAX {
+        Err(BadField::new("sku", "must be at most 64 bytes"))
+    } else {
+        Ok(())
+    }
+}
+
+fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
+    check_name("name", &source.name)?;
+    if source.name.contains("${") {
+        return Err(BadField::new("name", "can not hold template text such as ${...}"));
+    }
+    check_name("code", &source.code)?;
+    if source.code.contains(char::is_whitespace) {
+        return Err(BadField::new("code", "can not contain white space"));
+    }
+    check_name("postcode", &source.postcode)?;
+    check_name("country", &source.country)?;
+    if source.country.len() != 2 || !source.country.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return Err(BadField::new("country", "must be a two-letter ISO 3166-1 code"));
+    }
+    if source.latitude_micro.unsigned_abs() > 90_000_000 {
+        return Err(BadField::new("latitude", "must lie within ±90 degrees"));
+    }
+    if source.longitude_micro.unsigned_abs() > 180_000_000 {
+        return Err(BadField::new("longitude", "must lie within ±180 degrees"));
+    }
+    let texts = [
+        ("description", &source.description),
+        ("region", &source.region),
+        ("city", &source.city),
+        ("street", &source.street),
+        ("contact.name", &source.contact[0]),
+        ("contact.email", &source.contact[1]),
+        ("contact.phone", &source.contact[2]),
+        ("contact.fax", &source.contact[3]),
+    ];
+    texts.into_iter().try_for_each(|(field, text)| check_text(field, text))
+}
+
+fn check_transfer(transfer: &Transfer) -> Result<(), BadField> {
+    check_text("reason", &transfer.reason)?;
+    if transfer.from == transfer.to {
+        return Err(BadField::new("to", "must be another source: cannot transfer a source on itself"));
+    }
+    check_count("lines", transfer.lines.len(), 1)?;
+    transfer.lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))
+}
+
+fn check_settings(change: &SettingsChange) -> Result<(), BadField> {
+    let not_negative = [
+        ("min_sale_qty", change.min_sale_qty),
+        ("max_sale_qty", change.max_sale_qty),
+        ("notify_stock_qty", change.notify_stock_qty),
+    ];
+    for (field, value) in not_negative {
+        if matches!(value, Change::Set(quantity) if quantity < Quantity::ZERO) {
+            return Err(BadField::new(field, "must not be negative"));
+        }
+    }
+    if matches!(change.qty_increments, Change::Set(quantity) if quantity <= Quantity::ZERO) {
+        return Err(BadField::new("qty_increments", "must be greater than 0"));
+    }
+    let ranged = [("min_qty", change.min_qty), ("qty_increments", change.qty_increments)];
+    for (field, value) in ranged.into_iter().chain(not_negative) {
+        if let Change::Set(quantity) = value {
+            check_range(field, quantity)?;
+        }
+    }
+    Ok(())
+}
