@@ -106,8 +106,10 @@ fn starts(c: &mut Criterion) {
         log_uuid: directory.manifest().log_uuid,
         epoch: 1,
         op: mark.op,
+        position: mark.op,
         time_ms: mark.time.0,
         rules_version: mark.rules_version,
+        feature_level: FEATURE_LEVEL,
     };
     let Ok(mut writer) = SnapshotWriter::create(storage, header) else { unreachable!("there is room") };
     let mut sink = |section: u16, records: u32, bytes: &[u8]| {
@@ -116,7 +118,7 @@ fn starts(c: &mut Criterion) {
     while world.machine().snapshot_step(RECORDS_PER_STEP, &mut sink) == Progress::More {}
     assert!(writer.finish(digest_bytes(mark.digest)).is_ok(), "the snapshot verifies");
     group.bench_function("load_snapshot", |b| {
-        b.iter(|| recover(&directory, |_| ()).map(|recovered| recovered.report.snapshot_op).ok());
+        b.iter(|| recover(&directory, |_| ()).map(|recovered| recovered.report.snapshot_op()).ok());
     });
     group.finish();
 }

@@ -25,7 +25,7 @@ use crate::pipeline::{
 };
 use crate::published::Published;
 use crate::recovery::{Helper, Recovered, RecoveryProgress, RecoveryReport, recover_with};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{LogPoint, SnapshotError};
 use crate::status::StatusBoard;
 use crate::storage::SharedStorage;
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
@@ -104,7 +104,7 @@ pub fn format(
         log_uuid,
         epoch: 1,
         reason: EpochReason::Format,
-        base_op: 0,
+        base: LogPoint::default(),
         now_ms: genesis.formatted_at.0,
         salt_seed,
         segment_bytes,
@@ -132,7 +132,7 @@ pub fn assemble(
     let clock = Arc::new(start_clock(surroundings.time, config, &machine));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
-        directory.bump_epoch(EpochReason::UncleanStop, end.last_op() + 1, now_ms)?;
+        directory.bump_epoch(EpochReason::UncleanStop, end.last_position() + 1, now_ms)?;
     }
     let (log_uuid, epoch) = (directory.manifest().log_uuid, directory.manifest().epoch());
     let start = LogStart { log_uuid, epoch, now_ms, salt_seed: surroundings.salt_seed };
@@ -161,7 +161,7 @@ pub fn assemble(
         Box::new(trimmer),
         (links.watermarks.clone(), links.clock.clone()),
     );
-    let last_snapshot_op = report.snapshot_op.unwrap_or(directory.manifest().base_op);
+    let last_snapshot_op = report.snapshot.unwrap_or(directory.manifest().base).op;
     let stage = SnapshotStage::new(
         snapshot_lane.clone(),
         snapshot_policy(config),
@@ -180,7 +180,7 @@ pub fn assemble(
         gate: Arc::new(gate(config, &links, (log_uuid, epoch))),
         mailboxes: links.mailboxes.clone(),
         watermarks: links.watermarks.clone(),
-        applier: Applier::new(machine, links, stage),
+        applier: Applier::new(machine, end.last_position(), links, stage),
         keeper,
         preparer,
         pool,
@@ -293,13 +293,15 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
         metric("recovered_ops", "ops", report.recovered_ops),
         metric("recovery_replayed_ops", "ops", report.replayed_ops),
         metric("recovery_skipped_ops", "ops", report.skipped_ops),
-        metric("recovery_snapshot_op", "op", report.snapshot_op.unwrap_or(0)),
+        metric("recovery_passed_over", "batches", report.passed_over.batches),
+        metric("recovery_snapshot_op", "op", report.snapshot_op().unwrap_or(0)),
         metric("recovery_ms", "ms", report.elapsed_ms),
         metric("recovery_torn_tail", "bool", u64::from(report.torn_tail)),
     ];
     let medium = directory.storage().medium();
     let mut warnings: Vec<String> =
         report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
+    warnings.extend(report.passed_over.warning());
     warnings.extend(medium.warning().map(str::to_owned));
     if config.log.durability == DurabilityChoice::Interval {
         warnings.push("Answers leave before they are durable (log.durability = interval).".to_owned());
@@ -319,7 +321,7 @@ struct Trimmer {
     manifest: Manifest,
     pool: Arc<SegmentPool>,
     /// Snapshots that this run wrote or loaded.
-    verified: Vec<u64>,
+    verified: Vec<LogPoint>,
 }
 
 impl Trimmer {
@@ -329,14 +331,16 @@ impl Trimmer {
         pool: &Arc<SegmentPool>,
         report: &RecoveryReport,
     ) -> Self {
-        let verified = report.snapshot_op.into_iter().collect();
+        let verified = report.snapshot.into_iter().collect();
         Self { storage: storage.clone(), manifest: manifest.clone(), pool: pool.clone(), verified }
     }
 }
 
 impl Trim for Trimmer {
-    fn trim(&mut self, op: u64) -> Result<(), SnapshotError> {
-        self.verified.push(op);
+    fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError> {
+        // A snapshot of the same op has taken the place of the one before, and may stand at a later position.
+        self.verified.retain(|known| known.op != point.op);
+        self.verified.push(point);
         let plan = match plan_trim(&self.storage, &self.manifest, &self.verified) {
             Ok(plan) => plan,
             Err(error) => {
@@ -345,7 +349,7 @@ impl Trim for Trimmer {
             }
         };
         let removed_bytes = trim(&self.storage, &plan, Some(&self.pool))?;
-        self.verified.retain(|op| !plan.snapshots.contains(op));
+        self.verified.retain(|known| !plan.snapshots.contains(&known.op));
         tracing::info!(
             removed_bytes,
             segments = plan.segments.len(),

@@ -280,7 +280,7 @@ impl Config {
             ("log.interval-ms", self.log.interval_ms >= 1, "must be at least 1"),
             (
                 "log.batch-bytes",
-                (crate::pipeline::sequencer::BATCH_BYTES_MIN..=crate::storage::layout::PAYLOAD_BYTES_MAX)
+                (crate::pipeline::batch::BATCH_BYTES_MIN..=crate::storage::layout::PAYLOAD_BYTES_MAX)
                     .contains(&self.log.batch_bytes),
                 "must lie between 66560 and 1048576",
             ),

@@ -1,5 +1,5 @@
 //! A data directory: the lock, the manifest, and which files of it are still needed. It knows the files by name and the log by
-//! op; it does not know what the log and the snapshots say.
+//! position; it does not know what the log and the snapshots say.
 //!
 //! ```text
 //! LOCK                              held by the one server that uses the directory
@@ -12,12 +12,13 @@
 pub mod manifest;
 pub mod read_only;
 
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
 
-use crate::snapshot::{SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
+use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds, opening};
 use crate::storage::width::{index, is_zero, length};
 use crate::storage::{
@@ -74,12 +75,16 @@ pub enum DirectoryError {
         max: usize,
     },
     /// The op is skipped already, or was never logged here.
-    #[error("op {op} cannot be skipped: the log begins after op {base_op}, and an op is skipped once")]
+    #[error(
+        "op {op} cannot be skipped: the log holds ops after {base_op} up to {last_op} at most, and an op is skipped once"
+    )]
     CannotSkip {
         /// The op.
         op: u64,
         /// The op before the first.
         base_op: u64,
+        /// The highest op that the log can hold.
+        last_op: u64,
     },
 }
 
@@ -104,8 +109,8 @@ pub struct FormatOptions {
     pub epoch: u64,
     /// [`EpochReason::Format`] or [`EpochReason::Restore`].
     pub reason: EpochReason,
-    /// The op before the first: 0, or the op that was restored to.
-    pub base_op: u64,
+    /// The point before the first record: zeros, or the point that was restored to.
+    pub base: LogPoint,
     /// The wall clock.
     pub now_ms: u64,
     /// Random.
@@ -147,14 +152,15 @@ impl Directory {
         prepare_first(&storage, options.log_uuid, options.segment_bytes, options.salt_seed, options.now_ms)?;
         let epoch = Epoch {
             epoch: options.epoch,
-            first_op: options.base_op + 1,
+            first_position: options.base.position + 1,
             time_ms: options.now_ms,
             reason: options.reason,
         };
         let manifest = Manifest {
+            feature_level: FEATURE_LEVEL,
             log_uuid: options.log_uuid,
             created_ms: options.now_ms,
-            base_op: options.base_op,
+            base: options.base,
             epochs: vec![epoch],
             skips: Vec::new(),
             genesis: options.genesis,
@@ -193,35 +199,36 @@ impl Directory {
         base_of(&self.manifest)
     }
 
-    /// Reads the log from the frame that holds `from_op`.
-    pub fn read_log(&self, from_op: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
-        read_log(self.storage.clone(), &self.manifest, from_op, read_to)
+    /// Reads the log from the frame that holds `from_position`.
+    pub fn read_log(&self, from_position: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
+        read_log(self.storage.clone(), &self.manifest, from_position, read_to)
     }
 
-    /// Begins a new epoch with `first_op`; answers its number. Durable when it returns.
+    /// Begins a new epoch with `first_position`; answers its number. Durable when it returns.
     pub fn bump_epoch(
         &mut self,
         reason: EpochReason,
-        first_op: u64,
+        first_position: u64,
         now_ms: u64,
     ) -> Result<u64, DirectoryError> {
         let mut manifest = self.manifest.clone();
-        let epoch = push_epoch(&mut manifest, reason, first_op, now_ms)?;
+        let epoch = push_epoch(&mut manifest, reason, first_position, now_ms)?;
         self.store(manifest)?;
         Ok(epoch)
     }
 
-    /// Orders that recovery leaves out `op`, in a new epoch that begins after `last_op`; answers its number.
+    /// Orders that recovery leaves out `op`, in a new epoch that begins after the last record of the log; answers its number. `end` is
+    /// where the log ends, with the highest op that it can hold.
     pub fn add_skip(
         &mut self,
         op: u64,
         reason: &str,
-        last_op: u64,
+        end: LogPoint,
         now_ms: u64,
     ) -> Result<u64, DirectoryError> {
-        let base_op = self.manifest.base_op;
-        if op <= base_op || op > last_op || self.manifest.skips.iter().any(|skip| skip.op == op) {
-            return Err(DirectoryError::CannotSkip { op, base_op });
+        let base_op = self.manifest.base.op;
+        if op <= base_op || op > end.op || self.manifest.skips.iter().any(|skip| skip.op == op) {
+            return Err(DirectoryError::CannotSkip { op, base_op, last_op: end.op });
         }
         if self.manifest.skips.len() >= bounds::SKIPS_MAX {
             return Err(DirectoryError::TooMany { what: "skips", max: bounds::SKIPS_MAX });
@@ -233,7 +240,7 @@ impl Directory {
             });
         }
         let mut manifest = self.manifest.clone();
-        let epoch = push_epoch(&mut manifest, EpochReason::Skip, last_op + 1, now_ms)?;
+        let epoch = push_epoch(&mut manifest, EpochReason::Skip, end.position + 1, now_ms)?;
         manifest.skips.push(Skip { op, epoch, time_ms: now_ms, reason: reason.to_owned() });
         self.store(manifest)?;
         Ok(epoch)
@@ -261,8 +268,8 @@ impl Directory {
     }
 
     /// What may go: all snapshots but the two newest of `verified`, and the segments that the older of these two does not need.
-    /// With fewer than two, nothing may. `verified` are the ops of snapshots that this run wrote or read to the end.
-    pub fn plan_trim(&self, verified: &[u64]) -> Result<TrimPlan, DirectoryError> {
+    /// With fewer than two, nothing may. `verified` are the points of snapshots that this run wrote or read to the end.
+    pub fn plan_trim(&self, verified: &[LogPoint]) -> Result<TrimPlan, DirectoryError> {
         plan_trim(&self.storage, &self.manifest, verified)
     }
 }
@@ -288,17 +295,17 @@ pub fn list_snapshots(storage: &dyn ReadStorage) -> Result<Vec<u64>, StorageErro
 pub fn plan_trim(
     storage: &SharedStorage,
     manifest: &Manifest,
-    verified: &[u64],
+    verified: &[LogPoint],
 ) -> Result<TrimPlan, DirectoryError> {
     let present = list_snapshots(storage.as_ref())?;
-    let kept: Vec<u64> =
-        present.iter().copied().filter(|op| verified.contains(op)).take(SNAPSHOTS_KEPT).collect();
-    let Some(oldest_kept) = kept.get(SNAPSHOTS_KEPT - 1) else { return Ok(TrimPlan::default()) };
-    let mut snapshots: Vec<u64> = present.into_iter().filter(|op| op < oldest_kept).collect();
+    let mut kept = present.iter().filter_map(|op| verified.iter().find(|point| point.op == *op));
+    let Some(oldest_kept) = kept.nth(SNAPSHOTS_KEPT - 1).copied() else { return Ok(TrimPlan::default()) };
+    let mut snapshots: Vec<u64> = present.into_iter().filter(|op| *op < oldest_kept.op).collect();
     snapshots.reverse();
     // While the log is written to, its last segment may be opened at any moment; that does not matter here.
     let catalog = Catalog::read(storage.as_ref(), manifest.log_uuid, true)?;
-    let needed = catalog.used.partition_point(|segment| segment.opening.first_op <= oldest_kept + 1);
+    let next_position = oldest_kept.position + 1;
+    let needed = catalog.used.partition_point(|segment| segment.opening.first_position <= next_position);
     let obsolete = needed.saturating_sub(1);
     let segments = catalog.used[..obsolete].iter().map(|segment| segment.header.sequence).collect();
     Ok(TrimPlan { snapshots, segments })
@@ -358,14 +365,14 @@ pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryErr
     Ok(Manifest::decode(&bytes[..read])?)
 }
 
-/// Reads a log from the frame that holds `from_op`.
+/// Reads a log from the frame that holds `from_position`.
 fn read_log(
     storage: SharedReadStorage,
     manifest: &Manifest,
-    from_op: u64,
+    from_position: u64,
     read_to: ReadTo,
 ) -> Result<LogReader, LogError> {
-    let reader = LogReader::open(storage, manifest.log_uuid, base_of(manifest), from_op, read_to)?;
+    let reader = LogReader::open(storage, manifest.log_uuid, base_of(manifest), from_position, read_to)?;
     let known = manifest.epoch();
     match reader.last_epoch() {
         Some((segment, epoch)) if epoch > known => Err(LogError::LaterEpoch { segment, epoch, known }),
@@ -378,7 +385,7 @@ fn base_of(manifest: &Manifest) -> PreviousEnd {
     PreviousEnd {
         sequence: 0,
         end_offset: 0,
-        last_op: manifest.base_op,
+        last_position: manifest.base.position,
         chain: 0,
         reason: if restored { EndReason::Restore } else { EndReason::Start },
     }
@@ -387,14 +394,14 @@ fn base_of(manifest: &Manifest) -> PreviousEnd {
 fn push_epoch(
     manifest: &mut Manifest,
     reason: EpochReason,
-    first_op: u64,
+    first_position: u64,
     now_ms: u64,
 ) -> Result<u64, DirectoryError> {
     if manifest.epochs.len() >= bounds::EPOCHS_MAX {
         return Err(DirectoryError::TooMany { what: "epochs", max: bounds::EPOCHS_MAX });
     }
     let epoch = manifest.epoch() + 1;
-    manifest.epochs.push(Epoch { epoch, first_op, time_ms: now_ms, reason });
+    manifest.epochs.push(Epoch { epoch, first_position, time_ms: now_ms, reason });
     Ok(epoch)
 }
 

@@ -14,31 +14,36 @@ pub use ahead::Helper;
 use ahead::Reading;
 
 use crate::directory::Directory;
-use crate::pipeline::apply::{ApplyError, apply_payload};
+use crate::pipeline::apply::{Applied, ApplyError, BatchFate, PassedOver, apply_payload};
 use crate::pipeline::digests::{DigestTrail, Divergence};
 use crate::pipeline::snapshots::digest_bytes;
-use crate::snapshot::{SnapshotError, SnapshotReader};
+use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
+use crate::storage::width::length;
 use crate::wal::{EndReason, LogEnd, LogError, ReadTo};
 
 /// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
 pub(crate) const SWEEP_BUDGET: u32 = 1_024;
+/// So many batches that were passed over are told one by one; the others are counted.
+const PASSED_OVER_TOLD_MAX: u64 = 16;
 
 /// What recovery did, for people and for `status`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecoveryReport {
-    /// The op of the snapshot that was loaded; `None` when it began with the first op.
-    pub snapshot_op: Option<u64>,
+    /// Where the snapshot stands that was loaded; `None` when it began with the first op.
+    pub snapshot: Option<LogPoint>,
     /// Snapshots that could not be used, each with the reason.
     pub snapshots_refused: Vec<String>,
     /// Ops replayed from the log.
     pub replayed_ops: u64,
-    /// The last op of the log.
+    /// The last op.
     pub recovered_ops: u64,
     /// Ops that were left out by order.
     pub skipped_ops: u64,
     /// Digests in the log that were compared with those of the replay; all were equal.
     pub digests_compared: u64,
+    /// Batches that the machine did not take.
+    pub passed_over: PassedOverTally,
     /// Whether the log ended in a write that was cut off.
     pub torn_tail: bool,
     /// Whether the last stop was in good order.
@@ -47,6 +52,41 @@ pub struct RecoveryReport {
     pub elapsed_ms: u64,
     /// The digest of the state.
     pub digest: u64,
+}
+
+impl RecoveryReport {
+    /// The op of the snapshot that was loaded; `None` when it began with the first op.
+    #[must_use]
+    pub fn snapshot_op(&self) -> Option<u64> {
+        self.snapshot.map(|point| point.op)
+    }
+}
+
+/// Batches of a log that the machine did not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOverTally {
+    /// How many.
+    pub batches: u64,
+    /// Their records.
+    pub records: u64,
+}
+
+impl PassedOverTally {
+    pub(crate) fn count(&mut self, records: u32) {
+        self.batches += 1;
+        self.records += u64::from(records);
+    }
+
+    /// What an operator is told of them, if there are any.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let Self { batches, records } = self;
+        (*batches > 0).then(|| {
+            format!(
+                "{batches} batches of the log ({records} records) did not come next and were passed over: run `stockhold verify`."
+            )
+        })
+    }
 }
 
 /// Why the state cannot be recovered.
@@ -80,15 +120,15 @@ pub enum RecoveryError {
     },
     /// No snapshot can be used and the log does not reach back to the first op.
     #[error(
-        "no snapshot can be used ({}), and the log begins only with op {oldest_op}; nothing was changed: \
+        "no snapshot can be used ({}), and the log begins only with position {oldest_position}; nothing was changed: \
          run `stockhold verify` and restore from a backup",
         refused.join("; ")
     )]
     NoStart {
         /// The snapshots and what is wrong with them.
         refused: Vec<String>,
-        /// The first op of the log.
-        oldest_op: u64,
+        /// The first position in the log.
+        oldest_position: u64,
     },
     /// The machine finds its own invariants broken.
     #[error("the recovered state breaks its own invariants: {}", violations.join("; "))]
@@ -165,32 +205,37 @@ pub fn recover_with(
 ) -> Result<Recovered, RecoveryError> {
     let started = Instant::now();
     let mut report = RecoveryReport::default();
-    let mut machine = load_newest(directory, helper, &mut report)?;
+    let (mut machine, position) = load_newest(directory, helper, &mut report)?;
     let skips: BTreeSet<u64> = directory.manifest().skips.iter().map(|skip| skip.op).collect();
-    let log = match directory.read_log(machine.op() + 1, ReadTo::End) {
+    let log = match directory.read_log(position + 1, ReadTo::End) {
         Ok(log) => log,
-        Err(LogError::Missing { oldest_op, .. }) if report.snapshot_op.is_none() => {
-            return Err(RecoveryError::NoStart { refused: report.snapshots_refused, oldest_op });
+        Err(LogError::Missing { oldest_position, .. }) if report.snapshot.is_none() => {
+            return Err(RecoveryError::NoStart { refused: report.snapshots_refused, oldest_position });
         }
         Err(error) => return Err(error.into()),
     };
     let mut trail = DigestTrail::behind(machine.op());
     let mut reading = Reading::begin(log, helper);
     while let Some(batch) = reading.next()? {
-        let place = (batch.first_op, batch.ops);
-        let last_op = batch.first_op + u64::from(batch.ops) - 1;
+        let place = (batch.first_position, batch.records);
+        let before = machine.op();
         let is_skipped = |op: u64| skips.contains(&op);
-        let applied =
+        let fate =
             apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
-        trail.compare(&applied.header)?;
-        trail.push(applied.digest);
-        machine.sweep(SWEEP_BUDGET);
-        report.replayed_ops += u64::from(batch.ops);
-        let skipped = skips.range(batch.first_op..=last_op).count();
-        if skipped > 0 {
-            trail.leave_out(applied.header.session);
+        match fate {
+            BatchFate::Applied(Applied { header, digest }) => {
+                trail.compare(&header)?;
+                trail.push(digest);
+                let skipped = skips.range(before + 1..=machine.op()).count();
+                if skipped > 0 {
+                    trail.leave_out(header.session);
+                }
+                report.skipped_ops += length(skipped);
+                report.replayed_ops += machine.op() - before;
+            }
+            BatchFate::PassedOver(reason) => pass_over(&mut report.passed_over, place, reason),
         }
-        report.skipped_ops += u64::try_from(skipped).unwrap_or(0);
+        machine.sweep(SWEEP_BUDGET);
         let (bytes_done, bytes_all) = batch.progress;
         progress(RecoveryProgress { bytes_done, bytes_all, op: machine.op() });
     }
@@ -198,6 +243,9 @@ pub fn recover_with(
         unreachable!("a log that was read to its end has one")
     };
     report.recovered_ops = machine.op();
+    if let Some(warning) = report.passed_over.warning() {
+        tracing::warn!("{warning}");
+    }
     report.torn_tail = end.previous.reason == EndReason::TornTail;
     report.clean_stop = match end.previous.reason {
         EndReason::CleanStop | EndReason::Start | EndReason::Restore => true,
@@ -207,6 +255,14 @@ pub fn recover_with(
     report.digest = machine.digest();
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { machine, end, report })
+}
+
+/// Counts a batch that the machine did not take, and tells of the first of them.
+fn pass_over(tally: &mut PassedOverTally, (position, records): (u64, u32), reason: PassedOver) {
+    tally.count(records);
+    if tally.batches <= PASSED_OVER_TOLD_MAX {
+        tracing::warn!(position, records, %reason, "A BATCH OF THE LOG WAS PASSED OVER");
+    }
 }
 
 /// What is told of a batch that cannot be applied.
@@ -221,13 +277,17 @@ fn load_newest(
     directory: &Directory,
     helper: Option<&dyn Helper>,
     report: &mut RecoveryReport,
-) -> Result<Machine, RecoveryError> {
+) -> Result<(Machine, u64), RecoveryError> {
     for op in directory.snapshots()? {
-        let loaded = directory.read_snapshot(op).map_err(LoadFault::from);
-        match loaded.and_then(|reader| load(reader, helper, |_| ())) {
-            Ok(machine) => {
-                report.snapshot_op = Some(op);
-                return Ok(machine);
+        let opened = directory.read_snapshot(op).map_err(LoadFault::from);
+        let loaded = opened.and_then(|reader| {
+            let point = reader.header().point();
+            load(reader, helper, |_| ()).map(|machine| (machine, point))
+        });
+        match loaded {
+            Ok((machine, point)) => {
+                report.snapshot = Some(point);
+                return Ok((machine, point.position));
             }
             Err(LoadFault::Storage(error)) => return Err(error.into()),
             Err(LoadFault::Machine(LoadError::Rules { found })) => {
@@ -239,11 +299,16 @@ fn load_newest(
             }
         }
     }
+    let base = directory.manifest().base;
+    if base != LogPoint::default() {
+        let refused = std::mem::take(&mut report.snapshots_refused);
+        return Err(RecoveryError::NoStart { refused, oldest_position: base.position + 1 });
+    }
     let genesis = Genesis::decode(&directory.manifest().genesis).map_err(|error| match error {
         GenesisError::Rules { found } => RecoveryError::Rules { found },
         GenesisError::Field(error) => RecoveryError::Genesis(error),
     })?;
-    Ok(Machine::new(&genesis))
+    Ok((Machine::new(&genesis), 0))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -12,10 +12,11 @@ mod note;
 mod pass;
 mod replay;
 
-pub use finding::{Fault, Finding};
+pub use finding::{Fault, Finding, PassedOverBatch};
 pub use note::Note;
 
 use crate::directory::{DirectoryError, MANIFEST_NAME, Manifest, ReadOnlyDirectory};
+use crate::recovery::PassedOverTally;
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, SharedReadStorage};
 use crate::wal::catalog::list_segments;
@@ -44,6 +45,8 @@ pub struct Verification {
     pub replayed: Vec<Stretch>,
     /// Ops that were left out by order.
     pub skipped_ops: u64,
+    /// Batches that the machine did not take; a note or a finding tells of each of the first 1,024.
+    pub passed_over: PassedOverTally,
     /// The last op and the digest of the state after it, if the replay got there.
     pub state: Option<(u64, u64)>,
 }
@@ -53,10 +56,10 @@ pub struct Verification {
 pub struct LogRead {
     /// Segments, frames and bytes that were found well.
     pub tally: LogTally,
-    /// The first op in the log; 0 when there is none.
-    pub first_op: u64,
-    /// How many ops were read.
-    pub ops: u64,
+    /// The first position in the log; 0 when there is none.
+    pub first_position: u64,
+    /// How many records were read.
+    pub records: u64,
 }
 
 /// Where and why a log ends.
@@ -66,8 +69,8 @@ pub struct End {
     pub segment: u64,
     /// The byte after its last frame.
     pub offset: u64,
-    /// The last op.
-    pub last_op: u64,
+    /// The last position.
+    pub last_position: u64,
     /// Why it ends there.
     pub reason: EndReason,
     /// When frames of the last run were durable.
@@ -81,6 +84,8 @@ pub struct End {
 pub struct SnapshotRead {
     /// The op that it stands after.
     pub op: u64,
+    /// The position in the log that it stands after, if its head can be read.
+    pub position: Option<u64>,
     /// The length of the file.
     pub bytes: u64,
     /// The digest of the machine that was loaded from it, if that could be done.

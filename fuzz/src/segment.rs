@@ -6,6 +6,7 @@ use super::life::{self, Life};
 use std::sync::LazyLock;
 use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, MANIFEST_NAME};
 use stockhold::recovery::{Recovered, recover};
+use stockhold::snapshot::LogPoint;
 use stockhold::storage::checksum::checksum;
 use stockhold::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FRAMES_OFFSET, frame, header, opening};
 use stockhold::storage::recording::RecordingStorage;
@@ -34,7 +35,7 @@ static LIFE: LazyLock<Vec<File>> = LazyLock::new(|| {
         log_uuid: LOG,
         epoch: 1,
         reason: EpochReason::Format,
-        base_op: 0,
+        base: LogPoint::default(),
         now_ms: life::START_MS,
         salt_seed: 1,
         segment_bytes: OPTIONS.segment_bytes,
@@ -125,7 +126,8 @@ fn restart(storage: &SharedStorage) -> bool {
         EndReason::CleanStop | EndReason::Start | EndReason::Restore | EndReason::Rotated => false,
     };
     assert!(is_end, "an empty segment ends the log: {:?}", again.end);
-    if directory.add_skip(recovered.machine.op(), "drawn", recovered.machine.op(), life::START_MS).is_ok() {
+    let end = LogPoint { position: recovered.end.last_position(), op: recovered.machine.op() };
+    if directory.add_skip(end.op, "drawn", end, life::START_MS).is_ok() {
         // Without its last op the log may break an invariant, which is told; it stops nobody.
         drop(recover(&directory, |_| ()));
     }

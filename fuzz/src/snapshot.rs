@@ -9,6 +9,7 @@ use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadFrom, Storage};
 use stockhold_machine::{LoadError, Machine, Progress, SnapshotMark};
 use stockhold_protocol::Timestamp;
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
 const LOG: Uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF);
@@ -42,8 +43,10 @@ static TAKEN: LazyLock<Taken> = LazyLock::new(|| {
         log_uuid: LOG,
         epoch: 1,
         op: mark.op,
+        position: mark.op,
         time_ms: mark.time.0,
         rules_version: mark.rules_version,
+        feature_level: FEATURE_LEVEL,
     };
     let mut writer = SnapshotWriter::create(disk.share(), header).expect("memory does not fail");
     for section in &sections {

@@ -8,6 +8,7 @@ use crate::config::WritePathChoice;
 use crate::directory::{Directory, ReadOnlyDirectory};
 use crate::error::StartError;
 use crate::server::open_storage;
+use crate::snapshot::LogPoint;
 use crate::storage::{ReadOnlyFs, SharedReadStorage};
 use crate::wal::{Frame, LogError, ReadTo};
 use clap::Subcommand;
@@ -22,7 +23,9 @@ use stockhold_protocol::{BadField, Envelope};
 pub(super) enum LogAction {
     /// Print the commands of the log, one line each
     #[command(
-        after_help = "It only reads, also beside a server at work: up to the end that the log has then. Examples:
+        after_help = "Each line begins with the position of the record in the log. As long as no batch was passed over, which
+`stockhold verify` tells, the record at a position has the op of the same number. It only reads, also beside a server at work: up to the
+end that the log has then. Examples:
   stockhold log dump data
   stockhold log dump data --from 1000 --limit 20 --json"
     )]
@@ -30,8 +33,8 @@ pub(super) enum LogAction {
         /// The data directory
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// The first op; without it, the first that the log still holds
-        #[arg(long, value_name = "OP")]
+        /// The first position; without it, the first that the log still holds
+        #[arg(long, value_name = "POSITION")]
         from: Option<u64>,
         /// Most lines
         #[arg(long, value_name = "NUMBER")]
@@ -78,8 +81,8 @@ pub(super) fn read_only(path: &Path) -> Result<SharedReadStorage, Failure> {
 fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>) -> Result<Exit, Failure> {
     let directory = ReadOnlyDirectory::open(read_only(path)?).map_err(|error| start_failure(error.into()))?;
     let mut log = directory.read_log(from.unwrap_or(1).max(1));
-    if let (None, Err(LogError::Missing { oldest_op, .. })) = (from, &log) {
-        log = directory.read_log(*oldest_op);
+    if let (None, Err(LogError::Missing { oldest_position, .. })) = (from, &log) {
+        log = directory.read_log(*oldest_position);
     }
     let mut log = log.map_err(log_failure)?;
     let from = from.unwrap_or(0);
@@ -90,12 +93,12 @@ fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>
         }
         let batch = Batch::decode(frame.payload).map_err(|e| Failure::new(Exit::BadData, e))?;
         let proposed = batch.header.proposed.0;
-        for (record, op) in batch.records().zip(frame.first_op..) {
-            if op < from || left == 0 {
+        for (record, position) in batch.records().zip(frame.first_position..) {
+            if position < from || left == 0 {
                 continue;
             }
             left -= 1;
-            print(&line(context, &frame, op, proposed, record))?;
+            print(&line(context, &frame, position, proposed, record))?;
         }
     }
     Ok(Exit::Ok)
@@ -104,7 +107,7 @@ fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>
 fn line(
     context: Context<'_>,
     frame: &Frame<'_>,
-    op: u64,
+    position: u64,
     proposed_ms: u64,
     record: Result<&[u8], BadField>,
 ) -> String {
@@ -120,13 +123,13 @@ fn line(
     };
     if context.output.is_json() {
         let document = json!({
-            "op": op, "epoch": frame.epoch, "segment": frame.segment, "offset": frame.offset,
+            "position": position, "epoch": frame.epoch, "segment": frame.segment, "offset": frame.offset,
             "proposed_ms": proposed_ms, "kind": kind, "id": id, "bytes": bytes, "body": body,
         });
         return document.to_string();
     }
     let time = super::words::utc(proposed_ms / 1_000);
-    format!("{op:>10}  {time}  {kind:<14}  {id}  {body}")
+    format!("{position:>10}  {time}  {kind:<14}  {id}  {body}")
 }
 
 fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -> Result<Exit, Failure> {
@@ -136,20 +139,26 @@ fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -
         let message = format!("op {op} has been applied: the snapshot of op {snapshot_op} holds what it did");
         return Err(Failure::usage(message));
     }
-    let mut log = directory.read_log(directory.manifest().base_op + 1, ReadTo::End);
-    if let Err(LogError::Missing { oldest_op, .. }) = log {
-        log = directory.read_log(oldest_op, ReadTo::End);
+    let base = directory.manifest().base;
+    let mut log = directory.read_log(base.position + 1, ReadTo::End);
+    if let Err(LogError::Missing { oldest_position, .. }) = log {
+        log = directory.read_log(oldest_position, ReadTo::End);
     }
     let mut log = log.map_err(log_failure)?;
-    let mut last_op = directory.manifest().base_op;
+    let mut position = base.position;
     while let Some(frame) = log.next_frame().map_err(log_failure)? {
-        last_op = frame.first_op + u64::from(frame.ops) - 1;
+        position = frame.first_position + u64::from(frame.records) - 1;
     }
+    // Which op is the last one is known only to who applies the log, which is what cannot be done.
+    let snapshot = newest.and_then(|op| directory.read_snapshot(op).ok());
+    let known = snapshot.map_or(base, |snapshot| snapshot.header().point());
+    let end = LogPoint { position, op: known.op_max_at(position) };
     let now_ms = stockhold_client::wall_clock_ms();
-    let epoch =
-        directory.add_skip(op, reason, last_op, now_ms).map_err(|error| start_failure(error.into()))?;
-    let text =
-        format!("op {op} will be left out from the next start on; epoch {epoch} begins after op {last_op}");
-    context.output.result(&text, &json!({"op": op, "epoch": epoch, "reason": reason, "last_op": last_op}))?;
+    let epoch = directory.add_skip(op, reason, end, now_ms).map_err(|error| start_failure(error.into()))?;
+    let text = format!(
+        "op {op} will be left out from the next start on; epoch {epoch} begins after position {position}"
+    );
+    let document = json!({"op": op, "epoch": epoch, "reason": reason, "last_position": position});
+    context.output.result(&text, &document)?;
     Ok(Exit::Ok)
 }

@@ -204,8 +204,13 @@ fn start_log(config: &Config) -> Result<(), Failure> {
 
 /// What recovery did, in a sentence.
 pub(super) fn recovery_text(report: &RecoveryReport) -> String {
-    let start =
-        report.snapshot_op.map_or_else(|| "the first op".to_owned(), |op| format!("the snapshot of op {op}"));
+    let start = report
+        .snapshot_op()
+        .map_or_else(|| "the first op".to_owned(), |op| format!("the snapshot of op {op}"));
+    let passed_over = match report.passed_over.batches {
+        0 => String::new(),
+        batches => format!("; {batches} batches were passed over"),
+    };
     let end = if report.clean_stop {
         "after a clean stop"
     } else if report.torn_tail {
@@ -214,7 +219,7 @@ pub(super) fn recovery_text(report: &RecoveryReport) -> String {
         "after a crash"
     };
     format!(
-        "recovered op {} from {start} and {} ops of the log in {} ms, {end}",
+        "recovered op {} from {start} and {} ops of the log in {} ms, {end}{passed_over}",
         report.recovered_ops, report.replayed_ops, report.elapsed_ms
     )
 }
@@ -222,11 +227,12 @@ pub(super) fn recovery_text(report: &RecoveryReport) -> String {
 /// What recovery did, field by field.
 pub(super) fn recovery_document(report: &RecoveryReport) -> Value {
     json!({
-        "snapshot_op": report.snapshot_op,
+        "snapshot_op": report.snapshot_op(),
         "snapshots_refused": report.snapshots_refused,
         "replayed_ops": report.replayed_ops,
         "recovered_ops": report.recovered_ops,
         "skipped_ops": report.skipped_ops,
+        "passed_over": {"batches": report.passed_over.batches, "records": report.passed_over.records},
         "torn_tail": report.torn_tail,
         "clean_stop": report.clean_stop,
         "elapsed_ms": report.elapsed_ms,

@@ -5,6 +5,7 @@ use super::data::read_only;
 use super::exit::{Exit, Failure};
 use super::output::Text;
 use super::serve::start_failure;
+use crate::recovery::PassedOverTally;
 use crate::snapshot::snapshot_name;
 use crate::verify::{End, Fault, Finding, Note, SnapshotRead, Stretch, Verification, verify as read_all};
 use crate::wal::segment::segment_name;
@@ -52,8 +53,8 @@ fn text(answer: &Verification) -> String {
         text.line(&format!("log {}, epoch {}", manifest.log_uuid, manifest.epoch()));
         let (log, tally) = (&answer.log, &answer.log.tally);
         text.line(&format!(
-            "{} segments read: {} bytes in {} frames, {} ops from op {} on",
-            tally.segments, tally.bytes, tally.frames, log.ops, log.first_op
+            "{} segments read: {} bytes in {} frames, {} records from position {} on",
+            tally.segments, tally.bytes, tally.frames, log.records, log.first_position
         ));
         for snapshot in &answer.snapshots {
             text.line(&snapshot_text(snapshot, &answer.replayed));
@@ -63,6 +64,10 @@ fn text(answer: &Verification) -> String {
         }
         if answer.skipped_ops > 0 {
             text.line(&format!("{} of these ops left out by order", answer.skipped_ops));
+        }
+        let PassedOverTally { batches, records } = answer.passed_over;
+        if batches > 0 {
+            text.line(&format!("{batches} batches passed over, {records} records"));
         }
         match &answer.end {
             Some(end) => text.line(&end_text(end)),
@@ -115,7 +120,7 @@ fn end_text(end: &End) -> String {
         0 => String::new(),
         segment => format!(", byte {} of {}", end.offset, segment_name(segment)),
     };
-    format!("the log ends with op {}{place}: {reason}", end.last_op)
+    format!("the log ends with position {}{place}: {reason}", end.last_position)
 }
 
 fn document(answer: &Verification) -> Value {
@@ -129,13 +134,14 @@ fn document(answer: &Verification) -> Value {
             "segments": answer.log.tally.segments,
             "frames": answer.log.tally.frames,
             "bytes": answer.log.tally.bytes,
-            "first_op": answer.log.first_op,
-            "ops": answer.log.ops,
+            "first_position": answer.log.first_position,
+            "records": answer.log.records,
         },
         "end": answer.end.as_ref().map(end_document),
         "snapshots": answer.snapshots.iter().map(snapshot_document).collect::<Vec<_>>(),
         "replayed": answer.replayed.iter().map(stretch_document).collect::<Vec<_>>(),
         "skipped_ops": answer.skipped_ops,
+        "passed_over": {"batches": answer.passed_over.batches, "records": answer.passed_over.records},
         "op": answer.state.map(|(op, _)| op),
         "digest": answer.state.map(|(_, digest)| format!("{digest:016x}")),
     })
@@ -157,6 +163,7 @@ fn note_document(note: &Note) -> Value {
 fn snapshot_document(snapshot: &SnapshotRead) -> Value {
     json!({
         "op": snapshot.op,
+        "position": snapshot.position,
         "file": snapshot_name(snapshot.op),
         "bytes": snapshot.bytes,
         "digest": snapshot.digest.map(|digest| format!("{digest:016x}")),
@@ -180,7 +187,7 @@ fn end_document(end: &End) -> Value {
     };
     json!({
         "reason": reason,
-        "last_op": end.last_op,
+        "last_position": end.last_position,
         "file": (end.segment > 0).then(|| segment_name(end.segment)),
         "offset": end.offset,
         "durability": match end.durability {

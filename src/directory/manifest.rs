@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use crate::snapshot::LogPoint;
 use crate::storage::checksum::checksum;
 use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, manifest};
 use crate::storage::width::{array_at, index, is_zero, length32, u16_at, u32_at, u64_at};
@@ -44,8 +45,8 @@ impl EpochReason {
 pub struct Epoch {
     /// Its number.
     pub epoch: u64,
-    /// The first op that may belong to it.
-    pub first_op: u64,
+    /// The first position in the log that may belong to it.
+    pub first_position: u64,
     /// When it began.
     pub time_ms: u64,
     /// Why.
@@ -68,12 +69,14 @@ pub struct Skip {
 /// The manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
+    /// The feature level of the program that wrote the directory last: nothing in it is of a later one.
+    pub feature_level: u32,
     /// The log.
     pub log_uuid: Uuid,
     /// When the directory was formatted.
     pub created_ms: u64,
-    /// The op before the first op of this log: 0, or the op that a restored directory was restored to.
-    pub base_op: u64,
+    /// The point before the first record of this log: zeros, or the point that a restored directory was restored to.
+    pub base: LogPoint,
     /// All epochs, oldest first; never empty. The last is the present one.
     pub epochs: Vec<Epoch>,
     /// All skips, in the order in which they were ordered.
@@ -135,15 +138,17 @@ impl Manifest {
         bytes.extend_from_slice(&length32(total).to_le_bytes());
         bytes.extend_from_slice(self.log_uuid.as_bytes());
         bytes.extend_from_slice(&self.created_ms.to_le_bytes());
-        bytes.extend_from_slice(&self.base_op.to_le_bytes());
+        bytes.extend_from_slice(&self.base.op.to_le_bytes());
         bytes.extend_from_slice(&self.epoch().to_le_bytes());
         bytes.extend_from_slice(&length32(self.epochs.len()).to_le_bytes());
         bytes.extend_from_slice(&length32(self.skips.len()).to_le_bytes());
         bytes.extend_from_slice(&length32(self.genesis.len()).to_le_bytes());
+        bytes.extend_from_slice(&self.feature_level.to_le_bytes());
+        bytes.extend_from_slice(&self.base.position.to_le_bytes());
         bytes.resize(manifest::HEAD_BYTES, 0);
         for epoch in &self.epochs {
             bytes.extend_from_slice(&epoch.epoch.to_le_bytes());
-            bytes.extend_from_slice(&epoch.first_op.to_le_bytes());
+            bytes.extend_from_slice(&epoch.first_position.to_le_bytes());
             bytes.extend_from_slice(&epoch.time_ms.to_le_bytes());
             bytes.extend_from_slice(&[epoch.reason.code(), 0, 0, 0, 0, 0, 0, 0]);
         }
@@ -183,6 +188,10 @@ impl Manifest {
         if found != FORMAT_VERSION {
             return Err(ManifestFault::Version { found });
         }
+        let found = u32_at(bytes, manifest::FEATURE_LEVEL_AT);
+        if found == 0 {
+            return Err(ManifestFault::Field { offset: manifest::FEATURE_LEVEL_AT });
+        }
         if !is_zero(&bytes[manifest::RESERVED_AT..manifest::HEAD_BYTES]) {
             return Err(ManifestFault::Field { offset: manifest::RESERVED_AT });
         }
@@ -218,9 +227,13 @@ impl Manifest {
         let genesis = take(count(manifest::GENESIS_BYTES_AT, manifest::GENESIS_BYTES_MAX)?)?;
         let need = genesis.end;
         let decoded = Self {
+            feature_level: u32_at(bytes, manifest::FEATURE_LEVEL_AT),
             log_uuid: Uuid::from_bytes(array_at(bytes, manifest::UUID_AT)),
             created_ms: u64_at(bytes, manifest::CREATED_MS_AT),
-            base_op: u64_at(bytes, manifest::BASE_OP_AT),
+            base: LogPoint {
+                position: u64_at(bytes, manifest::BASE_POSITION_AT),
+                op: u64_at(bytes, manifest::BASE_OP_AT),
+            },
             epochs,
             skips,
             genesis: bytes[genesis].to_vec(),
@@ -228,8 +241,11 @@ impl Manifest {
         if need != parts_end {
             return Err(ManifestFault::Length { have: parts_end, need });
         }
-        if decoded.base_op == u64::MAX || decoded.epoch() == u64::MAX {
+        if decoded.base.op == u64::MAX || decoded.epoch() == u64::MAX {
             return Err(ManifestFault::Field { offset: manifest::BASE_OP_AT });
+        }
+        if decoded.base.position == u64::MAX {
+            return Err(ManifestFault::Field { offset: manifest::BASE_POSITION_AT });
         }
         let rising = decoded.epochs.windows(2).all(|pair| pair[0].epoch < pair[1].epoch);
         if decoded.epochs.is_empty() || !rising || decoded.epoch() != u64_at(bytes, manifest::EPOCH_AT) {
@@ -246,7 +262,7 @@ fn decode_epoch(bytes: &[u8], at: usize) -> Result<Epoch, ManifestFault> {
     }
     Ok(Epoch {
         epoch: u64_at(bytes, at),
-        first_op: u64_at(bytes, at + 8),
+        first_position: u64_at(bytes, at + 8),
         time_ms: u64_at(bytes, at + 16),
         reason,
     })

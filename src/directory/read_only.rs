@@ -37,9 +37,9 @@ impl ReadOnlyDirectory {
         base_of(&self.manifest)
     }
 
-    /// Reads the log from the frame that holds `from_op` to the end that it has now.
-    pub fn read_log(&self, from_op: u64) -> Result<LogReader, LogError> {
-        read_log(self.files.clone(), &self.manifest, from_op, ReadTo::Present)
+    /// Reads the log from the frame that holds `from_position` to the end that it has now.
+    pub fn read_log(&self, from_position: u64) -> Result<LogReader, LogError> {
+        read_log(self.files.clone(), &self.manifest, from_position, ReadTo::Present)
     }
 
     /// The snapshots, newest first.

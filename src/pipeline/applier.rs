@@ -10,7 +10,7 @@ use stockhold_protocol::query::Answer;
 use stockhold_protocol::{Outcome, Timestamp};
 
 use super::Stepped;
-use super::apply::{ApplyError, apply_payload};
+use super::apply::{ApplyError, BatchFate, apply_payload};
 use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
@@ -63,6 +63,8 @@ pub struct ApplierLinks {
 #[derive(Debug)]
 pub struct Applier {
     machine: Machine,
+    /// The position of the last record that the machine has taken.
+    position: u64,
     links: ApplierLinks,
     drafts: Drafts,
     changes: Changes,
@@ -74,9 +76,9 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// Takes over a recovered machine and publishes all of it.
+    /// Takes over a machine that was recovered up to `position` of the log, and publishes all of it.
     #[must_use]
-    pub fn new(machine: Machine, links: ApplierLinks, snapshots: SnapshotStage) -> Self {
+    pub fn new(machine: Machine, position: u64, links: ApplierLinks, snapshots: SnapshotStage) -> Self {
         let mut changes = Changes::default();
         machine.all_changes(&mut changes);
         links.published.publish(&changes, machine.op());
@@ -84,6 +86,7 @@ impl Applier {
         let drafts = Drafts::new(links.mailboxes.clone());
         Self {
             machine,
+            position,
             links,
             drafts,
             changes,
@@ -107,7 +110,8 @@ impl Applier {
         let mut is_busy = self.sweep();
         let (machine, snapshots, drafts) = (&mut self.machine, &mut self.snapshots, &mut self.drafts);
         is_busy |= self.queries.step(machine, snapshots, drafts, &self.links);
-        is_busy |= snapshots.step(machine, self.queries.waits_for_walk(machine), drafts, &self.links);
+        let is_awaited = self.queries.waits_for_walk(machine);
+        is_busy |= snapshots.step((machine, self.position), is_awaited, drafts, &self.links);
         self.drafts.send();
         self.is_busy = is_busy;
         if has_applied || is_busy {
@@ -172,25 +176,34 @@ impl Applier {
         self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
         let time = self.machine.time().max(batch.proposed);
         let mut answering = Answering::new(&batch.submissions, &mut self.drafts, time);
-        let place = (batch.range.first, batch.ops);
-        let applied = apply_payload(
+        assert!(batch.positions.first == self.position + 1, "batches come in the order of the log");
+        let place = (batch.positions.first, batch.ops);
+        let fate = apply_payload(
             &mut self.machine,
             place,
             batch.frame.payload(),
             |_| false,
             |outcome| answering.answer(&outcome),
         )?;
-        batch.digest = applied.digest;
+        match fate {
+            BatchFate::Applied(applied) => batch.digest = applied.digest,
+            BatchFate::PassedOver(reason) => panic!(
+                "this server's own batch at position {} does not come next: {reason}",
+                batch.positions.first
+            ),
+        }
         answering.finish();
-        self.links.watermarks.apply(batch.range.last);
+        self.position = batch.positions.last;
+        let last_op = self.machine.op();
+        self.links.watermarks.apply(last_op);
         let applied_us = clock.monotonic_us();
         self.links.metrics.apply_us.record(applied_us - started_us);
         // Cells change before any answer leaves: who saw "reserved" reads the lower number.
         self.machine.take_changes(&mut self.changes);
-        self.links.published.publish(&self.changes, batch.range.last);
+        self.links.published.publish(&self.changes, last_op);
         self.changes.clear();
         self.tell_next_due();
-        self.links.watermarks.publish(batch.range.last);
+        self.links.watermarks.publish(last_op);
         self.drafts.send();
         let published_us = clock.monotonic_us();
         self.links.metrics.publish_us.record(published_us - applied_us);

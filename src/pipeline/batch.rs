@@ -2,13 +2,22 @@
 
 use stockhold_machine::DigestPoint;
 use stockhold_protocol::Timestamp;
+use stockhold_protocol::batch::{BATCH_HEADER_BYTES, RUN_START_BYTES_MAX};
 
 use super::lane::Lane;
-use super::submission::Submission;
-use crate::wal::{FrameBuffer, OpRange};
+use super::submission::{SUBMISSION_BYTES_MAX, Submission};
+use crate::metrics::Metrics;
+use crate::wal::{FrameBuffer, Positions};
 
 /// Batches in existence: one being filled or written, one being applied, two between.
 pub const BATCHES: usize = 4;
+
+/// Fewest bytes that a batch payload must be able to hold.
+pub const BATCH_BYTES_MIN: usize = 65 * 1024;
+const _: () = assert!(
+    BATCH_BYTES_MIN >= BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX,
+    "the longest submission fits an empty batch"
+);
 
 /// One batch with everything that belongs to it. Its buffers are used again.
 #[derive(Debug)]
@@ -17,10 +26,10 @@ pub struct Batch {
     pub frame: FrameBuffer,
     /// Whose records they are, in order.
     pub submissions: Vec<Box<Submission>>,
-    /// How many records there are.
+    /// How many records there are; each takes an op.
     pub ops: u32,
     /// The positions that the log gave.
-    pub range: OpRange,
+    pub positions: Positions,
     /// The time that was proposed for its ops.
     pub proposed: Timestamp,
     /// Whether the one record is a tick.
@@ -35,17 +44,28 @@ impl Batch {
     /// An empty batch.
     #[must_use]
     pub fn new(frame: FrameBuffer) -> Self {
-        let range = OpRange { first: 0, last: 0 };
+        let positions = Positions { first: 0, last: 0 };
         Self {
             frame,
             submissions: Vec::new(),
             ops: 0,
-            range,
+            positions,
             proposed: Timestamp(0),
             is_tick: false,
             digest: None,
             synced_us: 0,
         }
+    }
+
+    /// Measures a batch that was written in so many microseconds.
+    pub(super) fn measure(&self, metrics: &Metrics, write_us: u64) {
+        metrics.write_us.record(write_us);
+        metrics.batch_ops.record(u64::from(self.ops));
+        metrics.batches.add(1);
+        metrics.ops_logged.add(u64::from(self.ops));
+        metrics.payload_bytes.add(u64::try_from(self.frame.len()).unwrap_or(0));
+        metrics.log_bytes.add(u64::try_from(self.frame.frame_bytes()).unwrap_or(0));
+        metrics.ticks.add(u64::from(self.is_tick));
     }
 }
 

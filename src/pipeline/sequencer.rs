@@ -19,19 +19,14 @@ use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
 use super::runs::{Origin, RunWriter};
-use super::submission::{SUBMISSION_BYTES_MAX, Submission};
+use super::submission::Submission;
 use super::timekeeper::Timekeeper;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::wal::{AppendError, CommitLog, OpRange, Space};
+use crate::snapshot::LogPoint;
+use crate::wal::{AppendError, CommitLog, Space};
 
-/// Fewest bytes that a batch payload must be able to hold.
-pub const BATCH_BYTES_MIN: usize = 65 * 1024;
-const _: () = assert!(
-    BATCH_BYTES_MIN >= BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX,
-    "the longest submission fits an empty batch"
-);
 /// More than the longest run that the sequencer adds of its own.
 const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
 /// Longest sleep while nothing is due.
@@ -80,6 +75,8 @@ pub struct SequencerLinks {
 #[derive(Debug)]
 pub struct Sequencer<L> {
     log: L,
+    /// The end of the log at the start. Each record since takes an op: the applier stops where a batch of this run is passed over.
+    start: LogPoint,
     options: SequencerOptions,
     links: SequencerLinks,
     drafts: Drafts,
@@ -105,13 +102,15 @@ pub struct Sequencer<L> {
 }
 
 impl<L: CommitLog> Sequencer<L> {
-    /// A sequencer that appends to `log`.
+    /// A sequencer that appends to `log`, all of which is applied.
     #[must_use]
     pub fn new(log: L, options: SequencerOptions, links: SequencerLinks) -> Self {
         assert!(options.batch_ops_max > 0, "a batch holds something");
         let drafts = Drafts::new(links.mailboxes.clone());
+        let start = LogPoint { position: log.next_position() - 1, op: links.watermarks.applied() };
         Self {
             log,
+            start,
             options,
             drafts,
             number: 0,
@@ -265,11 +264,21 @@ impl<L: CommitLog> Sequencer<L> {
 
     /// Makes durable what the configured durability has let wait.
     fn sync(&mut self) -> Result<(), AppendError> {
-        if self.log.durable_op() + 1 < self.log.next_op() {
+        if self.log.durable_position() + 1 < self.log.next_position() {
             self.log.sync()?;
         }
-        self.links.watermarks.make_durable(self.log.durable_op());
+        self.links.watermarks.make_durable(self.op_at(self.log.durable_position()));
         Ok(())
+    }
+
+    /// The op of the record at a position of this run.
+    fn op_at(&self, position: u64) -> u64 {
+        self.start.op_max_at(position)
+    }
+
+    /// The op that the next append begins with.
+    fn next_op(&self) -> u64 {
+        self.op_at(self.log.next_position())
     }
 
     /// What may be appended; nothing while that is not known yet.
@@ -329,7 +338,7 @@ impl<L: CommitLog> Sequencer<L> {
     fn share(&self) -> u32 {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let carried = self.carried.as_ref().map_or(0, |submission| u64::from(submission.count));
-        let written = self.log.next_op().saturating_sub(self.links.watermarks.applied() + 1);
+        let written = self.next_op().saturating_sub(self.links.watermarks.applied() + 1);
         let all = count(self.links.ingress.depth().0) + carried + written;
         u32::try_from(all / 2).unwrap_or(u32::MAX).max(WORTH_OPS).min(self.options.batch_ops_max)
     }
@@ -360,26 +369,26 @@ impl<L: CommitLog> Sequencer<L> {
         self.runs.add(&mut batch.frame, &self.own, 0, 1);
         let encoded = batch.frame.append_with(|out| envelope.encode(out));
         assert!(encoded.is_ok(), "what the sequencer adds always encodes");
-        self.timekeeper.add(self.log.next_op() + u64::from(batch.ops));
+        self.timekeeper.add(self.next_op() + u64::from(batch.ops));
         batch.ops += 1;
     }
 
     fn append(&mut self, mut batch: Box<Batch>) -> Stepped {
-        let next_op = self.log.next_op();
+        let next_op = self.next_op();
         let last_op = next_op + u64::from(batch.ops) - 1;
         self.links.watermarks.propose(last_op);
         let started_us = self.links.clock.monotonic_us();
         match self.log.append(&mut batch.frame, batch.ops) {
-            Ok(range) => {
-                assert!(range == OpRange { first: next_op, last: last_op }, "positions follow each other");
+            Ok(positions) => {
+                assert!(self.op_at(positions.last) == last_op, "positions follow each other");
                 self.links.watermarks.log(last_op);
                 self.links.watermarks.sync(last_op);
-                self.links.watermarks.make_durable(self.log.durable_op());
+                self.links.watermarks.make_durable(self.op_at(self.log.durable_position()));
                 self.number += 1;
                 self.timekeeper.propose(batch.proposed);
-                batch.range = range;
+                batch.positions = positions;
                 batch.synced_us = self.links.clock.monotonic_us();
-                self.measure(&batch, batch.synced_us - started_us);
+                batch.measure(&self.links.metrics, batch.synced_us - started_us);
                 if batch.ops <= SMALL_BATCH_OPS {
                     self.has_quiet_batch = true;
                     self.links.lane.commit_quietly(batch);
@@ -411,17 +420,6 @@ impl<L: CommitLog> Sequencer<L> {
                 self.fail(error)
             }
         }
-    }
-
-    fn measure(&self, batch: &Batch, write_us: u64) {
-        let metrics = &self.links.metrics;
-        metrics.write_us.record(write_us);
-        metrics.batch_ops.record(u64::from(batch.ops));
-        metrics.batches.add(1);
-        metrics.ops_logged.add(u64::from(batch.ops));
-        metrics.payload_bytes.add(u64::try_from(batch.frame.len()).unwrap_or(0));
-        metrics.log_bytes.add(u64::try_from(batch.frame.frame_bytes()).unwrap_or(0));
-        metrics.ticks.add(u64::from(batch.is_tick));
     }
 
     /// Answers all commands of a submission with the same unrecorded outcome.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use stockhold_machine::{Machine, Progress};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::query::{Answer, SnapshotView};
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use super::watermarks::Watermarks;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::snapshot::{
-    SnapshotError, SnapshotHeader, SnapshotSummary, SnapshotWriter, WrittenSnapshot, snapshot_name,
+    LogPoint, SnapshotError, SnapshotHeader, SnapshotSummary, SnapshotWriter, WrittenSnapshot, snapshot_name,
 };
 use crate::storage::SharedStorage;
 
@@ -57,7 +58,7 @@ pub struct Waiter {
 /// What travels to the keeper.
 #[derive(Debug)]
 enum Piece {
-    Begin { op: u64, time_ms: u64, rules_version: u32 },
+    Begin { point: LogPoint, time_ms: u64, rules_version: u32 },
     Frame { kind: u16, records: u32, bytes: Vec<u8> },
     End { digest: u64 },
 }
@@ -174,18 +175,18 @@ impl SnapshotStage {
         if self.unsent.is_empty() { u64::MAX } else { BEHIND_MS }
     }
 
-    /// Does a bounded amount; answers whether it did anything. `is_awaited` says that a validation waits for its walk over the records:
+    /// Does a bounded amount; answers whether it did anything. `position` is that of the last record that the machine has taken. `is_awaited` says that a validation waits for its walk over the records:
     /// then the next snapshot begins after it.
     pub fn step(
         &mut self,
-        machine: &mut Machine,
+        (machine, position): (&mut Machine, u64),
         is_awaited: bool,
         drafts: &mut Drafts,
         links: &ApplierLinks,
     ) -> bool {
         let started_us = links.clock.monotonic_us();
         let was_copying = matches!(self.copying, Copying::Machine { .. });
-        let has_worked = self.step_once(machine, is_awaited, drafts, links);
+        let has_worked = self.step_once((machine, position), is_awaited, drafts, links);
         if has_worked && (was_copying || matches!(self.copying, Copying::Machine { .. })) {
             links.metrics.snapshot_step_us.record(links.clock.monotonic_us() - started_us);
         }
@@ -194,7 +195,7 @@ impl SnapshotStage {
 
     fn step_once(
         &mut self,
-        machine: &mut Machine,
+        (machine, position): (&mut Machine, u64),
         is_awaited: bool,
         drafts: &mut Drafts,
         links: &ApplierLinks,
@@ -210,7 +211,7 @@ impl SnapshotStage {
             && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
         {
             if machine.prepare_snapshot(RECORDS_PER_STEP) == Progress::Done {
-                self.begin(machine, drafts, links);
+                self.begin((machine, position), drafts, links);
             }
             has_worked = true;
         }
@@ -245,7 +246,7 @@ impl SnapshotStage {
                 || is_reached(self.policy.interval_ms, elapsed_ms))
     }
 
-    fn begin(&mut self, machine: &mut Machine, drafts: &mut Drafts, links: &ApplierLinks) {
+    fn begin(&mut self, (machine, position): (&mut Machine, u64), drafts: &mut Drafts, links: &ApplierLinks) {
         self.is_wanted = false;
         self.served.append(&mut self.waiting);
         if let Some(last) = self.last.as_ref().filter(|last| last.op == machine.op()) {
@@ -260,7 +261,11 @@ impl SnapshotStage {
         self.last_op = mark.op;
         self.last_ms = links.clock.monotonic_ms();
         self.log_bytes = 0;
-        let begin = Piece::Begin { op: mark.op, time_ms: mark.time.0, rules_version: mark.rules_version };
+        let begin = Piece::Begin {
+            point: LogPoint { position, op: mark.op },
+            time_ms: mark.time.0,
+            rules_version: mark.rules_version,
+        };
         self.unsent.push_back(begin);
         self.copying = Copying::Machine { digest: mark.digest };
     }
@@ -297,8 +302,8 @@ impl SnapshotStage {
 
 /// What the keeper does with files besides writing them: letting go of old ones.
 pub trait Trim: Send {
-    /// A verified snapshot of `op` exists: removes or recycles what nothing needs any more.
-    fn trim(&mut self, op: u64) -> Result<(), SnapshotError>;
+    /// A verified snapshot at `point` exists: removes or recycles what nothing needs any more.
+    fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError>;
 }
 
 /// The keeper's half.
@@ -366,10 +371,12 @@ impl SnapshotKeeper {
         }
         let Some(piece) = self.lane.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
         match piece {
-            Piece::Begin { op, time_ms, rules_version } => {
+            Piece::Begin { point: LogPoint { position, op }, time_ms, rules_version } => {
                 assert!(self.writer.is_none() && self.failure.is_none(), "one snapshot at a time");
+                let (log_uuid, epoch) = (self.log_uuid, self.epoch);
+                let feature_level = FEATURE_LEVEL;
                 let header =
-                    SnapshotHeader { log_uuid: self.log_uuid, epoch: self.epoch, op, time_ms, rules_version };
+                    SnapshotHeader { log_uuid, epoch, op, position, time_ms, rules_version, feature_level };
                 match SnapshotWriter::create(self.storage.clone(), header) {
                     Ok(writer) => self.writer = Some(writer),
                     Err(error) => self.failure = Some(error),
@@ -429,7 +436,7 @@ impl SnapshotKeeper {
 
     /// A snapshot has its name: what it makes needless may go.
     fn keep(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
-        if let Err(error) = self.trim.trim(summary.header.op) {
+        if let Err(error) = self.trim.trim(summary.header.point()) {
             tracing::warn!(%error, "old files could not be removed");
         }
         let file = snapshot_name(summary.header.op);

@@ -99,8 +99,8 @@ fn read_ahead<S: Source>(mut source: S, emptied: &Receiver<S::Piece>, fill: &Sen
 /// One batch of a log.
 #[derive(Debug, Default)]
 pub(super) struct LogPiece {
-    pub(super) first_op: u64,
-    pub(super) ops: u32,
+    pub(super) first_position: u64,
+    pub(super) records: u32,
     pub(super) payload: Vec<u8>,
     /// Bytes read, and bytes in all.
     pub(super) progress: (u64, u64),
@@ -112,7 +112,7 @@ impl Source for LogReader {
 
     fn read_into(&mut self, piece: &mut LogPiece) -> Result<bool, LogError> {
         let Some(frame) = self.next_frame()? else { return Ok(false) };
-        (piece.first_op, piece.ops) = (frame.first_op, frame.ops);
+        (piece.first_position, piece.records) = (frame.first_position, frame.records);
         piece.payload.clear();
         piece.payload.extend_from_slice(frame.payload);
         piece.progress = self.progress();

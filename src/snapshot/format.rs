@@ -60,6 +60,23 @@ pub enum SnapshotFault {
     Totals,
 }
 
+/// A point in the log, by both counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPoint {
+    /// The position of the last record before it.
+    pub position: u64,
+    /// The op of the machine that has taken that record.
+    pub op: u64,
+}
+
+impl LogPoint {
+    /// The highest op that a machine can have at this later position: a record takes one op or none.
+    #[must_use]
+    pub fn op_max_at(self, position: u64) -> u64 {
+        self.op.saturating_add(position.saturating_sub(self.position))
+    }
+}
+
 /// The head: which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotHeader {
@@ -69,10 +86,14 @@ pub struct SnapshotHeader {
     pub epoch: u64,
     /// The last op that the state contains.
     pub op: u64,
+    /// The position in the log of the last record that the state contains.
+    pub position: u64,
     /// The machine time after that op.
     pub time_ms: u64,
     /// The rules in force then.
     pub rules_version: u32,
+    /// The feature level of the program that wrote it: opaque here.
+    pub feature_level: u32,
 }
 
 /// What one kind of section holds.
@@ -89,6 +110,12 @@ pub struct SectionTotal {
 }
 
 impl SnapshotHeader {
+    /// Where the state stands.
+    #[must_use]
+    pub fn point(&self) -> LogPoint {
+        LogPoint { position: self.position, op: self.op }
+    }
+
     pub(super) fn encode(&self) -> [u8; snapshot::HEAD_BYTES] {
         let mut head = [0; snapshot::HEAD_BYTES];
         put(&mut head, snapshot::MAGIC_AT, &snapshot::MAGIC);
@@ -98,6 +125,8 @@ impl SnapshotHeader {
         put(&mut head, snapshot::EPOCH_AT, &self.epoch.to_le_bytes());
         put(&mut head, snapshot::OP_AT, &self.op.to_le_bytes());
         put(&mut head, snapshot::TIME_MS_AT, &self.time_ms.to_le_bytes());
+        put(&mut head, snapshot::POSITION_AT, &self.position.to_le_bytes());
+        put(&mut head, snapshot::FEATURE_LEVEL_AT, &self.feature_level.to_le_bytes());
         let sum = checksum(&head[..snapshot::CHECKSUM_AT]);
         put(&mut head, snapshot::CHECKSUM_AT, &sum.to_le_bytes());
         head
@@ -117,6 +146,13 @@ impl SnapshotHeader {
         if found != FORMAT_VERSION {
             return Err(SnapshotFault::Version { found });
         }
+        let feature_level = u32_at(head, snapshot::FEATURE_LEVEL_AT);
+        if feature_level == 0 {
+            return Err(SnapshotFault::Field { offset: snapshot::FEATURE_LEVEL_AT });
+        }
+        if u64_at(head, snapshot::POSITION_AT) == u64::MAX {
+            return Err(SnapshotFault::Field { offset: snapshot::POSITION_AT });
+        }
         if !is_zero(&head[snapshot::RESERVED_AT..snapshot::CHECKSUM_AT]) {
             return Err(SnapshotFault::Field { offset: snapshot::RESERVED_AT });
         }
@@ -124,8 +160,10 @@ impl SnapshotHeader {
             log_uuid: Uuid::from_bytes(array_at(head, snapshot::UUID_AT)),
             epoch: u64_at(head, snapshot::EPOCH_AT),
             op: u64_at(head, snapshot::OP_AT),
+            position: u64_at(head, snapshot::POSITION_AT),
             time_ms: u64_at(head, snapshot::TIME_MS_AT),
             rules_version: u32_at(head, snapshot::RULES_VERSION_AT),
+            feature_level,
         })
     }
 }

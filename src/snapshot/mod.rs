@@ -9,7 +9,7 @@ pub mod writer;
 
 use uuid::Uuid;
 
-pub use format::{SectionTotal, SnapshotFault, SnapshotHeader, parse_snapshot_name, snapshot_name};
+pub use format::{LogPoint, SectionTotal, SnapshotFault, SnapshotHeader, parse_snapshot_name, snapshot_name};
 pub use reader::{SectionFrame, SnapshotReader};
 pub use writer::{SnapshotWriter, WrittenSnapshot};
 

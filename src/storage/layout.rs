@@ -63,10 +63,10 @@ pub mod opening {
     pub const SALT_AT: usize = MAGIC_AT + 8;
     /// Offset of the epoch, 64 bits.
     pub const EPOCH_AT: usize = SALT_AT + 8;
-    /// Offset of the first op, 64 bits.
-    pub const FIRST_OP_AT: usize = EPOCH_AT + 8;
+    /// Offset of the first position, 64 bits.
+    pub const FIRST_POSITION_AT: usize = EPOCH_AT + 8;
     /// Offset of the durability mode, 8 bits.
-    pub const DURABILITY_AT: usize = FIRST_OP_AT + 8;
+    pub const DURABILITY_AT: usize = FIRST_POSITION_AT + 8;
     /// Offset of the reason why the predecessor ended, 8 bits.
     pub const PREVIOUS_REASON_AT: usize = DURABILITY_AT + 1;
     /// Offset of reserved zeros, 6 bytes.
@@ -75,10 +75,10 @@ pub mod opening {
     pub const PREVIOUS_SEQUENCE_AT: usize = RESERVED_SMALL_AT + 6;
     /// Offset of the predecessor's end in bytes, 64 bits.
     pub const PREVIOUS_END_AT: usize = PREVIOUS_SEQUENCE_AT + 8;
-    /// Offset of the predecessor's last op, 64 bits.
-    pub const PREVIOUS_LAST_OP_AT: usize = PREVIOUS_END_AT + 8;
+    /// Offset of the predecessor's last position, 64 bits.
+    pub const PREVIOUS_LAST_POSITION_AT: usize = PREVIOUS_END_AT + 8;
     /// Offset of the predecessor's last checksum, 64 bits.
-    pub const PREVIOUS_CHAIN_AT: usize = PREVIOUS_LAST_OP_AT + 8;
+    pub const PREVIOUS_CHAIN_AT: usize = PREVIOUS_LAST_POSITION_AT + 8;
     /// Offset of the reserved zeros.
     pub const RESERVED_AT: usize = PREVIOUS_CHAIN_AT + 8;
     /// Offset of the checksum over all bytes before it.
@@ -100,12 +100,12 @@ pub mod frame {
     pub const RESERVED_AT: usize = KIND_AT + 1;
     /// Offset of the segment's salt, 64 bits.
     pub const SALT_AT: usize = RESERVED_AT + 3;
-    /// Offset of the first op, 64 bits.
-    pub const FIRST_OP_AT: usize = SALT_AT + 8;
-    /// Offset of the number of ops, 32 bits.
-    pub const OPS_AT: usize = FIRST_OP_AT + 8;
+    /// Offset of the position of the first record, 64 bits.
+    pub const FIRST_POSITION_AT: usize = SALT_AT + 8;
+    /// Offset of the number of records, 32 bits.
+    pub const RECORDS_AT: usize = FIRST_POSITION_AT + 8;
     /// Offset of the payload length, 32 bits.
-    pub const PAYLOAD_BYTES_AT: usize = OPS_AT + 4;
+    pub const PAYLOAD_BYTES_AT: usize = RECORDS_AT + 4;
     /// Offset of the block number of this frame in its segment, 32 bits.
     pub const BLOCK_AT: usize = PAYLOAD_BYTES_AT + 4;
     /// Offset of the block number below which all was synced before this frame was written, 32 bits.
@@ -137,7 +137,7 @@ pub mod manifest {
     pub const UUID_AT: usize = TOTAL_BYTES_AT + 4;
     /// Offset of the time of formatting in milliseconds, 64 bits.
     pub const CREATED_MS_AT: usize = UUID_AT + 16;
-    /// Offset of the base op, 64 bits: the log of this directory begins with the op after it.
+    /// Offset of the base op, 64 bits: the op of the machine before the first record of this log.
     pub const BASE_OP_AT: usize = CREATED_MS_AT + 8;
     /// Offset of the epoch, 64 bits.
     pub const EPOCH_AT: usize = BASE_OP_AT + 8;
@@ -147,11 +147,15 @@ pub mod manifest {
     pub const SKIPS_AT: usize = EPOCHS_AT + 4;
     /// Offset of the length of the genesis bytes, 32 bits.
     pub const GENESIS_BYTES_AT: usize = SKIPS_AT + 4;
-    /// Offset of the reserved zeros, 60 bytes.
-    pub const RESERVED_AT: usize = GENESIS_BYTES_AT + 4;
+    /// Offset of the feature level, 32 bits.
+    pub const FEATURE_LEVEL_AT: usize = GENESIS_BYTES_AT + 4;
+    /// Offset of the base position, 64 bits: the log of this directory begins with the position after it.
+    pub const BASE_POSITION_AT: usize = FEATURE_LEVEL_AT + 4;
+    /// Offset of the reserved zeros, 48 bytes.
+    pub const RESERVED_AT: usize = BASE_POSITION_AT + 8;
     /// Length of the head.
-    pub const HEAD_BYTES: usize = RESERVED_AT + 60;
-    /// Length of an epoch: number 64, first op 64, time in ms 64, reason 8, seven zeros.
+    pub const HEAD_BYTES: usize = RESERVED_AT + 48;
+    /// Length of an epoch: number 64, first position 64, time in ms 64, reason 8, seven zeros.
     pub const EPOCH_BYTES: usize = 32;
     /// Length of a skip before its text: op 64, epoch 64, time in ms 64, text length 16, six zeros.
     pub const SKIP_BYTES: usize = 32;
@@ -183,10 +187,14 @@ pub mod snapshot {
     pub const OP_AT: usize = EPOCH_AT + 8;
     /// Offset of the machine time in milliseconds, 64 bits.
     pub const TIME_MS_AT: usize = OP_AT + 8;
-    /// Offset of the reserved zeros, 64 bytes.
-    pub const RESERVED_AT: usize = TIME_MS_AT + 8;
+    /// Offset of the position, 64 bits.
+    pub const POSITION_AT: usize = TIME_MS_AT + 8;
+    /// Offset of the feature level, 32 bits.
+    pub const FEATURE_LEVEL_AT: usize = POSITION_AT + 8;
+    /// Offset of the reserved zeros, 52 bytes.
+    pub const RESERVED_AT: usize = FEATURE_LEVEL_AT + 4;
     /// Offset of the checksum over the head before it, 64 bits.
-    pub const CHECKSUM_AT: usize = RESERVED_AT + 64;
+    pub const CHECKSUM_AT: usize = RESERVED_AT + 52;
     /// Length of the head.
     pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
 }
@@ -243,7 +251,7 @@ const _: () = assert!(opening::RESERVED_AT < opening::CHECKSUM_AT);
 const _: () = assert!(PAYLOAD_BYTES_MAX < 1 << 31);
 
 /// Where each field stands, by the name that FORMAT.md gives it.
-const OFFSETS: [(&str, usize); 66] = [
+const OFFSETS: [(&str, usize); 70] = [
     ("header: magic", header::MAGIC_AT),
     ("header: version", header::VERSION_AT),
     ("header: block bytes", header::BLOCK_BYTES_AT),
@@ -257,13 +265,13 @@ const OFFSETS: [(&str, usize); 66] = [
     ("opening: magic", opening::MAGIC_AT),
     ("opening: salt", opening::SALT_AT),
     ("opening: epoch", opening::EPOCH_AT),
-    ("opening: first op", opening::FIRST_OP_AT),
+    ("opening: first position", opening::FIRST_POSITION_AT),
     ("opening: durability", opening::DURABILITY_AT),
     ("opening: previous reason", opening::PREVIOUS_REASON_AT),
     ("opening: reserved small", opening::RESERVED_SMALL_AT),
     ("opening: previous sequence", opening::PREVIOUS_SEQUENCE_AT),
     ("opening: previous end", opening::PREVIOUS_END_AT),
-    ("opening: previous last op", opening::PREVIOUS_LAST_OP_AT),
+    ("opening: previous last position", opening::PREVIOUS_LAST_POSITION_AT),
     ("opening: previous chain", opening::PREVIOUS_CHAIN_AT),
     ("opening: reserved", opening::RESERVED_AT),
     ("opening: checksum", opening::CHECKSUM_AT),
@@ -271,8 +279,8 @@ const OFFSETS: [(&str, usize); 66] = [
     ("frame: kind", frame::KIND_AT),
     ("frame: reserved", frame::RESERVED_AT),
     ("frame: salt", frame::SALT_AT),
-    ("frame: first op", frame::FIRST_OP_AT),
-    ("frame: ops", frame::OPS_AT),
+    ("frame: first position", frame::FIRST_POSITION_AT),
+    ("frame: records", frame::RECORDS_AT),
     ("frame: payload bytes", frame::PAYLOAD_BYTES_AT),
     ("frame: block", frame::BLOCK_AT),
     ("frame: synced block", frame::SYNCED_BLOCK_AT),
@@ -289,6 +297,8 @@ const OFFSETS: [(&str, usize); 66] = [
     ("manifest: epochs", manifest::EPOCHS_AT),
     ("manifest: skips", manifest::SKIPS_AT),
     ("manifest: genesis bytes", manifest::GENESIS_BYTES_AT),
+    ("manifest: feature level", manifest::FEATURE_LEVEL_AT),
+    ("manifest: base position", manifest::BASE_POSITION_AT),
     ("manifest: reserved", manifest::RESERVED_AT),
     ("snapshot: magic", snapshot::MAGIC_AT),
     ("snapshot: version", snapshot::VERSION_AT),
@@ -297,6 +307,8 @@ const OFFSETS: [(&str, usize); 66] = [
     ("snapshot: epoch", snapshot::EPOCH_AT),
     ("snapshot: op", snapshot::OP_AT),
     ("snapshot: time ms", snapshot::TIME_MS_AT),
+    ("snapshot: position", snapshot::POSITION_AT),
+    ("snapshot: feature level", snapshot::FEATURE_LEVEL_AT),
     ("snapshot: reserved", snapshot::RESERVED_AT),
     ("snapshot: checksum", snapshot::CHECKSUM_AT),
     ("snapshot frame: magic", snapshot_frame::MAGIC_AT),

@@ -7,7 +7,7 @@ use stockhold_machine::GenesisError;
 use stockhold_machine::LoadError;
 
 use crate::directory::{MANIFEST_NAME, ManifestFault};
-use crate::pipeline::apply::ApplyError;
+use crate::pipeline::apply::{ApplyError, PassedOver};
 use crate::pipeline::digests::Divergence;
 use crate::recovery::LoadFault;
 use crate::snapshot::{SnapshotError, SnapshotFault, snapshot_name};
@@ -56,13 +56,16 @@ pub enum Fault {
     Log(LogError),
     /// The log ends before a snapshot that was built from it.
     #[error(
-        "the log ends with op {last_op}, though there is a snapshot of op {snapshot_op}: its end was lost"
+        "the log ends with position {last_position}, though there is a snapshot of op {snapshot_op}, taken at position \
+         {snapshot_position}: its end was lost"
     )]
     EndsEarly {
-        /// The last op.
-        last_op: u64,
+        /// The last position.
+        last_position: u64,
         /// The newest snapshot.
         snapshot_op: u64,
+        /// Its position.
+        snapshot_position: u64,
     },
     /// A batch cannot be applied.
     #[error("the batch cannot be applied")]
@@ -70,6 +73,9 @@ pub enum Fault {
     /// The replay came to another state than the server that wrote the log.
     #[error("the batch does not agree with the replay")]
     Diverged(#[source] Divergence),
+    /// A batch does not come next, so it was passed over: no server writes one like it.
+    #[error("{0}")]
+    PassedOver(PassedOverBatch),
     /// A snapshot is not what was written.
     #[error("the snapshot is damaged")]
     Snapshot(#[source] SnapshotFault),
@@ -103,20 +109,32 @@ pub enum Fault {
         /// The digest of the replay.
         replayed: u64,
     },
-    /// No batch ends with the op of a snapshot.
-    #[error("no batch ends with the op of this snapshot: nothing can start from it")]
+    /// No batch ends at the position of a snapshot.
+    #[error("no batch ends at the position of this snapshot: nothing can start from it")]
     WithinBatch,
     /// Neither from the first op nor from a snapshot does the log lead to its end without a break.
     #[error(
-        "no server can start: the log begins with op {first_op}, and leads to its end from no snapshot without a break"
+        "no server can start: the log begins with position {first_position}, and leads to its end from no snapshot without a break"
     )]
     NoStart {
-        /// The first op of the log.
-        first_op: u64,
+        /// The first position in the log.
+        first_position: u64,
     },
     /// The machine finds its own invariants broken.
     #[error("the state after the last op breaks its own invariants: {0}")]
     Invariant(String),
+}
+
+/// A batch that was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the batch at position {position} ({records} records) was passed over: {reason}")]
+pub struct PassedOverBatch {
+    /// The position of its first record.
+    pub position: u64,
+    /// How many records it holds.
+    pub records: u32,
+    /// Why.
+    pub reason: PassedOver,
 }
 
 impl Finding {
@@ -213,6 +231,7 @@ impl Fault {
             Self::EndsEarly { .. } => "ends_early",
             Self::Apply(_) => "apply",
             Self::Diverged(_) => "diverged",
+            Self::PassedOver(_) => "passed_over",
             Self::Snapshot(_) => "snapshot",
             Self::ForeignSnapshot(_) => "foreign_snapshot",
             Self::SnapshotEpoch { .. } => "snapshot_epoch",

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::finding::PassedOverBatch;
+
 /// Something to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -27,8 +29,8 @@ pub enum Note {
     Unreached {
         /// The file.
         file: String,
-        /// The first op of the log.
-        first_op: u64,
+        /// The first position in the log.
+        first_position: u64,
     },
     /// The end of the log changed while it was looked at.
     Moving,
@@ -55,13 +57,22 @@ pub enum Note {
     Unclean {
         /// The epoch.
         epoch: u64,
-        /// Its first op.
-        first_op: u64,
+        /// Its first position in the log.
+        first_position: u64,
+    },
+    /// A batch was applied before, so it was passed over.
+    PassedOver {
+        /// The file.
+        file: String,
+        /// The byte where it stands.
+        offset: u64,
+        /// Which.
+        batch: PassedOverBatch,
     },
     /// The last run answered before it synced and did not stop in good order: its last answers may be lost.
     MayHaveLost {
-        /// The last op.
-        last_op: u64,
+        /// The last position.
+        last_position: u64,
     },
     /// The directory was restored.
     Restored {
@@ -79,6 +90,7 @@ impl Note {
             | Self::Foreign { file }
             | Self::Unused { file, .. }
             | Self::Unreached { file, .. }
+            | Self::PassedOver { file, .. }
             | Self::NewSegment { file } => Some(file),
             Self::Moving
             | Self::ReadAgain { .. }
@@ -101,9 +113,9 @@ impl fmt::Display for Note {
             Self::Unused { file, is_torn: true } => {
                 write!(formatter, "{file} was never used: the write that was to begin it was cut off")
             }
-            Self::Unreached { file, first_op } => write!(
+            Self::Unreached { file, first_position } => write!(
                 formatter,
-                "the log begins with op {first_op}, so nothing can start from {file}: as in a copy that was taken while \
+                "the log begins with position {first_position}, so nothing can start from {file}: as in a copy that was taken while \
                  the server trimmed"
             ),
             Self::Moving => formatter.write_str(
@@ -119,15 +131,16 @@ impl fmt::Display for Note {
             Self::Skipped { op, epoch, reason } => {
                 write!(formatter, "op {op} is left out by order since epoch {epoch}: {reason}")
             }
-            Self::Unclean { epoch, first_op } => write!(
+            Self::Unclean { epoch, first_position } => write!(
                 formatter,
-                "epoch {epoch} began with op {first_op} after an unclean stop with log.durability = interval: the last \
+                "epoch {epoch} began with position {first_position} of the log after an unclean stop with log.durability = interval: the last \
                  answers before it may have been lost"
             ),
-            Self::MayHaveLost { last_op } => write!(
+            Self::PassedOver { file, offset, batch } => write!(formatter, "{file}, byte {offset}: {batch}"),
+            Self::MayHaveLost { last_position } => write!(
                 formatter,
-                "the last run answered before it synced and did not stop in good order: answers after op {last_op} may \
-                 be lost, and the next start begins a new epoch"
+                "the last run answered before it synced and did not stop in good order: what was answered \
+                 after position {last_position} of the log may be lost, and the next start begins a new epoch"
             ),
             Self::Restored { base_op } => {
                 write!(formatter, "the directory was restored to op {base_op}; its log begins after it")

@@ -78,10 +78,11 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn read_log(&mut self, runs: Vec<Catalog>, meter: &mut Meter<'_>) {
-        let first_op = runs.iter().flat_map(|run| &run.used).map(|segment| segment.opening.first_op).next();
-        self.answer.log.first_op = first_op.unwrap_or(0);
-        self.replay.begin(first_op, &mut self.answer, meter);
-        let has_used = first_op.is_some();
+        let first_position =
+            runs.iter().flat_map(|run| &run.used).map(|segment| segment.opening.first_position).next();
+        self.answer.log.first_position = first_position.unwrap_or(0);
+        self.replay.begin(first_position, &mut self.answer, meter);
+        let has_used = first_position.is_some();
         let mut is_first = true;
         for run in runs {
             if let Some(unused) = &run.unused {
@@ -140,7 +141,7 @@ impl Pass<'_> {
         let answer = loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
-                    self.answer.log.ops += u64::from(frame.ops);
+                    self.answer.log.records += u64::from(frame.records);
                     self.replay.apply(&frame, &mut self.answer, meter);
                 }
                 Ok(None) => break Ok(()),
@@ -166,7 +167,7 @@ fn end_of(end: &LogEnd, is_moving: bool) -> End {
     End {
         segment: end.previous.sequence,
         offset: end.previous.end_offset,
-        last_op: end.last_op(),
+        last_position: end.last_position(),
         reason: end.previous.reason,
         durability: end.durability,
         is_moving,
@@ -221,9 +222,9 @@ fn note_manifest(directory: &ReadOnlyDirectory, notes: &mut Vec<Note>) {
     for epoch in &manifest.epochs {
         match epoch.reason {
             EpochReason::Format | EpochReason::Skip => {}
-            EpochReason::Restore => notes.push(Note::Restored { base_op: manifest.base_op }),
+            EpochReason::Restore => notes.push(Note::Restored { base_op: manifest.base.op }),
             EpochReason::UncleanStop => {
-                notes.push(Note::Unclean { epoch: epoch.epoch, first_op: epoch.first_op });
+                notes.push(Note::Unclean { epoch: epoch.epoch, first_position: epoch.first_position });
             }
         }
     }

@@ -4,51 +4,81 @@ use std::collections::{BTreeSet, VecDeque};
 
 use stockhold_machine::{Genesis, Machine};
 
-use super::finding::{Fault, Finding};
+use super::finding::{Fault, Finding, PassedOverBatch};
 use super::note::Note;
 use super::pass::{Meter, at_end};
 use super::{SnapshotRead, Stretch, Verification};
 use crate::directory::ReadOnlyDirectory;
-use crate::pipeline::apply::apply_payload;
+use crate::pipeline::apply::{Applied, BatchFate, PassedOver, apply_payload};
 use crate::pipeline::digests::DigestTrail;
 use crate::recovery::{self, LoadFault, SWEEP_BUDGET};
-use crate::snapshot::snapshot_name;
+use crate::snapshot::{LogPoint, snapshot_name};
 use crate::storage::ReadFrom;
 use crate::storage::width::length;
 use crate::wal::segment::segment_name;
 use crate::wal::{Durability, EndReason, Frame};
 
+/// So many batches that were passed over are told one by one; the others are counted.
+const PASSED_OVER_TOLD_MAX: u64 = 1_024;
+
 /// See the module.
 pub(super) struct Replay<'a> {
     directory: &'a ReadOnlyDirectory,
     skips: BTreeSet<u64>,
-    /// None where nothing leads to the present op.
+    /// None where nothing leads to the present position.
     machine: Option<Machine>,
     /// Compares the digests that the log tells with those of the machine.
     trail: DigestTrail,
+    /// The position of the last record that the machine has taken.
+    position: u64,
     /// The snapshots that are still to come, oldest first.
-    coming: VecDeque<u64>,
+    coming: VecDeque<Coming>,
     /// The snapshots from which everything up to here was replayed, by their place among those that were read.
     behind: Vec<usize>,
+}
+
+/// A snapshot that was not read yet.
+#[derive(Clone, Copy)]
+struct Coming {
+    op: u64,
+    /// None where its head cannot be read: what is wrong with it shows when it is loaded.
+    position: Option<u64>,
+}
+
+impl Coming {
+    /// Whether it is to be read now that the log is at this position.
+    fn is_due(&self, position: u64) -> bool {
+        self.position.is_none_or(|own| own <= position)
+    }
 }
 
 impl<'a> Replay<'a> {
     pub(super) fn new(directory: &'a ReadOnlyDirectory, mut snapshots: Vec<u64>) -> Self {
         snapshots.sort_unstable();
         let skips = directory.manifest().skips.iter().map(|skip| skip.op).collect();
-        let (trail, coming) = (DigestTrail::behind(0), snapshots.into());
-        Self { directory, skips, machine: None, trail, coming, behind: Vec::new() }
+        let coming = snapshots.into_iter().map(|op| {
+            let read = directory.read_snapshot(op, ReadFrom::Cache).ok();
+            Coming { op, position: read.map(|reader| reader.header().position) }
+        });
+        let (coming, trail) = (coming.collect(), DigestTrail::behind(0));
+        Self { directory, skips, machine: None, trail, position: 0, coming, behind: Vec::new() }
     }
 
-    /// Begins from the first op, if the log does.
-    pub(super) fn begin(&mut self, first_op: Option<u64>, answer: &mut Verification, meter: &mut Meter<'_>) {
-        if let Some(first_op) = first_op {
-            for op in self.coming.iter().filter(|op| **op + 1 < first_op) {
-                answer.notes.push(Note::Unreached { file: snapshot_name(*op), first_op });
+    /// Begins from the first record, if the log does.
+    pub(super) fn begin(
+        &mut self,
+        first_position: Option<u64>,
+        answer: &mut Verification,
+        meter: &mut Meter<'_>,
+    ) {
+        if let Some(first_position) = first_position {
+            let is_unreached = |coming: &&Coming| coming.position.is_some_and(|own| own + 1 < first_position);
+            for coming in self.coming.iter().filter(is_unreached) {
+                answer.notes.push(Note::Unreached { file: snapshot_name(coming.op), first_position });
             }
         }
         let manifest = self.directory.manifest();
-        if manifest.base_op != 0 || first_op.is_some_and(|first_op| first_op != 1) {
+        if manifest.base != LogPoint::default() || first_position.is_some_and(|first| first != 1) {
             return;
         }
         match Genesis::decode(&manifest.genesis) {
@@ -65,19 +95,22 @@ impl<'a> Replay<'a> {
     /// Applies the next batch, if the machine stands before it or a snapshot does.
     pub(super) fn apply(&mut self, frame: &Frame<'_>, answer: &mut Verification, meter: &mut Meter<'_>) {
         if self.machine.is_none() {
-            self.start_before(frame.first_op, answer, meter);
+            self.start_before(frame.first_position, answer, meter);
         }
         let Some(machine) = &mut self.machine else { return };
-        let place = (frame.first_op, frame.ops);
+        let place = (frame.first_position, frame.records);
+        let before = machine.op();
         let is_skipped = |op: u64| self.skips.contains(&op);
-        let applied = apply_payload(machine, place, frame.payload, is_skipped, |_| ());
-        let compared = applied.map_err(Fault::Apply).and_then(|applied| {
-            self.trail.compare(&applied.header).map_err(Fault::Diverged)?;
-            self.trail.push(applied.digest);
-            Ok(applied.header.session)
+        let fate = apply_payload(machine, place, frame.payload, is_skipped, |_| ()).map_err(Fault::Apply);
+        let compared = fate.and_then(|fate| {
+            if let BatchFate::Applied(applied) = &fate {
+                self.trail.compare(&applied.header).map_err(Fault::Diverged)?;
+                self.trail.push(applied.digest);
+            }
+            Ok(fate)
         });
-        let session = match compared {
-            Ok(session) => session,
+        let fate = match compared {
+            Ok(fate) => fate,
             Err(fault) => {
                 let (file, offset) = (segment_name(frame.segment), Some(frame.offset));
                 answer.findings.push(Finding { file, offset, fault });
@@ -86,15 +119,21 @@ impl<'a> Replay<'a> {
             }
         };
         machine.sweep(SWEEP_BUDGET);
+        self.position = frame.first_position + u64::from(frame.records) - 1;
         let last_op = machine.op();
-        let skipped = self.skips.range(frame.first_op..=last_op).count();
-        if skipped > 0 {
-            self.trail.leave_out(session);
+        match fate {
+            BatchFate::Applied(Applied { header, .. }) => {
+                let skipped = self.skips.range(before + 1..=last_op).count();
+                if skipped > 0 {
+                    self.trail.leave_out(header.session);
+                }
+                answer.skipped_ops += length(skipped);
+            }
+            BatchFate::PassedOver(reason) => tell_passed_over(frame, reason, answer),
         }
-        answer.skipped_ops += u64::try_from(skipped).unwrap_or(u64::MAX);
         if let Some(stretch) = answer.replayed.last_mut() {
             stretch.last_op = last_op;
-            stretch.ops += u64::from(frame.ops);
+            stretch.ops += last_op - before;
         }
         self.meet(answer, meter);
     }
@@ -106,13 +145,16 @@ impl<'a> Replay<'a> {
         answer.state = None;
     }
 
-    /// Looks for a snapshot that stands right before this op; those before it are read all the same.
-    fn start_before(&mut self, first_op: u64, answer: &mut Verification, meter: &mut Meter<'_>) {
-        while let Some(op) = self.coming.pop_front_if(|op| *op < first_op) {
-            let Some((machine, place)) = self.load(op, answer, meter) else { continue };
-            if op + 1 == first_op {
+    /// Looks for a snapshot that stands right before this position; those before it are read all the same.
+    fn start_before(&mut self, first_position: u64, answer: &mut Verification, meter: &mut Meter<'_>) {
+        let last_position = first_position - 1;
+        while let Some(coming) = self.coming.pop_front_if(|coming| coming.is_due(last_position)) {
+            let Some((machine, place)) = self.load(coming, answer, meter) else { continue };
+            if coming.position == Some(last_position) {
+                let op = machine.op();
                 self.machine = Some(machine);
                 self.trail = DigestTrail::behind(op);
+                self.position = last_position;
                 self.behind = vec![place];
                 answer.replayed.push(Stretch { snapshot_op: Some(op), last_op: op, ops: 0 });
                 return;
@@ -120,20 +162,18 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Compares the machine with the snapshot of its op, if there is one.
+    /// Compares the machine with the snapshot of its position, if there is one.
     fn meet(&mut self, answer: &mut Verification, meter: &mut Meter<'_>) {
-        let Some((at, replayed)) = self.machine.as_ref().map(|machine| (machine.op(), machine.digest()))
-        else {
-            return;
-        };
-        while let Some(op) = self.coming.pop_front_if(|op| *op <= at) {
-            let file = snapshot_name(op);
-            if op < at {
-                self.load(op, answer, meter);
+        let Some(replayed) = self.machine.as_ref().map(Machine::digest) else { return };
+        let at = self.position;
+        while let Some(coming) = self.coming.pop_front_if(|coming| coming.is_due(at)) {
+            let file = snapshot_name(coming.op);
+            let loaded = self.load(coming, answer, meter);
+            if coming.position.is_some_and(|own| own < at) {
                 answer.findings.push(Finding { file, offset: None, fault: Fault::WithinBatch });
                 continue;
             }
-            let Some((loaded, place)) = self.load(op, answer, meter) else { continue };
+            let Some((loaded, place)) = loaded else { continue };
             let found = loaded.digest();
             if found == replayed {
                 answer.snapshots[place].is_compared = true;
@@ -146,9 +186,15 @@ impl<'a> Replay<'a> {
     }
 
     /// Reads a snapshot to its end and makes a machine of it; answers its place among those that were read, too.
-    fn load(&self, op: u64, answer: &mut Verification, meter: &mut Meter<'_>) -> Option<(Machine, usize)> {
+    fn load(
+        &self,
+        coming: Coming,
+        answer: &mut Verification,
+        meter: &mut Meter<'_>,
+    ) -> Option<(Machine, usize)> {
+        let Coming { op, position } = coming;
         let place = answer.snapshots.len();
-        answer.snapshots.push(SnapshotRead { op, ..SnapshotRead::default() });
+        answer.snapshots.push(SnapshotRead { op, position, ..SnapshotRead::default() });
         let read = &mut answer.snapshots[place];
         let known = self.directory.manifest().epoch();
         let opened = self.directory.read_snapshot(op, ReadFrom::Medium).map_err(LoadFault::from);
@@ -181,20 +227,22 @@ impl<'a> Replay<'a> {
         let end = answer.end;
         if let Some(end) = end {
             if self.machine.is_none() {
-                self.start_before(end.last_op + 1, answer, meter);
+                self.start_before(end.last_position + 1, answer, meter);
             }
-            if let Some(newest) = self.coming.back() {
-                let fault = Fault::EndsEarly { last_op: end.last_op, snapshot_op: *newest };
+            let beyond = |coming: &Coming| coming.position.map(|position| (coming.op, position));
+            if let Some((snapshot_op, snapshot_position)) = self.coming.iter().rev().find_map(beyond) {
+                let last_position = end.last_position;
+                let fault = Fault::EndsEarly { last_position, snapshot_op, snapshot_position };
                 answer.findings.push(at_end(&end, fault));
             }
             if end.durability == Durability::Interval
                 && matches!(end.reason, EndReason::Crash | EndReason::TornTail)
             {
-                answer.notes.push(Note::MayHaveLost { last_op: end.last_op });
+                answer.notes.push(Note::MayHaveLost { last_position: end.last_position });
             }
         }
-        while let Some(op) = self.coming.pop_front() {
-            self.load(op, answer, meter);
+        while let Some(coming) = self.coming.pop_front() {
+            self.load(coming, answer, meter);
         }
         match (end, self.machine) {
             (Some(end), Some(machine)) => {
@@ -208,18 +256,37 @@ impl<'a> Replay<'a> {
                 find_within_batches(answer);
             }
             (Some(end), None) => {
-                let first_op = answer.log.first_op;
-                answer.findings.push(at_end(&end, Fault::NoStart { first_op }));
+                let first_position = answer.log.first_position;
+                answer.findings.push(at_end(&end, Fault::NoStart { first_position }));
             }
             (None, _) => {}
         }
     }
 }
 
-/// A log without a break leads from each snapshot that it reaches to its end, or no batch ends with the op of the snapshot.
+/// A server writes each batch once: a batch that was applied before has lost nothing, any other that does not come next may have.
+fn tell_passed_over(frame: &Frame<'_>, reason: PassedOver, answer: &mut Verification) {
+    answer.passed_over.count(frame.records);
+    if answer.passed_over.batches > PASSED_OVER_TOLD_MAX {
+        return;
+    }
+    let (file, offset) = (segment_name(frame.segment), frame.offset);
+    let batch = PassedOverBatch { position: frame.first_position, records: frame.records, reason };
+    match reason {
+        PassedOver::Duplicate { .. } => answer.notes.push(Note::PassedOver { file, offset, batch }),
+        PassedOver::OldSession { .. } | PassedOver::Gap { .. } | PassedOver::Writers { .. } => {
+            answer.findings.push(Finding { file, offset: Some(offset), fault: Fault::PassedOver(batch) });
+        }
+    }
+}
+
+/// A log without a break leads from each snapshot that it reaches to its end, or no batch ends at the position of the snapshot.
 fn find_within_batches(answer: &mut Verification) {
-    let first_op = answer.log.first_op;
-    let lost = |read: &&SnapshotRead| read.digest.is_some() && !read.starts && read.op + 1 >= first_op;
+    let first_position = answer.log.first_position;
+    let lost = |read: &&SnapshotRead| {
+        let is_reached = read.position.is_some_and(|position| position + 1 >= first_position);
+        read.digest.is_some() && !read.starts && is_reached
+    };
     if answer.findings.is_empty() {
         let found = answer.snapshots.iter().filter(lost).map(|read| Finding {
             file: snapshot_name(read.op),

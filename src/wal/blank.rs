@@ -10,16 +10,16 @@ use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
 use crate::storage::width::{is_zero, length, u64_at};
 use crate::storage::{ReadFrom, SharedStorage};
 
-/// The blank segments among those `without_ops`, which end the log, oldest first: those behind which there is none that holds anything.
+/// The blank segments among those `without_records`, which end the log, oldest first: those behind which there is none that holds anything.
 pub(super) fn blank_run(
     storage: &SharedStorage,
-    without_ops: &[UsedSegment],
+    without_records: &[UsedSegment],
 ) -> Result<Vec<UsedSegment>, LogError> {
-    let mut begin = without_ops.len();
-    while begin > 0 && is_blank(storage, &without_ops[begin - 1])? {
+    let mut begin = without_records.len();
+    while begin > 0 && is_blank(storage, &without_records[begin - 1])? {
         begin -= 1;
     }
-    Ok(without_ops[begin..].to_vec())
+    Ok(without_records[begin..].to_vec())
 }
 
 /// Whether nothing was ever written behind the opening, or the end frame of a clean stop alone. What may be a torn write is not
@@ -42,7 +42,7 @@ fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogE
 fn is_first_end_frame(head: &FrameHead, block: &[u8], segment: &UsedSegment) -> bool {
     head.kind == FrameKind::End
         && head.seat.block == block_at(length(FRAMES_OFFSET))
-        && head.seat.first_op == segment.opening.first_op
+        && head.seat.first_position == segment.opening.first_position
         && head.seat.previous == segment.opening_chain
         && head.check_body(block).is_ok()
 }

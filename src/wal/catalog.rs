@@ -140,27 +140,30 @@ impl Catalog {
         Ok(())
     }
 
-    /// Ops and epochs never go back, and a segment names its predecessor. Where exactly that one ended is for the reader to compare.
+    /// Positions and epochs never go back, and a segment names its predecessor. Where exactly that one ended is for the reader to compare.
     fn check_continues(&self, segment: u64, opening: &SegmentOpening) -> Result<(), LogError> {
-        let starts_after = opening.previous.last_op.checked_add(1) == Some(opening.first_op);
+        let starts_after = opening.previous.last_position.checked_add(1) == Some(opening.first_position);
         let follows = self.used.last().is_none_or(|before| {
-            before.opening.first_op <= opening.first_op
+            before.opening.first_position <= opening.first_position
                 && before.opening.epoch <= opening.epoch
                 && before.header.sequence == opening.previous.sequence
         });
         if starts_after && follows {
             return Ok(());
         }
-        Err(LogError::Discontinuous { segment, first_op: opening.first_op, epoch: opening.epoch })
+        Err(LogError::Discontinuous { segment, first_position: opening.first_position, epoch: opening.epoch })
     }
 
-    /// The place in `used` of the segment that holds `op`, or would.
-    pub fn locate(&self, op: u64) -> Result<Option<usize>, LogError> {
+    /// The place in `used` of the segment that holds `position`, or would.
+    pub fn locate(&self, position: u64) -> Result<Option<usize>, LogError> {
         let Some(oldest) = self.used.first() else { return Ok(None) };
-        let place = self.used.partition_point(|segment| segment.opening.first_op <= op);
+        let place = self.used.partition_point(|segment| segment.opening.first_position <= position);
         match place.checked_sub(1) {
             Some(place) => Ok(Some(place)),
-            None => Err(LogError::Missing { need_op: op, oldest_op: oldest.opening.first_op }),
+            None => Err(LogError::Missing {
+                need_position: position,
+                oldest_position: oldest.opening.first_position,
+            }),
         }
     }
 }

@@ -25,10 +25,10 @@ pub enum DumpItem {
     Frame {
         /// Batch or end.
         kind: FrameKind,
-        /// Its first op.
-        first_op: u64,
-        /// The number of ops.
-        ops: u32,
+        /// Its first position.
+        first_position: u64,
+        /// The number of records.
+        records: u32,
         /// The payload.
         payload: Vec<u8>,
     },
@@ -64,11 +64,13 @@ pub struct LogDump {
 }
 
 impl LogDump {
-    /// Begins with the segment that holds `from_op`, or with the oldest.
-    pub fn open(storage: SharedReadStorage, log_uuid: Uuid, from_op: u64) -> Result<Self, LogError> {
+    /// Begins with the segment that holds `from_position`, or with the oldest.
+    pub fn open(storage: SharedReadStorage, log_uuid: Uuid, from_position: u64) -> Result<Self, LogError> {
         let catalog = Catalog::read(storage.as_ref(), log_uuid, true)?;
-        let place =
-            catalog.used.partition_point(|segment| segment.opening.first_op <= from_op).saturating_sub(1);
+        let place = catalog
+            .used
+            .partition_point(|segment| segment.opening.first_position <= from_position)
+            .saturating_sub(1);
         let used = catalog.used.iter().map(|UsedSegment { header, opening, .. }| (*header, Some(*opening)));
         let segments = used.chain(catalog.unused.map(|unused| (unused.header, None))).collect();
         Ok(Self { storage, segments, place, file: None, offset: 0, bytes_before: 0 })
@@ -95,7 +97,12 @@ impl LogDump {
         let item = match frame_at(file.as_ref(), &header, offset)? {
             Ok((head, payload)) => {
                 self.offset += length(head.frame_bytes());
-                DumpItem::Frame { kind: head.kind, first_op: head.seat.first_op, ops: head.ops, payload }
+                DumpItem::Frame {
+                    kind: head.kind,
+                    first_position: head.seat.first_position,
+                    records: head.records,
+                    payload,
+                }
             }
             Err(fault) => {
                 self.offset += length(BLOCK_BYTES);

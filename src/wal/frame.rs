@@ -50,12 +50,12 @@ pub enum FrameFault {
     /// The head is whole and the payload is not.
     #[error("the payload does not match its checksum")]
     Body,
-    /// A whole frame with another op than the next.
-    #[error("the frame begins with op {found}, expected {expected}")]
-    Op {
-        /// The op by the head.
+    /// A whole frame with another position than the next.
+    #[error("the frame begins with position {found}, expected {expected}")]
+    Position {
+        /// The position by the head.
         found: u64,
-        /// The next op.
+        /// The next position.
         expected: u64,
     },
     /// A whole frame that does not follow the frame before it.
@@ -72,7 +72,9 @@ impl FrameFault {
     pub fn may_be_torn(self) -> bool {
         match self {
             Self::Zero | Self::Head | Self::Body => true,
-            Self::Place { .. } | Self::Field { .. } | Self::Op { .. } | Self::Chain | Self::Length => false,
+            Self::Place { .. } | Self::Field { .. } | Self::Position { .. } | Self::Chain | Self::Length => {
+                false
+            }
         }
     }
 }
@@ -84,8 +86,8 @@ pub struct FrameSeat {
     pub salt: u64,
     /// The block in the segment.
     pub block: u32,
-    /// The first op.
-    pub first_op: u64,
+    /// The first position.
+    pub first_position: u64,
     /// The checksum of the frame before, or of the opening.
     pub previous: u64,
     /// All blocks below this one were durable before this frame was written.
@@ -99,8 +101,8 @@ pub struct FrameHead {
     pub kind: FrameKind,
     /// The place it claims.
     pub seat: FrameSeat,
-    /// The number of ops.
-    pub ops: u32,
+    /// The number of records.
+    pub records: u32,
     /// The length of the payload.
     pub payload_bytes: u32,
     /// The checksum over payload and padding.
@@ -131,11 +133,11 @@ impl FrameHead {
             seat: FrameSeat {
                 salt,
                 block: u32_at(head, frame::BLOCK_AT),
-                first_op: u64_at(head, frame::FIRST_OP_AT),
+                first_position: u64_at(head, frame::FIRST_POSITION_AT),
                 previous: u64_at(head, frame::PREVIOUS_AT),
                 synced_block: u32_at(head, frame::SYNCED_BLOCK_AT),
             },
-            ops: u32_at(head, frame::OPS_AT),
+            records: u32_at(head, frame::RECORDS_AT),
             payload_bytes: u32_at(head, frame::PAYLOAD_BYTES_AT),
             body_checksum: u64_at(head, frame::BODY_CHECKSUM_AT),
             checksum: checksum_found,
@@ -148,15 +150,15 @@ impl FrameHead {
         if index(u64::from(self.payload_bytes)) > PAYLOAD_BYTES_MAX {
             return Err(FrameFault::Field { offset: frame::PAYLOAD_BYTES_AT });
         }
-        let ops_fit = match self.kind {
-            FrameKind::Batch => self.ops > 0,
-            FrameKind::End => self.ops == 0 && self.payload_bytes == 0,
+        let records_fit = match self.kind {
+            FrameKind::Batch => self.records > 0,
+            FrameKind::End => self.records == 0 && self.payload_bytes == 0,
         };
-        if !ops_fit {
-            return Err(FrameFault::Field { offset: frame::OPS_AT });
+        if !records_fit {
+            return Err(FrameFault::Field { offset: frame::RECORDS_AT });
         }
-        if self.seat.first_op.checked_add(u64::from(self.ops)).is_none() {
-            return Err(FrameFault::Field { offset: frame::FIRST_OP_AT });
+        if self.seat.first_position.checked_add(u64::from(self.records)).is_none() {
+            return Err(FrameFault::Field { offset: frame::FIRST_POSITION_AT });
         }
         if self.seat.synced_block > self.seat.block {
             return Err(FrameFault::Field { offset: frame::SYNCED_BLOCK_AT });
@@ -270,7 +272,7 @@ impl FrameBuffer {
     }
 
     /// Fills in the head and the padding, in place, and gives the bytes to write and the checksum that the next frame repeats.
-    pub(crate) fn seal(&mut self, kind: FrameKind, ops: u32, seat: &FrameSeat) -> (&[u8], u64) {
+    pub(crate) fn seal(&mut self, kind: FrameKind, records: u32, seat: &FrameSeat) -> (&[u8], u64) {
         let payload_bytes = self.len();
         self.buffer.resize(frame_bytes(payload_bytes));
         let bytes = self.buffer.as_mut_slice();
@@ -280,8 +282,8 @@ impl FrameBuffer {
         put(head, frame::MAGIC_AT, &frame::MAGIC);
         put(head, frame::KIND_AT, &[kind.code()]);
         put(head, frame::SALT_AT, &seat.salt.to_le_bytes());
-        put(head, frame::FIRST_OP_AT, &seat.first_op.to_le_bytes());
-        put(head, frame::OPS_AT, &ops.to_le_bytes());
+        put(head, frame::FIRST_POSITION_AT, &seat.first_position.to_le_bytes());
+        put(head, frame::RECORDS_AT, &records.to_le_bytes());
         put(head, frame::PAYLOAD_BYTES_AT, &length32(payload_bytes).to_le_bytes());
         put(head, frame::BLOCK_AT, &seat.block.to_le_bytes());
         put(head, frame::SYNCED_BLOCK_AT, &seat.synced_block.to_le_bytes());

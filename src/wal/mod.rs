@@ -1,4 +1,4 @@
-//! The log: a row of preallocated segments of opaque batch payloads, each of which covers a run of ops.
+//! The log: a row of preallocated segments of opaque batch payloads, each of which covers a run of positions.
 //!
 //! This module is for making a payload durable at the next position with one synced write, and for giving the payloads back in
 //! order after a stop of any kind. It is not for what a payload means: it never knows what a reservation is, and it has no
@@ -39,16 +39,16 @@ use crate::storage::StorageError;
 
 /// The place where replication plugs in: something that gives a batch its positions and makes it last.
 pub trait CommitLog: Send {
-    /// Makes the payload in `frame` durable as the next `ops` ops; the buffer keeps its payload. After an error of kind
+    /// Makes the payload in `frame` durable as the next `records` records; the buffer keeps its payload. After an error of kind
     /// [`AppendError::NotReady`] or [`AppendError::Full`] nothing has happened and the same buffer may be offered again; after any
     /// other the log is poisoned.
-    fn append(&mut self, frame: &mut FrameBuffer, ops: u32) -> Result<OpRange, AppendError>;
+    fn append(&mut self, frame: &mut FrameBuffer, records: u32) -> Result<Positions, AppendError>;
 
-    /// The op that the next append begins with.
-    fn next_op(&self) -> u64;
+    /// The position that the next append begins with.
+    fn next_position(&self) -> u64;
 
-    /// The last op that a power cut cannot take back.
-    fn durable_op(&self) -> u64;
+    /// The last position that a power cut cannot take back.
+    fn durable_position(&self) -> u64;
 
     /// Makes everything appended durable; nothing to do where every append already is.
     fn sync(&mut self) -> Result<(), AppendError>;
@@ -57,12 +57,12 @@ pub trait CommitLog: Send {
     fn space(&self) -> Space;
 }
 
-/// A run of ops, both ends included.
+/// A run of positions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpRange {
-    /// The first op.
+pub struct Positions {
+    /// The first position.
     pub first: u64,
-    /// The last op.
+    /// The last position.
     pub last: u64,
 }
 
@@ -118,22 +118,24 @@ pub enum LogError {
     )]
     NoSegments,
     /// The log no longer reaches back far enough.
-    #[error("op {need_op} is needed, but the oldest segment begins with op {oldest_op}")]
+    #[error(
+        "position {need_position} is needed, but the oldest segment begins with position {oldest_position}"
+    )]
     Missing {
-        /// The op asked for.
-        need_op: u64,
-        /// The first op there is.
-        oldest_op: u64,
+        /// The position asked for.
+        need_position: u64,
+        /// The first position there is.
+        oldest_position: u64,
     },
     /// The log ends earlier than something that was built from it.
     #[error(
-        "the log ends with op {last_op}, before op {need_op}, from which reading was to go on: the end of the log was lost"
+        "the log ends with position {last_position}, before position {need_position}, from which reading was to go on: the end of the log was lost"
     )]
     EndsEarly {
-        /// The op asked for.
-        need_op: u64,
-        /// The last op there is.
-        last_op: u64,
+        /// The position asked for.
+        need_position: u64,
+        /// The last position there is.
+        last_position: u64,
     },
     /// A file of the row is missing.
     #[error("segment {after} follows segment {before}: the ones between were removed")]
@@ -189,15 +191,15 @@ pub enum LogError {
         /// What was found.
         found: PreviousEnd,
     },
-    /// A segment begins with another op, or in an earlier epoch, than its predecessor allows.
+    /// A segment begins with another position, or in an earlier epoch, than its predecessor allows.
     #[error(
-        "segment {segment} begins with op {first_op} in epoch {epoch}, which does not continue its predecessor"
+        "segment {segment} begins with position {first_position} in epoch {epoch}, which does not continue its predecessor"
     )]
     Discontinuous {
         /// The segment.
         segment: u64,
-        /// Its first op.
-        first_op: u64,
+        /// Its first position.
+        first_position: u64,
         /// Its epoch.
         epoch: u64,
     },

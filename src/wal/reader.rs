@@ -27,18 +27,18 @@ pub enum ReadTo {
     /// To the end that is found, which is judged in the same way: also for a log that somebody may be writing to. Where the end changes while
     /// it is looked at, it is looked at again, a few times; then the log ends there as far as this reader goes.
     Present,
-    /// Through the frame that holds this op, which must have been committed: also for a log that is being written to. When a trim
+    /// Through the frame that holds this position, which must have been committed: also for a log that is being written to. When a trim
     /// takes a segment away meanwhile, reading answers [`crate::storage::StorageError::NotFound`].
-    Op(u64),
+    Position(u64),
 }
 
 /// One batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Its first op; may lie before the op from which reading began, when that op stands inside the frame.
-    pub first_op: u64,
-    /// The number of ops.
-    pub ops: u32,
+    /// Its first position; may lie before the position from which reading began, when that position stands inside the frame.
+    pub first_position: u64,
+    /// The number of records.
+    pub records: u32,
     /// The payload.
     pub payload: &'a [u8],
     /// The epoch of its segment.
@@ -60,20 +60,20 @@ pub struct LogEnd {
     pub durability: Durability,
     /// The segment that was prepared and not used.
     pub unused: Option<UnusedSegment>,
-    /// The segments in use that end the log and hold no op, oldest first.
-    pub without_ops: Vec<UsedSegment>,
+    /// The segments in use that end the log and hold no record, oldest first.
+    pub without_records: Vec<UsedSegment>,
     /// The segments that were read: a new start syncs them before the first answer.
     pub relied_on: Vec<u64>,
 }
 
 impl LogEnd {
-    /// The last op.
+    /// The last position.
     #[must_use]
-    pub fn last_op(&self) -> u64 {
-        self.previous.last_op
+    pub fn last_position(&self) -> u64 {
+        self.previous.last_position
     }
 
-    /// Whether answers may have gone out for ops that are lost: the last run did not sync every batch and did not stop in good
+    /// Whether answers may have gone out for records that are lost: the last run did not sync every batch and did not stop in good
     /// order. The new start must then take a new epoch.
     #[must_use]
     pub fn needs_new_epoch(&self) -> bool {
@@ -99,18 +99,18 @@ pub struct LogTally {
 /// How often a reader looks again at an end that changes.
 const LOOKS_MAX: u32 = 64;
 
-/// Reads a log from an op on.
+/// Reads a log from a position on.
 #[derive(Debug)]
 pub struct LogReader {
     storage: SharedReadStorage,
     catalog: Catalog,
     read_to: ReadTo,
-    from_op: u64,
+    from_position: u64,
     /// The segment that is being read: its place in the catalog, and its file.
     current: Option<(usize, Box<dyn ReadableFile>)>,
     window: Window,
     offset: u64,
-    next_op: u64,
+    next_position: u64,
     chain: u64,
     relied_on: Vec<u64>,
     end: Option<LogEnd>,
@@ -127,27 +127,27 @@ enum Step {
 }
 
 impl LogReader {
-    /// Opens a log to read from the frame that holds `from_op`. `base` is what the first segment of this log records as its
+    /// Opens a log to read from the frame that holds `from_position`. `base` is what the first segment of this log records as its
     /// predecessor; the manifest knows it.
     pub fn open(
         storage: SharedReadStorage,
         log_uuid: Uuid,
         base: PreviousEnd,
-        from_op: u64,
+        from_position: u64,
         read_to: ReadTo,
     ) -> Result<Self, LogError> {
         let is_live = match read_to {
             ReadTo::End | ReadTo::Present => false,
-            ReadTo::Op(_) => true,
+            ReadTo::Position(_) => true,
         };
         let catalog = Catalog::read(storage.as_ref(), log_uuid, is_live)?;
-        let place = catalog.locate(from_op.max(1))?;
-        let mut reader = Self::over(storage, catalog, base, (from_op, read_to), ReadFrom::Cache)?;
+        let place = catalog.locate(from_position.max(1))?;
+        let mut reader = Self::over(storage, catalog, base, (from_position, read_to), ReadFrom::Cache)?;
         reader.begin(place, base)?;
         Ok(reader)
     }
 
-    /// Opens a run of segments to read all of it, from its first frame, whatever op that is.
+    /// Opens a run of segments to read all of it, from its first frame, whatever position that is.
     pub fn open_run(
         storage: SharedReadStorage,
         run: Catalog,
@@ -164,7 +164,7 @@ impl LogReader {
         storage: SharedReadStorage,
         catalog: Catalog,
         base: PreviousEnd,
-        (from_op, read_to): (u64, ReadTo),
+        (from_position, read_to): (u64, ReadTo),
         read_from: ReadFrom,
     ) -> Result<Self, LogError> {
         if let (None, Some(unused)) = (catalog.used.first(), &catalog.unused)
@@ -184,11 +184,11 @@ impl LogReader {
             storage,
             catalog,
             read_to,
-            from_op,
+            from_position,
             current: None,
             window: Window::new(longest),
             offset: 0,
-            next_op: base.last_op + 1,
+            next_position: base.last_position + 1,
             chain: base.chain,
             relied_on: Vec::new(),
             end: None,
@@ -210,7 +210,7 @@ impl LogReader {
         loop {
             match self.step()? {
                 Step::Batch { offset, head } => {
-                    if self.next_op <= self.from_op {
+                    if self.next_position <= self.from_position {
                         continue;
                     }
                     return Ok(Some(self.lend(offset, &head)));
@@ -227,10 +227,10 @@ impl LogReader {
         self.catalog.used.last().map(|segment| (segment.header.sequence, segment.opening.epoch))
     }
 
-    /// The op that the next frame begins with.
+    /// The position that the next frame begins with.
     #[must_use]
-    pub fn next_op(&self) -> u64 {
-        self.next_op
+    pub fn next_position(&self) -> u64 {
+        self.next_position
     }
 
     /// Bytes of log that were read and that there are to read, for showing progress.
@@ -269,7 +269,7 @@ impl LogReader {
         let file = self.storage.open_to_read(&segment_name(segment.header.sequence), self.read_from)?;
         self.window.forget();
         self.offset = length(FRAMES_OFFSET);
-        self.next_op = segment.opening.first_op;
+        self.next_position = segment.opening.first_position;
         self.chain = segment.opening_chain;
         self.relied_on.push(segment.header.sequence);
         self.current = Some((place, file));
@@ -281,7 +281,7 @@ impl LogReader {
     fn step(&mut self) -> Result<Step, LogError> {
         let limit_reached = match self.read_to {
             ReadTo::End | ReadTo::Present => false,
-            ReadTo::Op(op) => self.next_op > op,
+            ReadTo::Position(position) => self.next_position > position,
         };
         let Some((place, file)) = self.current.as_ref().filter(|_| !limit_reached) else {
             return Ok(Step::Finished);
@@ -296,8 +296,13 @@ impl LogReader {
             self.enter(place + 1)?;
             return Ok(Step::Passed);
         }
-        let answer =
-            read_frame(file.as_ref(), &mut self.window, self.offset, &segment, (self.next_op, self.chain))?;
+        let answer = read_frame(
+            file.as_ref(),
+            &mut self.window,
+            self.offset,
+            &segment,
+            (self.next_position, self.chain),
+        )?;
         match (answer, successor) {
             (Ok(head), successor) => self.pass(&segment, successor.is_some(), head),
             (Err(source), Some(_)) => Err(LogError::Damage {
@@ -322,7 +327,7 @@ impl LogReader {
         self.offset += length(head.frame_bytes());
         self.tally.frames += 1;
         self.tally.bytes += length(head.frame_bytes());
-        self.next_op += u64::from(head.ops);
+        self.next_position += u64::from(head.records);
         self.chain = head.checksum;
         match head.kind {
             FrameKind::Batch => Ok(Step::Batch { offset, head }),
@@ -349,7 +354,7 @@ impl LogReader {
         while self.looks_left > 0 {
             self.window.forget();
             let Some((_, file)) = &self.current else { return Ok(Step::Finished) };
-            let place = (self.next_op, self.chain);
+            let place = (self.next_position, self.chain);
             match read_frame(file.as_ref(), &mut self.window, self.offset, segment, place)? {
                 Ok(_) => {
                     self.looks_left -= 1;
@@ -365,8 +370,11 @@ impl LogReader {
     /// The torn-tail rule for the last segment.
     fn judge_tail(&mut self, segment: &UsedSegment, fault: FrameFault) -> Result<Step, LogError> {
         let sequence = segment.header.sequence;
-        if let ReadTo::Op(op) = self.read_to {
-            return Err(LogError::EndsEarly { need_op: op, last_op: self.next_op - 1 });
+        if let ReadTo::Position(position) = self.read_to {
+            return Err(LogError::EndsEarly {
+                need_position: position,
+                last_position: self.next_position - 1,
+            });
         }
         if !fault.may_be_torn() {
             return Err(LogError::Damage {
@@ -384,7 +392,7 @@ impl LogReader {
             | FrameFault::Body
             | FrameFault::Place { .. }
             | FrameFault::Field { .. }
-            | FrameFault::Op { .. }
+            | FrameFault::Position { .. }
             | FrameFault::Chain
             | FrameFault::Length => EndReason::TornTail,
         };
@@ -427,7 +435,7 @@ impl LogReader {
         self.finish(PreviousEnd {
             sequence: segment.header.sequence,
             end_offset: self.offset,
-            last_op: self.next_op - 1,
+            last_position: self.next_position - 1,
             chain: self.chain,
             reason,
         })
@@ -435,18 +443,22 @@ impl LogReader {
 
     fn finish(&mut self, previous: PreviousEnd) -> Result<(), LogError> {
         self.current = None;
-        if self.from_op > previous.last_op + 1 {
-            return Err(LogError::EndsEarly { need_op: self.from_op, last_op: previous.last_op });
+        if self.from_position > previous.last_position + 1 {
+            return Err(LogError::EndsEarly {
+                need_position: self.from_position,
+                last_position: previous.last_position,
+            });
         }
         let used = &self.catalog.used;
         let last = used.last();
-        let with_ops = used.partition_point(|segment| segment.opening.first_op <= previous.last_op);
+        let with_records =
+            used.partition_point(|segment| segment.opening.first_position <= previous.last_position);
         self.end = Some(LogEnd {
             previous,
             epoch: last.map_or(0, |segment| segment.opening.epoch),
             durability: last.map_or(Durability::Every, |segment| segment.opening.durability),
             unused: self.catalog.unused,
-            without_ops: used[with_ops..].to_vec(),
+            without_records: used[with_records..].to_vec(),
             relied_on: std::mem::take(&mut self.relied_on),
         });
         Ok(())
@@ -457,7 +469,7 @@ impl LogReader {
         let found = PreviousEnd {
             sequence: segment.header.sequence,
             end_offset: self.offset,
-            last_op: self.next_op - 1,
+            last_position: self.next_position - 1,
             chain: self.chain,
             reason: said.reason,
         };
@@ -473,6 +485,13 @@ impl LogReader {
             (segment.opening.epoch, segment.header.sequence)
         });
         let payload = head.payload_of(self.window.held(offset, head.frame_bytes()));
-        Frame { first_op: head.seat.first_op, ops: head.ops, payload, epoch, segment, offset }
+        Frame {
+            first_position: head.seat.first_position,
+            records: head.records,
+            payload,
+            epoch,
+            segment,
+            offset,
+        }
     }
 }

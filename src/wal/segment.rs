@@ -78,10 +78,10 @@ pub struct SegmentHeader {
 pub struct SegmentOpening {
     /// The salt of block 0.
     pub salt: u64,
-    /// The epoch of all ops in the segment.
+    /// The epoch of all records in the segment.
     pub epoch: u64,
-    /// The first op.
-    pub first_op: u64,
+    /// The first position.
+    pub first_position: u64,
     /// When frames of this segment are durable.
     pub durability: Durability,
     /// Where and why the predecessor ended.
@@ -95,8 +95,8 @@ pub struct PreviousEnd {
     pub sequence: u64,
     /// The byte after its last valid frame.
     pub end_offset: u64,
-    /// Its last op.
-    pub last_op: u64,
+    /// Its last position.
+    pub last_position: u64,
     /// The checksum of its last frame, or of its opening when it has none.
     pub chain: u64,
     /// Why it ended there.
@@ -116,7 +116,7 @@ pub enum EndReason {
     Crash,
     /// The server stopped in the middle of a write, whose frame was cut off.
     TornTail,
-    /// There is nothing before: the directory was restored up to the op before.
+    /// There is nothing before: the directory was restored up to the position before.
     Restore,
 }
 
@@ -234,12 +234,12 @@ impl SegmentOpening {
         put(bytes, opening::MAGIC_AT, &opening::MAGIC);
         put(bytes, opening::SALT_AT, &self.salt.to_le_bytes());
         put(bytes, opening::EPOCH_AT, &self.epoch.to_le_bytes());
-        put(bytes, opening::FIRST_OP_AT, &self.first_op.to_le_bytes());
+        put(bytes, opening::FIRST_POSITION_AT, &self.first_position.to_le_bytes());
         put(bytes, opening::DURABILITY_AT, &[self.durability.code()]);
         put(bytes, opening::PREVIOUS_REASON_AT, &[self.previous.reason.code()]);
         put(bytes, opening::PREVIOUS_SEQUENCE_AT, &self.previous.sequence.to_le_bytes());
         put(bytes, opening::PREVIOUS_END_AT, &self.previous.end_offset.to_le_bytes());
-        put(bytes, opening::PREVIOUS_LAST_OP_AT, &self.previous.last_op.to_le_bytes());
+        put(bytes, opening::PREVIOUS_LAST_POSITION_AT, &self.previous.last_position.to_le_bytes());
         put(bytes, opening::PREVIOUS_CHAIN_AT, &self.previous.chain.to_le_bytes());
         let block = seal(block);
         let chain = u64_at(block.as_slice(), opening::CHECKSUM_AT);
@@ -259,12 +259,12 @@ impl SegmentOpening {
         let decoded = Self {
             salt: u64_at(block, opening::SALT_AT),
             epoch: u64_at(block, opening::EPOCH_AT),
-            first_op: u64_at(block, opening::FIRST_OP_AT),
+            first_position: u64_at(block, opening::FIRST_POSITION_AT),
             durability,
             previous: PreviousEnd {
                 sequence: u64_at(block, opening::PREVIOUS_SEQUENCE_AT),
                 end_offset: u64_at(block, opening::PREVIOUS_END_AT),
-                last_op: u64_at(block, opening::PREVIOUS_LAST_OP_AT),
+                last_position: u64_at(block, opening::PREVIOUS_LAST_POSITION_AT),
                 chain: u64_at(block, opening::PREVIOUS_CHAIN_AT),
                 reason,
             },

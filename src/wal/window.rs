@@ -54,13 +54,13 @@ impl Window {
     }
 }
 
-/// Reads and checks the frame at `offset`, which must begin with the given op and follow the given checksum.
+/// Reads and checks the frame at `offset`, which must begin with the given position and follow the given checksum.
 pub(super) fn read_frame(
     file: &dyn ReadableFile,
     window: &mut Window,
     offset: u64,
     segment: &UsedSegment,
-    (next_op, chain): (u64, u64),
+    (next_position, chain): (u64, u64),
 ) -> Result<Result<FrameHead, FrameFault>, StorageError> {
     let block = window.get(file, offset, BLOCK_BYTES)?;
     if block.len() < BLOCK_BYTES {
@@ -70,15 +70,15 @@ pub(super) fn read_frame(
         Ok(head) => head,
         #[cfg(feature = "mutants")]
         Err(_) if crate::mutant::is(crate::mutant::Mutant::AcceptsStaleFrames) => {
-            return stale_frame(window, file, offset, next_op);
+            return stale_frame(window, file, offset, next_position);
         }
         Err(fault) => return Ok(Err(fault)),
     };
     if head.seat.block != block_at(offset) {
         return Ok(Err(FrameFault::Place { block: head.seat.block }));
     }
-    if head.seat.first_op != next_op {
-        return Ok(Err(FrameFault::Op { found: head.seat.first_op, expected: next_op }));
+    if head.seat.first_position != next_position {
+        return Ok(Err(FrameFault::Position { found: head.seat.first_position, expected: next_position }));
     }
     if head.seat.previous != chain {
         return Ok(Err(FrameFault::Chain));
@@ -96,7 +96,7 @@ fn stale_frame(
     window: &mut Window,
     file: &dyn ReadableFile,
     offset: u64,
-    next_op: u64,
+    next_position: u64,
 ) -> Result<Result<FrameHead, FrameFault>, StorageError> {
     use crate::storage::layout::frame::SALT_AT;
     let block = window.get(file, offset, BLOCK_BYTES)?.to_vec();
@@ -105,7 +105,7 @@ fn stale_frame(
         Ok(head) => head,
         Err(fault) => return Ok(Err(fault)),
     };
-    head.seat.first_op = next_op;
+    head.seat.first_position = next_position;
     let bytes = window.get(file, offset, head.frame_bytes())?;
     if bytes.len() < head.frame_bytes() {
         return Ok(Err(FrameFault::Length));

@@ -10,7 +10,7 @@ use super::pool::{PreparedSegment, SegmentPool, SpareState};
 use super::preparer::{SegmentPlan, SegmentPreparer};
 use super::reader::LogEnd;
 use super::segment::{EndReason, PreviousEnd, SegmentOpening, segment_name};
-use super::{AppendError, CommitLog, Durability, LogError, OpRange, Space};
+use super::{AppendError, CommitLog, Durability, LogError, Positions, Space};
 use crate::storage::layout::{
     BLOCK_BYTES, FRAMES_OFFSET, PAYLOAD_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, opening,
 };
@@ -85,8 +85,8 @@ pub struct LogWriter {
     end_offset: u64,
     /// The byte below which everything is durable.
     synced_offset: u64,
-    last_op: u64,
-    durable_op: u64,
+    last_position: u64,
+    durable_position: u64,
     chain: u64,
     poisoned: bool,
 }
@@ -118,10 +118,10 @@ impl LogWriter {
             access,
         };
         let pool = Arc::new(SegmentPool::default());
-        let blank = blank_run(storage, &end.without_ops)?;
+        let blank = blank_run(storage, &end.without_records)?;
         // What the oldest of them says of its predecessor was found when it was opened, and still holds.
         let previous = blank.first().map_or(end.previous, |oldest| oldest.opening.previous);
-        assert!(previous.last_op == end.previous.last_op, "a blank segment holds no op");
+        assert!(previous.last_position == end.previous.last_position, "a blank segment holds no record");
         let sequence = previous.sequence + 1;
         let mut preparer = SegmentPreparer::new(storage.clone(), pool.clone(), plan, sequence);
         let open = |first: PreparedSegment| -> Result<(u64, Opened), StorageError> {
@@ -142,8 +142,8 @@ impl LogWriter {
             file,
             end_offset,
             synced_offset: end_offset,
-            last_op: previous.last_op,
-            durable_op: previous.last_op,
+            last_position: previous.last_position,
+            durable_position: previous.last_position,
             chain,
             poisoned: false,
         };
@@ -188,7 +188,7 @@ impl LogWriter {
         &mut self,
         frame: &mut FrameBuffer,
         kind: FrameKind,
-        ops: u32,
+        records: u32,
         durable: bool,
     ) -> Result<(), AppendError> {
         let payload_bytes = frame.len();
@@ -196,11 +196,11 @@ impl LogWriter {
         let seat = FrameSeat {
             salt: self.salt,
             block: block_at(self.end_offset),
-            first_op: self.last_op + 1,
+            first_position: self.last_position + 1,
             previous: self.chain,
             synced_block: block_at(synced_offset),
         };
-        let (bytes, chain) = frame.seal(kind, ops, &seat);
+        let (bytes, chain) = frame.seal(kind, records, &seat);
         let written = length(bytes.len());
         let answer = if durable {
             self.file.write_durable(self.end_offset, bytes)
@@ -210,11 +210,11 @@ impl LogWriter {
         frame.unseal(payload_bytes);
         self.poison_on_error(answer)?;
         self.end_offset += written;
-        self.last_op += u64::from(ops);
+        self.last_position += u64::from(records);
         self.chain = chain;
         if durable {
             self.synced_offset = self.end_offset;
-            self.durable_op = self.last_op;
+            self.durable_position = self.last_position;
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl LogWriter {
         let previous = PreviousEnd {
             sequence: self.segment,
             end_offset: self.end_offset,
-            last_op: self.last_op,
+            last_position: self.last_position,
             chain: self.chain,
             reason: EndReason::Rotated,
         };
@@ -261,14 +261,14 @@ impl LogWriter {
 }
 
 impl CommitLog for LogWriter {
-    fn append(&mut self, frame: &mut FrameBuffer, ops: u32) -> Result<OpRange, AppendError> {
+    fn append(&mut self, frame: &mut FrameBuffer, records: u32) -> Result<Positions, AppendError> {
         self.check_poison()?;
-        assert!(ops > 0, "a batch has an op");
+        assert!(records > 0, "a batch has a record");
         assert!(frame.len() <= self.options.payload_bytes_max, "the buffer came from this log");
         if length(frame.frame_bytes()) > self.room() {
             self.rotate()?;
         }
-        let first = self.next_op();
+        let first = self.next_position();
         let durable = self.options.durability == Durability::Every;
         #[cfg(feature = "mutants")]
         let durable = if crate::mutant::is(crate::mutant::Mutant::AnswersBeforeCommit) {
@@ -277,20 +277,20 @@ impl CommitLog for LogWriter {
         } else {
             durable
         };
-        self.write_frame(frame, FrameKind::Batch, ops, durable)?;
-        Ok(OpRange { first, last: self.last_op })
+        self.write_frame(frame, FrameKind::Batch, records, durable)?;
+        Ok(Positions { first, last: self.last_position })
     }
 
-    fn next_op(&self) -> u64 {
-        self.last_op + 1
+    fn next_position(&self) -> u64 {
+        self.last_position + 1
     }
 
-    fn durable_op(&self) -> u64 {
+    fn durable_position(&self) -> u64 {
         #[cfg(feature = "mutants")]
         if crate::mutant::is(crate::mutant::Mutant::AnswersBeforeCommit) {
-            return self.last_op;
+            return self.last_position;
         }
-        self.durable_op
+        self.durable_position
     }
 
     fn sync(&mut self) -> Result<(), AppendError> {
@@ -299,7 +299,7 @@ impl CommitLog for LogWriter {
             let answer = self.file.sync();
             self.poison_on_error(answer)?;
             self.synced_offset = self.end_offset;
-            self.durable_op = self.last_op;
+            self.durable_position = self.last_position;
         }
         Ok(())
     }
@@ -333,7 +333,7 @@ fn open_segment(
     let opening = SegmentOpening {
         salt,
         epoch,
-        first_op: previous.last_op + 1,
+        first_position: previous.last_position + 1,
         durability: options.durability,
         previous,
     };

@@ -157,11 +157,13 @@ fn what_was_answered_survives_a_crash() {
     assert_eq!(code(&verified), 0, "{}", String::from_utf8_lossy(&verified.stdout));
     let dumped = run(&["--json", "log", "dump", &data, "--from", "2", "--limit", "3"]);
     assert_eq!(code(&dumped), 0);
-    let kinds: Vec<String> = String::from_utf8_lossy(&dumped.stdout)
+    let lines: Vec<(u64, String)> = String::from_utf8_lossy(&dumped.stdout)
         .lines()
-        .map(|line| text(&serde_json::from_str(line).unwrap(), "kind").to_owned())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line: Value| (line["position"].as_u64().unwrap(), text(&line, "kind").to_owned()))
         .collect();
-    assert_eq!(kinds, ["define_stock", "define_sku", "link"]);
+    let expected = [(2, "define_stock"), (3, "define_sku"), (4, "link")];
+    assert_eq!(lines, expected.map(|(position, kind)| (position, kind.to_owned())));
     let in_snapshot = run(&["log", "skip", &data, "--op", "2", "--reason", "test"]);
     assert_eq!(code(&in_snapshot), 2, "an op inside a snapshot cannot be left out");
     let op = sold["op"].to_string();

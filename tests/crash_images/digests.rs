@@ -34,7 +34,7 @@ fn the_log_tells_digests_of_the_server_and_recovery_compares_them() {
     let equal = noted.map(|(digest, noted)| assert_eq!(digest, noted)).count();
     assert!(equal >= 3 && equal == told.len(), "{equal} digests of {} can be compared", told.len());
     let report = recover(&directory, |_| ()).unwrap().report;
-    let replayed = told.keys().filter(|op| **op > report.snapshot_op.unwrap_or(0)).count();
+    let replayed = told.keys().filter(|op| **op > report.snapshot_op().unwrap_or(0)).count();
     assert_eq!(report.digests_compared, u64::try_from(replayed).unwrap());
     assert!(replayed >= 3, "{report:?}");
 }

@@ -124,7 +124,7 @@ fn verify_finds_each_of_300_flipped_bits() {
     let clean = verify(&disk.share_to_read(), |_, _| ()).unwrap();
     assert!(clean.is_sound(), "{:?}", clean.findings);
     assert_eq!(clean.snapshots.len(), 2);
-    assert!(clean.log.first_op > 1, "the log was trimmed");
+    assert!(clean.log.first_position > 1, "the log was trimmed");
     assert!(clean.snapshots.iter().all(|snapshot| snapshot.starts), "{:?}", clean.snapshots);
     assert!(clean.snapshots[1].is_compared, "the log leads from the older snapshot to the newer");
     assert_eq!(clean.end.unwrap().reason, EndReason::CleanStop);

@@ -10,6 +10,9 @@ mod digests;
 mod flips;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod passed_over;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod verified;

@@ -6,6 +6,7 @@ use super::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::Directory;
 use stockhold::pipeline::apply::apply_payload;
+use stockhold::snapshot::LogPoint;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::wal::ReadTo;
@@ -31,7 +32,8 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
     let opened = *life.digests.keys().nth(1).unwrap();
     let mut batches = 0;
     while let Some(frame) = log.next_frame().unwrap() {
-        apply_payload(&mut machine, (frame.first_op, frame.ops), frame.payload, |_| false, |_| ()).unwrap();
+        apply_payload(&mut machine, (frame.first_position, frame.records), frame.payload, |_| false, |_| ())
+            .unwrap();
         if machine.op() >= opened {
             assert_eq!(life.digests.get(&machine.op()), Some(&machine.digest()), "after op {}", machine.op());
             batches += 1;
@@ -51,7 +53,14 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
     let epoch = {
         let mut directory = Directory::open(image.share()).unwrap();
         let before = directory.manifest().epoch();
-        let epoch = directory.add_skip(skipped.outcome.op, "it stopped the server", last_op, END_MS).unwrap();
+        let epoch = directory
+            .add_skip(
+                skipped.outcome.op,
+                "it stopped the server",
+                LogPoint { position: last_op, op: last_op },
+                END_MS,
+            )
+            .unwrap();
         assert_eq!(epoch, before + 1);
         epoch
     };
@@ -81,7 +90,7 @@ fn a_damaged_snapshot_is_told_and_the_older_one_used() {
     image.corrupt(newest, middle, |bytes| bytes[0] ^= 1);
     let world = World::start(&image, &small(), END_MS, 99).unwrap();
     assert_eq!(world.assembly.report.snapshots_refused.len(), 1);
-    assert!(world.assembly.report.snapshot_op.is_some());
+    assert!(world.assembly.report.snapshot_op().is_some());
     assert_eq!(life.digests.get(&world.op()), Some(&world.digest()));
     assert_eq!(Some(world.op()), life.digests.last_key_value().map(|(op, _)| *op));
 }

@@ -6,8 +6,8 @@ use super::life::{PER_ROUND, ROUNDS, live_with, open_shop, time_of, with_command
 use super::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::{Directory, EpochReason, FormatOptions, ReadOnlyDirectory};
-use stockhold::recovery::recover;
-use stockhold::snapshot::{SnapshotHeader, SnapshotWriter, snapshot_name};
+use stockhold::recovery::{RecoveryError, recover};
+use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadFrom, ReadStorage, Storage};
@@ -53,8 +53,11 @@ fn a_log_that_reaches_back_to_its_first_op_is_replayed_from_there() {
     let disk = life.storage.crash_now(Survival::Nothing);
     let answer = sound(&disk);
     assert_eq!(answer.replayed.len(), 1);
-    assert_eq!((answer.replayed[0].snapshot_op, answer.log.first_op), (None, 1));
-    assert_eq!((answer.log.ops, answer.replayed[0].ops), (answer.end.unwrap().last_op, answer.log.ops));
+    assert_eq!((answer.replayed[0].snapshot_op, answer.log.first_position), (None, 1));
+    assert_eq!(
+        (answer.log.records, answer.replayed[0].ops),
+        (answer.end.unwrap().last_position, answer.log.records)
+    );
     assert_eq!(answer.end.unwrap().reason, EndReason::Crash);
     assert_eq!(answer.state, Some(recovered(&disk)));
     let used = answer.end.unwrap().segment;
@@ -77,7 +80,14 @@ fn an_op_left_out_by_order_is_told_and_is_no_damage() {
     let order = |op| {
         let image = disk.crash_now(Survival::Everything);
         let mut directory = Directory::open(image.share()).unwrap();
-        directory.add_skip(op, "it stopped the server", last_op, time_of(1_000)).unwrap();
+        directory
+            .add_skip(
+                op,
+                "it stopped the server",
+                LogPoint { position: last_op, op: last_op },
+                time_of(1_000),
+            )
+            .unwrap();
         drop(directory);
         image.crash_now(Survival::Everything)
     };
@@ -110,17 +120,17 @@ fn what_an_unclean_stop_without_syncs_may_have_lost_is_told() {
     for survival in [Survival::Nothing, Survival::Everything, Survival::Drawn(3), Survival::Drawn(4)] {
         let image = life.storage.crash_now(survival);
         let answer = sound(&image);
-        let last_op = answer.end.unwrap().last_op;
-        assert!(answer.notes.contains(&Note::MayHaveLost { last_op }), "{:?}", answer.notes);
+        let last_position = answer.end.unwrap().last_position;
+        assert!(answer.notes.contains(&Note::MayHaveLost { last_position }), "{:?}", answer.notes);
         drop(World::start(&image, &config, time_of(ROUNDS * PER_ROUND), 99).unwrap());
         let answer = sound(&image);
-        let unclean = Note::Unclean { epoch: 2, first_op: last_op + 1 };
+        let unclean = Note::Unclean { epoch: 2, first_position: last_position + 1 };
         assert!(answer.notes.contains(&unclean), "{survival:?}: {:?}", answer.notes);
     }
 }
 
-/// A directory as a restore leaves it: a new log that begins behind the snapshot of another.
-fn restored() -> (RecordingStorage, u64) {
+/// A directory as a restore leaves it: a new log, whose positions go on from this one, behind the snapshot of another.
+fn restored(position: u64) -> (RecordingStorage, u64) {
     let from = RecordingStorage::new();
     format_disk(&from, &small());
     let mut world = World::start(&from, &small(), START_MS, 7).unwrap();
@@ -136,11 +146,12 @@ fn restored() -> (RecordingStorage, u64) {
 
     let disk = RecordingStorage::new();
     let log_uuid = Uuid::from_u128(77);
+    let base = LogPoint { position, op: base_op };
     let options = FormatOptions {
         log_uuid,
         epoch: 5,
         reason: EpochReason::Restore,
-        base_op,
+        base,
         now_ms: START_MS,
         salt_seed: 3,
         segment_bytes: small().log.segment_bytes,
@@ -148,7 +159,7 @@ fn restored() -> (RecordingStorage, u64) {
     };
     drop(Directory::format(disk.share(), options).unwrap());
     let mut reader = directory.read_snapshot(base_op, ReadFrom::Cache).unwrap();
-    let header = SnapshotHeader { log_uuid, epoch: 5, ..*reader.header() };
+    let header = SnapshotHeader { log_uuid, epoch: 5, position, ..*reader.header() };
     let mut writer = SnapshotWriter::create(disk.share(), header).unwrap();
     while let Some(frame) = reader.next_frame().unwrap() {
         writer.push_frame(frame.kind, frame.records, frame.payload).unwrap();
@@ -159,8 +170,15 @@ fn restored() -> (RecordingStorage, u64) {
 
 #[test]
 fn a_restored_directory_is_replayed_from_what_it_was_restored_to() {
-    // Proves a base op other than 0, with an empty log and with one that was written on, and that without its snapshot nothing can start.
-    let (disk, base_op) = restored();
+    // Proves a base op other than 0, with positions that go on from it, from elsewhere or from 0, with an empty log and with one that was
+    // written on, and that without its snapshot nothing can start.
+    for base_position in [0, 20, 4_000] {
+        check_restored(base_position);
+    }
+}
+
+fn check_restored(base_position: u64) {
+    let (disk, base_op) = restored(base_position);
     let answer = sound(&disk);
     assert!(answer.notes.contains(&Note::Restored { base_op }));
     assert_eq!(answer.end.unwrap().reason, EndReason::Restore);
@@ -171,13 +189,15 @@ fn a_restored_directory_is_replayed_from_what_it_was_restored_to() {
     }
     drop(world);
     let answer = sound(&disk);
-    assert_eq!(answer.log.first_op, base_op + 1);
+    assert_eq!(answer.log.first_position, base_position + 1);
     assert_eq!(answer.replayed[0].snapshot_op, Some(base_op));
     assert!(answer.replayed[0].ops > 40);
     assert_eq!(answer.state, Some(recovered(&disk)));
     disk.remove(&snapshot_name(base_op)).unwrap();
     let answer = verified(&disk);
     assert!(matches!(answer.findings[0].fault, Fault::NoStart { .. }), "{:?}", answer.findings);
+    let refused = recover(&Directory::open(disk.share()).unwrap(), |_| ()).unwrap_err();
+    assert!(matches!(refused, RecoveryError::NoStart { .. }), "{refused}");
 }
 
 #[test]

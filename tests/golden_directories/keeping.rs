@@ -170,8 +170,8 @@ fn golden_directories_are_the_three_ways_in_which_a_life_ends() {
         .map(|name| recover(&Directory::open(loaded(&of_this_version().join(name)).share()).unwrap(), |_| ()))
         .map(|recovered| recovered.unwrap().report)
         .into();
-    assert!(reports[0].clean_stop && reports[0].snapshot_op.is_some() && reports[0].replayed_ops > 0);
-    assert!(reports[1].torn_tail && reports[1].snapshot_op.is_none());
+    assert!(reports[0].clean_stop && reports[0].snapshot_op().is_some() && reports[0].replayed_ops > 0);
+    assert!(reports[1].torn_tail && reports[1].snapshot_op().is_none());
     assert!(!reports[2].clean_stop && reports[2].skipped_ops == 1);
     for left in left::all() {
         let golden = loaded(&of_this_version().join(left.name));

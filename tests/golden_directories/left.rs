@@ -5,6 +5,7 @@ use super::story::{self, SALE};
 use crate::crash_images::world::{START_MS, World, format_disk, small};
 use stockhold::directory::Directory;
 use stockhold::recovery::{Recovered, recover};
+use stockhold::snapshot::LogPoint;
 use stockhold::storage::layout::frame;
 use stockhold::storage::memory::{Event, Survival};
 use stockhold::storage::recording::RecordingStorage;
@@ -80,7 +81,8 @@ fn skipped() -> Left {
     let last = answers.iter().rposition(|(_, outcome)| outcome.code == Code::Ok).unwrap();
     let (_, outcome) = answers.remove(last);
     let mut directory = Directory::open(disk.share()).unwrap();
-    directory.add_skip(outcome.op, "it stopped the server", last_op, story::time_of(SALE + 1)).unwrap();
+    let end = LogPoint { position: last_op, op: last_op };
+    directory.add_skip(outcome.op, "it stopped the server", end, story::time_of(SALE + 1)).unwrap();
     let machine = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap().machine;
     assert_ne!(machine.digest(), whole_digest, "the op had an effect, which is gone");
     let told = Told { op: last_op, digest: machine.digest(), answers };

@@ -298,7 +298,7 @@ fn a_snapshot_on_demand_is_what_the_next_start_begins_with() {
     drop(peer);
     server.restart();
     let report = server.running().report().clone();
-    assert_eq!((report.snapshot_op, report.replayed_ops), (Some(view.op), 1));
+    assert_eq!((report.snapshot_op(), report.replayed_ops), (Some(view.op), 1));
     let mut peer = server.connect();
     assert_eq!(peer.cell(shop.skus[0], shop.stock), units(6).raw());
     assert_eq!(peer.cell(shop.skus[1], shop.stock), units(6).raw());

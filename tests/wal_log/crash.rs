@@ -2,7 +2,7 @@
 //! Whatever the medium keeps of the unsynced rest, every acknowledged batch comes back and none is invented.
 
 use stockhold::directory::{EpochReason, trim};
-use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
+use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
 use stockhold::storage::ReadFrom;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::{Mutant, RecordingStorage};
@@ -28,7 +28,8 @@ const SURVIVALS: [Survival; 6] = [
 
 impl Ledger {
     fn append(&mut self, disk: &RecordingStorage, running: &mut Running, number: u64) {
-        let batch = Batch { first_op: running.writer.next_op(), ops: 2, payload: payload(number) };
+        let batch =
+            Batch { first_position: running.writer.next_position(), records: 2, payload: payload(number) };
         self.batches.push((batch, None));
         running.append(&payload(number), 2).unwrap();
         self.mark_durable(disk, running);
@@ -36,15 +37,23 @@ impl Ledger {
 
     fn mark_durable(&mut self, disk: &RecordingStorage, running: &Running) {
         for (batch, promised_at) in &mut self.batches {
-            if batch.first_op < running.writer.durable_op() && promised_at.is_none() {
+            if batch.first_position < running.writer.durable_position() && promised_at.is_none() {
                 *promised_at = Some(disk.moment());
             }
         }
     }
 
     fn snapshot(&mut self, disk: &RecordingStorage, running: &Running) {
-        let op = running.writer.durable_op();
-        let header = SnapshotHeader { log_uuid: LOG, epoch: 1, op, time_ms: NOW_MS, rules_version: 1 };
+        let op = running.writer.durable_position();
+        let header = SnapshotHeader {
+            log_uuid: LOG,
+            epoch: 1,
+            op,
+            position: op,
+            time_ms: NOW_MS,
+            rules_version: 1,
+            feature_level: 1,
+        };
         let mut writer = SnapshotWriter::create(share(disk), header).unwrap();
         writer.push_frame(3, 1, &payload(op)).unwrap();
         writer.finish(*b"0123456789abcdef").unwrap();
@@ -69,7 +78,7 @@ impl Ledger {
             let reader = running.directory.read_snapshot(op).map_err(|error| format!("{error:?}"))?;
             reader.into_summary().map_err(|error| format!("{error:?}"))?;
         }
-        let mut tried = self.batches.iter().filter(|(batch, _)| batch.first_op > newest);
+        let mut tried = self.batches.iter().filter(|(batch, _)| batch.first_position > newest);
         for recovered in &running.recovered {
             match tried.next() {
                 Some((batch, _)) if batch == recovered => {}
@@ -77,7 +86,7 @@ impl Ledger {
             }
         }
         match tried.find(|(_, at)| at.is_some_and(|at| at <= moment)) {
-            Some((batch, _)) => Err(format!("op {} was promised and is lost", batch.first_op)),
+            Some((batch, _)) => Err(format!("op {} was promised and is lost", batch.first_position)),
             None => Ok(()),
         }
     }
@@ -99,13 +108,14 @@ fn live(disk: &RecordingStorage, options: LogOptions) -> Result<Ledger, String> 
             }
             if number % 15 == 14 {
                 ledger.snapshot(disk, &running);
-                let ops: Vec<u64> = ledger.snapshots.iter().map(|(op, _)| *op).collect();
-                let plan = running.directory.plan_trim(&ops).unwrap();
+                let point = |(op, _): &(u64, usize)| LogPoint { position: *op, op: *op };
+                let points: Vec<_> = ledger.snapshots.iter().map(point).collect();
+                let plan = running.directory.plan_trim(&points).unwrap();
                 trim(&share(disk), &plan, Some(running.writer.pool())).unwrap();
             }
         }
-        let first_op = running.writer.next_op();
-        running.directory.bump_epoch(EpochReason::UncleanStop, first_op, NOW_MS).unwrap();
+        let first_position = running.writer.next_position();
+        running.directory.bump_epoch(EpochReason::UncleanStop, first_position, NOW_MS).unwrap();
         if run == 0 {
             running.writer.finish().unwrap();
         }

@@ -37,8 +37,8 @@ fn recover(disk: &RecordingStorage) -> Result<(u64, EndReason), LogError> {
             "what is accepted is what was written"
         );
     }
-    assert_eq!(running.end.last_op(), running.recovered.len() as u64);
-    Ok((running.end.last_op(), running.end.previous.reason))
+    assert_eq!(running.end.last_position(), running.recovered.len() as u64);
+    Ok((running.end.last_position(), running.end.previous.reason))
 }
 
 /// Flips one bit, recovers, and flips it back.
@@ -114,7 +114,7 @@ fn torn_frames_are_cut() {
         let running = start(&share(&image), OPTIONS, 4).unwrap();
         // 64 + 9,000 bytes: the sectors behind hold only padding, which may be missing without harm.
         let whole = kept * 512 >= 9_064;
-        assert_eq!(running.end.last_op(), if whole { 8 } else { 3 }, "{kept} sectors");
+        assert_eq!(running.end.last_position(), if whole { 8 } else { 3 }, "{kept} sectors");
     }
 }
 
@@ -160,7 +160,7 @@ fn missing_segments_are_missed() {
         image.remove(&segment_name(missing)).unwrap();
         let answer = start(&share(&image), OPTIONS, 2).map(|_| ());
         if missing == 1 {
-            assert!(matches!(answer, Err(LogError::Missing { need_op: 1, .. })), "{answer:?}");
+            assert!(matches!(answer, Err(LogError::Missing { need_position: 1, .. })), "{answer:?}");
         } else {
             assert!(matches!(answer, Err(LogError::SequenceGap { .. })), "{missing}: {answer:?}");
         }
@@ -219,7 +219,7 @@ fn a_lost_end_is_seen_by_the_snapshot() {
     let directory = stockhold::directory::Directory::open(share(&disk)).unwrap();
     let mut reader = directory.read_log(5, stockhold::wal::ReadTo::End).unwrap();
     let answer = reader.next_frame().map(|_| ());
-    assert!(matches!(answer, Err(LogError::EndsEarly { need_op: 5, last_op: 3 })), "{answer:?}");
+    assert!(matches!(answer, Err(LogError::EndsEarly { need_position: 5, last_position: 3 })), "{answer:?}");
 }
 
 /// Proves that frames of an earlier use of a file are never taken for frames of the present one, wherever they stand.
@@ -240,7 +240,7 @@ fn stale_frames_are_never_accepted() {
             bytes[..length].copy_from_slice(&stale[..length]);
         });
         let running = start(&share(&image), OPTIONS, 10).unwrap();
-        assert_eq!(running.end.last_op(), 4);
+        assert_eq!(running.end.last_position(), 4);
     }
 }
 
@@ -267,7 +267,7 @@ fn directories_are_guarded() {
     let running = start(&share(&disk), OPTIONS, 1).unwrap();
     let second = start(&share(&disk), OPTIONS, 1).map(|_| ());
     assert!(matches!(second, Err(LogError::Storage(StorageError::Locked { .. }))), "{second:?}");
-    assert_eq!(running.writer.next_op(), 4);
+    assert_eq!(running.writer.next_position(), 4);
     let empty = RecordingStorage::new();
     let answer = stockhold::directory::Directory::open(share(&empty)).map(|_| ());
     assert!(matches!(answer, Err(stockhold::directory::DirectoryError::NotFormatted)), "{answer:?}");

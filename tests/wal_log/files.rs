@@ -2,7 +2,7 @@
 
 use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, Manifest};
 use stockhold::snapshot::{
-    SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
+    LogPoint, SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
 };
 use stockhold::storage::recording::{Fault, RecordingStorage};
 use stockhold::storage::{ReadFrom, ReadStorage, Storage};
@@ -11,8 +11,15 @@ use uuid::Uuid;
 
 use super::world::{LOG, NOW_MS, OPTIONS, formatted, payload, share, start};
 
-const HEADER: SnapshotHeader =
-    SnapshotHeader { log_uuid: LOG, epoch: 2, op: 77, time_ms: NOW_MS, rules_version: 1 };
+const HEADER: SnapshotHeader = SnapshotHeader {
+    log_uuid: LOG,
+    epoch: 2,
+    op: 77,
+    position: 79,
+    time_ms: NOW_MS,
+    rules_version: 1,
+    feature_level: 1,
+};
 
 fn write(disk: &RecordingStorage) -> Result<(), SnapshotError> {
     let mut writer = SnapshotWriter::create(share(disk), HEADER)?;
@@ -104,9 +111,13 @@ fn manifests_come_back() {
     let disk = formatted();
     let mut directory = Directory::open(share(&disk)).unwrap();
     assert_eq!(directory.bump_epoch(EpochReason::UncleanStop, 10, NOW_MS).unwrap(), 2);
-    assert_eq!(directory.add_skip(4, "aborts in the planner", 12, NOW_MS).unwrap(), 3);
-    for (op, last_op) in [(0, 12), (4, 12), (13, 12)] {
-        let refused = directory.add_skip(op, "again", last_op, NOW_MS);
+    assert_eq!(
+        directory.add_skip(4, "aborts in the planner", LogPoint { position: 14, op: 12 }, NOW_MS).unwrap(),
+        3
+    );
+    assert_eq!(directory.manifest().epochs[2].first_position, 15);
+    for op in [0, 4, 13, 14] {
+        let refused = directory.add_skip(op, "again", LogPoint { position: 14, op: 12 }, NOW_MS);
         assert!(matches!(refused, Err(DirectoryError::CannotSkip { .. })), "{op}");
     }
     let expected = directory.manifest().clone();
@@ -122,7 +133,7 @@ fn manifests_come_back() {
 fn changed_manifests_are_refused() {
     let disk = formatted();
     let mut directory = Directory::open(share(&disk)).unwrap();
-    directory.add_skip(1, "reason", 1, NOW_MS).unwrap();
+    directory.add_skip(1, "reason", LogPoint { position: 1, op: 1 }, NOW_MS).unwrap();
     let contents = directory.manifest().encode();
     assert_eq!(Manifest::decode(&contents).unwrap(), *directory.manifest());
     for bit in 0..contents.len() * 8 {
@@ -136,40 +147,53 @@ fn changed_manifests_are_refused() {
     assert!(Manifest::decode(&[contents.as_slice(), &[0]].concat()).is_err());
 }
 
-/// Proves that trimming keeps two verified snapshots and the log that the older needs, and does nothing with fewer.
+/// Proves that trimming keeps two verified snapshots and the log that the older needs, by their positions and not by their ops, and does
+/// nothing with fewer.
 #[test]
 fn trimming_keeps_what_the_older_snapshot_needs() {
     let disk = formatted();
     let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
-    let mut ops = Vec::new();
+    let mut points = Vec::new();
     for number in 0..40 {
         running.append(&payload(number), 1).unwrap();
         if number % 10 == 9 {
-            let op = running.writer.durable_op();
-            let writer = SnapshotWriter::create(share(&disk), SnapshotHeader { op, ..HEADER }).unwrap();
-            writer.finish([0; 16]).unwrap();
-            ops.push(op);
+            // As if half of the log had been passed over.
+            let point = LogPoint { position: running.writer.durable_position(), op: number.div_ceil(2) };
+            let header = SnapshotHeader { op: point.op, position: point.position, ..HEADER };
+            SnapshotWriter::create(share(&disk), header).unwrap().finish([0; 16]).unwrap();
+            points.push(point);
         }
     }
     let nothing = stockhold::directory::TrimPlan::default();
     assert_eq!(running.directory.plan_trim(&[]).unwrap(), nothing);
-    assert_eq!(running.directory.plan_trim(&[40]).unwrap(), nothing, "one verified snapshot is not enough");
-    let plan = running.directory.plan_trim(&ops).unwrap();
-    assert_eq!(plan.snapshots, [10, 20]);
-    assert_eq!(plan.segments.first(), Some(&1));
+    assert_eq!(
+        running.directory.plan_trim(&points[3..]).unwrap(),
+        nothing,
+        "one verified snapshot is not enough"
+    );
+    let plan = running.directory.plan_trim(&points).unwrap();
+    assert_eq!(plan.snapshots, [5, 10]);
+    let log = stockhold::wal::Catalog::read(&disk, LOG, true).unwrap().used;
+    let before = |position: u64| -> Vec<u64> {
+        let passed = log.windows(2).filter(|pair| pair[1].opening.first_position <= position);
+        passed.map(|pair| pair[0].header.sequence).collect()
+    };
+    assert_eq!(plan.segments, before(31), "position 31 is needed, and none before it");
+    assert_ne!(plan.segments, before(16), "segments are not judged by ops");
     stockhold::directory::trim(&share(&disk), &plan, None).unwrap();
-    for op in [30, 40] {
-        let mut reader = running.directory.read_log(op + 1, stockhold::wal::ReadTo::Op(40)).unwrap();
-        let mut seen = op;
+    for position in [30, 40] {
+        let read_to = stockhold::wal::ReadTo::Position(40);
+        let mut reader = running.directory.read_log(position + 1, read_to).unwrap();
+        let mut seen = position;
         while let Some(frame) = reader.next_frame().unwrap() {
-            seen = frame.first_op;
+            seen = frame.first_position;
         }
         assert_eq!(seen, 40);
     }
-    assert_eq!(running.directory.snapshots().unwrap(), [40, 30]);
+    assert_eq!(running.directory.snapshots().unwrap(), [20, 15]);
 }
 
-/// Proves that a restored directory begins after its base op, in its own epoch, and says so in its first segment.
+/// Proves that a restored directory begins after its base position, which need not be its base op, in its own epoch, and says so in its first segment.
 #[test]
 fn a_restored_directory_begins_after_its_base() {
     let disk = RecordingStorage::new();
@@ -177,14 +201,15 @@ fn a_restored_directory_begins_after_its_base() {
         log_uuid: LOG,
         epoch: 7,
         reason: EpochReason::Restore,
-        base_op: 100,
+        base: LogPoint { position: 100, op: 90 },
         now_ms: NOW_MS,
         salt_seed: 1,
         segment_bytes: OPTIONS.segment_bytes,
         genesis: Vec::new(),
     };
     drop(Directory::format(share(&disk), options).unwrap());
-    let writer = SnapshotWriter::create(share(&disk), SnapshotHeader { op: 100, ..HEADER }).unwrap();
+    let writer =
+        SnapshotWriter::create(share(&disk), SnapshotHeader { op: 90, position: 100, ..HEADER }).unwrap();
     writer.finish([0; 16]).unwrap();
     for run in 0..3 {
         let mut running = start(&share(&disk), OPTIONS, run).unwrap();
@@ -192,8 +217,8 @@ fn a_restored_directory_begins_after_its_base() {
         assert_eq!(running.end.previous.reason, expected);
         assert_eq!(running.append(&payload(run), 1).unwrap().first, 101 + run);
         assert!(matches!(
-            running.directory.read_log(100, ReadTo::Op(101)).map(|_| ()),
-            Err(LogError::Missing { need_op: 100, oldest_op: 101 })
+            running.directory.read_log(100, ReadTo::Position(101)).map(|_| ()),
+            Err(LogError::Missing { need_position: 100, oldest_position: 101 })
         ));
     }
 }

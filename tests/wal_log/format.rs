@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use stockhold::directory::{Directory, EpochReason, FormatOptions, Manifest, ReadOnlyDirectory};
-use stockhold::snapshot::{SnapshotHeader, SnapshotWriter, snapshot_name};
+use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::layout::layout_constants;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadFrom, ReadStorage, Storage};
@@ -20,14 +20,14 @@ const NAMES: [&str; 3] = ["MANIFEST", "0000000000000001.segment", "0000000000000
 const OPTIONS: LogOptions =
     LogOptions { segment_bytes: 4 * 4096, payload_bytes_max: 4_000, durability: Durability::Every };
 
-/// The directory of the worked example: one batch of three ops, a snapshot after it, a clean stop.
+/// The directory of the worked example: one batch of three records, a snapshot after it, a clean stop.
 fn example() -> RecordingStorage {
     let disk = RecordingStorage::new();
     let format = FormatOptions {
         log_uuid: LOG,
         epoch: 1,
         reason: EpochReason::Format,
-        base_op: 0,
+        base: LogPoint::default(),
         now_ms: NOW_MS,
         salt_seed: 42,
         segment_bytes: OPTIONS.segment_bytes,
@@ -45,7 +45,15 @@ fn example() -> RecordingStorage {
     frame.extend_from_slice(b"the payload of a batch");
     writer.append(&mut frame, 3).unwrap();
     writer.finish().unwrap();
-    let header = SnapshotHeader { log_uuid: LOG, epoch: 1, op: 3, time_ms: NOW_MS, rules_version: 1 };
+    let header = SnapshotHeader {
+        log_uuid: LOG,
+        epoch: 1,
+        op: 3,
+        position: 3,
+        time_ms: NOW_MS,
+        rules_version: 1,
+        feature_level: 1,
+    };
     let mut snapshot = SnapshotWriter::create(share(&disk), header).unwrap();
     snapshot.push_frame(1, 2, b"two records").unwrap();
     snapshot.finish(*b"sixteen of these").unwrap();
@@ -92,10 +100,10 @@ fn golden_files_are_read() {
     assert_eq!(snapshot.digest, *b"sixteen of these");
     let mut log = directory.read_log(1).unwrap();
     let frame = log.next_frame().unwrap().unwrap();
-    assert_eq!((frame.first_op, frame.ops), (1, 3));
+    assert_eq!((frame.first_position, frame.records), (1, 3));
     assert!(log.next_frame().unwrap().is_none());
     let end = log.into_end().unwrap();
-    assert_eq!((end.last_op(), end.previous.reason), (3, EndReason::CleanStop));
+    assert_eq!((end.last_position(), end.previous.reason), (3, EndReason::CleanStop));
 }
 
 /// Proves that the dump shows heads, frames and gaps, also behind damage.
@@ -159,7 +167,10 @@ fn example_in_the_page() {
     let directory = Directory::open(share(&disk)).unwrap();
     let mut reader = directory.read_log(1, ReadTo::End).unwrap();
     let frame = reader.next_frame().unwrap().unwrap();
-    assert_eq!((frame.first_op, frame.ops, frame.payload), (1, 3, b"the payload of a batch".as_slice()));
+    assert_eq!(
+        (frame.first_position, frame.records, frame.payload),
+        (1, 3, b"the payload of a batch".as_slice())
+    );
     assert!(reader.next_frame().unwrap().is_none());
 }
 
@@ -176,6 +187,6 @@ fn names_of_files() {
     assert_eq!(parse_segment_name(&segment_name(u64::MAX)), None);
     manifest.epochs[0].epoch = u64::MAX;
     assert!(Manifest::decode(&manifest.encode()).is_err());
-    (manifest.epochs[0].epoch, manifest.base_op) = (1, u64::MAX);
+    (manifest.epochs[0].epoch, manifest.base.op) = (1, u64::MAX);
     assert!(Manifest::decode(&manifest.encode()).is_err());
 }

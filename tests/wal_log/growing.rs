@@ -16,7 +16,7 @@ use super::world::{OPTIONS, Running, formatted, payload, start};
 struct Growing {
     disk: RecordingStorage,
     running: Arc<Mutex<Running>>,
-    last_op: u64,
+    last_position: u64,
     per_read: u64,
 }
 
@@ -30,8 +30,8 @@ impl Growing {
     fn grow(&self) {
         let mut running = self.running.lock();
         for _ in 0..self.per_read {
-            let op = running.writer.next_op();
-            if op <= self.last_op {
+            let op = running.writer.next_position();
+            if op <= self.last_position {
                 running.append(&payload(op), 1).unwrap();
             }
         }
@@ -70,12 +70,12 @@ impl ReadableFile for GrowingFile {
 }
 
 fn read(log: &mut LogReader) -> Result<u64, LogError> {
-    let mut next_op = 1;
+    let mut next_position = 1;
     while let Some(frame) = log.next_frame()? {
-        assert_eq!((frame.first_op, frame.payload), (next_op, payload(next_op).as_slice()));
-        next_op += u64::from(frame.ops);
+        assert_eq!((frame.first_position, frame.payload), (next_position, payload(next_position).as_slice()));
+        next_position += u64::from(frame.records);
     }
-    Ok(next_op - 1)
+    Ok(next_position - 1)
 }
 
 /// Proves that a log that grows while it is read is read in order, without a gap, at least to the end that it had, and is not called damaged;
@@ -91,14 +91,14 @@ fn a_log_that_grows_while_it_is_read_is_not_damaged() {
                 running.append(&payload(op), 1).unwrap();
             }
             let running = Arc::new(Mutex::new(running));
-            let last_op = before + 40;
-            let growing = Growing { disk, running, last_op, per_read };
+            let last_position = before + 40;
+            let growing = Growing { disk, running, last_position, per_read };
             let directory = ReadOnlyDirectory::open(Arc::new(growing.clone())).unwrap();
             if present {
                 let mut log = directory.read_log(1).unwrap();
                 let read = read(&mut log).unwrap();
-                assert!(read >= before && read <= last_op);
-                assert_eq!(log.into_end().unwrap().last_op(), read);
+                assert!(read >= before && read <= last_position);
+                assert_eq!(log.into_end().unwrap().last_position(), read);
             } else {
                 let manifest = directory.manifest();
                 let read_to = stockhold::wal::ReadTo::End;

@@ -1,7 +1,7 @@
 //! Starts that log nothing take no more of the disk each time, lose nothing, and can be cut off anywhere.
 
 use stockhold::directory::trim;
-use stockhold::snapshot::{SnapshotHeader, SnapshotWriter};
+use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadStorage, Storage};
@@ -52,8 +52,8 @@ fn segments(disk: &RecordingStorage) -> Vec<u64> {
 }
 
 fn append(running: &mut Running, expected: &mut Vec<Batch>, number: u64) {
-    let first_op = running.append(&payload(number), 2).unwrap().first;
-    expected.push(Batch { first_op, ops: 2, payload: payload(number) });
+    let first_position = running.append(&payload(number), 2).unwrap().first;
+    expected.push(Batch { first_position, records: 2, payload: payload(number) });
 }
 
 /// Proves that nine starts without traffic, however each ends and whether or not its spare got ready, leave the same segments as one;
@@ -151,7 +151,7 @@ fn with_blanks(count: u64, has_spare: bool) -> (RecordingStorage, Vec<Batch>) {
         let opening = SegmentOpening {
             salt: header.salt,
             epoch: 1,
-            first_op: previous.last_op + 1,
+            first_position: previous.last_position + 1,
             durability: Durability::Every,
             previous,
         };
@@ -192,17 +192,25 @@ fn a_segment_with_a_torn_write_stays() {
 fn a_segment_with_frames_of_an_earlier_use_is_blank() {
     let mut disk = formatted();
     let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
-    let mut ops = Vec::new();
+    let mut points = Vec::new();
     let mut number = 0;
     // Until the spare is a file that was used before.
     while !disk.history().iter().any(|event| format!("{event:?}").contains("Rename { from: \"recycled-")) {
         let op = running.append(&payload(number), 1).unwrap().last;
         number += 1;
         if number.is_multiple_of(9) {
-            let header = SnapshotHeader { log_uuid: LOG, epoch: 1, op, time_ms: NOW_MS, rules_version: 1 };
+            let header = SnapshotHeader {
+                log_uuid: LOG,
+                epoch: 1,
+                op,
+                position: op,
+                time_ms: NOW_MS,
+                rules_version: 1,
+                feature_level: 1,
+            };
             SnapshotWriter::create(share(&disk), header).unwrap().finish([0; 16]).unwrap();
-            ops.push(op);
-            let plan = running.directory.plan_trim(&ops).unwrap();
+            points.push(LogPoint { position: op, op });
+            let plan = running.directory.plan_trim(&points).unwrap();
             trim(&share(&disk), &plan, Some(running.writer.pool())).unwrap();
         }
         assert!(number < 1_000, "no file is used again");

@@ -11,7 +11,7 @@ use super::world::{Batch, NOW_MS, OPTIONS, format, formatted, payload, read_all,
 fn batches_come_back() {
     let disk = formatted();
     let mut expected = Vec::new();
-    let mut next_op = 1;
+    let mut next_position = 1;
     for run in 0..6 {
         let mut running = start(&share(&disk), OPTIONS, run).unwrap();
         assert_eq!(running.recovered, expected);
@@ -24,10 +24,10 @@ fn batches_come_back() {
         for number in 0..12 {
             let ops = u32::try_from(number % 5 + 1).unwrap();
             let range = running.append(&payload(number), ops).unwrap();
-            assert_eq!(range.first, next_op);
-            expected.push(Batch { first_op: next_op, ops, payload: payload(number) });
-            next_op = range.last + 1;
-            assert_eq!(running.writer.durable_op(), range.last);
+            assert_eq!(range.first, next_position);
+            expected.push(Batch { first_position: next_position, records: ops, payload: payload(number) });
+            next_position = range.last + 1;
+            assert_eq!(running.writer.durable_position(), range.last);
         }
         if run % 2 == 0 {
             running.writer.finish().unwrap();
@@ -46,13 +46,13 @@ fn reading_begins_and_stops_anywhere() {
     running.prepare();
     for from in 1..=60 {
         for to in [from, 31.max(from), 60] {
-            let mut reader = running.directory.read_log(from, ReadTo::Op(to)).unwrap();
+            let mut reader = running.directory.read_log(from, ReadTo::Position(to)).unwrap();
             let mut last = None;
             while let Some(frame) = reader.next_frame().unwrap() {
                 let first = last.map_or_else(|| (from - 1) / 3 * 3 + 1, |last| last + 1);
-                assert_eq!(frame.first_op, first);
-                assert_eq!(frame.payload, payload((frame.first_op - 1) / 3));
-                last = Some(frame.first_op + 2);
+                assert_eq!(frame.first_position, first);
+                assert_eq!(frame.payload, payload((frame.first_position - 1) / 3));
+                last = Some(frame.first_position + 2);
             }
             assert_eq!(last, Some((to - 1) / 3 * 3 + 3));
         }
@@ -75,11 +75,11 @@ fn real_files() {
                 assert_eq!(running.recovered, expected);
                 assert!(start(&storage, options, run).is_err(), "the directory is locked");
                 for number in 0..10 {
-                    let first_op = running.append(&payload(number), 1).unwrap().first;
-                    expected.push(Batch { first_op, ops: 1, payload: payload(number) });
+                    let first_position = running.append(&payload(number), 1).unwrap().first;
+                    expected.push(Batch { first_position, records: 1, payload: payload(number) });
                 }
                 running.writer.sync().unwrap();
-                assert_eq!(running.writer.durable_op() + 1, running.writer.next_op());
+                assert_eq!(running.writer.durable_position() + 1, running.writer.next_position());
                 while running.preparer.step(NOW_MS).unwrap() == stockhold::wal::Progress::Working {}
             }
         }
@@ -99,8 +99,8 @@ proptest! {
         for (seed, run) in (0_u64..).zip(&runs) {
             let mut running = start(&share(&disk), OPTIONS, seed).unwrap();
             for (payload, ops) in run {
-                let first_op = running.append(payload, *ops).unwrap().first;
-                expected.push(Batch { first_op, ops: *ops, payload: payload.clone() });
+                let first_position = running.append(payload, *ops).unwrap().first;
+                expected.push(Batch { first_position, records: *ops, payload: payload.clone() });
             }
         }
         let directory = stockhold::directory::Directory::open(share(&disk)).unwrap();

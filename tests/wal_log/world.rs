@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions};
+use stockhold::snapshot::LogPoint;
 use stockhold::storage::SharedStorage;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::wal::{
-    AppendError, CommitLog, Durability, LogEnd, LogError, LogOptions, LogStart, LogWriter, OpRange, Progress,
-    ReadTo, SegmentPreparer,
+    AppendError, CommitLog, Durability, LogEnd, LogError, LogOptions, LogStart, LogWriter, Positions,
+    Progress, ReadTo, SegmentPreparer,
 };
 use uuid::Uuid;
 
@@ -23,8 +24,8 @@ pub(crate) const OPTIONS: LogOptions =
 /// A frame as it came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
-    pub(crate) first_op: u64,
-    pub(crate) ops: u32,
+    pub(crate) first_position: u64,
+    pub(crate) records: u32,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn format(storage: &SharedStorage) -> Result<Directory, DirectoryErro
             log_uuid: LOG,
             epoch: 1,
             reason: EpochReason::Format,
-            base_op: 0,
+            base: LogPoint::default(),
             now_ms: NOW_MS,
             salt_seed: 7,
             segment_bytes: SEGMENT_BYTES,
@@ -53,11 +54,17 @@ pub(crate) fn formatted() -> RecordingStorage {
 
 /// Reads what recovery would: everything behind the newest snapshot.
 pub(crate) fn read_all(directory: &Directory) -> Result<(Vec<Batch>, LogEnd), LogError> {
-    let newest = directory.snapshots()?.first().copied().unwrap_or(0);
+    // A snapshot whose head is lost stands, in these logs, at the position of its op.
+    let position_of = |op: &u64| directory.read_snapshot(*op).map_or(*op, |read| read.header().position);
+    let newest = directory.snapshots()?.first().map_or(0, position_of);
     let mut reader = directory.read_log(newest + 1, ReadTo::End)?;
     let mut batches = Vec::new();
     while let Some(frame) = reader.next_frame()? {
-        batches.push(Batch { first_op: frame.first_op, ops: frame.ops, payload: frame.payload.to_vec() });
+        batches.push(Batch {
+            first_position: frame.first_position,
+            records: frame.records,
+            payload: frame.payload.to_vec(),
+        });
     }
     Ok((batches, reader.into_end().unwrap()))
 }
@@ -90,11 +97,11 @@ pub(crate) fn start(
 
 impl Running {
     /// Appends one batch, making a segment ready first when one is wanted.
-    pub(crate) fn append(&mut self, payload: &[u8], ops: u32) -> Result<OpRange, AppendError> {
+    pub(crate) fn append(&mut self, payload: &[u8], records: u32) -> Result<Positions, AppendError> {
         let mut frame = self.writer.frame_buffer();
         frame.extend_from_slice(payload);
         loop {
-            match self.writer.append(&mut frame, ops) {
+            match self.writer.append(&mut frame, records) {
                 Err(AppendError::NotReady) => self.prepare(),
                 answer => {
                     assert_eq!(frame.payload(), payload, "the payload is left as it was");

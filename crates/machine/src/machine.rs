@@ -34,24 +34,24 @@ pub struct DigestPoint {
     pub digest: u64,
 }
 
-/// Whether a batch is to be applied.
+/// Whether a batch is to be applied. Any other is passed over: it takes no op and no time, and changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BatchVerdict {
     /// Apply its commands.
     Apply,
-    /// It was applied before: skip all of it.
+    /// It was applied before.
     Duplicate,
-    /// The writer has begun a later session since: refuse the log. Nothing is known of this batch, so it is no duplicate.
+    /// The writer has begun a later session since. Nothing is known of this batch, so it is no duplicate.
     OldSession {
         /// The session of the last batch of this writer.
         known: u64,
     },
-    /// Batches of this writer are missing: refuse the log.
+    /// Batches of this writer are missing.
     Gap {
         /// The number that should come next.
         expected: u64,
     },
-    /// More writers than are remembered, which are [`WRITERS_MAX`]: refuse the log.
+    /// More writers than are remembered, which are [`WRITERS_MAX`].
     TooManyWriters,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stockhold::clock::ManualTimeSource;
 use stockhold::directory::{Directory, EpochReason, FormatOptions};
+use stockhold::snapshot::LogPoint;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_model::{
     CHANNELS, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals, sku_name,
@@ -87,7 +88,7 @@ impl World {
             log_uuid: Uuid::from_u128(u128::from(seed) | 1 << 127),
             epoch: 1,
             reason: EpochReason::Format,
-            base_op: 0,
+            base: LogPoint::default(),
             now_ms: START_MS,
             salt_seed: self.rng.any(),
             segment_bytes: self.plan.config.log.segment_bytes,

@@ -423,7 +423,7 @@ impl World {
         let server = self.running()?;
         let (op, digest) = (server.op(), server.assembly.applier.machine().digest());
         let epoch = server.assembly.directory.manifest().epoch();
-        let snapshot_op = server.assembly.report.snapshot_op;
+        let snapshot_op = server.assembly.report.snapshot_op();
         let known_op = self.witness.op();
         self.trace.note(format_args!("fate: op {op} of {known_op} recovered, epoch {epoch}"));
         ensure!(op >= self.durable_op, "op {op} is the last, but op {} was durable", self.durable_op);

@@ -36,7 +36,11 @@ impl World {
         self.start()?;
         let report = self.running()?.assembly.report.clone();
         ensure!(report.clean_stop, "a clean stop is not told from a crash");
-        ensure!(report.snapshot_op >= Some(op), "the last snapshot was not used: {:?}", report.snapshot_op);
+        ensure!(
+            report.snapshot_op() >= Some(op),
+            "the last snapshot was not used: {:?}",
+            report.snapshot_op()
+        );
         self.settle()?;
         self.check_rest()
     }

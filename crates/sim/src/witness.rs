@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use stockhold::pipeline::apply::apply_payload;
+use stockhold::pipeline::apply::{BatchFate, apply_payload};
 use stockhold::pipeline::digests::DigestTrail;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
@@ -22,7 +22,7 @@ enum Meaning {
     Step { id: CommandId, step: Step, named: CommandId },
 }
 
-/// A batch as the log has it.
+/// A batch as the log has it. A server writes each batch once, so that positions and ops are equal: following checks it.
 #[derive(Clone, Debug)]
 struct Logged {
     first_op: u64,
@@ -100,9 +100,13 @@ impl Witness {
     pub(crate) fn follow(&mut self, first_op: u64, ops: u32, payload: &[u8]) -> Checked<&[Followed]> {
         let mut outcomes = Vec::new();
         let place = (first_op, ops);
-        let applied =
+        ensure!(self.op() + 1 == first_op, "a batch at position {first_op} follows op {}", self.op());
+        let fate =
             apply_payload(&mut self.replica, place, payload, |_| false, |outcome| outcomes.push(outcome))
                 .map_err(broken("a logged batch cannot be applied"))?;
+        let BatchFate::Applied(applied) = fate else {
+            return Err(Violation(format!("batch at position {first_op}: {fate:?}")));
+        };
         self.trail.compare(&applied.header).map_err(broken("the server was in another state"))?;
         self.trail.push(applied.digest);
         let batch = Batch::decode(payload).map_err(broken("a logged batch cannot be read"))?;

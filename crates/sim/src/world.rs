@@ -214,15 +214,15 @@ impl World {
         Ok(())
     }
 
-    /// The batches of these ops, through the real reader.
+    /// The batches of these ops, which have the positions of the same numbers, through the real reader.
     pub(crate) fn read_log(&mut self, from_op: u64, to_op: u64) -> Checked<Vec<(u64, u32, Vec<u8>)>> {
         let directory = &self.running()?.assembly.directory;
         let (storage, uuid, base) =
             (directory.storage().clone(), directory.manifest().log_uuid, directory.base());
-        let open = |from| LogReader::open(storage.clone(), uuid, base, from, ReadTo::Op(to_op));
+        let open = |from| LogReader::open(storage.clone(), uuid, base, from, ReadTo::Position(to_op));
         let log = match open(from_op) {
             // Only what was trimmed may be missing, and only where the beginning was asked for.
-            Err(LogError::Missing { oldest_op, .. }) if from_op == 1 => open(oldest_op),
+            Err(LogError::Missing { oldest_position, .. }) if from_op == 1 => open(oldest_position),
             other => other,
         };
         let mut log = log.map_err(broken("the log cannot be opened beside the server"))?;
@@ -230,7 +230,7 @@ impl World {
         while let Some(frame) =
             log.next_frame().map_err(broken("the log cannot be read beside the server"))?
         {
-            batches.push((frame.first_op, frame.ops, frame.payload.to_vec()));
+            batches.push((frame.first_position, frame.records, frame.payload.to_vec()));
         }
         Ok(batches)
     }
