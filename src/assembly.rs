@@ -136,7 +136,7 @@ pub fn assemble(
     }
     let (log_uuid, epoch) = (directory.manifest().log_uuid, directory.manifest().epoch());
     let start = LogStart { log_uuid, epoch, now_ms, salt_seed: surroundings.salt_seed };
-    let (log, preparer) = LogWriter::begin(&storage, config.log_options(), start, &end)?;
+    let (log, preparer) = directory.begin_log(config.log_options(), start, &end)?;
 
     let (sequencer_bell, sequencer_sleeper) = Bell::new();
     let (applier_bell, applier_sleeper) = Bell::new();

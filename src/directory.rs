@@ -27,7 +27,10 @@ use crate::storage::{
 };
 use crate::wal::preparer::{prepare_first, recycled_name};
 use crate::wal::segment::segment_name;
-use crate::wal::{Catalog, EndReason, LogError, LogReader, PreviousEnd, ReadTo, SegmentPool};
+use crate::wal::{
+    Catalog, EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
+    SegmentPool, SegmentPreparer,
+};
 
 /// The lock file.
 pub const LOCK_NAME: &str = "LOCK";
@@ -63,6 +66,17 @@ pub enum DirectoryError {
         /// The version found.
         found: u32,
     },
+    /// A later release has written the directory: nothing is wrong with it, and this program does not know all that it may hold.
+    #[error(
+        "the directory has feature level {found}, this program knows levels up to {known}; nothing was changed: \
+         use the release of stockhold that wrote it or a later one"
+    )]
+    FeatureLevel {
+        /// The level found.
+        found: u32,
+        /// The highest level that this program knows.
+        known: u32,
+    },
     /// The manifest is damaged.
     #[error("the manifest is damaged; nothing was changed: restore from a backup")]
     Manifest(#[source] ManifestFault),
@@ -92,6 +106,7 @@ impl From<ManifestFault> for DirectoryError {
     fn from(fault: ManifestFault) -> Self {
         match fault {
             ManifestFault::Version { found } => Self::Version { found },
+            ManifestFault::FeatureLevel { found, known } => Self::FeatureLevel { found, known },
             ManifestFault::Length { .. }
             | ManifestFault::Magic
             | ManifestFault::Checksum
@@ -126,6 +141,8 @@ pub struct FormatOptions {
 pub struct Directory {
     storage: SharedStorage,
     manifest: Manifest,
+    /// The feature level of what this process writes.
+    level: u32,
     _lock: Box<dyn DirectoryLock>,
 }
 
@@ -166,19 +183,24 @@ impl Directory {
             genesis: options.genesis,
         };
         storage.replace(MANIFEST_NAME, &manifest.encode())?;
-        Ok(Self { storage, manifest, _lock: lock })
+        Ok(Self { storage, manifest, level: FEATURE_LEVEL, _lock: lock })
     }
 
     /// Takes a formatted directory, and removes what was never finished.
     pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
+        Self::open_at_level(storage, FEATURE_LEVEL)
+    }
+
+    /// As [`Directory::open`], by a program of feature level `level`.
+    pub fn open_at_level(storage: SharedStorage, level: u32) -> Result<Self, DirectoryError> {
         let lock = storage.lock(LOCK_NAME)?;
-        let manifest = read_manifest(storage.as_ref())?;
+        let manifest = read_manifest_at_level(storage.as_ref(), level)?;
         for entry in storage.list()? {
             if entry.name.ends_with(TEMPORARY_SUFFIX) {
                 storage.remove(&entry.name)?;
             }
         }
-        Ok(Self { storage, manifest, _lock: lock })
+        Ok(Self { storage, manifest, level, _lock: lock })
     }
 
     /// The files.
@@ -246,7 +268,25 @@ impl Directory {
         Ok(epoch)
     }
 
-    fn store(&mut self, manifest: Manifest) -> Result<(), DirectoryError> {
+    /// Takes the log up where it ended, as [`LogWriter::begin`] does. Before anything else is written, a manifest that says a lower feature
+    /// level than this program's is replaced by one that says this one, so that no earlier release reads what it may not know.
+    pub fn begin_log(
+        &mut self,
+        options: LogOptions,
+        start: LogStart,
+        end: &LogEnd,
+    ) -> Result<(LogWriter, SegmentPreparer), DirectoryError> {
+        self.claim_level()?;
+        Ok(LogWriter::begin(&self.storage, options, start, end)?)
+    }
+
+    fn claim_level(&mut self) -> Result<(), DirectoryError> {
+        if self.manifest.feature_level == self.level { Ok(()) } else { self.store(self.manifest.clone()) }
+    }
+
+    /// Replaces the manifest, which says the feature level of this program from then on.
+    fn store(&mut self, mut manifest: Manifest) -> Result<(), DirectoryError> {
+        manifest.feature_level = self.level;
         self.storage.replace(MANIFEST_NAME, &manifest.encode())?;
         self.manifest = manifest;
         Ok(())
@@ -346,6 +386,10 @@ pub fn trim(
 
 /// Reads the manifest of a directory, also of one that a running server holds.
 pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryError> {
+    read_manifest_at_level(storage, FEATURE_LEVEL)
+}
+
+fn read_manifest_at_level(storage: &dyn ReadStorage, level: u32) -> Result<Manifest, DirectoryError> {
     let file = match storage.open_to_read(MANIFEST_NAME, ReadFrom::Cache) {
         Ok(file) => file,
         Err(StorageError::NotFound { .. }) => return Err(DirectoryError::NotFormatted),
@@ -362,7 +406,7 @@ pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryErr
     }
     let mut bytes = vec![0; have];
     let read = file.read_at(0, &mut bytes)?;
-    Ok(Manifest::decode(&bytes[..read])?)
+    Ok(Manifest::decode_at_level(&bytes[..read], level)?)
 }
 
 /// Reads a log from the frame that holds `from_position`.

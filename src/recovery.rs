@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use stockhold_machine::{Genesis, GenesisError, LoadError, Loader, Machine, RULES_VERSION, SnapshotMark};
 use stockhold_protocol::Timestamp;
+use stockhold_protocol::limits::FEATURE_LEVEL;
 
 pub use ahead::Helper;
 use ahead::Reading;
@@ -116,6 +117,17 @@ pub enum RecoveryError {
     )]
     Rules {
         /// Their version.
+        found: u32,
+    },
+    /// A snapshot was written by a later release.
+    #[error(
+        "the snapshot of op {op} has feature level {found}, this program knows levels up to {FEATURE_LEVEL}; \
+         nothing was changed: use the release of stockhold that wrote it or a later one"
+    )]
+    FeatureLevel {
+        /// The snapshot.
+        op: u64,
+        /// Its level.
         found: u32,
     },
     /// No snapshot can be used and the log does not reach back to the first op.
@@ -293,6 +305,7 @@ fn load_newest(
             Err(LoadFault::Machine(LoadError::Rules { found })) => {
                 return Err(RecoveryError::Rules { found });
             }
+            Err(LoadFault::FeatureLevel { found }) => return Err(RecoveryError::FeatureLevel { op, found }),
             Err(fault) => {
                 tracing::error!(op, %fault, "A SNAPSHOT CANNOT BE USED; falling back to an older one");
                 report.snapshots_refused.push(format!("snapshot of op {op}: {fault}"));
@@ -317,6 +330,8 @@ pub(crate) enum LoadFault {
     Storage(#[from] StorageError),
     #[error("{error}{}", error.source().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Snapshot { error: SnapshotError },
+    #[error("it has feature level {found}, this program knows levels up to {FEATURE_LEVEL}")]
+    FeatureLevel { found: u32 },
     #[error("the machine does not take it: {0}")]
     Machine(#[from] LoadError),
     #[error("the state sums up to {found:016x}, the file says {said:?}")]
@@ -341,6 +356,9 @@ pub(crate) fn load(
     mut passed: impl FnMut(usize),
 ) -> Result<Machine, LoadFault> {
     let header = *reader.header();
+    if header.feature_level > FEATURE_LEVEL {
+        return Err(LoadFault::FeatureLevel { found: header.feature_level });
+    }
     if header.rules_version != RULES_VERSION {
         return Err(LoadError::Rules { found: header.rules_version }.into());
     }

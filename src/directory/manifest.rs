@@ -1,6 +1,7 @@
 //! The manifest: which log this is, its epochs, what was skipped, and what the machine was formatted with. A small file,
 //! replaced as a whole. It does not say which segments and snapshots there are: the files say that themselves.
 
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
 use crate::snapshot::LogPoint;
@@ -105,6 +106,14 @@ pub enum ManifestFault {
         /// The version found.
         found: u32,
     },
+    /// It was written by a later release of the same version.
+    #[error("its feature level is {found}, this program knows levels up to {known}")]
+    FeatureLevel {
+        /// The level found.
+        found: u32,
+        /// The highest level that this program knows.
+        known: u32,
+    },
     /// Its checksum does not match.
     #[error("its checksum does not match")]
     Checksum,
@@ -169,6 +178,11 @@ impl Manifest {
 
     /// Reads the file.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestFault> {
+        Self::decode_at_level(bytes, FEATURE_LEVEL)
+    }
+
+    /// Reads the file as a program of feature level `known` does.
+    pub fn decode_at_level(bytes: &[u8], known: u32) -> Result<Self, ManifestFault> {
         let least = manifest::HEAD_BYTES + CHECKSUM_BYTES;
         if bytes.len() < least {
             return Err(ManifestFault::Length { have: bytes.len(), need: least });
@@ -188,7 +202,11 @@ impl Manifest {
         if found != FORMAT_VERSION {
             return Err(ManifestFault::Version { found });
         }
+        // The level is looked at before anything else, of which a later release may have made something new.
         let found = u32_at(bytes, manifest::FEATURE_LEVEL_AT);
+        if found > known {
+            return Err(ManifestFault::FeatureLevel { found, known });
+        }
         if found == 0 {
             return Err(ManifestFault::Field { offset: manifest::FEATURE_LEVEL_AT });
         }

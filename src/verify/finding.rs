@@ -5,6 +5,7 @@ use std::fmt;
 
 use stockhold_machine::GenesisError;
 use stockhold_machine::LoadError;
+use stockhold_protocol::limits::FEATURE_LEVEL;
 
 use crate::directory::{MANIFEST_NAME, ManifestFault};
 use crate::pipeline::apply::{ApplyError, PassedOver};
@@ -12,7 +13,7 @@ use crate::pipeline::digests::Divergence;
 use crate::recovery::LoadFault;
 use crate::snapshot::{SnapshotError, SnapshotFault, snapshot_name};
 use crate::storage::StorageError;
-use crate::storage::layout::{header, opening};
+use crate::storage::layout::{header, opening, snapshot};
 use crate::storage::width::length;
 use crate::wal::segment::segment_name;
 use crate::wal::{FrameFault, LogError};
@@ -82,6 +83,15 @@ pub enum Fault {
     /// A snapshot of another log.
     #[error("it belongs to another log")]
     ForeignSnapshot(#[source] SnapshotError),
+    /// A snapshot that a later release wrote.
+    #[error(
+        "the snapshot has feature level {found}, this program knows levels up to {FEATURE_LEVEL}: use the release of stockhold \
+         that wrote it or a later one"
+    )]
+    SnapshotLevel {
+        /// Its level.
+        found: u32,
+    },
     /// A snapshot of an epoch that the manifest does not know.
     #[error("the snapshot is of epoch {epoch}, but the manifest knows epochs up to {known} only")]
     SnapshotEpoch {
@@ -144,6 +154,7 @@ impl Finding {
             ManifestFault::Length { .. }
             | ManifestFault::Magic
             | ManifestFault::Version { .. }
+            | ManifestFault::FeatureLevel { .. }
             | ManifestFault::Checksum => 0,
         };
         Self { file: MANIFEST_NAME.to_owned(), offset: Some(offset), fault: Fault::Manifest(fault) }
@@ -187,6 +198,10 @@ impl Finding {
             }
             LoadFault::Snapshot { error: error @ SnapshotError::ForeignLog { .. } } => {
                 Self { file, offset: Some(0), fault: Fault::ForeignSnapshot(error) }
+            }
+            LoadFault::FeatureLevel { found } => {
+                let offset = Some(length(snapshot::FEATURE_LEVEL_AT));
+                Self { file, offset, fault: Fault::SnapshotLevel { found } }
             }
             LoadFault::Machine(error) => Self { file, offset: None, fault: Fault::Load(error) },
             LoadFault::Digest { found, said } => {
@@ -235,6 +250,7 @@ impl Fault {
             Self::Snapshot(_) => "snapshot",
             Self::ForeignSnapshot(_) => "foreign_snapshot",
             Self::SnapshotEpoch { .. } => "snapshot_epoch",
+            Self::SnapshotLevel { .. } => "snapshot_level",
             Self::Load(_) => "load",
             Self::Sum { .. } => "sum",
             Self::Digest { .. } => "digest",

@@ -11,7 +11,7 @@ use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::storage::{ReadFrom, Storage};
 use stockhold::verify::{Fault, Note, Verification, verify};
-use stockhold::wal::{CommitLog, LogStart, LogWriter, Progress, ReadTo};
+use stockhold::wal::{CommitLog, LogStart, Progress, ReadTo};
 use stockhold_machine::Machine;
 use stockhold_protocol::batch::{Actor, Batch, BatchHeader, batch_of_one_run};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Timestamp};
@@ -56,12 +56,11 @@ fn sell(world: &mut World, numbers: std::ops::RangeInclusive<u64>) {
 
 /// Appends these batches to the log of a directory that no server uses.
 fn append(disk: &RecordingStorage, payloads: &[Vec<u8>]) {
-    let directory = Directory::open(disk.share()).unwrap();
+    let mut directory = Directory::open(disk.share()).unwrap();
     let end = recover(&directory, |_| ()).unwrap().end;
     let log_uuid = directory.manifest().log_uuid;
     let start = LogStart { log_uuid, epoch: 1, now_ms: START_MS, salt_seed: 70 };
-    let (mut log, mut preparer) =
-        LogWriter::begin(&disk.share(), small().log_options(), start, &end).unwrap();
+    let (mut log, mut preparer) = directory.begin_log(small().log_options(), start, &end).unwrap();
     for payload in payloads {
         while preparer.step(START_MS).unwrap() == Progress::Working {}
         let mut frame = log.frame_buffer();

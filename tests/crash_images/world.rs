@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// When the world begins.
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
 /// Which log it is.
-const LOG: Uuid = Uuid::from_u128(0x6f1c_2a70_5b0e_4c1d_9f3a_7d22_41c8_e0b5);
+pub(crate) const LOG: Uuid = Uuid::from_u128(0x6f1c_2a70_5b0e_4c1d_9f3a_7d22_41c8_e0b5);
 
 /// Steps after which a server must have come to rest.
 const STEPS_MAX: u32 = 100_000;

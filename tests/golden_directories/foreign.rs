@@ -18,7 +18,7 @@ fn make_later(file: &Path, version_at: usize, checksum_at: usize) {
     set_version(file, version_at, checksum_at, LATER);
 }
 
-fn set_version(file: &Path, version_at: usize, checksum_at: usize, version: u32) {
+pub(super) fn set_version(file: &Path, version_at: usize, checksum_at: usize, version: u32) {
     let mut bytes = fs::read(file).unwrap();
     bytes[version_at..version_at + 4].copy_from_slice(&version.to_le_bytes());
     let sum = checksum(&bytes[..checksum_at]);
@@ -26,7 +26,7 @@ fn set_version(file: &Path, version_at: usize, checksum_at: usize, version: u32)
     fs::write(file, bytes).unwrap();
 }
 
-fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -38,7 +38,7 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// What a server says that is to start on the directory and does not.
-fn refusal(directory: &Path) -> String {
+pub(super) fn refusal(directory: &Path) -> String {
     let disk = loaded(directory);
     let refused = World::start(&disk, &small(), START_MS, 9).err().unwrap();
     let mut text = refused.to_string();

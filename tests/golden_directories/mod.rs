@@ -11,4 +11,6 @@ mod keeping;
 #[cfg(test)]
 mod left;
 #[cfg(test)]
+mod levels;
+#[cfg(test)]
 mod story;
