@@ -423,7 +423,7 @@ impl Session {
             Ok(_) => TOO_MANY_QUERIES.to_owned(),
         };
         gate.metrics.queries_busy.add(1);
-        cold(self.header(FrameKind::Answer, request, 0), &Answer::Failed(failure), &mut self.out);
+        self.fail_query(request, failure);
         Ok(())
     }
 
@@ -438,10 +438,16 @@ impl Session {
             } else {
                 gate.metrics.queries_busy.add(1);
                 self.requests.answered(request, 1);
-                let failure = Answer::Failed(TOO_MANY_QUERIES.to_owned());
-                cold(self.header(FrameKind::Answer, request, 0), &failure, &mut self.out);
+                self.fail_query(request, TOO_MANY_QUERIES.to_owned());
             }
         }
+    }
+
+    fn fail_query(&mut self, request: u64, sentence: String) {
+        let start = frame::begin(&mut self.out);
+        let encoded = Answer::Failed(sentence).encode(&mut self.out);
+        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
+        frame::finish(self.header(FrameKind::Answer, request, 0), start, &mut self.out);
     }
 
     fn questions_in_flight(&self) -> u32 {

@@ -245,11 +245,11 @@ impl Applier {
 /// Sends the answer to a query, unless it is too long for a frame.
 pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, answer: &Answer) {
     let mut body = Vec::new();
-    let encoded = stockhold_protocol::codec::encode_cold(answer, &mut body);
+    let encoded = answer.encode(&mut body);
     if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
         body.clear();
         let failed = Answer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
-        let encoded = stockhold_protocol::codec::encode_cold(&failed, &mut body);
+        let encoded = failed.encode(&mut body);
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }
     drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {

@@ -240,7 +240,7 @@ impl Peer {
         self.send(FrameKind::Query, 0, 0, &body);
         let reply = self.reply();
         assert_eq!(reply.header.kind, FrameKind::Answer);
-        decode_cold(&reply.body).unwrap()
+        Answer::decode(&reply.body).unwrap()
     }
 
     pub(crate) fn metric(&mut self, name: &str) -> i64 {

@@ -1,6 +1,6 @@
 //! Questions in flight: bounded for each connection, answered whatever else goes on, and never in the way of sales.
 
-use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::FrameKind;
 use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{Code, SkuId};
@@ -19,7 +19,22 @@ fn ask(peer: &mut Peer, query: &Query) -> u64 {
 fn answer(peer: &mut Peer) -> (u64, Answer) {
     let reply = peer.reply();
     assert_eq!(reply.header.kind, FrameKind::Answer);
-    (reply.header.request, decode_cold(&reply.body).unwrap())
+    (reply.header.request, Answer::decode(&reply.body).unwrap())
+}
+
+#[test]
+fn a_question_of_a_later_release_gets_an_answer_of_its_own() {
+    // Proves that an unknown variant, and one with fields that this version does not know, are answered `failed`, and that the
+    // connection lives.
+    let server = TestServer::start(|_| ());
+    let mut peer = server.connect();
+    for body in [&[10, 0, 0, 0][..], &[255, 255, 255, 255, 1], &[0, 0, 0, 0, 1], &[]] {
+        let sent = peer.send(FrameKind::Query, 0, 0, body);
+        let (request, failed) = answer(&mut peer);
+        assert_eq!(request, sent);
+        assert!(matches!(failed, Answer::Failed(_)), "{failed:?}");
+    }
+    assert!(matches!(peer.query(&Query::Status), Answer::Status(_)));
 }
 
 #[test]

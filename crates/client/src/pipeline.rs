@@ -362,7 +362,7 @@ fn read_reply(frame: Frame<'_>, is_last: bool) -> Result<Reply<'_>, ConnectionEr
             Reply::Cells(CellFrame { request, op, cells })
         }
         FrameKind::Resolved => Reply::Resolved { request, numbers: decode_cold(frame.body)? },
-        FrameKind::Answer => Reply::Answer { request, answer: Box::new(decode_cold::<Answer>(frame.body)?) },
+        FrameKind::Answer => Reply::Answer { request, answer: Box::new(Answer::decode(frame.body)?) },
         FrameKind::Outcomes
         | FrameKind::Hello
         | FrameKind::Welcome

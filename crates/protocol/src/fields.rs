@@ -111,6 +111,28 @@ pub fn first_field<'a, T>(
     })
 }
 
+/// Appends tagged values, each behind the length of its fields (u32).
+///
+/// # Errors
+/// [`BadField`] when a value cannot be encoded.
+pub fn encode_list<T: Tagged>(values: &[T], out: &mut Vec<u8>) -> Result<(), BadField> {
+    values.iter().try_for_each(|value| put_counted(out, |out| encode_fields(value, out)))
+}
+
+/// Reads tagged values that fill `bytes`.
+///
+/// # Errors
+/// [`BadField`] when a length lies or a value cannot be read.
+pub fn decode_list<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<Vec<T>, BadField> {
+    let mut reader = Reader::new(bytes);
+    let mut values = Vec::new();
+    while !reader.rest().is_empty() {
+        let length = usize::try_from(reader.u32("list.length")?).map_err(|_| unreadable("list.length"))?;
+        values.push(decode_nested(reader.take(length, "list.value")?, unknown)?);
+    }
+    Ok(values)
+}
+
 /// Writes fields one after the other; see the module.
 #[derive(Debug)]
 pub struct FieldWriter<'a> {
@@ -172,9 +194,7 @@ impl FieldWriter<'_> {
     /// # Errors
     /// [`BadField`] when a value cannot be encoded.
     pub fn list<T: Tagged>(&mut self, number: u16, values: &[T]) -> Result<(), BadField> {
-        self.put(number, |out| {
-            values.iter().try_for_each(|value| put_counted(out, |out| encode_fields(value, out)))
-        })
+        self.put(number, |out| encode_list(values, out))
     }
 
     /// A field whose bytes stand as they are.
@@ -280,7 +300,7 @@ impl<'a> FieldReader<'a> {
     /// [`BadField`] when it is missing or cannot be read.
     pub fn nested<T: Tagged>(&mut self, number: u16, name: &'static str) -> Result<T, BadField> {
         let bytes = self.bytes(number)?.ok_or(missing(name))?;
-        self.decode_nested(bytes)
+        decode_nested(bytes, self.unknown)
     }
 
     /// A list of tagged values that must be there.
@@ -288,13 +308,7 @@ impl<'a> FieldReader<'a> {
     /// # Errors
     /// [`BadField`] when it is missing or cannot be read.
     pub fn list<T: Tagged>(&mut self, number: u16, name: &'static str) -> Result<Vec<T>, BadField> {
-        let mut reader = Reader::new(self.bytes(number)?.ok_or(missing(name))?);
-        let mut values = Vec::new();
-        while !reader.rest().is_empty() {
-            let length = usize::try_from(reader.u32(name)?).map_err(|_| unreadable(name))?;
-            values.push(self.decode_nested(reader.take(length, name)?)?);
-        }
-        Ok(values)
+        decode_list(self.bytes(number)?.ok_or(missing(name))?, self.unknown)
     }
 
     /// The bytes of a field, if it is there. Fields with lower numbers that nobody has asked for are unknown.
@@ -351,13 +365,6 @@ impl<'a> FieldReader<'a> {
         Ok(self.kept)
     }
 
-    fn decode_nested<T: Tagged>(&self, bytes: &'a [u8]) -> Result<T, BadField> {
-        match decode_fields_with(bytes, self.unknown, T::get_fields)? {
-            (_, kept) if self.unknown == Unknown::Keep && !kept.is_empty() => Err(UNKNOWN),
-            (value, _) => Ok(value),
-        }
-    }
-
     fn decode<T>(&self, bytes: &[u8], name: &'static str) -> Result<T, BadField>
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
@@ -368,6 +375,14 @@ impl<'a> FieldReader<'a> {
             Unknown::Skip | Unknown::Keep => decode_cold(bytes),
         };
         value.map_err(|_| unreadable(name))
+    }
+}
+
+/// Reads the fields of a value within a field.
+fn decode_nested<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, BadField> {
+    match decode_fields_with(bytes, unknown, T::get_fields)? {
+        (_, kept) if unknown == Unknown::Keep && !kept.is_empty() => Err(UNKNOWN),
+        (value, _) => Ok(value),
     }
 }
 

@@ -44,7 +44,7 @@ pub enum FrameKind {
     Resolved = 9,
     /// Client → server: a question (bincode [`crate::query::Query`]).
     Query = 10,
-    /// Server → client: its answer (bincode [`crate::query::Answer`]).
+    /// Server → client: its answer ([`crate::query::Answer`]).
     Answer = 11,
     /// Server → client: it is stopping; answers to what it has read still come, nothing new is read.
     Goodbye = 12,

@@ -73,12 +73,15 @@ fn a_lying_length_costs_no_memory() {
         let at = hello.len() - 8;
         hello[at..].copy_from_slice(&bytes);
         let field = [&[1, 0][..], &bytes[..4], &[2]].concat();
-        let answer = [&[3, 0, 0, 0][..], &bytes].concat();
+        // A list whose element claims a length, and a text that does.
+        let answer = [&[3, 0, 0, 0][..], &bytes[..4]].concat();
+        let failed = [&[9, 0, 0, 0][..], &bytes].concat();
         let cost = largest(|| {
             assert!(Hello::decode(&hello).is_err());
             assert!(Hello::decode(&field).is_err());
+            assert!(Answer::decode(&failed).is_err());
             assert!(decode_cold::<Vec<Name>>(&bytes).is_err());
-            assert!(decode_cold::<Answer>(&answer).is_err());
+            assert!(Answer::decode(&answer).is_err());
             assert!(Detail::decode(&[&[4, 0, 0, 0][..], &bytes].concat()).is_err());
         });
         assert!(cost <= 4 << 20, "a length of {length} cost {cost} bytes at once");

@@ -101,5 +101,17 @@ fn details_agree_with_bincode() {
 fn questions_and_answers_agree_with_bincode() {
     // Proves it for every view.
     agree::<m::Query, query::Query>();
-    agree::<m::Answer, query::Answer>();
+    agree_in_fields::<m::Metric, query::Metric>();
+    agree_in_fields::<m::Status, query::Status>();
+    agree_in_fields::<m::ReservationLine, query::ReservationLine>();
+    agree_in_fields::<m::ReservationView, query::ReservationView>();
+    agree_in_fields::<m::ItemView, query::ItemView>();
+    agree_in_fields::<m::SettingsView, query::SettingsView>();
+    agree_in_fields::<m::PositionView, query::PositionView>();
+    agree_in_fields::<m::SkuView, query::SkuView>();
+    agree_in_fields::<m::SourceView, query::SourceView>();
+    agree_in_fields::<m::StockView, query::StockView>();
+    agree_in_fields::<m::ConfigurationView, query::ConfigurationView>();
+    agree_in_fields::<m::Validation, query::Validation>();
+    agree_in_fields::<m::SnapshotView, query::SnapshotView>();
 }

@@ -78,7 +78,7 @@ fn check_numbers<M: Fields>(text: &str) {
 fn structure<'a>(page: &'a str, name: &str) -> &'a str {
     let (_, rest) =
         page.split_once(&format!("**`{name}`**")).unwrap_or_else(|| panic!("{name} is not explained"));
-    rest.split("\n## ").next().unwrap().split("**`").next().unwrap()
+    rest.split("\n## ").next().unwrap().split("\n**`").next().unwrap().split("\n- **`").next().unwrap()
 }
 
 #[test]
@@ -87,6 +87,19 @@ fn the_numbers_of_fields_are_the_programs() {
     let page = page();
     check_numbers::<m::Hello>(structure(&page, "Hello"));
     check_numbers::<m::Welcome>(structure(&page, "Welcome"));
+    check_numbers::<m::Metric>(structure(&page, "Metric"));
+    check_numbers::<m::Status>(structure(&page, "Status"));
+    check_numbers::<m::ReservationLine>(structure(&page, "ReservationLine"));
+    check_numbers::<m::ReservationView>(structure(&page, "ReservationView"));
+    check_numbers::<m::ItemView>(structure(&page, "ItemView"));
+    check_numbers::<m::SettingsView>(structure(&page, "SettingsView"));
+    check_numbers::<m::PositionView>(structure(&page, "PositionView"));
+    check_numbers::<m::SkuView>(structure(&page, "SkuView"));
+    check_numbers::<m::SourceView>(structure(&page, "SourceView"));
+    check_numbers::<m::StockView>(structure(&page, "StockView"));
+    check_numbers::<m::ConfigurationView>(structure(&page, "ConfigurationView"));
+    check_numbers::<m::Validation>(structure(&page, "Validation"));
+    check_numbers::<m::SnapshotView>(structure(&page, "SnapshotView"));
     check_numbers::<m::ConnectionLimits>(structure(&page, "ConnectionLimits"));
     let table = rows(section(&page, "\n## 8. Bodies of cold commands").split("**`").next().unwrap());
     let command = |name: &str| table.iter().find(|row| row[0] == name).unwrap()[1];

@@ -101,6 +101,25 @@ fn check_fields<T: Tagged>(bytes: &[u8]) {
     }
 }
 
+/// An answer that is accepted is written again, not longer, to what reads alike.
+fn check_answer(bytes: &[u8]) {
+    if let Ok(answer) = Answer::decode(bytes) {
+        let mut again = Vec::new();
+        answer.encode(&mut again).unwrap();
+        assert!(again.len() <= bytes.len());
+        assert_eq!(Answer::decode(&again), Ok(answer));
+    }
+}
+
+fn is_prefix(shorter: &Answer, whole: &Answer) -> bool {
+    match (shorter, whole) {
+        (Answer::Skus(shorter), Answer::Skus(whole)) => whole.starts_with(shorter),
+        (Answer::Sources(shorter), Answer::Sources(whole)) => whole.starts_with(shorter),
+        (Answer::Stocks(shorter), Answer::Stocks(whole)) => whole.starts_with(shorter),
+        _ => false,
+    }
+}
+
 #[test]
 fn every_truncation_of_every_command_is_refused() {
     // Proves it with the old length and with a length that fits the rest; nothing is read past the end. A cold command
@@ -176,9 +195,13 @@ fn every_truncation_of_outcomes_and_cold_messages_is_refused() {
     }
     for (name, answer) in samples::answers() {
         let mut bytes = Vec::new();
-        encode_cold(&answer, &mut bytes).unwrap();
+        answer.encode(&mut bytes).unwrap();
         for cut in 0..bytes.len() {
-            assert!(decode_cold::<Answer>(&bytes[..cut]).is_err(), "{name} cut at {cut} was accepted");
+            // A list that ends behind an element is another list.
+            let is_shorter_list = matches!(&answer, Answer::Skus(_) | Answer::Sources(_) | Answer::Stocks(_))
+                && Answer::decode(&bytes[..cut]).is_ok_and(|shorter| is_prefix(&shorter, &answer));
+            let is_refused = Answer::decode(&bytes[..cut]).is_err();
+            assert!(is_refused || is_shorter_list, "{name} cut at {cut} was accepted");
         }
     }
 }
@@ -293,7 +316,7 @@ proptest! {
         check_fields::<Welcome>(&bytes);
         check_cold::<Vec<Name>>(&bytes);
         check_cold::<Query>(&bytes);
-        check_cold::<Answer>(&bytes);
+        check_answer(&bytes);
         check_cold::<Detail>(&bytes);
     }
 
@@ -355,10 +378,10 @@ proptest! {
         // Proves it for the deepest messages: one byte wrong is refused or is another message.
         let (answers, queries) = (samples::answers(), samples::queries());
         let mut bytes = Vec::new();
-        encode_cold(&answers[which.index(answers.len())].1, &mut bytes).unwrap();
+        answers[which.index(answers.len())].1.encode(&mut bytes).unwrap();
         let place = at.index(bytes.len());
         bytes[place] = byte;
-        check_cold::<Answer>(&bytes);
+        check_answer(&bytes);
         bytes.clear();
         encode_cold(&queries[which.index(queries.len())].1, &mut bytes).unwrap();
         let place = at.index(bytes.len());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use stockhold::net::Gate;
 use stockhold_model::Model;
-use stockhold_protocol::codec::{Reader, decode_cold};
+use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, record_length};
 use stockhold_protocol::frame::FrameKind;
 use stockhold_protocol::handshake::Welcome;
@@ -228,7 +228,7 @@ impl Judge {
                 Ok(())
             }
             FrameKind::Answer => {
-                let answer: Answer = decode_cold(&said.body).map_err(broken("an answer"))?;
+                let answer = Answer::decode(&said.body).map_err(broken("an answer"))?;
                 if let Answer::Validation(validation) = answer {
                     let found = validation.violations.join("; ");
                     ensure!(found.is_empty(), "the machine finds itself broken: {found}");

@@ -1,7 +1,7 @@
 //! The network of a world, and what clients do on it: bytes move in any portions, requests go out, answers are taken home.
 
 use stockhold_model::{SKUS, STOCKS};
-use stockhold_protocol::codec::{decode_cold, encode_cold};
+use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
 use stockhold_protocol::frame::FrameKind;
 use stockhold_protocol::handshake::Welcome;
@@ -160,7 +160,7 @@ impl World {
             }
             FrameKind::Goodbye => return Ok(()),
             FrameKind::Answer => {
-                let answer: Answer = decode_cold(&said.body).map_err(broken("an answer"))?;
+                let answer = Answer::decode(&said.body).map_err(broken("an answer"))?;
                 if matches!(answer, Answer::Snapshot(_)) {
                     self.counts.count("snapshots answered");
                 }

@@ -98,21 +98,7 @@ impl<A: Draw, B: Draw, C: Draw> Draw for (A, B, C) {
     }
 }
 
-/// A struct that bincode's own derives encode and that can be drawn.
-macro_rules! mirror_struct {
-    ($name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
-        #[derive(Clone, PartialEq, Debug, bincode::Encode, bincode::Decode)]
-        pub(crate) struct $name { $($field: $kind),* }
-
-        impl $crate::drawn::Draw for $name {
-            fn draw(source: &mut $crate::drawn::Source) -> Self {
-                Self { $($field: <$kind as $crate::drawn::Draw>::draw(source)),* }
-            }
-        }
-    };
-}
-
-/// An enum likewise; every variant is a tuple, which has the bytes of a struct variant.
+/// An enum that bincode's own derives encode and that can be drawn; every variant is a tuple, which has the bytes of a struct variant.
 macro_rules! mirror_enum {
     ($name:ident { $($variant:ident($($kind:ty),*)),* $(,)? }) => {
         #[derive(Clone, PartialEq, Debug, bincode::Encode, bincode::Decode)]
@@ -211,5 +197,17 @@ pub(crate) fn change<T: bincode::Encode>(number: u16, change: &Change<T>, out: &
 pub(crate) fn nested<T: Fields>(number: u16, value: &T, out: &mut Vec<u8>) {
     let mut bytes = Vec::new();
     value.put(&mut bytes);
+    field(number, &bytes, out);
+}
+
+pub(crate) fn list<T: Fields>(number: u16, values: &[T], out: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    for value in values {
+        let start = bytes.len();
+        bytes.extend_from_slice(&[0; 4]);
+        value.put(&mut bytes);
+        let length = u32::try_from(bytes.len() - start - 4).unwrap();
+        bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    }
     field(number, &bytes, out);
 }

@@ -154,107 +154,106 @@ mirror_enum!(Query {
     Validate(),
     Snapshot(),
 });
-mirror_struct!(Metric { name: String, unit: String, value: i64 });
-mirror_struct!(Status {
-    version: String,
-    log_uuid: [u8; 16],
-    epoch: u64,
-    state: String,
-    durability: String,
-    metrics: Vec<Metric>,
-    warnings: Vec<String>,
+mirror_tagged!(Metric {
+    1 name: String as value,
+    2 unit: String as value,
+    3 value: i64 as value,
+});
+mirror_tagged!(Status {
+    1 version: String as value,
+    2 log_uuid: [u8; 16] as value,
+    3 epoch: u64 as value,
+    4 state: String as value,
+    5 durability: String as value,
+    6 metrics: Vec<Metric> as list,
+    7 warnings: Vec<String> as value,
 });
 mirror_enum!(ReservationState { Held(), Confirmed(), Expired(), Shipped(), Released(), Replaced() });
-mirror_struct!(ReservationLine {
-    sku: u32,
-    counts: bool,
-    granted: i64,
-    open: i64,
-    shipped: i64,
-    returned: i64
+mirror_tagged!(ReservationLine {
+    1 sku: u32 as value,
+    2 counts: bool as value,
+    3 granted: i64 as value,
+    4 open: i64 as value,
+    5 shipped: i64 as value,
+    6 returned: i64 as value,
 });
-mirror_struct!(ReservationView {
-    id: [u8; 16],
-    op: u64,
-    stock: u32,
-    state: ReservationState,
-    deadline_s: u32,
-    origin_ms: u64,
-    shown_offset_ms: i64,
-    owner: u64,
-    reference: String,
-    lines: Vec<ReservationLine>,
+mirror_tagged!(ReservationView {
+    1 id: [u8; 16] as value,
+    2 op: u64 as value,
+    3 stock: u32 as value,
+    4 state: ReservationState as value,
+    5 deadline_s: u32 as value,
+    6 origin_ms: u64 as value,
+    7 shown_offset_ms: i64 as value,
+    8 owner: u64 as value,
+    9 reference: String as value,
+    10 lines: Vec<ReservationLine> as list,
 });
-mirror_struct!(ItemView { source: u32, on_hand: i64, in_stock: bool, version: u32 });
-mirror_struct!(SettingsView {
-    manage_stock: bool,
-    backorders: BackorderMode,
-    min_qty: i64,
-    min_sale_qty: i64,
-    max_sale_qty: i64,
-    qty_increments: i64,
-    notify_stock_qty: i64,
+mirror_tagged!(ItemView {
+    1 source: u32 as value,
+    2 on_hand: i64 as value,
+    3 in_stock: bool as value,
+    4 version: u32 as value,
 });
-mirror_struct!(PositionView {
-    stock: u32,
-    confirmed: i64,
-    held: i64,
-    salable: i64,
-    settings: SettingsView,
-    quota_limit: Option<i64>,
-    quota_taken: i64,
+mirror_tagged!(SettingsView {
+    1 manage_stock: bool as value,
+    2 backorders: BackorderMode as value,
+    3 min_qty: i64 as value,
+    4 min_sale_qty: i64 as value,
+    5 max_sale_qty: i64 as value,
+    6 qty_increments: i64 as value,
+    7 notify_stock_qty: i64 as value,
 });
-mirror_struct!(SkuView {
-    id: u32,
-    sku: String,
-    kind: SkuKind,
-    decimals: bool,
-    items: Vec<ItemView>,
-    positions: Vec<PositionView>,
-    shortfall: i64,
+mirror_tagged!(PositionView {
+    1 stock: u32 as value,
+    2 confirmed: i64 as value,
+    3 held: i64 as value,
+    4 salable: i64 as value,
+    5 settings: SettingsView as nested,
+    6 quota_limit: Option<i64> as option,
+    7 quota_taken: i64 as value,
 });
-mirror_struct!(SourceFields {
-    code: String,
-    name: String,
-    enabled: bool,
-    description: String,
-    latitude_micro: i32,
-    longitude_micro: i32,
-    country: String,
-    region: String,
-    city: String,
-    street: String,
-    postcode: String,
-    contact: [String; 4],
-    pickup: bool,
+mirror_tagged!(SkuView {
+    1 id: u32 as value,
+    2 sku: String as value,
+    3 kind: SkuKind as value,
+    4 decimals: bool as value,
+    5 items: Vec<ItemView> as list,
+    6 positions: Vec<PositionView> as list,
+    7 shortfall: i64 as value,
 });
-mirror_struct!(SourceView { id: u32, definition: SourceFields });
-mirror_struct!(StockView { id: u32, name: String, links: Vec<(u32, u16)>, channels: Vec<(u32, String, String)> });
-mirror_struct!(ConfigurationView {
-    sharing: Sharing,
-    ttl_min_ms: u64,
-    ttl_max_ms: u64,
-    ttl_total_max_ms: u64,
-    lines_max: u32,
-    late_confirm_window_ms: u64,
-    id_retention_ms: u64,
-    id_retention_min_ms: u64,
-    outcome_bytes_max: u64,
-    reservations_max: u64,
-    gap_max_ms: u64,
-    clock_jump_max_ms: u64,
+mirror_tagged!(SourceView {
+    1 id: u32 as value,
+    2 definition: SourceDefinition as nested,
 });
-mirror_struct!(Validation { op: u64, digest: u64, violations: Vec<String> });
-mirror_struct!(SnapshotView { op: u64, file: String, bytes: u64, digest: u64 });
-mirror_enum!(Answer {
-    Status(Status),
-    Reservation(Option<ReservationView>),
-    Sku(Option<SkuView>),
-    Skus(Vec<SkuView>),
-    Sources(Vec<SourceView>),
-    Stocks(Vec<StockView>),
-    Configuration(ConfigurationView),
-    Validation(Validation),
-    Snapshot(SnapshotView),
-    Failed(String),
+mirror_tagged!(StockView {
+    1 id: u32 as value,
+    2 name: String as value,
+    3 links: Vec<(u32, u16)> as value,
+    4 channels: Vec<(u32, String, String)> as value,
+});
+mirror_tagged!(ConfigurationView {
+    1 sharing: Sharing as value,
+    2 ttl_min_ms: u64 as value,
+    3 ttl_max_ms: u64 as value,
+    4 ttl_total_max_ms: u64 as value,
+    5 lines_max: u32 as value,
+    6 late_confirm_window_ms: u64 as value,
+    7 id_retention_ms: u64 as value,
+    8 id_retention_min_ms: u64 as value,
+    9 outcome_bytes_max: u64 as value,
+    10 reservations_max: u64 as value,
+    11 gap_max_ms: u64 as value,
+    12 clock_jump_max_ms: u64 as value,
+});
+mirror_tagged!(Validation {
+    1 op: u64 as value,
+    2 digest: u64 as value,
+    3 violations: Vec<String> as value,
+});
+mirror_tagged!(SnapshotView {
+    1 op: u64 as value,
+    2 file: String as value,
+    3 bytes: u64 as value,
+    4 digest: u64 as value,
 });
