@@ -43,7 +43,7 @@ pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look
         };
     }
     if envelope.command.is_of_servers() {
-        let rule = "must not be tick or wall_offset: only the server tells the time";
+        let rule = "must not be one that only the server makes: tick, wall_offset or begin_epoch";
         return bad_field(&BadField::new("kind", rule));
     }
     Look::Submit { is_other: true }

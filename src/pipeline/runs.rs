@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stockhold_protocol::batch::{Actor, ActorKind, RUN_HEAD_BYTES, RUN_START_BYTES_MAX, Rights, Run};
+use stockhold_protocol::{Command, CommandId, Envelope};
 
 use crate::wal::FrameBuffer;
 
@@ -48,6 +49,8 @@ impl PartialEq for Origin {
 
 /// Actors of one batch that a later run finds again; one beyond them is introduced anew.
 const REMEMBERED: usize = 16;
+/// More than the longest run of one command that the server adds of its own.
+pub const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
 /// Where the number of records stands in a run's head.
 const RECORDS_AT: usize = RUN_HEAD_BYTES - size_of::<u32>();
 
@@ -75,6 +78,14 @@ impl RunWriter {
         self.remembered.clear();
         self.introduced = 0;
         self.open = None;
+    }
+
+    /// Adds a command of the server itself; at most [`OWN_RUN_BYTES_MAX`] bytes are added.
+    pub fn add_own(&mut self, frame: &mut FrameBuffer, command: Command<'static>) {
+        self.add(frame, &Origin::server(), 0, 1);
+        let envelope = Envelope::new(CommandId::NONE, command);
+        let encoded = frame.append_with(|out| envelope.encode(out));
+        assert!(encoded.is_ok(), "what the server adds always encodes");
     }
 
     /// Makes room for `count` records that follow at the end of the payload; at most [`RUN_START_BYTES_MAX`] bytes are added.
@@ -105,9 +116,8 @@ impl RunWriter {
 
 #[cfg(test)]
 mod tests {
+    use stockhold_protocol::Timestamp;
     use stockhold_protocol::batch::{BATCH_HEADER_BYTES, Batch, BatchHeader};
-    use stockhold_protocol::command::Envelope;
-    use stockhold_protocol::{Command, CommandId, Timestamp};
 
     use super::*;
 

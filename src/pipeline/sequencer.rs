@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use stockhold_machine::DigestPoint;
 use stockhold_machine::config::BATCH_RULES;
-use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX, split_records};
-use stockhold_protocol::command::{Envelope, Kind};
+use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX};
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::limits::FEATURE_LEVEL;
-use stockhold_protocol::{Code, Command, CommandId, Outcome};
+use stockhold_protocol::{Code, Command, Outcome};
 
 use super::Stepped;
-use super::admission::{Admission, frees_or_finishes};
+use super::admission::{Admission, part};
 use super::batch::{Batch, BatchLane};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
-use super::runs::{Origin, RunWriter};
+use super::runs::{OWN_RUN_BYTES_MAX, RunWriter};
 use super::submission::Submission;
 use super::timekeeper::Timekeeper;
 use super::watermarks::Watermarks;
@@ -27,8 +26,6 @@ use crate::metrics::Metrics;
 use crate::snapshot::LogPoint;
 use crate::wal::{AppendError, CommitLog, Space};
 
-/// More than the longest run that the sequencer adds of its own.
-const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
 /// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
@@ -46,6 +43,8 @@ pub struct SequencerOptions {
     pub writer: u64,
     /// This run of it; larger after each start.
     pub session: u64,
+    /// The log's epoch, if it has begun since the recovered state's last op.
+    pub epoch_to_begin: Option<u64>,
     /// Most ops of one batch.
     pub batch_ops_max: u32,
     /// With `durability = interval`: milliseconds between syncs.
@@ -91,8 +90,8 @@ pub struct Sequencer<L> {
     awaits_space: bool,
     timekeeper: Timekeeper,
     runs: RunWriter,
-    /// The server itself, as an origin of commands.
-    own: Origin,
+    /// An epoch that the state does not know of yet.
+    epoch_to_begin: Option<u64>,
     /// The applier's digest, until a batch has told of it.
     digest: Option<DigestPoint>,
     next_sync_ms: u64,
@@ -120,7 +119,7 @@ impl<L: CommitLog> Sequencer<L> {
             awaits_space: false,
             timekeeper: Timekeeper::new(links.clock.clone(), links.feedback.clone()),
             runs: RunWriter::default(),
-            own: Origin::server(),
+            epoch_to_begin: options.epoch_to_begin,
             digest: None,
             next_sync_ms: 0,
             alarm_ms: 0,
@@ -298,6 +297,13 @@ impl<L: CommitLog> Sequencer<L> {
         batch.frame.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         self.runs.begin();
         batch.is_tick = false;
+        if admission != Admission::None
+            && let Some(epoch) = self.epoch_to_begin.take()
+        {
+            // Nothing that a client sends is logged in an epoch before the state knows of it.
+            self.add_own(batch, Command::BeginEpoch(epoch));
+            return self.finish_batch(batch);
+        }
         let now_ms = self.links.clock.monotonic_ms();
         let ops_max = self.share();
         while let Some(mut submission) = self.carried.take().or_else(|| self.links.ingress.take()) {
@@ -327,10 +333,14 @@ impl<L: CommitLog> Sequencer<L> {
             self.tell_time(batch);
         }
         if batch.ops > 0 {
-            let header = self.header(batch.ops);
-            batch.proposed = header.proposed;
-            batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
+            self.finish_batch(batch);
         }
+    }
+
+    fn finish_batch(&mut self, batch: &mut Batch) {
+        let header = self.header(batch.ops);
+        batch.proposed = header.proposed;
+        batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
     }
 
     /// Most ops of the next batch: half of all that are on their way, so that one half is written while the other one is applied; fewer in one
@@ -365,11 +375,12 @@ impl<L: CommitLog> Sequencer<L> {
         let due = self.timekeeper.due(self.links.watermarks.applied(), batch.ops);
         let Some(command) = due.filter(|_| has_room) else { return };
         batch.is_tick = matches!(command, Command::Tick);
-        let envelope = Envelope::new(CommandId::NONE, command);
-        self.runs.add(&mut batch.frame, &self.own, 0, 1);
-        let encoded = batch.frame.append_with(|out| envelope.encode(out));
-        assert!(encoded.is_ok(), "what the sequencer adds always encodes");
         self.timekeeper.add(self.next_op() + u64::from(batch.ops));
+        self.add_own(batch, command);
+    }
+
+    fn add_own(&mut self, batch: &mut Batch, command: Command<'static>) {
+        self.runs.add_own(&mut batch.frame, command);
         batch.ops += 1;
     }
 
@@ -446,21 +457,7 @@ impl<L: CommitLog> Sequencer<L> {
         let mut kept = self.links.ingress.blank();
         kept.reset(submission.address, submission.request, submission.until_ms);
         kept.come_from(&submission.origin, submission.name_generation);
-        let mut refused = Vec::new();
-        let mut answered = Answered::default();
-        for (index, record) in submission.indexes.iter().zip(split_records(&submission.records)) {
-            let Ok(record) = record else { break };
-            let kind = record.get(2).copied().and_then(Kind::from_code);
-            let is_freeing = kind.is_some_and(frees_or_finishes);
-            if is_freeing && admission == Admission::FreeingOnly {
-                kept.push(*index, record, true);
-            } else {
-                answered.commands += 1;
-                refused.push(*index);
-            }
-        }
-        // Which of the refused were plain reserves was counted when they came; the rest of that count is theirs.
-        answered.others = submission.others - kept.others;
+        let (refused, answered) = part(&submission, admission, &mut kept);
         if !refused.is_empty() {
             let outcome = Outcome::new(Code::ReadOnly, 0, self.links.watermarks.applied());
             self.answer(&submission, &refused, answered, &outcome);

@@ -45,7 +45,8 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
 
 #[test]
 fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
-    // Proves `log skip`: recovery leaves the op out in a new epoch, the state is sound, and a further start agrees.
+    // Proves `log skip`: recovery leaves the op out in a new epoch, which the log tells the state of, the state is sound, and a further
+    // start agrees.
     let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let last_op = *life.digests.last_key_value().unwrap().0;
@@ -70,11 +71,15 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
     assert_ne!(Some(&world.digest()), life.digests.get(&last_op), "the op had an effect, which is gone");
     let again = with_command(skipped.number, |command| world.call(&[command]).remove(0));
     assert!(!again.replayed, "the id is unused: {again:?}");
-    assert!(again.op > last_op);
-    let digest = world.digest();
+    // The first op of the epoch says so.
+    assert_eq!(again.op, last_op + 2);
+    assert_eq!(world.assembly.applier.machine().epoch(), epoch);
+    let (digest, op) = (world.digest(), world.op());
     drop(world);
-    let world = World::start(&image, &small(), END_MS, 100).unwrap();
-    assert_eq!(world.digest(), digest);
+    let mut world = World::start(&image, &small(), END_MS, 100).unwrap();
+    assert_eq!((world.digest(), world.assembly.applier.machine().epoch()), (digest, epoch));
+    world.run();
+    assert_eq!(world.op(), op, "an epoch that the state knows is not begun again");
 }
 
 #[test]

@@ -148,6 +148,12 @@ impl Machine {
         self.state.core.rules_version
     }
 
+    /// The epoch of the log, as its commands say.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.state.core.epoch
+    }
+
     /// The last applied op; 0 = none.
     #[must_use]
     pub const fn op(&self) -> u64 {
@@ -310,8 +316,12 @@ impl Machine {
     }
 
     fn decide(&mut self, op: u64, envelope: &Envelope<'_>) -> Outcome {
-        if let Command::WallOffset(offset_ms) = envelope.command {
-            self.state.core.offsets.wall_ms = offset_ms;
+        let core = &mut self.state.core;
+        match envelope.command {
+            Command::WallOffset(offset_ms) => core.offsets.wall_ms = offset_ms,
+            // Never back: in a cluster an epoch may be begun by more than one node.
+            Command::BeginEpoch(epoch) => core.epoch = core.epoch.max(epoch),
+            _ => {}
         }
         if envelope.command.is_of_servers() {
             let mut outcome = Outcome::new(Code::Ok, 0, op);
@@ -373,7 +383,9 @@ impl Machine {
             Command::Settings(change) => self.settings(change),
             Command::Quota(quota) => self.quota(*quota),
             Command::Configure(change) => self.configure(change),
-            Command::Tick | Command::WallOffset(_) => unreachable!("answered without being recorded"),
+            Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) => {
+                unreachable!("answered without being recorded")
+            }
             Command::AcceptClock(until) => {
                 self.state.core.offsets.accepted_until = *until;
                 Ok(Answer::ok(0))

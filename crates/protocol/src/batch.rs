@@ -388,13 +388,14 @@ mod tests {
         assert_eq!(batch.records().count(), 6);
     }
 
+    fn last(bytes: &[u8]) -> Result<Entry<'_>, BadField> {
+        Batch::decode(bytes).unwrap().entries().last().unwrap()
+    }
+
     #[test]
     fn a_run_that_cannot_be_ends_the_walk() {
         // Proves the answer to an actor that was not introduced, to an empty run, and to each cut.
         let shop = Actor { kind: ActorKind::Claimed, name: "shop" };
-        fn last(bytes: &[u8]) -> Result<Entry<'_>, BadField> {
-            Batch::decode(bytes).unwrap().entries().last().unwrap()
-        }
         let error = last(&payload(&[run(0, Some(shop), 1), run(2, None, 1)])).unwrap_err();
         assert_eq!(error.field, "run.actor");
         assert_eq!(last(&payload(&[run(0, Some(shop), 0)])).unwrap_err().field, "run.records");

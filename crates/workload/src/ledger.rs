@@ -198,7 +198,8 @@ impl Ledger {
             | Command::Mark(_)
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
-            | Command::AcceptClock(_) => self.keep_changed(envelope, outcome),
+            | Command::AcceptClock(_)
+            | Command::BeginEpoch(_) => self.keep_changed(envelope, outcome),
         }
     }
 

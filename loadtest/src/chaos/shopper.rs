@@ -197,7 +197,8 @@ impl Shopper {
             | Command::Mark(_)
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
-            | Command::AcceptClock(_) => {}
+            | Command::AcceptClock(_)
+            | Command::BeginEpoch(_) => {}
         }
         Ok(())
     }

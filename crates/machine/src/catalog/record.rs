@@ -105,7 +105,15 @@ impl Catalog {
                 fields.value(2, &mark.time)?;
                 fields.value(3, &mark.name)
             }
-            _ => Ok(()),
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Note
+            | Section::Outcome => Ok(()),
         }
     }
 
@@ -152,7 +160,15 @@ impl Catalog {
                 self.keep(section, mark.op, kept);
                 self.add_mark(mark, usize::MAX);
             }
-            _ => {}
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Note
+            | Section::Outcome => {}
         }
         Ok(())
     }

@@ -185,6 +185,7 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
         })),
         "tick" => Command::Tick,
         "mark" => Command::Mark(Mark { name: sentence.word(1).to_owned() }),
+        "begin_epoch" => Command::BeginEpoch(sentence.word(1).parse().unwrap()),
         "wall_offset" => Command::WallOffset(sentence.word(1).parse().unwrap()),
         "accept_clock" => Command::AcceptClock(Timestamp(sentence.word(1).parse().unwrap())),
         "rules" => Command::ActivateRules(sentence.word(1).parse().unwrap_or(0)),

@@ -4,8 +4,8 @@ use super::reserving::PLAIN;
 use super::script::run;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
-use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::BatchHeader;
+use stockhold_protocol::{Code, Command, CommandId, Envelope, Timestamp};
 
 #[test]
 fn the_same_id_and_body_get_the_recorded_outcome_again() {
@@ -212,4 +212,20 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
     }
     assert_eq!(begin(65, 1, 1), BatchVerdict::TooManyWriters);
     assert_eq!(begin(64, 1, 2), BatchVerdict::Apply);
+}
+
+#[test]
+fn an_epoch_is_state_and_never_goes_back() {
+    // Proves that the state knows its epoch by the log alone, whoever begins it and however often.
+    let mut machine = Machine::new(&Genesis::default());
+    assert_eq!(machine.epoch(), 1);
+    for (begun, known) in [(3, 3), (3, 3), (2, 3), (4, 4)] {
+        let before = machine.digest();
+        let mut record = Vec::new();
+        Envelope::new(CommandId::NONE, Command::BeginEpoch(begun)).encode(&mut record).unwrap();
+        let outcome = machine.apply(Timestamp(0), &record);
+        assert_eq!((outcome.code, outcome.recorded), (Code::Ok, false));
+        assert_eq!(machine.epoch(), known);
+        assert_ne!(machine.digest(), before);
+    }
 }

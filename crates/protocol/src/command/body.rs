@@ -1,6 +1,6 @@
 //! The bodies of command records, kind by kind. PROTOCOL.md, section "Command bodies", is the same in prose.
 
-use super::catalog::{Acceptance, Activation, Offset};
+use super::catalog::{Acceptance, Activation, Beginning, Offset};
 use super::hot::{PART_BYTES, Parts};
 use super::{Command, Extend, Kind, Refund, Release, Replace, Reserve, Sell, Ship, Target};
 use crate::codec::Reader;
@@ -54,7 +54,8 @@ fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>
         | Kind::Mark
         | Kind::ActivateRules
         | Kind::WallOffset
-        | Kind::AcceptClock => 0,
+        | Kind::AcceptClock
+        | Kind::BeginEpoch => 0,
     };
     if flags & !allowed != 0 {
         return Err(BadField::new("flags", "has a bit set that means nothing for this kind"));
@@ -84,7 +85,8 @@ fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>
         | Kind::Mark
         | Kind::ActivateRules
         | Kind::WallOffset
-        | Kind::AcceptClock => decode_catalog(kind, reader.rest()),
+        | Kind::AcceptClock
+        | Kind::BeginEpoch => decode_catalog(kind, reader.rest()),
     }
 }
 
@@ -111,6 +113,7 @@ fn decode_catalog(kind: Kind, bytes: &[u8]) -> Result<Command<'static>, BadField
         Kind::ActivateRules => Command::ActivateRules(read::<Activation>(bytes)?.version),
         Kind::WallOffset => Command::WallOffset(read::<Offset>(bytes)?.offset_ms),
         Kind::AcceptClock => Command::AcceptClock(read::<Acceptance>(bytes)?.until_ms),
+        Kind::BeginEpoch => Command::BeginEpoch(read::<Beginning>(bytes)?.epoch),
         Kind::Reserve
         | Kind::Confirm
         | Kind::Release
@@ -171,6 +174,7 @@ pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, Bad
         Command::Mark(value) => encode_fields(value, out)?,
         Command::ActivateRules(version) => encode_fields(&Activation { version: *version }, out)?,
         Command::WallOffset(offset_ms) => encode_fields(&Offset { offset_ms: *offset_ms }, out)?,
+        Command::BeginEpoch(epoch) => encode_fields(&Beginning { epoch: *epoch }, out)?,
         Command::AcceptClock(until_ms) => encode_fields(&Acceptance { until_ms: *until_ms }, out)?,
     }
     command.check_catalog()?;

@@ -356,3 +356,9 @@ pub(super) struct Acceptance {
     pub(super) until_ms: Timestamp,
 }
 tagged!(Acceptance { 1 until_ms value });
+
+/// The body of a command that begins an epoch.
+pub(super) struct Beginning {
+    pub(super) epoch: u64,
+}
+tagged!(Beginning { 1 epoch value });

@@ -47,6 +47,7 @@ impl Command<'_> {
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
             | Command::AcceptClock(_)
+            | Command::BeginEpoch(_)
             | Command::Tick
             | Command::Reserve(_)
             | Command::Confirm(_)

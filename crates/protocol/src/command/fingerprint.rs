@@ -121,7 +121,8 @@ impl Scratch {
             | Command::Mark(_)
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
-            | Command::AcceptClock(_) => {
+            | Command::AcceptClock(_)
+            | Command::BeginEpoch(_) => {
                 // A decoded command always encodes; one built by hand that does not never reaches the log.
                 let _flags = body::encode(command, &mut self.bytes);
             }

@@ -80,11 +80,13 @@ pub enum Kind {
     WallOffset = 52,
     /// Let the server's time follow the wall clock over a long gap.
     AcceptClock = 53,
+    /// Begin an epoch of the log.
+    BeginEpoch = 54,
 }
 
 impl Kind {
     /// Every kind, in numeric order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Reserve,
         Self::Confirm,
         Self::Release,
@@ -110,6 +112,7 @@ impl Kind {
         Self::ActivateRules,
         Self::WallOffset,
         Self::AcceptClock,
+        Self::BeginEpoch,
     ];
 
     /// By number; every record that is read asks for it.
@@ -133,7 +136,7 @@ impl Kind {
     /// Whether only a server makes it. Such a command has no id.
     #[must_use]
     pub const fn is_of_servers(self) -> bool {
-        matches!(self, Self::Tick | Self::WallOffset)
+        matches!(self, Self::Tick | Self::WallOffset | Self::BeginEpoch)
     }
 
     /// The persisted number.
@@ -171,6 +174,7 @@ impl Kind {
             Self::ActivateRules => "activate_rules",
             Self::WallOffset => "wall_offset",
             Self::AcceptClock => "accept_clock",
+            Self::BeginEpoch => "begin_epoch",
         }
     }
 }
@@ -228,6 +232,8 @@ pub enum Command<'a> {
     WallOffset(i64),
     /// The server's time may follow a wall clock that shows no later than this, however far that is.
     AcceptClock(Timestamp),
+    /// The epoch that begins with this op; made by the sequencer. An epoch that the state knows begins nothing.
+    BeginEpoch(u64),
 }
 
 impl Command<'_> {
@@ -266,6 +272,7 @@ impl Command<'_> {
             Self::ActivateRules(_) => Kind::ActivateRules,
             Self::WallOffset(_) => Kind::WallOffset,
             Self::AcceptClock(_) => Kind::AcceptClock,
+            Self::BeginEpoch(_) => Kind::BeginEpoch,
         }
     }
 }

@@ -254,5 +254,6 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => any::<u32>().prop_map(Command::ActivateRules),
         1 => any::<i64>().prop_map(Command::WallOffset),
         1 => any::<u64>().prop_map(|ms| Command::AcceptClock(Timestamp(ms))),
+        1 => any::<u64>().prop_map(Command::BeginEpoch),
     ]
 }

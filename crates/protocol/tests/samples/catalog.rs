@@ -114,6 +114,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("activate_rules", Command::ActivateRules(1)),
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
+        ("begin_epoch", Command::BeginEpoch(2)),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }
