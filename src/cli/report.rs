@@ -30,6 +30,9 @@ pub(super) fn outcome(
 pub(super) const fn exit_of(code: Code) -> Exit {
     if code.is_success() {
         Exit::Ok
+    } else if matches!(code, Code::UnknownEffect) {
+        // Neither a yes nor a no.
+        Exit::Unreachable
     } else if code.is_recordable() {
         Exit::Refused
     } else if matches!(
@@ -255,6 +258,23 @@ mod tests {
             if !code.is_success() {
                 assert_eq!(exit == Exit::Refused, code.is_recordable(), "{}", code.name());
             }
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_later_release_is_no_success() {
+        // Proves that a script never goes on after an answer that this program does not understand.
+        assert_eq!(exit_of(Code::UnknownEffect), Exit::Unreachable);
+        assert_eq!(exit_of(Code::UnknownRefusal), Exit::Refused);
+        assert_eq!(exit_of(Code::UnknownAnswer), Exit::Unreachable);
+        for code in Code::STAND_INS {
+            let outcome = Outcome::new(code, 60, 9);
+            let facts = facts(Kind::Reserve, &outcome, 0);
+            assert!(facts.is_empty(), "{}", code.name());
+            assert_eq!(
+                document(Kind::Reserve, CommandId::from_parts(1, 1), &outcome, facts, None)["success"],
+                false
+            );
         }
     }
 

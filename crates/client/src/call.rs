@@ -361,6 +361,9 @@ fn judge(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Verdict {
             Verdict::Over(tries.give_up(id))
         };
     }
+    if outcome.code == Code::UnknownEffect {
+        return Verdict::Over(CallError::UnknownEffect { id });
+    }
     if tells_of_this_try(outcome.code) && tries.maybe_done && tries.made > 0 {
         return Verdict::Over(CallError::Unknown { id });
     }
@@ -374,7 +377,7 @@ const fn is_of_other_time(code: Code) -> bool {
 
 /// Whether a code says no more than that *this* try had no effect: an earlier one may still have had.
 fn tells_of_this_try(code: Code) -> bool {
-    matches!(code, Code::ReadOnly | Code::IdTooOld | Code::IdFromFuture)
+    matches!(code, Code::ReadOnly | Code::IdTooOld | Code::IdFromFuture | Code::UnknownAnswer)
 }
 
 /// Puts the answers of the commands at `indexes` where they belong, and keeps the indexes of those that

@@ -76,6 +76,13 @@ pub enum CallError {
         /// The id to retry with.
         id: CommandId,
     },
+    /// The command took effect in a way that only later versions of this client know: neither a yes nor a no. Ask the
+    /// server what became of it, with a question or a program of its own release.
+    #[error("{id} took effect in a way that this client does not know; ask the server what became of it")]
+    UnknownEffect {
+        /// The command's id.
+        id: CommandId,
+    },
     /// The command had no effect, for certain. It may be sent again, with this id or another.
     #[error("{id} had no effect: {why}")]
     NotDone {

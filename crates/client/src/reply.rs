@@ -57,7 +57,7 @@ impl<'a> OutcomeFrame<'a> {
     }
 
     /// Each outcome with the index of its command in the request. Reading one allocates only when its
-    /// detail is a list or a text.
+    /// detail is a list or a text. A code that this program does not know is one of [`Code::STAND_INS`].
     pub fn iter(&self) -> impl Iterator<Item = Result<(u16, Outcome), ConnectionError>> + use<'a> {
         let mut reader = Reader::new(self.body);
         let mut left = self.count;
@@ -66,7 +66,7 @@ impl<'a> OutcomeFrame<'a> {
                 let rest = std::mem::replace(&mut reader, Reader::new(&[]));
                 return rest.finish().err().map(|error| Err(error.into()));
             }
-            let next = Outcome::decode(&mut reader).map_err(ConnectionError::from);
+            let next = Outcome::decode_of_peer(&mut reader).map_err(ConnectionError::from);
             left = if next.is_ok() { left - 1 } else { 0 };
             if next.is_err() {
                 reader = Reader::new(&[]);

@@ -18,11 +18,21 @@ macro_rules! codes {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
             $($(#[$doc])* $name = $number,)*
+            /// Stands for a code below 32 that this program does not know: the command took effect, and nobody may
+            /// take it for a yes.
+            UnknownEffect = 31,
+            /// Stands for a code from 32 to 127 that this program does not know: the command was refused.
+            UnknownRefusal = 127,
+            /// Stands for a code from 128 on that this program does not know: nothing happened.
+            UnknownAnswer = 255,
         }
 
         impl Code {
             /// Every code, in numeric order.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What stands for codes that this program does not know, one for each range. They are never sent.
+            pub const STAND_INS: [Self; 3] = [Self::UnknownEffect, Self::UnknownRefusal, Self::UnknownAnswer];
 
             /// The code with this number.
             #[must_use]
@@ -38,6 +48,9 @@ macro_rules! codes {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
+                    Self::UnknownEffect => "unknown_effect",
+                    Self::UnknownRefusal => "unknown_refusal",
+                    Self::UnknownAnswer => "unknown_answer",
                 }
             }
 
@@ -46,6 +59,9 @@ macro_rules! codes {
             pub const fn sentence(self) -> &'static str {
                 match self {
                     $(Self::$name => $sentence,)*
+                    Self::UnknownEffect => "The command took effect in a way that this program does not know; ask what became of it.",
+                    Self::UnknownRefusal => "The command was refused for a reason that this program does not know.",
+                    Self::UnknownAnswer => "Nothing happened, for a reason that this program does not know.",
                 }
             }
         }
@@ -154,10 +170,22 @@ impl Code {
         self as u8
     }
 
-    /// Whether the command took effect.
+    /// The code with this number, or what stands for it: a server of a later release may send codes that this program
+    /// does not know.
+    #[must_use]
+    pub const fn of_peer(number: u8) -> Self {
+        match (Self::from_number(number), number) {
+            (Some(code), _) => code,
+            (None, 0..32) => Self::UnknownEffect,
+            (None, 32..128) => Self::UnknownRefusal,
+            (None, 128..) => Self::UnknownAnswer,
+        }
+    }
+
+    /// Whether the command took effect in a way that this program knows.
     #[must_use]
     pub const fn is_success(self) -> bool {
-        self.number() < 32
+        self.number() < Self::UnknownEffect.number()
     }
 
     /// Whether the machine records such an outcome under the command's id.
@@ -325,29 +353,67 @@ impl Outcome {
     /// # Errors
     /// [`BadField`] when bytes are missing or a code or detail is unknown.
     pub fn decode(reader: &mut Reader<'_>) -> Result<(u16, Self), BadField> {
+        let code = |number| {
+            Code::from_number(number).ok_or(BadField::new("outcome.code", "is not a code of PROTOCOL.md"))
+        };
+        Self::decode_with(reader, code, decode_detail)
+    }
+
+    /// As [`Self::decode`], for clients of servers that may be of a later release: an unknown code becomes what stands for
+    /// its range, and an unknown detail is no detail, because the code stands by itself.
+    ///
+    /// # Errors
+    /// [`BadField`] when bytes are missing, or are no detail although its variant is known.
+    pub fn decode_of_peer(reader: &mut Reader<'_>) -> Result<(u16, Self), BadField> {
+        Self::decode_with(reader, |number| Ok(Code::of_peer(number)), decode_detail_of_peer)
+    }
+
+    #[inline]
+    fn decode_with(
+        reader: &mut Reader<'_>,
+        code: impl FnOnce(u8) -> Result<Code, BadField>,
+        detail: impl FnOnce(&mut Reader<'_>) -> Result<Detail, BadField>,
+    ) -> Result<(u16, Self), BadField> {
         let index = reader.u16("outcome.index")?;
-        let code = Code::from_number(reader.u8("outcome.code")?)
-            .ok_or(BadField::new("outcome.code", "is not a code of PROTOCOL.md"))?;
+        let code = code(reader.u8("outcome.code")?)?;
         let flags = reader.u8("outcome.flags")?;
         let value = reader.u32("outcome.value")?;
         let op = reader.u64("outcome.op")?;
         if flags & !(FLAG_REPLAYED | FLAG_RECORDED | FLAG_DETAIL) != 0 {
             return Err(BadField::new("outcome.flags", "has a bit set that means nothing"));
         }
-        let detail = if flags & FLAG_DETAIL == 0 { Detail::None } else { decode_detail(reader)? };
+        let detail = if flags & FLAG_DETAIL == 0 { Detail::None } else { detail(reader)? };
         let replayed = flags & FLAG_REPLAYED != 0;
         let recorded = flags & FLAG_RECORDED != 0;
         Ok((index, Self { code, replayed, recorded, value, op, detail }))
     }
 }
 
-/// Reads the detail that a flag announces: bounded, and not the empty one, which has no bytes.
-fn decode_detail(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
+/// The bytes of the detail that a flag announces.
+fn take_detail<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], BadField> {
     let length = usize::from(reader.u16("outcome.detail")?);
     if length > DETAIL_BYTES_MAX {
         return Err(BadField::new("outcome.detail", "must be at most 32 KiB"));
     }
-    let detail = Detail::decode(reader.take(length, "outcome.detail")?)?;
+    reader.take(length, "outcome.detail")
+}
+
+/// Variants of [`Detail`].
+const DETAIL_VARIANTS: u32 = 12;
+
+fn decode_detail_of_peer(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
+    let mut ahead = *reader;
+    let bytes = take_detail(&mut ahead)?;
+    if Reader::new(bytes).u32("outcome.detail")? < DETAIL_VARIANTS {
+        return decode_detail(reader);
+    }
+    *reader = ahead;
+    Ok(Detail::None)
+}
+
+/// Reads the detail that a flag announces: bounded, and not the empty one, which has no bytes.
+fn decode_detail(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
+    let detail = Detail::decode(take_detail(reader)?)?;
     if detail == Detail::None {
         return Err(BadField::new("outcome.detail", "must not be announced when there is none"));
     }
@@ -399,6 +465,58 @@ mod tests {
                 assert_eq!(Outcome::decode(&mut reader), Ok((9, outcome)));
                 assert_eq!(reader.finish(), Ok(()));
             }
+        }
+    }
+
+    #[test]
+    fn what_a_later_server_says_is_never_read_as_a_yes() {
+        // Proves that each of the 256 numbers is a known code or what stands for its range, that what stands for others is no
+        // yes, and that no program takes it for a code of its own.
+        for number in 0..=u8::MAX {
+            let mut bytes = Vec::new();
+            Outcome::new(Code::Ok, 7, 9).encode(3, &mut bytes);
+            bytes[2] = number;
+            let (index, outcome) = Outcome::decode_of_peer(&mut Reader::new(&bytes)).unwrap();
+            assert_eq!((index, outcome.value, outcome.op), (3, 7, 9));
+            let strict = Outcome::decode(&mut Reader::new(&bytes));
+            assert_eq!(strict.is_ok(), Code::from_number(number).is_some());
+            if let Ok(strict) = strict {
+                assert_eq!(strict, (3, outcome));
+            } else {
+                assert!(!outcome.code.is_success() && Code::STAND_INS.contains(&outcome.code), "{number}");
+                assert_eq!(outcome.code.is_recordable(), number < 128);
+                assert_eq!(outcome.code == Code::UnknownEffect, number < 32);
+            }
+        }
+        assert!(Code::STAND_INS.iter().all(|code| !Code::ALL.contains(code)));
+    }
+
+    #[test]
+    fn an_unknown_detail_is_no_detail_to_a_client_and_a_broken_one_is_broken() {
+        // Proves that the code stands, that the next outcome is found, and that nothing else is forgiven.
+        let with_detail = |detail: &[u8]| {
+            let mut bytes = Vec::new();
+            Outcome::new(Code::SoldOut, 0, 1).encode(0, &mut bytes);
+            bytes[3] |= FLAG_DETAIL;
+            bytes.extend_from_slice(&u16::try_from(detail.len()).unwrap().to_le_bytes());
+            bytes.extend_from_slice(detail);
+            Outcome::new(Code::Ok, 0, 2).encode(1, &mut bytes);
+            bytes
+        };
+        for variant in [DETAIL_VARIANTS, u32::MAX] {
+            let bytes = with_detail(&[&variant.to_le_bytes()[..], &[1, 2, 3]].concat());
+            let mut reader = Reader::new(&bytes);
+            let first = Outcome::decode_of_peer(&mut reader).unwrap();
+            assert_eq!(first, (0, Outcome::new(Code::SoldOut, 0, 1)));
+            assert_eq!(Outcome::decode_of_peer(&mut reader), Ok((1, Outcome::new(Code::Ok, 0, 2))));
+            assert!(Outcome::decode(&mut Reader::new(&bytes)).is_err());
+        }
+        let last = Detail::Sku(SkuId(1));
+        let mut encoded = Vec::new();
+        last.encode(&mut encoded);
+        assert_eq!(encoded[..4], (DETAIL_VARIANTS - 1).to_le_bytes(), "the last variant that is known");
+        for broken in [&[][..], &[1, 2, 3], &[0, 0, 0, 0], &[3, 0, 0, 0, 1], &[11, 0, 0, 0, 1, 0, 0, 0, 9]] {
+            assert!(Outcome::decode_of_peer(&mut Reader::new(&with_detail(broken))).is_err(), "{broken:?}");
         }
     }
 

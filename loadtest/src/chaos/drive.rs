@@ -165,7 +165,8 @@ fn judge(error: CallError, commands: u64) -> Result<u64, CallError> {
     match error {
         CallError::Unknown { .. } => Ok(commands),
         CallError::NotDone { .. } => Ok(0),
-        CallError::UnknownName(_)
+        CallError::UnknownEffect { .. }
+        | CallError::UnknownName(_)
         | CallError::BadField(_)
         | CallError::EpochChanged { .. }
         | CallError::NotAnswered(_)

@@ -4,7 +4,7 @@
 use crate::fake::{Accept, Peer, network, outcome_frame};
 use std::time::Duration;
 use stockhold_client::protocol::command::Target;
-use stockhold_client::protocol::frame::FrameKind;
+use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, ReservationId, SkuId, StockId};
 use stockhold_client::{Answer, Batch, CallError, Cart, Client, NotDone, RetryPolicy};
 use tokio::time::Instant;
@@ -53,6 +53,37 @@ async fn calls_of_many_tasks_share_a_frame_and_each_gets_its_own_answer() {
                 assert!(at >= 25);
                 assert_eq!((refusal.code(), refusal.id), (Code::SoldOut, commands[at].0));
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_later_server_answers_is_no_yes_and_breaks_nothing() {
+    // Proves what becomes of codes and details that this client does not know, in each range: no call is told a yes, an effect
+    // that is not understood is no refusal either, and the connection goes on.
+    let (client, mut peer, _accept) = open(100).await;
+    for (code, detail) in [(30, false), (31, false), (100, false), (200, false), (33, true), (0, true)] {
+        let caller = client.clone();
+        let call = tokio::spawn(async move { caller.reserve(&cart(3)).await });
+        let sent = peer.next().await;
+        let (mut body, mut out) = (Vec::new(), Vec::new());
+        Outcome::new(Code::Ok, 0, 9).encode(0, &mut body);
+        body[2] = code;
+        if detail {
+            // Flag bit 2, and a detail of a variant that is not known.
+            body[3] |= 1 << 2;
+            body.extend_from_slice(&[6, 0, 77, 0, 0, 0, 1, 2]);
+        }
+        frame::append(Header::new(FrameKind::Outcomes, sent.header.request, 1), &body, &mut out);
+        peer.write(&out).await;
+        let id = sent.commands().remove(0).0;
+        match (code, call.await.unwrap()) {
+            (0, Ok(answer)) => assert!(answer.is_done()),
+            (30 | 31, Err(CallError::UnknownEffect { id: told })) => assert_eq!(told, id),
+            (33, Ok(Answer::Refused(refusal))) => assert_eq!(refusal.code(), Code::NoSourceInStock),
+            (100, Ok(Answer::Refused(refusal))) => assert_eq!(refusal.code(), Code::UnknownRefusal),
+            (200, Ok(Answer::Refused(refusal))) => assert_eq!(refusal.code(), Code::UnknownAnswer),
+            (_, other) => panic!("code {code} became {other:?}"),
         }
     }
 }
