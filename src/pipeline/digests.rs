@@ -103,8 +103,8 @@ mod tests {
         }
     }
 
-    fn point(op: u64) -> Option<DigestPoint> {
-        Some(DigestPoint { op, digest: op * 10 })
+    fn point(op: u64) -> DigestPoint {
+        DigestPoint { op, digest: op * 10 }
     }
 
     #[test]
@@ -113,7 +113,9 @@ mod tests {
         let mut trail = DigestTrail::behind(100);
         assert_eq!(trail.compare(&header(1, 0, 0)), Ok(()));
         assert_eq!(trail.compare(&header(1, 100, 7)), Ok(()));
-        [110, 120, 130].into_iter().for_each(|op| trail.push(point(op)));
+        for op in [110, 120, 130] {
+            trail.push(Some(point(op)));
+        }
         trail.push(None);
         assert_eq!(trail.compare(&header(1, 110, 1_100)), Ok(()));
         let other = Divergence { op: 120, logged: 1, replayed: Some(1_200) };
@@ -129,7 +131,7 @@ mod tests {
         // Proves that skipping an op which had been applied does not make the directory unusable, and that the next session counts.
         let mut trail = DigestTrail::behind(0);
         trail.leave_out(4);
-        trail.push(point(10));
+        trail.push(Some(point(10)));
         assert_eq!(trail.compare(&header(4, 10, 1)), Ok(()));
         assert!(trail.compare(&header(5, 10, 1)).is_err());
     }
@@ -139,10 +141,12 @@ mod tests {
         // Proves the bound: at the limit all are known, behind it the oldest is not asked for any more.
         let mut trail = DigestTrail::behind(0);
         let most = u64::try_from(WAITING_MAX).unwrap();
-        (1..=most).for_each(|op| trail.push(point(op)));
+        for op in 1..=most {
+            trail.push(Some(point(op)));
+        }
         assert!(trail.compare(&header(1, 1, 1)).is_err());
-        trail.push(point(most + 1));
-        trail.push(point(most + 2));
+        trail.push(Some(point(most + 1)));
+        trail.push(Some(point(most + 2)));
         assert_eq!(trail.compare(&header(1, 1, 1)), Ok(()));
     }
 }

@@ -317,11 +317,12 @@ impl Machine {
 
     fn decide(&mut self, op: u64, envelope: &Envelope<'_>) -> Outcome {
         let core = &mut self.state.core;
-        match envelope.command {
-            Command::WallOffset(offset_ms) => core.offsets.wall_ms = offset_ms,
+        if let Command::WallOffset(offset_ms) = envelope.command {
+            core.offsets.wall_ms = offset_ms;
+        }
+        if let Command::BeginEpoch(epoch) = envelope.command {
             // Never back: in a cluster an epoch may be begun by more than one node.
-            Command::BeginEpoch(epoch) => core.epoch = core.epoch.max(epoch),
-            _ => {}
+            core.epoch = core.epoch.max(epoch);
         }
         if envelope.command.is_of_servers() {
             let mut outcome = Outcome::new(Code::Ok, 0, op);

@@ -62,8 +62,11 @@ fn machine() -> Machine {
     machine
 }
 
+/// Section, number of records and bytes of each frame.
+type Frames = Vec<(u16, u32, Vec<u8>)>;
+
 /// The frames of a snapshot, and what it promises.
-fn snapshot(machine: &mut Machine) -> (Vec<(u16, u32, Vec<u8>)>, SnapshotMark) {
+fn snapshot(machine: &mut Machine) -> (Frames, SnapshotMark) {
     let mut frames = Vec::new();
     let mark = machine.begin_snapshot();
     let mut sink = |section, records, bytes: &[u8]| frames.push((section, records, bytes.to_vec()));
@@ -200,8 +203,8 @@ fn later_field(is_optional: bool) -> Vec<u8> {
 fn with_field(
     section: Section,
     is_optional: bool,
-    (frames, mark): &(Vec<(u16, u32, Vec<u8>)>, SnapshotMark),
-) -> (Vec<(u16, u32, Vec<u8>)>, SnapshotMark) {
+    (frames, mark): &(Frames, SnapshotMark),
+) -> (Frames, SnapshotMark) {
     let (mut frames, mut mark) = (frames.clone(), *mark);
     let (number, _, bytes) = frames.iter_mut().find(|(number, ..)| *number == section.number()).unwrap();
     let seed = u8::try_from(*number).unwrap();

@@ -150,7 +150,7 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
             ..Configure::default()
         })),
         38 => Command::Mark(Mark { name: "here".into() }),
-        39 if dice.word % 2 == 0 => Command::BeginEpoch(dice.word),
+        39 if dice.word.is_multiple_of(2) => Command::BeginEpoch(dice.word),
         39 => Command::WallOffset(dice.raw),
         40 => Command::AcceptClock(Timestamp(dice.word)),
         _ => Command::ActivateRules(a),
