@@ -15,7 +15,7 @@ use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stockhold_protocol::batch::Batch;
+use stockhold_protocol::batch::{Actor, ActorKind, Batch, Entry};
 use stockhold_protocol::{BadField, Envelope};
 
 /// `log`
@@ -93,12 +93,19 @@ fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>
         }
         let batch = Batch::decode(frame.payload).map_err(|e| Failure::new(Exit::BadData, e))?;
         let proposed = batch.header.proposed.0;
-        for (record, position) in batch.records().zip(frame.first_position..) {
+        let mut actors = Vec::new();
+        let mut actor = Actor::SERVER;
+        for (entry, position) in batch.entries().zip(frame.first_position..) {
+            if let Ok(Entry { run: Some(run), .. }) = &entry {
+                actors.extend(run.introduces);
+                actor = actors.get(usize::from(run.actor)).copied().unwrap_or(Actor::SERVER);
+            }
             if position < from || left == 0 {
                 continue;
             }
             left -= 1;
-            print(&line(context, &frame, position, proposed, record))?;
+            let record = entry.map(|entry| entry.record);
+            print(&line(context, &frame, (position, actor), proposed, record))?;
         }
     }
     Ok(Exit::Ok)
@@ -107,7 +114,7 @@ fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>
 fn line(
     context: Context<'_>,
     frame: &Frame<'_>,
-    position: u64,
+    (position, actor): (u64, Actor<'_>),
     proposed_ms: u64,
     record: Result<&[u8], BadField>,
 ) -> String {
@@ -122,14 +129,21 @@ fn line(
         Err(error) => ("unreadable", String::new(), error.to_string(), 0),
     };
     if context.output.is_json() {
+        let actor_kind = match actor.kind {
+            ActorKind::Server => "server",
+            ActorKind::Claimed => "claimed",
+            ActorKind::Proved => "proved",
+        };
         let document = json!({
             "position": position, "epoch": frame.epoch, "segment": frame.segment, "offset": frame.offset,
             "proposed_ms": proposed_ms, "kind": kind, "id": id, "bytes": bytes, "body": body,
+            "actor": actor.name, "actor_kind": actor_kind,
         });
         return document.to_string();
     }
     let time = super::words::utc(proposed_ms / 1_000);
-    format!("{position:>10}  {time}  {kind:<14}  {id}  {body}")
+    let actor = if actor.kind == ActorKind::Server { "-" } else { actor.name };
+    format!("{position:>10}  {time}  {kind:<14}  {id}  {actor}  {body}")
 }
 
 fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -> Result<Exit, Failure> {

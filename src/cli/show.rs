@@ -108,6 +108,10 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
     if let Some(deadline) = &deadline {
         text.line(&format!("held until {deadline}"));
     }
+    if !view.actor.is_empty() {
+        let unproved = if view.is_actor_proved { "" } else { " (as the client says)" };
+        text.line(&format!("made by {}{unproved}", view.actor));
+    }
     if view.owner != 0 {
         text.line(&format!("owner {}", view.owner));
     }
@@ -118,7 +122,8 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
     let document = json!({
         "id": id.to_string(), "state": view.state.name(), "stock": stock, "op": view.op,
         "deadline": deadline, "origin": utc(origin_s), "owner": view.owner,
-        "reference": view.reference, "lines": lines,
+        "reference": view.reference, "lines": lines, "actor": view.actor,
+        "is_actor_proved": view.is_actor_proved,
     });
     Ok((text.into_string(), document))
 }

@@ -157,10 +157,16 @@ fn what_was_answered_survives_a_crash() {
     assert_eq!(code(&verified), 0, "{}", String::from_utf8_lossy(&verified.stdout));
     let dumped = run(&["--json", "log", "dump", &data, "--from", "2", "--limit", "3"]);
     assert_eq!(code(&dumped), 0);
-    let lines: Vec<(u64, String)> = String::from_utf8_lossy(&dumped.stdout)
+    let lines: Vec<Value> = String::from_utf8_lossy(&dumped.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .map(|line: Value| (line["position"].as_u64().unwrap(), text(&line, "kind").to_owned()))
+        .collect();
+    assert!(
+        lines.iter().all(|line| text(line, "actor_kind") == "claimed" && !text(line, "actor").is_empty())
+    );
+    let lines: Vec<(u64, String)> = lines
+        .iter()
+        .map(|line| (line["position"].as_u64().unwrap(), text(line, "kind").to_owned()))
         .collect();
     let expected = [(2, "define_stock"), (3, "define_sku"), (4, "link")];
     assert_eq!(lines, expected.map(|(position, kind)| (position, kind.to_owned())));

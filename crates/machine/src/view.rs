@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::record::{NO_QUOTA, NoteKind, Stage};
 use crate::sharing::{FLOW_CLASSES_MAX, Form};
 use crate::state::{At, State};
+use stockhold_protocol::batch::ActorKind;
 use stockhold_protocol::query::{
     Answer, ItemView, LIST_MAX, Name, PositionView, Query, ReservationLine, ReservationState,
     ReservationView, SkuView, SourceView, StockView,
@@ -110,6 +111,7 @@ impl State {
             returned: quantity(line.returned),
         });
         let reference = String::from_utf8_lossy(&self.notes_of(row, NoteKind::Reference)).into_owned();
+        let actor = self.catalog.actors().get(row.actor);
         Some(ReservationView {
             id: id.to_bytes(),
             op: row.grant().op,
@@ -121,6 +123,8 @@ impl State {
             owner: row.owner,
             reference,
             lines: lines.collect(),
+            actor: actor.name.to_owned(),
+            is_actor_proved: actor.kind == ActorKind::Proved,
         })
     }
 

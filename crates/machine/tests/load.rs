@@ -1,13 +1,18 @@
 //! What a loader refuses although every record and the sum of their hashes is right.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use stockhold_machine::config::{ACTORS_MAX, BATCH_RULES};
 use stockhold_machine::table::record_hash;
 use stockhold_machine::{
-    Genesis, GenesisError, LoadError, Machine, Progress, RULES_VERSION, Section, SnapshotMark,
+    BatchVerdict, Genesis, GenesisError, LoadError, Machine, Progress, RULES_VERSION, Section, SnapshotMark,
 };
+use stockhold_protocol::batch::{Actor, ActorKind, BatchHeader, Rights, Run};
 use stockhold_protocol::command::{
-    Count, LinkDefinition, Reserve, SkuDefinition, SourceDefinition, StockDefinition, Target,
+    Change, Count, LinkDefinition, Reserve, SettingScope, SettingsChange, SkuDefinition, SourceDefinition,
+    StockDefinition, Target,
 };
+use stockhold_protocol::limits::FEATURE_LEVEL;
+use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp,
 };
@@ -272,4 +277,86 @@ fn a_source_that_changes_keeps_the_optional_field_of_a_later_release() {
     let (.., bytes) = frames.iter().find(|(number, ..)| *number == Section::Source.number()).unwrap();
     assert!(bytes.ends_with(&later_field(true)));
     assert!(load(&frames, &mark).is_ok());
+}
+
+/// A reserve of one unit, by a run of its own that introduces this actor.
+fn reserve_as(machine: &mut Machine, number: u128, actor: Actor<'_>) -> CommandId {
+    let id = CommandId::from_parts(NOW.0, number);
+    let lines = [Line::new(SkuId(0), Quantity::from_raw(1).unwrap())];
+    let reserve = Reserve {
+        target: Target::Stock(StockId(0)),
+        lines: Lines::Slice(&lines),
+        best_effort: false,
+        ttl_ms: None,
+        owner: 0,
+        reference: "",
+    };
+    let mut record = Vec::new();
+    Envelope::new(id, Command::Reserve(reserve)).encode(&mut record).unwrap();
+    let header = BatchHeader {
+        rules: BATCH_RULES,
+        feature_level: FEATURE_LEVEL,
+        count: 1,
+        writer: 1,
+        session: u64::try_from(number).unwrap(),
+        number: 1,
+        proposed: NOW,
+        applied_op: 0,
+        digest_op: 0,
+        digest: 0,
+    };
+    assert_eq!(machine.begin_batch(&header), BatchVerdict::Apply);
+    let run = Run { actor: 0, introduces: Some(actor), rights: Rights::ALL, name_generation: 0, records: 1 };
+    machine.begin_run(&run);
+    assert_eq!(machine.apply(NOW, &record).code, Code::Ok);
+    id
+}
+
+/// Who made a reservation, and whether that is proved.
+fn maker_of(machine: &Machine, id: CommandId) -> (String, bool) {
+    let Some(Answer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
+        panic!("the reservation is kept");
+    };
+    (view.actor, view.is_actor_proved)
+}
+
+#[test]
+fn a_reservation_keeps_its_actor_through_a_snapshot() {
+    // Proves that a claimed name and a proved one are two actors, that both are told of what they made, and that a further actor than
+    // there are numbers is one of the others, before and after loading.
+    let mut machine = machine();
+    let define = Command::Settings(Box::new(SettingsChange {
+        min_sale_qty: Change::Set(Quantity::ZERO),
+        ..SettingsChange::at(SettingScope::Global)
+    }));
+    let decimals = SkuDefinition { sku: "A".into(), decimals: true, ..SkuDefinition::default() };
+    for (number, command) in [(90, define), (91, Command::DefineSku(decimals))] {
+        let mut record = Vec::new();
+        Envelope::new(CommandId::from_parts(NOW.0, number), command).encode(&mut record).unwrap();
+        assert_eq!(machine.apply(NOW, &record).code, Code::Ok);
+    }
+    let names: Vec<String> = (0..ACTORS_MAX - 1).map(|number| format!("client {number}")).collect();
+    let mut expected = Vec::new();
+    let shop = |kind| Actor { kind, name: "shop" };
+    expected.push((reserve_as(&mut machine, 100, shop(ActorKind::Claimed)), "shop", false));
+    for (number, name) in (101..).zip(&names[..ACTORS_MAX - 2]) {
+        let id = reserve_as(&mut machine, number, Actor { kind: ActorKind::Claimed, name });
+        expected.push((id, name, false));
+    }
+    assert_eq!(machine.stats().actors, 4_095);
+    expected.push((reserve_as(&mut machine, 9_000, shop(ActorKind::Proved)), "shop", true));
+    expected.push((
+        reserve_as(&mut machine, 9_001, Actor { kind: ActorKind::Claimed, name: "late" }),
+        "other",
+        false,
+    ));
+    expected.push((reserve_as(&mut machine, 9_002, shop(ActorKind::Claimed)), "shop", false));
+    let (frames, mark) = snapshot(&mut machine);
+    for machine in [&machine, &load(&frames, &mark).unwrap()] {
+        assert_eq!(machine.stats().actors, 4_096);
+        assert_eq!(machine.validate(), Vec::<String>::new());
+        for (id, name, is_proved) in &expected {
+            assert_eq!(maker_of(machine, *id), ((*name).to_owned(), *is_proved));
+        }
+    }
 }

@@ -227,6 +227,8 @@ fn view(of: &Entry, granted: i64) -> ReservationView {
         owner: 0,
         reference: String::new(),
         lines: vec![line],
+        actor: "web".into(),
+        is_actor_proved: false,
     }
 }
 

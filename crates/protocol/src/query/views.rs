@@ -126,6 +126,10 @@ pub struct ReservationView {
     pub reference: String,
     /// Line by line, sorted by SKU.
     pub lines: Vec<ReservationLine>,
+    /// Who made it; empty = the server itself.
+    pub actor: String,
+    /// Whether a token has proved that name; otherwise the client has claimed it.
+    pub is_actor_proved: bool,
 }
 tagged!(ReservationView {
     1 id value,
@@ -138,6 +142,8 @@ tagged!(ReservationView {
     8 owner value,
     9 reference value,
     10 lines list,
+    11 actor value,
+    12 is_actor_proved value,
 });
 
 /// One source item.

@@ -188,6 +188,8 @@ mirror_tagged!(ReservationView {
     8 owner: u64 as value,
     9 reference: String as value,
     10 lines: Vec<ReservationLine> as list,
+    11 actor: String as value,
+    12 is_actor_proved: bool as value,
 });
 mirror_tagged!(ItemView {
     1 source: u32 as value,

@@ -57,6 +57,8 @@ fn reservation() -> ReservationView {
         owner: 5,
         reference: "100000123".into(),
         lines: vec![line],
+        actor: "web shop".into(),
+        is_actor_proved: true,
     }
 }
 
