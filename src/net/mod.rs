@@ -1,8 +1,9 @@
 //! The network: bytes of connections to commands, and answers back to bytes. It decides nothing about quantities.
 //!
-//! [`session`] is the protocol of one connection without any I/O (`look` decides what is answered on the spot); [`pace`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
+//! [`session`] is the protocol of one connection without any I/O (`look` decides what is answered on the spot, `bodies` writes and checks what stands in frames); [`pace`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
 //! [`desk`] is one network thread's table of connections; [`places`] says how many there may be. Everything of a connection stays on one thread.
 
+mod bodies;
 pub mod connection;
 pub mod desk;
 pub mod gate;

@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 
-use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
+use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Versions};
 use stockhold_protocol::query::{Answer, Name, Query};
-use stockhold_protocol::{Code, FrameError, Outcome, SkuId, StockId};
+use stockhold_protocol::{Code, FrameError, Outcome};
 
+use super::bodies::{answer, check_records, check_without_entries, cold, unpack_pair, welcome};
 use super::gate::Gate;
 use super::look::{Look, look_at};
 use super::requests::Requests;
@@ -247,10 +248,11 @@ impl Session {
             return Ok(());
         };
         self.address.version = version;
-        let start = frame::begin(&mut self.out);
-        let encoded = gate.welcome(version).encode(&mut self.out);
-        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
-        frame::finish(Header::new(FrameKind::Welcome, frame.header.request, 0), start, &mut self.out);
+        welcome(
+            Header::new(FrameKind::Welcome, frame.header.request, 0),
+            &gate.welcome(version),
+            &mut self.out,
+        );
         self.origin = Origin::claimed(&hello.client);
         self.stage = Stage::Open;
         Ok(())
@@ -444,57 +446,13 @@ impl Session {
     }
 
     fn fail_query(&mut self, request: u64, sentence: String) {
-        let start = frame::begin(&mut self.out);
-        let encoded = Answer::Failed(sentence).encode(&mut self.out);
-        assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
-        frame::finish(self.header(FrameKind::Answer, request, 0), start, &mut self.out);
+        answer(self.header(FrameKind::Answer, request, 0), &Answer::Failed(sentence), &mut self.out);
     }
 
     fn questions_in_flight(&self) -> u32 {
         let held = u32::try_from(self.queries_held.len()).unwrap_or(u32::MAX);
         held.saturating_add(self.queries_asked).saturating_add(self.checks_asked)
     }
-}
-
-/// Adds a frame that is one bincode value.
-fn cold<T>(header: Header, value: &T, out: &mut Vec<u8>)
-where
-    T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
-{
-    let start = frame::begin(out);
-    let encoded = encode_cold(value, out);
-    assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
-    frame::finish(header, start, out);
-}
-
-/// Walks the lengths before anything is taken: a frame is taken whole or not at all.
-fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
-    let mut rest = frame.body;
-    let mut count = 0_u32;
-    while !rest.is_empty() {
-        rest = &rest[record_length(rest)?..];
-        count += 1;
-    }
-    if count != u32::from(frame.header.count) {
-        return Err(FrameError::Body("as many command records as it counts"));
-    }
-    if count == 0 {
-        // Nothing would answer it, so a peer that waits for an answer would wait for ever.
-        return Err(FrameError::Body("at least one command record"));
-    }
-    Ok(())
-}
-
-/// The count of a frame whose body has no entries is zero.
-fn check_without_entries(frame: &Frame<'_>) -> Result<(), FrameError> {
-    if frame.header.count == 0 { Ok(()) } else { Err(FrameError::Body("no entries, so its count is 0")) }
-}
-
-fn unpack_pair(pair: [u8; 8]) -> (SkuId, StockId) {
-    let mut reader = Reader::new(&pair);
-    let sku = reader.u32("checks.sku").unwrap_or(u32::MAX);
-    let stock = reader.u32("checks.stock").unwrap_or(u32::MAX);
-    (SkuId(sku), StockId(stock))
 }
 
 fn busy(gate: &Gate) -> Outcome {

@@ -8,6 +8,7 @@ use stockhold_protocol::codec::{decode_cold, encode_cold};
 use stockhold_protocol::command::{KeyHash, Mark};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Welcome};
+use stockhold_protocol::limits::{HANDSHAKE_VERSION, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use stockhold_protocol::query::Query;
 use stockhold_protocol::{Code, Command, Detail, Envelope, Line};
 
@@ -296,6 +297,54 @@ fn a_token_and_a_name_generation_are_carried_and_change_nothing() {
     peer.stream.write_all(&commands).unwrap();
     let reply = peer.reply();
     assert_eq!((reply.header.kind, reply.header.version, reply.header.names), (FrameKind::Outcomes, 2, 0));
+}
+
+#[test]
+fn every_version_that_is_spoken_is_spoken_to_the_end() {
+    // Proves that each kind of answer, from the session and from the stages behind it, carries the version that was agreed on,
+    // and that a frame of another one closes the connection.
+    let server = TestServer::start(|_| ());
+    let frame = |kind, count, version, request, body: &[u8]| {
+        let mut bytes = Vec::new();
+        frame::append(Header::new(kind, request, count).in_version(version), body, &mut bytes);
+        bytes
+    };
+    let pair = [0; 16];
+    let bad = [&[20, 0][..], &[99; 18]].concat();
+    let behind = [&u64::MAX.to_le_bytes()[..], &[0; 8]].concat();
+    for version in PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION {
+        let greet = || {
+            let mut peer = Peer::mute(server.address());
+            let body = hello(&Hello { version_min: 1, version_max: version, ..Hello::new("of one version") });
+            peer.stream.write_all(&plain(FrameKind::Hello, 0, &body)).unwrap();
+            let reply = peer.reply();
+            assert_eq!((reply.header.kind, reply.header.version), (FrameKind::Welcome, HANDSHAKE_VERSION));
+            assert_eq!(Welcome::decode(&reply.body).unwrap().version, version);
+            peer
+        };
+        let mut peer = greet();
+        let late = Header { time: 1, ..Header::new(FrameKind::Checks, 7, 1) }.in_version(version);
+        let mut behind_frame = Vec::new();
+        frame::append(late, &behind, &mut behind_frame);
+        for (bytes, kind) in [
+            (frame(FrameKind::Commands, 1, version, 1, &command()), FrameKind::Outcomes),
+            (frame(FrameKind::Commands, 1, version, 2, &bad), FrameKind::Outcomes),
+            (frame(FrameKind::Checks, 1, version, 3, &pair), FrameKind::Cells),
+            (frame(FrameKind::Resolve, 0, version, 4, &[0; 8]), FrameKind::Resolved),
+            (frame(FrameKind::Query, 0, version, 5, &cold(&Query::Status)), FrameKind::Answer),
+            (frame(FrameKind::Query, 0, version, 6, &[255; 4]), FrameKind::Answer),
+            (behind_frame, FrameKind::Outcomes),
+        ] {
+            peer.stream.write_all(&bytes).unwrap();
+            let reply = peer.reply();
+            assert_eq!((reply.header.kind, reply.header.version), (kind, version));
+        }
+        for other in (PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION).filter(|other| *other != version) {
+            let mut peer = greet();
+            peer.stream.write_all(&frame(FrameKind::Checks, 1, other, 1, &pair)).unwrap();
+            expect_error(&mut peer, &format!("frame version {other} is not version {version}"));
+        }
+    }
 }
 
 #[test]

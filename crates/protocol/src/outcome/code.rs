@@ -1,0 +1,186 @@
+//! The codes of outcomes: append-only and never reused.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal, $sentence:literal;)*) => {
+        /// What was decided. Below 32 the command took effect; 32..=127 are refusals that are recorded
+        /// under the id; from 128 on the answer is unrecorded and the id stays unused.
+        #[repr(u8)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)*
+            /// Stands for a code below 32 that this program does not know: the command took effect, and nobody may
+            /// take it for a yes.
+            UnknownEffect = 31,
+            /// Stands for a code from 32 to 127 that this program does not know: the command was refused.
+            UnknownRefusal = 127,
+            /// Stands for a code from 128 on that this program does not know: nothing happened.
+            UnknownAnswer = 255,
+        }
+
+        impl Code {
+            /// Every code, in numeric order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What stands for codes that this program does not know, one for each range. They are never sent.
+            pub const STAND_INS: [Self; 3] = [Self::UnknownEffect, Self::UnknownRefusal, Self::UnknownAnswer];
+
+            /// The code with this number.
+            #[must_use]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The code's name as documents, JSON and the command line spell it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::UnknownEffect => "unknown_effect",
+                    Self::UnknownRefusal => "unknown_refusal",
+                    Self::UnknownAnswer => "unknown_answer",
+                }
+            }
+
+            /// One sentence for people.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => $sentence,)*
+                    Self::UnknownEffect => "The command took effect in a way that this program does not know; ask what became of it.",
+                    Self::UnknownRefusal => "The command was refused for a reason that this program does not know.",
+                    Self::UnknownAnswer => "Nothing happened, for a reason that this program does not know.",
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Done as asked.
+    Ok = 0, "ok", "The command took effect as asked.";
+    /// Best effort: less than asked was granted.
+    Partial = 1, "partial", "Part of what was asked was granted; the lines say how much.";
+    /// The hold had expired, its units still fitted, and it is confirmed.
+    ConfirmedLate = 2, "confirmed_late", "The hold had expired, but its units still fitted: it is confirmed.";
+
+    /// Not enough can be promised.
+    SoldOut = 32, "sold_out", "There is not enough left to promise.";
+    /// No source item of the SKU is in stock for this stock.
+    NoSourceInStock = 33, "no_source_in_stock", "There are no source items with the in stock status.";
+    /// No linked source has a source item of the SKU.
+    NotAssigned = 34, "not_assigned", "The requested sku is not assigned to given stock.";
+    /// Fewer than `min_sale_qty`.
+    BelowMinSale = 35, "below_min_sale", "The quantity is below the fewest units that may be purchased.";
+    /// More than `max_sale_qty`.
+    AboveMaxSale = 36, "above_max_sale", "The quantity exceeds the most units allowed in a cart.";
+    /// Not a multiple of `qty_increments`.
+    NotAnIncrement = 37, "not_an_increment", "The product is sold only in multiples of its increment.";
+    /// Parts of a unit of a SKU sold whole.
+    DecimalsNotAllowed = 38, "decimals_not_allowed", "The product cannot be sold in parts of a unit.";
+    /// A composite SKU has no units of its own.
+    Composite = 39, "composite", "A composite SKU has no units of its own; reserve its parts.";
+    /// The quota is used up.
+    QuotaExceeded = 40, "quota_exceeded", "The quota of this SKU in this stock does not leave enough.";
+    /// No such reservation, or its record is no longer kept.
+    UnknownReservation = 41, "unknown_reservation", "There is no such reservation, or its record is no longer kept.";
+    /// The reservation is confirmed already.
+    AlreadyConfirmed = 42, "already_confirmed", "The reservation is confirmed already.";
+    /// The reservation is closed already.
+    AlreadyClosed = 43, "already_closed", "The reservation is closed already: shipped, released or replaced.";
+    /// The hold has expired.
+    Expired = 44, "expired", "The hold has expired.";
+    /// Expired, and its units do not fit any more.
+    TooLate = 45, "too_late", "The hold has expired and its units no longer fit; a new id may try again while the record is kept.";
+    /// A hold must be confirmed first.
+    NotConfirmed = 46, "not_confirmed", "The reservation is still a hold; confirm it first.";
+    /// More than is open.
+    MoreThanOpen = 47, "more_than_open", "More units are named than are open in the reservation.";
+    /// More than was shipped and not yet returned.
+    MoreThanShipped = 48, "more_than_shipped", "More units are returned than were shipped and not yet returned.";
+    /// The units are needed by promises that only this source can keep.
+    NeededElsewhere = 49, "needed_elsewhere", "These units cannot leave this source without breaking a promise.";
+    /// The source does not hold that many.
+    NotEnoughAtSource = 50, "not_enough_at_source", "The source does not hold that many units.";
+    /// The source has no item of the SKU.
+    NoSourceItem = 51, "no_source_item", "The source has no item of this SKU.";
+    /// Another owner holds it.
+    OwnerDiffers = 52, "owner_differs", "The reservation belongs to another owner.";
+    /// The deadline would lie beyond the maximum total time.
+    BeyondMaximumTotal = 53, "beyond_maximum_total", "The deadline would lie beyond the longest time that a hold may last in all.";
+    /// A sum would leave the range of quantities.
+    QuantityOverflow = 54, "quantity_overflow", "A quantity would leave the range of ±100,000,000,000 units.";
+    /// The link would make a group of connected stocks that cannot be decided exactly in bounded time.
+    GroupTooLarge = 55, "group_too_large", "The link would connect more stocks and sources than can be decided exactly; ARCHITECTURE.md gives the limits.";
+    /// The change would break existing promises.
+    WouldBreakPromises = 56, "would_break_promises", "The change would break promises that exist.";
+    /// The name belongs to something else.
+    NameTaken = 57, "name_taken", "The name belongs to something else already.";
+    /// A bound on the number of things is reached.
+    LimitReached = 58, "limit_reached", "A limit on the number of things is reached; the detail names it.";
+    /// There is no such link.
+    UnknownLink = 59, "unknown_link", "There is no such link.";
+    /// The SKU is not in the reservation.
+    NotInReservation = 60, "not_in_reservation", "The reservation holds no such SKU.";
+
+    /// The queue or the outcome memory is full; nothing happened.
+    Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";
+    /// No changes are taken now.
+    ReadOnly = 129, "read_only", "The server takes no such changes now because its disk is full; nothing happened.";
+    /// A field breaks a rule.
+    BadField = 130, "bad_field", "A field breaks a rule; nothing happened.";
+    /// A dense number stands for nothing.
+    UnknownName = 131, "unknown_name", "A number stands for no known name; resolve the name again.";
+    /// The id was used with another body.
+    IdReused = 132, "id_reused", "The id was used before with another body; nothing happened.";
+    /// The id's outcome is no longer kept.
+    IdTooOld = 133, "id_too_old", "The id is older than the outcomes that are kept; nothing happened.";
+    /// The id's time is too far ahead.
+    IdFromFuture = 134, "id_from_future", "The id's time lies more than five minutes ahead of the server's; nothing happened.";
+    /// The numbers belong to another epoch.
+    EpochChanged = 135, "epoch_changed", "The log's epoch has changed; resolve names again.";
+    /// `min_op` was not reached before the deadline.
+    Behind = 136, "behind", "The server has not reached the op that the check asks for.";
+    /// The TTL is zero or outside the bounds.
+    TtlOutOfRange = 137, "ttl_out_of_range", "The time to live is zero or outside the configured bounds; it is refused, not clamped.";
+    /// The call's deadline passed before the command was logged.
+    DeadlinePassed = 138, "deadline_passed", "The call's deadline passed before the command was logged; nothing happened.";
+    /// The op was skipped by an operator after it had aborted the server.
+    Skipped = 139, "skipped", "The op was skipped by an operator after it had stopped the server.";
+    /// The command was never executed by these rules.
+    NotSupported = 140, "not_supported", "This program does not execute that version of the rules.";
+}
+
+impl Code {
+    /// The persisted number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The code with this number, or what stands for it: a server of a later release may send codes that this program
+    /// does not know.
+    #[must_use]
+    pub const fn of_peer(number: u8) -> Self {
+        match (Self::from_number(number), number) {
+            (Some(code), _) => code,
+            (None, 0..32) => Self::UnknownEffect,
+            (None, 32..128) => Self::UnknownRefusal,
+            (None, 128..) => Self::UnknownAnswer,
+        }
+    }
+
+    /// Whether the command took effect in a way that this program knows.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        self.number() < Self::UnknownEffect.number()
+    }
+
+    /// Whether the machine records such an outcome under the command's id.
+    #[must_use]
+    pub const fn is_recordable(self) -> bool {
+        self.number() < 128
+    }
+}
