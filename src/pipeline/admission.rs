@@ -1,7 +1,7 @@
 //! What may still be logged when the disk fills up. It does not know how full the disk is.
 
 use stockhold_protocol::batch::split_records;
-use stockhold_protocol::command::Kind;
+use stockhold_protocol::command::{Kind, Role};
 
 use super::mailbox::Answered;
 use super::submission::Submission;
@@ -38,34 +38,10 @@ pub(super) fn part(
     (refused, answered)
 }
 
-/// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts.
+/// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts, and so does time.
 const fn frees_or_finishes(kind: Kind) -> bool {
-    match kind {
-        Kind::Release
-        | Kind::Confirm
-        | Kind::Ship
-        | Kind::Refund
-        | Kind::Tick
-        | Kind::WallOffset
-        | Kind::AcceptClock
-        | Kind::BeginEpoch => true,
-        Kind::Reserve
-        | Kind::Extend
-        | Kind::Replace
-        | Kind::Sell
-        | Kind::Count
-        | Kind::Adjust
-        | Kind::Transfer
-        | Kind::DefineSource
-        | Kind::DefineStock
-        | Kind::DefineSku
-        | Kind::Link
-        | Kind::Unlink
-        | Kind::Channel
-        | Kind::Settings
-        | Kind::Quota
-        | Kind::Configure
-        | Kind::Mark
-        | Kind::ActivateRules => false,
+    match kind.role() {
+        Role::Settle | Role::Clock | Role::Server => true,
+        Role::Promise | Role::Goods | Role::Catalog | Role::Operator => false,
     }
 }

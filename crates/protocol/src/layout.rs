@@ -42,7 +42,9 @@ pub fn constants() -> Vec<(String, i128)> {
         ("actor_bytes_max".to_owned(), size(ACTOR_BYTES_MAX)),
     ];
     lines.extend(FrameKind::ALL.map(|kind| (format!("frame_kind.{kind:?}"), i128::from(kind.code()))));
-    lines.extend(Kind::ALL.map(|kind| (format!("command_kind.{}", kind.name()), i128::from(kind.code()))));
+    lines.extend(
+        Kind::ALL.iter().map(|kind| (format!("command_kind.{}", kind.name()), i128::from(kind.code()))),
+    );
     lines.extend(Code::ALL.iter().map(|code| (format!("code.{}", code.name()), i128::from(code.number()))));
     lines
 }

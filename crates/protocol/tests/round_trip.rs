@@ -152,7 +152,7 @@ fn what_servers_make_comes_back_without_an_id() {
     for command in [Command::Tick, Command::WallOffset(-2_592_000_000), Command::WallOffset(i64::MAX)] {
         check(&Envelope::new(CommandId::NONE, command));
     }
-    for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_of_servers()) {
+    for kind in Kind::ALL.iter().filter(|kind| !kind.is_of_servers()) {
         let mut record = [0; 20];
         record[0] = 20;
         record[2] = kind.code();

@@ -1,14 +1,17 @@
-//! The bodies of command records, kind by kind. PROTOCOL.md, section "Command bodies", is the same in prose.
+//! The bodies of command records: those of hot commands byte by byte, those of cold ones by their fields. PROTOCOL.md,
+//! "Bodies of hot commands" and "Bodies of cold commands", is the same in prose.
 
-use super::catalog::{Acceptance, Activation, Beginning, Offset};
+use super::check::ColdBody;
+use super::fingerprint::Scratch;
 use super::hot::{PART_BYTES, Parts};
 use super::{Command, Extend, Kind, Refund, Release, Replace, Reserve, Sell, Ship, Target};
-use crate::codec::Reader;
+use crate::codec::{BodyConfig, ColdConfig, Reader};
 use crate::error::BadField;
-use crate::fields::{Tagged, Unknown, decode_fields, encode_fields};
+use crate::fields::{Unknown, decode_fields, decode_fields_with, encode_fields, encode_fields_with};
 use crate::id::{ChannelId, CommandId, ReservationId, SourceId, StockId};
 use crate::limits::REFERENCE_BYTES_MAX;
 use crate::line::{Lines, NARROW_BYTES, WIDE_BYTES, check_count};
+use wincode::{SchemaReadOwned, SchemaWrite};
 
 pub(super) const BY_CHANNEL: u8 = 1 << 0;
 const BEST_EFFORT: u8 = 1 << 1;
@@ -21,163 +24,58 @@ const FORCED: u8 = 1 << 1;
 /// What a reserve or a replace may carry.
 const RESERVE_FLAGS: u8 = BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE;
 
+/// The body of a hot command: laid out by hand, and read in place.
+pub(super) trait HotBody<'a>: Sized {
+    /// The flags that it may have.
+    const FLAGS: u8 = 0;
+
+    /// Reads it to the last byte; the flags are among [`HotBody::FLAGS`].
+    fn decode(flags: u8, reader: Reader<'a>) -> Result<Self, BadField>;
+
+    /// Appends it and tells its flags.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField>;
+
+    /// Appends the form by which a repeated id is compared.
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_encoded(|out| self.encode(out));
+    }
+}
+
+/// Reads a body; the kind of most commands of a sale is looked for first.
 #[inline]
 pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
     if kind == Kind::Reserve && flags & !RESERVE_FLAGS == 0 {
         return decode_reserve(flags, reader).map(Command::Reserve);
     }
-    decode_other(kind, flags, reader)
+    Command::decode_body(kind, flags, reader)
 }
 
-fn decode_other(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let allowed = match kind {
-        Kind::Reserve | Kind::Replace => RESERVE_FLAGS,
-        Kind::Sell => BY_CHANNEL | FORCED | HAS_OWNER | HAS_REFERENCE | WIDE,
-        Kind::Ship => FORCED | WIDE,
-        Kind::Release => WIDE,
-        Kind::Confirm
-        | Kind::Extend
-        | Kind::Refund
-        | Kind::Count
-        | Kind::Adjust
-        | Kind::Transfer
-        | Kind::DefineSource
-        | Kind::DefineStock
-        | Kind::DefineSku
-        | Kind::Link
-        | Kind::Unlink
-        | Kind::Channel
-        | Kind::Settings
-        | Kind::Quota
-        | Kind::Configure
-        | Kind::Tick
-        | Kind::Mark
-        | Kind::ActivateRules
-        | Kind::WallOffset
-        | Kind::AcceptClock
-        | Kind::BeginEpoch => 0,
-    };
-    if flags & !allowed != 0 {
-        return Err(BadField::new("flags", "has a bit set that means nothing for this kind"));
-    }
-    match kind {
-        Kind::Reserve => decode_reserve(flags, reader).map(Command::Reserve),
-        Kind::Confirm => decode_confirm(reader),
-        Kind::Release => decode_release(flags, reader),
-        Kind::Extend => decode_extend(reader),
-        Kind::Replace => decode_replace(flags, reader),
-        Kind::Ship => decode_ship(flags, reader),
-        Kind::Sell => decode_sell(flags, reader),
-        Kind::Refund => decode_refund(reader),
-        Kind::Tick => reader.finish().map(|()| Command::Tick),
-        Kind::Count
-        | Kind::Adjust
-        | Kind::Transfer
-        | Kind::DefineSource
-        | Kind::DefineStock
-        | Kind::DefineSku
-        | Kind::Link
-        | Kind::Unlink
-        | Kind::Channel
-        | Kind::Settings
-        | Kind::Quota
-        | Kind::Configure
-        | Kind::Mark
-        | Kind::ActivateRules
-        | Kind::WallOffset
-        | Kind::AcceptClock
-        | Kind::BeginEpoch => decode_catalog(kind, reader.rest()),
-    }
+/// The fields of a cold command, checked; one with a field that is not known here is not obeyed by half.
+pub(super) fn read_cold<T: ColdBody>(bytes: &[u8]) -> Result<T, BadField> {
+    let body: T = decode_fields(bytes, Unknown::Refuse)?;
+    body.check()?;
+    Ok(body)
 }
 
-/// The fields of a cold command; a command with one that is not known here is not obeyed by half.
-fn read<T: Tagged>(bytes: &[u8]) -> Result<T, BadField> {
-    decode_fields(bytes, Unknown::Refuse)
+pub(super) fn write_cold<T: ColdBody>(body: &T, out: &mut Vec<u8>) -> Result<u8, BadField> {
+    body.check()?;
+    encode_fields(body, out)?;
+    Ok(0)
 }
 
-fn decode_catalog(kind: Kind, bytes: &[u8]) -> Result<Command<'static>, BadField> {
-    let command = match kind {
-        Kind::Count => Command::Count(read(bytes)?),
-        Kind::Adjust => Command::Adjust(read(bytes)?),
-        Kind::Transfer => Command::Transfer(read(bytes)?),
-        Kind::DefineSource => Command::DefineSource(Box::new(read(bytes)?)),
-        Kind::DefineStock => Command::DefineStock(read(bytes)?),
-        Kind::DefineSku => Command::DefineSku(read(bytes)?),
-        Kind::Link => Command::Link(read(bytes)?),
-        Kind::Unlink => Command::Unlink(read(bytes)?),
-        Kind::Channel => Command::Channel(read(bytes)?),
-        Kind::Settings => Command::Settings(Box::new(read(bytes)?)),
-        Kind::Quota => Command::Quota(read(bytes)?),
-        Kind::Configure => Command::Configure(Box::new(read(bytes)?)),
-        Kind::Mark => Command::Mark(read(bytes)?),
-        Kind::ActivateRules => Command::ActivateRules(read::<Activation>(bytes)?.version),
-        Kind::WallOffset => Command::WallOffset(read::<Offset>(bytes)?.offset_ms),
-        Kind::AcceptClock => Command::AcceptClock(read::<Acceptance>(bytes)?.until_ms),
-        Kind::BeginEpoch => Command::BeginEpoch(read::<Beginning>(bytes)?.epoch),
-        Kind::Reserve
-        | Kind::Confirm
-        | Kind::Release
-        | Kind::Extend
-        | Kind::Replace
-        | Kind::Ship
-        | Kind::Sell
-        | Kind::Refund
-        | Kind::Tick => return Err(BadField::new("kind", "is not a catalog command")),
-    };
-    command.check_catalog()?;
-    Ok(command)
+/// The only field of a cold command, of this name.
+pub(super) fn read_single<T>(bytes: &[u8], name: &'static str) -> Result<T, BadField>
+where
+    T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
+{
+    decode_fields_with(bytes, Unknown::Refuse, |fields| fields.value(1, name)).map(|(value, _)| value)
 }
 
-/// Appends the body and tells the flags of the header.
-pub(super) fn encode(command: &Command<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
-    match command {
-        Command::Reserve(reserve) => return encode_reserve(reserve, out),
-        Command::Replace(replace) => {
-            out.extend_from_slice(&replace.old.0.to_bytes());
-            return encode_reserve(&replace.new, out);
-        }
-        Command::Confirm(reservation) => out.extend_from_slice(&reservation.0.to_bytes()),
-        Command::Release(release) => {
-            out.extend_from_slice(&release.reservation.0.to_bytes());
-            return encode_lines(release.lines, 0, out);
-        }
-        Command::Extend(extend) => {
-            out.extend_from_slice(&extend.reservation.0.to_bytes());
-            out.extend_from_slice(&extend.ttl_ms.to_le_bytes());
-        }
-        Command::Ship(ship) => {
-            out.extend_from_slice(&ship.reservation.0.to_bytes());
-            out.extend_from_slice(&ship.source.0.to_le_bytes());
-            let forced = if ship.forced { FORCED } else { 0 };
-            return Ok(forced | encode_lines(ship.lines, 1, out)?);
-        }
-        Command::Sell(sell) => return encode_sell(sell, out),
-        Command::Refund(refund) => {
-            check_count("parts", refund.parts.len(), 1)?;
-            out.extend_from_slice(&refund.reservation.0.to_bytes());
-            push_count(refund.parts.len(), out)?;
-            refund.parts.pack(out);
-        }
-        Command::Tick => {}
-        Command::Count(value) => encode_fields(value, out)?,
-        Command::Adjust(value) => encode_fields(value, out)?,
-        Command::Transfer(value) => encode_fields(value, out)?,
-        Command::DefineSource(value) => encode_fields(value.as_ref(), out)?,
-        Command::DefineStock(value) => encode_fields(value, out)?,
-        Command::DefineSku(value) => encode_fields(value, out)?,
-        Command::Link(value) => encode_fields(value, out)?,
-        Command::Unlink(value) => encode_fields(value, out)?,
-        Command::Channel(value) => encode_fields(value, out)?,
-        Command::Settings(value) => encode_fields(value.as_ref(), out)?,
-        Command::Quota(value) => encode_fields(value, out)?,
-        Command::Configure(value) => encode_fields(value.as_ref(), out)?,
-        Command::Mark(value) => encode_fields(value, out)?,
-        Command::ActivateRules(version) => encode_fields(&Activation { version: *version }, out)?,
-        Command::WallOffset(offset_ms) => encode_fields(&Offset { offset_ms: *offset_ms }, out)?,
-        Command::BeginEpoch(epoch) => encode_fields(&Beginning { epoch: *epoch }, out)?,
-        Command::AcceptClock(until_ms) => encode_fields(&Acceptance { until_ms: *until_ms }, out)?,
-    }
-    command.check_catalog()?;
+pub(super) fn write_single<T>(value: &T, out: &mut Vec<u8>) -> Result<u8, BadField>
+where
+    T: SchemaWrite<ColdConfig, Src = T>,
+{
+    encode_fields_with(out, |fields| fields.value(1, value))?;
     Ok(0)
 }
 
@@ -298,67 +196,161 @@ fn encode_reserve(reserve: &Reserve<'_>, out: &mut Vec<u8>) -> Result<u8, BadFie
     Ok(flags | if reserve.best_effort { BEST_EFFORT } else { 0 })
 }
 
-fn decode_confirm(mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let reservation = decode_reservation(&mut reader)?;
-    reader.finish()?;
-    Ok(Command::Confirm(reservation))
+impl<'a> HotBody<'a> for Reserve<'a> {
+    const FLAGS: u8 = RESERVE_FLAGS;
+
+    fn decode(flags: u8, reader: Reader<'a>) -> Result<Self, BadField> {
+        decode_reserve(flags, reader)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        encode_reserve(self, out)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_reserve(self);
+    }
 }
 
-fn decode_release(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let reservation = decode_reservation(&mut reader)?;
-    let lines = decode_counted_lines(flags, 0, &mut reader)?;
-    reader.finish()?;
-    Ok(Command::Release(Release { reservation, lines }))
+/// The body of a confirm.
+impl HotBody<'_> for ReservationId {
+    fn decode(_: u8, mut reader: Reader<'_>) -> Result<Self, BadField> {
+        let reservation = decode_reservation(&mut reader)?;
+        reader.finish()?;
+        Ok(reservation)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        out.extend_from_slice(&self.0.to_bytes());
+        Ok(0)
+    }
 }
 
-fn decode_extend(mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let reservation = decode_reservation(&mut reader)?;
-    let ttl_ms = reader.u32("ttl_ms")?;
-    reader.finish()?;
-    Ok(Command::Extend(Extend { reservation, ttl_ms }))
+impl<'a> HotBody<'a> for Release<'a> {
+    const FLAGS: u8 = WIDE;
+
+    fn decode(flags: u8, mut reader: Reader<'a>) -> Result<Self, BadField> {
+        let reservation = decode_reservation(&mut reader)?;
+        let lines = decode_counted_lines(flags, 0, &mut reader)?;
+        reader.finish()?;
+        Ok(Self { reservation, lines })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        out.extend_from_slice(&self.reservation.0.to_bytes());
+        encode_lines(self.lines, 0, out)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_release(self);
+    }
 }
 
-fn decode_replace(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let old = decode_reservation(&mut reader)?;
-    let new = decode_reserve(flags, reader)?;
-    Ok(Command::Replace(Replace { old, new }))
+impl HotBody<'_> for Extend {
+    fn decode(_: u8, mut reader: Reader<'_>) -> Result<Self, BadField> {
+        let reservation = decode_reservation(&mut reader)?;
+        let ttl_ms = reader.u32("ttl_ms")?;
+        reader.finish()?;
+        Ok(Self { reservation, ttl_ms })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        out.extend_from_slice(&self.reservation.0.to_bytes());
+        out.extend_from_slice(&self.ttl_ms.to_le_bytes());
+        Ok(0)
+    }
 }
 
-fn decode_ship(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let reservation = decode_reservation(&mut reader)?;
-    let source = SourceId(reader.u32("source")?);
-    let lines = decode_counted_lines(flags, 1, &mut reader)?;
-    reader.finish()?;
-    Ok(Command::Ship(Ship { reservation, source, lines, forced: flags & FORCED != 0 }))
+impl<'a> HotBody<'a> for Replace<'a> {
+    const FLAGS: u8 = RESERVE_FLAGS;
+
+    fn decode(flags: u8, mut reader: Reader<'a>) -> Result<Self, BadField> {
+        let old = decode_reservation(&mut reader)?;
+        Ok(Self { old, new: decode_reserve(flags, reader)? })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        out.extend_from_slice(&self.old.0.to_bytes());
+        encode_reserve(&self.new, out)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_replace(self);
+    }
 }
 
-fn decode_sell(flags: u8, mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let target = decode_target(flags, &mut reader)?;
-    let source = SourceId(reader.u32("source")?);
-    let count = usize::from(reader.u16("lines")?);
-    check_count("lines", count, 1)?;
-    let owner = decode_owner(flags, &mut reader)?;
-    let reference = decode_reference(flags, &mut reader)?;
-    let lines = decode_lines(flags, count, &mut reader)?;
-    reader.finish()?;
-    Ok(Command::Sell(Sell { target, source, lines, forced: flags & FORCED != 0, owner, reference }))
+impl<'a> HotBody<'a> for Ship<'a> {
+    const FLAGS: u8 = FORCED | WIDE;
+
+    fn decode(flags: u8, mut reader: Reader<'a>) -> Result<Self, BadField> {
+        let reservation = decode_reservation(&mut reader)?;
+        let source = SourceId(reader.u32("source")?);
+        let lines = decode_counted_lines(flags, 1, &mut reader)?;
+        reader.finish()?;
+        Ok(Self { reservation, source, lines, forced: flags & FORCED != 0 })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        out.extend_from_slice(&self.reservation.0.to_bytes());
+        out.extend_from_slice(&self.source.0.to_le_bytes());
+        let forced = if self.forced { FORCED } else { 0 };
+        Ok(forced | encode_lines(self.lines, 1, out)?)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_ship(self);
+    }
 }
 
-fn encode_sell(sell: &Sell<'_>, out: &mut Vec<u8>) -> Result<u8, BadField> {
-    check_count("lines", sell.lines.len(), 1)?;
-    let mut flags = encode_target(sell.target, out);
-    out.extend_from_slice(&sell.source.0.to_le_bytes());
-    push_count(sell.lines.len(), out)?;
-    flags |= encode_owner_and_reference(sell.owner, sell.reference, out)?;
-    flags |= pack_lines(sell.lines, out)?;
-    Ok(flags | if sell.forced { FORCED } else { 0 })
+impl<'a> HotBody<'a> for Sell<'a> {
+    const FLAGS: u8 = BY_CHANNEL | FORCED | HAS_OWNER | HAS_REFERENCE | WIDE;
+
+    fn decode(flags: u8, mut reader: Reader<'a>) -> Result<Self, BadField> {
+        let target = decode_target(flags, &mut reader)?;
+        let source = SourceId(reader.u32("source")?);
+        let count = usize::from(reader.u16("lines")?);
+        check_count("lines", count, 1)?;
+        let owner = decode_owner(flags, &mut reader)?;
+        let reference = decode_reference(flags, &mut reader)?;
+        let lines = decode_lines(flags, count, &mut reader)?;
+        reader.finish()?;
+        Ok(Self { target, source, lines, forced: flags & FORCED != 0, owner, reference })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        check_count("lines", self.lines.len(), 1)?;
+        let mut flags = encode_target(self.target, out);
+        out.extend_from_slice(&self.source.0.to_le_bytes());
+        push_count(self.lines.len(), out)?;
+        flags |= encode_owner_and_reference(self.owner, self.reference, out)?;
+        flags |= pack_lines(self.lines, out)?;
+        Ok(flags | if self.forced { FORCED } else { 0 })
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_sell(self);
+    }
 }
 
-fn decode_refund(mut reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    let reservation = decode_reservation(&mut reader)?;
-    let count = usize::from(reader.u16("parts")?);
-    check_count("parts", count, 1)?;
-    let parts = Parts::parse(reader.take(count * PART_BYTES, "parts")?)?;
-    reader.finish()?;
-    Ok(Command::Refund(Refund { reservation, parts }))
+impl<'a> HotBody<'a> for Refund<'a> {
+    fn decode(_: u8, mut reader: Reader<'a>) -> Result<Self, BadField> {
+        let reservation = decode_reservation(&mut reader)?;
+        let count = usize::from(reader.u16("parts")?);
+        check_count("parts", count, 1)?;
+        let parts = Parts::parse(reader.take(count * PART_BYTES, "parts")?)?;
+        reader.finish()?;
+        Ok(Self { reservation, parts })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        check_count("parts", self.parts.len(), 1)?;
+        out.extend_from_slice(&self.reservation.0.to_bytes());
+        push_count(self.parts.len(), out)?;
+        self.parts.pack(out);
+        Ok(0)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_refund(self);
+    }
 }

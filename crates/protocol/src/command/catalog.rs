@@ -9,7 +9,6 @@ use crate::id::{SkuId, SourceId, StockId};
 use crate::line::Line;
 use crate::quantity::Quantity;
 use crate::tagged;
-use crate::time::Timestamp;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Make a source, or change all fields of the one with this code.
@@ -338,27 +337,3 @@ pub struct Mark {
     pub name: String,
 }
 tagged!(Mark { 1 name value });
-
-/// The body of a command that changes the version of the rules.
-pub(super) struct Activation {
-    pub(super) version: u32,
-}
-tagged!(Activation { 1 version value });
-
-/// The body of a command that tells how far the wall clock is off.
-pub(super) struct Offset {
-    pub(super) offset_ms: i64,
-}
-tagged!(Offset { 1 offset_ms value });
-
-/// The body of a command that accepts a wall clock.
-pub(super) struct Acceptance {
-    pub(super) until_ms: Timestamp,
-}
-tagged!(Acceptance { 1 until_ms value });
-
-/// The body of a command that begins an epoch.
-pub(super) struct Beginning {
-    pub(super) epoch: u64,
-}
-tagged!(Beginning { 1 epoch value });

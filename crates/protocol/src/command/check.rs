@@ -2,62 +2,112 @@
 //!
 //! Whether a name is taken or a link allowed depends on state and is the machine's to say.
 
-use super::Command;
-use super::catalog::{Change, SettingsChange, SourceDefinition, Transfer};
+use super::catalog::{
+    Adjust, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange,
+    SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+};
+use super::fingerprint::Scratch;
 use crate::error::BadField;
+use crate::fields::{Tagged, encode_fields};
 use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::line::{check_count, check_quantity};
 use crate::quantity::Quantity;
 
-impl Command<'_> {
-    /// The checks of catalog fields that need no state; hot commands are checked while they are read.
-    pub(super) fn check_catalog(&self) -> Result<(), BadField> {
-        match self {
-            Command::DefineSource(source) => check_source(source),
-            Command::DefineStock(stock) => check_name("name", &stock.name),
-            Command::DefineSku(sku) => check_sku(&sku.sku),
-            Command::Link(link) if link.priority == 0 => {
-                Err(BadField::new("priority", "should be greater than 0"))
-            }
-            Command::Channel(channel) => {
-                check_name("channel_type", &channel.channel_type)?;
-                check_name("code", &channel.code)
-            }
-            Command::Count(count) => {
-                check_range("quantity", count.quantity)?;
-                check_notes(&count.reason, &count.reference)
-            }
-            Command::Adjust(adjust) if adjust.delta == Quantity::ZERO => {
-                Err(BadField::new("delta", "must not be zero"))
-            }
-            Command::Adjust(adjust) => {
-                check_range("delta", adjust.delta)?;
-                check_notes(&adjust.reason, &adjust.reference)
-            }
-            Command::Transfer(transfer) => check_transfer(transfer),
-            Command::Quota(quota) if quota.limit.is_some_and(|limit| limit < Quantity::ZERO) => {
-                Err(BadField::new("limit", "must not be negative"))
-            }
-            Command::Quota(quota) => quota.limit.map_or(Ok(()), |limit| check_range("limit", limit)),
-            Command::Mark(mark) => check_name("name", &mark.name),
-            Command::Settings(change) => check_settings(change),
-            Command::Link(_)
-            | Command::Unlink(_)
-            | Command::Configure(_)
-            | Command::ActivateRules(_)
-            | Command::WallOffset(_)
-            | Command::AcceptClock(_)
-            | Command::BeginEpoch(_)
-            | Command::Tick
-            | Command::Reserve(_)
-            | Command::Confirm(_)
-            | Command::Release(_)
-            | Command::Extend(_)
-            | Command::Replace(_)
-            | Command::Ship(_)
-            | Command::Sell(_)
-            | Command::Refund(_) => Ok(()),
+/// The body of a cold command: tagged fields and the checks that they must pass.
+pub(super) trait ColdBody: Tagged {
+    /// Checks every field.
+    fn check(&self) -> Result<(), BadField> {
+        Ok(())
+    }
+
+    /// Appends the form by which a repeated id is compared.
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_encoded(|out| encode_fields(self, out));
+    }
+}
+
+impl ColdBody for Count {
+    fn check(&self) -> Result<(), BadField> {
+        check_range("quantity", self.quantity)?;
+        check_notes(&self.reason, &self.reference)
+    }
+}
+
+impl ColdBody for Adjust {
+    fn check(&self) -> Result<(), BadField> {
+        if self.delta == Quantity::ZERO {
+            return Err(BadField::new("delta", "must not be zero"));
         }
+        check_range("delta", self.delta)?;
+        check_notes(&self.reason, &self.reference)
+    }
+}
+
+impl ColdBody for Transfer {
+    fn check(&self) -> Result<(), BadField> {
+        check_transfer(self)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_transfer(self);
+    }
+}
+
+impl ColdBody for SourceDefinition {
+    fn check(&self) -> Result<(), BadField> {
+        check_source(self)
+    }
+}
+
+impl ColdBody for StockDefinition {
+    fn check(&self) -> Result<(), BadField> {
+        check_name("name", &self.name)
+    }
+}
+
+impl ColdBody for SkuDefinition {
+    fn check(&self) -> Result<(), BadField> {
+        check_sku(&self.sku)
+    }
+}
+
+impl ColdBody for LinkDefinition {
+    fn check(&self) -> Result<(), BadField> {
+        if self.priority == 0 { Err(BadField::new("priority", "should be greater than 0")) } else { Ok(()) }
+    }
+}
+
+impl ColdBody for LinkRemoval {}
+
+impl ColdBody for ChannelAssignment {
+    fn check(&self) -> Result<(), BadField> {
+        check_name("channel_type", &self.channel_type)?;
+        check_name("code", &self.code)
+    }
+}
+
+impl ColdBody for SettingsChange {
+    fn check(&self) -> Result<(), BadField> {
+        check_settings(self)
+    }
+}
+
+impl ColdBody for QuotaChange {
+    fn check(&self) -> Result<(), BadField> {
+        match self.limit {
+            Some(limit) if limit < Quantity::ZERO => Err(BadField::new("limit", "must not be negative")),
+            Some(limit) => check_range("limit", limit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Its ranges are state of the machine's kind, which checks them.
+impl ColdBody for Configure {}
+
+impl ColdBody for Mark {
+    fn check(&self) -> Result<(), BadField> {
+        check_name("name", &self.name)
     }
 }
 

@@ -144,7 +144,7 @@ impl<'a> Envelope<'a> {
         if let Some(KeyHash(key)) = &self.key {
             out.extend_from_slice(key);
         }
-        let result = body::encode(&self.command, out).and_then(|flags| {
+        let result = self.command.encode_body(out).and_then(|flags| {
             let length = out.len() - start;
             let length = u16::try_from(length)
                 .map_err(|_| BadField::new("length", "must not exceed 65,535 bytes for one command"))?;

@@ -5,8 +5,13 @@
 //! one id pass for equal with probability 2^-48, and then the *recorded* outcome is answered, so nothing
 //! can execute twice either way. The hash is xxh3-64, frozen by a golden test: it is part of the state.
 
-use super::{Command, Kind, Parts, PlainCart, Refund, RefundPart, Reserve, Target, body};
+use super::{
+    Command, Kind, Parts, PlainCart, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
+    Transfer,
+};
 use crate::codec::Fixed;
+use crate::error::BadField;
+use crate::id::ReservationId;
 use crate::line::{Line, Lines};
 use crate::quantity::Quantity;
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,7 +32,7 @@ impl Command<'_> {
     pub fn fingerprint(&self, scratch: &mut Scratch) -> u64 {
         scratch.bytes.clear();
         scratch.bytes.push(self.kind().code());
-        scratch.put(self);
+        self.put_canonical(scratch);
         xxh3_64(&scratch.bytes) & FINGERPRINT_MASK
     }
 }
@@ -72,64 +77,49 @@ fn target_parts(target: Target) -> (u8, u32) {
 const REFERENCE_END: u8 = 0xFF;
 
 impl Scratch {
-    fn put(&mut self, command: &Command<'_>) {
-        match command {
-            Command::Reserve(reserve) => self.put_reserve(reserve),
-            Command::Replace(replace) => {
-                self.bytes.extend_from_slice(&replace.old.0.to_bytes());
-                self.put_reserve(&replace.new);
-            }
-            Command::Release(release) => {
-                self.bytes.extend_from_slice(&release.reservation.0.to_bytes());
-                self.put_lines(release.lines);
-            }
-            Command::Ship(ship) => {
-                self.bytes.extend_from_slice(&ship.reservation.0.to_bytes());
-                self.bytes.extend_from_slice(&ship.source.0.to_le_bytes());
-                self.bytes.push(u8::from(ship.forced));
-                self.put_lines(ship.lines);
-            }
-            Command::Sell(sale) => {
-                self.put_target(sale.target);
-                self.bytes.extend_from_slice(&sale.source.0.to_le_bytes());
-                self.bytes.push(u8::from(sale.forced));
-                self.put_owner(sale.owner, sale.reference);
-                self.put_lines(sale.lines);
-            }
-            Command::Refund(refund) => self.put_refund(refund),
-            Command::Transfer(transfer) => {
-                self.bytes.extend_from_slice(&transfer.from.0.to_le_bytes());
-                self.bytes.extend_from_slice(&transfer.to.0.to_le_bytes());
-                self.bytes.extend_from_slice(transfer.reason.as_bytes());
-                self.bytes.push(0xFF);
-                self.put_lines(Lines::Slice(&transfer.lines));
-            }
-            Command::Confirm(_)
-            | Command::Extend(_)
-            | Command::Count(_)
-            | Command::Adjust(_)
-            | Command::DefineSource(_)
-            | Command::DefineStock(_)
-            | Command::DefineSku(_)
-            | Command::Link(_)
-            | Command::Unlink(_)
-            | Command::Channel(_)
-            | Command::Settings(_)
-            | Command::Quota(_)
-            | Command::Configure(_)
-            | Command::Tick
-            | Command::Mark(_)
-            | Command::ActivateRules(_)
-            | Command::WallOffset(_)
-            | Command::AcceptClock(_)
-            | Command::BeginEpoch(_) => {
-                // A decoded command always encodes; one built by hand that does not never reaches the log.
-                let _flags = body::encode(command, &mut self.bytes);
-            }
-        }
+    /// What is written is the form. A decoded command always encodes; one built by hand that does not never reaches the log.
+    pub(super) fn put_encoded<T>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<T, BadField>) {
+        let _flags = encode(&mut self.bytes);
     }
 
-    fn put_reserve(&mut self, reserve: &Reserve<'_>) {
+    pub(super) fn put_replace(&mut self, replace: &Replace<'_>) {
+        self.put_reservation(replace.old);
+        self.put_reserve(&replace.new);
+    }
+
+    pub(super) fn put_release(&mut self, release: &Release<'_>) {
+        self.put_reservation(release.reservation);
+        self.put_lines(release.lines);
+    }
+
+    pub(super) fn put_ship(&mut self, ship: &Ship<'_>) {
+        self.put_reservation(ship.reservation);
+        self.bytes.extend_from_slice(&ship.source.0.to_le_bytes());
+        self.bytes.push(u8::from(ship.forced));
+        self.put_lines(ship.lines);
+    }
+
+    pub(super) fn put_sell(&mut self, sale: &Sell<'_>) {
+        self.put_target(sale.target);
+        self.bytes.extend_from_slice(&sale.source.0.to_le_bytes());
+        self.bytes.push(u8::from(sale.forced));
+        self.put_owner(sale.owner, sale.reference);
+        self.put_lines(sale.lines);
+    }
+
+    pub(super) fn put_transfer(&mut self, transfer: &Transfer) {
+        self.bytes.extend_from_slice(&transfer.from.0.to_le_bytes());
+        self.bytes.extend_from_slice(&transfer.to.0.to_le_bytes());
+        self.bytes.extend_from_slice(transfer.reason.as_bytes());
+        self.bytes.push(0xFF);
+        self.put_lines(Lines::Slice(&transfer.lines));
+    }
+
+    fn put_reservation(&mut self, reservation: ReservationId) {
+        self.bytes.extend_from_slice(&reservation.0.to_bytes());
+    }
+
+    pub(super) fn put_reserve(&mut self, reserve: &Reserve<'_>) {
         self.put_target(reserve.target);
         self.bytes.push(u8::from(reserve.best_effort));
         self.bytes.push(u8::from(reserve.ttl_ms.is_some()));
@@ -139,7 +129,7 @@ impl Scratch {
     }
 
     /// Parts of the same SKU and kind count as their sum, in whatever order they were sent.
-    fn put_refund(&mut self, refund: &Refund<'_>) {
+    pub(super) fn put_refund(&mut self, refund: &Refund<'_>) {
         self.bytes.extend_from_slice(&refund.reservation.0.to_bytes());
         let mut parts: Vec<RefundPart> = refund.parts.iter().collect();
         parts.sort_unstable_by_key(|part| (part.sku, part.kind));
@@ -177,8 +167,8 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Extend, Mark, PartKind, Release, Replace, Sell, Ship};
-    use crate::id::{ChannelId, CommandId, ReservationId, SkuId, SourceId, StockId};
+    use crate::command::{Extend, Mark, PartKind};
+    use crate::id::{ChannelId, CommandId, SkuId, SourceId, StockId};
     use crate::quantity::Quantity;
 
     fn reserve(lines: &[Line]) -> Command<'_> {
