@@ -97,7 +97,7 @@ pub fn shop() -> Vec<Vec<u8>> {
     let mut settings = SettingsChange::at(SettingScope::SkuStock(SkuId(0), StockId(0)));
     settings.min_qty = stockhold_protocol::command::Change::Set(units(1));
     commands.push(Command::Settings(Box::new(settings)));
-    commands.push(Command::Mark(Mark { name: "opened".to_owned() }));
+    commands.push(Command::Mark(Mark::new("opened")));
     (1..).zip(commands).map(|(number, command)| record(number, command)).collect()
 }
 

@@ -199,6 +199,10 @@ pub struct Settings {
     /// Low-stock notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_stock_qty: Option<Amount>,
+    /// Days until goods are shipped.
+    #[cfg(feature = "next-release")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_days: Option<u32>,
 }
 
 const fn yes() -> bool {
@@ -359,6 +363,8 @@ impl Settings {
             enable_qty_increments: set(self.enable_qty_increments),
             qty_increments: set(self.qty_increments.map(|amount| amount.0)),
             notify_stock_qty: set(self.notify_stock_qty.map(|amount| amount.0)),
+            #[cfg(feature = "next-release")]
+            lead_days: set(self.lead_days),
         }
     }
 }

@@ -194,5 +194,7 @@ fn differing(view: &SettingsView) -> Settings {
         enable_qty_increments: has_increments.then_some(true),
         qty_increments: has_increments.then_some(Amount(view.qty_increments)),
         notify_stock_qty: unless(view.notify_stock_qty, 1),
+        #[cfg(feature = "next-release")]
+        lead_days: view.lead_days.filter(|days| *days != 0),
     }
 }

@@ -34,6 +34,8 @@ enum SettingWord {
     EnableQtyIncrements,
     QtyIncrements,
     NotifyStockQty,
+    #[cfg(feature = "next-release")]
+    LeadDays,
 }
 
 /// `settings`
@@ -80,6 +82,10 @@ pub(super) struct SettingsArguments {
     /// Low-stock notice; reporting only
     #[arg(long, value_name = "QTY")]
     notify_stock_qty: Option<Quantity>,
+    /// Days until goods are shipped; reporting only
+    #[cfg(feature = "next-release")]
+    #[arg(long, value_name = "DAYS", group = "change")]
+    lead_days: Option<u32>,
     /// Inherit a setting again; repeat it for more
     #[arg(long, value_enum, value_name = "SETTING")]
     unset: Vec<SettingWord>,
@@ -221,6 +227,10 @@ pub(super) struct ConfigureArguments {
 pub(super) struct MarkArguments {
     /// The name of this moment, at most 255 bytes
     name: String,
+    /// Why, for people
+    #[cfg(feature = "next-release")]
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
     #[command(flatten)]
     call: Call,
 }
@@ -255,6 +265,8 @@ pub(super) fn settings(context: Context<'_>, arguments: &SettingsArguments) -> R
             .change(Word::EnableQtyIncrements, arguments.enable_qty_increments)?,
         qty_increments: arguments.change(Word::QtyIncrements, arguments.qty_increments)?,
         notify_stock_qty: arguments.change(Word::NotifyStockQty, arguments.notify_stock_qty)?,
+        #[cfg(feature = "next-release")]
+        lead_days: arguments.change(Word::LeadDays, arguments.lead_days)?,
     };
     let mut session = context.session()?;
     if let Some(sku) = &arguments.sku {
@@ -287,7 +299,12 @@ pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) ->
 
 pub(super) fn mark(context: Context<'_>, arguments: &MarkArguments) -> Result<Exit, Failure> {
     let mut session = context.session()?;
-    send(context, &mut session, &arguments.call, Command::Mark(Mark { name: arguments.name.clone() }))
+    let mark = Mark {
+        name: arguments.name.clone(),
+        #[cfg(feature = "next-release")]
+        note: arguments.note.clone(),
+    };
+    send(context, &mut session, &arguments.call, Command::Mark(mark))
 }
 
 pub(super) fn activate_rules(context: Context<'_>, arguments: &ActivateArguments) -> Result<Exit, Failure> {

@@ -183,7 +183,6 @@ fn sku_view(names: &Names, view: &SkuView) -> Told {
 }
 
 fn position_document(names: &Names, position: &PositionView) -> Value {
-    let settings: &SettingsView = &position.settings;
     json!({
         "stock": names.stock(position.stock),
         "salable": cell_text(position.salable),
@@ -191,16 +190,32 @@ fn position_document(names: &Names, position: &PositionView) -> Value {
         "held": position.held.to_string(),
         "quota_limit": position.quota_limit.map(|limit| limit.to_string()),
         "quota_taken": position.quota_taken.to_string(),
-        "settings": {
-            "manage_stock": settings.manage_stock,
-            "backorders": backorders_name(settings.backorders),
-            "min_qty": settings.min_qty.to_string(),
-            "min_sale_qty": settings.min_sale_qty.to_string(),
-            "max_sale_qty": settings.max_sale_qty.to_string(),
-            "qty_increments": settings.qty_increments.to_string(),
-            "notify_stock_qty": settings.notify_stock_qty.to_string(),
-        },
+        "settings": settings_document(&position.settings),
     })
+}
+
+fn settings_document(settings: &SettingsView) -> Value {
+    let document = json!({
+        "manage_stock": settings.manage_stock,
+        "backorders": backorders_name(settings.backorders),
+        "min_qty": settings.min_qty.to_string(),
+        "min_sale_qty": settings.min_sale_qty.to_string(),
+        "max_sale_qty": settings.max_sale_qty.to_string(),
+        "qty_increments": settings.qty_increments.to_string(),
+        "notify_stock_qty": settings.notify_stock_qty.to_string(),
+    });
+    #[cfg(feature = "next-release")]
+    let document = with_lead_days(document, settings.lead_days);
+    document
+}
+
+/// Adds what a server of the release that this stands in for tells besides.
+#[cfg(feature = "next-release")]
+fn with_lead_days(mut document: Value, lead_days: Option<u32>) -> Value {
+    if let Some(days) = lead_days {
+        document["lead_days"] = days.into();
+    }
+    document
 }
 
 /// What is not as for most SKUs, in a few words.

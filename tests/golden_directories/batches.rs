@@ -82,6 +82,7 @@ fn a_batch_that_does_not_come_next_is_passed_over_without_op_or_time() {
 #[test]
 fn a_batch_of_other_rules_a_later_level_or_another_count_is_an_error() {
     // Proves that what cannot be of this log is told from what does not come next, also when it does not come next either.
+    const LATER: u32 = FEATURE_LEVEL + 1;
     let mut machine = Machine::new(&Genesis::default());
     take(&mut machine, FIRST);
     let before = (machine.op(), machine.digest());
@@ -93,9 +94,9 @@ fn a_batch_of_other_rules_a_later_level_or_another_count_is_an_error() {
         }
     }
     for number in [1, 2, 3] {
-        let later = BatchHeader { feature_level: FEATURE_LEVEL + 1, number, ..FIRST };
+        let later = BatchHeader { feature_level: LATER, number, ..FIRST };
         let error = apply(&mut machine, later).unwrap_err();
-        assert!(matches!(error, ApplyError::FeatureLevel { position: POSITION, found: 2 }), "{error}");
+        assert!(matches!(error, ApplyError::FeatureLevel { position: POSITION, found: LATER }), "{error}");
     }
     let payload = |records: u32, number: u64| {
         let mut payload = Vec::new();

@@ -140,7 +140,7 @@ pub(crate) fn open_shop(world: &mut World) {
     };
     done(Command::Settings(Box::new(backorders)));
     done(Command::Quota(QuotaChange { sku: SkuId(1), stock: StockId(1), limit: Some(units(9)) }));
-    done(Command::Mark(Mark { name: "opened".into() }));
+    done(Command::Mark(Mark::new("opened")));
     assert!(world.call(&commands).iter().all(|outcome| outcome.code == Code::Ok));
 }
 

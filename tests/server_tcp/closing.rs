@@ -241,7 +241,7 @@ fn the_longest_records_that_cannot_be_obeyed_are_answered_one_by_one() {
     let mut good = Vec::new();
     Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines))).encode(&mut good).unwrap();
     let mut long = Vec::new();
-    Envelope::new(new_id(), Command::Mark(Mark { name: "long".into() })).encode(&mut long).unwrap();
+    Envelope::new(new_id(), Command::Mark(Mark::new("long"))).encode(&mut long).unwrap();
     // A field that this version does not know fills the rest.
     long.extend_from_slice(&[9, 0]);
     let value = 65_535 - long.len() - 4;
@@ -267,8 +267,7 @@ fn a_key_from_a_client_is_a_bad_field_and_is_not_logged() {
     let lines = [Line::new(shop.skus[0], units(1))];
     let before = peer.reserve(shop.stock, shop.skus[0], 1).op;
     let key = Some(KeyHash([7; 16]));
-    for command in [Command::Reserve(cart(shop.stock, &lines)), Command::Mark(Mark { name: "keyed".into() })]
-    {
+    for command in [Command::Reserve(cart(shop.stock, &lines)), Command::Mark(Mark::new("keyed"))] {
         let outcome = peer.call(&[Envelope { key, ..Envelope::fresh(new_id(), command) }]).remove(0);
         assert_eq!((outcome.code, outcome.recorded), (Code::BadField, false));
         assert!(matches!(&outcome.detail, Detail::Field { field, .. } if field == "key"), "{outcome:?}");

@@ -212,7 +212,7 @@ impl Client {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn mark(&self, name: &str) -> Result<Answer<Done>, CallError> {
-        Ok(self.plain(&Command::Mark(Mark { name: name.to_owned() })).await?.answer(Done::from))
+        Ok(self.plain(&Command::Mark(Mark::new(name))).await?.answer(Done::from))
     }
 
     /// Lets other rules decide from the next op on.

@@ -4,6 +4,8 @@
 //! Numbers are places in these lists, given out in log order and never reused. Every change goes through this room,
 //! because every change moves the catalog's part of the digest; the bytes of the records stand in `record`.
 
+#[cfg(feature = "next-release")]
+mod note;
 mod record;
 
 use crate::actor::Actors;
@@ -39,6 +41,8 @@ pub(crate) struct MarkRow {
     pub(crate) name: String,
     pub(crate) op: u64,
     pub(crate) time: Timestamp,
+    #[cfg(feature = "next-release")]
+    pub(crate) note: Option<String>,
 }
 
 /// See the module.
@@ -188,12 +192,16 @@ impl Catalog {
             && let Some(op) = self.marks.front().map(|oldest| oldest.op)
         {
             self.uncount(Section::Mark, op);
+            #[cfg(feature = "next-release")]
+            self.count_note(op, Self::uncount);
             self.marks.pop_front();
             self.kept.remove(&(Section::Mark, op));
         }
         let op = mark.op;
         self.marks.push_back(mark);
         self.count(Section::Mark, op);
+        #[cfg(feature = "next-release")]
+        self.count_note(op, Self::count);
     }
 
     /// The number of an actor, who gets one if there are fewer than `most`.

@@ -242,7 +242,14 @@ impl Machine {
 
     pub(crate) fn mark(&mut self, mark: &Mark) -> Answer {
         let State { core, catalog, .. } = &mut self.state;
-        catalog.add_mark(MarkRow { name: mark.name.clone(), op: core.op, time: core.time }, MARKS_MAX);
+        let row = MarkRow {
+            name: mark.name.clone(),
+            op: core.op,
+            time: core.time,
+            #[cfg(feature = "next-release")]
+            note: mark.note.clone(),
+        };
+        catalog.add_mark(row, MARKS_MAX);
         Answer::ok(0)
     }
 }

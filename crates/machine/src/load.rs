@@ -81,8 +81,8 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// The last section of the small catalog; the layout is made behind it.
-const LAST_OF_CATALOG: Section = Section::Mark;
+/// The first section behind the small catalog; the layout is made before it.
+const BEHIND_CATALOG: Section = Section::Sku;
 
 /// See the module.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Loader {
         if section < self.last {
             return Err(LoadError::Order(section));
         }
-        if section > LAST_OF_CATALOG && self.last <= LAST_OF_CATALOG {
+        if section >= BEHIND_CATALOG && self.last < BEHIND_CATALOG {
             self.state.finish_catalog()?;
         }
         self.last = section;
@@ -151,7 +151,7 @@ impl Loader {
         if sum != mark.digest {
             return Err(LoadError::Digest { expected: mark.digest, loaded: sum });
         }
-        if self.last <= LAST_OF_CATALOG {
+        if self.last < BEHIND_CATALOG {
             self.state.finish_catalog()?;
         }
         self.state.derive()?;
@@ -187,6 +187,8 @@ impl Loader {
             | Section::Channel
             | Section::Actor
             | Section::Mark => state.catalog.load(section, reader)?,
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => state.catalog.load(section, reader)?,
             Section::Sku => {
                 let row = SkuRow::get(reader)?;
                 if row.sku != state.skus.len() {

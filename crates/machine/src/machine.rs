@@ -391,6 +391,10 @@ impl Machine {
                 self.state.core.offsets.accepted_until = *until;
                 Ok(Answer::ok(0))
             }
+            #[cfg(feature = "next-release")]
+            Command::Mark(mark) if self.state.catalog.has_note(&mark.name) => {
+                Err(Refusal::new(Code::MarkHasNote))
+            }
             Command::Mark(mark) => Ok(self.mark(mark)),
             Command::ActivateRules(version) if *version == RULES_VERSION => {
                 self.state.core.rules_version = *version;

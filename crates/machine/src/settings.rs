@@ -30,6 +30,8 @@ pub(crate) struct Effective {
     /// Lines are multiples of this; 0 = no check.
     pub(crate) increment: i64,
     pub(crate) notify: i64,
+    #[cfg(feature = "next-release")]
+    pub(crate) lead_days: u32,
     pub(crate) manage_stock: bool,
     pub(crate) backorders: BackorderMode,
     /// Whether parts of a unit may be sold.
@@ -50,6 +52,8 @@ impl Effective {
                 Some(QUANTITY_SCALE),
                 Some(QUANTITY_SCALE),
             ],
+            #[cfg(feature = "next-release")]
+            lead_days: Some(0),
         };
         for level in levels.into_iter().flatten() {
             merged.manage_stock = level.manage_stock.or(merged.manage_stock);
@@ -57,6 +61,10 @@ impl Effective {
             merged.enable_qty_increments = level.enable_qty_increments.or(merged.enable_qty_increments);
             for (field, value) in merged.quantities.iter_mut().zip(level.quantities) {
                 *field = value.or(*field);
+            }
+            #[cfg(feature = "next-release")]
+            {
+                merged.lead_days = level.lead_days.or(merged.lead_days);
             }
         }
         let quantity = |at: usize| merged.quantities[at].unwrap_or(0);
@@ -67,6 +75,8 @@ impl Effective {
             max_sale: quantity(MAX_SALE),
             increment: if increments { quantity(INCREMENTS) } else { 0 },
             notify: quantity(NOTIFY),
+            #[cfg(feature = "next-release")]
+            lead_days: merged.lead_days.unwrap_or_default(),
             manage_stock: merged.manage_stock.unwrap_or(true),
             backorders: merged.backorders.unwrap_or_default(),
             decimals,
@@ -103,6 +113,8 @@ impl Effective {
             max_sale_qty: quantity(self.max_sale),
             qty_increments: quantity(self.increment),
             notify_stock_qty: quantity(self.notify),
+            #[cfg(feature = "next-release")]
+            lead_days: Some(self.lead_days),
         }
     }
 }

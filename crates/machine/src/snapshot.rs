@@ -226,6 +226,8 @@ impl State {
             | Section::Channel
             | Section::Actor
             | Section::Mark => Progress::Done,
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => Progress::Done,
             Section::Sku => walk(&mut self.skus, section, budget, sink),
             Section::Settings => walk(&mut self.settings, section, budget, sink),
             Section::Item => walk(&mut self.items, section, budget, sink),

@@ -149,7 +149,7 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
             gap_max_ms: (a == 1).then_some(dice.word),
             ..Configure::default()
         })),
-        38 => Command::Mark(Mark { name: "here".into() }),
+        38 => Command::Mark(Mark::new("here")),
         39 if dice.word.is_multiple_of(2) => Command::BeginEpoch(dice.word),
         39 => Command::WallOffset(dice.raw),
         40 => Command::AcceptClock(Timestamp(dice.word)),

@@ -397,23 +397,23 @@ const fn unreadable(name: &'static str) -> BadField {
 }
 
 /// Writes a structure as tagged fields: each line is a number, the structure's field and how it is written, which is
-/// the name of a method that [`FieldWriter`] and [`FieldReader`] share.
+/// the name of a method that [`FieldWriter`] and [`FieldReader`] share. A line may have the `cfg` of its field.
 #[macro_export]
 macro_rules! tagged {
-    ($type:ty { $($number:literal $field:ident $how:ident),+ $(,)? }) => {
+    ($type:ty { $($(#[$cfg:meta])? $number:literal $field:ident $how:ident),+ $(,)? }) => {
         impl $crate::fields::Tagged for $type {
             fn put_fields(
                 &self,
                 fields: &mut $crate::fields::FieldWriter<'_>,
             ) -> Result<(), $crate::BadField> {
-                $(fields.$how($number, &self.$field)?;)+
+                $($(#[$cfg])? fields.$how($number, &self.$field)?;)+
                 Ok(())
             }
 
             fn get_fields(
                 fields: &mut $crate::fields::FieldReader<'_>,
             ) -> Result<Self, $crate::BadField> {
-                Ok(Self { $($field: fields.$how($number, stringify!($field))?,)+ })
+                Ok(Self { $($(#[$cfg])? $field: fields.$how($number, stringify!($field))?,)+ })
             }
         }
     };

@@ -3,7 +3,7 @@
 //! These are limits of the *bytes*; limits that an operator can change are machine state (see `configure`).
 
 /// The newest version of the wire that this program speaks.
-pub const PROTOCOL_VERSION: u8 = 2;
+pub const PROTOCOL_VERSION: u8 = if cfg!(feature = "next-release") { 3 } else { 2 };
 /// The oldest version of the wire that this program speaks. A peer that offers no common version is refused in the handshake.
 pub const PROTOCOL_VERSION_MIN: u8 = 2;
 /// The version of Hello, Welcome and Error frames, for ever: both sides can always read that they do not agree.
@@ -11,7 +11,12 @@ pub const HANDSHAKE_VERSION: u8 = 2;
 
 /// What a log or a directory may hold beside the formats and the rules: commands, settings, codes and kinds of records. A program
 /// refuses a higher level by name and reads every lower one.
-pub const FEATURE_LEVEL: u32 = 1;
+pub const FEATURE_LEVEL: u32 = if cfg!(feature = "next-release") { 2 } else { 1 };
+
+#[cfg(all(feature = "next-release", not(debug_assertions)))]
+compile_error!(
+    "the feature `next-release` stands in for a later release: no build without debug assertions may have it"
+);
 
 /// Bytes of a frame header.
 pub const FRAME_HEADER_BYTES: usize = 32;

@@ -114,7 +114,7 @@ fn texts_are_bounded_in_bytes() {
     let text = |bytes: usize| "é".repeat(bytes / 2) + &"x".repeat(bytes % 2);
     let line = [Line::new(SkuId(1), raw(1))];
     let sku = |sku| Command::DefineSku(SkuDefinition { sku, ..SkuDefinition::default() });
-    let mark = |name| Command::Mark(Mark { name });
+    let mark = |name: String| Command::Mark(Mark::new(name));
     let count = |reason| {
         let (source, sku, quantity) = (SourceId(1), SkuId(1), Quantity::ZERO);
         Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference: String::new() })

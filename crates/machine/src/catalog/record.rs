@@ -60,6 +60,8 @@ impl Catalog {
         (0..).zip(&self.channels).for_each(|(number, _)| one(Section::Channel, number));
         self.actors.numbers().for_each(|number| one(Section::Actor, number.into()));
         self.marks.iter().for_each(|mark| one(Section::Mark, mark.op));
+        #[cfg(feature = "next-release")]
+        self.marks.iter().filter(|mark| mark.note.is_some()).for_each(|mark| one(Section::MarkNote, mark.op));
     }
 
     /// Appends a record that is there.
@@ -105,6 +107,8 @@ impl Catalog {
                 fields.value(2, &mark.time)?;
                 fields.value(3, &mark.name)
             }
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => super::note::put(&self.marks, key, fields),
             Section::Core
             | Section::Sku
             | Section::Settings
@@ -159,6 +163,12 @@ impl Catalog {
                 }
                 self.keep(section, mark.op, kept);
                 self.add_mark(mark, usize::MAX);
+            }
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => {
+                let ((op, note), kept) = get_counted(reader, super::note::get)?;
+                self.keep(section, op, kept);
+                self.load_note(op, note)?;
             }
             Section::Core
             | Section::Sku
@@ -220,5 +230,11 @@ fn get_actor(fields: &mut FieldReader<'_>) -> Result<(u32, bool, String), BadFie
 
 fn get_mark(fields: &mut FieldReader<'_>) -> Result<MarkRow, BadField> {
     let (op, time): (u64, Timestamp) = (fields.value(1, "mark.op")?, fields.value(2, "mark.time")?);
-    Ok(MarkRow { op, time, name: fields.value(3, "mark.name")? })
+    Ok(MarkRow {
+        op,
+        time,
+        name: fields.value(3, "mark.name")?,
+        #[cfg(feature = "next-release")]
+        note: None,
+    })
 }

@@ -88,6 +88,8 @@ pub(crate) struct Overrides {
     pub(crate) enable_qty_increments: Option<bool>,
     /// min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty.
     pub(crate) quantities: [Option<i64>; 5],
+    #[cfg(feature = "next-release")]
+    pub(crate) lead_days: Option<u32>,
 }
 
 impl Overrides {
@@ -113,6 +115,8 @@ impl Overrides {
         for (field, quantity) in self.quantities.iter_mut().zip(quantities) {
             set(field, quantity, Quantity::raw);
         }
+        #[cfg(feature = "next-release")]
+        set(&mut self.lead_days, change.lead_days, |value| value);
         self
     }
 }
@@ -127,7 +131,10 @@ impl Tagged for Overrides {
         fields.option(5, max_sale_qty)?;
         fields.option(6, &self.enable_qty_increments)?;
         fields.option(7, qty_increments)?;
-        fields.option(8, notify_stock_qty)
+        fields.option(8, notify_stock_qty)?;
+        #[cfg(feature = "next-release")]
+        fields.option(9, &self.lead_days)?;
+        Ok(())
     }
 
     fn get_fields(fields: &mut FieldReader<'_>) -> Result<Self, BadField> {
@@ -140,7 +147,14 @@ impl Tagged for Overrides {
         let qty_increments = fields.option(7, "settings.qty_increments")?;
         let notify_stock_qty = fields.option(8, "settings.notify_stock_qty")?;
         let quantities = [min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty];
-        Ok(Self { manage_stock, backorders, enable_qty_increments, quantities })
+        Ok(Self {
+            manage_stock,
+            backorders,
+            enable_qty_increments,
+            quantities,
+            #[cfg(feature = "next-release")]
+            lead_days: fields.option(9, "settings.lead_days")?,
+        })
     }
 }
 

@@ -17,13 +17,14 @@ pub(crate) use reservation::{
 };
 
 use crate::table::record_hash;
+use std::cmp::Ordering;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::fields::{FieldReader, FieldWriter, Unknown, decode_fields_with, encode_fields_with};
 use stockhold_protocol::{BadField, CommandId};
 
-/// Sections of a snapshot and kinds of record hashes: append-only numbers.
+/// Sections of a snapshot and kinds of record hashes: append-only numbers. They are ordered as a loader wants them.
 #[repr(u8)]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Section {
     /// Scalars, configuration, writers.
     Core = 1,
@@ -55,11 +56,26 @@ pub enum Section {
     Note = 14,
     /// Recorded outcomes.
     Outcome = 15,
+    /// Notes of marks.
+    #[cfg(feature = "next-release")]
+    MarkNote = 240,
+}
+
+impl Ord for Section {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Section {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Section {
-    /// Every section, in the order in which a loader wants them.
-    pub const ALL: [Self; 15] = [
+    /// Every section, in the order in which a loader wants them; a later one stands where it belongs, whatever its number.
+    pub const ALL: &'static [Self] = &[
         Self::Core,
         Self::Source,
         Self::Stock,
@@ -67,6 +83,8 @@ impl Section {
         Self::Channel,
         Self::Actor,
         Self::Mark,
+        #[cfg(feature = "next-release")]
+        Self::MarkNote,
         Self::Sku,
         Self::Settings,
         Self::Item,
@@ -80,7 +98,12 @@ impl Section {
     /// The section of this number.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|section| section.number() == number)
+        Self::ALL.iter().copied().find(|section| section.number() == number)
+    }
+
+    /// Where it stands among all.
+    fn place(self) -> usize {
+        Self::ALL.iter().position(|section| *section == self).unwrap_or(Self::ALL.len())
     }
 
     /// The persisted number.

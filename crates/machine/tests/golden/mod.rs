@@ -35,7 +35,8 @@ fn file(extension: &str) -> PathBuf {
     reason = "the machine reads no environment; whoever renews its golden files does"
 )]
 fn is_to_be_written() -> bool {
-    std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write")
+    // What stands in for a later release writes none.
+    !cfg!(feature = "next-release") && std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write")
 }
 
 fn genesis() -> Genesis {

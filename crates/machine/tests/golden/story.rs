@@ -430,7 +430,7 @@ impl Story {
 
     fn rare(&mut self, units: i64) -> Vec<u8> {
         match self.dice(4) {
-            0 => self.record(Command::Mark(Mark { name: format!("mark {units}") })),
+            0 => self.record(Command::Mark(Mark::new(format!("mark {units}")))),
             1 => self.record(Command::ActivateRules(RULES_VERSION + u32::from(units > 10))),
             2 => {
                 let window = if units > 10 { 60_000 } else { 1 };

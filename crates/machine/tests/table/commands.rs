@@ -184,7 +184,7 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
             clock_jump_max_ms: sentence.option("jump").map(span_ms),
         })),
         "tick" => Command::Tick,
-        "mark" => Command::Mark(Mark { name: sentence.word(1).to_owned() }),
+        "mark" => Command::Mark(Mark::new(sentence.word(1))),
         "begin_epoch" => Command::BeginEpoch(sentence.word(1).parse().unwrap()),
         "wall_offset" => Command::WallOffset(sentence.word(1).parse().unwrap()),
         "accept_clock" => Command::AcceptClock(Timestamp(sentence.word(1).parse().unwrap())),
@@ -221,5 +221,7 @@ fn settings(script: &Script, sentence: &Sentence) -> SettingsChange {
         enable_qty_increments: change(sentence, "increments", |text| text == "on"),
         qty_increments: change(sentence, "increment", quantity),
         notify_stock_qty: change(sentence, "notify", quantity),
+        #[cfg(feature = "next-release")]
+        lead_days: Change::Keep,
     }
 }

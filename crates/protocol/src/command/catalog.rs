@@ -234,6 +234,9 @@ pub struct SettingsChange {
     pub qty_increments: Change<Quantity>,
     /// Low-stock notice (default 1); reporting only.
     pub notify_stock_qty: Change<Quantity>,
+    /// Days until goods are shipped (default 0); reporting only.
+    #[cfg(feature = "next-release")]
+    pub lead_days: Change<u32>,
 }
 tagged!(SettingsChange {
     1 scope value,
@@ -245,6 +248,8 @@ tagged!(SettingsChange {
     7 enable_qty_increments change,
     8 qty_increments change,
     9 notify_stock_qty change,
+    #[cfg(feature = "next-release")]
+    10 lead_days change,
 });
 
 impl SettingsChange {
@@ -261,6 +266,8 @@ impl SettingsChange {
             enable_qty_increments: Change::Keep,
             qty_increments: Change::Keep,
             notify_stock_qty: Change::Keep,
+            #[cfg(feature = "next-release")]
+            lead_days: Change::Keep,
         }
     }
 }
@@ -335,5 +342,20 @@ tagged!(Configure {
 pub struct Mark {
     /// 1..=255 bytes.
     pub name: String,
+    /// Why, for people; refused when another mark of this name has one.
+    #[cfg(feature = "next-release")]
+    pub note: Option<String>,
 }
-tagged!(Mark { 1 name value });
+tagged!(Mark { 1 name value, #[cfg(feature = "next-release")] 2 note option });
+
+impl Mark {
+    /// A mark with its name alone.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            #[cfg(feature = "next-release")]
+            note: None,
+        }
+    }
+}

@@ -107,6 +107,8 @@ impl ColdBody for Configure {}
 
 impl ColdBody for Mark {
     fn check(&self) -> Result<(), BadField> {
+        #[cfg(feature = "next-release")]
+        self.note.as_ref().map_or(Ok(()), |note| check_text("note", note))?;
         check_name("name", &self.name)
     }
 }

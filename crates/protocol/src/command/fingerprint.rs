@@ -241,7 +241,7 @@ mod tests {
                 Command::Ship(Ship { reservation, source, lines: Lines::Slice(&lines), forced: true }),
                 53_723_836_358_638,
             ),
-            (Command::Mark(Mark { name: "before the sale".into() }), 265_626_506_731_818),
+            (Command::Mark(Mark::new("before the sale")), 265_626_506_731_818),
         ];
         let mut scratch = Scratch::default();
         let got = cases.each_ref().map(|(command, _)| command.fingerprint(&mut scratch));

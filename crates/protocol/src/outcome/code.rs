@@ -1,13 +1,13 @@
 //! The codes of outcomes: append-only and never reused.
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal, $sentence:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $name:ident = $number:literal, $text:literal, $sentence:literal;)*) => {
         /// What was decided. Below 32 the command took effect; 32..=127 are refusals that are recorded
         /// under the id; from 128 on the answer is unrecorded and the id stays unused.
         #[repr(u8)]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
-            $($(#[$doc])* $name = $number,)*
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? $name = $number,)*
             /// Stands for a code below 32 that this program does not know: the command took effect, and nobody may
             /// take it for a yes.
             UnknownEffect = 31,
@@ -19,7 +19,7 @@ macro_rules! codes {
 
         impl Code {
             /// Every code, in numeric order.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$name,)*];
 
             /// What stands for codes that this program does not know, one for each range. They are never sent.
             pub const STAND_INS: [Self; 3] = [Self::UnknownEffect, Self::UnknownRefusal, Self::UnknownAnswer];
@@ -28,7 +28,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn from_number(number: u8) -> Option<Self> {
                 match number {
-                    $($number => Some(Self::$name),)*
+                    $($(#[cfg($cfg)])? $number => Some(Self::$name),)*
                     _ => None,
                 }
             }
@@ -37,7 +37,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$name => $text,)*
+                    $($(#[cfg($cfg)])? Self::$name => $text,)*
                     Self::UnknownEffect => "unknown_effect",
                     Self::UnknownRefusal => "unknown_refusal",
                     Self::UnknownAnswer => "unknown_answer",
@@ -48,7 +48,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self {
-                    $(Self::$name => $sentence,)*
+                    $($(#[cfg($cfg)])? Self::$name => $sentence,)*
                     Self::UnknownEffect => "The command took effect in a way that this program does not know; ask what became of it.",
                     Self::UnknownRefusal => "The command was refused for a reason that this program does not know.",
                     Self::UnknownAnswer => "Nothing happened, for a reason that this program does not know.",
@@ -124,6 +124,9 @@ codes! {
     UnknownLink = 59, "unknown_link", "There is no such link.";
     /// The SKU is not in the reservation.
     NotInReservation = 60, "not_in_reservation", "The reservation holds no such SKU.";
+    /// The note of another mark of this name would no longer tell which moment it explains.
+    #[cfg(feature = "next-release")]
+    MarkHasNote = 61, "mark_has_note", "Another mark of this name has a note.";
 
     /// The queue or the outcome memory is full; nothing happened.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";

@@ -177,6 +177,9 @@ pub struct SettingsView {
     pub qty_increments: Quantity,
     /// See [`crate::command::SettingsChange`].
     pub notify_stock_qty: Quantity,
+    /// See [`crate::command::SettingsChange`]; a server that does not know it leaves it out.
+    #[cfg(feature = "next-release")]
+    pub lead_days: Option<u32>,
 }
 tagged!(SettingsView {
     1 manage_stock value,
@@ -186,6 +189,8 @@ tagged!(SettingsView {
     5 max_sale_qty value,
     6 qty_increments value,
     7 notify_stock_qty value,
+    #[cfg(feature = "next-release")]
+    0x8008 lead_days option,
 });
 
 /// One SKU in one stock.

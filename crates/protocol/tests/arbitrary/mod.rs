@@ -164,6 +164,8 @@ fn settings() -> impl Strategy<Value = SettingsChange> {
         enable_qty_increments: flags.2,
         qty_increments: numbers.3,
         notify_stock_qty: numbers.4,
+        #[cfg(feature = "next-release")]
+        lead_days: Change::Keep,
     })
 }
 
@@ -250,7 +252,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
             Command::Quota(QuotaChange { sku: SkuId(sku), stock, limit })
         }),
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
-        1 => name().prop_map(|name| Command::Mark(Mark { name })),
+        1 => name().prop_map(|name| Command::Mark(Mark::new(name))),
         1 => any::<u32>().prop_map(Command::ActivateRules),
         1 => any::<i64>().prop_map(Command::WallOffset),
         1 => any::<u64>().prop_map(|ms| Command::AcceptClock(Timestamp(ms))),

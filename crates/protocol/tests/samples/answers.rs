@@ -71,6 +71,8 @@ fn sku() -> SkuView {
         max_sale_qty: raw(100_000_000),
         qty_increments: raw(0),
         notify_stock_qty: raw(10_001),
+        #[cfg(feature = "next-release")]
+        lead_days: None,
     };
     let position = PositionView {
         stock: StockId(1),

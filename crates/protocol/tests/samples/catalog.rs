@@ -38,6 +38,8 @@ fn settings() -> SettingsChange {
         enable_qty_increments: Change::Set(false),
         qty_increments: Change::Set(raw(20_000)),
         notify_stock_qty: Change::Set(raw(0)),
+        #[cfg(feature = "next-release")]
+        lead_days: Change::Keep,
     }
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("configure", Command::Configure(Box::new(configure()))),
         ("configure_nothing", Command::Configure(Box::default())),
         ("tick", Command::Tick),
-        ("mark", Command::Mark(Mark { name: "before the sale".into() })),
+        ("mark", Command::Mark(Mark::new("before the sale"))),
         ("activate_rules", Command::ActivateRules(1)),
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),

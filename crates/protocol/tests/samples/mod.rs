@@ -113,7 +113,7 @@ pub(crate) fn commands() -> Vec<(String, Vec<u8>)> {
     let fresh = Envelope::fresh(id(0xF), Command::Reserve(plain(one)));
     let key = Some(KeyHash(std::array::from_fn(|at| 0xA0 | u8::try_from(at).unwrap())));
     let keyed = Envelope { key, ..Envelope::new(id(0x10), Command::Reserve(plain(one))) };
-    let mark = Command::Mark(Mark { name: "before the sale".into() });
+    let mark = Command::Mark(Mark::new("before the sale"));
     let keyed_mark = Envelope { key, ..Envelope::fresh(id(0x11), mark) };
     let mut records = vec![
         ("command_reserve_fresh".to_owned(), record(&fresh)),
