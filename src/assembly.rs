@@ -14,8 +14,8 @@ use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
 use crate::net::places::{LOCAL_PLACES, Places};
 use crate::net::{Gate, GateLimits};
-use crate::pipeline::applier::ApplierLinks;
 use crate::pipeline::batch::BATCHES;
+use crate::pipeline::links::ApplierLinks;
 use crate::pipeline::question::Questions;
 use crate::pipeline::sequencer::SequencerLinks;
 use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane, SnapshotPolicy, SnapshotStage, Trim};
@@ -26,7 +26,7 @@ use crate::pipeline::{
 use crate::published::Published;
 use crate::recovery::{Helper, Recovered, RecoveryProgress, RecoveryReport, recover_with};
 use crate::snapshot::{LogPoint, SnapshotError};
-use crate::status::StatusBoard;
+use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
 

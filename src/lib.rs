@@ -23,6 +23,7 @@ pub mod recovery;
 pub mod server;
 pub mod snapshot;
 pub mod status;
+pub mod status_board;
 pub mod storage;
 pub mod verify;
 pub mod wal;

@@ -8,7 +8,9 @@ mod readers;
 mod short_way;
 mod signals;
 mod stages;
+mod threads;
 
+pub use news::Stopper;
 pub use signals::stop_on_signals;
 
 use std::net::SocketAddr;
@@ -29,10 +31,11 @@ use crate::error::StartError;
 use crate::net::Gate;
 use crate::pipeline::{Bell, ServerState};
 use crate::recovery::{RecoveryProgress, RecoveryReport};
-use crate::status::StatusBoard;
+use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
 use news::{Event, News};
+use threads::{Flags, spawn};
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,30 +56,6 @@ impl Exit {
             Self::LogFailed => 74,
         }
     }
-}
-
-/// Asks a server to stop; may be used from any thread, any number of times.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    news: News,
-}
-
-impl Stopper {
-    /// Asks.
-    pub fn stop(&self) {
-        self.news.tell(Event::StopAsked);
-    }
-}
-
-/// What the threads share besides their stages.
-#[derive(Debug)]
-struct Flags {
-    /// No command comes any more: a log that has failed need not go on losing them.
-    log_may_end: AtomicBool,
-    /// The log thread has ended: no batch comes any more.
-    log_ended: AtomicBool,
-    /// The applier has ended: no snapshot piece comes any more.
-    applier_ended: AtomicBool,
 }
 
 /// A server at work.
@@ -257,34 +236,6 @@ fn network_threads(configured: usize) -> usize {
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     cores.saturating_sub(2).clamp(1, 4)
-}
-
-/// Starts a thread that tells when it panics.
-fn spawn(
-    name: &'static str,
-    news: &News,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, StartError> {
-    let witness = Witness { news: news.clone() };
-    let thread = move || {
-        let witness = witness;
-        body();
-        drop(witness);
-    };
-    let builder = std::thread::Builder::new().name(name.to_owned());
-    builder.spawn(thread).map_err(|source| StartError::Thread { name, source })
-}
-
-struct Witness {
-    news: News,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.news.tell(Event::Panicked);
-        }
-    }
 }
 
 impl RunningServer {

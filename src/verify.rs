@@ -8,112 +8,26 @@
 //! At most two machines are in memory: the one that replays, and a snapshot that is compared with it.
 
 mod finding;
+mod meter;
 mod note;
 mod pass;
+mod read;
 mod replay;
+mod verification;
 
 pub use finding::{Fault, Finding, PassedOverBatch};
 pub use note::Note;
+pub use read::{End, LogRead, SnapshotRead, Stretch};
+pub use verification::Verification;
 
-use crate::directory::{DirectoryError, MANIFEST_NAME, Manifest, ReadOnlyDirectory};
-use crate::recovery::PassedOverTally;
+use crate::directory::{DirectoryError, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, SharedReadStorage};
 use crate::wal::catalog::list_segments;
 use crate::wal::segment::{parse_segment_name, segment_name};
-use crate::wal::{Durability, EndReason, LogTally};
 
 /// How often a directory is read again whose files came and went while it was read.
 const ROUNDS_MAX: u32 = 4;
-
-/// What was read, and what is wrong.
-#[derive(Debug, Default)]
-pub struct Verification {
-    /// What is wrong; empty when all is well.
-    pub findings: Vec<Finding>,
-    /// What is worth knowing and is not wrong.
-    pub notes: Vec<Note>,
-    /// The manifest, if it can be read; nothing else can be checked without it.
-    pub manifest: Option<Manifest>,
-    /// What was read of the log.
-    pub log: LogRead,
-    /// Where and why the log ends, if it was read to its end.
-    pub end: Option<End>,
-    /// The snapshots, oldest first.
-    pub snapshots: Vec<SnapshotRead>,
-    /// What was replayed, in its order; more than one where damage stands between.
-    pub replayed: Vec<Stretch>,
-    /// Ops that were left out by order.
-    pub skipped_ops: u64,
-    /// Batches that the machine did not take; a note or a finding tells of each of the first 1,024.
-    pub passed_over: PassedOverTally,
-    /// The last op and the digest of the state after it, if the replay got there.
-    pub state: Option<(u64, u64)>,
-}
-
-/// What was read of a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogRead {
-    /// Segments, frames and bytes that were found well.
-    pub tally: LogTally,
-    /// The first position in the log; 0 when there is none.
-    pub first_position: u64,
-    /// How many records were read.
-    pub records: u64,
-}
-
-/// Where and why a log ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The last used segment; 0 when there is none.
-    pub segment: u64,
-    /// The byte after its last frame.
-    pub offset: u64,
-    /// The last position.
-    pub last_position: u64,
-    /// Why it ends there.
-    pub reason: EndReason,
-    /// When frames of the last run were durable.
-    pub durability: Durability,
-    /// Whether the end changed while it was looked at: a server is at work. What came later was not read.
-    pub is_moving: bool,
-}
-
-/// What was found in one snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SnapshotRead {
-    /// The op that it stands after.
-    pub op: u64,
-    /// The position in the log that it stands after, if its head can be read.
-    pub position: Option<u64>,
-    /// The length of the file.
-    pub bytes: u64,
-    /// The digest of the machine that was loaded from it, if that could be done.
-    pub digest: Option<u64>,
-    /// Whether a replay came to its op with the same digest.
-    pub is_compared: bool,
-    /// Whether a start from it reaches the end of the log.
-    pub starts: bool,
-}
-
-/// A run of ops that were replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// The snapshot that it began from; none where it began from the first op.
-    pub snapshot_op: Option<u64>,
-    /// The last op that was applied.
-    pub last_op: u64,
-    /// How many were applied.
-    pub ops: u64,
-}
-
-impl Verification {
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
 
 /// Verifies a directory. `progress` gets the bytes done and the bytes in all.
 ///

@@ -2,7 +2,7 @@
 
 use super::check::findings;
 use super::document::Catalog;
-use super::locate::{Path, line_at, line_of};
+use super::locate::{Format, Path, line_at, line_of};
 use std::fmt;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
@@ -11,15 +11,6 @@ use std::path::{Path as FilePath, PathBuf};
 const PROBLEMS_MAX: usize = 100;
 /// Longest catalog file in bytes; a longer one is refused before it is read.
 const FILE_BYTES_MAX: u64 = 512 << 20;
-
-/// How a catalog is written down.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// `.toml`
-    Toml,
-    /// `.json`
-    Json,
-}
 
 /// A catalog and the text that it came from, so that later findings can name their line as well.
 #[derive(Clone, Debug)]

@@ -2,12 +2,20 @@
 //!
 //! Only findings pay for this: a file is read a second time when something is wrong with it.
 
-use super::file::Format;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// How a catalog is written down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// `.toml`
+    Toml,
+    /// `.json`
+    Json,
+}
 
 /// One step into a document.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -15,6 +15,6 @@ pub use amount::{Amount, Degrees};
 pub use document::{
     Backorders, Catalog, Contact, Kind, Link, Position, Settings, Sku, Source, Stock, channel_parts,
 };
-pub use file::{CatalogError, CatalogFile, Format, Problem};
-pub use locate::{Path, Step};
+pub use file::{CatalogError, CatalogFile, Problem};
+pub use locate::{Format, Path, Step};
 pub use stock_rows::{RowError, RowFault, StockFileError, StockReader, StockRow, StockWriter};

@@ -1,10 +1,10 @@
 //! The commands of a checkout: reserve, extend, replace, confirm, release.
 
+use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::report;
 use super::session::Session;
 use super::words::{CartLine, ChannelName, duration, milliseconds};
-use super::{Call, Context};
 use clap::Args;
 use std::time::Duration;
 use stockhold_protocol::command::{Extend, Kind, Release, Replace, Reserve, Target};

@@ -1,10 +1,11 @@
 //! The server's time: how it lies to the wall clock, and accepting a wall clock that is far ahead.
 
+use super::checkout::send;
+use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
 use super::session::{Session, wrong_answer};
 use super::words::utc;
-use super::{Call, Context, checkout::send};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeMap;

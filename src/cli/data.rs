@@ -1,9 +1,9 @@
 //! `log`: looking into the log of a data directory, and leaving one op of it out.
 
-use super::Context;
+use super::context::Context;
+use super::exit::start_failure;
 use super::exit::{Exit, Failure};
 use super::output::print;
-use super::serve::start_failure;
 use crate::config::WritePathChoice;
 use crate::directory::{Directory, ReadOnlyDirectory};
 use crate::error::StartError;

@@ -1,9 +1,9 @@
 //! The commands that lay out the catalog one by one: define, link, unlink, channel.
 
 use super::checkout::send;
+use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::words::ChannelName;
-use super::{Call, Context};
 use crate::catalog::Degrees;
 use clap::{Args, Subcommand, ValueEnum};
 use stockhold_protocol::Command;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::error::StartError;
+
 /// The exit codes of `stockhold`; docs/cli.md lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Exit {
@@ -88,4 +90,14 @@ impl<T, E: Into<anyhow::Error>> ExitWith<T> for Result<T, E> {
     fn exit_with(self, exit: Exit) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(exit, error))
     }
+}
+
+/// A failure of the shell with the exit code that belongs to it.
+pub(super) fn start_failure(error: StartError) -> Failure {
+    let exit = match error.exit_code() {
+        2 => Exit::Usage,
+        74 => Exit::Disk,
+        _ => Exit::BadData,
+    };
+    Failure::new(exit, error)
 }

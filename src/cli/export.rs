@@ -4,7 +4,7 @@
 //! in all stocks of a SKU stands at the SKU, the rest at the stock. Imported into an empty server it gives
 //! the same decisions.
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
 use super::lists::{self, Names};
 use super::output::print;

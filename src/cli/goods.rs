@@ -1,10 +1,10 @@
 //! The commands that move goods: ship, sell, refund; count, adjust, transfer.
 
 use super::checkout::{Owner, SoldFrom, Which, resolve_lines, send};
+use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::words::{CartLine, PlacedLine};
-use super::{Call, Context};
 use clap::{ArgGroup, Args};
 use stockhold_protocol::command::{Adjust, Count, PartKind, Parts, Refund, RefundPart, Sell, Ship, Transfer};
 use stockhold_protocol::{Command, Lines, Quantity, SourceId};

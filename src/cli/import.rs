@@ -1,6 +1,6 @@
 //! `import`: which file is what, and the report over all of them.
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::{import_catalog, import_rows};
 use crate::catalog::Format;

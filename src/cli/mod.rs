@@ -6,6 +6,7 @@
 mod bulk;
 mod checkout;
 mod clock;
+mod context;
 mod data;
 mod define;
 mod demo;
@@ -27,13 +28,11 @@ mod status;
 mod verify;
 mod words;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use context::{Common, Context};
 use exit::{Exit, Failure};
 use output::Output;
-use session::Session;
 use std::process::ExitCode;
-use std::time::Duration;
-use stockhold_protocol::CommandId;
 
 /// The name of the program, as completions and usage lines spell it.
 const PROGRAM: &str = "stockhold";
@@ -56,48 +55,6 @@ struct Arguments {
     common: Common,
     #[command(subcommand)]
     action: Action,
-}
-
-/// What every sub-command understands.
-#[derive(Args, Debug)]
-struct Common {
-    /// The server to talk to
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKHOLD_SERVER",
-        default_value = "127.0.0.1:7411",
-        value_name = "ADDR"
-    )]
-    server: String,
-    /// Print one JSON document instead of text; quantities are decimal strings
-    #[arg(long, global = true)]
-    json: bool,
-    /// How long to wait for an answer, retries included
-    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = words::duration)]
-    timeout: Duration,
-}
-
-/// What every command that changes something understands.
-#[derive(Args, Debug)]
-struct Call {
-    /// Repeat the command with this id (it never takes effect twice); without it a new id is made and printed
-    #[arg(long, value_name = "ID")]
-    id: Option<CommandId>,
-}
-
-/// What sub-commands get to work with.
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    common: &'a Common,
-    output: Output,
-}
-
-impl Context<'_> {
-    /// A conversation with the server.
-    fn session(self) -> Result<Session, Failure> {
-        Session::open(&self.common.server, self.common.timeout)
-    }
 }
 
 #[derive(Subcommand, Debug)]

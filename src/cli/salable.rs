@@ -1,6 +1,6 @@
 //! `salable`: what can still be promised, from the cells that a checkout reads.
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::stocks;
 use super::output::table;

@@ -1,7 +1,7 @@
 //! `serve` and `format`: a server process, and the directory that it needs.
 
-use super::Context;
-use super::exit::{Exit, Failure};
+use super::context::Context;
+use super::exit::{Exit, Failure, start_failure};
 use super::output::{complain, print};
 use super::settings::Limits;
 use crate::config::{Config, LogFormat, Overrides};
@@ -50,16 +50,6 @@ fn assignment(text: &str) -> Result<(String, String), &'static str> {
     let (option, value) =
         text.split_once('=').ok_or("write SECTION.KEY=VALUE, such as limits.connections=100")?;
     Ok((option.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// A failure of the shell with the exit code that belongs to it.
-pub(super) fn start_failure(error: StartError) -> Failure {
-    let exit = match error.exit_code() {
-        2 => Exit::Usage,
-        74 => Exit::Disk,
-        _ => Exit::BadData,
-    };
-    Failure::new(exit, error)
 }
 
 /// `format`

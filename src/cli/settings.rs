@@ -1,9 +1,9 @@
 //! The commands that change rules: settings, quota, configure, mark, activate-rules.
 
 use super::checkout::send;
+use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::words::{duration, milliseconds};
-use super::{Call, Context};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::time::Duration;
 use stockhold_protocol::command::{

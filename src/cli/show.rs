@@ -1,6 +1,6 @@
 //! `show`: one thing of the server in full, or a list of things.
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
 use super::output::{Text, table};

@@ -1,6 +1,6 @@
 //! How a server is: status, validate, snapshot.
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
 use super::session::wrong_answer;

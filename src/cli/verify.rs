@@ -1,10 +1,10 @@
 //! `verify`: a data directory against its log. What is wrong is for `crate::verify` to find; here it is told.
 
-use super::Context;
+use super::context::Context;
 use super::data::read_only;
+use super::exit::start_failure;
 use super::exit::{Exit, Failure};
 use super::output::Text;
-use super::serve::start_failure;
 use crate::recovery::PassedOverTally;
 use crate::snapshot::snapshot_name;
 use crate::verify::{End, Fault, Finding, Note, SnapshotRead, Stretch, Verification, verify as read_all};

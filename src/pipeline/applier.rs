@@ -1,63 +1,22 @@
 //! Owns the machine: applies durable batches, publishes what changed, hands out the answers; between batches it answers questions and
 //! copies the state for a snapshot, a bounded amount each time. It never looks at a clock to decide anything, and never at the disk.
 
-use std::sync::Arc;
-
 use stockhold_machine::{Changes, Machine};
-use stockhold_protocol::frame::{FrameKind, Header};
-use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
-use stockhold_protocol::query::Answer;
-use stockhold_protocol::{Outcome, Timestamp};
 
 use super::Stepped;
+use super::answering::Answering;
 use super::apply::{ApplyError, BatchFate, apply_payload};
-use super::batch::{Batch, BatchLane};
-use super::feedback::{Feedback, ServerState};
-use super::ingress::Ingress;
-use super::mailbox::{Address, Answered, Drafts, Mailboxes};
+use super::batch::Batch;
+use super::feedback::ServerState;
+use super::links::ApplierLinks;
+use super::mailbox::Drafts;
 use super::queries::QueryStage;
-use super::question::Questions;
 use super::snapshots::SnapshotStage;
-use super::submission::Submission;
-use super::watermarks::Watermarks;
-use crate::clock::Clock;
-use crate::metrics::Metrics;
-use crate::published::Published;
-use crate::status::StatusBoard;
 
-/// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
-const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
 /// Steps of sweeping between two batches.
 const SWEEP_BUDGET: u32 = 1_024;
 /// Longest sleep while nothing comes.
 const IDLE_MS: u64 = 500;
-/// What the answer to a query answers.
-const ONE_QUERY: Answered = Answered { commands: 0, others: 0, queries: 1, checks: 0 };
-
-/// What the applier shares with other stages.
-#[derive(Clone, Debug)]
-pub struct ApplierLinks {
-    /// Where batches come from and go back to.
-    pub lane: BatchLane,
-    /// Takes used submissions back.
-    pub ingress: Arc<Ingress>,
-    /// Where answers go.
-    pub mailboxes: Mailboxes,
-    /// The chain of ops.
-    pub watermarks: Arc<Watermarks>,
-    /// What the sequencer reads backwards.
-    pub feedback: Arc<Feedback>,
-    /// What readers read.
-    pub published: Arc<Published>,
-    /// Questions.
-    pub questions: Arc<Questions>,
-    /// The clock, for deadlines of callers and for measuring.
-    pub clock: Arc<Clock>,
-    /// What is measured.
-    pub metrics: Arc<Metrics>,
-    /// What `status` tells besides.
-    pub status: Arc<StatusBoard>,
-}
 
 /// The stage.
 #[derive(Debug)]
@@ -239,72 +198,5 @@ impl Applier {
         if self.links.feedback.tell(&self.machine) {
             self.links.lane.call_sequencer();
         }
-    }
-}
-
-/// Sends the answer to a query, unless it is too long for a frame.
-pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, answer: &Answer) {
-    let mut body = Vec::new();
-    let encoded = answer.encode(&mut body);
-    if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
-        body.clear();
-        let failed = Answer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
-        let encoded = failed.encode(&mut body);
-        assert!(encoded.is_ok(), "a sentence fits a frame");
-    }
-    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {
-        out.extend_from_slice(&body);
-    });
-}
-
-/// Writes the outcomes of a batch as frames, submission by submission.
-struct Answering<'a> {
-    submissions: std::slice::Iter<'a, Box<Submission>>,
-    drafts: &'a mut Drafts,
-    /// The time of the ops.
-    time: Timestamp,
-    current: Option<&'a Submission>,
-    /// The next record of the current submission.
-    at: usize,
-    /// Where the open frame begins, and how many outcomes it holds.
-    frame: Option<(usize, u16)>,
-}
-
-impl<'a> Answering<'a> {
-    fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts, time: Timestamp) -> Self {
-        let mut submissions = submissions.iter();
-        let current = submissions.next().map(Box::as_ref);
-        Self { submissions, drafts, time, current, at: 0, frame: None }
-    }
-
-    fn answer(&mut self, outcome: &Outcome) {
-        // What the sequencer adds of its own has no submission and stands last: nobody waits for it.
-        let Some(submission) = self.current else { return };
-        let mail = self.drafts.of(submission.address);
-        let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
-        outcome.encode(submission.indexes[self.at], &mut mail.bytes);
-        self.at += 1;
-        let count = count + 1;
-        let is_last = self.at == submission.indexes.len();
-        if !is_last && mail.bytes.len() - start <= OUTCOMES_BYTES_MAX {
-            self.frame = Some((start, count));
-            return;
-        }
-        let others = if is_last { submission.others } else { 0 };
-        let answered = Answered { commands: u32::from(count), others, ..Answered::default() };
-        mail.seal(
-            start,
-            Header::answer(FrameKind::Outcomes, submission.request, count, self.time),
-            submission.address,
-            answered,
-        );
-        if is_last {
-            self.current = self.submissions.next().map(Box::as_ref);
-            self.at = 0;
-        }
-    }
-
-    fn finish(self) {
-        assert!(self.current.is_none() && self.frame.is_none(), "every command of a batch is answered");
     }
 }

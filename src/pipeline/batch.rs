@@ -19,6 +19,9 @@ const _: () = assert!(
     "the longest submission fits an empty batch"
 );
 
+/// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
+pub const SMALL_BATCH_OPS: u32 = 128;
+
 /// One batch with everything that belongs to it. Its buffers are used again.
 #[derive(Debug)]
 pub struct Batch {

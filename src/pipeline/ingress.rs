@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 
+use super::batch::SMALL_BATCH_OPS;
 use super::bell::Bell;
-use super::sequencer::SMALL_BATCH_OPS;
 use super::submission::Submission;
 
 /// A used submission whose buffer is longer than this is kept only while few are.

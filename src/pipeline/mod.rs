@@ -12,6 +12,7 @@
 //! does, from the log alone.
 
 mod admission;
+mod answering;
 pub mod applier;
 pub mod apply;
 pub mod batch;
@@ -20,6 +21,7 @@ pub mod digests;
 pub mod feedback;
 pub mod ingress;
 pub mod lane;
+pub mod links;
 pub mod mailbox;
 #[cfg(test)]
 mod mailbox_tests;

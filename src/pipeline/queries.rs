@@ -8,7 +8,8 @@ use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{Code, Outcome, SkuId, StockId};
 
-use super::applier::{ApplierLinks, send_answer};
+use super::answering::send_answer;
+use super::links::ApplierLinks;
 use super::mailbox::{Address, Answered, Drafts};
 use super::question::{Ask, Question};
 use super::snapshots::{SnapshotStage, Waiter};

@@ -13,7 +13,7 @@ use stockhold_protocol::{Code, Command, Outcome};
 
 use super::Stepped;
 use super::admission::{Admission, part};
-use super::batch::{Batch, BatchLane};
+use super::batch::{Batch, BatchLane, SMALL_BATCH_OPS};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
 use super::mailbox::{Answered, Drafts, Mailboxes};
@@ -28,8 +28,6 @@ use crate::wal::{AppendError, CommitLog, Space};
 
 /// Longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
-/// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
-pub const SMALL_BATCH_OPS: u32 = 128;
 /// Up to so many ops are never parted. Measured with 8,192 on their way: batches of at most half of them, and never of fewer than this, made 0 to 19 %
 /// more reservations per second than batches of all that waited.
 const WORTH_OPS: u32 = 4_096;

@@ -12,8 +12,9 @@ use stockhold_protocol::query::{Answer, SnapshotView};
 use uuid::Uuid;
 
 use super::Stepped;
-use super::applier::{ApplierLinks, send_answer};
+use super::answering::send_answer;
 use super::bell::Bell;
+use super::links::ApplierLinks;
 use super::mailbox::{Address, Drafts};
 use super::rest::Rest;
 use super::watermarks::Watermarks;

@@ -4,7 +4,7 @@
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::query::{Answer, Validation};
 
-use super::applier::send_answer;
+use super::answering::send_answer;
 use super::mailbox::Drafts;
 use super::snapshots::Waiter;
 

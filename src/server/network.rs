@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::news::News;
 use super::short_way::ShortWay;
+use super::threads;
 use crate::error::StartError;
 use crate::net::Gate;
 use crate::net::desk::Desk;
@@ -50,7 +51,7 @@ pub(super) fn spawn(
             grace,
             short_way: short_way.take(),
         };
-        threads.push(super::spawn("network", news, move || thread.run())?);
+        threads.push(threads::spawn("network", news, move || thread.run())?);
     }
     Ok(threads)
 }

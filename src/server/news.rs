@@ -68,6 +68,19 @@ impl News {
     }
 }
 
+/// Asks a server to stop; may be used from any thread, any number of times.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    pub(super) news: News,
+}
+
+impl Stopper {
+    /// Asks.
+    pub fn stop(&self) {
+        self.news.tell(Event::StopAsked);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::stages::{SharedApplier, SharedLog, step_log};
 use crate::net::Gate;
 use crate::pipeline::Stepped;
-use crate::pipeline::sequencer::SMALL_BATCH_OPS;
+use crate::pipeline::batch::SMALL_BATCH_OPS;
 
 /// With fewer frames at once it is better to read the next ones while these are written. Measured: with 8 connections the short way
 /// was 10 to 25 % slower, with 16 the same, with 32 and 64 faster by a third.

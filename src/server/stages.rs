@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::Flags;
 use super::news::{Event, News};
+use super::threads::Flags;
 use crate::clock::{Clock, Leap};
 use crate::metrics::Metrics;
 use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane};
 use crate::pipeline::{Applier, Feedback, Sequencer, Sleeper, Stepped};
-use crate::status::StatusBoard;
+use crate::status_board::StatusBoard;
 use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
 
 /// How often the clock is corrected, and how long the housekeeper sleeps at most.

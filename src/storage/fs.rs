@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
+use super::errno::{errno, from_io};
 use super::layout::BLOCK_BYTES;
+use super::medium::WritePath;
 use super::read_only::ReadOnlyFile;
 use super::{
     Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, ReadFrom, ReadOnlyFs,
@@ -21,15 +23,6 @@ use super::{
 /// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the times of the file and so pays for
 /// a journal commit on every write.
 const OPEN_DSYNC: i32 = 0o10_000;
-
-/// How a log write is made durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WritePath {
-    /// One write past the cache, durable when it returns.
-    Direct,
-    /// A write through the cache and an `fdatasync`.
-    Fdatasync,
-}
 
 /// A directory of real files.
 #[derive(Debug)]
@@ -311,36 +304,10 @@ impl StoredFile for FsFile {
     }
 }
 
-fn errno(error: &io::Error) -> Option<Errno> {
-    error.raw_os_error().map(Errno::from_raw_os_error)
-}
-
-/// Sorts a system error by its number, never by its text.
-pub(super) fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
-    let name = name.to_owned();
-    match errno(&source) {
-        Some(Errno::NOSPC | Errno::DQUOT) => StorageError::NoSpace { action, name, source },
-        Some(Errno::NOENT) => StorageError::NotFound { name },
-        Some(Errno::EXIST) => StorageError::Exists { name },
-        Some(_) | None => StorageError::Io { action, name, source },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::width;
     use super::*;
-
-    /// Proves that system errors are sorted by their numbers.
-    #[test]
-    fn errors_are_sorted_by_number() {
-        let sort = |errno: Errno| from_io(Action::Write, "file", errno.into());
-        assert!(sort(Errno::NOSPC).is_no_space());
-        assert!(sort(Errno::DQUOT).is_no_space());
-        assert!(matches!(sort(Errno::NOENT), StorageError::NotFound { .. }));
-        assert!(matches!(sort(Errno::EXIST), StorageError::Exists { .. }));
-        assert!(matches!(sort(Errno::IO), StorageError::Io { .. }));
-    }
 
     /// Proves that a failed write poisons the handle: here one beyond the longest file that there can be.
     #[test]

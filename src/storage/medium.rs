@@ -1,6 +1,13 @@
 //! What the data directory lies on, as far as the system tells. It only reports: whether to go on is the operator's choice.
 
-use super::WritePath;
+/// How a log write is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WritePath {
+    /// One write past the cache, durable when it returns.
+    Direct,
+    /// A write through the cache and an `fdatasync`.
+    Fdatasync,
+}
 
 /// The kinds of file system that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

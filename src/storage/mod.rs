@@ -10,6 +10,7 @@
 
 pub mod aligned;
 pub mod checksum;
+mod errno;
 pub mod fs;
 pub mod layout;
 pub mod medium;
@@ -23,7 +24,8 @@ use std::io;
 use std::sync::Arc;
 
 pub use aligned::AlignedBuffer;
-pub use fs::{FsStorage, WritePath};
+pub use fs::FsStorage;
+pub use medium::WritePath;
 pub use medium::{FileSystemKind, Medium};
 pub use read_only::ReadOnlyFs;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
 
-use super::fs::from_io;
+use super::errno::from_io;
 use super::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError, width};
 
 /// A directory of real files, to read.

@@ -7,6 +7,7 @@ use stockhold_machine::GenesisError;
 use stockhold_machine::LoadError;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 
+use super::read::End;
 use crate::directory::{MANIFEST_NAME, ManifestFault};
 use crate::pipeline::apply::{ApplyError, PassedOver};
 use crate::pipeline::digests::Divergence;
@@ -283,4 +284,9 @@ impl fmt::Display for Finding {
             None => write!(formatter, "{}: {}", self.file, self.fault.text()),
         }
     }
+}
+
+/// Names the last segment: what is wrong shows at the end of the log.
+pub(super) fn at_end(end: &End, fault: Fault) -> Finding {
+    Finding { file: segment_name(end.segment.max(1)), offset: Some(end.offset), fault }
 }

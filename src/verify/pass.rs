@@ -1,9 +1,11 @@
 //! One reading of a whole directory: all segments from the oldest on, each byte of them that means something, and what the replay makes of it.
 
-use super::finding::{Fault, Finding};
+use super::finding::Finding;
+use super::meter::Meter;
 use super::note::Note;
+use super::read::End;
 use super::replay::Replay;
-use super::{End, Verification};
+use super::verification::Verification;
 use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, ReadFrom, TEMPORARY_SUFFIX};
@@ -48,26 +50,6 @@ pub(super) fn read(
 
 fn is_state(name: &str) -> bool {
     parse_segment_name(name).is_some() || parse_snapshot_name(name).is_some()
-}
-
-/// How far it is.
-pub(super) struct Meter<'a> {
-    /// Bytes of segments done.
-    pub(super) log: u64,
-    /// Bytes of snapshots done.
-    pub(super) snapshots: u64,
-    all: u64,
-    tell: &'a mut dyn FnMut(u64, u64),
-}
-
-impl Meter<'_> {
-    pub(super) fn show(&mut self) {
-        (self.tell)((self.log + self.snapshots).min(self.all), self.all);
-    }
-
-    fn done(&mut self) {
-        (self.tell)(self.all, self.all);
-    }
 }
 
 struct Pass<'a> {
@@ -231,9 +213,4 @@ fn note_manifest(directory: &ReadOnlyDirectory, notes: &mut Vec<Note>) {
     for skip in &manifest.skips {
         notes.push(Note::Skipped { op: skip.op, epoch: skip.epoch, reason: skip.reason.clone() });
     }
-}
-
-/// Names the last segment: what is wrong shows at the end of the log.
-pub(super) fn at_end(end: &End, fault: Fault) -> Finding {
-    Finding { file: segment_name(end.segment.max(1)), offset: Some(end.offset), fault }
 }

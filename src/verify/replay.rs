@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, VecDeque};
 
 use stockhold_machine::{Genesis, Machine};
 
+use super::finding::at_end;
 use super::finding::{Fault, Finding, PassedOverBatch};
+use super::meter::Meter;
 use super::note::Note;
-use super::pass::{Meter, at_end};
-use super::{SnapshotRead, Stretch, Verification};
+use super::read::{SnapshotRead, Stretch};
+use super::verification::Verification;
 use crate::directory::ReadOnlyDirectory;
 use crate::pipeline::apply::{Applied, BatchFate, PassedOver, apply_payload};
 use crate::pipeline::digests::DigestTrail;

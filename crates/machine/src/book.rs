@@ -12,10 +12,10 @@
 //! To the digest and in a snapshot there is no difference: each recorded outcome counts as its row.
 //! Not for deciding what an answer is.
 
-use crate::once::generation_of;
-use crate::record::{NoteKind, OutcomeRow, ReservationRow};
+use crate::record::{NoteKind, OutcomeRow, ReservationRow, generation_of};
 use crate::state::State;
 use crate::table::{Entry, Key, NO_SLOT, Progress, Slab};
+use crate::walk::GrantWalk;
 use stockhold_protocol::{Code, CommandId, Detail, Outcome};
 
 /// Reservations that one op moves from a dropped generation to their index. An op makes at most one, so a
@@ -203,16 +203,6 @@ impl State {
         walk.cursor = end;
         if end == self.reservations.slots() { Progress::Done } else { Progress::More }
     }
-}
-
-/// Where a walk over the outcomes of grants stands, and of which instant it is.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct GrantWalk {
-    pub(crate) cursor: u32,
-    /// The last op of the instant.
-    pub(crate) op: u64,
-    /// The oldest generation that was alive then.
-    pub(crate) number_min: u64,
 }
 
 /// The row that a plain grant's outcome would have.

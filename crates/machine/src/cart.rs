@@ -3,7 +3,9 @@
 //! Two SKUs never limit each other, so each line is planned by itself. What is done with a plan stands in
 //! `grant`.
 
-use crate::machine::{Machine, Refusal};
+use crate::decision::Refusal;
+use crate::machine::Machine;
+use crate::plan::Planned;
 use crate::record::LineState;
 use crate::settings::Effective;
 use crate::state::{At, State};
@@ -11,34 +13,6 @@ use crate::table::NO_SLOT;
 use stockhold_protocol::command::{BackorderMode, Reserve};
 use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
 use stockhold_protocol::{Code, Detail, Line, Quantity, SkuId};
-
-/// What one line of a cart will get.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Planned {
-    pub(crate) at: At,
-    pub(crate) sku: u32,
-    pub(crate) granted: i64,
-    pub(crate) counts: bool,
-    /// The quota that it takes from; 0 = none.
-    pub(crate) quota_number: u32,
-    /// Units that lean on an allowance.
-    pub(crate) backordered: i64,
-}
-
-impl Planned {
-    /// The line of a reservation that this becomes.
-    pub(crate) const fn granted_line(&self) -> LineState {
-        LineState {
-            sku: self.sku,
-            quota_number: if self.counts { self.quota_number } else { 0 },
-            counts: self.counts,
-            granted: self.granted,
-            open: self.granted,
-            shipped: 0,
-            returned: 0,
-        }
-    }
-}
 
 /// Why a line gets nothing, and where it stands if that is known. Small, because every line's answer passes by it.
 #[derive(Clone, Copy)]

@@ -12,7 +12,6 @@ use crate::actor::Actors;
 use crate::record::{Overrides, Section};
 use crate::sharing::{GroupTooLarge, Layout, Sharing};
 use crate::table::Digest;
-use record::link_key;
 use std::collections::{BTreeMap, VecDeque};
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::Actor;
@@ -234,4 +233,9 @@ impl Catalog {
         links.sort_unstable_by_key(|link| (link.priority, link.id));
         links
     }
+}
+
+/// The key of the link between two numbers.
+fn link_key(stock: u32, source: u32) -> u64 {
+    u64::from(stock) << 32 | u64::from(source)
 }

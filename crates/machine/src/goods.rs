@@ -6,7 +6,8 @@
 //! independent, the quantity at the source alone decides: a test across promises would let two orders for
 //! one unit wait for each other for ever.
 
-use crate::machine::{Answer, Decision, Machine, Refusal};
+use crate::decision::{Answer, Decision, Refusal};
+use crate::machine::Machine;
 use crate::record::{ItemRow, LineState, Record, Stage};
 use crate::refusal::quantity;
 use crate::sharing::{Allowance, Change, Supply};

@@ -2,8 +2,9 @@
 //!
 //! Plan first, reading only (the rules of a cart stand in `cart`); then execute, which cannot fail.
 
-use crate::cart::Planned;
-use crate::machine::{Answer, Decision, Machine, Refusal, Ticket};
+use crate::decision::{Answer, Decision, Refusal, Ticket};
+use crate::machine::Machine;
+use crate::plan::Planned;
 use crate::record::{Grant, LineState, ReservationRow, Stage};
 use crate::state::State;
 use stockhold_protocol::command::{PlainCart, Replace, Reserve, Sell, Target};

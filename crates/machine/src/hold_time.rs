@@ -6,8 +6,6 @@
 //!
 //! Not for the time of an op, which is in the log, nor for how times are shown to people, for which the offset to the wall clock is kept here.
 
-use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
-use crate::state::State;
 use stockhold_protocol::{BadField, Timestamp, tagged};
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -40,7 +38,7 @@ struct Gap {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Offsets {
     /// Op time minus hold time, in milliseconds: the sum of all gaps.
-    hold_ms: u64,
+    pub(crate) hold_ms: u64,
     /// Op time minus hold time before the first of `gaps`.
     hold_before_ms: u64,
     /// Gaps that lie less than the retention of ids back, the earliest first.
@@ -67,12 +65,12 @@ impl Offsets {
     }
 
     /// The time of the ops at a hold time.
-    fn op_time(&self, hold_time_ms: u64) -> u64 {
+    pub(crate) fn op_time(&self, hold_time_ms: u64) -> u64 {
         let gap = self.gaps.iter().rev().find(|gap| gap.at_ms <= hold_time_ms);
         hold_time_ms.saturating_add(gap.map_or(self.hold_before_ms, |gap| gap.offset_ms))
     }
 
-    fn add_gap(&mut self, hold_time_ms: u64, gap_ms: u64) {
+    pub(crate) fn add_gap(&mut self, hold_time_ms: u64, gap_ms: u64) {
         if self.gaps.is_empty() {
             self.hold_before_ms = self.hold_ms;
         }
@@ -87,8 +85,14 @@ impl Offsets {
         }
     }
 
+    /// Whether no gap is kept.
+    #[inline]
+    pub(crate) const fn is_without_gaps(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
     /// Forgets gaps at or before this hold time.
-    fn forget(&mut self, hold_time_ms: u64) {
+    pub(crate) fn forget(&mut self, hold_time_ms: u64) {
         while let Some(first) = self.gaps.first().filter(|gap| gap.at_ms <= hold_time_ms) {
             self.hold_before_ms = first.offset_ms;
             self.gaps.remove(0);
@@ -105,69 +109,6 @@ impl Offsets {
             return Err(BadField::new("offsets", "fit neither each other nor the time of the op"));
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// The time of deadlines and retention as of the last op.
-    #[inline]
-    pub(crate) fn hold_time(&self) -> Timestamp {
-        self.core.offsets.hold_time(self.core.time)
-    }
-
-    /// The second of hold time as of the last op.
-    #[inline]
-    pub(crate) fn now_s(&self) -> u32 {
-        self.hold_time().second()
-    }
-
-    /// Takes over the time of the next op, which is not before the last one. A gap does not count as hold time.
-    #[inline]
-    pub(crate) fn move_time(&mut self, time: Timestamp) {
-        let passed_ms = time.0.saturating_sub(self.core.time.0);
-        if passed_ms > self.core.configuration.gap_max_ms {
-            let hold_time_ms = self.hold_time().0;
-            self.core.offsets.add_gap(hold_time_ms, passed_ms);
-        }
-        self.core.time = time;
-    }
-
-    /// The first generation whose ids are kept for so long.
-    #[inline]
-    pub(crate) fn oldest_kept(&self, retention_ms: u64) -> u64 {
-        let from_ms = self.hold_time().0.saturating_sub(retention_ms);
-        self.core.offsets.op_time(from_ms) / GENERATION_MS
-    }
-
-    /// Forgets the gaps that lie further back than ids are kept.
-    #[inline]
-    pub(crate) fn forget_gaps(&mut self) {
-        if !self.core.offsets.gaps.is_empty() {
-            let from_ms = self.hold_time().0.saturating_sub(self.core.configuration.id_retention_ms);
-            self.core.offsets.forget(from_ms);
-        }
-    }
-
-    /// The latest time that an id may carry now, in milliseconds.
-    #[inline]
-    pub(crate) fn id_time_max(&self) -> u64 {
-        self.core.time.0.saturating_add(ID_AHEAD_MAX_MS)
-    }
-
-    /// Op time minus hold time, in milliseconds.
-    pub(crate) const fn hold_offset_ms(&self) -> u64 {
-        self.core.offsets.hold_ms
-    }
-
-    pub(crate) const fn clock_view(&self) -> ClockView {
-        let Offsets { hold_ms, wall_ms, accepted_until, .. } = self.core.offsets;
-        let jump_max_ms = self.core.configuration.clock_jump_max_ms;
-        ClockView { hold_offset_ms: hold_ms, wall_offset_ms: wall_ms, jump_max_ms, accepted_until }
-    }
-
-    /// Wall clock minus hold time, in milliseconds: what people are shown is a hold time plus this.
-    pub(crate) fn shown_offset_ms(&self) -> i64 {
-        self.core.offsets.wall_ms.saturating_add_unsigned(self.core.offsets.hold_ms)
     }
 }
 

@@ -3,7 +3,8 @@
 //! States and answers are the matrix of ARCHITECTURE.md ("Reservation states"). That a hold has expired is
 //! never stored: it is a fact of the op's time.
 
-use crate::machine::{Answer, Decision, Machine, Refusal};
+use crate::decision::{Answer, Decision, Refusal};
+use crate::machine::Machine;
 use crate::record::{LineState, Stage};
 use crate::refusal::quantity;
 use crate::state::{At, State};

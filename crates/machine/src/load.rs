@@ -5,14 +5,14 @@
 
 use crate::catalog::LinkRow;
 use crate::config::{Genesis, RULES_VERSION};
+use crate::core::Core;
 use crate::machine::Machine;
-use crate::once::generation_of;
 use crate::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section, SettingsRow, SkuRow,
-    Stage,
+    Stage, generation_of,
 };
 use crate::snapshot::SnapshotMark;
-use crate::state::{Core, State};
+use crate::state::State;
 use crate::table::{Digest, NO_SLOT, record_hash};
 use std::fmt;
 use stockhold_protocol::codec::Reader;

@@ -7,16 +7,18 @@
 //! error: whatever the bytes, there is an outcome.
 
 use crate::actor::{OTHER, SERVER};
-use crate::cart::Planned;
 use crate::changes::Changes;
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
+use crate::core::WriterRow;
+use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::hold_time::ClockView;
+use crate::plan::Planned;
 use crate::record::LineState;
-use crate::state::{State, WriterRow};
+use crate::state::State;
 use crate::table::record_hash;
 use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
-use stockhold_protocol::{Code, CommandId, Detail, Line, Outcome, SkuId, StockId, Timestamp};
+use stockhold_protocol::{Code, CommandId, Line, Outcome, SkuId, StockId, Timestamp};
 
 /// The latest time of an op: one second before the last one that a deadline can express, so that a record's
 /// end always lies ahead of the op that sets it.
@@ -68,57 +70,8 @@ pub struct Machine {
     pub(crate) lines: Vec<Line>,
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
-    pub(crate) walk: crate::snapshot::Walk,
+    pub(crate) walk: crate::walk::Walk,
     pub(crate) validating: Option<crate::validate::Validating>,
-}
-
-/// A decision that is not a plain yes.
-pub(crate) struct Refusal {
-    pub(crate) code: Code,
-    pub(crate) value: u32,
-    pub(crate) detail: Detail,
-}
-
-impl Refusal {
-    pub(crate) const fn new(code: Code) -> Self {
-        Self { code, value: 0, detail: Detail::None }
-    }
-
-    /// A refusal of the line at `index`.
-    pub(crate) fn of_line(code: Code, index: usize) -> Self {
-        Self { code, value: u32::try_from(index).unwrap_or(u32::MAX), detail: Detail::None }
-    }
-
-    pub(crate) fn with(mut self, detail: Detail) -> Self {
-        self.detail = detail;
-        self
-    }
-
-    pub(crate) fn field(error: &stockhold_protocol::BadField) -> Self {
-        let detail = Detail::Field { field: error.field.to_owned(), rule: error.rule.to_owned() };
-        Self { code: Code::BadField, value: 0, detail }
-    }
-}
-
-/// What a command decided, before it is an outcome with an op.
-pub(crate) type Decision = Result<Answer, Refusal>;
-
-/// A command took effect.
-pub(crate) struct Answer {
-    pub(crate) code: Code,
-    pub(crate) value: u32,
-    pub(crate) detail: Detail,
-}
-
-impl Answer {
-    pub(crate) const fn ok(value: u32) -> Self {
-        Self { code: Code::Ok, value, detail: Detail::None }
-    }
-
-    pub(crate) fn with(mut self, detail: Detail) -> Self {
-        self.detail = detail;
-        self
-    }
 }
 
 impl Machine {
@@ -137,7 +90,7 @@ impl Machine {
             lines: Vec::new(),
             planned: Vec::new(),
             line_states: Vec::new(),
-            walk: crate::snapshot::Walk::default(),
+            walk: crate::walk::Walk::default(),
             validating: None,
         }
     }
@@ -406,12 +359,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// What a command that makes a reservation needs to know of itself.
-#[derive(Clone, Copy)]
-pub(crate) struct Ticket {
-    pub(crate) op: u64,
-    pub(crate) id: CommandId,
-    pub(crate) fingerprint: u64,
 }

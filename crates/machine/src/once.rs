@@ -3,31 +3,14 @@
 //! Not for how answers are stored: that is `book`, and the table of generations below it.
 
 use crate::book::{Answered, MOVED_PER_OP, row_of_grant};
-use crate::config::GENERATION_MS;
-use crate::record::OutcomeRow;
+use crate::record::{OutcomeRow, generation_of, read_side};
 use crate::state::State;
-use stockhold_protocol::{BadField, Code, CommandId, Detail, Outcome};
+use stockhold_protocol::{Code, CommandId, Outcome};
 
 /// Side bytes that must fit before a command is executed: more than any recorded detail needs.
 const SIDE_RESERVE: usize = 8 * 1024;
 /// What a client that met full outcome memory is asked to wait, in milliseconds.
 const BUSY_RETRY_MS: u32 = 1_000;
-
-/// The generation that an id belongs to, by the client's time in it.
-pub(crate) const fn generation_of(id: CommandId) -> u64 {
-    id.client_time_ms() / GENERATION_MS
-}
-
-/// The value and the detail that stand in side bytes, which hold both or are none.
-pub(crate) fn read_side(side: &[u8]) -> Result<(u32, Detail), BadField> {
-    let (value, detail) =
-        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "has no room for a value"))?;
-    let detail = Detail::decode(detail)?;
-    if detail == Detail::None {
-        return Err(BadField::new("outcome.side", "says nothing"));
-    }
-    Ok((u32::from_le_bytes(*value), detail))
-}
 
 impl State {
     /// The answer to an id that was used, is too old, or cannot be recorded now; `None`: it is new.

@@ -4,7 +4,8 @@
 //! sum, because two parts that are harmless one by one can break a promise together. Not for giving a hold
 //! back, which is a release.
 
-use crate::machine::{Answer, Decision, Machine, Refusal};
+use crate::decision::{Answer, Decision, Refusal};
+use crate::machine::Machine;
 use crate::record::{LineState, Stage};
 use crate::sharing::{Allowance, Supply};
 use crate::state::State;

@@ -2,7 +2,7 @@
 //!
 //! Not for deciding what is refused. Everything here is cold: a plain yes makes none of it.
 
-use crate::machine::Refusal;
+use crate::decision::Refusal;
 use crate::sharing::{
     FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
 };

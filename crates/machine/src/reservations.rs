@@ -1,6 +1,6 @@
 //! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
 
-use crate::machine::{Answer, Refusal};
+use crate::decision::{Answer, Refusal};
 use crate::record::{LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, Record, ReservationRow};
 use crate::state::{At, State};
 use crate::table::NO_SLOT;

@@ -6,11 +6,11 @@
 //!
 //! Not for files: what becomes of a frame is the shell's business.
 
-use crate::book::GrantWalk;
 use crate::machine::Machine;
 use crate::record::{OutcomeRow, Record, Section};
 use crate::state::State;
 use crate::table::{Progress, Slab};
+use crate::walk::{GrantWalk, RecordSink, Sections};
 use stockhold_protocol::Timestamp;
 
 /// A frame is handed out when it has grown to this many bytes, so it is never much longer.
@@ -31,56 +31,6 @@ pub struct SnapshotMark {
 
 /// Where frames go: section, number of records, bytes.
 pub type Sink<'a> = dyn FnMut(u16, u32, &[u8]) + 'a;
-
-/// The walk under way.
-#[derive(Debug, Default)]
-pub(crate) struct Walk {
-    /// The sections that are left; none = no snapshot.
-    left: Sections,
-    /// Small parts, encoded at the mark.
-    ready: Vec<(Section, u32, Vec<u8>)>,
-    frame: Vec<u8>,
-    records: u32,
-}
-
-impl Walk {
-    /// Whether no snapshot is under way.
-    pub(crate) const fn is_over(&self) -> bool {
-        self.left.is_over()
-    }
-}
-
-/// The sections that a walk has still to visit, the next one last.
-#[derive(Debug, Default)]
-pub(crate) struct Sections(Vec<Section>);
-
-impl Sections {
-    /// All that are walked over; the small parts before them are taken at the mark.
-    pub(crate) fn all() -> Self {
-        Self(Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect())
-    }
-
-    /// The section in hand.
-    pub(crate) fn current(&self) -> Option<Section> {
-        self.0.last().copied()
-    }
-
-    /// Goes on to the next section.
-    pub(crate) fn pass(&mut self) {
-        self.0.pop();
-    }
-
-    /// Whether none is left.
-    pub(crate) const fn is_over(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Where the records of a walk go.
-pub(crate) trait RecordSink {
-    /// Takes one record of a section; `put` writes its bytes.
-    fn take(&mut self, section: Section, put: impl FnOnce(&mut Vec<u8>));
-}
 
 impl Machine {
     /// Erases up to `budget` records whose time is up, because they are no longer part of the state and would be in the

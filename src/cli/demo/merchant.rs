@@ -1,7 +1,7 @@
 //! The demo's merchant: the bicycle company, imported, and the delivery that arrives before the sale.
 
-use super::super::Context;
 use super::super::bulk::Bulk;
+use super::super::context::Context;
 use super::super::exit::{Exit, Failure};
 use super::super::import_rows::Options;
 use super::super::output::{Output, table};

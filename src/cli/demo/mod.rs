@@ -8,7 +8,7 @@ mod merchant;
 mod report;
 mod sale;
 
-use super::Context;
+use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
 use super::words::duration;
 use crate::config::{Config, Overrides};
@@ -127,7 +127,7 @@ fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
     let formatted_at = Timestamp(wall_clock_ms());
     let genesis = Genesis { configuration: Configuration::default(), formatted_at };
     let data = DataDir { path, stays: arguments.keep || !is_ours };
-    server::format_directory(&config, &genesis).map_err(super::serve::start_failure)?;
+    server::format_directory(&config, &genesis).map_err(super::exit::start_failure)?;
     Ok(data)
 }
 

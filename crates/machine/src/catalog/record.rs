@@ -2,7 +2,7 @@
 //!
 //! Each record is found by its section and a key: a number, the two numbers of a link, the op of a mark.
 
-use super::{Catalog, ChannelRow, LinkRow, MarkRow};
+use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
 use crate::actor::OTHER;
 use crate::record::{Section, get_counted, put_counted};
 use crate::table::record_hash;
@@ -11,11 +11,6 @@ use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::SourceDefinition;
 use stockhold_protocol::fields::{FieldReader, FieldWriter};
 use stockhold_protocol::{BadField, Timestamp};
-
-/// The key of the link between two numbers.
-pub(super) fn link_key(stock: u32, source: u32) -> u64 {
-    u64::from(stock) << 32 | u64::from(source)
-}
 
 fn halves(key: u64) -> (u32, u32) {
     let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or(u32::MAX);

@@ -11,7 +11,7 @@ mod reservation;
 
 pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
-pub(crate) use outcome::OutcomeRow;
+pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{
     Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow, Stage,
 };

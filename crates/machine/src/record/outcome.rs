@@ -1,10 +1,10 @@
 //! The record of an outcome: what a repeated id is answered. It is found by id in its generation.
 
 use super::{Section, id_of_words, id_words};
-use crate::once::read_side;
+use crate::config::GENERATION_MS;
 use crate::table::record_hash;
 use stockhold_protocol::codec::{Fixed, Reader};
-use stockhold_protocol::{BadField, Code, CommandId};
+use stockhold_protocol::{BadField, Code, CommandId, Detail};
 
 /// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. An outcome with a
 /// detail keeps it in its generation's arena, at the position that then stands in `value`.
@@ -116,3 +116,19 @@ impl OutcomeRow {
 }
 
 const _: () = assert!(size_of::<OutcomeRow>() == 32, "an outcome's fixed part is 32 bytes");
+
+/// The generation that an id belongs to, by the client's time in it.
+pub(crate) const fn generation_of(id: CommandId) -> u64 {
+    id.client_time_ms() / GENERATION_MS
+}
+
+/// The value and the detail that stand in side bytes, which hold both or are none.
+pub(crate) fn read_side(side: &[u8]) -> Result<(u32, Detail), BadField> {
+    let (value, detail) =
+        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "has no room for a value"))?;
+    let detail = Detail::decode(detail)?;
+    if detail == Detail::None {
+        return Err(BadField::new("outcome.side", "says nothing"));
+    }
+    Ok((u32::from_le_bytes(*value), detail))
+}

@@ -13,7 +13,6 @@
     reason = "links, buckets and classes are bounded by GROUP_*_MAX; sums by the assertions of the parent module"
 )]
 
-use super::group::Buckets;
 use super::{FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GroupTooLarge, at, short};
 
 /// No link yet.
@@ -22,6 +21,13 @@ const NONE: u32 = u32::MAX;
 const START: u32 = u32::MAX - 1;
 /// What a class asks for when it asks for everything: more than all goods of a group.
 const EVERYTHING: i64 = i64::MAX / 2;
+
+/// Sources that serve the same classes, merged.
+pub(super) struct Buckets {
+    pub(super) bucket_of_source: Vec<u16>,
+    /// The sorted classes of every bucket.
+    pub(super) classes: Vec<Vec<u16>>,
+}
 
 /// The links between classes and buckets, numbered by bucket and then by class.
 #[derive(Clone, Debug, PartialEq, Eq)]

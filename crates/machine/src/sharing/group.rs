@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::flow::Flow;
+use super::flow::{Buckets, Flow};
 use super::subsets::Subsets;
 use super::tree::Tree;
 use super::{GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge, SUBSET_CLASSES_MAX, Sharing, at, short};
@@ -107,7 +107,10 @@ impl Group {
         let subset_classes_max =
             if forced == Some(Form::Subsets) { SUBSET_CLASSES_MAX } else { SUBSET_CLASSES_CHEAP };
         if classes <= subset_classes_max && is_free(Form::Subsets) {
-            return Plan::Subsets(Subsets::build(self));
+            return Plan::Subsets(Subsets::build(
+                classes,
+                (0..self.sources.len()).map(|source| self.classes_of_source(source)),
+            ));
         }
         if is_free(Form::Tree)
             && let Some(tree) = Tree::build(sets, self.sources.len())
@@ -115,7 +118,10 @@ impl Group {
             return Plan::Tree(tree);
         }
         if classes <= SUBSET_CLASSES_MAX && forced != Some(Form::Flow) {
-            return Plan::Subsets(Subsets::build(self));
+            return Plan::Subsets(Subsets::build(
+                classes,
+                (0..self.sources.len()).map(|source| self.classes_of_source(source)),
+            ));
         }
         Plan::Flow(Flow::build(classes, &Buckets::of(self)))
     }
@@ -241,13 +247,6 @@ impl Classes {
         }
         (starts, flat)
     }
-}
-
-/// Sources that serve the same classes, merged.
-pub(super) struct Buckets {
-    pub(super) bucket_of_source: Vec<u16>,
-    /// The sorted classes of every bucket.
-    pub(super) classes: Vec<Vec<u16>>,
 }
 
 impl Buckets {

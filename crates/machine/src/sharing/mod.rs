@@ -34,6 +34,7 @@
 mod flow;
 mod group;
 mod layout;
+mod limit;
 mod pool;
 mod subsets;
 mod tree;
@@ -43,7 +44,8 @@ mod tree;
 mod tests;
 
 pub use group::{Form, Group};
-pub use layout::{GroupTooLarge, Layout};
+pub use layout::Layout;
+pub use limit::GroupTooLarge;
 pub use pool::Pool;
 
 /// Most stocks in one group, and most sources.

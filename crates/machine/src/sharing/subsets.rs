@@ -8,7 +8,7 @@
     reason = "masks have at most SUBSET_CLASSES_MAX bits; sums are bounded by the assertions of the parent module"
 )]
 
-use super::{Group, SUBSET_CLASSES_MAX};
+use super::SUBSET_CLASSES_MAX;
 
 /// Sums of the largest group.
 const SUMS_MAX: usize = 1 << SUBSET_CLASSES_MAX;
@@ -21,11 +21,11 @@ pub(super) struct Subsets {
 }
 
 impl Subsets {
-    pub(super) fn build(group: &Group) -> Self {
-        assert!(group.class_count() <= SUBSET_CLASSES_MAX, "more classes than subsets are kept for");
-        let mask =
-            |source| group.classes_of_source(source).iter().fold(0_u8, |mask, &class| mask | 1 << class);
-        Self { classes: group.class_count(), mask_of_source: (0..group.sources().len()).map(mask).collect() }
+    /// Of so many classes, and of sources with the classes that sell from each.
+    pub(super) fn build<'a>(classes: usize, sources: impl Iterator<Item = &'a [u16]>) -> Self {
+        assert!(classes <= SUBSET_CLASSES_MAX, "more classes than subsets are kept for");
+        let mask = |members: &[u16]| members.iter().fold(0_u8, |mask, &class| mask | 1 << class);
+        Self { classes, mask_of_source: sources.map(mask).collect() }
     }
 
     pub(super) fn cell_count(&self) -> usize {

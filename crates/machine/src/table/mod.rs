@@ -45,3 +45,6 @@ pub enum Progress {
     /// Call again.
     More,
 }
+
+/// How many records are looked at together: what is read fits the smallest cache, and is still there when it is needed.
+pub const AHEAD: usize = 16;

@@ -5,43 +5,21 @@
 //! [`Machine::validation_step`] compares the state as of that op while commands are applied. Both use the same checks.
 //! Nothing here changes the state or an answer.
 
+pub(crate) mod count;
 mod digest;
+mod findings;
 mod recount;
 #[cfg(test)]
 mod tests;
+mod validating;
 
 use crate::machine::Machine;
 use crate::table::Progress;
+use count::Recount;
 use digest::DigestWalk;
-pub(crate) use recount::Recount;
+use findings::{Findings, TOLD_MAX};
 use stockhold_protocol::query::Validation;
-
-/// Violations that are told at most; a broken state has many, and the first ones say enough.
-const TOLD_MAX: usize = 100;
-/// Most pairs of SKU and stock whose promises are held against their reservations at one time: about 1 GiB of memory.
-const SUMS_MAX: usize = 16_000_000;
-
-/// Sentences about what is wrong, bounded.
-#[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<String>);
-
-impl Findings {
-    fn say(&mut self, sentence: impl FnOnce() -> String) {
-        if self.0.len() < TOLD_MAX {
-            self.0.push(sentence());
-        }
-    }
-}
-
-/// A validation under way; the part that commands can disturb stands in the state.
-#[derive(Debug)]
-pub(crate) struct Validating {
-    op: u64,
-    digest: u64,
-    /// `None` when the records have been summed up.
-    records: Option<DigestWalk>,
-    findings: Findings,
-}
+pub(crate) use validating::Validating;
 
 impl Machine {
     /// Broken invariants, as sentences; empty when all hold. The time that it takes is in proportion to the state.

@@ -5,78 +5,14 @@
 //! (`State::recount_reservation`, `State::recount_cluster`). So commands may be applied between two steps, and each
 //! pays at most for the records that it is the first to change.
 
-use super::{Findings, SUMS_MAX};
+use super::count::{Recount, Sums, Visits};
+use super::findings::{Findings, SUMS_MAX};
 use crate::record::Stage;
 use crate::sharing::Pool;
 use crate::state::State;
 use crate::table::{NO_SLOT, Progress};
 use std::collections::BTreeMap;
-use stockhold_protocol::{Deadline, Timestamp};
-
-/// What is promised in one stock of one SKU: to orders, and to holds.
-#[derive(Default, PartialEq, Eq, Debug, Clone, Copy)]
-struct Sums {
-    confirmed: i64,
-    held: i64,
-}
-
-/// The numbers below an end, each visited once.
-#[derive(Debug)]
-struct Visits {
-    cursor: u32,
-    end: u32,
-    /// One bit each: visited out of turn.
-    visited: Vec<u64>,
-}
-
-impl Visits {
-    fn new(end: u32) -> Self {
-        // Zeroed memory comes from the system page by page as it is touched, so this is no pause.
-        Self { cursor: 0, end, visited: vec![0; end.div_ceil(u64::BITS) as usize] }
-    }
-
-    /// The next one in turn.
-    fn next(&mut self) -> Option<u32> {
-        while self.cursor < self.end {
-            let number = self.cursor;
-            self.cursor = number.saturating_add(1);
-            if !self.mark(number) {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// Whether this one is still to be visited; it counts as visited from now on.
-    fn is_first_of(&mut self, number: u32) -> bool {
-        number >= self.cursor && number < self.end && !self.mark(number)
-    }
-
-    /// Marks one as visited; whether it was so before.
-    fn mark(&mut self, number: u32) -> bool {
-        let word = &mut self.visited[(number / u64::BITS) as usize];
-        let bit = 1 << (number % u64::BITS);
-        let before = *word & bit != 0;
-        *word |= bit;
-        before
-    }
-}
-
-/// See the module.
-#[derive(Debug)]
-pub(crate) struct Recount {
-    /// The op as of which everything is counted, and its time.
-    op: u64,
-    time: Timestamp,
-    reservations: Visits,
-    /// Clusters whose promises are to be counted as of the mark.
-    clusters: Visits,
-    /// Clusters whose own numbers are to be compared; these hold at any time.
-    checks: Visits,
-    sums: BTreeMap<(u32, u32), Sums>,
-    findings: Findings,
-    has_overflowed: bool,
-}
+use stockhold_protocol::Deadline;
 
 impl Recount {
     /// A count as of the last op.

@@ -1,0 +1,81 @@
+//! Writes answers as frames: the outcomes of a batch, and what a query is answered. It decides nothing.
+
+use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
+use stockhold_protocol::query::Answer;
+use stockhold_protocol::{Outcome, Timestamp};
+
+use super::mailbox::{Address, Answered, Drafts};
+use super::submission::Submission;
+
+/// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
+const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
+/// What the answer to a query answers.
+const ONE_QUERY: Answered = Answered { commands: 0, others: 0, queries: 1, checks: 0 };
+
+/// Sends the answer to a query, unless it is too long for a frame.
+pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, answer: &Answer) {
+    let mut body = Vec::new();
+    let encoded = answer.encode(&mut body);
+    if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
+        body.clear();
+        let failed = Answer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
+        let encoded = failed.encode(&mut body);
+        assert!(encoded.is_ok(), "a sentence fits a frame");
+    }
+    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {
+        out.extend_from_slice(&body);
+    });
+}
+
+/// Writes the outcomes of a batch as frames, submission by submission.
+pub(super) struct Answering<'a> {
+    submissions: std::slice::Iter<'a, Box<Submission>>,
+    drafts: &'a mut Drafts,
+    /// The time of the ops.
+    time: Timestamp,
+    current: Option<&'a Submission>,
+    /// The next record of the current submission.
+    at: usize,
+    /// Where the open frame begins, and how many outcomes it holds.
+    frame: Option<(usize, u16)>,
+}
+
+impl<'a> Answering<'a> {
+    pub(super) fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts, time: Timestamp) -> Self {
+        let mut submissions = submissions.iter();
+        let current = submissions.next().map(Box::as_ref);
+        Self { submissions, drafts, time, current, at: 0, frame: None }
+    }
+
+    pub(super) fn answer(&mut self, outcome: &Outcome) {
+        // What the sequencer adds of its own has no submission and stands last: nobody waits for it.
+        let Some(submission) = self.current else { return };
+        let mail = self.drafts.of(submission.address);
+        let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
+        outcome.encode(submission.indexes[self.at], &mut mail.bytes);
+        self.at += 1;
+        let count = count + 1;
+        let is_last = self.at == submission.indexes.len();
+        if !is_last && mail.bytes.len() - start <= OUTCOMES_BYTES_MAX {
+            self.frame = Some((start, count));
+            return;
+        }
+        let others = if is_last { submission.others } else { 0 };
+        let answered = Answered { commands: u32::from(count), others, ..Answered::default() };
+        mail.seal(
+            start,
+            Header::answer(FrameKind::Outcomes, submission.request, count, self.time),
+            submission.address,
+            answered,
+        );
+        if is_last {
+            self.current = self.submissions.next().map(Box::as_ref);
+            self.at = 0;
+        }
+    }
+
+    pub(super) fn finish(self) {
+        assert!(self.current.is_none() && self.frame.is_none(), "every command of a batch is answered");
+    }
+}

@@ -1,0 +1,38 @@
+//! System errors, sorted by their number, never by their text.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use super::{Action, StorageError};
+
+pub(super) fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw_os_error)
+}
+
+/// Sorts a system error by its number, never by its text.
+pub(super) fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
+    let name = name.to_owned();
+    match errno(&source) {
+        Some(Errno::NOSPC | Errno::DQUOT) => StorageError::NoSpace { action, name, source },
+        Some(Errno::NOENT) => StorageError::NotFound { name },
+        Some(Errno::EXIST) => StorageError::Exists { name },
+        Some(_) | None => StorageError::Io { action, name, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that system errors are sorted by their numbers.
+    #[test]
+    fn errors_are_sorted_by_number() {
+        let sort = |errno: Errno| from_io(Action::Write, "file", errno.into());
+        assert!(sort(Errno::NOSPC).is_no_space());
+        assert!(sort(Errno::DQUOT).is_no_space());
+        assert!(matches!(sort(Errno::NOENT), StorageError::NotFound { .. }));
+        assert!(matches!(sort(Errno::EXIST), StorageError::Exists { .. }));
+        assert!(matches!(sort(Errno::IO), StorageError::Io { .. }));
+    }
+}
