@@ -266,7 +266,7 @@ fn a_key_from_a_client_is_a_bad_field_and_is_not_logged() {
     let shop = Shop::open(&mut peer, 1, 1_000);
     let lines = [Line::new(shop.skus[0], units(1))];
     let before = peer.reserve(shop.stock, shop.skus[0], 1).op;
-    let key = Some(KeyHash([7; 16]));
+    let key = Some(KeyHash(&[7; 16]));
     for command in [Command::Reserve(cart(shop.stock, &lines)), Command::Mark(Mark::new("keyed"))] {
         let outcome = peer.call(&[Envelope { key, ..Envelope::fresh(new_id(), command) }]).remove(0);
         assert_eq!((outcome.code, outcome.recorded), (Code::BadField, false));

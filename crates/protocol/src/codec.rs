@@ -119,10 +119,19 @@ impl<'a> Reader<'a> {
     /// [`BadField`] naming `field` when fewer are left.
     #[inline]
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], BadField> {
+        self.array_ref(field).copied()
+    }
+
+    /// The next `N` bytes where they stand.
+    ///
+    /// # Errors
+    /// [`BadField`] naming `field` when fewer are left.
+    #[inline]
+    pub fn array_ref<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], BadField> {
         match self.bytes.split_first_chunk::<N>() {
             Some((head, rest)) => {
                 self.bytes = rest;
-                Ok(*head)
+                Ok(head)
             }
             None => Err(cut_off(field)),
         }

@@ -273,7 +273,7 @@ fn a_key_stands_before_the_body_and_makes_no_other_command() {
         assert_eq!(plain.key, None);
         if plain.command.is_of_servers() {
             assert_eq!(Envelope::decode(&keyed).unwrap_err().field, "key", "{name}");
-            let made = Envelope { key: Some(KeyHash([7; 16])), ..plain };
+            let made = Envelope { key: Some(KeyHash(&[7; 16])), ..plain };
             let mut out = vec![1];
             assert_eq!(made.encode(&mut out).unwrap_err().field, "key", "{name}");
             assert_eq!(out, [1]);
@@ -282,7 +282,7 @@ fn a_key_stands_before_the_body_and_makes_no_other_command() {
         let envelope = Envelope::decode(&keyed).unwrap();
         assert_eq!(
             (envelope.id, envelope.fresh, envelope.key),
-            (plain.id, plain.fresh, Some(KeyHash([7; 16])))
+            (plain.id, plain.fresh, Some(KeyHash(&[7; 16])))
         );
         assert_eq!(envelope.command, plain.command, "{name}");
         let mut scratch = Scratch::default();

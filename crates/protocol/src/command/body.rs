@@ -4,7 +4,7 @@
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
 use super::hot::{PART_BYTES, Parts};
-use super::{Command, Extend, Kind, Refund, Release, Replace, Reserve, Sell, Ship, Target};
+use super::{Extend, Refund, Release, Replace, Reserve, Sell, Ship, Target};
 use crate::codec::{BodyConfig, ColdConfig, Reader};
 use crate::error::BadField;
 use crate::fields::{Unknown, decode_fields, decode_fields_with, encode_fields, encode_fields_with};
@@ -22,7 +22,7 @@ const WIDE: u8 = 1 << 5;
 /// Takes the place of `BEST_EFFORT` in commands that move goods.
 const FORCED: u8 = 1 << 1;
 /// What a reserve or a replace may carry.
-const RESERVE_FLAGS: u8 = BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE;
+pub(super) const RESERVE_FLAGS: u8 = BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE;
 
 /// The body of a hot command: laid out by hand, and read in place.
 pub(super) trait HotBody<'a>: Sized {
@@ -39,15 +39,6 @@ pub(super) trait HotBody<'a>: Sized {
     fn canonical(&self, scratch: &mut Scratch) {
         scratch.put_encoded(|out| self.encode(out));
     }
-}
-
-/// Reads a body; the kind of most commands of a sale is looked for first.
-#[inline]
-pub(super) fn decode(kind: Kind, flags: u8, reader: Reader<'_>) -> Result<Command<'_>, BadField> {
-    if kind == Kind::Reserve && flags & !RESERVE_FLAGS == 0 {
-        return decode_reserve(flags, reader).map(Command::Reserve);
-    }
-    Command::decode_body(kind, flags, reader)
 }
 
 /// The fields of a cold command, checked; one with a field that is not known here is not obeyed by half.
@@ -171,7 +162,7 @@ fn encode_owner_and_reference(owner: u64, reference: &str, out: &mut Vec<u8>) ->
 }
 
 #[inline]
-fn decode_reserve(flags: u8, mut reader: Reader<'_>) -> Result<Reserve<'_>, BadField> {
+pub(super) fn decode_reserve(flags: u8, mut reader: Reader<'_>) -> Result<Reserve<'_>, BadField> {
     let target = decode_target(flags, &mut reader)?;
     let count = usize::from(reader.u16("lines")?);
     check_count("lines", count, 1)?;

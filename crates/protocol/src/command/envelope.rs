@@ -20,9 +20,10 @@ pub const FLAG_HAS_KEY: u8 = 1 << 6;
 /// Where the flags byte stands in a record.
 pub const FLAGS_OFFSET: usize = 3;
 
-/// The hash of a text by which a caller of HTTP names its intent. Servers make it.
+/// The hash of a text by which a caller of HTTP names its intent. Servers make it. It borrows, so that the commands without one,
+/// which are nearly all, are not larger for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct KeyHash(pub [u8; 16]);
+pub struct KeyHash<'a>(pub &'a [u8; 16]);
 
 /// A command with its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct Envelope<'a> {
     /// Whether the client marks the id as never sent before.
     pub fresh: bool,
     /// The key under which it came, besides the id.
-    pub key: Option<KeyHash>,
+    pub key: Option<KeyHash<'a>>,
     /// What to do.
     pub command: Command<'a>,
 }
@@ -79,13 +80,6 @@ fn check_key(kind: Kind) -> Result<(), BadField> {
     Ok(())
 }
 
-/// Kept out of line: no command from TCP has one.
-#[cold]
-fn decode_key(kind: Kind, reader: &mut Reader<'_>) -> Result<KeyHash, BadField> {
-    check_key(kind)?;
-    reader.array("key").map(KeyHash)
-}
-
 impl<'a> Envelope<'a> {
     /// A command under an id that was used before or may have been.
     #[must_use]
@@ -111,13 +105,31 @@ impl<'a> Envelope<'a> {
         if usize::from(u16::from_le_bytes([low, high])) != record.len() {
             return Err(WRONG_LENGTH);
         }
+        let id = CommandId::from_bytes(id);
+        if kind == Kind::Reserve.code() && flags & !(FLAG_FRESH | body::RESERVE_FLAGS) == 0 {
+            let id = CommandId::new(id.value())?;
+            let reserve = body::decode_reserve(flags, Reader::new(rest))?;
+            return Ok(Self {
+                id,
+                fresh: flags & FLAG_FRESH != 0,
+                key: None,
+                command: Command::Reserve(reserve),
+            });
+        }
+        Self::decode_other(kind, flags, id, Reader::new(rest))
+    }
+
+    /// What is no reserve without a key.
+    fn decode_other(kind: u8, flags: u8, id: CommandId, mut reader: Reader<'a>) -> Result<Self, BadField> {
         let kind =
             Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
-        let id = CommandId::from_bytes(id);
         let id = if kind.is_of_servers() { id } else { CommandId::new(id.value())? };
-        let mut reader = Reader::new(rest);
-        let key = if flags & FLAG_HAS_KEY == 0 { None } else { Some(decode_key(kind, &mut reader)?) };
-        let command = body::decode(kind, flags & !(FLAG_FRESH | FLAG_HAS_KEY), reader)?;
+        let mut key = None;
+        if flags & FLAG_HAS_KEY != 0 {
+            check_key(kind)?;
+            key = Some(KeyHash(reader.array_ref("key")?));
+        }
+        let command = Command::decode_body(kind, flags & !(FLAG_FRESH | FLAG_HAS_KEY), reader)?;
         Ok(Self { id, fresh: flags & FLAG_FRESH != 0, key, command })
     }
 
@@ -142,7 +154,7 @@ impl<'a> Envelope<'a> {
         out.extend_from_slice(&[0, 0, kind.code(), flags]);
         out.extend_from_slice(&self.id.to_bytes());
         if let Some(KeyHash(key)) = &self.key {
-            out.extend_from_slice(key);
+            out.extend_from_slice(*key);
         }
         let result = self.command.encode_body(out).and_then(|flags| {
             let length = out.len() - start;

@@ -111,7 +111,8 @@ pub(crate) fn commands() -> Vec<(String, Vec<u8>)> {
         Command::Sell(Sell { target: till, forced: true, owner: 5, reference: "till 4", ..sale }),
     ));
     let fresh = Envelope::fresh(id(0xF), Command::Reserve(plain(one)));
-    let key = Some(KeyHash(std::array::from_fn(|at| 0xA0 | u8::try_from(at).unwrap())));
+    let key: [u8; 16] = std::array::from_fn(|at| 0xA0 | u8::try_from(at).unwrap());
+    let key = Some(KeyHash(&key));
     let keyed = Envelope { key, ..Envelope::new(id(0x10), Command::Reserve(plain(one))) };
     let mark = Command::Mark(Mark::new("before the sale"));
     let keyed_mark = Envelope { key, ..Envelope::fresh(id(0x11), mark) };
