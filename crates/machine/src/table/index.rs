@@ -191,6 +191,7 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
     /// indexes only.
     ///
     /// The same slot must not be inserted twice.
+    #[inline]
     pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
         assert!(slot != NO_SLOT, "the last slot number means no slot");
         if self.buckets.is_empty() {
