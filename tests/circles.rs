@@ -64,7 +64,7 @@ impl Tree {
 
     fn descend(&self, mut at: Module, mut rest: &[String]) -> (Module, Vec<String>) {
         while let Some((name, further)) = rest.split_first() {
-            let child = [&at[..], &[name.clone()]].concat();
+            let child = [&at[..], std::slice::from_ref(name)].concat();
             if !self.0.contains_key(&child) {
                 break;
             }
