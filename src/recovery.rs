@@ -3,7 +3,7 @@
 
 mod ahead;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
@@ -20,7 +20,6 @@ use crate::pipeline::digests::{DigestTrail, Divergence};
 use crate::pipeline::snapshots::digest_bytes;
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
-use crate::storage::width::length;
 use crate::wal::{EndReason, LogEnd, LogError, ReadTo};
 
 /// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
@@ -130,6 +129,15 @@ pub enum RecoveryError {
         /// Its level.
         found: u32,
     },
+    /// A batch of the log was written by a later release.
+    #[error(
+        "the log has feature level {found}, this program knows levels up to {FEATURE_LEVEL}; \
+         nothing was changed: use the release of stockhold that wrote it or a later one"
+    )]
+    LogLevel {
+        /// Its level.
+        found: u32,
+    },
     /// No snapshot can be used and the log does not reach back to the first op.
     #[error(
         "no snapshot can be used ({}), and the log begins only with position {oldest_position}; nothing was changed: \
@@ -218,7 +226,8 @@ pub fn recover_with(
     let started = Instant::now();
     let mut report = RecoveryReport::default();
     let (mut machine, position) = load_newest(directory, helper, &mut report)?;
-    let skips: BTreeSet<u64> = directory.manifest().skips.iter().map(|skip| skip.op).collect();
+    let skips: BTreeMap<u64, u64> =
+        directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect();
     let log = match directory.read_log(position + 1, ReadTo::End) {
         Ok(log) => log,
         Err(LogError::Missing { oldest_position, .. }) if report.snapshot.is_none() => {
@@ -231,18 +240,17 @@ pub fn recover_with(
     while let Some(batch) = reading.next()? {
         let place = (batch.first_position, batch.records);
         let before = machine.op();
-        let is_skipped = |op: u64| skips.contains(&op);
+        let is_skipped = |op: u64| skips.contains_key(&op);
         let fate =
             apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
         match fate {
             BatchFate::Applied(Applied { header, digest }) => {
-                trail.compare(&header)?;
+                trail.compare(&header, machine.epoch())?;
                 trail.push(digest);
-                let skipped = skips.range(before + 1..=machine.op()).count();
-                if skipped > 0 {
-                    trail.leave_out(header.session);
+                for (_, epoch) in skips.range(before + 1..=machine.op()) {
+                    trail.leave_out(*epoch);
+                    report.skipped_ops += 1;
                 }
-                report.skipped_ops += length(skipped);
                 report.replayed_ops += machine.op() - before;
             }
             BatchFate::PassedOver(reason) => pass_over(&mut report.passed_over, place, reason),
@@ -279,10 +287,11 @@ fn pass_over(tally: &mut PassedOverTally, (position, records): (u64, u32), reaso
 
 /// What is told of a batch that cannot be applied.
 fn of_apply(error: ApplyError) -> RecoveryError {
-    if let ApplyError::Rules { found, .. } = error {
-        return RecoveryError::Rules { found: found.into() };
+    match error {
+        ApplyError::Rules { found, .. } => RecoveryError::Rules { found: found.into() },
+        ApplyError::FeatureLevel { found, .. } => RecoveryError::LogLevel { found },
+        other @ (ApplyError::Header { .. } | ApplyError::Count { .. }) => RecoveryError::Apply(other),
     }
-    RecoveryError::Apply(error)
 }
 
 fn load_newest(

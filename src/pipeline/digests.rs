@@ -30,8 +30,8 @@ pub struct DigestTrail {
     /// Digests as of ops up to this one are not known.
     known_from: u64,
     waiting: VecDeque<DigestPoint>,
-    /// The session in which an op was left out by order: its writer had not left it out.
-    exempt_session: Option<u64>,
+    /// Nothing is compared before this epoch: an op was left out by order, which those who wrote until then had not left out.
+    compared_from_epoch: u64,
     compared: u64,
 }
 
@@ -39,7 +39,7 @@ impl DigestTrail {
     /// The trail of a replay that begins after `op`.
     #[must_use]
     pub fn behind(op: u64) -> Self {
-        Self { known_from: op, waiting: VecDeque::new(), exempt_session: None, compared: 0 }
+        Self { known_from: op, waiting: VecDeque::new(), compared_from_epoch: 0, compared: 0 }
     }
 
     /// How many digests were compared.
@@ -48,13 +48,13 @@ impl DigestTrail {
         self.compared
     }
 
-    /// Compares what a batch tells with what was computed before it.
+    /// Compares what a batch of this epoch tells with what was computed before it.
     ///
     /// # Errors
     /// [`Divergence`] when they differ.
-    pub fn compare(&mut self, header: &BatchHeader) -> Result<(), Divergence> {
+    pub fn compare(&mut self, header: &BatchHeader, epoch: u64) -> Result<(), Divergence> {
         let (op, logged) = (header.digest_op, header.digest);
-        if op <= self.known_from || self.exempt_session == Some(header.session) {
+        if op <= self.known_from || epoch < self.compared_from_epoch {
             return Ok(());
         }
         while self.waiting.pop_front_if(|point| point.op < op).is_some() {}
@@ -76,9 +76,9 @@ impl DigestTrail {
         }
     }
 
-    /// An op of this session's batch was left out: what its writer tells from here on is of another state.
-    pub fn leave_out(&mut self, session: u64) {
-        self.exempt_session = Some(session);
+    /// An op was left out, since this epoch: what was told before it is of a state that has the op.
+    pub fn leave_out(&mut self, since_epoch: u64) {
+        self.compared_from_epoch = self.compared_from_epoch.max(since_epoch);
     }
 }
 
@@ -111,29 +111,31 @@ mod tests {
     fn a_digest_that_differs_is_told() {
         // Proves equal, different and missing digests, and that those before the start are not looked for.
         let mut trail = DigestTrail::behind(100);
-        assert_eq!(trail.compare(&header(1, 0, 0)), Ok(()));
-        assert_eq!(trail.compare(&header(1, 100, 7)), Ok(()));
+        assert_eq!(trail.compare(&header(1, 0, 0), 1), Ok(()));
+        assert_eq!(trail.compare(&header(1, 100, 7), 1), Ok(()));
         for op in [110, 120, 130] {
             trail.push(Some(point(op)));
         }
         trail.push(None);
-        assert_eq!(trail.compare(&header(1, 110, 1_100)), Ok(()));
+        assert_eq!(trail.compare(&header(1, 110, 1_100), 1), Ok(()));
         let other = Divergence { op: 120, logged: 1, replayed: Some(1_200) };
-        assert_eq!(trail.compare(&header(1, 120, 1)), Err(other));
+        assert_eq!(trail.compare(&header(1, 120, 1), 1), Err(other));
         let none = Divergence { op: 125, logged: 1, replayed: None };
-        assert_eq!(trail.compare(&header(1, 125, 1)), Err(none));
+        assert_eq!(trail.compare(&header(1, 125, 1), 1), Err(none));
         assert_eq!(trail.compared(), 1);
         assert!(none.to_string().contains("no batch that ends there"));
     }
 
     #[test]
-    fn the_session_of_an_op_that_was_left_out_is_not_compared() {
-        // Proves that skipping an op which had been applied does not make the directory unusable, and that the next session counts.
+    fn nothing_is_compared_before_the_epoch_in_which_an_op_was_left_out() {
+        // Proves that skipping an op which had been applied, in whatever session, does not make the directory unusable, and that the epoch of the
+        // skip counts.
         let mut trail = DigestTrail::behind(0);
         trail.leave_out(4);
         trail.push(Some(point(10)));
-        assert_eq!(trail.compare(&header(4, 10, 1)), Ok(()));
-        assert!(trail.compare(&header(5, 10, 1)).is_err());
+        assert_eq!(trail.compare(&header(4, 10, 1), 3), Ok(()));
+        assert_eq!(trail.compare(&header(5, 10, 1), 3), Ok(()));
+        assert!(trail.compare(&header(6, 10, 1), 4).is_err());
     }
 
     #[test]
@@ -144,9 +146,9 @@ mod tests {
         for op in 1..=most {
             trail.push(Some(point(op)));
         }
-        assert!(trail.compare(&header(1, 1, 1)).is_err());
+        assert!(trail.compare(&header(1, 1, 1), 1).is_err());
         trail.push(Some(point(most + 1)));
         trail.push(Some(point(most + 2)));
-        assert_eq!(trail.compare(&header(1, 1, 1)), Ok(()));
+        assert_eq!(trail.compare(&header(1, 1, 1), 1), Ok(()));
     }
 }

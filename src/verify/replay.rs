@@ -1,6 +1,6 @@
 //! The machine that goes along with the log, and the snapshots that it meets on its way.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use stockhold_machine::{Genesis, Machine};
 
@@ -11,7 +11,7 @@ use super::note::Note;
 use super::read::{SnapshotRead, Stretch};
 use super::verification::Verification;
 use crate::directory::ReadOnlyDirectory;
-use crate::pipeline::apply::{Applied, BatchFate, PassedOver, apply_payload};
+use crate::pipeline::apply::{BatchFate, PassedOver, apply_payload};
 use crate::pipeline::digests::DigestTrail;
 use crate::recovery::{self, LoadFault, SWEEP_BUDGET};
 use crate::snapshot::{LogPoint, snapshot_name};
@@ -26,7 +26,7 @@ const PASSED_OVER_TOLD_MAX: u64 = 1_024;
 /// See the module.
 pub(super) struct Replay<'a> {
     directory: &'a ReadOnlyDirectory,
-    skips: BTreeSet<u64>,
+    skips: BTreeMap<u64, u64>,
     /// None where nothing leads to the present position.
     machine: Option<Machine>,
     /// Compares the digests that the log tells with those of the machine.
@@ -57,7 +57,7 @@ impl Coming {
 impl<'a> Replay<'a> {
     pub(super) fn new(directory: &'a ReadOnlyDirectory, mut snapshots: Vec<u64>) -> Self {
         snapshots.sort_unstable();
-        let skips = directory.manifest().skips.iter().map(|skip| skip.op).collect();
+        let skips = directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect();
         let coming = snapshots.into_iter().map(|op| {
             let read = directory.read_snapshot(op, ReadFrom::Cache).ok();
             Coming { op, position: read.map(|reader| reader.header().position) }
@@ -102,11 +102,11 @@ impl<'a> Replay<'a> {
         let Some(machine) = &mut self.machine else { return };
         let place = (frame.first_position, frame.records);
         let before = machine.op();
-        let is_skipped = |op: u64| self.skips.contains(&op);
+        let is_skipped = |op: u64| self.skips.contains_key(&op);
         let fate = apply_payload(machine, place, frame.payload, is_skipped, |_| ()).map_err(Fault::Apply);
         let compared = fate.and_then(|fate| {
             if let BatchFate::Applied(applied) = &fate {
-                self.trail.compare(&applied.header).map_err(Fault::Diverged)?;
+                self.trail.compare(&applied.header, machine.epoch()).map_err(Fault::Diverged)?;
                 self.trail.push(applied.digest);
             }
             Ok(fate)
@@ -124,12 +124,11 @@ impl<'a> Replay<'a> {
         self.position = frame.first_position + u64::from(frame.records) - 1;
         let last_op = machine.op();
         match fate {
-            BatchFate::Applied(Applied { header, .. }) => {
-                let skipped = self.skips.range(before + 1..=last_op).count();
-                if skipped > 0 {
-                    self.trail.leave_out(header.session);
+            BatchFate::Applied(_) => {
+                for (_, epoch) in self.skips.range(before + 1..=last_op) {
+                    self.trail.leave_out(*epoch);
+                    answer.skipped_ops += 1;
                 }
-                answer.skipped_ops += length(skipped);
             }
             BatchFate::PassedOver(reason) => tell_passed_over(frame, reason, answer),
         }

@@ -107,7 +107,9 @@ impl Witness {
         let BatchFate::Applied(applied) = fate else {
             return Err(Violation(format!("batch at position {first_op}: {fate:?}")));
         };
-        self.trail.compare(&applied.header).map_err(broken("the server was in another state"))?;
+        self.trail
+            .compare(&applied.header, self.replica.epoch())
+            .map_err(broken("the server was in another state"))?;
         self.trail.push(applied.digest);
         let batch = Batch::decode(payload).map_err(broken("a logged batch cannot be read"))?;
         let from = self.followed.len();
