@@ -10,7 +10,9 @@ use super::words::utc;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
-use stockhold_protocol::query::{Answer, PositionView, Query, ReservationView, SettingsView, SkuView};
+use stockhold_protocol::query::{
+    Answer, MakerKind, PositionView, Query, ReservationView, SettingsView, SkuView,
+};
 use stockhold_protocol::{ReservationId, SourceId};
 
 /// `show`
@@ -108,10 +110,14 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
     if let Some(deadline) = &deadline {
         text.line(&format!("held until {deadline}"));
     }
-    if !view.actor.is_empty() {
-        let unproved = if view.is_actor_proved { "" } else { " (as the client says)" };
-        text.line(&format!("made by {}{unproved}", view.actor));
-    }
+    // A client may call itself anything.
+    let actor = view.actor.escape_debug();
+    text.line(&match view.actor_kind {
+        MakerKind::Server => "made by the server".to_owned(),
+        MakerKind::Claimed => format!("made by a client that says it is \"{actor}\""),
+        MakerKind::Proved => format!("made by {actor}"),
+        MakerKind::Others => "made by one of the clients whose names are not kept".to_owned(),
+    });
     if view.owner != 0 {
         text.line(&format!("owner {}", view.owner));
     }
@@ -123,7 +129,7 @@ fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Fa
         "id": id.to_string(), "state": view.state.name(), "stock": stock, "op": view.op,
         "deadline": deadline, "origin": utc(origin_s), "owner": view.owner,
         "reference": view.reference, "lines": lines, "actor": view.actor,
-        "is_actor_proved": view.is_actor_proved,
+        "actor_kind": view.actor_kind.name(),
     });
     Ok((text.into_string(), document))
 }

@@ -52,13 +52,10 @@ impl Actors {
         next
     }
 
-    /// The actor of a number that was given out.
-    pub(crate) fn get(&self, number: u16) -> Actor<'_> {
-        match usize::from(number).checked_sub(1).and_then(|at| self.names.get(at)) {
-            Some((kind, name)) => Actor { kind: *kind, name },
-            None if number == SERVER => Actor::SERVER,
-            None => Actor { kind: ActorKind::Claimed, name: "other" },
-        }
+    /// The actor of a number; none for [`OTHER`].
+    pub(crate) fn get(&self, number: u16) -> Option<Actor<'_>> {
+        let Some(at) = usize::from(number).checked_sub(1) else { return Some(Actor::SERVER) };
+        self.names.get(at).map(|(kind, name)| Actor { kind: *kind, name })
     }
 
     /// Whether a record may hold this number.
@@ -83,7 +80,7 @@ mod tests {
         let claimed = Actor { kind: ActorKind::Claimed, name: "shop" };
         let proved = Actor { kind: ActorKind::Proved, name: "shop" };
         assert_eq!([claimed, proved, claimed].map(|actor| actors.intern(actor, 9)), [1, 2, 1]);
-        assert_eq!([actors.get(1), actors.get(2)], [claimed, proved]);
+        assert_eq!([actors.get(1), actors.get(2)], [Some(claimed), Some(proved)]);
     }
 
     #[test]
@@ -92,7 +89,7 @@ mod tests {
         let mut actors = Actors::default();
         let mut number = |name: &str| actors.intern(Actor { kind: ActorKind::Claimed, name }, 2);
         assert_eq!(["a", "b", "c", "d", "a"].map(&mut number), [1, 2, OTHER, OTHER, 1]);
-        assert_eq!(actors.get(OTHER).name, "other");
+        assert_eq!([actors.get(OTHER), actors.get(SERVER)], [None, Some(Actor::SERVER)]);
         assert!(actors.has(2) && actors.has(OTHER) && actors.has(SERVER) && !actors.has(3));
     }
 }

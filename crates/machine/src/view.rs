@@ -7,9 +7,9 @@ use crate::machine::Machine;
 use crate::record::{NO_QUOTA, NoteKind, Stage};
 use crate::sharing::{FLOW_CLASSES_MAX, Form};
 use crate::state::{At, State};
-use stockhold_protocol::batch::ActorKind;
+use stockhold_protocol::batch::{Actor, ActorKind};
 use stockhold_protocol::query::{
-    Answer, ItemView, LIST_MAX, Name, PositionView, Query, ReservationLine, ReservationState,
+    Answer, ItemView, LIST_MAX, MakerKind, Name, PositionView, Query, ReservationLine, ReservationState,
     ReservationView, SkuView, SourceView, StockView,
 };
 use stockhold_protocol::{ChannelId, CommandId, Deadline, Quantity, SkuId, SourceId, StockId};
@@ -111,7 +111,12 @@ impl State {
             returned: quantity(line.returned),
         });
         let reference = String::from_utf8_lossy(&self.notes_of(row, NoteKind::Reference)).into_owned();
-        let actor = self.catalog.actors().get(row.actor);
+        let (actor_kind, actor) = match self.catalog.actors().get(row.actor) {
+            Some(Actor { kind: ActorKind::Server, .. }) => (MakerKind::Server, String::new()),
+            Some(Actor { kind: ActorKind::Claimed, name }) => (MakerKind::Claimed, name.to_owned()),
+            Some(Actor { kind: ActorKind::Proved, name }) => (MakerKind::Proved, name.to_owned()),
+            None => (MakerKind::Others, String::new()),
+        };
         Some(ReservationView {
             id: id.to_bytes(),
             op: row.grant().op,
@@ -123,8 +128,8 @@ impl State {
             owner: row.owner,
             reference,
             lines: lines.collect(),
-            actor: actor.name.to_owned(),
-            is_actor_proved: actor.kind == ActorKind::Proved,
+            actor_kind,
+            actor,
         })
     }
 

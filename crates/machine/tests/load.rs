@@ -12,7 +12,7 @@ use stockhold_protocol::command::{
     StockDefinition, Target,
 };
 use stockhold_protocol::limits::FEATURE_LEVEL;
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Answer, MakerKind, Query};
 use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp,
 };
@@ -313,11 +313,11 @@ fn reserve_as(machine: &mut Machine, number: u128, actor: Actor<'_>) -> CommandI
 }
 
 /// Who made a reservation, and whether that is proved.
-fn maker_of(machine: &Machine, id: CommandId) -> (String, bool) {
+fn maker_of(machine: &Machine, id: CommandId) -> (String, MakerKind) {
     let Some(Answer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
         panic!("the reservation is kept");
     };
-    (view.actor, view.is_actor_proved)
+    (view.actor, view.actor_kind)
 }
 
 #[test]
@@ -338,25 +338,25 @@ fn a_reservation_keeps_its_actor_through_a_snapshot() {
     let names: Vec<String> = (0..ACTORS_MAX - 1).map(|number| format!("client {number}")).collect();
     let mut expected = Vec::new();
     let shop = |kind| Actor { kind, name: "shop" };
-    expected.push((reserve_as(&mut machine, 100, shop(ActorKind::Claimed)), "shop", false));
+    expected.push((reserve_as(&mut machine, 100, shop(ActorKind::Claimed)), "shop", MakerKind::Claimed));
     for (number, name) in (101..).zip(&names[..ACTORS_MAX - 2]) {
         let id = reserve_as(&mut machine, number, Actor { kind: ActorKind::Claimed, name });
-        expected.push((id, name, false));
+        expected.push((id, name, MakerKind::Claimed));
     }
     assert_eq!(machine.stats().actors, 4_095);
-    expected.push((reserve_as(&mut machine, 9_000, shop(ActorKind::Proved)), "shop", true));
+    expected.push((reserve_as(&mut machine, 9_000, shop(ActorKind::Proved)), "shop", MakerKind::Proved));
     expected.push((
         reserve_as(&mut machine, 9_001, Actor { kind: ActorKind::Claimed, name: "late" }),
-        "other",
-        false,
+        "",
+        MakerKind::Others,
     ));
-    expected.push((reserve_as(&mut machine, 9_002, shop(ActorKind::Claimed)), "shop", false));
+    expected.push((reserve_as(&mut machine, 9_002, shop(ActorKind::Claimed)), "shop", MakerKind::Claimed));
     let (frames, mark) = snapshot(&mut machine);
     for machine in [&machine, &load(&frames, &mark).unwrap()] {
         assert_eq!(machine.stats().actors, 4_096);
         assert_eq!(machine.validate(), Vec::<String>::new());
-        for (id, name, is_proved) in &expected {
-            assert_eq!(maker_of(machine, *id), ((*name).to_owned(), *is_proved));
+        for (id, name, kind) in &expected {
+            assert_eq!(maker_of(machine, *id), ((*name).to_owned(), *kind));
         }
     }
 }

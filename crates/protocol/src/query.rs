@@ -7,8 +7,8 @@
 mod views;
 
 pub use views::{
-    ConfigurationView, ItemView, Metric, PositionView, ReservationLine, ReservationState, ReservationView,
-    SettingsView, SkuView, SnapshotView, SourceView, Status, StockView, Validation,
+    ConfigurationView, ItemView, MakerKind, Metric, PositionView, ReservationLine, ReservationState,
+    ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView, Validation,
 };
 
 use crate::codec::{Reader, decode_cold, encode_cold};

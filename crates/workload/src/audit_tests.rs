@@ -3,7 +3,7 @@
 use super::*;
 use crate::facts::{Allowance, StockFacts};
 use stockhold_protocol::command::{Command, Envelope, Extend, Release, Replace, Reserve, Target};
-use stockhold_protocol::query::{Metric, ReservationLine, ReservationState};
+use stockhold_protocol::query::{MakerKind, Metric, ReservationLine, ReservationState};
 use stockhold_protocol::{Lines, Quantity, ReservationId, SourceId};
 
 const NOW_S: u32 = 1_800_000_000;
@@ -227,8 +227,8 @@ fn view(of: &Entry, granted: i64) -> ReservationView {
         owner: 0,
         reference: String::new(),
         lines: vec![line],
+        actor_kind: MakerKind::Claimed,
         actor: "web".into(),
-        is_actor_proved: false,
     }
 }
 

@@ -4,9 +4,10 @@
 
 use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
 use crate::actor::OTHER;
+use crate::config::ACTORS_MAX;
 use crate::record::{Section, get_counted, put_counted};
 use crate::table::record_hash;
-use stockhold_protocol::batch::{Actor, ActorKind};
+use stockhold_protocol::batch::{ACTOR_BYTES_MAX, Actor, ActorKind};
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::SourceDefinition;
 use stockhold_protocol::fields::{FieldReader, FieldWriter};
@@ -91,7 +92,7 @@ impl Catalog {
                 fields.value(4, &channel.stock)
             }
             Section::Actor => {
-                let actor = self.actors.get(u16::try_from(low).unwrap_or(OTHER));
+                let Some(actor) = self.actors.get(u16::try_from(low).unwrap_or(OTHER)) else { return Ok(()) };
                 fields.value(1, &low)?;
                 fields.value(2, &(actor.kind == ActorKind::Proved))?;
                 fields.value(3, &actor.name.to_owned())
@@ -144,6 +145,9 @@ impl Catalog {
             Section::Actor => {
                 let ((number, is_proved, name), kept) = get_counted(reader, get_actor)?;
                 self.expect(section, number, self.actors.next_number().into(), kept)?;
+                if self.actors.len() >= ACTORS_MAX || name.len() > ACTOR_BYTES_MAX {
+                    return Err(BadField::new("actor.name", "is one too many, or too long"));
+                }
                 let kind = if is_proved { ActorKind::Proved } else { ActorKind::Claimed };
                 if self.intern(Actor { kind, name: &name }, usize::MAX)
                     != u16::try_from(number).unwrap_or(OTHER)

@@ -103,6 +103,32 @@ tagged!(ReservationLine {
     6 returned value,
 });
 
+/// How it is known who made a reservation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum MakerKind {
+    /// It is the server itself, which has no name.
+    Server,
+    /// The client has claimed the name.
+    Claimed,
+    /// A token has proved the name.
+    Proved,
+    /// One of those that came when as many names as are kept were known; none is told.
+    Others,
+}
+
+impl MakerKind {
+    /// The kind's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Claimed => "claimed",
+            Self::Proved => "proved",
+            Self::Others => "others",
+        }
+    }
+}
+
 /// One reservation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReservationView {
@@ -126,10 +152,10 @@ pub struct ReservationView {
     pub reference: String,
     /// Line by line, sorted by SKU.
     pub lines: Vec<ReservationLine>,
-    /// Who made it; empty = the server itself.
+    /// How it is known who made it.
+    pub actor_kind: MakerKind,
+    /// Who made it, where that is known by name.
     pub actor: String,
-    /// Whether a token has proved that name; otherwise the client has claimed it.
-    pub is_actor_proved: bool,
 }
 tagged!(ReservationView {
     1 id value,
@@ -142,8 +168,8 @@ tagged!(ReservationView {
     8 owner value,
     9 reference value,
     10 lines list,
-    11 actor value,
-    12 is_actor_proved value,
+    11 actor_kind value,
+    12 actor value,
 });
 
 /// One source item.

@@ -169,6 +169,7 @@ mirror_tagged!(Status {
     7 warnings: Vec<String> as value,
 });
 mirror_enum!(ReservationState { Held(), Confirmed(), Expired(), Shipped(), Released(), Replaced() });
+mirror_enum!(MakerKind { Server(), Claimed(), Proved(), Others() });
 mirror_tagged!(ReservationLine {
     1 sku: u32 as value,
     2 counts: bool as value,
@@ -188,8 +189,8 @@ mirror_tagged!(ReservationView {
     8 owner: u64 as value,
     9 reference: String as value,
     10 lines: Vec<ReservationLine> as list,
-    11 actor: String as value,
-    12 is_actor_proved: bool as value,
+    11 actor_kind: MakerKind as value,
+    12 actor: String as value,
 });
 mirror_tagged!(ItemView {
     1 source: u32 as value,

@@ -3,9 +3,9 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, Metric, PositionView, Query, ReservationLine,
-    ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
-    Validation,
+    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, PositionView, Query,
+    ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView,
+    Status, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -57,8 +57,8 @@ fn reservation() -> ReservationView {
         owner: 5,
         reference: "100000123".into(),
         lines: vec![line],
+        actor_kind: MakerKind::Proved,
         actor: "web shop".into(),
-        is_actor_proved: true,
     }
 }
 
