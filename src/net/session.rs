@@ -71,6 +71,8 @@ impl LocalOutcomes {
 const QUERIES_ASKED_MAX: u32 = 4;
 const TOO_MANY_QUERIES: &str = "Too many questions wait for answers; ask again later.";
 
+/// No name was ever given to another thing, so whatever a client says it knows, it knows the names of this generation.
+const NAME_GENERATION: u32 = 0;
 /// Outcomes that are known at once are sent as soon as they are so many bytes.
 const LOCAL_BYTES_MAX: usize = 256 * 1024;
 
@@ -269,7 +271,7 @@ impl Session {
         let request = frame.header.request;
         let mut submission = gate.ingress.blank();
         submission.reset(self.address, request, until_ms);
-        submission.come_from(&self.origin, frame.header.names.into());
+        submission.come_from(&self.origin, NAME_GENERATION);
         let mut rest = frame.body;
         let mut others = 0;
         let mut edge_refusals = 0;
@@ -294,7 +296,7 @@ impl Session {
                     if !submission.has_room(record.len()) {
                         self.submit(&mut submission, gate);
                         submission.reset(self.address, request, until_ms);
-                        submission.come_from(&self.origin, frame.header.names.into());
+                        submission.come_from(&self.origin, NAME_GENERATION);
                         others = 0;
                     }
                     others += u32::from(is_other);

@@ -296,7 +296,7 @@ impl<L: CommitLog> Sequencer<L> {
         self.runs.begin();
         batch.is_tick = false;
         if admission != Admission::None
-            && let Some(epoch) = self.epoch_to_begin.take()
+            && let Some(epoch) = self.epoch_to_begin
         {
             // Nothing that a client sends is logged in an epoch before the state knows of it.
             self.add_own(batch, Command::BeginEpoch(epoch));
@@ -394,6 +394,8 @@ impl<L: CommitLog> Sequencer<L> {
                 self.links.watermarks.sync(last_op);
                 self.links.watermarks.make_durable(self.op_at(self.log.durable_position()));
                 self.number += 1;
+                // Until it is logged it is all that a batch holds.
+                self.epoch_to_begin = None;
                 self.timekeeper.propose(batch.proposed);
                 batch.positions = positions;
                 batch.synced_us = self.links.clock.monotonic_us();

@@ -4,6 +4,7 @@ use crate::catalog::Catalog;
 use crate::config::Configuration;
 use crate::hold_time::Offsets;
 use stockhold_protocol::fields::{Tagged, Unknown, decode_fields_with, encode_fields, encode_fields_with};
+use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{BadField, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -91,6 +92,12 @@ impl Core {
                 kept: [Vec::new(), configuration_kept],
             })
         })?;
+        if core.feature_level > FEATURE_LEVEL {
+            return Err(BadField::new("core.feature_level", "is that of a later release"));
+        }
+        if core.op == u64::MAX {
+            return Err(BadField::new("core.op", "leaves no room for another one"));
+        }
         core.kept[0] = kept;
         Ok(core)
     }

@@ -206,6 +206,9 @@ impl<'a> Batch<'a> {
         if reader.u32("batch.reserved")? != 0 {
             return Err(BadField::new("batch.reserved", "is used by a later version"));
         }
+        if feature_level == 0 {
+            return Err(BadField::new("batch.feature_level", "is never 0"));
+        }
         let header = BatchHeader {
             rules,
             feature_level,
@@ -314,6 +317,9 @@ fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<Actor<'a>, BadField> {
     let name = std::str::from_utf8(reader.take(length, "run.actor_name")?).ok();
     let name = name.filter(|name| name.len() <= ACTOR_BYTES_MAX);
     let name = name.ok_or(BadField::new("run.actor_name", "must be UTF-8 of at most 255 bytes"))?;
+    if kind == ActorKind::Server && !name.is_empty() {
+        return Err(BadField::new("run.actor_name", "must be empty: the server has no name"));
+    }
     Ok(Actor { kind, name })
 }
 
@@ -399,6 +405,10 @@ mod tests {
         let error = last(&payload(&[run(0, Some(shop), 1), run(2, None, 1)])).unwrap_err();
         assert_eq!(error.field, "run.actor");
         assert_eq!(last(&payload(&[run(0, Some(shop), 0)])).unwrap_err().field, "run.records");
+        let server = Actor { kind: ActorKind::Server, name: "shop" };
+        assert_eq!(last(&payload(&[run(0, Some(server), 1)])).unwrap_err().field, "run.actor_name");
+        let nobody = BatchHeader { feature_level: 0, ..HEADER }.to_bytes();
+        assert_eq!(Batch::decode(&nobody).unwrap_err().field, "batch.feature_level");
         let whole = payload(&[run(0, Some(shop), 2)]);
         for cut in BATCH_HEADER_BYTES + 1..whole.len() {
             assert!(last(&whole[..cut]).is_err(), "cut at {cut}");
