@@ -306,11 +306,7 @@ impl State {
             if !self.has_sku(row.sku) || !self.catalog.has_stock(row.stock) {
                 return Err(LoadError::Dangling(Section::Position));
             }
-            let at = self.place_of_line(row.sku, row.stock);
-            let cluster = self.clusters.get_mut(at.cluster);
-            let place = cluster.place_mut(at.index);
-            (place.position, place.has_quota) = (slot, row.has_quota());
-            cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, row.confirmed);
+            self.seat_position(slot, &row);
         }
         let slots: Vec<u32> = self.reservations.iter().map(|(slot, _)| slot).collect();
         let gone = self.erase_due.hash_due(self.now_s());
@@ -346,11 +342,7 @@ impl State {
             return Err(LoadError::Dangling(Section::Reservation));
         }
         if row.stage() == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {
-            for line in lines.iter().filter(|line| line.counts && line.open > 0) {
-                let at = self.place_of_line(line.sku, row.stock);
-                let quota = self.quota_units(at, line.quota_number, line.open);
-                self.hold(at, row.deadline_s, line.open, quota);
-            }
+            self.seat_hold(row.stock, row.deadline_s, lines);
         }
         Ok(())
     }

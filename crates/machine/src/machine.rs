@@ -12,7 +12,7 @@ use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
 use crate::core::WriterRow;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::hold_time::ClockView;
-use crate::plan::Planned;
+use crate::moves::{Plan, Planned};
 use crate::record::LineState;
 use crate::state::State;
 use crate::table::record_hash;
@@ -70,6 +70,7 @@ pub struct Machine {
     pub(crate) lines: Vec<Line>,
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
+    pub(crate) plan: Plan,
     pub(crate) walk: crate::walk::Walk,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
@@ -90,6 +91,7 @@ impl Machine {
             lines: Vec::new(),
             planned: Vec::new(),
             line_states: Vec::new(),
+            plan: Plan::default(),
             walk: crate::walk::Walk::default(),
             validating: None,
         }
@@ -315,19 +317,30 @@ impl Machine {
         outcome
     }
 
+    /// Plans a command, asks the guard once for the whole plan, and executes it.
+    fn perform(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
+        self.plan.clear();
+        let answer = verb(&self.state, &mut self.plan)?;
+        self.state.guard(&self.plan)?;
+        self.state.execute(&self.plan);
+        Ok(self.state.reported(answer, &self.plan))
+    }
+
     fn execute(&mut self, ticket: Ticket, command: &Command<'_>) -> Decision {
         match command {
             Command::Reserve(reserve) => self.reserve(ticket, reserve),
-            Command::Confirm(reservation) => self.confirm(*reservation),
-            Command::Release(release) => self.release(release),
-            Command::Extend(extend) => self.extend(*extend),
+            Command::Confirm(reservation) => {
+                self.perform(|state, plan| state.plan_confirm(*reservation, plan))
+            }
+            Command::Release(release) => self.perform(|state, plan| state.plan_release(release, plan)),
+            Command::Extend(extend) => self.perform(|state, plan| state.plan_extend(*extend, plan)),
             Command::Replace(replace) => self.replace(ticket, replace),
-            Command::Ship(ship) => self.ship(ship),
+            Command::Ship(ship) => self.perform(|state, plan| state.plan_ship(ship, plan)),
             Command::Sell(sell) => self.sell(ticket, sell),
-            Command::Refund(refund) => self.refund(refund),
-            Command::Count(count) => self.count(count),
-            Command::Adjust(adjust) => self.adjust(adjust),
-            Command::Transfer(transfer) => self.transfer(transfer),
+            Command::Refund(refund) => self.perform(|state, plan| state.plan_refund(refund, plan)),
+            Command::Count(count) => self.perform(|state, plan| state.plan_count(count, plan)),
+            Command::Adjust(adjust) => self.perform(|state, plan| state.plan_adjust(adjust, plan)),
+            Command::Transfer(transfer) => self.perform(|state, plan| state.plan_transfer(transfer, plan)),
             Command::DefineSource(source) => self.define_source(source),
             Command::DefineStock(stock) => self.define_stock(stock),
             Command::DefineSku(sku) => self.define_sku(sku),

@@ -6,6 +6,14 @@ use crate::step::{Fate, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId};
 
+/// Goods that would leave a source, and how much of a promise would end with them.
+pub(crate) struct Departure {
+    pub(crate) index: usize,
+    pub(crate) sku: u32,
+    pub(crate) units: i64,
+    pub(crate) ended: i64,
+}
+
 impl Model {
     fn named(&self, named: CommandId) -> Result<Reservation, Said> {
         self.known(named).cloned().ok_or(plain(Code::UnknownReservation))
@@ -121,32 +129,36 @@ impl Model {
         self.raises(&after, sku, group)
     }
 
-    pub(crate) fn check_departure(
+    /// Whether goods may leave a source: all of them lie there, and nobody who was promised something misses them.
+    pub(crate) fn check_departures(
         &self,
-        sku: u32,
+        departures: &[Departure],
         source: u32,
-        units: i64,
         stock: u32,
-        ended: i64,
         forced: bool,
     ) -> Result<(), Said> {
-        let on_hand = |source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
-        let held = on_hand(source).ok_or(of_sku(plain(Code::NoSourceItem), sku))?;
-        if held < units {
-            return Err(bounded(plain(Code::NotEnoughAtSource), sku, held, units));
+        let on_hand = |sku: u32, source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
+        for Departure { index, sku, units, .. } in departures {
+            let held = on_hand(*sku, source).ok_or(of_sku(at(Code::NoSourceItem, *index), *sku))?;
+            if held < *units {
+                return Err(bounded(at(Code::NotEnoughAtSource, *index), *sku, held, *units));
+            }
         }
-        if forced || !self.departure_raises(sku, source, units, stock, ended) {
-            return Ok(());
-        }
+        let raises = |departure: &&Departure| {
+            self.departure_raises(departure.sku, source, departure.units, stock, departure.ended)
+        };
+        let missed = departures.iter().find(raises).filter(|_| !forced);
+        let Some(Departure { index, sku, units, ended }) = missed else { return Ok(()) };
         let mut links: Vec<_> = self.links.iter().filter(|(of, ..)| *of == stock).collect();
         links.sort_by_key(|(_, _, priority)| *priority);
         let would_do = |other: u32| {
             other != source
-                && on_hand(other).is_some_and(|held| held >= units)
-                && !self.departure_raises(sku, other, units, stock, ended)
+                && on_hand(*sku, other).is_some_and(|held| held >= *units)
+                && !self.departure_raises(*sku, other, *units, stock, *ended)
         };
         let sources = links.iter().map(|(_, other, _)| *other).filter(|other| would_do(*other)).map(SourceId);
-        Err((Code::NeededElsewhere, 0, Detail::Sources(sources.collect())))
+        let (code, value, _) = at(Code::NeededElsewhere, *index);
+        Err((code, value, Detail::Sources(sources.collect())))
     }
 
     pub(crate) fn ship(&mut self, named: CommandId, source: u32, lines: &Wanted, forced: bool) -> Decided {
@@ -161,6 +173,7 @@ impl Model {
             return Err(unknown("source", 0));
         }
         let asked = merged(lines);
+        let mut departures = Vec::new();
         for (index, (sku, units)) in asked.iter().enumerate() {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
@@ -169,17 +182,13 @@ impl Model {
             }
             let ended = (*units).min(line.open);
             if line.counts {
-                self.check_departure(*sku, source, *units, one.stock, ended, forced).map_err(
-                    |mut said| {
-                        said.1 = u32::try_from(index).expect("small");
-                        said
-                    },
-                )?;
+                departures.push(Departure { index, sku: *sku, units: *units, ended });
             }
             line.open -= ended;
             line.shipped += units;
             line.spent += ended;
         }
+        self.check_departures(&departures, source, one.stock, forced)?;
         let counted: Vec<_> = one.lines.iter().filter(|line| line.counts).map(|line| line.sku).collect();
         let counted: Vec<_> = asked.into_iter().filter(|(sku, _)| counted.contains(sku)).collect();
         for (sku, units) in &counted {
@@ -198,8 +207,7 @@ impl Model {
             Stage::Confirmed => false,
             Stage::Released | Stage::Shipped | Stage::Replaced => true,
         };
-        // First part, units that come, units that go, by SKU and source.
-        let mut moves: BTreeMap<(u32, u32), (usize, i64, i64)> = BTreeMap::new();
+        let mut first_losses: BTreeMap<u32, usize> = BTreeMap::new();
         let mut after = self.clone();
         for (index, (sku, halves, fate)) in parts.iter().enumerate() {
             let units = halves * HALF;
@@ -230,29 +238,21 @@ impl Model {
                 line.spent += if source.is_some() { units } else { 0 };
             }
             if let Some(source) = source.filter(|_| line.counts) {
-                let moved = moves.entry((*sku, source)).or_insert((index, 0, 0));
-                let (came, lost) = if comes { (units, 0) } else { (0, units) };
-                (moved.1, moved.2) = (moved.1 + came, moved.2 + lost);
-                after.move_item(*sku, source, came - lost);
+                if !comes {
+                    first_losses.entry(*sku).or_insert(index);
+                }
+                after.move_item(*sku, source, if comes { units } else { -units });
             }
         }
-        for ((sku, source), (index, _, lost)) in moves.iter().filter(|(_, (_, _, lost))| *lost > 0) {
-            let item = self.items.get(&(*sku, *source));
-            let item = item.ok_or(of_sku(at(Code::NoSourceItem, *index), *sku))?;
-            if item.on_hand < *lost {
-                return Err(bounded(at(Code::NotEnoughAtSource, *index), *sku, item.on_hand, *lost));
-            }
-        }
+        self.check_losses(&one, parts)?;
         if is_closed {
             after.reservations.insert(named, one);
         } else {
             after.settle_open(named, one);
         }
         for sku in 0..SKUS {
-            let losses = moves.iter().filter(|((of, _), (_, _, lost))| *of == sku && *lost > 0);
-            let first = losses.map(|(_, (index, ..))| *index).min();
             let groups = (0..STOCKS).map(|stock| self.group(stock));
-            if let Some(index) = first
+            if let Some(&index) = first_losses.get(&sku)
                 && groups.into_iter().any(|group| self.raises(&after, sku, group))
             {
                 return Err(of_sku(at(Code::NeededElsewhere, index), sku));
@@ -260,6 +260,25 @@ impl Model {
         }
         *self = after;
         Ok(plain(Code::Ok))
+    }
+
+    /// Whether all units that a refund writes off lie at their sources.
+    fn check_losses(&self, one: &Reservation, parts: &[(u32, i64, Fate)]) -> Result<(), Said> {
+        for (index, (sku, _, fate)) in parts.iter().enumerate() {
+            let Fate::Lost(source) = fate else { continue };
+            let counts = one.lines.iter().any(|line| line.sku == *sku && line.counts);
+            let is_same = |part: &&(u32, i64, Fate)| part.0 == *sku && part.2 == *fate;
+            let lost: i64 = parts.iter().filter(is_same).map(|(_, halves, _)| halves * HALF).sum();
+            if !counts {
+                continue;
+            }
+            let item = self.items.get(&(*sku, *source));
+            let item = item.ok_or(of_sku(at(Code::NoSourceItem, index), *sku))?;
+            if item.on_hand < lost {
+                return Err(bounded(at(Code::NotEnoughAtSource, index), *sku, item.on_hand, lost));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn merchant(&mut self, step: &Step) -> Decided {
@@ -325,10 +344,12 @@ impl Model {
     fn transfer(&mut self, from: u32, to: u32, lines: &Wanted) -> Decided {
         let asked = merged(lines);
         let mut after = self.clone();
-        for (index, (sku, units)) in asked.iter().enumerate() {
+        for (index, (sku, _)) in asked.iter().enumerate() {
             if *sku >= SKUS {
                 return Err(unknown("sku", index));
             }
+        }
+        for (index, (sku, units)) in asked.iter().enumerate() {
             let item = self.items.get(&(*sku, from));
             let item = item.ok_or(of_sku(at(Code::NoSourceItem, index), *sku))?;
             if item.on_hand < *units {
@@ -336,6 +357,8 @@ impl Model {
             }
             after.move_item(*sku, from, -units);
             after.move_item(*sku, to, *units);
+        }
+        for (index, (sku, _)) in asked.iter().enumerate() {
             if self.group_of_source(from).is_some_and(|group| self.raises(&after, *sku, group)) {
                 return Err(of_sku(at(Code::NeededElsewhere, index), *sku));
             }

@@ -1,5 +1,6 @@
 //! What every command must answer, in the order of the rules: identity first, then the command's own.
 
+use crate::after::Departure;
 use crate::limits::{Limits, Recorded, bad_field, busy};
 use crate::naive::{Line, Model, Reservation, Stage};
 use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
@@ -444,12 +445,12 @@ impl Model {
         let asked = merged(lines);
         let planned =
             if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };
-        for (index, line) in planned.iter().enumerate().filter(|(_, line)| line.counts) {
-            self.check_departure(line.sku, source, line.granted, stock, 0, forced).map_err(|mut said| {
-                said.1 = u32::try_from(index).expect("small");
-                said
-            })?;
-        }
+        let departures: Vec<_> = (0..)
+            .zip(&planned)
+            .filter(|(_, line)| line.counts)
+            .map(|(index, line)| Departure { index, sku: line.sku, units: line.granted, ended: 0 })
+            .collect();
+        self.check_departures(&departures, source, stock, forced)?;
         let mut lines = Vec::new();
         for line in &planned {
             let quota = if line.counts { line.quota } else { 0 };

@@ -2,6 +2,8 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
 use crate::machine::Machine;
+use crate::moves::Plan;
+use crate::record::LineState;
 use crate::{Configuration, Genesis};
 use stockhold_protocol::command::{
     Count, LinkDefinition, Reserve, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
@@ -112,16 +114,18 @@ const TAMPERINGS: [Tampering; 5] = [
     // A position that counts more than is promised; the digest is told, so that only the comparison can see it.
     (
         |machine| {
-            let at = machine.state.find(5, 0).unwrap();
-            machine.state.promise(at, 10_000, 0);
+            let mut plan = Plan::default();
+            plan.promise(5, 0, 10_000, 0, 0);
+            machine.state.execute(&plan);
         },
         "more than the stock counts",
     ),
     // A hold that its reservation does not know.
     (
         |machine| {
-            let at = machine.state.find(7, 0).unwrap();
-            machine.state.hold(at, u32::MAX - 1, 10_000, 0);
+            let line =
+                LineState { sku: 7, counts: true, granted: 10_000, open: 10_000, ..LineState::default() };
+            machine.state.seat_hold(0, u32::MAX - 1, &[line]);
         },
         "more than the stock counts",
     ),

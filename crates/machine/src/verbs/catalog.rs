@@ -4,25 +4,19 @@
 //! derived from the layout is derived anew.
 
 use crate::catalog::{ChannelRow, LinkRow, MarkRow};
-use crate::changes::{CellChange, SkuChange};
-use crate::chunked::Chunked;
-use crate::cluster::{NEVER, Place};
 use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
 use crate::decision::{Answer, Decision, Refusal};
 use crate::machine::Machine;
-use crate::record::{ALL_STOCKS, NO_QUOTA, Overrides, Record, SettingsRow, SkuRow};
+use crate::record::{ALL_STOCKS, Overrides, Record, SettingsRow, SkuRow};
 use crate::sharing::{Layout, Sharing as Mode};
 use crate::shelf::Shelf;
-use crate::state::{At, State};
-use crate::table::{DueList, NO_SLOT};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::state::State;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, SettingScope,
     SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
 };
-use stockhold_protocol::query::{CELL_NOT_ASSIGNED, Name};
-use stockhold_protocol::{ChannelId, Code, Detail, Quantity, SkuId, StockId};
+use stockhold_protocol::query::Name;
+use stockhold_protocol::{ChannelId, Code, Detail, Quantity};
 use xxhash_rust::xxh3::xxh3_64;
 
 const fn mode_of(sharing: Sharing) -> Mode {
@@ -209,21 +203,7 @@ impl Machine {
         if !state.catalog.has_stock(quota.stock.0) {
             return Err(Refusal::unknown("stock"));
         }
-        let at = state.place_of_line(quota.sku.0, quota.stock.0);
-        state.settle(at.cluster);
-        let is_set = state.quota_number(at) != 0;
-        let limit = quota.limit.map_or(NO_QUOTA, Quantity::raw);
-        if is_set != quota.limit.is_some() {
-            state.clusters.get_mut(at.cluster).place_mut(at.index).forget_quota();
-        }
-        state.change_position(at, |row| {
-            if !is_set && limit != NO_QUOTA {
-                row.quota_number = row.quota_number.saturating_add(1) & QUOTA_NUMBER_MAX;
-                row.quota_taken = 0;
-            }
-            row.quota_limit = limit;
-        });
-        state.mark_changed(at.cluster);
+        state.set_quota(quota.sku.0, quota.stock.0, quota.limit.map(Quantity::raw));
         Ok(Answer::ok(0))
     }
 
@@ -255,9 +235,6 @@ impl Machine {
     }
 }
 
-/// The quota number shares its word with a flag in a line's bytes.
-const QUOTA_NUMBER_MAX: u32 = u32::MAX >> 1;
-
 impl State {
     pub(crate) fn add_sku(&mut self, row: SkuRow) {
         self.digest.add(row.hash(&mut self.scratch));
@@ -276,25 +253,6 @@ impl State {
 
     pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::sharing::GroupTooLarge> {
         self.catalog.layout_with(self.catalog.links().keys(), mode_of(self.core.configuration.sharing))
-    }
-
-    /// Changes a source whose enabled flag changes: all its items come or go. Answers the shortfall of its
-    /// SKUs afterwards.
-    fn switch_source(&mut self, source: u32, definition: SourceDefinition) -> i64 {
-        let rows: Vec<_> =
-            self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
-        let before: Vec<_> = rows.iter().map(|item| self.supply_of(item)).collect();
-        self.catalog.set_source(Some(source), definition);
-        let Some(seat) = self.seat_of_source(source) else { return 0 };
-        for (item, before) in rows.iter().zip(before) {
-            let after = self.supply_of(item);
-            let number = self.cluster_or_new(item.sku, seat.group);
-            let group = self.catalog.layout.group(seat.group);
-            let pool = &mut self.clusters.get_mut(number).pool;
-            pool.change_supply(group, seat.index, Some(before), Some(after));
-            self.mark_changed(number);
-        }
-        rows.iter().fold(0, |sum: i64, item| sum.saturating_add(self.shortfall_of(item.sku)))
     }
 
     pub(crate) fn refresh_settings_of_sku(&mut self, sku: u32) {
@@ -346,77 +304,5 @@ impl State {
             let allowed = |index: u32| cluster.place(index).settings.allowance();
             sum.saturating_add(cluster.pool_at(group, now_s).shortfall(group, allowed))
         })
-    }
-
-    /// Takes a new layout over: clusters are made anew from items and from what their places remember.
-    pub(crate) fn adopt_layout(&mut self, layout: Layout) {
-        self.recount_rest();
-        let old_layout = std::mem::replace(&mut self.catalog.layout, layout);
-        let mut old = std::mem::replace(&mut self.clusters, Chunked::new());
-        self.holds_due = DueList::new();
-        self.changed_clusters.clear();
-        let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
-        let mut seen: Vec<(u32, u32)> = Vec::new();
-        for cluster in old.iter_mut() {
-            self.shelves.get_mut(cluster.sku).first_cluster = NO_SLOT;
-            let stocks = old_layout.group(cluster.group).stocks();
-            let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
-            for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
-                seen.push((cluster.sku, *stock));
-                if !place.is_blank() {
-                    let empty = blank(place);
-                    carried.insert((cluster.sku, *stock), std::mem::replace(place, empty));
-                }
-            }
-        }
-        self.fill_clusters();
-        for ((sku, stock), place) in carried {
-            self.seat_place(sku, stock, place);
-        }
-        for (sku, stock) in seen {
-            if self.find(sku, stock).is_none() {
-                let cell = CellChange {
-                    sku: SkuId(sku),
-                    stock: StockId(stock),
-                    value: CELL_NOT_ASSIGNED,
-                    upper_bound: false,
-                };
-                self.changes.cells.push(cell);
-                self.changes.skus.push(SkuChange { sku: SkuId(sku), next_deadline_s: NEVER, cells: 1 });
-            }
-        }
-        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
-            self.mark_changed(number);
-        }
-    }
-
-    /// Makes the clusters of all source items.
-    pub(crate) fn fill_clusters(&mut self) {
-        let rows: Vec<_> = self.items.iter().map(|(_, item)| *item).collect();
-        for item in rows {
-            let Some(seat) = self.seat_of_source(item.source) else { continue };
-            let number = self.cluster_or_new(item.sku, seat.group);
-            let supply = self.supply_of(&item);
-            let pool = &mut self.clusters.get_mut(number).pool;
-            pool.change_supply(self.catalog.layout.group(seat.group), seat.index, None, Some(supply));
-        }
-    }
-
-    /// Puts what a place remembers into the cluster where its stock stands now.
-    fn seat_place(&mut self, sku: u32, stock: u32, place: Place) {
-        let at: At = self.place_of_line(sku, stock);
-        let confirmed =
-            if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
-        let cluster = self.clusters.get_mut(at.cluster);
-        let group = self.catalog.layout.group(cluster.group);
-        cluster.pool.add_promise(group, at.index, confirmed.saturating_add(place.units_held()));
-        for deadline_s in place.deadlines() {
-            self.holds_due.push(deadline_s, at.cluster);
-            cluster.next_deadline = cluster.next_deadline.min(deadline_s);
-        }
-        let home = cluster.place_mut(at.index);
-        let settings = Arc::clone(&home.settings);
-        *home = place;
-        home.settings = settings;
     }
 }

@@ -1,11 +1,11 @@
 //! The rules of a cart, line by line: what a line gets, or why it gets nothing. Reads only.
 //!
-//! Two SKUs never limit each other, so each line is planned by itself. What is done with a plan stands in
-//! `grant`.
+//! Two SKUs never limit each other, so each line is planned by itself. What is done with a plan is in
+//! `moves`.
 
 use crate::decision::Refusal;
 use crate::machine::Machine;
-use crate::plan::Planned;
+use crate::moves::Planned;
 use crate::record::LineState;
 use crate::settings::Effective;
 use crate::state::{At, State};
@@ -246,8 +246,9 @@ impl State {
 
     /// The refusal of a late confirm for a line that does not fit again.
     #[cold]
-    pub(crate) fn too_late(&self, at: At, line: Line, index: usize) -> Refusal {
-        self.refused_line(Stop { code: Code::TooLate, at: Some(at) }, line, index)
+    pub(crate) fn too_late(&self, stock: u32, line: Line, index: usize) -> Refusal {
+        let at = self.find(line.sku.0, stock);
+        self.refused_line(Stop { code: Code::TooLate, at }, line, index)
     }
 
     /// The refusal of a line, with what the caller needs to know of it.
@@ -272,7 +273,8 @@ impl State {
 
     fn with_available(&self, refusal: Refusal, sku: SkuId, at: At) -> Refusal {
         let cluster = self.clusters.get(at.cluster);
-        let left = cluster.pool.left(self.catalog.layout.group(cluster.group), at.index);
+        let group = self.catalog.layout.group(cluster.group);
+        let left = cluster.pool_at(group, self.now_s()).left(group, at.index);
         let available = self.cell_value(cluster, at.index, left);
         match Quantity::from_raw(available) {
             // Nothing left is the common case of a storm and needs no words.

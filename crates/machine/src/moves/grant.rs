@@ -1,0 +1,74 @@
+//! A new reservation: its record, and the promises of its planned lines. The lines of a cart are planned as such and need no list
+//! of movements, because this is the way of nearly every command.
+
+use super::plan::Planned;
+use crate::decision::{Answer, Ticket};
+use crate::record::{Grant, LineState, ReservationRow, Stage};
+use crate::state::State;
+use stockhold_protocol::{Deadline, Timestamp};
+
+/// The terms of a new reservation besides its lines.
+pub(crate) struct Terms<'a> {
+    pub(crate) ticket: Ticket,
+    pub(crate) stock: u32,
+    pub(crate) owner: u64,
+    pub(crate) reference: &'a str,
+    pub(crate) origin: Timestamp,
+    pub(crate) deadline: Deadline,
+}
+
+impl State {
+    /// Promises the one line of a common cart, whose record has all that its answer says.
+    pub(crate) fn grant_single(&mut self, terms: &Terms<'_>, planned: &Planned) {
+        self.promise_line(planned, terms.deadline);
+        let mut row = self.row_of(terms, 1, false);
+        row.set_first_line(planned.granted_line());
+        self.place_reservation(row);
+    }
+
+    /// Promises the lines of a cart; `lines` are those of its record.
+    pub(crate) fn grant(
+        &mut self,
+        terms: &Terms<'_>,
+        planned: &[Planned],
+        lines: &[LineState],
+        answer: &Answer,
+    ) {
+        for line in planned.iter().filter(|line| line.granted > 0) {
+            self.promise_line(line, terms.deadline);
+        }
+        let is_partial = answer.code == stockhold_protocol::Code::Partial;
+        let row = self.row_of(terms, lines.len(), is_partial);
+        self.add_reservation(row, lines, terms.reference, answer);
+    }
+
+    /// Records a sale whose goods have left: nothing of it is promised.
+    pub(crate) fn record_sale(&mut self, terms: &Terms<'_>, lines: &[LineState], answer: &Answer) {
+        let mut row = self.row_of(terms, lines.len(), false);
+        row.set_stage(Stage::Shipped);
+        row.erase_at_s = self.erase_at(self.hold_time());
+        self.add_reservation(row, lines, terms.reference, answer);
+    }
+
+    /// The record of a new reservation, still without its lines.
+    #[inline]
+    fn row_of(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
+        let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
+        row.actor = self.actor;
+        row.owner = terms.owner;
+        row.origin_ms = terms.origin.0;
+        row.set_grant(Grant {
+            fingerprint: terms.ticket.fingerprint,
+            op: terms.ticket.op,
+            deadline_s: terms.deadline.0,
+            lines: u16::try_from(lines).unwrap_or(u16::MAX),
+            partial,
+            listed: false,
+        });
+        if terms.deadline != Deadline::NONE {
+            row.set_stage(Stage::Held);
+            row.erase_at_s = self.erase_at(terms.deadline.timestamp());
+        }
+        row
+    }
+}

@@ -1,0 +1,126 @@
+//! Changes of structure: sources that come or go, and links and stocks that put SKUs into other groups. No unit is promised,
+//! held or moved here: clusters are derived anew from source items, positions and holds.
+
+use crate::changes::{CellChange, SkuChange};
+use crate::chunked::Chunked;
+use crate::cluster::{NEVER, Place};
+use crate::record::{LineState, PositionRow};
+use crate::sharing::Layout;
+use crate::state::{At, State};
+use crate::table::{DueList, NO_SLOT};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::query::CELL_NOT_ASSIGNED;
+use stockhold_protocol::{SkuId, StockId};
+
+impl State {
+    /// Changes a source whose enabled flag changes: all its items come or go. Answers the shortfall of its
+    /// SKUs afterwards.
+    pub(crate) fn switch_source(&mut self, source: u32, definition: SourceDefinition) -> i64 {
+        let rows: Vec<_> =
+            self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
+        let before: Vec<_> = rows.iter().map(|item| self.supply_of(item)).collect();
+        self.catalog.set_source(Some(source), definition);
+        let Some(seat) = self.seat_of_source(source) else { return 0 };
+        for (item, before) in rows.iter().zip(before) {
+            let after = self.supply_of(item);
+            let number = self.cluster_or_new(item.sku, seat.group);
+            let group = self.catalog.layout.group(seat.group);
+            let pool = &mut self.clusters.get_mut(number).pool;
+            pool.change_supply(group, seat.index, Some(before), Some(after));
+            self.mark_changed(number);
+        }
+        rows.iter().fold(0, |sum: i64, item| sum.saturating_add(self.shortfall_of(item.sku)))
+    }
+
+    /// Takes a new layout over: clusters are made anew from items and from what their places remember.
+    pub(crate) fn adopt_layout(&mut self, layout: Layout) {
+        self.recount_rest();
+        let old_layout = std::mem::replace(&mut self.catalog.layout, layout);
+        let mut old = std::mem::replace(&mut self.clusters, Chunked::new());
+        self.holds_due = DueList::new();
+        self.changed_clusters.clear();
+        let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
+        let mut seen: Vec<(u32, u32)> = Vec::new();
+        for cluster in old.iter_mut() {
+            self.shelves.get_mut(cluster.sku).first_cluster = NO_SLOT;
+            let stocks = old_layout.group(cluster.group).stocks();
+            let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
+            for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
+                seen.push((cluster.sku, *stock));
+                if !place.is_blank() {
+                    let empty = blank(place);
+                    carried.insert((cluster.sku, *stock), std::mem::replace(place, empty));
+                }
+            }
+        }
+        self.fill_clusters();
+        for ((sku, stock), place) in carried {
+            self.seat_place(sku, stock, place);
+        }
+        for (sku, stock) in seen {
+            if self.find(sku, stock).is_none() {
+                let cell = CellChange {
+                    sku: SkuId(sku),
+                    stock: StockId(stock),
+                    value: CELL_NOT_ASSIGNED,
+                    upper_bound: false,
+                };
+                self.changes.cells.push(cell);
+                self.changes.skus.push(SkuChange { sku: SkuId(sku), next_deadline_s: NEVER, cells: 1 });
+            }
+        }
+        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
+            self.mark_changed(number);
+        }
+    }
+
+    /// Makes the clusters of all source items.
+    pub(crate) fn fill_clusters(&mut self) {
+        let rows: Vec<_> = self.items.iter().map(|(_, item)| *item).collect();
+        for item in rows {
+            let Some(seat) = self.seat_of_source(item.source) else { continue };
+            let number = self.cluster_or_new(item.sku, seat.group);
+            let supply = self.supply_of(&item);
+            let pool = &mut self.clusters.get_mut(number).pool;
+            pool.change_supply(self.catalog.layout.group(seat.group), seat.index, None, Some(supply));
+        }
+    }
+
+    /// Puts what a place remembers into the cluster where its stock stands now.
+    fn seat_place(&mut self, sku: u32, stock: u32, place: Place) {
+        let at: At = self.place_of_line(sku, stock);
+        let confirmed =
+            if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
+        let cluster = self.clusters.get_mut(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.pool.add_promise(group, at.index, confirmed.saturating_add(place.units_held()));
+        for deadline_s in place.deadlines() {
+            self.holds_due.push(deadline_s, at.cluster);
+            cluster.next_deadline = cluster.next_deadline.min(deadline_s);
+        }
+        let home = cluster.place_mut(at.index);
+        let settings = Arc::clone(&home.settings);
+        *home = place;
+        home.settings = settings;
+    }
+
+    /// Puts what a loaded position says into its cluster.
+    pub(crate) fn seat_position(&mut self, slot: u32, row: &PositionRow) {
+        let at = self.place_of_line(row.sku, row.stock);
+        let cluster = self.clusters.get_mut(at.cluster);
+        let place = cluster.place_mut(at.index);
+        (place.position, place.has_quota) = (slot, row.has_quota());
+        cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, row.confirmed);
+    }
+
+    /// Puts the open lines of a loaded hold into their clusters.
+    pub(crate) fn seat_hold(&mut self, stock: u32, deadline_s: u32, lines: &[LineState]) {
+        for line in lines.iter().filter(|line| line.counts && line.open > 0) {
+            let at = self.place_of_line(line.sku, stock);
+            let quota = self.quota_units(at, line.quota_number, line.open);
+            self.hold(at, deadline_s, line.open, quota);
+        }
+    }
+}

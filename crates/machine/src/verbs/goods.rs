@@ -1,0 +1,67 @@
+//! Goods: count, adjust, transfer.
+//!
+//! Counts and adjustments are facts: accepted, their shortfall reported. Transfers are decisions.
+
+use crate::decision::{Answer, Decision, Refusal};
+use crate::moves::{Cause, Plan};
+use crate::state::State;
+use stockhold_protocol::command::{Adjust, Count, SkuKind, Transfer};
+use stockhold_protocol::limits::QUANTITY_MAX;
+use stockhold_protocol::{Code, Lines, SkuId, SourceId};
+
+impl State {
+    pub(crate) fn plan_count(&self, count: &Count, plan: &mut Plan) -> Decision {
+        self.check_item_names(count.sku, count.source)?;
+        let delta = count.quantity.raw().saturating_sub(self.on_hand(count.sku.0, count.source.0));
+        plan.see_goods(count.sku.0, count.source.0, delta, count.in_stock);
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn plan_adjust(&self, adjust: &Adjust, plan: &mut Plan) -> Decision {
+        self.check_item_names(adjust.sku, adjust.source)?;
+        let delta = adjust.delta.raw();
+        let before = self.on_hand(adjust.sku.0, adjust.source.0);
+        if before.saturating_add(delta).saturating_abs() > QUANTITY_MAX {
+            let bound = QUANTITY_MAX.saturating_mul(delta.signum());
+            return Err(Refusal::new(Code::QuantityOverflow).bounded(adjust.sku.0, bound, delta));
+        }
+        plan.see_goods(adjust.sku.0, adjust.source.0, delta, None);
+        Ok(Answer::ok(0))
+    }
+
+    pub(crate) fn plan_transfer(&self, transfer: &Transfer, plan: &mut Plan) -> Decision {
+        let (from, to) = (transfer.from, transfer.to);
+        for (field, source) in [("from", from), ("to", to)] {
+            if self.catalog.source(source.0).is_none() {
+                return Err(Refusal::unknown(field));
+            }
+        }
+        plan.ask(&Lines::Slice(&transfer.lines));
+        for index in 0..plan.asked.len() {
+            let (sku, units) = (plan.asked[index].sku, plan.asked[index].quantity.raw());
+            self.check_item_names(sku, from)
+                .map_err(|refusal| Refusal { value: u32::try_from(index).unwrap_or(u32::MAX), ..refusal })?;
+            plan.move_goods(sku.0, to.0, units, Cause::Transferred, index);
+            plan.move_goods(sku.0, from.0, 0_i64.saturating_sub(units), Cause::Transferred, index);
+        }
+        Ok(Answer::ok(0))
+    }
+
+    /// Units of a SKU that lie at a source.
+    fn on_hand(&self, sku: u32, source: u32) -> i64 {
+        self.item(sku, source).map_or(0, |slot| self.items.get(slot).on_hand)
+    }
+
+    fn check_item_names(&self, sku: SkuId, source: SourceId) -> Result<(), Refusal> {
+        if self.catalog.source(source.0).is_none() {
+            return Err(Refusal::unknown("source"));
+        }
+        if !self.has_sku(sku.0) {
+            return Err(Refusal::unknown("sku"));
+        }
+        if self.skus.get(sku.0).kind == SkuKind::Composite {
+            return Err(Refusal::new(Code::Composite).of_sku(sku.0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The life of a reservation after its grant: confirm, extend, release, and how a hold ends.
+//!
+//! States and answers are the matrix of ARCHITECTURE.md ("Reservation states"). That a hold has expired is
+//! never stored: it is a fact of the op's time.
+
+use crate::decision::{Answer, Decision, Refusal};
+use crate::moves::Plan;
+use crate::record::{LineState, ReservationRow, Stage};
+use crate::refusal::quantity;
+use crate::settings::Effective;
+use crate::state::State;
+use stockhold_protocol::command::{Extend, Release};
+use stockhold_protocol::limits::QUANTITY_MAX;
+use stockhold_protocol::{Code, Deadline, Line, ReservationId, SkuId, Timestamp};
+
+/// How far a reservation is at the time of the op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Held,
+    Expired,
+    Confirmed,
+    Released,
+    /// Shipped, or replaced by another one.
+    Ended,
+}
+
+impl State {
+    /// Begins a plan about a reservation: its lines are in hand.
+    pub(crate) fn subject(
+        &self,
+        reservation: ReservationId,
+        plan: &mut Plan,
+    ) -> Result<(ReservationRow, Standing), Refusal> {
+        let slot = self.reservation(reservation.0)?;
+        let row = *self.reservations.get(slot);
+        self.lines_of(slot, &mut plan.lines);
+        plan.change(slot, &row);
+        Ok((row, self.standing(&row)))
+    }
+
+    pub(crate) fn standing(&self, row: &ReservationRow) -> Standing {
+        match row.stage() {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => Standing::Expired,
+            Stage::Held => Standing::Held,
+            Stage::Confirmed => Standing::Confirmed,
+            Stage::Released => Standing::Released,
+            Stage::Shipped | Stage::Replaced => Standing::Ended,
+        }
+    }
+
+    pub(crate) fn plan_confirm(&self, reservation: ReservationId, plan: &mut Plan) -> Decision {
+        let (row, standing) = self.subject(reservation, plan)?;
+        let is_late = match standing {
+            Standing::Held => false,
+            Standing::Expired => true,
+            Standing::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
+            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        };
+        if is_late {
+            self.promise_again(row.stock, plan)?;
+        } else {
+            for at in 0..plan.lines.len() {
+                let line = plan.lines[at];
+                plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), None);
+            }
+        }
+        plan.confirm();
+        let code = if is_late { Code::ConfirmedLate } else { Code::Ok };
+        Ok(Answer { code, ..Answer::ok(0) })
+    }
+
+    /// Plans all lines of an expired hold again, if they still fit.
+    fn promise_again(&self, stock: u32, plan: &mut Plan) -> Result<(), Refusal> {
+        let misfit = plan.lines.iter().enumerate().find(|(_, line)| !self.fits_again(line, stock));
+        if let Some((index, line)) = misfit {
+            return Err(self.too_late(stock, Line::new(SkuId(line.sku), quantity(line.open)), index));
+        }
+        for at in 0..plan.lines.len() {
+            let line = &mut plan.lines[at];
+            if !line.counts || line.open == 0 {
+                continue;
+            }
+            let (sku, open) = (line.sku, line.open);
+            line.counts = self.settings_at(sku, stock).manage_stock;
+            if !line.counts {
+                // What is not counted any more fits always, and so it must not count against anybody.
+                line.quota_number = 0;
+                continue;
+            }
+            line.quota_number = self.find(sku, stock).map_or(0, |at| self.quota_number(at));
+            let quota = self.quota_of(&plan.lines[at], stock, open);
+            plan.promise(sku, stock, open, quota, at);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn plan_extend(&self, extend: Extend, plan: &mut Plan) -> Decision {
+        let (row, standing) = self.subject(extend.reservation, plan)?;
+        match standing {
+            Standing::Held => {}
+            Standing::Expired => return Err(Refusal::new(Code::Expired)),
+            Standing::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
+            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        }
+        let asked = self.deadline_of(extend.ttl_ms, Timestamp(row.origin_ms))?;
+        if asked.0 > row.deadline_s {
+            for at in 0..plan.lines.len() {
+                let line = plan.lines[at];
+                plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), Some(asked.0));
+            }
+            plan.move_deadline(asked.0);
+        }
+        Ok(Answer::ok(asked.0.max(row.deadline_s)))
+    }
+
+    pub(crate) fn plan_release(&self, release: &Release<'_>, plan: &mut Plan) -> Decision {
+        let (row, standing) = self.subject(release.reservation, plan)?;
+        match standing {
+            Standing::Held | Standing::Confirmed => {}
+            Standing::Expired => return Err(Refusal::new(Code::Expired)),
+            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        }
+        plan.ask(&release.lines);
+        if plan.asked.is_empty() {
+            self.give_all_back(row.stock, plan);
+        }
+        for index in 0..plan.asked.len() {
+            let (sku, units) = (plan.asked[index].sku.0, plan.asked[index].quantity.raw());
+            let Some(at) = plan.line_of(sku) else {
+                return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
+            };
+            let line = plan.lines[at];
+            if units > line.open {
+                return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, line.open, units));
+            }
+            plan.end_promise(at, units, self.quota_of(&line, row.stock, units), index);
+        }
+        plan.close_if_settled();
+        Ok(Answer::ok(0))
+    }
+
+    fn give_all_back(&self, stock: u32, plan: &mut Plan) {
+        for at in 0..plan.lines.len() {
+            let line = plan.lines[at];
+            plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), at);
+        }
+    }
+
+    /// Ends a hold in whose place another reservation stands. What an expired hold promised ended with its deadline.
+    pub(crate) fn plan_replaced(&self, slot: u32, plan: &mut Plan) {
+        let row = *self.reservations.get(slot);
+        self.lines_of(slot, &mut plan.lines);
+        plan.change(slot, &row);
+        if self.standing(&row) == Standing::Held {
+            self.give_all_back(row.stock, plan);
+        } else {
+            plan.lines.iter_mut().for_each(|line| line.open = 0);
+        }
+        plan.close(Stage::Replaced);
+    }
+
+    /// When a hold ends that is to last so long from now on and whose cart began at `origin`.
+    #[inline]
+    pub(crate) fn deadline_of(&self, ttl_ms: u32, origin: Timestamp) -> Result<Deadline, Refusal> {
+        let configuration = &self.core.configuration;
+        let (min, max) = (configuration.ttl_min_ms, configuration.ttl_max_ms);
+        let ttl_ms = u64::from(ttl_ms);
+        if !(min..=max).contains(&ttl_ms) {
+            return Err(Refusal::out_of_range(Code::TtlOutOfRange, min, max, ttl_ms));
+        }
+        let deadline = self.hold_time().plus_ms(ttl_ms).round_up();
+        let last = origin.plus_ms(configuration.ttl_total_max_ms).round_up();
+        if deadline > last {
+            let longest = last.timestamp().0.saturating_sub(self.hold_time().0).min(max);
+            return Err(Refusal::out_of_range(Code::BeyondMaximumTotal, min, longest, ttl_ms));
+        }
+        Ok(deadline)
+    }
+
+    /// How many of a line's units are counted under the quota in force.
+    pub(crate) fn quota_of(&self, line: &LineState, stock: u32, units: i64) -> i64 {
+        self.find(line.sku, stock).map_or(0, |at| self.quota_units(at, line.quota_number, units))
+    }
+
+    /// The settings in force, whether or not anything is kept of the SKU in the stock.
+    pub(crate) fn settings_at(&self, sku: u32, stock: u32) -> Effective {
+        match self.find(sku, stock) {
+            Some(at) => *self.clusters.get(at.cluster).place(at.index).settings,
+            None => self.settings_of(sku, stock),
+        }
+    }
+
+    /// Whether an expired line could be promised again now.
+    fn fits_again(&self, line: &LineState, stock: u32) -> bool {
+        let is_counted = line.counts && line.open > 0;
+        !is_counted || self.fits(line.sku, stock, line.open)
+    }
+
+    /// Whether so many more units of a SKU can be promised in a stock now.
+    pub(crate) fn fits(&self, sku: u32, stock: u32, units: i64) -> bool {
+        let Some(at) = self.find(sku, stock) else { return !self.settings_of(sku, stock).manage_stock };
+        let cluster = self.clusters.get(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        let place = cluster.place(at.index);
+        let settings = &place.settings;
+        if !settings.manage_stock {
+            return true;
+        }
+        let pool = cluster.pool_at(group, self.now_s());
+        let stays_in_range = pool.promised(group, at.index).saturating_add(units) <= QUANTITY_MAX;
+        let left = pool.left(group, at.index);
+        let formula =
+            if settings.is_unlimited() { i64::MAX } else { left.saturating_sub(settings.eff_min()) };
+        let is_in_stock = pool.any_in_stock(group, at.index);
+        is_in_stock && stays_in_range && units <= formula.min(self.quota_left(place))
+    }
+}

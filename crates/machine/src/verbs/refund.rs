@@ -1,0 +1,79 @@
+//! Undoing parts of an order: units that never left, units that came back, units that were lost.
+//!
+//! All parts are one op and one plan. Not for giving a hold back, which is a release.
+
+use super::hold::Standing;
+use crate::decision::{Answer, Decision, Refusal};
+use crate::moves::{Cause, Plan};
+use crate::state::State;
+use stockhold_protocol::Code;
+use stockhold_protocol::command::{PartKind, Refund, RefundPart};
+
+impl State {
+    pub(crate) fn plan_refund(&self, refund: &Refund<'_>, plan: &mut Plan) -> Decision {
+        let (row, standing) = self.subject(refund.reservation, plan)?;
+        let is_closed = match standing {
+            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Standing::Expired => return Err(Refusal::new(Code::Expired)),
+            Standing::Confirmed => false,
+            Standing::Released | Standing::Ended => true,
+        };
+        for (index, part) in refund.parts.iter().enumerate() {
+            self.plan_part(row.stock, part, is_closed, index, plan)?;
+        }
+        if !is_closed {
+            plan.close_if_settled();
+        }
+        Ok(Answer::ok(0))
+    }
+
+    fn plan_part(
+        &self,
+        stock: u32,
+        part: RefundPart,
+        is_closed: bool,
+        index: usize,
+        plan: &mut Plan,
+    ) -> Result<(), Refusal> {
+        let (sku, units) = (part.sku.0, part.quantity.raw());
+        let Some(at) = plan.line_of(sku) else {
+            return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
+        };
+        if let PartKind::Returned(source) | PartKind::WrittenOff(source) = part.kind
+            && self.catalog.source(source.0).is_none()
+        {
+            return Err(Refusal::unknown_in_line("parts", index));
+        }
+        let line = plan.lines[at];
+        let left = line.shipped.saturating_sub(line.returned);
+        let refused = |code: Code| Refusal::of_line(code, index);
+        let (source, change, cause) = match part.kind {
+            PartKind::Unshipped | PartKind::WrittenOff(_) if is_closed => {
+                return Err(refused(Code::AlreadyClosed));
+            }
+            PartKind::Unshipped | PartKind::WrittenOff(_) if units > line.open => {
+                return Err(refused(Code::MoreThanOpen).bounded(sku, line.open, units));
+            }
+            PartKind::Returned(_) if units > left => {
+                return Err(refused(Code::MoreThanShipped).bounded(sku, left, units));
+            }
+            PartKind::Unshipped => {
+                plan.end_promise(at, units, self.quota_of(&line, stock, units), index);
+                return Ok(());
+            }
+            PartKind::WrittenOff(source) => {
+                // The units are gone as if they had been shipped, and so is their part of a quota.
+                plan.end_promise(at, units, 0, index);
+                (source.0, 0_i64.saturating_sub(units), Cause::WrittenOff)
+            }
+            PartKind::Returned(source) => {
+                plan.lines[at].returned = line.returned.saturating_add(units);
+                (source.0, units, Cause::Returned)
+            }
+        };
+        if line.counts {
+            plan.move_goods(sku, source, change, cause, index);
+        }
+        Ok(())
+    }
+}
