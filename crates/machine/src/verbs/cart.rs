@@ -247,8 +247,12 @@ impl State {
     /// The refusal of a late confirm for a line that does not fit again.
     #[cold]
     pub(crate) fn too_late(&self, stock: u32, line: Line, index: usize) -> Refusal {
-        let at = self.find(line.sku.0, stock);
-        self.refused_line(Stop { code: Code::TooLate, at }, line, index)
+        let refusal = Refusal::of_line(Code::TooLate, index);
+        let Some(at) = self.find(line.sku.0, stock) else { return refusal };
+        let cluster = self.clusters.get(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        let left = cluster.pool_at(group, self.now_s()).left(group, at.index);
+        naming_available(refusal, line.sku, self.cell_value(cluster, at.index, left))
     }
 
     /// The refusal of a line, with what the caller needs to know of it.
@@ -257,9 +261,7 @@ impl State {
         let refusal = Refusal::of_line(stop.code, index);
         let (sku, asked) = (line.sku, line.quantity.raw());
         match (stop.code, stop.at) {
-            (Code::SoldOut | Code::QuotaExceeded | Code::TooLate, Some(at)) => {
-                self.with_available(refusal, sku, at)
-            }
+            (Code::SoldOut | Code::QuotaExceeded, Some(at)) => self.with_available(refusal, sku, at),
             (Code::UnknownName, _) => Refusal::unknown_in_line("lines", index),
             (Code::NotAssigned | Code::NoSourceInStock | Code::Composite, _) => refusal.of_sku(sku.0),
             (Code::QuantityOverflow, _) => refusal.bounded(sku.0, QUANTITY_MAX, asked),
@@ -271,16 +273,21 @@ impl State {
         }
     }
 
+    /// Names what is left; the due holds of the cluster have ended.
     fn with_available(&self, refusal: Refusal, sku: SkuId, at: At) -> Refusal {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
-        let left = cluster.pool_at(group, self.now_s()).left(group, at.index);
-        let available = self.cell_value(cluster, at.index, left);
-        match Quantity::from_raw(available) {
-            // Nothing left is the common case of a storm and needs no words.
-            Ok(available) if available > Quantity::ZERO => refusal.with(Detail::Available { sku, available }),
-            Ok(_) | Err(_) => refusal,
-        }
+        let left = cluster.pool.left(group, at.index);
+        naming_available(refusal, sku, self.cell_value(cluster, at.index, left))
+    }
+}
+
+/// Names what is left, if anything is.
+fn naming_available(refusal: Refusal, sku: SkuId, available: i64) -> Refusal {
+    match Quantity::from_raw(available) {
+        // Nothing left is the common case of a storm and needs no words.
+        Ok(available) if available > Quantity::ZERO => refusal.with(Detail::Available { sku, available }),
+        Ok(_) | Err(_) => refusal,
     }
 }
 
