@@ -153,7 +153,7 @@ pub fn apply_payload(
     let mut ahead = batch.records();
     for entry in batch.entries() {
         if found.is_multiple_of(AHEAD as u64) {
-            machine.look_ahead(ahead.by_ref().take(AHEAD).flatten());
+            machine.prefetch(ahead.by_ref().take(AHEAD).flatten());
         }
         if found == u64::from(records) {
             // Whatever follows, it is too much.

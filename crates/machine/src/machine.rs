@@ -6,15 +6,15 @@
 //! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
 //! error: whatever the bytes, there is an outcome.
 
-use crate::actor::{OTHER, SERVER};
-use crate::changes::Changes;
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
-use crate::core::WriterRow;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
-use crate::hold_time::ClockView;
+use crate::ledger::actor::{OTHER, SERVER};
+use crate::ledger::changes::Changes;
+use crate::ledger::core::WriterRow;
+use crate::ledger::hold_time::ClockView;
+use crate::ledger::record::LineState;
+use crate::ledger::state::State;
 use crate::moves::{Plan, Planned};
-use crate::record::LineState;
-use crate::state::State;
 use crate::table::record_hash;
 use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
@@ -71,7 +71,7 @@ pub struct Machine {
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
     pub(crate) plan: Plan,
-    pub(crate) walk: crate::walk::Walk,
+    pub(crate) walk: crate::persist::walk::Walk,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
 
@@ -92,7 +92,7 @@ impl Machine {
             planned: Vec::new(),
             line_states: Vec::new(),
             plan: Plan::default(),
-            walk: crate::walk::Walk::default(),
+            walk: crate::persist::walk::Walk::default(),
             validating: None,
         }
     }
@@ -244,7 +244,7 @@ impl Machine {
     /// The digest of the state as of the last op: equal for equal states, on every machine.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let core = record_hash(crate::record::Section::Core as u8, &self.state.core_bytes());
+        let core = record_hash(crate::ledger::record::Section::Core as u8, &self.state.core_bytes());
         self.state.whole_digest().to_u64().wrapping_add(core).wrapping_add(self.state.catalog.hash())
     }
 

@@ -3,10 +3,10 @@
 //! Not for deciding what is refused. Everything here is cold: a plain yes makes none of it.
 
 use crate::decision::Refusal;
-use crate::sharing::{
+use crate::ledger::state::State;
+use crate::stock::sharing::{
     FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
 };
-use crate::state::State;
 use stockhold_protocol::{Code, Detail, Quantity, SkuId};
 
 /// A quantity for an answer; what leaves the range stands for its end.

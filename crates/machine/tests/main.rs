@@ -2,8 +2,8 @@
 
 mod golden;
 mod load;
-mod look_ahead;
 mod model;
+mod prefetch;
 mod sharing_golden;
 mod table;
 mod table_due;

@@ -1,7 +1,7 @@
 //! The stories with known answers: they pin the rule through the public interface, in units.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use stockhold_machine::sharing::{Allowance, Change, Form, Layout, Place, Pool, Sharing, Supply};
+use stockhold_machine::sharing::{Allowance, Change, Form, InGroup, Layout, Pool, Sharing, Supply};
 
 /// One SKU over a layout of a single group, with stocks and sources by id.
 struct Shop {
@@ -21,11 +21,11 @@ impl Shop {
     }
 
     fn stock(&self, stock: u32) -> u32 {
-        self.layout.place_of_stock(stock).unwrap().index
+        self.layout.stock_in_group(stock).unwrap().index
     }
 
     fn set(&mut self, source: u32, before: Option<Supply>, after: Option<Supply>) {
-        let index = self.layout.place_of_source(source).unwrap().index;
+        let index = self.layout.source_in_group(source).unwrap().index;
         self.pool.change_supply(self.layout.group(0), index, before, after);
     }
 
@@ -144,7 +144,7 @@ fn a_shipment_from_the_wrong_source_would_be_short() {
     shop.promise(WEB, 8);
     shop.promise(POS, 5);
     let moved = |source, from| Change {
-        source_index: shop.layout.place_of_source(source).unwrap().index,
+        source_index: shop.layout.source_in_group(source).unwrap().index,
         before: Some(Supply { on_hand: from, counts: true }),
         after: Some(Supply { on_hand: from - 5, counts: true }),
         stock_index: shop.stock(POS),
@@ -177,10 +177,10 @@ fn a_layout_tells_what_a_link_changed() {
     let old = Layout::build([9, 4], [(7, 3), (2, 5), (5, 5)], Sharing::Exact).unwrap();
     let stocks: Vec<&[u32]> = old.groups().iter().map(stockhold_machine::sharing::Group::stocks).collect();
     assert_eq!(stocks, [&[2, 5][..], &[4], &[7], &[9]]);
-    assert_eq!(old.place_of_stock(5), Some(Place { group: 0, index: 1 }));
-    assert_eq!(old.place_of_source(5), Some(Place { group: 0, index: 0 }));
-    assert_eq!(old.place_of_source(4), None);
-    assert_eq!(old.place_of_stock(1_000), None);
+    assert_eq!(old.stock_in_group(5), Some(InGroup { group: 0, index: 1 }));
+    assert_eq!(old.source_in_group(5), Some(InGroup { group: 0, index: 0 }));
+    assert_eq!(old.source_in_group(4), None);
+    assert_eq!(old.stock_in_group(1_000), None);
     let new = Layout::build([9], [(7, 3), (7, 6), (2, 5), (5, 5)], Sharing::Exact).unwrap();
     assert_eq!(new.unchanged_since(&old), [Some(0), None, Some(3)]);
     let independent = Layout::build([9], [(2, 5), (5, 5)], Sharing::Independent).unwrap();

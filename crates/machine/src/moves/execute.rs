@@ -2,10 +2,10 @@
 
 use super::plan::{Account, LineCount, Movement, Plan, Planned, Report, Subject};
 use crate::decision::Answer;
-use crate::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
+use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
+use crate::ledger::state::{At, State};
 use crate::refusal::quantity;
-use crate::sharing::Supply;
-use crate::state::{At, State};
+use crate::stock::sharing::Supply;
 use crate::table::NO_SLOT;
 use stockhold_protocol::{Deadline, Detail};
 
@@ -16,7 +16,7 @@ impl State {
     /// Carries out the whole plan.
     pub(crate) fn execute(&mut self, plan: &Plan) {
         if let Some(subject) = &plan.subject {
-            self.uncount(subject.slot);
+            self.remove_from_digest(subject.slot);
         }
         for movement in &plan.movements {
             self.move_units(movement);
@@ -96,7 +96,7 @@ impl State {
         if is_moved {
             row.erase_at_s = row.erase_at_s.max(erase_at_s);
         }
-        self.count(subject.slot);
+        self.add_to_digest(subject.slot);
     }
 
     /// Promises one planned line of a new reservation.
@@ -199,15 +199,15 @@ impl State {
         self.digest.add(row.hash(&mut self.scratch));
         let slot = self.add_item(row);
         let supply = self.supply_of(&row);
-        self.tell_pool(&row, None, Some(supply));
+        self.update_pool(&row, None, Some(supply));
         slot
     }
 
-    fn tell_pool(&mut self, item: &ItemRow, before: Option<Supply>, after: Option<Supply>) {
-        let Some(seat) = self.seat_of_source(item.source) else { return };
-        let number = self.cluster_or_new(item.sku, seat.group);
+    fn update_pool(&mut self, item: &ItemRow, before: Option<Supply>, after: Option<Supply>) {
+        let Some(in_group) = self.source_in_group(item.source) else { return };
+        let number = self.cluster_or_new(item.sku, in_group.group);
         let cluster = self.clusters.get_mut(number);
-        cluster.pool.change_supply(self.catalog.layout.group(seat.group), seat.index, before, after);
+        cluster.pool.change_supply(self.catalog.layout.group(in_group.group), in_group.index, before, after);
         self.mark_changed(number);
     }
 
@@ -221,6 +221,6 @@ impl State {
         self.digest.add(after.hash(&mut self.scratch));
         *self.items.get_mut(slot) = after;
         let (supply_before, supply_after) = (self.supply_of(&before), self.supply_of(&after));
-        self.tell_pool(&after, Some(supply_before), Some(supply_after));
+        self.update_pool(&after, Some(supply_before), Some(supply_after));
     }
 }

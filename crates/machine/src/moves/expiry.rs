@@ -3,7 +3,7 @@
 //! Both are facts of an op's time. What is done here in bounded steps changes no answer: every decision ends the due holds of the
 //! clusters that it reads, and a record whose time is up is unknown already.
 
-use crate::state::State;
+use crate::ledger::state::State;
 use stockhold_protocol::Timestamp;
 
 /// Clusters that one op refreshes when holds have ended.

@@ -3,8 +3,8 @@
 
 use super::plan::Planned;
 use crate::decision::{Answer, Ticket};
-use crate::record::{Grant, LineState, ReservationRow, Stage};
-use crate::state::State;
+use crate::ledger::record::{Grant, LineState, ReservationRow, Stage};
+use crate::ledger::state::State;
 use stockhold_protocol::{Deadline, Timestamp};
 
 /// The terms of a new reservation besides its lines.

@@ -7,8 +7,8 @@
 
 use super::plan::{Account, Cause, Movement, Plan};
 use crate::decision::Refusal;
-use crate::sharing::{Allowance, Pool, Supply};
-use crate::state::State;
+use crate::ledger::state::State;
+use crate::stock::sharing::{Allowance, Pool, Supply};
 use stockhold_protocol::command::Sharing;
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Detail, SourceId};
@@ -81,10 +81,10 @@ impl State {
     /// Whether the shortfall of the cluster from which goods leave rises by all that moves.
     fn is_missed(&self, movements: &[Movement], departure: &Movement) -> bool {
         let Account::Goods { source, .. } = departure.account else { return false };
-        let Some(seat) = self.seat_of_source(source) else { return false };
-        let Some(number) = self.cluster_of(departure.sku, seat.group) else { return false };
+        let Some(in_group) = self.source_in_group(source) else { return false };
+        let Some(number) = self.cluster_of(departure.sku, in_group.group) else { return false };
         let cluster = self.clusters.get(number);
-        let group = self.catalog.layout.group(seat.group);
+        let group = self.catalog.layout.group(in_group.group);
         let before = cluster.pool_at(group, self.now_s());
         let mut after = before.clone().into_owned();
         let of_sku = movements.iter().filter(|movement| movement.sku == departure.sku);
@@ -92,8 +92,8 @@ impl State {
             match movement.account {
                 Account::Order { stock, .. } | Account::Hold { stock, .. } => {
                     // A promise in another group changes nothing here.
-                    let place = self.catalog.layout.place_of_stock(stock);
-                    if let Some(place) = place.filter(|place| place.group == seat.group) {
+                    let place = self.catalog.layout.stock_in_group(stock);
+                    if let Some(place) = place.filter(|place| place.group == in_group.group) {
                         after.add_promise(group, place.index, movement.units);
                     }
                 }
@@ -104,7 +104,7 @@ impl State {
                     }
                     let sum = of_sku.clone().filter(at_source);
                     let units = sum.fold(0, |sum: i64, other| sum.saturating_add(other.units));
-                    self.try_goods(&mut after, seat.group, movement.sku, source, units);
+                    self.try_goods(&mut after, in_group.group, movement.sku, source, units);
                 }
             }
         }
@@ -116,12 +116,12 @@ impl State {
 
     /// Changes the goods of a source on a copy of its pool; a source of another group changes nothing.
     fn try_goods(&self, pool: &mut Pool, group: u32, sku: u32, source: u32, units: i64) {
-        let seat = self.seat_of_source(source).filter(|seat| seat.group == group);
-        let Some(seat) = seat else { return };
+        let in_group = self.source_in_group(source).filter(|in_group| in_group.group == group);
+        let Some(in_group) = in_group else { return };
         let before = self.item(sku, source).map(|slot| self.supply_of(self.items.get(slot)));
         let there = self.supply_at(sku, source);
         let after = Supply { on_hand: there.on_hand.saturating_add(units), ..there };
-        pool.change_supply(self.catalog.layout.group(group), seat.index, before, Some(after));
+        pool.change_supply(self.catalog.layout.group(group), in_group.index, before, Some(after));
     }
 
     /// Other sources of the stock that could give the same units without harm, in the stock's order.

@@ -3,8 +3,8 @@
 //! A plan is made from a state that does not change meanwhile, so its methods keep the lines of the reservation and the movements
 //! in step. Not for deciding whether a plan is allowed.
 
-use crate::record::{LineState, ReservationRow, Stage};
-use crate::state::At;
+use crate::ledger::record::{LineState, ReservationRow, Stage};
+use crate::ledger::state::At;
 use stockhold_protocol::{Line, Lines};
 
 /// What one line of a cart will get.

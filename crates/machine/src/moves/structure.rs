@@ -1,12 +1,12 @@
 //! Changes of structure: sources that come or go, and links and stocks that put SKUs into other groups. No unit is promised,
 //! held or moved here: clusters are derived anew from source items, positions and holds.
 
-use crate::changes::{CellChange, SkuChange};
-use crate::chunked::Chunked;
-use crate::cluster::{NEVER, Place};
-use crate::record::{LineState, PositionRow};
-use crate::sharing::Layout;
-use crate::state::{At, State};
+use crate::ledger::changes::{CellChange, SkuChange};
+use crate::ledger::record::{LineState, PositionRow};
+use crate::ledger::state::{At, State};
+use crate::stock::cluster::{NEVER, Place};
+use crate::stock::sharing::Layout;
+use crate::table::chunked::Chunked;
 use crate::table::{DueList, NO_SLOT};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ impl State {
             self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
         let before: Vec<_> = rows.iter().map(|item| self.supply_of(item)).collect();
         self.catalog.set_source(Some(source), definition);
-        let Some(seat) = self.seat_of_source(source) else { return 0 };
+        let Some(in_group) = self.source_in_group(source) else { return 0 };
         for (item, before) in rows.iter().zip(before) {
             let after = self.supply_of(item);
-            let number = self.cluster_or_new(item.sku, seat.group);
-            let group = self.catalog.layout.group(seat.group);
+            let number = self.cluster_or_new(item.sku, in_group.group);
+            let group = self.catalog.layout.group(in_group.group);
             let pool = &mut self.clusters.get_mut(number).pool;
-            pool.change_supply(group, seat.index, Some(before), Some(after));
+            pool.change_supply(group, in_group.index, Some(before), Some(after));
             self.mark_changed(number);
         }
         rows.iter().fold(0, |sum: i64, item| sum.saturating_add(self.shortfall_of(item.sku)))
@@ -44,7 +44,7 @@ impl State {
         let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
         let mut seen: Vec<(u32, u32)> = Vec::new();
         for cluster in old.iter_mut() {
-            self.shelves.get_mut(cluster.sku).first_cluster = NO_SLOT;
+            self.sku_entries.get_mut(cluster.sku).first_cluster = NO_SLOT;
             let stocks = old_layout.group(cluster.group).stocks();
             let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
             for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
@@ -57,7 +57,7 @@ impl State {
         }
         self.fill_clusters();
         for ((sku, stock), place) in carried {
-            self.seat_place(sku, stock, place);
+            self.attach_place(sku, stock, place);
         }
         for (sku, stock) in seen {
             if self.find(sku, stock).is_none() {
@@ -80,16 +80,16 @@ impl State {
     pub(crate) fn fill_clusters(&mut self) {
         let rows: Vec<_> = self.items.iter().map(|(_, item)| *item).collect();
         for item in rows {
-            let Some(seat) = self.seat_of_source(item.source) else { continue };
-            let number = self.cluster_or_new(item.sku, seat.group);
+            let Some(in_group) = self.source_in_group(item.source) else { continue };
+            let number = self.cluster_or_new(item.sku, in_group.group);
             let supply = self.supply_of(&item);
             let pool = &mut self.clusters.get_mut(number).pool;
-            pool.change_supply(self.catalog.layout.group(seat.group), seat.index, None, Some(supply));
+            pool.change_supply(self.catalog.layout.group(in_group.group), in_group.index, None, Some(supply));
         }
     }
 
     /// Puts what a place remembers into the cluster where its stock stands now.
-    fn seat_place(&mut self, sku: u32, stock: u32, place: Place) {
+    fn attach_place(&mut self, sku: u32, stock: u32, place: Place) {
         let at: At = self.place_of_line(sku, stock);
         let confirmed =
             if place.position == NO_SLOT { 0 } else { self.positions.get(place.position).confirmed };
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// Puts what a loaded position says into its cluster.
-    pub(crate) fn seat_position(&mut self, slot: u32, row: &PositionRow) {
+    pub(crate) fn attach_position(&mut self, slot: u32, row: &PositionRow) {
         let at = self.place_of_line(row.sku, row.stock);
         let cluster = self.clusters.get_mut(at.cluster);
         let place = cluster.place_mut(at.index);
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// Puts the open lines of a loaded hold into their clusters.
-    pub(crate) fn seat_hold(&mut self, stock: u32, deadline_s: u32, lines: &[LineState]) {
+    pub(crate) fn attach_hold(&mut self, stock: u32, deadline_s: u32, lines: &[LineState]) {
         for line in lines.iter().filter(|line| line.counts && line.open > 0) {
             let at = self.place_of_line(line.sku, stock);
             let quota = self.quota_units(at, line.quota_number, line.open);

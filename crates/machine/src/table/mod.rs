@@ -12,6 +12,7 @@
 )]
 
 pub mod arena;
+pub(crate) mod chunked;
 pub mod digest;
 pub mod due;
 pub mod generations;

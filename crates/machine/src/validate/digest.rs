@@ -1,10 +1,10 @@
 //! The digest, summed up again from the records: at once, or in steps as of one op. It judges nothing but the sum.
 
 use super::findings::Findings;
-use crate::record::{Record, Section};
-use crate::state::State;
+use crate::ledger::record::{Record, Section};
+use crate::ledger::state::State;
+use crate::persist::walk::{RecordSink, Sections};
 use crate::table::{Digest, NO_SLOT, Progress, record_hash};
-use crate::walk::{RecordSink, Sections};
 
 /// A walk over all records as they were at one op.
 #[derive(Debug)]

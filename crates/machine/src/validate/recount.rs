@@ -7,9 +7,9 @@
 
 use super::count::{Recount, Sums, Visits};
 use super::findings::{Findings, SUMS_MAX};
-use crate::record::Stage;
-use crate::sharing::Pool;
-use crate::state::State;
+use crate::ledger::record::Stage;
+use crate::ledger::state::State;
+use crate::stock::sharing::Pool;
 use crate::table::{NO_SLOT, Progress};
 use std::collections::BTreeMap;
 use stockhold_protocol::Deadline;
@@ -160,14 +160,16 @@ impl Recount {
         let mut cost = cluster.places.len().saturating_add(1);
         for (_, item) in state.items_of(cluster.sku) {
             cost = cost.saturating_add(1);
-            if let Some(seat) = state.seat_of_source(item.source).filter(|seat| seat.group == cluster.group) {
-                pool.change_supply(group, seat.index, None, Some(state.supply_of(item)));
+            if let Some(in_group) =
+                state.source_in_group(item.source).filter(|in_group| in_group.group == cluster.group)
+            {
+                pool.change_supply(group, in_group.index, None, Some(state.supply_of(item)));
             }
         }
         for (index, stock) in (0_u32..).zip(group.stocks()) {
             let place = cluster.place(index);
             let row = (place.position != NO_SLOT).then(|| state.positions.get(place.position));
-            if place.has_quota != row.is_some_and(crate::record::PositionRow::has_quota) {
+            if place.has_quota != row.is_some_and(crate::ledger::record::PositionRow::has_quota) {
                 self.findings
                     .say(|| format!("sku {} in stock {stock} is wrong about its quota", cluster.sku));
             }

@@ -1,9 +1,9 @@
 //! Broken states are found, at once and in steps; sound ones are not called broken while they change.
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
+use crate::ledger::record::LineState;
 use crate::machine::Machine;
 use crate::moves::Plan;
-use crate::record::LineState;
 use crate::{Configuration, Genesis};
 use stockhold_protocol::command::{
     Count, LinkDefinition, Reserve, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
@@ -125,7 +125,7 @@ const TAMPERINGS: [Tampering; 5] = [
         |machine| {
             let line =
                 LineState { sku: 7, counts: true, granted: 10_000, open: 10_000, ..LineState::default() };
-            machine.state.seat_hold(0, u32::MAX - 1, &[line]);
+            machine.state.attach_hold(0, u32::MAX - 1, &[line]);
         },
         "more than the stock counts",
     ),
@@ -145,7 +145,7 @@ const TAMPERINGS: [Tampering; 5] = [
     (
         |machine| {
             let (slot, _) = machine.state.reservations.iter().nth(11).unwrap();
-            machine.state.unbook(slot);
+            machine.state.unregister_id(slot);
             machine.state.reservation_index.remove(0, 0, slot);
         },
         "does not stand in the index",

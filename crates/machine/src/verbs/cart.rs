@@ -4,11 +4,11 @@
 //! `moves`.
 
 use crate::decision::Refusal;
+use crate::ledger::record::LineState;
+use crate::ledger::state::{At, State};
 use crate::machine::Machine;
 use crate::moves::Planned;
-use crate::record::LineState;
-use crate::settings::Effective;
-use crate::state::{At, State};
+use crate::stock::settings::Effective;
 use crate::table::NO_SLOT;
 use stockhold_protocol::command::{BackorderMode, Reserve};
 use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
@@ -84,7 +84,7 @@ impl Machine {
         self.planned.clear();
         for index in 0..self.lines.len() {
             let line = self.lines[index];
-            if let Err(code) = self.state.shelf_to_sell(line.sku.0) {
+            if let Err(code) = self.state.entry_to_sell(line.sku.0) {
                 return Err(self.state.refused_line(Stop { code, at: None }, line, index));
             }
             let at = self.state.place_of_line(line.sku.0, stock);
@@ -118,7 +118,7 @@ impl State {
         best_effort: bool,
         kept: Kept,
     ) -> Result<Planned, Stop> {
-        let at = match self.seat_of_line(line.sku.0, stock) {
+        let at = match self.place_to_sell(line.sku.0, stock) {
             Ok(at) => at,
             // Whether a place was made before differs after a load, so it must not decide.
             Err(Code::NotAssigned) if kept.units > 0 => self.place_of_line(line.sku.0, stock),

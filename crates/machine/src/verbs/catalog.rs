@@ -3,14 +3,14 @@
 //! Names get dense numbers in log order. A change of links makes a new layout, and then everything that is
 //! derived from the layout is derived anew.
 
-use crate::catalog::{ChannelRow, LinkRow, MarkRow};
 use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::catalog::{ChannelRow, LinkRow, MarkRow};
+use crate::ledger::record::{ALL_STOCKS, Overrides, Record, SettingsRow, SkuRow};
+use crate::ledger::state::State;
 use crate::machine::Machine;
-use crate::record::{ALL_STOCKS, Overrides, Record, SettingsRow, SkuRow};
-use crate::sharing::{Layout, Sharing as Mode};
-use crate::shelf::Shelf;
-use crate::state::State;
+use crate::stock::sharing::{Layout, Sharing as Mode};
+use crate::stock::sku_entry::SkuEntry;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, SettingScope,
     SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
@@ -97,7 +97,7 @@ impl Machine {
         self.state.digest.sub(row.hash(&mut self.state.scratch));
         self.state.digest.add(next.hash(&mut self.state.scratch));
         *self.state.skus.get_mut(sku) = next;
-        self.state.shelves.get_mut(sku).is_composite = next.kind == SkuKind::Composite;
+        self.state.sku_entries.get_mut(sku).is_composite = next.kind == SkuKind::Composite;
         self.state.refresh_settings_of_sku(sku);
         Ok(Answer::ok(sku))
     }
@@ -244,14 +244,14 @@ impl State {
         let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
         self.sku_index.insert(xxh3_64(row.name().as_bytes()), slot, hash);
         let is_composite = row.kind == SkuKind::Composite;
-        self.shelves.push(Shelf::new(is_composite));
+        self.sku_entries.push(SkuEntry::new(is_composite));
     }
 
     fn has_promises(&self, sku: u32) -> bool {
         self.clusters_of(sku).flat_map(|(_, cluster)| cluster.places.iter()).any(|place| !place.is_blank())
     }
 
-    pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::sharing::GroupTooLarge> {
+    pub(crate) fn layout_of_links(&self) -> Result<Layout, crate::stock::sharing::GroupTooLarge> {
         self.catalog.layout_with(self.catalog.links().keys(), mode_of(self.core.configuration.sharing))
     }
 
@@ -297,9 +297,9 @@ impl State {
 
     /// Units promised and missing of all SKUs in the group of a stock.
     fn shortfall_of_stock(&self, stock: u32) -> i64 {
-        let Some(seat) = self.catalog.layout.place_of_stock(stock) else { return 0 };
-        let (group, now_s) = (self.catalog.layout.group(seat.group), self.now_s());
-        let of_group = self.clusters.iter().filter(|cluster| cluster.group == seat.group);
+        let Some(in_group) = self.catalog.layout.stock_in_group(stock) else { return 0 };
+        let (group, now_s) = (self.catalog.layout.group(in_group.group), self.now_s());
+        let of_group = self.clusters.iter().filter(|cluster| cluster.group == in_group.group);
         of_group.fold(0, |sum: i64, cluster| {
             let allowed = |index: u32| cluster.place(index).settings.allowance();
             sum.saturating_add(cluster.pool_at(group, now_s).shortfall(group, allowed))

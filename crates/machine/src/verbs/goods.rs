@@ -3,8 +3,8 @@
 //! Counts and adjustments are facts: accepted, their shortfall reported. Transfers are decisions.
 
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::state::State;
 use crate::moves::{Cause, Plan};
-use crate::state::State;
 use stockhold_protocol::command::{Adjust, Count, SkuKind, Transfer};
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Lines, SkuId, SourceId};

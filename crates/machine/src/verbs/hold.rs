@@ -4,11 +4,11 @@
 //! never stored: it is a fact of the op's time.
 
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::record::{LineState, ReservationRow, Stage};
+use crate::ledger::state::State;
 use crate::moves::Plan;
-use crate::record::{LineState, ReservationRow, Stage};
 use crate::refusal::quantity;
-use crate::settings::Effective;
-use crate::state::State;
+use crate::stock::settings::Effective;
 use stockhold_protocol::command::{Extend, Release};
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Deadline, Line, ReservationId, SkuId, Timestamp};

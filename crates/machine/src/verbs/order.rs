@@ -2,8 +2,8 @@
 
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::state::State;
 use crate::moves::{Cause, Plan, Report};
-use crate::state::State;
 use stockhold_protocol::Code;
 use stockhold_protocol::command::Ship;
 

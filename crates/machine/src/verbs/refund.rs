@@ -4,8 +4,8 @@
 
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::state::State;
 use crate::moves::{Cause, Plan};
-use crate::state::State;
 use stockhold_protocol::Code;
 use stockhold_protocol::command::{PartKind, Refund, RefundPart};
 

@@ -4,9 +4,9 @@
 
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
+use crate::ledger::record::LineState;
 use crate::machine::Machine;
 use crate::moves::{Cause, Report, Terms};
-use crate::record::LineState;
 use stockhold_protocol::command::{PlainCart, Replace, Reserve, Sell, Target};
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{BadField, Code, Deadline, Detail, Quantity, SkuId, Timestamp};

@@ -1,0 +1,241 @@
+//! The small catalog: sources, stocks, links and channels with their names, the actors and marks of the log, and the
+//! layout that follows from the links. SKUs are many and stand elsewhere.
+//!
+//! Numbers are places in these lists, given out in log order and never reused. Every change goes through this room,
+//! because every change moves the catalog's part of the digest; the bytes of the records stand in `record`.
+
+#[cfg(feature = "next-release")]
+mod note;
+mod record;
+
+use crate::ledger::actor::Actors;
+use crate::ledger::record::{Overrides, Section};
+use crate::stock::sharing::{GroupTooLarge, Layout, Sharing};
+use crate::table::Digest;
+use std::collections::{BTreeMap, VecDeque};
+use stockhold_protocol::Timestamp;
+use stockhold_protocol::batch::Actor;
+use stockhold_protocol::command::SourceDefinition;
+
+/// One link; its id is the order in which it was made and survives a change of priority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LinkRow {
+    pub(crate) id: u64,
+    pub(crate) stock: u32,
+    pub(crate) source: u32,
+    pub(crate) priority: u16,
+}
+
+/// One channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ChannelRow {
+    pub(crate) channel_type: String,
+    pub(crate) code: String,
+    pub(crate) stock: u32,
+}
+
+/// A named moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct MarkRow {
+    pub(crate) name: String,
+    pub(crate) op: u64,
+    pub(crate) time: Timestamp,
+    #[cfg(feature = "next-release")]
+    pub(crate) note: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) sources: Vec<SourceDefinition>,
+    source_by_code: BTreeMap<String, u32>,
+    source_by_name: BTreeMap<String, u32>,
+    pub(crate) stocks: Vec<String>,
+    stock_by_name: BTreeMap<String, u32>,
+    pub(crate) channels: Vec<ChannelRow>,
+    channel_by_name: BTreeMap<(String, String), u32>,
+    /// By (stock, source).
+    links: BTreeMap<(u32, u32), LinkRow>,
+    pub(crate) links_made: u64,
+    actors: Actors,
+    /// The oldest first; one op makes at most one.
+    marks: VecDeque<MarkRow>,
+    /// Optional fields of a later release, by the section and the key of their record: written again as they came.
+    kept: BTreeMap<(Section, u64), Box<[u8]>>,
+    digest: Digest,
+    /// The outermost level of settings.
+    pub(crate) global: Overrides,
+    pub(crate) layout: Layout,
+}
+
+/// The number of a name that is put at the end of a list.
+fn next_number<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
+}
+
+impl Catalog {
+    pub(crate) fn new() -> Self {
+        let Ok(layout) = Layout::build([], [], Sharing::Exact) else {
+            unreachable!("a layout of nothing exceeds no limit")
+        };
+        Self {
+            sources: Vec::new(),
+            source_by_code: BTreeMap::new(),
+            source_by_name: BTreeMap::new(),
+            stocks: Vec::new(),
+            stock_by_name: BTreeMap::new(),
+            channels: Vec::new(),
+            channel_by_name: BTreeMap::new(),
+            links: BTreeMap::new(),
+            links_made: 0,
+            actors: Actors::default(),
+            marks: VecDeque::new(),
+            kept: BTreeMap::new(),
+            digest: Digest::EMPTY,
+            global: Overrides::default(),
+            layout,
+        }
+    }
+
+    pub(crate) fn source_of_code(&self, code: &str) -> Option<u32> {
+        self.source_by_code.get(code).copied()
+    }
+
+    pub(crate) fn source_of_name(&self, name: &str) -> Option<u32> {
+        self.source_by_name.get(name).copied()
+    }
+
+    pub(crate) fn stock_of_name(&self, name: &str) -> Option<u32> {
+        self.stock_by_name.get(name).copied()
+    }
+
+    pub(crate) fn channel_of_name(&self, channel_type: &str, code: &str) -> Option<u32> {
+        self.channel_by_name.get(&(channel_type.to_owned(), code.to_owned())).copied()
+    }
+
+    pub(crate) fn source(&self, source: u32) -> Option<&SourceDefinition> {
+        self.sources.get(source as usize)
+    }
+
+    pub(crate) fn has_stock(&self, stock: u32) -> bool {
+        (stock as usize) < self.stocks.len()
+    }
+
+    /// Puts a source at the end, or in the place of the one with this number.
+    pub(crate) fn set_source(&mut self, number: Option<u32>, definition: SourceDefinition) -> u32 {
+        let number = number.unwrap_or_else(|| next_number(&self.sources));
+        if let Some(old) = self.sources.get(number as usize) {
+            self.source_by_name.remove(&old.name);
+            self.remove_from_digest(Section::Source, number.into());
+        }
+        self.source_by_code.insert(definition.code.clone(), number);
+        self.source_by_name.insert(definition.name.clone(), number);
+        match self.sources.get_mut(number as usize) {
+            Some(place) => *place = definition,
+            None => self.sources.push(definition),
+        }
+        self.count(Section::Source, number.into());
+        number
+    }
+
+    pub(crate) fn add_stock(&mut self, name: String) -> u32 {
+        let number = next_number(&self.stocks);
+        self.stock_by_name.insert(name.clone(), number);
+        self.stocks.push(name);
+        self.count(Section::Stock, number.into());
+        number
+    }
+
+    /// Puts a channel at the end, or moves the one of this name.
+    pub(crate) fn set_channel(&mut self, row: ChannelRow) -> u32 {
+        let name = (row.channel_type.clone(), row.code.clone());
+        let number = if let Some(number) = self.channel_by_name.get(&name).copied() {
+            self.remove_from_digest(Section::Channel, number.into());
+            self.channels[number as usize] = row;
+            number
+        } else {
+            let number = next_number(&self.channels);
+            self.channel_by_name.insert(name, number);
+            self.channels.push(row);
+            number
+        };
+        self.count(Section::Channel, number.into());
+        number
+    }
+
+    /// The links by (stock, source).
+    pub(crate) const fn links(&self) -> &BTreeMap<(u32, u32), LinkRow> {
+        &self.links
+    }
+
+    /// Puts a link in, or in the place of the one between the two.
+    pub(crate) fn set_link(&mut self, row: LinkRow) {
+        let key = link_key(row.stock, row.source);
+        if self.links.contains_key(&(row.stock, row.source)) {
+            self.remove_from_digest(Section::Link, key);
+        }
+        self.links.insert((row.stock, row.source), row);
+        self.count(Section::Link, key);
+    }
+
+    pub(crate) fn remove_link(&mut self, stock: u32, source: u32) {
+        let key = link_key(stock, source);
+        self.remove_from_digest(Section::Link, key);
+        self.links.remove(&(stock, source));
+        self.kept.remove(&(Section::Link, key));
+    }
+
+    /// Names a moment; of more than `most` the oldest is forgotten.
+    pub(crate) fn add_mark(&mut self, mark: MarkRow, most: usize) {
+        if self.marks.len() >= most
+            && let Some(op) = self.marks.front().map(|oldest| oldest.op)
+        {
+            self.remove_from_digest(Section::Mark, op);
+            #[cfg(feature = "next-release")]
+            self.count_note(op, Self::remove_from_digest);
+            self.marks.pop_front();
+            self.kept.remove(&(Section::Mark, op));
+        }
+        let op = mark.op;
+        self.marks.push_back(mark);
+        self.count(Section::Mark, op);
+        #[cfg(feature = "next-release")]
+        self.count_note(op, Self::count);
+    }
+
+    /// The number of an actor, who gets one if there are fewer than `most`.
+    pub(crate) fn intern(&mut self, actor: Actor<'_>, most: usize) -> u16 {
+        let known = self.actors.len();
+        let number = self.actors.intern(actor, most);
+        if self.actors.len() > known {
+            self.count(Section::Actor, number.into());
+        }
+        number
+    }
+
+    pub(crate) const fn actors(&self) -> &Actors {
+        &self.actors
+    }
+
+    /// The layout that the present stocks and these links make.
+    pub(crate) fn layout_with<'a>(
+        &self,
+        links: impl Iterator<Item = &'a (u32, u32)>,
+        sharing: Sharing,
+    ) -> Result<Layout, GroupTooLarge> {
+        Layout::build(0..next_number(&self.stocks), links.copied(), sharing)
+    }
+
+    /// The links of a stock by (priority, link id): the order in which sources are looked at.
+    pub(crate) fn links_of(&self, stock: u32) -> Vec<LinkRow> {
+        let range = self.links.range((stock, 0)..=(stock, u32::MAX));
+        let mut links: Vec<LinkRow> = range.map(|(_, link)| *link).collect();
+        links.sort_unstable_by_key(|link| (link.priority, link.id));
+        links
+    }
+}
+
+/// The key of the link between two numbers.
+fn link_key(stock: u32, source: u32) -> u64 {
+    u64::from(stock) << 32 | u64::from(source)
+}

@@ -1,0 +1,47 @@
+//! Notes of marks: the kind of record that the feature `next-release` adds, as a later release may add one.
+
+use super::{Catalog, MarkRow};
+use crate::ledger::record::Section;
+use std::collections::VecDeque;
+use stockhold_protocol::BadField;
+use stockhold_protocol::fields::{FieldReader, FieldWriter};
+
+impl Catalog {
+    /// Whether a mark of this name has a note.
+    pub(crate) fn has_note(&self, name: &str) -> bool {
+        self.marks.iter().any(|mark| mark.name == name && mark.note.is_some())
+    }
+
+    /// Adds the note of a mark to the digest, or takes it out, if there is one.
+    pub(super) fn count_note(&mut self, op: u64, count: fn(&mut Self, Section, u64)) {
+        if find(&self.marks, op).is_some_and(|mark| mark.note.is_some()) {
+            count(self, Section::MarkNote, op);
+        }
+    }
+
+    /// Takes a note over from a snapshot.
+    pub(super) fn load_note(&mut self, op: u64, note: String) -> Result<(), BadField> {
+        match self.marks.iter_mut().find(|mark| mark.op == op) {
+            Some(mark) if mark.note.is_none() => mark.note = Some(note),
+            Some(_) => return Err(BadField::new("mark_note.op", "has a note already")),
+            None => return Err(BadField::new("mark_note.op", "is not one of a mark")),
+        }
+        self.count_note(op, Self::count);
+        Ok(())
+    }
+}
+
+fn find(marks: &VecDeque<MarkRow>, op: u64) -> Option<&MarkRow> {
+    marks.get(marks.partition_point(|mark| mark.op < op)).filter(|mark| mark.op == op)
+}
+
+/// Writes the record of a note that is there.
+pub(super) fn put(marks: &VecDeque<MarkRow>, op: u64, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+    fields.value(1, &op)?;
+    fields.option(2, &find(marks, op).and_then(|mark| mark.note.clone()))
+}
+
+/// Reads the record of a note.
+pub(super) fn get(fields: &mut FieldReader<'_>) -> Result<(u64, String), BadField> {
+    Ok((fields.value(1, "mark_note.op")?, fields.value(2, "mark_note.note")?))
+}

@@ -1,0 +1,239 @@
+//! The records of the small catalog: tagged fields behind their length (FORMAT.md, "Snapshot records").
+//!
+//! Each record is found by its section and a key: a number, the two numbers of a link, the op of a mark.
+
+use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
+use crate::config::ACTORS_MAX;
+use crate::ledger::actor::OTHER;
+use crate::ledger::record::{Section, get_counted, put_counted};
+use crate::table::record_hash;
+use stockhold_protocol::batch::{ACTOR_BYTES_MAX, Actor, ActorKind};
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::fields::{FieldReader, FieldWriter};
+use stockhold_protocol::{BadField, Timestamp};
+
+fn halves(key: u64) -> (u32, u32) {
+    let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    (half(key >> 32), half(key))
+}
+
+const OUT_OF_ORDER: BadField = BadField::new("number", "is not the next one");
+
+impl Catalog {
+    /// The sum of the hashes of all records.
+    pub(crate) fn hash(&self) -> u64 {
+        self.digest.to_u64()
+    }
+
+    /// Adds a record to the digest.
+    pub(super) fn count(&mut self, section: Section, key: u64) {
+        self.digest.add(self.hash_of(section, key));
+    }
+
+    /// Takes a record out of the digest, before it changes.
+    pub(super) fn remove_from_digest(&mut self, section: Section, key: u64) {
+        self.digest.sub(self.hash_of(section, key));
+    }
+
+    fn hash_of(&self, section: Section, key: u64) -> u64 {
+        let mut bytes = Vec::new();
+        self.put(section, key, &mut bytes);
+        record_hash(section as u8, &bytes)
+    }
+
+    /// Walks all records with their sections and bytes, section by section: for snapshots and for validation.
+    pub(crate) fn records(&self, visit: &mut dyn FnMut(Section, &[u8])) {
+        let mut bytes = Vec::new();
+        let mut one = |section: Section, key: u64| {
+            bytes.clear();
+            self.put(section, key, &mut bytes);
+            visit(section, &bytes);
+        };
+        (0..).zip(&self.sources).for_each(|(number, _)| one(Section::Source, number));
+        (0..).zip(&self.stocks).for_each(|(number, _)| one(Section::Stock, number));
+        self.links.keys().for_each(|(stock, source)| one(Section::Link, link_key(*stock, *source)));
+        (0..).zip(&self.channels).for_each(|(number, _)| one(Section::Channel, number));
+        self.actors.numbers().for_each(|number| one(Section::Actor, number.into()));
+        self.marks.iter().for_each(|mark| one(Section::Mark, mark.op));
+        #[cfg(feature = "next-release")]
+        self.marks.iter().filter(|mark| mark.note.is_some()).for_each(|mark| one(Section::MarkNote, mark.op));
+    }
+
+    /// Appends a record that is there.
+    fn put(&self, section: Section, key: u64, out: &mut Vec<u8>) {
+        let kept: &[u8] = self.kept.get(&(section, key)).map_or(&[], |kept| kept);
+        put_counted(out, kept, |fields| self.put_fields(section, key, fields));
+    }
+
+    fn put_fields(&self, section: Section, key: u64, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+        let (high, low) = halves(key);
+        match section {
+            Section::Source => {
+                fields.value(1, &low)?;
+                fields.nested(2, &self.sources[low as usize])
+            }
+            Section::Stock => {
+                fields.value(1, &low)?;
+                fields.value(2, &self.stocks[low as usize])
+            }
+            Section::Link => {
+                let link = &self.links[&(high, low)];
+                fields.value(1, &link.stock)?;
+                fields.value(2, &link.source)?;
+                fields.value(3, &link.priority)?;
+                fields.value(4, &link.id)
+            }
+            Section::Channel => {
+                let channel = &self.channels[low as usize];
+                fields.value(1, &low)?;
+                fields.value(2, &channel.channel_type)?;
+                fields.value(3, &channel.code)?;
+                fields.value(4, &channel.stock)
+            }
+            Section::Actor => {
+                let Some(actor) = self.actors.get(u16::try_from(low).unwrap_or(OTHER)) else { return Ok(()) };
+                fields.value(1, &low)?;
+                fields.value(2, &(actor.kind == ActorKind::Proved))?;
+                fields.value(3, &actor.name.to_owned())
+            }
+            Section::Mark => {
+                let mark = &self.marks[self.marks.partition_point(|mark| mark.op < key)];
+                fields.value(1, &mark.op)?;
+                fields.value(2, &mark.time)?;
+                fields.value(3, &mark.name)
+            }
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => super::note::put(&self.marks, key, fields),
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Note
+            | Section::Outcome => Ok(()),
+        }
+    }
+
+    /// Takes a record over from a snapshot.
+    pub(crate) fn load(&mut self, section: Section, reader: &mut Reader<'_>) -> Result<(), BadField> {
+        match section {
+            Section::Source => {
+                let ((number, definition), kept) = get_counted(reader, get_source)?;
+                self.expect(section, number, self.sources.len(), kept)?;
+                self.set_source(None, definition);
+            }
+            Section::Stock => {
+                let ((number, name), kept) = get_counted(reader, |fields| {
+                    Ok((fields.value::<u32>(1, "stock.number")?, fields.value::<String>(2, "stock.name")?))
+                })?;
+                self.expect(section, number, self.stocks.len(), kept)?;
+                self.add_stock(name);
+            }
+            Section::Link => {
+                let (link, kept) = get_counted(reader, get_link)?;
+                self.keep(section, link_key(link.stock, link.source), kept);
+                self.set_link(link);
+            }
+            Section::Channel => {
+                let ((number, channel), kept) = get_counted(reader, get_channel)?;
+                self.expect(section, number, self.channels.len(), kept)?;
+                self.set_channel(channel);
+            }
+            Section::Actor => {
+                let ((number, is_proved, name), kept) = get_counted(reader, get_actor)?;
+                self.expect(section, number, self.actors.next_number().into(), kept)?;
+                if self.actors.len() >= ACTORS_MAX || name.len() > ACTOR_BYTES_MAX {
+                    return Err(BadField::new("actor.name", "is one too many, or too long"));
+                }
+                let kind = if is_proved { ActorKind::Proved } else { ActorKind::Claimed };
+                if self.intern(Actor { kind, name: &name }, usize::MAX)
+                    != u16::try_from(number).unwrap_or(OTHER)
+                {
+                    return Err(BadField::new("actor.name", "has a number already"));
+                }
+            }
+            Section::Mark => {
+                let (mark, kept) = get_counted(reader, get_mark)?;
+                if self.marks.back().is_some_and(|last| last.op >= mark.op) {
+                    return Err(OUT_OF_ORDER);
+                }
+                self.keep(section, mark.op, kept);
+                self.add_mark(mark, usize::MAX);
+            }
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => {
+                let ((op, note), kept) = get_counted(reader, super::note::get)?;
+                self.keep(section, op, kept);
+                self.load_note(op, note)?;
+            }
+            Section::Core
+            | Section::Sku
+            | Section::Settings
+            | Section::Item
+            | Section::Position
+            | Section::Reservation
+            | Section::Line
+            | Section::Note
+            | Section::Outcome => {}
+        }
+        Ok(())
+    }
+
+    /// Requires that a record's number is the next one, and keeps what this program does not know of it.
+    fn expect(&mut self, section: Section, number: u32, next: usize, kept: Vec<u8>) -> Result<(), BadField> {
+        if number as usize != next {
+            return Err(OUT_OF_ORDER);
+        }
+        self.keep(section, number.into(), kept);
+        Ok(())
+    }
+
+    fn keep(&mut self, section: Section, key: u64, kept: Vec<u8>) {
+        if !kept.is_empty() {
+            self.kept.insert((section, key), kept.into_boxed_slice());
+        }
+    }
+}
+
+fn get_source(fields: &mut FieldReader<'_>) -> Result<(u32, SourceDefinition), BadField> {
+    Ok((fields.value(1, "source.number")?, fields.nested(2, "source.definition")?))
+}
+
+fn get_link(fields: &mut FieldReader<'_>) -> Result<LinkRow, BadField> {
+    let (stock, source) = (fields.value(1, "link.stock")?, fields.value(2, "link.source")?);
+    Ok(LinkRow {
+        stock,
+        source,
+        priority: fields.value(3, "link.priority")?,
+        id: fields.value(4, "link.id")?,
+    })
+}
+
+fn get_channel(fields: &mut FieldReader<'_>) -> Result<(u32, ChannelRow), BadField> {
+    let number = fields.value(1, "channel.number")?;
+    let channel = ChannelRow {
+        channel_type: fields.value(2, "channel.type")?,
+        code: fields.value(3, "channel.code")?,
+        stock: fields.value(4, "channel.stock")?,
+    };
+    Ok((number, channel))
+}
+
+fn get_actor(fields: &mut FieldReader<'_>) -> Result<(u32, bool, String), BadField> {
+    let (number, is_proved) = (fields.value(1, "actor.number")?, fields.value(2, "actor.proved")?);
+    Ok((number, is_proved, fields.value(3, "actor.name")?))
+}
+
+fn get_mark(fields: &mut FieldReader<'_>) -> Result<MarkRow, BadField> {
+    let (op, time): (u64, Timestamp) = (fields.value(1, "mark.op")?, fields.value(2, "mark.time")?);
+    Ok(MarkRow {
+        op,
+        time,
+        name: fields.value(3, "mark.name")?,
+        #[cfg(feature = "next-release")]
+        note: None,
+    })
+}

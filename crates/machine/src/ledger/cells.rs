@@ -1,0 +1,104 @@
+//! Cells: what a SKU can still promise in a stock, as readers see it, and the list of those that changed. Reads only, but for
+//! ending the holds whose time is up.
+
+use crate::ledger::changes::{CellChange, Changes, SkuChange};
+use crate::ledger::state::State;
+use crate::stock::cluster::{Cluster, NEVER, Place};
+use crate::table::{AHEAD, NO_SLOT};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
+use stockhold_protocol::{ChannelId, SkuId, StockId};
+
+impl State {
+    /// Computes the cells of changed clusters and swaps the changes out.
+    pub(crate) fn take_changes(&mut self, into: &mut Changes) {
+        self.sum_positions();
+        let mut left = Vec::new();
+        let mut changes = std::mem::take(&mut self.changes);
+        let list = self.changed_clusters.take();
+        // Those that changed last come first: they are still in the cache.
+        for some in list.rchunks(AHEAD) {
+            self.prefetch_clusters(some);
+            for cluster in some {
+                // Not listed again: it is on the list.
+                if self.clusters.get(*cluster).next_deadline <= self.now_s() {
+                    self.settle_due(*cluster);
+                }
+                self.cells_of(*cluster, &mut left, &mut changes);
+            }
+        }
+        self.changed_clusters.reuse(list);
+        self.changes = changes;
+        into.clear();
+        std::mem::swap(into, &mut self.changes);
+        into.hold_offset_ms = self.hold_offset_ms();
+    }
+
+    /// Everything that readers must know, for filling them after a start.
+    pub(crate) fn all_changes(&self, into: &mut Changes) {
+        into.clear();
+        into.hold_offset_ms = self.hold_offset_ms();
+        let mut left = Vec::new();
+        for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
+            self.cells_of(number, &mut left, into);
+        }
+        for (_, row) in self.skus.iter() {
+            into.names.push((Name::Sku(row.name().to_owned()), row.sku));
+        }
+        for (number, stock) in (0..).zip(&self.catalog.stocks) {
+            into.names.push((Name::Stock(stock.clone()), number));
+        }
+        for (number, source) in (0..).zip(&self.catalog.sources) {
+            into.names.push((Name::Source(source.code.clone()), number));
+        }
+        for (number, channel) in (0..).zip(&self.catalog.channels) {
+            into.names.push((Name::Channel(channel.channel_type.clone(), channel.code.clone()), number));
+            into.channels.push((ChannelId(number), StockId(channel.stock)));
+        }
+    }
+
+    fn cells_of(&self, number: u32, left: &mut Vec<i64>, into: &mut Changes) {
+        let cluster = self.clusters.get(number);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.pool.left_all(group, left);
+        let sku = SkuId(cluster.sku);
+        for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left.iter()) {
+            let value = self.cell_value(cluster, index, *left);
+            into.cells.push(CellChange { sku, stock: StockId(*stock), value, upper_bound: false });
+        }
+        let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
+        // A SKU may stand in several groups; its deadline is the earliest of all of them.
+        let next_deadline_s =
+            self.ring_of(number).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
+        into.skus.push(SkuChange { sku, next_deadline_s, cells });
+    }
+
+    /// What can still be promised, as readers see it.
+    pub(crate) fn cell_value(&self, cluster: &Cluster, index: u32, left: i64) -> i64 {
+        let group = self.catalog.layout.group(cluster.group);
+        if !cluster.pool.is_assigned(group, index) {
+            return CELL_NOT_ASSIGNED;
+        }
+        let place = cluster.place(index);
+        if !place.settings.manage_stock {
+            return CELL_UNLIMITED;
+        }
+        let formula = left.saturating_sub(place.settings.eff_min());
+        if !cluster.pool.any_in_stock(group, index) {
+            return formula.min(0);
+        }
+        let formula = if place.settings.is_unlimited() { CELL_UNLIMITED } else { formula };
+        formula.min(self.quota_left(place))
+    }
+
+    /// What the quota of a place leaves; the largest number where there is none.
+    #[inline]
+    pub(crate) fn quota_left(&self, place: &Place) -> i64 {
+        if !place.has_quota || place.position == NO_SLOT {
+            return i64::MAX;
+        }
+        let row = self.positions.get(place.position);
+        let (_, ended) = place.ended_at(self.now_s());
+        let held = place.quota_held().saturating_sub(ended);
+        row.quota_limit.saturating_sub(row.quota_taken).saturating_sub(held)
+    }
+}

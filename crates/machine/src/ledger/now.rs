@@ -1,0 +1,69 @@
+//! Now: the time of the last op, in each of the ways in which it counts.
+
+use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
+use crate::ledger::hold_time::{ClockView, Offsets};
+use crate::ledger::state::State;
+use stockhold_protocol::Timestamp;
+
+impl State {
+    /// The time of deadlines and retention as of the last op.
+    #[inline]
+    pub(crate) fn hold_time(&self) -> Timestamp {
+        self.core.offsets.hold_time(self.core.time)
+    }
+
+    /// The second of hold time as of the last op.
+    #[inline]
+    pub(crate) fn now_s(&self) -> u32 {
+        self.hold_time().second()
+    }
+
+    /// Takes over the time of the next op, which is not before the last one. A gap does not count as hold time.
+    #[inline]
+    pub(crate) fn move_time(&mut self, time: Timestamp) {
+        let passed_ms = time.0.saturating_sub(self.core.time.0);
+        if passed_ms > self.core.configuration.gap_max_ms {
+            let hold_time_ms = self.hold_time().0;
+            self.core.offsets.add_gap(hold_time_ms, passed_ms);
+        }
+        self.core.time = time;
+    }
+
+    /// The first generation whose ids are kept for so long.
+    #[inline]
+    pub(crate) fn oldest_kept(&self, retention_ms: u64) -> u64 {
+        let from_ms = self.hold_time().0.saturating_sub(retention_ms);
+        self.core.offsets.op_time(from_ms) / GENERATION_MS
+    }
+
+    /// Forgets the gaps that lie further back than ids are kept.
+    #[inline]
+    pub(crate) fn forget_gaps(&mut self) {
+        if !self.core.offsets.is_without_gaps() {
+            let from_ms = self.hold_time().0.saturating_sub(self.core.configuration.id_retention_ms);
+            self.core.offsets.forget(from_ms);
+        }
+    }
+
+    /// The latest time that an id may carry now, in milliseconds.
+    #[inline]
+    pub(crate) fn id_time_max(&self) -> u64 {
+        self.core.time.0.saturating_add(ID_AHEAD_MAX_MS)
+    }
+
+    /// Op time minus hold time, in milliseconds.
+    pub(crate) const fn hold_offset_ms(&self) -> u64 {
+        self.core.offsets.hold_ms
+    }
+
+    pub(crate) const fn clock_view(&self) -> ClockView {
+        let Offsets { hold_ms, wall_ms, accepted_until, .. } = self.core.offsets;
+        let jump_max_ms = self.core.configuration.clock_jump_max_ms;
+        ClockView { hold_offset_ms: hold_ms, wall_offset_ms: wall_ms, jump_max_ms, accepted_until }
+    }
+
+    /// Wall clock minus hold time, in milliseconds: what people are shown is a hold time plus this.
+    pub(crate) fn shown_offset_ms(&self) -> i64 {
+        self.core.offsets.wall_ms.saturating_add_unsigned(self.core.offsets.hold_ms)
+    }
+}

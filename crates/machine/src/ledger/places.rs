@@ -1,0 +1,125 @@
+//! Where the things of a SKU stand: its source items, a chain that the SKU's entry begins, and its clusters, a ring with a way in.
+//!
+//! Chain and ring, because nearly every SKU has few of both, and a list of its own for each would take more memory than they do; a ring,
+//! because a cluster that is the only one of its SKU then tells so itself.
+
+use crate::ledger::record::{ItemRow, Overrides};
+use crate::ledger::state::{At, State};
+use crate::stock::cluster::{Cluster, Place, Places};
+use crate::stock::sku_entry::SkuEntry;
+use crate::table::NO_SLOT;
+use stockhold_protocol::Code;
+
+impl State {
+    /// Where a SKU in a stock stands, if its cluster exists.
+    pub(crate) fn find(&self, sku: u32, stock: u32) -> Option<At> {
+        let in_group = self.catalog.layout.stock_in_group(stock)?;
+        self.cluster_of(sku, in_group.group).map(|cluster| At { cluster, index: in_group.index })
+    }
+
+    pub(crate) fn cluster_of(&self, sku: u32, group: u32) -> Option<u32> {
+        self.cluster_on(self.sku_entries.find(sku)?, group)
+    }
+
+    #[inline]
+    fn cluster_on(&self, entry: &SkuEntry, group: u32) -> Option<u32> {
+        let first = entry.first_cluster;
+        if first == NO_SLOT {
+            return None;
+        }
+        let mut number = first;
+        loop {
+            let cluster = self.clusters.get(number);
+            if cluster.group == group {
+                return Some(number);
+            }
+            number = cluster.next;
+            if number == first {
+                return None;
+            }
+        }
+    }
+
+    /// The clusters of a SKU with their numbers, in the order in which they were made.
+    pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
+        let first = self.sku_entries.get(sku).first_cluster;
+        (first != NO_SLOT).then(|| self.ring_of(first)).into_iter().flatten()
+    }
+
+    /// The clusters of a SKU from one of them on, round.
+    pub(crate) fn ring_of(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
+        let at = |number: u32| (number, self.clusters.get(number));
+        std::iter::successors(Some(at(first)), move |(_, cluster)| {
+            (cluster.next != first).then(|| at(cluster.next))
+        })
+    }
+
+    /// The source items of a SKU with their slots, in the order in which they came.
+    pub(crate) fn items_of(&self, sku: u32) -> impl Iterator<Item = (u32, &ItemRow)> {
+        let at = |slot: u32| (slot != NO_SLOT).then(|| (slot, self.items.get(slot)));
+        std::iter::successors(at(self.sku_entries.get(sku).first_item), move |(_, item)| at(item.next))
+    }
+
+    /// Stores a new source item behind the others of its SKU.
+    pub(crate) fn add_item(&mut self, row: ItemRow) -> u32 {
+        let last = self.items_of(row.sku).last().map(|(slot, _)| slot);
+        let slot = self.items.insert(ItemRow { next: NO_SLOT, ..row });
+        match last {
+            Some(last) => self.items.get_mut(last).next = slot,
+            None => self.sku_entries.get_mut(row.sku).first_item = slot,
+        }
+        slot
+    }
+
+    /// Where a line of a cart stands, or why its units cannot be sold at all.
+    pub(crate) fn place_to_sell(&self, sku: u32, stock: u32) -> Result<At, Code> {
+        let entry = self.entry_to_sell(sku)?;
+        let in_group = self.catalog.layout.stock_in_group(stock).ok_or(Code::NotAssigned)?;
+        let cluster = self.cluster_on(entry, in_group.group).ok_or(Code::NotAssigned)?;
+        Ok(At { cluster, index: in_group.index })
+    }
+
+    /// The entry of a SKU that has units.
+    pub(crate) fn entry_to_sell(&self, sku: u32) -> Result<&SkuEntry, Code> {
+        let entry = self.sku_entries.find(sku).ok_or(Code::UnknownName)?;
+        if entry.is_composite { Err(Code::Composite) } else { Ok(entry) }
+    }
+
+    /// The cluster of a SKU in a group, made if there is none.
+    pub(crate) fn cluster_or_new(&mut self, sku: u32, group: u32) -> u32 {
+        if let Some(cluster) = self.cluster_of(sku, group) {
+            return cluster;
+        }
+        let stocks = self.catalog.layout.group(group).stocks().iter();
+        let settings: Vec<_> = stocks.map(|stock| self.settings_of(sku, *stock)).collect();
+        let places: Places =
+            settings.into_iter().map(|settings| Place::new(self.settings_in_force.share(settings))).collect();
+        let last = self.clusters_of(sku).last().map(|(number, _)| number);
+        let made = Cluster::new(sku, group, self.catalog.layout.group(group), places);
+        let number = self.clusters.push(made);
+        // Behind the last one, before the first; or alone.
+        let first = match last {
+            Some(last) => std::mem::replace(&mut self.clusters.get_mut(last).next, number),
+            None => std::mem::replace(&mut self.sku_entries.get_mut(sku).first_cluster, number),
+        };
+        self.clusters.get_mut(number).next = if first == NO_SLOT { number } else { first };
+        number
+    }
+
+    /// Settings in force for a SKU in a stock.
+    pub(crate) fn settings_of(&self, sku: u32, stock: u32) -> crate::stock::settings::Effective {
+        let level = |scope: (u32, u32)| -> Option<&Overrides> {
+            self.settings_by_scope.get(&scope).map(|slot| &self.settings.get(*slot).values)
+        };
+        let decimals = self.skus.get(sku).decimals;
+        let special = if self.settings_by_scope.is_empty() {
+            [None, None]
+        } else {
+            [level((sku, crate::ledger::record::ALL_STOCKS)), level((sku, stock))]
+        };
+        crate::stock::settings::Effective::merge(
+            [Some(&self.catalog.global), special[0], special[1]],
+            decimals,
+        )
+    }
+}

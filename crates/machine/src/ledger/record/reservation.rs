@@ -1,0 +1,457 @@
+//! Records of reservations: the first line stands in the reservation's own record, further lines and notes
+//! in records of their own, which name the reservation so that a snapshot needs no slots.
+
+use super::{Record, Section, id_of_words, id_words, put_all};
+use crate::ledger::actor::SERVER;
+use crate::table::{NO_SLOT, record_hash};
+use stockhold_protocol::codec::{Fixed, Reader};
+use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
+use stockhold_protocol::{BadField, CommandId};
+
+/// The quantities of one line of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct LineState {
+    pub(crate) sku: u32,
+    /// The quota that it took from; 0 = none.
+    pub(crate) quota_number: u32,
+    /// Whether it counts: manage_stock was on at the grant.
+    pub(crate) counts: bool,
+    pub(crate) granted: i64,
+    pub(crate) open: i64,
+    pub(crate) shipped: i64,
+    pub(crate) returned: i64,
+}
+
+impl LineState {
+    fn bytes(&self) -> [u8; 40] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put((self.quota_number << 1 | u32::from(self.counts)).to_le_bytes())
+            .put(self.granted.to_le_bytes())
+            .put(self.open.to_le_bytes())
+            .put(self.shipped.to_le_bytes())
+            .put(self.returned.to_le_bytes());
+        bytes.done()
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let sku = reader.u32("line.sku")?;
+        let flags = reader.u32("line.flags")?;
+        Ok(Self {
+            sku,
+            quota_number: flags >> 1,
+            counts: flags & 1 != 0,
+            granted: reader.i64("line.granted")?,
+            open: reader.i64("line.open")?,
+            shipped: reader.i64("line.shipped")?,
+            returned: reader.i64("line.returned")?,
+        })
+    }
+}
+
+/// What became of a reservation, as far as it is stored: a hold expires by the clock of the log alone.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// A hold, live or expired.
+    Held = 1,
+    /// An order with open units.
+    Confirmed = 2,
+    /// Closed: given back.
+    Released = 3,
+    /// Closed: at least something was shipped.
+    Shipped = 4,
+    /// Closed: taken over by another reservation.
+    Replaced = 5,
+}
+
+impl Stage {
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Held),
+            2 => Some(Self::Confirmed),
+            3 => Some(Self::Released),
+            4 => Some(Self::Shipped),
+            5 => Some(Self::Replaced),
+            _ => None,
+        }
+    }
+}
+
+const LOW_48: u64 = (1 << 48) - 1;
+/// What the bits of [`ReservationRow`]'s word mean.
+const LINES_MASK: u16 = 0x01FF;
+const STAGE_SHIFT: u16 = 9;
+const STAGE_MASK: u16 = 0b111 << STAGE_SHIFT;
+const AWAITS_ERASURE: u16 = 1 << 12;
+const PARTIAL: u16 = 1 << 14;
+const LISTED: u16 = 1 << 15;
+/// Of these the ones that stand in the bytes of a wide record.
+const PERSISTED: u16 = LINES_MASK | PARTIAL | LISTED;
+
+/// The shape of the record of most reservations: one line, of which nothing has left, and an answer without a list.
+const PLAIN: u8 = 1;
+const PLAIN_BYTES: usize = 80;
+/// The shape of every other.
+const WIDE: u8 = 2;
+const WIDE_BYTES: usize = 106;
+
+/// What the op that made a reservation answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) fingerprint: u64,
+    pub(crate) op: u64,
+    /// The first deadline; 0 = none.
+    pub(crate) deadline_s: u32,
+    pub(crate) lines: u16,
+    pub(crate) partial: bool,
+    /// The answer lists the lines, just as they stand in the reservation.
+    pub(crate) listed: bool,
+}
+
+/// A reservation with its first line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReservationRow {
+    id: [u64; 2],
+    /// 48 bits of fingerprint; above them the upper half of the deadline as first granted.
+    fingerprint: u64,
+    /// 48 bits of op; above them the lower half of the deadline as first granted.
+    op: u64,
+    pub(crate) owner: u64,
+    pub(crate) origin_ms: u64,
+    granted: i64,
+    open: i64,
+    shipped: i64,
+    returned: i64,
+    pub(crate) stock: u32,
+    /// 0 = none.
+    pub(crate) deadline_s: u32,
+    /// When the record stops being known, once it is no order with open units; it never moves to an earlier
+    /// second, because the entry of the erase list that waits for it does not either. 0 = not decided.
+    pub(crate) erase_at_s: u32,
+    sku: u32,
+    flags: u32,
+    /// Slot of the first further line; not in the bytes.
+    pub(crate) more: u32,
+    /// Slot of the first note; not in the bytes.
+    pub(crate) notes: u32,
+    /// Who made it.
+    pub(crate) actor: u16,
+    /// The count of lines, the stage, two flags of the grant, and whether an entry of the erase list waits for this slot, which is
+    /// not in the bytes.
+    word: u16,
+}
+
+impl ReservationRow {
+    pub(crate) fn new(id: CommandId, stock: u32) -> Self {
+        Self {
+            id: id_words(id),
+            fingerprint: 0,
+            op: 0,
+            owner: 0,
+            origin_ms: 0,
+            granted: 0,
+            open: 0,
+            shipped: 0,
+            returned: 0,
+            stock,
+            deadline_s: 0,
+            erase_at_s: 0,
+            sku: 0,
+            flags: 0,
+            more: NO_SLOT,
+            notes: NO_SLOT,
+            actor: SERVER,
+            word: (Stage::Confirmed as u16) << STAGE_SHIFT,
+        }
+    }
+
+    /// What became of it.
+    #[inline]
+    pub(crate) fn stage(&self) -> Stage {
+        Stage::from_code(self.stage_code()).unwrap_or(Stage::Confirmed)
+    }
+
+    /// The stage's number in the bytes.
+    #[inline]
+    const fn stage_code(&self) -> u8 {
+        ((self.word & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes()[0]
+    }
+
+    #[inline]
+    pub(crate) fn set_stage(&mut self, stage: Stage) {
+        self.word = self.word & !STAGE_MASK | (stage as u16) << STAGE_SHIFT;
+    }
+
+    /// Whether an entry of the erase list waits for this slot.
+    pub(crate) const fn awaits_erasure(&self) -> bool {
+        self.word & AWAITS_ERASURE != 0
+    }
+
+    pub(crate) fn set_awaits_erasure(&mut self, awaits: bool) {
+        self.word = self.word & !AWAITS_ERASURE | if awaits { AWAITS_ERASURE } else { 0 };
+    }
+
+    pub(crate) fn id(&self) -> CommandId {
+        id_of_words(self.id)
+    }
+
+    /// What the grant answered, kept so that a live reservation can answer for its own id at any age.
+    pub(crate) fn set_grant(&mut self, grant: Grant) {
+        let [a, b, c, d] = grant.deadline_s.to_le_bytes();
+        let (low, high) = (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])));
+        self.fingerprint = grant.fingerprint & LOW_48 | high << 48;
+        self.op = grant.op & LOW_48 | low << 48;
+        let partial = if grant.partial { PARTIAL } else { 0 };
+        let listed = if grant.listed { LISTED } else { 0 };
+        let others = self.word & (STAGE_MASK | AWAITS_ERASURE);
+        self.word = grant.lines & LINES_MASK | partial | listed | others;
+        self.deadline_s = grant.deadline_s;
+    }
+
+    /// The answer lists the lines, just as they stand in the reservation.
+    pub(crate) fn set_listed(&mut self) {
+        self.word |= LISTED;
+    }
+
+    pub(crate) fn grant(&self) -> Grant {
+        let half = |word: u64| u32::try_from(word >> 48).unwrap_or(0);
+        Grant {
+            fingerprint: self.fingerprint & LOW_48,
+            op: self.op & LOW_48,
+            deadline_s: half(self.fingerprint) << 16 | half(self.op),
+            lines: self.word & LINES_MASK,
+            partial: self.word & PARTIAL != 0,
+            listed: self.word & LISTED != 0,
+        }
+    }
+
+    /// When the record stops being known; 0 = it does not yet, because its units are an order's.
+    #[inline]
+    pub(crate) fn ends_at_s(&self) -> u32 {
+        if self.stage_code() == Stage::Confirmed as u8 { 0 } else { self.erase_at_s }
+    }
+
+    pub(crate) const fn first_line(&self) -> LineState {
+        LineState {
+            sku: self.sku,
+            quota_number: self.flags >> 1,
+            counts: self.flags & 1 != 0,
+            granted: self.granted,
+            open: self.open,
+            shipped: self.shipped,
+            returned: self.returned,
+        }
+    }
+
+    /// Whether the record is a plain one: what decides is the content alone.
+    #[inline]
+    const fn is_plain(&self) -> bool {
+        let fits = (self.granted | self.open).cast_unsigned() >> u32::BITS == 0;
+        self.word & PERSISTED == 1 && self.shipped | self.returned == 0 && fits
+    }
+
+    /// What both shapes begin with.
+    #[inline]
+    fn put_head<const N: usize>(&self, shape: u8, bytes: &mut Fixed<N>) {
+        bytes
+            .put([shape, self.stage_code()])
+            .put(self.actor.to_le_bytes())
+            .put(self.stock.to_le_bytes())
+            .put(self.id().to_bytes())
+            .put(self.fingerprint.to_le_bytes())
+            .put(self.op.to_le_bytes())
+            .put(self.owner.to_le_bytes())
+            .put(self.origin_ms.to_le_bytes())
+            .put(self.deadline_s.to_le_bytes())
+            .put(self.erase_at_s.to_le_bytes());
+    }
+
+    #[inline]
+    fn plain_bytes(&self) -> [u8; PLAIN_BYTES] {
+        let mut bytes = Fixed::new();
+        self.put_head(PLAIN, &mut bytes);
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put(self.flags.to_le_bytes())
+            .put(low_half(self.granted))
+            .put(low_half(self.open));
+        bytes.done()
+    }
+
+    fn wide_bytes(&self) -> [u8; WIDE_BYTES] {
+        let mut bytes = Fixed::new();
+        self.put_head(WIDE, &mut bytes);
+        bytes.put((self.word & PERSISTED).to_le_bytes()).put(self.first_line().bytes());
+        bytes.done()
+    }
+
+    #[inline(never)]
+    fn wide_hash(&self) -> u64 {
+        record_hash(Section::Reservation as u8, &self.wide_bytes())
+    }
+
+    pub(crate) fn set_first_line(&mut self, line: LineState) {
+        self.sku = line.sku;
+        self.flags = line.quota_number << 1 | u32::from(line.counts);
+        self.granted = line.granted;
+        self.open = line.open;
+        self.shipped = line.shipped;
+        self.returned = line.returned;
+    }
+}
+
+impl Record for ReservationRow {
+    const SECTION: Section = Section::Reservation;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        if self.is_plain() {
+            out.extend_from_slice(&self.plain_bytes());
+        } else {
+            out.extend_from_slice(&self.wide_bytes());
+        }
+    }
+
+    #[inline]
+    fn hash(&self, _scratch: &mut Vec<u8>) -> u64 {
+        if self.is_plain() { record_hash(Self::SECTION as u8, &self.plain_bytes()) } else { self.wide_hash() }
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let shape = reader.u8("reservation.shape")?;
+        let stage = reader.u8("reservation.stage")?;
+        let stage = Stage::from_code(stage).ok_or(BadField::new("reservation.stage", "is unknown"))?;
+        let actor = reader.u16("reservation.actor")?;
+        let stock = reader.u32("reservation.stock")?;
+        let mut row = Self::new(CommandId::from_bytes(reader.array("reservation.id")?), stock);
+        row.actor = actor;
+        row.fingerprint = reader.u64("reservation.fingerprint")?;
+        row.op = reader.u64("reservation.op")?;
+        row.owner = reader.u64("reservation.owner")?;
+        row.origin_ms = reader.u64("reservation.origin")?;
+        row.deadline_s = reader.u32("reservation.deadline")?;
+        row.erase_at_s = reader.u32("reservation.erase_at")?;
+        match shape {
+            PLAIN => {
+                row.word = 1;
+                (row.sku, row.flags) = (reader.u32("reservation.sku")?, reader.u32("reservation.flags")?);
+                row.granted = reader.u32("reservation.granted")?.into();
+                row.open = reader.u32("reservation.open")?.into();
+            }
+            WIDE => {
+                row.word = reader.u16("reservation.lines")?;
+                row.set_first_line(LineState::get(reader)?);
+                if row.word & !PERSISTED != 0 {
+                    return Err(BadField::new("reservation.lines", "has a bit set that means nothing"));
+                }
+                if row.is_plain() {
+                    return Err(BadField::new("reservation.shape", "is wide, and the content is plain"));
+                }
+            }
+            _ => return Err(BadField::new("reservation.shape", "is unknown")),
+        }
+        row.set_stage(stage);
+        Ok(row)
+    }
+}
+
+/// The low 32 bits of a quantity that has no others.
+#[inline]
+const fn low_half(quantity: i64) -> [u8; 4] {
+    let [a, b, c, d, ..] = quantity.to_le_bytes();
+    [a, b, c, d]
+}
+
+/// A further line of a reservation, which it names so that snapshots need no slots.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineRow {
+    pub(crate) reservation: CommandId,
+    /// 1 for the second line.
+    pub(crate) at: u32,
+    /// Slot of the next line; not in the bytes.
+    pub(crate) next: u32,
+    pub(crate) state: LineState,
+}
+
+impl Record for LineRow {
+    const SECTION: Section = Section::Line;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(&[&self.reservation.to_bytes(), &self.at.to_le_bytes(), &self.state.bytes()], out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let reservation = CommandId::from_bytes(reader.array("line.reservation")?);
+        let at = reader.u32("line.at")?;
+        Ok(Self { reservation, at, next: NO_SLOT, state: LineState::get(reader)? })
+    }
+}
+
+/// What a note of a reservation is a part of.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NoteKind {
+    /// The order reference; it fits one note.
+    Reference = 1,
+    /// The detail of what the grant answered, when the lines do not tell it.
+    Answer = 2,
+}
+
+/// Bytes of one note.
+pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
+
+/// A part of what few reservations have, and theirs alone; a chain of notes is sorted by kind and position.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoteRow {
+    pub(crate) reservation: CommandId,
+    pub(crate) kind: NoteKind,
+    /// Position among the notes of its kind, from 0.
+    pub(crate) at: u16,
+    /// Slot of the next note; not in the bytes.
+    pub(crate) next: u32,
+    length: u8,
+    bytes: [u8; NOTE_BYTES],
+}
+
+impl NoteRow {
+    /// A note of at most [`NOTE_BYTES`] bytes.
+    pub(crate) fn new(reservation: CommandId, kind: NoteKind, at: u16, part: &[u8]) -> Self {
+        let mut bytes = [0; NOTE_BYTES];
+        bytes[..part.len()].copy_from_slice(part);
+        let length = u8::try_from(part.len()).unwrap_or(u8::MAX);
+        Self { reservation, kind, at, next: NO_SLOT, length, bytes }
+    }
+
+    /// What stands in it.
+    pub(crate) fn part(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl Record for NoteRow {
+    const SECTION: Section = Section::Note;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let id = self.reservation.to_bytes();
+        put_all(&[&id, &[self.kind as u8], &self.at.to_le_bytes(), &[self.length], self.part()], out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
+        let reservation = CommandId::from_bytes(reader.array("note.reservation")?);
+        let kind = match reader.u8("note.kind")? {
+            1 => NoteKind::Reference,
+            2 => NoteKind::Answer,
+            _ => return Err(BadField::new("note.kind", "is unknown")),
+        };
+        let at = reader.u16("note.at")?;
+        let length = usize::from(reader.u8("note.part")?);
+        let part = reader.take(length, "note.part")?;
+        if part.len() > NOTE_BYTES || (kind == NoteKind::Reference && std::str::from_utf8(part).is_err()) {
+            return Err(BadField::new("note.part", "is no note"));
+        }
+        Ok(Self::new(reservation, kind, at, part))
+    }
+}
+
+const _: () = assert!(size_of::<ReservationRow>() <= 112, "a reservation with one line must stay small");

@@ -1,0 +1,173 @@
+//! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
+
+use crate::decision::{Answer, Refusal};
+use crate::ledger::record::{LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, Record, ReservationRow};
+use crate::ledger::state::{At, State};
+use crate::table::NO_SLOT;
+use stockhold_protocol::outcome::GrantedLine;
+use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId, Timestamp};
+
+impl State {
+    /// When a record whose use ends at `from` stops being known.
+    pub(crate) fn erase_at(&self, from: Timestamp) -> u32 {
+        from.plus_ms(self.core.configuration.late_confirm_window_ms).round_up().0
+    }
+
+    /// Stores a new reservation with its lines, its reference and, if the lines do not tell it, what its op answered.
+    pub(crate) fn add_reservation(
+        &mut self,
+        mut row: ReservationRow,
+        lines: &[LineState],
+        reference: &str,
+        answer: &Answer,
+    ) {
+        let id = row.id();
+        if let Some(first) = lines.first() {
+            row.set_first_line(*first);
+        }
+        for (at, state) in lines.iter().enumerate().skip(1).rev() {
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            let line = LineRow { reservation: id, at, next: row.more, state: *state };
+            row.more = self.lines.insert(line);
+        }
+        if is_list_of(lines, &answer.detail) {
+            row.set_listed();
+        } else if answer.detail != Detail::None {
+            let mut bytes = std::mem::take(&mut self.scratch);
+            bytes.clear();
+            answer.detail.encode(&mut bytes);
+            self.put_notes(&mut row, NoteKind::Answer, &bytes);
+            self.scratch = bytes;
+        }
+        self.put_notes(&mut row, NoteKind::Reference, reference.as_bytes());
+        self.place_reservation(row);
+    }
+
+    /// Stores the record of a reservation whose further lines and notes are stored.
+    #[inline]
+    pub(crate) fn place_reservation(&mut self, row: ReservationRow) {
+        let own_hash = row.hash(&mut self.scratch);
+        let is_alone = row.more == NO_SLOT && row.notes == NO_SLOT;
+        let slot = self.reservations.insert(row);
+        self.register_id(slot);
+        self.known = self.known.saturating_add(1);
+        let hash = if is_alone { own_hash } else { self.reservation_hash(slot) };
+        self.add_hash_to_digest(slot, hash);
+    }
+
+    /// Puts notes of one kind before those that the reservation has.
+    fn put_notes(&mut self, row: &mut ReservationRow, kind: NoteKind, bytes: &[u8]) {
+        for (at, part) in bytes.chunks(NOTE_BYTES).enumerate().rev() {
+            let mut note = NoteRow::new(row.id(), kind, u16::try_from(at).unwrap_or(u16::MAX), part);
+            note.next = row.notes;
+            row.notes = self.notes.insert(note);
+        }
+    }
+
+    /// The bytes of all notes of one kind.
+    pub(crate) fn notes_of(&self, row: &ReservationRow, kind: NoteKind) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut next = row.notes;
+        while next != NO_SLOT {
+            let note = self.notes.get(next);
+            if note.kind == kind {
+                bytes.extend_from_slice(note.part());
+            }
+            next = note.next;
+        }
+        bytes
+    }
+
+    /// Whether a note is missing, or the notes of an answer cannot be read: no such snapshot was ever written.
+    pub(crate) fn has_bad_notes(&self, slot: u32) -> bool {
+        let row = self.reservations.get(slot);
+        let mut expected = (NoteKind::Reference, 0);
+        let mut next = row.notes;
+        while next != NO_SLOT {
+            let note = self.notes.get(next);
+            if note.kind != expected.0 {
+                expected = (note.kind, 0);
+            }
+            if note.at != expected.1 {
+                return true;
+            }
+            expected.1 = expected.1.saturating_add(1);
+            next = note.next;
+        }
+        let noted = self.notes_of(row, NoteKind::Answer);
+        !noted.is_empty() && Detail::decode(&noted).is_err()
+    }
+
+    /// The outcome that the op of a reservation answered.
+    pub(crate) fn granted_outcome(&self, slot: u32) -> Outcome {
+        let row = self.reservations.get(slot);
+        let grant = row.grant();
+        let code = if grant.partial { Code::Partial } else { Code::Ok };
+        let mut outcome = Outcome::new(code, grant.deadline_s, grant.op);
+        outcome.replayed = true;
+        let noted = self.notes_of(row, NoteKind::Answer);
+        if grant.listed {
+            let mut states = Vec::new();
+            self.lines_of(slot, &mut states);
+            let lines = states.iter().map(granted_line).collect();
+            outcome.detail = Detail::Granted { lines, backordered: Quantity::ZERO };
+        } else if !noted.is_empty() {
+            let Ok(detail) = Detail::decode(&noted) else {
+                unreachable!("a loader takes only notes that can be read");
+            };
+            outcome.detail = detail;
+        }
+        outcome
+    }
+
+    /// All lines of a reservation, sorted by SKU as they were granted; `out` is overwritten.
+    pub(crate) fn lines_of(&self, slot: u32, out: &mut Vec<LineState>) {
+        let row = self.reservations.get(slot);
+        out.clear();
+        out.push(row.first_line());
+        let mut next = row.more;
+        while next != NO_SLOT {
+            let line = self.lines.get(next);
+            out.push(line.state);
+            next = line.next;
+        }
+    }
+
+    /// Writes the lines of a reservation back, in the order of [`State::lines_of`].
+    pub(crate) fn set_lines(&mut self, slot: u32, lines: &[LineState]) {
+        let Some((first, rest)) = lines.split_first() else { return };
+        let row = self.reservations.get_mut(slot);
+        row.set_first_line(*first);
+        let mut next = row.more;
+        for state in rest {
+            let line = self.lines.get_mut(next);
+            line.state = *state;
+            next = line.next;
+        }
+    }
+
+    /// The place of a line of a reservation: its SKU in the reservation's stock.
+    pub(crate) fn place_of_line(&mut self, sku: u32, stock: u32) -> At {
+        let Some(in_group) = self.catalog.layout.stock_in_group(stock) else {
+            unreachable!("every stock has a place in the layout");
+        };
+        At { cluster: self.cluster_or_new(sku, in_group.group), index: in_group.index }
+    }
+
+    /// Whether an id names a reservation that is kept.
+    pub(crate) fn reservation(&self, id: CommandId) -> Result<u32, Refusal> {
+        self.find_reservation(id).ok_or(Refusal::new(Code::UnknownReservation))
+    }
+}
+
+fn granted_line(line: &LineState) -> GrantedLine {
+    GrantedLine { sku: SkuId(line.sku), quantity: Quantity::from_raw(line.granted).unwrap_or_default() }
+}
+
+/// Whether an answer's detail lists the lines of the reservation and says no more than that.
+fn is_list_of(lines: &[LineState], detail: &Detail) -> bool {
+    let Detail::Granted { lines: listed, backordered } = detail else { return false };
+    *backordered == Quantity::ZERO
+        && listed.len() == lines.len()
+        && listed.iter().zip(lines).all(|(listed, line)| *listed == granted_line(line))
+}

@@ -1,0 +1,353 @@
+//! Loading a snapshot: records in, a machine out, its digest compared with what the snapshot promises.
+//!
+//! Everything that is derived (indexes, clusters, buckets of holds, due lists) is made here anew. Sections
+//! come in the order of their numbers; records within a section in any order.
+
+use crate::config::{Genesis, RULES_VERSION};
+use crate::ledger::catalog::LinkRow;
+use crate::ledger::core::Core;
+use crate::ledger::record::{
+    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section, SettingsRow, SkuRow,
+    Stage, generation_of,
+};
+use crate::ledger::state::State;
+use crate::machine::Machine;
+use crate::persist::snapshot::SnapshotMark;
+use crate::table::{Digest, NO_SLOT, record_hash};
+use std::fmt;
+use stockhold_protocol::codec::Reader;
+use stockhold_protocol::fields::first_field;
+use stockhold_protocol::{BadField, Deadline};
+
+/// Why a snapshot could not be loaded. All of these mean damage, a bug or another program, never a state of business.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadError {
+    /// A section number is unknown.
+    UnknownSection(u16),
+    /// The state is one of other rules than this program executes.
+    Rules {
+        /// Their version.
+        found: u32,
+    },
+    /// Sections came out of order.
+    Order(Section),
+    /// A record could not be read.
+    Record(Section, &'static str, &'static str),
+    /// A record names something that is not there.
+    Dangling(Section),
+    /// The digest differs from the one that the snapshot promises.
+    Digest {
+        /// The promised digest.
+        expected: u64,
+        /// The digest of what was loaded.
+        loaded: u64,
+    },
+    /// The op differs from the one that the snapshot promises.
+    Op {
+        /// The promised op.
+        expected: u64,
+        /// The op in the core record.
+        loaded: u64,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSection(number) => write!(f, "section {number} is unknown to this program"),
+            Self::Rules { found } => write!(
+                f,
+                "the state is one of rules version {found}, this program executes version {RULES_VERSION}"
+            ),
+            Self::Order(section) => write!(f, "section {section:?} comes too late"),
+            Self::Record(section, field, rule) => {
+                write!(f, "a record of section {section:?} is damaged: {field} {rule}")
+            }
+            Self::Dangling(section) => {
+                write!(f, "a record of section {section:?} names something that is not there")
+            }
+            Self::Digest { expected, loaded } => {
+                write!(
+                    f,
+                    "the snapshot promises the digest {expected:016x}, but what it holds has {loaded:016x}"
+                )
+            }
+            Self::Op { expected, loaded } => {
+                write!(f, "the snapshot promises op {expected}, but holds op {loaded}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// The first section behind the small catalog; the layout is made before it.
+const BEHIND_CATALOG: Section = Section::Sku;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Loader {
+    state: State,
+    last: Section,
+    /// The sum of the hashes of the records as they came.
+    sum: Digest,
+}
+
+impl Machine {
+    /// A loader for the sections of one snapshot.
+    #[must_use]
+    pub fn loader() -> Loader {
+        let state = State::new(&Genesis::default());
+        Loader { state, last: Section::Core, sum: Digest::EMPTY }
+    }
+}
+
+impl Loader {
+    /// Takes one frame of records.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the frame cannot be what a machine wrote.
+    pub fn section(&mut self, number: u16, records: u32, bytes: &[u8]) -> Result<(), LoadError> {
+        let section = Section::from_number(number).ok_or(LoadError::UnknownSection(number))?;
+        if section < self.last {
+            return Err(LoadError::Order(section));
+        }
+        if section >= BEHIND_CATALOG && self.last < BEHIND_CATALOG {
+            self.state.finish_catalog()?;
+        }
+        self.last = section;
+        let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
+        if section == Section::Core {
+            let found = rules_of_core(bytes).map_err(damaged)?;
+            if found != RULES_VERSION {
+                return Err(LoadError::Rules { found });
+            }
+            self.sum.add(record_hash(Section::Core as u8, bytes));
+            return self.core(bytes).map_err(damaged);
+        }
+        let mut reader = Reader::new(bytes);
+        for _ in 0..records {
+            let before = reader.rest();
+            self.record(section, &mut reader).map_err(damaged)??;
+            let read = before.len().saturating_sub(reader.rest().len());
+            self.sum.add(record_hash(section as u8, &before[..read]));
+        }
+        reader.finish().map_err(damaged)
+    }
+
+    /// The machine, if it is what the snapshot promises.
+    ///
+    /// # Errors
+    /// [`LoadError::Digest`], [`LoadError::Op`] or [`LoadError::Rules`] when it is not.
+    pub fn finish(mut self, mark: &SnapshotMark) -> Result<Machine, LoadError> {
+        // Compared before anything is derived: only what a machine wrote can be relied on there.
+        if mark.rules_version != RULES_VERSION {
+            return Err(LoadError::Rules { found: mark.rules_version });
+        }
+        let (op, sum) = (self.state.core.op, self.sum.to_u64());
+        if op != mark.op {
+            return Err(LoadError::Op { expected: mark.op, loaded: op });
+        }
+        if sum != mark.digest {
+            return Err(LoadError::Digest { expected: mark.digest, loaded: sum });
+        }
+        if self.last < BEHIND_CATALOG {
+            self.state.finish_catalog()?;
+        }
+        self.state.derive()?;
+        let machine = Machine::of(self.state);
+        let loaded = machine.digest();
+        if loaded == mark.digest {
+            Ok(machine)
+        } else {
+            Err(LoadError::Digest { expected: mark.digest, loaded })
+        }
+    }
+
+    fn core(&mut self, bytes: &[u8]) -> Result<(), BadField> {
+        let core = Core::get(bytes, &mut self.state.catalog)?;
+        core.configuration.check()?;
+        core.offsets.check(core.time)?;
+        self.state.outcomes.raise_number_min(core.horizon);
+        self.state.core = core;
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        section: Section,
+        reader: &mut Reader<'_>,
+    ) -> Result<Result<(), LoadError>, BadField> {
+        let state = &mut self.state;
+        match section {
+            Section::Core => {}
+            Section::Source
+            | Section::Stock
+            | Section::Link
+            | Section::Channel
+            | Section::Actor
+            | Section::Mark => state.catalog.load(section, reader)?,
+            #[cfg(feature = "next-release")]
+            Section::MarkNote => state.catalog.load(section, reader)?,
+            Section::Sku => {
+                let row = SkuRow::get(reader)?;
+                if row.sku != state.skus.len() {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+                state.add_sku(row);
+            }
+            Section::Settings => state.add_settings(SettingsRow::get(reader)?),
+            Section::Item => {
+                let row = ItemRow::get(reader)?;
+                state.digest.add(row.hash(&mut state.scratch));
+                if !state.has_sku(row.sku) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+                state.add_item(row);
+            }
+            Section::Position => {
+                let row = PositionRow::get(reader)?;
+                state.digest.add(row.hash(&mut state.scratch));
+                state.positions.insert(row);
+            }
+            Section::Reservation => {
+                let row = ReservationRow::get(reader)?;
+                let slot = state.reservations.insert(row);
+                state.index_reservation(slot);
+            }
+            Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
+            Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
+            Section::Outcome => {
+                let (row, side) = OutcomeRow::get(reader)?;
+                if !state.outcomes.has_room_for(generation_of(row.id())) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+                if !state.load_outcome(row, side) {
+                    return Ok(Err(LoadError::Dangling(section)));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// The version of the rules in a core record, whose other fields are another version's.
+fn rules_of_core(bytes: &[u8]) -> Result<u32, BadField> {
+    first_field(bytes, |fields| fields.value(1, "core.rules_version"))
+}
+
+impl State {
+    fn finish_catalog(&mut self) -> Result<(), LoadError> {
+        let catalog = &self.catalog;
+        let dangles =
+            |link: &LinkRow| !catalog.has_stock(link.stock) || catalog.source(link.source).is_none();
+        if catalog.links().values().any(dangles) {
+            return Err(LoadError::Dangling(Section::Link));
+        }
+        if catalog.channels.iter().any(|channel| !catalog.has_stock(channel.stock)) {
+            return Err(LoadError::Dangling(Section::Channel));
+        }
+        let layout = self.layout_of_links().map_err(|_| LoadError::Dangling(Section::Link))?;
+        self.catalog.layout = layout;
+        Ok(())
+    }
+
+    /// Links a further line into its reservation's chain, which is kept in the order of lines.
+    fn load_line(&mut self, mut row: LineRow) -> Result<(), LoadError> {
+        let Some(slot) = self.slot_of(row.reservation) else {
+            return Err(LoadError::Dangling(Section::Line));
+        };
+        let mut before = NO_SLOT;
+        let mut next = self.reservations.get(slot).more;
+        while next != NO_SLOT && self.lines.get(next).at < row.at {
+            before = next;
+            next = self.lines.get(next).next;
+        }
+        row.next = next;
+        let line = self.lines.insert(row);
+        if before == NO_SLOT {
+            self.reservations.get_mut(slot).more = line;
+        } else {
+            self.lines.get_mut(before).next = line;
+        }
+        Ok(())
+    }
+
+    /// Links a note into its reservation's chain, which is kept sorted.
+    fn load_note(&mut self, mut row: NoteRow) -> Result<(), LoadError> {
+        let Some(slot) = self.slot_of(row.reservation) else {
+            return Err(LoadError::Dangling(Section::Note));
+        };
+        let mut before = NO_SLOT;
+        let mut next = self.reservations.get(slot).notes;
+        while next != NO_SLOT && {
+            let note = self.notes.get(next);
+            (note.kind, note.at) < (row.kind, row.at)
+        } {
+            before = next;
+            next = self.notes.get(next).next;
+        }
+        row.next = next;
+        let note = self.notes.insert(row);
+        if before == NO_SLOT {
+            self.reservations.get_mut(slot).notes = note;
+        } else {
+            self.notes.get_mut(before).next = note;
+        }
+        Ok(())
+    }
+
+    /// Makes everything that is derived from records.
+    fn derive(&mut self) -> Result<(), LoadError> {
+        self.fill_clusters();
+        let positions: Vec<(u32, PositionRow)> =
+            self.positions.iter().map(|(slot, row)| (slot, *row)).collect();
+        for (slot, row) in positions {
+            if !self.has_sku(row.sku) || !self.catalog.has_stock(row.stock) {
+                return Err(LoadError::Dangling(Section::Position));
+            }
+            self.attach_position(slot, &row);
+        }
+        let slots: Vec<u32> = self.reservations.iter().map(|(slot, _)| slot).collect();
+        let gone = self.erase_due.hash_due(self.now_s());
+        assert!(gone == 0, "nothing stands on the list before the first reservation");
+        let mut lines = Vec::new();
+        let mut plain_grants: u64 = 0;
+        for slot in slots {
+            self.derive_hold(slot, &mut lines)?;
+            self.add_to_digest(slot);
+            self.known = self.known.saturating_add(1);
+            let tells_outcome = self.outcome_of_grant(self.reservations.get(slot)).is_some();
+            plain_grants = plain_grants.saturating_add(u64::from(tells_outcome));
+        }
+        // Each grant that tells its outcome has brought it: a snapshot of this state would write it otherwise, and another digest with it.
+        if plain_grants != self.outcomes.references() {
+            return Err(LoadError::Dangling(Section::Outcome));
+        }
+        self.changed_clusters.clear();
+        Ok(())
+    }
+
+    /// Puts the lines of a live hold into the buckets of their deadline.
+    fn derive_hold(
+        &mut self,
+        slot: u32,
+        lines: &mut Vec<crate::ledger::record::LineState>,
+    ) -> Result<(), LoadError> {
+        let row = *self.reservations.get(slot);
+        if row.notes != NO_SLOT && self.has_bad_notes(slot) {
+            return Err(LoadError::Dangling(Section::Note));
+        }
+        self.lines_of(slot, lines);
+        let names_nothing = lines.iter().any(|line| !self.has_sku(line.sku))
+            || !self.catalog.has_stock(row.stock)
+            || !self.catalog.actors().has(row.actor);
+        if names_nothing {
+            return Err(LoadError::Dangling(Section::Reservation));
+        }
+        if row.stage() == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {
+            self.attach_hold(row.stock, row.deadline_s, lines);
+        }
+        Ok(())
+    }
+}

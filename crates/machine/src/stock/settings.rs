@@ -1,0 +1,169 @@
+//! Settings after inheritance: global → SKU → (SKU, stock), each level inheriting what it leaves unset.
+//!
+//! Rules and defaults are MSI's (msi.md 2.5); the threshold is adapted to backorders as there:
+//! eff_min = backorders off ? max(min_qty, 0) : min(min_qty, 0).
+
+use crate::ledger::record::Overrides;
+use crate::stock::sharing::Allowance;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use stockhold_protocol::Quantity;
+use stockhold_protocol::command::BackorderMode;
+use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::query::SettingsView;
+
+const MIN_QTY: usize = 0;
+const MIN_SALE: usize = 1;
+const MAX_SALE: usize = 2;
+const INCREMENTS: usize = 3;
+const NOTIFY: usize = 4;
+
+/// What applies to one SKU in one stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Effective {
+    /// The raw threshold, for views.
+    pub(crate) min_qty: i64,
+    /// Fewest units of a line; 0 = no check.
+    pub(crate) min_sale: i64,
+    /// Most units of a line; 0 = no check.
+    pub(crate) max_sale: i64,
+    /// Lines are multiples of this; 0 = no check.
+    pub(crate) increment: i64,
+    pub(crate) notify: i64,
+    #[cfg(feature = "next-release")]
+    pub(crate) lead_days: u32,
+    pub(crate) manage_stock: bool,
+    pub(crate) backorders: BackorderMode,
+    /// Whether parts of a unit may be sold.
+    pub(crate) decimals: bool,
+}
+
+impl Effective {
+    /// Merges the levels, the most special last.
+    pub(crate) fn merge(levels: [Option<&Overrides>; 3], decimals: bool) -> Self {
+        let mut merged = Overrides {
+            manage_stock: Some(true),
+            backorders: Some(BackorderMode::Off),
+            enable_qty_increments: Some(false),
+            quantities: [
+                Some(0),
+                Some(QUANTITY_SCALE),
+                Some(QUANTITY_SCALE.saturating_mul(10_000)),
+                Some(QUANTITY_SCALE),
+                Some(QUANTITY_SCALE),
+            ],
+            #[cfg(feature = "next-release")]
+            lead_days: Some(0),
+        };
+        for level in levels.into_iter().flatten() {
+            merged.manage_stock = level.manage_stock.or(merged.manage_stock);
+            merged.backorders = level.backorders.or(merged.backorders);
+            merged.enable_qty_increments = level.enable_qty_increments.or(merged.enable_qty_increments);
+            for (field, value) in merged.quantities.iter_mut().zip(level.quantities) {
+                *field = value.or(*field);
+            }
+            #[cfg(feature = "next-release")]
+            {
+                merged.lead_days = level.lead_days.or(merged.lead_days);
+            }
+        }
+        let quantity = |at: usize| merged.quantities[at].unwrap_or(0);
+        let increments = merged.enable_qty_increments.unwrap_or(false);
+        Self {
+            min_qty: quantity(MIN_QTY),
+            min_sale: quantity(MIN_SALE),
+            max_sale: quantity(MAX_SALE),
+            increment: if increments { quantity(INCREMENTS) } else { 0 },
+            notify: quantity(NOTIFY),
+            #[cfg(feature = "next-release")]
+            lead_days: merged.lead_days.unwrap_or_default(),
+            manage_stock: merged.manage_stock.unwrap_or(true),
+            backorders: merged.backorders.unwrap_or_default(),
+            decimals,
+        }
+    }
+
+    /// Whether any quantity may be promised beyond what there is.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.backorders != BackorderMode::Off && self.min_qty >= 0
+    }
+
+    /// The threshold in force.
+    pub(crate) fn eff_min(&self) -> i64 {
+        if self.backorders == BackorderMode::Off { self.min_qty.max(0) } else { self.min_qty.min(0) }
+    }
+
+    /// What the stock may promise beyond the goods.
+    pub(crate) fn allowance(&self) -> Allowance {
+        if self.is_unlimited() {
+            Allowance::Unlimited
+        } else {
+            Allowance::Units(0_i64.saturating_sub(self.eff_min()).max(0))
+        }
+    }
+
+    /// The settings as an answer.
+    pub(crate) fn view(&self) -> SettingsView {
+        let quantity = |raw| Quantity::from_raw(raw).unwrap_or_default();
+        SettingsView {
+            manage_stock: self.manage_stock,
+            backorders: self.backorders,
+            min_qty: quantity(self.min_qty),
+            min_sale_qty: quantity(self.min_sale),
+            max_sale_qty: quantity(self.max_sale),
+            qty_increments: quantity(self.increment),
+            notify_stock_qty: quantity(self.notify),
+            #[cfg(feature = "next-release")]
+            lead_days: Some(self.lead_days),
+        }
+    }
+}
+
+/// The settings that are in force somewhere, each once: a catalog of millions of places has few that differ.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsInForce {
+    known: BTreeSet<Arc<Effective>>,
+    /// When so many are known, those that nobody shares any more are forgotten.
+    forget_at: usize,
+}
+
+/// Fewer than this are never looked through for ones to forget.
+const FORGET_AT_MIN: usize = 1_024;
+
+impl SettingsInForce {
+    /// Settings to be shared with all places that have the same.
+    pub(crate) fn share(&mut self, settings: Effective) -> Arc<Effective> {
+        if let Some(known) = self.known.get(&settings) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.forget_at.max(FORGET_AT_MIN) {
+            self.known.retain(|settings| Arc::strong_count(settings) > 1);
+            self.forget_at = self.known.len().saturating_mul(2);
+        }
+        let shared = Arc::new(settings);
+        self.known.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(notify: i64) -> Effective {
+        Effective { notify, ..Effective::merge([None; 3], false) }
+    }
+
+    #[test]
+    fn equal_settings_are_one_and_those_of_nobody_are_forgotten() {
+        // Proves that settings are shared, and that a merchant who changes them for ever fills no memory.
+        let mut in_force = SettingsInForce::default();
+        let (one, other) = (in_force.share(settings(1)), in_force.share(settings(1)));
+        assert!(Arc::ptr_eq(&one, &other));
+        for notify in 2..100_000 {
+            assert_eq!(in_force.share(settings(notify)).notify, notify);
+        }
+        assert!(in_force.known.len() <= 2 * FORGET_AT_MIN, "{}", in_force.known.len());
+        assert!(Arc::ptr_eq(&one, &in_force.share(settings(1))), "what is in force stays");
+    }
+}

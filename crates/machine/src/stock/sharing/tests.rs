@@ -1,0 +1,278 @@
+//! Every form against the literal formula and against a max-flow oracle, over layouts with and without shortfall.
+//! Forms are forced, so each of them answers for every layout that its structure allows.
+
+mod limits;
+mod nested;
+mod oracle;
+
+use oracle::World;
+use proptest::prelude::*;
+
+use super::{Allowance, Change, Form, Layout, Pool, Sharing, Supply};
+
+/// One step of a history; indexes are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    Supply { source: usize, after: Option<Supply> },
+    Promise { stock: usize, delta: i64 },
+    GrantLeft { stock: usize },
+}
+
+fn supplies() -> impl Strategy<Value = Option<Supply>> {
+    prop::option::weighted(0.85, (-4_i64..25, prop::bool::weighted(0.8)))
+        .prop_map(|item| item.map(|(on_hand, counts)| Supply { on_hand, counts }))
+}
+
+fn histories() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0_usize..64, supplies()).prop_map(|(source, after)| Step::Supply { source, after }),
+        3 => (0_usize..64, -12_i64..20).prop_map(|(stock, delta)| Step::Promise { stock, delta }),
+        1 => (0_usize..64).prop_map(|stock| Step::GrantLeft { stock }),
+    ];
+    prop::collection::vec(step, 1..24)
+}
+
+fn allowances() -> impl Strategy<Value = Vec<Allowance>> {
+    let allowance = prop_oneof![
+        2 => Just(Allowance::Units(0)),
+        3 => (0_i64..15).prop_map(Allowance::Units),
+        1 => Just(Allowance::Unlimited),
+    ];
+    prop::collection::vec(allowance, 12)
+}
+
+/// Source sets as bit masks over `sources`, for up to `stocks` stocks.
+fn any_sets(stocks: usize, sources: u32) -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(0_u32..1 << sources, 1..=stocks)
+}
+
+/// Random nested families: every set is a run of 8 sources, halved up to three times (four levels).
+fn nested_sets(stocks: usize) -> impl Strategy<Value = Vec<u32>> {
+    let node = (0_u32..4, 0_u32..8).prop_map(|(level, number)| {
+        let run = 8 >> level;
+        ((1 << run) - 1) << (number % (1 << level) * run)
+    });
+    prop::collection::vec(node, 1..=stocks).prop_map(|mut sets| {
+        sets.push(0xff);
+        sets
+    })
+}
+
+/// One layout in one form with its pools, which follow a world.
+struct Subject {
+    layout: Layout,
+    pools: Vec<Pool>,
+}
+
+impl Subject {
+    fn new(world: &World, forced: Option<Form>) -> Self {
+        let layout = Layout::build_as(world.stocks(), world.links(), world.sharing, forced).unwrap();
+        for group in layout.groups() {
+            match forced {
+                Some(Form::Subsets | Form::Flow) => {
+                    assert_eq!(Some(group.form()), forced, "these take any layout");
+                }
+                Some(Form::Single | Form::Tree | Form::Independent) | None => {}
+            }
+        }
+        let pools = layout.groups().iter().map(Pool::new).collect();
+        Self { layout, pools }
+    }
+
+    /// The subject as if the world had always been as it is.
+    fn rebuilt(&self, world: &World) -> Vec<Pool> {
+        let mut fresh =
+            Self { layout: self.layout.clone(), pools: self.layout.groups().iter().map(Pool::new).collect() };
+        for source in 0..world.supplies.len() {
+            fresh.set(source, None, world.supplies[source]);
+        }
+        for stock in 0..world.promised.len() {
+            fresh.promise(stock, world.promised[stock]);
+        }
+        fresh.pools
+    }
+
+    fn set(&mut self, source: usize, before: Option<Supply>, after: Option<Supply>) {
+        if let Some(place) = self.layout.source_in_group(id(source)) {
+            let group = self.layout.group(place.group);
+            self.pools[super::at(place.group)].change_supply(group, place.index, before, after);
+        }
+    }
+
+    fn promise(&mut self, stock: usize, delta: i64) {
+        let place = self.layout.stock_in_group(id(stock)).unwrap();
+        self.pools[super::at(place.group)].add_promise(self.layout.group(place.group), place.index, delta);
+    }
+
+    fn shortfall(&self, allowance: &[Allowance]) -> i64 {
+        let of_group = |(group, pool): (&super::Group, &Pool)| {
+            pool.shortfall(group, |index| allowance[super::at(group.stocks()[super::at(index)])])
+        };
+        self.layout.groups().iter().zip(&self.pools).map(of_group).sum()
+    }
+
+    /// Everything that can be asked, against the world's literal answers.
+    fn assert_agrees(&self, world: &World, allowance: &[Allowance]) {
+        let none = vec![Allowance::Units(0); world.promised.len()];
+        let mut all = Vec::new();
+        for (group, pool) in self.layout.groups().iter().zip(&self.pools) {
+            pool.left_all(group, &mut all);
+            assert_eq!(all.len(), group.stocks().len());
+            let mut short = 0;
+            for ((&stock, index), &left) in group.stocks().iter().zip(0_u32..).zip(&all) {
+                let stock = super::at(stock);
+                let form = group.form();
+                assert_eq!(left, world.left_literal(stock), "{form:?}: left_all of stock {stock}");
+                assert_eq!(pool.left(group, index), left, "{form:?}: left of stock {stock}");
+                assert_eq!(pool.promised(group, index), world.promised[stock]);
+                assert_eq!(pool.is_assigned(group, index), world.items_of(stock).count() > 0);
+                assert_eq!(pool.any_in_stock(group, index), world.items_of(stock).any(|item| item.counts));
+                short = pool.shortfall(group, |_| Allowance::Units(0));
+            }
+            assert_eq!(pool.is_covered(group), short == 0);
+        }
+        assert_eq!(self.shortfall(&none), world.short_literal(&none), "short(0)");
+        assert_eq!(self.shortfall(allowance), world.short_literal(allowance), "short(n)");
+    }
+}
+
+/// Stocks and sources have their index as their id.
+fn id(index: usize) -> u32 {
+    u32::try_from(index).unwrap()
+}
+
+/// Runs a history through every forced form at once.
+fn run(sets: &[u32], sharing: Sharing, history: &[Step], allowance: &[Allowance], forms: &[Option<Form>]) {
+    let mut world = World::new(sets, sharing);
+    let mut subjects: Vec<Subject> = forms.iter().map(|&form| Subject::new(&world, form)).collect();
+    for step in history {
+        match *step {
+            Step::Supply { source, after } => {
+                let source = source % world.supplies.len();
+                let before = std::mem::replace(&mut world.supplies[source], after);
+                for subject in &mut subjects {
+                    subject.set(source, before, after);
+                }
+            }
+            Step::Promise { stock, delta } => {
+                let stock = stock % world.promised.len();
+                let delta = delta.max(-world.promised[stock]);
+                promise(&mut world, &mut subjects, stock, delta);
+            }
+            Step::GrantLeft { stock } => {
+                let stock = stock % world.promised.len();
+                let left = world.left_literal(stock).max(0);
+                promise(&mut world, &mut subjects, stock, left);
+            }
+        }
+        for subject in &subjects {
+            subject.assert_agrees(&world, allowance);
+        }
+    }
+    for subject in &subjects {
+        assert_eq!(subject.pools, subject.rebuilt(&world), "incremental equals rebuilt");
+    }
+}
+
+fn promise(world: &mut World, subjects: &mut [Subject], stock: usize, delta: i64) {
+    world.promised[stock] += delta;
+    for subject in subjects {
+        subject.promise(stock, delta);
+    }
+}
+
+const EXACT_FORMS: [Option<Form>; 5] =
+    [None, Some(Form::Single), Some(Form::Subsets), Some(Form::Tree), Some(Form::Flow)];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Proves that all forms equal the literal formula on layouts up to 5 sources and 4 stocks, merged classes,
+    /// stocks without sources, and supplies lowered below promises included.
+    #[test]
+    fn small_layouts(sets in any_sets(4, 5), history in histories(), allowance in allowances()) {
+        run(&sets, Sharing::Exact, &history, &allowance, &EXACT_FORMS);
+    }
+
+    /// Proves the same for six stocks, where subsets are at their limit.
+    #[test]
+    fn six_stocks(sets in any_sets(6, 6), history in histories(), allowance in allowances()) {
+        run(&sets, Sharing::Exact, &history, &allowance, &[None, Some(Form::Subsets), Some(Form::Flow)]);
+    }
+
+    /// Proves the same for nested families of up to ten stocks on four levels.
+    #[test]
+    fn nested_families(sets in nested_sets(9), history in histories(), allowance in allowances()) {
+        run(&sets, Sharing::Exact, &history, &allowance, &[None, Some(Form::Tree), Some(Form::Flow)]);
+    }
+
+    /// Proves that independent stocks follow the plain sum.
+    #[test]
+    fn independent(sets in any_sets(4, 4), history in histories(), allowance in allowances()) {
+        run(&sets, Sharing::Independent, &history, &allowance, &[None]);
+    }
+
+    /// Proves that the literal formula is what a max-flow says: the most that t can have beside the others' flow.
+    #[test]
+    fn the_formula_is_the_flow(sets in any_sets(5, 5), history in histories()) {
+        let mut world = World::new(&sets, Sharing::Exact);
+        world.follow(&history);
+        for stock in 0..world.promised.len() {
+            prop_assert_eq!(world.left_literal(stock), world.left_by_flow(stock));
+        }
+    }
+
+    /// Proves that a grant of what is left, allowance included, never raises short(0) beyond it nor short(n), and
+    /// that one unit more than what is left always makes something short.
+    #[test]
+    fn a_grant_takes_from_nobody(
+        sets in any_sets(5, 5), history in histories(), stock in 0_usize..8, allowance in allowances(),
+    ) {
+        let mut world = World::new(&sets, Sharing::Exact);
+        world.follow(&history);
+        let stock = stock % world.promised.len();
+        let none = vec![Allowance::Units(0); world.promised.len()];
+        let promised = world.promised[stock];
+        let (short, short_allowed) = (world.short_literal(&none), world.short_literal(&allowance));
+        let left = world.left_literal(stock);
+        world.promised[stock] = promised + left.max(0);
+        prop_assert_eq!(world.short_literal(&none), short);
+        world.promised[stock] += 1;
+        prop_assert_eq!(world.short_literal(&none), short + 1);
+        if let Allowance::Units(units) = allowance[stock] {
+            world.promised[stock] = promised + (left + units).max(0);
+            prop_assert_eq!(world.short_literal(&allowance), short_allowed);
+        }
+    }
+
+    /// Proves that asking what a shipment would do gives the shortfall that it then makes.
+    #[test]
+    fn asking_equals_doing(
+        sets in any_sets(5, 4), history in histories(), source in 0_usize..8, stock in 0_usize..8,
+        after in supplies(), allowance in allowances(), form in prop::sample::select(EXACT_FORMS.to_vec()),
+    ) {
+        let mut world = World::new(&sets, Sharing::Exact);
+        world.follow(&history);
+        let mut subject = Subject::new(&world, form);
+        subject.pools = subject.rebuilt(&world);
+        let source = source % world.supplies.len();
+        let stock = stock % world.promised.len();
+        let place = subject.layout.stock_in_group(id(stock)).unwrap();
+        let Some(from) = subject.layout.source_in_group(id(source)) else { return Ok(()) };
+        prop_assume!(from.group == place.group);
+        let group = subject.layout.group(place.group).clone();
+        let allow = |index: u32| allowance[super::at(group.stocks()[super::at(index)])];
+        let change = Change {
+            source_index: from.index,
+            before: world.supplies[source],
+            after,
+            stock_index: place.index,
+            promise_delta: -(world.promised[stock] / 2),
+        };
+        let pool = &subject.pools[super::at(place.group)];
+        let told = pool.would_short(&group, change, allow);
+        subject.set(source, change.before, after);
+        subject.promise(stock, change.promise_delta);
+        prop_assert_eq!(subject.pools[super::at(place.group)].shortfall(&group, allow), told);
+    }
+}

@@ -1,0 +1,244 @@
+//! Questions about the state: one reservation, SKUs, sources, stocks, configuration.
+//!
+//! Nothing here changes anything. Every answer is bounded in cost: a list ends when its entries have cost enough, and the
+//! next question goes on behind its last entry.
+
+pub(crate) mod stats;
+
+use crate::ledger::record::{NO_QUOTA, NoteKind, Stage};
+use crate::ledger::state::{At, State};
+use crate::machine::Machine;
+use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
+use stockhold_protocol::batch::{Actor, ActorKind};
+use stockhold_protocol::query::{
+    Answer, ItemView, LIST_MAX, MakerKind, Name, PositionView, Query, ReservationLine, ReservationState,
+    ReservationView, SkuView, SourceView, StockView,
+};
+use stockhold_protocol::{ChannelId, CommandId, Deadline, Quantity, SkuId, SourceId, StockId};
+
+fn quantity(raw: i64) -> Quantity {
+    Quantity::from_raw(raw).unwrap_or_default()
+}
+
+/// What the entries of one list may cost together, in records looked at; the last entry may go beyond it. A record takes
+/// 20 to 150 ns, so that a list takes well below 200 µs.
+const LIST_COST_MAX: usize = 1_000;
+/// Bytes of text that cost as much as one record.
+const TEXT_BYTES_PER_COST: usize = 64;
+
+/// An entry of a list, and what it cost.
+type Costed<T> = (T, usize);
+
+impl Machine {
+    /// Answers a question about the state; `None` for those that only the shell can answer.
+    #[must_use]
+    pub fn query(&self, query: &Query) -> Option<Answer> {
+        let state = &self.state;
+        Some(match query {
+            Query::Status | Query::Snapshot | Query::Validate => return None,
+            Query::Reservation(id) => Answer::Reservation(state.reservation_view(CommandId::from_bytes(*id))),
+            Query::Sku(sku) => Answer::Sku(state.has_sku(sku.0).then(|| state.sku_view(sku.0).0)),
+            Query::Skus { after, limit } => {
+                let range = page(after.map(|sku| sku.0), *limit, state.skus.len());
+                Answer::Skus(list(range, |sku| state.sku_view(sku)))
+            }
+            Query::Sources { after, limit } => {
+                let count = u32::try_from(state.catalog.sources.len()).unwrap_or(u32::MAX);
+                let range = page(after.map(|source| source.0), *limit, count);
+                Answer::Sources(list(range, |source| state.source_view(source)))
+            }
+            Query::Stocks { after, limit } => {
+                let count = u32::try_from(state.catalog.stocks.len()).unwrap_or(u32::MAX);
+                let range = page(after.map(|stock| stock.0), *limit, count);
+                Answer::Stocks(list(range, |stock| state.stock_view(stock)))
+            }
+            Query::Configuration => Answer::Configuration(state.core.configuration.view()),
+        })
+    }
+
+    /// The dense number of a name.
+    #[must_use]
+    pub fn resolve(&self, name: &Name) -> Option<u32> {
+        let catalog = &self.state.catalog;
+        match name {
+            Name::Sku(sku) => self.state.sku_of_name(sku),
+            Name::Stock(stock) => catalog.stock_of_name(stock),
+            Name::Source(code) => catalog.source_of_code(code),
+            Name::Channel(channel_type, code) => catalog.channel_of_name(channel_type, code),
+        }
+    }
+}
+
+/// The numbers of one page of a list.
+fn page(after: Option<u32>, limit: u32, count: u32) -> std::ops::Range<u32> {
+    let start = after.map_or(0, |after| after.saturating_add(1)).min(count);
+    start..start.saturating_add(limit.clamp(1, LIST_MAX)).min(count)
+}
+
+/// The entries of a page, until they have cost enough.
+fn list<T>(range: std::ops::Range<u32>, mut entry: impl FnMut(u32) -> Costed<T>) -> Vec<T> {
+    let mut entries = Vec::new();
+    let mut cost = 0_usize;
+    for number in range {
+        if cost >= LIST_COST_MAX {
+            break;
+        }
+        let (view, more) = entry(number);
+        entries.push(view);
+        cost = cost.saturating_add(more);
+    }
+    entries
+}
+
+impl State {
+    fn reservation_view(&self, id: CommandId) -> Option<ReservationView> {
+        let slot = self.find_reservation(id)?;
+        let row = self.reservations.get(slot);
+        let mut lines = Vec::new();
+        self.lines_of(slot, &mut lines);
+        let state = match row.stage() {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => ReservationState::Expired,
+            Stage::Held => ReservationState::Held,
+            Stage::Confirmed => ReservationState::Confirmed,
+            Stage::Released => ReservationState::Released,
+            Stage::Shipped => ReservationState::Shipped,
+            Stage::Replaced => ReservationState::Replaced,
+        };
+        let lines = lines.iter().map(|line| ReservationLine {
+            sku: SkuId(line.sku),
+            counts: line.counts,
+            granted: quantity(line.granted),
+            open: quantity(line.open),
+            shipped: quantity(line.shipped),
+            returned: quantity(line.returned),
+        });
+        let reference = String::from_utf8_lossy(&self.notes_of(row, NoteKind::Reference)).into_owned();
+        let (actor_kind, actor) = match self.catalog.actors().get(row.actor) {
+            Some(Actor { kind: ActorKind::Server, .. }) => (MakerKind::Server, String::new()),
+            Some(Actor { kind: ActorKind::Claimed, name }) => (MakerKind::Claimed, name.to_owned()),
+            Some(Actor { kind: ActorKind::Proved, name }) => (MakerKind::Proved, name.to_owned()),
+            None => (MakerKind::Others, String::new()),
+        };
+        Some(ReservationView {
+            id: id.to_bytes(),
+            op: row.grant().op,
+            stock: StockId(row.stock),
+            state,
+            deadline_s: row.deadline_s,
+            origin_ms: row.origin_ms,
+            shown_offset_ms: self.shown_offset_ms(),
+            owner: row.owner,
+            reference,
+            lines: lines.collect(),
+            actor_kind,
+            actor,
+        })
+    }
+
+    fn sku_view(&self, sku: u32) -> Costed<SkuView> {
+        let row = self.skus.get(sku);
+        let items = self.items_of(sku).map(|(_, item)| ItemView {
+            source: SourceId(item.source),
+            on_hand: quantity(item.on_hand),
+            in_stock: item.in_stock,
+            version: item.version,
+        });
+        let mut items: Vec<ItemView> = items.collect();
+        items.sort_unstable_by_key(|item| item.source);
+        let mut positions = Vec::new();
+        let mut cost = items.len().saturating_add(1);
+        for (number, _) in self.clusters_of(sku) {
+            cost = cost.saturating_add(self.position_views(number, &mut positions));
+        }
+        positions.sort_unstable_by_key(|position| position.stock);
+        let view = SkuView {
+            id: SkuId(sku),
+            sku: row.name().to_owned(),
+            kind: row.kind,
+            decimals: row.decimals,
+            items,
+            positions,
+            shortfall: quantity(self.shortfall_seen(sku)),
+        };
+        (view, cost)
+    }
+
+    /// Adds the positions of one cluster; answers what that cost.
+    fn position_views(&self, cluster: u32, into: &mut Vec<PositionView>) -> usize {
+        let one = self.clusters.get(cluster);
+        let group = self.catalog.layout.group(one.group);
+        let mut left = Vec::new();
+        one.pool_at(group, self.now_s()).left_all(group, &mut left);
+        for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left) {
+            let place = one.place(index);
+            if !one.pool.is_assigned(group, index) && place.is_blank() {
+                continue;
+            }
+            let at = At { cluster, index };
+            let row = self.position(at);
+            let quota = row.filter(|row| row.quota_limit != NO_QUOTA);
+            let (ended, quota_ended) = place.ended_at(self.now_s());
+            let quota_held = place.quota_held().saturating_sub(quota_ended);
+            let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(quota_held));
+            into.push(PositionView {
+                stock: StockId(*stock),
+                confirmed: quantity(row.map_or(0, |row| row.confirmed)),
+                held: quantity(place.units_held().saturating_sub(ended)),
+                salable: self.cell_value(one, index, left),
+                settings: place.settings.view(),
+                quota_limit: quota.map(|row| quantity(row.quota_limit)),
+                quota_taken: quantity(taken),
+            });
+        }
+        let stocks = group.stocks().len();
+        match group.form() {
+            Form::Single | Form::Subsets | Form::Tree | Form::Independent => stocks,
+            // What is left is a flow for each class of stocks, over all classes.
+            Form::Flow => {
+                stocks.saturating_add(stocks.min(FLOW_CLASSES_MAX).saturating_mul(FLOW_CLASSES_MAX))
+            }
+        }
+    }
+
+    fn source_view(&self, source: u32) -> Costed<SourceView> {
+        let definition = self.catalog.source(source).cloned().unwrap_or_default();
+        let contact = definition.contact.iter().map(String::len).fold(0, usize::saturating_add);
+        let text_bytes = [
+            &definition.code,
+            &definition.name,
+            &definition.description,
+            &definition.country,
+            &definition.region,
+            &definition.city,
+            &definition.street,
+            &definition.postcode,
+        ]
+        .map(String::len)
+        .into_iter()
+        .fold(contact, usize::saturating_add);
+        (SourceView { id: SourceId(source), definition }, cost_of_text(text_bytes))
+    }
+
+    fn stock_view(&self, stock: u32) -> Costed<StockView> {
+        let links: Vec<_> =
+            self.catalog.links_of(stock).iter().map(|link| (SourceId(link.source), link.priority)).collect();
+        let channels = (0_u32..).zip(&self.catalog.channels).filter(|(_, channel)| channel.stock == stock);
+        let channels: Vec<_> = channels
+            .map(|(number, row)| (ChannelId(number), row.channel_type.clone(), row.code.clone()))
+            .collect();
+        let text_bytes = channels.iter().fold(0_usize, |sum, (_, channel_type, code)| {
+            sum.saturating_add(channel_type.len()).saturating_add(code.len())
+        });
+        // All channels are looked through for those of the stock; 16 of them cost as much as another record.
+        let cost = cost_of_text(text_bytes)
+            .saturating_add(links.len())
+            .saturating_add(self.catalog.channels.len() / 16);
+        let name = self.catalog.stocks.get(stock as usize).cloned().unwrap_or_default();
+        (StockView { id: StockId(stock), name, links, channels }, cost)
+    }
+}
+
+/// What an entry costs that copies so many bytes of text.
+const fn cost_of_text(bytes: usize) -> usize {
+    (bytes / TEXT_BYTES_PER_COST).saturating_add(1)
+}
