@@ -1,7 +1,9 @@
 //! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
 
 use crate::decision::{Answer, Refusal};
-use crate::ledger::record::{LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, Record, ReservationRow};
+use crate::ledger::record::{
+    LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, Record, ReservationRow, Shipment,
+};
 use crate::ledger::state::{At, State};
 use crate::table::NO_SLOT;
 use stockhold_protocol::outcome::GrantedLine;
@@ -13,13 +15,15 @@ impl State {
         from.plus_ms(self.core.configuration.late_confirm_window_ms).round_up().0
     }
 
-    /// Stores a new reservation with its lines, its reference and, if the lines do not tell it, what its op answered.
+    /// Stores a new reservation with its lines, its reference and, if the lines do not tell it, what its op answered; and where its
+    /// units were shipped from, if they were.
     pub(crate) fn add_reservation(
         &mut self,
         mut row: ReservationRow,
         lines: &[LineState],
         reference: &str,
         answer: &Answer,
+        shipped_from: Option<u32>,
     ) {
         let id = row.id();
         if let Some(first) = lines.first() {
@@ -29,6 +33,15 @@ impl State {
             let at = u32::try_from(at).unwrap_or(u32::MAX);
             let line = LineRow { reservation: id, at, next: row.more, state: *state };
             row.more = self.lines.insert(line);
+        }
+        if let Some(source) = shipped_from {
+            for (at, line) in lines.iter().enumerate().rev() {
+                let shipment = Shipment { sku: line.sku, source, units: line.shipped, beyond: 0 };
+                let at = u16::try_from(at).unwrap_or(u16::MAX);
+                let mut note = NoteRow::new(id, NoteKind::Shipment, at, &shipment.bytes());
+                note.next = row.notes;
+                row.notes = self.notes.insert(note);
+            }
         }
         if is_list_of(lines, &answer.detail) {
             row.set_listed();
@@ -64,6 +77,40 @@ impl State {
         }
     }
 
+    /// What each source has shipped of a reservation; `out` is overwritten.
+    pub(crate) fn shipments_of(&self, slot: u32, out: &mut Vec<Shipment>) {
+        out.clear();
+        out.extend(self.shipment_notes(slot).filter_map(|(_, note)| Shipment::of_note(note)));
+    }
+
+    fn shipment_notes(&self, slot: u32) -> impl Iterator<Item = (u32, &NoteRow)> {
+        let at = |note: u32| (note != NO_SLOT).then(|| (note, self.notes.get(note)));
+        std::iter::successors(at(self.reservations.get(slot).notes), move |(_, note)| at(note.next))
+            .filter(|(_, note)| note.kind == NoteKind::Shipment)
+    }
+
+    /// Writes shipments back, in the order of [`State::shipments_of`]; further ones become new notes behind all others.
+    pub(crate) fn set_shipments(&mut self, slot: u32, shipments: &[Shipment]) {
+        let known: Vec<u32> = self.shipment_notes(slot).map(|(note, _)| note).collect();
+        for (note, shipment) in known.iter().zip(shipments) {
+            self.notes.get_mut(*note).set_part(&shipment.bytes());
+        }
+        let id = self.reservations.get(slot).id();
+        let mut last = self.reservations.get(slot).notes;
+        while last != NO_SLOT && self.notes.get(last).next != NO_SLOT {
+            last = self.notes.get(last).next;
+        }
+        for (at, shipment) in shipments.iter().enumerate().skip(known.len()) {
+            let at = u16::try_from(at).unwrap_or(u16::MAX);
+            let made = self.notes.insert(NoteRow::new(id, NoteKind::Shipment, at, &shipment.bytes()));
+            match last {
+                NO_SLOT => self.reservations.get_mut(slot).notes = made,
+                last => self.notes.get_mut(last).next = made,
+            }
+            last = made;
+        }
+    }
+
     /// The bytes of all notes of one kind.
     pub(crate) fn notes_of(&self, row: &ReservationRow, kind: NoteKind) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -88,7 +135,7 @@ impl State {
             if note.kind != expected.0 {
                 expected = (note.kind, 0);
             }
-            if note.at != expected.1 {
+            if note.at != expected.1 || note.kind == NoteKind::Shipment && Shipment::of_note(note).is_none() {
                 return true;
             }
             expected.1 = expected.1.saturating_add(1);
@@ -109,6 +156,8 @@ impl State {
         if grant.listed {
             let mut states = Vec::new();
             self.lines_of(slot, &mut states);
+            // Lines that came later were not granted by this op.
+            states.truncate(usize::from(grant.lines));
             let lines = states.iter().map(granted_line).collect();
             outcome.detail = Detail::Granted { lines, backordered: Quantity::ZERO };
         } else if !noted.is_empty() {

@@ -22,6 +22,9 @@ impl State {
             self.move_units(movement);
         }
         if let Some(subject) = &plan.subject {
+            if !plan.shipments.is_empty() {
+                self.set_shipments(subject.slot, &plan.shipments);
+            }
             self.change_record(subject, &plan.lines);
         }
     }

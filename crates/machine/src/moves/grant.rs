@@ -39,15 +39,21 @@ impl State {
         }
         let is_partial = answer.code == stockhold_protocol::Code::Partial;
         let row = self.row_of(terms, lines.len(), is_partial);
-        self.add_reservation(row, lines, terms.reference, answer);
+        self.add_reservation(row, lines, terms.reference, answer, None);
     }
 
-    /// Records a sale whose goods have left: nothing of it is promised.
-    pub(crate) fn record_sale(&mut self, terms: &Terms<'_>, lines: &[LineState], answer: &Answer) {
+    /// Records a sale whose goods have left a source: nothing of it is promised.
+    pub(crate) fn record_sale(
+        &mut self,
+        terms: &Terms<'_>,
+        lines: &[LineState],
+        source: u32,
+        answer: &Answer,
+    ) {
         let mut row = self.row_of(terms, lines.len(), false);
         row.set_stage(Stage::Shipped);
         row.erase_at_s = self.erase_at(self.hold_time());
-        self.add_reservation(row, lines, terms.reference, answer);
+        self.add_reservation(row, lines, terms.reference, answer, Some(source));
     }
 
     /// The record of a new reservation, still without its lines.

@@ -3,7 +3,7 @@
 //! A plan is made from a state that does not change meanwhile, so its methods keep the lines of the reservation and the movements
 //! in step. Not for deciding whether a plan is allowed.
 
-use crate::ledger::record::{LineState, ReservationRow, Stage};
+use crate::ledger::record::{LineState, ReservationRow, Shipment, Stage};
 use crate::ledger::state::At;
 use stockhold_protocol::{Line, Lines};
 
@@ -122,6 +122,8 @@ pub(crate) struct Plan {
     pub(crate) subject: Option<Subject>,
     /// The lines of the reservation as they will be.
     pub(crate) lines: Vec<LineState>,
+    /// What each source has shipped of the reservation, as it will be; empty where nothing of that changes.
+    pub(crate) shipments: Vec<Shipment>,
     /// The stock whose other sources a refusal may name.
     pub(crate) stock: Option<u32>,
     /// What happened already and is written down: no promise is asked.
@@ -135,6 +137,7 @@ impl Plan {
         self.movements.clear();
         self.subject = None;
         self.lines.clear();
+        self.shipments.clear();
         self.stock = None;
         self.is_fact = false;
         self.report = Report::Nothing;
@@ -183,6 +186,27 @@ impl Plan {
             let account = subject.account(0_i64.saturating_sub(quota), count);
             let (sku, units) = (line.sku, 0_i64.saturating_sub(units));
             self.movements.push(Movement { sku, units, account, asked });
+        }
+    }
+
+    /// Units of a line leave for a customer: they end as much of the promise as is open, and the rest is beyond it.
+    pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, asked: usize) {
+        let LineState { sku, open, counts, .. } = self.lines[at];
+        let ended = units.min(open);
+        // A quota is not given back by a shipment: the budget is spent.
+        self.end_promise(at, ended, 0, asked);
+        self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
+        let beyond = units.saturating_sub(ended);
+        let of_line = |one: &&mut Shipment| (one.sku, one.source) == (sku, source);
+        match self.shipments.iter_mut().find(of_line) {
+            Some(known) => {
+                known.units = known.units.saturating_add(units);
+                known.beyond = known.beyond.saturating_add(beyond);
+            }
+            None => self.shipments.push(Shipment { sku, source, units, beyond }),
+        }
+        if counts {
+            self.move_goods(sku, source, 0_i64.saturating_sub(units), Cause::Shipped, asked);
         }
     }
 

@@ -3,9 +3,12 @@
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::state::State;
-use crate::moves::{Cause, Plan, Report};
+use crate::moves::{Plan, Report};
 use stockhold_protocol::Code;
 use stockhold_protocol::command::Ship;
+
+/// Most pairs of a line and a source from which it was shipped, in one reservation.
+const SHIPMENTS_MAX: usize = 1_024;
 
 impl State {
     pub(crate) fn plan_ship(&self, ship: &Ship<'_>, plan: &mut Plan) -> Decision {
@@ -18,24 +21,21 @@ impl State {
         if self.catalog.source(ship.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }
+        self.with_shipments(plan);
         plan.ask(&ship.lines);
         for index in 0..plan.asked.len() {
             let (sku, units) = (plan.asked[index].sku.0, plan.asked[index].quantity.raw());
             let Some(at) = plan.line_of(sku) else {
                 return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
             };
-            let line = &mut plan.lines[at];
-            if units > line.open && !ship.forced {
-                return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, line.open, units));
+            let open = plan.lines[at].open;
+            if units > open && !ship.forced {
+                return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, open, units));
             }
-            line.shipped = line.shipped.saturating_add(units);
-            let (ended, counts) = (units.min(line.open), line.counts);
-            // A quota is not given back by a shipment: the budget is spent.
-            plan.end_promise(at, ended, 0, index);
-            if counts {
-                let units = 0_i64.saturating_sub(units);
-                plan.move_goods(sku, ship.source.0, units, Cause::Shipped, index);
-            }
+            plan.ship(at, ship.source.0, units, index);
+        }
+        if plan.shipments.len() > SHIPMENTS_MAX {
+            return Err(Refusal::limit("shipments of a reservation", SHIPMENTS_MAX));
         }
         plan.close_if_settled();
         if ship.forced {
@@ -43,5 +43,12 @@ impl State {
             plan.report = Report::Shortfall;
         }
         Ok(Answer::ok(0))
+    }
+
+    /// Lets the plan change what each source has shipped.
+    fn with_shipments(&self, plan: &mut Plan) {
+        if let Some(subject) = &plan.subject {
+            self.shipments_of(subject.slot, &mut plan.shipments);
+        }
     }
 }

@@ -192,7 +192,7 @@ impl Machine {
             origin: self.state.hold_time(),
             deadline: Deadline::NONE,
         };
-        self.state.record_sale(&terms, &self.line_states, &answer);
+        self.state.record_sale(&terms, &self.line_states, sell.source.0, &answer);
         Ok(answer)
     }
 }

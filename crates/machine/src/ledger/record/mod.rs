@@ -13,7 +13,7 @@ pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{
-    Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow, Stage,
+    Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow, Shipment, Stage,
 };
 
 use crate::table::record_hash;

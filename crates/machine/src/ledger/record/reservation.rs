@@ -396,10 +396,49 @@ pub(crate) enum NoteKind {
     Reference = 1,
     /// The detail of what the grant answered, when the lines do not tell it.
     Answer = 2,
+    /// What one source has shipped of one line: one note of a [`Shipment`].
+    Shipment = 3,
 }
 
 /// Bytes of one note.
 pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
+
+/// What one source has shipped of one line, in ten-thousandths, without what was taken back off the van.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shipment {
+    pub(crate) sku: u32,
+    pub(crate) source: u32,
+    pub(crate) units: i64,
+    /// Of these, units that no promise asked for: they were shipped by force.
+    pub(crate) beyond: i64,
+}
+
+const SHIPMENT_BYTES: usize = 24;
+const _: () = assert!(SHIPMENT_BYTES <= NOTE_BYTES, "a shipment is one note");
+
+impl Shipment {
+    pub(crate) fn bytes(&self) -> [u8; SHIPMENT_BYTES] {
+        let mut bytes = Fixed::new();
+        bytes
+            .put(self.sku.to_le_bytes())
+            .put(self.source.to_le_bytes())
+            .put(self.units.to_le_bytes())
+            .put(self.beyond.to_le_bytes());
+        bytes.done()
+    }
+
+    /// What a note says; `None` if it is none that is written.
+    pub(crate) fn of_note(note: &NoteRow) -> Option<Self> {
+        let mut reader = Reader::new(note.part());
+        let sku = reader.u32("shipment.sku").ok()?;
+        let source = reader.u32("shipment.source").ok()?;
+        let units = reader.i64("shipment.units").ok()?;
+        let beyond = reader.i64("shipment.beyond").ok()?;
+        reader.finish().ok()?;
+        let is_sound = 0 <= beyond && beyond <= units;
+        is_sound.then_some(Self { sku, source, units, beyond })
+    }
+}
 
 /// A part of what few reservations have, and theirs alone; a chain of notes is sorted by kind and position.
 #[derive(Clone, Copy, Debug)]
@@ -423,6 +462,11 @@ impl NoteRow {
         Self { reservation, kind, at, next: NO_SLOT, length, bytes }
     }
 
+    /// Puts other bytes of the same length in their place.
+    pub(crate) fn set_part(&mut self, part: &[u8]) {
+        self.bytes[..usize::from(self.length)].copy_from_slice(part);
+    }
+
     /// What stands in it.
     pub(crate) fn part(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
@@ -442,6 +486,7 @@ impl Record for NoteRow {
         let kind = match reader.u8("note.kind")? {
             1 => NoteKind::Reference,
             2 => NoteKind::Answer,
+            3 => NoteKind::Shipment,
             _ => return Err(BadField::new("note.kind", "is unknown")),
         };
         let at = reader.u16("note.at")?;
