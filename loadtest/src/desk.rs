@@ -4,7 +4,7 @@
 use anyhow::{Context as _, anyhow};
 use std::net::SocketAddr;
 use std::time::Duration;
-use stockhold_client::{Batch, IdSource, Outcomes, PipelinedConnection, Reply};
+use stockhold_client::{CommandBatch, IdGenerator, Outcomes, PipelinedConnection, Reply};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::{Answer, Query, Status};
 use stockhold_protocol::{Command, Envelope, Outcome, SkuId, StockId};
@@ -20,8 +20,8 @@ const FRAME_MAX: usize = 1_000;
 pub(crate) struct Desk {
     runtime: Runtime,
     connection: PipelinedConnection,
-    ids: IdSource,
-    batch: Batch,
+    ids: IdGenerator,
+    batch: CommandBatch,
     outcomes: Outcomes,
     /// The newest op that a recorded outcome named.
     recorded_op: u64,
@@ -33,7 +33,7 @@ impl Desk {
         let connecting = PipelinedConnection::connect(address, "stockhold-loadtest");
         let connection =
             runtime.block_on(connecting).with_context(|| format!("cannot connect to {address}"))?;
-        let (ids, batch, outcomes) = (IdSource::new(), Batch::new(), Outcomes::new());
+        let (ids, batch, outcomes) = (IdGenerator::new(), CommandBatch::new(), Outcomes::new());
         Ok(Self { runtime, connection, ids, batch, outcomes, recorded_op: 0 })
     }
 

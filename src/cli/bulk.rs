@@ -9,7 +9,7 @@ use super::exit::{Exit, ExitWith, Failure};
 use super::session::Session;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use stockhold_client::{Batch, ConnectionError, PushError, Reply, SubmitError};
+use stockhold_client::{CommandBatch, ConnectionError, PushError, Reply, SubmitError};
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
 
 /// Commands of one frame.
@@ -23,7 +23,7 @@ const STALL_MS: u64 = 30_000;
 #[derive(Debug, Default)]
 struct Sent {
     request: u64,
-    batch: Batch,
+    batch: CommandBatch,
     tags: Vec<u64>,
     answered: Vec<bool>,
 }

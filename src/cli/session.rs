@@ -8,7 +8,9 @@ use super::words::{ChannelName, milliseconds};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use stockhold_client::{Batch, ConnectionError, IdSource, Outcomes, PipelinedConnection, Reply, SendError};
+use stockhold_client::{
+    CommandBatch, ConnectionError, IdGenerator, Outcomes, PipelinedConnection, Reply, SendError,
+};
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{ChannelId, Code, Command, CommandId, Envelope, Outcome, SkuId, SourceId, StockId};
 use tokio::runtime::Runtime;
@@ -31,7 +33,7 @@ pub(super) struct Session {
     address: String,
     timeout: Duration,
     connection: Option<PipelinedConnection>,
-    ids: IdSource,
+    ids: IdGenerator,
     /// SKUs by number, as far as they were asked for, for printing outcomes.
     sku_names: BTreeMap<SkuId, String>,
 }
@@ -46,7 +48,7 @@ impl Session {
             address: address.to_owned(),
             timeout,
             connection: None,
-            ids: IdSource::new(),
+            ids: IdGenerator::new(),
             sku_names: BTreeMap::new(),
         };
         let deadline = Instant::now() + timeout.min(Duration::from_millis(OPEN_MS));
@@ -174,7 +176,7 @@ impl Session {
     ) -> Result<(CommandId, Outcome), Failure> {
         let fresh = id.is_none();
         let id = id.unwrap_or_else(|| self.new_id());
-        let mut batch = Batch::new();
+        let mut batch = CommandBatch::new();
         batch.push(&Envelope { fresh, ..Envelope::new(id, command) }).exit_with(Exit::Usage)?;
         batch.set_deadline_ms(u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX));
         let deadline = Instant::now() + self.timeout;
@@ -217,7 +219,7 @@ impl Session {
 
     fn try_once(
         &mut self,
-        batch: &Batch,
+        batch: &CommandBatch,
         deadline: Instant,
         was_sent: &mut bool,
     ) -> Result<Outcome, SendError> {

@@ -12,7 +12,7 @@ use stockhold::error::StartError;
 use stockhold::server::{self, Exit, RunningServer};
 use stockhold::storage::WritePath;
 use stockhold_client::blocking::Client;
-use stockhold_client::{Answer, Batch, CallError, Cart, Refusal, Reserved, units_of};
+use stockhold_client::{Answer, CallError, Cart, CommandBatch, Refusal, Reserved, units_of};
 use stockhold_machine::Genesis;
 use stockhold_protocol::command::{SkuDefinition, SourceDefinition, Target};
 use stockhold_protocol::{Code, Line, SkuId, StockId, Timestamp};
@@ -230,8 +230,8 @@ impl Shop {
     }
 
     /// Carts of one unit each as one frame; several blocks of the log.
-    pub(crate) fn frame(&self, client: &Client, carts: u16) -> Batch {
-        let mut batch = Batch::new();
+    pub(crate) fn frame(&self, client: &Client, carts: u16) -> CommandBatch {
+        let mut batch = CommandBatch::new();
         for _ in 0..carts {
             let lines = [Line::new(self.sku, units_of(1))];
             batch.push_reserve(client.new_id(), Target::Stock(self.stock), &lines, None).unwrap();

@@ -7,7 +7,7 @@ use std::io::{Write, stdout};
 use stockhold_client::protocol::command::Target;
 use stockhold_client::protocol::query::Name;
 use stockhold_client::protocol::{Code, Line, SkuId, StockId};
-use stockhold_client::{Batch, IdSource, PipelinedConnection, Reply, units_of};
+use stockhold_client::{CommandBatch, IdGenerator, PipelinedConnection, Reply, units_of};
 
 /// Carts in one frame.
 const FRAME_CARTS: u32 = 128;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let line = [Line::new(SkuId(sku), units_of(1))];
     let target = Target::Stock(StockId(stock));
 
-    let (mut ids, mut batch) = (IdSource::new(), Batch::new());
+    let (mut ids, mut batch) = (IdGenerator::new(), CommandBatch::new());
     let (mut left, mut granted, mut sold_out, mut other) = (carts, 0_u32, 0_u32, 0_u32);
     while left > 0 || connection.in_flight() > 0 {
         while left > 0 && connection.room() >= FRAME_CARTS.min(left) {

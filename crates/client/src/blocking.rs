@@ -4,14 +4,14 @@
 //! nothing runs. Do not use it inside an async task: use [`crate::Client`] there.
 
 use crate::answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Reserved, Settled, Shipped};
-use crate::batch::Batch;
 use crate::cart::Cart;
 use crate::client::ClientBuilder;
+use crate::command_batch::CommandBatch;
 use crate::commands::RefundLine;
 use crate::error::{CallError, ConnectionError};
 use crate::merchant::Note;
 use crate::names::{CartLine, ScopeRef, SkuRef, SourceRef, StockRef};
-use crate::questions::Checked;
+use crate::queries::CheckResults;
 use crate::reply::{Availability, Outcomes};
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,11 +108,11 @@ blocking_calls! {
     /// See [`crate::Client::activate_rules`].
     fn activate_rules(rules_version: u32) -> Answer<Done>;
     /// See [`crate::Client::send_batch`].
-    fn send_batch(batch: &mut Batch) -> Outcomes;
+    fn send_batch(batch: &mut CommandBatch) -> Outcomes;
     /// See [`crate::Client::check`].
     fn check<'a>(sku: impl Into<SkuRef<'a>>, stock: impl Into<StockRef<'a>>) -> Availability;
     /// See [`crate::Client::check_many`].
-    fn check_many(pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Checked;
+    fn check_many(pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> CheckResults;
     /// See [`crate::Client::resolve`].
     fn resolve(names: &[Name]) -> Vec<Option<u32>>;
     /// See [`crate::Client::query`].

@@ -1,11 +1,11 @@
 //! One call from its first try to its settled answer: names, queue, pauses, deadline. The id never changes.
 
 use crate::answer::Settled;
-use crate::batch::{Batch, PushError};
 use crate::client::{Client, Shared};
+use crate::command_batch::{CommandBatch, PushError};
 use crate::error::{CallError, ConnectionError, NotDone};
-use crate::job::{Failed, Finished, Job, Work};
-use crate::names::{Built, Identity, Numbers};
+use crate::job::{Job, JobError, Request, Response};
+use crate::names::{Built, LogIdentity, Numbers};
 use crate::reply::Outcomes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How one exchange over one connection ended.
 pub(crate) enum Exchange {
-    Finished(Finished),
-    Failed(Failed),
+    Answered(Response),
+    Failed(JobError),
     /// The deadline passed; `sent` tells whether the job had left this call.
     Late {
         sent: bool,
@@ -28,9 +28,9 @@ pub(crate) enum Exchange {
 }
 
 /// Counts a call in its lane for as long as it lives.
-struct InLane<'a>(&'a AtomicU32);
+struct OpenCall<'a>(&'a AtomicU32);
 
-impl Drop for InLane<'_> {
+impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -83,15 +83,15 @@ impl Tries {
     }
 
     /// Notes why a try had no answer.
-    pub(crate) fn note(&mut self, failed: Failed) {
+    pub(crate) fn note(&mut self, failed: JobError) {
         match failed {
-            Failed::NotSent(error) => self.why = NotDone::Unreachable(error),
-            Failed::Lost(error) => {
+            JobError::NotSent(error) => self.why = NotDone::Unreachable(error),
+            JobError::Lost(error) => {
                 self.maybe_done = true;
                 self.why = NotDone::Unreachable(error);
             }
-            Failed::EpochChanged | Failed::Expired => self.why = NotDone::DeadlinePassed,
-            Failed::TooLarge => self.why = NotDone::TooLarge,
+            JobError::EpochChanged | JobError::Expired => self.why = NotDone::DeadlinePassed,
+            JobError::TooLarge => self.why = NotDone::TooLarge,
         }
     }
 }
@@ -100,23 +100,23 @@ impl Client {
     /// Hands work to a connection and waits for what comes back.
     pub(crate) async fn exchange(
         &self,
-        work: Work,
-        identity: Option<Identity>,
+        request: Request,
+        identity: Option<LogIdentity>,
         tries: &mut Tries,
     ) -> Exchange {
-        let at = self.shared.lane(tries.avoid);
+        let at = self.shared.least_loaded(tries.avoid);
         tries.avoid = Some(at);
-        let Some(lane) = self.shared.lanes.get(at) else {
-            return Exchange::Failed(Failed::NotSent(Arc::new(ConnectionError::Closed)));
+        let Some(queue) = self.shared.queues.get(at) else {
+            return Exchange::Failed(JobError::NotSent(Arc::new(ConnectionError::Closed)));
         };
-        lane.load.fetch_add(1, Ordering::Relaxed);
-        let _in_lane = InLane(&lane.load);
+        queue.open_calls.fetch_add(1, Ordering::Relaxed);
+        let _open_call = OpenCall(&queue.open_calls);
         let (responder, mut answer) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let job = Job { work, identity, deadline: tries.until, responder, claimed: Arc::clone(&claimed) };
-        match timeout_at(tries.until, lane.queue.send(job)).await {
+        let job = Job { request, identity, deadline: tries.until, responder, claimed: Arc::clone(&claimed) };
+        match timeout_at(tries.until, queue.jobs.send(job)).await {
             Err(_) => return Exchange::Late { sent: false },
-            Ok(Err(_)) => return Exchange::Failed(Failed::NotSent(Arc::new(ConnectionError::Closed))),
+            Ok(Err(_)) => return Exchange::Failed(JobError::NotSent(Arc::new(ConnectionError::Closed))),
             Ok(Ok(())) => {}
         }
         match timeout_at(tries.until, &mut answer).await {
@@ -126,10 +126,10 @@ impl Client {
                 Exchange::Late { sent: claimed.load(Ordering::SeqCst) }
             }
             // The task was dropped with its runtime.
-            Ok(Err(_)) => Exchange::Failed(Failed::Lost(Arc::new(ConnectionError::Closed))),
+            Ok(Err(_)) => Exchange::Failed(JobError::Lost(Arc::new(ConnectionError::Closed))),
             Ok(Ok(Ok(finished))) => {
                 tries.avoid = None;
-                Exchange::Finished(finished)
+                Exchange::Answered(finished)
             }
             Ok(Ok(Err(failed))) => Exchange::Failed(failed),
         }
@@ -144,7 +144,7 @@ impl Client {
         let mut tries = Tries::new(self.call.deadline);
         let (mut id, mut fresh) = self.call.id.unwrap_or_else(|| (self.new_id(), true));
         let mut may_renew = self.call.id.is_none();
-        let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.room.acquire()).await else {
+        let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.in_flight_permits.acquire()).await else {
             return Err(tries.give_up(id));
         };
         // An id that was used before may have taken effect before this call.
@@ -154,8 +154,8 @@ impl Client {
             let built = self.build(id, fresh, &build, &mut tries, &mut numbers_of).await?;
             let identity = built.identity.filter(|_| built.by_name || built.by_number);
             let mut asked_ms = 0;
-            match self.exchange(Work::Record(built.record), identity, &mut tries).await {
-                Exchange::Finished(Finished::Outcome(outcome))
+            match self.exchange(Request::Record(built.record), identity, &mut tries).await {
+                Exchange::Answered(Response::Outcome(outcome))
                     if may_renew && is_of_other_time(outcome.code) =>
                 {
                     // The client's idea of the server's time was wrong and is right now. Nothing but this try was ever sent under the id, so
@@ -163,13 +163,15 @@ impl Client {
                     (id, fresh, may_renew) = (self.new_id(), true, false);
                     continue;
                 }
-                Exchange::Finished(Finished::Outcome(outcome)) => match judge(id, outcome, &mut tries) {
-                    Verdict::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
-                    Verdict::Again { after_ms } => asked_ms = after_ms,
-                    Verdict::Over(error) => return Err(error),
-                },
-                Exchange::Finished(_) => return Err(CallError::Unknown { id }),
-                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                Exchange::Answered(Response::Outcome(outcome)) => {
+                    match resolve_outcome(id, outcome, &mut tries) {
+                        Resolution::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
+                        Resolution::Retry { after_ms } => asked_ms = after_ms,
+                        Resolution::Failed(error) => return Err(error),
+                    }
+                }
+                Exchange::Answered(_) => return Err(CallError::Unknown { id }),
+                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.give_up(id));
                 }
@@ -194,7 +196,7 @@ impl Client {
         fresh: bool,
         build: &impl Fn(&mut Numbers<'_>) -> Result<(), BadField>,
         tries: &mut Tries,
-        numbers_of: &mut Option<Identity>,
+        numbers_of: &mut Option<LogIdentity>,
     ) -> Result<Built, CallError> {
         loop {
             let (result, built) = self.shared.names.with(id, fresh, build);
@@ -202,7 +204,7 @@ impl Client {
             if built.by_number {
                 // The caller's own numbers are those of the log that it knew when it called.
                 let of = *numbers_of
-                    .get_or_insert(built.identity.unwrap_or(Identity { log_uuid: [0; 16], epoch: 0 }));
+                    .get_or_insert(built.identity.unwrap_or(LogIdentity { log_uuid: [0; 16], epoch: 0 }));
                 if built.identity != Some(of) {
                     return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(id) });
                 }
@@ -235,8 +237,8 @@ impl Client {
         names: Vec<Name>,
         tries: &mut Tries,
     ) -> Result<Vec<Option<u32>>, CallError> {
-        let finished = self.ask(|| (Work::Resolve(names.clone()), None), tries).await?;
-        let Finished::Numbers { identity, numbers } = finished else { return Err(CallError::other_answer()) };
+        let finished = self.ask(|| (Request::Resolve(names.clone()), None), tries).await?;
+        let Response::Numbers { identity, numbers } = finished else { return Err(CallError::other_answer()) };
         if numbers.len() != names.len() {
             return Err(CallError::other_answer());
         }
@@ -247,23 +249,23 @@ impl Client {
     /// Asks a question until it is answered; it changes nothing, so every failure may be tried again.
     pub(crate) async fn ask(
         &self,
-        mut work: impl FnMut() -> (Work, Option<Identity>),
+        mut request: impl FnMut() -> (Request, Option<LogIdentity>),
         tries: &mut Tries,
-    ) -> Result<Finished, CallError> {
+    ) -> Result<Response, CallError> {
         loop {
-            let (work, identity) = work();
+            let (request, identity) = request();
             let maybe_done = tries.maybe_done;
             let mut asked_ms = 0;
-            match self.exchange(work, identity, tries).await {
-                Exchange::Finished(Finished::NoCells(outcome)) if outcome.code == Code::Busy => {
+            match self.exchange(request, identity, tries).await {
+                Exchange::Answered(Response::NoCells(outcome)) if outcome.code == Code::Busy => {
                     tries.why = NotDone::Busy;
                     asked_ms = outcome.value;
                 }
-                Exchange::Finished(finished) => return Ok(finished),
-                Exchange::Failed(Failed::EpochChanged) => {
+                Exchange::Answered(finished) => return Ok(finished),
+                Exchange::Failed(JobError::EpochChanged) => {
                     return Err(CallError::EpochChanged { earlier: None });
                 }
-                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.not_answered());
                 }
@@ -287,11 +289,13 @@ impl Client {
     /// # Errors
     /// [`CallError::Unknown`] names the first id without an answer. The batch is then marked as a retry
     /// and can be sent again as it is.
-    pub async fn send_batch(&self, batch: &mut Batch) -> Result<Outcomes, CallError> {
+    pub async fn send_batch(&self, batch: &mut CommandBatch) -> Result<Outcomes, CallError> {
         let mut tries = Tries::new(self.call.deadline);
         let first = batch.ids().next().unwrap_or(CommandId::NONE);
         let permits = u32::from(batch.len()).min(self.shared.options.in_flight_max);
-        let Ok(Ok(_permit)) = timeout_at(tries.until, self.shared.room.acquire_many(permits)).await else {
+        let Ok(Ok(_permit)) =
+            timeout_at(tries.until, self.shared.in_flight_permits.acquire_many(permits)).await
+        else {
             return Err(tries.give_up(first));
         };
         let identity = self.identity();
@@ -303,8 +307,8 @@ impl Client {
         while !indexes.is_empty() {
             part.set_deadline_ms(0);
             let mut asked_ms = 0;
-            match self.exchange(Work::Batch(part.clone()), identity, &mut tries).await {
-                Exchange::Finished(Finished::Batch(answers)) => {
+            match self.exchange(Request::Batch(part.clone()), identity, &mut tries).await {
+                Exchange::Answered(Response::Batch(answers)) => {
                     if tries.maybe_done && answers.iter().any(|outcome| tells_of_this_try(outcome.code)) {
                         return Err(tries.give_up(first));
                     }
@@ -315,10 +319,10 @@ impl Client {
                         break;
                     }
                 }
-                Exchange::Failed(Failed::EpochChanged) => {
+                Exchange::Failed(JobError::EpochChanged) => {
                     return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(first) });
                 }
-                Exchange::Failed(failed @ (Failed::TooLarge | Failed::Expired)) => {
+                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.give_up(first));
                 }
@@ -327,7 +331,7 @@ impl Client {
                     tries.maybe_done |= sent;
                     return Err(tries.give_up(first));
                 }
-                Exchange::Finished(_) => return Err(CallError::Unknown { id: first }),
+                Exchange::Answered(_) => return Err(CallError::Unknown { id: first }),
             }
             part.mark_retry();
             if tries.pause(&self.shared, asked_ms).await.is_err() {
@@ -341,33 +345,33 @@ impl Client {
 }
 
 /// What an outcome means for a call.
-enum Verdict {
+enum Resolution {
     Settled(Outcome),
-    Again { after_ms: u32 },
-    Over(CallError),
+    Retry { after_ms: u32 },
+    Failed(CallError),
 }
 
 /// What an outcome means for the call.
-fn judge(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Verdict {
+fn resolve_outcome(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Resolution {
     if outcome.code == Code::Busy {
         tries.why = NotDone::Busy;
-        return Verdict::Again { after_ms: outcome.value };
+        return Resolution::Retry { after_ms: outcome.value };
     }
     if outcome.code == Code::DeadlinePassed {
         tries.why = NotDone::DeadlinePassed;
         return if Instant::now() < tries.until {
-            Verdict::Again { after_ms: 0 }
+            Resolution::Retry { after_ms: 0 }
         } else {
-            Verdict::Over(tries.give_up(id))
+            Resolution::Failed(tries.give_up(id))
         };
     }
     if outcome.code == Code::UnknownEffect {
-        return Verdict::Over(CallError::UnknownEffect { id });
+        return Resolution::Failed(CallError::UnknownEffect { id });
     }
     if tells_of_this_try(outcome.code) && tries.maybe_done && tries.made > 0 {
-        return Verdict::Over(CallError::Unknown { id });
+        return Resolution::Failed(CallError::Unknown { id });
     }
-    Verdict::Settled(outcome)
+    Resolution::Settled(outcome)
 }
 
 /// Whether a code refuses an id for its time.
@@ -400,8 +404,8 @@ fn merge(answers: &Outcomes, outcomes: &mut Outcomes, indexes: &mut Vec<u16>) ->
 }
 
 /// The commands at `indexes`, in a batch of their own.
-fn select(batch: &Batch, indexes: &[u16]) -> Result<Batch, PushError> {
-    let mut part = Batch::new();
+fn select(batch: &CommandBatch, indexes: &[u16]) -> Result<CommandBatch, PushError> {
+    let mut part = CommandBatch::new();
     let mut wanted = indexes.iter().copied().peekable();
     for (at, record) in (0_u16..).zip(batch.records()) {
         if wanted.next_if_eq(&at).is_some() {

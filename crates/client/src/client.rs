@@ -1,11 +1,11 @@
 //! The handle: how a client is built, shared and told what one call needs. The calls themselves stand in
-//! `commands`, `merchant` and `questions`; how one is tried until it is settled, in `call`.
+//! `commands`, `merchant` and `queries`; how one is tried until it is settled, in `call`.
 
-use crate::carrier::{Carrier, QUEUE_MAX, first_connection};
+use crate::connection_task::{ConnectionTask, QUEUE_MAX, first_connection};
 use crate::error::ConnectionError;
-use crate::ids::IdSource;
+use crate::ids::IdGenerator;
 use crate::job::Job;
-use crate::names::{Identity, NameCache};
+use crate::names::{LogIdentity, NameCache};
 use crate::options::{Dialer, Options, RetryPolicy, Stream};
 use crate::server_clock::ServerClock;
 use parking_lot::Mutex;
@@ -111,9 +111,9 @@ impl ClientBuilder {
         let connection = first_connection(&dialer, &options, &names, &clock).await?;
         let welcome = connection.welcome().clone();
         let mut ready = Some(connection);
-        let carriers = (0..options.connections).map(|_| {
-            let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-            let carrier = Carrier {
+        let queues = (0..options.connections).map(|_| {
+            let (sender, jobs) = mpsc::channel(QUEUE_MAX);
+            let task = ConnectionTask {
                 jobs,
                 dialer: Arc::clone(&dialer),
                 options: Arc::clone(&options),
@@ -121,16 +121,16 @@ impl ClientBuilder {
                 clock: Arc::clone(&clock),
             };
             // The task ends by itself when the last handle drops its end of the queue.
-            drop(tokio::spawn(carrier.run(ready.take())));
-            Lane { queue, load: AtomicU32::new(0) }
+            drop(tokio::spawn(task.run(ready.take())));
+            ConnectionQueue { jobs: sender, open_calls: AtomicU32::new(0) }
         });
-        let lanes = carriers.collect();
-        let room = usize::try_from(options.in_flight_max).unwrap_or(Semaphore::MAX_PERMITS);
+        let queues = queues.collect();
+        let permits = usize::try_from(options.in_flight_max).unwrap_or(Semaphore::MAX_PERMITS);
         let shared = Shared {
-            lanes,
+            queues,
             names,
-            room: Semaphore::new(room.min(Semaphore::MAX_PERMITS)),
-            ids: Mutex::new(IdSource::new()),
+            in_flight_permits: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
+            ids: Mutex::new(IdGenerator::new()),
             clock,
             welcome,
             options: Arc::clone(&options),
@@ -142,18 +142,18 @@ impl ClientBuilder {
 
 /// One connection's queue, and how many calls use it.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    pub(crate) queue: mpsc::Sender<Job>,
-    pub(crate) load: AtomicU32,
+pub(crate) struct ConnectionQueue {
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) open_calls: AtomicU32,
 }
 
 /// What all handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) queues: Vec<ConnectionQueue>,
     pub(crate) names: Arc<NameCache>,
-    pub(crate) room: Semaphore,
-    pub(crate) ids: Mutex<IdSource>,
+    pub(crate) in_flight_permits: Semaphore,
+    pub(crate) ids: Mutex<IdGenerator>,
     clock: Arc<ServerClock>,
     pub(crate) options: Arc<Options>,
     welcome: Welcome,
@@ -161,11 +161,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The lane with the fewest open calls; not `avoid`, if there is another.
-    pub(crate) fn lane(&self, avoid: Option<usize>) -> usize {
-        let allowed = |at: &usize| self.lanes.len() == 1 || Some(*at) != avoid;
-        let load =
-            |at: &usize| self.lanes.get(*at).map_or(u32::MAX, |lane| lane.load.load(Ordering::Relaxed));
-        (0..self.lanes.len()).filter(allowed).min_by_key(load).unwrap_or(0)
+    pub(crate) fn least_loaded(&self, avoid: Option<usize>) -> usize {
+        let allowed = |at: &usize| self.queues.len() == 1 || Some(*at) != avoid;
+        let load = |at: &usize| {
+            self.queues.get(*at).map_or(u32::MAX, |queue| queue.open_calls.load(Ordering::Relaxed))
+        };
+        (0..self.queues.len()).filter(allowed).min_by_key(load).unwrap_or(0)
     }
 }
 
@@ -268,7 +269,7 @@ impl Client {
 
     /// The identity of the log as of the latest connection: dense numbers are valid within it.
     #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
+    pub fn identity(&self) -> Option<LogIdentity> {
         self.shared.names.identity()
     }
 

@@ -1,10 +1,10 @@
 //! One TCP connection with many frames in flight, driven by its owner: no task, no lock, no future for
 //! each cart. It does not retry, reconnect or cache names; [`crate::Client`] does.
 
-use crate::batch::Batch;
+use crate::command_batch::CommandBatch;
 use crate::error::{ConnectionError, SubmitError};
-use crate::pipeline::Pipeline;
 use crate::reply::{Outcomes, Reply};
+use crate::sans_io::SansIoConnection;
 use crate::server_clock::ServerClock;
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -27,7 +27,7 @@ pub enum SendError {
     /// Nothing was sent.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The connection broke: what became of the batch is unknown. [`Batch::mark_retry`] and send it again
+    /// The connection broke: what became of the batch is unknown. [`CommandBatch::mark_retry`] and send it again
     /// on another connection.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
@@ -39,12 +39,12 @@ pub enum SendError {
 /// there is none.
 ///
 /// ```no_run
-/// use stockhold_client::{Batch, IdSource, PipelinedConnection, Reply};
+/// use stockhold_client::{CommandBatch, IdGenerator, PipelinedConnection, Reply};
 /// use stockhold_protocol::{Line, Quantity, SkuId, StockId, command::Target};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut connection = PipelinedConnection::connect("127.0.0.1:7411", "example").await?;
-/// let (mut ids, mut batch) = (IdSource::new(), Batch::new());
+/// let (mut ids, mut batch) = (IdGenerator::new(), CommandBatch::new());
 /// let line = Line::new(SkuId(0), Quantity::units(1).unwrap());
 /// let mut granted = 0;
 /// for _ in 0..4 {
@@ -71,7 +71,7 @@ pub enum SendError {
 #[derive(Debug)]
 pub struct PipelinedConnection<S = TcpStream> {
     stream: S,
-    pipeline: Pipeline,
+    protocol: SansIoConnection,
     welcome: Welcome,
     clock: Arc<ServerClock>,
 }
@@ -107,13 +107,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         client_name: &str,
         clock: Arc<ServerClock>,
     ) -> Result<Self, ConnectionError> {
-        let mut pipeline = Pipeline::new(client_name)?;
+        let mut protocol = SansIoConnection::new(client_name)?;
         loop {
-            if let Some(welcome) = pipeline.welcome()? {
-                clock.meet(&welcome);
-                return Ok(Self { stream, pipeline, welcome, clock });
+            if let Some(welcome) = protocol.welcome()? {
+                clock.on_welcome(&welcome);
+                return Ok(Self { stream, protocol, welcome, clock });
             }
-            let exchanged = poll_fn(|context| poll_exchange(&mut stream, &mut pipeline, true, context)).await;
+            let exchanged = poll_fn(|context| poll_exchange(&mut stream, &mut protocol, true, context)).await;
             exchanged.map_err(in_handshake)?;
         }
     }
@@ -133,19 +133,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// How many commands, checks, names and questions wait for answers.
     #[must_use]
     pub const fn in_flight(&self) -> u32 {
-        self.pipeline.in_flight()
+        self.protocol.in_flight()
     }
 
     /// How many more could be submitted now.
     #[must_use]
     pub const fn room(&self) -> u32 {
-        self.pipeline.room()
+        self.protocol.room()
     }
 
     /// Whether the server has said goodbye: nothing new is taken, answers still come.
     #[must_use]
     pub const fn is_stopping(&self) -> bool {
-        self.pipeline.is_stopping()
+        self.protocol.is_stopping()
     }
 
     /// Puts a batch into the output as one frame and tells its request number; the bytes leave with the
@@ -153,11 +153,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was put anywhere.
-    pub fn submit(&mut self, batch: &Batch) -> Result<u64, SubmitError> {
-        self.pipeline.submit(batch)
+    pub fn submit(&mut self, batch: &CommandBatch) -> Result<u64, SubmitError> {
+        self.protocol.submit(batch)
     }
 
-    /// Asks what is salable; see [`Pipeline::submit_checks`].
+    /// Asks what is salable; see [`SansIoConnection::submit_checks`].
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was put anywhere.
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         min_op: u64,
         deadline_ms: u32,
     ) -> Result<u64, SubmitError> {
-        self.pipeline.submit_checks(pairs, min_op, deadline_ms)
+        self.protocol.submit_checks(pairs, min_op, deadline_ms)
     }
 
     /// Asks for the dense numbers of names.
@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// # Errors
     /// [`SubmitError`]; nothing was put anywhere.
     pub fn submit_resolve(&mut self, names: &[Name]) -> Result<u64, SubmitError> {
-        self.pipeline.submit_resolve(names)
+        self.protocol.submit_resolve(names)
     }
 
     /// Asks a question.
@@ -183,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// # Errors
     /// [`SubmitError`]; nothing was put anywhere.
     pub fn submit_query(&mut self, query: &Query) -> Result<u64, SubmitError> {
-        self.pipeline.submit_query(query)
+        self.protocol.submit_query(query)
     }
 
     /// Writes what waits and reads what came; returns when something was read, or at once when all is
@@ -193,25 +193,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// # Errors
     /// [`ConnectionError`]: the connection is of no further use and what is in flight has an unknown outcome.
     pub async fn turn(&mut self) -> Result<(), ConnectionError> {
-        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, false, context)).await
+        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.protocol, false, context)).await
     }
 
     /// Like [`Self::turn`], but waits for bytes from the server even when nothing is in flight.
     pub(crate) async fn read_more(&mut self) -> Result<(), ConnectionError> {
-        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.pipeline, true, context)).await
+        poll_fn(|context| poll_exchange(&mut self.stream, &mut self.protocol, true, context)).await
     }
 
     /// Like [`Self::read_more`], but does not wait; answers whether anything was read.
     pub(crate) async fn read_now(&mut self) -> Result<bool, ConnectionError> {
         poll_fn(|context| {
-            let polled = poll_exchange(&mut self.stream, &mut self.pipeline, true, context);
+            let polled = poll_exchange(&mut self.stream, &mut self.protocol, true, context);
             Poll::Ready(if let Poll::Ready(read) = polled { read.map(|()| true) } else { Ok(false) })
         })
         .await
     }
 
-    pub(crate) const fn pipeline(&mut self) -> &mut Pipeline {
-        &mut self.pipeline
+    pub(crate) const fn protocol(&mut self) -> &mut SansIoConnection {
+        &mut self.protocol
     }
 
     /// The next whole reply among the bytes that were read.
@@ -219,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// # Errors
     /// [`ConnectionError`]: the connection is of no further use.
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ConnectionError> {
-        let reply = self.pipeline.next_reply()?;
+        let reply = self.protocol.next_reply()?;
         if let Some(Reply::Outcomes(frame)) = &reply {
             self.clock.note(frame.time_s);
         }
@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     ///
     /// # Errors
     /// [`SendError`] tells whether the batch was sent.
-    pub async fn send(&mut self, batch: &Batch, outcomes: &mut Outcomes) -> Result<(), SendError> {
+    pub async fn send(&mut self, batch: &CommandBatch, outcomes: &mut Outcomes) -> Result<(), SendError> {
         let in_flight = self.in_flight();
         if in_flight > 0 {
             return Err(SubmitError::InFlight { in_flight, max: 0 }.into());
@@ -274,29 +274,29 @@ fn is_end(kind: ErrorKind) -> bool {
 /// buffer then tells the runtime that the socket is empty, which saves one failing read each time.
 fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    pipeline: &mut Pipeline,
+    protocol: &mut SansIoConnection,
     read_needed: bool,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ConnectionError>> {
-    while !pipeline.output().is_empty() {
-        match Pin::new(&mut *stream).poll_write(context, pipeline.output()) {
+    while !protocol.output().is_empty() {
+        match Pin::new(&mut *stream).poll_write(context, protocol.output()) {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(ConnectionError::Closed)),
-            Poll::Ready(Ok(count)) => pipeline.advance_output(count),
+            Poll::Ready(Ok(count)) => protocol.advance_output(count),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Pending => break,
         }
     }
-    if !read_needed && pipeline.in_flight() == 0 && pipeline.output().is_empty() {
+    if !read_needed && protocol.in_flight() == 0 && protocol.output().is_empty() {
         return Poll::Ready(Ok(()));
     }
-    let mut buffer = ReadBuf::new(pipeline.input_space());
+    let mut buffer = ReadBuf::new(protocol.input_space());
     match Pin::new(stream).poll_read(context, &mut buffer) {
         Poll::Ready(Ok(())) => {
             let count = buffer.filled().len();
             if count == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
             }
-            pipeline.advance_input(count);
+            protocol.advance_input(count);
             Poll::Ready(Ok(()))
         }
         Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),

@@ -13,13 +13,13 @@ const STEP_BITS: u32 = 32;
 
 /// Makes ids for one thread. Cheap: some nanoseconds for each id, no system call beside the clock.
 #[derive(Debug)]
-pub struct IdSource {
+pub struct IdGenerator {
     random: fastrand::Rng,
     last_ms: u64,
     last_random: u128,
 }
 
-impl IdSource {
+impl IdGenerator {
     /// A source whose generator is seeded from the operating system's randomness.
     #[must_use]
     pub fn new() -> Self {
@@ -63,7 +63,7 @@ impl IdSource {
     }
 }
 
-impl Default for IdSource {
+impl Default for IdGenerator {
     fn default() -> Self {
         Self::new()
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn ids_increase_even_when_the_clock_goes_back() {
         // Proves that ids of one source are strictly monotone, valid, and carry the time of the clock.
-        let mut source = IdSource::seeded(1);
+        let mut source = IdGenerator::seeded(1);
         let mut last = source.next_at(1_000);
         assert_eq!(last.client_time_ms(), 1_000);
         for now_ms in [1_000, 1_000, 999, 5, 1_001, 1_001, 1_000, 2_000] {
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_full_millisecond_moves_to_the_next() {
         // Proves that running out of random bits cannot repeat or reorder ids.
-        let mut source = IdSource::seeded(2);
+        let mut source = IdGenerator::seeded(2);
         let before = source.next_at(7);
         source.last_random = RANDOM_MASK;
         let after = source.next_at(7);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn two_sources_do_not_meet() {
         // Proves that sources are seeded apart: neither their bits nor their order agree.
-        let (mut one, mut other) = (IdSource::new(), IdSource::new());
+        let (mut one, mut other) = (IdGenerator::new(), IdGenerator::new());
         for _ in 0..1_000 {
             assert_ne!(one.next_at(1), other.next_at(1));
         }

@@ -1,8 +1,8 @@
 //! What a call hands to a connection's task, and what it gets back. Values only.
 
-use crate::batch::Batch;
+use crate::command_batch::CommandBatch;
 use crate::error::ConnectionError;
-use crate::names::Identity;
+use crate::names::LogIdentity;
 use crate::reply::Outcomes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 /// Something to send.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum Request {
     /// One command; many of them share a frame.
     Record(Vec<u8>),
     /// A frame of commands.
-    Batch(Batch),
+    Batch(CommandBatch),
     /// A frame of checks.
     Checks {
         /// SKU and stock.
@@ -33,7 +33,7 @@ pub(crate) enum Work {
 
 /// What came back; the variant matches that of the work.
 #[derive(Debug)]
-pub(crate) enum Finished {
+pub(crate) enum Response {
     Outcome(Outcome),
     Batch(Outcomes),
     Cells {
@@ -43,7 +43,7 @@ pub(crate) enum Finished {
     /// A check that is answered by an outcome: `busy` or `behind`.
     NoCells(Outcome),
     Numbers {
-        identity: Identity,
+        identity: LogIdentity,
         numbers: Vec<Option<u32>>,
     },
     Answer(Box<Answer>),
@@ -51,7 +51,7 @@ pub(crate) enum Finished {
 
 /// Why nothing came back.
 #[derive(Clone, Debug)]
-pub(crate) enum Failed {
+pub(crate) enum JobError {
     /// It was never written to a connection.
     NotSent(Arc<ConnectionError>),
     /// It may have been written, and the connection is gone.
@@ -64,14 +64,14 @@ pub(crate) enum Failed {
     TooLarge,
 }
 
-pub(crate) type Responder = oneshot::Sender<Result<Finished, Failed>>;
+pub(crate) type Responder = oneshot::Sender<Result<Response, JobError>>;
 
-/// Work with its conditions and its way back.
+/// Request with its conditions and its way back.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) work: Work,
+    pub(crate) request: Request,
     /// The identity under which the work's dense numbers are valid; `None`: it holds none.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<LogIdentity>,
     pub(crate) deadline: Instant,
     pub(crate) responder: Responder,
     /// Set before the job is sent: while it is not set, a caller that gives up may say that nothing happened.
@@ -94,12 +94,12 @@ impl Job {
     }
 
     /// Answers; a caller that has given up is not an error.
-    pub(crate) fn fail(self, failed: Failed) {
+    pub(crate) fn fail(self, failed: JobError) {
         respond(self.responder, Err(failed));
     }
 }
 
 /// Answers; a caller that has given up is not an error.
-pub(crate) fn respond(responder: Responder, result: Result<Finished, Failed>) {
+pub(crate) fn respond(responder: Responder, result: Result<Response, JobError>) {
     drop(responder.send(result));
 }

@@ -8,44 +8,44 @@
 //! It is *not* for deciding anything about quantities: what the server refuses is data ([`Answer::Refused`])
 //! and is handed on as it is. An error ([`CallError`]) means that there is no answer.
 //!
-//! Reading order: `batch`, `pipeline`, `connection` (the low level); `job`, `session`, `carrier`, `call`,
-//! `client` (the handle); `commands`, `merchant`, `questions` (the calls).
+//! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`, `call`,
+//! `client` (the handle); `commands`, `merchant`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
 mod answer;
-mod batch;
 pub mod blocking;
 mod call;
-mod carrier;
 mod cart;
 mod client;
+mod command_batch;
 mod commands;
 mod connection;
+mod connection_task;
 mod error;
 mod ids;
 mod job;
 mod merchant;
+mod multiplexer;
 mod names;
 mod options;
-mod pipeline;
-mod questions;
+mod queries;
 mod reply;
+mod sans_io;
 mod server_clock;
-mod session;
 
 pub use answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Refusal, Reserved, Settled, Shipped};
-pub use batch::{Batch, PushError};
 pub use cart::{Cart, line, units_of};
 pub use client::{Client, ClientBuilder};
+pub use command_batch::{CommandBatch, PushError};
 pub use commands::RefundLine;
 pub use connection::{HANDSHAKE_MS, PipelinedConnection, SendError};
 pub use error::{CallError, ConnectionError, NotDone, SubmitError};
-pub use ids::{IdSource, wall_clock_ms};
+pub use ids::{IdGenerator, wall_clock_ms};
 pub use merchant::Note;
-pub use names::{CartLine, Identity, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
-pub use options::{Dialer, Dialing, RetryPolicy, Stream};
-pub use pipeline::Pipeline;
-pub use questions::Checked;
+pub use names::{CartLine, LogIdentity, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
+pub use options::{DialFuture, Dialer, RetryPolicy, Stream};
+pub use queries::CheckResults;
 pub use reply::{Availability, CellFrame, OutcomeFrame, Outcomes, Reply};
+pub use sans_io::SansIoConnection;
 pub use server_clock::ServerClock;
 pub use stockhold_protocol as protocol;

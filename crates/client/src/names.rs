@@ -15,14 +15,14 @@ const NAMES_MAX: usize = 4_000_000;
 
 /// The log whose dense numbers are meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Identity {
+pub struct LogIdentity {
     /// The log's uuid.
     pub log_uuid: [u8; 16],
     /// Its epoch.
     pub epoch: u64,
 }
 
-impl Identity {
+impl LogIdentity {
     pub(crate) const fn of(welcome: &Welcome) -> Self {
         Self { log_uuid: welcome.log_uuid, epoch: welcome.epoch }
     }
@@ -111,8 +111,8 @@ pub type CartLine<'a> = (SkuRef<'a>, Quantity);
 
 /// The numbers of names under one identity.
 #[derive(Debug, Default)]
-struct Known {
-    identity: Option<Identity>,
+struct KnownNumbers {
+    identity: Option<LogIdentity>,
     count: usize,
     skus: HashMap<Box<str>, u32>,
     stocks: HashMap<Box<str>, u32>,
@@ -120,7 +120,7 @@ struct Known {
     channels: HashMap<Box<str>, HashMap<Box<str>, u32>>,
 }
 
-impl Known {
+impl KnownNumbers {
     fn insert(&mut self, name: &Name, number: u32) {
         if self.count >= NAMES_MAX {
             *self = Self { identity: self.identity, ..Self::default() };
@@ -139,23 +139,23 @@ impl Known {
 
 /// The cache, shared by all connections of a client.
 #[derive(Debug, Default)]
-pub(crate) struct NameCache(RwLock<Known>);
+pub(crate) struct NameCache(RwLock<KnownNumbers>);
 
 impl NameCache {
     /// A connection has met this log. Numbers of another one are worth nothing.
-    pub(crate) fn meet(&self, identity: Identity) {
+    pub(crate) fn on_connect(&self, identity: LogIdentity) {
         let mut known = self.0.write();
         if known.identity != Some(identity) {
-            *known = Known { identity: Some(identity), ..Known::default() };
+            *known = KnownNumbers { identity: Some(identity), ..KnownNumbers::default() };
         }
     }
 
-    pub(crate) fn identity(&self) -> Option<Identity> {
+    pub(crate) fn identity(&self) -> Option<LogIdentity> {
         self.0.read().identity
     }
 
     /// Keeps numbers that the server has told under `identity`, if that is still the log's.
-    pub(crate) fn learn(&self, identity: Identity, names: &[Name], numbers: &[Option<u32>]) {
+    pub(crate) fn learn(&self, identity: LogIdentity, names: &[Name], numbers: &[Option<u32>]) {
         let mut known = self.0.write();
         if known.identity == Some(identity) {
             for (name, number) in names.iter().zip(numbers) {
@@ -204,7 +204,7 @@ pub(crate) struct Built {
     /// Names whose numbers are not known yet.
     pub(crate) missing: Vec<Name>,
     /// The identity under which numbers were looked up.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<LogIdentity>,
     /// Whether names were used.
     pub(crate) by_name: bool,
     /// Whether the caller gave dense numbers.
@@ -214,7 +214,7 @@ pub(crate) struct Built {
 /// Turns references into numbers, and notes what is missing.
 #[derive(Debug)]
 pub(crate) struct Numbers<'n> {
-    known: &'n Known,
+    known: &'n KnownNumbers,
     id: CommandId,
     fresh: bool,
     built: Built,
@@ -311,19 +311,19 @@ impl Numbers<'_> {
 mod tests {
     use super::*;
 
-    const ONE: Identity = Identity { log_uuid: [1; 16], epoch: 1 };
-    const TWO: Identity = Identity { log_uuid: [1; 16], epoch: 2 };
+    const ONE: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 1 };
+    const TWO: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 2 };
 
     #[test]
     fn another_epoch_empties_the_cache() {
         // Proves that no number of an old epoch survives, not even one that is learned late.
         let cache = NameCache::default();
         let name = Name::Sku("BIKE".to_owned());
-        cache.meet(ONE);
+        cache.on_connect(ONE);
         cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
-        cache.meet(ONE);
+        cache.on_connect(ONE);
         assert_eq!(cache.len(), 1);
-        cache.meet(TWO);
+        cache.on_connect(TWO);
         assert_eq!((cache.len(), cache.identity()), (0, Some(TWO)));
         cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
         assert_eq!(cache.len(), 0);
@@ -333,7 +333,7 @@ mod tests {
     fn what_is_missing_is_named_and_nothing_is_encoded() {
         // Proves that a command with an unknown name never leaves with a placeholder in it.
         let cache = NameCache::default();
-        cache.meet(ONE);
+        cache.on_connect(ONE);
         cache.learn(ONE, &[Name::Sku("A".to_owned())], &[Some(5)]);
         let id = CommandId::from_parts(1, 1);
         let build = |numbers: &mut Numbers<'_>| {

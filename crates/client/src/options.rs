@@ -13,10 +13,10 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A dial under way.
-pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+pub type DialFuture = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
 
 /// Opens streams to the server: TCP in life, something in memory in a simulation.
-pub type Dialer = Arc<dyn Fn() -> Dialing + Send + Sync>;
+pub type Dialer = Arc<dyn Fn() -> DialFuture + Send + Sync>;
 
 /// How a call is tried again, always under the same id, until its deadline.
 ///

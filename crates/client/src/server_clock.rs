@@ -57,7 +57,7 @@ impl ServerClock {
     }
 
     /// A server has welcomed a connection.
-    pub(crate) fn meet(&self, welcome: &Welcome) {
+    pub(crate) fn on_welcome(&self, welcome: &Welcome) {
         self.shown_offset_ms.store(welcome.shown_offset_ms, Ordering::Relaxed);
         self.set(welcome.time_ms);
     }
@@ -126,7 +126,7 @@ mod tests {
         for (shown_offset_ms, shown_s) in
             [(0, 1_800_000_060), (-1_200_000, 1_799_998_860), (600_000, 1_800_000_660)]
         {
-            clock.meet(&welcome(shown_offset_ms));
+            clock.on_welcome(&welcome(shown_offset_ms));
             let shown = clock.shown(Deadline(1_800_000_060)).duration_since(SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(shown.as_secs(), shown_s);
         }

@@ -8,7 +8,7 @@ use std::io::{Write, stdout};
 use stockhold_client::protocol::command::{Command, Release};
 use stockhold_client::protocol::query::Name;
 use stockhold_client::protocol::{Envelope, Lines, ReservationId, SkuId, StockId};
-use stockhold_client::{Batch, Client};
+use stockhold_client::{Client, CommandBatch};
 use stockhold_workload::{
     AuditPlan, CartMix, CartSource, Fate, Ledger, Popularity, Step, audit, facts, hold_time_ms,
 };
@@ -58,14 +58,14 @@ async fn mix(client: &Client) -> Result<CartMix, Box<dyn Error>> {
 
 /// One batch of carts, and one of what their shoppers do next.
 async fn sell(client: &Client, source: &mut CartSource, ledger: &mut Ledger) -> Result<u64, Box<dyn Error>> {
-    let mut batch = Batch::new();
+    let mut batch = CommandBatch::new();
     for _ in 0..BATCH_CARTS {
         if let Step::Cart { target, lines, ttl_ms } = source.next_step() {
             batch.push_reserve(client.new_id(), target, lines, ttl_ms)?;
         }
     }
     let granted = send(client, &mut batch, ledger).await?;
-    let mut next = Batch::new();
+    let mut next = CommandBatch::new();
     for reservation in granted {
         let command = match source.next_fate() {
             Fate::Confirm => Command::Confirm(reservation),
@@ -83,7 +83,7 @@ async fn sell(client: &Client, source: &mut CartSource, ledger: &mut Ledger) -> 
 /// Sends a batch, notes every answer or doubt, and tells what took effect.
 async fn send(
     client: &Client,
-    batch: &mut Batch,
+    batch: &mut CommandBatch,
     ledger: &mut Ledger,
 ) -> Result<Vec<ReservationId>, Box<dyn Error>> {
     let mut done = Vec::new();

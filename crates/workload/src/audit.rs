@@ -9,7 +9,7 @@ use crate::shortfall::worst;
 use crate::timeline::worst_moment;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use stockhold_client::{Batch, CallError, Client, PushError};
+use stockhold_client::{CallError, Client, CommandBatch, PushError};
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::query::{ReservationView, Status};
 use stockhold_protocol::{BadField, Code, CommandId, Detail, Line, Outcome, SkuId, StockId};
@@ -123,7 +123,7 @@ pub async fn run(
 pub async fn settle_doubts(client: &Client, ledger: &mut Ledger) -> Result<(), AuditError> {
     let doubts = ledger.take_doubts();
     for (at, chunk) in doubts.chunks(usize::from(FRAME_COMMANDS)).enumerate() {
-        let mut batch = Batch::new();
+        let mut batch = CommandBatch::new();
         for record in chunk {
             batch.push_record(record)?;
         }
@@ -229,7 +229,7 @@ async fn repeat(
     plan: AuditPlan,
     audit: &mut Audit,
 ) -> Result<(), AuditError> {
-    let mut batch = Batch::new();
+    let mut batch = CommandBatch::new();
     let mut expected = Vec::new();
     for at in spread(ledger.entries().len(), plan.repeats_max) {
         let Some(entry) = ledger.entries().get(at) else { continue };
@@ -259,7 +259,7 @@ async fn repeat(
 
 async fn send(
     client: &Client,
-    batch: &mut Batch,
+    batch: &mut CommandBatch,
     expected: &mut Vec<Expected>,
     audit: &mut Audit,
 ) -> Result<(), AuditError> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use stockhold_client::{Batch, IdSource, units_of, wall_clock_ms};
+use stockhold_client::{CommandBatch, IdGenerator, units_of, wall_clock_ms};
 use stockhold_protocol::command::Target;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
@@ -332,7 +332,7 @@ async fn flood_with(stream: TcpStream, carts: &[u8], crowd: &Arc<Crowd>) -> io::
 
 /// The commands of a flood: valid, and the same each time, so that the server decides them again and again.
 fn flood_carts(prey: Prey) -> Result<Vec<u8>, anyhow::Error> {
-    let (mut ids, mut batch) = (IdSource::new(), Batch::new());
+    let (mut ids, mut batch) = (IdGenerator::new(), CommandBatch::new());
     let now_ms = wall_clock_ms();
     for _ in 0..FLOOD_CARTS {
         let lines = [Line::new(prey.sku, units_of(1))];

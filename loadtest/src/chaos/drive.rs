@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use stockhold_client::{Batch, CallError, Client, RetryPolicy};
+use stockhold_client::{CallError, Client, CommandBatch, RetryPolicy};
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::{Envelope, Outcome};
 use stockhold_workload::Ledger;
@@ -139,7 +139,7 @@ async fn settle_frame(
     errand: &Errand,
     crowd: &Crowd,
 ) -> Result<Vec<Outcome>, anyhow::Error> {
-    let mut batch = Batch::new();
+    let mut batch = CommandBatch::new();
     for record in errand {
         batch.push_record(record)?;
     }

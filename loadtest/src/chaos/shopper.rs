@@ -5,7 +5,7 @@ use super::goods::{Department, Goods};
 use fastrand::Rng;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use stockhold_client::{IdSource, units_of};
+use stockhold_client::{IdGenerator, units_of};
 use stockhold_protocol::command::{Command, Extend, Release, Replace, Reserve, Target};
 use stockhold_protocol::{BadField, Code, Envelope, Line, Lines, Outcome, ReservationId, SkuId, StockId};
 
@@ -61,14 +61,14 @@ impl Cart {
 pub(crate) struct Shopper {
     goods: Rc<Goods>,
     random: Rng,
-    ids: IdSource,
+    ids: IdGenerator,
     owner: u64,
     open: VecDeque<Open>,
 }
 
 impl Shopper {
     pub(crate) fn new(goods: Rc<Goods>, seed: u64, owner: u64) -> Self {
-        Self { goods, random: Rng::with_seed(seed), ids: IdSource::new(), owner, open: VecDeque::new() }
+        Self { goods, random: Rng::with_seed(seed), ids: IdGenerator::new(), owner, open: VecDeque::new() }
     }
 
     /// What it wants now.

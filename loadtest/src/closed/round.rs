@@ -7,7 +7,8 @@ use crate::catalogue::Catalogue;
 use crate::samples::Sample;
 use crate::tally::Tally;
 use stockhold_client::{
-    Batch, CellFrame, ConnectionError, IdSource, OutcomeFrame, PipelinedConnection, SubmitError, units_of,
+    CellFrame, CommandBatch, ConnectionError, IdGenerator, OutcomeFrame, PipelinedConnection, SubmitError,
+    units_of,
 };
 use stockhold_protocol::command::{Release, Reserve, Target};
 use stockhold_protocol::{
@@ -22,7 +23,7 @@ const HOLD_TTL_MS: u32 = 60_000;
 /// A frame that is ready to be sent.
 #[derive(Debug)]
 pub(crate) enum Ready<'a> {
-    Commands(&'a Batch),
+    Commands(&'a CommandBatch),
     Checks(&'a [(SkuId, StockId)]),
 }
 
@@ -90,10 +91,10 @@ pub(crate) struct Maker {
     scenario: Scenario,
     chooser: Chooser,
     random: fastrand::Rng,
-    ids: IdSource,
+    ids: IdGenerator,
     /// The time that ids are made with.
     now_ms: u64,
-    batch: Batch,
+    batch: CommandBatch,
     pairs: Vec<(SkuId, StockId)>,
 }
 
@@ -103,9 +104,9 @@ impl Maker {
             scenario,
             chooser: Chooser::new(scenario.choice, catalogue),
             random: fastrand::Rng::with_seed(seed),
-            ids: IdSource::new(),
+            ids: IdGenerator::new(),
             now_ms: 0,
-            batch: Batch::new(),
+            batch: CommandBatch::new(),
             pairs: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use stockhold_client::{IdSource, wall_clock_ms};
+use stockhold_client::{IdGenerator, wall_clock_ms};
 use stockhold_protocol::CommandId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
@@ -63,7 +63,7 @@ struct Lane {
     from: Instant,
     to: Instant,
     load: Load,
-    maker: RefCell<(fastrand::Rng, IdSource)>,
+    maker: RefCell<(fastrand::Rng, IdGenerator)>,
     tally: RefCell<(u64, u64, Latencies)>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn run<C: Connection>(
         from,
         to: from + load.seconds,
         load: load.clone(),
-        maker: RefCell::new((fastrand::Rng::with_seed(load.seed), IdSource::new())),
+        maker: RefCell::new((fastrand::Rng::with_seed(load.seed), IdGenerator::new())),
         tally: RefCell::new((0, 0, Latencies::new()?)),
     });
     let watch = runtime.spawn_local(watch(Rc::clone(&lane), server_pid));

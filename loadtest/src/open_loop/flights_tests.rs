@@ -7,7 +7,7 @@ use crate::pace::Pace;
 use crate::schedule::Part;
 use crate::series::Series;
 use std::sync::Arc;
-use stockhold_client::{Pipeline, Reply};
+use stockhold_client::{Reply, SansIoConnection};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -21,7 +21,7 @@ const NOW_MS: u64 = 1_763_800_000_000;
 
 /// One connection and the server at its other end.
 struct World {
-    pipeline: Pipeline,
+    pipeline: SansIoConnection,
     flights: Flights,
     maker: Maker,
     catalogue: Catalogue,
@@ -133,15 +133,15 @@ impl World {
     }
 }
 
-fn submit(pipeline: &mut Pipeline, ready: &Ready<'_>) -> u64 {
+fn submit(pipeline: &mut SansIoConnection, ready: &Ready<'_>) -> u64 {
     match ready {
         Ready::Commands(batch) => pipeline.submit(batch).unwrap(),
         Ready::Checks(pairs) => pipeline.submit_checks(pairs, 0, 0).unwrap(),
     }
 }
 
-fn welcomed() -> Pipeline {
-    let mut pipeline = Pipeline::new("test").unwrap();
+fn welcomed() -> SansIoConnection {
+    let mut pipeline = SansIoConnection::new("test").unwrap();
     let welcome = Welcome {
         log_uuid: [1; 16],
         time_ms: 1_763_800_000_000,
@@ -159,7 +159,7 @@ fn welcomed() -> Pipeline {
     pipeline
 }
 
-fn give(pipeline: &mut Pipeline, bytes: &[u8]) {
+fn give(pipeline: &mut SansIoConnection, bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
         let space = pipeline.input_space();

@@ -6,7 +6,7 @@ use crate::pace::Pace;
 use crate::schedule::{GROUP_MAX, Part, Schedule};
 use std::sync::Arc;
 use std::time::Duration;
-use stockhold_client::IdSource;
+use stockhold_client::IdGenerator;
 use stockhold_workload::{CartMix, CartSource, Step};
 
 /// Odd, so that every connection gets a seed of its own.
@@ -33,7 +33,7 @@ impl SalePlan {
         let part = Part { connections: self.connections, index, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::clone(&self.pace), part);
         let end = Duration::from_nanos(self.pace.end_ns());
-        Shoppers::new(Wishes { before, source: source(&self.mix) }, schedule, IdSource::new(), end)
+        Shoppers::new(Wishes { before, source: source(&self.mix) }, schedule, IdGenerator::new(), end)
     }
 }
 

@@ -6,7 +6,7 @@ use super::record::{Asked, SaleRecord};
 use crate::schedule::Schedule;
 use std::collections::VecDeque;
 use std::time::Duration;
-use stockhold_client::{Batch, ConnectionError, IdSource, OutcomeFrame, PushError};
+use stockhold_client::{CommandBatch, ConnectionError, IdGenerator, OutcomeFrame, PushError};
 use stockhold_protocol::command::{Command, Release};
 use stockhold_protocol::{CommandId, Envelope, Lines, SkuId, StockId};
 use stockhold_workload::{Fate, Ledger, Step};
@@ -41,7 +41,7 @@ struct Pending {
 #[derive(Debug, Default)]
 struct Frame {
     request: u64,
-    batch: Batch,
+    batch: CommandBatch,
     pending: Vec<Pending>,
     answered: Vec<bool>,
 }
@@ -51,7 +51,7 @@ struct Frame {
 pub(crate) struct Shoppers {
     wishes: Wishes,
     schedule: Schedule,
-    ids: IdSource,
+    ids: IdGenerator,
     decisions: VecDeque<Decision>,
     /// What is about to be sent.
     next: Frame,
@@ -64,7 +64,7 @@ pub(crate) struct Shoppers {
 }
 
 impl Shoppers {
-    pub(crate) fn new(wishes: Wishes, schedule: Schedule, ids: IdSource, duration: Duration) -> Self {
+    pub(crate) fn new(wishes: Wishes, schedule: Schedule, ids: IdGenerator, duration: Duration) -> Self {
         let in_time = duration + IN_TIME_SLACK;
         Self {
             wishes,
@@ -150,7 +150,7 @@ impl Shoppers {
     }
 
     /// The commands to send, if there are any.
-    pub(crate) fn batch(&self) -> Option<&Batch> {
+    pub(crate) fn batch(&self) -> Option<&CommandBatch> {
         Some(&self.next.batch).filter(|batch| !batch.is_empty())
     }
 

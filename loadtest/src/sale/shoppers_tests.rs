@@ -4,7 +4,7 @@ use super::*;
 use crate::pace::Pace;
 use crate::schedule::{GROUP_MAX, Part};
 use std::sync::Arc;
-use stockhold_client::{Pipeline, Reply};
+use stockhold_client::{Reply, SansIoConnection};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000 * MS;
 
 /// One connection and the server at its other end.
 struct World {
-    pipeline: Pipeline,
+    pipeline: SansIoConnection,
     shoppers: Shoppers,
     record: SaleRecord,
     ledger: Ledger,
@@ -27,7 +27,7 @@ struct World {
 
 impl World {
     fn new(mix: CartMix, rate: u32, duration: Duration) -> Self {
-        let mut pipeline = Pipeline::new("test").unwrap();
+        let mut pipeline = SansIoConnection::new("test").unwrap();
         let welcome = Welcome {
             log_uuid: [1; 16],
             time_ms: 1_763_800_000_000,
@@ -45,7 +45,7 @@ impl World {
         let part = Part { connections: 1, index: 0, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::new(Pace::steady(rate, duration)), part);
         let wishes = Wishes { before: None, source: CartSource::new(mix, 1) };
-        let shoppers = Shoppers::new(wishes, schedule, IdSource::seeded(1), duration);
+        let shoppers = Shoppers::new(wishes, schedule, IdGenerator::seeded(1), duration);
         let (record, ledger) = (SaleRecord::over(duration).unwrap(), Ledger::new(1_000_000));
         Self { pipeline, shoppers, record, ledger, unanswered: Vec::new(), op: 0 }
     }
@@ -117,7 +117,7 @@ impl World {
     }
 }
 
-fn give(pipeline: &mut Pipeline, bytes: &[u8]) {
+fn give(pipeline: &mut SansIoConnection, bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
         let space = pipeline.input_space();

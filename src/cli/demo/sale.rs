@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 use stockhold_client::{
-    Batch, ConnectionError, IdSource, Outcomes, PipelinedConnection, PushError, Reply, SubmitError,
+    CommandBatch, ConnectionError, IdGenerator, Outcomes, PipelinedConnection, PushError, Reply, SubmitError,
     wall_clock_ms,
 };
 use stockhold_protocol::command::{Command, Kind, Release, Reserve};
@@ -48,7 +48,7 @@ pub(super) enum SaleError {
 /// One connection with at most one frame in flight.
 struct Lane {
     connection: PipelinedConnection,
-    batch: Batch,
+    batch: CommandBatch,
     outcomes: Outcomes,
     sent: Instant,
 }
@@ -82,7 +82,7 @@ pub(super) struct Sale {
     pub(super) ledger: Ledger,
     pub(super) counts: Counts,
     carts: CartSource,
-    ids: IdSource,
+    ids: IdGenerator,
     lanes: Vec<Lane>,
     /// What becomes of holds that were granted.
     fates: Vec<(CommandId, Fate)>,
@@ -94,7 +94,7 @@ impl Sale {
             ledger: Ledger::new(LEDGER_MAX),
             counts: Counts::default(),
             carts: CartSource::new(mix, seed),
-            ids: IdSource::new(),
+            ids: IdGenerator::new(),
             lanes: Vec::new(),
             fates: Vec::new(),
         }
@@ -105,7 +105,7 @@ impl Sale {
         self.lanes.clear();
         for _ in 0..LANES {
             let connection = PipelinedConnection::connect(address, CLIENT_NAME).await?;
-            let (batch, outcomes) = (Batch::new(), Outcomes::new());
+            let (batch, outcomes) = (CommandBatch::new(), Outcomes::new());
             self.lanes.push(Lane { connection, batch, outcomes, sent: Instant::now() });
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stockhold_client::protocol::command::Target;
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, ReservationId, SkuId, StockId};
-use stockhold_client::{Answer, Batch, CallError, Cart, Client, NotDone, RetryPolicy};
+use stockhold_client::{Answer, CallError, Cart, Client, CommandBatch, NotDone, RetryPolicy};
 use tokio::time::Instant;
 
 fn cart(sku: u32) -> Cart<'static> {
@@ -281,8 +281,8 @@ async fn a_silent_connection_is_given_up_and_the_call_goes_on_over_another() {
     assert!(call.await.unwrap().is_done());
 }
 
-fn batch_of(client: &Client, carts: u32) -> Batch {
-    let mut batch = Batch::new();
+fn batch_of(client: &Client, carts: u32) -> CommandBatch {
+    let mut batch = CommandBatch::new();
     for sku in 0..carts {
         let line = Line::new(SkuId(sku), Quantity::units(1).unwrap());
         batch.push_reserve(client.new_id(), Target::Stock(StockId(1)), &[line], None).unwrap();

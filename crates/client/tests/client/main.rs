@@ -4,4 +4,4 @@
 mod calls;
 mod epochs;
 mod fake;
-mod pipeline;
+mod sans_io;

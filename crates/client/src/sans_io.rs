@@ -1,9 +1,9 @@
 //! One connection without its socket: requests become output bytes, input bytes become replies.
 //!
-//! Sans-I/O: whoever owns a socket writes [`Pipeline::output`] and fills [`Pipeline::input_space`]. It
+//! Sans-I/O: whoever owns a socket writes [`SansIoConnection::output`] and fills [`SansIoConnection::input_space`]. It
 //! counts what is in flight and checks that every answer was asked for. It knows no clock and no retry.
 
-use crate::batch::Batch;
+use crate::command_batch::CommandBatch;
 use crate::error::{ConnectionError, SubmitError};
 use crate::reply::{CellFrame, OutcomeFrame, Reply};
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ struct Waiting {
 
 /// The state of one connection. See [`crate::PipelinedConnection`] for one with a socket.
 #[derive(Debug)]
-pub struct Pipeline {
+pub struct SansIoConnection {
     limits: ConnectionLimits,
     /// The version of the wire that was agreed on.
     version: u8,
@@ -52,8 +52,8 @@ pub struct Pipeline {
     stopping: bool,
 }
 
-impl Pipeline {
-    /// A pipeline whose first output is the hello.
+impl SansIoConnection {
+    /// A connection whose first output is the hello.
     ///
     /// # Errors
     /// [`BadField`] when the client's name is longer than 255 bytes.
@@ -61,7 +61,7 @@ impl Pipeline {
         if client_name.len() > NAME_BYTES_MAX {
             return Err(BadField::new("client", "must be at most 255 bytes"));
         }
-        let mut pipeline = Self {
+        let mut connection = Self {
             limits: ConnectionLimits { in_flight_max: 0, ..ConnectionLimits::default() },
             version: PROTOCOL_VERSION,
             names: 0,
@@ -75,10 +75,10 @@ impl Pipeline {
             in_flight: 0,
             stopping: false,
         };
-        let start = frame::begin(&mut pipeline.output);
-        Hello::new(client_name).encode(&mut pipeline.output)?;
-        frame::finish(Header::new(FrameKind::Hello, 0, 0), start, &mut pipeline.output);
-        Ok(pipeline)
+        let start = frame::begin(&mut connection.output);
+        Hello::new(client_name).encode(&mut connection.output)?;
+        frame::finish(Header::new(FrameKind::Hello, 0, 0), start, &mut connection.output);
+        Ok(connection)
     }
 
     /// The welcome, once it is there. Until then nothing else may be asked for or submitted.
@@ -138,7 +138,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was put anywhere.
-    pub fn submit(&mut self, batch: &Batch) -> Result<u64, SubmitError> {
+    pub fn submit(&mut self, batch: &CommandBatch) -> Result<u64, SubmitError> {
         self.submit_records(batch.bytes(), batch.len(), batch.deadline_ms())
     }
 

@@ -4,8 +4,8 @@
 
 use crate::connection::PipelinedConnection;
 use crate::error::{ConnectionError, SubmitError};
-use crate::job::{Failed, Finished, Job, Responder, Work, respond};
-use crate::names::Identity;
+use crate::job::{Job, JobError, Request, Responder, Response, respond};
+use crate::names::LogIdentity;
 use crate::options::Stream;
 use crate::reply::{Outcomes, Reply};
 use std::collections::VecDeque;
@@ -26,9 +26,9 @@ enum Slot {
 }
 
 /// See the module.
-pub(crate) struct Session {
+pub(crate) struct Multiplexer {
     pub(crate) connection: PipelinedConnection<Box<dyn Stream>>,
-    pub(crate) identity: Identity,
+    pub(crate) identity: LogIdentity,
     /// Whether anything has been answered on it.
     pub(crate) has_answered: bool,
     slots: VecDeque<Slot>,
@@ -38,9 +38,9 @@ pub(crate) struct Session {
     records: Vec<u8>,
 }
 
-impl Session {
+impl Multiplexer {
     pub(crate) fn new(connection: PipelinedConnection<Box<dyn Stream>>) -> Self {
-        let identity = Identity::of(connection.welcome());
+        let identity = LogIdentity::of(connection.welcome());
         let (slots, records) = (VecDeque::new(), Vec::new());
         Self { connection, identity, has_answered: false, slots, first_request: 1, records }
     }
@@ -53,11 +53,11 @@ impl Session {
     pub(crate) fn submit(&mut self, waiting: &mut VecDeque<Job>, now: Instant) {
         while let Some(job) = waiting.pop_front() {
             if self.connection.is_stopping() {
-                job.fail(Failed::NotSent(Arc::new(ConnectionError::Closed)));
+                job.fail(JobError::NotSent(Arc::new(ConnectionError::Closed)));
             } else if self.is_of_other_epoch(&job) {
-                job.fail(Failed::EpochChanged);
+                job.fail(JobError::EpochChanged);
             } else if job.deadline <= now {
-                job.fail(Failed::Expired);
+                job.fail(JobError::Expired);
             } else if !job.claim() {
                 // The caller has given up: nobody would hear the answer.
             } else if let Some(job) = self.submit_one(job, waiting, now) {
@@ -74,17 +74,17 @@ impl Session {
     /// Sends one job, or gives it back because the connection has no room now.
     fn submit_one(&mut self, job: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
         let deadline_ms = job.deadline_ms(now);
-        let pipeline = self.connection.pipeline();
-        let result = match &job.work {
-            Work::Record(_) => return self.submit_records(job, waiting, now),
-            Work::Batch(batch) => pipeline.submit_records(batch.bytes(), batch.len(), deadline_ms),
-            Work::Checks { pairs, min_op } => pipeline.submit_checks(pairs, *min_op, deadline_ms),
-            Work::Resolve(names) => pipeline.submit_resolve(names),
-            Work::Query(query) => pipeline.submit_query(query),
+        let protocol = self.connection.protocol();
+        let result = match &job.request {
+            Request::Record(_) => return self.submit_records(job, waiting, now),
+            Request::Batch(batch) => protocol.submit_records(batch.bytes(), batch.len(), deadline_ms),
+            Request::Checks { pairs, min_op } => protocol.submit_checks(pairs, *min_op, deadline_ms),
+            Request::Resolve(names) => protocol.submit_resolve(names),
+            Request::Query(query) => protocol.submit_query(query),
         };
         match result {
             Ok(_) => {
-                self.slots.push_back(if let Work::Batch(batch) = &job.work {
+                self.slots.push_back(if let Request::Batch(batch) = &job.request {
                     let mut outcomes = Outcomes::new();
                     outcomes.reset(batch.len());
                     Slot::Batch { outcomes, responder: job.responder }
@@ -93,9 +93,9 @@ impl Session {
                 });
             }
             Err(SubmitError::InFlight { in_flight, .. }) if in_flight > 0 => return Some(job),
-            Err(SubmitError::Goodbye) => job.fail(Failed::NotSent(Arc::new(ConnectionError::Closed))),
+            Err(SubmitError::Goodbye) => job.fail(JobError::NotSent(Arc::new(ConnectionError::Closed))),
             Err(SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge) => {
-                job.fail(Failed::TooLarge);
+                job.fail(JobError::TooLarge);
             }
         }
         None
@@ -103,7 +103,7 @@ impl Session {
 
     /// Builds one frame of this command and those that wait right behind it.
     fn submit_records(&mut self, first: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
-        let limits = self.connection.pipeline().limits();
+        let limits = self.connection.protocol().limits();
         let room = self.connection.room().min(limits.frame_count_max).min(u32::from(u16::MAX));
         if room == 0 {
             return Some(first);
@@ -117,26 +117,26 @@ impl Session {
         while let Some(job) = next {
             // The longest deadline of the frame: a command logged after its own is answered all the same.
             deadline_ms = deadline_ms.max(job.deadline_ms(now));
-            if let Work::Record(record) = &job.work {
+            if let Request::Record(record) = &job.request {
                 self.records.extend_from_slice(record);
             }
             responders.push(Some(job.responder));
             let identity = self.identity;
             let left = bytes_max.saturating_sub(self.records.len());
             next = waiting.pop_front_if(|job| {
-                let fits = matches!(&job.work, Work::Record(record) if record.len() <= left);
+                let fits = matches!(&job.request, Request::Record(record) if record.len() <= left);
                 let same = job.identity.is_none_or(|other| other == identity);
                 fits && same && responders.len() < room && job.claim()
             });
         }
         let count = u16::try_from(responders.len()).unwrap_or(u16::MAX);
-        let sent = self.connection.pipeline().submit_records(&self.records, count, deadline_ms);
+        let sent = self.connection.protocol().submit_records(&self.records, count, deadline_ms);
         if sent.is_ok() {
             self.slots.push_back(Slot::Records(responders));
         } else {
             // Only a record that is too long for this server's frames gets here.
             for responder in responders.into_iter().flatten() {
-                respond(responder, Err(Failed::TooLarge));
+                respond(responder, Err(JobError::TooLarge));
             }
         }
         None
@@ -167,7 +167,7 @@ impl Session {
     /// The connection is gone: what was sent has an unknown outcome.
     pub(crate) fn lose(&mut self, error: &Arc<ConnectionError>) {
         for slot in self.slots.drain(..) {
-            let lost = || Err(Failed::Lost(Arc::clone(error)));
+            let lost = || Err(JobError::Lost(Arc::clone(error)));
             match slot {
                 Slot::Records(responders) => {
                     responders.into_iter().flatten().for_each(|responder| respond(responder, lost()));
@@ -179,7 +179,7 @@ impl Session {
     }
 }
 
-fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: Identity) -> Result<(), ConnectionError> {
+fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: LogIdentity) -> Result<(), ConnectionError> {
     match reply {
         Reply::Goodbye => Ok(()),
         Reply::Outcomes(frame) => match slot {
@@ -188,7 +188,7 @@ fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: Identity) -> Result<(), 
                     let (index, outcome) = entry?;
                     let responder = responders.get_mut(usize::from(index)).and_then(Option::take);
                     let responder = responder.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
-                    respond(responder, Ok(Finished::Outcome(outcome)));
+                    respond(responder, Ok(Response::Outcome(outcome)));
                 }
                 if frame.is_last {
                     *slot = Slot::Empty;
@@ -198,35 +198,35 @@ fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: Identity) -> Result<(), 
             Slot::Batch { outcomes, .. } => {
                 outcomes.take(frame)?;
                 if frame.is_last {
-                    finish(slot, Finished::Batch);
+                    finish(slot, Response::Batch);
                 }
                 Ok(())
             }
             Slot::One(_) => {
                 let first = frame.iter().next().transpose()?;
                 let (_, outcome) = first.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
-                finish(slot, |_| Finished::NoCells(outcome));
+                finish(slot, |_| Response::NoCells(outcome));
                 Ok(())
             }
             Slot::Empty => Err(ConnectionError::UnexpectedAnswer(frame.request)),
         },
         Reply::Cells(frame) => {
-            finish(slot, |_| Finished::Cells { op: frame.op, cells: frame.raw().collect() });
+            finish(slot, |_| Response::Cells { op: frame.op, cells: frame.raw().collect() });
             Ok(())
         }
         Reply::Resolved { numbers, .. } => {
-            finish(slot, |_| Finished::Numbers { identity, numbers: numbers.clone() });
+            finish(slot, |_| Response::Numbers { identity, numbers: numbers.clone() });
             Ok(())
         }
         Reply::Answer { answer, .. } => {
-            finish(slot, |_| Finished::Answer(answer.clone()));
+            finish(slot, |_| Response::Answer(answer.clone()));
             Ok(())
         }
     }
 }
 
 /// Answers the one call of a slot and empties it.
-fn finish(slot: &mut Slot, finished: impl FnOnce(Outcomes) -> Finished) {
+fn finish(slot: &mut Slot, finished: impl FnOnce(Outcomes) -> Response) {
     match std::mem::replace(slot, Slot::Empty) {
         Slot::Batch { outcomes, responder } => respond(responder, Ok(finished(outcomes))),
         Slot::One(responder) => respond(responder, Ok(finished(Outcomes::new()))),

@@ -18,14 +18,14 @@ pub enum PushError {
     BadField(#[from] BadField),
 }
 
-/// Commands on their way into one frame. [`Batch::clear`] keeps the memory for the next ones.
+/// Commands on their way into one frame. [`CommandBatch::clear`] keeps the memory for the next ones.
 ///
 /// ```
-/// use stockhold_client::{Batch, IdSource};
+/// use stockhold_client::{CommandBatch, IdGenerator};
 /// use stockhold_protocol::{Line, Quantity, SkuId, StockId, command::Target};
 ///
-/// let mut ids = IdSource::new();
-/// let mut batch = Batch::new();
+/// let mut ids = IdGenerator::new();
+/// let mut batch = CommandBatch::new();
 /// for cart in 0..128 {
 ///     let line = Line::new(SkuId(cart), Quantity::units(1).unwrap());
 ///     batch.push_reserve(ids.next_id(), Target::Stock(StockId(0)), &[line], Some(60_000))?;
@@ -34,13 +34,13 @@ pub enum PushError {
 /// # Ok::<(), stockhold_client::PushError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
+pub struct CommandBatch {
     records: Vec<u8>,
     count: u16,
     deadline_ms: u32,
 }
 
-impl Batch {
+impl CommandBatch {
     /// An empty batch.
     #[must_use]
     pub fn new() -> Self {
@@ -159,15 +159,15 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::IdSource;
+    use crate::IdGenerator;
     use stockhold_protocol::{Quantity, SkuId, StockId};
 
     fn line(sku: u32) -> Line {
         Line::new(SkuId(sku), Quantity::units(1).unwrap())
     }
 
-    fn filled(carts: u32) -> Batch {
-        let (mut batch, mut ids) = (Batch::new(), IdSource::seeded(3));
+    fn filled(carts: u32) -> CommandBatch {
+        let (mut batch, mut ids) = (CommandBatch::new(), IdGenerator::seeded(3));
         for cart in 0..carts {
             batch
                 .push_reserve(ids.next_at(9), Target::Stock(StockId(1)), &[line(cart)], Some(5_000))
@@ -200,7 +200,7 @@ mod tests {
         // Proves the bound on commands of one frame, and that a refused push changes nothing.
         let mut batch = filled(u32::try_from(FRAME_COUNT_MAX).unwrap());
         let before = batch.bytes().len();
-        let id = IdSource::seeded(4).next_at(1);
+        let id = IdGenerator::seeded(4).next_at(1);
         let full = batch.push_reserve(id, Target::Stock(StockId(1)), &[line(0)], None);
         assert_eq!(full, Err(PushError::Full));
         assert_eq!(batch.bytes().len(), before);
@@ -217,7 +217,7 @@ mod tests {
     fn a_record_moves_between_batches() {
         // Proves that part of a batch can be sent again byte for byte, and that junk cannot.
         let batch = filled(2);
-        let mut again = Batch::new();
+        let mut again = CommandBatch::new();
         again.push_record(batch.records().nth(1).unwrap()).unwrap();
         assert_eq!(again.ids().next(), batch.ids().nth(1));
         assert!(again.push_record(b"junk that is no record").is_err());

@@ -3,11 +3,11 @@
 
 use crate::connection::{HANDSHAKE_MS, PipelinedConnection};
 use crate::error::ConnectionError;
-use crate::job::{Failed, Job};
-use crate::names::{Identity, NameCache};
+use crate::job::{Job, JobError};
+use crate::multiplexer::Multiplexer;
+use crate::names::{LogIdentity, NameCache};
 use crate::options::{Dialer, Options, Stream};
 use crate::server_clock::ServerClock;
-use crate::session::Session;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const WAITING_MAX: usize = 4_096;
 pub(crate) const QUEUE_MAX: usize = 4_096;
 
 /// See the module.
-pub(crate) struct Carrier {
+pub(crate) struct ConnectionTask {
     pub(crate) jobs: mpsc::Receiver<Job>,
     pub(crate) dialer: Dialer,
     pub(crate) options: Arc<Options>,
@@ -29,7 +29,7 @@ pub(crate) struct Carrier {
     pub(crate) clock: Arc<ServerClock>,
 }
 
-impl Carrier {
+impl ConnectionTask {
     /// Runs until no handle of the client is left. `first` is a connection that is made already.
     pub(crate) async fn run(mut self, first: Option<PipelinedConnection<Box<dyn Stream>>>) {
         let mut waiting = VecDeque::new();
@@ -53,10 +53,10 @@ impl Carrier {
             let error = match connected {
                 Ok(connection) => {
                     failures = 0;
-                    let mut session = Session::new(connection);
-                    self.names.meet(session.identity);
-                    let Err(error) = self.serve(&mut session, &mut waiting).await else { return };
-                    if session.in_flight() == 0 && (session.has_answered || !has_moved) {
+                    let mut multiplexer = Multiplexer::new(connection);
+                    self.names.on_connect(multiplexer.identity);
+                    let Err(error) = self.serve(&mut multiplexer, &mut waiting).await else { return };
+                    if multiplexer.in_flight() == 0 && (multiplexer.has_answered || !has_moved) {
                         has_moved = true;
                         // An idle connection has ended, to make room for others or with its server: nothing is lost, and what came
                         // just then goes to a new one.
@@ -64,7 +64,7 @@ impl Carrier {
                         continue;
                     }
                     let error = Arc::new(error);
-                    session.lose(&error);
+                    multiplexer.lose(&error);
                     error
                 }
                 Err(error) => Arc::new(error),
@@ -75,14 +75,14 @@ impl Carrier {
             while let Ok(job) = self.jobs.try_recv() {
                 waiting.push_back(job);
             }
-            waiting.drain(..).for_each(|job| job.fail(Failed::NotSent(Arc::clone(&error))));
+            waiting.drain(..).for_each(|job| job.fail(JobError::NotSent(Arc::clone(&error))));
         }
     }
 
     /// Works until the connection ends (an error) or no handle is left.
     async fn serve(
         &mut self,
-        session: &mut Session,
+        multiplexer: &mut Multiplexer,
         waiting: &mut VecDeque<Job>,
     ) -> Result<(), ConnectionError> {
         let stall = self.options.stall;
@@ -90,19 +90,19 @@ impl Carrier {
         let mut arrived = Vec::new();
         loop {
             let now = Instant::now();
-            if session.in_flight() == 0 {
+            if multiplexer.in_flight() == 0 {
                 last_read = now;
             }
-            if session.in_flight() == 0 && !waiting.is_empty() {
+            if multiplexer.in_flight() == 0 && !waiting.is_empty() {
                 // A connection that has ended while it was idle is not to be sent anything. Only after a turn of the runtime is it
                 // known what has come: one that a blocking client drives has stood still since the last call.
                 yield_now().await;
-                if session.connection.read_now().await? {
-                    session.take_replies()?;
+                if multiplexer.connection.read_now().await? {
+                    multiplexer.take_replies()?;
                 }
             }
-            session.submit(waiting, now);
-            if session.connection.is_stopping() && session.in_flight() == 0 {
+            multiplexer.submit(waiting, now);
+            if multiplexer.connection.is_stopping() && multiplexer.in_flight() == 0 {
                 return Err(ConnectionError::Closed);
             }
             let stalled = last_read + stall;
@@ -114,12 +114,12 @@ impl Carrier {
                     }
                     waiting.extend(arrived.drain(..));
                 }
-                moved = session.connection.read_more() => {
+                moved = multiplexer.connection.read_more() => {
                     moved?;
                     last_read = Instant::now();
-                    session.take_replies()?;
+                    multiplexer.take_replies()?;
                 }
-                () = sleep_until(stalled), if session.in_flight() > 0 => {
+                () = sleep_until(stalled), if multiplexer.in_flight() > 0 => {
                     return Err(ConnectionError::Stalled(stall));
                 }
             }
@@ -149,6 +149,6 @@ pub(crate) async fn first_connection(
     clock: &Arc<ServerClock>,
 ) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
     let connection = dial(dialer, &options.client_name, clock).await?;
-    names.meet(Identity::of(connection.welcome()));
+    names.on_connect(LogIdentity::of(connection.welcome()));
     Ok(connection)
 }

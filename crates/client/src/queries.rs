@@ -3,7 +3,7 @@
 use crate::call::Tries;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::job::{Finished, Work};
+use crate::job::{Request, Response};
 use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
@@ -15,7 +15,7 @@ use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
 /// The answers of several checks, read at one op each and not at one instant together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckResults {
     /// The op as of which the cells were read.
     pub op: u64,
     /// In the order asked.
@@ -55,7 +55,7 @@ impl Client {
     /// # Errors
     /// [`CallError`] when there is no answer; [`CallError::Behind`] when the server does not reach the op
     /// of [`Client::not_before`] in time.
-    pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<Checked, CallError> {
+    pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<CheckResults, CallError> {
         if pairs.is_empty() || pairs.len() > MANY_MAX {
             return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
         }
@@ -70,13 +70,13 @@ impl Client {
                 continue;
             }
             let min_op = self.call.min_op;
-            let work = || (Work::Checks { pairs: numbered.clone(), min_op }, built.identity);
-            match self.ask(work, &mut tries).await {
-                Ok(Finished::Cells { op, cells }) => {
+            let request = || (Request::Checks { pairs: numbered.clone(), min_op }, built.identity);
+            match self.ask(request, &mut tries).await {
+                Ok(Response::Cells { op, cells }) => {
                     let cells = cells.into_iter().map(Availability::from_cell).collect::<Result<_, _>>();
-                    return Ok(Checked { op, cells: cells? });
+                    return Ok(CheckResults { op, cells: cells? });
                 }
-                Ok(Finished::NoCells(outcome)) => return Err(CallError::Behind { op: outcome.op }),
+                Ok(Response::NoCells(outcome)) => return Err(CallError::Behind { op: outcome.op }),
                 // Names are looked up again; the caller's own numbers cannot be.
                 Err(CallError::EpochChanged { .. }) if !built.by_number => {
                     if tries.pause(&self.shared, 0).await.is_err() {
@@ -89,7 +89,7 @@ impl Client {
         }
     }
 
-    /// The dense numbers of names, in their order; `None`: unknown. At most 8,192 names. Known ones are
+    /// The dense numbers of names, in their order; `None`: unknown. At most 8,192 names. KnownNumbers ones are
     /// remembered for the calls that use them by name.
     ///
     /// # Errors
@@ -110,8 +110,8 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn query(&self, query: Query) -> Result<Answer, CallError> {
         let mut tries = Tries::new(self.call.deadline);
-        let finished = self.ask(|| (Work::Query(query.clone()), None), &mut tries).await?;
-        if let Finished::Answer(answer) = finished { Ok(*answer) } else { Err(CallError::other_answer()) }
+        let finished = self.ask(|| (Request::Query(query.clone()), None), &mut tries).await?;
+        if let Response::Answer(answer) = finished { Ok(*answer) } else { Err(CallError::other_answer()) }
     }
 
     /// How the server is.

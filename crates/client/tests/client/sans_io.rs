@@ -5,7 +5,7 @@ use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::handshake::{ConnectionLimits, Welcome};
 use stockhold_client::protocol::{Code, Line, Outcome, Quantity, SkuId, StockId};
 use stockhold_client::{
-    Availability, Batch, ConnectionError, IdSource, Outcomes, Pipeline, Reply, SubmitError,
+    Availability, CommandBatch, ConnectionError, IdGenerator, Outcomes, Reply, SansIoConnection, SubmitError,
 };
 
 fn welcome_frame(in_flight_max: u32) -> Vec<u8> {
@@ -22,14 +22,14 @@ fn welcome_frame(in_flight_max: u32) -> Vec<u8> {
     out
 }
 
-fn feed(pipeline: &mut Pipeline, bytes: &[u8]) {
+fn feed(pipeline: &mut SansIoConnection, bytes: &[u8]) {
     let space = pipeline.input_space();
     space[..bytes.len()].copy_from_slice(bytes);
     pipeline.advance_input(bytes.len());
 }
 
-fn open(in_flight_max: u32) -> Pipeline {
-    let mut pipeline = Pipeline::new("test").unwrap();
+fn open(in_flight_max: u32) -> SansIoConnection {
+    let mut pipeline = SansIoConnection::new("test").unwrap();
     let hello = pipeline.output().len();
     pipeline.advance_output(hello);
     feed(&mut pipeline, &welcome_frame(in_flight_max));
@@ -37,8 +37,8 @@ fn open(in_flight_max: u32) -> Pipeline {
     pipeline
 }
 
-fn batch(carts: u32) -> Batch {
-    let (mut batch, mut ids) = (Batch::new(), IdSource::seeded(1));
+fn batch(carts: u32) -> CommandBatch {
+    let (mut batch, mut ids) = (CommandBatch::new(), IdGenerator::seeded(1));
     for cart in 0..carts {
         let line = Line::new(SkuId(cart), Quantity::units(1).unwrap());
         batch.push_reserve(ids.next_at(1), Target::Stock(StockId(0)), &[line], None).unwrap();
@@ -56,7 +56,10 @@ fn outcomes(request: u64, entries: &[(u16, Code)]) -> Vec<u8> {
     out
 }
 
-fn take_all(pipeline: &mut Pipeline, into: &mut Outcomes) -> Result<Vec<(u64, bool)>, ConnectionError> {
+fn take_all(
+    pipeline: &mut SansIoConnection,
+    into: &mut Outcomes,
+) -> Result<Vec<(u64, bool)>, ConnectionError> {
     let mut seen = Vec::new();
     while let Some(reply) = pipeline.next_reply()? {
         if let Reply::Outcomes(frame) = reply {
@@ -70,7 +73,7 @@ fn take_all(pipeline: &mut Pipeline, into: &mut Outcomes) -> Result<Vec<(u64, bo
 #[test]
 fn commands_carry_the_name_generation_of_the_welcome() {
     // Proves that a server can tell by which names a client meant its numbers: the low 16 bits, in Commands frames alone.
-    let mut pipeline = Pipeline::new("test").unwrap();
+    let mut pipeline = SansIoConnection::new("test").unwrap();
     let hello = pipeline.output().len();
     pipeline.advance_output(hello);
     let welcome = Welcome { name_generation: 0x0005_0403, ..Welcome::default() };
@@ -91,7 +94,7 @@ fn commands_carry_the_name_generation_of_the_welcome() {
 fn a_version_that_is_not_spoken_ends_the_handshake() {
     // Proves that a server's choice outside the client's range is refused by name.
     for version in [1, 3] {
-        let mut pipeline = Pipeline::new("test").unwrap();
+        let mut pipeline = SansIoConnection::new("test").unwrap();
         let (mut body, mut out) = (Vec::new(), Vec::new());
         Welcome { version, ..Welcome::default() }.encode(&mut body).unwrap();
         frame::append(Header::new(FrameKind::Welcome, 0, 0), &body, &mut out);
@@ -156,7 +159,7 @@ fn the_in_flight_limit_is_kept() {
     feed(&mut pipeline, &outcomes(1, &[(0, Code::Ok)]));
     assert!(pipeline.next_reply().unwrap().is_some());
     assert_eq!(pipeline.room(), 1);
-    assert_eq!(pipeline.submit(&Batch::new()), Err(SubmitError::Empty));
+    assert_eq!(pipeline.submit(&CommandBatch::new()), Err(SubmitError::Empty));
 }
 
 #[test]
