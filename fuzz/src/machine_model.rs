@@ -3,7 +3,7 @@
 
 use super::draw::Draw;
 use super::drive::Life;
-use stockhold_model::{Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
 
@@ -112,15 +112,15 @@ fn cart(draw: &mut Draw<'_>) -> Cart {
     Cart { target, lines, best_effort: byte >> 6 == 0, ttl_ms, owner }
 }
 
-fn refunds(draw: &mut Draw<'_>) -> Vec<(u32, i64, Fate)> {
+fn refunds(draw: &mut Draw<'_>) -> Vec<(u32, i64, RefundKind)> {
     let parts = draw.below(3) + 1;
     (0..parts)
         .map(|_| {
             let (sku, halves) = (one(draw, SKUS), i64::from(draw.byte() % 6) + 1);
             let fate = match draw.byte() % 3 {
-                0 => Fate::Unshipped,
-                1 => Fate::Returned(one_of(draw, SOURCES)),
-                _ => Fate::Lost(one_of(draw, SOURCES)),
+                0 => RefundKind::Unshipped,
+                1 => RefundKind::Returned(one_of(draw, SOURCES)),
+                _ => RefundKind::Lost(one_of(draw, SOURCES)),
             };
             (sku, halves, fate)
         })

@@ -37,7 +37,7 @@ pub(crate) async fn run(
     ledger: &mut Ledger,
     facts: &[SkuFacts],
 ) -> Result<Audit, anyhow::Error> {
-    audit::settle_doubts(client, ledger).await?;
+    audit::resolve_unknown(client, ledger).await?;
     let now_s = u32::try_from(hold_time_ms(&client.status().await?)? / 1_000)?;
     let mut found = audit::run(client, ledger, facts, AuditPlan::at(now_s)).await?;
     if found.too_old > 0 {

@@ -1,8 +1,8 @@
 //! What every command must answer, in the order of the rules: identity first, then the command's own.
 
-use crate::after::Departure;
+use crate::lifecycle::Departure;
 use crate::limits::{Limits, Recorded, bad_field, busy};
-use crate::naive::{Line, Model, Reservation, Stage};
+use crate::state::{Line, Model, Reservation, Stage};
 use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,35 +17,35 @@ pub(crate) const GENERATION_MS: u64 = 15_000;
 const ID_AHEAD_MAX_MS: u64 = 300_000;
 
 /// Code, value and detail of an answer; an `Err` is one that changes nothing.
-pub(crate) type Said = (Code, u32, Detail);
-pub(crate) type Decided = Result<Said, Said>;
+pub(crate) type Answer = (Code, u32, Detail);
+pub(crate) type Decision = Result<Answer, Answer>;
 
-pub(crate) fn plain(code: Code) -> Said {
+pub(crate) fn plain(code: Code) -> Answer {
     (code, 0, Detail::None)
 }
 
 /// A refusal of the line at an index.
-pub(crate) fn at(code: Code, index: usize) -> Said {
+pub(crate) fn at(code: Code, index: usize) -> Answer {
     (code, u32::try_from(index).expect("small"), Detail::None)
 }
 
 /// An answer that names the bound which refuses a quantity.
-pub(crate) fn bounded((code, value, _): Said, sku: u32, bound: i64, asked: i64) -> Said {
+pub(crate) fn bounded((code, value, _): Answer, sku: u32, bound: i64, asked: i64) -> Answer {
     (code, value, Detail::Bound { sku: SkuId(sku), bound: amount(bound), value: amount(asked) })
 }
 
 /// An answer that names the SKU which is the reason.
-pub(crate) fn of_sku((code, value, _): Said, sku: u32) -> Said {
+pub(crate) fn of_sku((code, value, _): Answer, sku: u32) -> Answer {
     (code, value, Detail::Sku(SkuId(sku)))
 }
 
 /// A field that stands for nothing, of the line at an index.
-pub(crate) fn unknown(field: &str, index: usize) -> Said {
+pub(crate) fn unknown(field: &str, index: usize) -> Answer {
     let (code, value, _) = at(Code::UnknownName, index);
     (code, value, Detail::Field { field: field.to_owned(), rule: "stands for no known name".to_owned() })
 }
 
-fn range(code: Code, min: u64, max: u64, value: u64) -> Said {
+fn range(code: Code, min: u64, max: u64, value: u64) -> Answer {
     (code, 0, Detail::Range { min, max, value })
 }
 
@@ -87,7 +87,7 @@ fn cart_body(cart: &Cart) -> String {
 
 /// What one line of a cart would get.
 #[derive(Clone, Copy, Debug, Default)]
-struct Planned {
+struct PlannedLine {
     sku: u32,
     granted: i64,
     counts: bool,
@@ -97,7 +97,7 @@ struct Planned {
 
 /// What a live hold that is replaced has of a SKU.
 #[derive(Clone, Copy, Default)]
-struct Kept {
+struct HeldLine {
     units: i64,
     counts: bool,
     quota: u32,
@@ -128,31 +128,31 @@ impl Model {
         }
         let (code, value, detail) = self.decide(id, step, named).unwrap_or_else(|refused| refused);
         let outcome = Outcome::new(code, value, self.op).with(detail);
-        let (body, told): (Arc<str>, _) = (body.into(), Arc::new(outcome.clone()));
+        let (body, kept): (Arc<str>, _) = (body.into(), Arc::new(outcome.clone()));
         if outcome.recorded {
-            Arc::make_mut(&mut self.recorded).insert(id, Recorded::new(body.clone(), told.clone()));
+            Arc::make_mut(&mut self.recorded).insert(id, Recorded::new(body.clone(), kept.clone()));
         }
         if let Some(made) = self.reservations.get_mut(&id).filter(|made| made.body.is_empty()) {
-            (made.body, made.told) = (body, told);
+            (made.body, made.outcome) = (body, kept);
         }
         outcome
     }
 
     fn known_answer(&self, id: CommandId, body: &str) -> Option<Outcome> {
-        let again = |known: &str, told: &Outcome| {
+        let again = |known: &str, outcome: &Outcome| {
             if known == body {
-                Outcome { replayed: true, ..told.clone() }
+                Outcome { replayed: true, ..outcome.clone() }
             } else {
                 Outcome::new(Code::IdReused, 0, self.op)
             }
         };
         if self.is_below_horizon(id) {
             return Some(match self.known(id) {
-                Some(one) => again(&one.body, &one.told),
+                Some(one) => again(&one.body, &one.outcome),
                 None => Outcome::new(Code::IdTooOld, 0, self.op).with(self.id_range(id)),
             });
         }
-        self.recorded.get(&id).map(|one| again(&one.body, &one.told))
+        self.recorded.get(&id).map(|one| again(&one.body, &one.outcome))
     }
 
     fn id_range(&self, id: CommandId) -> Detail {
@@ -160,7 +160,7 @@ impl Model {
         Detail::Range { min: self.horizon * GENERATION_MS, max, value: id.client_time_ms() }
     }
 
-    fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decided {
+    fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
         match step {
             Step::Reserve(cart) => self.reserve(id, cart),
             Step::Replace(_, cart) => self.replace(id, cart, named),
@@ -179,14 +179,14 @@ impl Model {
     }
 
     /// The stock and the deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
-    fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Said> {
+    fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Answer> {
         let stock = self.stock_of(cart.target).ok_or(unknown("target", 0))?;
         let Some(ttl_ms) = cart.ttl_ms else { return Ok((stock, 0)) };
         Ok((stock, self.deadline(ttl_ms, origin_ms)?))
     }
 
     /// The second in which a hold of a cart that began at `origin_ms` ends.
-    pub(crate) fn deadline(&self, ttl_ms: u32, origin_ms: u64) -> Result<u64, Said> {
+    pub(crate) fn deadline(&self, ttl_ms: u32, origin_ms: u64) -> Result<u64, Answer> {
         let Limits { ttl_min_ms, ttl_max_ms, ttl_total_ms, .. } = self.limits;
         let ttl_ms = u64::from(ttl_ms);
         if ttl_ms < ttl_min_ms || ttl_ms > ttl_max_ms {
@@ -204,14 +204,14 @@ impl Model {
         Ok(Self::round_up(self.hold_ms() + ttl_ms))
     }
 
-    fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decided {
+    fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decision {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_room(cart.lines.len())?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
 
-    fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
+    fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
         let old = self.known(named).ok_or(plain(Code::UnknownReservation))?.clone();
         if old.owner != cart.owner {
             return Err(plain(Code::OwnerDiffers));
@@ -234,10 +234,10 @@ impl Model {
     }
 
     /// A plain reserve in place of a cart that lapsed, which is replaced if it is granted.
-    fn revive(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decided {
-        let said = self.reserve(id, cart)?;
+    fn revive(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
+        let answer = self.reserve(id, cart)?;
         self.close(named, Stage::Replaced);
-        Ok(said)
+        Ok(answer)
     }
 
     /// Ends what is open and keeps the record for the window.
@@ -255,14 +255,14 @@ impl Model {
         lines: &[(u32, i64)],
         best_effort: bool,
         old: Option<&Reservation>,
-    ) -> Result<Vec<Planned>, Said> {
+    ) -> Result<Vec<PlannedLine>, Answer> {
         let mut planned = Vec::new();
         for (index, (sku, asked)) in lines.iter().copied().enumerate() {
             if sku >= SKUS {
                 return Err(unknown("lines", index));
             }
             let line = old.and_then(|old| old.lines.iter().find(|line| line.sku == sku));
-            let kept = line.map_or(Kept::default(), |line| Kept {
+            let kept = line.map_or(HeldLine::default(), |line| HeldLine {
                 units: line.open,
                 counts: line.counts,
                 quota: line.quota,
@@ -287,27 +287,27 @@ impl Model {
         }
         let settings = self.settings(sku, stock);
         let formula =
-            if settings.is_unlimited() { i64::MAX } else { self.left(sku, stock) - settings.eff_min() };
+            if settings.is_unlimited() { i64::MAX } else { self.remaining(sku, stock) - settings.eff_min() };
         let quota_left = self.quota_left(sku, stock);
         if quota_left < asked && quota_left <= formula { Code::QuotaExceeded } else { Code::SoldOut }
     }
 
-    pub(crate) fn refused(&self, code: Code, (sku, asked): (u32, i64), stock: u32, index: usize) -> Said {
+    pub(crate) fn refused(&self, code: Code, (sku, asked): (u32, i64), stock: u32, index: usize) -> Answer {
         let settings = self.settings(sku, stock);
-        let said = at(code, index);
+        let answer = at(code, index);
         match code {
             Code::SoldOut | Code::QuotaExceeded | Code::TooLate => {
                 let available = Quantity::from_raw(self.cell(sku, stock)).ok();
                 match available.filter(|available| *available > Quantity::ZERO) {
-                    Some(available) => (said.0, said.1, Detail::Available { sku: SkuId(sku), available }),
-                    None => said,
+                    Some(available) => (answer.0, answer.1, Detail::Available { sku: SkuId(sku), available }),
+                    None => answer,
                 }
             }
-            Code::BelowMinSale => bounded(said, sku, settings.min_sale, asked),
-            Code::AboveMaxSale => bounded(said, sku, settings.max_sale, asked),
-            Code::NotAnIncrement => bounded(said, sku, settings.increment.unwrap_or(0), asked),
-            Code::DecimalsNotAllowed => bounded(said, sku, QUANTITY_SCALE, asked),
-            _ => of_sku(said, sku),
+            Code::BelowMinSale => bounded(answer, sku, settings.min_sale, asked),
+            Code::AboveMaxSale => bounded(answer, sku, settings.max_sale, asked),
+            Code::NotAnIncrement => bounded(answer, sku, settings.increment.unwrap_or(0), asked),
+            Code::DecimalsNotAllowed => bounded(answer, sku, QUANTITY_SCALE, asked),
+            _ => of_sku(answer, sku),
         }
     }
 
@@ -335,9 +335,16 @@ impl Model {
         tried.into_iter().find(|granted| self.sale_rule(sku, stock, *granted).is_ok()).unwrap_or(0)
     }
 
-    fn plan_line(&self, sku: u32, stock: u32, asked: i64, best: bool, kept: Kept) -> Result<Planned, Code> {
+    fn plan_line(
+        &self,
+        sku: u32,
+        stock: u32,
+        asked: i64,
+        best: bool,
+        kept: HeldLine,
+    ) -> Result<PlannedLine, Code> {
         if kept.units >= asked {
-            return Ok(Planned {
+            return Ok(PlannedLine {
                 sku,
                 granted: asked,
                 counts: kept.counts,
@@ -354,9 +361,9 @@ impl Model {
         let settings = self.settings(sku, stock);
         if !settings.manage_stock {
             let granted = if best { self.sellable(sku, stock, asked) } else { asked };
-            return Ok(Planned { sku, granted, counts: false, quota: 0, backordered: 0 });
+            return Ok(PlannedLine { sku, granted, counts: false, quota: 0, backordered: 0 });
         }
-        let left = self.left(sku, stock);
+        let left = self.remaining(sku, stock);
         let fits = if settings.is_unlimited() { i64::MAX } else { left - settings.eff_min() };
         let (in_stock, quota_left) = (self.any_in_stock(sku, stock), self.quota_left(sku, stock));
         let had = if kept.counts { kept.units } else { 0 };
@@ -379,16 +386,16 @@ impl Model {
         self.assert_growth_is_safe(sku, stock, growth, left);
         let backordered =
             if settings.backorders { (growth - left.max(0)).clamp(0, growth.max(0)) } else { 0 };
-        Ok(Planned { sku, granted, counts: true, quota: self.quota(sku, stock), backordered })
+        Ok(PlannedLine { sku, granted, counts: true, quota: self.quota(sku, stock), backordered })
     }
 
     /// While nothing is missing, the formula and the plain question "can all promises still be kept?" agree.
     fn assert_growth_is_safe(&self, sku: u32, stock: u32, growth: i64, left: i64) {
         let all = (1 << STOCKS) - 1;
-        if !self.independent && self.short(sku, all, false) == 0 {
+        if !self.independent && self.shortfall(sku, all, false) == 0 {
             let mut after = self.clone();
-            after.supposed.insert((sku, stock), growth);
-            assert_eq!(after.short(sku, all, false) == 0, growth <= left, "the formula is the flow's");
+            after.hypothetical.insert((sku, stock), growth);
+            assert_eq!(after.shortfall(sku, all, false) == 0, growth <= left, "the formula is the flow's");
         }
     }
 
@@ -396,11 +403,11 @@ impl Model {
         &mut self,
         id: CommandId,
         (cart, stock): (&Cart, u32),
-        planned: &[Planned],
+        planned: &[PlannedLine],
         origin_ms: u64,
         deadline_s: u64,
         is_replace: bool,
-    ) -> Said {
+    ) -> Answer {
         let given = planned.iter().filter(|line| line.granted > 0);
         let lines: Vec<Line> = given
             .map(|line| Line {
@@ -419,13 +426,14 @@ impl Model {
         let end_s =
             if deadline_s == 0 { 0 } else { Self::round_up(deadline_s * 1_000 + self.limits.window_ms) };
         let stage = if deadline_s == 0 { Stage::Confirmed } else { Stage::Held };
-        let told = Arc::new(Outcome::new(Code::Ok, 0, 0));
+        let outcome = Arc::new(Outcome::new(Code::Ok, 0, 0));
         let (owner, body) = (cart.owner, "".into());
-        let made = Reservation { stock, owner, origin_ms, deadline_s, end_s, stage, lines, body, told };
+        let made = Reservation { stock, owner, origin_ms, deadline_s, end_s, stage, lines, body, outcome };
         self.reservations.insert(id, made);
         let backordered = amount(planned.iter().map(|line| line.backordered).sum());
         let detail = if cart.best_effort || is_replace {
-            let line = |line: &Planned| GrantedLine { sku: SkuId(line.sku), quantity: amount(line.granted) };
+            let line =
+                |line: &PlannedLine| GrantedLine { sku: SkuId(line.sku), quantity: amount(line.granted) };
             Detail::Granted { lines: planned.iter().map(line).collect(), backordered }
         } else if backordered > Quantity::ZERO {
             Detail::Backordered(backordered)
@@ -436,7 +444,7 @@ impl Model {
         (code, u32::try_from(deadline_s).expect("small"), detail)
     }
 
-    fn sell(&mut self, id: CommandId, target: Target, source: u32, lines: &Wanted, forced: bool) -> Decided {
+    fn sell(&mut self, id: CommandId, target: Target, source: u32, lines: &Wanted, forced: bool) -> Decision {
         let stock = self.stock_of(target).ok_or(unknown("target", 0))?;
         if source >= SOURCES {
             return Err(unknown("source", 0));
@@ -469,22 +477,23 @@ impl Model {
             });
         }
         let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);
-        let told = Arc::new(Outcome::new(Code::Ok, 0, 0));
+        let outcome = Arc::new(Outcome::new(Code::Ok, 0, 0));
         let (stage, body, origin_ms) = (Stage::Shipped, "".into(), self.hold_ms());
-        let made = Reservation { stock, owner: 0, origin_ms, deadline_s: 0, end_s, stage, lines, body, told };
+        let made =
+            Reservation { stock, owner: 0, origin_ms, deadline_s: 0, end_s, stage, lines, body, outcome };
         self.reservations.insert(id, made);
         let counted = planned.iter().filter(|line| line.counts);
-        let short = counted.map(|line| self.short_everywhere(line.sku)).sum();
+        let short = counted.map(|line| self.total_shortfall(line.sku)).sum();
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
     }
 
-    fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<Planned>, Said> {
+    fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<PlannedLine>, Answer> {
         let plan = |(index, (sku, granted)): (usize, &(u32, i64))| {
             if *sku >= SKUS {
                 return Err(unknown("lines", index));
             }
             let counts = self.settings(*sku, stock).manage_stock;
-            Ok(Planned {
+            Ok(PlannedLine {
                 sku: *sku,
                 granted: *granted,
                 counts,

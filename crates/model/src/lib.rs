@@ -13,15 +13,15 @@
     reason = "a step that a room does not know belongs to the next room"
 )]
 
-mod after;
 mod decide;
+mod lifecycle;
 mod limits;
-mod naive;
+mod state;
 mod step;
 
 pub use limits::Limits;
-pub use naive::{Line, Model, Reservation, Stage};
+pub use state::{Line, Model, Reservation, Stage};
 pub use step::{
-    CHANNELS, Cart, Fate, HALF, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, channel_assignment,
-    first_stock, has_decimals, sku_name, source_definition, stock_name, with_command,
+    CHANNELS, Cart, HALF, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
+    channel_assignment, first_stock, has_decimals, sku_name, source_definition, stock_name, with_command,
 };

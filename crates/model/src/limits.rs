@@ -1,7 +1,7 @@
 //! What the machine is configured with, as the model knows it: ranges, what a change does, and how much memory outcomes count for.
 
-use crate::decide::{Decided, GENERATION_MS, Said, plain};
-use crate::naive::Model;
+use crate::decide::{Answer, Decision, GENERATION_MS, plain};
+use crate::state::Model;
 use std::sync::Arc;
 use stockhold_protocol::command::{Configure, Sharing};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome};
@@ -137,21 +137,21 @@ impl Limits {
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) body: Arc<str>,
-    pub(crate) told: Arc<Outcome>,
+    pub(crate) outcome: Arc<Outcome>,
     /// What it counts for.
     bytes: u64,
 }
 
 impl Recorded {
-    pub(crate) fn new(body: Arc<str>, told: Arc<Outcome>) -> Self {
-        let details = if told.detail == Detail::None {
+    pub(crate) fn new(body: Arc<str>, outcome: Arc<Outcome>) -> Self {
+        let details = if outcome.detail == Detail::None {
             0
         } else {
             let mut bytes = Vec::new();
-            told.detail.encode(&mut bytes);
+            outcome.detail.encode(&mut bytes);
             DETAIL_HEAD_BYTES + u64::try_from(bytes.len()).expect("short")
         };
-        Self { body, told, bytes: OUTCOME_BYTES + details }
+        Self { body, outcome, bytes: OUTCOME_BYTES + details }
     }
 }
 
@@ -196,7 +196,7 @@ impl Model {
     }
 
     /// The refusal of a cart with so many lines, or of any further cart.
-    pub(crate) fn check_room(&self, lines: usize) -> Result<(), Said> {
+    pub(crate) fn check_room(&self, lines: usize) -> Result<(), Answer> {
         if lines > usize::try_from(self.limits.lines_max).expect("small") {
             let rule =
                 format!("are {lines}, and lines_max of the configuration is {}", self.limits.lines_max);
@@ -214,7 +214,7 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn configure(&mut self, change: &Configure) -> Decided {
+    pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
         self.limits = self.limits.changed(change).map_err(|(field, rule)| bad_field(field, rule))?;
         if let Some(sharing) = change.sharing {
             self.independent = sharing == Sharing::Independent;
@@ -223,10 +223,10 @@ impl Model {
     }
 }
 
-pub(crate) fn busy() -> Said {
+pub(crate) fn busy() -> Answer {
     (Code::Busy, BUSY_RETRY_MS, Detail::None)
 }
 
-pub(crate) fn bad_field(field: &str, rule: &str) -> Said {
+pub(crate) fn bad_field(field: &str, rule: &str) -> Answer {
     (Code::BadField, 0, Detail::Field { field: field.to_owned(), rule: rule.to_owned() })
 }

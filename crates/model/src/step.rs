@@ -69,7 +69,7 @@ pub enum Value {
 
 /// What becomes of the units of a refund part.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fate {
+pub enum RefundKind {
     /// Their promise ends.
     Unshipped,
     /// They come back to this source.
@@ -97,7 +97,7 @@ pub enum Step {
     /// A sale at a till: where it is sold, source, lines, forced.
     Sell(Target, u32, Wanted, bool),
     /// Parts of an order are undone: SKU, half units, what becomes of them.
-    Refund(usize, Vec<(u32, i64, Fate)>),
+    Refund(usize, Vec<(u32, i64, RefundKind)>),
     /// A recount: source, SKU, half units, status.
     Count(u32, u32, i64, Option<bool>),
     /// A difference: source, SKU, half units.
@@ -143,13 +143,13 @@ impl Step {
 
     /// Whether a reservation may come of it.
     #[must_use]
-    pub fn is_maker(&self) -> bool {
+    pub fn makes_reservation(&self) -> bool {
         matches!(self, Self::Reserve(_) | Self::Replace(..) | Self::Sell(..))
     }
 
     /// A step with another body, for an id that was used; some bodies have no other.
     #[must_use]
-    pub fn twisted(&self) -> Self {
+    pub fn with_other_body(&self) -> Self {
         match self.clone() {
             Self::Reserve(mut cart) => {
                 cart.owner += 1;
@@ -243,11 +243,11 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
     }
 }
 
-fn part_of((sku, halves, fate): &(u32, i64, Fate)) -> RefundPart {
-    let kind = match fate {
-        Fate::Unshipped => PartKind::Unshipped,
-        Fate::Returned(source) => PartKind::Returned(SourceId(*source)),
-        Fate::Lost(source) => PartKind::WrittenOff(SourceId(*source)),
+fn part_of((sku, halves, kind): &(u32, i64, RefundKind)) -> RefundPart {
+    let kind = match kind {
+        RefundKind::Unshipped => PartKind::Unshipped,
+        RefundKind::Returned(source) => PartKind::Returned(SourceId(*source)),
+        RefundKind::Lost(source) => PartKind::WrittenOff(SourceId(*source)),
     };
     RefundPart { sku: SkuId(*sku), quantity: quantity(*halves), kind }
 }

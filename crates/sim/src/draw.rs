@@ -1,6 +1,6 @@
 //! What clients want: steps drawn by a seed. It knows the words of the model, and nothing of servers.
 
-use stockhold_model::{CHANNELS, Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::command::{Configure, Sharing, Target};
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -55,11 +55,11 @@ fn cart(rng: &mut Rng, longest_ms: u64) -> Cart {
     }
 }
 
-fn fate(rng: &mut Rng) -> Fate {
+fn refund_kind(rng: &mut Rng) -> RefundKind {
     match rng.below(3) {
-        0 => Fate::Unshipped,
-        1 => Fate::Returned(known(rng, SOURCES, 15)),
-        _ => Fate::Lost(known(rng, SOURCES, 15)),
+        0 => RefundKind::Unshipped,
+        1 => RefundKind::Returned(known(rng, SOURCES, 15)),
+        _ => RefundKind::Lost(known(rng, SOURCES, 15)),
     }
 }
 
@@ -95,7 +95,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         6 => Step::Sell(target(rng), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
         _ => {
             let parts = rng.within(1..4);
-            let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), fate(rng));
+            let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), refund_kind(rng));
             Step::Refund(pick, (0..parts).map(|_| part(rng)).collect())
         }
     }

@@ -66,9 +66,9 @@ impl Errands {
             Some(pick) if !self.made.is_empty() => self.picked(rng, pick),
             Some(_) | None => CommandId::NONE,
         };
-        let step = model.aim(step, named);
+        let step = model.make_plausible(step, named);
         let id = self.next_id(client_ms);
-        if step.is_maker() {
+        if step.makes_reservation() {
             self.made.push(id);
         }
         self.add(id, step, named)
@@ -77,7 +77,7 @@ impl Errands {
     /// The same id with another body, as a client with a bug sends it.
     pub(crate) fn twist(&mut self, place: usize) -> Checked<usize> {
         let Errand { id, step, named, .. } = &self.list[place];
-        let (id, step, named) = (*id, step.twisted(), *named);
+        let (id, step, named) = (*id, step.with_other_body(), *named);
         self.add(id, step, named)
     }
 

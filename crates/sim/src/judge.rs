@@ -305,7 +305,7 @@ fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> Checked {
         return Err(Violation("an edge refusal of something else than a reserve".to_owned()));
     };
     ensure!(!reserve.best_effort, "an edge refusal of a best effort");
-    let later = model.at(gate.clock.propose_now().0);
+    let later = model.at_time(gate.clock.propose_now().0);
     let Some(stock) = later.stock_of(reserve.target) else {
         return Err(Violation(format!("an edge refusal at {:?}, which nobody knows", reserve.target)));
     };

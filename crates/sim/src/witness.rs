@@ -156,7 +156,7 @@ impl Witness {
         outcome: &Outcome,
     ) -> Checked {
         let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
-        let before = is_grant.then(|| self.model.at(proposed_ms));
+        let before = is_grant.then(|| self.model.at_time(proposed_ms));
         let expected = self.model.answer(proposed_ms, id, step, named);
         let op = expected.op.max(self.model.op());
         ensure!(
@@ -169,7 +169,7 @@ impl Witness {
         }
         if let Some(before) = before.filter(|_| outcome.code.is_success() && !outcome.replayed) {
             for sku in 0..SKUS {
-                let (was, is) = (before.short_everywhere(sku), self.model.short_everywhere(sku));
+                let (was, is) = (before.total_shortfall(sku), self.model.total_shortfall(sku));
                 ensure!(is <= was, "op {op} oversold SKU {sku}: {was} were missing, now {is} are");
             }
         }

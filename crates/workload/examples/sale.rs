@@ -10,7 +10,7 @@ use stockhold_client::protocol::query::Name;
 use stockhold_client::protocol::{Envelope, Lines, ReservationId, SkuId, StockId};
 use stockhold_client::{Client, CommandBatch};
 use stockhold_workload::{
-    AuditPlan, CartMix, CartSource, Fate, Ledger, Popularity, Step, audit, facts, hold_time_ms,
+    AuditPlan, CartEnding, CartGenerator, CartMix, Ledger, Popularity, Step, audit, facts, hold_time_ms,
 };
 
 /// Carts in one batch.
@@ -24,14 +24,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
     let client = Client::builder().name("example-sale").connect(address).await?;
 
-    let mut source = CartSource::new(mix(&client).await?, seed);
+    let mut source = CartGenerator::new(mix(&client).await?, seed);
     let facts = facts::read(&client, &source.mix().skus).await?;
     let mut ledger = Ledger::new(1_000_000);
     let mut sold = 0;
     while sold < carts {
         sold += sell(&client, &mut source, &mut ledger).await?;
     }
-    audit::settle_doubts(&client, &mut ledger).await?;
+    audit::resolve_unknown(&client, &mut ledger).await?;
     let hold_time_ms = hold_time_ms(&client.status().await?).ok_or("the server does not tell its time")?;
     let now_s = u32::try_from(hold_time_ms / 1_000)?.saturating_add(1);
     let audit = audit::run(&client, &ledger, &facts, AuditPlan::at(now_s)).await?;
@@ -57,7 +57,11 @@ async fn mix(client: &Client) -> Result<CartMix, Box<dyn Error>> {
 }
 
 /// One batch of carts, and one of what their shoppers do next.
-async fn sell(client: &Client, source: &mut CartSource, ledger: &mut Ledger) -> Result<u64, Box<dyn Error>> {
+async fn sell(
+    client: &Client,
+    source: &mut CartGenerator,
+    ledger: &mut Ledger,
+) -> Result<u64, Box<dyn Error>> {
     let mut batch = CommandBatch::new();
     for _ in 0..BATCH_CARTS {
         if let Step::Cart { target, lines, ttl_ms } = source.next_step() {
@@ -67,10 +71,10 @@ async fn sell(client: &Client, source: &mut CartSource, ledger: &mut Ledger) -> 
     let granted = send(client, &mut batch, ledger).await?;
     let mut next = CommandBatch::new();
     for reservation in granted {
-        let command = match source.next_fate() {
-            Fate::Confirm => Command::Confirm(reservation),
-            Fate::Release => Command::Release(Release { reservation, lines: Lines::NONE }),
-            Fate::Abandon => continue,
+        let command = match source.next_ending() {
+            CartEnding::Confirm => Command::Confirm(reservation),
+            CartEnding::Release => Command::Release(Release { reservation, lines: Lines::NONE }),
+            CartEnding::Abandon => continue,
         };
         next.push(&Envelope::fresh(client.new_id(), command))?;
     }
@@ -96,7 +100,7 @@ async fn send(
                 }
             }
         }
-        Err(_) => batch.records().for_each(|record| ledger.doubt(record)),
+        Err(_) => batch.records().for_each(|record| ledger.note_unknown(record)),
     }
     Ok(done)
 }

@@ -95,8 +95,8 @@ pub enum AuditError {
     /// A kept command could not be sent again.
     #[error("a kept command could not be sent again")]
     Push(#[from] PushError),
-    /// A record in the ledger's doubts is none.
-    #[error("a record in the ledger's doubts is none")]
+    /// A record of the ledger cannot be decoded.
+    #[error("a record of the ledger cannot be decoded")]
     Record(#[from] BadField),
 }
 
@@ -119,10 +119,10 @@ pub async fn run(
 /// Asks commands whose outcomes are unknown again, under their own ids, and notes what is answered.
 ///
 /// # Errors
-/// [`AuditError`] when the server does not answer; the doubts that are left stay in the ledger.
-pub async fn settle_doubts(client: &Client, ledger: &mut Ledger) -> Result<(), AuditError> {
-    let doubts = ledger.take_doubts();
-    for (at, chunk) in doubts.chunks(usize::from(FRAME_COMMANDS)).enumerate() {
+/// [`AuditError`] when the server does not answer; commands that were not resolved stay in the ledger.
+pub async fn resolve_unknown(client: &Client, ledger: &mut Ledger) -> Result<(), AuditError> {
+    let unknown = ledger.take_unknown();
+    for (at, chunk) in unknown.chunks(usize::from(FRAME_COMMANDS)).enumerate() {
         let mut batch = CommandBatch::new();
         for record in chunk {
             batch.push_record(record)?;
@@ -135,7 +135,10 @@ pub async fn settle_doubts(client: &Client, ledger: &mut Ledger) -> Result<(), A
                 }
             }
             Err(error) => {
-                doubts.iter().skip(at * usize::from(FRAME_COMMANDS)).for_each(|record| ledger.doubt(record));
+                unknown
+                    .iter()
+                    .skip(at * usize::from(FRAME_COMMANDS))
+                    .for_each(|record| ledger.note_unknown(record));
                 return Err(error.into());
             }
         }
@@ -267,7 +270,7 @@ async fn send(
         batch.mark_retry();
         let outcomes = client.send_batch(batch).await?;
         for (expected, outcome) in expected.iter().zip(outcomes.iter()) {
-            judge(expected, outcome, audit);
+            check_answer(expected, outcome, audit);
         }
     }
     batch.clear();
@@ -275,7 +278,7 @@ async fn send(
     Ok(())
 }
 
-fn judge(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
+fn check_answer(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
     audit.repeated += 1;
     if outcome.code == Code::IdTooOld {
         audit.too_old += 1;

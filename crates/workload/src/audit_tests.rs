@@ -260,7 +260,7 @@ fn an_answer_that_changed_is_found() {
     let replayed = |outcome: &Outcome| Outcome { replayed: true, ..outcome.clone() };
     let judged = |expected: &Expected, now: &Outcome| {
         let mut audit = Audit::default();
-        judge(expected, now, &mut audit);
+        check_answer(expected, now, &mut audit);
         (audit.lost_acknowledged, audit.changed_answers, audit.too_old)
     };
     let grant = expected(&first, true);

@@ -19,7 +19,7 @@ pub enum Popularity {
 
 /// What happens to a hold that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum CartEnding {
     /// The shopper pays.
     Confirm,
     /// The shopper empties the cart.
@@ -88,23 +88,23 @@ pub enum Step<'a> {
 /// An endless, seeded stream of steps.
 ///
 /// ```
-/// use stockhold_workload::{CartMix, CartSource};
+/// use stockhold_workload::{CartMix, CartGenerator};
 /// use stockhold_protocol::{SkuId, StockId};
 ///
 /// let mix = CartMix::plain(vec![StockId(0)], vec![SkuId(0), SkuId(1)]);
-/// let (mut one, mut other) = (CartSource::new(mix.clone(), 7), CartSource::new(mix, 7));
+/// let (mut one, mut other) = (CartGenerator::new(mix.clone(), 7), CartGenerator::new(mix, 7));
 /// for _ in 0..100 {
 ///     assert_eq!(one.next_step(), other.next_step());
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct CartSource {
+pub struct CartGenerator {
     mix: CartMix,
     random: fastrand::Rng,
     lines: Vec<Line>,
 }
 
-impl CartSource {
+impl CartGenerator {
     /// The stream of `seed`.
     ///
     /// # Panics
@@ -139,14 +139,14 @@ impl CartSource {
     }
 
     /// What happens to a hold that was granted.
-    pub fn next_fate(&mut self) -> Fate {
+    pub fn next_ending(&mut self) -> CartEnding {
         let drawn = self.random.u32(0..100);
         if drawn < self.mix.confirm_percent {
-            Fate::Confirm
+            CartEnding::Confirm
         } else if drawn < self.mix.confirm_percent + self.mix.release_percent {
-            Fate::Release
+            CartEnding::Release
         } else {
-            Fate::Abandon
+            CartEnding::Abandon
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn carts_keep_to_their_mix() {
         // Proves the bounds of lines and units, and that the shares come out near what was asked for.
-        let mut source = CartSource::new(mix(), 1);
+        let mut source = CartGenerator::new(mix(), 1);
         let (mut checks, mut lines_of, mut hot, mut all) = (0, [0; 4], 0, 0);
         for _ in 0..20_000 {
             match source.next_step() {
@@ -213,15 +213,15 @@ mod tests {
     }
 
     #[test]
-    fn fates_keep_to_their_shares() {
+    fn endings_keep_to_their_shares() {
         // Proves that confirmed, released and abandoned holds all occur, about as often as asked for.
-        let mut source = CartSource::new(mix(), 2);
+        let mut source = CartGenerator::new(mix(), 2);
         let mut counts = [0_u32; 3];
         for _ in 0..10_000 {
-            match source.next_fate() {
-                Fate::Confirm => counts[0] += 1,
-                Fate::Release => counts[1] += 1,
-                Fate::Abandon => counts[2] += 1,
+            match source.next_ending() {
+                CartEnding::Confirm => counts[0] += 1,
+                CartEnding::Release => counts[1] += 1,
+                CartEnding::Abandon => counts[2] += 1,
             }
         }
         for (count, asked) in counts.into_iter().zip([7_000, 1_500, 1_500]) {
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn another_seed_makes_other_carts() {
         // Proves that the seed is used.
-        let (mut one, mut other) = (CartSource::new(mix(), 1), CartSource::new(mix(), 2));
+        let (mut one, mut other) = (CartGenerator::new(mix(), 1), CartGenerator::new(mix(), 2));
         assert!((0..100).any(|_| one.next_step() != other.next_step()));
     }
 }

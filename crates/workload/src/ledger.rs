@@ -35,7 +35,7 @@ pub struct Tally {
 
 /// What became of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum EntryState {
     /// A hold; it counts until its deadline.
     Held,
     /// An order.
@@ -63,7 +63,7 @@ pub(crate) struct Entry {
     pub(crate) code: Code,
     /// The only line if the cart is plain; else see the extras.
     line: Line,
-    pub(crate) state: State,
+    pub(crate) state: EntryState,
     /// Whether the cart's record is among the extras.
     has_extra: bool,
 }
@@ -73,9 +73,9 @@ impl Entry {
     pub(crate) fn counts_at(&self, now_s: u32) -> bool {
         self.code.is_success()
             && match self.state {
-                State::Held => self.deadline.0 > now_s,
-                State::Confirmed => true,
-                State::Closed => false,
+                EntryState::Held => self.deadline.0 > now_s,
+                EntryState::Confirmed => true,
+                EntryState::Closed => false,
             }
     }
 }
@@ -94,7 +94,7 @@ struct Extra {
 
 /// A recorded command that changed a reservation, for asking again.
 #[derive(Clone, Debug)]
-pub(crate) struct Changed {
+pub(crate) struct RecordedChange {
     pub(crate) record: Box<[u8]>,
     pub(crate) outcome: Outcome,
 }
@@ -107,8 +107,8 @@ pub struct Ledger {
     entries: Vec<Entry>,
     extras: HashMap<u32, Extra>,
     at: HashMap<CommandId, u32>,
-    changed: Vec<Changed>,
-    doubts: Vec<Box<[u8]>>,
+    changed: Vec<RecordedChange>,
+    unknown: Vec<Box<[u8]>>,
     tally: Tally,
 }
 
@@ -187,14 +187,14 @@ impl Ledger {
         }
     }
 
-    /// Notes a command whose outcome is unknown. It is in no sum until [`Self::take_doubts`] is settled.
-    pub fn doubt(&mut self, record: &[u8]) {
-        self.doubts.push(record.into());
+    /// Notes a command whose outcome is unknown. It is in no sum until [`Self::take_unknown`] is settled.
+    pub fn note_unknown(&mut self, record: &[u8]) {
+        self.unknown.push(record.into());
     }
 
     /// The records whose outcomes are unknown, to be sent again (without `fresh`) and noted.
-    pub fn take_doubts(&mut self) -> Vec<Box<[u8]>> {
-        std::mem::take(&mut self.doubts)
+    pub fn take_unknown(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut self.unknown)
     }
 
     fn note_reserve(&mut self, envelope: &Envelope<'_>, reserve: &Reserve<'_>, outcome: &Outcome) {
@@ -238,7 +238,7 @@ impl Ledger {
             ttl_ms: reserve.ttl_ms.unwrap_or(0),
             code: outcome.code,
             line: reserve.lines.get(0).unwrap_or_default(),
-            state: if is_hold { State::Held } else { State::Confirmed },
+            state: if is_hold { EntryState::Held } else { EntryState::Confirmed },
             has_extra: !is_plain,
         });
         self.at.insert(envelope.id, at);
@@ -276,7 +276,7 @@ impl Ledger {
 
     fn keep_changed(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
         if self.changed.len() < self.entries_max {
-            self.changed.push(Changed { record: record_of(envelope), outcome: outcome.clone() });
+            self.changed.push(RecordedChange { record: record_of(envelope), outcome: outcome.clone() });
         }
     }
 
@@ -291,7 +291,7 @@ impl Ledger {
 
     fn confirm(&mut self, reservation: ReservationId, outcome: &Outcome) {
         if let Some(entry) = self.entry_mut(reservation) {
-            entry.state = State::Confirmed;
+            entry.state = EntryState::Confirmed;
             if outcome.code == Code::ConfirmedLate {
                 // Between its deadline and this op it counted nothing.
                 entry.since_op = outcome.op;
@@ -301,7 +301,7 @@ impl Ledger {
 
     fn close(&mut self, reservation: ReservationId, op: u64) {
         if let Some(entry) = self.entry_mut(reservation) {
-            entry.state = State::Closed;
+            entry.state = EntryState::Closed;
             entry.closed_op = op;
         }
     }
@@ -327,7 +327,7 @@ impl Ledger {
         }
         // A part that came back lowers the whole life of the entry: the audit then says less, never more.
         if extra.open.iter().all(|line| line.quantity == Quantity::ZERO) {
-            entry.state = State::Closed;
+            entry.state = EntryState::Closed;
             entry.closed_op = op;
         }
     }
@@ -336,7 +336,7 @@ impl Ledger {
         &self.entries
     }
 
-    pub(crate) fn changes(&self) -> &[Changed] {
+    pub(crate) fn changes(&self) -> &[RecordedChange] {
         &self.changed
     }
 

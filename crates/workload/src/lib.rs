@@ -15,6 +15,6 @@ pub mod shortfall;
 pub mod timeline;
 
 pub use audit::{Audit, AuditError, AuditPlan, hold_time_ms};
-pub use carts::{CartMix, CartSource, Fate, Popularity, Step};
+pub use carts::{CartEnding, CartGenerator, CartMix, Popularity, Step};
 pub use facts::{Allowance, FactsError, SkuFacts, StockFacts};
 pub use ledger::{Ledger, Tally};

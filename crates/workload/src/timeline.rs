@@ -4,7 +4,7 @@
 //! which it *may* have expired, so that no doubt about the server's clock can raise a false alarm.
 
 use crate::facts::SkuFacts;
-use crate::ledger::{Entry, Ledger, State};
+use crate::ledger::{Entry, EntryState, Ledger};
 use crate::shortfall::worst;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -74,12 +74,12 @@ pub fn worst_moment(ledger: &Ledger, facts: &[SkuFacts]) -> Option<(SkuId, u64, 
 fn promises(ledger: &Ledger) -> Vec<Promise> {
     let mut promises = Vec::new();
     for (at, entry) in ledger.entries().iter().enumerate().filter(|(_, entry)| entry.code.is_success()) {
-        let stays = entry.state == State::Confirmed || entry.deadline.0 == 0;
+        let stays = entry.state == EntryState::Confirmed || entry.deadline.0 == 0;
         for line in ledger.open_lines(at, entry) {
             promises.push(Promise {
                 sku: line.sku,
                 since_op: entry.since_op,
-                closed_op: if entry.state == State::Closed { entry.closed_op } else { u64::MAX },
+                closed_op: if entry.state == EntryState::Closed { entry.closed_op } else { u64::MAX },
                 stock: entry.stock,
                 quantity: line.quantity.raw(),
                 expires_ms: if stays { u64::MAX } else { entry.deadline.timestamp().0 },

@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn half_of_the_holds_are_confirmed() {
-        // Proves that neighbours have different fates, whichever half it is.
+        // Proves that neighbours have different endings, whichever half it is.
         for is_even_confirmed in [true, false] {
             let round = Round { is_even_confirmed, ..Round::default() };
             assert_eq!(

@@ -7,7 +7,7 @@ use crate::schedule::{GROUP_MAX, Part, Schedule};
 use std::sync::Arc;
 use std::time::Duration;
 use stockhold_client::IdGenerator;
-use stockhold_workload::{CartMix, CartSource, Step};
+use stockhold_workload::{CartGenerator, CartMix, Step};
 
 /// Odd, so that every connection gets a seed of its own.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -28,7 +28,7 @@ impl SalePlan {
     /// The shoppers of one connection.
     pub(crate) fn shoppers(&self, index: u32) -> Shoppers {
         let seed = self.seed.wrapping_add(u64::from(index).wrapping_mul(SEED_STEP));
-        let source = |mix: &CartMix| CartSource::new(mix.clone(), seed);
+        let source = |mix: &CartMix| CartGenerator::new(mix.clone(), seed);
         let before = self.before.as_ref().map(|(doors, mix)| (span_ns(*doors), source(mix)));
         let part = Part { connections: self.connections, index, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::clone(&self.pace), part);
@@ -41,9 +41,9 @@ impl SalePlan {
 #[derive(Clone, Debug)]
 pub(crate) struct Wishes {
     /// Until so many nanoseconds after the beginning.
-    pub(crate) before: Option<(u64, CartSource)>,
+    pub(crate) before: Option<(u64, CartGenerator)>,
     /// From then on.
-    pub(crate) source: CartSource,
+    pub(crate) source: CartGenerator,
 }
 
 impl Wishes {
@@ -65,7 +65,7 @@ mod tests {
     fn the_doors_change_what_is_wanted() {
         // Proves that nobody wants the hot goods before the doors open, and that everybody does from that nanosecond on.
         let mix = |sku| CartMix::plain(vec![StockId(0)], vec![SkuId(sku)]);
-        let source = |sku| CartSource::new(mix(sku), 1);
+        let source = |sku| CartGenerator::new(mix(sku), 1);
         let mut wishes = Wishes { before: Some((1_000, source(7))), source: source(1) };
         for (due_ns, wanted) in [(0, 7), (999, 7), (1_000, 1), (u64::MAX, 1)] {
             let Step::Cart { lines, .. } = wishes.next_step(due_ns) else { panic!("nobody only looks") };

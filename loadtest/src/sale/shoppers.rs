@@ -9,7 +9,7 @@ use std::time::Duration;
 use stockhold_client::{CommandBatch, ConnectionError, IdGenerator, OutcomeFrame, PushError};
 use stockhold_protocol::command::{Command, Release};
 use stockhold_protocol::{CommandId, Envelope, Lines, SkuId, StockId};
-use stockhold_workload::{Fate, Ledger, Step};
+use stockhold_workload::{CartEnding, Ledger, Step};
 
 /// How long a shopper thinks between a hold and its payment or release.
 pub(crate) const THINK_NS: u64 = 300_000_000;
@@ -25,7 +25,7 @@ const SPARE_MAX: usize = 64;
 struct Decision {
     due_ns: u64,
     hold: CommandId,
-    fate: Fate,
+    ending: CartEnding,
 }
 
 /// One command on its way.
@@ -137,10 +137,12 @@ impl Shoppers {
 
     fn push_decision(&mut self, decision: Decision, now_ms: u64) -> Result<(), PushError> {
         let reservation = decision.hold.into();
-        let (asked, command) = match decision.fate {
-            Fate::Confirm => (Asked::Payment, Command::Confirm(reservation)),
-            Fate::Release => (Asked::Release, Command::Release(Release { reservation, lines: Lines::NONE })),
-            Fate::Abandon => return Ok(()),
+        let (asked, command) = match decision.ending {
+            CartEnding::Confirm => (Asked::Payment, Command::Confirm(reservation)),
+            CartEnding::Release => {
+                (Asked::Release, Command::Release(Release { reservation, lines: Lines::NONE }))
+            }
+            CartEnding::Abandon => return Ok(()),
         };
         let id = self.ids.next_at(now_ms);
         self.next.batch.push(&Envelope::fresh(id, command))?;
@@ -213,11 +215,11 @@ impl Shoppers {
     }
 
     fn decide(&mut self, hold: CommandId, now_ns: u64, record: &mut SaleRecord) {
-        match self.wishes.source.next_fate() {
-            Fate::Abandon => record.abandoned += 1,
-            fate @ (Fate::Confirm | Fate::Release) => {
+        match self.wishes.source.next_ending() {
+            CartEnding::Abandon => record.abandoned += 1,
+            ending @ (CartEnding::Confirm | CartEnding::Release) => {
                 let due_ns = self.schedule.round_up(now_ns + THINK_NS);
-                self.decisions.push_back(Decision { due_ns, hold, fate });
+                self.decisions.push_back(Decision { due_ns, hold, ending });
             }
         }
     }
@@ -245,7 +247,7 @@ impl Shoppers {
         for frame in self.frames.drain(..) {
             for (index, answered) in frame.answered.iter().enumerate() {
                 if !answered {
-                    ledger.doubt(frame.record(index));
+                    ledger.note_unknown(frame.record(index));
                     doubts += 1;
                 }
             }

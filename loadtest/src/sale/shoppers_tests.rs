@@ -9,7 +9,7 @@ use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::{Code, Outcome};
-use stockhold_workload::{CartMix, CartSource};
+use stockhold_workload::{CartGenerator, CartMix};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -44,7 +44,7 @@ impl World {
         pipeline.advance_output(hello);
         let part = Part { connections: 1, index: 0, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::new(Pace::steady(rate, duration)), part);
-        let wishes = Wishes { before: None, source: CartSource::new(mix, 1) };
+        let wishes = Wishes { before: None, source: CartGenerator::new(mix, 1) };
         let shoppers = Shoppers::new(wishes, schedule, IdGenerator::seeded(1), duration);
         let (record, ledger) = (SaleRecord::over(duration).unwrap(), Ledger::new(1_000_000));
         Self { pipeline, shoppers, record, ledger, unanswered: Vec::new(), op: 0 }
@@ -163,7 +163,7 @@ fn a_stall_beyond_the_limit_in_flight_is_made_up_for_and_counted() {
 
 #[test]
 fn holds_are_paid_for_released_or_left() {
-    // Proves that every granted hold has one fate, and that the ledger has all of it.
+    // Proves that every granted hold has one ending, and that the ledger has all of it.
     let mut world = World::new(holds(), 2_000, Duration::from_secs(1));
     world.run(0..0);
     let record = &world.record;
@@ -186,5 +186,5 @@ fn what_a_broken_connection_leaves_open_is_in_doubt() {
     let sent = u64::from(world.pipeline.in_flight());
     assert!(sent > 0);
     assert_eq!(world.shoppers.doubt_all(&mut world.ledger), sent);
-    assert_eq!(u64::try_from(world.ledger.take_doubts().len()).unwrap(), sent);
+    assert_eq!(u64::try_from(world.ledger.take_unknown().len()).unwrap(), sent);
 }

@@ -94,7 +94,7 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     let mut process = ServerProcess::start(&data.path, &process.address)?;
     let outage = down.elapsed();
     let client = runtime.block_on(connect(&process.address))?;
-    runtime.block_on(audit::settle_doubts(&client, &mut sale.ledger)).exit_with(Exit::Unreachable)?;
+    runtime.block_on(audit::resolve_unknown(&client, &mut sale.ledger)).exit_with(Exit::Unreachable)?;
     context.output.note(&recovered(&process, outage));
     sell(context, &runtime, &mut sale, &process.address, half)?;
     runtime.block_on(sale.finish()).exit_with(Exit::Unreachable)?;

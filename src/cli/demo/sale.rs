@@ -10,7 +10,7 @@ use stockhold_client::{
 };
 use stockhold_protocol::command::{Command, Kind, Release, Reserve};
 use stockhold_protocol::{BadField, CommandId, Envelope, Lines};
-use stockhold_workload::{CartMix, CartSource, Fate, Ledger, Step};
+use stockhold_workload::{CartEnding, CartGenerator, CartMix, Ledger, Step};
 
 /// Connections of the shoppers.
 pub(super) const LANES: usize = 8;
@@ -81,11 +81,11 @@ impl Counts {
 pub(super) struct Sale {
     pub(super) ledger: Ledger,
     pub(super) counts: Counts,
-    carts: CartSource,
+    carts: CartGenerator,
     ids: IdGenerator,
     lanes: Vec<Lane>,
     /// What becomes of holds that were granted.
-    fates: Vec<(CommandId, Fate)>,
+    endings: Vec<(CommandId, CartEnding)>,
 }
 
 impl Sale {
@@ -93,10 +93,10 @@ impl Sale {
         Self {
             ledger: Ledger::new(LEDGER_MAX),
             counts: Counts::default(),
-            carts: CartSource::new(mix, seed),
+            carts: CartGenerator::new(mix, seed),
             ids: IdGenerator::new(),
             lanes: Vec::new(),
-            fates: Vec::new(),
+            endings: Vec::new(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Sale {
                 if let Some(outcome) = lane.outcomes.get(index) {
                     self.ledger.note_record(record, outcome)?;
                 } else {
-                    self.ledger.doubt(record);
+                    self.ledger.note_unknown(record);
                     doubts += 1;
                 }
             }
@@ -166,14 +166,14 @@ impl Sale {
     fn submit(&mut self, lane: &mut Lane) -> Result<(), SaleError> {
         lane.batch.clear();
         let now_ms = wall_clock_ms();
-        let due = self.fates.len().saturating_sub(FRAME_CARTS);
-        for (reservation, fate) in self.fates.drain(due..) {
-            let command = match fate {
-                Fate::Confirm => Command::Confirm(reservation.into()),
-                Fate::Release => {
+        let due = self.endings.len().saturating_sub(FRAME_CARTS);
+        for (reservation, ending) in self.endings.drain(due..) {
+            let command = match ending {
+                CartEnding::Confirm => Command::Confirm(reservation.into()),
+                CartEnding::Release => {
                     Command::Release(Release { reservation: reservation.into(), lines: Lines::NONE })
                 }
-                Fate::Abandon => continue,
+                CartEnding::Abandon => continue,
             };
             lane.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
         }
@@ -203,7 +203,7 @@ impl Sale {
             let kind = envelope.command.kind();
             let success = outcome.code.is_success();
             if success && kind == Kind::Reserve {
-                self.fates.push((envelope.id, self.carts.next_fate()));
+                self.endings.push((envelope.id, self.carts.next_ending()));
             } else if success {
                 self.counts.confirmed += u64::from(kind == Kind::Confirm);
                 self.counts.released += u64::from(kind == Kind::Release);

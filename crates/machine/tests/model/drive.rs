@@ -137,7 +137,7 @@ impl Life {
             Envelope::new(id, command).encode(&mut record).expect("encodes");
         });
         let outcome = self.apply(record, budget);
-        let before = self.model.at(self.now.0);
+        let before = self.model.at_time(self.now.0);
         if before.hold_ms() < self.model.hold_ms() + pause_ms {
             *self.seen.entry(("pause", "gap")).or_default() += 1;
         }
@@ -145,7 +145,7 @@ impl Life {
         assert_eq!(outcome, expected, "machine (left) and model (right) differ at {step:?} of {named}");
         let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
-        if step.is_maker() && outcome.code.is_success() && !outcome.replayed {
+        if step.makes_reservation() && outcome.code.is_success() && !outcome.replayed {
             self.made.push(id);
         }
         self.check_shortfalls(&before, &outcome, &step);
@@ -159,13 +159,13 @@ impl Life {
         match step {
             Step::Retry(which, other) if !self.sent.is_empty() => {
                 let (id, step, named) = self.sent[which % self.sent.len()].clone();
-                let step = if *other { step.twisted() } else { step };
+                let step = if *other { step.with_other_body() } else { step };
                 (id, step, named)
             }
             Step::Retry(..) => (self.next_id(), Step::Tick, CommandId::NONE),
             step => {
                 let named = step.pick().map_or(CommandId::NONE, |pick| self.picked(pick));
-                (self.next_id(), self.model.aim(step, named), named)
+                (self.next_id(), self.model.make_plausible(step, named), named)
             }
         }
     }
@@ -183,7 +183,7 @@ impl Life {
             return;
         }
         for sku in 0..SKUS {
-            let (was, is) = (before.short_everywhere(sku), self.model.short_everywhere(sku));
+            let (was, is) = (before.total_shortfall(sku), self.model.total_shortfall(sku));
             assert!(is <= was, "{step:?} raises the shortfall of SKU {sku} from {was} to {is}");
         }
     }

@@ -1,7 +1,7 @@
 //! How the steps of a random life are drawn.
 
 use proptest::prelude::*;
-use stockhold_model::{CHANNELS, Cart, Fate, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::command::{Configure, Target};
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -60,8 +60,12 @@ fn cart() -> impl Strategy<Value = Cart> {
     )
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![Just(Fate::Unshipped), source().prop_map(Fate::Returned), source().prop_map(Fate::Lost)]
+fn refund_kind() -> impl Strategy<Value = RefundKind> {
+    prop_oneof![
+        Just(RefundKind::Unshipped),
+        source().prop_map(RefundKind::Returned),
+        source().prop_map(RefundKind::Lost)
+    ]
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
@@ -92,7 +96,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(of, source, lines, forced)| Step::Ship(of, source, lines, forced)),
         5 => (target(), source(), wanted(), proptest::bool::weighted(0.3))
             .prop_map(|(target, source, lines, forced)| Step::Sell(target, source, lines, forced)),
-        7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, fate()), 1..4))
+        7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, refund_kind()), 1..4))
             .prop_map(|(of, parts)| Step::Refund(of, parts)),
         6 => (source(), 0..SKUS, -4_i64..30, proptest::option::weighted(0.3, any::<bool>()))
             .prop_map(|(source, sku, quantity, in_stock)| Step::Count(source, sku, quantity, in_stock)),

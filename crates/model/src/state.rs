@@ -72,12 +72,12 @@ pub struct Reservation {
     pub lines: Vec<Line>,
     /// What made it, and what that was told.
     pub(crate) body: Arc<str>,
-    pub(crate) told: Arc<Outcome>,
+    pub(crate) outcome: Arc<Outcome>,
 }
 
 /// Settings of one level.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Layer {
+pub(crate) struct SettingsLayer {
     manage_stock: Option<bool>,
     backorders: Option<bool>,
     min_qty: Option<i64>,
@@ -88,7 +88,7 @@ pub(crate) struct Layer {
 
 /// Settings in force.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct InForce {
+pub(crate) struct EffectiveSettings {
     pub(crate) manage_stock: bool,
     pub(crate) backorders: bool,
     pub(crate) min_qty: i64,
@@ -98,7 +98,7 @@ pub(crate) struct InForce {
     pub(crate) decimals: bool,
 }
 
-impl InForce {
+impl EffectiveSettings {
     pub(crate) fn is_unlimited(&self) -> bool {
         self.backorders && self.min_qty >= 0
     }
@@ -132,14 +132,14 @@ pub struct Model {
     pub(crate) channels: [u32; CHANNELS as usize],
     /// By (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
-    pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), Layer>,
+    pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
     /// Number and limit by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
     /// Body and outcome of every recorded command; shared by copies that ask "what if".
     pub(crate) recorded: Arc<BTreeMap<CommandId, Recorded>>,
     /// Promises that a "what if" adds, by (SKU, stock).
-    pub(crate) supposed: BTreeMap<(u32, u32), i64>,
+    pub(crate) hypothetical: BTreeMap<(u32, u32), i64>,
 }
 
 impl Model {
@@ -163,7 +163,7 @@ impl Model {
             quotas: BTreeMap::new(),
             reservations: BTreeMap::new(),
             recorded: Arc::default(),
-            supposed: BTreeMap::new(),
+            hypothetical: BTreeMap::new(),
         }
     }
 
@@ -181,7 +181,7 @@ impl Model {
 
     /// The same world at a later time, without an op.
     #[must_use]
-    pub fn at(&self, now_ms: u64) -> Self {
+    pub fn at_time(&self, now_ms: u64) -> Self {
         let mut later = self.clone();
         later.pass(now_ms);
         later
@@ -191,8 +191,8 @@ impl Model {
     pub fn define(&mut self, id: CommandId, number: u32) -> Outcome {
         self.op += 1;
         let outcome = Outcome::new(Code::Ok, number, self.op);
-        let told = Recorded::new("definition".into(), Arc::new(outcome.clone()));
-        Arc::make_mut(&mut self.recorded).insert(id, told);
+        let recorded = Recorded::new("definition".into(), Arc::new(outcome.clone()));
+        Arc::make_mut(&mut self.recorded).insert(id, recorded);
         outcome
     }
 
@@ -213,7 +213,7 @@ impl Model {
 
     /// A step that mostly names what its reservation has, so that not all steps of a random life are refused.
     #[must_use]
-    pub fn aim(&self, step: &Step, named: CommandId) -> Step {
+    pub fn make_plausible(&self, step: &Step, named: CommandId) -> Step {
         let mut step = step.clone();
         let Some(one) = self.reservations.get(&named) else { return step };
         // Three of four are aimed, and a part of these at everything that is open.
@@ -321,10 +321,11 @@ impl Model {
         }
     }
 
-    pub(crate) fn settings(&self, sku: u32, stock: u32) -> InForce {
+    pub(crate) fn settings(&self, sku: u32, stock: u32) -> EffectiveSettings {
         let layers = [(Some(sku), Some(stock)), (Some(sku), None), (None, None)];
-        let layers: Vec<Layer> = layers.iter().filter_map(|key| self.layers.get(key).copied()).collect();
-        InForce {
+        let layers: Vec<SettingsLayer> =
+            layers.iter().filter_map(|key| self.layers.get(key).copied()).collect();
+        EffectiveSettings {
             manage_stock: first(&layers, |layer| layer.manage_stock, true),
             backorders: first(&layers, |layer| layer.backorders, false),
             min_qty: first(&layers, |layer| layer.min_qty, 0),
@@ -365,7 +366,7 @@ impl Model {
     pub(crate) fn promised(&self, sku: u32, stock: u32) -> i64 {
         let live = self.reservations.values().filter(|one| one.stock == stock && !self.has_expired(one));
         let lines = live.flat_map(|one| &one.lines).filter(|line| line.sku == sku && line.counts);
-        lines.map(|line| line.open).sum::<i64>() + self.supposed.get(&(sku, stock)).copied().unwrap_or(0)
+        lines.map(|line| line.open).sum::<i64>() + self.hypothetical.get(&(sku, stock)).copied().unwrap_or(0)
     }
 
     fn slack(&self, sku: u32, set: u32) -> i64 {
@@ -375,15 +376,15 @@ impl Model {
     }
 
     /// MSI's own figure before its threshold: a negative source item subtracts.
-    fn plain(&self, sku: u32, stock: u32) -> i64 {
+    fn msi_salable(&self, sku: u32, stock: u32) -> i64 {
         let counting = self.items_of(sku, 1 << stock).filter(|(item, source)| self.counts(item, *source));
         counting.map(|(item, _)| item.on_hand).sum::<i64>() - self.promised(sku, stock)
     }
 
     /// What all promises leave to a stock, by the literal formula.
-    pub(crate) fn left(&self, sku: u32, stock: u32) -> i64 {
+    pub(crate) fn remaining(&self, sku: u32, stock: u32) -> i64 {
         if self.independent {
-            return self.plain(sku, stock);
+            return self.msi_salable(sku, stock);
         }
         let least = |with: bool| {
             let sets = (0..1_u32 << STOCKS).filter(|set| (set & 1 << stock != 0) == with);
@@ -415,7 +416,7 @@ impl Model {
     }
 
     /// short(0) or short(n) of a SKU over a set of whole groups.
-    pub(crate) fn short(&self, sku: u32, group: u32, with_allowances: bool) -> i64 {
+    pub(crate) fn shortfall(&self, sku: u32, group: u32, with_allowances: bool) -> i64 {
         let allowance = |stock: u32| {
             let settings = self.settings(sku, stock);
             match (with_allowances, settings.is_unlimited()) {
@@ -426,7 +427,7 @@ impl Model {
         };
         if self.independent {
             let lacks =
-                |stock: u32| allowance(stock).map_or(0, |more| (-self.plain(sku, stock) - more).max(0));
+                |stock: u32| allowance(stock).map_or(0, |more| (-self.msi_salable(sku, stock) - more).max(0));
             return stocks_of(group).map(lacks).sum();
         }
         let short_of = |set: u32| {
@@ -438,8 +439,8 @@ impl Model {
 
     /// Units of a SKU that are promised and missing everywhere.
     #[must_use]
-    pub fn short_everywhere(&self, sku: u32) -> i64 {
-        self.short(sku, (1 << STOCKS) - 1, true)
+    pub fn total_shortfall(&self, sku: u32) -> i64 {
+        self.shortfall(sku, (1 << STOCKS) - 1, true)
     }
 
     /// The quota in force; 0 = none.
@@ -470,7 +471,7 @@ impl Model {
         if !settings.manage_stock {
             return i64::MAX;
         }
-        let formula = self.left(sku, stock) - settings.eff_min();
+        let formula = self.remaining(sku, stock) - settings.eff_min();
         if !self.any_in_stock(sku, stock) {
             return formula.min(0);
         }
@@ -483,7 +484,7 @@ impl Model {
 }
 
 /// The most special value that is set.
-fn first<T>(layers: &[Layer], of: impl Fn(&Layer) -> Option<T>, otherwise: T) -> T {
+fn first<T>(layers: &[SettingsLayer], of: impl Fn(&SettingsLayer) -> Option<T>, otherwise: T) -> T {
     layers.iter().find_map(of).unwrap_or(otherwise)
 }
 

@@ -1,8 +1,8 @@
 //! What the model answers once a promise is made, and what it answers to merchants.
 
-use crate::decide::{Decided, Said, amount, at, bounded, merged, of_sku, plain, unknown};
-use crate::naive::{Item, Model, Reservation, Stage};
-use crate::step::{Fate, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
+use crate::decide::{Answer, Decision, amount, at, bounded, merged, of_sku, plain, unknown};
+use crate::state::{Item, Model, Reservation, Stage};
+use crate::step::{HALF, RefundKind, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId};
 
@@ -15,11 +15,11 @@ pub(crate) struct Departure {
 }
 
 impl Model {
-    fn named(&self, named: CommandId) -> Result<Reservation, Said> {
+    fn named(&self, named: CommandId) -> Result<Reservation, Answer> {
         self.known(named).cloned().ok_or(plain(Code::UnknownReservation))
     }
 
-    pub(crate) fn confirm(&mut self, named: CommandId) -> Decided {
+    pub(crate) fn confirm(&mut self, named: CommandId) -> Decision {
         let mut one = self.named(named)?;
         let is_late = self.has_expired(&one);
         match one.stage {
@@ -48,12 +48,12 @@ impl Model {
         if !settings.manage_stock {
             return true;
         }
-        let formula = self.left(sku, stock) - settings.eff_min();
+        let formula = self.remaining(sku, stock) - settings.eff_min();
         let formula = if settings.is_unlimited() { i64::MAX } else { formula };
         self.any_in_stock(sku, stock) && units <= formula.min(self.quota_left(sku, stock))
     }
 
-    pub(crate) fn extend(&mut self, named: CommandId, ttl_ms: u32) -> Decided {
+    pub(crate) fn extend(&mut self, named: CommandId, ttl_ms: u32) -> Decision {
         let mut one = self.named(named)?;
         match one.stage {
             Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
@@ -72,7 +72,7 @@ impl Model {
         Ok((Code::Ok, value, Detail::None))
     }
 
-    pub(crate) fn release(&mut self, named: CommandId, lines: &Wanted) -> Decided {
+    pub(crate) fn release(&mut self, named: CommandId, lines: &Wanted) -> Decision {
         let mut one = self.named(named)?;
         match one.stage {
             Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
@@ -117,7 +117,7 @@ impl Model {
         let asks = !self.independent;
         asks && [false, true]
             .into_iter()
-            .any(|allowed| after.short(sku, group, allowed) > self.short(sku, group, allowed))
+            .any(|allowed| after.shortfall(sku, group, allowed) > self.shortfall(sku, group, allowed))
     }
 
     /// Whether goods that leave, with a promise that ends, raise a shortfall in the source's group.
@@ -125,7 +125,7 @@ impl Model {
         let Some(group) = self.group_of_source(source) else { return false };
         let mut after = self.clone();
         after.move_item(sku, source, -units);
-        *after.supposed.entry((sku, stock)).or_default() -= ended;
+        *after.hypothetical.entry((sku, stock)).or_default() -= ended;
         self.raises(&after, sku, group)
     }
 
@@ -136,7 +136,7 @@ impl Model {
         source: u32,
         stock: u32,
         forced: bool,
-    ) -> Result<(), Said> {
+    ) -> Result<(), Answer> {
         let on_hand = |sku: u32, source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
         for Departure { index, sku, units, .. } in departures {
             let held = on_hand(*sku, source).ok_or(of_sku(at(Code::NoSourceItem, *index), *sku))?;
@@ -161,7 +161,7 @@ impl Model {
         Err((code, value, Detail::Sources(sources.collect())))
     }
 
-    pub(crate) fn ship(&mut self, named: CommandId, source: u32, lines: &Wanted, forced: bool) -> Decided {
+    pub(crate) fn ship(&mut self, named: CommandId, source: u32, lines: &Wanted, forced: bool) -> Decision {
         let mut one = self.named(named)?;
         match one.stage {
             Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
@@ -195,11 +195,11 @@ impl Model {
             self.move_item(*sku, source, -units);
         }
         self.settle_open(named, one);
-        let short: i64 = counted.iter().map(|(sku, _)| self.short_everywhere(*sku)).sum();
+        let short: i64 = counted.iter().map(|(sku, _)| self.total_shortfall(*sku)).sum();
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
     }
 
-    pub(crate) fn refund(&mut self, named: CommandId, parts: &[(u32, i64, Fate)]) -> Decided {
+    pub(crate) fn refund(&mut self, named: CommandId, parts: &[(u32, i64, RefundKind)]) -> Decision {
         let mut one = self.named(named)?;
         let is_closed = match one.stage {
             Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
@@ -209,14 +209,14 @@ impl Model {
         };
         let mut first_losses: BTreeMap<u32, usize> = BTreeMap::new();
         let mut after = self.clone();
-        for (index, (sku, halves, fate)) in parts.iter().enumerate() {
+        for (index, (sku, halves, kind)) in parts.iter().enumerate() {
             let units = halves * HALF;
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let (source, comes) = match fate {
-                Fate::Unshipped => (None, false),
-                Fate::Returned(source) => (Some(*source), true),
-                Fate::Lost(source) => (Some(*source), false),
+            let (source, comes) = match kind {
+                RefundKind::Unshipped => (None, false),
+                RefundKind::Returned(source) => (Some(*source), true),
+                RefundKind::Lost(source) => (Some(*source), false),
             };
             if source.is_some_and(|source| source >= SOURCES) {
                 return Err(unknown("parts", index));
@@ -263,11 +263,11 @@ impl Model {
     }
 
     /// Whether all units that a refund writes off lie at their sources.
-    fn check_losses(&self, one: &Reservation, parts: &[(u32, i64, Fate)]) -> Result<(), Said> {
-        for (index, (sku, _, fate)) in parts.iter().enumerate() {
-            let Fate::Lost(source) = fate else { continue };
+    fn check_losses(&self, one: &Reservation, parts: &[(u32, i64, RefundKind)]) -> Result<(), Answer> {
+        for (index, (sku, _, kind)) in parts.iter().enumerate() {
+            let RefundKind::Lost(source) = kind else { continue };
             let counts = one.lines.iter().any(|line| line.sku == *sku && line.counts);
-            let is_same = |part: &&(u32, i64, Fate)| part.0 == *sku && part.2 == *fate;
+            let is_same = |part: &&(u32, i64, RefundKind)| part.0 == *sku && part.2 == *kind;
             let lost: i64 = parts.iter().filter(is_same).map(|(_, halves, _)| halves * HALF).sum();
             if !counts {
                 continue;
@@ -281,7 +281,7 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn merchant(&mut self, step: &Step) -> Decided {
+    pub(crate) fn merchant(&mut self, step: &Step) -> Decision {
         match step {
             Step::Count(source, sku, halves, in_stock) => {
                 self.fact(*source, *sku, *in_stock, |_| halves * HALF)
@@ -325,7 +325,7 @@ impl Model {
         }
     }
 
-    fn fact(&mut self, source: u32, sku: u32, in_stock: Option<bool>, next: impl Fn(i64) -> i64) -> Decided {
+    fn fact(&mut self, source: u32, sku: u32, in_stock: Option<bool>, next: impl Fn(i64) -> i64) -> Decision {
         if source >= SOURCES {
             return Err(unknown("source", 0));
         }
@@ -337,11 +337,11 @@ impl Model {
         item.on_hand = next(item.on_hand);
         item.in_stock = in_stock.unwrap_or(item.in_stock);
         let (on_hand, version) = (amount(item.on_hand), item.version);
-        let shortfall = amount(self.short_everywhere(sku));
+        let shortfall = amount(self.total_shortfall(sku));
         Ok((Code::Ok, version, Detail::Item { on_hand, version, shortfall }))
     }
 
-    fn transfer(&mut self, from: u32, to: u32, lines: &Wanted) -> Decided {
+    fn transfer(&mut self, from: u32, to: u32, lines: &Wanted) -> Decision {
         let asked = merged(lines);
         let mut after = self.clone();
         for (index, (sku, _)) in asked.iter().enumerate() {
@@ -367,27 +367,27 @@ impl Model {
         Ok(plain(Code::Ok))
     }
 
-    fn enable(&mut self, source: u32, enabled: bool) -> Said {
+    fn enable(&mut self, source: u32, enabled: bool) -> Answer {
         let was = std::mem::replace(&mut self.enabled[source as usize], enabled);
         if was == enabled {
             return (Code::Ok, source, Detail::None);
         }
         let skus = (0..SKUS).filter(|sku| self.items.contains_key(&(*sku, source)));
         let short: i64 = if self.group_of_source(source).is_some() {
-            skus.map(|sku| self.short_everywhere(sku)).sum()
+            skus.map(|sku| self.total_shortfall(sku)).sum()
         } else {
             0
         };
         (Code::Ok, source, Detail::Shortfall(amount(short)))
     }
 
-    fn unlink(&mut self, stock: u32, source: u32) -> Decided {
+    fn unlink(&mut self, stock: u32, source: u32) -> Decision {
         let Some(place) = self.links.iter().position(|(of, to, _)| (*of, *to) == (stock, source)) else {
             return Err(plain(Code::UnknownLink));
         };
         self.links.remove(place);
         let group = self.group(stock);
-        let short = (0..SKUS).map(|sku| self.short(sku, group, true)).sum();
+        let short = (0..SKUS).map(|sku| self.shortfall(sku, group, true)).sum();
         Ok((Code::Ok, 0, Detail::Shortfall(amount(short))))
     }
 }
