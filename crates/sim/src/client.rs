@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 
-use crate::server::{Chair, Said, frames_of};
-use crate::violation::{Checked, broken, ensure};
+use crate::server::{ConnectionKey, OwnedFrame, frames_of};
+use crate::violation::{CheckResult, ensure, violation};
 
-/// What a request asked.
+/// What a request asks for.
 #[derive(Clone, Debug)]
-pub(crate) enum Asked {
+pub(crate) enum PendingRequest {
     Hello,
-    /// Errands by index, those whose outcome has come as `None`.
+    /// Commands by index; `None` once the outcome has arrived.
     Commands(Vec<Option<usize>>),
     Checks,
     Query,
@@ -22,26 +22,26 @@ pub(crate) enum Asked {
 
 /// A connection as the client has it.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) chair: Chair,
+pub(crate) struct ClientConnection {
+    pub(crate) key: ConnectionKey,
     /// Bytes under way.
     pub(crate) to_server: Vec<u8>,
     arrived: Vec<u8>,
     pub(crate) is_open: bool,
     /// The client has sent what no frame is.
-    pub(crate) is_spoilt: bool,
+    pub(crate) is_broken: bool,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
-    pub(crate) line: Option<Line>,
+    pub(crate) connection: Option<ClientConnection>,
     /// It sends and does not read.
     pub(crate) is_slow: bool,
     /// How far its clock is off.
     pub(crate) skew_ms: i64,
     last_request: u64,
-    pub(crate) asked: BTreeMap<u64, Asked>,
+    pub(crate) pending: BTreeMap<u64, PendingRequest>,
 }
 
 impl Client {
@@ -51,12 +51,13 @@ impl Client {
     }
 
     /// Sits down and says hello.
-    pub(crate) fn connect(&mut self, chair: Chair) -> Checked {
+    pub(crate) fn connect(&mut self, key: ConnectionKey) -> CheckResult {
         let (to_server, arrived) = (Vec::new(), Vec::new());
-        self.line = Some(Line { chair, to_server, arrived, is_open: false, is_spoilt: false });
+        self.connection =
+            Some(ClientConnection { key, to_server, arrived, is_open: false, is_broken: false });
         let mut body = Vec::new();
-        Hello::new("sim").encode(&mut body).map_err(broken("a hello that does not encode"))?;
-        self.ask(FrameKind::Hello, Asked::Hello, (0, 0), &body);
+        Hello::new("sim").encode(&mut body).map_err(violation("a hello that does not encode"))?;
+        self.ask(FrameKind::Hello, PendingRequest::Hello, (0, 0), &body);
         Ok(())
     }
 
@@ -64,30 +65,30 @@ impl Client {
     pub(crate) fn ask(
         &mut self,
         kind: FrameKind,
-        asked: Asked,
+        pending: PendingRequest,
         (deadline_ms, count): (u32, u16),
         body: &[u8],
     ) {
-        let Some(line) = &mut self.line else { return };
+        let Some(connection) = &mut self.connection else { return };
         self.last_request += 1;
         let header = Header { time: deadline_ms, ..Header::new(kind, self.last_request, count) };
-        frame::append(header, body, &mut line.to_server);
-        self.asked.insert(self.last_request, asked);
+        frame::append(header, body, &mut connection.to_server);
+        self.pending.insert(self.last_request, pending);
     }
 
-    /// The connection is gone, and with it all that was asked.
-    pub(crate) fn hang_up(&mut self) -> Option<Chair> {
-        self.asked.clear();
-        self.line.take().map(|line| line.chair)
+    /// The connection is gone, and with it all its requests.
+    pub(crate) fn disconnect(&mut self) -> Option<ConnectionKey> {
+        self.pending.clear();
+        self.connection.take().map(|connection| connection.key)
     }
 
     /// Bytes arrive; answers the whole frames.
-    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Checked<Vec<Said>> {
-        let Some(line) = &mut self.line else { return Ok(Vec::new()) };
-        line.arrived.extend_from_slice(bytes);
-        let (frames, used, error) = frames_of(&line.arrived);
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> CheckResult<Vec<OwnedFrame>> {
+        let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
+        connection.arrived.extend_from_slice(bytes);
+        let (frames, used, error) = frames_of(&connection.arrived);
         ensure!(error.is_none(), "a client reads bytes that are no frame: {error:?}");
-        line.arrived.drain(..used);
+        connection.arrived.drain(..used);
         Ok(frames)
     }
 }

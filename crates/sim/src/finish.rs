@@ -7,7 +7,7 @@ use stockhold::verify::verify;
 use stockhold_model::{SKUS, STOCKS};
 use stockhold_protocol::{SkuId, StockId};
 
-use crate::violation::{Checked, broken, ensure};
+use crate::violation::{CheckResult, ensure, violation};
 use crate::world::World;
 
 /// Turns in which every errand must come to its end once nothing goes wrong.
@@ -17,19 +17,19 @@ const ROUNDS_MAX: u32 = 10_000;
 
 impl World {
     /// Brings the world to its end.
-    pub(crate) fn finish(&mut self) -> Checked {
-        self.calm_down()?;
+    pub(crate) fn finish(&mut self) -> CheckResult {
+        self.stop_faults()?;
         for _ in 0..TURNS_MAX {
-            if self.errands.open().is_empty() && self.judge.is_idle() && self.server.is_some() {
+            if self.commands.open().is_empty() && self.answer_checker.is_idle() && self.server.is_some() {
                 break;
             }
             self.turn()?;
         }
-        let open = self.errands.open();
+        let open = self.commands.open();
         ensure!(open.is_empty(), "{} errands never come to their end", open.len());
         self.settle()?;
         self.check_rest()?;
-        let op = self.witness.op();
+        let op = self.oracle.op();
         self.snapshot()?;
         self.stop()?;
         self.verify_files()?;
@@ -46,15 +46,15 @@ impl World {
     }
 
     /// Whether the directory is found sound, as it must be after anything but a flipped bit.
-    pub(crate) fn verify_files(&mut self) -> Checked<bool> {
+    pub(crate) fn verify_files(&mut self) -> CheckResult<bool> {
         let verification = match verify(&self.disk.share_to_read(), |_, _| ()) {
             Ok(verification) => verification,
-            Err(DirectoryError::Version { .. }) if !self.scars.is_empty() => return Ok(false),
-            Err(error) => return Err(broken("verifying the files")(error)),
+            Err(DirectoryError::Version { .. }) if !self.flipped_bits.is_empty() => return Ok(false),
+            Err(error) => return Err(violation("verifying the files")(error)),
         };
         let is_sound = verification.is_sound();
         ensure!(
-            is_sound || !self.scars.is_empty(),
+            is_sound || !self.flipped_bits.is_empty(),
             "nothing is wrong with the medium, but verify finds {:?}",
             verification.findings
         );
@@ -62,29 +62,29 @@ impl World {
         Ok(is_sound)
     }
 
-    fn calm_down(&mut self) -> Checked {
-        self.is_calm = true;
+    fn stop_faults(&mut self) -> CheckResult {
+        self.is_fault_free = true;
         self.budget = 0;
         if self.disk.is_dark() {
             self.lose_power()?;
         } else if self.server.is_some() {
             let has_failed = self.running()?.assembly.sequencer.failure().is_some();
             // Faults that have not come may have left the preparer or the directory out of order.
-            if has_failed || self.counts.faults_armed > 0 || !self.scars.is_empty() {
+            if has_failed || self.counts.faults_armed > 0 || !self.flipped_bits.is_empty() {
                 self.end_process()?;
             }
         }
-        self.heal();
+        self.repair_disk();
         Ok(())
     }
 
     /// Steps every stage until nothing is left to do.
-    pub(crate) fn settle(&mut self) -> Checked {
+    pub(crate) fn settle(&mut self) -> CheckResult {
         for _ in 0..ROUNDS_MAX {
             let server = self.running()?;
             let mut worked = server.assembly.sequencer.step() == Stepped::Worked;
             worked |= self.step_applier()?;
-            worked |= self.step_keeper();
+            worked |= self.step_snapshotter();
             worked |= self.step_preparer()?;
             self.deliver()?;
             if !worked {
@@ -96,25 +96,25 @@ impl World {
     }
 
     /// At rest, readers see what the model says, all marks are equal, and nobody waits.
-    fn check_rest(&mut self) -> Checked {
-        let op = self.witness.op();
+    fn check_rest(&mut self) -> CheckResult {
+        let op = self.oracle.op();
         let gate = self.running()?.assembly.gate.clone();
         ensure!(gate.published.op() == op, "readers are at op {}, the log is at {op}", gate.published.op());
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = gate.published.cell(SkuId(sku), StockId(stock)).value;
-                let exact = self.witness.model().cell(sku, stock);
+                let exact = self.oracle.model().cell(sku, stock);
                 ensure!(cell == exact, "at rest, SKU {sku} in stock {stock} shows {cell}, there is {exact}");
             }
         }
         let marks = self.running()?.assembly.watermarks.read();
         ensure!(marks.iter().all(|(_, mark)| *mark == op), "at rest, marks differ: {marks:?}, op {op}");
-        ensure!(self.judge.is_idle(), "at rest, a connection still waits");
+        ensure!(self.answer_checker.is_idle(), "at rest, a connection still waits");
         Ok(())
     }
 
     /// A last snapshot, of the last op.
-    fn snapshot(&mut self) -> Checked {
+    fn snapshot(&mut self) -> CheckResult {
         self.running()?.assembly.applier.snapshot_now();
         for _ in 0..ROUNDS_MAX {
             self.settle()?;

@@ -5,7 +5,7 @@
 //! plan ─► begin ─► turns of `world`: stages step · bytes move (`lines`) · things go wrong (`fate`) ─► finish
 //!                     │ what is committed            │ what leaves the server
 //!                     ▼                              ▼
-//!                  `witness` (model, replay)      `judge` (a reason for everything)
+//!                  `oracle` (model, replay)      `answer_checker` (a reason for everything)
 //! ```
 //!
 //! A seed fixes everything that happens, so a violation can be seen again. It is *not* for speed, not for real files and real
@@ -16,21 +16,21 @@
     reason = "kinds and codes that a check is not about are none of its business"
 )]
 
-mod begin;
+mod answer_checker;
 mod client;
+mod client_commands;
 mod draw;
-mod errands;
-mod fate;
+mod faults;
 mod finish;
-mod judge;
-mod lines;
+mod network;
+mod oracle;
 mod plan;
 pub mod report;
 pub mod rng;
 mod server;
+mod setup;
 pub mod trace;
 pub mod violation;
-mod witness;
 mod world;
 
 pub use report::Report;
@@ -61,7 +61,7 @@ impl Default for Options {
 
 /// What a seed came to.
 #[derive(Debug)]
-pub struct Run {
+pub struct SeedResult {
     /// What it met.
     pub report: Report,
     /// Everything that happened, line by line.
@@ -72,20 +72,24 @@ pub struct Run {
 
 /// Runs one seed.
 #[must_use]
-pub fn run(seed: u64, options: Options) -> Run {
+pub fn run(seed: u64, options: Options) -> SeedResult {
     let mut world = match World::begin(seed, options) {
         Ok(world) => world,
         Err(violation) => {
-            return Run { report: Report::default(), trace: String::new(), violation: Some(violation) };
+            return SeedResult {
+                report: Report::default(),
+                trace: String::new(),
+                violation: Some(violation),
+            };
         }
     };
     let mut turns = 0;
-    let violation = live(&mut world, options, &mut turns).err();
+    let violation = run_world(&mut world, options, &mut turns).err();
     let report = world.report(turns);
-    Run { report, trace: world.trace.text().to_owned(), violation }
+    SeedResult { report, trace: world.trace.text().to_owned(), violation }
 }
 
-fn live(world: &mut World, options: Options, turns: &mut u64) -> violation::Checked {
+fn run_world(world: &mut World, options: Options, turns: &mut u64) -> violation::CheckResult {
     while world.budget > 0 && *turns < TURNS_PER_OP_MAX * u64::from(options.ops) {
         *turns += 1;
         world.turn()?;

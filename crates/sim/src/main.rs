@@ -70,11 +70,11 @@ fn main() -> ExitCode {
         None => (arguments.first, arguments.seeds),
     };
     let started = Instant::now();
-    let mut told = started;
+    let mut last_progress = started;
     let mut summary =
         Summary { seeds: 0, seconds: 0.0, failed_seed: None, violation: None, met: Report::default() };
     for seed in first..first.saturating_add(count) {
-        tell_panics_of(seed, arguments.ops);
+        report_panics_of(seed, arguments.ops);
         let run = run(seed, options);
         summary.seeds += 1;
         summary.met.add(&run.report);
@@ -83,8 +83,8 @@ fn main() -> ExitCode {
             summary.violation = Some(violation.to_string());
             break;
         }
-        if told.elapsed() >= PROGRESS {
-            told = Instant::now();
+        if last_progress.elapsed() >= PROGRESS {
+            last_progress = Instant::now();
             let end = if std::io::stderr().is_terminal() { '\r' } else { '\n' };
             eprint!("{} of {count} seeds, {} ops{end}", summary.seeds, summary.met.ops);
         }
@@ -107,7 +107,7 @@ fn again(seed: u64, ops: u32) -> String {
 }
 
 /// A broken invariant of the server ends the program; its last words say which seed it was.
-fn tell_panics_of(seed: u64, ops: u32) {
+fn report_panics_of(seed: u64, ops: u32) {
     drop(std::panic::take_hook());
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -126,7 +126,7 @@ fn show(summary: &Summary, json: bool) {
     }
     println!(
         "{} seeds in {:.1} s: {} ops decided for {} commands, {} turns.",
-        summary.seeds, summary.seconds, summary.met.ops, summary.met.errands, summary.met.turns
+        summary.seeds, summary.seconds, summary.met.ops, summary.met.commands, summary.met.turns
     );
     for (name, counts) in [("Met", &summary.met.events), ("Decided", &summary.met.codes)] {
         let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();

@@ -20,10 +20,10 @@ pub(crate) struct Rates {
     pub(crate) clean_stop: u64,
     pub(crate) disk_fails: u64,
     pub(crate) disk_fills: u64,
-    pub(crate) line_cut: u64,
+    pub(crate) connection_cut: u64,
     pub(crate) clock_steps: u64,
     pub(crate) long_pause: u64,
-    pub(crate) storm: u64,
+    pub(crate) burst: u64,
 }
 
 /// See the module.
@@ -33,17 +33,17 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) limits: Limits,
     /// There is little memory for outcomes, and it is nearly full from the beginning.
-    pub(crate) is_forgetful: bool,
+    pub(crate) has_little_outcome_memory: bool,
     pub(crate) rates: Rates,
     /// How often a client begins or ends to leave its answers unread, in a thousand of its deeds.
-    pub(crate) moods: u64,
+    pub(crate) reader_changes: u64,
     /// How often a start is troubled, in a thousand.
-    pub(crate) start_trouble: u64,
+    pub(crate) start_faults: u64,
 }
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let is_forgetful = rng.chance(100);
+        let has_little_outcome_memory = rng.chance(100);
         let ttl_max_ms = rng.weighted(&[(1, 120_000), (3, 3_600_000)]);
         let limits = Limits {
             window_ms: rng.weighted(&[(1, 1_000), (2, 60_000), (2, 600_000)]),
@@ -51,11 +51,11 @@ impl Plan {
             ttl_total_ms: if rng.chance(400) { ttl_max_ms } else { 5_400_000 },
             retention_ms: rng.weighted(&[(3, 60_000), (2, 300_000)]),
             gap_max_ms: rng.weighted(&[(1, 2_000), (2, 5_000), (3, 2_592_000_000)]),
-            outcome_bytes: if is_forgetful { 65_536 } else { Limits::DEFAULT.outcome_bytes },
+            outcome_bytes: if has_little_outcome_memory { 65_536 } else { Limits::DEFAULT.outcome_bytes },
             ..Limits::DEFAULT
         };
-        let rough = rng.weighted(&[(1, 0), (3, 1), (2, 3)]);
-        let mut often = |per_million: u64| rough * per_million * rng.within(0..3);
+        let severity = rng.weighted(&[(1, 0), (3, 1), (2, 3)]);
+        let mut often = |per_million: u64| severity * per_million * rng.within(0..3);
         let rates = Rates {
             process_ends: often(250),
             power_fails: often(300),
@@ -63,19 +63,19 @@ impl Plan {
             clean_stop: often(100),
             disk_fails: often(250),
             disk_fills: often(250),
-            line_cut: often(3_000),
+            connection_cut: often(3_000),
             clock_steps: often(600),
             long_pause: 1_000 + often(600),
-            storm: often(1_000),
+            burst: often(1_000),
         };
         Self {
-            clients: rng.place(5) + 1,
+            clients: rng.index(5) + 1,
             config: config(rng),
             limits,
-            moods: rng.weighted(&[(3, 0), (1, 10), (1, 40)]),
-            is_forgetful,
+            reader_changes: rng.weighted(&[(3, 0), (1, 10), (1, 40)]),
+            has_little_outcome_memory,
             rates,
-            start_trouble: if rough == 0 { 0 } else { rng.weighted(&[(1, 0), (2, 300), (1, 700)]) },
+            start_faults: if severity == 0 { 0 } else { rng.weighted(&[(1, 0), (2, 300), (1, 700)]) },
         }
     }
 

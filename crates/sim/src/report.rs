@@ -26,7 +26,7 @@ pub struct Report {
     /// Ops that were decided.
     pub ops: u64,
     /// Commands that clients wanted done.
-    pub errands: u64,
+    pub commands: u64,
     /// Turns of the world.
     pub turns: u64,
     /// A hash over everything that happened.
@@ -41,7 +41,7 @@ impl Report {
     /// Adds another seed's.
     pub fn add(&mut self, other: &Self) {
         self.ops += other.ops;
-        self.errands += other.errands;
+        self.commands += other.commands;
         self.turns += other.turns;
         self.trace ^= other.trace.rotate_left(1);
         for (name, count) in &other.codes {

@@ -44,7 +44,7 @@ impl Rng {
     }
 
     /// A place in a list of this length, which is not 0.
-    pub fn place(&mut self, length: usize) -> usize {
+    pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(u64::try_from(length).unwrap_or(1))).unwrap_or(0)
     }
 

@@ -1,4 +1,4 @@
-//! One life of a server process: all stages of the real one, stepped by hand, and the table that seats connections, which is the
+//! One life of a server process: all stages of the real one, stepped by hand, and the table of connections, which is the
 //! one thing here that stands for code of the server (its own table moves sockets). It judges nothing.
 
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use stockhold_protocol::FrameError;
 use stockhold_protocol::frame::{self, FrameKind};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 
-use crate::violation::{Checked, ensure};
+use crate::violation::{CheckResult, ensure};
 
 /// A frame that the server wants to send, or that a client got.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct OwnedFrame {
     pub(crate) kind: FrameKind,
     pub(crate) request: u64,
     pub(crate) deadline_ms: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Said {
 
 /// A place at the table: a connection, if one sits there.
 #[derive(Debug)]
-struct Seat {
+struct ConnectionEntry {
     generation: u32,
     /// The place that its connection has taken at the gate.
     taken: Place,
@@ -45,7 +45,7 @@ const SOCKET_BYTES: usize = 6_000;
 /// What may come on top of a full outbox: answers to what is on its way, and to the frames that were read at once.
 const OVERHANG_BYTES: usize = 192 << 10;
 
-impl Seat {
+impl ConnectionEntry {
     /// Hands over to the system what it takes.
     fn flush(&mut self, gate: &Gate) {
         let Some(session) = &mut self.session else { return };
@@ -59,28 +59,28 @@ impl Seat {
 
 /// A connection as its client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Chair {
+pub(crate) struct ConnectionKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
 /// What one delivery brought to a connection.
 #[derive(Debug)]
-pub(crate) struct Delivered {
-    pub(crate) chair: Chair,
-    pub(crate) said: Option<Said>,
+pub(crate) struct Delivery {
+    pub(crate) key: ConnectionKey,
+    pub(crate) frame: Option<OwnedFrame>,
     pub(crate) lost: bool,
 }
 
 /// See the module.
 pub(crate) struct Server {
     pub(crate) assembly: Assembly,
-    seats: Vec<Seat>,
+    entries: Vec<ConnectionEntry>,
     mail: Mail,
 }
 
 /// Reads all whole frames at the start of `bytes`: the frames, their bytes, and why nothing more can be read if so.
-pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<Said>, usize, Option<FrameError>) {
+pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<OwnedFrame>, usize, Option<FrameError>) {
     let mut frames = Vec::new();
     let mut used = 0;
     loop {
@@ -90,7 +90,7 @@ pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<Said>, usize, Option<FrameError>) 
                 let header = frame.header;
                 let (kind, request, deadline_ms, count) =
                     (header.kind, header.request, header.time, header.count);
-                frames.push(Said { kind, request, deadline_ms, count, body: frame.body.to_vec() });
+                frames.push(OwnedFrame { kind, request, deadline_ms, count, body: frame.body.to_vec() });
             }
             Ok(None) => return (frames, used, None),
             Err(error) => return (frames, used, Some(error)),
@@ -99,7 +99,7 @@ pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<Said>, usize, Option<FrameError>) 
 }
 
 /// Reads frames that must be whole.
-fn whole_frames(bytes: &[u8]) -> Checked<Vec<Said>> {
+fn whole_frames(bytes: &[u8]) -> CheckResult<Vec<OwnedFrame>> {
     let (frames, used, error) = frames_of(bytes);
     ensure!(
         used == bytes.len(),
@@ -118,7 +118,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let surroundings = Surroundings { time, salt_seed, helper: None };
         let assembly = assemble(disk.share(), config, 1, surroundings, |_| ())?;
-        Ok(Self { assembly, seats: Vec::new(), mail: Mail::default() })
+        Ok(Self { assembly, entries: Vec::new(), mail: Mail::default() })
     }
 
     pub(crate) fn op(&self) -> u64 {
@@ -126,83 +126,94 @@ impl Server {
     }
 
     /// Seats a new connection, unless there are too many.
-    pub(crate) fn connect(&mut self) -> Option<Chair> {
+    pub(crate) fn connect(&mut self) -> Option<ConnectionKey> {
         let taken = self.assembly.gate.enter(false)?;
-        let free = self.seats.iter().position(|seat| seat.session.is_none());
-        let place = free.unwrap_or_else(|| {
+        let free = self.entries.iter().position(|entry| entry.session.is_none());
+        let index = free.unwrap_or_else(|| {
             let (input, socket) = (Vec::new(), Vec::new());
-            self.seats.push(Seat { generation: 0, taken, session: None, pace: Pace::new(0), input, socket });
-            self.seats.len() - 1
+            self.entries.push(ConnectionEntry {
+                generation: 0,
+                taken,
+                session: None,
+                pace: Pace::new(0),
+                input,
+                socket,
+            });
+            self.entries.len() - 1
         });
         let now_ms = self.assembly.gate.clock.monotonic_ms();
-        let slot = u32::try_from(place).unwrap_or(u32::MAX);
-        let seat = &mut self.seats[place];
-        seat.taken = taken;
-        let address = Address { slot, generation: seat.generation, ..Address::default() };
-        seat.session = Some(Session::new(address));
-        seat.pace = Pace::new(now_ms);
-        seat.input.clear();
-        seat.socket.clear();
-        Some(Chair { slot, generation: seat.generation })
+        let slot = u32::try_from(index).unwrap_or(u32::MAX);
+        let entry = &mut self.entries[index];
+        entry.taken = taken;
+        let address = Address { slot, generation: entry.generation, ..Address::default() };
+        entry.session = Some(Session::new(address));
+        entry.pace = Pace::new(now_ms);
+        entry.input.clear();
+        entry.socket.clear();
+        Some(ConnectionKey { slot, generation: entry.generation })
     }
 
-    fn seat(&mut self, chair: Chair) -> Option<&mut Seat> {
-        let seat = self.seats.get_mut(usize::try_from(chair.slot).ok()?)?;
-        (seat.generation == chair.generation && seat.session.is_some()).then_some(seat)
+    fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry> {
+        let entry = self.entries.get_mut(usize::try_from(key.slot).ok()?)?;
+        (entry.generation == key.generation && entry.session.is_some()).then_some(entry)
     }
 
     /// Lets go of a connection; letters to it are thrown away from now on.
-    pub(crate) fn close(&mut self, chair: Chair) {
-        if let Some(seat) = self.seat(chair) {
-            seat.session = None;
-            seat.generation = seat.generation.wrapping_add(1);
-            let taken = seat.taken;
+    pub(crate) fn close(&mut self, key: ConnectionKey) {
+        if let Some(entry) = self.entry(key) {
+            entry.session = None;
+            entry.generation = entry.generation.wrapping_add(1);
+            let taken = entry.taken;
             self.assembly.gate.leave(taken);
         }
     }
 
     /// Bytes of a client arrive. Answers the frames that were read, and those that were answered at once.
-    pub(crate) fn receive(&mut self, chair: Chair, bytes: &[u8]) -> Checked<(Vec<Said>, Vec<Said>)> {
+    pub(crate) fn receive(
+        &mut self,
+        key: ConnectionKey,
+        bytes: &[u8],
+    ) -> CheckResult<(Vec<OwnedFrame>, Vec<OwnedFrame>)> {
         let gate = self.assembly.gate.clone();
-        let Some(seat) = self.seat(chair) else { return Ok((Vec::new(), Vec::new())) };
-        let Some(session) = &mut seat.session else { return Ok((Vec::new(), Vec::new())) };
-        seat.input.extend_from_slice(bytes);
+        let Some(entry) = self.entry(key) else { return Ok((Vec::new(), Vec::new())) };
+        let Some(session) = &mut entry.session else { return Ok((Vec::new(), Vec::new())) };
+        entry.input.extend_from_slice(bytes);
         let before = session.out().len();
-        let used = session.receive(&seat.input, &gate);
-        let said = whole_frames(&session.out()[before..])?;
-        let (heard, ..) = frames_of(&seat.input[..used]);
-        seat.input.drain(..used);
-        seat.pace.read((used, seat.input.len()), session, || gate.clock.monotonic_ms());
-        seat.flush(&gate);
-        Ok((heard, said))
+        let used = session.receive(&entry.input, &gate);
+        let answered = whole_frames(&session.out()[before..])?;
+        let (received, ..) = frames_of(&entry.input[..used]);
+        entry.input.drain(..used);
+        entry.pace.read((used, entry.input.len()), session, || gate.clock.monotonic_ms());
+        entry.flush(&gate);
+        Ok((received, answered))
     }
 
     /// Whether bytes of a connection are read now.
-    pub(crate) fn may_read(&mut self, chair: Chair) -> bool {
-        self.seat(chair)
-            .is_some_and(|seat| seat.session.as_ref().is_some_and(|session| seat.pace.may_read(session)))
+    pub(crate) fn may_read(&mut self, key: ConnectionKey) -> bool {
+        self.entry(key)
+            .is_some_and(|entry| entry.session.as_ref().is_some_and(|session| entry.pace.may_read(session)))
     }
 
     /// Looks at the clock for every connection; those that keep the server waiting too long, and whether they are to be cut.
-    pub(crate) fn expire(&mut self) -> Checked<Vec<(Chair, bool)>> {
+    pub(crate) fn expire(&mut self) -> CheckResult<Vec<(ConnectionKey, bool)>> {
         let gate = self.assembly.gate.clone();
         let now_ms = gate.clock.monotonic_ms();
         let mut late = Vec::new();
-        for (slot, seat) in (0..).zip(&mut self.seats) {
-            let Some(session) = &mut seat.session else { continue };
-            let chair = Chair { slot, generation: seat.generation };
-            match seat.pace.patience(session, now_ms, &gate.limits) {
+        for (slot, entry) in (0..).zip(&mut self.entries) {
+            let Some(session) = &mut entry.session else { continue };
+            let key = ConnectionKey { slot, generation: entry.generation };
+            match entry.pace.patience(session, now_ms, &gate.limits) {
                 Patience::Lasts => {}
                 Patience::Overdue(what) => {
                     session.refuse_overdue(what);
-                    seat.flush(&gate);
-                    late.push((chair, false));
+                    entry.flush(&gate);
+                    late.push((key, false));
                 }
                 Patience::Ended => {
                     let unsent = session.out().len();
                     let has_reason = unsent > gate.limits.outbox_bytes || !session.is_reading();
                     ensure!(has_reason, "a connection is cut that has {unsent} bytes to read");
-                    late.push((chair, true));
+                    late.push((key, true));
                 }
             }
         }
@@ -210,28 +221,28 @@ impl Server {
     }
 
     /// Whether commands of a connection were lost, so that it must be cut.
-    pub(crate) fn is_lost(&mut self, chair: Chair) -> bool {
-        self.seat(chair).and_then(|seat| seat.session.as_ref()).is_some_and(Session::is_lost)
+    pub(crate) fn is_lost(&mut self, key: ConnectionKey) -> bool {
+        self.entry(key).and_then(|entry| entry.session.as_ref()).is_some_and(Session::is_lost)
     }
 
     /// Takes the mail to the connections.
-    pub(crate) fn deliver(&mut self) -> Checked<Vec<Delivered>> {
+    pub(crate) fn deliver(&mut self) -> CheckResult<Vec<Delivery>> {
         let mut mail = std::mem::take(&mut self.mail);
         self.assembly.mailboxes.take(0, &mut mail);
         let mut delivered = Vec::new();
         for letter in &mail.letters {
-            let chair = Chair { slot: letter.slot, generation: letter.generation };
+            let key = ConnectionKey { slot: letter.slot, generation: letter.generation };
             let bytes = &mail.bytes[letter.start..letter.end];
-            let mut said = whole_frames(bytes)?;
-            ensure!(said.len() <= 1, "a letter is one frame or none");
-            if let Some(session) = self.seat(chair).and_then(|seat| seat.session.as_mut()) {
+            let mut frames = whole_frames(bytes)?;
+            ensure!(frames.len() <= 1, "a letter is one frame or none");
+            if let Some(session) = self.entry(key).and_then(|entry| entry.session.as_mut()) {
                 session.deliver(letter, bytes);
-                delivered.push(Delivered { chair, said: said.pop(), lost: session.is_lost() });
+                delivered.push(Delivery { key, frame: frames.pop(), lost: session.is_lost() });
             }
             let gate = self.assembly.gate.clone();
-            let Some(seat) = self.seat(chair) else { continue };
-            seat.flush(&gate);
-            let unsent = seat.session.as_mut().map_or(0, |session| session.out().len());
+            let Some(entry) = self.entry(key) else { continue };
+            entry.flush(&gate);
+            let unsent = entry.session.as_mut().map_or(0, |session| session.out().len());
             let most = gate.limits.outbox_bytes.saturating_add(OVERHANG_BYTES);
             ensure!(unsent <= most, "{unsent} bytes wait for a client that does not read");
         }
@@ -241,19 +252,19 @@ impl Server {
     }
 
     /// Takes up to `most` bytes that wait to be sent; answers whether the connection is over after them.
-    pub(crate) fn send(&mut self, chair: Chair, most: usize) -> (Vec<u8>, bool) {
+    pub(crate) fn send(&mut self, key: ConnectionKey, most: usize) -> (Vec<u8>, bool) {
         let gate = self.assembly.gate.clone();
-        let Some(seat) = self.seat(chair) else { return (Vec::new(), true) };
+        let Some(entry) = self.entry(key) else { return (Vec::new(), true) };
         let mut bytes = Vec::new();
         loop {
-            seat.flush(&gate);
-            let count = seat.socket.len().min(most - bytes.len());
+            entry.flush(&gate);
+            let count = entry.socket.len().min(most - bytes.len());
             if count == 0 {
                 break;
             }
-            bytes.extend(seat.socket.drain(..count));
+            bytes.extend(entry.socket.drain(..count));
         }
-        let is_over = seat.session.as_ref().is_none_or(Session::is_over) && seat.socket.is_empty();
+        let is_over = entry.session.as_ref().is_none_or(Session::is_over) && entry.socket.is_empty();
         (bytes, is_over)
     }
 }

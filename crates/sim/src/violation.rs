@@ -6,7 +6,7 @@
 pub struct Violation(pub String);
 
 /// What a check answers.
-pub type Checked<T = ()> = Result<T, Violation>;
+pub type CheckResult<T = ()> = Result<T, Violation>;
 
 /// Ends the check with a violation unless the condition holds.
 macro_rules! ensure {
@@ -19,6 +19,6 @@ macro_rules! ensure {
 pub(crate) use ensure;
 
 /// The violation that an error of ours is.
-pub(crate) fn broken<E: std::fmt::Debug>(what: &str) -> impl FnOnce(E) -> Violation + '_ {
+pub(crate) fn violation<E: std::fmt::Debug>(what: &str) -> impl FnOnce(E) -> Violation + '_ {
     move |error| Violation(format!("{what}: {error:?}"))
 }

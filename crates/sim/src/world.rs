@@ -8,16 +8,16 @@ use stockhold::pipeline::Stepped;
 use stockhold::storage::recording::{Fault, RecordingStorage};
 use stockhold::wal::{LogError, LogReader, Progress, ReadTo};
 
+use crate::answer_checker::AnswerChecker;
 use crate::client::Client;
-use crate::errands::Errands;
-use crate::judge::Judge;
+use crate::client_commands::ClientCommands;
+use crate::oracle::Oracle;
 use crate::plan::{Plan, START_MS};
 use crate::report::Counts;
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::trace::Trace;
-use crate::violation::{Checked, broken, ensure};
-use crate::witness::Witness;
+use crate::violation::{CheckResult, ensure, violation};
 
 /// See the module.
 #[expect(
@@ -32,24 +32,24 @@ pub(crate) struct World {
     pub(crate) time: Arc<ManualTimeSource>,
     pub(crate) server: Option<Server>,
     pub(crate) clients: Vec<Client>,
-    pub(crate) errands: Errands,
-    pub(crate) witness: Witness,
-    pub(crate) judge: Judge,
+    pub(crate) commands: ClientCommands,
+    pub(crate) oracle: Oracle,
+    pub(crate) answer_checker: AnswerChecker,
     pub(crate) counts: Counts,
     /// New errands that clients still begin.
     pub(crate) budget: u32,
     /// The epoch of the last start.
     pub(crate) epoch: u64,
     /// The marks of the present process, first stage to last.
-    pub(crate) marks: [u64; 5],
+    pub(crate) watermarks: [u64; 5],
     /// What no power cut may take back, whatever the configured durability.
     pub(crate) durable_op: u64,
     /// Bits that were flipped on the medium and not flipped back.
-    pub(crate) scars: Vec<crate::fate::Scar>,
+    pub(crate) flipped_bits: Vec<crate::faults::FlippedBit>,
     /// A bug of the medium, for every disk of this world.
     pub(crate) medium_mutant: Option<stockhold::storage::recording::Mutant>,
     /// Nothing goes wrong any more.
-    pub(crate) is_calm: bool,
+    pub(crate) is_fault_free: bool,
     /// The disk has no room.
     pub(crate) is_full: bool,
     /// The last process ended with the power.
@@ -62,12 +62,12 @@ pub(crate) struct World {
 
 /// What moves in a turn.
 #[derive(Clone, Copy, Debug)]
-enum Move {
+enum WorldAction {
     Sequencer,
     Applier,
-    Keeper,
+    Snapshotter,
     Preparer,
-    Mail,
+    Deliver,
     ToServer,
     ToClient,
     Client,
@@ -76,47 +76,47 @@ enum Move {
     Expire,
 }
 
-const MOVES: [(u64, Move); 11] = [
-    (20, Move::Sequencer),
-    (20, Move::Applier),
-    (10, Move::Keeper),
-    (6, Move::Preparer),
-    (14, Move::Mail),
-    (18, Move::ToServer),
-    (18, Move::ToClient),
-    (9, Move::Client),
-    (7, Move::Time),
-    (1, Move::Clock),
-    (3, Move::Expire),
+const WORLD_ACTIONS: [(u64, WorldAction); 11] = [
+    (20, WorldAction::Sequencer),
+    (20, WorldAction::Applier),
+    (10, WorldAction::Snapshotter),
+    (6, WorldAction::Preparer),
+    (14, WorldAction::Deliver),
+    (18, WorldAction::ToServer),
+    (18, WorldAction::ToClient),
+    (9, WorldAction::Client),
+    (7, WorldAction::Time),
+    (1, WorldAction::Clock),
+    (3, WorldAction::Expire),
 ];
 
 impl World {
     /// One turn.
-    pub(crate) fn turn(&mut self) -> Checked {
+    pub(crate) fn turn(&mut self) -> CheckResult {
         if self.server.is_none() {
             return self.start();
         }
-        if !self.is_calm && self.mishap()? {
+        if !self.is_fault_free && self.maybe_inject_fault()? {
             return Ok(());
         }
-        match self.rng.weighted(&MOVES) {
-            Move::Sequencer => self.step_sequencer(),
-            Move::Applier => self.step_applier().map(|_| ()),
-            Move::Keeper => {
-                self.step_keeper();
+        match self.rng.weighted(&WORLD_ACTIONS) {
+            WorldAction::Sequencer => self.step_sequencer(),
+            WorldAction::Applier => self.step_applier().map(|_| ()),
+            WorldAction::Snapshotter => {
+                self.step_snapshotter();
                 Ok(())
             }
-            Move::Preparer => self.step_preparer().map(|_| ()),
-            Move::Mail => self.deliver(),
-            Move::ToServer => self.carry_to_server(),
-            Move::ToClient => self.carry_to_client(),
-            Move::Client => self.client_acts(),
-            Move::Time => {
+            WorldAction::Preparer => self.step_preparer().map(|_| ()),
+            WorldAction::Deliver => self.deliver(),
+            WorldAction::ToServer => self.carry_to_server(),
+            WorldAction::ToClient => self.carry_to_client(),
+            WorldAction::Client => self.client_acts(),
+            WorldAction::Time => {
                 self.pass_time();
                 Ok(())
             }
-            Move::Expire => self.expire_lines(),
-            Move::Clock => {
+            WorldAction::Expire => self.expire_connections(),
+            WorldAction::Clock => {
                 self.correct_clock();
                 Ok(())
             }
@@ -124,11 +124,11 @@ impl World {
     }
 
     /// The server, where it is known that one runs.
-    pub(crate) fn running(&mut self) -> Checked<&mut Server> {
+    pub(crate) fn running(&mut self) -> CheckResult<&mut Server> {
         self.server.as_mut().ok_or_else(|| crate::violation::Violation("no server runs".to_owned()))
     }
 
-    pub(crate) fn step_sequencer(&mut self) -> Checked {
+    pub(crate) fn step_sequencer(&mut self) -> CheckResult {
         let server = self.running()?;
         let had_failed = server.assembly.sequencer.failure().is_some();
         let stepped = server.assembly.sequencer.step();
@@ -141,23 +141,23 @@ impl World {
             let is_expected = self.disk.is_dark() || self.counts.faults_armed > 0;
             ensure!(is_expected, "the log failed, and nothing was wrong with the disk");
         }
-        self.check_marks()
+        self.check_watermarks()
     }
 
     /// Steps the applier and follows what it applied; answers whether it did anything.
-    pub(crate) fn step_applier(&mut self) -> Checked<bool> {
+    pub(crate) fn step_applier(&mut self) -> CheckResult<bool> {
         let server = self.running()?;
         let before = server.op();
-        let stepped = server.assembly.applier.step().map_err(broken("the applier"))?;
+        let stepped = server.assembly.applier.step().map_err(violation("the applier"))?;
         let op = server.op();
         let worked = stepped == Stepped::Worked;
-        self.judge.is_swept = !worked;
+        self.answer_checker.is_swept = !worked;
         if op > before {
-            self.follow(before + 1, op)?;
+            self.replay_log(before + 1, op)?;
             let server = self.running()?;
             let machine = server.assembly.applier.machine();
             let (digest, found) = (machine.digest(), machine.validate());
-            let expected = self.witness.digest();
+            let expected = self.oracle.digest();
             ensure!(
                 digest == expected,
                 "at op {op} the server's digest is {digest:016x}, replay's {expected:016x}"
@@ -165,20 +165,20 @@ impl World {
             ensure!(found.is_empty(), "at op {op} the machine finds itself broken: {}", found.join("; "));
             self.trace.note(format_args!("applier: op {op}, digest {digest:016x}"));
         }
-        self.check_marks()?;
+        self.check_watermarks()?;
         Ok(worked)
     }
 
-    pub(crate) fn step_keeper(&mut self) -> bool {
+    pub(crate) fn step_snapshotter(&mut self) -> bool {
         let Some(server) = &mut self.server else { return false };
         let worked = server.assembly.keeper.step() == Stepped::Worked;
         if worked {
-            self.trace.note(format_args!("keeper: a piece"));
+            self.trace.note(format_args!("snapshotter: a piece"));
         }
         worked
     }
 
-    pub(crate) fn step_preparer(&mut self) -> Checked<bool> {
+    pub(crate) fn step_preparer(&mut self) -> CheckResult<bool> {
         let now_ms = self.wall_ms();
         let server = self.running()?;
         match server.assembly.preparer.step(now_ms) {
@@ -195,27 +195,27 @@ impl World {
         }
     }
 
-    /// Reads what the log holds of these ops, and lets the witness follow.
-    pub(crate) fn follow(&mut self, from_op: u64, to_op: u64) -> Checked {
+    /// Reads what the log holds of these ops, and lets the oracle follow.
+    pub(crate) fn replay_log(&mut self, from_op: u64, to_op: u64) -> CheckResult {
         for (first_op, ops, payload) in self.read_log(from_op, to_op)? {
-            let followed = self.witness.follow(first_op, ops, &payload)?;
-            for (op, one) in (first_op..).zip(followed) {
+            let applied = self.oracle.replay_batch(first_op, ops, &payload)?;
+            for (op, one) in (first_op..).zip(applied) {
                 let outcome = &one.outcome;
                 let (code, replayed, value) = (outcome.code.name(), outcome.replayed, outcome.value);
                 self.trace.note(format_args!("op {op}: {code} {value} replayed {replayed}"));
                 self.counts.ops += 1;
                 *self.counts.codes.entry(code).or_default() += 1;
             }
-            if self.witness.model().outcome_room().is_none() {
+            if self.oracle.model().outcome_room().is_none() {
                 self.counts.count("batches with a full memory for outcomes");
             }
         }
-        ensure!(self.witness.op() == to_op, "the log ends before op {to_op}, which the server has applied");
+        ensure!(self.oracle.op() == to_op, "the log ends before op {to_op}, which the server has applied");
         Ok(())
     }
 
     /// The batches of these ops, which have the positions of the same numbers, through the real reader.
-    pub(crate) fn read_log(&mut self, from_op: u64, to_op: u64) -> Checked<Vec<(u64, u32, Vec<u8>)>> {
+    pub(crate) fn read_log(&mut self, from_op: u64, to_op: u64) -> CheckResult<Vec<(u64, u32, Vec<u8>)>> {
         let directory = &self.running()?.assembly.directory;
         let (storage, uuid, base) =
             (directory.storage().clone(), directory.manifest().log_uuid, directory.base());
@@ -225,10 +225,10 @@ impl World {
             Err(LogError::Missing { oldest_position, .. }) if from_op == 1 => open(oldest_position),
             other => other,
         };
-        let mut log = log.map_err(broken("the log cannot be opened beside the server"))?;
+        let mut log = log.map_err(violation("the log cannot be opened beside the server"))?;
         let mut batches = Vec::new();
         while let Some(frame) =
-            log.next_frame().map_err(broken("the log cannot be read beside the server"))?
+            log.next_frame().map_err(violation("the log cannot be read beside the server"))?
         {
             batches.push((frame.first_position, frame.records, frame.payload.to_vec()));
         }
@@ -236,21 +236,25 @@ impl World {
     }
 
     /// The marks follow each other, and only what was proposed is ever taken back.
-    fn check_marks(&mut self) -> Checked {
+    fn check_watermarks(&mut self) -> CheckResult {
         let marks = self.running()?.assembly.watermarks.read();
         for pair in marks.windows(2) {
             ensure!(pair[0].1 >= pair[1].1, "{} is behind {}: {marks:?}", pair[0].0, pair[1].0);
         }
         for (at, (name, mark)) in marks.iter().enumerate() {
-            ensure!(at == 0 || *mark >= self.marks[at], "{name} went back from {} to {mark}", self.marks[at]);
-            self.marks[at] = *mark;
+            ensure!(
+                at == 0 || *mark >= self.watermarks[at],
+                "{name} went back from {} to {mark}",
+                self.watermarks[at]
+            );
+            self.watermarks[at] = *mark;
         }
         let durable_op = self.running()?.assembly.watermarks.durable();
-        let is_all = durable_op == self.marks[2];
+        let is_all = durable_op == self.watermarks[2];
         ensure!(
             is_all || self.plan.is_interval(),
             "op {} counts as synced, {durable_op} is durable",
-            self.marks[2]
+            self.watermarks[2]
         );
         self.durable_op = durable_op;
         Ok(())
@@ -263,7 +267,7 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let long = if self.is_calm { 0 } else { self.plan.rates.long_pause };
+        let long = if self.is_fault_free { 0 } else { self.plan.rates.long_pause };
         let ms = if self.rng.below(1_000_000) < long * 10 {
             self.rng.weighted(&[(6, 8_000), (4, 70_000), (1, 700_000)]) + self.rng.below(5_000)
         } else if self.rng.chance(30) {
@@ -300,7 +304,7 @@ impl World {
     /// What was met so far.
     pub(crate) fn report(&self, turns: u64) -> crate::report::Report {
         let mut events = self.counts.events.clone();
-        let seen = self.judge.seen;
+        let seen = self.answer_checker.seen;
         for (name, count) in [
             ("edge refusals given", seen.edge_refusals),
             ("answers: busy", seen.busy),
@@ -313,7 +317,7 @@ impl World {
         }
         crate::report::Report {
             ops: self.counts.ops,
-            errands: u64::try_from(self.errands.count()).unwrap_or(u64::MAX),
+            commands: u64::try_from(self.commands.count()).unwrap_or(u64::MAX),
             turns,
             trace: self.trace.hash(),
             codes: self.counts.codes.clone(),

@@ -25,7 +25,7 @@ const MET: [&str; 28] = [
     "edge refusals",
     "error frames",
     "full disks",
-    "lines cut",
+    "connections cut",
     "peers overdue",
     "power cuts",
     "power cuts while starting",
@@ -36,7 +36,7 @@ const MET: [&str; 28] = [
     "slow readers cut",
     "snapshots answered",
     "starts refused",
-    "storms",
+    "request bursts",
     "losses that the interval allows",
 ];
 

@@ -9,14 +9,14 @@ use stockhold::pipeline::Stepped;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::Fault;
 
-use crate::judge::Judge;
+use crate::answer_checker::AnswerChecker;
 use crate::server::Server;
-use crate::violation::{Checked, Violation, broken, ensure};
+use crate::violation::{CheckResult, Violation, ensure, violation};
 use crate::world::World;
 
 /// A bit that was flipped on the medium.
 #[derive(Clone, Debug)]
-pub(crate) struct Scar {
+pub(crate) struct FlippedBit {
     name: String,
     offset: u64,
     wrong: u8,
@@ -25,21 +25,21 @@ pub(crate) struct Scar {
 
 /// What may go wrong in a turn.
 #[derive(Clone, Copy, Debug)]
-enum Mishap {
+enum FaultKind {
     ProcessEnds,
     PowerFails,
     PowerFailsWithin,
     CleanStop,
     DiskFails,
     DiskFills,
-    LineCut,
+    ConnectionCut,
     ClockSteps,
-    Storm,
+    Burst,
 }
 
-/// What may trouble a start.
+/// A fault during a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum StartFault {
     Nothing,
     Disk(Fault),
     Flip,
@@ -54,7 +54,7 @@ const HEAD_BYTES: u64 = 8_192;
 
 impl World {
     /// Draws whether something goes wrong now; answers whether it did.
-    pub(crate) fn mishap(&mut self) -> Checked<bool> {
+    pub(crate) fn maybe_inject_fault(&mut self) -> CheckResult<bool> {
         if self.disk.is_dark() {
             self.counts.count("power cuts within a step");
             self.lose_power()?;
@@ -68,46 +68,46 @@ impl World {
         }
         let rates = self.plan.rates;
         let list = [
-            (rates.process_ends, Mishap::ProcessEnds),
-            (rates.power_fails, Mishap::PowerFails),
-            (rates.power_fails_within, Mishap::PowerFailsWithin),
-            (rates.clean_stop, Mishap::CleanStop),
-            (rates.disk_fails, Mishap::DiskFails),
-            (rates.disk_fills, Mishap::DiskFills),
-            (rates.line_cut, Mishap::LineCut),
-            (rates.clock_steps, Mishap::ClockSteps),
-            (rates.storm, Mishap::Storm),
+            (rates.process_ends, FaultKind::ProcessEnds),
+            (rates.power_fails, FaultKind::PowerFails),
+            (rates.power_fails_within, FaultKind::PowerFailsWithin),
+            (rates.clean_stop, FaultKind::CleanStop),
+            (rates.disk_fails, FaultKind::DiskFails),
+            (rates.disk_fills, FaultKind::DiskFills),
+            (rates.connection_cut, FaultKind::ConnectionCut),
+            (rates.clock_steps, FaultKind::ClockSteps),
+            (rates.burst, FaultKind::Burst),
         ];
         let mut at = self.rng.below(1_000_000);
-        for (rate, mishap) in list {
+        for (rate, kind) in list {
             match at.checked_sub(rate) {
                 Some(rest) => at = rest,
-                None => return self.befall(mishap).map(|()| true),
+                None => return self.inject(kind).map(|()| true),
             }
         }
         Ok(false)
     }
 
-    fn befall(&mut self, mishap: Mishap) -> Checked {
-        match mishap {
-            Mishap::ProcessEnds => {
+    fn inject(&mut self, kind: FaultKind) -> CheckResult {
+        match kind {
+            FaultKind::ProcessEnds => {
                 self.counts.count("processes killed");
                 self.end_process()
             }
-            Mishap::PowerFails => {
+            FaultKind::PowerFails => {
                 self.counts.count("power cuts");
                 self.lose_power()
             }
-            Mishap::PowerFailsWithin => {
+            FaultKind::PowerFailsWithin => {
                 let events = self.rng.within(1..60);
                 self.arm(Fault::PowerCut(events));
                 Ok(())
             }
-            Mishap::CleanStop => {
+            FaultKind::CleanStop => {
                 self.counts.count("clean stops");
                 self.stop()
             }
-            Mishap::DiskFails => {
+            FaultKind::DiskFails => {
                 let count = self.rng.within(1..24);
                 let fault = self.rng.weighted(&[
                     (3, Fault::FailWrite(count)),
@@ -118,19 +118,19 @@ impl World {
                     (2, Fault::NoSpaceWrite(count)),
                     (1, Fault::NoSpace(1)),
                 ]);
-                self.judge.may_be_full = true;
+                self.answer_checker.may_be_full = true;
                 self.counts.count("disk faults");
                 self.arm(fault);
                 Ok(())
             }
-            Mishap::DiskFills => self.fill_or_empty_disk(),
-            Mishap::LineCut => self.cut_some_line(),
-            Mishap::ClockSteps => {
+            FaultKind::DiskFills => self.fill_or_empty_disk(),
+            FaultKind::ConnectionCut => self.cut_a_connection(),
+            FaultKind::ClockSteps => {
                 self.step_clock();
                 Ok(())
             }
-            Mishap::Storm => {
-                self.counts.count("storms");
+            FaultKind::Burst => {
+                self.counts.count("request bursts");
                 for _ in 0..12 {
                     self.client_acts()?;
                     self.carry_to_server()?;
@@ -140,14 +140,14 @@ impl World {
         }
     }
 
-    fn fill_or_empty_disk(&mut self) -> Checked {
+    fn fill_or_empty_disk(&mut self) -> CheckResult {
         if self.is_full {
             self.disk.set_capacity(None);
         } else {
-            let files = self.disk.share().list().map_err(broken("the list of files"))?;
+            let files = self.disk.share().list().map_err(violation("the list of files"))?;
             let used: u64 = files.iter().map(|file| file.bytes).sum();
             self.disk.set_capacity(Some(used + self.rng.below(60_000)));
-            self.judge.may_be_full = true;
+            self.answer_checker.may_be_full = true;
             self.counts.count("full disks");
         }
         self.is_full = !self.is_full;
@@ -155,12 +155,12 @@ impl World {
         Ok(())
     }
 
-    fn cut_some_line(&mut self) -> Checked {
-        let client = self.rng.place(self.clients.len());
-        if self.clients[client].line.is_some() {
-            self.counts.count("lines cut");
+    fn cut_a_connection(&mut self) -> CheckResult {
+        let client = self.rng.index(self.clients.len());
+        if self.clients[client].connection.is_some() {
+            self.counts.count("connections cut");
             if self.rng.chance(500) {
-                let most = self.rng.place(120);
+                let most = self.rng.index(120);
                 self.carry(client, most)?;
             }
             self.cut(client);
@@ -197,10 +197,10 @@ impl World {
     }
 
     /// All connections end; clients may still get some of what was on its way.
-    fn cut_all(&mut self) -> Checked {
+    fn cut_all(&mut self) -> CheckResult {
         for client in 0..self.clients.len() {
-            if self.clients[client].line.is_some() {
-                let most = if self.rng.chance(400) { self.rng.place(400) } else { 0 };
+            if self.clients[client].connection.is_some() {
+                let most = if self.rng.chance(400) { self.rng.index(400) } else { 0 };
                 self.carry(client, most)?;
                 self.cut(client);
             }
@@ -210,15 +210,15 @@ impl World {
 
     fn forget_process(&mut self) {
         self.server = None;
-        self.witness.end_process();
-        self.judge = Judge::after(&self.judge);
+        self.oracle.end_process();
+        self.answer_checker = AnswerChecker::after(&self.answer_checker);
         self.counts.faults_armed = 0;
-        self.marks = [0; 5];
+        self.watermarks = [0; 5];
     }
 
     /// The process dies; what it had written is still in the memory of the system.
-    pub(crate) fn end_process(&mut self) -> Checked {
-        self.trace.note(format_args!("fate: the process ends"));
+    pub(crate) fn end_process(&mut self) -> CheckResult {
+        self.trace.note(format_args!("fault: the process ends"));
         self.cut_all()?;
         self.forget_process();
         self.disk.end_process();
@@ -227,14 +227,14 @@ impl World {
     }
 
     /// The machine dies; of what was not synced any part stays.
-    pub(crate) fn lose_power(&mut self) -> Checked {
+    pub(crate) fn lose_power(&mut self) -> CheckResult {
         let drawn = self.rng.any();
         let survival = self.rng.weighted(&[
             (3, Survival::Nothing),
             (1, Survival::Everything),
             (6, Survival::Drawn(drawn)),
         ]);
-        self.trace.note(format_args!("fate: the power fails, {survival:?}"));
+        self.trace.note(format_args!("fault: the power fails, {survival:?}"));
         if self.server.is_some() {
             self.cut_all()?;
         }
@@ -263,8 +263,8 @@ impl World {
     }
 
     /// Stops the server as an operator does: what was taken is answered, and the log gets its end.
-    pub(crate) fn stop(&mut self) -> Checked {
-        self.trace.note(format_args!("fate: a clean stop"));
+    pub(crate) fn stop(&mut self) -> CheckResult {
+        self.trace.note(format_args!("fault: a clean stop"));
         self.running()?.assembly.gate.ingress.close();
         let mut is_finished = false;
         for _ in 0..STOP_STEPS_MAX {
@@ -298,17 +298,17 @@ impl World {
         Ok(())
     }
 
-    /// Tries to start the server, with trouble or without.
-    pub(crate) fn start(&mut self) -> Checked {
-        let trouble = self.draw_trouble();
-        if trouble == Trouble::Flip {
+    /// Tries to start the server, with a fault or without one.
+    pub(crate) fn start(&mut self) -> CheckResult {
+        let fault = self.draw_start_fault();
+        if fault == StartFault::Flip {
             self.flip()?;
         }
         let is_sound = self.verify_files()?;
-        if let Trouble::Disk(fault) = trouble {
+        if let StartFault::Disk(fault) = fault {
             self.disk.inject(fault);
         }
-        self.trace.note(format_args!("fate: a start with {trouble:?}"));
+        self.trace.note(format_args!("fault: a start with {fault:?}"));
         let salt_seed = self.rng.any();
         let config = self.plan.config.clone();
         let started = Server::start(&self.disk, &config, self.time.clone(), salt_seed);
@@ -321,21 +321,21 @@ impl World {
         match started {
             Ok(server) => {
                 self.server = Some(server);
-                self.judge.may_be_full = self.is_full;
+                self.answer_checker.may_be_full = self.is_full;
                 self.counts.count("starts");
                 self.check_recovery()
             }
             Err(error) => {
-                let is_right = !is_sound || matches!(trouble, Trouble::Disk(_)) || self.is_full;
+                let is_right = !is_sound || matches!(fault, StartFault::Disk(_)) || self.is_full;
                 ensure!(is_right, "a start was refused from a directory that was found sound: {error:?}");
-                self.check_refusal(trouble, &error)
+                self.check_refusal(fault, &error)
             }
         }
     }
 
-    fn draw_trouble(&mut self) -> Trouble {
-        if self.is_calm || !self.rng.chance(self.plan.start_trouble) {
-            return Trouble::Nothing;
+    fn draw_start_fault(&mut self) -> StartFault {
+        if self.is_fault_free || !self.rng.chance(self.plan.start_faults) {
+            return StartFault::Nothing;
         }
         let (few, many) = (self.rng.within(1..12), self.rng.within(1..60));
         let kind = self.rng.weighted(&[
@@ -351,16 +351,16 @@ impl World {
             (4, None),
         ]);
         match kind {
-            Some(fault) => Trouble::Disk(fault),
+            Some(fault) => StartFault::Disk(fault),
             // Only a medium at rest is changed behind the back of the system.
-            None if self.was_power_cut => Trouble::Flip,
-            None => Trouble::Nothing,
+            None if self.was_power_cut => StartFault::Flip,
+            None => StartFault::Nothing,
         }
     }
 
     /// Flips a bit on the medium, but never in the last frame of the log, which no reader could tell from a torn write.
-    fn flip(&mut self) -> Checked {
-        let files = self.disk.share().list().map_err(broken("the list of files"))?;
+    fn flip(&mut self) -> CheckResult {
+        let files = self.disk.share().list().map_err(violation("the list of files"))?;
         let segments = files.iter().filter(|file| file.name.ends_with(".segment")).count();
         let mut later_segments = segments;
         let mut places = Vec::new();
@@ -375,28 +375,28 @@ impl World {
         if places.is_empty() {
             return Ok(());
         }
-        let place = self.rng.place(places.len());
+        let place = self.rng.index(places.len());
         let (name, bytes) = places.swap_remove(place);
         let (offset, bit) = (self.rng.below(bytes), self.rng.small(0..8));
-        let mut scar = Scar { name, offset, wrong: 0, right: 0 };
-        self.disk.corrupt(&scar.name, offset, |bytes| {
-            scar.right = bytes[0];
+        let mut flipped = FlippedBit { name, offset, wrong: 0, right: 0 };
+        self.disk.corrupt(&flipped.name, offset, |bytes| {
+            flipped.right = bytes[0];
             bytes[0] ^= 1 << bit;
-            scar.wrong = bytes[0];
+            flipped.wrong = bytes[0];
         });
-        self.trace.note(format_args!("disk: bit {bit} of byte {offset} of {} is flipped", scar.name));
+        self.trace.note(format_args!("disk: bit {bit} of byte {offset} of {} is flipped", flipped.name));
         self.counts.count("bits flipped");
-        self.scars.push(scar);
+        self.flipped_bits.push(flipped);
         Ok(())
     }
 
     /// Flips back what was flipped and is still there.
-    pub(crate) fn heal(&mut self) {
-        for scar in std::mem::take(&mut self.scars) {
-            if self.disk.contents(&scar.name).is_some() {
-                self.disk.corrupt(&scar.name, scar.offset, |bytes| {
-                    if let Some(byte) = bytes.first_mut().filter(|byte| **byte == scar.wrong) {
-                        *byte = scar.right;
+    pub(crate) fn repair_disk(&mut self) {
+        for flipped in std::mem::take(&mut self.flipped_bits) {
+            if self.disk.contents(&flipped.name).is_some() {
+                self.disk.corrupt(&flipped.name, flipped.offset, |bytes| {
+                    if let Some(byte) = bytes.first_mut().filter(|byte| **byte == flipped.wrong) {
+                        *byte = flipped.right;
                     }
                 });
             }
@@ -406,33 +406,33 @@ impl World {
     }
 
     /// A start was refused: there must be a reason, and it must cost nothing.
-    fn check_refusal(&mut self, trouble: Trouble, error: &StartError) -> Checked {
-        let has_reason = trouble != Trouble::Nothing || !self.scars.is_empty() || self.is_full;
+    fn check_refusal(&mut self, fault: StartFault, error: &StartError) -> CheckResult {
+        let has_reason = fault != StartFault::Nothing || !self.flipped_bits.is_empty() || self.is_full;
         ensure!(has_reason, "a start was refused without a reason: {error}: {error:?}");
         let is_typed = matches!(error.exit_code(), 4 | 74);
         ensure!(is_typed, "a start was refused for the wrong reason: {error:?}");
         self.counts.count("starts refused");
-        self.trace.note(format_args!("fate: the start is refused with {}", error.exit_code()));
+        self.trace.note(format_args!("fault: the start is refused with {}", error.exit_code()));
         self.disk.end_process();
-        self.heal();
+        self.repair_disk();
         Ok(())
     }
 
     /// Everything acknowledged is there, unchanged, and nothing else is.
-    fn check_recovery(&mut self) -> Checked {
+    fn check_recovery(&mut self) -> CheckResult {
         let server = self.running()?;
         let (op, digest) = (server.op(), server.assembly.applier.machine().digest());
         let epoch = server.assembly.directory.manifest().epoch();
         let snapshot_op = server.assembly.report.snapshot_op();
-        let known_op = self.witness.op();
-        self.trace.note(format_args!("fate: op {op} of {known_op} recovered, epoch {epoch}"));
+        let known_op = self.oracle.op();
+        self.trace.note(format_args!("fault: op {op} of {known_op} recovered, epoch {epoch}"));
         ensure!(op >= self.durable_op, "op {op} is the last, but op {} was durable", self.durable_op);
         if op < known_op {
             let may = self.plan.is_interval() && self.may_have_lost;
             ensure!(may, "recovery ends with op {op}, but op {known_op} had been answered");
             ensure!(epoch > self.epoch, "ops were lost, and the epoch is still {epoch}");
-            self.witness.rewind(op)?;
-            self.errands.forget_after(op);
+            self.oracle.rewind(op)?;
+            self.commands.forget_after(op);
             self.counts.count("losses that the interval allows");
         }
         let is_right = if self.plan.is_interval() { epoch >= self.epoch } else { epoch == self.epoch };
@@ -440,35 +440,36 @@ impl World {
         self.epoch = epoch;
         self.may_have_lost = false;
         // Behind a flipped bit that recovery had no need to read, the log is not looked at.
-        let from_op = if self.scars.is_empty() { 1 } else { snapshot_op.unwrap_or(0) + 1 };
+        let from_op = if self.flipped_bits.is_empty() { 1 } else { snapshot_op.unwrap_or(0) + 1 };
         for (first_op, ops, payload) in self.read_log(from_op, op)? {
-            if first_op <= self.witness.op() {
-                self.witness.check_unchanged(first_op, ops, &payload)?;
+            if first_op <= self.oracle.op() {
+                self.oracle.check_unchanged(first_op, ops, &payload)?;
             } else {
-                self.witness.follow(first_op, ops, &payload)?;
+                self.oracle.replay_batch(first_op, ops, &payload)?;
             }
         }
-        let expected = (self.witness.op(), self.witness.digest());
+        let expected = (self.oracle.op(), self.oracle.digest());
         ensure!(
             (op, digest) == expected,
             "recovered op and digest {:?} are not replay's {expected:?}",
             (op, digest)
         );
-        self.witness.end_process();
-        for (errand, told) in self.errands.told() {
-            let kept = self.witness.decided(errand.id, &errand.record);
-            let is_kept =
-                kept.is_some_and(|kept| (kept.code, kept.value, kept.op) == (told.code, told.value, told.op));
-            ensure!(is_kept, "{} was told {told:?}, but the log says {kept:?}", errand.id);
+        self.oracle.end_process();
+        for (command, recorded) in self.commands.recorded() {
+            let kept = self.oracle.decided(command.id, &command.record);
+            let is_kept = kept.is_some_and(|kept| {
+                (kept.code, kept.value, kept.op) == (recorded.code, recorded.value, recorded.op)
+            });
+            ensure!(is_kept, "{} was answered {recorded:?}, but the log says {kept:?}", command.id);
         }
         let marks = self.running()?.assembly.watermarks.read();
         ensure!(marks.iter().all(|(_, mark)| *mark == op), "marks after recovery: {marks:?}, op {op}");
-        (self.marks, self.durable_op) = ([op; 5], op);
+        (self.watermarks, self.durable_op) = ([op; 5], op);
         Ok(())
     }
 
     /// The first start must simply succeed.
-    pub(crate) fn first_start(&mut self) -> Checked {
+    pub(crate) fn first_start(&mut self) -> CheckResult {
         self.start()?;
         if self.server.is_none() {
             return Err(Violation("a formatted directory does not start".to_owned()));

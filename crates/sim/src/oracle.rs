@@ -11,11 +11,11 @@ use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
 use stockhold_protocol::{CommandId, Envelope, Outcome, SkuId, StockId};
 
-use crate::violation::{Checked, Violation, broken, ensure};
+use crate::violation::{CheckResult, Violation, ensure, violation};
 
 /// What a record means.
 #[derive(Clone, Debug)]
-enum Meaning {
+enum Expectation {
     /// Under this id it defines something, which gets this number.
     Definition(CommandId, u32),
     /// It is a step of the model.
@@ -24,7 +24,7 @@ enum Meaning {
 
 /// A batch as the log has it. A server writes each batch once, so that positions and ops are equal: following checks it.
 #[derive(Clone, Debug)]
-struct Logged {
+struct LoggedBatch {
     first_op: u64,
     ops: u32,
     payload: Vec<u8>,
@@ -32,7 +32,7 @@ struct Logged {
 
 /// An op that was followed.
 #[derive(Clone, Debug)]
-pub(crate) struct Followed {
+pub(crate) struct AppliedOp {
     pub(crate) record: Vec<u8>,
     pub(crate) outcome: Outcome,
     /// An answer for it has left the server.
@@ -41,7 +41,7 @@ pub(crate) struct Followed {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Witness {
+pub(crate) struct Oracle {
     genesis: Genesis,
     limits: Limits,
     model: Model,
@@ -49,16 +49,16 @@ pub(crate) struct Witness {
     /// Compares what the servers told of their state.
     trail: DigestTrail,
     /// By the bytes that are logged: everything that any client ever sent.
-    meanings: BTreeMap<Vec<u8>, Meaning>,
-    batches: Vec<Logged>,
-    followed: Vec<Followed>,
+    expectations: BTreeMap<Vec<u8>, Expectation>,
+    batches: Vec<LoggedBatch>,
+    applied_ops: Vec<AppliedOp>,
     /// The op that decided an id for good.
     decided: BTreeMap<CommandId, u64>,
     /// Ops up to this one were answered, or not, by a process that is gone.
     past_op: u64,
 }
 
-impl Witness {
+impl Oracle {
     pub(crate) fn new(genesis: Genesis, limits: Limits) -> Self {
         Self {
             genesis,
@@ -66,9 +66,9 @@ impl Witness {
             model: Model::new(limits, genesis.formatted_at.0),
             replica: Machine::new(&genesis),
             trail: DigestTrail::behind(0),
-            meanings: BTreeMap::new(),
+            expectations: BTreeMap::new(),
             batches: Vec::new(),
-            followed: Vec::new(),
+            applied_ops: Vec::new(),
             decided: BTreeMap::new(),
             past_op: 0,
         }
@@ -76,12 +76,12 @@ impl Witness {
 
     /// A client is about to send this record, which defines something.
     pub(crate) fn expect_definition(&mut self, record: Vec<u8>, id: CommandId, number: u32) {
-        self.meanings.insert(record, Meaning::Definition(id, number));
+        self.expectations.insert(record, Expectation::Definition(id, number));
     }
 
     /// A client is about to send this record.
     pub(crate) fn expect(&mut self, record: Vec<u8>, id: CommandId, step: Step, named: CommandId) {
-        self.meanings.insert(record, Meaning::Step { id, step, named });
+        self.expectations.insert(record, Expectation::Step { id, step, named });
     }
 
     pub(crate) fn op(&self) -> u64 {
@@ -97,44 +97,54 @@ impl Witness {
     }
 
     /// The next batch of the log: the model predicts each outcome, the replica must decide alike. Answers the outcomes.
-    pub(crate) fn follow(&mut self, first_op: u64, ops: u32, payload: &[u8]) -> Checked<&[Followed]> {
+    pub(crate) fn replay_batch(
+        &mut self,
+        first_op: u64,
+        ops: u32,
+        payload: &[u8],
+    ) -> CheckResult<&[AppliedOp]> {
         let mut outcomes = Vec::new();
-        let place = (first_op, ops);
+        let batch_range = (first_op, ops);
         ensure!(self.op() + 1 == first_op, "a batch at position {first_op} follows op {}", self.op());
-        let fate =
-            apply_payload(&mut self.replica, place, payload, |_| false, |outcome| outcomes.push(outcome))
-                .map_err(broken("a logged batch cannot be applied"))?;
+        let fate = apply_payload(
+            &mut self.replica,
+            batch_range,
+            payload,
+            |_| false,
+            |outcome| outcomes.push(outcome),
+        )
+        .map_err(violation("a logged batch cannot be applied"))?;
         let BatchFate::Applied(applied) = fate else {
             return Err(Violation(format!("batch at position {first_op}: {fate:?}")));
         };
         self.trail
             .compare(&applied.header, self.replica.epoch())
-            .map_err(broken("the server was in another state"))?;
+            .map_err(violation("the server was in another state"))?;
         self.trail.push(applied.digest);
-        let batch = Batch::decode(payload).map_err(broken("a logged batch cannot be read"))?;
-        let from = self.followed.len();
+        let batch = Batch::decode(payload).map_err(violation("a logged batch cannot be read"))?;
+        let from = self.applied_ops.len();
         ensure!(
             outcomes.len() == usize::try_from(ops).unwrap_or(0),
             "batch at op {first_op} did not execute"
         );
         for (record, outcome) in batch.records().zip(outcomes) {
-            let record = record.map_err(broken("a logged record cannot be read"))?;
-            self.follow_op(batch.header.proposed.0, record, outcome)?;
+            let record = record.map_err(violation("a logged record cannot be read"))?;
+            self.replay_op(batch.header.proposed.0, record, outcome)?;
         }
-        self.batches.push(Logged { first_op, ops, payload: payload.to_vec() });
+        self.batches.push(LoggedBatch { first_op, ops, payload: payload.to_vec() });
         self.check_cells()?;
-        Ok(&self.followed[from..])
+        Ok(&self.applied_ops[from..])
     }
 
-    fn follow_op(&mut self, proposed_ms: u64, record: &[u8], outcome: Outcome) -> Checked {
+    fn replay_op(&mut self, proposed_ms: u64, record: &[u8], outcome: Outcome) -> CheckResult {
         let op = self.model.op() + 1;
-        match self.meanings.get(record).cloned() {
-            Some(Meaning::Definition(id, number)) => {
+        match self.expectations.get(record).cloned() {
+            Some(Expectation::Definition(id, number)) => {
                 let expected = self.model.define(id, number);
                 ensure!(outcome == expected, "op {op}, a definition: {outcome:?} instead of {expected:?}");
             }
-            Some(Meaning::Step { id, step, named }) => {
-                self.follow_step(proposed_ms, (id, &step, named), &outcome)?;
+            Some(Expectation::Step { id, step, named }) => {
+                self.replay_step(proposed_ms, (id, &step, named), &outcome)?;
             }
             None => {
                 ensure!(
@@ -145,16 +155,20 @@ impl Witness {
                 ensure!(outcome == expected, "op {op}, a tick: {outcome:?}");
             }
         }
-        self.followed.push(Followed { record: record.to_vec(), outcome, answered: is_of_servers(record) });
+        self.applied_ops.push(AppliedOp {
+            record: record.to_vec(),
+            outcome,
+            answered: is_of_servers(record),
+        });
         Ok(())
     }
 
-    fn follow_step(
+    fn replay_step(
         &mut self,
         proposed_ms: u64,
         (id, step, named): (CommandId, &Step, CommandId),
         outcome: &Outcome,
-    ) -> Checked {
+    ) -> CheckResult {
         let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
         let before = is_grant.then(|| self.model.at_time(proposed_ms));
         let expected = self.model.answer(proposed_ms, id, step, named);
@@ -176,7 +190,7 @@ impl Witness {
         Ok(())
     }
 
-    fn check_cells(&self) -> Checked {
+    fn check_cells(&self) -> CheckResult {
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.replica.cell(SkuId(sku), StockId(stock));
@@ -192,7 +206,7 @@ impl Witness {
     }
 
     /// Whether the log still holds, at this place, what it held when it was followed.
-    pub(crate) fn check_unchanged(&self, first_op: u64, ops: u32, payload: &[u8]) -> Checked {
+    pub(crate) fn check_unchanged(&self, first_op: u64, ops: u32, payload: &[u8]) -> CheckResult {
         let known = self.batches.binary_search_by_key(&first_op, |batch| batch.first_op).ok();
         let known = known.map(|at| &self.batches[at]);
         let is_same = known.is_some_and(|known| known.ops == ops && known.payload == payload);
@@ -203,20 +217,20 @@ impl Witness {
     /// What the log decided of an id, if this record decided it.
     pub(crate) fn decided(&self, id: CommandId, record: &[u8]) -> Option<&Outcome> {
         let op = *self.decided.get(&id)?;
-        let followed = self.followed.get(usize::try_from(op - 1).ok()?)?;
-        (followed.record == record).then_some(&followed.outcome)
+        let applied_ops = self.applied_ops.get(usize::try_from(op - 1).ok()?)?;
+        (applied_ops.record == record).then_some(&applied_ops.outcome)
     }
 
     /// An answer to a command that was logged is about to leave: it must be that of one op, and of none that was answered before.
-    pub(crate) fn answer(&mut self, record: &[u8], outcome: &Outcome) -> Checked {
-        let is_own = |followed: &&mut Followed| {
-            !followed.answered && followed.record == record && followed.outcome == *outcome
+    pub(crate) fn check_answer(&mut self, record: &[u8], outcome: &Outcome) -> CheckResult {
+        let is_own = |applied_ops: &&mut AppliedOp| {
+            !applied_ops.answered && applied_ops.record == record && applied_ops.outcome == *outcome
         };
-        let past = usize::try_from(self.past_op).unwrap_or(usize::MAX).min(self.followed.len());
-        let Some(followed) = self.followed[past..].iter_mut().find(is_own) else {
+        let past = usize::try_from(self.past_op).unwrap_or(usize::MAX).min(self.applied_ops.len());
+        let Some(applied_ops) = self.applied_ops[past..].iter_mut().find(is_own) else {
             return Err(Violation(format!("an answer that no committed op gave: {outcome:?}")));
         };
-        followed.answered = true;
+        applied_ops.answered = true;
         Ok(())
     }
 
@@ -226,11 +240,11 @@ impl Witness {
     }
 
     /// Goes back to an earlier op: what came after it was lost, as the configured durability allows.
-    pub(crate) fn rewind(&mut self, op: u64) -> Checked {
+    pub(crate) fn rewind(&mut self, op: u64) -> CheckResult {
         let mut earlier = Self::new(self.genesis, self.limits);
-        earlier.meanings = std::mem::take(&mut self.meanings);
+        earlier.expectations = std::mem::take(&mut self.expectations);
         for batch in self.batches.iter().take_while(|batch| batch.first_op <= op) {
-            earlier.follow(batch.first_op, batch.ops, &batch.payload)?;
+            earlier.replay_batch(batch.first_op, batch.ops, &batch.payload)?;
         }
         ensure!(earlier.op() == op, "the log ends with op {op}, inside a batch");
         *self = earlier;

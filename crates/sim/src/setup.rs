@@ -16,17 +16,17 @@ use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::{Command, CommandId, Envelope};
 use uuid::Uuid;
 
+use crate::answer_checker::AnswerChecker;
 use crate::client::Client;
+use crate::client_commands::ClientCommands;
 use crate::draw;
-use crate::errands::Errands;
-use crate::judge::Judge;
+use crate::oracle::Oracle;
 use crate::plan::{Plan, START_MS};
 use crate::report::Counts;
 use crate::rng::Rng;
-use crate::server::Chair;
+use crate::server::ConnectionKey;
 use crate::trace::Trace;
-use crate::violation::{Checked, Violation, broken, ensure};
-use crate::witness::Witness;
+use crate::violation::{CheckResult, Violation, ensure, violation};
 use crate::world::World;
 use crate::{Options, finish};
 
@@ -37,7 +37,7 @@ const FILLING_FRAMES_MAX: u64 = 600;
 
 impl World {
     /// The world of a seed, before anything goes wrong.
-    pub(crate) fn begin(seed: u64, options: Options) -> Checked<Self> {
+    pub(crate) fn begin(seed: u64, options: Options) -> CheckResult<Self> {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(&mut rng);
         let genesis = plan.genesis();
@@ -50,17 +50,17 @@ impl World {
             time: Arc::new(ManualTimeSource::new(START_MS)),
             server: None,
             clients,
-            errands: Errands::default(),
-            witness: Witness::new(genesis, plan.limits),
-            judge: Judge::default(),
+            commands: ClientCommands::default(),
+            oracle: Oracle::new(genesis, plan.limits),
+            answer_checker: AnswerChecker::default(),
             counts: Counts::default(),
             budget: options.ops,
             epoch: 1,
-            marks: [0; 5],
+            watermarks: [0; 5],
             durable_op: 0,
-            scars: Vec::new(),
+            flipped_bits: Vec::new(),
             medium_mutant: options.medium_mutant,
-            is_calm: true,
+            is_fault_free: true,
             is_full: false,
             was_power_cut: false,
             may_have_lost: false,
@@ -73,17 +73,17 @@ impl World {
         world.take_disk(world.disk.clone());
         world.first_start()?;
         world.define()?;
-        world.fill_memory()?;
+        world.fill_outcome_memory()?;
         world.open_shop()?;
         // Where syncs are on a timer, the shop must not be lost with the first power cut: nobody would define it again.
         world.time.advance_ms(world.plan.config.log.interval_ms + 1);
         world.true_ms += world.plan.config.log.interval_ms + 1;
         world.settle()?;
-        world.is_calm = false;
+        world.is_fault_free = false;
         Ok(world)
     }
 
-    fn format(&mut self, seed: u64) -> Checked {
+    fn format(&mut self, seed: u64) -> CheckResult {
         let options = FormatOptions {
             log_uuid: Uuid::from_u128(u128::from(seed) | 1 << 127),
             epoch: 1,
@@ -94,42 +94,47 @@ impl World {
             segment_bytes: self.plan.config.log.segment_bytes,
             genesis: self.plan.genesis().encode(),
         };
-        Directory::format(self.disk.share(), options).map(drop).map_err(broken("formatting"))
+        Directory::format(self.disk.share(), options).map(drop).map_err(violation("formatting"))
     }
 
     /// A connection of its own for whoever sets things up.
-    fn sit_down(&mut self) -> Checked<Chair> {
-        let Some(chair) = self.running()?.connect() else {
+    fn connect_merchant(&mut self) -> CheckResult<ConnectionKey> {
+        let Some(key) = self.running()?.connect() else {
             return Err(Violation("there is no room for the first connection".to_owned()));
         };
         let mut body = Vec::new();
-        Hello::new("merchant").encode(&mut body).map_err(broken("a hello"))?;
+        Hello::new("merchant").encode(&mut body).map_err(violation("a hello"))?;
         let mut hello = Vec::new();
         frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
-        self.running()?.receive(chair, &hello)?;
-        Ok(chair)
+        self.running()?.receive(key, &hello)?;
+        Ok(key)
     }
 
-    fn stand_up(&mut self, chair: Chair) -> Checked {
-        self.judge.forget(chair);
-        self.running()?.close(chair);
+    fn disconnect_merchant(&mut self, key: ConnectionKey) -> CheckResult {
+        self.answer_checker.forget(key);
+        self.running()?.close(key);
         Ok(())
     }
 
     /// Sends a frame of so many records and waits until all is done.
-    fn dictate(&mut self, chair: Chair, request: u64, (count, records): (u16, &[u8])) -> Checked {
+    fn send_and_settle(
+        &mut self,
+        key: ConnectionKey,
+        request: u64,
+        (count, records): (u16, &[u8]),
+    ) -> CheckResult {
         let mut bytes = Vec::new();
         frame::append(Header::new(FrameKind::Commands, request, count), records, &mut bytes);
         let server = self.running()?;
-        let (heard, said) = server.receive(chair, &bytes)?;
+        let (received, answered) = server.receive(key, &bytes)?;
         let gate = server.assembly.gate.clone();
-        self.judge.received(chair, (&heard, &said), &gate, &self.witness)?;
+        self.answer_checker.received(key, (&received, &answered), &gate, &self.oracle)?;
         self.settle()
     }
 
     /// Defines the words of the model, one command after the other.
-    fn define(&mut self) -> Checked {
-        let chair = self.sit_down()?;
+    fn define(&mut self) -> CheckResult {
+        let key = self.connect_merchant()?;
         let sources = (0..SOURCES)
             .map(|source| (source, Command::DefineSource(Box::new(source_definition(source, true)))));
         let stocks = (0..STOCKS)
@@ -141,56 +146,56 @@ impl World {
         let channels = (0..CHANNELS)
             .map(|channel| (channel, Command::Channel(channel_assignment(channel, first_stock(channel)))));
         for (request, (number, command)) in (1..).zip(sources.chain(stocks).chain(skus).chain(channels)) {
-            let id = self.errands.next_id(START_MS);
+            let id = self.commands.next_id(START_MS);
             let mut record = Vec::new();
-            Envelope::new(id, command).encode(&mut record).map_err(broken("a definition"))?;
-            self.witness.expect_definition(record.clone(), id, number);
-            self.dictate(chair, request, (1, &record))?;
+            Envelope::new(id, command).encode(&mut record).map_err(violation("a definition"))?;
+            self.oracle.expect_definition(record.clone(), id, number);
+            self.send_and_settle(key, request, (1, &record))?;
         }
-        self.stand_up(chair)
+        self.disconnect_merchant(key)
     }
 
     /// In a forgetful world: leaves room for a few outcomes only, by commands that change nothing.
-    fn fill_memory(&mut self) -> Checked {
-        if !self.plan.is_forgetful {
+    fn fill_outcome_memory(&mut self) -> CheckResult {
+        if !self.plan.has_little_outcome_memory {
             return Ok(());
         }
         // The shop takes about the half of it.
         let spare = self.rng.within(2_000..6_000);
-        let chair = self.sit_down()?;
+        let key = self.connect_merchant()?;
         for request in 1..=FILLING_FRAMES_MAX {
-            if self.witness.model().outcome_room().is_none_or(|room| room < spare) {
+            if self.oracle.model().outcome_room().is_none_or(|room| room < spare) {
                 break;
             }
             let mut records = Vec::new();
             for _ in 0..FILLING_COMMANDS {
-                let (id, step) = (self.errands.next_id(START_MS), Step::Quota(0, 0, None));
+                let (id, step) = (self.commands.next_id(START_MS), Step::Quota(0, 0, None));
                 let start = records.len();
                 let mut encoded = Ok(());
                 with_command(&step, CommandId::NONE, &mut |command| {
                     encoded = Envelope::new(id, command).encode(&mut records);
                 });
-                encoded.map_err(broken("a step that does not encode"))?;
-                self.witness.expect(records[start..].to_vec(), id, step, CommandId::NONE);
+                encoded.map_err(violation("a step that does not encode"))?;
+                self.oracle.expect(records[start..].to_vec(), id, step, CommandId::NONE);
             }
-            self.dictate(chair, request, (FILLING_COMMANDS, &records))?;
+            self.send_and_settle(key, request, (FILLING_COMMANDS, &records))?;
         }
-        self.stand_up(chair)
+        self.disconnect_merchant(key)
     }
 
     /// Links and goods, brought by the clients.
-    fn open_shop(&mut self) -> Checked {
+    fn open_shop(&mut self) -> CheckResult {
         let budget = std::mem::take(&mut self.budget);
         for step in draw::shop(&mut self.rng) {
-            self.errands.begin(&mut self.rng, START_MS, &step, self.witness.model())?;
+            self.commands.begin(&mut self.rng, START_MS, &step, self.oracle.model())?;
         }
         for _ in 0..finish::TURNS_MAX {
-            if self.errands.open().is_empty() {
+            if self.commands.open().is_empty() {
                 break;
             }
             self.turn()?;
         }
-        ensure!(self.errands.open().is_empty(), "the shop does not open");
+        ensure!(self.commands.open().is_empty(), "the shop does not open");
         self.budget = budget;
         Ok(())
     }

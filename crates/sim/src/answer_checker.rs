@@ -12,13 +12,13 @@ use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::Answer;
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
 
-use crate::server::{Chair, Said};
-use crate::violation::{Checked, Violation, broken, ensure};
-use crate::witness::Witness;
+use crate::oracle::Oracle;
+use crate::server::{ConnectionKey, OwnedFrame};
+use crate::violation::{CheckResult, Violation, ensure, violation};
 
 /// A command that was read and not answered.
 #[derive(Debug)]
-struct Sent {
+struct PendingCommand {
     record: Vec<u8>,
     is_other: bool,
     until_ms: u64,
@@ -26,13 +26,13 @@ struct Sent {
 
 /// What a connection waits for.
 #[derive(Debug, Default)]
-struct Waiting {
-    commands: BTreeMap<(u64, u16), Sent>,
+struct PendingAnswers {
+    commands: BTreeMap<(u64, u16), PendingCommand>,
     /// Pairs of checks that went to the applier, by request.
     checks: BTreeMap<u64, Vec<(u32, u32)>>,
 }
 
-impl Waiting {
+impl PendingAnswers {
     fn others(&self) -> usize {
         self.commands.values().filter(|sent| sent.is_other).count()
     }
@@ -40,7 +40,7 @@ impl Waiting {
 
 /// What is counted for the report.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct AnswerCounts {
     pub(crate) edge_refusals: u64,
     pub(crate) busy: u64,
     pub(crate) read_only: u64,
@@ -51,9 +51,9 @@ pub(crate) struct Seen {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Judge {
-    waiting: BTreeMap<Chair, Waiting>,
-    pub(crate) seen: Seen,
+pub(crate) struct AnswerChecker {
+    waiting: BTreeMap<ConnectionKey, PendingAnswers>,
+    pub(crate) seen: AnswerCounts,
     /// Whether the applier has refreshed every cell since the last op.
     pub(crate) is_swept: bool,
     /// Whether the disk has had no room at some time of this process.
@@ -61,11 +61,11 @@ pub(crate) struct Judge {
 }
 
 /// The records of a frame of commands.
-pub(crate) fn records_of(body: &[u8]) -> Checked<Vec<Vec<u8>>> {
+pub(crate) fn records_of(body: &[u8]) -> CheckResult<Vec<Vec<u8>>> {
     let mut rest = body;
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let length = record_length(rest).map_err(broken("a client's frame"))?;
+        let length = record_length(rest).map_err(violation("a client's frame"))?;
         let (record, tail) = rest.split_at(length);
         records.push(record.to_vec());
         rest = tail;
@@ -74,11 +74,11 @@ pub(crate) fn records_of(body: &[u8]) -> Checked<Vec<Vec<u8>>> {
 }
 
 /// The outcomes of a frame.
-pub(crate) fn outcomes_of(said: &Said) -> Checked<Vec<(u16, Outcome)>> {
-    let mut reader = Reader::new(&said.body);
-    let outcome = |_| Outcome::decode(&mut reader).map_err(broken("an outcome that cannot be read"));
-    let outcomes = (0..said.count).map(outcome).collect::<Checked<Vec<_>>>()?;
-    reader.finish().map_err(broken("bytes behind the last outcome"))?;
+pub(crate) fn outcomes_of(frame: &OwnedFrame) -> CheckResult<Vec<(u16, Outcome)>> {
+    let mut reader = Reader::new(&frame.body);
+    let outcome = |_| Outcome::decode(&mut reader).map_err(violation("an outcome that cannot be read"));
+    let outcomes = (0..frame.count).map(outcome).collect::<CheckResult<Vec<_>>>()?;
+    reader.finish().map_err(violation("bytes behind the last outcome"))?;
     Ok(outcomes)
 }
 
@@ -88,15 +88,15 @@ fn pairs_of(body: &[u8]) -> Vec<(u32, u32)> {
     pairs.iter().map(|pair| (word(&pair[..4]), word(&pair[4..]))).collect()
 }
 
-impl Judge {
-    /// The judge of the next process.
+impl AnswerChecker {
+    /// The checker for the next process.
     pub(crate) fn after(before: &Self) -> Self {
         Self { seen: before.seen, ..Self::default() }
     }
 
     /// A connection is gone: what it waited for is nobody's any more.
-    pub(crate) fn forget(&mut self, chair: Chair) {
-        self.waiting.remove(&chair);
+    pub(crate) fn forget(&mut self, key: ConnectionKey) {
+        self.waiting.remove(&key);
     }
 
     /// No connection waits for anything.
@@ -107,13 +107,13 @@ impl Judge {
     /// A connection has read these frames and answered some of it at once.
     pub(crate) fn received(
         &mut self,
-        chair: Chair,
-        (heard, said): (&[Said], &[Said]),
+        key: ConnectionKey,
+        (received, answered): (&[OwnedFrame], &[OwnedFrame]),
         gate: &Gate,
-        witness: &Witness,
-    ) -> Checked {
+        oracle: &Oracle,
+    ) -> CheckResult {
         let mut local = BTreeMap::new();
-        for frame in said {
+        for frame in answered {
             match frame.kind {
                 FrameKind::Outcomes => {
                     for (index, outcome) in outcomes_of(frame)? {
@@ -121,19 +121,19 @@ impl Judge {
                         ensure!(twice.is_none(), "two answers to one command");
                     }
                 }
-                FrameKind::Cells => self.check_cells(heard, frame, gate.published.op(), witness.model())?,
+                FrameKind::Cells => self.check_cells(received, frame, gate.published.op(), oracle.model())?,
                 FrameKind::Welcome => {
-                    let welcome = Welcome::decode(&frame.body).map_err(broken("a welcome"))?;
-                    ensure!(welcome.op == witness.op(), "a welcome at op {} of {}", welcome.op, witness.op());
+                    let welcome = Welcome::decode(&frame.body).map_err(violation("a welcome"))?;
+                    ensure!(welcome.op == oracle.op(), "a welcome at op {} of {}", welcome.op, oracle.op());
                 }
                 _ => {}
             }
         }
-        for frame in heard {
+        for frame in received {
             match frame.kind {
-                FrameKind::Commands => self.read_commands(chair, frame, &mut local, gate, witness)?,
-                FrameKind::Checks if !said.iter().any(|said| said.request == frame.request) => {
-                    let waiting = self.waiting.entry(chair).or_default();
+                FrameKind::Commands => self.read_commands(key, frame, &mut local, gate, oracle)?,
+                FrameKind::Checks if !answered.iter().any(|answer| answer.request == frame.request) => {
+                    let waiting = self.waiting.entry(key).or_default();
                     waiting.checks.insert(frame.request, pairs_of(&frame.body));
                 }
                 _ => {}
@@ -147,33 +147,33 @@ impl Judge {
 
     fn read_commands(
         &mut self,
-        chair: Chair,
-        frame: &Said,
+        key: ConnectionKey,
+        frame: &OwnedFrame,
         local: &mut BTreeMap<(u64, u16), Outcome>,
         gate: &Gate,
-        witness: &Witness,
-    ) -> Checked {
+        oracle: &Oracle,
+    ) -> CheckResult {
         let until_ms = match frame.deadline_ms {
             0 => u64::MAX,
             ms => gate.clock.monotonic_ms() + u64::from(ms),
         };
-        let mut others = self.waiting.get(&chair).map_or(0, Waiting::others);
+        let mut others = self.waiting.get(&key).map_or(0, PendingAnswers::others);
         for (index, mut record) in (0..).zip(records_of(&frame.body)?) {
             let is_fresh = record[FLAGS_OFFSET] & FLAG_FRESH != 0;
             record[FLAGS_OFFSET] &= !FLAG_FRESH;
-            let place = (frame.request, index);
-            if let Some(outcome) = local.remove(&place) {
-                self.check_local(&record, (is_fresh, others), &outcome, gate, witness)?;
+            let command = (frame.request, index);
+            if let Some(outcome) = local.remove(&command) {
+                self.check_local(&record, (is_fresh, others), &outcome, gate, oracle)?;
                 continue;
             }
-            let envelope = Envelope::decode(&record).map_err(broken("a client's command"))?;
+            let envelope = Envelope::decode(&record).map_err(violation("a client's command"))?;
             let is_other = match &envelope.command {
                 Command::Reserve(reserve) => reserve.best_effort,
                 _ => true,
             };
             others += usize::from(is_other);
-            let sent = Sent { record, is_other, until_ms };
-            self.waiting.entry(chair).or_default().commands.insert(place, sent);
+            let sent = PendingCommand { record, is_other, until_ms };
+            self.waiting.entry(key).or_default().commands.insert(command, sent);
         }
         Ok(())
     }
@@ -185,8 +185,8 @@ impl Judge {
         (is_fresh, others): (bool, usize),
         outcome: &Outcome,
         gate: &Gate,
-        witness: &Witness,
-    ) -> Checked {
+        oracle: &Oracle,
+    ) -> CheckResult {
         ensure!(!outcome.recorded && !outcome.replayed, "an answer without the log says that it is recorded");
         match outcome.code {
             Code::Busy => {
@@ -198,8 +198,8 @@ impl Judge {
                 self.seen.edge_refusals += 1;
                 ensure!(is_fresh, "an edge refusal of an id that was sent before");
                 ensure!(others == 0, "an edge refusal with other commands in flight");
-                ensure!(outcome.op == witness.op(), "an edge refusal as of another op");
-                check_edge_refusal(record, gate, witness.model())
+                ensure!(outcome.op == oracle.op(), "an edge refusal as of another op");
+                check_edge_refusal(record, gate, oracle.model())
             }
             _ => Err(Violation(format!("an answer without the log: {outcome:?}"))),
         }
@@ -208,47 +208,47 @@ impl Judge {
     /// The applier or the sequencer has answered.
     pub(crate) fn delivered(
         &mut self,
-        chair: Chair,
-        said: &Said,
+        key: ConnectionKey,
+        frame: &OwnedFrame,
         gate: &Gate,
-        witness: &mut Witness,
-    ) -> Checked {
-        match said.kind {
+        oracle: &mut Oracle,
+    ) -> CheckResult {
+        match frame.kind {
             FrameKind::Outcomes => {
-                for (index, outcome) in outcomes_of(said)? {
-                    self.answered(chair, (said.request, index), &outcome, gate, witness)?;
+                for (index, outcome) in outcomes_of(frame)? {
+                    self.answered(key, (frame.request, index), &outcome, gate, oracle)?;
                 }
                 Ok(())
             }
             FrameKind::Cells => {
-                let waiting = self.waiting.entry(chair).or_default();
-                let pairs = waiting.checks.remove(&said.request);
+                let waiting = self.waiting.entry(key).or_default();
+                let pairs = waiting.checks.remove(&frame.request);
                 ensure!(pairs.is_some(), "cells that nobody asked for");
                 // Taken between two batches, some steps ago: its op may lie behind.
                 Ok(())
             }
             FrameKind::Answer => {
-                let answer = Answer::decode(&said.body).map_err(broken("an answer"))?;
+                let answer = Answer::decode(&frame.body).map_err(violation("an answer"))?;
                 if let Answer::Validation(validation) = answer {
                     let found = validation.violations.join("; ");
                     ensure!(found.is_empty(), "the machine finds itself broken: {found}");
                 }
                 Ok(())
             }
-            _ => Err(Violation(format!("a letter with a frame of kind {:?}", said.kind))),
+            _ => Err(Violation(format!("a letter with a frame of kind {:?}", frame.kind))),
         }
     }
 
     fn answered(
         &mut self,
-        chair: Chair,
-        place: (u64, u16),
+        key: ConnectionKey,
+        command: (u64, u16),
         outcome: &Outcome,
         gate: &Gate,
-        witness: &mut Witness,
-    ) -> Checked {
-        let waiting = self.waiting.entry(chair).or_default();
-        if waiting.checks.remove(&place.0).is_some() {
+        oracle: &mut Oracle,
+    ) -> CheckResult {
+        let waiting = self.waiting.entry(key).or_default();
+        if waiting.checks.remove(&command.0).is_some() {
             ensure!(
                 matches!(outcome.code, Code::Behind | Code::Busy),
                 "a check was answered {:?}",
@@ -256,7 +256,7 @@ impl Judge {
             );
             return Ok(());
         }
-        let sent = waiting.commands.remove(&place);
+        let sent = waiting.commands.remove(&command);
         let Some(sent) = sent else {
             return Err(Violation(format!("a command is answered twice: {outcome:?}")));
         };
@@ -273,17 +273,23 @@ impl Judge {
             }
             _ => {
                 self.seen.replays += u64::from(outcome.replayed);
-                witness.answer(&sent.record, outcome)
+                oracle.check_answer(&sent.record, outcome)
             }
         }
     }
 
     /// Cells that were answered at once: never more than there is, and exact once holds that are due are swept.
-    fn check_cells(&mut self, heard: &[Said], said: &Said, op: u64, model: &Model) -> Checked {
-        let Some(asked) = heard.iter().find(|heard| heard.request == said.request) else {
+    fn check_cells(
+        &mut self,
+        received: &[OwnedFrame],
+        frame: &OwnedFrame,
+        op: u64,
+        model: &Model,
+    ) -> CheckResult {
+        let Some(asked) = received.iter().find(|asked| asked.request == frame.request) else {
             return Err(Violation("cells that nobody asked for".to_owned()));
         };
-        let (head, cells) = said.body.split_at_checked(8).unwrap_or_default();
+        let (head, cells) = frame.body.split_at_checked(8).unwrap_or_default();
         ensure!(head == op.to_le_bytes(), "cells of another op than {op}");
         let (cells, _) = cells.as_chunks::<8>();
         let mut known = BTreeMap::new();
@@ -299,8 +305,8 @@ impl Judge {
 }
 
 /// A refusal at the edge must be what the model would answer if the command were logged now.
-fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> Checked {
-    let envelope = Envelope::decode(record).map_err(broken("a refused command"))?;
+fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> CheckResult {
+    let envelope = Envelope::decode(record).map_err(violation("a refused command"))?;
     let Command::Reserve(reserve) = &envelope.command else {
         return Err(Violation("an edge refusal of something else than a reserve".to_owned()));
     };
