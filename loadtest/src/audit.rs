@@ -1,10 +1,10 @@
 //! The audit of a closed-loop run, from the client's own ledger alone: nothing was granted that was not there, nothing acknowledged is
 //! missing, and asking again gets the same answers.
 
-use crate::catalogue::Catalogue;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::samples::Sample;
 use crate::tally::Tally;
+use crate::test_catalog::TestCatalog;
 use serde::Serialize;
 use stockhold_client::units_of;
 use stockhold_protocol::command::{Command, Reserve, Target};
@@ -80,27 +80,27 @@ impl Audit {
     }
 }
 
-/// Audits a run on `catalogue`; where there is plenty, nobody may have been refused.
+/// Audits a run on `catalog`; where there is plenty, nobody may have been refused.
 pub(crate) fn audit(
-    desk: &mut Desk,
-    catalogue: &Catalogue,
+    control: &mut ControlConnection,
+    catalog: &TestCatalog,
     tally: &Tally,
     is_plentiful: bool,
 ) -> Result<Audit, anyhow::Error> {
-    let cells = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
-    let mut audit = compare_units(&catalogue.salable, &cells, tally);
+    let cells = control.cells(catalog.stock, &catalog.skus, tally.last_op)?;
+    let mut audit = compare_units(&catalog.salable, &cells, tally);
     if is_plentiful {
         audit.wrong_refusals = tally.answers.of(Code::SoldOut);
     }
     audit.wrong_checks = tally.wrong_checks;
     let samples = tally.samples.all();
-    let answers = ask_again(desk, catalogue, samples)?;
+    let answers = ask_again(control, catalog, samples)?;
     audit.checked_ids = u64::try_from(samples.len()).unwrap_or(u64::MAX);
     audit.changed_answers = tally.changed_retries
         + count(samples.iter().zip(&answers).filter(|(sample, again)| !is_same(sample, again)));
-    audit.lost_acknowledged += count_unknown(desk, catalogue, samples)?;
+    audit.lost_acknowledged += count_unknown(control, catalog, samples)?;
     // What was asked again must not have been executed again.
-    let cells_after = desk.cells(catalogue.stock, &catalogue.skus, tally.last_op)?;
+    let cells_after = control.cells(catalog.stock, &catalog.skus, tally.last_op)?;
     let moved = cells.iter().zip(&cells_after).map(|(before, after)| units(before.abs_diff(*after)));
     audit.unexplained_units += moved.sum::<u64>();
     Ok(audit)
@@ -131,22 +131,22 @@ fn count(things: impl Iterator) -> u64 {
 }
 
 fn ask_again(
-    desk: &mut Desk,
-    catalogue: &Catalogue,
+    control: &mut ControlConnection,
+    catalog: &TestCatalog,
     samples: &[Sample],
 ) -> Result<Vec<Outcome>, anyhow::Error> {
-    let carts: Vec<Vec<Line>> = samples.iter().map(|sample| cart_of(catalogue, sample)).collect();
-    desk.again(samples.iter().zip(&carts).map(|(sample, cart)| {
-        let target = Target::Stock(catalogue.stock_for(sample.id));
+    let carts: Vec<Vec<Line>> = samples.iter().map(|sample| cart_of(catalog, sample)).collect();
+    control.resend(samples.iter().zip(&carts).map(|(sample, cart)| {
+        let target = Target::Stock(catalog.stock_for(sample.id));
         let (lines, ttl_ms) = (Lines::Slice(cart), sample.ttl_ms);
         let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
         Envelope::new(sample.id, Command::Reserve(reserve))
     }))
 }
 
-fn cart_of(catalogue: &Catalogue, sample: &Sample) -> Vec<Line> {
+fn cart_of(catalog: &TestCatalog, sample: &Sample) -> Vec<Line> {
     let mut cart = Vec::new();
-    catalogue.lines_of(sample.sku, sample.lines, &mut cart);
+    catalog.lines_of(sample.sku, sample.lines, &mut cart);
     cart
 }
 
@@ -155,13 +155,17 @@ fn is_same(sample: &Sample, again: &Outcome) -> bool {
 }
 
 /// How many of the sampled grants the server does not know as they were granted.
-fn count_unknown(desk: &mut Desk, catalogue: &Catalogue, samples: &[Sample]) -> Result<u64, anyhow::Error> {
+fn count_unknown(
+    control: &mut ControlConnection,
+    catalog: &TestCatalog,
+    samples: &[Sample],
+) -> Result<u64, anyhow::Error> {
     let step = samples.len().div_ceil(LOOKED_UP_MAX).max(1);
     let mut unknown = 0;
     for sample in samples.iter().filter(|sample| sample.code.is_success()).step_by(step) {
-        let answer = desk.query(&Query::Reservation(sample.id.to_bytes()))?;
+        let answer = control.query(&Query::Reservation(sample.id.to_bytes()))?;
         let is_known = if let Answer::Reservation(Some(view)) = answer {
-            let cart = cart_of(catalogue, sample);
+            let cart = cart_of(catalog, sample);
             let is_open = |sku| view.lines.iter().any(|line| line.sku == sku && line.open == units_of(1));
             cart.iter().all(|line| is_open(line.sku))
         } else {

@@ -2,7 +2,6 @@
 //! block made durable by the server's own log code. A server can be held against both when they are measured in the same run.
 
 use crate::arguments::CeilingArguments;
-use crate::catalogue::Catalogue;
 use crate::children::{ChildProcess, DataDir, StorageFacts};
 use crate::closed::scenario::Scenario;
 use crate::exit::{Exit, Failure};
@@ -14,6 +13,7 @@ use crate::ratio;
 use crate::system::{MachineFacts, PagingFacts};
 use crate::table::Table;
 use crate::tally::Latencies;
+use crate::test_catalog::TestCatalog;
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use std::path::Path;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &CeilingArguments, interrupt: &Interrupt) -> Result
     let target = Target {
         address: echo.ready.address,
         server_pid: Some(echo.pid()),
-        catalogue: Arc::new(Catalogue::imaginary(SKUS)),
+        catalog: Arc::new(TestCatalog::imaginary(SKUS)),
         seed: 1,
         scenario: Scenario::UNIFORM,
         asked: None,

@@ -4,15 +4,15 @@
 //! One thread drives many connections on its own runtime. Per cart it makes an id, encodes, decodes and counts (see `closed::round`);
 //! everything that costs more happens once per frame.
 
-use crate::broken::Broken;
-use crate::catalogue::Catalogue;
-use crate::closed::round::{Maker, Round};
+use crate::closed::round::{Round, RoundBuilder};
 use crate::closed::scenario::Scenario;
 use crate::interrupt::Interrupt;
-use crate::open_loop::rounds::{self, Asked};
+use crate::load_error::LoadError;
+use crate::open_loop::rounds::{self, OpenLoopPlan};
 use crate::schedule::Part;
 use crate::series::Series;
 use crate::tally::{Latencies, Tally};
+use crate::test_catalog::TestCatalog;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -58,10 +58,10 @@ pub(crate) struct Plan {
     pub(crate) first_of: (u32, u32),
     pub(crate) depth: u16,
     pub(crate) seed: u64,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalog: Arc<TestCatalog>,
     pub(crate) scenario: Scenario,
     /// What an open loop keeps to; a closed loop has nothing of the kind.
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<OpenLoopPlan>,
     pub(crate) start: Arc<Start>,
     pub(crate) interrupt: Interrupt,
 }
@@ -76,12 +76,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
     plan.start.barrier.wait();
     plan.start.barrier.wait();
     let (runtime, connections) = connected?;
-    let Some(window) = plan.start.window.get().copied() else { return Tally::new(plan.catalogue.skus.len()) };
-    let lane = Rc::new(Lane::new(plan, window)?);
+    let Some(window) = plan.start.window.get().copied() else { return Tally::new(plan.catalog.skus.len()) };
+    let context = Rc::new(ThreadContext::new(plan, window)?);
     let spawn = |(index, connection)| match &plan.asked {
-        None => runtime.spawn_local(drive(connection, Rc::clone(&lane), plan.depth)),
+        None => runtime.spawn_local(drive(connection, Rc::clone(&context), plan.depth)),
         Some(asked) => {
-            let drive = rounds::drive(connection, Rc::clone(&lane), asked.clone(), plan.part(index));
+            let drive = rounds::drive(connection, Rc::clone(&context), asked.clone(), plan.part(index));
             runtime.spawn_local(drive)
         }
     };
@@ -92,8 +92,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
         }
         Ok::<(), tokio::task::JoinError>(())
     })?;
-    let lane = Rc::into_inner(lane).ok_or_else(|| anyhow::anyhow!("a connection still runs"))?;
-    Ok(lane.tally.into_inner())
+    let context = Rc::into_inner(context).ok_or_else(|| anyhow::anyhow!("a connection still runs"))?;
+    Ok(context.tally.into_inner())
 }
 
 impl Plan {
@@ -115,30 +115,30 @@ async fn connect(plan: &Plan) -> Result<Vec<PipelinedConnection>, ConnectionErro
 
 /// What the connections of one thread share.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct ThreadContext {
     pub(crate) window: Window,
     start: Arc<Start>,
     pub(crate) interrupt: Interrupt,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalog: Arc<TestCatalog>,
     pub(crate) depth: u16,
     pub(crate) is_still: bool,
-    pub(crate) maker: RefCell<Maker>,
+    pub(crate) builder: RefCell<RoundBuilder>,
     pub(crate) tally: RefCell<Tally>,
 }
 
-impl Lane {
+impl ThreadContext {
     fn new(plan: &Plan, window: Window) -> Result<Self, anyhow::Error> {
-        let maker = Maker::new(plan.scenario, &plan.catalogue, plan.seed);
-        let mut tally = Tally::new(plan.catalogue.skus.len())?;
+        let builder = RoundBuilder::new(plan.scenario, &plan.catalog, plan.seed);
+        let mut tally = Tally::new(plan.catalog.skus.len())?;
         tally.series = Series::over(window.to.saturating_duration_since(window.from))?;
         Ok(Self {
             window,
             start: Arc::clone(&plan.start),
             interrupt: plan.interrupt.clone(),
-            catalogue: Arc::clone(&plan.catalogue),
+            catalog: Arc::clone(&plan.catalog),
             depth: plan.depth,
             is_still: plan.scenario.is_still(),
-            maker: RefCell::new(maker),
+            builder: RefCell::new(builder),
             tally: RefCell::new(tally),
         })
     }
@@ -149,10 +149,10 @@ impl Lane {
         connection: &mut PipelinedConnection,
         depth: u16,
         round: &mut Round,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), LoadError> {
         let now_ms = connection.server_clock().now_ms();
-        let (maker, tally) = (&mut *self.maker.borrow_mut(), &mut *self.tally.borrow_mut());
-        maker.begin(&self.catalogue, tally, (depth, now_ms), round)?.submit(connection)?;
+        let (builder, tally) = (&mut *self.builder.borrow_mut(), &mut *self.tally.borrow_mut());
+        builder.begin(&self.catalog, tally, (depth, now_ms), round)?.submit(connection)?;
         Ok(())
     }
 
@@ -167,10 +167,10 @@ impl Lane {
 }
 
 /// One connection, from the start to the end of the window; what was sent last is waited for.
-async fn drive(mut connection: PipelinedConnection, lane: Rc<Lane>, depth: u16) {
+async fn drive(mut connection: PipelinedConnection, context: Rc<ThreadContext>, depth: u16) {
     let mut round = Round::default();
-    if let Err(broken) = rounds(&mut connection, &lane, depth, &mut round).await {
-        let mut tally = lane.tally.borrow_mut();
+    if let Err(broken) = rounds(&mut connection, &context, depth, &mut round).await {
+        let mut tally = context.tally.borrow_mut();
         tally.unknown += u64::from(round.left);
         tally.broken.push(broken.to_string());
     }
@@ -178,23 +178,23 @@ async fn drive(mut connection: PipelinedConnection, lane: Rc<Lane>, depth: u16) 
 
 async fn rounds(
     connection: &mut PipelinedConnection,
-    lane: &Lane,
+    context: &ThreadContext,
     depth: u16,
     round: &mut Round,
-) -> Result<(), Broken> {
+) -> Result<(), LoadError> {
     loop {
         let mut sent = Instant::now();
-        if lane.is_over(sent) {
+        if context.is_over(sent) {
             return Ok(());
         }
-        lane.begin(connection, depth, round)?;
+        context.begin(connection, depth, round)?;
         while round.left > 0 {
-            answers(connection, lane, round, sent).await?;
+            answers(connection, context, round, sent).await?;
             if round.left == 0 {
                 // What was begun is ended, also after the window.
                 sent = Instant::now();
                 if let Some(ready) =
-                    lane.maker.borrow_mut().go_on(connection.server_clock().now_ms(), round)?
+                    context.builder.borrow_mut().go_on(connection.server_clock().now_ms(), round)?
                 {
                     ready.submit(connection)?;
                 }
@@ -209,32 +209,32 @@ async fn rounds(
 /// Takes what one exchange of bytes brings.
 async fn answers(
     connection: &mut PipelinedConnection,
-    lane: &Lane,
+    context: &ThreadContext,
     round: &mut Round,
     sent: Instant,
-) -> Result<(), Broken> {
+) -> Result<(), LoadError> {
     connection.turn().await?;
     let now = Instant::now();
-    let is_measured = lane.window.holds(now);
+    let is_measured = context.window.holds(now);
     let before = round.left;
     while let Some(reply) = connection.next_reply()? {
-        let tally = &mut *lane.tally.borrow_mut();
+        let tally = &mut *context.tally.borrow_mut();
         if let Reply::Outcomes(frame) = reply {
-            round.take(&frame, &lane.catalogue, tally, is_measured, |_, _| ())?;
+            round.take(&frame, &context.catalog, tally, is_measured, |_, _| ())?;
         } else if let Reply::Cells(frame) = reply {
-            round.look(&frame, &lane.catalogue, tally, lane.is_still, is_measured);
+            round.take_cells(&frame, &context.catalog, tally, context.is_still, is_measured);
         }
     }
     let answered = u64::from(before - round.left);
     if answered > 0 {
-        lane.progress(answered);
-        if let Some(latencies) = &lane.start.latencies {
+        context.progress(answered);
+        if let Some(latencies) = &context.start.latencies {
             latencies.lock().unwrap_or_else(PoisonError::into_inner).record(now - sent, answered);
         }
         if is_measured {
-            let tally = &mut *lane.tally.borrow_mut();
+            let tally = &mut *context.tally.borrow_mut();
             tally.latencies.record(now - sent, answered);
-            tally.series.record(now - lane.window.from, now - sent, answered);
+            tally.series.record(now - context.window.from, now - sent, answered);
         }
     }
     Ok(())

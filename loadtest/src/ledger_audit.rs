@@ -2,8 +2,8 @@
 //! holds have ended, what the server has promised must be what the ledger says, unit for unit.
 
 use crate::audit::Audit;
-use crate::catalogue::view;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
+use crate::test_catalog::view;
 use anyhow::Context;
 use std::time::Duration;
 use stockhold_client::Client;
@@ -58,7 +58,7 @@ pub(crate) async fn run(
 
 /// Compares the server's promises with the ledger's, unit for unit.
 pub(crate) fn compare(
-    desk: &mut Desk,
+    control: &mut ControlConnection,
     skus: &[SkuId],
     stocks: &[StockId],
     ledger: &Ledger,
@@ -69,10 +69,10 @@ pub(crate) fn compare(
         audit.findings.push("the ledger was full, so promises were not compared unit for unit".to_owned());
         return Ok(());
     }
-    let now_s = u32::try_from(hold_time_ms(&desk.status()?)? / 1_000)?;
+    let now_s = u32::try_from(hold_time_ms(&control.status()?)? / 1_000)?;
     let counting = ledger.counting(now_s);
     for (sku, facts) in skus.iter().zip(facts) {
-        let view = view(desk, *sku)?;
+        let view = view(control, *sku)?;
         for &stock in stocks {
             let expected = counting.get(&(*sku, stock)).copied().unwrap_or(0);
             let before = facts
@@ -133,7 +133,9 @@ mod tests {
     }
 
     /// A server of this process, with one SKU of ten units in one stock.
-    fn server(folder: &std::path::Path) -> (stockhold::server::RunningServer, Desk, SkuId, StockId) {
+    fn server(
+        folder: &std::path::Path,
+    ) -> (stockhold::server::RunningServer, ControlConnection, SkuId, StockId) {
         let config = stockhold::config::Config {
             data_dir: folder.join("data"),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -142,16 +144,16 @@ mod tests {
         let genesis = stockhold_machine::Genesis::default();
         stockhold::server::format_directory(&config, &genesis).unwrap();
         let running = stockhold::server::start(&config, |_| {}).unwrap();
-        let mut desk = Desk::connect(running.address()).unwrap();
+        let mut control = ControlConnection::connect(running.address()).unwrap();
         let ten = stockhold_client::units_of(10);
-        let catalogue = crate::catalogue::Catalogue::prepare(&mut desk, 1, ten, 0).unwrap();
-        (running, desk, catalogue.skus[0], catalogue.stock)
+        let catalog = crate::test_catalog::TestCatalog::prepare(&mut control, 1, ten, 0).unwrap();
+        (running, control, catalog.skus[0], catalog.stock)
     }
 
     /// What an audit finds in a ledger with one honest grant of two units, after `tamper` had its way with the ledger.
     fn audited(tamper: impl FnOnce(&mut Ledger, &Envelope<'_>, &Outcome)) -> Audit {
         let folder = tempfile::tempdir().unwrap();
-        let (running, mut desk, sku, stock) = server(folder.path());
+        let (running, mut control, sku, stock) = server(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(Client::connect(running.address().to_string())).unwrap();
         let facts = runtime.block_on(stockhold_workload::facts::read(&client, &[sku])).unwrap();
@@ -169,8 +171,8 @@ mod tests {
         let mut ledger = Ledger::new(10);
         tamper(&mut ledger, &Envelope::new(settled.id, command), &settled.outcome);
         let mut audit = runtime.block_on(run(&client, &mut ledger, &facts)).unwrap();
-        compare(&mut desk, &[sku], &[stock], &ledger, &facts, &mut audit).unwrap();
-        drop((client, desk));
+        compare(&mut control, &[sku], &[stock], &ledger, &facts, &mut audit).unwrap();
+        drop((client, control));
         assert_eq!(running.stop(), stockhold::server::Exit::Clean);
         audit
     }

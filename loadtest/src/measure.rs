@@ -1,15 +1,15 @@
 //! One measured run of a load, closed or open loop: starts the threads together, reads the machine at both ends of the window, shows how it goes.
 
 use crate::arguments::LoadArguments;
-use crate::catalogue::Catalogue;
 use crate::closed::scenario::Scenario;
 use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
-use crate::open_loop::rounds::Asked;
+use crate::open_loop::rounds::OpenLoopPlan;
 use crate::output::Output;
 use crate::ratio;
 use crate::system::{Cost, Reading};
 use crate::tally::Tally;
+use crate::test_catalog::TestCatalog;
 use anyhow::anyhow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,11 +25,11 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) server_pid: Option<u32>,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalog: Arc<TestCatalog>,
     pub(crate) seed: u64,
     pub(crate) scenario: Scenario,
     /// What an open loop keeps to.
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<OpenLoopPlan>,
     /// What the progress bar calls it.
     pub(crate) name: &'static str,
 }
@@ -91,7 +91,7 @@ pub(crate) fn measure(
         (Instant::now().min(to).saturating_duration_since(from), Reading::take(target.server_pid));
     at_edges()?;
     bar.finish_and_clear();
-    let tally = join(handles, target.catalogue.skus.len())?;
+    let tally = join(handles, target.catalog.skus.len())?;
     Ok(Measured { tally, span, cost: after.since(before) })
 }
 
@@ -110,7 +110,7 @@ fn plan_of(
         first_of: (thread * each + thread.min(extra), load.connections),
         depth: load.depth,
         seed: target.seed ^ (u64::from(thread) << 32),
-        catalogue: Arc::clone(&target.catalogue),
+        catalog: Arc::clone(&target.catalog),
         scenario: target.scenario,
         asked: target.asked.clone(),
         start: Arc::clone(start),

@@ -154,7 +154,7 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pictures;
+    use crate::charts;
     use std::path::PathBuf;
 
     fn page() -> Page {
@@ -163,7 +163,7 @@ mod tests {
             subtitle: "a </style> & more".to_owned(),
             verdict: (false, "the audit found <something>".to_owned()),
             tiles: vec![Tile { figure: "1.5M".to_owned(), name: "per second" }],
-            charts: vec![pictures::latencies("latency", &[])],
+            charts: vec![charts::latencies("latency", &[])],
             steps: Steps { head: vec!["asked"], rows: vec![(vec!["5".to_owned()], true)] },
             facts: vec![("machine", "2 cores".to_owned())],
             json: r#"{"a":"</pre><script>alert(1)</script>"}"#.to_owned(),

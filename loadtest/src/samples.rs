@@ -9,7 +9,7 @@ const SAMPLES_MAX: usize = 4_096;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sample {
     pub(crate) id: CommandId,
-    /// The position of its first SKU in the catalogue.
+    /// The position of its first SKU in the catalog.
     pub(crate) sku: u32,
     /// How many lines it has.
     pub(crate) lines: u32,

@@ -1,9 +1,9 @@
 //! What one thread of the generator has seen: answers by code, latencies, units granted per SKU, and a sample of ids. It is the cheap
 //! ledger of a closed loop; it judges nothing.
 
-use crate::catalogue::{Catalogue, index_of};
 use crate::samples::Samples;
 use crate::series::Series;
+use crate::test_catalog::{TestCatalog, index_of};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -113,7 +113,7 @@ impl Answers {
 /// What one thread has seen.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    /// Units granted, by the position of the SKU in the catalogue; over the whole run.
+    /// Units granted, by the position of the SKU in the catalog; over the whole run.
     pub(crate) granted: Vec<u64>,
     /// All answers of the run.
     pub(crate) answers: Answers,
@@ -177,17 +177,17 @@ impl Tally {
         })
     }
 
-    /// Counts what a cart that begins at this position of the catalogue was answered.
+    /// Counts what a cart that begins at this position of the catalog was answered.
     pub(crate) fn count_cart(
         &mut self,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         (first, lines): (u32, u32),
         outcome: &Outcome,
         is_measured: bool,
     ) {
         if outcome.code.is_success() {
             for line in 0..lines {
-                self.granted[index_of(catalogue.position(first, line, lines))] += 1;
+                self.granted[index_of(catalog.position(first, line, lines))] += 1;
             }
             self.sold += u64::from(is_measured);
         } else if is_measured && outcome.code == Code::SoldOut && !outcome.recorded {

@@ -5,15 +5,14 @@
 pub(crate) mod arguments;
 mod bound;
 mod peers;
-mod questions;
+mod queries;
 mod report;
 
 use crate::arguments::CommonArguments;
 use crate::audit::{Audit, audit};
-use crate::catalogue::Catalogue;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::closed::scenario::Scenario;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::generator::{self, Plan, Start, Window};
 use crate::interrupt::Interrupt;
@@ -22,11 +21,12 @@ use crate::output::Output;
 use crate::ratio;
 use crate::system::{Reading, resident_bytes};
 use crate::tally::{Latencies, Tally};
+use crate::test_catalog::TestCatalog;
 use anyhow::{Context, anyhow};
 use arguments::BadPeersArguments;
 use clap::ValueEnum;
-use peers::{Kind, Peers, Prey};
-use report::{BadPeersReport, Stretch};
+use peers::{Kind, PeerTarget, Peers};
+use report::{BadPeersReport, KindMeasurement};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
@@ -49,7 +49,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// After peers have come or gone, so long passes before anything is measured.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How often memory is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(20);
 /// Longer than any run.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
@@ -64,35 +64,35 @@ pub(crate) fn run(arguments: &BadPeersArguments, interrupt: &Interrupt) -> Resul
     }
     let kinds =
         if arguments.kinds.is_empty() { Kind::value_variants().to_vec() } else { arguments.kinds.clone() };
-    let mut course = Course::new()?;
+    let mut results = Results::new()?;
     for kind in kinds {
         if !interrupt.is_set() {
-            course.visit(kind, arguments, &common, output)?;
+            results.measure_kind(kind, arguments, &common, output)?;
         }
     }
-    let report = BadPeersReport::new(arguments, &course);
+    let report = BadPeersReport::new(arguments, &results);
     output.report(&report.text(), &report)?;
-    Ok(report.exit(course.is_ours))
+    Ok(report.exit(results.is_ours))
 }
 
 /// What has been seen so far.
-pub(crate) struct Course {
-    stretches: Vec<Stretch>,
+pub(crate) struct Results {
+    measurements: Vec<KindMeasurement>,
     tally: Tally,
     audit: Audit,
     storage: Option<StorageFacts>,
     is_ours: bool,
 }
 
-impl Course {
+impl Results {
     fn new() -> Result<Self, anyhow::Error> {
         let tally = Tally::new(SKUS as usize)?;
-        Ok(Self { stretches: Vec::new(), tally, audit: Audit::default(), storage: None, is_ours: true })
+        Ok(Self { measurements: Vec::new(), tally, audit: Audit::default(), storage: None, is_ours: true })
     }
 
     /// Tries one kind, on a fresh server where it is ours: the healthy carts beside one kind are tens of millions, and a server
     /// remembers every one of them.
-    fn visit(
+    fn measure_kind(
         &mut self,
         kind: Kind,
         arguments: &BadPeersArguments,
@@ -105,30 +105,30 @@ impl Course {
         }
         common.data_dir = common.data_dir.map(|chosen| chosen.join(report::name(kind).replace(' ', "-")));
         let server = ServerUnderTest::get(&common)?;
-        let mut desk = Desk::connect(server.address)?;
-        let mut catalogue = Catalogue::prepare(&mut desk, SKUS + 1, units_of(UNITS), 0)?;
+        let mut control = ControlConnection::connect(server.address)?;
+        let mut catalog = TestCatalog::prepare(&mut control, SKUS + 1, units_of(UNITS), 0)?;
         // The last SKU is the flood's: what it buys is in no sum.
-        let (sku, _) = (catalogue.skus.pop(), catalogue.salable.pop());
-        let prey = Prey {
+        let (sku, _) = (catalog.skus.pop(), catalog.salable.pop());
+        let target = PeerTarget {
             address: server.address,
-            stock: catalogue.stock,
+            stock: catalog.stock,
             sku: sku.ok_or_else(|| anyhow!("there is no SKU for the flood"))?,
         };
-        let catalogue = Arc::new(catalogue);
+        let catalog = Arc::new(catalog);
         // Memory first: healthy carts are remembered, so with them it grows for a good reason.
         output.note(&format!("memory with {}", report::name(kind)));
-        let mut stretch = occupy(kind, arguments, &server, prey, &desk)?;
-        let healthy = Healthy::start(arguments, &server, &catalogue)?;
+        let mut measurement = measure_memory(kind, arguments, &server, target, &control)?;
+        let healthy = HealthyLoad::start(arguments, &server, &catalog)?;
         output.note(&format!("throughput with {}", report::name(kind)));
-        pester(&mut stretch, arguments, &server, prey, &healthy, &mut desk)?;
-        let tally = healthy.stop(catalogue.skus.len())?;
+        measure_throughput(&mut measurement, arguments, &server, target, &healthy, &mut control)?;
+        let tally = healthy.stop(catalog.skus.len())?;
         output.note("auditing");
-        self.audit.merge(audit(&mut desk, &catalogue, &tally, true)?);
+        self.audit.merge(audit(&mut control, &catalog, &tally, true)?);
         self.tally.merge(tally)?;
-        self.stretches.push(stretch);
+        self.measurements.push(measurement);
         self.storage.clone_from(&server.storage);
         self.is_ours = server.is_ours;
-        drop(desk);
+        drop(control);
         server.finish()?;
         Ok(())
     }
@@ -156,17 +156,17 @@ fn raise_file_limit(needed: u64) -> Result<(), Failure> {
 }
 
 /// The healthy connections, at work from beginning to end.
-struct Healthy {
+struct HealthyLoad {
     start: Arc<Start>,
     interrupt: Interrupt,
     thread: JoinHandle<Result<Tally, anyhow::Error>>,
 }
 
-impl Healthy {
+impl HealthyLoad {
     fn start(
         arguments: &BadPeersArguments,
         server: &ServerUnderTest,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<TestCatalog>,
     ) -> Result<Self, anyhow::Error> {
         let start = Arc::new(Start {
             barrier: Barrier::new(2),
@@ -181,7 +181,7 @@ impl Healthy {
             first_of: (0, arguments.connections),
             depth: arguments.depth,
             seed: arguments.common.seed,
-            catalogue: Arc::clone(catalogue),
+            catalog: Arc::clone(catalog),
             scenario: Scenario::UNIFORM,
             asked: None,
             start: Arc::clone(&start),
@@ -202,7 +202,7 @@ impl Healthy {
             if self.thread.is_finished() {
                 return Err(anyhow!("the healthy connections have ended"));
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         Ok(())
     }
@@ -233,45 +233,49 @@ impl Healthy {
 }
 
 /// Lets peers come and waits until they have got as far as they want.
-fn invite(kind: Kind, arguments: &BadPeersArguments, prey: Prey) -> Result<Peers, anyhow::Error> {
+fn start_peers(
+    kind: Kind,
+    arguments: &BadPeersArguments,
+    target: PeerTarget,
+) -> Result<Peers, anyhow::Error> {
     let count = kind.peers(arguments.idle);
-    let peers = Peers::start(kind, count, prey)?;
+    let peers = Peers::start(kind, count, target)?;
     let until = Instant::now() + SETTLE_MAX;
-    while peers.crowd.settled.load(Ordering::Relaxed) < u64::from(count) {
+    while peers.state.settled.load(Ordering::Relaxed) < u64::from(count) {
         if Instant::now() > until {
-            let settled = peers.crowd.settled.load(Ordering::Relaxed);
+            let settled = peers.state.settled.load(Ordering::Relaxed);
             peers.stop()?;
             return Err(anyhow!("only {settled} of {count} peers ({}) came about", report::name(kind)));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
     std::thread::sleep(SETTLE);
     Ok(peers)
 }
 
 /// What one kind of peers costs the server in memory.
-fn occupy(
+fn measure_memory(
     kind: Kind,
     arguments: &BadPeersArguments,
     server: &ServerUnderTest,
-    prey: Prey,
-    desk: &Desk,
-) -> Result<Stretch, anyhow::Error> {
+    target: PeerTarget,
+    control: &ControlConnection,
+) -> Result<KindMeasurement, anyhow::Error> {
     let resident = || server.pid.and_then(resident_bytes);
     let count = kind.peers(arguments.idle);
     let before = resident();
-    let peers = invite(kind, arguments, prey)?;
+    let peers = start_peers(kind, arguments, target)?;
     let (began, mut most) = (Instant::now(), resident());
     while began.elapsed() < arguments.seconds {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
         most = most.max(resident());
     }
     peers.stop()?;
     std::thread::sleep(SETTLE);
-    let mut stretch = Stretch::new(kind, count, server.memory.clone());
-    stretch.grown_bytes = grown(before, most, &server.memory);
-    stretch.bound_bytes = bound::of(kind, count, desk.welcome());
-    Ok(stretch)
+    let mut measurement = KindMeasurement::new(kind, count, server.memory.clone());
+    measurement.grown_bytes = grown(before, most, &server.memory);
+    measurement.bound_bytes = bound::of(kind, count, control.welcome());
+    Ok(measurement)
 }
 
 /// By how much memory grew, where that shows: what was faulted in beforehand is resident whether it is used or not.
@@ -281,55 +285,56 @@ fn grown(before: Option<u64>, most: Option<u64>, memory: &MemoryFacts) -> Option
 }
 
 /// What one kind of peers costs the others in throughput: alone, with them, alone, with them, …, alone.
-fn pester(
-    stretch: &mut Stretch,
+fn measure_throughput(
+    measurement: &mut KindMeasurement,
     arguments: &BadPeersArguments,
     server: &ServerUnderTest,
-    prey: Prey,
-    healthy: &Healthy,
-    desk: &mut Desk,
+    target: PeerTarget,
+    healthy: &HealthyLoad,
+    control: &mut ControlConnection,
 ) -> Result<(), anyhow::Error> {
     std::thread::sleep(SETTLE);
     // An idle connection makes room for a crowd.
-    *desk = Desk::connect(prey.address)?;
-    let cut_before = cut_by_server(desk)?;
+    *control = ControlConnection::connect(target.address)?;
+    let cut_before = cut_by_server(control)?;
     healthy.reach(arguments.reservations)?;
-    let alone = |stretch: &mut Stretch| -> Result<(), anyhow::Error> {
+    let alone = |measurement: &mut KindMeasurement| -> Result<(), anyhow::Error> {
         let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
-        stretch.alone.push(per_second);
-        stretch.alone_p99_ms.push(p99_ms);
+        measurement.alone.push(per_second);
+        measurement.alone_p99_ms.push(p99_ms);
         Ok(())
     };
     let (began, before) = (Instant::now(), Reading::take(server.pid));
-    alone(stretch)?;
+    alone(measurement)?;
     let mut answers = 0;
     for _ in 0..arguments.rounds {
-        let peers = invite(stretch.kind, arguments, prey)?;
-        let newcomer = Desk::connect(prey.address);
-        newcomer
-            .with_context(|| format!("a newcomer beside {} did not get in", report::name(stretch.kind)))?;
-        let answers_before = peers.crowd.answers.load(Ordering::Relaxed);
+        let peers = start_peers(measurement.kind, arguments, target)?;
+        let newcomer = ControlConnection::connect(target.address);
+        newcomer.with_context(|| {
+            format!("a newcomer beside {} did not get in", report::name(measurement.kind))
+        })?;
+        let answers_before = peers.state.answers.load(Ordering::Relaxed);
         let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;
-        stretch.with.push(per_second);
-        stretch.with_p99_ms.push(p99_ms);
-        answers += peers.crowd.answers.load(Ordering::Relaxed) - answers_before;
-        stretch.sent_bytes += peers.crowd.sent_bytes.load(Ordering::Relaxed);
-        stretch.seen_ended += peers.crowd.cut.load(Ordering::Relaxed);
+        measurement.with.push(per_second);
+        measurement.with_p99_ms.push(p99_ms);
+        answers += peers.state.answers.load(Ordering::Relaxed) - answers_before;
+        measurement.sent_bytes += peers.state.sent_bytes.load(Ordering::Relaxed);
+        measurement.seen_ended += peers.state.cut.load(Ordering::Relaxed);
         peers.stop()?;
         std::thread::sleep(SETTLE);
-        alone(stretch)?;
+        alone(measurement)?;
     }
     let cost = Reading::take(server.pid).since(before);
-    stretch.paging = cost.paging.map(|paging| paging.facts(began.elapsed()));
-    stretch.answers_per_second = ratio::per_second(answers, arguments.seconds * arguments.rounds);
-    *desk = Desk::connect(prey.address)?;
-    stretch.ended = cut_by_server(desk)?.saturating_sub(cut_before);
+    measurement.paging = cost.paging.map(|paging| paging.facts(began.elapsed()));
+    measurement.answers_per_second = ratio::per_second(answers, arguments.seconds * arguments.rounds);
+    *control = ControlConnection::connect(target.address)?;
+    measurement.ended = cut_by_server(control)?.saturating_sub(cut_before);
     Ok(())
 }
 
 /// Connections that the server says it has cut or ended for breaking the protocol.
-fn cut_by_server(desk: &mut Desk) -> Result<u64, anyhow::Error> {
-    let status = desk.status()?;
+fn cut_by_server(control: &mut ControlConnection) -> Result<u64, anyhow::Error> {
+    let status = control.status()?;
     let figure = |name: &str| {
         let metric = status.metrics.iter().find(|metric| metric.name == name);
         metric.and_then(|metric| u64::try_from(metric.value).ok()).unwrap_or(0)

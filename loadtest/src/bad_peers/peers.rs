@@ -1,7 +1,7 @@
 //! Peers that misbehave, each kind in its own way, for as long as they are wanted. They come again when they are cut off. None of them
 //! measures or judges anything.
 
-use super::questions;
+use super::queries;
 use clap::ValueEnum;
 use crc_fast::{CrcAlgorithm, checksum};
 use serde::Serialize;
@@ -41,11 +41,11 @@ const RECEIVE_BYTES: u32 = 8 * 1024;
 /// The pause of a peer that was cut off, and of one that goes on byte by byte.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often a peer that cannot write looks whether it is still wanted.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 /// How often one that only waits does, beside being told: thousands of them must not take the time that is measured.
-const IDLE_LOOK: Duration = Duration::from_secs(1);
+const IDLE_POLL: Duration = Duration::from_secs(1);
 /// A peer that could not write for so many looks is stuck.
-const STUCK_LOOKS: u32 = 16;
+const STUCK_POLLS: u32 = 16;
 
 /// A way to misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -94,9 +94,9 @@ impl Kind {
 
 /// What the peers of one stretch share.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd {
+pub(crate) struct SharedPeerState {
     is_over: AtomicBool,
-    sent_away: Notify,
+    stop: Notify,
     /// Peers that have got as far as they wanted for the first time.
     pub(crate) settled: AtomicU64,
     /// Connections that the server has ended.
@@ -107,7 +107,7 @@ pub(crate) struct Crowd {
     pub(crate) answers: AtomicU64,
 }
 
-impl Crowd {
+impl SharedPeerState {
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
@@ -116,13 +116,13 @@ impl Crowd {
 /// Peers at work on a thread of their own.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    pub(crate) crowd: Arc<Crowd>,
+    pub(crate) state: Arc<SharedPeerState>,
     thread: JoinHandle<Result<(), anyhow::Error>>,
 }
 
 /// Whom the peers pester, and with what.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Prey {
+pub(crate) struct PeerTarget {
     pub(crate) address: SocketAddr,
     pub(crate) stock: StockId,
     /// What a flood buys; nobody else does.
@@ -131,15 +131,15 @@ pub(crate) struct Prey {
 
 impl Peers {
     /// Lets peers come.
-    pub(crate) fn start(kind: Kind, count: u32, prey: Prey) -> io::Result<Self> {
-        let crowd = Arc::new(Crowd::default());
-        let shared = Arc::clone(&crowd);
+    pub(crate) fn start(kind: Kind, count: u32, target: PeerTarget) -> io::Result<Self> {
+        let state = Arc::new(SharedPeerState::default());
+        let shared = Arc::clone(&state);
         let body = move || {
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-            let flood: Arc<[u8]> = flood_carts(prey)?.into();
+            let flood: Arc<[u8]> = flood_carts(target)?.into();
             let mut tasks = Vec::new();
             for _ in 0..count {
-                let peer = misbehave(kind, prey.address, Arc::clone(&flood), Arc::clone(&shared));
+                let peer = misbehave(kind, target.address, Arc::clone(&flood), Arc::clone(&shared));
                 tasks.push(runtime.spawn_local(peer));
             }
             runtime.block_on(async {
@@ -150,24 +150,24 @@ impl Peers {
             })
         };
         let thread = std::thread::Builder::new().name("bad peers".to_owned()).spawn(body)?;
-        Ok(Self { crowd, thread })
+        Ok(Self { state, thread })
     }
 
     /// Sends them away.
     pub(crate) fn stop(self) -> Result<(), anyhow::Error> {
-        self.crowd.is_over.store(true, Ordering::Relaxed);
-        self.crowd.sent_away.notify_waiters();
+        self.state.is_over.store(true, Ordering::Relaxed);
+        self.state.stop.notify_waiters();
         self.thread.join().map_err(|_| anyhow::anyhow!("the thread of the bad peers has panicked"))?
     }
 }
 
 /// One peer: it comes again when it is cut off.
-async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, crowd: Arc<Crowd>) {
+async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, state: Arc<SharedPeerState>) {
     let mut is_settled = false;
-    while !crowd.is_over() {
+    while !state.is_over() {
         let mut settle = || {
             if !std::mem::replace(&mut is_settled, true) {
-                crowd.settled.fetch_add(1, Ordering::Relaxed);
+                state.settled.fetch_add(1, Ordering::Relaxed);
             }
         };
         let ended = async {
@@ -185,16 +185,16 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, crowd: Arc
                 }
                 Kind::SlowReader => {
                     shake_hands(&mut stream).await?;
-                    return ask_and_never_read(&mut stream, &crowd, settle).await;
+                    return ask_and_never_read(&mut stream, &state, settle).await;
                 }
                 Kind::Flood => {
                     shake_hands(&mut stream).await?;
                     settle();
-                    return flood_with(stream, &flood, &crowd).await;
+                    return flood_with(stream, &flood, &state).await;
                 }
                 Kind::Endless => {
                     shake_hands(&mut stream).await?;
-                    return never_end(&mut stream, &crowd, settle).await;
+                    return never_end(&mut stream, &state, settle).await;
                 }
                 Kind::Oversized => {
                     shake_hands(&mut stream).await?;
@@ -204,18 +204,18 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, crowd: Arc
                 Kind::Validations | Kind::Lists | Kind::Snapshots => {
                     shake_hands(&mut stream).await?;
                     settle();
-                    return questions::ask(stream, kind, &crowd).await;
+                    return queries::ask(stream, kind, &state).await;
                 }
                 Kind::Garbage => {
                     settle();
                     stream.write_all(b"GET /stock HTTP/1.1\r\nHost: shop\r\n\r\n").await?;
                 }
             }
-            wait_for_the_end(&mut stream, &crowd).await
+            wait_for_the_end(&mut stream, &state).await
         };
         // However it ended: it was cut off, or is not wanted any more.
-        if ended.await.is_err() && !crowd.is_over() {
-            crowd.cut.fetch_add(1, Ordering::Relaxed);
+        if ended.await.is_err() && !state.is_over() {
+            state.cut.fetch_add(1, Ordering::Relaxed);
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -250,15 +250,15 @@ async fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// Reads until the server closes, which is an error, or the peer is not wanted any more.
-async fn wait_for_the_end(stream: &mut TcpStream, crowd: &Crowd) -> io::Result<()> {
+async fn wait_for_the_end(stream: &mut TcpStream, state: &SharedPeerState) -> io::Result<()> {
     let mut bytes = [0; 512];
-    while !crowd.is_over() {
+    while !state.is_over() {
         tokio::select! {
             read = stream.read(&mut bytes) => if read? == 0 {
                 return Err(io::ErrorKind::ConnectionReset.into());
             },
-            () = crowd.sent_away.notified() => {}
-            () = tokio::time::sleep(IDLE_LOOK) => {}
+            () = state.stop.notified() => {}
+            () = tokio::time::sleep(IDLE_POLL) => {}
         }
     }
     Ok(())
@@ -268,20 +268,20 @@ async fn wait_for_the_end(stream: &mut TcpStream, crowd: &Crowd) -> io::Result<(
 async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
-    crowd: &Crowd,
+    state: &SharedPeerState,
     mut is_stuck: impl FnMut(),
 ) -> io::Result<()> {
     let mut left = bytes;
-    let mut looks = 0;
-    while !left.is_empty() && !crowd.is_over() {
-        if let Ok(written) = tokio::time::timeout(LOOK, stream.write(left)).await {
+    let mut polls = 0;
+    while !left.is_empty() && !state.is_over() {
+        if let Ok(written) = tokio::time::timeout(POLL, stream.write(left)).await {
             let written = written?;
             left = &left[written..];
-            crowd.sent_bytes.fetch_add(u64::try_from(written).unwrap_or(0), Ordering::Relaxed);
-            looks = 0;
+            state.sent_bytes.fetch_add(u64::try_from(written).unwrap_or(0), Ordering::Relaxed);
+            polls = 0;
         } else {
-            looks += 1;
-            if looks == STUCK_LOOKS {
+            polls += 1;
+            if polls == STUCK_POLLS {
                 is_stuck();
             }
         }
@@ -291,39 +291,39 @@ async fn write_all(
 
 async fn ask_and_never_read(
     stream: &mut TcpStream,
-    crowd: &Crowd,
+    state: &SharedPeerState,
     mut is_stuck: impl FnMut(),
 ) -> io::Result<()> {
     let mut body = 0_u64.to_le_bytes().to_vec();
     body.resize(body.len() + usize::from(CHECK_PAIRS) * 8, 0);
     let mut check = Vec::new();
     frame::append(Header::new(FrameKind::Checks, 1, CHECK_PAIRS), &body, &mut check);
-    while !crowd.is_over() {
-        write_all(stream, &check, crowd, &mut is_stuck).await?;
+    while !state.is_over() {
+        write_all(stream, &check, state, &mut is_stuck).await?;
     }
     Ok(())
 }
 
 /// Sends the same carts again and again, and reads the answers as fast as they come.
-async fn flood_with(stream: TcpStream, carts: &[u8], crowd: &Arc<Crowd>) -> io::Result<()> {
+async fn flood_with(stream: TcpStream, carts: &[u8], state: &Arc<SharedPeerState>) -> io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
-    let reading_crowd = Arc::clone(crowd);
+    let reading_state = Arc::clone(state);
     let reading = tokio::task::spawn_local(async move {
         let mut bytes = vec![0; 1 << 20];
-        while !reading_crowd.is_over() {
-            if let Ok(Ok(0) | Err(_)) = tokio::time::timeout(LOOK, reader.read(&mut bytes)).await {
+        while !reading_state.is_over() {
+            if let Ok(Ok(0) | Err(_)) = tokio::time::timeout(POLL, reader.read(&mut bytes)).await {
                 return;
             }
         }
     });
     let (mut written, mut bytes) = (Ok(()), Vec::new());
     for request in 1.. {
-        if crowd.is_over() || written.is_err() {
+        if state.is_over() || written.is_err() {
             break;
         }
         bytes.clear();
         frame::append(Header::new(FrameKind::Commands, request, FLOOD_CARTS), carts, &mut bytes);
-        written = write_all(&mut writer, &bytes, crowd, || ()).await;
+        written = write_all(&mut writer, &bytes, state, || ()).await;
     }
     drop(writer);
     drop(reading.await);
@@ -331,29 +331,33 @@ async fn flood_with(stream: TcpStream, carts: &[u8], crowd: &Arc<Crowd>) -> io::
 }
 
 /// The commands of a flood: valid, and the same each time, so that the server decides them again and again.
-fn flood_carts(prey: Prey) -> Result<Vec<u8>, anyhow::Error> {
+fn flood_carts(target: PeerTarget) -> Result<Vec<u8>, anyhow::Error> {
     let (mut ids, mut batch) = (IdGenerator::new(), CommandBatch::new());
     let now_ms = wall_clock_ms();
     for _ in 0..FLOOD_CARTS {
-        let lines = [Line::new(prey.sku, units_of(1))];
-        batch.push_reserve(ids.next_at(now_ms), Target::Stock(prey.stock), &lines, None)?;
+        let lines = [Line::new(target.sku, units_of(1))];
+        batch.push_reserve(ids.next_at(now_ms), Target::Stock(target.stock), &lines, None)?;
     }
     batch.mark_retry();
     Ok(batch.bytes().to_vec())
 }
 
 /// A frame of full length, all but its last bytes at once, the rest one at a time.
-async fn never_end(stream: &mut TcpStream, crowd: &Crowd, mut settle: impl FnMut()) -> io::Result<()> {
+async fn never_end(
+    stream: &mut TcpStream,
+    state: &SharedPeerState,
+    mut settle: impl FnMut(),
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     frame::append(Header::new(FrameKind::Commands, 1, 1), &vec![0; FRAME_BODY_BYTES_MAX], &mut bytes);
     let most = bytes.len() - 64 * 1024;
-    write_all(stream, &bytes[..most], crowd, || ()).await?;
+    write_all(stream, &bytes[..most], state, || ()).await?;
     settle();
     for byte in &bytes[most..] {
-        if crowd.is_over() {
+        if state.is_over() {
             break;
         }
-        write_all(stream, std::slice::from_ref(byte), crowd, || ()).await?;
+        write_all(stream, std::slice::from_ref(byte), state, || ()).await?;
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
@@ -387,10 +391,11 @@ mod tests {
     #[test]
     fn a_flood_is_made_of_whole_frames() {
         // Proves that what floods is valid, so that the server cannot get rid of it by an error.
-        let prey = Prey { address: SocketAddr::from(([127, 0, 0, 1], 1)), stock: StockId(0), sku: SkuId(0) };
+        let target =
+            PeerTarget { address: SocketAddr::from(([127, 0, 0, 1], 1)), stock: StockId(0), sku: SkuId(0) };
         let mut bytes = Vec::new();
         let header = Header::new(FrameKind::Commands, 1, FLOOD_CARTS);
-        frame::append(header, &flood_carts(prey).unwrap(), &mut bytes);
+        frame::append(header, &flood_carts(target).unwrap(), &mut bytes);
         let (frame, used) = frame::parse(&bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
         assert_eq!((frame.header.count, used), (FLOOD_CARTS, bytes.len()));
     }

@@ -1,6 +1,6 @@
 //! The report of a run with bad peers.
 
-use super::Course;
+use super::Results;
 use super::arguments::BadPeersArguments;
 use super::peers::Kind;
 use crate::audit::Audit;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// What was measured around one kind.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Stretch {
+pub(crate) struct KindMeasurement {
     pub(crate) kind: Kind,
     pub(crate) peers: u32,
     /// Carts per second without them: before, between and after.
@@ -45,7 +45,7 @@ pub(crate) struct Stretch {
     pub(crate) ended: u64,
 }
 
-impl Stretch {
+impl KindMeasurement {
     pub(crate) const fn new(kind: Kind, peers: u32, memory: MemoryFacts) -> Self {
         Self {
             kind,
@@ -100,7 +100,7 @@ pub(crate) struct BadPeersReport {
     delayed: Vec<Kind>,
     /// Kinds with which the server's memory grew beyond its bound.
     bloated: Vec<Kind>,
-    kinds: Vec<Stretch>,
+    kinds: Vec<KindMeasurement>,
     answers: BTreeMap<&'static str, u64>,
     unknown: u64,
     connections_broken: Vec<String>,
@@ -109,32 +109,36 @@ pub(crate) struct BadPeersReport {
 }
 
 impl BadPeersReport {
-    pub(crate) fn new(arguments: &BadPeersArguments, course: &Course) -> Self {
-        let Course { stretches, tally, audit, storage, .. } = course;
-        let mut kinds = stretches.clone();
-        for stretch in &mut kinds {
-            stretch.kept_percent = ratio::kept_percent(&stretch.with, &stretch.alone);
-            let p99_percent = ratio::kept_percent(&stretch.with_p99_ms, &stretch.alone_p99_ms);
-            stretch.p99_ratio = ratio::hundredth(p99_percent);
+    pub(crate) fn new(arguments: &BadPeersArguments, results: &Results) -> Self {
+        let Results { measurements, tally, audit, storage, .. } = results;
+        let mut kinds = measurements.clone();
+        for measurement in &mut kinds {
+            measurement.kept_percent = ratio::kept_percent(&measurement.with, &measurement.alone);
+            let p99_percent = ratio::kept_percent(&measurement.with_p99_ms, &measurement.alone_p99_ms);
+            measurement.p99_ratio = ratio::hundredth(p99_percent);
         }
-        let starved = |stretch: &&Stretch| ratio::is_below(stretch.kept_percent, arguments.keep_percent);
+        let starved = |measurement: &&KindMeasurement| {
+            ratio::is_below(measurement.kept_percent, arguments.keep_percent)
+        };
         Self {
             scenario: "bad_peers",
             connections: arguments.connections,
             depth: arguments.depth,
             seed: arguments.common.seed,
             reservations: arguments.reservations,
-            kept_percent_min: ratio::least(kinds.iter().map(|stretch| stretch.kept_percent)),
+            kept_percent_min: ratio::least(kinds.iter().map(|measurement| measurement.kept_percent)),
             delayed: kinds
                 .iter()
-                .filter(|stretch| stretch.p99_ratio > arguments.p99_ratio_max)
-                .map(|stretch| stretch.kind)
+                .filter(|measurement| measurement.p99_ratio > arguments.p99_ratio_max)
+                .map(|measurement| measurement.kind)
                 .collect(),
-            starved: kinds.iter().filter(starved).map(|stretch| stretch.kind).collect(),
+            starved: kinds.iter().filter(starved).map(|measurement| measurement.kind).collect(),
             bloated: kinds
                 .iter()
-                .filter(|stretch| stretch.grown_bytes.is_some_and(|grown| grown > stretch.bound_bytes))
-                .map(|stretch| stretch.kind)
+                .filter(|measurement| {
+                    measurement.grown_bytes.is_some_and(|grown| grown > measurement.bound_bytes)
+                })
+                .map(|measurement| measurement.kind)
                 .collect(),
             kinds,
             answers: tally.answers.by_name(),
@@ -166,10 +170,10 @@ impl BadPeersReport {
         let shape =
             format!("{} healthy connections × {} carts in flight, closed loop", self.connections, self.depth);
         table.row("bad peers", shape);
-        for stretch in &self.kinds {
-            table.row(name(stretch.kind), stretch.text());
-            table.paging(stretch.paging.as_ref());
-            table.memory(&stretch.memory);
+        for measurement in &self.kinds {
+            table.row(name(measurement.kind), measurement.text());
+            table.paging(measurement.paging.as_ref());
+            table.memory(&measurement.memory);
         }
         table.answers("answers", &self.answers);
         if self.unknown > 0 || !self.connections_broken.is_empty() {

@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The longest pause between two blows: shoppers must not grow old in a test.
+/// The longest pause between two faults: shoppers must not grow old in a test.
 const BETWEEN_MAX: Duration = Duration::from_mins(10);
 
 /// A sale under a server that is killed again and again.
@@ -19,7 +19,7 @@ pub(crate) struct ChaosArguments {
     /// devices, so this needs root and the programs mkfs.ext4, mount, umount and fsfreeze.
     #[arg(long, value_name = "N", conflicts_with = "kills", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) power_cuts: Option<u32>,
-    /// Shortest and longest time that the server may work between two blows, in seconds.
+    /// Shortest and longest time that the server may work between two faults, in seconds.
     #[arg(long, value_name = "MIN..MAX", default_value = "0.05..0.5", value_parser = span)]
     pub(crate) seconds_between: Span,
     /// The longest time for which the server is frozen with SIGSTOP, in seconds.
@@ -47,7 +47,7 @@ pub(crate) struct ChaosArguments {
 
 impl ChaosArguments {
     /// How often the server is ended in the way that is asked for.
-    pub(crate) fn ends(&self) -> u32 {
+    pub(crate) fn crashes(&self) -> u32 {
         self.power_cuts.unwrap_or(self.kills)
     }
 }

@@ -1,8 +1,8 @@
 //! Shoppers at work: each sends one errand after the other through the client that checkouts use, and repeats what was not answered,
 //! under the same ids, until it is. Everything that was answered goes into one ledger.
 
-use super::arena::Arena;
-use super::shopper::{Errand, Shopper};
+use super::shared_state::SharedState;
+use super::shopper::{CommandGroup, Shopper};
 use anyhow::anyhow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,12 +24,12 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// Longest pause of the client between two tries.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// How long an errand is repeated before the run is given up: much longer than any start takes.
-const ERRAND_MAX: Duration = Duration::from_mins(3);
+const GROUP_MAX: Duration = Duration::from_mins(3);
 
 /// What all shoppers share.
 #[derive(Debug)]
-pub(crate) struct Crowd {
-    pub(crate) arena: Arc<Arena>,
+pub(crate) struct ShopperContext {
+    pub(crate) state: Arc<SharedState>,
     pub(crate) ledger: RefCell<Ledger>,
     /// The latest deadline of a hold, in seconds since the Unix epoch.
     pub(crate) deadline_max_s: Cell<u32>,
@@ -41,11 +41,11 @@ pub(crate) struct Crowd {
     pub(crate) failure: RefCell<Option<anyhow::Error>>,
 }
 
-impl Crowd {
-    pub(crate) fn new(arena: Arc<Arena>, ledger: Ledger) -> Self {
+impl ShopperContext {
+    pub(crate) fn new(state: Arc<SharedState>, ledger: Ledger) -> Self {
         let ledger = RefCell::new(ledger);
         Self {
-            arena,
+            state,
             ledger,
             deadline_max_s: Cell::new(0),
             unknown_resolved: Cell::new(0),
@@ -56,13 +56,13 @@ impl Crowd {
 
     fn fail(&self, error: anyhow::Error) {
         self.failure.borrow_mut().get_or_insert(error);
-        self.arena.close();
+        self.state.finish();
     }
 
     fn note(&self, record: &[u8], outcome: &Outcome) -> Result<(), anyhow::Error> {
         self.ledger.borrow_mut().note_record(record, outcome)?;
         if outcome.recorded {
-            self.arena.acknowledge(outcome.op);
+            self.state.acknowledge(outcome.op);
         }
         let command = Envelope::decode(record)?.command;
         let has_deadline = matches!(command.kind(), Kind::Reserve | Kind::Replace | Kind::Extend);
@@ -75,55 +75,63 @@ impl Crowd {
 }
 
 /// The client of all shoppers.
-pub(crate) async fn connect(arena: &Arc<Arena>) -> Result<Client, anyhow::Error> {
+pub(crate) async fn connect(state: &Arc<SharedState>) -> Result<Client, anyhow::Error> {
     let retry = RetryPolicy { longest_pause: PAUSE_MAX, ..RetryPolicy::default() };
     let builder = Client::builder().name("stockhold-loadtest").connections(CONNECTIONS);
-    Ok(builder.deadline(CALL_MAX).retry(retry).connect_with(arena.dialer()).await?)
+    Ok(builder.deadline(CALL_MAX).retry(retry).connect_with(state.dialer()).await?)
 }
 
 /// One shopper, until it is over.
-pub(crate) async fn shop(client: Client, mut shopper: Shopper, crowd: Rc<Crowd>) {
-    while !crowd.arena.is_over() {
+pub(crate) async fn shop(client: Client, mut shopper: Shopper, context: Rc<ShopperContext>) {
+    while !context.state.is_over() {
         tokio::time::sleep(Duration::from_micros(shopper.thinks_us(THINKS_MAX_US))).await;
-        if let Err(error) = run_errand(&client, &mut shopper, &crowd).await {
-            crowd.fail(error);
+        if let Err(error) = run_group(&client, &mut shopper, &context).await {
+            context.fail(error);
         }
     }
 }
 
-async fn run_errand(client: &Client, shopper: &mut Shopper, crowd: &Crowd) -> Result<(), anyhow::Error> {
-    let errand = shopper.next(client.server_clock().now_ms())?;
-    let settled = match errand.as_slice() {
-        [record] => tokio::time::timeout(ERRAND_MAX, settle_one(client, record, crowd)).await,
-        _ => tokio::time::timeout(ERRAND_MAX, settle_frame(client, &errand, crowd)).await,
+async fn run_group(
+    client: &Client,
+    shopper: &mut Shopper,
+    context: &ShopperContext,
+) -> Result<(), anyhow::Error> {
+    let group = shopper.next(client.server_clock().now_ms())?;
+    let settled = match group.as_slice() {
+        [record] => tokio::time::timeout(GROUP_MAX, settle_one(client, record, context)).await,
+        _ => tokio::time::timeout(GROUP_MAX, settle_frame(client, &group, context)).await,
     };
-    let outcomes = match settled.map_err(|_| anyhow!("a command was not answered within {ERRAND_MAX:?}"))? {
+    let outcomes = match settled.map_err(|_| anyhow!("a command was not answered within {GROUP_MAX:?}"))? {
         Ok(outcomes) => outcomes,
         Err(error) if is_of_other_epoch(&error) => {
-            crowd.abandoned.set(crowd.abandoned.get() + u64::try_from(errand.len())?);
+            context.abandoned.set(context.abandoned.get() + u64::try_from(group.len())?);
             return Ok(());
         }
         Err(error) => return Err(error),
     };
-    if outcomes.len() != errand.len() {
-        return Err(anyhow!("the server answered {} of {} commands", outcomes.len(), errand.len()));
+    if outcomes.len() != group.len() {
+        return Err(anyhow!("the server answered {} of {} commands", outcomes.len(), group.len()));
     }
-    for (record, outcome) in errand.iter().zip(&outcomes) {
-        crowd.note(record, outcome)?;
+    for (record, outcome) in group.iter().zip(&outcomes) {
+        context.note(record, outcome)?;
         shopper.learn(record, outcome)?;
     }
     Ok(())
 }
 
 /// Sends one command until it is answered.
-async fn settle_one(client: &Client, record: &[u8], crowd: &Crowd) -> Result<Vec<Outcome>, anyhow::Error> {
+async fn settle_one(
+    client: &Client,
+    record: &[u8],
+    context: &ShopperContext,
+) -> Result<Vec<Outcome>, anyhow::Error> {
     let Envelope { id, command, .. } = Envelope::decode(record)?;
     let mut handle = client.first_try(id);
     let mut doubts = 0;
     loop {
         match handle.execute(&command).await {
             Ok(settled) => {
-                crowd.unknown_resolved.set(crowd.unknown_resolved.get() + doubts);
+                context.unknown_resolved.set(context.unknown_resolved.get() + doubts);
                 return Ok(vec![settled.outcome]);
             }
             Err(error) => doubts = doubts.max(judge(error, 1)?),
@@ -136,18 +144,18 @@ async fn settle_one(client: &Client, record: &[u8], crowd: &Crowd) -> Result<Vec
 /// Sends several commands as one frame until all are answered.
 async fn settle_frame(
     client: &Client,
-    errand: &Errand,
-    crowd: &Crowd,
+    group: &CommandGroup,
+    context: &ShopperContext,
 ) -> Result<Vec<Outcome>, anyhow::Error> {
     let mut batch = CommandBatch::new();
-    for record in errand {
+    for record in group {
         batch.push_record(record)?;
     }
     let mut doubts = 0;
     loop {
         match client.send_batch(&mut batch).await {
             Ok(outcomes) => {
-                crowd.unknown_resolved.set(crowd.unknown_resolved.get() + doubts);
+                context.unknown_resolved.set(context.unknown_resolved.get() + doubts);
                 return Ok(outcomes.iter().cloned().collect());
             }
             Err(error) => doubts = doubts.max(judge(error, u64::from(batch.len()))?),

@@ -1,8 +1,8 @@
-//! What is sold under blows: few SKUs with few units, in stocks that share sources, so that most answers are about the last units. Two
+//! What is sold under faults: few SKUs with few units, in stocks that share sources, so that most answers are about the last units. Two
 //! departments: one whose stocks overlap without being nested, one with a web shop over shops that sell for themselves.
 
-use crate::catalogue::{define_skus, done};
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
+use crate::test_catalog::{define_skus, done};
 use anyhow::anyhow;
 use fastrand::Rng;
 use stockhold_client::units_of;
@@ -58,16 +58,16 @@ pub(crate) struct Goods {
 
 impl Goods {
     /// Defines everything on an empty server.
-    pub(crate) fn prepare(desk: &mut Desk, seed: u64) -> Result<Self, anyhow::Error> {
+    pub(crate) fn prepare(control: &mut ControlConnection, seed: u64) -> Result<Self, anyhow::Error> {
         let configure = Configure { id_retention_ms: Some(ID_RETENTION_MS), ..Configure::default() };
-        done(&desk.commands([Command::Configure(Box::new(configure))])?)?;
+        done(&control.commands([Command::Configure(Box::new(configure))])?)?;
         let mut random = Rng::with_seed(seed);
         let mut departments = Vec::new();
         for (plan, prefix) in PLANS.iter().zip(["CHAOS-A", "CHAOS-B"]) {
-            departments.push(prepare(desk, plan, prefix, &mut random)?);
+            departments.push(prepare(control, plan, prefix, &mut random)?);
         }
         if let Some(first) = departments.first() {
-            allow_backorders(desk, first)?;
+            allow_backorders(control, first)?;
         }
         Ok(Self { departments })
     }
@@ -82,7 +82,7 @@ impl Goods {
 }
 
 fn prepare(
-    desk: &mut Desk,
+    control: &mut ControlConnection,
     plan: &Plan,
     prefix: &str,
     random: &mut Rng,
@@ -97,12 +97,12 @@ fn prepare(
             ..SourceDefinition::default()
         }))
     });
-    let sources: Vec<SourceId> = done(&desk.commands(sources)?)?.into_iter().map(SourceId).collect();
+    let sources: Vec<SourceId> = done(&control.commands(sources)?)?.into_iter().map(SourceId).collect();
     let stocks = plan
         .stocks
         .iter()
         .map(|(name, _)| Command::DefineStock(StockDefinition { name: (*name).to_owned() }));
-    let stocks: Vec<StockId> = done(&desk.commands(stocks)?)?.into_iter().map(StockId).collect();
+    let stocks: Vec<StockId> = done(&control.commands(stocks)?)?.into_iter().map(StockId).collect();
     if sources.len() != plan.sources.len() || stocks.len() != plan.stocks.len() {
         return Err(anyhow!("the server answered another number of commands"));
     }
@@ -112,8 +112,8 @@ fn prepare(
             Command::Link(LinkDefinition { stock: *stock, source: sources[*place], priority })
         })
     });
-    done(&desk.commands(links)?)?;
-    let skus = define_skus(desk, prefix, u32::try_from(SKUS)?)?;
+    done(&control.commands(links)?)?;
+    let skus = define_skus(control, prefix, u32::try_from(SKUS)?)?;
     let mut counts = Vec::new();
     for sku in &skus {
         for source in &sources {
@@ -127,12 +127,12 @@ fn prepare(
             }));
         }
     }
-    done(&desk.commands(counts)?)?;
+    done(&control.commands(counts)?)?;
     Ok(Department { stocks, skus })
 }
 
 /// Lets the first stock promise some units more of the first SKU than there are.
-fn allow_backorders(desk: &mut Desk, department: &Department) -> Result<(), anyhow::Error> {
+fn allow_backorders(control: &mut ControlConnection, department: &Department) -> Result<(), anyhow::Error> {
     let (Some(sku), Some(stock)) = (department.skus.first(), department.stocks.first()) else {
         return Ok(());
     };
@@ -142,6 +142,6 @@ fn allow_backorders(desk: &mut Desk, department: &Department) -> Result<(), anyh
         min_qty: Change::Set(below_zero),
         ..SettingsChange::at(SettingScope::SkuStock(*sku, *stock))
     };
-    done(&desk.commands([Command::Settings(Box::new(settings))])?)?;
+    done(&control.commands([Command::Settings(Box::new(settings))])?)?;
     Ok(())
 }

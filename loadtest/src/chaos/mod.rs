@@ -1,31 +1,33 @@
 //! A scarce sale on a real server that is killed, frozen, cut off from its power and started again at random moments, over real files
 //! and real sockets; then the audit. What is proved: whatever was answered is still so, and nothing was promised that was not there.
 
-mod arena;
 pub(crate) mod arguments;
 mod drive;
+mod fault_injector;
+mod fault_schedule;
 mod goods;
-mod power;
+mod power_cut;
 mod report;
+mod server_process;
+mod shared_state;
 mod shopper;
-mod strikes;
-mod torment;
-mod victim;
 
 use crate::audit::Audit;
 use crate::children::DataDir;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::ledger_audit;
 use crate::output::Output;
 use anyhow::anyhow;
-use arena::Arena;
 use arguments::ChaosArguments;
-use drive::Crowd;
+use drive::ShopperContext;
+use fault_injector::FaultInjector;
 use goods::Goods;
-use power::Power;
+use power_cut::PowerSupply;
 use report::{ChaosReport, Findings};
+use server_process::ServerProcess;
+use shared_state::SharedState;
 use shopper::Shopper;
 use std::path::Path;
 use std::rc::Rc;
@@ -37,8 +39,6 @@ use stockhold_client::Client;
 use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{Ledger, facts};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use torment::Torment;
-use victim::Victim;
 
 /// Most reservations, and as many changes of them, that the ledger keeps.
 const LEDGER_MAX: usize = 10_000_000;
@@ -50,27 +50,27 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
     let output = Output::new(arguments.json);
     let data_dir = DataDir::make(arguments.data_dir.as_deref(), arguments.keep)?;
     let path = data_dir.path().to_owned();
-    let power = arguments.power_cuts.map(|_| Power::connect(&path)).transpose()?;
-    let arena = Arc::new(Arena::default());
-    let victim = Victim::new(data_dir, power, &arguments.set);
-    let mut torment = Torment::begin(victim, arguments, Arc::clone(&arena))?;
-    match play(arguments, &mut torment, &arena, output, interrupt) {
+    let power = arguments.power_cuts.map(|_| PowerSupply::connect(&path)).transpose()?;
+    let state = Arc::new(SharedState::default());
+    let server = ServerProcess::new(data_dir, power, &arguments.set);
+    let mut injector = FaultInjector::begin(server, arguments, Arc::clone(&state))?;
+    match play(arguments, &mut injector, &state, output, interrupt) {
         Ok(mut findings) => {
-            let (blows, mut victim) = torment.into_parts();
-            victim.stop()?;
-            findings.damage = damage(victim.home())?;
-            findings.blows = blows;
+            let (faults, mut server) = injector.into_parts();
+            server.stop()?;
+            findings.damage = damage(server.server_dir())?;
+            findings.faults = faults;
             let report = ChaosReport::new(arguments, findings);
             output.report(&report.text(), &report)?;
             if report.exit() != Exit::Fine {
-                keep(victim.data_dir(), &path);
+                keep(server.data_dir(), &path);
             }
             Ok(report.exit())
         }
         Err(failure) => {
-            let (blows, mut victim) = torment.into_parts();
-            keep(victim.data_dir(), &path);
-            Err(after(&blows.findings, failure))
+            let (faults, mut server) = injector.into_parts();
+            keep(server.data_dir(), &path);
+            Err(after(&faults.findings, failure))
         }
     }
 }
@@ -92,53 +92,54 @@ fn keep(data_dir: &mut DataDir, path: &Path) {
 /// The sale, the last kill and the audit; everything but the blows and the directory.
 fn play(
     arguments: &ChaosArguments,
-    torment: &mut Torment,
-    arena: &Arc<Arena>,
+    injector: &mut FaultInjector,
+    state: &Arc<SharedState>,
     output: Output,
     interrupt: &Interrupt,
 ) -> Result<Findings, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let mut setting_up = desk(arena)?;
+    let mut setting_up = connect_control(state)?;
     let goods = Rc::new(Goods::prepare(&mut setting_up, arguments.seed)?);
-    // What was set up was answered too: nobody may have got a cart before the first blow.
-    arena.acknowledge(setting_up.recorded_op());
+    // What was set up was answered too: nobody may have got a cart before the first fault.
+    state.acknowledge(setting_up.recorded_op());
     drop(setting_up);
-    let client = runtime.block_on(drive::connect(arena))?;
+    let client = runtime.block_on(drive::connect(state))?;
     let facts = runtime.block_on(facts::read(&client, &goods.skus()))?;
-    let crowd = Rc::new(Crowd::new(Arc::clone(arena), Ledger::new(LEDGER_MAX).with_all_refusals()));
+    let context =
+        Rc::new(ShopperContext::new(Arc::clone(state), Ledger::new(LEDGER_MAX).with_all_refusals()));
 
     let started = Instant::now();
-    let tormenting = || {
-        let bar = output.progress_to(u64::from(arguments.ends()), "ends");
-        let struck = torment.strike(arguments.ends() - 1, &bar, interrupt);
+    let injecting = || {
+        let bar = output.progress_to(u64::from(arguments.crashes()), "ends");
+        let struck = injector.inject(arguments.crashes() - 1, &bar, interrupt);
         bar.finish_and_clear();
-        arena.close();
+        state.finish();
         struck
     };
     std::thread::scope(|scope| {
-        let tormenting =
-            std::thread::Builder::new().name("torment".to_owned()).spawn_scoped(scope, tormenting)?;
-        runtime.block_on(shop_all(arguments, &client, &goods, &crowd))?;
-        tormenting.join().map_err(|_| anyhow!("the thread that strikes has panicked"))?
+        let injecting =
+            std::thread::Builder::new().name("faults".to_owned()).spawn_scoped(scope, injecting)?;
+        runtime.block_on(shop_all(arguments, &client, &goods, &context))?;
+        injecting.join().map_err(|_| anyhow!("the thread that strikes has panicked"))?
     })?;
-    if let Some(error) = crowd.failure.take() {
+    if let Some(error) = context.failure.take() {
         return Err(error.into());
     }
     // The audit asks a server that remembers nothing but what its directory says.
-    torment.strike_last()?;
+    injector.crash_once_more()?;
     let span = started.elapsed();
-    let crowd = Rc::into_inner(crowd).ok_or_else(|| anyhow!("a shopper is still there"))?;
-    let mut ledger = crowd.ledger.into_inner();
+    let context = Rc::into_inner(context).ok_or_else(|| anyhow!("a shopper is still there"))?;
+    let mut ledger = context.ledger.into_inner();
     output.note("waiting until abandoned holds have expired, then auditing");
     let client = client.with_deadline(ledger_audit::CALL_MAX);
     let now_ms = ledger_audit::hold_time_ms(&runtime.block_on(client.status())?)?;
-    std::thread::sleep(ledger_audit::until_expired(crowd.deadline_max_s.get(), now_ms));
-    let audit = audit(&runtime, arena, &client, &goods, &mut ledger, &facts)?;
+    std::thread::sleep(ledger_audit::until_expired(context.deadline_max_s.get(), now_ms));
+    let audit = audit(&runtime, state, &client, &goods, &mut ledger, &facts)?;
     Ok(Findings {
-        blows: torment::Blows::default(),
+        faults: fault_injector::FaultCounts::default(),
         tally: ledger.tally(),
-        unknown_resolved: crowd.unknown_resolved.get(),
-        abandoned: crowd.abandoned.get(),
+        unknown_resolved: context.unknown_resolved.get(),
+        abandoned: context.abandoned.get(),
         span,
         interrupted: interrupt.is_set(),
         audit,
@@ -146,15 +147,15 @@ fn play(
     })
 }
 
-fn desk(arena: &Arena) -> Result<Desk, anyhow::Error> {
-    Desk::connect(arena.address().ok_or_else(|| anyhow!("the server is gone"))?)
+fn connect_control(state: &SharedState) -> Result<ControlConnection, anyhow::Error> {
+    ControlConnection::connect(state.address().ok_or_else(|| anyhow!("the server is gone"))?)
 }
 
 async fn shop_all(
     arguments: &ChaosArguments,
     client: &Client,
     goods: &Rc<Goods>,
-    crowd: &Rc<Crowd>,
+    context: &Rc<ShopperContext>,
 ) -> Result<(), tokio::task::JoinError> {
     let mut tasks = Vec::new();
     for index in 0..u64::from(arguments.shoppers) {
@@ -162,7 +163,7 @@ async fn shop_all(
         // Every other shopper owns nothing: such carts are stored in the shortest way.
         let owner = if index % 2 == 0 { 0 } else { index };
         let shopper = Shopper::new(Rc::clone(goods), seed, owner);
-        tasks.push(tokio::task::spawn_local(drive::shop(client.clone(), shopper, Rc::clone(crowd))));
+        tasks.push(tokio::task::spawn_local(drive::shop(client.clone(), shopper, Rc::clone(context))));
     }
     for task in tasks {
         task.await?;
@@ -172,14 +173,21 @@ async fn shop_all(
 
 fn audit(
     runtime: &LocalRuntime,
-    arena: &Arena,
+    state: &SharedState,
     client: &Client,
     goods: &Goods,
     ledger: &mut Ledger,
     facts: &[SkuFacts],
 ) -> Result<Audit, anyhow::Error> {
     let mut audited = runtime.block_on(ledger_audit::run(client, ledger, facts))?;
-    ledger_audit::compare(&mut desk(arena)?, &goods.skus(), &goods.stocks(), ledger, facts, &mut audited)?;
+    ledger_audit::compare(
+        &mut connect_control(state)?,
+        &goods.skus(),
+        &goods.stocks(),
+        ledger,
+        facts,
+        &mut audited,
+    )?;
     Ok(audited)
 }
 

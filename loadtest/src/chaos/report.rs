@@ -1,7 +1,7 @@
-//! The report of a run under blows.
+//! The report of a run under faults.
 
 use super::arguments::ChaosArguments;
-use super::torment::Blows;
+use super::fault_injector::FaultCounts;
 use crate::audit::Audit;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -12,7 +12,7 @@ use stockhold_workload::Tally;
 /// What a report is made of.
 #[derive(Debug)]
 pub(crate) struct Findings {
-    pub(crate) blows: Blows,
+    pub(crate) faults: FaultCounts,
     pub(crate) tally: Tally,
     pub(crate) unknown_resolved: u64,
     pub(crate) abandoned: u64,
@@ -31,7 +31,7 @@ pub(crate) struct ChaosReport {
     shoppers: u32,
     seconds: f64,
     #[serde(flatten)]
-    blows: Blows,
+    faults: FaultCounts,
     /// Recorded answers: granted, refused, or another command that was done.
     acknowledged: u64,
     granted: u64,
@@ -53,13 +53,13 @@ pub(crate) struct ChaosReport {
 
 impl ChaosReport {
     pub(crate) fn new(arguments: &ChaosArguments, findings: Findings) -> Self {
-        let Findings { mut blows, tally, unknown_resolved, abandoned, span, interrupted, mut audit, damage } =
+        let Findings { mut faults, tally, unknown_resolved, abandoned, span, interrupted, mut audit, damage } =
             findings;
         if abandoned > 0 {
             audit.findings.push("the log has begun a new epoch, and answers may be lost".to_owned());
         }
-        audit.lost_acknowledged += blows.starts_that_forgot;
-        audit.findings.append(&mut blows.findings);
+        audit.lost_acknowledged += faults.starts_that_forgot;
+        audit.findings.append(&mut faults.findings);
         if tally.unkept > 0 {
             audit.findings.push("the ledger was full, so not every promise was compared".to_owned());
         }
@@ -75,8 +75,8 @@ impl ChaosReport {
             unrecorded: tally.unrecorded,
             unknown_resolved,
             abandoned,
-            storage: blows.storage.clone(),
-            blows,
+            storage: faults.storage.clone(),
+            faults,
             audit,
             damage,
             interrupted,
@@ -93,24 +93,24 @@ impl ChaosReport {
     /// For people.
     pub(crate) fn text(&self) -> String {
         let mut table = Table::new();
-        let Self { blows, seconds, shoppers, .. } = self;
+        let Self { faults, seconds, shoppers, .. } = self;
         table.row("chaos", format!("{shoppers} shoppers, {seconds:.1} s, seed {}", self.seed));
         let kills = format!(
             "{}, power cuts {} ({} while starting, {} while writing a snapshot); frozen {} times",
-            blows.kills,
-            blows.power_cuts,
-            blows.kills_while_starting,
-            blows.kills_while_writing_snapshot,
-            blows.stops
+            faults.kills,
+            faults.power_cuts,
+            faults.kills_while_starting,
+            faults.kills_while_writing_snapshot,
+            faults.stops
         );
         table.row("kills", kills);
         let restarts = format!(
             "{} (longest {} ms, {} with a cut-off write), up to {} ops, up to {} of them replayed",
-            blows.restarts,
-            blows.longest_restart_ms,
-            blows.torn_tails,
-            blows.recovered_ops_max,
-            blows.replayed_ops_max
+            faults.restarts,
+            faults.longest_restart_ms,
+            faults.torn_tails,
+            faults.recovered_ops_max,
+            faults.replayed_ops_max
         );
         table.row("restarts", restarts);
         let acknowledged = format!(

@@ -20,11 +20,11 @@ const FRAME_MAX: u32 = 8;
 const TTL_MS: (u32, u32) = (1_000, 4_000);
 
 /// Encoded commands that are sent together: one alone, or several as one frame.
-pub(crate) type Errand = Vec<Box<[u8]>>;
+pub(crate) type CommandGroup = Vec<Box<[u8]>>;
 
 /// A reservation that the shopper believes to have.
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenReservation {
     id: ReservationId,
     department: usize,
     stock: StockId,
@@ -63,7 +63,7 @@ pub(crate) struct Shopper {
     random: Rng,
     ids: IdGenerator,
     owner: u64,
-    open: VecDeque<Open>,
+    open: VecDeque<OpenReservation>,
 }
 
 impl Shopper {
@@ -72,10 +72,10 @@ impl Shopper {
     }
 
     /// What it wants now.
-    pub(crate) fn next(&mut self, now_ms: u64) -> Result<Errand, BadField> {
+    pub(crate) fn next(&mut self, now_ms: u64) -> Result<CommandGroup, BadField> {
         let wish = if self.open.len() >= OPEN_MAX { 60 } else { self.random.u32(..100) };
         let Some(at) = self.pick(wish) else { return self.reserves(now_ms, wish) };
-        let Open { id, department, stock, line, .. } = self.open[at].clone();
+        let OpenReservation { id, department, stock, line, .. } = self.open[at].clone();
         let one = [Line::new(line.sku, units_of(1))];
         let command = match wish {
             45..60 => Command::Confirm(id),
@@ -84,10 +84,10 @@ impl Shopper {
             82..87 => Command::Extend(Extend { reservation: id, ttl_ms: self.ttl_ms() }),
             _ => {
                 let cart = Cart { stock, best_effort: false, ..self.cart(department) };
-                return self.errand(now_ms, Command::Replace(Replace { old: id, new: cart.reserve() }));
+                return self.group(now_ms, Command::Replace(Replace { old: id, new: cart.reserve() }));
             }
         };
-        self.errand(now_ms, command)
+        self.group(now_ms, command)
     }
 
     /// Which reservation a wish is about; `None`: it is about a new one.
@@ -107,18 +107,18 @@ impl Shopper {
         }
     }
 
-    fn reserves(&mut self, now_ms: u64, wish: u32) -> Result<Errand, BadField> {
+    fn reserves(&mut self, now_ms: u64, wish: u32) -> Result<CommandGroup, BadField> {
         let count = if wish < 10 { self.random.u32(2..=FRAME_MAX) } else { 1 };
-        let mut errand = Errand::new();
+        let mut group = CommandGroup::new();
         for _ in 0..count {
             let department = self.random.usize(..self.goods.departments.len());
             let cart = self.cart(department);
-            errand.append(&mut self.errand(now_ms, Command::Reserve(cart.reserve()))?);
+            group.append(&mut self.group(now_ms, Command::Reserve(cart.reserve()))?);
         }
-        Ok(errand)
+        Ok(group)
     }
 
-    fn errand(&mut self, now_ms: u64, command: Command<'_>) -> Result<Errand, BadField> {
+    fn group(&mut self, now_ms: u64, command: Command<'_>) -> Result<CommandGroup, BadField> {
         let mut record = Vec::new();
         Envelope::fresh(self.ids.next_at(now_ms), command).encode(&mut record)?;
         Ok(vec![record.into()])
@@ -147,7 +147,7 @@ impl Shopper {
         self.random.u32(TTL_MS.0..=TTL_MS.1)
     }
 
-    /// How long it thinks before the next errand, in microseconds.
+    /// How long it thinks before the next command group, in microseconds.
     pub(crate) fn thinks_us(&mut self, longest_us: u64) -> u64 {
         self.random.u64(..=longest_us)
     }
@@ -184,7 +184,13 @@ impl Shopper {
         let department = self.goods.departments.iter().position(|known| known.stocks.contains(&stock));
         if let (Some(department), Some(line)) = (department, reserve.lines.get(0)) {
             let is_order = reserve.ttl_ms.is_none();
-            self.open.push_back(Open { id: envelope.id.into(), department, stock, line, is_order });
+            self.open.push_back(OpenReservation {
+                id: envelope.id.into(),
+                department,
+                stock,
+                line,
+                is_order,
+            });
         }
     }
 
@@ -217,9 +223,9 @@ mod tests {
         let mut shopper = Shopper::new(goods(), 3, 7);
         let (mut kinds, mut frames, mut op) = ([0_u32; 256], 0, 0);
         for round in 0..2_000 {
-            let errand = shopper.next(round).unwrap();
-            frames += u32::from(errand.len() > 1);
-            for record in &errand {
+            let group = shopper.next(round).unwrap();
+            frames += u32::from(group.len() > 1);
+            for record in &group {
                 let envelope = Envelope::decode(record).unwrap();
                 assert!(envelope.fresh);
                 kinds[usize::from(envelope.command.kind().code())] += 1;
@@ -241,17 +247,17 @@ mod tests {
         // Proves what keeps goods going round: orders stay known until they are released.
         let mut shopper = Shopper::new(goods(), 3, 0);
         let cart = shopper.cart(0);
-        let reserve = shopper.errand(1, Command::Reserve(cart.reserve())).unwrap();
+        let reserve = shopper.group(1, Command::Reserve(cart.reserve())).unwrap();
         shopper.learn(&reserve[0], &Outcome::new(Code::Ok, 9, 1)).unwrap();
         let id = shopper.open[0].id;
-        let confirm = shopper.errand(1, Command::Confirm(id)).unwrap();
+        let confirm = shopper.group(1, Command::Confirm(id)).unwrap();
         for code in [Code::Ok, Code::AlreadyConfirmed] {
             shopper.learn(&confirm[0], &Outcome::new(code, 0, 2)).unwrap();
             assert_eq!(shopper.open.len(), 1, "{code:?}");
         }
         assert!(shopper.open[0].is_order);
         let release = Command::Release(Release { reservation: id, lines: Lines::NONE });
-        let release = shopper.errand(1, release).unwrap();
+        let release = shopper.group(1, release).unwrap();
         shopper.learn(&release[0], &Outcome::new(Code::Ok, 0, 3)).unwrap();
         assert!(shopper.open.is_empty());
     }

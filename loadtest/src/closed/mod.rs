@@ -7,15 +7,15 @@ pub(crate) mod scenario;
 
 use crate::arguments::ClosedArguments;
 use crate::audit::audit;
-use crate::catalogue::Catalogue;
 use crate::children::ServerUnderTest;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::measure::{Target, measure};
-use crate::open_loop::rounds::Asked;
+use crate::open_loop::rounds::OpenLoopPlan;
 use crate::output::Output;
 use crate::system::resident_bytes;
+use crate::test_catalog::TestCatalog;
 use anyhow::anyhow;
 use report::{ClosedReport, Seen};
 use scenario::Scenario;
@@ -37,28 +37,29 @@ pub(crate) fn run(
     check_arguments(arguments, &scenario, skus)?;
     arguments.page.check()?;
     let server = ServerUnderTest::get(&arguments.common)?;
-    let mut desk = Desk::connect(server.address)?;
-    check_limits(arguments.load.depth, &desk)?;
+    let mut control = ControlConnection::connect(server.address)?;
+    check_limits(arguments.load.depth, &control)?;
     output.note(&format!("preparing {skus} SKUs at {}", server.address));
-    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units), scenario.shops)?);
+    let catalog =
+        Arc::new(TestCatalog::prepare(&mut control, skus, units_of(scenario.units), scenario.shops)?);
     let pace = arguments.pace.pace(&arguments.load).map(Arc::new);
     let target = Target {
         address: server.address,
         server_pid: server.pid,
-        catalogue: Arc::clone(&catalogue),
+        catalog: Arc::clone(&catalog),
         seed: arguments.common.seed,
         scenario,
-        asked: pace.clone().map(|pace| Asked { pace, late_max: LATE_MAX.min(arguments.load.seconds) }),
+        asked: pace.clone().map(|pace| OpenLoopPlan { pace, late_max: LATE_MAX.min(arguments.load.seconds) }),
         name: scenario.name,
     };
     let mut edges = Vec::new();
     let measured = measure(&target, &arguments.load, output, interrupt, || {
-        edges.push(desk.status()?);
+        edges.push(control.status()?);
         Ok(())
     })?;
     let server_resident_bytes = server.pid.and_then(resident_bytes).unwrap_or(0);
     output.note("auditing");
-    let audit = audit(&mut desk, &catalogue, &measured.tally, scenario.is_plentiful())?;
+    let audit = audit(&mut control, &catalog, &measured.tally, scenario.is_plentiful())?;
     let [before, after] = edges.as_slice() else {
         return Err(anyhow!("the measurement has no edges").into());
     };
@@ -70,7 +71,7 @@ pub(crate) fn run(
     output.report(&report.text(), &report)?;
     let is_ours = server.is_ours;
     arguments.page.write(|| report.page(is_ours))?;
-    drop(desk);
+    drop(control);
     server.finish()?;
     Ok(report.exit(is_ours))
 }
@@ -86,8 +87,8 @@ fn check_arguments(arguments: &ClosedArguments, scenario: &Scenario, skus: u32) 
 }
 
 /// What the server allows on one connection must hold the carts in flight.
-pub(crate) fn check_limits(depth: u16, desk: &Desk) -> Result<(), Failure> {
-    let limits = desk.welcome().limits;
+pub(crate) fn check_limits(depth: u16, control: &ControlConnection) -> Result<(), Failure> {
+    let limits = control.welcome().limits;
     let most = limits.in_flight_max.min(limits.frame_count_max);
     if u32::from(depth) > most {
         return Err(Failure::usage(format!("--depth: this server takes {most} commands on one connection")));

@@ -3,6 +3,7 @@
 use super::scenario::Scenario;
 use crate::arguments::ClosedArguments;
 use crate::audit::Audit;
+use crate::charts;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
 use crate::latency::{CurvePoint, Percentiles, curve_of};
@@ -11,7 +12,6 @@ use crate::memory::MemoryFacts;
 use crate::open_loop::facts::OpenFacts;
 use crate::pace::Pace;
 use crate::page::{Page, Steps, Tile};
-use crate::pictures;
 use crate::plot::figures;
 use crate::ratio;
 use crate::series::Point;
@@ -229,8 +229,8 @@ impl ClosedReport {
             |open| format!("{} per second, open loop", open.rates()),
         );
         let title = format!("Latency by percentile: {} at {at}", self.scenario);
-        let mut charts = vec![pictures::latencies(&title, &self.latency_curve)];
-        charts.extend(pictures::over_time(&self.series, &[]));
+        let mut charts = vec![charts::latencies(&title, &self.latency_curve)];
+        charts.extend(charts::over_time(&self.series, &[]));
         let is_kept = self.open.as_ref().is_none_or(|open| open.rate_kept);
         Ok(Page {
             title: self.scenario.to_owned(),

@@ -2,10 +2,10 @@
 //! sockets' turns; those are the generator's.
 
 use super::scenario::{Chooser, Scenario, Work};
-use crate::broken::Broken;
-use crate::catalogue::Catalogue;
+use crate::load_error::LoadError;
 use crate::samples::Sample;
 use crate::tally::Tally;
+use crate::test_catalog::TestCatalog;
 use stockhold_client::{
     CellFrame, CommandBatch, ConnectionError, IdGenerator, OutcomeFrame, PipelinedConnection, SubmitError,
     units_of,
@@ -22,12 +22,12 @@ const HOLD_TTL_MS: u32 = 60_000;
 
 /// A frame that is ready to be sent.
 #[derive(Debug)]
-pub(crate) enum Ready<'a> {
+pub(crate) enum PreparedFrame<'a> {
     Commands(&'a CommandBatch),
     Checks(&'a [(SkuId, StockId)]),
 }
 
-impl Ready<'_> {
+impl PreparedFrame<'_> {
     /// Puts it on its way; its request number.
     pub(crate) fn submit(&self, connection: &mut PipelinedConnection) -> Result<u64, SubmitError> {
         match self {
@@ -39,13 +39,13 @@ impl Ready<'_> {
 
 /// What the commands in flight are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum RoundKind {
     /// New carts of so many lines.
     Carts { lines: u32 },
     /// New carts at even places, each followed by its retry.
     Pairs,
     /// Ends of holds.
-    Fates,
+    HoldEnds,
     /// Checks.
     Checks,
 }
@@ -53,8 +53,8 @@ enum Asked {
 /// The commands of one connection that wait for their answers.
 #[derive(Debug)]
 pub(crate) struct Round {
-    asked: Asked,
-    /// The position of each cart's first SKU in the catalogue.
+    kind: RoundKind,
+    /// The position of each cart's first SKU in the catalog.
     firsts: Vec<u32>,
     /// The ids of holds that want an end.
     holds: Vec<CommandId>,
@@ -73,7 +73,7 @@ pub(crate) struct Round {
 impl Default for Round {
     fn default() -> Self {
         Self {
-            asked: Asked::Carts { lines: 1 },
+            kind: RoundKind::Carts { lines: 1 },
             firsts: Vec::new(),
             holds: Vec::new(),
             is_even_confirmed: false,
@@ -87,7 +87,7 @@ impl Default for Round {
 
 /// What makes rounds: never held across an await.
 #[derive(Debug)]
-pub(crate) struct Maker {
+pub(crate) struct RoundBuilder {
     scenario: Scenario,
     chooser: Chooser,
     random: fastrand::Rng,
@@ -98,11 +98,11 @@ pub(crate) struct Maker {
     pairs: Vec<(SkuId, StockId)>,
 }
 
-impl Maker {
-    pub(crate) fn new(scenario: Scenario, catalogue: &Catalogue, seed: u64) -> Self {
+impl RoundBuilder {
+    pub(crate) fn new(scenario: Scenario, catalog: &TestCatalog, seed: u64) -> Self {
         Self {
             scenario,
-            chooser: Chooser::new(scenario.choice, catalogue),
+            chooser: Chooser::new(scenario.choice, catalog),
             random: fastrand::Rng::with_seed(seed),
             ids: IdGenerator::new(),
             now_ms: 0,
@@ -114,11 +114,11 @@ impl Maker {
     /// Makes a new round of so many commands, with ids of this time of the server.
     pub(crate) fn begin(
         &mut self,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         (depth, now_ms): (u16, u64),
         round: &mut Round,
-    ) -> Result<Ready<'_>, Broken> {
+    ) -> Result<PreparedFrame<'_>, LoadError> {
         self.now_ms = now_ms;
         let work = self.scenario.work(&mut self.random);
         round.firsts.clear();
@@ -127,50 +127,50 @@ impl Maker {
         self.batch.clear();
         match work {
             Work::Carts { lines: 1 } => {
-                round.asked = Asked::Carts { lines: 1 };
-                self.carts(catalogue, tally, depth, None, round)?;
+                round.kind = RoundKind::Carts { lines: 1 };
+                self.carts(catalog, tally, depth, None, round)?;
             }
             Work::Carts { lines } => {
-                round.asked = Asked::Carts { lines };
-                self.wide_carts(catalogue, tally, (depth, lines), round)?;
+                round.kind = RoundKind::Carts { lines };
+                self.wide_carts(catalog, tally, (depth, lines), round)?;
             }
             Work::Holds => {
-                round.asked = Asked::Carts { lines: 1 };
+                round.kind = RoundKind::Carts { lines: 1 };
                 round.is_even_confirmed = self.random.bool();
-                self.carts(catalogue, tally, depth, Some(HOLD_TTL_MS), round)?;
+                self.carts(catalog, tally, depth, Some(HOLD_TTL_MS), round)?;
                 round.holds.extend(self.batch.ids());
                 // Only what is confirmed will be found again.
                 round.sampled = round.sampled.filter(|(index, ..)| round.is_confirmed(*index));
             }
             Work::Twice => {
-                round.asked = Asked::Pairs;
-                self.pairs(catalogue, depth, round)?;
+                round.kind = RoundKind::Pairs;
+                self.pairs(catalog, depth, round)?;
             }
             Work::Checks => {
-                round.asked = Asked::Checks;
-                self.checks(catalogue, depth, round);
-                return Ok(Ready::Checks(&self.pairs));
+                round.kind = RoundKind::Checks;
+                self.checks(catalog, depth, round);
+                return Ok(PreparedFrame::Checks(&self.pairs));
             }
         }
-        Ok(Ready::Commands(&self.batch))
+        Ok(PreparedFrame::Commands(&self.batch))
     }
 
     /// Single-line carts: the loop that everything else is measured against, so nothing is decided in it.
     fn carts(
         &mut self,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         depth: u16,
         ttl_ms: Option<u32>,
         round: &mut Round,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), LoadError> {
         let unit = units_of(1);
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         for index in 0..depth {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(self.now_ms);
-            let target = Target::Stock(catalogue.stock_for(id));
-            self.batch.push_reserve(id, target, &[Line::new(catalogue.sku(first), unit)], ttl_ms)?;
+            let target = Target::Stock(catalog.stock_for(id));
+            self.batch.push_reserve(id, target, &[Line::new(catalog.sku(first), unit)], ttl_ms)?;
             round.firsts.push(first);
             if sampled == Some(index) {
                 round.sampled = Some((index, id, ttl_ms));
@@ -182,18 +182,18 @@ impl Maker {
     /// Carts of several lines.
     fn wide_carts(
         &mut self,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         (depth, lines): (u16, u32),
         round: &mut Round,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), LoadError> {
         let sampled = tally.samples.wants_next().then(|| self.random.u16(..depth));
         let mut cart = Vec::new();
         for index in 0..depth {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(self.now_ms);
-            catalogue.lines_of(first, lines, &mut cart);
-            let target = Target::Stock(catalogue.stock_for(id));
+            catalog.lines_of(first, lines, &mut cart);
+            let target = Target::Stock(catalog.stock_for(id));
             self.batch.push_reserve(id, target, &cart, None)?;
             round.firsts.push(first);
             if sampled == Some(index) {
@@ -204,14 +204,14 @@ impl Maker {
     }
 
     /// Carts, each with its retry right behind it; an odd place at the end stays empty.
-    fn pairs(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) -> Result<(), Broken> {
+    fn pairs(&mut self, catalog: &TestCatalog, depth: u16, round: &mut Round) -> Result<(), LoadError> {
         let unit = units_of(1);
         round.answers.clear();
         for _ in 0..depth / 2 {
             let first = self.chooser.choose(&mut self.random);
             let id = self.ids.next_at(self.now_ms);
-            let target = Target::Stock(catalogue.stock_for(id));
-            let lines = [Line::new(catalogue.sku(first), unit)];
+            let target = Target::Stock(catalog.stock_for(id));
+            let lines = [Line::new(catalog.sku(first), unit)];
             for fresh in [true, false] {
                 let lines = Lines::Slice(&lines);
                 let reserve =
@@ -225,17 +225,21 @@ impl Maker {
         Ok(())
     }
 
-    fn checks(&mut self, catalogue: &Catalogue, depth: u16, round: &mut Round) {
+    fn checks(&mut self, catalog: &TestCatalog, depth: u16, round: &mut Round) {
         self.pairs.clear();
         for _ in 0..depth {
             let first = self.chooser.choose(&mut self.random);
-            self.pairs.push((catalogue.sku(first), catalogue.stock));
+            self.pairs.push((catalog.sku(first), catalog.stock));
             round.firsts.push(first);
         }
     }
 
     /// Makes the ends of a round's holds, if there are any.
-    pub(crate) fn go_on(&mut self, now_ms: u64, round: &mut Round) -> Result<Option<Ready<'_>>, Broken> {
+    pub(crate) fn go_on(
+        &mut self,
+        now_ms: u64,
+        round: &mut Round,
+    ) -> Result<Option<PreparedFrame<'_>>, LoadError> {
         self.now_ms = now_ms;
         if round.holds.is_empty() {
             return Ok(None);
@@ -252,8 +256,8 @@ impl Maker {
             self.batch.push(&Envelope::fresh(self.ids.next_at(self.now_ms), command))?;
             index += 1;
         }
-        (round.asked, round.sampled, round.left) = (Asked::Fates, None, index);
-        Ok(Some(Ready::Commands(&self.batch)))
+        (round.kind, round.sampled, round.left) = (RoundKind::HoldEnds, None, index);
+        Ok(Some(PreparedFrame::Commands(&self.batch)))
     }
 }
 
@@ -270,11 +274,11 @@ impl Round {
     pub(crate) fn take(
         &mut self,
         frame: &OutcomeFrame<'_>,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         is_measured: bool,
         mut answered: impl FnMut(u16, Code),
-    ) -> Result<(), Broken> {
+    ) -> Result<(), LoadError> {
         for entry in frame.iter() {
             let (index, outcome) = entry?;
             let Some(first) = self.firsts.get(usize::from(index)).copied() else {
@@ -290,21 +294,24 @@ impl Round {
             }
             tally.last_op = tally.last_op.max(outcome.op);
             if let Some((_, id, ttl_ms)) = self.sampled.filter(|(at, ..)| *at == index && outcome.recorded) {
-                let (Asked::Carts { lines }, Outcome { code, value, op, .. }) = (self.asked, &outcome) else {
+                let (RoundKind::Carts { lines }, Outcome { code, value, op, .. }) = (self.kind, &outcome)
+                else {
                     continue;
                 };
                 let (code, value, op) = (*code, *value, *op);
                 tally.samples.keep(Sample { id, sku: first, lines, ttl_ms, code, value, op });
             }
-            match self.asked {
-                Asked::Carts { lines } => tally.count_cart(catalogue, (first, lines), &outcome, is_measured),
-                Asked::Pairs => self.take_of_pair(index, first, outcome, catalogue, tally, is_measured),
-                Asked::Fates => {
+            match self.kind {
+                RoundKind::Carts { lines } => {
+                    tally.count_cart(catalog, (first, lines), &outcome, is_measured)
+                }
+                RoundKind::Pairs => self.take_of_pair(index, first, outcome, catalog, tally, is_measured),
+                RoundKind::HoldEnds => {
                     if outcome.code.is_success() && !self.is_confirmed(index) {
                         tally.give_back(first);
                     }
                 }
-                Asked::Checks => return Err(ConnectionError::UnexpectedAnswer(frame.request).into()),
+                RoundKind::Checks => return Err(ConnectionError::UnexpectedAnswer(frame.request).into()),
             }
         }
         self.left = self.left.saturating_sub(frame.len());
@@ -317,12 +324,12 @@ impl Round {
         index: u16,
         first: u32,
         outcome: Outcome,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         is_measured: bool,
     ) {
         if !outcome.replayed {
-            tally.count_cart(catalogue, (first, 1), &outcome, is_measured);
+            tally.count_cart(catalog, (first, 1), &outcome, is_measured);
         }
         let Some(answer) = self.answers.get_mut(usize::from(index / 2)) else { return };
         match answer.take() {
@@ -338,16 +345,16 @@ impl Round {
     }
 
     /// Looks at the cells that answer checks.
-    pub(crate) fn look(
+    pub(crate) fn take_cells(
         &mut self,
         frame: &CellFrame<'_>,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         is_still: bool,
         is_measured: bool,
     ) {
         for (cell, first) in frame.raw().zip(&self.firsts) {
-            let there = catalogue.salable_of(*first);
+            let there = catalog.salable_of(*first);
             let is_right = if is_still { cell == there } else { (0..=there).contains(&cell) };
             tally.wrong_checks += u64::from(!is_right);
         }
@@ -364,11 +371,11 @@ mod tests {
     use super::*;
 
     fn pair(first: Outcome, second: Outcome) -> Tally {
-        let catalogue = Catalogue::imaginary(1);
+        let catalog = TestCatalog::imaginary(1);
         let mut tally = Tally::new(1).unwrap();
-        let mut round = Round { asked: Asked::Pairs, answers: vec![None], ..Round::default() };
-        round.take_of_pair(0, 0, first, &catalogue, &mut tally, true);
-        round.take_of_pair(1, 0, second, &catalogue, &mut tally, true);
+        let mut round = Round { kind: RoundKind::Pairs, answers: vec![None], ..Round::default() };
+        round.take_of_pair(0, 0, first, &catalog, &mut tally, true);
+        round.take_of_pair(1, 0, second, &catalog, &mut tally, true);
         tally
     }
 

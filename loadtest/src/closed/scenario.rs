@@ -1,7 +1,7 @@
 //! The closed-loop scenarios: what a round holds, which SKUs it wants, how much there is of them. They are a table; how a round is made
 //! stands in `round`.
 
-use crate::catalogue::Catalogue;
+use crate::test_catalog::TestCatalog;
 
 /// More of each SKU than any run can sell.
 const PLENTY: u32 = 1_000_000_000;
@@ -141,7 +141,7 @@ impl Work {
     }
 }
 
-/// Chooses positions of a catalogue.
+/// Chooses positions of a catalog.
 #[derive(Clone, Debug)]
 pub(crate) struct Chooser {
     count: u32,
@@ -150,8 +150,8 @@ pub(crate) struct Chooser {
 }
 
 impl Chooser {
-    pub(crate) fn new(choice: Choice, catalogue: &Catalogue) -> Self {
-        let count = u32::try_from(catalogue.skus.len()).unwrap_or(u32::MAX);
+    pub(crate) fn new(choice: Choice, catalog: &TestCatalog) -> Self {
+        let count = u32::try_from(catalog.skus.len()).unwrap_or(u32::MAX);
         let sums = match choice {
             Choice::Uniform => Vec::new(),
             Choice::Zipf => {
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn zipf_prefers_the_first_and_reaches_the_last() {
         // Proves the weights: the first of 100 SKUs gets about 1/H(100) = 19 % of the carts, the second half of that.
-        let catalogue = Catalogue::imaginary(100);
-        let chooser = Chooser::new(Choice::Zipf, &catalogue);
+        let catalog = TestCatalog::imaginary(100);
+        let chooser = Chooser::new(Choice::Zipf, &catalog);
         let mut random = fastrand::Rng::with_seed(1);
         let mut counts = [0_u32; 100];
         for _ in 0..100_000 {

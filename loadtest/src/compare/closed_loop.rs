@@ -13,7 +13,7 @@ use stockhold_protocol::CommandId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 /// How often the interrupt is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// One unit of one SKU, for a new id.
 #[derive(Clone, Copy, Debug)]
@@ -59,11 +59,11 @@ pub(crate) struct Loaded {
 
 /// What the connections share.
 #[derive(Debug)]
-struct Lane {
+struct LoopContext {
     from: Instant,
     to: Instant,
     load: Load,
-    maker: RefCell<(fastrand::Rng, IdGenerator)>,
+    builder: RefCell<(fastrand::Rng, IdGenerator)>,
     tally: RefCell<(u64, u64, Latencies)>,
 }
 
@@ -80,15 +80,15 @@ pub(crate) fn run<C: Connection>(
     server_pid: u32,
 ) -> Result<Loaded, anyhow::Error> {
     let from = Instant::now() + load.warmup;
-    let lane = Rc::new(Lane {
+    let context = Rc::new(LoopContext {
         from,
         to: from + load.seconds,
         load: load.clone(),
-        maker: RefCell::new((fastrand::Rng::with_seed(load.seed), IdGenerator::new())),
+        builder: RefCell::new((fastrand::Rng::with_seed(load.seed), IdGenerator::new())),
         tally: RefCell::new((0, 0, Latencies::new()?)),
     });
-    let watch = runtime.spawn_local(watch(Rc::clone(&lane), server_pid));
-    let drive = |connection| runtime.spawn_local(drive(connection, Rc::clone(&lane)));
+    let watch = runtime.spawn_local(watch(Rc::clone(&context), server_pid));
+    let drive = |connection| runtime.spawn_local(drive(connection, Rc::clone(&context)));
     let tasks: Vec<_> = connections.into_iter().map(drive).collect();
     let (span, cost) = runtime.block_on(async {
         for task in tasks {
@@ -96,38 +96,38 @@ pub(crate) fn run<C: Connection>(
         }
         Ok::<_, anyhow::Error>(watch.await?)
     })?;
-    let lane = Rc::into_inner(lane).ok_or_else(|| anyhow!("a connection still runs"))?;
-    let (measured, granted, latencies) = lane.tally.into_inner();
+    let context = Rc::into_inner(context).ok_or_else(|| anyhow!("a connection still runs"))?;
+    let (measured, granted, latencies) = context.tally.into_inner();
     Ok(Loaded { measured, granted, latencies, span, cost, touched_mib: None })
 }
 
-async fn watch(lane: Rc<Lane>, server_pid: u32) -> (Duration, Cost) {
-    lane.sleep_until(lane.from).await;
+async fn watch(context: Rc<LoopContext>, server_pid: u32) -> (Duration, Cost) {
+    context.sleep_until(context.from).await;
     let before = Reading::take(Some(server_pid));
-    lane.sleep_until(lane.to).await;
+    context.sleep_until(context.to).await;
     let after = Reading::take(Some(server_pid));
-    (Instant::now().min(lane.to).saturating_duration_since(lane.from), after.since(before))
+    (Instant::now().min(context.to).saturating_duration_since(context.from), after.since(before))
 }
 
-async fn drive<C: Connection>(mut connection: C, lane: Rc<Lane>) -> Result<(), anyhow::Error> {
+async fn drive<C: Connection>(mut connection: C, context: Rc<LoopContext>) -> Result<(), anyhow::Error> {
     let mut carts = Vec::new();
     loop {
         let sent = Instant::now();
-        if sent >= lane.to || lane.load.interrupt.is_set() {
+        if sent >= context.to || context.load.interrupt.is_set() {
             return Ok(());
         }
-        lane.fill(&mut carts);
+        context.fill(&mut carts);
         let granted = connection.reserve(&carts).await?;
         if granted != carts.len() {
             return Err(anyhow!("the peer granted {granted} of {} carts, with plenty there", carts.len()));
         }
-        lane.count(sent, u64::from(lane.load.depth));
+        context.count(sent, u64::from(context.load.depth));
     }
 }
 
-impl Lane {
+impl LoopContext {
     fn fill(&self, carts: &mut Vec<Cart>) {
-        let (random, ids) = &mut *self.maker.borrow_mut();
+        let (random, ids) = &mut *self.builder.borrow_mut();
         let now_ms = wall_clock_ms();
         let cart = |_| Cart { id: ids.next_at(now_ms), sku: random.u32(..self.load.skus) };
         carts.clear();
@@ -150,7 +150,7 @@ impl Lane {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(LOOK.min(left)).await;
+            tokio::time::sleep(POLL.min(left)).await;
         }
     }
 }

@@ -13,11 +13,10 @@ mod subject;
 
 use crate::arguments::{CommonArguments, LoadArguments};
 use crate::audit::audit;
-use crate::catalogue::Catalogue;
 use crate::ceilings::synced_blocks;
 use crate::children::{ChildProcess, DataDir, ServerUnderTest, StorageFacts};
 use crate::closed::scenario::Scenario;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
@@ -25,6 +24,7 @@ use crate::measure::{Measured, Target, measure};
 use crate::memory::{MemoryFacts, Prepared};
 use crate::output::Output;
 use crate::tally::Answers;
+use crate::test_catalog::TestCatalog;
 use anyhow::anyhow;
 use arguments::{CompareArguments, Peer};
 use closed_loop::{Load, Loaded};
@@ -137,23 +137,23 @@ impl Comparison<'_> {
             memory: self.arguments.memory,
         })?;
         let memory = server.memory.clone();
-        let mut desk = Desk::connect(server.address)?;
-        let catalogue = Arc::new(Catalogue::prepare(&mut desk, self.skus(subject), units_of(UNITS), 0)?);
+        let mut control = ControlConnection::connect(server.address)?;
+        let catalog = Arc::new(TestCatalog::prepare(&mut control, self.skus(subject), units_of(UNITS), 0)?);
         let target = Target {
             address: server.address,
             server_pid: server.pid,
-            catalogue: Arc::clone(&catalogue),
+            catalog: Arc::clone(&catalog),
             seed: self.seed(round),
             scenario: Scenario::UNIFORM,
             asked: None,
             name: "stockhold",
         };
         let measured = self.measure(&target, subject)?;
-        let audit = audit(&mut desk, &catalogue, &measured.tally, true)?;
+        let audit = audit(&mut control, &catalog, &measured.tally, true)?;
         if audit.is_violated(true) {
             return Err(Failure::violation(format!("the audit of a sample found {audit:?}")));
         }
-        drop(desk);
+        drop(control);
         server.finish()?;
         Ok(sums.sample(round, subject, Answers::successes, &measured, memory))
     }
@@ -164,7 +164,7 @@ impl Comparison<'_> {
         let target = Target {
             address: echo.ready.address,
             server_pid: Some(echo.pid()),
-            catalogue: Arc::new(Catalogue::imaginary(self.skus(subject))),
+            catalog: Arc::new(TestCatalog::imaginary(self.skus(subject))),
             seed: self.seed(round),
             scenario: Scenario::UNIFORM,
             asked: None,

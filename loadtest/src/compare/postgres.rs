@@ -115,8 +115,8 @@ impl Postgres {
         let mut config = Config::new();
         config.host("127.0.0.1").port(port).user(USER).dbname(USER);
         let runtime = closed_loop::runtime()?;
-        let desk = runtime.block_on(wait_for(&config, &mut process))?;
-        runtime.block_on(set_up(&desk, load.skus)).context("cannot make the tables")?;
+        let control = runtime.block_on(wait_for(&config, &mut process))?;
+        runtime.block_on(set_up(&control, load.skus)).context("cannot make the tables")?;
         let connections = runtime.block_on(async {
             let mut connections = Vec::new();
             for _ in 0..load.connections {
@@ -131,8 +131,8 @@ impl Postgres {
             .transpose()?
             .map(|bytes| bytes >> 20);
         let loaded = closed_loop::run(&runtime, connections, load, process.pid())?;
-        runtime.block_on(add_up(&desk, load.skus, loaded.granted))?;
-        drop(desk);
+        runtime.block_on(add_up(&control, load.skus, loaded.granted))?;
+        drop(control);
         process.stop()?;
         Ok(Loaded { touched_mib, ..loaded })
     }
@@ -178,24 +178,24 @@ async fn wait_for(config: &Config, process: &mut PeerProcess) -> Result<Client, 
 }
 
 /// Makes the tables anew and stocks every SKU up.
-async fn set_up(desk: &Client, skus: u32) -> Result<(), anyhow::Error> {
-    desk.batch_execute(TABLES).await?;
+async fn set_up(control: &Client, skus: u32) -> Result<(), anyhow::Error> {
+    control.batch_execute(TABLES).await?;
     let last = i32::try_from(skus)? - 1;
     let stocked = "INSERT INTO stock SELECT sku, $1 FROM generate_series(0, $2::int) AS sku";
-    desk.execute(stocked, &[&UNITS, &last]).await?;
+    control.execute(stocked, &[&UNITS, &last]).await?;
     // Neither may run within a transaction, and several statements in one text are one.
     for upkeep in ["VACUUM ANALYZE stock", "CHECKPOINT"] {
-        desk.batch_execute(upkeep).await?;
+        control.batch_execute(upkeep).await?;
     }
     Ok(())
 }
 
 /// Every unit that was taken must belong to a grant that was answered, and to a record that is kept.
-async fn add_up(desk: &Client, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
+async fn add_up(control: &Client, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
     let there = UNITS * i64::from(skus);
     let taken: i64 =
-        desk.query_one("SELECT $1 - sum(units)::bigint FROM stock", &[&there]).await?.try_get(0)?;
-    let kept: i64 = desk.query_one("SELECT count(*) FROM reservation", &[]).await?.try_get(0)?;
+        control.query_one("SELECT $1 - sum(units)::bigint FROM stock", &[&there]).await?.try_get(0)?;
+    let kept: i64 = control.query_one("SELECT count(*) FROM reservation", &[]).await?.try_get(0)?;
     let granted = i64::try_from(granted)?;
     if (taken, kept) != (granted, granted) {
         return Err(anyhow!(

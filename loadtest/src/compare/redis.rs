@@ -92,12 +92,12 @@ impl Redis {
         let mut process = PeerProcess::start(&self.program, words, End::Terminate, None, environment)?;
         let runtime = closed_loop::runtime()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut desk = runtime.block_on(wait_for(address, &mut process))?;
+        let mut control = runtime.block_on(wait_for(address, &mut process))?;
         if let Some(mib) = load.touch_mib {
-            runtime.block_on(fill_and_empty(&mut desk, mib))?;
+            runtime.block_on(fill_and_empty(&mut control, mib))?;
             check_kept(resident_bytes(process.pid()), mib)?;
         }
-        let script = Rc::new(runtime.block_on(set_up(&mut desk, load.skus))?);
+        let script = Rc::new(runtime.block_on(set_up(&mut control, load.skus))?);
         let connections = runtime.block_on(async {
             let mut connections = Vec::new();
             for _ in 0..load.connections {
@@ -106,8 +106,8 @@ impl Redis {
             Ok::<_, anyhow::Error>(connections)
         })?;
         let loaded = closed_loop::run(&runtime, connections, load, process.pid())?;
-        runtime.block_on(add_up(&mut desk, load.skus, loaded.granted))?;
-        drop(desk);
+        runtime.block_on(add_up(&mut control, load.skus, loaded.granted))?;
+        drop(control);
         process.stop()?;
         std::fs::remove_dir_all(directory)?;
         Ok(Loaded { touched_mib: load.touch_mib.map(u64::from), ..loaded })
@@ -140,17 +140,17 @@ async fn wait_for(address: SocketAddr, process: &mut PeerProcess) -> Result<Wire
 
 /// Lets Redis fault in so much memory, which it keeps for what comes. It forgets value by value: to forget all at once it would give the
 /// memory back, whatever its allocator is told.
-async fn fill_and_empty(desk: &mut Wire, mib: u32) -> Result<(), anyhow::Error> {
+async fn fill_and_empty(control: &mut Wire, mib: u32) -> Result<(), anyhow::Error> {
     let last = (FILLER_BYTES - 1).to_string();
     let key = |filler: u32| format!("f:{filler}");
     for filler in 0..mib {
-        resp::command(&[b"SETRANGE", key(filler).as_bytes(), last.as_bytes(), b"x"], &mut desk.output);
+        resp::command(&[b"SETRANGE", key(filler).as_bytes(), last.as_bytes(), b"x"], &mut control.output);
     }
-    desk.exchange(mib, |reply| expect(matches!(reply, Reply::Integer(_)), reply)).await?;
+    control.exchange(mib, |reply| expect(matches!(reply, Reply::Integer(_)), reply)).await?;
     for filler in 0..mib {
-        resp::command(&[b"DEL", key(filler).as_bytes()], &mut desk.output);
+        resp::command(&[b"DEL", key(filler).as_bytes()], &mut control.output);
     }
-    desk.exchange(mib, |reply| expect(reply == Reply::Integer(1), reply)).await
+    control.exchange(mib, |reply| expect(reply == Reply::Integer(1), reply)).await
 }
 
 /// An allocator that has given the memory back would be measured as if it had kept it.
@@ -164,46 +164,49 @@ fn check_kept(resident: Option<u64>, mib: u32) -> Result<(), anyhow::Error> {
 }
 
 /// Stocks every SKU up and loads the script.
-async fn set_up(desk: &mut Wire, skus: u32) -> Result<Script, anyhow::Error> {
+async fn set_up(control: &mut Wire, skus: u32) -> Result<Script, anyhow::Error> {
     for sku in 0..skus {
         let units = UNITS.to_string();
-        resp::command(&[b"SET", sku_key(sku).as_bytes(), units.as_bytes()], &mut desk.output);
+        resp::command(&[b"SET", sku_key(sku).as_bytes(), units.as_bytes()], &mut control.output);
     }
-    desk.exchange(skus, |reply| expect(reply == Reply::Simple(b"OK"), reply)).await?;
-    resp::command(&[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()], &mut desk.output);
+    control.exchange(skus, |reply| expect(reply == Reply::Simple(b"OK"), reply)).await?;
+    resp::command(&[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()], &mut control.output);
     let mut hash = Vec::new();
-    desk.exchange(1, |reply| {
-        if let Reply::Bulk(Some(bytes)) = reply {
-            hash.extend_from_slice(bytes);
-        }
-        expect(!hash.is_empty(), reply)
-    })
-    .await?;
+    control
+        .exchange(1, |reply| {
+            if let Reply::Bulk(Some(bytes)) = reply {
+                hash.extend_from_slice(bytes);
+            }
+            expect(!hash.is_empty(), reply)
+        })
+        .await?;
     Ok(Script::new(&hash, skus))
 }
 
 /// Every unit that was taken must belong to a grant that was answered, and to a record that is kept.
-async fn add_up(desk: &mut Wire, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
+async fn add_up(control: &mut Wire, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
     for sku in 0..skus {
-        resp::command(&[b"GET", sku_key(sku).as_bytes()], &mut desk.output);
+        resp::command(&[b"GET", sku_key(sku).as_bytes()], &mut control.output);
     }
     let mut taken = 0;
-    desk.exchange(skus, |reply| {
-        let Reply::Bulk(Some(text)) = reply else { return expect(false, reply) };
-        let left: i64 = std::str::from_utf8(text)?.parse()?;
-        taken += UNITS - left;
-        Ok(())
-    })
-    .await?;
-    resp::command(&[b"DBSIZE"], &mut desk.output);
+    control
+        .exchange(skus, |reply| {
+            let Reply::Bulk(Some(text)) = reply else { return expect(false, reply) };
+            let left: i64 = std::str::from_utf8(text)?.parse()?;
+            taken += UNITS - left;
+            Ok(())
+        })
+        .await?;
+    resp::command(&[b"DBSIZE"], &mut control.output);
     let mut keys = 0;
-    desk.exchange(1, |reply| {
-        if let Reply::Integer(count) = reply {
-            keys = count;
-        }
-        Ok(())
-    })
-    .await?;
+    control
+        .exchange(1, |reply| {
+            if let Reply::Integer(count) = reply {
+                keys = count;
+            }
+            Ok(())
+        })
+        .await?;
     let (kept, granted) = (keys - i64::from(skus), i64::try_from(granted)?);
     if (taken, kept) != (granted, granted) {
         return Err(anyhow!("Redis granted {granted} units, took {taken} and keeps {kept} reservations"));

@@ -1,33 +1,33 @@
 //! The open loop of one connection: it sleeps until something is due or an answer comes, whatever the server does. What is due, and what
 //! an answer means, is its sender's: the rounds of the scenarios (`rounds`) or the shoppers of a sale.
 
-mod alarm;
 pub(crate) mod facts;
-mod flights;
+mod in_flight;
 pub(crate) mod rounds;
+mod timer;
 
-use crate::broken::Broken;
 use crate::interrupt::Interrupt;
-use alarm::Alarm;
+use crate::load_error::LoadError;
 use std::time::{Duration, Instant};
 use stockhold_client::PipelinedConnection;
+use timer::Timer;
 
 /// How often the interrupt is looked at while nothing else happens.
-const LOOK_NS: u64 = 100_000_000;
+const POLL_NS: u64 = 100_000_000;
 
 /// What one connection sends and takes. Times are nanoseconds since the beginning of the load.
 pub(crate) trait Sender {
     /// Sends what is due, as far as there is room.
-    fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), Broken>;
+    fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError>;
 
     /// Takes the answers that have come.
-    fn take_replies(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), Broken>;
+    fn take_replies(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError>;
 
     /// When something is due next; `None` when nothing will be unless an answer brings it.
     fn next_ns(&self) -> Option<u64>;
 
     /// Nothing new becomes due; what was begun is ended.
-    fn close_doors(&mut self);
+    fn stop_new(&mut self);
 }
 
 /// Nanoseconds since `began`.
@@ -46,12 +46,12 @@ pub(crate) async fn serve(
     sender: &mut impl Sender,
     began: Instant,
     interrupt: &Interrupt,
-) -> Result<(), Broken> {
-    let alarm = Alarm::new()?;
-    let mut rings_ns = 0;
+) -> Result<(), LoadError> {
+    let timer = Timer::new()?;
+    let mut expires_ns = 0;
     loop {
         if interrupt.is_set() {
-            sender.close_doors();
+            sender.stop_new();
         }
         let now_ns = ns_since(began);
         sender.send_due(connection, now_ns)?;
@@ -60,19 +60,19 @@ pub(crate) async fn serve(
             return Ok(());
         }
         // Without room nothing can be sent, however long it is due; then an answer is waited for.
-        let look_ns = now_ns.saturating_add(LOOK_NS);
-        let wake_ns = next_ns.filter(|due| *due > now_ns).unwrap_or(look_ns).min(look_ns);
+        let poll_ns = now_ns.saturating_add(POLL_NS);
+        let wake_ns = next_ns.filter(|due| *due > now_ns).unwrap_or(poll_ns).min(poll_ns);
         // An alarm that rings a little earlier does no harm, and setting it anew is a system call.
-        if rings_ns <= now_ns || rings_ns > wake_ns {
-            alarm.set(Duration::from_nanos(wake_ns.saturating_sub(ns_since(began))))?;
-            rings_ns = wake_ns;
+        if expires_ns <= now_ns || expires_ns > wake_ns {
+            timer.set(Duration::from_nanos(wake_ns.saturating_sub(ns_since(began))))?;
+            expires_ns = wake_ns;
         }
         tokio::select! {
             biased;
             turned = connection.turn(), if connection.in_flight() > 0 => turned?,
-            rung = alarm.ring() => {
-                rung?;
-                rings_ns = 0;
+            expired = timer.expired() => {
+                expired?;
+                expires_ns = 0;
             }
         }
         sender.take_replies(connection, ns_since(began))?;

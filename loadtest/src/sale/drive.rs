@@ -3,8 +3,8 @@
 use super::SalePlan;
 use super::record::SaleRecord;
 use super::shoppers::Shoppers;
-use crate::broken::Broken;
 use crate::interrupt::Interrupt;
+use crate::load_error::LoadError;
 use crate::open_loop::{Sender, serve};
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -45,9 +45,9 @@ pub(crate) async fn run(
 ) -> Result<(), tokio::task::JoinError> {
     let mut tasks = Vec::new();
     for (index, connection) in (0..).zip(connections) {
-        let counter = Counter { shoppers: plan.shoppers(index), sale: Rc::clone(sale) };
+        let sender = ConnectionSender { shoppers: plan.shoppers(index), sale: Rc::clone(sale) };
         let limit = Duration::from_nanos(plan.pace.end_ns()) + DRAIN_MAX;
-        tasks.push(tokio::task::spawn_local(drive(connection, counter, limit)));
+        tasks.push(tokio::task::spawn_local(drive(connection, sender, limit)));
     }
     for task in tasks {
         task.await?;
@@ -56,12 +56,12 @@ pub(crate) async fn run(
 }
 
 /// One connection from the first to the last of its shoppers.
-async fn drive(mut connection: PipelinedConnection, mut counter: Counter, limit: Duration) {
-    let sale = Rc::clone(&counter.sale);
-    let serving = serve(&mut connection, &mut counter, sale.started, &sale.interrupt);
+async fn drive(mut connection: PipelinedConnection, mut sender: ConnectionSender, limit: Duration) {
+    let sale = Rc::clone(&sender.sale);
+    let serving = serve(&mut connection, &mut sender, sale.started, &sale.interrupt);
     let served = tokio::time::timeout(limit, serving).await;
-    if let Err(broken) = served.unwrap_or(Err(Broken::Stalled)) {
-        let doubts = counter.shoppers.doubt_all(&mut sale.ledger.borrow_mut());
+    if let Err(broken) = served.unwrap_or(Err(LoadError::Stalled)) {
+        let doubts = sender.shoppers.doubt_all(&mut sale.ledger.borrow_mut());
         let mut record = sale.record.borrow_mut();
         record.unknown += doubts;
         record.broken.push(broken.to_string());
@@ -70,13 +70,13 @@ async fn drive(mut connection: PipelinedConnection, mut counter: Counter, limit:
 
 /// The shoppers of one connection, and where their answers are noted.
 #[derive(Debug)]
-struct Counter {
+struct ConnectionSender {
     shoppers: Shoppers,
     sale: Rc<Sale>,
 }
 
-impl Sender for Counter {
-    fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), Broken> {
+impl Sender for ConnectionSender {
+    fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError> {
         let shoppers = &mut self.shoppers;
         let now_ms = connection.server_clock().now_ms();
         shoppers.gather(now_ns, now_ms, connection.room(), &mut self.sale.record.borrow_mut())?;
@@ -91,7 +91,7 @@ impl Sender for Counter {
         Ok(())
     }
 
-    fn take_replies(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), Broken> {
+    fn take_replies(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError> {
         while let Some(reply) = connection.next_reply()? {
             let record = &mut *self.sale.record.borrow_mut();
             match reply {
@@ -110,7 +110,7 @@ impl Sender for Counter {
         self.shoppers.next_ns()
     }
 
-    fn close_doors(&mut self) {
-        self.shoppers.close_doors();
+    fn stop_new(&mut self) {
+        self.shoppers.stop_new();
     }
 }

@@ -1,8 +1,8 @@
 //! What a sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods; the first
 //! SKUs hot and scarce.
 
-use crate::catalogue::{define_skus, done, index_of, view};
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
+use crate::test_catalog::{define_skus, done, index_of, view};
 use anyhow::anyhow;
 use stockhold_client::units_of;
 use stockhold_protocol::command::{Command, Count, LinkDefinition, SourceDefinition, StockDefinition};
@@ -42,7 +42,11 @@ pub(crate) struct Goods {
 
 impl Goods {
     /// Defines what is missing and brings every SKU to its quantity, whatever earlier sales have promised.
-    pub(crate) fn prepare(desk: &mut Desk, count: u32, hot: Hot) -> Result<Self, anyhow::Error> {
+    pub(crate) fn prepare(
+        control: &mut ControlConnection,
+        count: u32,
+        hot: Hot,
+    ) -> Result<Self, anyhow::Error> {
         let sources = [EAST, WEST].map(|code| {
             Command::DefineSource(Box::new(SourceDefinition {
                 code: code.to_owned(),
@@ -53,17 +57,17 @@ impl Goods {
                 ..SourceDefinition::default()
             }))
         });
-        let sources: Vec<SourceId> = done(&desk.commands(sources)?)?.into_iter().map(SourceId).collect();
+        let sources: Vec<SourceId> = done(&control.commands(sources)?)?.into_iter().map(SourceId).collect();
         let stocks =
             [WEB, COUNTER].map(|name| Command::DefineStock(StockDefinition { name: name.to_owned() }));
-        let stocks: Vec<StockId> = done(&desk.commands(stocks)?)?.into_iter().map(StockId).collect();
+        let stocks: Vec<StockId> = done(&control.commands(stocks)?)?.into_iter().map(StockId).collect();
         let ([east, west], [web, counter]) = (pair(&sources)?, pair(&stocks)?);
         let links = [(web, east, 1), (web, west, 2), (counter, east, 1)];
         let links =
             links.map(|(stock, source, priority)| Command::Link(LinkDefinition { stock, source, priority }));
-        done(&desk.commands(links)?)?;
-        let skus = define_skus(desk, "SALE", count)?;
-        stock_up(desk, [east, west], &skus, hot)?;
+        done(&control.commands(links)?)?;
+        let skus = define_skus(control, "SALE", count)?;
+        stock_up(control, [east, west], &skus, hot)?;
         Ok(Self { web, counter, skus, hot })
     }
 
@@ -91,7 +95,7 @@ fn pair<T: Copy>(all: &[T]) -> Result<[T; 2], anyhow::Error> {
 
 /// Counts each SKU at both warehouses: so many units beyond what is promised already, which is kept in the east.
 fn stock_up(
-    desk: &mut Desk,
+    control: &mut ControlConnection,
     [east, west]: [SourceId; 2],
     skus: &[SkuId],
     hot: Hot,
@@ -99,7 +103,7 @@ fn stock_up(
     let mut counts = Vec::with_capacity(skus.len() * 2);
     for (at, sku) in skus.iter().enumerate() {
         let units = units_of(if at < index_of(hot.skus) { hot.units } else { UNITS });
-        let promised = promised(&view(desk, *sku)?);
+        let promised = promised(&view(control, *sku)?);
         let first = units.checked_add(promised).ok_or_else(|| anyhow!("SKU {sku} has too many promises"))?;
         for (source, quantity) in [(east, first), (west, units)] {
             let (reason, reference) = ("load test".to_owned(), String::new());
@@ -113,7 +117,7 @@ fn stock_up(
             }));
         }
     }
-    done(&desk.commands(counts)?)?;
+    done(&control.commands(counts)?)?;
     Ok(())
 }
 

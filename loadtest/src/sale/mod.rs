@@ -11,7 +11,7 @@ mod shoppers;
 
 use crate::arguments::{CommonArguments, PageArguments, Ramp, SaleArguments};
 use crate::children::ServerUnderTest;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::ledger_audit;
@@ -44,7 +44,7 @@ const HOT: Hot = Hot { skus: 1, units: 2_500, percent: 10 };
 /// How many shoppers of a hundred only look.
 const CHECK_PERCENT: u32 = 25;
 /// How often the progress bar is brought up to date.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// What a sale is asked to be.
 #[derive(Clone, Debug)]
@@ -86,12 +86,12 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     offer.page.check()?;
     let server = ServerUnderTest::get(offer.common)?;
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let mut desk = Desk::connect(server.address)?;
-    if u64::from(desk.welcome().limits.in_flight_max) < 2 * GROUP_MAX {
+    let mut control = ControlConnection::connect(server.address)?;
+    if u64::from(control.welcome().limits.in_flight_max) < 2 * GROUP_MAX {
         return Err(Failure::usage("this server takes too few commands on one connection for a sale"));
     }
     output.note(&format!("preparing {} SKUs at {}", offer.skus, server.address));
-    let goods = Goods::prepare(&mut desk, offer.skus, offer.hot)?;
+    let goods = Goods::prepare(&mut control, offer.skus, offer.hot)?;
     let builder = Client::builder().name("stockhold-loadtest").deadline(ledger_audit::CALL_MAX);
     let client = runtime.block_on(builder.connect(server.address.to_string()))?;
     let facts = runtime.block_on(facts::read(&client, &goods.skus))?;
@@ -103,10 +103,10 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
         mix: goods.mix(CHECK_PERCENT),
     };
 
-    let (status_before, before) = (desk.status()?, Reading::take(server.pid));
+    let (status_before, before) = (control.status()?, Reading::take(server.pid));
     let sale = sell(&runtime, &plan, (offer.name, server.address), output, interrupt)?;
     let (after, span) = (Reading::take(server.pid), sale.started.elapsed());
-    let (status_after, resident) = (desk.status()?, server.pid.and_then(resident_bytes).unwrap_or(0));
+    let (status_after, resident) = (control.status()?, server.pid.and_then(resident_bytes).unwrap_or(0));
     let record = sale.record.into_inner();
     let mut ledger = sale.ledger.into_inner();
 
@@ -115,7 +115,7 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     std::thread::sleep(ledger_audit::until_expired(record.deadline_max_s, hold_time_ms));
     let mut audited = runtime.block_on(ledger_audit::run(&client, &mut ledger, &facts))?;
     ledger_audit::compare(
-        &mut desk,
+        &mut control,
         &goods.skus,
         &[goods.web, goods.counter],
         &ledger,
@@ -137,7 +137,7 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     output.report(&report.text(), &report)?;
     let is_ours = server.is_ours;
     offer.page.write(|| report.page(is_ours))?;
-    drop((desk, client));
+    drop((control, client));
     server.finish()?;
     Ok(report.exit(is_ours))
 }
@@ -172,7 +172,7 @@ fn sell(
 async fn show(bar: ProgressBar, sale: Rc<Sale>) {
     let mut last = (Instant::now(), 0);
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
         let (answered, granted, sold_out) = {
             let record = sale.record.borrow();
             let carts = &record.carts;

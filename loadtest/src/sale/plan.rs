@@ -33,20 +33,20 @@ impl SalePlan {
         let part = Part { connections: self.connections, index, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::clone(&self.pace), part);
         let end = Duration::from_nanos(self.pace.end_ns());
-        Shoppers::new(Wishes { before, source: source(&self.mix) }, schedule, IdGenerator::new(), end)
+        Shoppers::new(ShopperMix { before, source: source(&self.mix) }, schedule, IdGenerator::new(), end)
     }
 }
 
 /// What the shoppers of one connection want.
 #[derive(Clone, Debug)]
-pub(crate) struct Wishes {
+pub(crate) struct ShopperMix {
     /// Until so many nanoseconds after the beginning.
     pub(crate) before: Option<(u64, CartGenerator)>,
     /// From then on.
     pub(crate) source: CartGenerator,
 }
 
-impl Wishes {
+impl ShopperMix {
     /// What somebody wants who is due at this moment.
     pub(crate) fn next_step(&mut self, due_ns: u64) -> Step<'_> {
         match &mut self.before {
@@ -66,9 +66,9 @@ mod tests {
         // Proves that nobody wants the hot goods before the doors open, and that everybody does from that nanosecond on.
         let mix = |sku| CartMix::plain(vec![StockId(0)], vec![SkuId(sku)]);
         let source = |sku| CartGenerator::new(mix(sku), 1);
-        let mut wishes = Wishes { before: Some((1_000, source(7))), source: source(1) };
+        let mut mixes = ShopperMix { before: Some((1_000, source(7))), source: source(1) };
         for (due_ns, wanted) in [(0, 7), (999, 7), (1_000, 1), (u64::MAX, 1)] {
-            let Step::Cart { lines, .. } = wishes.next_step(due_ns) else { panic!("nobody only looks") };
+            let Step::Cart { lines, .. } = mixes.next_step(due_ns) else { panic!("nobody only looks") };
             assert_eq!(lines[0].sku, SkuId(wanted), "{due_ns}");
         }
     }

@@ -7,7 +7,7 @@ use stockhold_protocol::{Code, Outcome};
 
 /// What was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Asked {
+pub(crate) enum CommandKind {
     /// A cart.
     Cart,
     /// A payment: the hold becomes an order.
@@ -108,11 +108,11 @@ impl SaleRecord {
     }
 
     /// Counts the answer to a command that was due at `due_ns`.
-    pub(crate) fn answered(&mut self, asked: Asked, outcome: &Outcome, due_ns: u64, now_ns: u64) {
+    pub(crate) fn answered(&mut self, asked: CommandKind, outcome: &Outcome, due_ns: u64, now_ns: u64) {
         let latency = self.answer(due_ns, now_ns);
         self.last_op = self.last_op.max(outcome.op);
         match asked {
-            Asked::Cart => {
+            CommandKind::Cart => {
                 self.carts.count(outcome.code);
                 self.cart_latency.record(latency, 1);
                 // Nothing happened to a cart that a busy server turned away.
@@ -128,11 +128,11 @@ impl SaleRecord {
                     self.deadline_max_s = self.deadline_max_s.max(outcome.value);
                 }
             }
-            Asked::Payment => {
+            CommandKind::Payment => {
                 self.payments.count(outcome.code);
                 self.payment_latency.record(latency, 1);
             }
-            Asked::Release => {
+            CommandKind::Release => {
                 self.releases.count(outcome.code);
                 self.payment_latency.record(latency, 1);
             }

@@ -5,13 +5,13 @@ use super::flash::DoorsFacts;
 use super::record::SaleRecord;
 use crate::arguments::Ramp;
 use crate::audit::Audit;
+use crate::charts;
 use crate::children::{ServerUnderTest, StorageFacts};
 use crate::exit::Exit;
 use crate::latency::{CurvePoint, Percentiles, curve_of};
 use crate::memory::MemoryFacts;
 use crate::open_loop::span_ns;
 use crate::page::{Page, Steps, Tile};
-use crate::pictures;
 use crate::plot::figures;
 use crate::ratio;
 use crate::series::Point;
@@ -240,8 +240,8 @@ impl SaleReport {
             "Latency of carts by percentile: {} with {at} shoppers per second on average",
             self.scenario
         );
-        let mut charts = vec![pictures::latencies(&title, &self.latency_curve)];
-        charts.extend(pictures::over_time(&self.series, doors.as_slice()));
+        let mut charts = vec![charts::latencies(&title, &self.latency_curve)];
+        charts.extend(charts::over_time(&self.series, doors.as_slice()));
         Ok(Page {
             title: self.scenario.to_owned(),
             subtitle,

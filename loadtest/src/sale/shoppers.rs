@@ -1,8 +1,8 @@
 //! The shoppers of one connection, without a socket and without a clock: what is due now becomes a frame of commands and one of
 //! checks, answers become entries of the ledger and payments that fall due later.
 
-use super::plan::Wishes;
-use super::record::{Asked, SaleRecord};
+use super::plan::ShopperMix;
+use super::record::{CommandKind, SaleRecord};
 use crate::schedule::Schedule;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,7 +31,7 @@ struct Decision {
 /// One command on its way.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
-    asked: Asked,
+    asked: CommandKind,
     due_ns: u64,
     /// Where its record ends in the batch.
     end: usize,
@@ -49,7 +49,7 @@ struct Frame {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Shoppers {
-    wishes: Wishes,
+    mixes: ShopperMix,
     schedule: Schedule,
     ids: IdGenerator,
     decisions: VecDeque<Decision>,
@@ -64,10 +64,10 @@ pub(crate) struct Shoppers {
 }
 
 impl Shoppers {
-    pub(crate) fn new(wishes: Wishes, schedule: Schedule, ids: IdGenerator, duration: Duration) -> Self {
+    pub(crate) fn new(mixes: ShopperMix, schedule: Schedule, ids: IdGenerator, duration: Duration) -> Self {
         let in_time = duration + IN_TIME_SLACK;
         Self {
-            wishes,
+            mixes,
             schedule,
             ids,
             decisions: VecDeque::new(),
@@ -88,7 +88,7 @@ impl Shoppers {
     }
 
     /// Nobody new comes; who has a hold still pays or releases it.
-    pub(crate) const fn close_doors(&mut self) {
+    pub(crate) const fn stop_new(&mut self) {
         self.schedule.end();
     }
 
@@ -121,7 +121,7 @@ impl Shoppers {
     }
 
     fn push_step(&mut self, due_ns: u64, now_ms: u64) -> Result<(), PushError> {
-        match self.wishes.next_step(due_ns) {
+        match self.mixes.next_step(due_ns) {
             Step::Check(sku, stock) => {
                 self.pairs.push((sku, stock));
                 self.pairs_due.push(due_ns);
@@ -129,7 +129,7 @@ impl Shoppers {
             Step::Cart { target, lines, ttl_ms } => {
                 self.next.batch.push_reserve(self.ids.next_at(now_ms), target, lines, ttl_ms)?;
                 let end = self.next.batch.bytes().len();
-                self.next.pending.push(Pending { asked: Asked::Cart, due_ns, end });
+                self.next.pending.push(Pending { asked: CommandKind::Cart, due_ns, end });
             }
         }
         Ok(())
@@ -138,9 +138,9 @@ impl Shoppers {
     fn push_decision(&mut self, decision: Decision, now_ms: u64) -> Result<(), PushError> {
         let reservation = decision.hold.into();
         let (asked, command) = match decision.ending {
-            CartEnding::Confirm => (Asked::Payment, Command::Confirm(reservation)),
+            CartEnding::Confirm => (CommandKind::Payment, Command::Confirm(reservation)),
             CartEnding::Release => {
-                (Asked::Release, Command::Release(Release { reservation, lines: Lines::NONE }))
+                (CommandKind::Release, Command::Release(Release { reservation, lines: Lines::NONE }))
             }
             CartEnding::Abandon => return Ok(()),
         };
@@ -197,7 +197,7 @@ impl Shoppers {
             let envelope = Envelope::decode(sent.record(index))?;
             record.answered(pending.asked, &outcome, pending.due_ns, now_ns);
             ledger.note(&envelope, &outcome);
-            if pending.asked == Asked::Cart && outcome.code.is_success() {
+            if pending.asked == CommandKind::Cart && outcome.code.is_success() {
                 let id = envelope.id;
                 self.decide(id, now_ns, record);
             }
@@ -215,7 +215,7 @@ impl Shoppers {
     }
 
     fn decide(&mut self, hold: CommandId, now_ns: u64, record: &mut SaleRecord) {
-        match self.wishes.source.next_ending() {
+        match self.mixes.source.next_ending() {
             CartEnding::Abandon => record.abandoned += 1,
             ending @ (CartEnding::Confirm | CartEnding::Release) => {
                 let due_ns = self.schedule.round_up(now_ns + THINK_NS);
@@ -232,10 +232,10 @@ impl Shoppers {
         record: &mut SaleRecord,
     ) -> Result<(), ConnectionError> {
         let at = self.checks.iter().position(|(sent, _)| *sent == request);
-        let Some((_, dues)) = at.and_then(|at| self.checks.remove(at)) else {
+        let Some((_, due_times)) = at.and_then(|at| self.checks.remove(at)) else {
             return Err(ConnectionError::UnexpectedAnswer(request));
         };
-        for due_ns in dues {
+        for due_ns in due_times {
             record.looked(due_ns, now_ns);
         }
         Ok(())

@@ -44,8 +44,8 @@ impl World {
         pipeline.advance_output(hello);
         let part = Part { connections: 1, index: 0, unit: 1, group_max: GROUP_MAX };
         let schedule = Schedule::new(Arc::new(Pace::steady(rate, duration)), part);
-        let wishes = Wishes { before: None, source: CartGenerator::new(mix, 1) };
-        let shoppers = Shoppers::new(wishes, schedule, IdGenerator::seeded(1), duration);
+        let mixes = ShopperMix { before: None, source: CartGenerator::new(mix, 1) };
+        let shoppers = Shoppers::new(mixes, schedule, IdGenerator::seeded(1), duration);
         let (record, ledger) = (SaleRecord::over(duration).unwrap(), Ledger::new(1_000_000));
         Self { pipeline, shoppers, record, ledger, unanswered: Vec::new(), op: 0 }
     }

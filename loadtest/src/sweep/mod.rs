@@ -7,20 +7,20 @@ mod report;
 
 use crate::arguments::LoadArguments;
 use crate::audit::audit;
-use crate::catalogue::Catalogue;
 use crate::children::ServerUnderTest;
 use crate::closed::check_limits;
 use crate::closed::scenario::Scenario;
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::measure::{Measured, Target, measure};
 use crate::open_loop::facts::OpenFacts;
-use crate::open_loop::rounds::Asked;
+use crate::open_loop::rounds::OpenLoopPlan;
 use crate::output::Output;
 use crate::pace::Pace;
 use crate::plot::figures;
 use crate::tally::Tally;
+use crate::test_catalog::TestCatalog;
 use arguments::SweepArguments;
 use knee::{KneeSearch, Verdict};
 use report::{Findings, Knee, Step, SweepReport};
@@ -36,7 +36,7 @@ struct Sweep<'a> {
     arguments: &'a SweepArguments,
     scenario: Scenario,
     server: &'a ServerUnderTest,
-    catalogue: &'a Arc<Catalogue>,
+    catalog: &'a Arc<TestCatalog>,
     output: Output,
     interrupt: &'a Interrupt,
     /// What all steps have seen together, for the audit.
@@ -51,34 +51,35 @@ pub(crate) fn run(arguments: &SweepArguments, interrupt: &Interrupt) -> Result<E
     let skus = scenario.skus(arguments.skus);
     check_arguments(arguments, &scenario, skus)?;
     let server = ServerUnderTest::get(&arguments.common)?;
-    let mut desk = Desk::connect(server.address)?;
+    let mut control = ControlConnection::connect(server.address)?;
     let deepest = arguments.depths.iter().copied().max().unwrap_or(arguments.load.depth);
-    check_limits(deepest, &desk)?;
+    check_limits(deepest, &control)?;
     output.note(&format!("preparing {skus} SKUs at {}", server.address));
-    let catalogue = Arc::new(Catalogue::prepare(&mut desk, skus, units_of(scenario.units), scenario.shops)?);
-    let before = desk.status()?;
+    let catalog =
+        Arc::new(TestCatalog::prepare(&mut control, skus, units_of(scenario.units), scenario.shops)?);
+    let before = control.status()?;
     let mut sweep = Sweep {
         arguments,
         scenario,
         server: &server,
-        catalogue: &catalogue,
+        catalog: &catalog,
         output,
         interrupt,
-        all: Tally::new(catalogue.skus.len())?,
+        all: Tally::new(catalog.skus.len())?,
         steps: Vec::new(),
     };
     let knee = if arguments.depths.is_empty() { sweep.rates()? } else { sweep.depths()? };
     let Sweep { all, steps, .. } = sweep;
-    let after = desk.status()?;
+    let after = control.status()?;
     output.note("auditing");
-    let audit = audit(&mut desk, &catalogue, &all, scenario.is_plentiful())?;
+    let audit = audit(&mut control, &catalog, &all, scenario.is_plentiful())?;
     let interrupted = interrupt.is_set();
     let findings = Findings { steps, knee, tally: &all, edges: (&before, &after), audit, interrupted };
     let report = SweepReport::new(arguments, &scenario, &server, findings);
     output.report(&report.text(), &report)?;
     let is_ours = server.is_ours;
     arguments.page.write(|| report.page(is_ours))?;
-    drop(desk);
+    drop(control);
     server.finish()?;
     Ok(report.exit(is_ours))
 }
@@ -136,7 +137,7 @@ impl Sweep<'_> {
     fn open_step(&mut self, rate: u32) -> Result<Option<Step>, Failure> {
         let load = self.arguments.load;
         let pace = Arc::new(Pace::steady(rate, load.warmup + load.seconds));
-        let asked = Asked { pace: Arc::clone(&pace), late_max: LATE_MAX };
+        let asked = OpenLoopPlan { pace: Arc::clone(&pace), late_max: LATE_MAX };
         let Some(measured) = self.measure(&load, Some(asked))? else { return Ok(None) };
         let facts = OpenFacts::new(&pace, None, &load, &measured);
         let step = Step::open(rate, load.depth, &facts, &measured, self.arguments.p99_limit_ms);
@@ -145,7 +146,11 @@ impl Sweep<'_> {
     }
 
     /// One step; `None` when it was cut short, since it says nothing then.
-    fn measure(&self, load: &LoadArguments, asked: Option<Asked>) -> Result<Option<Measured>, Failure> {
+    fn measure(
+        &self,
+        load: &LoadArguments,
+        asked: Option<OpenLoopPlan>,
+    ) -> Result<Option<Measured>, Failure> {
         let what = match &asked {
             Some(asked) => format!("{} per second", figures::count(f64::from(asked.pace.peak()))),
             None => format!("depth {}", load.depth),
@@ -154,7 +159,7 @@ impl Sweep<'_> {
         let target = Target {
             address: self.server.address,
             server_pid: self.server.pid,
-            catalogue: Arc::clone(self.catalogue),
+            catalog: Arc::clone(self.catalog),
             // Another step, other carts.
             seed: self.arguments.common.seed.wrapping_add(u64::try_from(self.steps.len())?),
             scenario: self.scenario,

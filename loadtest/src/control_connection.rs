@@ -17,7 +17,7 @@ const FRAME_MAX: usize = 1_000;
 
 /// The connection.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct ControlConnection {
     runtime: Runtime,
     connection: PipelinedConnection,
     ids: IdGenerator,
@@ -27,7 +27,7 @@ pub(crate) struct Desk {
     recorded_op: u64,
 }
 
-impl Desk {
+impl ControlConnection {
     pub(crate) fn connect(address: SocketAddr) -> Result<Self, anyhow::Error> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connecting = PipelinedConnection::connect(address, "stockhold-loadtest");
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     /// Sends commands again under ids that were used before.
-    pub(crate) fn again<'a>(
+    pub(crate) fn resend<'a>(
         &mut self,
         envelopes: impl IntoIterator<Item = Envelope<'a>>,
     ) -> Result<Vec<Outcome>, anyhow::Error> {

@@ -1,7 +1,7 @@
 //! The server that is killed: a process with a data directory that outlives it. It starts, freezes and ends processes of its own making
 //! by their ids; when, is for `torment`.
 
-use super::power::Power;
+use super::power_cut::PowerSupply;
 use crate::children::{self, DataDir, Ready};
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
@@ -18,39 +18,39 @@ const OPTIONS: [(&str, &str); 3] =
 
 /// One process.
 #[derive(Debug)]
-struct Life {
+struct RunningProcess {
     child: Child,
-    born: Instant,
+    started: Instant,
     /// Its first line, when it has come.
     first_line: Receiver<std::io::Result<String>>,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Victim {
-    words: Vec<OsString>,
-    life: Option<Life>,
+pub(crate) struct ServerProcess {
+    arguments: Vec<OsString>,
+    running: Option<RunningProcess>,
     /// The server's directory.
-    home: PathBuf,
+    server_dir: PathBuf,
     /// Before the directory that it lies in: it goes first.
-    power: Option<Power>,
+    power: Option<PowerSupply>,
     data_dir: DataDir,
 }
 
-impl Victim {
+impl ServerProcess {
     /// A server that has not been started yet. With a power supply its data lie where that says.
-    pub(crate) fn new(data_dir: DataDir, power: Option<Power>, set: &[(String, String)]) -> Self {
-        let home = power.as_ref().map_or_else(|| data_dir.path().to_owned(), Power::home);
-        let mut words: Vec<OsString> =
-            vec!["serve-child".into(), "--data-dir".into(), home.as_os_str().to_owned()];
-        words.extend(OPTIONS.iter().map(|(key, value)| format!("--set={key}={value}").into()));
-        words.extend(set.iter().map(|(key, value)| format!("--set={key}={value}").into()));
-        Self { words, life: None, home, power, data_dir }
+    pub(crate) fn new(data_dir: DataDir, power: Option<PowerSupply>, set: &[(String, String)]) -> Self {
+        let server_dir = power.as_ref().map_or_else(|| data_dir.path().to_owned(), PowerSupply::server_dir);
+        let mut arguments: Vec<OsString> =
+            vec!["serve-child".into(), "--data-dir".into(), server_dir.as_os_str().to_owned()];
+        arguments.extend(OPTIONS.iter().map(|(key, value)| format!("--set={key}={value}").into()));
+        arguments.extend(set.iter().map(|(key, value)| format!("--set={key}={value}").into()));
+        Self { arguments, running: None, server_dir, power, data_dir }
     }
 
     /// The server's directory.
-    pub(crate) fn home(&self) -> &Path {
-        &self.home
+    pub(crate) fn server_dir(&self) -> &Path {
+        &self.server_dir
     }
 
     pub(crate) fn data_dir(&mut self) -> &mut DataDir {
@@ -59,12 +59,12 @@ impl Victim {
 
     /// Starts a process and does not wait for it.
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
-        let words: Vec<_> = self.words.iter().map(OsString::as_os_str).collect();
-        let born = Instant::now();
-        let mut child = children::spawn(&words, None)?;
+        let arguments: Vec<_> = self.arguments.iter().map(OsString::as_os_str).collect();
+        let started = Instant::now();
+        let mut child = children::spawn(&arguments, None)?;
         let (sender, first_line) = channel();
         let stdout = child.stdout.take();
-        self.life = Some(Life { child, born, first_line });
+        self.running = Some(RunningProcess { child, started, first_line });
         let stdout = stdout.ok_or_else(|| anyhow!("the child process has no standard output"))?;
         let reading = move || {
             // Nobody may be waiting any more.
@@ -76,24 +76,24 @@ impl Victim {
 
     /// Waits until the process takes connections, at most for `limit` (then `None`). Tells how long the start took.
     pub(crate) fn ready(&mut self, limit: Duration) -> Result<Option<(Ready, Duration)>, Failure> {
-        let life = self.life.as_mut().ok_or_else(|| anyhow!("the server was not started"))?;
-        let line = match life.first_line.recv_timeout(limit) {
+        let running = self.running.as_mut().ok_or_else(|| anyhow!("the server was not started"))?;
+        let line = match running.first_line.recv_timeout(limit) {
             Ok(line) => line.context("the server's first line cannot be read")?,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
             Err(RecvTimeoutError::Disconnected) => String::new(),
         };
-        let took = life.born.elapsed();
+        let took = running.started.elapsed();
         if let Ok(ready) = serde_json::from_str(&line) {
             return Ok(Some((ready, took)));
         }
         // It says why on standard error.
-        let status = life.child.wait()?;
+        let status = running.child.wait()?;
         Err(anyhow!("the server did not start ({status})").into())
     }
 
     /// Ends the process as a crash of it would end it: the system, and what its caches hold, live on.
     pub(crate) fn kill(&mut self) -> Result<(), Failure> {
-        let mut child = self.end_of_life()?;
+        let mut child = self.take_running()?;
         child.kill()?;
         child.wait()?;
         Ok(())
@@ -101,7 +101,7 @@ impl Victim {
 
     /// Ends the process by cutting its power: of its files that is left which had reached the medium. They lie where they lay.
     pub(crate) fn cut_power(&mut self) -> Result<(), Failure> {
-        let mut child = self.end_of_life()?;
+        let mut child = self.take_running()?;
         let power = self.power.as_mut().ok_or_else(|| anyhow!("there is no power supply"))?;
         // It is at work: calls are cut off in their middle. From here on nothing gets durable, so a right server answers nothing more
         // that would have to be.
@@ -118,11 +118,11 @@ impl Victim {
     }
 
     /// The process that is to be ended; it must have been alive until now.
-    fn end_of_life(&mut self) -> Result<Child, Failure> {
-        let mut life = self.life.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
-        match life.child.try_wait()? {
+    fn take_running(&mut self) -> Result<Child, Failure> {
+        let mut running = self.running.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
+        match running.child.try_wait()? {
             Some(status) => Err(anyhow!("the server ended by itself with {status}").into()),
-            None => Ok(life.child),
+            None => Ok(running.child),
         }
     }
 
@@ -139,14 +139,16 @@ impl Victim {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Failure> {
-        let life = self.life.as_ref().ok_or_else(|| anyhow!("there is no server to send a signal to"))?;
-        kill_process(Pid::from_child(&life.child), signal).context("cannot send a signal to the server")?;
+        let running =
+            self.running.as_ref().ok_or_else(|| anyhow!("there is no server to send a signal to"))?;
+        kill_process(Pid::from_child(&running.child), signal)
+            .context("cannot send a signal to the server")?;
         Ok(())
     }
 
     /// Whether a snapshot is being written.
     pub(crate) fn is_writing_snapshot(&self) -> bool {
-        let names = self.home.read_dir().into_iter().flatten().flatten();
+        let names = self.server_dir.read_dir().into_iter().flatten().flatten();
         names.map(|entry| entry.file_name()).any(|name| {
             let name = name.to_string_lossy();
             name.strip_suffix(stockhold::storage::TEMPORARY_SUFFIX)
@@ -156,16 +158,16 @@ impl Victim {
 
     /// Ends the process in good order.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
-        self.life.take().map_or(Ok(()), |mut life| children::stop(&mut life.child))
+        self.running.take().map_or(Ok(()), |mut running| children::stop(&mut running.child))
     }
 }
 
-impl Drop for Victim {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
-        if let Some(life) = &mut self.life {
+        if let Some(running) = &mut self.running {
             // After a failure nothing is left to say about it; a frozen process dies as well.
-            drop(life.child.kill());
-            drop(life.child.wait());
+            drop(running.child.kill());
+            drop(running.child.wait());
         }
     }
 }

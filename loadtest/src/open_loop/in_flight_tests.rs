@@ -1,7 +1,7 @@
 //! The rounds of an open loop against a server that this file plays, in virtual time: nothing here sleeps or looks at a clock.
 
 use super::*;
-use crate::closed::round::{Maker, Ready};
+use crate::closed::round::{PreparedFrame, RoundBuilder};
 use crate::closed::scenario::Scenario;
 use crate::pace::Pace;
 use crate::schedule::Part;
@@ -22,9 +22,9 @@ const NOW_MS: u64 = 1_763_800_000_000;
 /// One connection and the server at its other end.
 struct World {
     pipeline: SansIoConnection,
-    flights: Flights,
-    maker: Maker,
-    catalogue: Catalogue,
+    in_flight: InFlight,
+    builder: RoundBuilder,
+    catalog: TestCatalog,
     tally: Tally,
     unanswered: Vec<(FrameKind, u64, u16)>,
     op: u64,
@@ -35,19 +35,19 @@ struct World {
 impl World {
     /// A second of warm-up, then `seconds` that are measured.
     fn new(scenario: Scenario, rate: u32, depth: u16, seconds: u64) -> Self {
-        let mut catalogue = Catalogue::imaginary(10);
-        catalogue.salable = vec![0; 10];
+        let mut catalog = TestCatalog::imaginary(10);
+        catalog.salable = vec![0; 10];
         let span = Duration::from_secs(seconds);
         let pace = Arc::new(Pace::steady(rate, span + Duration::from_secs(1)));
         let part = Part { connections: 1, index: 0, unit: scenario.unit(), group_max: u64::from(depth) };
-        let measured = Measured { from_ns: SECOND, to_ns: (1 + seconds) * SECOND };
+        let measured = MeasuredSpan { from_ns: SECOND, to_ns: (1 + seconds) * SECOND };
         let mut tally = Tally::new(10).unwrap();
         tally.series = Series::over(span).unwrap();
         Self {
             pipeline: welcomed(),
-            flights: Flights::new(Schedule::new(pace, part), depth, measured),
-            maker: Maker::new(scenario, &catalogue, 1),
-            catalogue,
+            in_flight: InFlight::new(Schedule::new(pace, part), depth, measured),
+            builder: RoundBuilder::new(scenario, &catalog, 1),
+            catalog,
             tally,
             unanswered: Vec::new(),
             op: 0,
@@ -57,12 +57,12 @@ impl World {
 
     /// Sends what is due and lets the server read it.
     fn send(&mut self, now_ns: u64) {
-        let count = self.flights.gather(now_ns);
+        let count = self.in_flight.gather(now_ns);
         if count > 0 {
-            let round = &mut self.flights.next.round;
-            let ready = self.maker.begin(&self.catalogue, &mut self.tally, (count, NOW_MS), round).unwrap();
+            let round = &mut self.in_flight.next.round;
+            let ready = self.builder.begin(&self.catalog, &mut self.tally, (count, NOW_MS), round).unwrap();
             let request = submit(&mut self.pipeline, &ready);
-            self.flights.sent(request, now_ns, &mut self.tally);
+            self.in_flight.sent(request, now_ns, &mut self.tally);
         }
         self.read();
     }
@@ -102,18 +102,18 @@ impl World {
 
     fn take(&mut self, now_ns: u64) {
         while let Some(reply) = self.pipeline.next_reply().unwrap() {
-            let (flights, catalogue, tally) = (&mut self.flights, &self.catalogue, &mut self.tally);
-            let landed = match reply {
-                Reply::Outcomes(frame) => flights.take(&frame, now_ns, catalogue, tally).unwrap(),
-                Reply::Cells(frame) => flights.look(&frame, now_ns, catalogue, tally, true).unwrap(),
+            let (in_flight, catalog, tally) = (&mut self.in_flight, &self.catalog, &mut self.tally);
+            let complete = match reply {
+                Reply::Outcomes(frame) => in_flight.take(&frame, now_ns, catalog, tally).unwrap(),
+                Reply::Cells(frame) => in_flight.take_cells(&frame, now_ns, catalog, tally, true).unwrap(),
                 Reply::Resolved { .. } | Reply::Answer { .. } | Reply::Goodbye => panic!("not asked for"),
             };
-            let Some(at) = landed else { continue };
-            if let Some(ready) = self.maker.go_on(NOW_MS, self.flights.round(at).unwrap()).unwrap() {
+            let Some(at) = complete else { continue };
+            if let Some(ready) = self.builder.go_on(NOW_MS, self.in_flight.round(at).unwrap()).unwrap() {
                 let request = submit(&mut self.pipeline, &ready);
-                self.flights.goes_on(at, request, now_ns);
+                self.in_flight.continues(at, request, now_ns);
             } else {
-                self.flights.landed(at);
+                self.in_flight.complete(at);
             }
         }
         self.read();
@@ -122,7 +122,7 @@ impl World {
     /// Runs to the end in steps of one millisecond; the server answers nothing between `stall`'s ends.
     fn run(&mut self, stall: std::ops::Range<u64>) {
         let mut now_ns = 0;
-        while self.flights.next_ns().is_some() || self.pipeline.in_flight() > 0 {
+        while self.in_flight.next_ns().is_some() || self.pipeline.in_flight() > 0 {
             self.send(now_ns);
             if !stall.contains(&now_ns) {
                 self.answer(now_ns);
@@ -133,10 +133,10 @@ impl World {
     }
 }
 
-fn submit(pipeline: &mut SansIoConnection, ready: &Ready<'_>) -> u64 {
+fn submit(pipeline: &mut SansIoConnection, ready: &PreparedFrame<'_>) -> u64 {
     match ready {
-        Ready::Commands(batch) => pipeline.submit(batch).unwrap(),
-        Ready::Checks(pairs) => pipeline.submit_checks(pairs, 0, 0).unwrap(),
+        PreparedFrame::Commands(batch) => pipeline.submit(batch).unwrap(),
+        PreparedFrame::Checks(pairs) => pipeline.submit_checks(pairs, 0, 0).unwrap(),
     }
 }
 
@@ -244,9 +244,9 @@ fn what_is_given_up_is_counted_with_its_wait() {
     let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 1);
     world.send(0);
     world.send(5 * SECOND);
-    assert_eq!(world.flights.unanswered(), 64);
-    world.flights.give_up(5 * SECOND, &mut world.tally);
+    assert_eq!(world.in_flight.unanswered(), 64);
+    world.in_flight.give_up(5 * SECOND, &mut world.tally);
     let Tally { open, latencies, .. } = &world.tally;
-    assert_eq!((open.unsent, latencies.count(), world.flights.next_ns()), (1_000, 1_000, None));
+    assert_eq!((open.unsent, latencies.count(), world.in_flight.next_ns()), (1_000, 1_000, None));
     assert!((3_990 * MS..=4_010 * MS).contains(&latencies.max()), "{}", latencies.max());
 }

@@ -8,21 +8,21 @@ use tokio::net::TcpStream;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Arena {
+pub(crate) struct SharedState {
     /// `None` while no server takes connections.
     address: Mutex<Option<SocketAddr>>,
     over: AtomicBool,
     acknowledged_op: AtomicU64,
 }
 
-impl Arena {
+impl SharedState {
     /// The server takes connections here.
-    pub(crate) fn meet(&self, address: SocketAddr) {
+    pub(crate) fn set_address(&self, address: SocketAddr) {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
     /// The server is gone. Each life listens at a port of its own, so that nobody can have taken the old one meanwhile.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn clear_address(&self) {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -31,7 +31,7 @@ impl Arena {
     }
 
     /// Tells shoppers to finish what they have begun.
-    pub(crate) fn close(&self) {
+    pub(crate) fn finish(&self) {
         self.over.store(true, Ordering::Release);
     }
 
@@ -50,11 +50,11 @@ impl Arena {
 
     /// Connects to wherever the server is at the moment.
     pub(crate) fn dialer(self: &Arc<Self>) -> Dialer {
-        let arena = Arc::clone(self);
+        let state = Arc::clone(self);
         Arc::new(move || {
-            let arena = Arc::clone(&arena);
+            let state = Arc::clone(&state);
             Box::pin(async move {
-                let address = arena.address().ok_or(std::io::ErrorKind::ConnectionRefused)?;
+                let address = state.address().ok_or(std::io::ErrorKind::ConnectionRefused)?;
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
                 Ok(Box::new(stream) as Box<dyn Stream>)

@@ -17,25 +17,25 @@ const KILLS_PERCENT: u32 = 25;
 
 /// One way to treat a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blow {
-    /// End it.
-    End,
+pub(crate) enum FaultKind {
+    /// Crash it.
+    Crash,
     /// Wait until it writes a snapshot, let it go on for so long, and end it.
-    EndInSnapshot(Duration),
-    /// End it, and end it again when so many hundredths of the longest start have passed.
-    EndTwice {
+    CrashInSnapshot(Duration),
+    /// Crash it, and crash it again after so many hundredths of the longest start.
+    CrashTwice {
         /// Hundredths.
         percent_of_start: u32,
     },
     /// Freeze it for so long.
     Freeze(Duration),
     /// Freeze it for so long and end it then.
-    FreezeAndEnd(Duration),
+    FreezeAndCrash(Duration),
 }
 
 /// How a server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CrashKind {
     /// SIGKILL.
     Kill,
     /// Its power is cut.
@@ -44,47 +44,47 @@ pub(crate) enum End {
 
 /// A blow, the end that it brings, and the time before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Strike {
+pub(crate) struct ScheduledFault {
     pub(crate) after: Duration,
-    pub(crate) blow: Blow,
-    pub(crate) end: End,
+    pub(crate) kind: FaultKind,
+    pub(crate) crash: CrashKind,
 }
 
 /// The sequence.
 #[derive(Clone, Debug)]
-pub(crate) struct Strikes {
+pub(crate) struct FaultSchedule {
     random: Rng,
     between: Span,
     stop_max: Duration,
     /// The end that is asked for.
-    end: End,
+    crash: CrashKind,
 }
 
-impl Strikes {
-    pub(crate) fn new(seed: u64, between: Span, stop_max: Duration, end: End) -> Self {
-        Self { random: Rng::with_seed(seed), between, stop_max, end }
+impl FaultSchedule {
+    pub(crate) fn new(seed: u64, between: Span, stop_max: Duration, crash: CrashKind) -> Self {
+        Self { random: Rng::with_seed(seed), between, stop_max, crash }
     }
 
     /// The end that is asked for.
-    pub(crate) const fn end(&self) -> End {
-        self.end
+    pub(crate) const fn crash_kind(&self) -> CrashKind {
+        self.crash
     }
 
-    pub(crate) fn next(&mut self) -> Strike {
+    pub(crate) fn next(&mut self) -> ScheduledFault {
         let Span { shortest, longest } = self.between;
         let after = self.from(shortest, longest);
-        let blow = match self.random.u32(..100) {
-            0..45 => Blow::End,
-            45..65 => Blow::EndInSnapshot(self.from(Duration::ZERO, IN_SNAPSHOT_MAX)),
-            65..85 => Blow::EndTwice { percent_of_start: self.random.u32(..=START_PERCENT_MAX) },
-            85..93 => Blow::Freeze(self.from(STOP_MIN, self.stop_max)),
-            _ => Blow::FreezeAndEnd(self.from(STOP_MIN, self.stop_max)),
+        let kind = match self.random.u32(..100) {
+            0..45 => FaultKind::Crash,
+            45..65 => FaultKind::CrashInSnapshot(self.from(Duration::ZERO, IN_SNAPSHOT_MAX)),
+            65..85 => FaultKind::CrashTwice { percent_of_start: self.random.u32(..=START_PERCENT_MAX) },
+            85..93 => FaultKind::Freeze(self.from(STOP_MIN, self.stop_max)),
+            _ => FaultKind::FreezeAndCrash(self.from(STOP_MIN, self.stop_max)),
         };
-        let end = match self.end {
-            End::PowerCut if self.random.u32(..100) >= KILLS_PERCENT => End::PowerCut,
-            End::PowerCut | End::Kill => End::Kill,
+        let crash = match self.crash {
+            CrashKind::PowerCut if self.random.u32(..100) >= KILLS_PERCENT => CrashKind::PowerCut,
+            CrashKind::PowerCut | CrashKind::Kill => CrashKind::Kill,
         };
-        Strike { after, blow, end }
+        ScheduledFault { after, kind, crash }
     }
 
     fn from(&mut self, shortest: Duration, longest: Duration) -> Duration {
@@ -103,24 +103,24 @@ mod tests {
     fn a_seed_decides_and_every_kind_of_blow_occurs() {
         // Proves that a run can be repeated by its seed, that times keep to their range, and that nothing is left out.
         let stop_max = Duration::from_millis(300);
-        let strikes = |seed| Strikes::new(seed, BETWEEN, stop_max, End::PowerCut);
+        let strikes = |seed| FaultSchedule::new(seed, BETWEEN, stop_max, CrashKind::PowerCut);
         let (mut one, mut other) = (strikes(7), strikes(7));
         let (mut kinds, mut kills) = ([0_u32; 5], 0);
         for _ in 0..500 {
-            let strike = one.next();
-            assert_eq!(strike, other.next());
-            assert!((BETWEEN.shortest..=BETWEEN.longest).contains(&strike.after));
-            let kind = match strike.blow {
-                Blow::End => 0,
-                Blow::EndInSnapshot(_) => 1,
-                Blow::EndTwice { .. } => 2,
-                Blow::Freeze(span) | Blow::FreezeAndEnd(span) => {
+            let fault = one.next();
+            assert_eq!(fault, other.next());
+            assert!((BETWEEN.shortest..=BETWEEN.longest).contains(&fault.after));
+            let kind = match fault.kind {
+                FaultKind::Crash => 0,
+                FaultKind::CrashInSnapshot(_) => 1,
+                FaultKind::CrashTwice { .. } => 2,
+                FaultKind::Freeze(span) | FaultKind::FreezeAndCrash(span) => {
                     assert!((STOP_MIN..=stop_max).contains(&span));
-                    if matches!(strike.blow, Blow::Freeze(_)) { 3 } else { 4 }
+                    if matches!(fault.kind, FaultKind::Freeze(_)) { 3 } else { 4 }
                 }
             };
             kinds[kind] += 1;
-            kills += u32::from(strike.end == End::Kill);
+            kills += u32::from(fault.crash == CrashKind::Kill);
         }
         assert!(kinds.iter().all(|count| *count > 10), "{kinds:?}");
         assert!((50..250).contains(&kills), "{kills}");
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_power_fails_only_where_it_is_asked_for() {
         // Proves that a run with kills alone needs no power supply.
-        let mut strikes = Strikes::new(7, BETWEEN, Duration::from_millis(300), End::Kill);
-        assert!((0..500).all(|_| strikes.next().end == End::Kill));
+        let mut strikes = FaultSchedule::new(7, BETWEEN, Duration::from_millis(300), CrashKind::Kill);
+        assert!((0..500).all(|_| strikes.next().crash == CrashKind::Kill));
     }
 }

@@ -4,26 +4,26 @@
 //! At most so many are in flight as the connection has depth. What is due beyond that waits with its own time, and the wait is part of
 //! its latency: the limit bounds memory, and hides nothing.
 
-use crate::broken::Broken;
-use crate::catalogue::Catalogue;
 use crate::closed::round::Round;
+use crate::load_error::LoadError;
 use crate::schedule::Schedule;
 use crate::tally::Tally;
+use crate::test_catalog::TestCatalog;
 use std::collections::VecDeque;
 use std::time::Duration;
 use stockhold_client::{CellFrame, ConnectionError, OutcomeFrame};
 
-/// Flights whose buffers are kept for the next ones.
+/// Rounds whose buffers are kept for the next ones.
 const SPARE_MAX: usize = 64;
 
 /// The measured time, in nanoseconds since the beginning of the load.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Measured {
+pub(super) struct MeasuredSpan {
     pub(super) from_ns: u64,
     pub(super) to_ns: u64,
 }
 
-impl Measured {
+impl MeasuredSpan {
     pub(super) const fn holds(self, ns: u64) -> bool {
         self.from_ns <= ns && ns < self.to_ns
     }
@@ -31,9 +31,9 @@ impl Measured {
 
 /// When the commands of one frame were due: runs of the same time, each with the place behind its last command.
 #[derive(Debug, Default)]
-struct Dues(Vec<(u16, u64)>);
+struct DueTimes(Vec<(u16, u64)>);
 
-impl Dues {
+impl DueTimes {
     fn at(&self, index: u16) -> u64 {
         if let [(_, due)] = self.0.as_slice() {
             return *due;
@@ -55,12 +55,12 @@ impl Dues {
 
 /// Commands that were sent together.
 #[derive(Debug, Default)]
-pub(super) struct Flight {
+pub(super) struct InFlightRound {
     request: u64,
     count: u16,
     /// Whether the pace asked for it; the ends of holds come by themselves.
     is_asked: bool,
-    dues: Dues,
+    due_times: DueTimes,
     pub(super) round: Round,
 }
 
@@ -75,27 +75,27 @@ struct Answered {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Flights {
+pub(super) struct InFlight {
     schedule: Schedule,
-    measured: Measured,
+    measured: MeasuredSpan,
     /// How many operations more may be in flight.
     room: u16,
     /// The flight that is being made.
-    pub(super) next: Flight,
-    flying: VecDeque<Flight>,
-    spare: Vec<Flight>,
+    pub(super) next: InFlightRound,
+    rounds: VecDeque<InFlightRound>,
+    spare: Vec<InFlightRound>,
     /// What one frame answers.
     answered: Vec<Answered>,
 }
 
-impl Flights {
-    pub(super) fn new(schedule: Schedule, depth: u16, measured: Measured) -> Self {
+impl InFlight {
+    pub(super) fn new(schedule: Schedule, depth: u16, measured: MeasuredSpan) -> Self {
         Self {
             schedule,
             measured,
             room: depth,
-            next: Flight::default(),
-            flying: VecDeque::new(),
+            next: InFlightRound::default(),
+            rounds: VecDeque::new(),
             spare: Vec::new(),
             answered: Vec::new(),
         }
@@ -114,28 +114,28 @@ impl Flights {
     /// Gathers what is due and fits; how many operations that are.
     pub(super) fn gather(&mut self, now_ns: u64) -> u16 {
         let group = u16::try_from(self.schedule.group()).unwrap_or(u16::MAX);
-        self.next.dues.0.clear();
+        self.next.due_times.0.clear();
         let mut count: u16 = 0;
         while count.checked_add(group).is_some_and(|more| more <= self.room)
             && let Some(due_ns) = self.schedule.take_due(now_ns)
         {
             count += group;
-            self.next.dues.0.push((count, due_ns));
+            self.next.due_times.0.push((count, due_ns));
         }
         count
     }
 
     /// What was gathered is on its way under this request number.
     pub(super) fn sent(&mut self, request: u64, now_ns: u64, tally: &mut Tally) {
-        let mut flight = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
-        flight.request = request;
-        flight.is_asked = true;
-        flight.count = flight.dues.0.last().map_or(0, |(end, _)| *end);
-        self.room -= flight.count;
-        for (due_ns, count) in flight.dues.runs().filter(|(due, _)| self.measured.holds(*due)) {
+        let mut sent = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        sent.request = request;
+        sent.is_asked = true;
+        sent.count = sent.due_times.0.last().map_or(0, |(end, _)| *end);
+        self.room -= sent.count;
+        for (due_ns, count) in sent.due_times.runs().filter(|(due, _)| self.measured.holds(*due)) {
             tally.open.send_lag.record(Duration::from_nanos(now_ns.saturating_sub(due_ns)), count);
         }
-        self.flying.push_back(flight);
+        self.rounds.push_back(sent);
     }
 
     /// Takes answers to commands; tells which flight has landed.
@@ -143,16 +143,16 @@ impl Flights {
         &mut self,
         frame: &OutcomeFrame<'_>,
         now_ns: u64,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
-    ) -> Result<Option<usize>, Broken> {
-        let (at, flight) = find(&mut self.flying, frame.request)?;
-        let Flight { round, dues, .. } = flight;
+    ) -> Result<Option<usize>, LoadError> {
+        let (at, sent) = find(&mut self.rounds, frame.request)?;
+        let InFlightRound { round, due_times, .. } = sent;
         let answered = &mut self.answered;
         answered.clear();
-        round.take(frame, catalogue, tally, self.measured.holds(now_ns), |index, code| {
+        round.take(frame, catalog, tally, self.measured.holds(now_ns), |index, code| {
             // Codes that are never recorded say that nothing happened: the server was busy, for example.
-            let (due_ns, served) = (dues.at(index), u64::from(code.is_recordable()));
+            let (due_ns, served) = (due_times.at(index), u64::from(code.is_recordable()));
             match answered.last_mut() {
                 Some(run) if run.due_ns == due_ns => {
                     run.count += 1;
@@ -161,28 +161,28 @@ impl Flights {
                 Some(_) | None => answered.push(Answered { due_ns, count: 1, served }),
             }
         })?;
-        let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
+        let (is_asked, is_complete) = (sent.is_asked, sent.round.left == 0);
         self.count(is_asked, now_ns, tally);
-        Ok(has_landed.then_some(at))
+        Ok(is_complete.then_some(at))
     }
 
     /// Takes the answer to checks; tells which flight has landed.
-    pub(super) fn look(
+    pub(super) fn take_cells(
         &mut self,
         frame: &CellFrame<'_>,
         now_ns: u64,
-        catalogue: &Catalogue,
+        catalog: &TestCatalog,
         tally: &mut Tally,
         is_still: bool,
-    ) -> Result<Option<usize>, Broken> {
-        let (at, flight) = find(&mut self.flying, frame.request)?;
-        flight.round.look(frame, catalogue, tally, is_still, self.measured.holds(now_ns));
+    ) -> Result<Option<usize>, LoadError> {
+        let (at, sent) = find(&mut self.rounds, frame.request)?;
+        sent.round.take_cells(frame, catalog, tally, is_still, self.measured.holds(now_ns));
         self.answered.clear();
-        let answered = flight.dues.runs();
+        let answered = sent.due_times.runs();
         self.answered.extend(answered.map(|(due_ns, count)| Answered { due_ns, count, served: count }));
-        let (is_asked, has_landed) = (flight.is_asked, flight.round.left == 0);
+        let (is_asked, is_complete) = (sent.is_asked, sent.round.left == 0);
         self.count(is_asked, now_ns, tally);
-        Ok(has_landed.then_some(at))
+        Ok(is_complete.then_some(at))
     }
 
     /// Latency counts for who was due in the measured time, the rate by who was served in it.
@@ -200,27 +200,27 @@ impl Flights {
         }
     }
 
-    /// The round of a flight.
+    /// A round that was sent.
     pub(super) fn round(&mut self, at: usize) -> Option<&mut Round> {
-        self.flying.get_mut(at).map(|flight| &mut flight.round)
+        self.rounds.get_mut(at).map(|sent| &mut sent.round)
     }
 
     /// A flight goes on with the ends of its holds, which were due when the holds were answered.
-    pub(super) fn goes_on(&mut self, at: usize, request: u64, now_ns: u64) {
-        let Some(mut flight) = self.flying.remove(at) else { return };
-        flight.request = request;
-        flight.is_asked = false;
-        flight.dues.0.clear();
-        flight.dues.0.push((flight.count, now_ns));
-        self.flying.push_back(flight);
+    pub(super) fn continues(&mut self, at: usize, request: u64, now_ns: u64) {
+        let Some(mut sent) = self.rounds.remove(at) else { return };
+        sent.request = request;
+        sent.is_asked = false;
+        sent.due_times.0.clear();
+        sent.due_times.0.push((sent.count, now_ns));
+        self.rounds.push_back(sent);
     }
 
     /// A flight is over.
-    pub(super) fn landed(&mut self, at: usize) {
-        let Some(flight) = self.flying.remove(at) else { return };
-        self.room += flight.count;
+    pub(super) fn complete(&mut self, at: usize) {
+        let Some(sent) = self.rounds.remove(at) else { return };
+        self.room += sent.count;
         if self.spare.len() < SPARE_MAX {
-            self.spare.push(flight);
+            self.spare.push(sent);
         }
     }
 
@@ -239,15 +239,18 @@ impl Flights {
 
     /// Commands that were not answered.
     pub(super) fn unanswered(&self) -> u64 {
-        self.flying.iter().map(|flight| u64::from(flight.round.left)).sum()
+        self.rounds.iter().map(|sent| u64::from(sent.round.left)).sum()
     }
 }
 
-fn find(flying: &mut VecDeque<Flight>, request: u64) -> Result<(usize, &mut Flight), ConnectionError> {
-    let found = flying.iter_mut().enumerate().find(|(_, flight)| flight.request == request);
+fn find(
+    rounds: &mut VecDeque<InFlightRound>,
+    request: u64,
+) -> Result<(usize, &mut InFlightRound), ConnectionError> {
+    let found = rounds.iter_mut().enumerate().find(|(_, sent)| sent.request == request);
     found.ok_or(ConnectionError::UnexpectedAnswer(request))
 }
 
 #[cfg(test)]
-#[path = "flights_tests.rs"]
+#[path = "in_flight_tests.rs"]
 mod tests;

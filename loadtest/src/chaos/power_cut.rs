@@ -2,16 +2,16 @@
 //! nothing of servers; when the power fails is for `torment`.
 //!
 //! ```text
-//! vault.img ─► vault  holds shelf.img, the medium: what is in it is what a power cut leaves
-//! shelf.img ─► shelf  holds data.img, a disk with a cache: a write lies in the page cache of `shelf` until the disk is told to flush
+//! medium.img ─► medium  holds cache.img, the medium: what is in it is what a power cut leaves
+//! cache.img ─► cache  holds data.img, a disk with a cache: a write lies in the page cache of `cache` until the disk is told to flush
 //! data.img  ─► data   holds the server's directory
 //! ```
 //!
-//! Each is ext4 on a loop device. Cutting the power freezes `vault`, so that writes to the medium stop at one moment, and copies
-//! `shelf.img` as it is then. Everything above is thrown away with its page caches: what the server wrote and did not sync, and what the
-//! disk was sent and not told to flush. The journals of `shelf` and `data` recover when the copy is mounted.
+//! Each is ext4 on a loop device. Cutting the power freezes `medium`, so that writes to the medium stop at one moment, and copies
+//! `cache.img` as it is then. Everything above is thrown away with its page caches: what the server wrote and did not sync, and what the
+//! disk was sent and not told to flush. The journals of `cache` and `data` recover when the copy is mounted.
 //!
-//! Freezing flushes the file system that is frozen. That is why there is a third one: the page cache of `vault` belongs to the medium,
+//! Freezing flushes the file system that is frozen. That is why there is a third one: the page cache of `medium` belongs to the medium,
 //! and nothing may be lost in it. Copying without a freeze could give a journal from one moment and the blocks that it speaks of from
 //! another, which no power cut leaves.
 
@@ -25,19 +25,19 @@ use std::time::Duration;
 
 /// One file system.
 #[derive(Clone, Copy, Debug)]
-struct Level {
+struct FileSystem {
     /// Of the image, and of the directory where it is mounted.
     name: &'static str,
     /// How large it is; images are sparse.
     bytes: u64,
 }
 
-const VAULT: Level = Level { name: "vault", bytes: 768 << 20 };
-const SHELF: Level = Level { name: "shelf", bytes: 512 << 20 };
-const DATA: Level = Level { name: "data", bytes: 320 << 20 };
+const MEDIUM: FileSystem = FileSystem { name: "medium", bytes: 768 << 20 };
+const CACHE: FileSystem = FileSystem { name: "cache", bytes: 512 << 20 };
+const DATA: FileSystem = FileSystem { name: "data", bytes: 320 << 20 };
 /// The server's directory on the innermost; the top of a file system has a directory of its own in it.
-const HOME: &str = "server";
-/// How often a file system is unmounted that still says it is busy, and the pause between.
+const SERVER_DIR: &str = "server";
+/// How often a file system is unmounted that still reports that it is busy, and the pause between.
 const UNMOUNT_TRIES: u32 = 100;
 const UNMOUNT_PAUSE: Duration = Duration::from_millis(50);
 /// What is copied at a time.
@@ -61,14 +61,14 @@ pub(crate) enum PowerError {
         source: std::io::Error,
     },
     /// A program of the system failed.
-    #[error("{program} failed with {status}: {says}")]
+    #[error("{program} failed with {status}: {message}")]
     Failed {
         /// Which.
         program: &'static str,
         /// How it ended.
         status: ExitStatus,
         /// What it said.
-        says: String,
+        message: String,
     },
     /// An image or a directory cannot be made, read or written.
     #[error("{path}: {source}", path = .path.display())]
@@ -82,13 +82,13 @@ pub(crate) enum PowerError {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Power {
+pub(crate) struct PowerSupply {
     base: PathBuf,
     /// Whether the medium is being copied.
     frozen: bool,
 }
 
-impl Power {
+impl PowerSupply {
     /// Makes the three file systems in a directory.
     pub(crate) fn connect(base: &Path) -> Result<Self, PowerError> {
         if !rustix::process::geteuid().is_root() {
@@ -101,76 +101,76 @@ impl Power {
     }
 
     /// Where the server has its data.
-    pub(crate) fn home(&self) -> PathBuf {
-        self.place(DATA).join(HOME)
+    pub(crate) fn server_dir(&self) -> PathBuf {
+        self.mount_point(DATA).join(SERVER_DIR)
     }
 
     /// Stops all writes to the medium, at one moment.
     pub(crate) fn freeze(&mut self) -> Result<(), PowerError> {
-        run("fsfreeze", &["--freeze".as_ref(), &self.place(VAULT)])?;
+        run("fsfreeze", &["--freeze".as_ref(), &self.mount_point(MEDIUM)])?;
         self.frozen = true;
         Ok(())
     }
 
     /// Copies the medium, which is frozen.
     pub(crate) fn capture(&self) -> Result<(), PowerError> {
-        copy_sparse(&self.image(SHELF), &self.captured())
+        copy_sparse(&self.image(CACHE), &self.captured())
     }
 
     /// Lets writes to the medium go on; what they write is not in the copy.
     pub(crate) fn thaw(&mut self) -> Result<(), PowerError> {
-        run("fsfreeze", &["--unfreeze".as_ref(), &self.place(VAULT)])?;
+        run("fsfreeze", &["--unfreeze".as_ref(), &self.mount_point(MEDIUM)])?;
         self.frozen = false;
         Ok(())
     }
 
     /// Mounts what was captured in place of what is mounted now. Nobody may use it any more.
     pub(crate) fn restore(&self) -> Result<(), PowerError> {
-        unmount(&self.place(DATA))?;
-        unmount(&self.place(SHELF))?;
-        copy_sparse(&self.captured(), &self.image(SHELF))?;
-        self.mount(SHELF)?;
+        unmount(&self.mount_point(DATA))?;
+        unmount(&self.mount_point(CACHE))?;
+        copy_sparse(&self.captured(), &self.image(CACHE))?;
+        self.mount(CACHE)?;
         self.mount(DATA)
     }
 
     fn make_all(&self) -> Result<(), PowerError> {
-        for level in [VAULT, SHELF, DATA] {
-            let (image, place) = (self.image(level), self.place(level));
-            let made = File::create_new(&image).and_then(|file| file.set_len(level.bytes));
-            made.and_then(|()| std::fs::create_dir(&place))
+        for file_system in [MEDIUM, CACHE, DATA] {
+            let (image, mount_point) = (self.image(file_system), self.mount_point(file_system));
+            let made = File::create_new(&image).and_then(|file| file.set_len(file_system.bytes));
+            made.and_then(|()| std::fs::create_dir(&mount_point))
                 .map_err(|source| PowerError::File { path: image.clone(), source })?;
             // A small image would get smaller blocks than servers have; and nothing may be left to be initialised later.
             let format = ["-q", "-F", "-b", "4096", "-N", "1024", "-E", "lazy_itable_init=0"].map(Path::new);
             run("mkfs.ext4", &[format.as_slice(), &[image.as_path()]].concat())?;
-            self.mount(level)?;
+            self.mount(file_system)?;
         }
         Ok(())
     }
 
-    fn mount(&self, level: Level) -> Result<(), PowerError> {
+    fn mount(&self, file_system: FileSystem) -> Result<(), PowerError> {
         // The loop device goes with the mount.
         run(
             "mount",
             &["-t", "ext4", "-o", "loop"]
                 .map(Path::new)
                 .into_iter()
-                .chain([self.image(level).as_path(), &self.place(level)])
+                .chain([self.image(file_system).as_path(), &self.mount_point(file_system)])
                 .collect::<Vec<_>>(),
         )
     }
 
     /// Where a file system is mounted.
-    fn place(&self, level: Level) -> PathBuf {
-        self.base.join(level.name)
+    fn mount_point(&self, file_system: FileSystem) -> PathBuf {
+        self.base.join(file_system.name)
     }
 
-    fn image(&self, level: Level) -> PathBuf {
-        let within = match level.name {
-            name if name == SHELF.name => self.place(VAULT),
-            name if name == DATA.name => self.place(SHELF),
+    fn image(&self, file_system: FileSystem) -> PathBuf {
+        let within = match file_system.name {
+            name if name == CACHE.name => self.mount_point(MEDIUM),
+            name if name == DATA.name => self.mount_point(CACHE),
             _ => self.base.clone(),
         };
-        within.join(format!("{}.img", level.name))
+        within.join(format!("{}.img", file_system.name))
     }
 
     fn captured(&self) -> PathBuf {
@@ -178,27 +178,27 @@ impl Power {
     }
 }
 
-impl Drop for Power {
+impl Drop for PowerSupply {
     fn drop(&mut self) {
         // After a failure some of these fail as well; what stays mounted is seen in the list of mounts.
         if self.frozen {
             drop(self.thaw());
         }
-        for level in [DATA, SHELF, VAULT] {
-            drop(unmount(&self.place(level)));
+        for file_system in [DATA, CACHE, MEDIUM] {
+            drop(unmount(&self.mount_point(file_system)));
         }
     }
 }
 
 /// Unmounts; a file system whose last user has just ended may be busy for a moment.
-fn unmount(place: &Path) -> Result<(), PowerError> {
-    let mut answer = run("umount", &[place]);
+fn unmount(mount_point: &Path) -> Result<(), PowerError> {
+    let mut answer = run("umount", &[mount_point]);
     for _ in 1..UNMOUNT_TRIES {
-        if !matches!(answer, Err(PowerError::Failed { ref says, .. }) if says.contains("busy")) {
+        if !matches!(answer, Err(PowerError::Failed { ref message, .. }) if message.contains("busy")) {
             break;
         }
         std::thread::sleep(UNMOUNT_PAUSE);
-        answer = run("umount", &[place]);
+        answer = run("umount", &[mount_point]);
     }
     answer
 }
@@ -214,8 +214,8 @@ fn run(program: &'static str, arguments: &[&Path]) -> Result<(), PowerError> {
     if output.status.success() {
         return Ok(());
     }
-    let says = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(PowerError::Failed { program, status: output.status, says })
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(PowerError::Failed { program, status: output.status, message })
 }
 
 /// Copies a file with its holes; what was in `to` before is gone.
@@ -269,7 +269,7 @@ mod tests {
     fn what_a_program_says_is_handed_on() {
         // Proves that a failure names its program and quotes it, and that a missing program is told apart.
         let error = run("umount", &[Path::new("/nowhere/at/all")]).unwrap_err();
-        assert!(matches!(&error, PowerError::Failed { says, .. } if !says.is_empty()), "{error}");
+        assert!(matches!(&error, PowerError::Failed { message, .. } if !message.is_empty()), "{error}");
         assert!(error.to_string().starts_with("umount failed with"), "{error}");
         let error = run("no-such-program-anywhere", &[]).unwrap_err();
         assert!(matches!(error, PowerError::Missing { .. }), "{error}");

@@ -1,7 +1,7 @@
 //! Peers that ask without end: each keeps as many questions in flight as a connection may, and reads every answer. They measure and
 //! judge nothing.
 
-use super::peers::{Crowd, Kind};
+use super::peers::{Kind, SharedPeerState};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 /// Questions that a connection may have in flight, by default.
 const IN_FLIGHT: u64 = 64;
 /// How often a peer whose answers do not come looks whether it is still wanted.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
 
 /// The questions of one kind, in turn.
-fn question(kind: Kind, number: u64) -> Query {
+fn query(kind: Kind, number: u64) -> Query {
     match (kind, number % 3) {
         (Kind::Validations, _) => Query::Validate,
         (Kind::Snapshots, _) => Query::Snapshot,
@@ -32,26 +32,26 @@ fn question(kind: Kind, number: u64) -> Query {
 
 fn append(kind: Kind, number: u64, out: &mut Vec<u8>) -> io::Result<()> {
     let mut body = Vec::new();
-    encode_cold(&question(kind, number), &mut body).map_err(io::Error::other)?;
+    encode_cold(&query(kind, number), &mut body).map_err(io::Error::other)?;
     frame::append(Header::new(FrameKind::Query, number, 0), &body, out);
     Ok(())
 }
 
 /// Asks until the peer is not wanted any more.
-pub(super) async fn ask(mut stream: TcpStream, kind: Kind, crowd: &Crowd) -> io::Result<()> {
+pub(super) async fn ask(mut stream: TcpStream, kind: Kind, state: &SharedPeerState) -> io::Result<()> {
     let mut out = Vec::new();
     let mut asked = 0;
     let mut owed = IN_FLIGHT;
     let mut input = Vec::with_capacity(READ_BYTES);
-    while !crowd.is_over() {
+    while !state.is_over() {
         for _ in 0..owed {
             asked += 1;
             append(kind, asked, &mut out)?;
         }
         stream.write_all(&out).await?;
-        crowd.sent_bytes.fetch_add(u64::try_from(out.len()).unwrap_or(0), Ordering::Relaxed);
+        state.sent_bytes.fetch_add(u64::try_from(out.len()).unwrap_or(0), Ordering::Relaxed);
         out.clear();
-        match tokio::time::timeout(LOOK, stream.read_buf(&mut input)).await {
+        match tokio::time::timeout(POLL, stream.read_buf(&mut input)).await {
             Ok(Ok(0)) => return Err(io::ErrorKind::ConnectionReset.into()),
             Ok(read) => read?,
             Err(_) => 0,
@@ -65,7 +65,7 @@ pub(super) async fn ask(mut stream: TcpStream, kind: Kind, crowd: &Crowd) -> io:
             owed += 1;
         }
         input.drain(..used);
-        crowd.answers.fetch_add(owed, Ordering::Relaxed);
+        state.answers.fetch_add(owed, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -10,9 +10,9 @@ use tokio::io::unix::AsyncFd;
 
 /// One timer of the operating system.
 #[derive(Debug)]
-pub(crate) struct Alarm(AsyncFd<OwnedFd>);
+pub(crate) struct Timer(AsyncFd<OwnedFd>);
 
-impl Alarm {
+impl Timer {
     #[expect(
         deprecated,
         reason = "what replaces it is unsafe for types that may change their descriptor; an OwnedFd keeps it"
@@ -32,7 +32,7 @@ impl Alarm {
     }
 
     /// Waits until it rings. Dropping the future loses nothing.
-    pub(crate) async fn ring(&self) -> io::Result<()> {
+    pub(crate) async fn expired(&self) -> io::Result<()> {
         loop {
             let mut ready = self.0.readable().await?;
             let mut count = [0; 8];

@@ -1,7 +1,7 @@
 //! What the generated carts are about: SKUs at one source behind one stock, and, where scenarios ask for it, at shops with stocks of their
 //! own, whose goods the first stock sells too. All of it is made if it is not there yet.
 
-use crate::desk::Desk;
+use crate::control_connection::ControlConnection;
 use anyhow::anyhow;
 use stockhold_client::units_of;
 use stockhold_protocol::command::{
@@ -16,7 +16,7 @@ const SHOP: &str = "load-shop";
 
 /// SKUs that stocks sell.
 #[derive(Clone, Debug)]
-pub(crate) struct Catalogue {
+pub(crate) struct TestCatalog {
     /// Sells what lies anywhere.
     pub(crate) stock: StockId,
     /// Each sells what lies in its own shop.
@@ -31,7 +31,7 @@ pub(crate) fn index_of(position: u32) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-impl Catalogue {
+impl TestCatalog {
     /// The SKU at a position.
     pub(crate) fn sku(&self, at: u32) -> SkuId {
         self.skus.get(index_of(at)).copied().unwrap_or_default()
@@ -75,29 +75,29 @@ impl Catalogue {
 
     /// Defines what is missing and fills every SKU up to `units` in the warehouse and in each of so many shops.
     pub(crate) fn prepare(
-        desk: &mut Desk,
+        control: &mut ControlConnection,
         count: u32,
         units: Quantity,
         shops: u32,
     ) -> Result<Self, anyhow::Error> {
-        let (source, stock) = define_place(desk, SOURCE, STOCK)?;
+        let (source, stock) = define_place(control, SOURCE, STOCK)?;
         let mut sells = vec![(source, stock)];
         let mut own = Vec::new();
         for number in 1..=shops {
             let name = format!("{SHOP}-{number:03}");
-            let (source, shop) = define_place(desk, &name, &name)?;
+            let (source, shop) = define_place(control, &name, &name)?;
             sells.extend([(source, shop), (source, stock)]);
             own.push((source, shop));
         }
         let link = |(source, stock)| Command::Link(LinkDefinition { stock, source, priority: 1 });
-        done(&desk.commands(sells.into_iter().map(link))?)?;
-        let skus = define_skus(desk, "LOAD", count)?;
+        done(&control.commands(sells.into_iter().map(link))?)?;
+        let skus = define_skus(control, "LOAD", count)?;
         for place in &own {
-            fill(desk, *place, &skus, units)?;
+            fill(control, *place, &skus, units)?;
         }
         let all = i64::from(shops).saturating_add(1).saturating_mul(units.raw());
-        fill(desk, (source, stock), &skus, Quantity::from_raw(all)?)?;
-        let salable = desk.cells(stock, &skus, 0)?;
+        fill(control, (source, stock), &skus, Quantity::from_raw(all)?)?;
+        let salable = control.cells(stock, &skus, 0)?;
         if salable.iter().any(|cell| *cell != all) {
             return Err(anyhow!(
                 "somebody else changes the SKUs of this test, or their settings were changed"
@@ -108,7 +108,11 @@ impl Catalogue {
 }
 
 /// Defines a source and a stock, or finds them.
-fn define_place(desk: &mut Desk, source: &str, stock: &str) -> Result<(SourceId, StockId), anyhow::Error> {
+fn define_place(
+    control: &mut ControlConnection,
+    source: &str,
+    stock: &str,
+) -> Result<(SourceId, StockId), anyhow::Error> {
     let definition = SourceDefinition {
         code: source.to_owned(),
         name: source.to_owned(),
@@ -119,28 +123,32 @@ fn define_place(desk: &mut Desk, source: &str, stock: &str) -> Result<(SourceId,
     };
     let stock = StockDefinition { name: stock.to_owned() };
     let places = [Command::DefineSource(Box::new(definition)), Command::DefineStock(stock)];
-    match done(&desk.commands(places)?)?.as_slice() {
+    match done(&control.commands(places)?)?.as_slice() {
         [source, stock] => Ok((SourceId(*source), StockId(*stock))),
         _ => Err(anyhow!("the server answered another number of commands")),
     }
 }
 
 /// Defines SKUs with this prefix, or finds them as they are.
-pub(crate) fn define_skus(desk: &mut Desk, prefix: &str, count: u32) -> Result<Vec<SkuId>, anyhow::Error> {
+pub(crate) fn define_skus(
+    control: &mut ControlConnection,
+    prefix: &str,
+    count: u32,
+) -> Result<Vec<SkuId>, anyhow::Error> {
     let definitions = (1..=count).map(|number| {
         Command::DefineSku(SkuDefinition { sku: format!("{prefix}-{number:07}"), ..SkuDefinition::default() })
     });
-    Ok(done(&desk.commands(definitions)?)?.into_iter().map(SkuId).collect())
+    Ok(done(&control.commands(definitions)?)?.into_iter().map(SkuId).collect())
 }
 
 /// Brings every SKU to `units` salable.
 fn fill(
-    desk: &mut Desk,
+    control: &mut ControlConnection,
     (source, stock): (SourceId, StockId),
     skus: &[SkuId],
     units: Quantity,
 ) -> Result<(), anyhow::Error> {
-    let cells = desk.cells(stock, skus, 0)?;
+    let cells = control.cells(stock, skus, 0)?;
     if cells.contains(&CELL_UNLIMITED) {
         return Err(anyhow!("the SKUs of this test are sold without limit on this server"));
     }
@@ -152,7 +160,7 @@ fn fill(
         let (reason, reference) = ("load test".to_owned(), String::new());
         Some(Command::Adjust(Adjust { source, sku: *sku, delta, reason, reference }))
     });
-    done(&desk.commands(missing)?)?;
+    done(&control.commands(missing)?)?;
     Ok(())
 }
 
@@ -173,8 +181,8 @@ pub(crate) fn done(outcomes: &[Outcome]) -> Result<Vec<u32>, anyhow::Error> {
 }
 
 /// What the server says of a SKU.
-pub(crate) fn view(desk: &mut Desk, sku: SkuId) -> Result<SkuView, anyhow::Error> {
-    let answer = desk.query(&Query::Sku(sku))?;
+pub(crate) fn view(control: &mut ControlConnection, sku: SkuId) -> Result<SkuView, anyhow::Error> {
+    let answer = control.query(&Query::Sku(sku))?;
     let Answer::Sku(Some(view)) = answer else {
         return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
     };
@@ -189,26 +197,26 @@ mod tests {
     fn all_stocks_are_bought_from_and_a_cart_always_from_the_same() {
         // Proves the draw: about as many carts for each of four stocks, and the first stock alone where there are no shops.
         let shops = [1, 2, 3].map(StockId).to_vec();
-        let shared = Catalogue { shops, ..Catalogue::imaginary(1) };
+        let shared = TestCatalog { shops, ..TestCatalog::imaginary(1) };
         let mut counts = [0_u32; 4];
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..4_000 {
             let id = CommandId::from_parts(1, random.u128(..));
             counts[usize::try_from(shared.stock_for(id).0).unwrap()] += 1;
             assert_eq!(shared.stock_for(id), shared.stock_for(id));
-            assert_eq!(Catalogue::imaginary(1).stock_for(id), StockId(0));
+            assert_eq!(TestCatalog::imaginary(1).stock_for(id), StockId(0));
         }
         assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
     }
 
     #[test]
     fn the_lines_of_a_cart_name_different_skus() {
-        // Proves that three lines of any cart are three SKUs of the catalogue, even of the smallest.
+        // Proves that three lines of any cart are three SKUs of the catalog, even of the smallest.
         for count in [3, 4, 5, 1_000, 1_001] {
-            let catalogue = Catalogue::imaginary(count);
+            let catalog = TestCatalog::imaginary(count);
             let mut cart = Vec::new();
             for first in 0..count {
-                catalogue.lines_of(first, 3, &mut cart);
+                catalog.lines_of(first, 3, &mut cart);
                 let mut skus: Vec<SkuId> = cart.iter().map(|line| line.sku).collect();
                 assert_eq!(skus.first(), Some(&SkuId(first)));
                 skus.sort_unstable();

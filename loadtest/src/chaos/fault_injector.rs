@@ -1,10 +1,10 @@
-//! Deals the blows: one after the other, each followed by a start, until there were enough of them. What is counted here is what the
+//! Deals the faults: one after the other, each followed by a start, until there were enough of them. What is counted here is what the
 //! server said of itself when it came back, and the one comparison that needs no audit: it came back with every op that it had answered.
 
-use super::arena::Arena;
 use super::arguments::ChaosArguments;
-use super::strikes::{Blow, End, Strikes};
-use super::victim::Victim;
+use super::fault_schedule::{CrashKind, FaultKind, FaultSchedule};
+use super::server_process::ServerProcess;
+use super::shared_state::SharedState;
 use crate::children::{RecoveryFacts, StorageFacts};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
@@ -23,7 +23,7 @@ const SNAPSHOT_POLL: Duration = Duration::from_micros(300);
 
 /// What was done, and what came of it.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Blows {
+pub(crate) struct FaultCounts {
     /// SIGKILLs.
     pub(crate) kills: u32,
     /// Ends of the server's power.
@@ -57,156 +57,157 @@ pub(crate) struct Blows {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Torment {
-    victim: Victim,
-    strikes: Strikes,
-    arena: Arc<Arena>,
-    blows: Blows,
+pub(crate) struct FaultInjector {
+    server: ServerProcess,
+    schedule: FaultSchedule,
+    state: Arc<SharedState>,
+    faults: FaultCounts,
 }
 
-impl Torment {
+impl FaultInjector {
     /// Starts the server for the first time.
     pub(crate) fn begin(
-        victim: Victim,
+        server: ServerProcess,
         arguments: &ChaosArguments,
-        arena: Arc<Arena>,
+        state: Arc<SharedState>,
     ) -> Result<Self, Failure> {
-        let end = if arguments.power_cuts.is_some() { End::PowerCut } else { End::Kill };
-        let strikes = Strikes::new(arguments.seed, arguments.seconds_between, arguments.stop_seconds, end);
-        let mut torment = Self { victim, strikes, arena, blows: Blows::default() };
-        torment.victim.start()?;
-        torment.meet()?;
-        if let Some(storage) = torment.blows.storage.clone() {
-            torment.victim.data_dir().check(&storage)?;
+        let end = if arguments.power_cuts.is_some() { CrashKind::PowerCut } else { CrashKind::Kill };
+        let schedule =
+            FaultSchedule::new(arguments.seed, arguments.seconds_between, arguments.stop_seconds, end);
+        let mut injector = Self { server, schedule, state, faults: FaultCounts::default() };
+        injector.server.start()?;
+        injector.meet()?;
+        if let Some(storage) = injector.faults.storage.clone() {
+            injector.server.data_dir().check(&storage)?;
         }
         // The first start found nothing.
-        torment.blows.restarts = 0;
-        Ok(torment)
+        injector.faults.restarts = 0;
+        Ok(injector)
     }
 
-    /// Strikes until the server has ended `ends` times in the way that is asked for.
-    pub(crate) fn strike(
+    /// Injects faults until the server has crashed `crashes` times in the way that is asked for.
+    pub(crate) fn inject(
         &mut self,
-        ends: u32,
+        crashes: u32,
         bar: &ProgressBar,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        while self.ends() < ends && !interrupt.is_set() {
-            let strike = self.strikes.next();
-            std::thread::sleep(strike.after);
-            match strike.blow {
-                Blow::End => self.end_and_start(strike.end)?,
-                Blow::EndInSnapshot(after) => {
+        while self.crashes() < crashes && !interrupt.is_set() {
+            let fault = self.schedule.next();
+            std::thread::sleep(fault.after);
+            match fault.kind {
+                FaultKind::Crash => self.crash_and_restart(fault.crash)?,
+                FaultKind::CrashInSnapshot(after) => {
                     self.wait_for_snapshot();
                     std::thread::sleep(after);
-                    self.end_and_start(strike.end)?;
+                    self.crash_and_restart(fault.crash)?;
                 }
-                Blow::EndTwice { percent_of_start } => {
-                    self.end(strike.end)?;
-                    if self.ends() < ends {
-                        self.end_a_start(percent_of_start)?;
+                FaultKind::CrashTwice { percent_of_start } => {
+                    self.crash(fault.crash)?;
+                    if self.crashes() < crashes {
+                        self.crash_while_starting(percent_of_start)?;
                     }
                     self.start()?;
                 }
-                Blow::Freeze(span) => {
+                FaultKind::Freeze(span) => {
                     self.freeze(span)?;
-                    self.victim.thaw()?;
+                    self.server.thaw()?;
                 }
-                Blow::FreezeAndEnd(span) => {
+                FaultKind::FreezeAndCrash(span) => {
                     self.freeze(span)?;
-                    self.end_and_start(strike.end)?;
+                    self.crash_and_restart(fault.crash)?;
                 }
             }
-            bar.set_position(u64::from(self.ends()));
-            bar.set_message(format!("{} ops recovered", self.blows.recovered_ops_max));
+            bar.set_position(u64::from(self.crashes()));
+            bar.set_message(format!("{} ops recovered", self.faults.recovered_ops_max));
         }
         Ok(())
     }
 
     /// Ends the server in the way that is asked for, and starts it again.
-    pub(crate) fn strike_last(&mut self) -> Result<(), Failure> {
-        self.end_and_start(self.strikes.end())
+    pub(crate) fn crash_once_more(&mut self) -> Result<(), Failure> {
+        self.crash_and_restart(self.schedule.crash_kind())
     }
 
-    fn end_and_start(&mut self, end: End) -> Result<(), Failure> {
-        self.end(end)?;
+    fn crash_and_restart(&mut self, end: CrashKind) -> Result<(), Failure> {
+        self.crash(end)?;
         self.start()
     }
 
     /// How often the server has ended in the way that is asked for.
-    const fn ends(&self) -> u32 {
-        match self.strikes.end() {
-            End::Kill => self.blows.kills,
-            End::PowerCut => self.blows.power_cuts,
+    const fn crashes(&self) -> u32 {
+        match self.schedule.crash_kind() {
+            CrashKind::Kill => self.faults.kills,
+            CrashKind::PowerCut => self.faults.power_cuts,
         }
     }
 
     /// What was done so far, and the server.
-    pub(crate) fn into_parts(self) -> (Blows, Victim) {
-        (self.blows, self.victim)
+    pub(crate) fn into_parts(self) -> (FaultCounts, ServerProcess) {
+        (self.faults, self.server)
     }
 
     fn wait_for_snapshot(&self) {
         let until = Instant::now() + SNAPSHOT_WAIT_MAX;
-        while !self.victim.is_writing_snapshot() && Instant::now() < until {
+        while !self.server.is_writing_snapshot() && Instant::now() < until {
             std::thread::sleep(SNAPSHOT_POLL);
         }
     }
 
     fn freeze(&mut self, span: Duration) -> Result<(), Failure> {
-        self.blows.stops += 1;
-        self.victim.freeze(span)
+        self.faults.stops += 1;
+        self.server.freeze(span)
     }
 
-    fn end(&mut self, end: End) -> Result<(), Failure> {
-        match end {
-            End::Kill => {
-                self.victim.kill()?;
-                self.blows.kills += 1;
+    fn crash(&mut self, kind: CrashKind) -> Result<(), Failure> {
+        match kind {
+            CrashKind::Kill => {
+                self.server.kill()?;
+                self.faults.kills += 1;
             }
-            End::PowerCut => {
-                self.victim.cut_power()?;
-                self.blows.power_cuts += 1;
+            CrashKind::PowerCut => {
+                self.server.cut_power()?;
+                self.faults.power_cuts += 1;
             }
         }
-        self.arena.leave();
-        self.blows.kills_while_writing_snapshot += u32::from(self.victim.is_writing_snapshot());
+        self.state.clear_address();
+        self.faults.kills_while_writing_snapshot += u32::from(self.server.is_writing_snapshot());
         Ok(())
     }
 
     fn start(&mut self) -> Result<(), Failure> {
-        self.victim.start()?;
+        self.server.start()?;
         self.meet()
     }
 
     /// Starts the server and ends it before it is there, or just after.
-    fn end_a_start(&mut self, percent: u32) -> Result<(), Failure> {
-        let longest = Duration::from_millis(self.blows.longest_restart_ms.max(1));
-        self.victim.start()?;
-        let there = self.victim.ready(longest * percent / 100)?;
-        self.blows.kills_while_starting += u32::from(there.is_none());
-        self.end(self.strikes.end())
+    fn crash_while_starting(&mut self, percent: u32) -> Result<(), Failure> {
+        let longest = Duration::from_millis(self.faults.longest_restart_ms.max(1));
+        self.server.start()?;
+        let there = self.server.ready(longest * percent / 100)?;
+        self.faults.kills_while_starting += u32::from(there.is_none());
+        self.crash(self.schedule.crash_kind())
     }
 
     /// Waits until the server takes connections, and takes down what it says.
     fn meet(&mut self) -> Result<(), Failure> {
-        let answered = self.arena.acknowledged_op();
-        let Some((ready, took)) = self.victim.ready(START_MAX)? else {
+        let answered = self.state.acknowledged_op();
+        let Some((ready, took)) = self.server.ready(START_MAX)? else {
             return Err(anyhow!("the server did not start within {START_MAX:?}").into());
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.blows.restarts += 1;
-        self.blows.longest_restart_ms = self.blows.longest_restart_ms.max(took_ms);
+        self.faults.restarts += 1;
+        self.faults.longest_restart_ms = self.faults.longest_restart_ms.max(took_ms);
         if let Some(recovery) = &ready.recovery {
-            self.blows.note(recovery, answered);
+            self.faults.note(recovery, answered);
         }
-        self.blows.storage = ready.storage;
-        self.arena.meet(ready.address);
+        self.faults.storage = ready.storage;
+        self.state.set_address(ready.address);
         Ok(())
     }
 }
 
-impl Blows {
+impl FaultCounts {
     /// Takes down what a start found, when `answered` had been the last op that anybody had an answer of.
     fn note(&mut self, recovery: &RecoveryFacts, answered: u64) {
         self.torn_tails += u32::from(recovery.torn_tail);
@@ -236,12 +237,12 @@ mod tests {
     fn a_start_that_forgot_an_answered_op_is_found() {
         // Proves the comparison of what came back with what was answered, at the op itself and one below, and that a broken
         // snapshot is no secret.
-        let mut blows = Blows::default();
-        blows.note(&recovery(10, &[]), 10);
-        assert_eq!((blows.starts_that_forgot, blows.findings.len(), blows.torn_tails), (0, 0, 1));
-        blows.note(&recovery(9, &[]), 10);
-        assert_eq!((blows.starts_that_forgot, blows.findings.len()), (1, 1));
-        blows.note(&recovery(11, &["damaged"]), 10);
-        assert_eq!((blows.starts_that_forgot, blows.findings.len(), blows.recovered_ops_max), (1, 2, 11));
+        let mut faults = FaultCounts::default();
+        faults.note(&recovery(10, &[]), 10);
+        assert_eq!((faults.starts_that_forgot, faults.findings.len(), faults.torn_tails), (0, 0, 1));
+        faults.note(&recovery(9, &[]), 10);
+        assert_eq!((faults.starts_that_forgot, faults.findings.len()), (1, 1));
+        faults.note(&recovery(11, &["damaged"]), 10);
+        assert_eq!((faults.starts_that_forgot, faults.findings.len(), faults.recovered_ops_max), (1, 2, 11));
     }
 }

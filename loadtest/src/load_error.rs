@@ -5,7 +5,7 @@ use stockhold_client::{ConnectionError, PushError, SubmitError};
 
 /// Why a connection stopped before its time.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
+pub(crate) enum LoadError {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     #[error(transparent)]
