@@ -16,7 +16,7 @@ pub mod draw;
 )]
 mod drive;
 pub mod frame;
-pub mod life;
+pub mod history;
 pub mod machine_model;
 pub mod seeds;
 pub mod segment;

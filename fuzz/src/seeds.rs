@@ -1,6 +1,6 @@
 //! Inputs to begin with, made by the real encoders: a fuzzer that starts from nothing would spend its time on finding the first frame.
 
-use super::life;
+use super::history;
 use std::fs;
 use std::path::Path;
 
@@ -48,9 +48,9 @@ fn golden(folder: &Path, seeds: &mut Vec<Seed>) {
 
 /// The life of the shop as batches, and as what a connection sends.
 fn lives(seeds: &mut Vec<Seed>) {
-    let mut lived = life::Life::begin();
-    for (name, records) in [("shop", life::shop()), ("sale", life::sale())] {
-        let batch = lived.live(&records, 1);
+    let mut lived = history::History::new();
+    for (name, records) in [("shop", history::shop()), ("sale", history::sale())] {
+        let batch = lived.apply_batch(&records, 1);
         seeds.push(("command", format!("batch_{name}"), [&[0], batch.as_slice()].concat()));
         let mut stream = vec![0, 31];
         for some in records.chunks(5) {

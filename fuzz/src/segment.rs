@@ -2,7 +2,7 @@
 //! damaged are mended, and the frames chained anew, so that the checks behind the checksums are reached.
 
 use super::draw::Draw;
-use super::life::{self, Life};
+use super::history::{self, History};
 use std::sync::LazyLock;
 use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, MANIFEST_NAME};
 use stockhold::recovery::{Recovered, recover};
@@ -30,28 +30,28 @@ const FILE_BYTES_MAX: usize = 12 * BLOCK_BYTES;
 /// Three runs: stopped in good order, stopped without, and the segment of the third.
 static LIFE: LazyLock<Vec<File>> = LazyLock::new(|| {
     let disk = RecordingStorage::new();
-    let genesis = life::genesis().encode();
+    let genesis = history::genesis().encode();
     let format = FormatOptions {
         log_uuid: LOG,
         epoch: 1,
         reason: EpochReason::Format,
         base: LogPoint::default(),
-        now_ms: life::START_MS,
+        now_ms: history::START_MS,
         salt_seed: 1,
         segment_bytes: OPTIONS.segment_bytes,
         genesis,
     };
     drop(Directory::format(disk.share(), format).expect("an empty disk is formatted"));
-    let mut lived = Life::begin();
-    let sale = life::sale();
+    let mut lived = History::new();
+    let sale = history::sale();
     let (first, second) = sale.split_at(4);
     for (session, batches, stops) in
-        [(1, &[life::shop(), first.to_vec()][..], true), (2, &[second.to_vec()], false)]
+        [(1, &[history::shop(), first.to_vec()][..], true), (2, &[second.to_vec()], false)]
     {
         let mut writer = take_up(&disk.share(), session);
         for batch in batches {
             let mut buffer = writer.frame_buffer();
-            buffer.extend_from_slice(&lived.live(batch, session));
+            buffer.extend_from_slice(&lived.apply_batch(batch, session));
             writer.append(&mut buffer, u32::try_from(batch.len()).expect("few")).expect("there is room");
         }
         if stops {
@@ -68,7 +68,7 @@ fn take_up(storage: &SharedStorage, salt_seed: u64) -> LogWriter {
     let mut reader = directory.read_log(1, ReadTo::End).expect("a log");
     while reader.next_frame().expect("sound").is_some() {}
     let end = reader.into_end().expect("read to the end");
-    let start = LogStart { log_uuid: LOG, epoch: 1, now_ms: life::START_MS, salt_seed };
+    let start = LogStart { log_uuid: LOG, epoch: 1, now_ms: history::START_MS, salt_seed };
     LogWriter::begin(storage, OPTIONS, start, &end).expect("taken up").0
 }
 
@@ -111,7 +111,7 @@ fn restart(storage: &SharedStorage) -> bool {
     let Ok(mut directory) = Directory::open(storage.clone()) else { return false };
     let Ok(recovered) = recover(&directory, |_| ()).and_then(Recovered::validated) else { return false };
     let epoch = directory.manifest().epoch();
-    let start = LogStart { log_uuid: LOG, epoch, now_ms: life::START_MS, salt_seed: 9 };
+    let start = LogStart { log_uuid: LOG, epoch, now_ms: history::START_MS, salt_seed: 9 };
     let Ok((writer, _)) = LogWriter::begin(storage, OPTIONS, start, &recovered.end) else { return false };
     drop(writer);
     let again = recover(&directory, |_| ()).expect("what was recovered once is recovered again");
@@ -127,7 +127,7 @@ fn restart(storage: &SharedStorage) -> bool {
     };
     assert!(is_end, "an empty segment ends the log: {:?}", again.end);
     let end = LogPoint { position: recovered.end.last_position(), op: recovered.machine.op() };
-    if directory.add_skip(end.op, "drawn", end, life::START_MS).is_ok() {
+    if directory.add_skip(end.op, "drawn", end, history::START_MS).is_ok() {
         // Without its last op the log may break an invariant, which is told; it stops nobody.
         drop(recover(&directory, |_| ()));
     }

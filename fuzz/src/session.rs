@@ -2,7 +2,7 @@
 //! taken as it is or made into frames whose lengths and checksums hold, and whether a proper greeting goes before it.
 
 use super::draw::Draw;
-use super::life::{self, START_MS};
+use super::history::{self, START_MS};
 use std::sync::{Arc, LazyLock};
 use stockhold::assembly::{Assembly, Surroundings, assemble, format};
 use stockhold::clock::ManualTimeSource;
@@ -28,11 +28,11 @@ static DISK: LazyLock<RecordingStorage> = LazyLock::new(|| {
     let disk = RecordingStorage::new();
     disk.forget_history();
     drop(
-        format(disk.share(), &life::genesis(), small().log.segment_bytes, Uuid::from_u128(1), 1)
+        format(disk.share(), &history::genesis(), small().log.segment_bytes, Uuid::from_u128(1), 1)
             .expect("empty"),
     );
     let mut stream = greeting();
-    commands(&life::shop(), &mut stream);
+    commands(&history::shop(), &mut stream);
     let mut server = Server::start(&disk);
     server.send(&stream, stream.len());
     server.check();

@@ -2,7 +2,7 @@
 //! mended: that it holds is the proof that a machine wrote the records.
 
 use super::draw::Draw;
-use super::life::{self, Life};
+use super::history::{self, History};
 use std::sync::LazyLock;
 use stockhold::snapshot::{self, SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::recording::RecordingStorage;
@@ -34,9 +34,9 @@ struct Taken {
 }
 
 static TAKEN: LazyLock<Taken> = LazyLock::new(|| {
-    let mut lived = Life::begin();
-    lived.live(&life::shop(), 1);
-    lived.live(&life::sale(), 1);
+    let mut lived = History::new();
+    lived.apply_batch(&history::shop(), 1);
+    lived.apply_batch(&history::sale(), 1);
     let (mark, sections) = take(&mut lived.machine);
     let disk = RecordingStorage::new();
     let header = SnapshotHeader {
@@ -165,7 +165,7 @@ fn damage(draw: &mut Draw<'_>, sections: &mut Vec<Section>) {
 
 /// A state that was found sound stays sound, whatever is asked of it, and its own snapshot gives it back.
 fn live_on(machine: &mut Machine, mark: &SnapshotMark) {
-    for (number, record) in (1..).zip(life::sale().iter().chain(&life::shop())) {
+    for (number, record) in (1..).zip(history::sale().iter().chain(&history::shop())) {
         machine.apply(Timestamp(mark.time.0.saturating_add(number * 100_000)), record);
         machine.sweep(8);
     }

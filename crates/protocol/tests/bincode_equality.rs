@@ -5,8 +5,8 @@
 //! width of fields: a field that is added, moved or widened in the protocol no longer agrees with it.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-use crate::drawn::{Draw, Fields, Source};
 use crate::mirror as m;
+use crate::random_values::{Draw, Fields, Random};
 use bincode::{Decode, Encode};
 use stockhold_protocol::codec::{ColdConfig, decode_cold, encode_cold};
 use stockhold_protocol::fields::{Tagged, Unknown, decode_fields, encode_fields};
@@ -23,7 +23,7 @@ where
 {
     let config = bincode::config::legacy();
     for seed in 0..DRAWS {
-        let mirror = M::draw(&mut Source::new(seed));
+        let mirror = M::draw(&mut Random::new(seed));
         let by_bincode = bincode::encode_to_vec(&mirror, config).unwrap();
         let value: T = decode_cold(&by_bincode).unwrap_or_else(|error| panic!("{mirror:?}: {error}"));
         let mut by_wincode = Vec::new();
@@ -36,7 +36,7 @@ where
 
 fn agree_in_fields<M: Draw + Fields + std::fmt::Debug, T: Tagged>() {
     for seed in 0..DRAWS {
-        let mirror = M::draw(&mut Source::new(seed));
+        let mirror = M::draw(&mut Random::new(seed));
         let mut by_bincode = Vec::new();
         mirror.put(&mut by_bincode);
         let value: T =

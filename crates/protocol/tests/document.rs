@@ -1,8 +1,8 @@
 //! PROTOCOL.md against the program: its constants, its codes, its numbers of fields and its worked exchange.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
-use crate::drawn::Fields;
 use crate::mirror as m;
+use crate::random_values::Fields;
 use std::fmt::Write as _;
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};

@@ -1,7 +1,7 @@
 //! Bytes and words of the protocol. What memory a lying length costs is for `allocation`, a program of its own.
 
 #[macro_use]
-mod drawn;
+mod random_values;
 
 mod arbitrary;
 mod bincode_equality;

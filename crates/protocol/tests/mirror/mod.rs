@@ -1,7 +1,7 @@
 //! The cold types once more, field by field as PROTOCOL.md has them, for bincode's own derives.
 #![expect(clippy::struct_field_names, reason = "fields are named as the protocol names them")]
 
-use crate::drawn::Change;
+use crate::random_values::Change;
 
 mirror_tagged!(Hello {
     1 version_min: u8 as value,

@@ -127,25 +127,25 @@ pub fn sale() -> Vec<Vec<u8>> {
 }
 
 /// Who lives it.
-const LIVING: Actor<'static> = Actor { kind: ActorKind::Claimed, name: "shop" };
+const ACTOR: Actor<'static> = Actor { kind: ActorKind::Claimed, name: "shop" };
 
 /// A life that is written down batch by batch.
 #[derive(Debug)]
-pub struct Life {
+pub struct History {
     /// The machine.
     pub machine: Machine,
     number: u64,
 }
 
-impl Life {
+impl History {
     /// Before the first command.
     #[must_use]
-    pub fn begin() -> Self {
+    pub fn new() -> Self {
         Self { machine: Machine::new(&genesis()), number: 0 }
     }
 
     /// Applies records as one batch, which must all do; answers the batch's payload.
-    pub fn live(&mut self, records: &[Vec<u8>], session: u64) -> Vec<u8> {
+    pub fn apply_batch(&mut self, records: &[Vec<u8>], session: u64) -> Vec<u8> {
         self.number = if session == 1 { self.number + 1 } else { 1 };
         let header = BatchHeader {
             rules: BATCH_RULES,
@@ -159,7 +159,7 @@ impl Life {
             digest_op: self.machine.op(),
             digest: self.machine.digest(),
         };
-        let payload = batch_of_one_run(&header, LIVING, &records.concat());
+        let payload = batch_of_one_run(&header, ACTOR, &records.concat());
         let batch = Batch::decode(&payload).expect("a batch of our own");
         assert_eq!(self.machine.begin_batch(&header), BatchVerdict::Apply);
         for entry in batch.entries() {

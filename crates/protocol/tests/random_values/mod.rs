@@ -4,9 +4,9 @@
 
 /// Numbers from a seed (splitmix64).
 #[derive(Debug)]
-pub(crate) struct Source(u64);
+pub(crate) struct Random(u64);
 
-impl Source {
+impl Random {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
@@ -36,14 +36,14 @@ impl Source {
 
 /// What can be drawn.
 pub(crate) trait Draw {
-    fn draw(source: &mut Source) -> Self;
+    fn draw(random: &mut Random) -> Self;
 }
 
 macro_rules! draw_integers {
     ($($kind:ty),*) => { $(
         impl Draw for $kind {
-            fn draw(source: &mut Source) -> Self {
-                Self::from_le_bytes(source.bytes())
+            fn draw(random: &mut Random) -> Self {
+                Self::from_le_bytes(random.bytes())
             }
         }
     )* };
@@ -52,49 +52,49 @@ macro_rules! draw_integers {
 draw_integers!(u8, u16, u32, u64, i32, i64);
 
 impl Draw for bool {
-    fn draw(source: &mut Source) -> Self {
-        source.below(2) == 1
+    fn draw(random: &mut Random) -> Self {
+        random.below(2) == 1
     }
 }
 
 impl Draw for String {
-    fn draw(source: &mut Source) -> Self {
+    fn draw(random: &mut Random) -> Self {
         let letters = ['a', '0', ' ', '\0', 'é', '€', '🚲'];
         let mut text = Self::new();
-        for _ in 0..source.below(12) {
-            text.extend(letters.into_iter().nth(usize::from(source.bytes::<1>()[0] % 7)));
+        for _ in 0..random.below(12) {
+            text.extend(letters.into_iter().nth(usize::from(random.bytes::<1>()[0] % 7)));
         }
         text
     }
 }
 
 impl<T: Draw> Draw for Option<T> {
-    fn draw(source: &mut Source) -> Self {
-        bool::draw(source).then(|| T::draw(source))
+    fn draw(random: &mut Random) -> Self {
+        bool::draw(random).then(|| T::draw(random))
     }
 }
 
 impl<T: Draw> Draw for Vec<T> {
-    fn draw(source: &mut Source) -> Self {
-        (0..source.below(4)).map(|_| T::draw(source)).collect()
+    fn draw(random: &mut Random) -> Self {
+        (0..random.below(4)).map(|_| T::draw(random)).collect()
     }
 }
 
 impl<T: Draw, const N: usize> Draw for [T; N] {
-    fn draw(source: &mut Source) -> Self {
-        std::array::from_fn(|_| T::draw(source))
+    fn draw(random: &mut Random) -> Self {
+        std::array::from_fn(|_| T::draw(random))
     }
 }
 
 impl<A: Draw, B: Draw> Draw for (A, B) {
-    fn draw(source: &mut Source) -> Self {
-        (A::draw(source), B::draw(source))
+    fn draw(random: &mut Random) -> Self {
+        (A::draw(random), B::draw(random))
     }
 }
 
 impl<A: Draw, B: Draw, C: Draw> Draw for (A, B, C) {
-    fn draw(source: &mut Source) -> Self {
-        (A::draw(source), B::draw(source), C::draw(source))
+    fn draw(random: &mut Random) -> Self {
+        (A::draw(random), B::draw(random), C::draw(random))
     }
 }
 
@@ -104,14 +104,14 @@ macro_rules! mirror_enum {
         #[derive(Clone, PartialEq, Debug, bincode::Encode, bincode::Decode)]
         pub(crate) enum $name { $($variant($($kind),*)),* }
 
-        impl $crate::drawn::Draw for $name {
-            fn draw(source: &mut $crate::drawn::Source) -> Self {
-                let variants: &[fn(&mut $crate::drawn::Source) -> Self] = &[
-                    $(|_source| Self::$variant($(<$kind as $crate::drawn::Draw>::draw(_source)),*)),*
+        impl $crate::random_values::Draw for $name {
+            fn draw(random: &mut $crate::random_values::Random) -> Self {
+                let variants: &[fn(&mut $crate::random_values::Random) -> Self] = &[
+                    $(|_source| Self::$variant($(<$kind as $crate::random_values::Draw>::draw(_source)),*)),*
                 ];
                 let count = u64::try_from(variants.len()).unwrap();
-                let at = usize::try_from(source.below(count)).unwrap();
-                variants[at](source)
+                let at = usize::try_from(random.below(count)).unwrap();
+                variants[at](random)
             }
         }
     };
@@ -123,17 +123,17 @@ macro_rules! mirror_tagged {
         #[derive(Clone, PartialEq, Debug)]
         pub(crate) struct $name { $($field: $kind),* }
 
-        impl $crate::drawn::Draw for $name {
-            fn draw(source: &mut $crate::drawn::Source) -> Self {
-                Self { $($field: <$kind as $crate::drawn::Draw>::draw(source)),* }
+        impl $crate::random_values::Draw for $name {
+            fn draw(random: &mut $crate::random_values::Random) -> Self {
+                Self { $($field: <$kind as $crate::random_values::Draw>::draw(random)),* }
             }
         }
 
-        impl $crate::drawn::Fields for $name {
+        impl $crate::random_values::Fields for $name {
             const NUMBERED: &'static [(u16, &'static str)] = &[$(($number, stringify!($field))),*];
 
             fn put(&self, out: &mut Vec<u8>) {
-                $($crate::drawn::$how($number, &self.$field, out);)*
+                $($crate::random_values::$how($number, &self.$field, out);)*
             }
         }
     };
@@ -156,11 +156,11 @@ pub(crate) enum Change<T> {
 }
 
 impl<T: Draw> Draw for Change<T> {
-    fn draw(source: &mut Source) -> Self {
-        match source.below(3) {
+    fn draw(random: &mut Random) -> Self {
+        match random.below(3) {
             0 => Self::Keep,
             1 => Self::Unset,
-            _ => Self::Set(T::draw(source)),
+            _ => Self::Set(T::draw(random)),
         }
     }
 }
