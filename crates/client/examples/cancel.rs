@@ -1,4 +1,4 @@
-//! An order is cancelled: a part of it first, then the rest. Asking twice gives the same answer.
+//! An order is cancelled: a part of it first, then the rest. A repeated request gets the same answer.
 //!
 //! `cargo run -p stockhold-client --example cancel -- [SKU] [STOCK]`
 
@@ -15,8 +15,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder().name("example-cancel").connect(address).await?;
     let mut out = stdout().lock();
 
-    // No TTL: the order is born confirmed. The id is written down first, so that a caller that dies now can
-    // come back with `client.retry(id)` and learn what became of it.
+    // Without a TTL the order is confirmed from the start. The id is stored first: a caller that crashes now can come
+    // back with `client.retry(id)` and learn the outcome.
     let id = client.new_id();
     let cart = Cart::from_stock(&stock).line(&sku, 2).reference("order-100042");
     let order = client.first_try(id).reserve(&cart).await?.into_result()?;

@@ -1,4 +1,4 @@
-//! A shopper edits a cart: one replace takes or gives back only the difference, in one step.
+//! A shopper edits a cart: one replace reserves or releases only the difference, in one step.
 //!
 //! `cargo run -p stockhold-client --example cart_edit -- [SKU] [OTHER SKU] [STOCK]`
 
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let first = client.reserve(&cart).await?.into_result()?;
     writeln!(out, "two of {sku} are held as {}", first.reservation)?;
 
-    // One fewer of the first, one of another: the cart as it shall be, not the difference.
+    // One unit fewer of the first SKU, and one of another: the command names the whole new cart, not the difference.
     let cart = Cart::from_stock(&stock).line(&sku, 1).line(&other, 1).hold_for(HOLD).owner(owner);
     let second = match client.replace(first.reservation, &cart).await? {
         Answer::Done(second) => second,

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let reserved = match client.reserve(&cart).await? {
         Answer::Done(reserved) => reserved,
         Answer::Refused(refusal) => {
-            // A refusal is data: a shop would offer what is left.
+            // A refusal is data: a shop would offer what is available.
             writeln!(out, "{refusal} left: {:?}", refusal.available())?;
             return Ok(());
         }
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let confirmed = client.confirm(reserved.reservation).await?.into_result()?;
     writeln!(out, "confirmed at op {}{}", confirmed.outcome.op, if confirmed.late { ", late" } else { "" })?;
 
-    // The confirm's op makes sure that the check sees it, whichever connection it goes over.
+    // The confirm's op makes sure that the check sees it, over any connection.
     let after = client.not_before(confirmed.outcome.op).check(&sku, &stock).await?;
     writeln!(out, "after: {after:?}")?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Many carts in few frames: the low level, for those who count nanoseconds.
+//! Many carts in few frames: the low-level interface, for the highest throughput.
 //!
 //! `cargo run --release -p stockhold-client --example flash_sale -- [SKU] [STOCK] [CARTS]`
 

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Answer::Done(sold) => writeln!(out, "sold as {} at op {}", sold.reservation, sold.outcome.op)?,
         Answer::Refused(refusal) => {
             writeln!(out, "{refusal} left: {:?}", refusal.available())?;
-            // The goods are over the counter already: say so, and let the shortfall be known.
+            // The goods have already left the counter: record the fact, and report the shortfall.
             let sold = client.sell_forced(&cart, &source)?.into_result()?;
             writeln!(out, "sold all the same; {} units are promised and missing now", sold.shortfall)?;
         }

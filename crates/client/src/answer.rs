@@ -1,5 +1,5 @@
-//! Typed answers. Everything that the server decided is data: what was done, or why it was refused; the
-//! plain [`Outcome`] stays within reach.
+//! Typed answers. A decision of the server is data: it reports what was done, or why the command was refused. Each
+//! type also holds the plain [`Outcome`].
 
 use std::fmt;
 use stockhold_protocol::command::Kind;
@@ -32,7 +32,7 @@ impl<T> Answer<T> {
         matches!(self, Self::Done(_))
     }
 
-    /// For callers to whom a refusal is an error.
+    /// Converts a refusal into an error.
     ///
     /// # Errors
     /// The [`Refusal`].
@@ -44,25 +44,26 @@ impl<T> Answer<T> {
     }
 }
 
-/// Why a command was refused. It changed nothing; the same id answers the same again if `recorded`.
+/// Why a command was refused. The command changed nothing. If `recorded` is set, a retry under the same id gets the
+/// same refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The command's id.
     pub id: CommandId,
-    /// What was asked for.
+    /// The kind of the command.
     pub kind: Kind,
-    /// The whole answer; `value` is the index of the refused line where one line is the reason.
+    /// The whole outcome. If one line is the reason, `value` is its index.
     pub outcome: Outcome,
 }
 
 impl Refusal {
-    /// The reason.
+    /// The code of the refusal.
     #[must_use]
     pub const fn code(&self) -> Code {
         self.outcome.code
     }
 
-    /// What could still have been had of the refused line.
+    /// How much of the refused line was available, and its SKU.
     #[must_use]
     pub const fn available(&self) -> Option<(SkuId, Quantity)> {
         if let Detail::Available { sku, available } = self.outcome.detail {
@@ -72,7 +73,7 @@ impl Refusal {
         }
     }
 
-    /// The SKU that is the reason, where the server names one.
+    /// The SKU that caused the refusal, if the server names one.
     #[must_use]
     pub const fn sku(&self) -> Option<SkuId> {
         match self.outcome.detail {
@@ -89,20 +90,20 @@ impl Refusal {
         }
     }
 
-    /// The bound that refuses a quantity, and the quantity: the fewest or the most of a line, its increment, what is open,
-    /// what lies at the source, as the code says.
+    /// The bound that the quantity violates, and the quantity. The code says which bound it is: the minimum or
+    /// maximum of a line, its increment, the open units, or the quantity at the source.
     #[must_use]
     pub const fn bound(&self) -> Option<(Quantity, Quantity)> {
         if let Detail::Bound { bound, value, .. } = self.outcome.detail { Some((bound, value)) } else { None }
     }
 
-    /// The limit on the number of things that is reached: its name and its value.
+    /// The name and value of the limit that is reached, if the code is about the number of things.
     #[must_use]
     pub fn limit(&self) -> Option<(&str, u64)> {
         if let Detail::Limit { name, value } = &self.outcome.detail { Some((name, *value)) } else { None }
     }
 
-    /// Sources that would do instead.
+    /// Sources that could ship instead.
     #[must_use]
     pub fn sources(&self) -> &[SourceId] {
         if let Detail::Sources(sources) = &self.outcome.detail { sources } else { &[] }
@@ -137,14 +138,14 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// A command and what was answered.
+/// A command and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// The command's id.
     pub id: CommandId,
-    /// What was asked for.
+    /// The kind of the command.
     pub kind: Kind,
-    /// The answer.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -178,20 +179,21 @@ impl Settled {
     }
 }
 
-/// Units are promised (reserve, replace).
+/// The result of a reserve or a replace: units are promised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
-    /// The reservation: the id of the command that made it.
+    /// The reservation. Its id is the id of the command that made it.
     pub reservation: ReservationId,
-    /// When the hold ends, which is no wall-clock time: [`ServerClock::shown`](crate::ServerClock::shown) makes one of it.
-    /// `None`: born confirmed.
+    /// When the hold ends, in hold time, which is not wall-clock time.
+    /// [`ServerClock::shown`](crate::ServerClock::shown) converts it. `None`: the reservation was confirmed from the
+    /// start.
     pub deadline: Option<Deadline>,
-    /// What was granted, line by line, where the server says so (best effort, replace); `None`: all that
-    /// was asked for.
+    /// The granted quantities, line by line, if the server reports them (best effort, replace). `None`: everything
+    /// that was asked for.
     pub granted: Option<Vec<GrantedLine>>,
-    /// Units promised beyond what there is, covered by allowances.
+    /// Units promised beyond the goods on hand, covered by allowances.
     pub backordered: Quantity,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -221,12 +223,12 @@ impl From<Settled> for Reserved {
     }
 }
 
-/// A hold became an order.
+/// The result of a confirm: a hold became an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmed {
-    /// The hold had expired, but its units still fitted.
+    /// The hold had expired, but its units were still available.
     pub late: bool,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -236,12 +238,12 @@ impl From<Settled> for Confirmed {
     }
 }
 
-/// A hold's deadline moved.
+/// The result of an extend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// The deadline in force; see [`Reserved::deadline`].
+    /// The deadline that is now in force; see [`Reserved::deadline`].
     pub deadline: Option<Deadline>,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -251,14 +253,14 @@ impl From<Settled> for Extended {
     }
 }
 
-/// Goods left a source (ship, sell).
+/// The result of a ship or a sell: goods left a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shipped {
-    /// The reservation whose goods left; a sale makes its own.
+    /// The reservation whose goods left. A sale makes a reservation of its own.
     pub reservation: ReservationId,
-    /// Units that are promised and missing now; only a forced shipment can leave any.
+    /// Units that are promised and missing after the command. Only a forced command can leave any.
     pub shortfall: Quantity,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -268,16 +270,16 @@ impl Shipped {
     }
 }
 
-/// A fact about a source item was noted (count, adjust).
+/// The result of a count or an adjust: a fact about a source item was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// What lies at the source now, where the server says so.
+    /// The quantity at the source after the command, if the server reports it.
     pub on_hand: Option<Quantity>,
-    /// The item's version.
+    /// The version of the source item.
     pub version: u32,
     /// Units that are promised and missing, allowances included.
     pub shortfall: Quantity,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -302,12 +304,12 @@ impl From<Settled> for Noted {
     }
 }
 
-/// Something has a name and a number now.
+/// The result of a definition: a name has a dense number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defined<I> {
-    /// Its dense number.
+    /// The dense number.
     pub number: I,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 
@@ -323,12 +325,12 @@ macro_rules! defined {
 
 defined!(SkuId, StockId, SourceId, ChannelId);
 
-/// Done, and there is no more to say than the outcome does.
+/// The result of a command that has no more to report than its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Units that are promised and missing now, for facts that may leave some.
+    /// Units that are promised and missing after the command. Only commands that record facts can leave any.
     pub shortfall: Quantity,
-    /// The whole answer.
+    /// The whole outcome.
     pub outcome: Outcome,
 }
 

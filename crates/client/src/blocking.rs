@@ -1,7 +1,7 @@
-//! The same client without `async`, for programs that have no runtime of their own.
+//! The client without `async`, for programs that have no runtime of their own.
 //!
-//! Each handle shares one runtime that runs on the calling thread while a call waits; between calls
-//! nothing runs. Do not use it inside an async task: use [`crate::Client`] there.
+//! All clones of a handle share one runtime. It runs on the calling thread while a call waits, and does not run
+//! between calls. Do not use this client inside an async task: use [`crate::Client`] there.
 
 use crate::answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Reserved, Settled, Shipped};
 use crate::cart::Cart;
@@ -23,7 +23,7 @@ use stockhold_protocol::query::{
 use stockhold_protocol::{ChannelId, CommandId, Quantity, ReservationId, SkuId, SourceId, StockId};
 use tokio::runtime::{Builder, Runtime};
 
-/// See [`crate::Client`]: the same calls, each of which returns when it is settled.
+/// The same calls as [`crate::Client`]. Each one returns when it is settled.
 ///
 /// ```no_run
 /// use stockhold_client::{Cart, blocking::Client};
@@ -146,7 +146,7 @@ impl Client {
         Self::connect_by(crate::Client::builder(), address)
     }
 
-    /// Connects as a builder says.
+    /// Connects with the options of a builder.
     ///
     /// # Errors
     /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
@@ -156,7 +156,7 @@ impl Client {
         Ok(Self { client, runtime: Arc::new(runtime) })
     }
 
-    /// The async handle underneath, for what has no blocking form.
+    /// The async handle underneath, for calls that have no blocking form.
     #[must_use]
     pub const fn inner(&self) -> &crate::Client {
         &self.client

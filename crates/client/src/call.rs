@@ -1,4 +1,5 @@
-//! One call from its first try to its settled answer: names, queue, pauses, deadline. The id never changes.
+//! One call, from its first try to its settled answer: names, queueing, pauses between tries, and the deadline. The
+//! id stays the same for all tries, unless the server refuses it for its time.
 
 use crate::answer::Settled;
 use crate::client::{Client, Shared};
@@ -21,13 +22,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 pub(crate) enum Exchange {
     Answered(Response),
     Failed(JobError),
-    /// The deadline passed; `sent` tells whether the job had left this call.
+    /// The deadline passed. `sent` is true if the job may have been sent.
     Late {
         sent: bool,
     },
 }
 
-/// Counts a call in its lane for as long as it lives.
+/// Counts a call as open on its connection until it is dropped.
 struct OpenCall<'a>(&'a AtomicU32);
 
 impl Drop for OpenCall<'_> {
@@ -36,12 +37,12 @@ impl Drop for OpenCall<'_> {
     }
 }
 
-/// The tries of one call.
+/// The state of the tries of one call.
 #[derive(Debug)]
 pub(crate) struct Tries {
     pub(crate) until: Instant,
     pub(crate) made: u32,
-    /// The lane that failed last.
+    /// The connection on which the last try failed.
     avoid: Option<usize>,
     /// Whether an earlier try may have taken effect.
     pub(crate) maybe_done: bool,
@@ -55,7 +56,7 @@ impl Tries {
         Self { until, made: 0, avoid: None, maybe_done: false, why: NotDone::DeadlinePassed }
     }
 
-    /// Waits before the next try; `Err` when there is no time or try left.
+    /// Waits before the next try. Returns `Err` when no time or no try is left.
     pub(crate) async fn pause(&mut self, shared: &Shared, asked_ms: u32) -> Result<(), ()> {
         let policy = &shared.options.retry;
         self.made += 1;
@@ -77,12 +78,12 @@ impl Tries {
         }
     }
 
-    /// The error of a question that ends without an answer.
+    /// The error of a query that ends without an answer.
     pub(crate) fn not_answered(&self) -> CallError {
         CallError::NotAnswered(self.why.clone())
     }
 
-    /// Notes why a try had no answer.
+    /// Records why a try got no answer.
     pub(crate) fn note(&mut self, failed: JobError) {
         match failed {
             JobError::NotSent(error) => self.why = NotDone::Unreachable(error),
@@ -97,7 +98,7 @@ impl Tries {
 }
 
 impl Client {
-    /// Hands work to a connection and waits for what comes back.
+    /// Queues a request on a connection and waits for the response.
     pub(crate) async fn exchange(
         &self,
         request: Request,
@@ -135,7 +136,7 @@ impl Client {
         }
     }
 
-    /// Runs one mutation to its end. `build` encodes the command and is called once for each try.
+    /// Runs one mutation to its end. `build` encodes the command and is called once per try.
     pub(crate) async fn mutate(
         &self,
         kind: Kind,
@@ -158,8 +159,8 @@ impl Client {
                 Exchange::Answered(Response::Outcome(outcome))
                     if may_renew && is_of_other_time(outcome.code) =>
                 {
-                    // The client's idea of the server's time was wrong and is right now. Nothing but this try was ever sent under the id, so
-                    // another one is safe; after a try without an answer it would not be.
+                    // The client's estimate of the server's time was wrong and is corrected now. No other try was
+                    // sent under this id, so a new id is safe. After a try without an answer it would not be safe.
                     (id, fresh, may_renew) = (self.new_id(), true, false);
                     continue;
                 }
@@ -175,7 +176,7 @@ impl Client {
                     tries.note(failed);
                     return Err(tries.give_up(id));
                 }
-                // After a change of epoch the next building looks the names up again.
+                // After a change of epoch the next `build` resolves the names again.
                 Exchange::Failed(failed) => tries.note(failed),
                 Exchange::Late { sent } => {
                     tries.maybe_done |= sent;
@@ -189,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Encodes one try, resolving names that are not known yet.
+    /// Encodes one try. Names whose numbers are not cached are resolved first.
     async fn build(
         &self,
         id: CommandId,
@@ -202,7 +203,7 @@ impl Client {
             let (result, built) = self.shared.names.with(id, fresh, build);
             result?;
             if built.by_number {
-                // The caller's own numbers are those of the log that it knew when it called.
+                // Dense numbers that the caller gave belong to the log that was current when the call began.
                 let of = *numbers_of
                     .get_or_insert(built.identity.unwrap_or(LogIdentity { log_uuid: [0; 16], epoch: 0 }));
                 if built.identity != Some(of) {
@@ -220,7 +221,7 @@ impl Client {
         }
     }
 
-    /// Asks for numbers and caches them.
+    /// Resolves names and caches their numbers. An unknown name is an error.
     pub(crate) async fn resolve_missing(&self, names: Vec<Name>, tries: &mut Tries) -> Result<(), CallError> {
         for part in names.chunks(FRAME_COUNT_MAX) {
             let numbers = self.resolve_now(part.to_vec(), tries).await?;
@@ -231,7 +232,7 @@ impl Client {
         Ok(())
     }
 
-    /// Asks for the numbers of at most one frame of names, and caches them.
+    /// Resolves at most one frame of names and caches their numbers.
     pub(crate) async fn resolve_now(
         &self,
         names: Vec<Name>,
@@ -246,7 +247,7 @@ impl Client {
         Ok(numbers)
     }
 
-    /// Asks a question until it is answered; it changes nothing, so every failure may be tried again.
+    /// Sends a query until it is answered. A query changes nothing, so every failure may be retried.
     pub(crate) async fn ask(
         &self,
         mut request: impl FnMut() -> (Request, Option<LogIdentity>),
@@ -271,7 +272,7 @@ impl Client {
                 }
                 Exchange::Failed(failed) => {
                     tries.note(failed);
-                    // A lost question leaves no doubt about a command.
+                    // A lost query leaves no doubt about a command.
                     tries.maybe_done = maybe_done;
                 }
                 Exchange::Late { .. } => return Err(tries.not_answered()),
@@ -282,13 +283,13 @@ impl Client {
         }
     }
 
-    /// Sends a whole batch and waits for all outcomes: no allocation and no task for each cart. Commands
-    /// that find the server busy, and the whole batch when the connection breaks, are sent again under
-    /// their own ids. Numbers in a batch are dense; they must be of the log that the client knows now.
+    /// Sends a whole command batch and waits for all outcomes, without an allocation or a task for each cart.
+    /// Commands that find the server busy are sent again under their own ids. If the connection breaks, the whole
+    /// batch is sent again. The dense numbers in the batch must belong to the log that the client is connected to.
     ///
     /// # Errors
-    /// [`CallError::Unknown`] names the first id without an answer. The batch is then marked as a retry
-    /// and can be sent again as it is.
+    /// [`CallError::Unknown`] names the first id without an answer. The batch is then marked as a retry and can be
+    /// sent again unchanged.
     pub async fn send_batch(&self, batch: &mut CommandBatch) -> Result<Outcomes, CallError> {
         let mut tries = Tries::new(self.call.deadline);
         let first = batch.ids().next().unwrap_or(CommandId::NONE);
@@ -335,7 +336,7 @@ impl Client {
             }
             part.mark_retry();
             if tries.pause(&self.shared, asked_ms).await.is_err() {
-                // Some commands of the batch may be done; only a repetition can tell which.
+                // Some commands of the batch may have taken effect. Only a retry can find out which.
                 tries.maybe_done |= indexes.len() < usize::from(batch.len());
                 return Err(tries.give_up(first));
             }
@@ -351,7 +352,7 @@ enum Resolution {
     Failed(CallError),
 }
 
-/// What an outcome means for the call.
+/// Decides what an outcome means for the call.
 fn resolve_outcome(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Resolution {
     if outcome.code == Code::Busy {
         tries.why = NotDone::Busy;
@@ -374,18 +375,18 @@ fn resolve_outcome(id: CommandId, outcome: Outcome, tries: &mut Tries) -> Resolu
     Resolution::Settled(outcome)
 }
 
-/// Whether a code refuses an id for its time.
+/// Whether a code refuses an id because of its time.
 const fn is_of_other_time(code: Code) -> bool {
     matches!(code, Code::IdTooOld | Code::IdFromFuture)
 }
 
-/// Whether a code says no more than that *this* try had no effect: an earlier one may still have had.
+/// Whether a code only says that *this* try had no effect. An earlier try may still have had one.
 fn tells_of_this_try(code: Code) -> bool {
     matches!(code, Code::ReadOnly | Code::IdTooOld | Code::IdFromFuture | Code::UnknownAnswer)
 }
 
-/// Puts the answers of the commands at `indexes` where they belong, and keeps the indexes of those that
-/// found the server busy. Tells how long the server wants to be left alone.
+/// Moves the answers of the commands at `indexes` to their places in `outcomes`, and keeps the indexes of the
+/// commands that found the server busy. Returns how long the server asks the client to wait, in milliseconds.
 fn merge(answers: &Outcomes, outcomes: &mut Outcomes, indexes: &mut Vec<u16>) -> u32 {
     let mut busy = Vec::new();
     let mut asked_ms = 0;
@@ -403,7 +404,7 @@ fn merge(answers: &Outcomes, outcomes: &mut Outcomes, indexes: &mut Vec<u16>) ->
     asked_ms
 }
 
-/// The commands at `indexes`, in a batch of their own.
+/// Copies the commands at `indexes` into a batch of their own.
 fn select(batch: &CommandBatch, indexes: &[u16]) -> Result<CommandBatch, PushError> {
     let mut part = CommandBatch::new();
     let mut wanted = indexes.iter().copied().peekable();

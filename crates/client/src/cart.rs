@@ -1,11 +1,11 @@
-//! Carts as a caller writes them: by names or dense numbers, with quantities, owner, TTL.
+//! Carts as a caller describes them: by names or dense numbers, with quantities, owner and TTL.
 
 use crate::names::{CartLine, SkuRef, StockRef, TargetRef};
 use std::time::Duration;
 use stockhold_protocol::Quantity;
 use stockhold_protocol::command::Target;
 
-/// What one shopper wants, from one stock or channel, all or nothing unless said otherwise.
+/// What one shopper wants from one stock or channel. A cart is all or nothing unless it is best effort.
 ///
 /// ```
 /// use stockhold_client::Cart;
@@ -36,13 +36,14 @@ impl<'a> Cart<'a> {
         Self::new(TargetRef::Stock(stock.into()))
     }
 
-    /// An empty cart that is sold through this channel, from whatever stock it is assigned to then.
+    /// An empty cart that is sold through this channel, from the stock that the channel is assigned to when the
+    /// command is applied.
     #[must_use]
     pub const fn from_channel(channel_type: &'a str, code: &'a str) -> Self {
         Self::new(TargetRef::ChannelName(channel_type, code))
     }
 
-    /// An empty cart for a target by dense number.
+    /// An empty cart for a target that is given by dense number.
     #[must_use]
     pub fn from_target(target: Target) -> Self {
         Self::new(target.into())
@@ -52,7 +53,7 @@ impl<'a> Cart<'a> {
         Self { target, lines: Vec::new(), best_effort: false, ttl: None, owner: 0, reference: "" }
     }
 
-    /// Adds whole units of a SKU; the same SKU twice counts as its sum.
+    /// Adds whole units of a SKU. Lines with the same SKU are summed.
     #[must_use]
     pub fn line(self, sku: impl Into<SkuRef<'a>>, units: u32) -> Self {
         self.line_of(sku, units_of(units))
@@ -65,22 +66,22 @@ impl<'a> Cart<'a> {
         self
     }
 
-    /// Grants what fits instead of refusing the whole cart.
+    /// Grants what is available instead of refusing the whole cart.
     #[must_use]
     pub const fn best_effort(mut self) -> Self {
         self.best_effort = true;
         self
     }
 
-    /// Makes the reservation a hold that expires unless it is confirmed in time. Without it the
-    /// reservation is born confirmed.
+    /// Makes the reservation a hold, which expires unless it is confirmed in time. Without a TTL the reservation is
+    /// confirmed from the start.
     #[must_use]
     pub const fn hold_for(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// An opaque owner; a replace must name the same one. 0, the default, means none.
+    /// An opaque owner. A replace must name the same owner. The default, 0, means no owner.
     #[must_use]
     pub const fn owner(mut self, owner: u64) -> Self {
         self.owner = owner;
@@ -94,7 +95,7 @@ impl<'a> Cart<'a> {
         self
     }
 
-    /// The lines as they were added.
+    /// The lines in the order in which they were added.
     #[must_use]
     pub fn lines(&self) -> &[CartLine<'a>] {
         &self.lines
@@ -105,19 +106,19 @@ impl<'a> Cart<'a> {
     }
 }
 
-/// Whole units as a quantity.
+/// Whole units as a [`Quantity`].
 #[must_use]
 pub fn units_of(units: u32) -> Quantity {
     Quantity::units(i64::from(units)).unwrap_or(Quantity::MAX)
 }
 
-/// One line for a list of lines.
+/// One line, for calls that take a list of lines.
 #[must_use]
 pub fn line<'a>(sku: impl Into<SkuRef<'a>>, units: u32) -> CartLine<'a> {
     (sku.into(), units_of(units))
 }
 
-/// Whole milliseconds, at most what the wire holds; the server refuses what is out of its bounds.
+/// Whole milliseconds, saturating at what the wire can hold. The server refuses what is out of its range.
 pub(crate) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! The handle: how a client is built, shared and told what one call needs. The calls themselves stand in
-//! `commands`, `merchant` and `queries`; how one is tried until it is settled, in `call`.
+//! The client handle: how it is built, shared and configured for one call. The calls themselves are in `commands`,
+//! `merchant` and `queries`. Retries are in `call`.
 
 use crate::connection_task::{ConnectionTask, QUEUE_MAX, first_connection};
 use crate::error::ConnectionError;
@@ -17,7 +17,7 @@ use stockhold_protocol::handshake::Welcome;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
-/// How a client shall behave.
+/// Options of a client.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -38,45 +38,45 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Who the client is, for the server's logs. Default: `stockhold-client`. At most 255 bytes.
+    /// The client's name in the server's logs. Default: `stockhold-client`. At most 255 bytes.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.options.client_name = name.into();
         self
     }
 
-    /// How many connections are used. Calls go to the one with the fewest open calls, so a quiet client
-    /// uses one. Default: 2. Minimum: 1.
+    /// The number of connections. A call uses the connection with the fewest open calls, so a quiet client uses only
+    /// one. Default: 2. Minimum: 1.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.options.connections = connections.max(1);
         self
     }
 
-    /// How long one call may take, retries included. Default: 5 s.
+    /// How long one call may take, including retries. Default: 5 s.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
         self
     }
 
-    /// How a call is tried again.
+    /// How calls are retried.
     #[must_use]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.options.retry = RetryPolicy { tries_max: retry.tries_max.max(1), ..retry };
         self
     }
 
-    /// Most commands of all tasks together that wait for answers; further calls wait for room, at most
-    /// until their deadline. Default: 8,192. Minimum: 1.
+    /// The maximum number of commands, over all tasks, that wait for answers. Further calls wait until there is room,
+    /// at most until their deadline. Default: 8,192. Minimum: 1.
     #[must_use]
     pub fn in_flight_max(mut self, in_flight_max: u32) -> Self {
         self.options.in_flight_max = in_flight_max.max(1);
         self
     }
 
-    /// How long a server that owes answers may send nothing before the connection is given up.
-    /// Default: 30 s.
+    /// How long the server may send nothing while answers are due. After that the connection is given up. Default: 30
+    /// s.
     #[must_use]
     pub const fn stall(mut self, stall: Duration) -> Self {
         self.options.stall = stall;
@@ -100,7 +100,7 @@ impl ClientBuilder {
         self.connect_with(dialer).await
     }
 
-    /// Connects over streams of the caller's making.
+    /// Connects over streams that the caller's dialer opens.
     ///
     /// # Errors
     /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
@@ -120,7 +120,7 @@ impl ClientBuilder {
                 names: Arc::clone(&names),
                 clock: Arc::clone(&clock),
             };
-            // The task ends by itself when the last handle drops its end of the queue.
+            // The task ends when the last handle drops its end of the queue.
             drop(tokio::spawn(task.run(ready.take())));
             ConnectionQueue { jobs: sender, open_calls: AtomicU32::new(0) }
         });
@@ -140,14 +140,14 @@ impl ClientBuilder {
     }
 }
 
-/// One connection's queue, and how many calls use it.
+/// The queue of one connection, and how many calls use it.
 #[derive(Debug)]
 pub(crate) struct ConnectionQueue {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) open_calls: AtomicU32,
 }
 
-/// What all handles share.
+/// State that all handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) queues: Vec<ConnectionQueue>,
@@ -160,7 +160,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The lane with the fewest open calls; not `avoid`, if there is another.
+    /// The connection with the fewest open calls. It is not `avoid` if there is another one.
     pub(crate) fn least_loaded(&self, avoid: Option<usize>) -> usize {
         let allowed = |at: &usize| self.queues.len() == 1 || Some(*at) != avoid;
         let load = |at: &usize| {
@@ -170,7 +170,7 @@ impl Shared {
     }
 }
 
-/// What one call needs.
+/// Options of one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallOptions {
     pub(crate) deadline: Duration,
@@ -179,10 +179,10 @@ pub(crate) struct CallOptions {
     pub(crate) min_op: u64,
 }
 
-/// One handle for many tasks; cloning it is cheap and shares connections, names and limits.
+/// A handle for many tasks. Cloning it is cheap; clones share connections, names and limits.
 ///
-/// Every call is sent together with others that are queued at that moment, is retried under its own id
-/// when the server is busy or the connection breaks, and ends at its deadline at the latest.
+/// A call is sent together with other calls that are queued at that moment. It is retried under its own id when the
+/// server is busy or the connection breaks, and it ends at its deadline at the latest.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -228,46 +228,46 @@ impl Client {
         Self { call: CallOptions { deadline, ..self.call }, ..self.clone() }
     }
 
-    /// A handle for one call that repeats an earlier one: the same command under the same id takes effect
-    /// once, and the recorded answer comes back marked as replayed.
+    /// A handle for one call that repeats an earlier one. The same command under the same id takes effect once; the
+    /// recorded answer is returned and marked as replayed.
     #[must_use]
     pub fn retry(&self, id: CommandId) -> Self {
         Self { call: CallOptions { id: Some((id, false)), ..self.call }, ..self.clone() }
     }
 
-    /// A handle for one call with an id of the caller's making that was never sent before: write the id
-    /// down first, and the call can be repeated even after a crash of the caller.
+    /// A handle for one call under an id that the caller made and that was never sent before. A caller that stores
+    /// the id first can repeat the call even after it has crashed.
     #[must_use]
     pub fn first_try(&self, id: CommandId) -> Self {
         Self { call: CallOptions { id: Some((id, true)), ..self.call }, ..self.clone() }
     }
 
-    /// A handle whose checks wait until the server has applied `op`, so that they see what that op did.
+    /// A handle whose checks wait until the server has applied `op`, so that they see its effect.
     #[must_use]
     pub fn not_before(&self, op: u64) -> Self {
         Self { call: CallOptions { min_op: op, ..self.call }, ..self.clone() }
     }
 
-    /// The server's time: ids are made from it.
+    /// The server's time, from which ids are made.
     #[must_use]
     pub fn server_clock(&self) -> &ServerClock {
         &self.shared.clock
     }
 
-    /// A new id of this client, larger than all before, with the server's time.
+    /// A new id, larger than all earlier ids of this client, with the server's time.
     #[must_use]
     pub fn new_id(&self) -> CommandId {
         let now_ms = self.shared.clock.now_ms();
         self.shared.ids.lock().next_at(now_ms)
     }
 
-    /// What the server said of itself on the first connection.
+    /// The Welcome frame of the first connection.
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.shared.welcome
     }
 
-    /// The identity of the log as of the latest connection: dense numbers are valid within it.
+    /// The identity of the log, as of the latest connection. Dense numbers are valid within it.
     #[must_use]
     pub fn identity(&self) -> Option<LogIdentity> {
         self.shared.names.identity()

@@ -1,24 +1,25 @@
-//! Batches: many commands encoded straight into one reused buffer, without an allocation for any of them.
+//! Command batches: many commands encoded straight into one reused buffer, without an allocation for each.
 //!
-//! A batch knows nothing of sockets; a connection copies it into its output as one frame.
+//! A command batch is the body of one Commands frame. It is not a batch of the server's log. It knows nothing of
+//! sockets; a connection copies it into its output.
 
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::command::{Command, FLAG_FRESH, FLAGS_OFFSET, Reserve, Target, record_length};
 use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX};
 use stockhold_protocol::{BadField, CommandId, Envelope, Line, Lines};
 
-/// Why a command was not put into a batch; the batch is as it was.
+/// Why a command was not added to a batch. The batch is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
-    /// One frame holds no more; send the batch first.
+    /// The frame is full. Send the batch first.
     #[error("the batch is full; send it first")]
     Full,
-    /// A field breaks a rule of the wire.
+    /// A field violates a rule of the protocol.
     #[error(transparent)]
     BadField(#[from] BadField),
 }
 
-/// Commands on their way into one frame. [`CommandBatch::clear`] keeps the memory for the next ones.
+/// Commands for one frame. [`CommandBatch::clear`] keeps the memory for the next frame.
 ///
 /// ```
 /// use stockhold_client::{CommandBatch, IdGenerator};
@@ -47,7 +48,7 @@ impl CommandBatch {
         Self::default()
     }
 
-    /// Adds any command and tells its index. `envelope.fresh` must be true only if the id was never sent.
+    /// Adds any command and returns its index. `envelope.fresh` must be true only if the id was never sent.
     ///
     /// # Errors
     /// [`PushError`]; the batch is unchanged.
@@ -65,7 +66,8 @@ impl CommandBatch {
         Ok(self.count - 1)
     }
 
-    /// Adds a first-sent, all-or-nothing reserve: a hold with a TTL, else born confirmed.
+    /// Adds an all-or-nothing reserve whose id was never sent before. With a TTL it is a hold, otherwise it is
+    /// confirmed from the start.
     ///
     /// # Errors
     /// [`PushError`]; the batch is unchanged.
@@ -81,7 +83,7 @@ impl CommandBatch {
         self.push(&Envelope::fresh(id, Command::Reserve(reserve)))
     }
 
-    /// Adds a record of another batch as it stands, for instance for a retry of part of that batch.
+    /// Adds an encoded record of another batch unchanged, for instance to retry a part of that batch.
     ///
     /// # Errors
     /// [`PushError`]; the batch is unchanged.
@@ -99,8 +101,8 @@ impl CommandBatch {
         Ok(self.count - 1)
     }
 
-    /// Marks every command as sent before. Call it before the batch is sent again: only then does a
-    /// repetition get the recorded outcomes instead of a second, unrecorded opinion.
+    /// Marks every command as sent before. Call it before the batch is sent again. Without the mark, the server may
+    /// answer a retry with a new, unrecorded refusal instead of the recorded outcome.
     pub fn mark_retry(&mut self) {
         let mut at = 0;
         while let Ok(length) = record_length(&self.records[at..]) {
@@ -109,13 +111,13 @@ impl CommandBatch {
         }
     }
 
-    /// How long the server may take before it logs the commands, in milliseconds; 0, the default, means
-    /// no limit. What was not logged by then is answered `deadline_passed` and had no effect.
+    /// How long the server may take before it logs the commands, in milliseconds. The default, 0, means no limit. A
+    /// command that is not logged in time is answered `deadline_passed` and has no effect.
     pub const fn set_deadline_ms(&mut self, deadline_ms: u32) {
         self.deadline_ms = deadline_ms;
     }
 
-    /// The deadline in milliseconds; 0 means none.
+    /// The deadline in milliseconds. 0 means none.
     #[must_use]
     pub const fn deadline_ms(&self) -> u32 {
         self.deadline_ms
@@ -127,19 +129,19 @@ impl CommandBatch {
         self.count = 0;
     }
 
-    /// How many commands there are.
+    /// The number of commands.
     #[must_use]
     pub const fn len(&self) -> u16 {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no commands.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The records one after the other, in the order of their indexes.
+    /// The encoded records in the order of their indexes.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         split_records(&self.records).filter_map(Result::ok)
     }
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_pushed_comes_out() {
-        // Proves that records decode to what was pushed, in order, and that a retry only loses `fresh`.
+        // Proves that records decode to what was pushed, in order, and that marking a retry only clears `fresh`.
         let mut batch = filled(3);
         let ids: Vec<_> = batch.ids().collect();
         for retried in [false, true] {
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_full_batch_takes_no_more_and_a_bad_cart_leaves_no_trace() {
-        // Proves the bound on commands of one frame, and that a refused push changes nothing.
+        // Proves the limit on the commands of one frame, and that a refused push changes nothing.
         let mut batch = filled(u32::try_from(FRAME_COUNT_MAX).unwrap());
         let before = batch.bytes().len();
         let id = IdGenerator::seeded(4).next_at(1);
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_record_moves_between_batches() {
-        // Proves that part of a batch can be sent again byte for byte, and that junk cannot.
+        // Proves that a part of a batch can be sent again byte for byte, and that invalid bytes cannot.
         let batch = filled(2);
         let mut again = CommandBatch::new();
         again.push_record(batch.records().nth(1).unwrap()).unwrap();

@@ -11,20 +11,20 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::{BadField, Line, Lines, Quantity, ReservationId};
 
-/// One part of a refund, with names.
+/// One part of a refund, by names or dense numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefundLine<'a> {
-    /// Units that never left: their promise ends.
+    /// Units that never left. Their promise ends.
     Unshipped(SkuRef<'a>, Quantity),
-    /// Units that had left and came back to this source.
+    /// Units that left and came back to this source.
     Returned(SkuRef<'a>, Quantity, SourceRef<'a>),
     /// Units that never left and are lost at this source.
     WrittenOff(SkuRef<'a>, Quantity, SourceRef<'a>),
 }
 
 impl Client {
-    /// Promises the units of a cart, all or nothing unless the cart says best effort: a hold if it has a
-    /// TTL, else born confirmed.
+    /// Reserves the units of a cart. The cart is all or nothing unless it is best effort. With a TTL the reservation
+    /// is a hold, otherwise it is confirmed from the start.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -37,8 +37,8 @@ impl Client {
         Ok(settled.await?.answer(Reserved::from))
     }
 
-    /// Changes a cart in one step: only the difference is taken or given back, and when it does not fit the
-    /// old hold stays as it is. The reservation has a new id afterwards.
+    /// Replaces the cart of a hold in one step. Only the difference is reserved or released. If it does not fit, the
+    /// old hold stays unchanged. The reservation has a new id afterwards.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -51,7 +51,7 @@ impl Client {
         Ok(settled.await?.answer(Reserved::from))
     }
 
-    /// Turns a hold into an order: all units that are open.
+    /// Turns a hold into an order, with all its open units.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -60,7 +60,7 @@ impl Client {
         Ok(settled.await?.answer(Confirmed::from))
     }
 
-    /// Gives all open units of a reservation back.
+    /// Releases all open units of a reservation.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -68,7 +68,7 @@ impl Client {
         self.release_lines(reservation, &[]).await
     }
 
-    /// Gives some open units back; no lines means all.
+    /// Releases some open units. An empty list means all.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -84,7 +84,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Moves a hold's deadline to now plus `ttl`; never shortens it.
+    /// Moves the deadline of a hold to now plus `ttl`. It never shortens the hold.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -98,7 +98,7 @@ impl Client {
         Ok(settled.await?.answer(Extended::from))
     }
 
-    /// Takes promised units out of a source, all lines or none.
+    /// Ships promised units from a source, all lines or none.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -111,9 +111,9 @@ impl Client {
         self.ship_as(reservation, source.into(), lines, false).await
     }
 
-    /// Says that goods *have* left a source, whatever that means for promises; the shortfall is reported. More units than
-    /// are open may be named. It is refused all the same when the reservation is not a confirmed one with open units, has no
-    /// such SKU, or when the source does not hold so many.
+    /// Records that goods *have* left a source, whatever that means for other promises. The answer reports the
+    /// shortfall. More units than are open may be named. The command is still refused when the reservation is not a
+    /// confirmed one with open units, when it has no such SKU, or when the source does not hold enough.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -141,8 +141,8 @@ impl Client {
         Ok(settled.await?.answer(|settled| Shipped::of(reservation, settled)))
     }
 
-    /// A sale over the counter: reserve, confirm and ship in one step. A TTL or best effort of the cart
-    /// means nothing here.
+    /// Sells over the counter: reserve, confirm and ship in one step. The TTL and best-effort flag of the cart are
+    /// ignored.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -154,9 +154,9 @@ impl Client {
         self.sell_as(cart, source.into(), false).await
     }
 
-    /// Says that goods *have* been sold over the counter; the shortfall is reported. No rule of sale, quota or promise is
-    /// asked, only counted. It is refused all the same when a SKU is unknown or composite, when the source does not hold so
-    /// many, and at the limit of kept reservations.
+    /// Records that goods *have* been sold over the counter. The answer reports the shortfall. Sale rules, quotas and
+    /// promises are updated but not enforced. The command is still refused when a SKU is unknown or composite, when
+    /// the source does not hold enough, and at the limit of kept reservations.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -183,7 +183,7 @@ impl Client {
         Ok(settled.await?.answer(|settled| Shipped::of(settled.id.into(), settled)))
     }
 
-    /// Undoes parts of an order, each part by its own kind.
+    /// Refunds parts of an order. Each part has its own kind.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -199,7 +199,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Any command, written with dense numbers, with the same retries as the typed calls.
+    /// Executes any command, written with dense numbers. It is retried like the typed calls.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.

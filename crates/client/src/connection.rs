@@ -1,4 +1,4 @@
-//! One TCP connection with many frames in flight, driven by its owner: no task, no lock, no future for
+//! One TCP connection with many frames in flight. Its owner drives it: it uses no task, no lock and no future for
 //! each cart. It does not retry, reconnect or cache names; [`crate::Client`] does.
 
 use crate::command_batch::CommandBatch;
@@ -18,25 +18,25 @@ use stockhold_protocol::{SkuId, StockId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// How long [`PipelinedConnection::connect`] waits for connect and handshake together.
+/// How long [`PipelinedConnection::connect`] waits for the connection and the handshake together.
 pub const HANDSHAKE_MS: u64 = 5_000;
 
-/// Why [`PipelinedConnection::send`] has no outcomes.
+/// Why [`PipelinedConnection::send`] returned no outcomes.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// Nothing was sent.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The connection broke: what became of the batch is unknown. [`CommandBatch::mark_retry`] and send it again
-    /// on another connection.
+    /// The connection broke, so the outcome of the batch is unknown. Call [`CommandBatch::mark_retry`] and send the
+    /// batch again on another connection.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
 }
 
 /// A connection for callers that keep many carts in flight themselves.
 ///
-/// The loop is always the same: `submit` what there is to say, `turn` to exchange bytes, `next_reply` until
-/// there is none.
+/// The loop is always the same: call `submit` for each request, `turn` to exchange bytes, and `next_reply` until it
+/// returns `None`.
 ///
 /// ```no_run
 /// use stockhold_client::{CommandBatch, IdGenerator, PipelinedConnection, Reply};
@@ -77,7 +77,7 @@ pub struct PipelinedConnection<S = TcpStream> {
 }
 
 impl PipelinedConnection<TcpStream> {
-    /// Connects and shakes hands within [`HANDSHAKE_MS`].
+    /// Connects and performs the handshake within [`HANDSHAKE_MS`].
     ///
     /// # Errors
     /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
@@ -93,7 +93,7 @@ impl PipelinedConnection<TcpStream> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
-    /// Shakes hands on a stream that is connected already; has no time limit of its own.
+    /// Performs the handshake on a connected stream, without a time limit.
     ///
     /// # Errors
     /// [`ConnectionError`] when the server does not speak the protocol.
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         Self::handshake_with(stream, client_name, Arc::default()).await
     }
 
-    /// As [`Self::handshake`], with a clock that other connections share.
+    /// Like [`Self::handshake`], with a clock that other connections share.
     pub(crate) async fn handshake_with(
         mut stream: S,
         client_name: &str,
@@ -118,19 +118,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         }
     }
 
-    /// What the server said of itself: log, epoch, rules, limits.
+    /// The Welcome frame of the server: log, epoch, rules, limits.
     #[must_use]
     pub const fn welcome(&self) -> &Welcome {
         &self.welcome
     }
 
-    /// The server's time: ids are made from it.
+    /// The server's time, from which ids are made.
     #[must_use]
     pub fn server_clock(&self) -> &ServerClock {
         &self.clock
     }
 
-    /// How many commands, checks, names and questions wait for answers.
+    /// How many commands, checks, names and queries wait for answers.
     #[must_use]
     pub const fn in_flight(&self) -> u32 {
         self.protocol.in_flight()
@@ -142,25 +142,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         self.protocol.room()
     }
 
-    /// Whether the server has said goodbye: nothing new is taken, answers still come.
+    /// Whether the server has said Goodbye. It accepts nothing new but still sends its answers.
     #[must_use]
     pub const fn is_stopping(&self) -> bool {
         self.protocol.is_stopping()
     }
 
-    /// Puts a batch into the output as one frame and tells its request number; the bytes leave with the
-    /// next [`Self::turn`]. The batch may be cleared and filled again at once.
+    /// Appends a batch to the output as one frame and returns its request number. The bytes leave with the next
+    /// [`Self::turn`]. The batch may be cleared and reused at once.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit(&mut self, batch: &CommandBatch) -> Result<u64, SubmitError> {
         self.protocol.submit(batch)
     }
 
-    /// Asks what is salable; see [`SansIoConnection::submit_checks`].
+    /// Queries availability; see [`SansIoConnection::submit_checks`].
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_checks(
         &mut self,
         pairs: &[(SkuId, StockId)],
@@ -170,28 +170,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         self.protocol.submit_checks(pairs, min_op, deadline_ms)
     }
 
-    /// Asks for the dense numbers of names.
+    /// Queries the dense numbers of names.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_resolve(&mut self, names: &[Name]) -> Result<u64, SubmitError> {
         self.protocol.submit_resolve(names)
     }
 
-    /// Asks a question.
+    /// Submits a query.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_query(&mut self, query: &Query) -> Result<u64, SubmitError> {
         self.protocol.submit_query(query)
     }
 
-    /// Writes what waits and reads what came; returns when something was read, or at once when all is
-    /// written and nothing is in flight. Take all replies before the next turn. Dropping the future loses
-    /// nothing.
+    /// Writes pending output and reads available input. Returns when something was read, or at once when everything
+    /// is written and nothing is in flight. Take all replies before the next turn. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`ConnectionError`]: the connection is of no further use and what is in flight has an unknown outcome.
+    /// [`ConnectionError`]: the connection can no longer be used, and the outcomes of what is in flight are unknown.
     pub async fn turn(&mut self) -> Result<(), ConnectionError> {
         poll_fn(|context| poll_exchange(&mut self.stream, &mut self.protocol, false, context)).await
     }
@@ -201,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         poll_fn(|context| poll_exchange(&mut self.stream, &mut self.protocol, true, context)).await
     }
 
-    /// Like [`Self::read_more`], but does not wait; answers whether anything was read.
+    /// Like [`Self::read_more`], but does not wait. Returns whether anything was read.
     pub(crate) async fn read_now(&mut self) -> Result<bool, ConnectionError> {
         poll_fn(|context| {
             let polled = poll_exchange(&mut self.stream, &mut self.protocol, true, context);
@@ -214,10 +213,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         &mut self.protocol
     }
 
-    /// The next whole reply among the bytes that were read.
+    /// The next complete reply among the bytes that were read.
     ///
     /// # Errors
-    /// [`ConnectionError`]: the connection is of no further use.
+    /// [`ConnectionError`]: the connection can no longer be used.
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ConnectionError> {
         let reply = self.protocol.next_reply()?;
         if let Some(Reply::Outcomes(frame)) = &reply {
@@ -226,8 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         Ok(reply)
     }
 
-    /// Sends one batch and waits for all of its outcomes, which replace what `outcomes` held. Nothing else
-    /// may be in flight.
+    /// Sends one batch and waits for all of its outcomes, which replace the contents of `outcomes`. Nothing else may
+    /// be in flight.
     ///
     /// # Errors
     /// [`SendError`] tells whether the batch was sent.
@@ -250,7 +249,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     }
 }
 
-/// What the end of a stream means before the server has answered: not that a server is missing.
+/// Maps the end of the stream before the server has answered to its own error: the server is reachable, but closed
+/// the connection.
 fn in_handshake(error: ConnectionError) -> ConnectionError {
     let has_ended = matches!(error, ConnectionError::Closed)
         || matches!(&error, ConnectionError::Io(error) if is_end(error.kind()));
@@ -267,11 +267,11 @@ fn is_end(kind: ErrorKind) -> bool {
     .contains(&kind)
 }
 
-/// Writes all that waits and takes what came; ready when something was read or, unless `read_needed`,
-/// when all is written and nothing is in flight.
+/// Writes pending output and reads input. It is ready when something was read. Unless `read_needed`, it is also ready
+/// when everything is written and nothing is in flight.
 ///
-/// Polls the socket as a stream instead of waiting for readiness first: a read that leaves room in the
-/// buffer then tells the runtime that the socket is empty, which saves one failing read each time.
+/// It polls the socket as a stream instead of waiting for readiness first. A read that does not fill the buffer then
+/// tells the runtime that the socket is empty, which saves one failing read each time.
 fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     protocol: &mut SansIoConnection,

@@ -1,5 +1,5 @@
-//! The task behind one connection: it dials, takes what is queued as one write, completes calls, and
-//! starts over when the connection ends. It never decides to try a command again; the call does.
+//! The task behind one connection. It connects, writes what is queued, completes calls, and reconnects when the
+//! connection ends. It never retries a command; `call` does.
 
 use crate::connection::{HANDSHAKE_MS, PipelinedConnection};
 use crate::error::ConnectionError;
@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Most jobs that wait inside the task; more wait in the queue, and then with their callers.
+/// The maximum number of jobs that wait inside the task. Further jobs wait in the queue, and then in their callers.
 const WAITING_MAX: usize = 4_096;
-/// Most jobs in the queue of one connection.
+/// The maximum number of jobs in the queue of one connection.
 pub(crate) const QUEUE_MAX: usize = 4_096;
 
 /// See the module.
@@ -30,13 +30,13 @@ pub(crate) struct ConnectionTask {
 }
 
 impl ConnectionTask {
-    /// Runs until no handle of the client is left. `first` is a connection that is made already.
+    /// Runs until no handle of the client is left. `first` is a connection that is already open.
     pub(crate) async fn run(mut self, first: Option<PipelinedConnection<Box<dyn Stream>>>) {
         let mut waiting = VecDeque::new();
         let mut ready = first;
         let mut failures = 0;
         let mut not_before = Instant::now();
-        // Whether what waits has waited for a new connection already.
+        // Whether the waiting jobs have already been moved to a new connection once.
         let mut has_moved = false;
         loop {
             if waiting.is_empty() && ready.is_none() {
@@ -58,8 +58,8 @@ impl ConnectionTask {
                     let Err(error) = self.serve(&mut multiplexer, &mut waiting).await else { return };
                     if multiplexer.in_flight() == 0 && (multiplexer.has_answered || !has_moved) {
                         has_moved = true;
-                        // An idle connection has ended, to make room for others or with its server: nothing is lost, and what came
-                        // just then goes to a new one.
+                        // An idle connection ended because the server closed it or stopped. Nothing is lost: jobs
+                        // that arrived at that moment move to a new connection.
                         not_before = Instant::now() + self.options.retry.pause(0);
                         continue;
                     }
@@ -71,7 +71,7 @@ impl ConnectionTask {
             };
             not_before = Instant::now() + self.options.retry.pause(failures);
             failures += 1;
-            // Callers hear it at once: they know their deadlines and may go to another connection.
+            // Callers are notified at once. They know their deadlines and may use another connection.
             while let Ok(job) = self.jobs.try_recv() {
                 waiting.push_back(job);
             }
@@ -94,8 +94,8 @@ impl ConnectionTask {
                 last_read = now;
             }
             if multiplexer.in_flight() == 0 && !waiting.is_empty() {
-                // A connection that has ended while it was idle is not to be sent anything. Only after a turn of the runtime is it
-                // known what has come: one that a blocking client drives has stood still since the last call.
+                // Nothing may be sent on a connection that ended while it was idle. Input is only seen after a turn
+                // of the runtime, because the runtime of a blocking client has not run since the last call.
                 yield_now().await;
                 if multiplexer.connection.read_now().await? {
                     multiplexer.take_replies()?;
@@ -127,7 +127,7 @@ impl ConnectionTask {
     }
 }
 
-/// Connects and shakes hands.
+/// Connects and performs the handshake.
 pub(crate) async fn dial(
     dialer: &Dialer,
     client_name: &str,
@@ -141,7 +141,7 @@ pub(crate) async fn dial(
     connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
 }
 
-/// Makes the first connection, so that a client that exists has met its server.
+/// Makes the first connection, so that every client has reached its server once.
 pub(crate) async fn first_connection(
     dialer: &Dialer,
     options: &Options,

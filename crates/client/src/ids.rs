@@ -1,6 +1,6 @@
-//! Ids of mutations (`UUIDv7`), strictly increasing within one source.
+//! Ids of mutations (`UUIDv7`), strictly increasing within one generator.
 //!
-//! Not for secrets: the random bits keep the ids of different clients apart and nothing more.
+//! The ids are not secrets. Their random bits only keep the ids of different clients apart.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 use stockhold_protocol::CommandId;
@@ -11,7 +11,7 @@ const RANDOM_MASK: u128 = (1 << RANDOM_BITS) - 1;
 /// The largest random step between two ids of one millisecond, as a power of two.
 const STEP_BITS: u32 = 32;
 
-/// Makes ids for one thread. Cheap: some nanoseconds for each id, no system call beside the clock.
+/// Generates ids for one thread. An id costs some nanoseconds and no system call other than reading the clock.
 #[derive(Debug)]
 pub struct IdGenerator {
     random: fastrand::Rng,
@@ -20,14 +20,14 @@ pub struct IdGenerator {
 }
 
 impl IdGenerator {
-    /// A source whose generator is seeded from the operating system's randomness.
+    /// A generator that is seeded with the operating system's randomness.
     #[must_use]
     pub fn new() -> Self {
         // `Rng::new` seeds from the standard library's hash keys, which come from the operating system.
         Self::from_generator(fastrand::Rng::new())
     }
 
-    /// A source that always makes the same ids, for tests and for generated loads.
+    /// A generator that always makes the same ids, for tests and generated loads.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self::from_generator(fastrand::Rng::with_seed(seed))
@@ -37,20 +37,20 @@ impl IdGenerator {
         Self { random, last_ms: 0, last_random: 0 }
     }
 
-    /// A new id, with the time of this machine's wall clock. Better is [`next_at`](Self::next_at) with the time of the
-    /// [`ServerClock`](crate::ServerClock): either clock may be wrong, and ids must be near to the server's time.
+    /// A new id with the time of this machine's wall clock. Prefer [`next_at`](Self::next_at) with the time of the
+    /// [`ServerClock`](crate::ServerClock): a wall clock may be wrong, and ids must be close to the server's time.
     #[must_use]
     pub fn next_id(&mut self) -> CommandId {
         self.next_at(wall_clock_ms())
     }
 
-    /// A new id made at `now_ms` (milliseconds since the Unix epoch): for batches, which read the clock once.
-    /// It is larger than every id made before, even when the clock went back.
+    /// A new id made at `now_ms` (milliseconds since the Unix epoch). Command batches use it to read the clock only
+    /// once. The id is larger than every earlier id, even when the clock went back.
     #[must_use]
     pub fn next_at(&mut self, now_ms: u64) -> CommandId {
         if now_ms > self.last_ms {
             self.last_ms = now_ms;
-            // The upper bit stays free, so that a millisecond has room for more ids than anybody can make.
+            // The top bit stays free, so that one millisecond has room for more ids than can be made in it.
             self.last_random = self.random.u128(..) & (RANDOM_MASK >> 1);
         } else {
             self.last_random += 1 + (self.random.u128(..) & ((1 << STEP_BITS) - 1));
@@ -69,7 +69,7 @@ impl Default for IdGenerator {
     }
 }
 
-/// Puts 74 bits around the variant bits of a UUID: 12 above the 64-bit border, 62 below.
+/// Spreads 74 bits around the variant bits of a UUID: 12 above the 64-bit boundary, 62 below.
 const fn spread(random: u128) -> u128 {
     let low = random & ((1 << 62) - 1);
     ((random >> 62) << 64) | low
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn ids_increase_even_when_the_clock_goes_back() {
-        // Proves that ids of one source are strictly monotone, valid, and carry the time of the clock.
+        // Proves that the ids of one generator increase strictly, are valid, and carry the time of the clock.
         let mut source = IdGenerator::seeded(1);
         let mut last = source.next_at(1_000);
         assert_eq!(last.client_time_ms(), 1_000);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn two_sources_do_not_meet() {
-        // Proves that sources are seeded apart: neither their bits nor their order agree.
+        // Proves that generators are seeded independently.
         let (mut one, mut other) = (IdGenerator::new(), IdGenerator::new());
         for _ in 0..1_000 {
             assert_ne!(one.next_at(1), other.next_at(1));

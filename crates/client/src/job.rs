@@ -1,4 +1,4 @@
-//! What a call hands to a connection's task, and what it gets back. Values only.
+//! What a call sends to the task of a connection, and what it gets back. Plain values only.
 
 use crate::command_batch::CommandBatch;
 use crate::error::ConnectionError;
@@ -11,10 +11,10 @@ use stockhold_protocol::{Outcome, SkuId, StockId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Something to send.
+/// A request to send.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// One command; many of them share a frame.
+    /// One command. Many commands share a frame.
     Record(Vec<u8>),
     /// A frame of commands.
     Batch(CommandBatch),
@@ -22,16 +22,16 @@ pub(crate) enum Request {
     Checks {
         /// SKU and stock.
         pairs: Vec<(SkuId, StockId)>,
-        /// The op that the server must have applied; 0: any.
+        /// The op that the server must have applied. 0 means any.
         min_op: u64,
     },
     /// Names to resolve.
     Resolve(Vec<Name>),
-    /// A question.
+    /// A query.
     Query(Query),
 }
 
-/// What came back; the variant matches that of the work.
+/// The response. Its variant matches that of the request.
 #[derive(Debug)]
 pub(crate) enum Response {
     Outcome(Outcome),
@@ -40,7 +40,7 @@ pub(crate) enum Response {
         op: u64,
         cells: Vec<i64>,
     },
-    /// A check that is answered by an outcome: `busy` or `behind`.
+    /// An outcome that answers a check: `busy` or `behind`.
     NoCells(Outcome),
     Numbers {
         identity: LogIdentity,
@@ -49,32 +49,32 @@ pub(crate) enum Response {
     Answer(Box<Answer>),
 }
 
-/// Why nothing came back.
+/// Why there is no response.
 #[derive(Clone, Debug)]
 pub(crate) enum JobError {
-    /// It was never written to a connection.
+    /// The request was never written to a connection.
     NotSent(Arc<ConnectionError>),
-    /// It may have been written, and the connection is gone.
+    /// The request may have been written, and the connection is gone.
     Lost(Arc<ConnectionError>),
-    /// It was not sent because it holds dense numbers of another identity.
+    /// The request was not sent because it contains dense numbers of another log identity.
     EpochChanged,
-    /// It was not sent because its deadline had come.
+    /// The request was not sent because its deadline had passed.
     Expired,
-    /// It was not sent because no frame of this server can hold it.
+    /// The request was not sent because it does not fit a frame of this server.
     TooLarge,
 }
 
 pub(crate) type Responder = oneshot::Sender<Result<Response, JobError>>;
 
-/// Request with its conditions and its way back.
+/// A queued request, with its conditions and the channel for its response.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) request: Request,
-    /// The identity under which the work's dense numbers are valid; `None`: it holds none.
+    /// The identity under which the dense numbers of the request are valid. `None`: the request has none.
     pub(crate) identity: Option<LogIdentity>,
     pub(crate) deadline: Instant,
     pub(crate) responder: Responder,
-    /// Set before the job is sent: while it is not set, a caller that gives up may say that nothing happened.
+    /// Set before the job is sent. While it is not set, a caller that gives up knows that nothing happened.
     pub(crate) claimed: Arc<AtomicBool>,
 }
 
@@ -85,21 +85,22 @@ impl Job {
         u32::try_from(left).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Takes the job for sending; false when its caller has given up, so that it must not be sent any more. The caller closes its
-    /// side and then looks at the mark, this side sets the mark and then looks whether it is closed: one of them sees the other.
+    /// Claims the job for sending. Returns false when the caller has given up; the job must then not be sent. The
+    /// caller closes its side and then reads the flag; this side sets the flag and then checks whether the caller has
+    /// closed. At least one of the two sees the other.
     pub(crate) fn claim(&self) -> bool {
         self.claimed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         !self.responder.is_closed()
     }
 
-    /// Answers; a caller that has given up is not an error.
+    /// Responds with an error. A caller that has given up is ignored.
     pub(crate) fn fail(self, failed: JobError) {
         respond(self.responder, Err(failed));
     }
 }
 
-/// Answers; a caller that has given up is not an error.
+/// Sends the response. A caller that has given up is ignored.
 pub(crate) fn respond(responder: Responder, result: Result<Response, JobError>) {
     drop(responder.send(result));
 }

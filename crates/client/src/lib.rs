@@ -1,15 +1,15 @@
-//! The client of Stockhold: what checkouts, merchants' systems and load generators use to talk to a server.
+//! The client of Stockhold, for checkouts, merchants' systems and load generators.
 //!
-//! Two faces on the same bytes. [`Client`] is one handle for many tasks: calls are coalesced into frames over
-//! few connections, names are cached, and a call is retried under its own id until its deadline;
-//! [`blocking::Client`] is the same without `async`. [`PipelinedConnection`] is for callers that keep many
-//! carts in flight in explicit batches, without an allocation or a task for each.
+//! There are two interfaces to the same protocol. [`Client`] is one handle for many tasks: it coalesces calls into
+//! frames over few connections, caches names, and retries a call under its own id until its deadline.
+//! [`blocking::Client`] is the same without `async`. [`PipelinedConnection`] is for callers that keep many carts in
+//! flight in explicit command batches, without an allocation or a task for each.
 //!
-//! It is *not* for deciding anything about quantities: what the server refuses is data ([`Answer::Refused`])
-//! and is handed on as it is. An error ([`CallError`]) means that there is no answer.
+//! The client decides nothing about quantities. A refusal of the server is data ([`Answer::Refused`]) and is returned
+//! unchanged. An error ([`CallError`]) means that there is no answer.
 //!
-//! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`, `call`,
-//! `client` (the handle); `commands`, `merchant`, `queries` (the calls).
+//! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`,
+//! `call`, `client` (the handle); `commands`, `merchant`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
 mod answer;

@@ -1,5 +1,5 @@
-//! The calls of merchants and operators: what exists, what feeds what, what lies where, and how the
-//! machine is set up.
+//! The calls of merchants and operators: definitions, links, quantities, settings and the configuration of the
+//! machine.
 
 use crate::answer::{Answer, Defined, Done, Noted, Settled};
 use crate::client::Client;
@@ -11,17 +11,17 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::{BadField, ChannelId, Quantity, SkuId, SourceId, StockId};
 
-/// Why a fact is noted, for people and documents.
+/// Why a fact is recorded, for people and documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Note<'a> {
-    /// A sentence for people.
+    /// A sentence for people to read.
     pub reason: &'a str,
     /// A document number, at most 32 bytes.
     pub reference: &'a str,
 }
 
 impl Client {
-    /// States what lies at a source: an absolute fact. `in_stock: None` keeps the in-stock flag.
+    /// Records the quantity at a source as an absolute fact. `in_stock: None` keeps the in-stock flag.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -42,7 +42,7 @@ impl Client {
         Ok(settled.await?.answer(Noted::from))
     }
 
-    /// Changes what lies at a source by a difference: a fact as well.
+    /// Records a change of the quantity at a source, as a difference.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -82,7 +82,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Makes a source, or changes all fields of the one with this code.
+    /// Creates a source, or replaces all fields of the source with this code.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -94,7 +94,7 @@ impl Client {
         Ok(self.plain(&command).await?.answer(Defined::from))
     }
 
-    /// Makes a stock, or leaves the one with this name as it is.
+    /// Creates a stock. A stock that already has this name stays unchanged.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -103,7 +103,7 @@ impl Client {
         Ok(self.plain(&command).await?.answer(Defined::from))
     }
 
-    /// Makes a SKU, or changes the one with this name.
+    /// Creates a SKU, or changes the SKU with this name.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -111,7 +111,7 @@ impl Client {
         Ok(self.plain(&Command::DefineSku(sku.clone())).await?.answer(Defined::from))
     }
 
-    /// Lets a source feed a stock, or changes the priority of the link (1..=65535, smaller is earlier).
+    /// Links a source to a stock, or changes the priority of the link (1..=65535, smaller is earlier).
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -129,7 +129,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Stops a source feeding a stock; the shortfall that this leaves is reported.
+    /// Removes the link between a source and a stock. The answer reports the shortfall that remains.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -146,7 +146,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Lets a sales channel sell from a stock; a channel that exists moves.
+    /// Assigns a sales channel to a stock. An existing channel is reassigned.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -165,7 +165,7 @@ impl Client {
         Ok(settled.await?.answer(Defined::from))
     }
 
-    /// Changes settings at `scope`, which takes the place of the scope in `change`.
+    /// Changes settings at `scope`, which replaces the scope in `change`.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -181,7 +181,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Sets the budget of promises of a SKU in a stock; `None` lifts it.
+    /// Sets the quota of a SKU in a stock. `None` removes it.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -199,7 +199,7 @@ impl Client {
         Ok(settled.await?.answer(Done::from))
     }
 
-    /// Changes the machine's limits and modes; `None` keeps a field.
+    /// Changes the limits and modes of the machine. `None` keeps a field.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -207,7 +207,7 @@ impl Client {
         Ok(self.plain(&Command::Configure(Box::new(*configure))).await?.answer(Done::from))
     }
 
-    /// Names this moment, so that a restore can go back to it.
+    /// Marks this position of the log with a name, so that a restore can go back to it.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -215,7 +215,7 @@ impl Client {
         Ok(self.plain(&Command::Mark(Mark::new(name))).await?.answer(Done::from))
     }
 
-    /// Lets other rules decide from the next op on.
+    /// Activates another version of the rules, from the next op on.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -223,7 +223,7 @@ impl Client {
         Ok(self.plain(&Command::ActivateRules(rules_version)).await?.answer(Done::from))
     }
 
-    /// A command that holds no dense number.
+    /// Executes a command that contains no dense number.
     async fn plain(&self, command: &Command<'_>) -> Result<Settled, CallError> {
         let build = |numbers: &mut Numbers<'_>| -> Result<(), BadField> { numbers.encode(command.clone()) };
         self.mutate(command.kind(), build).await

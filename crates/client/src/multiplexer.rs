@@ -1,6 +1,7 @@
-//! One connection at work for many calls: queued jobs become frames, replies find the calls that wait.
+//! Shares one connection among many calls. It turns queued jobs into frames and routes replies to the calls that wait
+//! for them.
 //!
-//! No task, no reconnect, no retry here: the carrier drives a session and ends it.
+//! It does not spawn, reconnect or retry; the connection task drives it and ends it.
 
 use crate::connection::PipelinedConnection;
 use crate::error::{ConnectionError, SubmitError};
@@ -12,10 +13,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// The calls that wait for one request.
+/// The calls that wait for the answer to one request.
 #[derive(Debug)]
 enum Slot {
-    /// One call for each command of the frame, until it is answered.
+    /// One call for each command of the frame, until the command is answered.
     Records(Vec<Option<Responder>>),
     Batch {
         outcomes: Outcomes,
@@ -29,12 +30,12 @@ enum Slot {
 pub(crate) struct Multiplexer {
     pub(crate) connection: PipelinedConnection<Box<dyn Stream>>,
     pub(crate) identity: LogIdentity,
-    /// Whether anything has been answered on it.
+    /// Whether anything has been answered on this connection.
     pub(crate) has_answered: bool,
     slots: VecDeque<Slot>,
     /// The request number of the front of `slots`.
     first_request: u64,
-    /// The records of the frame that is being built; kept for its memory.
+    /// The records of the frame that is being built. The buffer is reused.
     records: Vec<u8>,
 }
 
@@ -49,7 +50,7 @@ impl Multiplexer {
         self.connection.in_flight()
     }
 
-    /// Sends from `waiting` what the connection takes now: neighbouring commands share a frame.
+    /// Sends the jobs that the connection accepts now. Adjacent commands share a frame.
     pub(crate) fn submit(&mut self, waiting: &mut VecDeque<Job>, now: Instant) {
         while let Some(job) = waiting.pop_front() {
             if self.connection.is_stopping() {
@@ -59,7 +60,7 @@ impl Multiplexer {
             } else if job.deadline <= now {
                 job.fail(JobError::Expired);
             } else if !job.claim() {
-                // The caller has given up: nobody would hear the answer.
+                // The caller has given up; nobody waits for the answer.
             } else if let Some(job) = self.submit_one(job, waiting, now) {
                 waiting.push_front(job);
                 return;
@@ -71,7 +72,7 @@ impl Multiplexer {
         job.identity.is_some_and(|identity| identity != self.identity)
     }
 
-    /// Sends one job, or gives it back because the connection has no room now.
+    /// Sends one job, or returns it because the connection has no room now.
     fn submit_one(&mut self, job: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
         let deadline_ms = job.deadline_ms(now);
         let protocol = self.connection.protocol();
@@ -101,7 +102,7 @@ impl Multiplexer {
         None
     }
 
-    /// Builds one frame of this command and those that wait right behind it.
+    /// Builds one frame of this command and the commands directly behind it.
     fn submit_records(&mut self, first: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
         let limits = self.connection.protocol().limits();
         let room = self.connection.room().min(limits.frame_count_max).min(u32::from(u16::MAX));
@@ -115,7 +116,7 @@ impl Multiplexer {
         let mut deadline_ms = 0;
         let mut next = Some(first);
         while let Some(job) = next {
-            // The longest deadline of the frame: a command logged after its own is answered all the same.
+            // The longest deadline of the frame. A command that is logged after its own deadline is still answered.
             deadline_ms = deadline_ms.max(job.deadline_ms(now));
             if let Request::Record(record) = &job.request {
                 self.records.extend_from_slice(record);
@@ -142,7 +143,7 @@ impl Multiplexer {
         None
     }
 
-    /// Hands every whole reply to the call that waits for it.
+    /// Routes every complete reply to the call that waits for it.
     pub(crate) fn take_replies(&mut self) -> Result<(), ConnectionError> {
         while let Some(reply) = self.connection.next_reply()? {
             let request = match &reply {
@@ -164,7 +165,7 @@ impl Multiplexer {
         Ok(())
     }
 
-    /// The connection is gone: what was sent has an unknown outcome.
+    /// The connection is gone. The outcomes of what was sent are unknown.
     pub(crate) fn lose(&mut self, error: &Arc<ConnectionError>) {
         for slot in self.slots.drain(..) {
             let lost = || Err(JobError::Lost(Arc::clone(error)));
@@ -225,7 +226,7 @@ fn answer(slot: &mut Slot, reply: &Reply<'_>, identity: LogIdentity) -> Result<(
     }
 }
 
-/// Answers the one call of a slot and empties it.
+/// Responds to the single call of a slot and empties the slot.
 fn finish(slot: &mut Slot, finished: impl FnOnce(Outcomes) -> Response) {
     match std::mem::replace(slot, Slot::Empty) {
         Slot::Batch { outcomes, responder } => respond(responder, Ok(finished(outcomes))),

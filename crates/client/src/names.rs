@@ -1,5 +1,5 @@
-//! Names and what they stand for: references by name or dense number, and the cache of numbers, which is
-//! valid for one identity of the log and emptied when a connection meets another.
+//! Names and dense numbers: references by either, and the cache of numbers. The cache is valid for one log identity
+//! and is emptied when a connection reaches another log.
 
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -10,15 +10,15 @@ use stockhold_protocol::{
     BadField, ChannelId, Command, CommandId, Envelope, Line, Quantity, SkuId, SourceId, StockId,
 };
 
-/// Most names that are kept; a cache that is full is emptied.
+/// The maximum number of cached names. A full cache is emptied.
 const NAMES_MAX: usize = 4_000_000;
 
-/// The log whose dense numbers are meant.
+/// The log that dense numbers belong to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogIdentity {
-    /// The log's uuid.
+    /// The UUID of the log.
     pub log_uuid: [u8; 16],
-    /// Its epoch.
+    /// The epoch of the log.
     pub epoch: u64,
 }
 
@@ -33,7 +33,7 @@ macro_rules! reference {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum $name<'a> {
-            /// By its dense number, which is valid within one identity of the log.
+            /// By its dense number, which is valid within one log identity.
             Id($id),
             /// By its name.
             Name(&'a str),
@@ -95,21 +95,21 @@ impl From<Target> for TargetRef<'_> {
     }
 }
 
-/// Where a setting is set.
+/// The scope of a setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ScopeRef<'a> {
-    /// For everything.
+    /// Everything.
     Global,
-    /// For one SKU in all stocks.
+    /// One SKU in all stocks.
     Sku(SkuRef<'a>),
-    /// For one SKU in one stock.
+    /// One SKU in one stock.
     SkuStock(SkuRef<'a>, StockRef<'a>),
 }
 
-/// What and how much.
+/// A SKU and its quantity.
 pub type CartLine<'a> = (SkuRef<'a>, Quantity);
 
-/// The numbers of names under one identity.
+/// The dense numbers of names under one log identity.
 #[derive(Debug, Default)]
 struct KnownNumbers {
     identity: Option<LogIdentity>,
@@ -137,12 +137,12 @@ impl KnownNumbers {
     }
 }
 
-/// The cache, shared by all connections of a client.
+/// The cache of numbers, shared by all connections of a client.
 #[derive(Debug, Default)]
 pub(crate) struct NameCache(RwLock<KnownNumbers>);
 
 impl NameCache {
-    /// A connection has met this log. Numbers of another one are worth nothing.
+    /// Called when a connection has reached this log. Numbers of another log are dropped.
     pub(crate) fn on_connect(&self, identity: LogIdentity) {
         let mut known = self.0.write();
         if known.identity != Some(identity) {
@@ -154,7 +154,7 @@ impl NameCache {
         self.0.read().identity
     }
 
-    /// Keeps numbers that the server has told under `identity`, if that is still the log's.
+    /// Caches numbers that the server reported under `identity`, unless the log has changed since.
     pub(crate) fn learn(&self, identity: LogIdentity, names: &[Name], numbers: &[Option<u32>]) {
         let mut known = self.0.write();
         if known.identity == Some(identity) {
@@ -166,12 +166,12 @@ impl NameCache {
         }
     }
 
-    /// How many names are known.
+    /// How many names are cached.
     pub(crate) fn len(&self) -> usize {
         self.0.read().count
     }
 
-    /// Runs `build` with the numbers that are known now.
+    /// Runs `build` with the cached numbers.
     pub(crate) fn with<T>(
         &self,
         id: CommandId,
@@ -196,12 +196,12 @@ impl NameCache {
     }
 }
 
-/// What came of one building.
+/// The result of `build`.
 #[derive(Debug)]
 pub(crate) struct Built {
-    /// The record of the command, if one was encoded.
+    /// The record of the command, if it was encoded.
     pub(crate) record: Vec<u8>,
-    /// Names whose numbers are not known yet.
+    /// Names whose numbers are not cached.
     pub(crate) missing: Vec<Name>,
     /// The identity under which numbers were looked up.
     pub(crate) identity: Option<LogIdentity>,
@@ -211,7 +211,7 @@ pub(crate) struct Built {
     pub(crate) by_number: bool,
 }
 
-/// Turns references into numbers, and notes what is missing.
+/// Resolves references to numbers and collects the missing names.
 #[derive(Debug)]
 pub(crate) struct Numbers<'n> {
     known: &'n KnownNumbers,
@@ -292,12 +292,12 @@ impl Numbers<'_> {
         lines.iter().map(|(sku, quantity)| Line::new(self.sku(*sku), *quantity)).collect()
     }
 
-    /// Notes that the caller's command holds dense numbers of its own.
+    /// Records that the caller's command contains dense numbers of its own.
     pub(crate) const fn given_numbers(&mut self) {
         self.built.by_number = true;
     }
 
-    /// Encodes the command, unless a name is still missing.
+    /// Encodes the command, unless a name is missing.
     pub(crate) fn encode(&mut self, command: Command<'_>) -> Result<(), BadField> {
         if self.built.missing.is_empty() {
             let envelope = Envelope { fresh: self.fresh, ..Envelope::new(self.id, command) };
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_and_nothing_is_encoded() {
-        // Proves that a command with an unknown name never leaves with a placeholder in it.
+        // Proves that a command with an unresolved name is never encoded with a placeholder.
         let cache = NameCache::default();
         cache.on_connect(ONE);
         cache.learn(ONE, &[Name::Sku("A".to_owned())], &[Some(5)]);

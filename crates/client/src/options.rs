@@ -1,4 +1,4 @@
-//! What a client may be told: connections, deadlines, limits, and how it tries again. Values only.
+//! Options of a client: connections, deadlines, limits and retries. Plain values only.
 
 use std::future::Future;
 use std::io;
@@ -12,23 +12,23 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// A dial under way.
+/// A connection attempt in progress.
 pub type DialFuture = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
 
-/// Opens streams to the server: TCP in life, something in memory in a simulation.
+/// Opens streams to the server: TCP in production, streams in memory in a simulation.
 pub type Dialer = Arc<dyn Fn() -> DialFuture + Send + Sync>;
 
-/// How a call is tried again, always under the same id, until its deadline.
+/// How a call is retried under the same id until its deadline.
 ///
-/// The pause before try `n` is random between 0 and `first_pause × 2ⁿ`, at most `longest_pause`; what a
-/// busy server asks for is waited for in addition.
+/// The pause before try `n` is random between 0 and `first_pause × 2ⁿ`, at most `longest_pause`. The time that a busy
+/// server asks for is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Default: 2 ms.
+    /// The pause after the first try. Default: 2 ms.
     pub first_pause: Duration,
-    /// Default: 500 ms.
+    /// The maximum pause. Default: 500 ms.
     pub longest_pause: Duration,
-    /// Most tries of one call. Default: 64. Minimum: 1.
+    /// The maximum number of tries of one call. Default: 64. Minimum: 1.
     pub tries_max: u32,
 }
 
@@ -43,7 +43,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One try and no more.
+    /// A single try without retries.
     #[must_use]
     pub fn never() -> Self {
         Self { tries_max: 1, ..Self::default() }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_below_the_longest() {
-        // Proves the bounds of backoff: no pause above its step, none above the longest, jitter in between.
+        // Proves the bounds of the backoff: no pause above its step, none above the maximum, and jitter in between.
         let policy = RetryPolicy::default();
         for tries in 0..64 {
             let step = policy.first_pause.saturating_mul(1 << tries.min(20)).min(policy.longest_pause);

@@ -1,4 +1,4 @@
-//! The calls that change nothing: checks, names, views. All of them may simply be asked again.
+//! The calls that change nothing: checks, names and queries. All of them may be repeated.
 
 use crate::call::Tries;
 use crate::client::Client;
@@ -13,16 +13,16 @@ use stockhold_protocol::query::{
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
-/// The answers of several checks, read at one op each and not at one instant together.
+/// The answers of several checks. Each cell is read separately, so the cells may not belong to one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckResults {
     /// The op as of which the cells were read.
     pub op: u64,
-    /// In the order asked.
+    /// The cells in the order of the checks.
     pub cells: Vec<Availability>,
 }
 
-/// Most names or checks of one call; a longer list is cut into calls by the caller.
+/// The maximum number of names or checks of one call. The caller splits longer lists.
 const MANY_MAX: usize = FRAME_COUNT_MAX;
 
 macro_rules! expect_answer {
@@ -36,8 +36,8 @@ macro_rules! expect_answer {
 }
 
 impl Client {
-    /// What a stock can still promise of a SKU. An unknown name is not an error here if the numbers are
-    /// given; by name it is [`CallError::UnknownName`].
+    /// How much of a SKU a stock can still promise. An unknown number is answered [`Availability::NotAssigned`]; an
+    /// unknown name is the error [`CallError::UnknownName`].
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -50,11 +50,11 @@ impl Client {
         checked.cells.first().copied().ok_or_else(CallError::other_answer)
     }
 
-    /// What can still be promised of each (SKU, stock), at most 8,192 of them.
+    /// How much can still be promised of each (SKU, stock), at most 8,192 of them.
     ///
     /// # Errors
-    /// [`CallError`] when there is no answer; [`CallError::Behind`] when the server does not reach the op
-    /// of [`Client::not_before`] in time.
+    /// [`CallError`] when there is no answer; [`CallError::Behind`] when the server does not reach the op of
+    /// [`Client::not_before`] in time.
     pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<CheckResults, CallError> {
         if pairs.is_empty() || pairs.len() > MANY_MAX {
             return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
@@ -77,7 +77,7 @@ impl Client {
                     return Ok(CheckResults { op, cells: cells? });
                 }
                 Ok(Response::NoCells(outcome)) => return Err(CallError::Behind { op: outcome.op }),
-                // Names are looked up again; the caller's own numbers cannot be.
+                // Names can be resolved again; numbers that the caller gave cannot.
                 Err(CallError::EpochChanged { .. }) if !built.by_number => {
                     if tries.pause(&self.shared, 0).await.is_err() {
                         return Err(tries.not_answered());
@@ -89,8 +89,8 @@ impl Client {
         }
     }
 
-    /// The dense numbers of names, in their order; `None`: unknown. At most 8,192 names. KnownNumbers ones are
-    /// remembered for the calls that use them by name.
+    /// The dense numbers of at most 8,192 names, in the order of the names. `None`: the name is unknown. Known names
+    /// are cached for later calls.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -104,7 +104,7 @@ impl Client {
         self.resolve_now(names.to_vec(), &mut Tries::new(self.call.deadline)).await
     }
 
-    /// Asks any question.
+    /// Sends any query.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -114,7 +114,7 @@ impl Client {
         if let Response::Answer(answer) = finished { Ok(*answer) } else { Err(CallError::other_answer()) }
     }
 
-    /// How the server is.
+    /// The status of the server.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -122,7 +122,7 @@ impl Client {
         expect_answer!(self, Query::Status, Status)
     }
 
-    /// One reservation; `None`: unknown or no longer kept.
+    /// One reservation. `None`: it is unknown or no longer kept.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -133,7 +133,7 @@ impl Client {
         expect_answer!(self, Query::Reservation(reservation.0.to_bytes()), Reservation)
     }
 
-    /// One SKU with its source items and its state in every stock; `None`: unknown.
+    /// One SKU with its source items and its state in every stock. `None`: it is unknown.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -148,7 +148,7 @@ impl Client {
         expect_answer!(self, Query::Sku(number), Sku)
     }
 
-    /// SKUs behind `after`, at most `limit` of them (1..=1000).
+    /// At most `limit` SKUs after `after` (1..=1000).
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -156,7 +156,7 @@ impl Client {
         expect_answer!(self, Query::Skus { after, limit }, Skus)
     }
 
-    /// Sources behind `after`, at most `limit` of them (1..=1000).
+    /// At most `limit` sources after `after` (1..=1000).
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -164,7 +164,7 @@ impl Client {
         expect_answer!(self, Query::Sources { after, limit }, Sources)
     }
 
-    /// Stocks with their links and channels behind `after`, at most `limit` of them (1..=1000).
+    /// At most `limit` stocks after `after` (1..=1000), with their links and channels.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -172,7 +172,7 @@ impl Client {
         expect_answer!(self, Query::Stocks { after, limit }, Stocks)
     }
 
-    /// The machine's configuration in force.
+    /// The machine's current configuration.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -180,7 +180,7 @@ impl Client {
         expect_answer!(self, Query::Configuration, Configuration)
     }
 
-    /// Checks all invariants of the machine; slow on large states, so give it a long deadline.
+    /// Checks all invariants of the machine. This is slow on large states, so give it a long deadline.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -188,7 +188,7 @@ impl Client {
         expect_answer!(self, Query::Validate, Validation)
     }
 
-    /// Writes a snapshot now; answered when it is verified on disk, so give it a long deadline.
+    /// Writes a snapshot now. The answer comes when it is verified on disk, so give it a long deadline.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.

@@ -1,43 +1,43 @@
-//! What comes back on a pipelined connection: frames of outcomes, cells, names and answers, read in place.
+//! Replies on a pipelined connection: frames of outcomes, cells, names and answers, decoded in place.
 
 use crate::error::ConnectionError;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED};
 use stockhold_protocol::{BadField, Code, Outcome, Quantity};
 
-/// One frame from the server. The request number is the one that `submit` gave.
+/// One frame from the server. Its request number is the one that `submit` returned.
 #[derive(Debug)]
 pub enum Reply<'a> {
-    /// Outcomes of commands; several frames may answer one request, in any order of commands.
+    /// Outcomes of commands. Several frames may answer one request, with its commands in any order.
     Outcomes(OutcomeFrame<'a>),
-    /// What is salable, in the order asked.
+    /// Availability, in the order of the checks.
     Cells(CellFrame<'a>),
-    /// Dense numbers of names, in the order asked; `None`: unknown.
+    /// Dense numbers, in the order of the names. `None`: the name is unknown.
     Resolved {
-        /// The request.
+        /// The request number.
         request: u64,
         /// The numbers.
         numbers: Vec<Option<u32>>,
     },
-    /// The answer to a question.
+    /// The answer to a query.
     Answer {
-        /// The request.
+        /// The request number.
         request: u64,
         /// The answer.
         answer: Box<Answer>,
     },
-    /// The server is stopping: answers to what it has read still come, nothing new is read.
+    /// The server is stopping. It still answers what it has read and reads nothing new.
     Goodbye,
 }
 
 /// Some or all outcomes of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct OutcomeFrame<'a> {
-    /// The request.
+    /// The request number.
     pub request: u64,
-    /// Whether no more outcomes of this request are missing.
+    /// Whether this frame completes the request.
     pub is_last: bool,
-    /// The server's time in whole seconds when the commands took effect; 0: it is not told.
+    /// The server's time in whole seconds when the commands took effect. 0: not reported.
     pub time_s: u32,
     pub(crate) count: u16,
     pub(crate) body: &'a [u8],
@@ -50,14 +50,14 @@ impl<'a> OutcomeFrame<'a> {
         self.count
     }
 
-    /// Whether it holds none.
+    /// Whether the frame holds no outcomes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Each outcome with the index of its command in the request. Reading one allocates only when its
-    /// detail is a list or a text. A code that this program does not know is one of [`Code::STAND_INS`].
+    /// Each outcome with the index of its command in the request. Decoding allocates only when the detail is a list
+    /// or a text. A code that this program does not know is decoded as one of [`Code::STAND_INS`].
     pub fn iter(&self) -> impl Iterator<Item = Result<(u16, Outcome), ConnectionError>> + use<'a> {
         let mut reader = Reader::new(self.body);
         let mut left = self.count;
@@ -76,10 +76,10 @@ impl<'a> OutcomeFrame<'a> {
     }
 }
 
-/// What a check says of one SKU in one stock.
+/// The availability of one SKU in one stock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Availability {
-    /// So much can still be promised; zero or less: nothing.
+    /// This quantity can still be promised. Zero or less means nothing.
     Salable(Quantity),
     /// Any quantity is accepted.
     Unlimited,
@@ -88,7 +88,7 @@ pub enum Availability {
 }
 
 impl Availability {
-    /// Reads a cell.
+    /// Decodes a cell.
     ///
     /// # Errors
     /// [`BadField`] when the cell is neither a quantity nor one of the two special values.
@@ -100,7 +100,7 @@ impl Availability {
         }
     }
 
-    /// Whether a cart of `quantity` would have fitted.
+    /// Whether a cart of `quantity` would have been granted.
     #[must_use]
     pub fn covers(self, quantity: Quantity) -> bool {
         match self {
@@ -111,10 +111,10 @@ impl Availability {
     }
 }
 
-/// The cells that answer one request of checks.
+/// The cells that answer one Checks request.
 #[derive(Clone, Copy, Debug)]
 pub struct CellFrame<'a> {
-    /// The request.
+    /// The request number.
     pub request: u64,
     /// The op as of which the cells were read.
     pub op: u64,
@@ -134,19 +134,19 @@ impl<'a> CellFrame<'a> {
         self.cells.is_empty()
     }
 
-    /// The raw cells, in the order asked.
+    /// The raw cells, in the order of the checks.
     pub fn raw(&self) -> impl Iterator<Item = i64> + use<'a> {
         let (cells, _) = self.cells.as_chunks::<8>();
         cells.iter().map(|cell| i64::from_le_bytes(*cell))
     }
 
-    /// The cells in the order asked.
+    /// The decoded cells, in the order of the checks.
     pub fn iter(&self) -> impl Iterator<Item = Result<Availability, BadField>> + use<'a> {
         self.raw().map(Availability::from_cell)
     }
 }
 
-/// The outcomes of one batch by the index of their commands; reused from batch to batch.
+/// The outcomes of one command batch by the index of their commands. The buffer is reused for the next batch.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
     slots: Vec<Option<Outcome>>,
@@ -159,16 +159,16 @@ impl Outcomes {
         Self::default()
     }
 
-    /// Makes room for `count` outcomes, all missing, and keeps the memory.
+    /// Clears the outcomes and makes room for `count` of them. The memory is reused.
     pub fn reset(&mut self, count: u16) {
         self.slots.clear();
         self.slots.resize_with(usize::from(count), || None);
     }
 
-    /// Takes what one frame holds.
+    /// Adds the outcomes of one frame.
     ///
     /// # Errors
-    /// [`ConnectionError`] when the frame cannot be read or answers a command twice.
+    /// [`ConnectionError`] when the frame cannot be decoded or answers a command twice.
     pub fn take(&mut self, frame: &OutcomeFrame<'_>) -> Result<(), ConnectionError> {
         for entry in frame.iter() {
             let (index, outcome) = entry?;
@@ -178,7 +178,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// The outcome of the command at `index`, if it has come.
+    /// The outcome of the command at `index`, if it has arrived.
     #[must_use]
     pub fn get(&self, index: u16) -> Option<&Outcome> {
         self.slots.get(usize::from(index)).and_then(Option::as_ref)
@@ -196,7 +196,7 @@ impl Outcomes {
         self.slots.is_empty()
     }
 
-    /// The outcomes in the order of their commands; missing ones are left out.
+    /// The outcomes in the order of their commands, without the missing ones.
     pub fn iter(&self) -> impl Iterator<Item = &Outcome> {
         self.slots.iter().filter_map(Option::as_ref)
     }

@@ -1,7 +1,8 @@
-//! One connection without its socket: requests become output bytes, input bytes become replies.
+//! One connection without its socket: requests become output bytes, and input bytes become replies.
 //!
-//! Sans-I/O: whoever owns a socket writes [`SansIoConnection::output`] and fills [`SansIoConnection::input_space`]. It
-//! counts what is in flight and checks that every answer was asked for. It knows no clock and no retry.
+//! The owner of the socket writes [`SansIoConnection::output`] and fills [`SansIoConnection::input_space`]. The
+//! connection counts what is in flight and checks that every answer belongs to a request. It uses no clock and does
+//! not retry.
 
 use crate::command_batch::CommandBatch;
 use crate::error::{ConnectionError, SubmitError};
@@ -16,29 +17,30 @@ use stockhold_protocol::limits::{
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{BadField, SkuId, StockId};
 
-/// Bytes of the input buffer at first; it grows to one largest frame when a frame needs it.
+/// The initial size of the input buffer. It grows up to one largest frame when a frame needs it.
 const INPUT_BYTES: usize = 128 * 1024;
 const INPUT_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX + FRAME_HEADER_BYTES;
-/// Less room than this behind the read bytes moves them to the front.
+/// If less room than this is left at the end of the buffer, the unread bytes are moved to the front.
 const INPUT_ROOM_BYTES: usize = 32 * 1024;
 
-/// What one request still waits for.
+/// A request that waits for answers.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     kind: FrameKind,
-    /// Entries of the request: what it adds to the in-flight count.
+    /// Entries of the request, which count as in flight.
     count: u16,
-    /// Entries without an answer; 0 means done.
+    /// Entries without an answer. 0 means that the request is complete.
     left: u16,
 }
 
-/// The state of one connection. See [`crate::PipelinedConnection`] for one with a socket.
+/// The protocol state of one connection. [`crate::PipelinedConnection`] adds the socket.
 #[derive(Debug)]
 pub struct SansIoConnection {
     limits: ConnectionLimits,
-    /// The version of the wire that was agreed on.
+    /// The protocol version that was agreed on.
     version: u8,
-    /// The low bits of the name generation that the server told: what dense numbers of this connection mean.
+    /// The low bits of the name generation that the server reported. They say which names the dense numbers of this
+    /// connection belong to.
     names: u16,
     output: Vec<u8>,
     written: usize,
@@ -81,10 +83,10 @@ impl SansIoConnection {
         Ok(connection)
     }
 
-    /// The welcome, once it is there. Until then nothing else may be asked for or submitted.
+    /// The Welcome frame, once it has arrived. Nothing else may be submitted before.
     ///
     /// # Errors
-    /// [`ConnectionError`] when the server says no or does not speak the protocol.
+    /// [`ConnectionError`] when the server refuses the connection or does not speak the protocol.
     pub fn welcome(&mut self) -> Result<Option<Welcome>, ConnectionError> {
         let Some((frame, used)) = frame::parse(self.unread(), FRAME_BODY_BYTES_MAX)? else { return Ok(None) };
         let kind = frame.header.kind;
@@ -109,13 +111,13 @@ impl SansIoConnection {
         Ok(Some(welcome))
     }
 
-    /// What the server allows on this connection.
+    /// The limits of the server for this connection.
     #[must_use]
     pub const fn limits(&self) -> ConnectionLimits {
         self.limits
     }
 
-    /// How many commands, checks, names and questions wait for answers.
+    /// How many commands, checks, names and queries wait for answers.
     #[must_use]
     pub const fn in_flight(&self) -> u32 {
         self.in_flight
@@ -127,17 +129,17 @@ impl SansIoConnection {
         if self.stopping { 0 } else { self.limits.in_flight_max.saturating_sub(self.in_flight) }
     }
 
-    /// Whether the server has said goodbye.
+    /// Whether the server has said Goodbye.
     #[must_use]
     pub const fn is_stopping(&self) -> bool {
         self.stopping
     }
 
-    /// Puts a batch into the output as one frame and tells its request number. The batch may be cleared
-    /// and filled again at once.
+    /// Appends a batch to the output as one frame and returns its request number. The batch may be cleared and reused
+    /// at once.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit(&mut self, batch: &CommandBatch) -> Result<u64, SubmitError> {
         self.submit_records(batch.bytes(), batch.len(), batch.deadline_ms())
     }
@@ -155,11 +157,11 @@ impl SansIoConnection {
         Ok(self.sent(header))
     }
 
-    /// Asks what is salable of each (SKU, stock); with `min_op` other than 0 the server first waits until
-    /// it has applied that op, `deadline_ms` at most.
+    /// Queries the availability of each (SKU, stock). If `min_op` is not 0, the server first waits until it has
+    /// applied that op, for at most `deadline_ms`.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_checks(
         &mut self,
         pairs: &[(SkuId, StockId)],
@@ -179,10 +181,10 @@ impl SansIoConnection {
         Ok(self.sent(header))
     }
 
-    /// Asks for the dense numbers of names.
+    /// Queries the dense numbers of names.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_resolve(&mut self, names: &[Name]) -> Result<u64, SubmitError> {
         let count = u16::try_from(names.len()).map_err(|_| SubmitError::TooLarge)?;
         let mut body = Vec::new();
@@ -190,10 +192,10 @@ impl SansIoConnection {
         self.submit_body(FrameKind::Resolve, count, &body)
     }
 
-    /// Asks a question.
+    /// Submits a query.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was put anywhere.
+    /// [`SubmitError`]; nothing was queued.
     pub fn submit_query(&mut self, query: &Query) -> Result<u64, SubmitError> {
         let mut body = Vec::new();
         encode_cold(query, &mut body).map_err(|_| SubmitError::TooLarge)?;
@@ -239,13 +241,13 @@ impl SansIoConnection {
         header.request
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes to be written.
     #[must_use]
     pub fn output(&self) -> &[u8] {
         &self.output[self.written..]
     }
 
-    /// Says that the first `count` bytes of [`Self::output`] are written.
+    /// Removes the first `count` bytes of [`Self::output`], which were written.
     pub fn advance_output(&mut self, count: usize) {
         self.written += count;
         assert!(self.written <= self.output.len(), "more was written than there was");
@@ -255,7 +257,7 @@ impl SansIoConnection {
         }
     }
 
-    /// Where bytes from the server belong; never empty. Take all replies before asking for it.
+    /// The buffer for bytes from the server. It is never empty. Take all replies before calling it.
     pub fn input_space(&mut self) -> &mut [u8] {
         if self.input_start == self.input_end {
             (self.input_start, self.input_end) = (0, 0);
@@ -266,14 +268,14 @@ impl SansIoConnection {
             self.input_start = 0;
         }
         if self.input_end == self.input.len() {
-            // A frame longer than the buffer: `parse` has accepted its length, which has a limit.
+            // The frame is longer than the buffer. `parse` has accepted its length, which is limited.
             self.input.resize((self.input.len() * 2).min(INPUT_BYTES_MAX), 0);
             assert!(self.input_end < self.input.len(), "replies must be taken before more input is read");
         }
         &mut self.input[self.input_end..]
     }
 
-    /// Says that `count` bytes were put into [`Self::input_space`].
+    /// Accepts `count` bytes that were put into [`Self::input_space`].
     pub fn advance_input(&mut self, count: usize) {
         self.input_end += count;
         assert!(self.input_end <= self.input.len(), "more was read than there was room");
@@ -283,10 +285,10 @@ impl SansIoConnection {
         &self.input[self.input_start..self.input_end]
     }
 
-    /// The next whole reply, or `None` until more bytes are read. Costs nothing per outcome.
+    /// The next complete reply, or `None` until more bytes are read. Outcomes are not decoded yet.
     ///
     /// # Errors
-    /// [`ConnectionError`]: the connection is of no further use.
+    /// [`ConnectionError`]: the connection can no longer be used.
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ConnectionError> {
         let bytes = &self.input[self.input_start..self.input_end];
         let Some((frame, used)) = frame::parse(bytes, FRAME_BODY_BYTES_MAX)? else { return Ok(None) };
@@ -316,7 +318,7 @@ impl SansIoConnection {
     }
 }
 
-/// The bookkeeping of requests, apart from the buffers that a reply borrows.
+/// The bookkeeping of requests, separate from the buffers that a reply borrows.
 struct Expected<'a> {
     waiting: &'a mut VecDeque<Waiting>,
     first_request: &'a mut u64,
@@ -324,7 +326,7 @@ struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Notes an answer; tells whether its request is done.
+    /// Counts an answer. Returns whether its request is complete.
     fn answer(&mut self, kind: FrameKind, request: u64, count: u16) -> Result<bool, ConnectionError> {
         let unexpected = ConnectionError::UnexpectedAnswer(request);
         let at = request.checked_sub(*self.first_request).and_then(|at| usize::try_from(at).ok());

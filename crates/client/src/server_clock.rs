@@ -1,7 +1,8 @@
-//! The server's time as a client knows it: what the time in ids is taken from.
+//! The server's time as the client estimates it. Ids are made from it.
 //!
-//! A server's time is not its wall clock, nor the client's: it never goes back, and follows a clock that was set wrong for long after it was
-//! set right. Ids must be near to it. It is not for deadlines of calls, which go by this machine's monotonic clock.
+//! The server's time is neither its wall clock nor the client's. It never goes back, and it may stay ahead for a long
+//! time after a wrong wall clock was corrected. Ids must be close to it. Deadlines of calls do not use it; they use
+//! this machine's monotonic clock.
 
 use crate::ids::wall_clock_ms;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -9,25 +10,25 @@ use std::time::{Duration, Instant, SystemTime};
 use stockhold_protocol::Deadline;
 use stockhold_protocol::handshake::Welcome;
 
-/// An answer may have been under way for so long that its time is no sign of a clock that is ahead, in milliseconds.
+/// An answer may be delayed by this many milliseconds without being taken as a sign of a clock that is ahead.
 const LATE_MS: i64 = 10_000;
-/// No server has told its time yet.
+/// No server has reported its time yet.
 const UNKNOWN: i64 = i64::MIN;
 
-/// See the module. Every connection of a client has the same one.
+/// See the module. All connections of a client share one clock.
 #[derive(Debug)]
 pub struct ServerClock {
     origin: Instant,
     /// The server's time minus the time since `origin`, in milliseconds.
     offset_ms: AtomicI64,
-    /// The second that an answer has told last.
+    /// The second that the last answer reported.
     told_s: AtomicU32,
-    /// The wall clock minus the time of deadlines, in milliseconds, as the newest connection was told.
+    /// The wall clock minus the hold time, in milliseconds, as reported to the newest connection.
     shown_offset_ms: AtomicI64,
 }
 
 impl ServerClock {
-    /// A clock that shows this machine's wall clock until a server tells its time.
+    /// A clock that shows this machine's wall clock until a server reports its time.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -47,8 +48,8 @@ impl ServerClock {
         }
     }
 
-    /// A deadline by the wall clock, for people to see. A deadline itself is no wall-clock time: the time in which the server was
-    /// down does not count. It goes by what the server said when the newest connection was made.
+    /// A deadline as wall-clock time, for display. A deadline is in hold time, which does not count the time while
+    /// the server was down. The offset is the one that the server reported when the newest connection was made.
     #[must_use]
     pub fn shown(&self, deadline: Deadline) -> SystemTime {
         let shown_offset_ms = self.shown_offset_ms.load(Ordering::Relaxed);
@@ -56,19 +57,19 @@ impl ServerClock {
             + Duration::from_millis(deadline.timestamp().0.saturating_add_signed(shown_offset_ms))
     }
 
-    /// A server has welcomed a connection.
+    /// Called when a server has accepted a connection.
     pub(crate) fn on_welcome(&self, welcome: &Welcome) {
         self.shown_offset_ms.store(welcome.shown_offset_ms, Ordering::Relaxed);
         self.set(welcome.time_ms);
     }
 
-    /// A server has said what its time is.
+    /// Sets the server's time to the reported one.
     fn set(&self, time_ms: u64) {
         let time_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
         self.offset_ms.store(time_ms.saturating_sub(self.elapsed_ms()), Ordering::Relaxed);
     }
 
-    /// An answer was given in this second of the server's time.
+    /// Notes that an answer was given in this second of the server's time.
     pub(crate) fn note(&self, time_s: u32) {
         if time_s == 0 || self.told_s.swap(time_s, Ordering::Relaxed) == time_s {
             return;
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn it_follows_the_server_and_not_this_machine() {
-        // Proves that a server's time is taken over in both directions, and that an answer that was under way for a while is no reason to.
+        // Proves that the server's time is adopted in both directions, and that a delayed answer does not change it.
         let clock = ServerClock::new();
         let is_about = |ms: u64| (ms..ms + 60_000).contains(&clock.now_ms());
         assert!(is_about(wall_clock_ms()));
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn people_are_shown_deadlines_by_the_wall_clock() {
-        // Proves both signs of the offset, and that the newest connection's is taken.
+        // Proves both signs of the offset, and that the newest connection's offset is used.
         let clock = ServerClock::new();
         let welcome = |shown_offset_ms| Welcome {
             rules_version: 3,

@@ -1,5 +1,5 @@
-//! Calls of many tasks against a hand-made server, on a clock that only moves when nothing else can:
-//! coalescing, retries under the same id, deadlines, limits, cuts.
+//! Calls of many tasks against a scripted server, in paused time: coalescing, retries under the same id, deadlines,
+//! limits, broken connections.
 
 use crate::fake::{Accept, Peer, network, outcome_frame};
 use std::time::Duration;
@@ -59,8 +59,8 @@ async fn calls_of_many_tasks_share_a_frame_and_each_gets_its_own_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_later_server_answers_is_no_yes_and_breaks_nothing() {
-    // Proves what becomes of codes and details that this client does not know, in each range: no call is told a yes, an effect
-    // that is not understood is no refusal either, and the connection goes on.
+    // Proves how codes and details that this client does not know are handled, in each range. No call reports a
+    // success, an effect that is not understood is not a refusal either, and the connection goes on.
     let (client, mut peer, _accept) = open(100).await;
     for (code, detail) in [(30, false), (31, false), (100, false), (200, false), (33, true), (0, true)] {
         let caller = client.clone();
@@ -70,7 +70,7 @@ async fn what_a_later_server_answers_is_no_yes_and_breaks_nothing() {
         Outcome::new(Code::Ok, 0, 9).encode(0, &mut body);
         body[2] = code;
         if detail {
-            // Flag bit 2, and a detail of a variant that is not known.
+            // Flag bit 2, and a detail of an unknown variant.
             body[3] |= 1 << 2;
             body.extend_from_slice(&[6, 0, 77, 0, 0, 0, 1, 2]);
         }
@@ -90,7 +90,7 @@ async fn what_a_later_server_answers_is_no_yes_and_breaks_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn busy_is_tried_again_with_the_same_id_after_the_time_asked_for() {
-    // Proves that a busy server is left alone as long as it asks, and that id and body stay the same.
+    // Proves that the client waits as long as a busy server asks, and that id and body stay the same.
     let (client, mut peer, _accept) = open(100).await;
     let begun = Instant::now();
     let call = tokio::spawn(async move { client.reserve(&cart(3)).await.unwrap() });
@@ -108,7 +108,7 @@ async fn busy_is_tried_again_with_the_same_id_after_the_time_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_cut_inside_a_frame_is_retried_with_the_same_id() {
-    // Proves that half an answer is no answer, and that the retry goes over a new connection.
+    // Proves that a partial answer is not an answer, and that the retry goes over a new connection.
     let (client, mut peer, mut accept) = open(100).await;
     let call = tokio::spawn(async move { client.confirm(ReservationId::default()).await.unwrap() });
     let sent = peer.next().await;
@@ -141,7 +141,7 @@ async fn after_the_deadline_the_outcome_is_unknown_and_the_id_can_be_retried() {
         let (before, after) = (sent.commands().remove(0), again.commands().remove(0));
         assert_eq!((after.0, after.1), (id, false));
         assert_eq!(before.2[4..], after.2[4..]);
-        // The late answer to the first request finds nobody, and harms nobody.
+        // The late answer to the first request matches no call and does no harm.
         peer.answer_all(&sent, Code::Ok).await;
         peer.answer_all(&again, Code::Ok).await;
     });
@@ -150,7 +150,7 @@ async fn after_the_deadline_the_outcome_is_unknown_and_the_id_can_be_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn busy_until_the_deadline_means_that_nothing_happened() {
-    // Proves that doubt is claimed only where there is some, also after many tries.
+    // Proves that an outcome is reported as unknown only when it is, also after many tries.
     let (client, mut peer, _accept) = open(100).await;
     let hurried = client.with_deadline(Duration::from_millis(100));
     let call = tokio::spawn(async move { hurried.reserve(&cart(1)).await });
@@ -181,11 +181,11 @@ async fn busy_after_a_lost_try_is_still_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_gone_is_named_and_nothing_is_claimed() {
-    // Proves that a command that never left is reported as not done, with the reason.
+    // Proves that a command that was never sent is reported as not done, with the reason.
     let (client, peer, accept) = open(100).await;
     drop((peer, accept));
-    // Paused time passes when nothing else can go on: the client has seen the end of its connection then. Before that it would
-    // hand the command to the connection, and the truth would be that nobody knows.
+    // Paused time advances only when no task can run: by then the client has seen the end of its connection.
+    // Otherwise the command would have gone to that connection, and its outcome would be unknown.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let result = client.with_deadline(Duration::from_millis(50)).reserve(&cart(1)).await;
     let Err(CallError::NotDone { why: NotDone::Unreachable(error), .. }) = result else {
@@ -196,7 +196,7 @@ async fn a_server_that_is_gone_is_named_and_nothing_is_claimed() {
 
 #[tokio::test(start_paused = true)]
 async fn the_in_flight_limit_holds_calls_back_and_an_answer_lets_the_next_go() {
-    // Proves limit and limit + 1 of the client's own bound.
+    // Proves the client's own in-flight limit, at the limit and one above.
     let (client, mut peer, _accept) = open(2).await;
     let calls: Vec<_> = (0..3)
         .map(|sku| {
@@ -219,7 +219,7 @@ async fn the_in_flight_limit_holds_calls_back_and_an_answer_lets_the_next_go() {
 
 #[tokio::test(start_paused = true)]
 async fn the_servers_in_flight_limit_cuts_frames() {
-    // Proves that a connection never holds more than its server allows, and that the rest follows.
+    // Proves that a connection never has more in flight than its server allows, and that the rest follows.
     let (dialer, mut accept) = network();
     let builder = Client::builder().connections(1);
     let (client, mut peer) = tokio::join!(builder.connect_with(dialer), Peer::accept_with(&mut accept, 1, 3));
@@ -244,7 +244,7 @@ async fn the_servers_in_flight_limit_cuts_frames() {
 
 #[tokio::test(start_paused = true)]
 async fn goodbye_finishes_what_was_sent_and_moves_the_rest() {
-    // Proves the drain of a stopping server: answers still come, new calls go to the next connection.
+    // Proves the drain of a stopping server: answers still arrive, new calls use the next connection.
     let (client, mut peer, mut accept) = open(100).await;
     let first = tokio::spawn({
         let client = client.clone();
@@ -266,7 +266,7 @@ async fn goodbye_finishes_what_was_sent_and_moves_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_given_up_and_the_call_goes_on_over_another() {
-    // Proves that a half-open connection does not hold calls until their deadline for ever.
+    // Proves that a half-open connection is detected and does not block calls for ever.
     let (dialer, mut accept) = network();
     let builder =
         Client::builder().connections(1).stall(Duration::from_secs(1)).deadline(Duration::from_mins(1));
@@ -292,7 +292,7 @@ fn batch_of(client: &Client, carts: u32) -> CommandBatch {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_retries_only_what_found_the_server_busy() {
-    // Proves that decided carts are not asked again, and that all outcomes end at their own index.
+    // Proves that decided carts are not sent again, and that all outcomes end at their own index.
     let (client, mut peer, _accept) = open(100).await;
     let mut batch = batch_of(&client, 4);
     let ids: Vec<_> = batch.ids().collect();
@@ -316,7 +316,7 @@ async fn a_batch_retries_only_what_found_the_server_busy() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_batch_is_unknown_and_can_be_sent_again_as_it_is() {
-    // Proves that nothing of a batch is forgotten, and that the second sending is no first one.
+    // Proves that no command of a batch is forgotten, and that the second sending is marked as a retry.
     let (client, mut peer, mut accept) = open(100).await;
     let mut batch = batch_of(&client, 2);
     let hurried = client.with_deadline(Duration::from_millis(20));
@@ -355,8 +355,9 @@ async fn one_try_means_one_try() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_closed_while_idle_costs_no_call_anything() {
-    // Proves that a client whose idle connection the server has closed, with a reason, goes on with the next call on a new one, under
-    // a fresh id and in one try: nothing was in flight, so nothing is unknown. A server that does so at once again is told of.
+    // Proves that a client whose idle connection the server has closed with a reason makes the next call on a new
+    // connection, under a fresh id and in one try: nothing was in flight, so no outcome is unknown. A server that
+    // closes again at once is reported.
     let (dialer, mut accept) = network();
     let builder = Client::builder().connections(1).retry(RetryPolicy::never());
     let (client, peer) = tokio::join!(builder.connect_with(dialer), Peer::accept(&mut accept, 1));
@@ -384,7 +385,7 @@ async fn a_connection_that_is_closed_while_idle_costs_no_call_anything() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_handshake_tells_the_reason_and_one_that_is_cut_off_says_so() {
-    // Proves what a caller hears of a server that answers a hello with an Error frame, and of one that only closes.
+    // Proves what a caller learns of a server that answers a Hello with an Error frame, and of one that only closes.
     for reason in [Some("the server has its 4096 connections already"), None] {
         let (dialer, mut accept) = network();
         let connecting = tokio::spawn(Client::builder().connect_with(dialer));

@@ -1,4 +1,4 @@
-//! Names and epochs: what is cached, when it is forgotten, and what the caller's own numbers are worth.
+//! Names and epochs: what is cached, when the cache is emptied, and which dense numbers of the caller are accepted.
 
 use crate::fake::{Accept, Peer, network};
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn open() -> (Client, Peer, Accept) {
     (client.unwrap(), peer, accept)
 }
 
-/// Resolves the cart's names, takes one reserve, and tells the numbers in it.
+/// Resolves the cart's names, accepts one reserve, and returns the numbers in it.
 async fn serve_named(peer: &mut Peer, numbers: [u32; 2], resolves: bool) -> (u32, u32) {
     if resolves {
         let asked = peer.next().await;
@@ -38,7 +38,7 @@ async fn serve_named(peer: &mut Peer, numbers: [u32; 2], resolves: bool) -> (u32
 
 #[tokio::test(start_paused = true)]
 async fn names_are_asked_once_and_again_after_the_epoch_changed() {
-    // Proves the cache, and that not one number of the old epoch reaches the new log.
+    // Proves the cache, and that no number of the old epoch reaches the new log.
     let (client, mut peer, mut accept) = open().await;
     let cart = named();
     let (answer, seen) = tokio::join!(client.reserve(&cart), serve_named(&mut peer, [4, 7], true));
@@ -61,7 +61,7 @@ async fn names_are_asked_once_and_again_after_the_epoch_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_callers_own_numbers_do_not_cross_an_epoch() {
-    // Proves that a dense number of the old log is never sent to the new one, and that the caller is told.
+    // Proves that a dense number of the old log is never sent to the new one, and that the caller gets an error.
     let (client, mut peer, mut accept) = open().await;
     let cart = Cart::from_stock(StockId(1)).line(SkuId(1), 1);
     let call = tokio::spawn({
@@ -82,8 +82,8 @@ async fn a_callers_own_numbers_do_not_cross_an_epoch() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_the_server_does_not_know_is_named() {
-    // Proves that an unknown name is an error with the name in it, that nothing is sent, and that it is
-    // asked again the next time.
+    // Proves that an unknown name is an error that contains the name, that nothing is sent, and that the name is
+    // resolved again next time.
     let (client, mut peer, _accept) = open().await;
     let (result, ()) = tokio::join!(client.check("NO", "web"), async {
         let asked = peer.next().await;
@@ -101,7 +101,7 @@ async fn a_name_that_the_server_does_not_know_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn checks_carry_their_op_and_a_server_may_be_behind_or_busy() {
-    // Proves the three answers to a check, and that only busy is asked again.
+    // Proves the three answers to a check, and that only `busy` is retried.
     let (client, mut peer, _accept) = open().await;
     let client = client.not_before(77);
     let pair = [(SkuId(1).into(), StockId(2).into())];

@@ -1,4 +1,4 @@
-//! A server made of hands: tests read what a client sent and write what it shall see, over streams in memory.
+//! A scripted server: tests read what a client sent and write the answers, over streams in memory.
 
 use std::sync::Arc;
 use stockhold_client::Dialer;
@@ -11,13 +11,13 @@ use stockhold_client::protocol::{Code, Command, CommandId, Envelope, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
-/// Bytes that one direction holds before the writer waits.
+/// The capacity of one direction before the writer waits.
 const PIPE_BYTES: usize = 1 << 16;
 
 /// Connections that wait to be accepted.
 pub(crate) type Accept = mpsc::UnboundedReceiver<DuplexStream>;
 
-/// A dialer, and where its connections arrive.
+/// A dialer, and the receiver of its connections.
 pub(crate) fn network() -> (Dialer, Accept) {
     let (arrived, accept) = mpsc::unbounded_channel();
     let dialer: Dialer = Arc::new(move || {
@@ -67,12 +67,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Takes the next connection and shakes hands as the log of `epoch`.
+    /// Accepts the next connection and performs the handshake as the log of `epoch`.
     pub(crate) async fn accept(accept: &mut Accept, epoch: u64) -> Self {
         Self::accept_with(accept, epoch, 16_384).await
     }
 
-    /// Takes the next connection and reads its hello.
+    /// Accepts the next connection and reads its Hello.
     pub(crate) async fn greet(accept: &mut Accept) -> Self {
         let stream = accept.recv().await.unwrap();
         let mut peer = Self { stream, read: Vec::new() };
@@ -114,7 +114,7 @@ impl Peer {
         }
     }
 
-    /// Whether the client has sent anything more, after everything else has come to rest.
+    /// Whether the client has sent nothing more after all tasks are idle.
     pub(crate) async fn is_quiet(&mut self) -> bool {
         let rest = std::time::Duration::from_micros(1);
         tokio::time::timeout(rest, self.stream.read_buf(&mut self.read)).await.is_err()

@@ -1,4 +1,4 @@
-//! The client against a server made of hands; one binary for all, because each costs a link.
+//! The client against a scripted server. There is one binary for all tests, because each binary costs a link.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 mod calls;

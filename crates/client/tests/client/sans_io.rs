@@ -1,4 +1,4 @@
-//! The sans-I/O pipeline against hand-made server bytes: order, limits, cuts, lies.
+//! The sans-I/O connection against hand-made server bytes: order, limits, split input, violations.
 
 use stockhold_client::protocol::command::Target;
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
@@ -72,7 +72,7 @@ fn take_all(
 
 #[test]
 fn commands_carry_the_name_generation_of_the_welcome() {
-    // Proves that a server can tell by which names a client meant its numbers: the low 16 bits, in Commands frames alone.
+    // Proves that a server can tell which name generation a client used: the low 16 bits, in Commands frames only.
     let mut pipeline = SansIoConnection::new("test").unwrap();
     let hello = pipeline.output().len();
     pipeline.advance_output(hello);
@@ -92,7 +92,7 @@ fn commands_carry_the_name_generation_of_the_welcome() {
 
 #[test]
 fn a_version_that_is_not_spoken_ends_the_handshake() {
-    // Proves that a server's choice outside the client's range is refused by name.
+    // Proves that a version outside the client's range is refused by name.
     for version in [1, 3] {
         let mut pipeline = SansIoConnection::new("test").unwrap();
         let (mut body, mut out) = (Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ fn a_version_that_is_not_spoken_ends_the_handshake() {
 
 #[test]
 fn outcomes_come_in_parts_and_in_any_order() {
-    // Proves that partial answers, reordered inside a request and between requests, end in the right slots.
+    // Proves that partial answers, reordered within a request and between requests, end in the right slots.
     let mut pipeline = open(1_000);
     let first = pipeline.submit(&batch(3)).unwrap();
     let second = pipeline.submit(&batch(2)).unwrap();
@@ -150,7 +150,7 @@ fn every_cut_of_the_input_waits_for_the_rest() {
 
 #[test]
 fn the_in_flight_limit_is_kept() {
-    // Proves limit - 1, limit and limit + 1 of commands in flight, and that an answer makes room again.
+    // Proves the in-flight limit of commands, one below, at and one above, and that an answer makes room again.
     let mut pipeline = open(4);
     pipeline.submit(&batch(3)).unwrap();
     assert_eq!(pipeline.submit(&batch(2)), Err(SubmitError::InFlight { in_flight: 3, max: 4 }));
@@ -164,7 +164,7 @@ fn the_in_flight_limit_is_kept() {
 
 #[test]
 fn answers_that_nobody_asked_for_end_the_connection() {
-    // Proves that a server cannot answer twice, too much, the wrong way or somebody else.
+    // Proves that the server cannot answer twice, too much, with the wrong kind, or an unknown request.
     let lies: [Vec<u8>; 5] = [
         outcomes(0, &[(0, Code::Ok)]),
         outcomes(2, &[(0, Code::Ok)]),
@@ -216,7 +216,7 @@ fn cells_come_back_in_order() {
 
 #[test]
 fn goodbye_lets_answers_come_and_takes_nothing_new() {
-    // Proves the drain: what was sent is still answered, what is new is refused before it is sent.
+    // Proves the drain: what was sent is still answered, and new requests are refused before they are sent.
     let mut pipeline = open(10);
     let request = pipeline.submit(&batch(1)).unwrap();
     let mut bytes = Vec::new();
