@@ -1,56 +1,57 @@
-//! The payload of one log frame: a batch of command records, free of positions.
+//! The payload of one log frame: a batch of command records. It contains no log positions.
 //!
 //! ```text
 //! header (72 bytes) · runs: head (12 bytes) · [actor] · records …
 //! ```
-//! A run holds commands, one after the other, that came from one actor with the same rights and the same knowledge of
-//! names. All layouts stand in FORMAT.md, "Batch payload". The log gives the position of the first record; which op a
-//! record becomes is the machine's to count.
+//! A run contains consecutive commands of one actor with the same rights and the same name generation. The layouts
+//! are in FORMAT.md, "Batch payload". The log assigns the position of the first record. The machine counts which op
+//! each record becomes.
 
 use crate::codec::{Fixed, Reader};
 use crate::command::record_length;
 use crate::error::BadField;
 use crate::time::Timestamp;
 
-/// Bytes in front of the runs.
+/// Bytes before the runs.
 pub const BATCH_HEADER_BYTES: usize = 72;
-/// Bytes of a run's head, in front of the actor if the run introduces one.
+/// Bytes of the head of a run. If the run introduces an actor, the actor follows the head.
 pub const RUN_HEAD_BYTES: usize = 12;
 /// Longest name of an actor in bytes.
 pub const ACTOR_BYTES_MAX: usize = 255;
-/// Most bytes that stand in front of a run's records.
+/// Maximum number of bytes before the records of a run.
 pub const RUN_START_BYTES_MAX: usize = RUN_HEAD_BYTES + 3 + ACTOR_BYTES_MAX;
 /// The version of this layout.
 pub const BATCH_VERSION: u16 = 2;
 
-/// What the writer says of its batch. A machine passes over a number that it has applied, a gap and an older session of
-/// a writer, and refuses other rules than those in force.
+/// The header of a batch, as its writer made it. A machine skips a batch whose number it has applied, whose number
+/// leaves a gap, or whose session is older than the writer's latest. It refuses a batch with other rules than the
+/// active ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchHeader {
-    /// The version of the rules by which its writer decides.
+    /// The version of the rules that the writer uses.
     pub rules: u16,
-    /// The feature level of its writer.
+    /// The feature level of the writer.
     pub feature_level: u32,
     /// How many records follow.
     pub count: u32,
-    /// Who wrote it.
+    /// The id of the writer.
     pub writer: u64,
-    /// The writer's session; larger after each start.
+    /// The session of the writer. It is larger after each start.
     pub session: u64,
-    /// 1 for the first batch of a session, then one more each.
+    /// The number of the batch within its session, from 1.
     pub number: u64,
     /// The time that the writer proposes; an op's time is max(last, proposed).
     pub proposed: Timestamp,
-    /// The op that the writer had applied when it wrote.
+    /// The op that the writer had applied when it wrote the batch.
     pub applied_op: u64,
-    /// The op as of which `digest` is, which was the last of a batch; 0: no digest is told.
+    /// The op to which `digest` belongs; it ends a batch. 0: the batch reports no digest.
     pub digest_op: u64,
-    /// The digest of the writer's state as of `digest_op`.
+    /// The digest of the writer's state at `digest_op`.
     pub digest: u64,
 }
 
 impl BatchHeader {
-    /// The header's bytes.
+    /// The encoded header.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; BATCH_HEADER_BYTES] {
         let mut bytes = Fixed::new();
@@ -71,7 +72,8 @@ impl BatchHeader {
     }
 }
 
-/// The payload of a batch whose records, of which the header says the number, are one run of an actor with all rights.
+/// The payload of a batch whose records form one run of an actor with all rights. The header gives the number of
+/// records.
 #[must_use]
 pub fn batch_of_one_run(header: &BatchHeader, actor: Actor<'_>, records: &[u8]) -> Vec<u8> {
     let mut payload = header.to_bytes().to_vec();
@@ -87,19 +89,19 @@ pub fn batch_of_one_run(header: &BatchHeader, actor: Actor<'_>, records: &[u8]) 
     payload
 }
 
-/// How an actor's name is known.
+/// How the name of an actor was established.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ActorKind {
-    /// It is the server itself, which has no name.
+    /// The server itself. It has no name.
     Server,
-    /// The client has claimed it.
+    /// The client claimed the name.
     Claimed,
-    /// A token has proved it.
+    /// A token proved the name.
     Proved,
 }
 
 impl ActorKind {
-    /// The persisted number.
+    /// The persisted number of the kind.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -119,10 +121,10 @@ impl ActorKind {
     }
 }
 
-/// Who asks for a command.
+/// The actor that a command is executed for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Actor<'a> {
-    /// How the name is known.
+    /// How the name was established.
     pub kind: ActorKind,
     /// The name, at most [`ACTOR_BYTES_MAX`] bytes.
     pub name: &'a str,
@@ -133,40 +135,40 @@ impl Actor<'_> {
     pub const SERVER: Actor<'static> = Actor { kind: ActorKind::Server, name: "" };
 }
 
-/// What an actor may do: bits, of which those that are not defined are set and not looked at.
+/// The rights of an actor, as bits. Undefined bits are set and ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rights(pub u16);
 
 impl Rights {
-    /// Everything.
+    /// All rights.
     pub const ALL: Self = Self(u16::MAX);
-    /// It may touch reservations that others have made.
+    /// The right to change reservations of other actors.
     pub const OTHERS: Self = Self(1);
 
-    /// Whether all of these are among the rights.
+    /// Whether all of the given rights are included.
     #[must_use]
     pub const fn include(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 }
 
-/// What stands in front of the records of one run.
+/// The head of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run<'a> {
-    /// The place of the actor among those that the batch has introduced, from 0.
+    /// The index of the actor among the actors that the batch has introduced, from 0.
     pub actor: u16,
-    /// The actor, if this run introduces it: then `actor` is the number of those introduced before.
+    /// The actor, if this run introduces it. `actor` is then the number of actors introduced before.
     pub introduces: Option<Actor<'a>>,
-    /// What the actor may do.
+    /// The rights of the actor.
     pub rights: Rights,
-    /// The name generation by which the client resolved its numbers.
+    /// The name generation that the client used to resolve dense numbers.
     pub name_generation: u32,
-    /// How many records follow, at least 1.
+    /// The number of records in the run, at least 1.
     pub records: u32,
 }
 
 impl Run<'_> {
-    /// Appends the head; the name must not be longer than [`ACTOR_BYTES_MAX`].
+    /// Appends the head. The name must not be longer than [`ACTOR_BYTES_MAX`].
     pub fn put(&self, mut put: impl FnMut(&[u8])) {
         let mut head = Fixed::<RUN_HEAD_BYTES>::new();
         head.put(self.actor.to_le_bytes())
@@ -183,19 +185,19 @@ impl Run<'_> {
     }
 }
 
-/// A batch as it stands in the log.
+/// A batch as stored in the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// The writer's words.
+    /// The header.
     pub header: BatchHeader,
     runs: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
-    /// Reads a payload; the runs are walked later.
+    /// Decodes a payload. The runs are decoded later.
     ///
     /// # Errors
-    /// [`BadField`] when the header is cut off or of another version.
+    /// [`BadField`] when the header is truncated or has another version.
     pub fn decode(payload: &'a [u8]) -> Result<Self, BadField> {
         let mut reader = Reader::new(payload);
         if reader.u16("batch.version")? != BATCH_VERSION {
@@ -224,13 +226,14 @@ impl<'a> Batch<'a> {
         Ok(Self { header, runs: reader.rest() })
     }
 
-    /// The records one after the other, the first of each run with its head; an error ends the walk.
+    /// The records in order. The first record of each run comes with the head of the run. An error ends the
+    /// iteration.
     #[must_use]
     pub const fn entries(&self) -> Entries<'a> {
         Entries { rest: self.runs, left: 0, actors: 0 }
     }
 
-    /// The records one after the other; an error ends the walk.
+    /// The records in order. An error ends the iteration.
     pub fn records(&self) -> impl Iterator<Item = Result<&'a [u8], BadField>> + use<'a> {
         self.entries().map(|entry| entry.map(|entry| entry.record))
     }
@@ -239,7 +242,7 @@ impl<'a> Batch<'a> {
 /// A record of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
-    /// The run that begins with this record.
+    /// The head of the run that begins with this record.
     pub run: Option<Run<'a>>,
     /// The bytes of the record.
     pub record: &'a [u8],
@@ -249,7 +252,7 @@ pub struct Entry<'a> {
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
     rest: &'a [u8],
-    /// Records of the run that are still to come.
+    /// Records left in the current run.
     left: u32,
     /// Actors introduced so far.
     actors: u16,
@@ -295,7 +298,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Reads the head of a run; `actors` were introduced before it.
+/// Decodes the head of a run. `actors` were introduced before it.
 fn read_run<'a>(reader: &mut Reader<'a>, actors: u16) -> Result<Run<'a>, BadField> {
     let (actor, rights) = (reader.u16("run.actor")?, Rights(reader.u16("run.rights")?));
     let name_generation = reader.u32("run.name_generation")?;
@@ -323,7 +326,7 @@ fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<Actor<'a>, BadField> {
     Ok(Actor { kind, name })
 }
 
-/// Walks concatenated command records; an unreadable length ends the walk with an error.
+/// Iterates over concatenated command records. An invalid length ends the iteration with an error.
 pub fn split_records(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], BadField>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -375,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_header_comes_back() {
-        // Proves that every field has its own place.
+        // Proves that every field has its own position.
         let batch = Batch::decode(&HEADER.to_bytes()).map(|batch| batch.header);
         assert_eq!(batch, Ok(HEADER));
         assert!(Batch::decode(&HEADER.to_bytes()[..71]).is_err());
@@ -383,7 +386,8 @@ mod tests {
 
     #[test]
     fn runs_come_back_with_their_records() {
-        // Proves that a run's head stands with its first record, and that a later run may name an actor again.
+        // Proves that the head of a run comes with its first record, and that a later run may refer to an actor
+        // again.
         let shop = Actor { kind: ActorKind::Claimed, name: "shop" };
         let runs = [run(0, Some(shop), 2), run(1, Some(Actor::SERVER), 1), run(0, None, 3)];
         let bytes = payload(&runs);
@@ -400,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_run_that_cannot_be_ends_the_walk() {
-        // Proves the answer to an actor that was not introduced, to an empty run, and to each cut.
+        // Proves that an actor that was not introduced, an empty run and every truncation are refused.
         let shop = Actor { kind: ActorKind::Claimed, name: "shop" };
         let error = last(&payload(&[run(0, Some(shop), 1), run(2, None, 1)])).unwrap_err();
         assert_eq!(error.field, "run.actor");

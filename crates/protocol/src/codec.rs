@@ -1,9 +1,9 @@
-//! The one place where bytes become values: a bounds-checked reader for the hand-laid hot records, and the
-//! bincode format (through wincode) for cold messages and cold command bodies.
+//! The only module that turns bytes into values: a bounds-checked reader for hot records, which are laid out by hand,
+//! and the bincode format (through wincode) for cold messages and cold command bodies.
 //!
-//! The bincode configuration is fixed here and nowhere else: little-endian, fixed-width integers, 64-bit
-//! lengths, 32-bit enum tags (bincode 1's layout). It is not self-describing, so every type that uses it
-//! is append-only behind a version number.
+//! The bincode configuration is fixed in this module: little-endian, fixed-width integers, 64-bit lengths, 32-bit
+//! enum tags (bincode 1's layout). The format is not self-describing, so every type that uses it is append-only and
+//! versioned.
 
 use crate::error::BadField;
 use crate::limits::{COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX};
@@ -12,8 +12,8 @@ use wincode::int_encoding::{FixInt, LittleEndian};
 use wincode::len::BincodeLen;
 use wincode::{SchemaRead, SchemaWrite};
 
-/// The configuration of every cold message: bincode 1's layout, and a total decoding limit of one frame
-/// body, because the library's own default has none.
+/// The configuration of cold messages: the layout of bincode 1, and a decoding limit of one frame body. The library's
+/// own default has no limit.
 pub type ColdConfig = Configuration<
     true,
     DEFAULT_PREALLOCATION_SIZE_LIMIT,
@@ -24,14 +24,14 @@ pub type ColdConfig = Configuration<
     FRAME_BODY_BYTES_MAX,
 >;
 
-/// The configuration of cold command bodies: the same bytes, but no length in them may ask for more memory
-/// than one command record could fill, because a frame may hold thousands of records that lie.
+/// The configuration of cold command bodies: the same bytes, with a lower limit. A length in a body may not request
+/// more memory than one command record could fill, because a frame may hold thousands of records with false lengths.
 pub type BodyConfig =
     Configuration<true, COMMAND_BYTES_MAX, BincodeLen, LittleEndian, FixInt, u32, COMMAND_BYTES_MAX>;
 
 const COLD: ColdConfig = Configuration::default().with_deserialization_size_limit::<FRAME_BODY_BYTES_MAX>();
 
-/// Encodes a cold value at the end of `out`.
+/// Appends an encoded cold value to `out`.
 ///
 /// # Errors
 /// [`BadField`] when the value cannot be encoded (a length beyond the preallocation limit).
@@ -45,10 +45,10 @@ where
     Ok(())
 }
 
-/// Decodes a cold value that must fill `bytes` exactly.
+/// Decodes a cold value, which must fill `bytes` exactly.
 ///
 /// # Errors
-/// [`BadField`] when bytes are missing, left over, or do not encode a value of this type.
+/// [`BadField`] when bytes are missing or left over, or do not encode a value of this type.
 pub fn decode_cold<'de, T>(bytes: &'de [u8]) -> Result<T, BadField>
 where
     T: SchemaRead<'de, ColdConfig, Dst = T>,
@@ -64,7 +64,7 @@ where
 /// Decodes the body of a cold command, which must fill `bytes` exactly.
 ///
 /// # Errors
-/// [`BadField`] when bytes are missing, left over, or do not encode a value of this type.
+/// [`BadField`] when bytes are missing or left over, or do not encode a value of this type.
 pub(crate) fn decode_body<'de, T>(bytes: &'de [u8]) -> Result<T, BadField>
 where
     T: SchemaRead<'de, BodyConfig, Dst = T>,
@@ -77,7 +77,7 @@ where
     })
 }
 
-/// Reads fixed-width little-endian fields one after the other; each failure names its field.
+/// Reads fixed-width little-endian fields in sequence. Each error names its field.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         Self { bytes }
     }
 
-    /// What has not been read.
+    /// The bytes that have not been read.
     #[must_use]
     #[inline]
     pub const fn rest(&self) -> &'a [u8] {
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         self.array_ref(field).copied()
     }
 
-    /// The next `N` bytes where they stand.
+    /// The next `N` bytes, borrowed from the input.
     ///
     /// # Errors
     /// [`BadField`] naming `field` when fewer are left.
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         self.array(field).map(i64::from_le_bytes)
     }
 
-    /// Requires that everything has been read.
+    /// Checks that everything has been read.
     ///
     /// # Errors
     /// [`BadField`] when bytes are left over.
@@ -196,13 +196,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Kept out of line, so that reading a field costs a comparison.
+/// Kept out of line, so that reading a field costs only a comparison.
 #[cold]
 fn cut_off(field: &'static str) -> BadField {
     BadField::new(field, "is cut off: the record ends before the field does")
 }
 
-/// Lays a structure of a known length out, field after field, without a heap: what is hashed or stored for every command.
+/// Builds a structure of known length field by field, without a heap allocation. It is used for what is hashed or
+/// stored for every command.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<const N: usize> {
     bytes: [u8; N],
@@ -210,14 +211,14 @@ pub struct Fixed<const N: usize> {
 }
 
 impl<const N: usize> Fixed<N> {
-    /// Nothing laid out yet.
+    /// An empty structure.
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
         Self { bytes: [0; N], at: 0 }
     }
 
-    /// The next field; the structure must have room for it.
+    /// Appends the next field. The structure must have room for it.
     #[inline]
     pub fn put<const M: usize>(&mut self, field: [u8; M]) -> &mut Self {
         self.bytes[self.at..self.at + M].copy_from_slice(&field);
@@ -225,7 +226,7 @@ impl<const N: usize> Fixed<N> {
         self
     }
 
-    /// The whole structure; every byte must have been laid out.
+    /// The complete structure. All bytes must have been written.
     #[must_use]
     #[inline]
     pub fn done(&self) -> [u8; N] {

@@ -1,32 +1,33 @@
-//! Why bytes are refused: a bad field of one command (the connection lives), or a bad frame (it does not).
+//! Why bytes are refused: a bad field of one command (the connection stays open), or a bad frame (the connection is
+//! closed).
 
 use crate::handshake::Versions;
 
-/// One field of a well-framed message breaks a rule. The message is answered, the connection lives.
+/// One field of a well-framed message violates a rule. The message is answered and the connection stays open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {rule}")]
 pub struct BadField {
     /// The field's name as PROTOCOL.md spells it.
     pub field: &'static str,
-    /// The rule that it breaks, as a sentence fragment after "must" or "is".
+    /// The rule that it violates, as a fragment such as "must be positive" or "is too long".
     pub rule: &'static str,
 }
 
 impl BadField {
-    /// Names a field and the rule that it breaks.
+    /// An error that names a field and the rule that it violates.
     #[must_use]
     pub const fn new(field: &'static str, rule: &'static str) -> Self {
         Self { field, rule }
     }
 }
 
-/// The stream of frames itself is broken: the peer gets one error frame and the connection is closed.
+/// The stream of frames is invalid. The peer gets one Error frame and the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The first two bytes are not the protocol's.
+    /// The first two bytes are not the protocol's magic.
     #[error("the frame does not begin with the magic 53 48 (\"SH\"); the peer does not speak this protocol")]
     Magic,
-    /// The version byte is one that this side does not speak.
+    /// This side does not speak the version in the version byte.
     #[error("frame version {got} is not supported; this side speaks {supported}")]
     Version {
         /// The version in the header.
@@ -34,7 +35,7 @@ pub enum FrameError {
         /// The versions that this side speaks.
         supported: Versions,
     },
-    /// The version byte is not the one that both sides agreed on.
+    /// The version byte differs from the version that was agreed on.
     #[error("frame version {got} is not version {agreed}, which was agreed on")]
     OtherVersion {
         /// The version in the header.
@@ -67,16 +68,16 @@ pub enum FrameError {
         /// The limit.
         max: u16,
     },
-    /// The body does not hold what the header promises.
+    /// The body does not contain what the header announces.
     #[error("the frame body does not hold what its header promises: {0}")]
     Body(&'static str),
-    /// A request came without a number.
+    /// A request has no number.
     #[error("request number 0 is nobody's; requests have numbers from 1 on")]
     RequestZero,
-    /// A request came with the number of one that is still being answered.
+    /// A request has the number of another one that is still being answered.
     #[error("request number {0} is in use: not all answers to that request have been sent")]
     RequestInUse(u64),
-    /// A frame came that this side does not expect now.
+    /// This side does not expect such a frame now.
     #[error("the frame kind {0} is not expected here; a connection begins with hello")]
     Unexpected(u8),
 }

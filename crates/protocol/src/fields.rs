@@ -1,36 +1,38 @@
-//! Tagged fields: how a value that may grow is written, so that a program of another release can read it.
+//! Tagged fields: the encoding of values that may grow, so that a program of another release can read them.
 //!
-//! A tagged value is a row of fields in ascending order of their numbers. Each field is its number (u16), the length
-//! of its bytes (u32) and its bytes, which hold one value in the bincode format of [`crate::codec`]. A field whose
-//! value is absent (`None`, `Change::Keep`) is left out. The row ends where the bytes around it end. Numbers are never
-//! reused. Bit 15 of the number marks a field that a reader may pass over when it does not know it; a reader refuses
-//! every other field that it does not know, because it cannot tell what the value means without it.
+//! A tagged value is a sequence of fields in ascending order of their numbers. Each field consists of its number
+//! (u16), the length of its bytes (u32) and its bytes, which hold one value in the bincode format of
+//! [`crate::codec`]. A field whose value is absent (`None`, `Change::Keep`) is omitted. The sequence ends where the
+//! surrounding bytes end. Numbers are never reused. Bit 15 of the number marks a field that a reader may skip when it
+//! does not know it. A reader refuses every other unknown field, because it cannot know what the value means without
+//! it.
 //!
-//! Not for the bodies of hot commands, whose layout is fixed.
+//! The bodies of hot commands do not use tagged fields; their layout is fixed.
 
 use crate::codec::{BodyConfig, ColdConfig, Reader, decode_body, decode_cold, encode_cold};
 use crate::command::Change;
 use crate::error::BadField;
 use wincode::{SchemaReadOwned, SchemaWrite};
 
-/// The bit of a field's number that says: a reader that does not know this field passes over it.
+/// The bit of a field number that marks the field as optional: a reader that does not know the field skips it.
 pub const OPTIONAL: u16 = 1 << 15;
-/// Bytes in front of a field's value: its number and its length.
+/// Bytes before the value of a field: its number and its length.
 const HEAD_BYTES: usize = size_of::<u16>() + size_of::<u32>();
 
-/// What is done with a field that this program does not know.
+/// How a field that this program does not know is handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
-    /// It is refused, optional or not. For commands: a server never obeys one by half.
+    /// It is refused, optional or not. Used for commands: a server never executes a command that it understands only
+    /// in part.
     Refuse,
-    /// Optional ones are passed over, others are refused. For what a peer says.
+    /// Optional fields are skipped, others are refused. Used for messages of a peer.
     Skip,
-    /// As `Skip`, for what is written again: the reader gives back what it has passed over. Within a field, where nobody keeps them,
-    /// unknown ones are refused, optional or not.
+    /// Like `Skip`, for values that are written again: the reader returns the skipped fields. Inside a nested field,
+    /// where they could not be kept, unknown fields are refused, optional or not.
     Keep,
 }
 
-/// A value that is written as tagged fields.
+/// A value that is encoded as tagged fields.
 pub trait Tagged: Sized {
     /// Appends the fields, in ascending order of their numbers.
     ///
@@ -38,22 +40,22 @@ pub trait Tagged: Sized {
     /// [`BadField`] when a value cannot be encoded.
     fn put_fields(&self, fields: &mut FieldWriter<'_>) -> Result<(), BadField>;
 
-    /// Takes the fields in the same order.
+    /// Decodes the fields in the same order.
     ///
     /// # Errors
-    /// [`BadField`] names the field that is missing or cannot be read.
+    /// [`BadField`] names the field that is missing or cannot be decoded.
     fn get_fields(fields: &mut FieldReader<'_>) -> Result<Self, BadField>;
 }
 
 /// Appends the tagged fields of a value.
 ///
 /// # Errors
-/// [`BadField`] when a value cannot be encoded; `out` is left as it was.
+/// [`BadField`] when a value cannot be encoded; `out` is then unchanged.
 pub fn encode_fields<T: Tagged>(value: &T, out: &mut Vec<u8>) -> Result<(), BadField> {
     encode_fields_with(out, |fields| value.put_fields(fields))
 }
 
-/// As [`encode_fields`], for a value whose parts stand in different places.
+/// Like [`encode_fields`], for a value whose parts are stored in different places.
 ///
 /// # Errors
 /// As [`encode_fields`].
@@ -69,16 +71,16 @@ pub fn encode_fields_with(
     result
 }
 
-/// Reads a value whose tagged fields fill `bytes`.
+/// Decodes a value whose tagged fields fill `bytes`.
 ///
 /// # Errors
-/// [`BadField`] when the fields are in disorder, or one is missing, unreadable or unknown.
+/// [`BadField`] when the fields are out of order, or one is missing, invalid or unknown.
 pub fn decode_fields<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, BadField> {
     decode_fields_with(bytes, unknown, T::get_fields).map(|(value, _)| value)
 }
 
-/// As [`decode_fields`], for a value whose parts go to different places. The optional fields that were passed over come
-/// back as they stood, to be written again.
+/// Like [`decode_fields`], for a value whose parts go to different places. The skipped optional fields are returned
+/// unchanged, to be written again.
 ///
 /// # Errors
 /// As [`decode_fields`].
@@ -94,10 +96,11 @@ pub fn decode_fields_with<'a, T>(
     Ok((value, kept))
 }
 
-/// Reads the first field of a value, whatever the others are: what says whether they mean anything here stands there.
+/// Decodes the first field of a value and ignores the others. The first field says whether the others are meaningful
+/// to this program.
 ///
 /// # Errors
-/// [`BadField`] when it is missing or cannot be read.
+/// [`BadField`] when it is missing or cannot be decoded.
 pub fn first_field<'a, T>(
     bytes: &'a [u8],
     get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
@@ -111,7 +114,7 @@ pub fn first_field<'a, T>(
     })
 }
 
-/// Appends tagged values, each behind the length of its fields (u32).
+/// Appends tagged values, each preceded by the length of its fields (u32).
 ///
 /// # Errors
 /// [`BadField`] when a value cannot be encoded.
@@ -119,10 +122,10 @@ pub fn encode_list<T: Tagged>(values: &[T], out: &mut Vec<u8>) -> Result<(), Bad
     values.iter().try_for_each(|value| put_counted(out, |out| encode_fields(value, out)))
 }
 
-/// Reads tagged values that fill `bytes`.
+/// Decodes tagged values that fill `bytes`.
 ///
 /// # Errors
-/// [`BadField`] when a length lies or a value cannot be read.
+/// [`BadField`] when a length is wrong or a value cannot be decoded.
 pub fn decode_list<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<Vec<T>, BadField> {
     let mut reader = Reader::new(bytes);
     let mut values = Vec::new();
@@ -133,7 +136,7 @@ pub fn decode_list<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<Vec<T>, 
     Ok(values)
 }
 
-/// Writes fields one after the other; see the module.
+/// Writes fields in sequence; see the module.
 #[derive(Debug)]
 pub struct FieldWriter<'a> {
     out: &'a mut Vec<u8>,
@@ -141,7 +144,7 @@ pub struct FieldWriter<'a> {
 }
 
 impl FieldWriter<'_> {
-    /// A field that is always there.
+    /// Writes a field that is always present.
     ///
     /// # Errors
     /// [`BadField`] when the value cannot be encoded.
@@ -152,7 +155,7 @@ impl FieldWriter<'_> {
         self.put(number, |out| encode_cold(value, out))
     }
 
-    /// A field that is left out when it is `None`.
+    /// Writes a field that is omitted when it is `None`.
     ///
     /// # Errors
     /// [`BadField`] when the value cannot be encoded.
@@ -163,7 +166,8 @@ impl FieldWriter<'_> {
         value.as_ref().map_or(Ok(()), |value| self.value(number, value))
     }
 
-    /// A field that is left out when nothing changes; otherwise one byte, 1 = unset or 2 = set, then what is set.
+    /// Writes a change. The field is omitted when nothing changes. Otherwise it is one byte, 1 = unset or 2 = set,
+    /// followed by the value that is set.
     ///
     /// # Errors
     /// [`BadField`] when the value cannot be encoded.
@@ -181,7 +185,7 @@ impl FieldWriter<'_> {
         }
     }
 
-    /// A field that holds tagged fields itself.
+    /// Writes a field that contains tagged fields.
     ///
     /// # Errors
     /// [`BadField`] when a value cannot be encoded.
@@ -189,7 +193,7 @@ impl FieldWriter<'_> {
         self.put(number, |out| encode_fields(value, out))
     }
 
-    /// A field that holds tagged values, each behind the length of its fields (u32).
+    /// Writes a field that contains tagged values, each preceded by the length of its fields (u32).
     ///
     /// # Errors
     /// [`BadField`] when a value cannot be encoded.
@@ -197,7 +201,7 @@ impl FieldWriter<'_> {
         self.put(number, |out| encode_list(values, out))
     }
 
-    /// A field whose bytes stand as they are.
+    /// Writes a field with raw bytes.
     ///
     /// # Errors
     /// [`BadField`] when there are too many.
@@ -220,7 +224,7 @@ impl FieldWriter<'_> {
     }
 }
 
-/// Appends what `put` writes, behind its length (u32).
+/// Appends what `put` writes, preceded by its length (u32).
 fn put_counted(
     out: &mut Vec<u8>,
     put: impl FnOnce(&mut Vec<u8>) -> Result<(), BadField>,
@@ -235,7 +239,7 @@ fn put_counted(
     Ok(())
 }
 
-/// One field as it stands.
+/// One undecoded field.
 #[derive(Clone, Copy, Debug)]
 struct Field<'a> {
     number: u16,
@@ -244,11 +248,11 @@ struct Field<'a> {
     whole: &'a [u8],
 }
 
-/// Takes fields one after the other; see the module.
+/// Reads fields in sequence; see the module.
 #[derive(Debug)]
 pub struct FieldReader<'a> {
     reader: Reader<'a>,
-    /// A field that was read and not taken yet.
+    /// A field that was read but not yet taken.
     next: Option<Field<'a>>,
     last: u16,
     unknown: Unknown,
@@ -256,10 +260,10 @@ pub struct FieldReader<'a> {
 }
 
 impl<'a> FieldReader<'a> {
-    /// A field that must be there.
+    /// Reads a field that must be present.
     ///
     /// # Errors
-    /// [`BadField`] when it is missing or cannot be read.
+    /// [`BadField`] when it is missing or cannot be decoded.
     pub fn value<T>(&mut self, number: u16, name: &'static str) -> Result<T, BadField>
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
@@ -267,10 +271,10 @@ impl<'a> FieldReader<'a> {
         self.option(number, name)?.ok_or(missing(name))
     }
 
-    /// A field that may be missing.
+    /// Reads a field that may be absent.
     ///
     /// # Errors
-    /// [`BadField`] when it cannot be read.
+    /// [`BadField`] when it cannot be decoded.
     pub fn option<T>(&mut self, number: u16, name: &'static str) -> Result<Option<T>, BadField>
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
@@ -278,10 +282,10 @@ impl<'a> FieldReader<'a> {
         self.bytes(number)?.map(|bytes| self.decode(bytes, name)).transpose()
     }
 
-    /// A change; a missing field changes nothing.
+    /// Reads a change. An absent field changes nothing.
     ///
     /// # Errors
-    /// [`BadField`] when it cannot be read.
+    /// [`BadField`] when it cannot be decoded.
     pub fn change<T>(&mut self, number: u16, name: &'static str) -> Result<Change<T>, BadField>
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
@@ -294,27 +298,27 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that holds tagged fields itself and must be there.
+    /// Reads a field that contains tagged fields and must be present.
     ///
     /// # Errors
-    /// [`BadField`] when it is missing or cannot be read.
+    /// [`BadField`] when it is missing or cannot be decoded.
     pub fn nested<T: Tagged>(&mut self, number: u16, name: &'static str) -> Result<T, BadField> {
         let bytes = self.bytes(number)?.ok_or(missing(name))?;
         decode_nested(bytes, self.unknown)
     }
 
-    /// A list of tagged values that must be there.
+    /// Reads a list of tagged values that must be present.
     ///
     /// # Errors
-    /// [`BadField`] when it is missing or cannot be read.
+    /// [`BadField`] when it is missing or cannot be decoded.
     pub fn list<T: Tagged>(&mut self, number: u16, name: &'static str) -> Result<Vec<T>, BadField> {
         decode_list(self.bytes(number)?.ok_or(missing(name))?, self.unknown)
     }
 
-    /// The bytes of a field, if it is there. Fields with lower numbers that nobody has asked for are unknown.
+    /// Reads the bytes of a field, if it is present. Fields with lower numbers that were not requested are unknown.
     ///
     /// # Errors
-    /// [`BadField`] when a field before it is unknown and may not be passed over, or the fields are in disorder.
+    /// [`BadField`] when an unknown field before it may not be skipped, or when the fields are out of order.
     pub fn bytes(&mut self, number: u16) -> Result<Option<&'a [u8]>, BadField> {
         while let Some(found) = self.peek()? {
             if found.number & !OPTIONAL > number & !OPTIONAL {
@@ -325,7 +329,7 @@ impl<'a> FieldReader<'a> {
                 return Ok(Some(found.bytes));
             }
             if found.number & !OPTIONAL == number & !OPTIONAL {
-                // Else a value would have two writings.
+                // Otherwise a value would have two encodings.
                 return Err(BadField::new("field.number", "must have bit 15 as PROTOCOL.md has it"));
             }
             self.pass_over(found)?;
@@ -369,7 +373,7 @@ impl<'a> FieldReader<'a> {
     where
         T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,
     {
-        // No length in a command's body may ask for more memory than a command could fill.
+        // No length in the body of a command may request more memory than a command could fill.
         let value = match self.unknown {
             Unknown::Refuse => decode_body(bytes),
             Unknown::Skip | Unknown::Keep => decode_cold(bytes),
@@ -378,7 +382,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// Reads the fields of a value within a field.
+/// Decodes the fields of a value inside a field.
 fn decode_nested<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, BadField> {
     match decode_fields_with(bytes, unknown, T::get_fields)? {
         (_, kept) if unknown == Unknown::Keep && !kept.is_empty() => Err(UNKNOWN),
@@ -396,8 +400,8 @@ const fn unreadable(name: &'static str) -> BadField {
     BadField::new(name, "must be one value in the bincode format of PROTOCOL.md, no byte more")
 }
 
-/// Writes a structure as tagged fields: each line is a number, the structure's field and how it is written, which is
-/// the name of a method that [`FieldWriter`] and [`FieldReader`] share. A line may have the `cfg` of its field.
+/// Implements tagged fields for a structure. Each line consists of a number, the field of the structure, and the
+/// method of [`FieldWriter`] and [`FieldReader`] that encodes it. A line may have the `cfg` attribute of its field.
 #[macro_export]
 macro_rules! tagged {
     ($type:ty { $($(#[$cfg:meta])? $number:literal $field:ident $how:ident),+ $(,)? }) => {
@@ -447,7 +451,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_what_is_absent_takes_no_byte() {
-        // Proves the layout to the byte, and each of the ways in which a field is written.
+        // Proves the layout byte for byte, for each way in which a field is written.
         let old = Old { count: 7, name: Some("a".into()), size: Change::Set(9) };
         let expected = [
             &[1, 0, 4, 0, 0, 0, 7, 0, 0, 0][..],
@@ -463,7 +467,7 @@ mod tests {
 
     #[test]
     fn an_optional_field_is_passed_over_and_kept_and_any_other_refused() {
-        // Proves what an earlier release does with each kind of field that it does not know.
+        // Proves how an earlier release handles each kind of field that it does not know.
         let new = New { count: 1, comment: Some("for people".into()), limit: None };
         let (old, kept) = decode_fields_with(&bytes(&new), Unknown::Skip, Old::get_fields).unwrap();
         assert_eq!((old.count, kept.len()), (1, HEAD_BYTES + 8 + 10));
@@ -483,10 +487,11 @@ mod tests {
 
     #[test]
     fn disorder_and_cuts_are_refused_by_name() {
-        // Proves that every cut, a repeated number, a missing field a value of another length and a wrong optional bit have an answer.
+        // Proves that every truncation, a repeated number, a missing field, a value of another length and a wrong
+        // optional bit are refused.
         let whole = bytes(&Old { count: 7, name: Some("abc".into()), size: Change::Keep });
         for cut in 0..whole.len() {
-            // The optional name is gone at its border.
+            // Truncation at the boundary of the optional name removes the name.
             assert!(decode_fields::<Old>(&whole[..cut], Unknown::Skip).is_err() || cut == 10, "cut at {cut}");
         }
         let twice = [&whole[..], &whole].concat();

@@ -1,6 +1,6 @@
-//! Frames: the unit of the byte stream. A 32-byte header, then a body; both have their own checksum.
+//! Frames: the unit of the byte stream. A frame is a 32-byte header and a body; each has its own checksum.
 //!
-//! Sans-I/O: [`parse`] looks at bytes that somebody else has read and says "more", "a frame" or "broken".
+//! Sans-I/O: [`parse`] looks at bytes that were already read and reports that more are needed, a frame, or an error.
 //!
 //! ```text
 //!  0        2    3    4           8                16          20     22     24          28         32
@@ -26,13 +26,13 @@ pub const MAGIC: [u8; 2] = *b"SH";
 pub enum FrameKind {
     /// Client → server: opens a connection (tagged fields [`crate::handshake::Hello`]).
     Hello = 1,
-    /// Server → client: accepts it (tagged fields [`crate::handshake::Welcome`]).
+    /// Server → client: accepts the connection (tagged fields [`crate::handshake::Welcome`]).
     Welcome = 2,
-    /// Either way: the peer broke the protocol; the connection is closed after it (bincode string).
+    /// Both directions: the peer violated the protocol; the connection is closed after this frame (bincode string).
     Error = 3,
     /// Client → server: `count` command records.
     Commands = 4,
-    /// Server → client: `count` outcomes of commands of the request; several may answer one request.
+    /// Server → client: `count` outcomes of commands of the request. Several frames may answer one request.
     Outcomes = 5,
     /// Client → server: `min_op` u64, then `count` pairs (SKU u32, stock u32).
     Checks = 6,
@@ -42,11 +42,11 @@ pub enum FrameKind {
     Resolve = 8,
     /// Server → client: the dense numbers (bincode `Vec<Option<u32>>`), in the order asked.
     Resolved = 9,
-    /// Client → server: a question (bincode [`crate::query::Query`]).
+    /// Client → server: a query (bincode [`crate::query::Query`]).
     Query = 10,
-    /// Server → client: its answer ([`crate::query::Answer`]).
+    /// Server → client: the answer to a query ([`crate::query::Answer`]).
     Answer = 11,
-    /// Server → client: it is stopping; answers to what it has read still come, nothing new is read.
+    /// Server → client: the server is stopping. It still answers what it has read and reads nothing new.
     Goodbye = 12,
 }
 
@@ -67,19 +67,19 @@ impl FrameKind {
         Self::Goodbye,
     ];
 
-    /// The persisted number.
+    /// The number of the kind on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// Whether such frames have the header of [`HANDSHAKE_VERSION`] for ever, whatever version was agreed on.
+    /// Whether frames of this kind always have the header of [`HANDSHAKE_VERSION`], whatever version was agreed on.
     #[must_use]
     pub const fn is_of_handshake(self) -> bool {
         matches!(self, Self::Hello | Self::Welcome | Self::Error)
     }
 
-    /// Whether the header of such frames tells by which generation of names their dense numbers are meant.
+    /// Whether the header of such frames contains the name generation to which their dense numbers belong.
     const fn has_names(self) -> bool {
         matches!(self, Self::Commands | Self::Outcomes)
     }
@@ -89,46 +89,46 @@ impl FrameKind {
     }
 }
 
-/// What a header says besides lengths and checksums.
+/// The contents of a header, without lengths and checksums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// The version of the wire: the one that was agreed on, but for frames of the handshake.
+    /// The protocol version: the one that was agreed on, except in frames of the handshake.
     pub version: u8,
-    /// What the body is.
+    /// The kind of the body.
     pub kind: FrameKind,
-    /// The requester's number; an answer carries the number of its request. 0 for frames that are neither.
+    /// The number of the request. An answer carries the number of its request. 0 in frames that are neither.
     pub request: u64,
-    /// In a request: milliseconds that the requester waits; 0 means no limit. In an answer: the server's time in whole seconds since the Unix
-    /// epoch; 0 means that it is not told.
+    /// In a request: how long the requester waits, in milliseconds; 0 means no limit. In an answer: the server's time
+    /// in whole seconds since the Unix epoch; 0 means not reported.
     pub time: u32,
-    /// How many entries the body holds; 0 where the kind has none.
+    /// The number of entries in the body. 0 if the kind has none.
     pub count: u16,
-    /// The low 16 bits of a name generation. In a Commands frame: the one by which the client resolved its dense numbers. In an
-    /// Outcomes frame: the server's. 0 in other frames.
+    /// The low 16 bits of a name generation. In a Commands frame: the one that the client used to resolve its dense
+    /// numbers. In an Outcomes frame: the server's. 0 in other frames.
     pub names: u16,
 }
 
 impl Header {
-    /// A header without deadline or time, of the newest version.
+    /// A header of the newest version, without deadline or time.
     #[must_use]
     pub const fn new(kind: FrameKind, request: u64, count: u16) -> Self {
         let version = if kind.is_of_handshake() { HANDSHAKE_VERSION } else { PROTOCOL_VERSION };
         Self { version, kind, request, time: 0, count, names: 0 }
     }
 
-    /// The header of an answer that tells the server's time.
+    /// The header of an answer that reports the server's time.
     #[must_use]
     pub fn answer(kind: FrameKind, request: u64, count: u16, time: Timestamp) -> Self {
         Self { time: time.second(), ..Self::new(kind, request, count) }
     }
 
-    /// The header in the version that was agreed on; frames of the handshake keep theirs.
+    /// The header in the version that was agreed on. Frames of the handshake keep their own version.
     #[must_use]
     pub const fn in_version(self, version: u8) -> Self {
         if self.kind.is_of_handshake() { self } else { Self { version, ..self } }
     }
 
-    /// Requires the version that was agreed on; frames of the handshake have their own.
+    /// Checks that the version is the one that was agreed on. Frames of the handshake have their own version.
     ///
     /// # Errors
     /// [`FrameError::OtherVersion`].
@@ -141,21 +141,20 @@ impl Header {
     }
 }
 
-/// One whole frame, borrowed from the bytes that were read.
+/// One complete frame, borrowed from the bytes that were read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
-    /// The header's words.
+    /// The header.
     pub header: Header,
-    /// The body, its checksum verified.
+    /// The body. Its checksum has been verified.
     pub body: &'a [u8],
 }
 
-/// Looks for one frame at the start of `bytes`. `Ok(None)` means that more bytes are needed; otherwise
-/// the frame and the number of bytes that it takes. A body longer than `body_bytes_max` is refused as soon
-/// as the header is there.
+/// Parses one frame at the start of `bytes`. `Ok(None)` means that more bytes are needed. Otherwise it returns the
+/// frame and its length in bytes. A body longer than `body_bytes_max` is refused as soon as the header is complete.
 ///
 /// # Errors
-/// [`FrameError`]: the stream cannot be followed any further.
+/// [`FrameError`]: the rest of the stream cannot be read.
 pub fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     parse_in(bytes, body_bytes_max, Versions::OWN)
 }
@@ -166,7 +165,7 @@ fn parse_in(
     versions: Versions,
 ) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some(header) = bytes.first_chunk::<FRAME_HEADER_BYTES>() else {
-        // Garbage is told as early as its first bytes show it, so that a stray HTTP client is not left waiting.
+        // Garbage is reported at its first bytes, so that a stray HTTP client does not wait for an answer.
         return if bytes.len() >= 2 && bytes[..2] != MAGIC { Err(FrameError::Magic) } else { Ok(None) };
     };
     let (header, length, body_crc) = parse_header(header, body_bytes_max, versions)?;
@@ -188,7 +187,7 @@ fn parse_header(
     }
     let version = bytes[2];
     let other_version = FrameError::Version { got: version, supported: versions };
-    // Before the checksum: in another version it may stand elsewhere.
+    // The version is checked before the checksum, because another version may place the checksum elsewhere.
     if version != HANDSHAKE_VERSION && !versions.contains(version) {
         return Err(other_version);
     }
@@ -221,16 +220,17 @@ fn parse_header(
     Ok((Header { version, kind, request, time: word(16), count, names }, body_length, word(24)))
 }
 
-/// Begins a frame at the end of `out`: room for the header, which [`finish`] fills in. Returns the start.
+/// Begins a frame at the end of `out` by reserving room for the header, which [`finish`] fills in. Returns the start
+/// of the frame.
 pub fn begin(out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
     start
 }
 
-/// Ends the frame that [`begin`] began at `start`: everything appended since is its body.
+/// Completes the frame that [`begin`] began at `start`. Everything appended since is its body.
 ///
-/// The caller keeps bodies within [`FRAME_BODY_BYTES_MAX`]; a longer one is our own bug and stops the program.
+/// The caller keeps bodies within [`FRAME_BODY_BYTES_MAX`]. A longer body is a bug of this program and aborts it.
 pub fn finish(header: Header, start: usize, out: &mut [u8]) {
     let body_start = start + FRAME_HEADER_BYTES;
     let length = out.len() - body_start;
@@ -251,7 +251,7 @@ pub fn finish(header: Header, start: usize, out: &mut [u8]) {
     out[start..body_start].copy_from_slice(&bytes);
 }
 
-/// Appends a whole frame.
+/// Appends a complete frame.
 pub fn append(header: Header, body: &[u8], out: &mut Vec<u8>) {
     let start = begin(out);
     out.extend_from_slice(body);
@@ -260,7 +260,7 @@ pub fn append(header: Header, body: &[u8], out: &mut Vec<u8>) {
 
 /// CRC-32C (Castagnoli, the iSCSI polynomial).
 fn crc32c(bytes: &[u8]) -> u32 {
-    // The crate answers every width in 64 bits; a 32-bit sum fills the lower half only.
+    // The crate returns every width in 64 bits; a 32-bit checksum uses the lower half.
     u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, bytes)).unwrap_or(u32::MAX)
 }
 
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_frame_comes_back_and_every_prefix_waits() {
-        // Proves the round trip, and that no prefix of a good frame is taken for a frame or an error.
+        // Proves the round trip, and that no prefix of a valid frame is taken for a frame or an error.
         let bytes = sample();
         let (frame, used) = parse(&bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
         assert_eq!(
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        // Proves that no single wrong bit passes, wherever it lies.
+        // Proves that no single flipped bit passes, wherever it is.
         let bytes = sample();
         for bit in 0..bytes.len() * 8 {
             let mut wrong = bytes.clone();
@@ -306,7 +306,8 @@ mod tests {
 
     #[test]
     fn frames_carry_the_agreed_version_and_those_of_the_handshake_the_second() {
-        // Proves what a later build with versions 2 to 3 writes and reads, and what one without version 2 refuses.
+        // Proves what a later build with versions 2 to 3 writes and reads, and what a build without version 2
+        // refuses.
         let frame = |header: Header| {
             let mut out = Vec::new();
             append(header, b"body", &mut out);
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_oversized_body_is_refused_from_its_header_alone() {
-        // Proves that nobody can make the reader wait for, or keep, an endless body.
+        // Proves that a peer cannot make the reader wait for, or keep, an oversized body.
         let mut bytes = sample();
         bytes.truncate(FRAME_HEADER_BYTES);
         assert_eq!(parse(&bytes, 4), Err(FrameError::TooLong { got: 10, max: 4 }));

@@ -1,5 +1,5 @@
-//! The handshake: which version both sides speak, what either can do, and whether the client's dense numbers are still
-//! valid. Both messages are tagged fields, so that a later release can say more in them.
+//! The handshake: it agrees on the protocol version and capabilities, and says whether the client's dense numbers are
+//! still valid. Both messages are tagged fields, so that later releases can extend them.
 
 use crate::error::BadField;
 use crate::fields::{Unknown, decode_fields, encode_fields};
@@ -9,7 +9,7 @@ use crate::limits::{
 use crate::tagged;
 use std::fmt;
 
-/// The versions of the wire that one side speaks.
+/// The protocol versions that one side speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Versions {
     /// The oldest.
@@ -19,10 +19,10 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Those of this program.
+    /// The versions of this program.
     pub const OWN: Self = Self { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION };
 
-    /// Whether a version is one of them.
+    /// Whether a version is included.
     #[must_use]
     pub const fn contains(self, version: u8) -> bool {
         self.min <= version && version <= self.max
@@ -48,23 +48,23 @@ impl fmt::Display for Versions {
 
 /// The client's first frame.
 ///
-/// Field 5 with the optional bit is reserved for a token: text of at most 1,024 bytes that says who the client is. A
-/// server of this version passes over it.
+/// Field 5 with the optional bit is reserved for a token: text of at most 1,024 bytes that identifies the client. A
+/// server of this version skips it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
     /// The oldest protocol version that the client speaks.
     pub version_min: u8,
-    /// The newest.
+    /// The newest protocol version that the client speaks.
     pub version_max: u8,
-    /// What the client can do beyond its version: bits, none defined yet; unknown ones are ignored.
+    /// Capabilities of the client beyond its version, as bits. None is defined yet; unknown bits are ignored.
     pub capabilities: u64,
-    /// Who it is, for logs; at most 255 bytes.
+    /// The client's name, for logs; at most 255 bytes.
     pub client: String,
 }
 tagged!(Hello { 1 version_min value, 2 version_max value, 3 capabilities value, 4 client value });
 
 impl Hello {
-    /// The hello of this version.
+    /// The Hello of this version.
     #[must_use]
     pub fn new(client: &str) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Hello {
         Versions { min: self.version_min, max: self.version_max }
     }
 
-    /// The newest version that both speak, if there is one.
+    /// The newest version that both sides speak, if there is one.
     #[must_use]
     pub const fn common_version(&self) -> Option<u8> {
         Versions::OWN.common(self.versions())
@@ -95,10 +95,10 @@ impl Hello {
         encode_fields(self, out)
     }
 
-    /// Reads the body of the frame; optional fields that are not known are passed over.
+    /// Decodes the body of the frame. Unknown optional fields are skipped.
     ///
     /// # Errors
-    /// [`BadField`] names what cannot be read.
+    /// [`BadField`] names what cannot be decoded.
     pub fn decode(body: &[u8]) -> Result<Self, BadField> {
         decode_fields(body, Unknown::Skip)
     }
@@ -107,32 +107,33 @@ impl Hello {
 /// The server's first frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Welcome {
-    /// The version that both will speak.
+    /// The version that both sides will speak.
     pub version: u8,
     /// The oldest version that the server speaks.
     pub version_min: u8,
-    /// The newest.
+    /// The newest protocol version that the server speaks.
     pub version_max: u8,
-    /// What both can do beyond the version.
+    /// The capabilities that both sides share beyond the version.
     pub capabilities: u64,
-    /// The log's identity. Dense numbers are valid within (log uuid, epoch): another pair empties the
-    /// client's cache of names.
+    /// The UUID of the log. Dense numbers are valid within (log uuid, epoch); another pair empties the client's cache
+    /// of names.
     pub log_uuid: [u8; 16],
     /// The log's epoch.
     pub epoch: u64,
-    /// The rules that decide.
+    /// The version of the rules in force.
     pub rules_version: u32,
-    /// What the server knows of commands, settings, codes and fields.
+    /// The feature level of the server: the commands, settings, codes and fields that it knows.
     pub feature_level: u32,
     /// The last op that the server had applied.
     pub op: u64,
-    /// The server's time in milliseconds since the Unix epoch: what the time in ids must be near to, whatever the wall clock shows.
+    /// The server's time in milliseconds since the Unix epoch. The time in ids must be close to it, whatever the wall
+    /// clock shows.
     pub time_ms: u64,
-    /// Wall clock minus hold time, in milliseconds: what is added to a deadline that people are shown.
+    /// Wall clock minus hold time, in milliseconds. Add it to a deadline to display it.
     pub shown_offset_ms: i64,
-    /// Rises when a name that was given up is given to another thing; 0 in this release.
+    /// Increases when a released name is given to another thing. 0 in this release.
     pub name_generation: u32,
-    /// What this connection may do.
+    /// The limits of this connection.
     pub limits: ConnectionLimits,
     /// The server's version, for logs.
     pub server: String,
@@ -155,7 +156,7 @@ tagged!(Welcome {
 });
 
 impl Default for Welcome {
-    /// The welcome of a server of this version with an empty log.
+    /// The Welcome of a server of this version with an empty log.
     fn default() -> Self {
         Self {
             version: PROTOCOL_VERSION,
@@ -185,23 +186,23 @@ impl Welcome {
         encode_fields(self, out)
     }
 
-    /// Reads the body of the frame; optional fields that are not known are passed over.
+    /// Decodes the body of the frame. Unknown optional fields are skipped.
     ///
     /// # Errors
-    /// [`BadField`] names what cannot be read.
+    /// [`BadField`] names what cannot be decoded.
     pub fn decode(body: &[u8]) -> Result<Self, BadField> {
         decode_fields(body, Unknown::Skip)
     }
 }
 
-/// What one connection may do.
+/// The limits of one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectionLimits {
     /// Longest frame body, in bytes.
     pub frame_body_bytes_max: u32,
     /// Most entries in one frame.
     pub frame_count_max: u32,
-    /// Most commands that may wait for answers; more are answered `busy`.
+    /// Maximum number of commands that may wait for answers. Further commands are answered `busy`.
     pub in_flight_max: u32,
 }
 
@@ -223,7 +224,8 @@ mod tests {
 
     #[test]
     fn the_newest_version_that_both_speak_is_taken() {
-        // Proves it for ranges of one and of several versions, on either side, and that a gap has none.
+        // Proves the choice for ranges of one and of several versions, on either side, and that disjoint ranges have
+        // none.
         let versions = |min, max| Versions { min, max };
         let (now, next, later) = (versions(2, 2), versions(2, 3), versions(3, 4));
         assert_eq!(now.common(now), Some(2));

@@ -1,15 +1,15 @@
-//! Identities: client-made command ids, and the dense numbers that stand for names.
+//! Ids: client-made command ids, and dense numbers of names.
 //!
-//! Dense numbers are given out by the machine in log order, never reused, and valid within one
-//! (log uuid, epoch). They carry no arithmetic on purpose.
+//! The machine assigns dense numbers in log order and never reuses them. They are valid within one (log uuid, epoch).
+//! They intentionally support no arithmetic.
 
 use crate::error::BadField;
 use std::fmt;
 
-/// The client-made 128-bit identity of one mutation, in `UUIDv7` layout (RFC 9562, section 5.7).
+/// The client-made 128-bit id of one mutation, in `UUIDv7` layout (RFC 9562, section 5.7).
 ///
-/// The upper 48 bits are the client's time in milliseconds since the Unix epoch. The server files outcomes
-/// by that time, which is why a late retry can never execute twice.
+/// The upper 48 bits are the client's time in milliseconds since the Unix epoch. The server indexes outcomes by that
+/// time, which is why a late retry can never execute twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CommandId(u128);
 
@@ -17,7 +17,7 @@ impl CommandId {
     /// The id of commands that no client sent (ticks).
     pub const NONE: Self = Self(0);
 
-    /// Takes a number whose layout is that of a `UUIDv7`.
+    /// Checks that a number has the layout of a `UUIDv7`.
     ///
     /// # Errors
     /// [`BadField`] when version or variant bits differ from `UUIDv7`.
@@ -31,8 +31,8 @@ impl CommandId {
         }
     }
 
-    /// Builds an id from the client's time (milliseconds since the Unix epoch, 48 bits are used) and 74
-    /// bits of randomness; the six version and variant bits of `random` are overwritten.
+    /// Builds an id from the client's time (milliseconds since the Unix epoch, 48 bits are used) and 74 bits of
+    /// randomness. The six version and variant bits of `random` are overwritten.
     #[must_use]
     pub const fn from_parts(client_time_ms: u64, random: u128) -> Self {
         let time = (client_time_ms as u128 & 0xFFFF_FFFF_FFFF) << 80;
@@ -46,13 +46,13 @@ impl CommandId {
         low_half(self.0 >> 80)
     }
 
-    /// The id as a number, most significant bits first in time.
+    /// The id as a number. Its most significant bits are the time.
     #[must_use]
     pub const fn value(self) -> u128 {
         self.0
     }
 
-    /// A well-mixed 64-bit hash of the id, equal on every machine (murmur3's finaliser over both halves).
+    /// A well-mixed 64-bit hash of the id, equal on every machine (murmur3's finalizer over both halves).
     #[must_use]
     pub const fn hash64(self) -> u64 {
         let (low, high) = (low_half(self.0), low_half(self.0 >> 64));
@@ -62,14 +62,14 @@ impl CommandId {
         x ^ (x >> 33)
     }
 
-    /// The 16 bytes in RFC 9562 order, as they stand on the wire and in the log.
+    /// The 16 bytes in RFC 9562 order, as on the wire and in the log.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.swap_bytes().to_le_bytes()
     }
 
-    /// Reads 16 bytes in RFC 9562 order without looking at version and variant (for ids that only name
-    /// something: an unknown one is simply unknown).
+    /// Reads 16 bytes in RFC 9562 order without checking version and variant. For ids that only refer to something:
+    /// an invalid one is simply unknown.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_le_bytes(bytes).swap_bytes())
@@ -119,7 +119,7 @@ impl std::str::FromStr for CommandId {
     }
 }
 
-/// The identity of a reservation: the id of the reserve, replace or sell that made it.
+/// The id of a reservation: the id of the reserve, replace or sell that made it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ReservationId(pub CommandId);
 
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn parts_come_back_from_an_id() {
-        // Proves that time survives and that the layout bits are forced whatever the randomness is.
+        // Proves that the time is preserved and that the layout bits are forced whatever the randomness is.
         for random in [0, u128::MAX, 0x1234_5678_9ABC_DEF0_0FED_CBA9_8765_4321] {
             let id = CommandId::from_parts(1_763_800_000_123, random);
             assert_eq!(id.client_time_ms(), 1_763_800_000_123);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn other_uuid_versions_are_refused() {
-        // Proves that a UUIDv4, whose upper bits are no time, is never filed by a bogus time.
+        // Proves that a UUIDv4, whose upper bits are not a time, is refused.
         assert!("0b4e6f0e-6a0c-4c1e-9f3b-1d2c3b4a5968".parse::<CommandId>().is_err());
         assert!(CommandId::new(0).is_err());
         assert!("zz".parse::<CommandId>().is_err());
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn bytes_stand_in_rfc_order() {
-        // Proves that the wire carries what every UUID library prints.
+        // Proves that the wire bytes match what every UUID library prints.
         let id: CommandId = "019a0b3c-4d5e-7f60-8123-456789abcdef".parse().unwrap();
         assert_eq!(id.to_bytes()[..4], [0x01, 0x9a, 0x0b, 0x3c]);
     }

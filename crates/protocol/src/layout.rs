@@ -1,4 +1,4 @@
-//! The layout constants of the wire, as PROTOCOL.md prints them; a test compares the two.
+//! The layout constants of the wire, as PROTOCOL.md lists them. A test compares the two.
 
 use crate::batch::{ACTOR_BYTES_MAX, BATCH_HEADER_BYTES, BATCH_VERSION, RUN_HEAD_BYTES};
 use crate::command::Kind;
@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::line::{NARROW_BYTES, WIDE_BYTES};
 use crate::outcome::Code;
 
-/// Every constant that a stranger needs: names and values, one line each.
+/// Every constant that another implementation needs: one line with name and value each.
 #[must_use]
 pub fn constants() -> Vec<(String, i128)> {
     let size = |value: usize| i128::try_from(value).unwrap_or(i128::MAX);

@@ -1,12 +1,11 @@
-//! The words of Stockhold: ids, quantities, times, commands, outcomes, frames and their bytes.
+//! The protocol of Stockhold: ids, quantities, times, commands, outcomes, frames and their encodings.
 //!
-//! This crate is for everything that client and server must agree on, byte for byte; PROTOCOL.md is its
-//! other face and a test holds the two together. It is *not* for deciding anything: it has no clock, no
-//! I/O, no randomness and no inventory rule. What it refuses, it refuses because of the bytes alone.
+//! This crate contains everything that client and server must agree on, byte for byte. PROTOCOL.md describes the
+//! same; a test compares the two. The crate makes no decisions: it has no clock, no I/O, no randomness and no
+//! inventory rule. It refuses input only because of its bytes.
 //!
-//! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`mod@line`], [`command`], [`outcome`],
-//! [`batch`], [`frame`], [`handshake`], [`query`], [`codec`],
-//! [`fields`].
+//! Reading order: [`limits`], [`id`], [`quantity`], [`time`], [`mod@line`], [`command`], [`outcome`], [`batch`],
+//! [`frame`], [`handshake`], [`query`], [`codec`], [`fields`].
 #![forbid(unsafe_code)]
 
 pub mod batch;

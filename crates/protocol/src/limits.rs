@@ -1,16 +1,17 @@
-//! Every maximum of the protocol, in one place, with the relations between them checked by the compiler.
+//! All limits of the protocol. The compiler checks the relations between them.
 //!
-//! These are limits of the *bytes*; limits that an operator can change are machine state (see `configure`).
+//! These limits apply to *bytes*. Limits that an operator can change are machine state (see `configure`).
 
-/// The newest version of the wire that this program speaks.
+/// The newest protocol version that this program speaks.
 pub const PROTOCOL_VERSION: u8 = if cfg!(feature = "next-release") { 3 } else { 2 };
-/// The oldest version of the wire that this program speaks. A peer that offers no common version is refused in the handshake.
+/// The oldest protocol version that this program speaks. A peer without a common version is refused in the handshake.
 pub const PROTOCOL_VERSION_MIN: u8 = 2;
-/// The version of Hello, Welcome and Error frames, for ever: both sides can always read that they do not agree.
+/// The version of Hello, Welcome and Error frames. It never changes, so that both sides can always read that they
+/// have no common version.
 pub const HANDSHAKE_VERSION: u8 = 2;
 
-/// What a log or a directory may hold beside the formats and the rules: commands, settings, codes and kinds of records. A program
-/// refuses a higher level by name and reads every lower one.
+/// The feature level: which commands, settings, codes and kinds of records a log or a directory may contain within
+/// one format and one version of the rules. A program refuses a higher level by name and reads every lower one.
 pub const FEATURE_LEVEL: u32 = if cfg!(feature = "next-release") { 2 } else { 1 };
 
 #[cfg(all(feature = "next-release", not(debug_assertions)))]
@@ -20,21 +21,21 @@ compile_error!(
 
 /// Bytes of a frame header.
 pub const FRAME_HEADER_BYTES: usize = 32;
-/// Longest frame body in bytes; a longer one is a protocol error before a byte of it is kept.
+/// Longest frame body in bytes. A longer one is a protocol error before any of it is buffered.
 pub const FRAME_BODY_BYTES_MAX: usize = 1 << 20;
 /// Most commands, checks or names in one frame.
 pub const FRAME_COUNT_MAX: usize = 8_192;
 
-/// Bytes in front of a command's body: length, kind, flags, id.
+/// Bytes before the body of a command: length, kind, flags, id.
 pub const COMMAND_HEADER_BYTES: usize = 20;
-/// Longest command record in bytes, header included: what its length field of 16 bits can say.
+/// Longest command record in bytes, header included: the maximum of its 16-bit length field.
 pub const COMMAND_BYTES_MAX: usize = 65_535;
 /// Bytes of an outcome without detail.
 pub const OUTCOME_BYTES: usize = 16;
 /// Longest encoded detail of an outcome in bytes.
 pub const DETAIL_BYTES_MAX: usize = 32 * 1024;
 
-/// Most lines of a cart; `configure` may lower it, never raise it.
+/// Maximum number of lines of a cart. `configure` may lower it but not raise it.
 pub const LINES_MAX: usize = 256;
 /// Longest SKU in bytes.
 pub const SKU_BYTES_MAX: usize = 64;
@@ -47,12 +48,12 @@ pub const TEXT_BYTES_MAX: usize = 1_024;
 
 /// Ten-thousandths in one unit.
 pub const QUANTITY_SCALE: i64 = 10_000;
-/// Largest magnitude of any quantity that the machine keeps, in ten-thousandths: 10^11 units.
+/// Largest magnitude of any quantity in the machine, in ten-thousandths: 10^11 units.
 pub const QUANTITY_MAX: i64 = 1_000_000_000_000_000;
 /// Largest quantity of one line, in ten-thousandths: MSI's decimal(12,4) holds less than 10^8 units.
 pub const LINE_QUANTITY_MAX: i64 = 1_000_000_000_000;
 
-/// Largest time-to-live that fits the wire, in milliseconds; the machine's own bounds are tighter.
+/// Largest TTL that fits the wire, in milliseconds. The machine's own limits are lower.
 pub const TTL_MS_MAX: u32 = u32::MAX;
 
 const _: () = assert!(

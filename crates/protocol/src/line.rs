@@ -1,7 +1,7 @@
 //! The lines of a cart: a SKU and a positive quantity, borrowed from bytes or from a slice.
 //!
-//! Two packings exist so that the common cart stays small: *narrow* lines of 8 bytes, whose quantity fits
-//! 32 bits of ten-thousandths (429,496.7295 units), and *wide* lines of 12 bytes.
+//! There are two packings, so that the common cart stays small: *narrow* lines of 8 bytes, whose quantity fits 32
+//! bits of ten-thousandths (429,496.7295 units), and *wide* lines of 12 bytes.
 
 use crate::error::BadField;
 use crate::id::SkuId;
@@ -13,7 +13,7 @@ pub const NARROW_BYTES: usize = 8;
 /// Bytes of a wide line: SKU u32, quantity u64.
 pub const WIDE_BYTES: usize = 12;
 
-/// One line: so many ten-thousandths of one SKU, always positive.
+/// One line: a positive quantity of one SKU.
 #[derive(
     Clone,
     Copy,
@@ -28,9 +28,9 @@ pub const WIDE_BYTES: usize = 12;
     wincode::SchemaWrite,
 )]
 pub struct Line {
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// How much.
+    /// The quantity.
     pub quantity: Quantity,
 }
 
@@ -45,14 +45,14 @@ impl Line {
 /// The lines of one command, in the order in which they were sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Lines<'a> {
-    /// Still packed in the command's bytes; every line has been checked.
+    /// Lines packed in the bytes of the command. Every line has been checked.
     Packed {
-        /// The packed lines, whole.
+        /// The packed lines.
         bytes: &'a [u8],
-        /// Whether lines are wide.
+        /// Whether the lines are wide.
         wide: bool,
     },
-    /// A caller's own lines.
+    /// Lines of the caller.
     Slice(&'a [Line]),
 }
 
@@ -60,7 +60,7 @@ impl<'a> Lines<'a> {
     /// No lines (a release of everything that is open).
     pub const NONE: Lines<'static> = Lines::Slice(&[]);
 
-    /// Checks packed bytes: whole lines, each quantity in 1..=[`LINE_QUANTITY_MAX`].
+    /// Checks packed bytes: complete lines, each quantity in 1..=[`LINE_QUANTITY_MAX`].
     #[inline]
     pub(crate) fn parse(bytes: &'a [u8], wide: bool) -> Result<Self, BadField> {
         if wide {
@@ -69,7 +69,7 @@ impl<'a> Lines<'a> {
             }
         } else {
             let (lines, _) = bytes.as_chunks::<NARROW_BYTES>();
-            // Whatever fits 32 bits is below the largest quantity of a line.
+            // Every 32-bit quantity is below the largest quantity of a line.
             if lines.iter().any(|[_, _, _, _, quantity @ ..]| *quantity == [0; 4]) {
                 check_quantity(0)?;
             }
@@ -77,7 +77,7 @@ impl<'a> Lines<'a> {
         Ok(Self::Packed { bytes, wide })
     }
 
-    /// How many lines there are.
+    /// The number of lines.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
@@ -87,13 +87,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no lines.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The lines in the order sent.
+    /// The lines in the order in which they were sent.
     pub fn iter(&self) -> impl Iterator<Item = Line> + use<'a> {
         let copy = *self;
         (0..copy.len()).filter_map(move |at| copy.get(at))
@@ -114,19 +114,19 @@ impl<'a> Lines<'a> {
             Self::Packed { bytes, wide: true } => {
                 let chunk = bytes.get(at.checked_mul(WIDE_BYTES)?..)?.first_chunk::<WIDE_BYTES>()?;
                 let (sku, quantity) = (chunk.first_chunk::<4>()?, chunk.last_chunk::<8>()?);
-                // A raw value out of bounds is mapped to zero, which `parse` refuses.
+                // A raw value out of range is mapped to zero, which `parse` refuses.
                 let quantity = Quantity::from_raw(i64::from_le_bytes(*quantity)).unwrap_or_default();
                 Some(Line::new(SkuId(u32::from_le_bytes(*sku)), quantity))
             }
         }
     }
 
-    /// The lines with the same SKU summed, sorted by SKU, in `out` (which is cleared first): the form in
-    /// which a cart is decided and by which a repeated id is compared.
+    /// Writes the lines to `out` (which is cleared first), sorted by SKU, with lines of the same SKU summed. A cart
+    /// is decided in this form, and a repeated id is compared by it.
     pub fn merge_into(&self, out: &mut Vec<Line>) {
         out.clear();
         if self.len() == 1 {
-            // The common cart: nothing to sum or sort.
+            // The common cart needs no summing or sorting.
             out.extend(self.get(0));
             return;
         }
@@ -142,7 +142,7 @@ impl<'a> Lines<'a> {
         });
     }
 
-    /// Whether packing needs wide lines.
+    /// Whether the lines must be packed as wide lines.
     pub(crate) fn needs_wide(&self) -> bool {
         self.iter().any(|line| u32::try_from(line.quantity.raw()).is_err())
     }
@@ -179,7 +179,7 @@ pub(crate) fn check_quantity(raw: i64) -> Result<(), BadField> {
     }
 }
 
-/// Checks how many lines or parts a command has.
+/// Checks the number of lines or parts of a command.
 #[inline]
 pub(crate) fn check_count(field: &'static str, count: usize, least: usize) -> Result<(), BadField> {
     if count < least {

@@ -1,7 +1,7 @@
-//! Outcomes: what the machine decided, as data. A refusal is an outcome, not an error.
+//! Outcomes: the decisions of the machine, as data. A refusal is an outcome, not an error.
 //!
-//! An outcome is 16 bytes (index u16, code u8, flags u8, value u32, op u64), followed, if its flag says
-//! so, by a detail (length u16, bincode of [`Detail`]). Codes are append-only and never reused.
+//! An outcome is 16 bytes (index u16, code u8, flags u8, value u32, op u64). If its flag is set, a detail follows
+//! (length u16, bincode of [`Detail`]). Codes are append-only and never reused.
 
 use crate::codec::{Reader, decode_cold, encode_cold};
 use crate::error::BadField;
@@ -24,14 +24,14 @@ const FLAG_DETAIL: u8 = 1 << 2;
 /// One granted line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub struct GrantedLine {
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// How much was granted, or is shipped or open, as the command says.
+    /// The quantity that was granted, shipped or is open, depending on the command.
     pub quantity: Quantity,
 }
 
-/// What some outcomes add to code and value. Variants are append-only. Whoever makes one bounds its list:
-/// a detail beyond [`DETAIL_BYTES_MAX`] is our own bug.
+/// What some outcomes report besides code and value. Variants are append-only. The code that makes a detail bounds
+/// its list: a detail beyond [`DETAIL_BYTES_MAX`] is a bug of this program.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum Detail {
     /// Nothing.
@@ -41,88 +41,88 @@ pub enum Detail {
     Granted {
         /// Line by line, sorted by SKU.
         lines: Vec<GrantedLine>,
-        /// Units promised beyond what there is, covered by allowances.
+        /// Units promised beyond the goods on hand, covered by allowances.
         backordered: Quantity,
     },
-    /// A grant that leans on allowances.
+    /// Units that a grant promised beyond the goods on hand, covered by allowances.
     Backordered(Quantity),
-    /// What a refused line, or a late confirm, could still have had.
+    /// What was still available of a refused line or a late confirm.
     Available {
-        /// The SKU that does not fit.
+        /// The SKU that was not available in full.
         sku: SkuId,
-        /// What can still be promised of it.
+        /// The quantity that can still be promised.
         available: Quantity,
     },
-    /// Sources that would do instead.
+    /// Sources that could ship instead.
     Sources(Vec<SourceId>),
-    /// A fact was accepted and promises now exceed what there is.
+    /// A fact was accepted, and promises now exceed the goods by this quantity.
     Shortfall(Quantity),
-    /// A source item after a fact.
+    /// A source item after a fact was recorded.
     Item {
-        /// What lies there now.
+        /// The quantity on hand after the command.
         on_hand: Quantity,
-        /// Its version: counts its changes.
+        /// The version of the item, which counts its changes.
         version: u32,
         /// Units that are promised and missing, over the whole group, allowances included.
         shortfall: Quantity,
     },
-    /// Which field broke which rule.
+    /// Which field violates which rule.
     Field {
         /// The field's name.
         field: String,
         /// The rule.
         rule: String,
     },
-    /// A quantity that a bound refuses.
+    /// A quantity that violates a bound.
     Bound {
-        /// Of which SKU.
+        /// The SKU.
         sku: SkuId,
-        /// The bound, as the code says: the fewest, the most, the increment, what is open, what lies there.
+        /// The bound. The code says which one: minimum, maximum, increment, open units, or quantity at the source.
         bound: Quantity,
-        /// The quantity that was asked for.
+        /// The requested quantity.
         value: Quantity,
     },
-    /// A number that is outside its range, in the unit of the field.
+    /// A number outside its range, in the unit of the field.
     Range {
-        /// The least that is accepted.
+        /// The smallest accepted value.
         min: u64,
-        /// The most that is accepted; below `min`: nothing is accepted any more.
+        /// The largest accepted value. If it is below `min`, no value is accepted any more.
         max: u64,
-        /// What was asked for.
+        /// The requested value.
         value: u64,
     },
-    /// Which limit on the number of things is reached.
+    /// The limit on the number of things that is reached.
     Limit {
-        /// Its name; that of the field of `configure` where there is one.
+        /// The name of the limit: that of the field of `configure`, if there is one.
         name: String,
-        /// Its value.
+        /// The value of the limit.
         value: u64,
     },
     /// The SKU that is the reason.
     Sku(SkuId),
 }
 
-/// The answer to one command.
+/// The outcome of one command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// What was decided.
+    /// The decision.
     pub code: Code,
-    /// The id was used before and this is its recorded outcome.
+    /// Whether the id was used before and this is its recorded outcome.
     pub replayed: bool,
-    /// The outcome is recorded under its id. An edge refusal is not.
+    /// Whether the outcome is recorded under its id. An edge refusal is not.
     pub recorded: bool,
-    /// By kind and code: the deadline in seconds since the Unix epoch (reserve, extend, replace), the dense
-    /// number (define, channel), the index of the line that was refused, the milliseconds after which to
-    /// try again (busy). 0 where nothing is said.
+    /// Depends on kind and code: the deadline in seconds since the Unix epoch (reserve, extend, replace), the dense
+    /// number (define, channel), the index of the refused line, or the milliseconds after which to retry (busy). 0 in
+    /// all other outcomes.
     pub value: u32,
-    /// The op that decided; for unrecorded answers the op as of which it was given.
+    /// The op that decided. For an unrecorded answer, the op as of which it was given.
     pub op: u64,
-    /// More, where there is more.
+    /// The detail, if there is one.
     pub detail: Detail,
 }
 
 impl Outcome {
-    /// An outcome without detail; `recorded` follows from the code.
+    /// An outcome without detail. `recorded` follows from the code.
     #[must_use]
     pub const fn new(code: Code, value: u32, op: u64) -> Self {
         Self { code, replayed: false, recorded: code.is_recordable(), value, op, detail: Detail::None }
@@ -136,7 +136,7 @@ impl Outcome {
         self
     }
 
-    /// The typed answer to a bad field.
+    /// The outcome for a bad field.
     #[must_use]
     pub fn bad_field(error: &BadField, op: u64) -> Self {
         let detail = Detail::Field { field: error.field.to_owned(), rule: error.rule.to_owned() };
@@ -167,7 +167,7 @@ impl Outcome {
         }
     }
 
-    /// Reads one outcome and the index of its command.
+    /// Decodes one outcome and the index of its command.
     ///
     /// # Errors
     /// [`BadField`] when bytes are missing or a code or detail is unknown.
@@ -178,11 +178,11 @@ impl Outcome {
         Self::decode_with(reader, code, decode_detail)
     }
 
-    /// As [`Self::decode`], for clients of servers that may be of a later release: an unknown code becomes what stands for
-    /// its range, and an unknown detail is no detail, because the code stands by itself.
+    /// Like [`Self::decode`], for clients whose server may be of a later release. An unknown code becomes the
+    /// stand-in for its range. An unknown detail becomes no detail, because the code alone is meaningful.
     ///
     /// # Errors
-    /// [`BadField`] when bytes are missing, or are no detail although its variant is known.
+    /// [`BadField`] when bytes are missing, or when a detail of a known variant cannot be decoded.
     pub fn decode_of_peer(reader: &mut Reader<'_>) -> Result<(u16, Self), BadField> {
         Self::decode_with(reader, |number| Ok(Code::of_peer(number)), decode_detail_of_peer)
     }
@@ -208,7 +208,7 @@ impl Outcome {
     }
 }
 
-/// The bytes of the detail that a flag announces.
+/// The bytes of the detail that the flag announces.
 fn take_detail<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], BadField> {
     let length = usize::from(reader.u16("outcome.detail")?);
     if length > DETAIL_BYTES_MAX {
@@ -217,7 +217,7 @@ fn take_detail<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], BadField> {
     reader.take(length, "outcome.detail")
 }
 
-/// Variants of [`Detail`].
+/// The number of variants of [`Detail`].
 const DETAIL_VARIANTS: u32 = 12;
 
 fn decode_detail_of_peer(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
@@ -230,7 +230,7 @@ fn decode_detail_of_peer(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
     Ok(Detail::None)
 }
 
-/// Reads the detail that a flag announces: bounded, and not the empty one, which has no bytes.
+/// Decodes the detail that the flag announces. It is bounded, and not the empty detail, which has no bytes.
 fn decode_detail(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
     let detail = Detail::decode(take_detail(reader)?)?;
     if detail == Detail::None {
@@ -240,8 +240,8 @@ fn decode_detail(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
 }
 
 impl Detail {
-    /// Appends the bincode of the detail; never more than [`DETAIL_BYTES_MAX`] bytes, because lines,
-    /// sources and texts are bounded where they are made.
+    /// Appends the bincode of the detail. It has at most [`DETAIL_BYTES_MAX`] bytes, because lines, sources and texts
+    /// are bounded where they are made.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let encoded = encode_cold(self, out);
@@ -249,10 +249,10 @@ impl Detail {
         assert!(out.len() - start <= DETAIL_BYTES_MAX, "a detail outgrew its bound");
     }
 
-    /// Reads a detail.
+    /// Decodes a detail.
     ///
     /// # Errors
-    /// [`BadField`] when the bytes are not one.
+    /// [`BadField`] when the bytes are not a detail.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadField> {
         decode_cold(bytes)
     }
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn outcomes_come_back() {
-        // Proves that every code with every shape of detail survives its bytes.
+        // Proves that every code with every shape of detail survives encoding and decoding.
         let details = [
             Detail::None,
             Detail::Available { sku: SkuId(3), available: Quantity::units(2).unwrap() },
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn what_a_later_server_says_is_never_read_as_a_yes() {
-        // Proves that each of the 256 numbers is a known code or what stands for its range, that what stands for others is no
-        // yes, and that no program takes it for a code of its own.
+        // Proves that each of the 256 numbers is a known code or the stand-in for its range, that no stand-in counts
+        // as a success, and that no program encodes one.
         for number in 0..=u8::MAX {
             let mut bytes = Vec::new();
             Outcome::new(Code::Ok, 7, 9).encode(3, &mut bytes);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn an_unknown_detail_is_no_detail_to_a_client_and_a_broken_one_is_broken() {
-        // Proves that the code stands, that the next outcome is found, and that nothing else is forgiven.
+        // Proves that the code is kept, that the next outcome is found, and that nothing else is tolerated.
         let with_detail = |detail: &[u8]| {
             let mut bytes = Vec::new();
             Outcome::new(Code::SoldOut, 0, 1).encode(0, &mut bytes);
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_plain_outcome_is_sixteen_bytes() {
-        // Proves the size that PROTOCOL.md and the speed budget count on.
+        // Proves the size that PROTOCOL.md and the performance budget rely on.
         let mut bytes = Vec::new();
         Outcome::new(Code::Ok, 0, 1).encode(0, &mut bytes);
         assert_eq!(bytes.len(), crate::limits::OUTCOME_BYTES);

@@ -1,19 +1,20 @@
-//! Quantities: exact fixed point, a 64-bit count of ten-thousandths (MSI's decimal(12,4)). No floats.
+//! Quantities: exact fixed-point numbers, stored as a 64-bit count of ten-thousandths (MSI's decimal(12,4)). No
+//! floating point.
 
 use crate::error::BadField;
 use crate::limits::{QUANTITY_MAX, QUANTITY_SCALE};
 use std::fmt;
 
-/// A count of ten-thousandths of a unit. Arithmetic is checked: what leaves ±[`QUANTITY_MAX`] is refused.
+/// A count of ten-thousandths of a unit. Arithmetic is checked: results beyond ±[`QUANTITY_MAX`] are refused.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, wincode::SchemaRead, wincode::SchemaWrite,
 )]
 pub struct Quantity(i64);
 
 impl Quantity {
-    /// No units.
+    /// Zero.
     pub const ZERO: Self = Self(0);
-    /// The largest quantity that the machine keeps.
+    /// The largest quantity in the machine.
     pub const MAX: Self = Self(QUANTITY_MAX);
 
     /// A quantity of ten-thousandths.
@@ -28,7 +29,7 @@ impl Quantity {
         }
     }
 
-    /// Whole units; `None` beyond the bounds.
+    /// Whole units. `None` if out of range.
     #[must_use]
     pub fn units(units: i64) -> Option<Self> {
         units.checked_mul(QUANTITY_SCALE).and_then(|raw| Self::from_raw(raw).ok())
@@ -40,13 +41,13 @@ impl Quantity {
         self.0
     }
 
-    /// The sum, or `None` beyond the bounds.
+    /// The sum. `None` if out of range.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).and_then(|raw| Self::from_raw(raw).ok())
     }
 
-    /// The difference, or `None` beyond the bounds.
+    /// The difference. `None` if out of range.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).and_then(|raw| Self::from_raw(raw).ok())
@@ -60,7 +61,7 @@ impl Quantity {
 }
 
 impl fmt::Display for Quantity {
-    /// Writes as few decimals as are needed: `3`, `-0.5`, `12.0625`.
+    /// Prints as few decimals as needed: `3`, `-0.5`, `12.0625`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.unsigned_abs();
         let scale = QUANTITY_SCALE.unsigned_abs();
@@ -83,7 +84,7 @@ impl fmt::Debug for Quantity {
 impl std::str::FromStr for Quantity {
     type Err = BadField;
 
-    /// Reads `12`, `-3.5`, `0.0001`; at most four decimals, because a fifth could not be kept.
+    /// Parses `12`, `-3.5`, `0.0001`. More than four decimals are refused, because they could not be stored.
     fn from_str(text: &str) -> Result<Self, BadField> {
         const RULE: &str = "must be a decimal number with at most 4 decimals, such as 12 or 3.5";
         let bad = || BadField::new("quantity", RULE);
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn text_and_back() {
-        // Proves that what is printed reads back as the same quantity.
+        // Proves that a printed quantity parses to the same quantity.
         for (text, raw) in [("0", 0), ("3", 30_000), ("-0.5", -5_000), ("12.0625", 120_625), ("0.0001", 1)] {
             let quantity: Quantity = text.parse().unwrap();
             assert_eq!(quantity.raw(), raw);
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_refused() {
-        // Proves that neither a fifth decimal, nor an overflow, nor a blank passes.
+        // Proves that a fifth decimal, an overflow and a blank are refused.
         for text in ["", "-", ".", "1.00001", "1e3", " 1", "+1", "9223372036854775807", "100000000000.0001"] {
             assert!(text.parse::<Quantity>().is_err(), "{text} was accepted");
         }

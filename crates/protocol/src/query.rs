@@ -1,8 +1,8 @@
-//! Cold questions and their answers. Names and questions are bincode enums whose variants are append-only; an answer is
-//! the number of its variant and what the variant holds, as tagged fields.
+//! Queries and their answers. Names and queries are bincode enums with append-only variants. An answer is the number
+//! of its variant, followed by its contents as tagged fields.
 //!
-//! Questions change nothing, take no id and are answered from the applied state between batches, in
-//! bounded slices: a list comes with a cursor.
+//! Queries change nothing and have no id. They are answered from the applied state between batches, in bounded
+//! slices. Lists are paged with a cursor.
 
 mod views;
 
@@ -17,12 +17,12 @@ use crate::fields::{Tagged, Unknown, decode_fields, decode_list, encode_fields, 
 use crate::id::{SkuId, SourceId, StockId};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// A cell that says: the SKU is not assigned to the stock, or one of the two is unknown.
+/// The cell value for "the SKU is not assigned to the stock, or one of the two is unknown".
 pub const CELL_NOT_ASSIGNED: i64 = i64::MIN;
-/// A cell that says: any quantity is accepted.
+/// The cell value for "any quantity is accepted".
 pub const CELL_UNLIMITED: i64 = i64::MAX;
 
-/// Most entries of one answered list.
+/// Maximum number of entries of one list answer.
 pub const LIST_MAX: u32 = 1_000;
 
 /// A name to resolve to its dense number.
@@ -38,71 +38,71 @@ pub enum Name {
     Channel(String, String),
 }
 
-/// A question.
+/// A query.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub enum Query {
-    /// How the server is: limits, queue depths, watermarks, latencies.
+    /// The status of the server: limits, queue depths, watermarks, latencies.
     Status,
     /// One reservation by the 16 bytes of its id.
     Reservation([u8; 16]),
     /// One SKU with its source items and its state in every stock.
     Sku(SkuId),
-    /// SKUs from `after` on (exclusive; `None` from the first), at most `limit`.
+    /// At most `limit` SKUs after `after` (exclusive; `None` for the first).
     Skus {
-        /// Where the last list ended.
+        /// The last entry of the previous list.
         after: Option<SkuId>,
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
-    /// Sources, likewise.
+    /// At most `limit` sources after `after`.
     Sources {
-        /// Where the last list ended.
+        /// The last entry of the previous list.
         after: Option<SourceId>,
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
-    /// Stocks with their links and channels, likewise.
+    /// At most `limit` stocks after `after`, with their links and channels.
     Stocks {
-        /// Where the last list ended.
+        /// The last entry of the previous list.
         after: Option<StockId>,
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
     /// The machine's configuration.
     Configuration,
-    /// Check all invariants of the machine and tell its digest (slow on large states).
+    /// Checks all invariants of the machine and returns its digest. Slow on large states.
     Validate,
-    /// Write a snapshot now; answered when it is verified on disk.
+    /// Writes a snapshot now. The answer comes when it is verified on disk.
     Snapshot,
 }
 
-/// An answer; the variant matches the question's.
+/// An answer. Its variant matches that of the query.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// To `Status`.
+    /// The answer to `Status`.
     Status(Status),
-    /// To `Reservation`; `None`: unknown or no longer kept.
+    /// The answer to `Reservation`. `None`: unknown or no longer kept.
     Reservation(Option<ReservationView>),
-    /// To `Sku`; `None`: unknown.
+    /// The answer to `Sku`. `None`: unknown.
     Sku(Option<SkuView>),
-    /// To `Skus`.
+    /// The answer to `Skus`.
     Skus(Vec<SkuView>),
-    /// To `Sources`.
+    /// The answer to `Sources`.
     Sources(Vec<SourceView>),
-    /// To `Stocks`.
+    /// The answer to `Stocks`.
     Stocks(Vec<StockView>),
-    /// To `Configuration`.
+    /// The answer to `Configuration`.
     Configuration(ConfigurationView),
-    /// To `Validate`.
+    /// The answer to `Validate`.
     Validation(Validation),
-    /// To `Snapshot`.
+    /// The answer to `Snapshot`.
     Snapshot(SnapshotView),
-    /// The question could not be answered; a sentence says why.
+    /// The query could not be answered. A sentence gives the reason.
     Failed(String),
 }
 
 impl Answer {
-    /// Appends the body of the frame: the number of the variant (u32), then what it holds.
+    /// Appends the body of the frame: the number of the variant (u32), then its contents.
     ///
     /// # Errors
     /// [`BadField`] when a text or a list is too long to be encoded.
@@ -127,10 +127,10 @@ impl Answer {
         result
     }
 
-    /// Reads the body of the frame; optional fields that are not known are passed over.
+    /// Decodes the body of the frame. Unknown optional fields are skipped.
     ///
     /// # Errors
-    /// [`BadField`] names what cannot be read.
+    /// [`BadField`] names what cannot be decoded.
     pub fn decode(body: &[u8]) -> Result<Self, BadField> {
         let mut reader = Reader::new(body);
         let number = reader.u32("answer")?;

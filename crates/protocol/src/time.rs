@@ -1,4 +1,4 @@
-//! Times as values. There is no clock here: time arrives from outside, in the log.
+//! Times as values. This module has no clock: time comes from the log.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use std::fmt;
 )]
 pub struct Timestamp(pub u64);
 
-/// A deadline in whole seconds since the Unix epoch; 0 means none. A hold whose deadline is at or before
-/// an op's time counts nothing from that op on.
+/// A deadline in whole seconds since the Unix epoch. 0 means none. A hold whose deadline is at or before the time of
+/// an op no longer counts from that op on.
 #[derive(
     Clone,
     Copy,
@@ -39,14 +39,14 @@ impl Timestamp {
     /// The latest time that a deadline can express (the year 2106).
     pub const MAX: Self = Self(u32::MAX as u64 * 1_000);
 
-    /// This time plus `ms`, not beyond [`Self::MAX`].
+    /// This time plus `ms`, at most [`Self::MAX`].
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
         let sum = self.0.saturating_add(ms);
         if sum > Self::MAX.0 { Self::MAX } else { Self(sum) }
     }
 
-    /// The first whole second at or after this time: the rule by which a TTL becomes a deadline.
+    /// The first whole second at or after this time. A TTL becomes a deadline by this rule.
     #[must_use]
     pub fn round_up(self) -> Deadline {
         Deadline(u32::try_from(self.0.div_ceil(1_000)).unwrap_or(u32::MAX))
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_deadline_passes_at_its_second_and_not_before() {
-        // Proves the comparison of design rule "deadline <= op time".
+        // Proves the comparison of the rule "deadline <= op time".
         let deadline = Timestamp(5_001).round_up();
         assert_eq!(deadline, Deadline(6));
         assert!(!deadline.has_passed(Timestamp(5_999)));

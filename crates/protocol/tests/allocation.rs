@@ -1,6 +1,6 @@
-//! What a lying length costs: memory is asked for only in step with the bytes that are really there.
+//! The cost of a false length: memory is requested only in step with the bytes that are present.
 //!
-//! The allocator of this test program counts, so it stands in a file of its own with one test.
+//! The allocator of this test program counts, so the test has a program of its own.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 #![expect(unsafe_code, reason = "a counting allocator cannot be written without; it only forwards")]
 
@@ -13,7 +13,7 @@ use stockhold_protocol::limits::COMMAND_BYTES_MAX;
 use stockhold_protocol::query::{Answer, Name};
 use stockhold_protocol::{Command, CommandId, Detail, Envelope, Line, Quantity, SkuId, SourceId};
 
-/// The largest single request since it was last cleared.
+/// The largest single request since it was cleared.
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
@@ -22,12 +22,12 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -48,7 +48,8 @@ fn transfer() -> (Vec<u8>, usize) {
         Command::Transfer(Transfer { from: SourceId(1), to: SourceId(2), lines, reason: String::new() });
     let mut record = Vec::new();
     Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut record).unwrap();
-    // Behind the header stand two sources of 10 bytes each, then the number and the length of the lines' field.
+    // The header is followed by two sources of 10 bytes each, then the number and the length of the field with the
+    // lines.
     (record, 20 + 10 + 10 + 6)
 }
 
@@ -62,18 +63,19 @@ fn a_lying_length_costs_no_memory() {
         let cost = largest(|| assert!(Envelope::decode(&lying).is_err(), "{length} was believed"));
         assert!(cost <= COMMAND_BYTES_MAX, "{length} lines in a record of {} bytes cost {cost}", lying.len());
     }
-    // The control: elements of unknown width are made room for in advance, within a bound, and that is seen.
+    // The control: space for elements of unknown width is allocated in advance, within a bound, and the allocator
+    // sees it.
     let lying = (1_u64 << 16).to_le_bytes();
     assert!(largest(|| assert!(decode_cold::<Vec<Name>>(&lying).is_err())) > COMMAND_BYTES_MAX);
     for length in [1, 1 << 20, 1 << 32, u64::MAX] {
         let bytes = u64::to_le_bytes(length);
-        // A name whose length lies, and a field whose length lies.
+        // A name with a false length, and a field with a false length.
         let mut hello = Vec::new();
         Hello::new("").encode(&mut hello).unwrap();
         let at = hello.len() - 8;
         hello[at..].copy_from_slice(&bytes);
         let field = [&[1, 0][..], &bytes[..4], &[2]].concat();
-        // A list whose element claims a length, and a text that does.
+        // A list with a false length of an element, and a text with one.
         let answer = [&[3, 0, 0, 0][..], &bytes[..4]].concat();
         let failed = [&[9, 0, 0, 0][..], &bytes].concat();
         let cost = largest(|| {

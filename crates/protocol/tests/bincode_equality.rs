@@ -1,8 +1,8 @@
-//! The cold format is bincode's, not merely one like it: bincode 2.0.1 and this crate write the same bytes
-//! and read each other's, for every cold type.
+//! The cold format is exactly bincode's: bincode 2.0.1 and this crate write the same bytes and read each other's, for
+//! every cold type.
 //!
-//! Every cold type has a mirror here that bincode's own derives encode. A mirror also fixes the order and
-//! width of fields: a field that is added, moved or widened in the protocol no longer agrees with it.
+//! Every cold type has a mirror here that bincode's own derives encode. A mirror also fixes the order and width of
+//! the fields: a field that is added, moved or widened in the protocol no longer agrees with it.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use crate::mirror as m;

@@ -1,4 +1,4 @@
-//! Sizes and bounds: what one cart costs, and what happens one below, at, and one above every limit.
+//! Sizes and limits: the size of one cart, and the behaviour one below, at and one above every limit.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use stockhold_protocol::command::{
@@ -28,7 +28,7 @@ fn reserve<'a>(lines: &'a [Line], ttl_ms: Option<u32>, reference: &'a str) -> Co
     Command::Reserve(Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference })
 }
 
-/// Encodes and decodes: the error of the writer, which must be the reader's as well where it can be built.
+/// Encodes and decodes. Returns the writer's error, which must also be the reader's where the bytes can be built.
 fn through(command: Command<'_>) -> Result<(), BadField> {
     let mut bytes = Vec::new();
     let envelope = Envelope::new(id(1), command);
@@ -44,7 +44,7 @@ fn refused(command: Command<'_>) -> &'static str {
 
 #[test]
 fn a_single_line_cart_costs_at_most_forty_bytes() {
-    // Proves the wire's share of the size promise: 64 carts in a frame, everything counted.
+    // Proves the size budget of the wire: 64 carts in a frame, everything counted.
     let lines = [Line::new(SkuId(u32::MAX), raw(u32::MAX.into()))];
     for (ttl_ms, bytes) in [(None, 64 * 34 + 32), (Some(900_000), 64 * 38 + 32)] {
         let mut body = Vec::new();
@@ -98,7 +98,7 @@ fn a_reader_refuses_what_no_writer_writes() {
     assert_eq!(with(24, &[2, 0]), Some("lines"));
     assert_eq!(with(24, &[1, 1]), Some("lines"));
     assert_eq!(with(30, &[0; 4]), Some("lines.quantity"));
-    // A wide quantity beyond 63 bits, or beyond the range, is not taken for a small one.
+    // A wide quantity beyond 63 bits, or out of range, is not truncated to a small one.
     for quantity in [u64::MAX, 1 << 63, 1 << 40 | 1 << 62] {
         let mut record = good[..30].to_vec();
         record[0] = 38;
@@ -136,7 +136,7 @@ fn texts_are_bounded_in_bytes() {
 
 #[test]
 fn quantities_of_cold_commands_are_bounded_though_bincode_knows_64_bits() {
-    // Proves that a peer cannot smuggle in a quantity that no constructor would make.
+    // Proves that a peer cannot send a quantity that no constructor would make.
     let (source, sku, stock) = (SourceId(1), SkuId(1), StockId(1));
     let count = |quantity| {
         let (reason, reference) = (String::new(), String::new());
@@ -200,7 +200,8 @@ fn frames_are_bounded_in_bytes_and_entries() {
 
 #[test]
 fn record_lengths_are_bounded() {
-    // Proves the length field of a record around its bounds: header, what 16 bits can say, what is left of the frame.
+    // Proves the length field of a record around its limits: the header, the 16-bit maximum, and the rest of the
+    // frame.
     let record = |length: usize, have: usize| {
         let mut bytes = vec![0; have];
         bytes[..2].copy_from_slice(&u16::try_from(length).unwrap().to_le_bytes());

@@ -1,4 +1,4 @@
-//! PROTOCOL.md against the program: its constants, its codes, its numbers of fields and its worked exchange.
+//! PROTOCOL.md against the program: its constants, its codes, its field numbers and its worked exchange.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use crate::mirror as m;
@@ -20,7 +20,7 @@ fn page() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// What stands between a heading and the next one of the same depth.
+/// The text between a heading and the next one of the same depth.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let (_, rest) = page.split_once(heading).unwrap();
     rest.split("\n## ").next().unwrap()
@@ -33,7 +33,7 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
 
 #[test]
 fn the_table_of_constants_is_the_programs() {
-    // Proves that no number of the wire changes without the page that strangers build on.
+    // Proves that no constant of the wire changes without the page that other implementations rely on.
     let mut expected = String::new();
     for (name, value) in stockhold_protocol::layout::constants() {
         writeln!(expected, "| {name} | {value} |").unwrap();
@@ -45,7 +45,7 @@ fn the_table_of_constants_is_the_programs() {
 
 #[test]
 fn the_table_of_codes_is_the_programs() {
-    // Proves that every code is explained, in the words of the program.
+    // Proves that every code is explained with the program's own sentence.
     let page = page();
     let table = rows(section(&page, "\n## 10. Codes"));
     let got: Vec<String> = table.iter().map(|row| format!("{} {} {}", row[0], row[1], row[2])).collect();
@@ -74,7 +74,7 @@ fn check_numbers<M: Fields>(text: &str) {
     assert_eq!(numbered(text), expected, "{}", std::any::type_name::<M>());
 }
 
-/// What the page says of a structure: from its name to the next one.
+/// What the page says of a structure: the text from its name to the next one.
 fn structure<'a>(page: &'a str, name: &str) -> &'a str {
     let (_, rest) =
         page.split_once(&format!("**`{name}`**")).unwrap_or_else(|| panic!("{name} is not explained"));
@@ -83,7 +83,7 @@ fn structure<'a>(page: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn the_numbers_of_fields_are_the_programs() {
-    // Proves that a stranger numbers fields as this program does.
+    // Proves that the page numbers fields as this program does.
     let page = page();
     check_numbers::<m::Hello>(structure(&page, "Hello"));
     check_numbers::<m::Welcome>(structure(&page, "Welcome"));

@@ -1,7 +1,7 @@
-//! Golden files: the bytes of every frame kind, command, outcome shape, question and answer, frozen.
+//! Golden files: the bytes of every frame kind, command, outcome shape, query and answer.
 //!
-//! Another byte is another protocol. `STOCKHOLD_GOLDEN=write cargo test -p stockhold-protocol-tests golden`
-//! writes the files anew; such a change needs a new `PROTOCOL_VERSION`.
+//! A changed byte is another protocol. `STOCKHOLD_GOLDEN=write cargo test -p stockhold-protocol-tests golden`
+//! rewrites the files; such a change needs a new `PROTOCOL_VERSION`.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use crate::samples;
@@ -18,7 +18,8 @@ use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name,
 use stockhold_protocol::{Command, Envelope, Outcome};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// What the files hold: frames of this version, of a server of this feature level. Later programs read and write them as well.
+/// The version of the files: frames of this version, of a server of this feature level. Later programs read and write
+/// them as well.
 const VERSION: u8 = 2;
 const FEATURE_LEVEL: u32 = 1;
 
@@ -122,7 +123,7 @@ fn frame(kind: FrameKind) -> Vec<u8> {
     out
 }
 
-/// Every golden file: its name and the bytes that the program makes today.
+/// Every golden file: its name and the bytes that this program writes.
 fn cases() -> Vec<(String, Vec<u8>)> {
     let mut cases = samples::commands();
     cases.extend(FrameKind::ALL.map(|kind| (format!("frame_{kind:?}").to_lowercase(), frame(kind))));
@@ -165,7 +166,7 @@ fn decoded_and_encoded(name: &str, bytes: &[u8]) -> Vec<u8> {
 fn every_golden_file_is_what_is_written_and_read_today() {
     // Proves that neither writer nor reader has changed a byte since the files were made.
     let is_asked = std::env::var_os("STOCKHOLD_GOLDEN").is_some_and(|value| value == "write");
-    // What stands in for a later release writes none.
+    // The stand-in for a later release writes none.
     let write = is_asked && !cfg!(feature = "next-release");
     for (name, bytes) in cases() {
         let path = folder().join(format!("{name}.bin"));
@@ -180,7 +181,7 @@ fn every_golden_file_is_what_is_written_and_read_today() {
 
 #[test]
 fn no_golden_file_is_left_over() {
-    // Proves that every file is checked: one whose case was dropped would prove nothing.
+    // Proves that every file is checked: a file without a case would prove nothing.
     let names: BTreeSet<String> = cases().into_iter().map(|(name, _)| format!("{name}.bin")).collect();
     assert_eq!(names.len(), cases().len(), "two cases share a name");
     let files: BTreeSet<String> = fs::read_dir(folder())

@@ -1,4 +1,4 @@
-//! Bytes from a peer that does not mean well: nothing panics, nothing loses its place, nothing reads two ways.
+//! Hostile bytes from a peer: nothing panics, no reader loses its position, and no bytes have two meanings.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use crate::samples;
@@ -20,17 +20,18 @@ use stockhold_protocol::{
 };
 use wincode::{SchemaRead, SchemaWrite};
 
-/// The flags of carts that stand at fixed places: by channel, with a TTL, with an owner, fresh (PROTOCOL.md).
+/// The flags of carts with fixed offsets: by channel, with a TTL, with an owner, fresh (PROTOCOL.md).
 const PLAIN_FLAGS: u8 = 1 << 0 | 1 << 2 | 1 << 3 | FLAG_FRESH;
 
-/// Sets the length field to what is there, so that the damage behind it is looked at.
+/// Sets the length field to the actual length, so that the damage behind it is reached.
 fn with_length(mut record: Vec<u8>) -> Vec<u8> {
     let length = u16::try_from(record.len()).unwrap();
     record[..2].copy_from_slice(&length.to_le_bytes());
     record
 }
 
-/// A cart that is read from fixed places is what the long way reads, and none that could be is missed.
+/// Checks that the fixed-offset decoder and the general decoder read the same cart, and that it accepts every cart
+/// that it can.
 fn check_plain(record: &[u8]) {
     let whole = Envelope::decode(record).ok();
     let command = whole.as_ref().map(|envelope| &envelope.command);
@@ -49,7 +50,7 @@ fn check_plain(record: &[u8]) {
     }
 }
 
-/// What is accepted must survive a second writing and reading, and have a fingerprint.
+/// Checks that an accepted record survives another encoding and decoding, and has a fingerprint.
 fn check_accepted(record: &[u8]) {
     check_plain(record);
     if let Ok(envelope) = Envelope::decode(record) {
@@ -63,7 +64,7 @@ fn check_accepted(record: &[u8]) {
     }
 }
 
-/// A cold message that is accepted has no other encoding.
+/// Checks that an accepted cold message has no other encoding.
 fn check_cold<'de, T>(bytes: &'de [u8])
 where
     T: SchemaRead<'de, ColdConfig, Dst = T> + SchemaWrite<ColdConfig, Src = T>,
@@ -75,8 +76,8 @@ where
     }
 }
 
-/// Whether a record that is cut there is another command: one of tagged fields which ends before fields that may be
-/// left out.
+/// Whether a record that is truncated there is a valid command as well: one of tagged fields that ends before
+/// optional fields.
 fn ends_between_options(record: &[u8], cut: usize) -> bool {
     let kind = Kind::from_code(record[2]).unwrap();
     let start = if record[FLAGS_OFFSET] & FLAG_HAS_KEY == 0 { 20 } else { 36 };
@@ -90,7 +91,7 @@ fn ends_between_options(record: &[u8], cut: usize) -> bool {
     at == cut && needed.iter().any(|(of, field)| *of == kind && last >= *field)
 }
 
-/// A message of tagged fields that is accepted has one writing but for the optional fields that were passed over.
+/// Checks that an accepted message of tagged fields has one encoding, apart from the skipped optional fields.
 fn check_fields<T: Tagged>(bytes: &[u8]) {
     if let Ok((value, kept)) = decode_fields_with(bytes, Unknown::Skip, T::get_fields) {
         let mut again = Vec::new();
@@ -101,7 +102,7 @@ fn check_fields<T: Tagged>(bytes: &[u8]) {
     }
 }
 
-/// An answer that is accepted is written again, not longer, to what reads alike.
+/// Checks that an accepted answer is encoded again, not longer, to an equal answer.
 fn check_answer(bytes: &[u8]) {
     if let Ok(answer) = Answer::decode(bytes) {
         let mut again = Vec::new();
@@ -122,8 +123,8 @@ fn is_prefix(shorter: &Answer, whole: &Answer) -> bool {
 
 #[test]
 fn every_truncation_of_every_command_is_refused() {
-    // Proves it with the old length and with a length that fits the rest; nothing is read past the end. A cold command
-    // that ends before fields that may be left out is another command.
+    // Proves it with the old length and with a length that fits the rest; nothing is read past the end. A cold
+    // command that ends before optional fields is another command.
     for (name, record) in samples::commands() {
         for cut in 0..record.len() {
             assert!(Envelope::decode(&record[..cut]).is_err(), "{name} cut at {cut} was accepted");
@@ -139,7 +140,7 @@ fn every_truncation_of_every_command_is_refused() {
 
 #[test]
 fn every_extension_of_every_command_is_refused() {
-    // Proves that no byte can hide behind the last field.
+    // Proves that trailing bytes are refused.
     for (name, record) in samples::commands() {
         for tail in [&[0][..], &[0; 8], &[255; 12], &[1; 17]] {
             let longer = with_length([&record[..], tail].concat());
@@ -150,7 +151,8 @@ fn every_extension_of_every_command_is_refused() {
 
 #[test]
 fn a_cold_command_with_an_unknown_field_is_refused_by_name() {
-    // Proves that no server obeys half of a command of a later release, whether the field is marked optional or not.
+    // Proves that no server executes half of a command of a later release, whether the field is marked optional or
+    // not.
     let cold = |record: &&(String, Vec<u8>)| {
         Kind::from_code(record.1[2]).unwrap().code() >= 16 && record.1[2] != Kind::Tick.code()
     };
@@ -197,7 +199,7 @@ fn every_truncation_of_outcomes_and_cold_messages_is_refused() {
         let mut bytes = Vec::new();
         answer.encode(&mut bytes).unwrap();
         for cut in 0..bytes.len() {
-            // A list that ends behind an element is another list.
+            // A list that ends after an element is another list.
             let is_shorter_list = matches!(&answer, Answer::Skus(_) | Answer::Sources(_) | Answer::Stocks(_))
                 && Answer::decode(&bytes[..cut]).is_ok_and(|shorter| is_prefix(&shorter, &answer));
             let is_refused = Answer::decode(&bytes[..cut]).is_err();
@@ -208,7 +210,8 @@ fn every_truncation_of_outcomes_and_cold_messages_is_refused() {
 
 #[test]
 fn a_hello_with_a_token_or_a_field_of_a_later_release_is_read_if_it_is_optional() {
-    // Proves the room for a token: field 5 with the optional bit is passed over, at the longest, and without it refused.
+    // Proves the room for a token: field 5 with the optional bit is skipped at its maximum length, and refused
+    // without the bit.
     let mut hello = Vec::new();
     Hello::new("shop").encode(&mut hello).unwrap();
     for length in [0, 1_024_u32] {
@@ -262,7 +265,8 @@ fn flags_that_mean_nothing_are_refused_and_fresh_is_known_to_every_kind() {
 
 #[test]
 fn a_key_stands_before_the_body_and_makes_no_other_command() {
-    // Proves that every kind with an id takes a key, that the fingerprint leaves it out, and that it is not cut off.
+    // Proves that every kind with an id accepts a key, that the fingerprint leaves it out, and that it cannot be
+    // truncated.
     for (name, record) in samples::commands() {
         if record[FLAGS_OFFSET] & FLAG_HAS_KEY != 0 {
             continue;
@@ -297,7 +301,7 @@ fn a_key_stands_before_the_body_and_makes_no_other_command() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..400)) {
-        // Proves that every reader is total.
+        // Proves that every decoder is total.
         if let Ok(Some((frame, used))) = parse(&bytes, FRAME_BODY_BYTES_MAX) {
             prop_assert!(used <= bytes.len() && frame.body.len() < used);
         }
@@ -326,7 +330,7 @@ proptest! {
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         tail in vec(any::<u8>(), 0..30),
     ) {
-        // Proves it deep inside the bodies, where arbitrary bytes seldom come; the length always fits.
+        // Proves it deep inside the bodies, which arbitrary bytes seldom reach. The length always fits.
         let commands = samples::commands();
         let mut record = commands[which.index(commands.len())].1.clone();
         for (at, byte) in damage {
@@ -343,7 +347,7 @@ proptest! {
         by in any::<bool>(), ttl_ms in option::of(any::<u32>()), owner in prop_oneof![Just(0), any::<u64>()],
         quantity in 1..1_i64 << 33, fresh in any::<bool>(), damage in vec((0_usize..60, any::<u8>()), 0..3),
     ) {
-        // Proves that the short way to read the common cart accepts the same records and sees the same in them.
+        // Proves that the decoder of the common cart accepts the same records and reads the same values.
         let lines = [Line::new(SkuId(7), Quantity::from_raw(quantity).unwrap())];
         let target = if by { Target::Channel(ChannelId(3)) } else { Target::Stock(StockId(3)) };
         let reserve =
@@ -365,7 +369,7 @@ proptest! {
     fn bodies_of_every_kind_from_arbitrary_bytes_never_panic(
         kind in 0_u8..56, flags in any::<u8>(), body in vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..120),
     ) {
-        // Proves it for whole bodies behind a header that is right.
+        // Proves it for whole bodies behind a valid header.
         let id = CommandId::from_parts(1, 1).to_bytes();
         let record = with_length([&[0, 0, kind, flags][..], &id, &body].concat());
         check_accepted(&record);

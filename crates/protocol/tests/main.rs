@@ -1,4 +1,4 @@
-//! Bytes and words of the protocol. What memory a lying length costs is for `allocation`, a program of its own.
+//! Tests of the protocol. The memory cost of false lengths is tested by `allocation`, a program of its own.
 
 #[macro_use]
 mod random_values;

@@ -1,4 +1,4 @@
-//! Every valid command, of every kind, survives its bytes; so do outcomes.
+//! Every valid command of every kind survives encoding and decoding; so do outcomes.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use crate::arbitrary::{Draft, catalog, draft};
@@ -66,7 +66,7 @@ proptest! {
     fn every_hot_command_comes_back(
         draft in draft(), fresh in any::<bool>(), id in any::<u128>(), key in key(),
     ) {
-        // Proves that bytes and values are two faces of one command, in both directions.
+        // Proves that encoding and decoding are inverse, in both directions.
         let (id, mut seen) = (CommandId::from_parts(1_763_800_000_123, id), 0);
         let key = key.as_ref().map(KeyHash);
         for command in draft.commands() {
@@ -107,7 +107,7 @@ proptest! {
 
     #[test]
     fn every_truncation_of_an_arbitrary_record_is_refused(draft in draft()) {
-        // Proves that no field is optional by position: a shorter record is another or none.
+        // Proves that no field is optional by position: a shorter record is another command or none.
         for command in draft.commands() {
             let mut bytes = Vec::new();
             Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut bytes).unwrap();
@@ -121,7 +121,7 @@ proptest! {
 
     #[test]
     fn concatenated_records_are_found_again(drafts in vec(draft(), 1..4)) {
-        // Proves that a frame's body splits where it was joined.
+        // Proves that the body of a frame splits where it was joined.
         let (mut body, mut ends) = (Vec::new(), Vec::new());
         for command in drafts.iter().flat_map(Draft::commands) {
             Envelope::new(CommandId::from_parts(1, 1), command).encode(&mut body).unwrap();
@@ -137,7 +137,7 @@ proptest! {
         code in prop::sample::select(Code::ALL), detail in detail(), replayed in any::<bool>(),
         recorded in any::<bool>(), value in any::<u32>(), op in any::<u64>(), index in any::<u16>(),
     ) {
-        // Proves the answer's bytes for every code, flag and detail.
+        // Proves the bytes of an outcome for every code, flag and detail.
         let outcome = Outcome { code, replayed, recorded, value, op, detail };
         let mut bytes = Vec::new();
         outcome.encode(index, &mut bytes);
@@ -149,7 +149,7 @@ proptest! {
 
 #[test]
 fn what_servers_make_comes_back_without_an_id() {
-    // Proves the kinds that no client sends, and that every other kind needs an id.
+    // Proves which kinds no client sends, and that every other kind needs an id.
     for command in [Command::Tick, Command::WallOffset(-2_592_000_000), Command::WallOffset(i64::MAX)] {
         check(&Envelope::new(CommandId::NONE, command));
     }

@@ -1,5 +1,5 @@
-//! The bodies of command records: those of hot commands byte by byte, those of cold ones by their fields. PROTOCOL.md,
-//! "Bodies of hot commands" and "Bodies of cold commands", is the same in prose.
+//! The bodies of command records: hot commands byte by byte, cold commands as tagged fields. PROTOCOL.md describes
+//! them in "Bodies of hot commands" and "Bodies of cold commands".
 
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -19,29 +19,29 @@ pub(super) const HAS_TTL: u8 = 1 << 2;
 pub(super) const HAS_OWNER: u8 = 1 << 3;
 const HAS_REFERENCE: u8 = 1 << 4;
 const WIDE: u8 = 1 << 5;
-/// Takes the place of `BEST_EFFORT` in commands that move goods.
+/// Replaces `BEST_EFFORT` in commands that move goods.
 const FORCED: u8 = 1 << 1;
-/// What a reserve or a replace may carry.
+/// The flags that a reserve or a replace may have.
 pub(super) const RESERVE_FLAGS: u8 = BY_CHANNEL | BEST_EFFORT | HAS_TTL | HAS_OWNER | HAS_REFERENCE | WIDE;
 
-/// The body of a hot command: laid out by hand, and read in place.
+/// The body of a hot command: laid out by hand and read in place.
 pub(super) trait HotBody<'a>: Sized {
-    /// The flags that it may have.
+    /// The flags that the command may have.
     const FLAGS: u8 = 0;
 
-    /// Reads it to the last byte; the flags are among [`HotBody::FLAGS`].
+    /// Decodes the whole body. The flags are among [`HotBody::FLAGS`].
     fn decode(flags: u8, reader: Reader<'a>) -> Result<Self, BadField>;
 
-    /// Appends it and tells its flags.
+    /// Appends the body and returns its flags.
     fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField>;
 
-    /// Appends the form by which a repeated id is compared.
+    /// Appends the canonical form, by which a repeated id is compared.
     fn canonical(&self, scratch: &mut Scratch) {
         scratch.put_encoded(|out| self.encode(out));
     }
 }
 
-/// The fields of a cold command, checked; one with a field that is not known here is not obeyed by half.
+/// Decodes and checks the fields of a cold command. A command with an unknown field is refused as a whole.
 pub(super) fn read_cold<T: ColdBody>(bytes: &[u8]) -> Result<T, BadField> {
     let body: T = decode_fields(bytes, Unknown::Refuse)?;
     body.check()?;
@@ -54,7 +54,7 @@ pub(super) fn write_cold<T: ColdBody>(body: &T, out: &mut Vec<u8>) -> Result<u8,
     Ok(0)
 }
 
-/// The only field of a cold command, of this name.
+/// Decodes the only field of a cold command, which has this name.
 pub(super) fn read_single<T>(bytes: &[u8], name: &'static str) -> Result<T, BadField>
 where
     T: SchemaReadOwned<ColdConfig, Dst = T> + SchemaReadOwned<BodyConfig, Dst = T>,

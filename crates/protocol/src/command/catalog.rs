@@ -1,7 +1,7 @@
-//! The commands of merchants and operators: sources, stocks, SKUs, links, channels, settings, quantities
-//! and the machine's own configuration. Their bodies are tagged fields (see [`crate::fields`]).
+//! The commands of merchants and operators: sources, stocks, SKUs, links, channels, settings, quantities and the
+//! configuration of the machine. Their bodies are tagged fields (see [`crate::fields`]).
 //!
-//! Not for their checks; those are in `check`.
+//! Their checks are in `check`.
 
 pub use super::check::check_sku;
 
@@ -11,14 +11,14 @@ use crate::quantity::Quantity;
 use crate::tagged;
 use wincode::{SchemaRead, SchemaWrite};
 
-/// Make a source, or change all fields of the one with this code.
+/// Creates a source, or replaces all fields of the source with this code.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct SourceDefinition {
-    /// Its lasting name: not empty, no white space.
+    /// The permanent code of the source: not empty, no white space.
     pub code: String,
-    /// What people call it; not empty, unique.
+    /// The display name of the source; not empty, unique.
     pub name: String,
-    /// A disabled source contributes nothing, but its items stay assigned.
+    /// Whether the source is enabled. A disabled source contributes nothing, but its items stay assigned.
     pub enabled: bool,
     /// Free text.
     pub description: String,
@@ -38,7 +38,7 @@ pub struct SourceDefinition {
     pub postcode: String,
     /// Name, e-mail, phone and fax of the contact, each may be empty.
     pub contact: [String; 4],
-    /// Whether shoppers may pick up here.
+    /// Whether shoppers may collect goods at this source.
     pub pickup: bool,
 }
 tagged!(SourceDefinition {
@@ -57,51 +57,51 @@ tagged!(SourceDefinition {
     13 pickup value,
 });
 
-/// Make a stock, or leave the one with this name as it is.
+/// Creates a stock. A stock that already has this name stays unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct StockDefinition {
-    /// Its lasting name; not empty, unique.
+    /// The permanent name of the stock; not empty, unique.
     pub name: String,
 }
 tagged!(StockDefinition { 1 name value });
 
-/// What kind of goods a SKU stands for.
+/// The kind of goods of a SKU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum SkuKind {
-    /// Goods on shelves.
+    /// Physical goods.
     #[default]
     Simple,
-    /// Nothing to ship (a service plan), yet counted.
+    /// Nothing to ship (such as a service plan), but counted.
     Virtual,
-    /// Made of other SKUs; has no source items and cannot be reserved itself.
+    /// Made of other SKUs. It has no source items and cannot be reserved itself.
     Composite,
 }
 
-/// Make a SKU, or change the one with this name.
+/// Creates a SKU, or changes the SKU with this name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SkuDefinition {
-    /// At most 64 bytes; no blank at either end; case matters.
+    /// The name of the SKU: at most 64 bytes, no blank at either end, case-sensitive.
     pub sku: String,
-    /// What it stands for.
+    /// The kind of goods.
     pub kind: SkuKind,
-    /// Whether parts of a unit may be sold.
+    /// Whether fractions of a unit may be sold.
     pub decimals: bool,
 }
 tagged!(SkuDefinition { 1 sku value, 2 kind value, 3 decimals value });
 
-/// Let a source feed a stock, or change the priority of the link.
+/// Links a source to a stock, or changes the priority of the link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkDefinition {
-    /// The stock that is fed.
+    /// The stock.
     pub stock: StockId,
-    /// The source that feeds it.
+    /// The source that supplies it.
     pub source: SourceId,
-    /// 1..=65535; smaller is earlier; equal priorities go by link order.
+    /// 1..=65535; smaller is earlier. Equal priorities are ordered by the time of linking.
     pub priority: u16,
 }
 tagged!(LinkDefinition { 1 stock value, 2 source value, 3 priority value });
 
-/// Stop a source feeding a stock.
+/// Removes the link between a source and a stock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkRemoval {
     /// The stock.
@@ -111,30 +111,30 @@ pub struct LinkRemoval {
 }
 tagged!(LinkRemoval { 1 stock value, 2 source value });
 
-/// Let a sales channel sell from a stock; a channel that exists moves.
+/// Assigns a sales channel to a stock. An existing channel is reassigned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChannelAssignment {
-    /// Such as `website`; not empty.
+    /// The type, such as `website`; not empty.
     pub channel_type: String,
-    /// Such as `eu_website`; not empty.
+    /// The code, such as `eu_website`; not empty.
     pub code: String,
-    /// The stock that it sells from.
+    /// The stock that the channel sells from.
     pub stock: StockId,
 }
 tagged!(ChannelAssignment { 1 channel_type value, 2 code value, 3 stock value });
 
-/// State what lies at a source: an absolute fact, accepted whatever it means for promises.
+/// Records the absolute quantity at a source. This is a fact: it is accepted whatever it means for promises.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Count {
-    /// Where.
+    /// The source.
     pub source: SourceId,
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// How much there is; MSI allows a negative quantity.
+    /// The quantity. MSI allows a negative one.
     pub quantity: Quantity,
     /// The in-stock flag; `None` keeps it (a new source item is in stock).
     pub in_stock: Option<bool>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
     /// A document number, at most 32 bytes.
     pub reference: String,
@@ -148,32 +148,32 @@ tagged!(Count {
     6 reference value,
 });
 
-/// Change what lies at a source by a difference: a fact as well.
+/// Records a change of the quantity at a source, as a difference. This is a fact as well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Adjust {
-    /// Where.
+    /// The source.
     pub source: SourceId,
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// How much came (positive) or went (negative); not zero.
+    /// The quantity that arrived (positive) or left (negative); not zero.
     pub delta: Quantity,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
     /// A document number, at most 32 bytes.
     pub reference: String,
 }
 tagged!(Adjust { 1 source value, 2 sku value, 3 delta value, 4 reason value, 5 reference value });
 
-/// Move goods between sources: a decision, all lines or none.
+/// Moves goods between sources. This is a decision: all lines are accepted or none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transfer {
-    /// Where the goods are.
+    /// The source that the goods leave.
     pub from: SourceId,
-    /// Where they go; another source.
+    /// The source that the goods go to; it must be another one.
     pub to: SourceId,
     /// 1..=256 lines.
     pub lines: Vec<Line>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 tagged!(Transfer { 1 from value, 2 to value, 3 lines value, 4 reason value });
@@ -181,7 +181,7 @@ tagged!(Transfer { 1 from value, 2 to value, 3 lines value, 4 reason value });
 /// How a setting changes at one level. "Unset" inherits from the level above and differs from zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Change<T> {
-    /// Leave it as it is.
+    /// Keep the setting.
     #[default]
     Keep,
     /// Inherit from the level above.
@@ -190,7 +190,7 @@ pub enum Change<T> {
     Set(T),
 }
 
-/// Whether a SKU may be sold beyond what there is.
+/// Whether a SKU may be sold beyond the goods on hand.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum BackorderMode {
     /// No.
@@ -198,43 +198,43 @@ pub enum BackorderMode {
     Off,
     /// Yes, silently.
     Allow,
-    /// Yes, and the shopper is told.
+    /// Yes, and the shop informs the shopper.
     AllowAndNotify,
 }
 
-/// Where a setting is set: global → SKU → (SKU, stock), each inheriting what it leaves unset.
+/// The level of a setting: global → SKU → (SKU, stock). Each level inherits what it leaves unset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub enum SettingScope {
-    /// For everything.
+    /// Everything.
     Global,
-    /// For one SKU in all stocks.
+    /// One SKU in all stocks.
     Sku(SkuId),
-    /// For one SKU in one stock.
+    /// One SKU in one stock.
     SkuStock(SkuId, StockId),
 }
 
-/// Change settings at one level. Names and meanings are MSI's (msi.md 2.5).
+/// Changes settings at one level. Names and meanings are those of MSI (msi.md 2.5).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SettingsChange {
-    /// Where.
+    /// The level.
     pub scope: SettingScope,
     /// Whether units are counted at all (default yes).
     pub manage_stock: Change<bool>,
-    /// Default off.
+    /// Backorders (default off).
     pub backorders: Change<BackorderMode>,
-    /// The out-of-stock threshold; negative with backorders on: the allowance (default 0).
+    /// The out-of-stock threshold (default 0). A negative value with backorders on is the allowance.
     pub min_qty: Change<Quantity>,
-    /// Fewest units of an order line; 0 = no check (default 1).
+    /// Minimum units of an order line; 0 = not checked (default 1).
     pub min_sale_qty: Change<Quantity>,
-    /// Most units of an order line; 0 = no check (default 10,000).
+    /// Maximum units of an order line; 0 = not checked (default 10,000).
     pub max_sale_qty: Change<Quantity>,
     /// Whether increments are checked (default no).
     pub enable_qty_increments: Change<bool>,
-    /// Sold only in multiples of this (default 1).
+    /// Units are sold only in multiples of this (default 1).
     pub qty_increments: Change<Quantity>,
-    /// Low-stock notice (default 1); reporting only.
+    /// Low-stock notification (default 1); for reporting only.
     pub notify_stock_qty: Change<Quantity>,
-    /// Days until goods are shipped (default 0); reporting only.
+    /// Days until goods are shipped (default 0); for reporting only.
     #[cfg(feature = "next-release")]
     pub lead_days: Change<u32>,
 }
@@ -253,7 +253,7 @@ tagged!(SettingsChange {
 });
 
 impl SettingsChange {
-    /// A change of nothing at `scope`, to be filled in.
+    /// A change at `scope` that changes nothing yet.
     #[must_use]
     pub const fn at(scope: SettingScope) -> Self {
         Self {
@@ -272,14 +272,14 @@ impl SettingsChange {
     }
 }
 
-/// Set or lift the budget of promises of a SKU in a stock.
+/// Sets or removes the quota of a SKU in a stock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct QuotaChange {
-    /// Which SKU.
+    /// The SKU.
     pub sku: SkuId,
-    /// In which stock.
+    /// The stock.
     pub stock: StockId,
-    /// The budget; `None` lifts it. What is already taken stays taken.
+    /// The quota; `None` removes it. What is already taken stays taken.
     pub limit: Option<Quantity>,
 }
 tagged!(QuotaChange { 1 sku value, 2 stock value, 3 limit option });
@@ -287,14 +287,14 @@ tagged!(QuotaChange { 1 sku value, 2 stock value, 3 limit option });
 /// Whether promises of stocks that share sources limit each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub enum Sharing {
-    /// They do: nothing is promised twice.
+    /// They limit each other: nothing is promised twice.
     #[default]
     Exact,
-    /// MSI's per-stock figure: no promise across stocks.
+    /// MSI's per-stock calculation: promises of other stocks are not considered.
     Independent,
 }
 
-/// Change the machine's limits and modes; `None` keeps a field. Ranges stand in `machine::config`.
+/// Changes the limits and modes of the machine. `None` keeps a field. The ranges are in `machine::config`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Configure {
     /// Exact or independent.
@@ -305,21 +305,21 @@ pub struct Configure {
     pub ttl_max_ms: Option<u64>,
     /// Longest time from a hold's first reserve to its deadline, in milliseconds.
     pub ttl_total_max_ms: Option<u64>,
-    /// Most lines of a cart.
+    /// Maximum number of lines of a cart.
     pub lines_max: Option<u32>,
     /// How long an expired hold can still be confirmed and a closed reservation refunded, in milliseconds.
     pub late_confirm_window_ms: Option<u64>,
     /// How long outcomes are kept when memory allows, in milliseconds.
     pub id_retention_ms: Option<u64>,
-    /// How long outcomes are kept at least, in milliseconds: younger ids are never dropped.
+    /// How long outcomes are kept at least, in milliseconds. Younger ids are never dropped.
     pub id_retention_min_ms: Option<u64>,
     /// Memory for outcomes, in bytes.
     pub outcome_bytes_max: Option<u64>,
-    /// Most open reservations.
+    /// Maximum number of open reservations.
     pub reservations_max: Option<u64>,
-    /// A longer time between two ops, in milliseconds, does not count against holds and ids.
+    /// A gap between two ops that is longer than this, in milliseconds, does not count against holds and ids.
     pub gap_max_ms: Option<u64>,
-    /// How far a start may follow the wall clock, in milliseconds.
+    /// How far the server's time may follow the wall clock at a start, in milliseconds.
     pub clock_jump_max_ms: Option<u64>,
 }
 tagged!(Configure {
@@ -337,19 +337,19 @@ tagged!(Configure {
     12 clock_jump_max_ms option,
 });
 
-/// Name this moment, so that a restore can go back to it.
+/// Marks this position of the log with a name, so that a restore can go back to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mark {
     /// 1..=255 bytes.
     pub name: String,
-    /// Why, for people; refused when another mark of this name has one.
+    /// The reason, for people. It is refused when another mark of this name has one.
     #[cfg(feature = "next-release")]
     pub note: Option<String>,
 }
 tagged!(Mark { 1 name value, #[cfg(feature = "next-release")] 2 note option });
 
 impl Mark {
-    /// A mark with its name alone.
+    /// A mark with only a name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {

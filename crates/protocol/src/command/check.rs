@@ -1,6 +1,6 @@
-//! The checks of cold commands' fields that need no state (msi.md calls them validators).
+//! The checks of cold commands that need no state (msi.md calls them validators).
 //!
-//! Whether a name is taken or a link allowed depends on state and is the machine's to say.
+//! Whether a name is taken or a link is allowed depends on state; the machine decides that.
 
 use super::catalog::{
     Adjust, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange,
@@ -20,7 +20,7 @@ pub(super) trait ColdBody: Tagged {
         Ok(())
     }
 
-    /// Appends the form by which a repeated id is compared.
+    /// Appends the canonical form, by which a repeated id is compared.
     fn canonical(&self, scratch: &mut Scratch) {
         scratch.put_encoded(|out| encode_fields(self, out));
     }
@@ -102,7 +102,7 @@ impl ColdBody for QuotaChange {
     }
 }
 
-/// Its ranges are state of the machine's kind, which checks them.
+/// The ranges depend on the machine, which checks them.
 impl ColdBody for Configure {}
 
 impl ColdBody for Mark {
@@ -131,7 +131,7 @@ fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
     }
 }
 
-/// Checks a quantity that was read: the format knows 64 bits, the machine fewer.
+/// Checks the range of a decoded quantity: the format has 64 bits, the machine allows fewer.
 fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
     match Quantity::from_raw(quantity.raw()) {
         Ok(_) => Ok(()),
@@ -147,7 +147,7 @@ fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
     Ok(())
 }
 
-/// Checks a SKU's spelling: 1..=64 bytes, no blank at either end.
+/// Checks the spelling of a SKU: 1..=64 bytes, no blank at either end.
 ///
 /// # Errors
 /// [`BadField`] with the rule.

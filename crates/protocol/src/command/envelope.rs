@@ -1,7 +1,7 @@
-//! The record of one command: its header, and the way from bytes to a [`Command`] and back.
+//! The record of one command: its header, and the conversion between bytes and a [`Command`].
 //!
-//! Header, little-endian: length u16 (of the whole record), kind u8, flags u8, id 16 bytes in RFC order. A flag says
-//! whether 16 bytes of a key's hash stand between it and the body.
+//! The header is little-endian: length u16 (of the whole record), kind u8, flags u8, id 16 bytes in RFC order. If a
+//! flag is set, the 16-byte hash of a key follows before the body.
 
 use super::{Command, Kind, body};
 use crate::codec::Reader;
@@ -9,39 +9,39 @@ use crate::error::{BadField, FrameError};
 use crate::id::CommandId;
 use crate::limits::COMMAND_HEADER_BYTES;
 
-/// Flag of every kind: the client has never sent this id before. It is cleared before the record is
-/// logged and does not count when a repeated id is compared.
+/// A flag of every kind: the client has never sent this id before. It is cleared before the record is logged, and
+/// ignored when a repeated id is compared.
 pub const FLAG_FRESH: u8 = 1 << 7;
 
-/// Flag of every kind that has an id: the hash of a key stands between the header and the body. It does not count when a
-/// repeated id is compared.
+/// A flag of every kind that has an id: the hash of a key follows the header. It is ignored when a repeated id is
+/// compared.
 pub const FLAG_HAS_KEY: u8 = 1 << 6;
 
-/// Where the flags byte stands in a record.
+/// The offset of the flags byte in a record.
 pub const FLAGS_OFFSET: usize = 3;
 
-/// The hash of a text by which a caller of HTTP names its intent. Servers make it. It borrows, so that the commands without one,
-/// which are nearly all, are not larger for it.
+/// The hash of the idempotency key of an HTTP caller. Servers compute it. It is borrowed, so that commands without a
+/// key, which are the vast majority, do not grow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyHash<'a>(pub &'a [u8; 16]);
 
-/// A command with its identity.
+/// A command with its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The client-made id; [`CommandId::NONE`] only for commands that servers make.
+    /// The client-made id. It is [`CommandId::NONE`] only for commands that servers make.
     pub id: CommandId,
     /// Whether the client marks the id as never sent before.
     pub fresh: bool,
-    /// The key under which it came, besides the id.
+    /// The idempotency key, if the command came with one.
     pub key: Option<KeyHash<'a>>,
-    /// What to do.
+    /// The command.
     pub command: Command<'a>,
 }
 
 /// The length of the record at the start of `bytes`, header included.
 ///
 /// # Errors
-/// [`FrameError::Body`] when the length field cannot be right: then the rest of the frame is unreadable.
+/// [`FrameError::Body`] when the length field is invalid. The rest of the frame is then unreadable.
 pub fn record_length(bytes: &[u8]) -> Result<usize, FrameError> {
     let Some(length) = bytes.first_chunk::<2>().map(|field| usize::from(u16::from_le_bytes(*field))) else {
         return Err(FrameError::Body("a command record is cut off inside its length"));
@@ -57,7 +57,7 @@ pub fn record_length(bytes: &[u8]) -> Result<usize, FrameError> {
 
 const WRONG_LENGTH: BadField = BadField::new("length", "must be the length of the whole record");
 
-/// Names the first field that a record too short for its header lacks.
+/// Names the first header field that a short record lacks.
 #[cold]
 fn cut_header(record: &[u8]) -> BadField {
     let mut reader = Reader::new(record);
@@ -72,7 +72,7 @@ fn cut_header(record: &[u8]) -> BadField {
     fields.err().unwrap_or(WRONG_LENGTH)
 }
 
-/// A key names an intent of a caller, and commands that servers make have none.
+/// A key identifies a request of a caller. Commands that servers make have none.
 fn check_key(kind: Kind) -> Result<(), BadField> {
     if kind.is_of_servers() {
         return Err(BadField::new("key", "must not stand in a command that servers make"));
@@ -93,10 +93,10 @@ impl<'a> Envelope<'a> {
         Self { id, fresh: true, key: None, command }
     }
 
-    /// Reads one record, whose length [`record_length`] has told: its length field must agree with `record`.
+    /// Decodes one record. Its length field must agree with the length of `record`, which [`record_length`] returned.
     ///
     /// # Errors
-    /// [`BadField`] names the field and the rule; the id can still be read by [`Envelope::id_of`].
+    /// [`BadField`] names the field and the rule. The id can still be read by [`Envelope::id_of`].
     pub fn decode(record: &'a [u8]) -> Result<Self, BadField> {
         let Some((header, rest)) = record.split_first_chunk::<COMMAND_HEADER_BYTES>() else {
             return Err(cut_header(record));
@@ -119,7 +119,7 @@ impl<'a> Envelope<'a> {
         Self::decode_other(kind, flags, id, Reader::new(rest))
     }
 
-    /// What is no reserve without a key.
+    /// Decodes any record that is not a reserve without a key.
     fn decode_other(kind: u8, flags: u8, id: CommandId, mut reader: Reader<'a>) -> Result<Self, BadField> {
         let kind =
             Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
@@ -133,16 +133,16 @@ impl<'a> Envelope<'a> {
         Ok(Self { id, fresh: flags & FLAG_FRESH != 0, key, command })
     }
 
-    /// The id of a record whose body may be bad.
+    /// The id of a record whose body may be invalid.
     #[must_use]
     pub fn id_of(record: &[u8]) -> Option<CommandId> {
         record.get(4..)?.first_chunk::<16>().map(|bytes| CommandId::from_bytes(*bytes))
     }
 
-    /// Appends the record. The bytes decode to an equal envelope, or an error says why they could not.
+    /// Appends the record. The bytes decode to an equal envelope.
     ///
     /// # Errors
-    /// [`BadField`] when a field breaks a rule of the wire; `out` is left as it was.
+    /// [`BadField`] when a field violates a rule of the protocol; `out` is then unchanged.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), BadField> {
         let start = out.len();
         let kind = self.command.kind();

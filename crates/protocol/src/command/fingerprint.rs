@@ -1,9 +1,9 @@
 //! The 48-bit fingerprint of a command's body, by which a repeated id is compared with its first use.
 //!
-//! It covers the kind and the fields as sent, with lines summed and sorted; the `fresh` flag, the call's
-//! deadline and its trace do not count. Equal bodies have equal fingerprints; two different bodies under
-//! one id pass for equal with probability 2^-48, and then the *recorded* outcome is answered, so nothing
-//! can execute twice either way. The hash is xxh3-64, frozen by a golden test: it is part of the state.
+//! The fingerprint covers the kind and the fields as sent, with lines summed and sorted. The `fresh` flag, the
+//! deadline of the call and its trace are not covered. Equal bodies have equal fingerprints. Two different bodies
+//! under one id have the same fingerprint with probability 2^-48. Even then nothing executes twice, because the
+//! *recorded* outcome is returned. The hash is xxh3-64. It is part of the state, so a golden test fixes it.
 
 use super::{
     Command, Kind, Parts, PlainCart, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
@@ -16,10 +16,10 @@ use crate::line::{Line, Lines};
 use crate::quantity::Quantity;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The 48 bits that are kept.
+/// The 48 bits of a fingerprint.
 pub const FINGERPRINT_MASK: u64 = 0xFFFF_FFFF_FFFF;
 
-/// Buffers for fingerprints, so that none is allocated per command.
+/// Buffers for fingerprints, reused so that no command allocates.
 #[derive(Debug, Default)]
 pub struct Scratch {
     lines: Vec<Line>,
@@ -27,7 +27,7 @@ pub struct Scratch {
 }
 
 impl Command<'_> {
-    /// The body's fingerprint.
+    /// The fingerprint of the body.
     #[must_use]
     pub fn fingerprint(&self, scratch: &mut Scratch) -> u64 {
         scratch.bytes.clear();
@@ -37,18 +37,18 @@ impl Command<'_> {
     }
 }
 
-/// Bytes of a reserve with one line and no reference.
+/// The canonical length of a reserve with one line and no reference.
 const PLAIN_CART_BYTES: usize = 33;
 
 impl PlainCart {
-    /// The fingerprint of the command, without touching the heap.
+    /// The fingerprint of the command, without a heap allocation.
     #[inline]
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         xxh3_64(&self.canonical()) & FINGERPRINT_MASK
     }
 
-    /// What [`Scratch`] would hold for the command.
+    /// The canonical bytes of the command, as [`Scratch`] would contain them.
     #[inline]
     fn canonical(&self) -> [u8; PLAIN_CART_BYTES] {
         let (target_kind, target) = target_parts(self.target);
@@ -73,11 +73,12 @@ fn target_parts(target: Target) -> (u8, u32) {
     }
 }
 
-/// It cannot occur in UTF-8, so no reference can run into the lines.
+/// This byte cannot occur in UTF-8, so a reference cannot run into the lines.
 const REFERENCE_END: u8 = 0xFF;
 
 impl Scratch {
-    /// What is written is the form. A decoded command always encodes; one built by hand that does not never reaches the log.
+    /// Here the encoding is the canonical form. A decoded command always encodes. A hand-built command that does not
+    /// encode never reaches the log.
     pub(super) fn put_encoded<T>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<T, BadField>) {
         let _flags = encode(&mut self.bytes);
     }
@@ -128,7 +129,7 @@ impl Scratch {
         self.put_lines(reserve.lines);
     }
 
-    /// Parts of the same SKU and kind count as their sum, in whatever order they were sent.
+    /// Parts of the same SKU and kind are summed, in whatever order they were sent.
     pub(super) fn put_refund(&mut self, refund: &Refund<'_>) {
         self.bytes.extend_from_slice(&refund.reservation.0.to_bytes());
         let mut parts: Vec<RefundPart> = refund.parts.iter().collect();
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn order_and_splitting_of_lines_do_not_count() {
-        // Proves "lines summed and sorted", and that a real difference does count.
+        // Proves that lines are summed and sorted, and that a real difference changes the fingerprint.
         let mut scratch = Scratch::default();
         let one = reserve(&[line(1, 3), line(2, 1)]).fingerprint(&mut scratch);
         let split = reserve(&[line(2, 1), line(1, 1), line(1, 2)]).fingerprint(&mut scratch);
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn order_and_splitting_of_parts_do_not_count() {
-        // Proves the same for refunds, and that what happens to the units does count.
+        // Proves the same for refunds, and that the kind of a part changes the fingerprint.
         let mut scratch = Scratch::default();
         let reservation = ReservationId(CommandId::from_parts(1_763_800_000_123, 5));
         let part =
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_fingerprint_is_frozen() {
-        // Proves that no change of hash or canonical form slips in: recorded ids would stop matching.
+        // Proves that hash and canonical form do not change: recorded ids would stop matching.
         let lines = [line(9, 1), line(7, 2), line(9, 1)];
         let cart = Reserve {
             target: Target::Channel(ChannelId(3)),
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_reference_cannot_run_into_the_lines() {
-        // Proves that the end of the reference is marked: moving bytes between fields changes the print.
+        // Proves that the end of the reference is marked: moving bytes between fields changes the fingerprint.
         let mut scratch = Scratch::default();
         let with = |reference| {
             Command::Sell(Sell {

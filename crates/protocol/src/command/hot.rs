@@ -1,6 +1,6 @@
-//! The commands of a checkout: what a sale, its payment, its shipment and its undoing consist of.
+//! The commands of a checkout: reserving, paying, shipping and refunding.
 //!
-//! All of them borrow: reading one from its record allocates nothing.
+//! All of them borrow from their record: decoding one allocates nothing.
 
 use crate::codec::Reader;
 use crate::error::BadField;
@@ -8,25 +8,27 @@ use crate::id::{ChannelId, ReservationId, SkuId, SourceId, StockId};
 use crate::line::{Lines, check_quantity};
 use crate::quantity::Quantity;
 
-/// Where a cart is sold: a stock, or a channel that stands for the stock it is assigned to *now*.
+/// Where a cart is sold: in a stock, or through a channel. A channel means the stock that it is assigned to when the
+/// command is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     /// A stock by its dense number.
     Stock(StockId),
-    /// A sales channel by its dense number; a repeated id is compared by the channel as it was sent.
+    /// A sales channel by its dense number. A repeated id is compared by the channel, not by its stock.
     Channel(ChannelId),
 }
 
-/// Promise the units of one cart: check and append in one step.
+/// Reserves the units of one cart: the check and the promise are one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserve<'a> {
-    /// What is sold from.
+    /// The stock or channel that the cart is sold from.
     pub target: Target,
-    /// 1..=256 lines; the same SKU twice counts as its sum.
+    /// 1..=256 lines. Lines with the same SKU are summed.
     pub lines: Lines<'a>,
-    /// Grant what fits instead of refusing the cart (whole units unless the SKU allows decimals).
+    /// Grants what is available instead of refusing the cart (whole units unless the SKU allows decimals).
     pub best_effort: bool,
-    /// Time to live in milliseconds: a hold. `None`: born confirmed. 0 is refused by the machine.
+    /// The TTL in milliseconds, which makes the reservation a hold. `None`: it is confirmed from the start. The
+    /// machine refuses 0.
     pub ttl_ms: Option<u32>,
     /// An opaque owner; 0 means none.
     pub owner: u64,
@@ -34,58 +36,59 @@ pub struct Reserve<'a> {
     pub reference: &'a str,
 }
 
-/// Change a cart in one step: net change only, all or nothing, the old hold untouched when refused.
+/// Replaces a cart in one step: only the difference is reserved or released, all or nothing. If it is refused, the
+/// old hold is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replace<'a> {
-    /// The reservation that is replaced; the same owner must be named.
+    /// The reservation that is replaced. The owner must be the same.
     pub old: ReservationId,
-    /// The cart as it shall be, with its own TTL; its id becomes the reservation's.
+    /// The whole new cart, with its own TTL. The id of the command becomes the id of the reservation.
     pub new: Reserve<'a>,
 }
 
-/// Give promised units back.
+/// Releases promised units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release<'a> {
-    /// Whose.
+    /// The reservation.
     pub reservation: ReservationId,
-    /// What; no lines means everything that is open.
+    /// The units to release. No lines means all that are open.
     pub lines: Lines<'a>,
 }
 
-/// Move a hold's deadline to the op's time plus a TTL; never shortens.
+/// Moves the deadline of a hold to the time of the op plus a TTL. It never shortens the hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extend {
-    /// Which hold.
+    /// The hold.
     pub reservation: ReservationId,
-    /// From the op's time on, in milliseconds.
+    /// The TTL in milliseconds, counted from the time of the op.
     pub ttl_ms: u32,
 }
 
-/// Take promised units out of a source: all lines or none.
+/// Ships promised units from a source, all lines or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ship<'a> {
-    /// Whose promise is kept.
+    /// The reservation whose units are shipped.
     pub reservation: ReservationId,
-    /// Where the goods leave.
+    /// The source that the goods leave.
     pub source: SourceId,
-    /// What leaves.
+    /// The units that are shipped.
     pub lines: Lines<'a>,
-    /// The goods *have* left: skip the shortfall test and the open-units test, report the shortfall. The source must hold
-    /// them all the same.
+    /// The goods *have* left. The shortfall test and the open-units test are skipped, and the shortfall is reported.
+    /// The source must still hold the goods.
     pub forced: bool,
 }
 
 /// A point-of-sale sale: reserve, confirm and ship in one op.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sell<'a> {
-    /// What is sold from.
+    /// The stock or channel that the goods are sold from.
     pub target: Target,
-    /// Where the goods leave.
+    /// The source that the goods leave.
     pub source: SourceId,
     /// 1..=256 lines.
     pub lines: Lines<'a>,
-    /// The goods *have* left: skip the rules of sale, the quota and the shortfall test, report the shortfall. The source must
-    /// hold them all the same.
+    /// The goods *have* left. The sale rules, the quota and the shortfall test are skipped, and the shortfall is
+    /// reported. The source must still hold the goods.
     pub forced: bool,
     /// An opaque owner; 0 means none.
     pub owner: u64,
@@ -93,10 +96,10 @@ pub struct Sell<'a> {
     pub reference: &'a str,
 }
 
-/// Undo parts of an order, each part by its own kind.
+/// Refunds parts of an order. Each part has its own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refund<'a> {
-    /// Of which order.
+    /// The order.
     pub reservation: ReservationId,
     /// 1..=256 parts.
     pub parts: Parts<'a>,
@@ -105,22 +108,22 @@ pub struct Refund<'a> {
 /// What happens to the units of one refund part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub enum PartKind {
-    /// Units that never left: their promise ends.
+    /// Units that never left. Their promise ends.
     Unshipped,
-    /// Units that had left and came back to this source.
+    /// Units that left and came back to this source.
     Returned(SourceId),
-    /// Units that never left and are lost: they leave this source and their promise ends.
+    /// Units that never left and are lost. They leave this source and their promise ends.
     WrittenOff(SourceId),
 }
 
 /// One part of a refund.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RefundPart {
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// How much.
+    /// The quantity.
     pub quantity: Quantity,
-    /// What happens to it.
+    /// What happens to the units.
     pub kind: PartKind,
 }
 
@@ -130,14 +133,14 @@ pub const PART_BYTES: usize = 17;
 /// The parts of a refund, packed or from a slice.
 #[derive(Clone, Copy, Debug)]
 pub enum Parts<'a> {
-    /// Still packed; every part has been checked.
+    /// Parts packed in the bytes of the command. Every part has been checked.
     Packed(&'a [u8]),
-    /// A caller's own parts.
+    /// Parts of the caller.
     Slice(&'a [RefundPart]),
 }
 
 impl<'a> Parts<'a> {
-    /// Checks packed bytes: whole parts, known kinds, positive quantities.
+    /// Checks packed bytes: complete parts, known kinds, positive quantities.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, BadField> {
         let (parts, _) = bytes.as_chunks::<PART_BYTES>();
         for part in parts {
@@ -146,7 +149,7 @@ impl<'a> Parts<'a> {
         Ok(Self::Packed(bytes))
     }
 
-    /// How many parts there are.
+    /// The number of parts.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -155,13 +158,13 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no parts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The parts in the order sent.
+    /// The parts in the order in which they were sent.
     pub fn iter(&self) -> impl Iterator<Item = RefundPart> + use<'a> {
         let copy = *self;
         (0..copy.len()).filter_map(move |at| match copy {

@@ -1,9 +1,9 @@
-//! Commands: everything that can change the state, and the record in which one travels and is logged.
+//! Commands: everything that can change the state, and the record in which a command is sent and logged.
 //!
-//! A command record is the same bytes on the wire and in the log: a 20-byte header (length, kind, flags,
-//! id), seldom the hash of a key, and a body. Hot commands (`hot`) have hand-laid bodies and are read in place without allocating;
-//! cold ones (`catalog`) have bodies of tagged fields. Past [`Envelope::decode`] a command is valid by type; whether
-//! it is *allowed* is for the machine alone. All commands stand in one table (`table`).
+//! A command record has the same bytes on the wire and in the log: a 20-byte header (length, kind, flags, id), rarely
+//! the hash of a key, and a body. Hot commands (`hot`) have hand-laid bodies and are decoded in place without
+//! allocating. Cold commands (`catalog`) have bodies of tagged fields. After [`Envelope::decode`] a command is
+//! well-formed; only the machine decides whether it is *allowed*. All commands are listed in one table (`table`).
 
 mod body;
 pub mod catalog;

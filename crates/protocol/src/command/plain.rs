@@ -1,8 +1,8 @@
-//! The common cart: a reserve of one narrow line, all or nothing, without a reference. Nearly all commands of a
-//! sale are of this form, and it stands at fixed places in its record, so it can be read and decided without
-//! going through what carts can be.
+//! The common cart: a reserve of one narrow line, all or nothing, without a reference. Nearly all commands of a sale
+//! have this form. Its fields are at fixed offsets of its record, so it is decoded without the general code.
 //!
-//! Not for saying what is wrong with a record: whatever is not such a cart is for [`Envelope::decode`](super::Envelope::decode).
+//! This module does not report errors: any record that is not such a cart is decoded by
+//! [`Envelope::decode`](super::Envelope::decode).
 
 use super::body::{BY_CHANNEL, HAS_OWNER, HAS_TTL};
 use super::envelope::FLAG_FRESH;
@@ -12,7 +12,7 @@ use crate::limits::COMMAND_HEADER_BYTES;
 use crate::line::{Line, Lines, NARROW_BYTES};
 use crate::quantity::Quantity;
 
-/// The header, the target (u32) and the count of lines (u16): what stands before anything that may be left out.
+/// The header, the target (u32) and the number of lines (u16): everything before the optional fields.
 const HEAD_BYTES: usize = COMMAND_HEADER_BYTES + size_of::<u32>() + size_of::<u16>();
 
 /// A reserve of one line; see the module.
@@ -22,18 +22,18 @@ pub struct PlainCart {
     pub id: CommandId,
     /// Whether the client marks the id as never sent before.
     pub fresh: bool,
-    /// What is sold from.
+    /// The stock or channel that the cart is sold from.
     pub target: Target,
-    /// Time to live in milliseconds; `None`: born confirmed.
+    /// The TTL in milliseconds. `None`: confirmed from the start.
     pub ttl_ms: Option<u32>,
     /// An opaque owner; 0 means none.
     pub owner: u64,
-    /// What.
+    /// The line.
     pub line: Line,
 }
 
 impl PlainCart {
-    /// Reads a record that is such a cart and breaks no rule; what it reads is what `Envelope::decode` reads.
+    /// Decodes a record that is such a cart and violates no rule. The result equals that of `Envelope::decode`.
     #[inline]
     #[must_use]
     pub fn read(record: &[u8]) -> Option<Self> {
@@ -75,7 +75,7 @@ impl PlainCart {
         Some(Self { id, fresh: flags & FLAG_FRESH != 0, target, ttl_ms, owner, line })
     }
 
-    /// The same as a command; `line` must be its line.
+    /// The same cart as a command. `line` must be its line.
     #[must_use]
     pub fn as_reserve<'a>(&self, line: &'a [Line; 1]) -> Reserve<'a> {
         Reserve {
@@ -89,8 +89,8 @@ impl PlainCart {
     }
 }
 
-/// What a common cart's record says of where it will be looked for: its id and its SKU, unchecked; of any other record the same bytes, which
-/// mean something else there. For guesses that may be wrong.
+/// The id and SKU of a common cart, unchecked, for prefetching. In any other record the same bytes mean something
+/// else, so the result is only a hint.
 #[inline]
 #[must_use]
 pub fn peek(record: &[u8]) -> Option<(CommandId, u32)> {

@@ -1,10 +1,11 @@
-//! The table of commands. One row says all that the protocol knows of a command: its number, its name, its body, how the
-//! body is written, and what the command is for. [`Kind`], [`Command`] and the dispatch of the codec are generated from it.
+//! The table of commands. One row contains everything that the protocol knows about a command: its number, its name,
+//! its role, its body and the encoding of the body. [`Kind`], [`Command`] and the dispatch of the codec are generated
+//! from it.
 //!
 //! A body is *hot* (laid out by hand, see `body`), *cold* (tagged fields of a structure, see `catalog`), *boxed* (the
-//! same, of a large structure) or a *single* value (the tagged field 1); a command without a body has none of these.
+//! same, for a large structure) or a *single* value (the tagged field 1). A command without a body has none of these.
 //!
-//! Not for rules: what a field may hold is checked in `body` and `check`, and the machine decides the rest.
+//! Rules are not part of the table: `body` and `check` check the fields, and the machine decides the rest.
 
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::catalog::{
@@ -19,22 +20,22 @@ use crate::error::BadField;
 use crate::id::ReservationId;
 use crate::time::Timestamp;
 
-/// What a command is for.
+/// The role of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
-    /// It promises units, or keeps them promised for longer.
+    /// It promises units, or extends a promise.
     Promise,
-    /// It gives promised units back or finishes what was promised.
+    /// It releases promised units or fulfils a promise.
     Settle,
-    /// It states or moves quantities of goods.
+    /// It records or moves quantities of goods.
     Goods,
-    /// It defines what is sold where, and by which rules.
+    /// It defines the catalog: SKUs, sources, stocks, links, channels and settings.
     Catalog,
     /// It is for operators.
     Operator,
-    /// It tells the server's time or lets it follow a clock.
+    /// It reports the server's time or lets it follow a clock.
     Clock,
-    /// Only the server itself makes it. Such a command has no id.
+    /// Only the server makes it. Such a command has no id.
     Server,
 }
 
@@ -97,7 +98,7 @@ macro_rules! canonical_body {
     };
 }
 
-/// A command without a body has no bytes behind its header.
+/// A command without a body must have no bytes after its header.
 macro_rules! decode_nothing {
     ($reader:ident) => {
         $reader.finish()?
@@ -122,7 +123,7 @@ macro_rules! commands {
             /// Every kind, in numeric order.
             pub const ALL: &[Self] = &[$(Self::$kind),+];
 
-            /// By number; every record that is read asks for it.
+            /// Kinds by number. Every record that is decoded is looked up here.
             const BY_CODE: [Option<Self>; 64] = {
                 let mut table = [None; 64];
                 let mut at = 0;
@@ -146,7 +147,7 @@ macro_rules! commands {
                 self as u8
             }
 
-            /// The kind's name as documents and the command line spell it.
+            /// The name of the kind in documents and on the command line.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -154,7 +155,7 @@ macro_rules! commands {
                 }
             }
 
-            /// What the command is for.
+            /// The role of the command.
             #[must_use]
             pub const fn role(self) -> Role {
                 match self {
@@ -163,7 +164,7 @@ macro_rules! commands {
             }
         }
 
-        /// One command, valid by type. Hot bodies borrow from the record that they were read from.
+        /// One well-formed command. Hot bodies borrow from the record that they were decoded from.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Command<'a> {
             $($(#[$doc])* $kind $((body_type!($class $body $(, $field)?)))?,)+
@@ -178,14 +179,14 @@ macro_rules! commands {
                 }
             }
 
-            /// The flags that a record of this kind may have besides those of every kind.
+            /// The flags that a record of this kind may have, besides those of every kind.
             const fn flags_of(kind: Kind) -> u8 {
                 match kind {
                     $(Kind::$kind => body_flags!($($class $body $(, $field)?)?),)+
                 }
             }
 
-            /// Reads the body of a record.
+            /// Decodes the body of a record.
             pub(super) fn decode_body(
                 kind: Kind,
                 flags: u8,
@@ -203,14 +204,14 @@ macro_rules! commands {
                 }
             }
 
-            /// Appends the body and tells the flags of the header.
+            /// Appends the body and returns the flags of the header.
             pub(super) fn encode_body(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
                 match self {
                     $(Self::$kind $(($value))? => encode_body!(out $($value $class $body $(, $field)?)?),)+
                 }
             }
 
-            /// Appends the form of the body by which a repeated id is compared.
+            /// Appends the canonical form of the body, by which a repeated id is compared.
             pub(super) fn put_canonical(&self, scratch: &mut Scratch) {
                 match self {
                     $(Self::$kind $(($value))? => {
@@ -223,57 +224,58 @@ macro_rules! commands {
 }
 
 commands! {
-    /// Promise units of one cart.
+    /// Reserves the units of one cart.
     1 "reserve" Promise Reserve(cart: hot Reserve<'a>);
-    /// Turn a hold into an order: all its open units.
+    /// Turns a hold into an order, with all its open units.
     2 "confirm" Settle Confirm(reservation: hot ReservationId);
-    /// Give promised units back.
+    /// Releases promised units.
     3 "release" Settle Release(release: hot Release<'a>);
-    /// Move a hold's deadline.
+    /// Moves the deadline of a hold.
     4 "extend" Promise Extend(extend: hot Extend);
-    /// Change a cart in one step.
+    /// Replaces the cart of a hold in one step.
     5 "replace" Promise Replace(replace: hot Replace<'a>);
-    /// Take promised units out of a source.
+    /// Ships promised units from a source.
     6 "ship" Settle Ship(ship: hot Ship<'a>);
-    /// Reserve, confirm and ship in one op.
+    /// Reserves, confirms and ships in one op.
     7 "sell" Promise Sell(sale: hot Sell<'a>);
-    /// Undo parts of an order.
+    /// Refunds parts of an order.
     8 "refund" Settle Refund(refund: hot Refund<'a>);
-    /// State the absolute quantity of a source item.
+    /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
-    /// Change a source item by a difference.
+    /// Records a change of a source item.
     17 "adjust" Goods Adjust(adjust: cold Adjust);
-    /// Move goods between sources.
+    /// Moves goods between sources.
     18 "transfer" Goods Transfer(transfer: cold Transfer);
-    /// Make or change a source.
+    /// Creates or changes a source.
     32 "define_source" Catalog DefineSource(source: boxed SourceDefinition);
-    /// Make or change a stock.
+    /// Creates a stock.
     33 "define_stock" Catalog DefineStock(stock: cold StockDefinition);
-    /// Make or change a SKU.
+    /// Creates or changes a SKU.
     34 "define_sku" Catalog DefineSku(sku: cold SkuDefinition);
-    /// Let a source feed a stock.
+    /// Links a source to a stock.
     35 "link" Catalog Link(link: cold LinkDefinition);
-    /// Stop a source feeding a stock.
+    /// Removes the link between a source and a stock.
     36 "unlink" Catalog Unlink(link: cold LinkRemoval);
-    /// Let a sales channel sell from a stock.
+    /// Assigns a sales channel to a stock.
     37 "channel" Catalog Channel(channel: cold ChannelAssignment);
-    /// Change settings at one level.
+    /// Changes settings at one level.
     38 "settings" Catalog Settings(change: boxed SettingsChange);
-    /// Set or lift a quota.
+    /// Sets or removes a quota.
     39 "quota" Catalog Quota(quota: cold QuotaChange);
-    /// Change limits and modes of the machine.
+    /// Changes limits and modes of the machine.
     48 "configure" Operator Configure(change: boxed Configure);
-    /// Let time pass; made while a deadline is due and no command comes.
+    /// Lets time pass. It is made while a deadline is due and no command arrives.
     49 "tick" Server Tick;
-    /// Name this moment.
+    /// Marks this position of the log with a name.
     50 "mark" Operator Mark(mark: cold Mark);
-    /// The version of the rules that decides from the next op on.
+    /// Activates a version of the rules from the next op on.
     51 "activate_rules" Operator ActivateRules(version: single u32, "version");
-    /// Wall clock minus the server's time, in milliseconds; made when it has changed. People are shown times with it.
+    /// Wall clock minus the server's time, in milliseconds. It is made when the offset has changed; displayed times
+    /// use it.
     52 "wall_offset" Server WallOffset(offset_ms: single i64, "offset_ms");
-    /// The server's time may follow a wall clock that shows no later than this, however far that is.
+    /// Allows the server's time to follow a wall clock up to this time, however far ahead that is.
     53 "accept_clock" Clock AcceptClock(until_ms: single Timestamp, "until_ms");
-    /// The epoch that begins with this op. An epoch that the state knows begins nothing.
+    /// The epoch that begins with this op. An epoch that the state already knows has no effect.
     54 "begin_epoch" Server BeginEpoch(epoch: single u64, "epoch");
 }
 
@@ -286,7 +288,7 @@ impl Kind {
 }
 
 impl Command<'_> {
-    /// Whether only a server makes it, so that one from a client is a bad field.
+    /// Whether only a server makes it. From a client it is a bad field.
     #[must_use]
     pub const fn is_of_servers(&self) -> bool {
         self.kind().is_of_servers()

@@ -2,18 +2,17 @@
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $name:ident = $number:literal, $text:literal, $sentence:literal;)*) => {
-        /// What was decided. Below 32 the command took effect; 32..=127 are refusals that are recorded
-        /// under the id; from 128 on the answer is unrecorded and the id stays unused.
+        /// The decision about a command. Below 32 the command took effect. 32..=127 are refusals that are recorded
+        /// under the id. From 128 on the answer is unrecorded and the id stays unused.
         #[repr(u8)]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
             $($(#[doc = $doc])* $(#[cfg($cfg)])? $name = $number,)*
-            /// Stands for a code below 32 that this program does not know: the command took effect, and nobody may
-            /// take it for a yes.
+            /// The stand-in for an unknown code below 32: the command took effect, but not necessarily as a success.
             UnknownEffect = 31,
-            /// Stands for a code from 32 to 127 that this program does not know: the command was refused.
+            /// The stand-in for an unknown code from 32 to 127: the command was refused.
             UnknownRefusal = 127,
-            /// Stands for a code from 128 on that this program does not know: nothing happened.
+            /// The stand-in for an unknown code from 128 on: the command had no effect.
             UnknownAnswer = 255,
         }
 
@@ -21,7 +20,7 @@ macro_rules! codes {
             /// Every code, in numeric order.
             pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$name,)*];
 
-            /// What stands for codes that this program does not know, one for each range. They are never sent.
+            /// The stand-ins for unknown codes, one for each range. They are never sent.
             pub const STAND_INS: [Self; 3] = [Self::UnknownEffect, Self::UnknownRefusal, Self::UnknownAnswer];
 
             /// The code with this number.
@@ -33,7 +32,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The code's name as documents, JSON and the command line spell it.
+            /// The name of the code in documents, JSON and on the command line.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -63,7 +62,7 @@ codes! {
     Ok = 0, "ok", "The command took effect as asked.";
     /// Best effort: less than asked was granted.
     Partial = 1, "partial", "Part of what was asked was granted; the lines say how much.";
-    /// The hold had expired, its units still fitted, and it is confirmed.
+    /// The hold had expired, its units were still available, and it is confirmed.
     ConfirmedLate = 2, "confirmed_late", "The hold had expired, but its units still fitted: it is confirmed.";
 
     /// Not enough can be promised.
@@ -92,13 +91,13 @@ codes! {
     AlreadyClosed = 43, "already_closed", "The reservation is closed already: shipped, released or replaced.";
     /// The hold has expired.
     Expired = 44, "expired", "The hold has expired.";
-    /// Expired, and its units do not fit any more.
+    /// The hold has expired, and its units are no longer available.
     TooLate = 45, "too_late", "The hold has expired and its units no longer fit; a new id may try again while the record is kept.";
-    /// A hold must be confirmed first.
+    /// The hold must be confirmed first.
     NotConfirmed = 46, "not_confirmed", "The reservation is still a hold; confirm it first.";
-    /// More than is open.
+    /// More units than are open.
     MoreThanOpen = 47, "more_than_open", "More units are named than are open in the reservation.";
-    /// More than was shipped and not yet returned.
+    /// More units than were shipped and not yet returned.
     MoreThanShipped = 48, "more_than_shipped", "More units are returned than were shipped and not yet returned.";
     /// The units are needed by promises that only this source can keep.
     NeededElsewhere = 49, "needed_elsewhere", "These units cannot leave this source without breaking a promise.";
@@ -106,43 +105,43 @@ codes! {
     NotEnoughAtSource = 50, "not_enough_at_source", "The source does not hold that many units.";
     /// The source has no item of the SKU.
     NoSourceItem = 51, "no_source_item", "The source has no item of this SKU.";
-    /// Another owner holds it.
+    /// The reservation belongs to another owner.
     OwnerDiffers = 52, "owner_differs", "The reservation belongs to another owner.";
     /// The deadline would lie beyond the maximum total time.
     BeyondMaximumTotal = 53, "beyond_maximum_total", "The deadline would lie beyond the longest time that a hold may last in all.";
     /// A sum would leave the range of quantities.
     QuantityOverflow = 54, "quantity_overflow", "A quantity would leave the range of ±100,000,000,000 units.";
-    /// The link would make a group of connected stocks that cannot be decided exactly in bounded time.
+    /// The link would create a group of connected stocks that cannot be decided exactly in bounded time.
     GroupTooLarge = 55, "group_too_large", "The link would connect more stocks and sources than can be decided exactly; ARCHITECTURE.md gives the limits.";
     /// The change would break existing promises.
     WouldBreakPromises = 56, "would_break_promises", "The change would break promises that exist.";
     /// The name belongs to something else.
     NameTaken = 57, "name_taken", "The name belongs to something else already.";
-    /// A bound on the number of things is reached.
+    /// A limit on the number of things is reached.
     LimitReached = 58, "limit_reached", "A limit on the number of things is reached; the detail names it.";
     /// There is no such link.
     UnknownLink = 59, "unknown_link", "There is no such link.";
     /// The SKU is not in the reservation.
     NotInReservation = 60, "not_in_reservation", "The reservation holds no such SKU.";
-    /// The note of another mark of this name would no longer tell which moment it explains.
+    /// The note of another mark with this name would become ambiguous.
     #[cfg(feature = "next-release")]
     MarkHasNote = 61, "mark_has_note", "Another mark of this name has a note.";
 
-    /// The queue or the outcome memory is full; nothing happened.
+    /// The queue or the outcome memory is full. The command had no effect.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";
-    /// No changes are taken now.
+    /// The server accepts no changes now.
     ReadOnly = 129, "read_only", "The server takes no such changes now because its disk is full; nothing happened.";
-    /// A field breaks a rule.
+    /// A field violates a rule.
     BadField = 130, "bad_field", "A field breaks a rule; nothing happened.";
-    /// A dense number stands for nothing.
+    /// A dense number is unknown.
     UnknownName = 131, "unknown_name", "A number stands for no known name; resolve the name again.";
     /// The id was used with another body.
     IdReused = 132, "id_reused", "The id was used before with another body; nothing happened.";
     /// The id's outcome is no longer kept.
     IdTooOld = 133, "id_too_old", "The id is older than the outcomes that are kept; nothing happened.";
-    /// The id's time is too far ahead.
+    /// The time in the id is too far ahead.
     IdFromFuture = 134, "id_from_future", "The id's time lies more than five minutes ahead of the server's; nothing happened.";
-    /// The numbers belong to another epoch.
+    /// The dense numbers belong to another epoch.
     EpochChanged = 135, "epoch_changed", "The log's epoch has changed; resolve names again.";
     /// `min_op` was not reached before the deadline.
     Behind = 136, "behind", "The server has not reached the op that the check asks for.";
@@ -152,7 +151,7 @@ codes! {
     DeadlinePassed = 138, "deadline_passed", "The call's deadline passed before the command was logged; nothing happened.";
     /// The op was skipped by an operator after it had aborted the server.
     Skipped = 139, "skipped", "The op was skipped by an operator after it had stopped the server.";
-    /// The command was never executed by these rules.
+    /// The rules in force never execute this command.
     NotSupported = 140, "not_supported", "This program does not execute that version of the rules.";
 }
 
@@ -163,8 +162,8 @@ impl Code {
         self as u8
     }
 
-    /// The code with this number, or what stands for it: a server of a later release may send codes that this program
-    /// does not know.
+    /// The code with this number, or the stand-in for its range. A server of a later release may send codes that this
+    /// program does not know.
     #[must_use]
     pub const fn of_peer(number: u8) -> Self {
         match (Self::from_number(number), number) {

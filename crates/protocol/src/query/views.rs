@@ -1,4 +1,4 @@
-//! What answers hold. All of it is tagged fields, so that a later release can show more.
+//! The contents of answers. They are tagged fields, so that later releases can extend them.
 
 use crate::command::{BackorderMode, Sharing, SkuKind, SourceDefinition};
 use crate::id::{ChannelId, SkuId, SourceId, StockId};
@@ -6,30 +6,30 @@ use crate::quantity::Quantity;
 use crate::tagged;
 use wincode::{SchemaRead, SchemaWrite};
 
-/// One number of the server, named as OPERATIONS.md lists it.
+/// One metric of the server, as listed in OPERATIONS.md.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Metric {
-    /// Such as `queue_depth`.
+    /// The name, such as `queue_depth`.
     pub name: String,
-    /// Such as `commands`, `us`, `bytes`.
+    /// The unit, such as `commands`, `us`, `bytes`.
     pub unit: String,
     /// The value.
     pub value: i64,
 }
 tagged!(Metric { 1 name value, 2 unit value, 3 value value });
 
-/// How the server is.
+/// The status of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     /// The server's version.
     pub version: String,
-    /// The log's identity.
+    /// The UUID of the log.
     pub log_uuid: [u8; 16],
     /// The log's epoch.
     pub epoch: u64,
     /// `ok`, `read_only(disk_full)` or `stopping`.
     pub state: String,
-    /// How answers are made durable: `sync` or `interval` with its loss window.
+    /// The durability of answers: `sync`, or `interval` with its loss window.
     pub durability: String,
     /// Every metric.
     pub metrics: Vec<Metric>,
@@ -46,7 +46,7 @@ tagged!(Status {
     7 warnings value,
 });
 
-/// What became of a reservation.
+/// The state of a reservation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub enum ReservationState {
     /// A hold whose deadline has not passed.
@@ -57,9 +57,9 @@ pub enum ReservationState {
     Expired,
     /// All units shipped or refunded.
     Shipped,
-    /// Given back before anything shipped.
+    /// Released before anything was shipped.
     Released,
-    /// Taken over by another reservation.
+    /// Replaced by another reservation.
     Replaced,
 }
 
@@ -81,9 +81,9 @@ impl ReservationState {
 /// One line of a reservation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReservationLine {
-    /// What.
+    /// The SKU.
     pub sku: SkuId,
-    /// Whether it counts (`manage_stock` was on at the grant).
+    /// Whether the line counts (`manage_stock` was on at the grant).
     pub counts: bool,
     /// Granted at the reserve.
     pub granted: Quantity,
@@ -91,7 +91,7 @@ pub struct ReservationLine {
     pub open: Quantity,
     /// Shipped.
     pub shipped: Quantity,
-    /// Come back.
+    /// Returned.
     pub returned: Quantity,
 }
 tagged!(ReservationLine {
@@ -103,16 +103,16 @@ tagged!(ReservationLine {
     6 returned value,
 });
 
-/// How it is known who made a reservation.
+/// How the maker of a reservation was identified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub enum MakerKind {
-    /// It is the server itself, which has no name.
+    /// The server itself. It has no name.
     Server,
-    /// The client has claimed the name.
+    /// The client claimed the name.
     Claimed,
-    /// A token has proved the name.
+    /// A token proved the name.
     Proved,
-    /// One of those that came when as many names as are kept were known; none is told.
+    /// The actor came after the maximum number of actor names was reached. Its name is not kept.
     Others,
 }
 
@@ -136,25 +136,25 @@ pub struct ReservationView {
     pub id: [u8; 16],
     /// The op that made it.
     pub op: u64,
-    /// The stock that promised.
+    /// The stock that made the promise.
     pub stock: StockId,
-    /// What became of it.
+    /// The state.
     pub state: ReservationState,
-    /// The hold's deadline in seconds of hold time; 0 = none.
+    /// The deadline of the hold in seconds of hold time; 0 = none.
     pub deadline_s: u32,
-    /// When the first reserve of this cart was, in milliseconds of hold time.
+    /// When the first reserve of this cart was made, in milliseconds of hold time.
     pub origin_ms: u64,
-    /// Wall clock minus hold time, in milliseconds, as of now: what is added to a hold time that people are shown.
+    /// Wall clock minus hold time now, in milliseconds. Add it to a hold time to display it.
     pub shown_offset_ms: i64,
-    /// Owner; 0 = none.
+    /// The owner; 0 = none.
     pub owner: u64,
-    /// Order reference; empty = none.
+    /// The order reference; empty = none.
     pub reference: String,
-    /// Line by line, sorted by SKU.
+    /// The lines, sorted by SKU.
     pub lines: Vec<ReservationLine>,
-    /// How it is known who made it.
+    /// How the maker was identified.
     pub actor_kind: MakerKind,
-    /// Who made it, where that is known by name.
+    /// The name of the maker, if it is known.
     pub actor: String,
 }
 tagged!(ReservationView {
@@ -175,13 +175,13 @@ tagged!(ReservationView {
 /// One source item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ItemView {
-    /// Where.
+    /// The source.
     pub source: SourceId,
-    /// How much.
+    /// The quantity.
     pub on_hand: Quantity,
     /// The in-stock flag.
     pub in_stock: bool,
-    /// Counts its changes.
+    /// The version, which counts changes.
     pub version: u32,
 }
 tagged!(ItemView { 1 source value, 2 on_hand value, 3 in_stock value, 4 version value });
@@ -203,7 +203,7 @@ pub struct SettingsView {
     pub qty_increments: Quantity,
     /// See [`crate::command::SettingsChange`].
     pub notify_stock_qty: Quantity,
-    /// See [`crate::command::SettingsChange`]; a server that does not know it leaves it out.
+    /// See [`crate::command::SettingsChange`]. A server that does not know the setting omits it.
     #[cfg(feature = "next-release")]
     pub lead_days: Option<u32>,
 }
@@ -224,9 +224,9 @@ tagged!(SettingsView {
 pub struct PositionView {
     /// The stock.
     pub stock: StockId,
-    /// Promised to orders.
+    /// Units promised to orders.
     pub confirmed: Quantity,
-    /// Promised to holds.
+    /// Units promised to holds.
     pub held: Quantity,
     /// The cell: ten-thousandths, [`super::CELL_NOT_ASSIGNED`] or [`super::CELL_UNLIMITED`].
     pub salable: i64,
@@ -234,7 +234,7 @@ pub struct PositionView {
     pub settings: SettingsView,
     /// The quota, if there is one.
     pub quota_limit: Option<Quantity>,
-    /// What the quota has given out.
+    /// The part of the quota that is taken.
     pub quota_taken: Quantity,
 }
 tagged!(PositionView {
@@ -250,13 +250,13 @@ tagged!(PositionView {
 /// One SKU.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SkuView {
-    /// Its number.
+    /// Its dense number.
     pub id: SkuId,
     /// Its name.
     pub sku: String,
     /// Its kind.
     pub kind: SkuKind,
-    /// Whether parts of a unit may be sold.
+    /// Whether fractions of a unit may be sold.
     pub decimals: bool,
     /// Its source items, by source number.
     pub items: Vec<ItemView>,
@@ -278,7 +278,7 @@ tagged!(SkuView {
 /// One source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceView {
-    /// Its number.
+    /// Its dense number.
     pub id: SourceId,
     /// Its fields.
     pub definition: SourceDefinition,
@@ -288,18 +288,18 @@ tagged!(SourceView { 1 id value, 2 definition nested });
 /// One stock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StockView {
-    /// Its number.
+    /// Its dense number.
     pub id: StockId,
     /// Its name.
     pub name: String,
-    /// Its sources with priority, by (priority, link order).
+    /// Its sources with priority, ordered by priority and time of linking.
     pub links: Vec<(SourceId, u16)>,
     /// Its channels: number, type, code.
     pub channels: Vec<(ChannelId, String, String)>,
 }
 tagged!(StockView { 1 id value, 2 name value, 3 links value, 4 channels value });
 
-/// The machine's configuration in force; fields as in [`crate::command::Configure`].
+/// The machine's current configuration. Fields as in [`crate::command::Configure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConfigurationView {
     /// Exact or independent.
@@ -308,9 +308,9 @@ pub struct ConfigurationView {
     pub ttl_min_ms: u64,
     /// Longest TTL.
     pub ttl_max_ms: u64,
-    /// Longest time of a hold in all.
+    /// Longest time of a hold from its first reserve.
     pub ttl_total_max_ms: u64,
-    /// Most lines of a cart.
+    /// Maximum number of lines of a cart.
     pub lines_max: u32,
     /// How long records of expired and closed reservations are kept.
     pub late_confirm_window_ms: u64,
@@ -320,11 +320,11 @@ pub struct ConfigurationView {
     pub id_retention_min_ms: u64,
     /// Memory for outcomes.
     pub outcome_bytes_max: u64,
-    /// Most open reservations.
+    /// Maximum number of open reservations.
     pub reservations_max: u64,
-    /// A longer time between two ops does not count against holds and ids.
+    /// A gap between two ops that is longer than this does not count against holds and ids.
     pub gap_max_ms: u64,
-    /// How far a start may follow the wall clock.
+    /// How far the server's time may follow the wall clock at a start.
     pub clock_jump_max_ms: u64,
 }
 tagged!(ConfigurationView {
@@ -342,14 +342,14 @@ tagged!(ConfigurationView {
     12 clock_jump_max_ms value,
 });
 
-/// The machine's own invariants, checked.
+/// The result of checking the machine's invariants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Validation {
-    /// The op as of which.
+    /// The op at which they were checked.
     pub op: u64,
     /// The digest of the state.
     pub digest: u64,
-    /// Broken invariants, as sentences; empty when all hold.
+    /// Violated invariants, as sentences. Empty when all hold.
     pub violations: Vec<String>,
 }
 tagged!(Validation { 1 op value, 2 digest value, 3 violations value });
@@ -357,7 +357,7 @@ tagged!(Validation { 1 op value, 2 digest value, 3 violations value });
 /// A snapshot that was written and verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SnapshotView {
-    /// The op that it stands for.
+    /// The op of the snapshot.
     pub op: u64,
     /// Its file name in the data directory.
     pub file: String,

@@ -1,4 +1,4 @@
-//! Strategies for valid commands of every kind. What is *not* valid is for `hostile` and `bounds`.
+//! Strategies for valid commands of every kind. Invalid ones are in `hostile` and `bounds`.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ use stockhold_protocol::{
     ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
 };
 
-/// What hot commands are made of; they borrow from it.
+/// The data that hot commands borrow from.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) lines: Vec<Line>,
@@ -96,7 +96,7 @@ where
     prop_oneof![8 => vec(strategy.clone(), few), 1 => vec(strategy, most)]
 }
 
-/// Text of at most `bytes` bytes, letters of several widths among it.
+/// Text of at most `bytes` bytes, with letters of several widths.
 fn text(bytes: usize) -> impl Strategy<Value = String> {
     vec(prop::sample::select(vec!['a', 'Z', '0', '-', ' ', 'é', '€', '🚲']), 0..=bytes).prop_map(
         move |letters| {

@@ -1,4 +1,4 @@
-//! The cold types once more, field by field as PROTOCOL.md has them, for bincode's own derives.
+//! Copies of the cold types, field by field as in PROTOCOL.md, for bincode's own derives.
 #![expect(clippy::struct_field_names, reason = "fields are named as the protocol names them")]
 
 use crate::random_values::Change;

@@ -1,5 +1,5 @@
-//! Values drawn from a seed, and types that can be drawn. It is not a source of *valid* commands: a mirror
-//! holds any value that its bytes can hold.
+//! Random values from a seed, and types that can be drawn. The values are not *valid* commands: a mirror holds any
+//! value that its bytes can hold.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 /// Numbers from a seed (splitmix64).
@@ -24,7 +24,7 @@ impl Random {
     }
 
     fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        // Extremes come often: they are where encodings differ.
+        // Extremes are drawn often, because encodings differ there.
         let fill = self.below(4);
         std::array::from_fn(|_| match fill {
             0 => 0,
@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// What can be drawn.
+/// A type whose values can be drawn.
 pub(crate) trait Draw {
     fn draw(random: &mut Random) -> Self;
 }
@@ -98,7 +98,8 @@ impl<A: Draw, B: Draw, C: Draw> Draw for (A, B, C) {
     }
 }
 
-/// An enum that bincode's own derives encode and that can be drawn; every variant is a tuple, which has the bytes of a struct variant.
+/// An enum that bincode's own derives encode and that can be drawn. Every variant is a tuple, which has the bytes of
+/// a struct variant.
 macro_rules! mirror_enum {
     ($name:ident { $($variant:ident($($kind:ty),*)),* $(,)? }) => {
         #[derive(Clone, PartialEq, Debug, bincode::Encode, bincode::Decode)]
@@ -117,7 +118,7 @@ macro_rules! mirror_enum {
     };
 }
 
-/// A struct of tagged fields, each with its number and how it is written: as in PROTOCOL.md, with bincode's own bytes.
+/// A struct of tagged fields, each with its number and its encoding, as in PROTOCOL.md, with bincode's own bytes.
 macro_rules! mirror_tagged {
     ($name:ident { $($number:literal $field:ident: $kind:ty as $how:ident),* $(,)? }) => {
         #[derive(Clone, PartialEq, Debug)]
@@ -139,7 +140,7 @@ macro_rules! mirror_tagged {
     };
 }
 
-/// What is written as tagged fields.
+/// A type that is encoded as tagged fields.
 pub(crate) trait Fields {
     /// Numbers and names.
     const NUMBERED: &'static [(u16, &'static str)];

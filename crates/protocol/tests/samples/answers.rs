@@ -1,4 +1,4 @@
-//! One fixed value of every question and every answer.
+//! One fixed value of every query and every answer.
 
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
@@ -9,7 +9,7 @@ use stockhold_protocol::query::{
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
-/// Every question.
+/// Every query.
 pub(crate) fn queries() -> Vec<(&'static str, Query)> {
     vec![
         ("status", Query::Status),

@@ -1,5 +1,5 @@
-//! One fixed value of everything that has bytes: what the golden files and the limits are made of. It is
-//! not for drawing values at random; that is `drawn`.
+//! One fixed value of everything that has an encoding, for the golden files and the limits. Random values are in
+//! `random_values`.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 mod answers;
@@ -17,7 +17,7 @@ use stockhold_protocol::{
     SkuId, SourceId, StockId,
 };
 
-/// So many ten-thousandths.
+/// A quantity in ten-thousandths.
 pub(crate) fn raw(raw: i64) -> Quantity {
     Quantity::from_raw(raw).unwrap()
 }
@@ -27,7 +27,7 @@ pub(crate) fn id(number: u128) -> CommandId {
     CommandId::from_parts(1_763_800_000_123, number)
 }
 
-/// The reservation that the samples speak of.
+/// The reservation that the samples refer to.
 pub(crate) fn reservation() -> ReservationId {
     ReservationId(id(0x0A))
 }
