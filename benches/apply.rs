@@ -1,6 +1,5 @@
-//! What one reservation costs the machine: time passes, the id is looked up, the cart is planned, executed
-//! and recorded. Each iteration applies a batch of 1,024 carts with new ids, then takes the changes, as the
-//! applier does.
+//! The cost of one reservation in the machine: time passes, the id is looked up, the cart is planned, executed and
+//! recorded. Each iteration applies a batch of 1,024 carts with new ids, then takes the changes, as the applier does.
 #![expect(dead_code, reason = "the instruction counts use more of the world")]
 
 #[path = "../crates/machine/benches/world.rs"]
@@ -62,7 +61,7 @@ fn sold_out(c: &mut Criterion) {
     group.finish();
 }
 
-/// A source of draws that favours few SKUs, as shoppers do: the n-th has a share of about 1/n.
+/// A draw that favours few SKUs, as shoppers do: the n-th has a share of about 1/n.
 fn zipf(draw: u64) -> u32 {
     let bits = small(draw >> 3) % 10;
     // Each power of two of ranks gets the same share.

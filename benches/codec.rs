@@ -1,5 +1,5 @@
-//! What bytes cost: a single-line reserve into its record and back, its fingerprint, an outcome into its record and back. Each
-//! iteration handles one, so the figures are per operation.
+//! The cost of the codec: a single-line reserve to its record and back, its fingerprint, an outcome to its record and
+//! back. Each iteration handles one, so the figures are per operation.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -67,7 +67,7 @@ fn outcomes(c: &mut Criterion) {
     group.finish();
 }
 
-/// A frame of 128 carts is checked and taken apart.
+/// A frame of 128 carts is checked and split into records.
 fn frames(c: &mut Criterion) {
     let lines = [Line::new(SkuId(7), Quantity::units(1).unwrap_or_default())];
     let mut body = Vec::new();

@@ -1,1 +1,1 @@
-//! Nothing but a place for the benches beside this file: `cargo bench -p stockhold-bench`.
+//! An empty library for the benches beside this file: `cargo bench -p stockhold-bench`.

@@ -1,5 +1,5 @@
-//! One durable write of the log by the size of its batch, on the file system of the build directory: what a sync costs, and what a byte
-//! in it costs. Every append is one write that is on the medium when it returns.
+//! One durable write of the log by the size of its batch, on the file system of the build directory: the cost of a
+//! sync, and of a byte in it. Every append is one write that is on the medium when it returns.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;
@@ -10,7 +10,7 @@ use stockhold::storage::{FsStorage, SharedStorage, WritePath};
 use stockhold::wal::{AppendError, CommitLog, LogOptions, LogStart, LogWriter, SegmentPreparer};
 use stockhold_machine::Genesis;
 
-/// Where the blocks go: beside the programs, on a real medium.
+/// The directory of the blocks: beside the programs, on a real medium.
 const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
 const SALT: u64 = 1;
 

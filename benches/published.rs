@@ -1,4 +1,4 @@
-//! What a reader pays for a cell while the applier publishes: alone, and with one and two readers on other threads.
+//! The cost of reading a cell while the applier publishes: alone, and with one and two readers on other threads.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! What a start costs: replaying a log of a quarter million reservations, and loading a snapshot of as many; and what one step of a
-//! snapshot under way costs the applier.
+//! The cost of a start: replaying a log of a quarter million reservations, and loading a snapshot of as many. Also
+//! the cost of one step of an unfinished snapshot for the applier.
 #![expect(dead_code, reason = "other benches use more of the world")]
 
 #[path = "../crates/machine/benches/world.rs"]
@@ -59,7 +59,7 @@ fn header(count: u32, number: u64) -> BatchHeader {
     }
 }
 
-/// Writes the world's life down and gives how many ops it has.
+/// Logs the history and returns the number of ops.
 fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) -> u64 {
     let Ok(recovered) = recover(directory, |_| ()) else { unreachable!("an empty log is recovered") };
     let manifest = directory.manifest();

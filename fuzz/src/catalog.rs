@@ -1,10 +1,10 @@
-//! Catalog files, TOML and JSON by the first byte. What is taken is written in both formats and read again.
+//! Catalog files, TOML or JSON by the first byte. An accepted file is written in both formats and read again.
 
 use super::draw::Draw;
 use std::path::Path;
 use stockhold::catalog::{CatalogFile, Format};
 
-/// Reads a catalog; what is taken says the same in both formats, and every refusal can be shown.
+/// Reads a catalog. An accepted one is equal in both formats, and every refusal can be displayed.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let format = if draw.byte().is_multiple_of(2) { Format::Toml } else { Format::Json };

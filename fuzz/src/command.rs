@@ -1,5 +1,5 @@
-//! Command records, batches of them, and outcomes. There is no checksum here, but a record begins with its length: the first byte says
-//! whether that is mended.
+//! Command records, batches of them, and outcomes. There is no checksum here, but a record begins with its length.
+//! The first byte says whether the length is repaired.
 
 use super::draw::Draw;
 use stockhold_protocol::batch::{Batch, split_records};
@@ -7,7 +7,7 @@ use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, PlainCart, Scratch};
 use stockhold_protocol::{Command, Envelope, Outcome};
 
-/// What is accepted is written again, not longer, to what reads alike and has the same fingerprint.
+/// An accepted record is encoded again, not longer, to an equal command with the same fingerprint.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let how = draw.byte();
@@ -38,7 +38,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The short way to read the common cart sees what the long way sees, and accepts nothing else.
+/// The decoder of the common cart reads what the general decoder reads, and accepts nothing else.
 fn check_plain(record: &[u8]) {
     let Some(cart) = PlainCart::read(record) else { return };
     let envelope = Envelope::decode(record).expect("what the short way reads, the long way reads");
@@ -59,7 +59,7 @@ fn check_record(record: &[u8]) {
     let mut scratch = Scratch::default();
     let fingerprint = envelope.command.fingerprint(&mut scratch);
     assert_eq!(second.command.fingerprint(&mut scratch), fingerprint);
-    // A first send and its repetition are one command.
+    // A first sending and its retry are the same command.
     again[FLAGS_OFFSET] ^= FLAG_FRESH;
     if let Ok(repeated) = Envelope::decode(&again) {
         assert_eq!(repeated.command.fingerprint(&mut scratch), fingerprint);

@@ -1,11 +1,11 @@
-//! Magento's list of source items. Rows that are taken are written and read again.
+//! Magento's list of source items. Accepted rows are written and read again.
 
 use stockhold::catalog::{StockReader, StockRow, StockWriter};
 
-/// Rows after this many are not looked at: an input is small.
+/// Rows after this many are ignored, because an input is small.
 const ROWS_MAX: usize = 10_000;
 
-/// Reads a list; what is taken survives being written, and every refusal can be shown.
+/// Reads a list. Accepted rows survive being written, and every refusal can be displayed.
 pub fn run(bytes: &[u8]) {
     let rows = match StockReader::new(bytes) {
         Ok(rows) => rows,

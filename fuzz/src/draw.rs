@@ -1,13 +1,13 @@
-//! Draws numbers from the input bytes. An input that is used up gives zeros, so every input is a whole one and a shorter one means less.
+//! Draws numbers from the input bytes. An exhausted input yields zeros, so every input is complete.
 
-/// What is left of an input.
+/// The rest of an input.
 #[derive(Clone, Debug)]
 pub struct Draw<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Draw<'a> {
-    /// Draws from all of it.
+    /// Draws from the whole input.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }

@@ -1,5 +1,5 @@
-//! Frames and what stands in them. The first byte says how: as they are, or with the length and both checksums of a frame mended
-//! around a drawn body, so that the decoders behind the checksum are reached.
+//! Frames and their contents. The first byte chooses: the input as it is, or a drawn body in a frame whose length and
+//! checksums are repaired, so that the decoders behind the checksums are reached.
 
 use super::draw::Draw;
 use stockhold_protocol::codec::{ColdConfig, Reader, decode_cold, encode_cold};
@@ -12,7 +12,8 @@ use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{Envelope, Outcome};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// Reads a stream of frames: what is accepted is written again to the same bytes, and arrives alike in pieces of any size.
+/// Reads a stream of frames. Accepted frames are encoded to the same bytes, and are equal when they arrive in pieces
+/// of any size.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let how = draw.byte();
@@ -33,7 +34,7 @@ pub fn run(bytes: &[u8]) {
     assert!(whole == read(&stream, piece), "the same stream in other pieces gives other frames");
 }
 
-/// The frames of a stream that comes in pieces, and whether it broke.
+/// The frames of a stream that arrives in pieces, and whether it broke.
 fn read(stream: &[u8], piece: usize) -> (Vec<(Header, Vec<u8>)>, bool) {
     let (mut frames, mut start) = (Vec::new(), 0);
     let ends = (1..).map(|pieces| pieces * piece).take_while(|end| *end < stream.len());
@@ -71,7 +72,7 @@ fn check(frame: &Frame<'_>, bytes: &[u8]) {
     }
 }
 
-/// A cold message that is accepted has no other writing.
+/// An accepted cold message has no other encoding.
 fn cold<'de, T>(bytes: &'de [u8])
 where
     T: SchemaRead<'de, ColdConfig, Dst = T> + SchemaWrite<ColdConfig, Src = T>,
@@ -83,7 +84,7 @@ where
     }
 }
 
-/// A message of tagged fields has one writing but for the optional fields that are passed over.
+/// A message of tagged fields has one encoding, apart from the skipped optional fields.
 fn fields<T: Tagged>(bytes: &[u8]) {
     if let Ok((value, kept)) = decode_fields_with(bytes, Unknown::Skip, T::get_fields) {
         let mut again = Vec::new();
@@ -93,7 +94,7 @@ fn fields<T: Tagged>(bytes: &[u8]) {
     }
 }
 
-/// An answer that is accepted is written again, not longer, to what reads alike.
+/// An accepted answer is encoded again, not longer, to an equal answer.
 fn answer(bytes: &[u8]) {
     if let Ok(answer) = Answer::decode(bytes) {
         let mut again = Vec::new();
@@ -103,7 +104,7 @@ fn answer(bytes: &[u8]) {
     }
 }
 
-/// Records of a frame lead on as long as their lengths can be read, whatever is in them.
+/// The records of a frame can be separated as long as their lengths are valid, whatever their contents.
 fn commands(body: &[u8]) {
     let mut rest = body;
     while let Ok(length) = record_length(rest) {

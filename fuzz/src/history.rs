@@ -1,4 +1,4 @@
-//! A small life that the disk targets damage: a shop, holds in all states, and the batches that led there.
+//! A short history that the disk targets damage: a shop, reservations in all states, and the batches that made them.
 
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
@@ -16,7 +16,7 @@ use stockhold_protocol::{
 /// When it begins.
 pub const START_MS: u64 = 1_763_800_000_000;
 
-/// What the machine of this life was formatted with.
+/// The genesis of the machine of this history.
 #[must_use]
 pub fn genesis() -> Genesis {
     Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() }
@@ -101,7 +101,7 @@ pub fn shop() -> Vec<Vec<u8>> {
     (1..).zip(commands).map(|(number, command)| record(number, command)).collect()
 }
 
-/// What happened in the shop: reservation numbers are the numbers of their ids.
+/// What happened in the shop. Reservation numbers are the numbers of their ids.
 #[must_use]
 pub fn sale() -> Vec<Vec<u8>> {
     let one = [Line::new(SkuId(0), units(1))];
@@ -126,10 +126,10 @@ pub fn sale() -> Vec<Vec<u8>> {
     commands.into_iter().map(|(number, command)| record(number, command)).collect()
 }
 
-/// Who lives it.
+/// The actor of all commands.
 const ACTOR: Actor<'static> = Actor { kind: ActorKind::Claimed, name: "shop" };
 
-/// A life that is written down batch by batch.
+/// A history that is logged batch by batch.
 #[derive(Debug)]
 pub struct History {
     /// The machine.
@@ -144,7 +144,7 @@ impl History {
         Self { machine: Machine::new(&genesis()), number: 0 }
     }
 
-    /// Applies records as one batch, which must all do; answers the batch's payload.
+    /// Applies records as one batch; all must succeed. Returns the payload of the batch.
     pub fn apply_batch(&mut self, records: &[Vec<u8>], session: u64) -> Vec<u8> {
         self.number = if session == 1 { self.number + 1 } else { 1 };
         let header = BatchHeader {

@@ -1,9 +1,9 @@
-//! The bodies of the fuzz targets: what is done with some bytes, and what must then hold. Each takes any bytes at all and panics where
-//! a promise is broken. The engine calls them from `fuzz_targets`; `tests/fuzz_corpus` of the main workspace includes this file and
-//! replays what the engine found, so there is one definition and no second fuzzing engine in the tests.
+//! The bodies of the fuzz targets. Each accepts any bytes and panics when a guarantee is violated. The engine calls
+//! them from `fuzz_targets`. `tests/fuzz_corpus` of the main workspace includes this file and replays what the engine
+//! found, so there is one definition and no second fuzzing engine in the tests.
 //!
-//! Checksums would stop a fuzzer at the door, so `frame`, `segment` and `snapshot` mend them after each damage when the input says so:
-//! what lies behind a checksum is then reached as if a peer, or a disk, had been malicious.
+//! Checksums would stop a fuzzer early. So `frame`, `segment` and `snapshot` repair the checksums after each damage
+//! when the input says so. The code behind a checksum is then reached as with a malicious peer or disk.
 
 pub mod catalog;
 pub mod command;
@@ -23,7 +23,7 @@ pub mod segment;
 pub mod session;
 pub mod snapshot;
 
-/// What is done with the bytes.
+/// The body of a target.
 pub type Body = fn(&[u8]);
 
 /// Every target by name.

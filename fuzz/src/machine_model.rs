@@ -1,5 +1,6 @@
-//! The machine against the naive model: the bytes are a life of steps. Every outcome is predicted, every cell compared, every invariant
-//! counted now and then, whatever is swept, and a snapshot taken in between loads and lives on alike.
+//! The machine against the naive model: the bytes encode a history of steps. Every outcome is predicted, every cell
+//! compared, the invariants are checked at intervals with any amount swept, and a snapshot taken in between loads and
+//! continues with the same results.
 
 use super::draw::Draw;
 use super::drive::Life;
@@ -7,12 +8,12 @@ use stockhold_model::{Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Va
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
 
-/// Steps of one life; a longer input is cut.
+/// Maximum number of steps; a longer input is cut.
 const STEPS_MAX: usize = 150;
-/// Steps between two counts of all invariants.
+/// Steps between two checks of all invariants.
 const VALIDATE_EVERY: u32 = 16;
 
-/// Lives the life that the bytes draw.
+/// Runs the history that the bytes encode.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let mut life = Life::begin(VALIDATE_EVERY);
@@ -42,7 +43,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Which links there are, and what lies where.
+/// Creates links and goods.
 fn open(draw: &mut Draw<'_>, life: &mut Life) {
     let mut links = u32::from(draw.word()) | u32::from(draw.byte()) << 16;
     for stock in 0..STOCKS {
@@ -73,13 +74,13 @@ fn pause(draw: &mut Draw<'_>) -> u64 {
     }
 }
 
-/// Mostly a number that stands for something, at times one that does not.
+/// Mostly a known number, sometimes an unknown one.
 fn one_of(draw: &mut Draw<'_>, count: u32) -> u32 {
     let byte = u32::from(draw.byte());
     if byte == 255 { count } else { byte % count }
 }
 
-/// A number that stands for something: what the model leaves to other tests is not drawn.
+/// A known number. Unknown numbers are left to other tests here.
 fn one(draw: &mut Draw<'_>, count: u32) -> u32 {
     u32::from(draw.byte()) % count
 }

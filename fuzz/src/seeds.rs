@@ -1,4 +1,5 @@
-//! Inputs to begin with, made by the real encoders: a fuzzer that starts from nothing would spend its time on finding the first frame.
+//! Initial inputs, made by the real encoders. Without them a fuzzer would spend its time on finding the first valid
+//! frame.
 
 use super::history;
 use std::fs;
@@ -7,10 +8,10 @@ use std::path::Path;
 /// A target, a name, and the bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
 
-/// All seeds; `root` is the root of the repository, where golden files and samples lie.
+/// All seeds. `root` is the root of the repository, which contains golden files and samples.
 ///
 /// # Panics
-/// When the golden files are not there.
+/// When the golden files are missing.
 #[must_use]
 pub fn seeds(root: &Path) -> Vec<Seed> {
     let mut seeds = Vec::new();
@@ -21,7 +22,7 @@ pub fn seeds(root: &Path) -> Vec<Seed> {
     seeds
 }
 
-/// Golden bytes of the protocol: frames as they are, and everything else as the body of a frame or as a record.
+/// Golden bytes of the protocol: frames as they are, everything else as the body of a frame or as a record.
 fn golden(folder: &Path, seeds: &mut Vec<Seed>) {
     let mut paths: Vec<_> =
         fs::read_dir(folder).expect("golden files").map(|entry| entry.expect("an entry").path()).collect();
@@ -46,7 +47,7 @@ fn golden(folder: &Path, seeds: &mut Vec<Seed>) {
     }
 }
 
-/// The life of the shop as batches, and as what a connection sends.
+/// The history of the shop as batches, and as what a connection sends.
 fn lives(seeds: &mut Vec<Seed>) {
     let mut lived = history::History::new();
     for (name, records) in [("shop", history::shop()), ("sale", history::sale())] {
@@ -82,7 +83,7 @@ fn files(root: &Path, seeds: &mut Vec<Seed>) {
     seeds.push(("catalog", "json".to_owned(), [&[1], json.as_bytes()].concat()));
 }
 
-/// Scripts of damages and steps: a few of each kind, which the fuzzer puts together.
+/// Scripts of damages and steps: a few of each kind, which the fuzzer combines.
 fn drawn(seeds: &mut Vec<Seed>) {
     for kind in 0..8_u8 {
         for mended in [0, 0x40] {

@@ -1,5 +1,5 @@
-//! A log with its manifest, damaged in every way: bytes, fields, blocks, whole files. Where the input says so the checksums of what was
-//! damaged are mended, and the frames chained anew, so that the checks behind the checksums are reached.
+//! A log with its manifest, damaged in every way: bytes, fields, blocks, whole files. If the input says so, the
+//! checksums are repaired and the frames chained again, so that the checks behind the checksums are reached.
 
 use super::draw::Draw;
 use super::history::{self, History};
@@ -22,12 +22,12 @@ pub type File = (String, Vec<u8>);
 const LOG: Uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF);
 const OPTIONS: LogOptions =
     LogOptions { segment_bytes: 6 * 4096, payload_bytes_max: 2 * 4096, durability: Durability::Every };
-/// Damages of one input; a longer input is cut.
+/// Maximum number of damages of one input.
 const DAMAGES_MAX: usize = 32;
-/// No damage makes a file longer.
+/// No damage makes a file longer than this.
 const FILE_BYTES_MAX: usize = 12 * BLOCK_BYTES;
 
-/// Three runs: stopped in good order, stopped without, and the segment of the third.
+/// Three runs: one stopped cleanly, one stopped by a crash, and the segment of the third.
 static LIFE: LazyLock<Vec<File>> = LazyLock::new(|| {
     let disk = RecordingStorage::new();
     let genesis = history::genesis().encode();
@@ -72,8 +72,8 @@ fn take_up(storage: &SharedStorage, salt_seed: u64) -> LogWriter {
     LogWriter::begin(storage, OPTIONS, start, &end).expect("taken up").0
 }
 
-/// Damages the files as the input says, then reads, verifies, dumps and recovers them: an answer or a typed error, and an answer stays
-/// the same after a further start.
+/// Damages the files as the input says, then reads, verifies, dumps and recovers them. Each returns a result or a
+/// typed error, and the result of recovery stays the same after another start.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let mut files = LIFE.clone();
@@ -106,7 +106,7 @@ pub fn run(bytes: &[u8]) {
     assert!(starts || !is_sound, "no start from a directory that was found sound");
 }
 
-/// What a start finds, a second start finds again. Answers whether there was a start.
+/// Checks that a second start finds what the first start found. Returns whether there was a start.
 fn restart(storage: &SharedStorage) -> bool {
     let Ok(mut directory) = Directory::open(storage.clone()) else { return false };
     let Ok(recovered) = recover(&directory, |_| ()).and_then(Recovered::validated) else { return false };
@@ -119,7 +119,7 @@ fn restart(storage: &SharedStorage) -> bool {
         (again.machine.op(), again.machine.digest()),
         (recovered.machine.op(), recovered.machine.digest())
     );
-    // A segment that was prepared and is used now may hold bytes of any kind behind its opening; they look like a torn write.
+    // A prepared segment that is used now may contain any bytes after its opening; they look like a torn write.
     let is_end = match again.end.previous.reason {
         EndReason::Crash => true,
         EndReason::TornTail => recovered.end.unused.is_some(),
@@ -128,7 +128,7 @@ fn restart(storage: &SharedStorage) -> bool {
     assert!(is_end, "an empty segment ends the log: {:?}", again.end);
     let end = LogPoint { position: recovered.end.last_position(), op: recovered.machine.op() };
     if directory.add_skip(end.op, "drawn", end, history::START_MS).is_ok() {
-        // Without its last op the log may break an invariant, which is told; it stops nobody.
+        // Without its last op the log may violate an invariant. That is reported and does not stop the start.
         drop(recover(&directory, |_| ()));
     }
     true
@@ -143,7 +143,7 @@ fn damage(draw: &mut Draw<'_>, files: &mut Vec<File>) {
     let blocks: usize = files[at].1.len().div_ceil(BLOCK_BYTES);
     let block = draw.below(blocks);
     match kind % 8 {
-        // Bytes anywhere in a block, or among its first, where the fields are.
+        // Bytes anywhere in a block, or among the first ones, where the fields are.
         0 | 1 => {
             let within =
                 if kind.is_multiple_of(8) { usize::from(draw.word()) % BLOCK_BYTES } else { draw.below(128) };
@@ -187,7 +187,7 @@ fn put(contents: &mut [u8], at: usize, bytes: &[u8]) {
     contents[start..end].copy_from_slice(&bytes[..end - start]);
 }
 
-/// Makes the checksum of what begins in a block hold.
+/// Repairs the checksum of the structure at the start of a block.
 fn mend((name, contents): &mut File, block: usize) {
     let at = block * BLOCK_BYTES;
     if name == MANIFEST_NAME {
@@ -222,7 +222,7 @@ fn seal_frame(contents: &mut [u8], at: usize) {
     seal(contents, at, frame::CHECKSUM_AT);
 }
 
-/// Makes the frames of a segment follow each other again, behind whatever opening they have.
+/// Chains the frames of a segment again, after whatever opening they have.
 fn chain_anew(contents: &mut [u8]) {
     if contents.len() < FRAMES_OFFSET {
         return;

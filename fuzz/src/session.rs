@@ -1,5 +1,6 @@
-//! One connection to a whole server on one thread and a disk in memory: any stream of bytes, in pieces. The first byte says whether it is
-//! taken as it is or made into frames whose lengths and checksums hold, and whether a proper greeting goes before it.
+//! One connection to a whole server on one thread with a disk in memory: any stream of bytes, in pieces. The first
+//! byte says whether the stream is used as it is or made into frames with valid lengths and checksums, and whether a
+//! valid handshake precedes it.
 
 use super::draw::Draw;
 use super::history::{self, START_MS};
@@ -17,13 +18,13 @@ use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use uuid::Uuid;
 
-/// Rounds of steps after which a server must have come to rest.
+/// Maximum number of rounds until a server is idle.
 const ROUNDS_MAX: u32 = 10_000;
 
 /// Longer than any check waits.
 const CHECK_WAIT_MS: u64 = 3_600_000;
 
-/// A formatted disk on which the shop of the life is open.
+/// A formatted disk on which the shop of the history is defined.
 static DISK: LazyLock<RecordingStorage> = LazyLock::new(|| {
     let disk = RecordingStorage::new();
     disk.forget_history();
@@ -40,7 +41,7 @@ static DISK: LazyLock<RecordingStorage> = LazyLock::new(|| {
     disk
 });
 
-/// Small buffers: a server is put together for each input.
+/// Small buffers, because a server is assembled for each input.
 fn small() -> Config {
     let mut config = Config::default();
     config.log.batch_bytes = 66_560;
@@ -76,7 +77,7 @@ impl Server {
         Self { time, assembly, session: Session::new(Address::default()), pending: Vec::new() }
     }
 
-    /// Sends a stream in pieces; what is no whole frame yet waits for the next piece, as in a connection's buffer.
+    /// Sends a stream in pieces. An incomplete frame waits for the next piece, as in a connection's buffer.
     fn send(&mut self, stream: &[u8], piece: usize) {
         for piece in stream.chunks(piece.max(1)) {
             self.pending.extend_from_slice(piece);
@@ -109,9 +110,9 @@ impl Server {
         }
     }
 
-    /// What was sent back is a stream of frames, everything owed was answered, and the machine is sound.
+    /// Checks that the output is a stream of frames, that every request was answered, and that the machine is sound.
     fn check(&mut self) {
-        // Checks that wait for an op give up in time.
+        // Checks that wait for an op time out.
         self.time.advance_ms(CHECK_WAIT_MS);
         self.rest();
         let out = std::mem::take(self.session.out());
@@ -127,7 +128,7 @@ impl Server {
     }
 }
 
-/// Talks to a server as the bytes say.
+/// Sends the bytes to a server.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let how = draw.byte();
@@ -143,7 +144,7 @@ pub fn run(bytes: &[u8]) {
     server.check();
 }
 
-/// Frames whose heads hold: records of commands get the length that they have.
+/// Frames with valid headers. Records of commands get their real length.
 fn frames(draw: &mut Draw<'_>, stream: &mut Vec<u8>) {
     while !draw.is_empty() {
         let kind = FrameKind::ALL[draw.below(FrameKind::ALL.len())];

@@ -1,5 +1,5 @@
-//! A snapshot, damaged as a file and, behind its checksums, as sections of records. The first byte says which. The digest is not
-//! mended: that it holds is the proof that a machine wrote the records.
+//! A snapshot, damaged as a file or, behind its checksums, as sections of records. The first byte chooses. The digest
+//! is not repaired: a valid digest proves that a machine wrote the records.
 
 use super::draw::Draw;
 use super::history::{self, History};
@@ -13,9 +13,9 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
 const LOG: Uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF);
-/// Damages of one input; a longer input is cut.
+/// Maximum number of damages of one input.
 const DAMAGES_MAX: usize = 32;
-/// No frame is made longer.
+/// No frame is made longer than this.
 const FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// Records of one section.
@@ -78,7 +78,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Every byte counts: what was changed is noticed.
+/// Every changed byte is detected.
 fn read_file(draw: &mut Draw<'_>) {
     let mut file = TAKEN.file.clone();
     for _ in 0..DAMAGES_MAX {
@@ -117,7 +117,7 @@ fn load_sections(draw: &mut Draw<'_>) {
     match load(&sections, &TAKEN.mark) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(mut machine) => {
-            // Pieces may be cut otherwise, and records of a section may stand in another order.
+            // The frames may be cut differently, and the records of a section may be in another order.
             let violations = machine.validate();
             assert!(violations.is_empty(), "a state that was not saved was loaded: {violations:?}");
             live_on(&mut machine, &TAKEN.mark);
@@ -153,7 +153,7 @@ fn damage(draw: &mut Draw<'_>, sections: &mut Vec<Section>) {
             sections.insert(at, copied);
         }
         _ => {
-            // The records of the section once more behind them.
+            // The records of the section are repeated after them.
             let section = &mut sections[at];
             if length * 2 <= FRAME_BYTES_MAX {
                 section.bytes.extend_from_within(..);
@@ -163,7 +163,7 @@ fn damage(draw: &mut Draw<'_>, sections: &mut Vec<Section>) {
     }
 }
 
-/// A state that was found sound stays sound, whatever is asked of it, and its own snapshot gives it back.
+/// A state that was accepted stays sound, whatever is asked of it, and its own snapshot restores it.
 fn live_on(machine: &mut Machine, mark: &SnapshotMark) {
     for (number, record) in (1..).zip(history::sale().iter().chain(&history::shop())) {
         machine.apply(Timestamp(mark.time.0.saturating_add(number * 100_000)), record);

@@ -1,4 +1,4 @@
-//! What every command must answer, in the order of the rules: identity first, then the command's own.
+//! The outcome of every command. Rules that concern the id come first, then the rules of the command.
 
 use crate::lifecycle::Departure;
 use crate::limits::{Limits, Recorded, bad_field, busy};
@@ -11,12 +11,12 @@ use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId};
 
-/// Outcomes are filed by spans of this length.
+/// Outcomes are grouped by periods of this length.
 pub(crate) const GENERATION_MS: u64 = 15_000;
-/// How far the client's time in an id may lie ahead of the op's.
+/// How far the client's time in an id may be ahead of the op's time.
 const ID_AHEAD_MAX_MS: u64 = 300_000;
 
-/// Code, value and detail of an answer; an `Err` is one that changes nothing.
+/// Code, value and detail of an answer. As an `Err` it changes nothing.
 pub(crate) type Answer = (Code, u32, Detail);
 pub(crate) type Decision = Result<Answer, Answer>;
 
@@ -29,17 +29,17 @@ pub(crate) fn at(code: Code, index: usize) -> Answer {
     (code, u32::try_from(index).expect("small"), Detail::None)
 }
 
-/// An answer that names the bound which refuses a quantity.
+/// An answer that names the violated bound.
 pub(crate) fn bounded((code, value, _): Answer, sku: u32, bound: i64, asked: i64) -> Answer {
     (code, value, Detail::Bound { sku: SkuId(sku), bound: amount(bound), value: amount(asked) })
 }
 
-/// An answer that names the SKU which is the reason.
+/// An answer that names the SKU that is the reason.
 pub(crate) fn of_sku((code, value, _): Answer, sku: u32) -> Answer {
     (code, value, Detail::Sku(SkuId(sku)))
 }
 
-/// A field that stands for nothing, of the line at an index.
+/// The answer to an unknown number in a field, of the line at an index.
 pub(crate) fn unknown(field: &str, index: usize) -> Answer {
     let (code, value, _) = at(Code::UnknownName, index);
     (code, value, Detail::Field { field: field.to_owned(), rule: "stands for no known name".to_owned() })
@@ -53,7 +53,7 @@ pub(crate) fn amount(raw: i64) -> Quantity {
     Quantity::from_raw(raw).expect("small")
 }
 
-/// Lines summed by SKU in ten-thousandths.
+/// Lines summed by SKU, in ten-thousandths.
 pub(crate) fn merged(wanted: &Wanted) -> Vec<(u32, i64)> {
     let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
     for (sku, halves) in wanted {
@@ -62,7 +62,7 @@ pub(crate) fn merged(wanted: &Wanted) -> Vec<(u32, i64)> {
     sums.into_iter().collect()
 }
 
-/// A step as it counts for comparing bodies: lines summed and sorted where the rules say so.
+/// The body of a step in the form in which bodies are compared: lines summed and sorted where the rules require it.
 pub(crate) fn body(step: &Step, named: CommandId) -> String {
     match step {
         Step::Reserve(cart) => format!("{named} reserve {}", cart_body(cart)),
@@ -81,11 +81,11 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
 
 fn cart_body(cart: &Cart) -> String {
     let Cart { target, lines, best_effort, ttl_ms, owner } = cart;
-    // A channel counts as it was sent, whatever stock it stands for now.
+    // A channel is compared as it was sent, whatever stock it means now.
     format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
 }
 
-/// What one line of a cart would get.
+/// What one line of a cart would be granted.
 #[derive(Clone, Copy, Debug, Default)]
 struct PlannedLine {
     sku: u32,
@@ -95,7 +95,7 @@ struct PlannedLine {
     backordered: i64,
 }
 
-/// What a live hold that is replaced has of a SKU.
+/// What the live hold that is replaced has of a SKU.
 #[derive(Clone, Copy, Default)]
 struct HeldLine {
     units: i64,
@@ -104,8 +104,8 @@ struct HeldLine {
 }
 
 impl Model {
-    /// Lets time pass to `now_ms` (it never goes back), and answers the next command; `named` is the reservation that the
-    /// step names.
+    /// Lets time pass to `now_ms` (it never goes back) and answers the next command. `named` is the reservation that
+    /// the step refers to.
     pub fn answer(&mut self, now_ms: u64, id: CommandId, step: &Step, named: CommandId) -> Outcome {
         self.pass(now_ms);
         self.op += 1;
@@ -178,14 +178,14 @@ impl Model {
         ms.div_ceil(1_000)
     }
 
-    /// The stock and the deadline of a cart whose first reserve was at `origin_ms`; 0 = none.
+    /// The stock and the deadline of a cart whose first reserve was at `origin_ms`. Deadline 0 means none.
     fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Answer> {
         let stock = self.stock_of(cart.target).ok_or(unknown("target", 0))?;
         let Some(ttl_ms) = cart.ttl_ms else { return Ok((stock, 0)) };
         Ok((stock, self.deadline(ttl_ms, origin_ms)?))
     }
 
-    /// The second in which a hold of a cart that began at `origin_ms` ends.
+    /// The second in which a hold ends whose cart began at `origin_ms`.
     pub(crate) fn deadline(&self, ttl_ms: u32, origin_ms: u64) -> Result<u64, Answer> {
         let Limits { ttl_min_ms, ttl_max_ms, ttl_total_ms, .. } = self.limits;
         let ttl_ms = u64::from(ttl_ms);
@@ -195,7 +195,7 @@ impl Model {
         let fits =
             |ttl_ms: u64| Self::round_up(self.hold_ms() + ttl_ms) <= Self::round_up(origin_ms + ttl_total_ms);
         if !fits(ttl_ms) {
-            // The longest that would do: the last second of the total, as seen from now.
+            // The longest TTL that would be accepted: until the last second of the maximum total.
             let last_ms = Self::round_up(origin_ms + ttl_total_ms) * 1_000;
             let longest = last_ms.saturating_sub(self.hold_ms()).min(ttl_max_ms);
             assert!(longest == 0 || fits(longest) && (longest == ttl_max_ms || !fits(longest + 1)));
@@ -233,14 +233,14 @@ impl Model {
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
     }
 
-    /// A plain reserve in place of a cart that lapsed, which is replaced if it is granted.
+    /// A plain reserve that revives an expired or released cart. If it is granted, the old record is replaced.
     fn revive(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
         let answer = self.reserve(id, cart)?;
         self.close(named, Stage::Replaced);
         Ok(answer)
     }
 
-    /// Ends what is open and keeps the record for the window.
+    /// Closes a reservation and keeps its record for the window.
     pub(crate) fn close(&mut self, named: CommandId, stage: Stage) {
         let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);
         let one = self.reservations.get_mut(&named).expect("known");
@@ -277,7 +277,7 @@ impl Model {
         Ok(planned)
     }
 
-    /// Why a best effort finds nothing at all to grant of a line.
+    /// Why a best effort can grant nothing of a line.
     fn why_nothing(&self, (sku, asked): (u32, i64), stock: u32) -> Code {
         if self.sellable(sku, stock, asked) == 0 {
             return self.sale_rule(sku, stock, asked).expect_err("all that may be sold can be sold");
@@ -311,7 +311,7 @@ impl Model {
         }
     }
 
-    /// Whether a quantity may be sold in one line, and why not.
+    /// Whether a quantity may be sold in one line, and the reason if not.
     fn sale_rule(&self, sku: u32, stock: u32, asked: i64) -> Result<(), Code> {
         let settings = self.settings(sku, stock);
         if settings.min_sale != 0 && asked < settings.min_sale {
@@ -329,7 +329,7 @@ impl Model {
         Ok(())
     }
 
-    /// The most that may be sold of `most`: tried one by one, downwards.
+    /// The largest quantity up to `most` that may be sold. All are tried, downwards.
     fn sellable(&self, sku: u32, stock: u32, most: i64) -> i64 {
         let tried = (1..=most / HALF).rev().map(|halves| halves * HALF);
         tried.into_iter().find(|granted| self.sale_rule(sku, stock, *granted).is_ok()).unwrap_or(0)
@@ -389,7 +389,7 @@ impl Model {
         Ok(PlannedLine { sku, granted, counts: true, quota: self.quota(sku, stock), backordered })
     }
 
-    /// While nothing is missing, the formula and the plain question "can all promises still be kept?" agree.
+    /// While there is no shortfall, the formula and a direct test whether all promises can be kept must agree.
     fn assert_growth_is_safe(&self, sku: u32, stock: u32, growth: i64, left: i64) {
         let all = (1 << STOCKS) - 1;
         if !self.independent && self.shortfall(sku, all, false) == 0 {

@@ -1,11 +1,11 @@
-//! The rules of Stockhold, written the slow and obvious way: what every command must answer.
+//! The rules of Stockhold in their simplest form: the expected outcome of every command.
 //!
-//! [`Model`] keeps plain lists and counts everything anew whenever it is asked: promises are summed over all
-//! reservations ever made, what a stock has left is the literal formula over all subsets of stocks, and time passes by
-//! itself. So it shares no shortcut, and no line, with the machine, and it depends on the protocol only. Tests of the
-//! machine, the simulator and the fuzz targets hold their answers against it. It is *not* for production (a decision
-//! costs far more here), not for worlds larger than [`SOURCES`] × [`STOCKS`] × [`SKUS`], and not for the definition of
-//! SKUs, stocks, sources and channels: the world is defined before anything else happens in it.
+//! [`Model`] keeps plain lists and recomputes everything when it is asked: promises are summed over all reservations
+//! ever made, what a stock has left is the literal formula over all subsets of stocks, and expiry follows from the
+//! time. It shares no code and no optimization with the machine and depends only on the protocol. The tests of the
+//! machine, the simulator and the fuzz targets compare their outcomes with it. It is *not* for production (a decision
+//! is far more expensive here), not for worlds larger than [`SOURCES`] × [`STOCKS`] × [`SKUS`], and it does not cover
+//! the definition of SKUs, stocks, sources and channels: the world is defined before anything else happens in it.
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a model that meets what it does not know stops at once")]
 #![expect(

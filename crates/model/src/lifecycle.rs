@@ -1,4 +1,4 @@
-//! What the model answers once a promise is made, and what it answers to merchants.
+//! The outcomes of commands on existing reservations, and of merchants' commands.
 
 use crate::decide::{Answer, Decision, amount, at, bounded, merged, of_sku, plain, unknown};
 use crate::state::{Item, Model, Reservation, Stage};
@@ -95,7 +95,7 @@ impl Model {
         Ok(plain(Code::Ok))
     }
 
-    /// Takes a reservation back, and closes it if nothing is open any more.
+    /// Puts a reservation back, and closes it if nothing is open any more.
     fn settle_open(&mut self, named: CommandId, one: Reservation) {
         let is_over = one.lines.iter().all(|line| line.open == 0);
         let has_shipped = one.lines.iter().any(|line| line.shipped > 0);
@@ -111,8 +111,8 @@ impl Model {
         item.version += 1;
     }
 
-    /// Whether a change raises short(0) or short(n) of a SKU in a group. Independent stocks do not ask: what lies at the
-    /// source alone decides there.
+    /// Whether a change raises short(0) or short(n) of a SKU in a group. Independent stocks skip this test: only the
+    /// quantity at the source matters there.
     fn raises(&self, after: &Model, sku: u32, group: u32) -> bool {
         let asks = !self.independent;
         asks && [false, true]
@@ -120,7 +120,7 @@ impl Model {
             .any(|allowed| after.shortfall(sku, group, allowed) > self.shortfall(sku, group, allowed))
     }
 
-    /// Whether goods that leave, with a promise that ends, raise a shortfall in the source's group.
+    /// Whether goods that leave, together with a promise that ends, raise a shortfall in the group of the source.
     fn departure_raises(&self, sku: u32, source: u32, units: i64, stock: u32, ended: i64) -> bool {
         let Some(group) = self.group_of_source(source) else { return false };
         let mut after = self.clone();

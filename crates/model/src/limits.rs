@@ -1,4 +1,4 @@
-//! What the machine is configured with, as the model knows it: ranges, what a change does, and how much memory outcomes count for.
+//! The configuration of the machine in the model: ranges, changes, and the memory that outcomes use.
 
 use crate::decide::{Answer, Decision, GENERATION_MS, plain};
 use crate::state::Model;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use stockhold_protocol::command::{Configure, Sharing};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome};
 
-/// What a recorded outcome counts for, besides its details.
+/// The accounted size of a recorded outcome, without its detail.
 const OUTCOME_BYTES: u64 = 32;
-/// What details count for besides their own bytes: their length, and the value that stands with them.
+/// The accounted size of a detail beyond its own bytes: its length, and the value that is stored with it.
 const DETAIL_HEAD_BYTES: u64 = 2 + 4;
-/// What must be free before anything new is recorded.
+/// The memory that must be free before anything new is recorded.
 const OUTCOME_RESERVE_BYTES: u64 = 8_192;
-/// How long who finds the memory of outcomes full is to wait.
+/// How long a client should wait when the outcome memory is full.
 const BUSY_RETRY_MS: u32 = 1_000;
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What the machine is configured with.
+/// The configuration of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Shortest TTL in milliseconds.
@@ -25,26 +25,26 @@ pub struct Limits {
     pub ttl_max_ms: u64,
     /// Longest time from first reserve to deadline in milliseconds.
     pub ttl_total_ms: u64,
-    /// Most lines of a cart.
+    /// Maximum number of lines of a cart.
     pub lines_max: u32,
     /// How long records of expired and closed reservations are kept, in milliseconds.
     pub window_ms: u64,
-    /// How long outcomes are kept, in milliseconds of client time, while memory lasts.
+    /// How long outcomes are kept, in milliseconds of client time, if there is memory.
     pub retention_ms: u64,
-    /// How long they are kept in any case.
+    /// How long outcomes are kept at least.
     pub retention_min_ms: u64,
-    /// What outcomes may count for, in bytes.
+    /// The memory for outcomes, in bytes.
     pub outcome_bytes: u64,
-    /// Most reservations whose records are known.
+    /// Maximum number of reservations whose records are kept.
     pub reservations_max: u64,
-    /// A longer time between two ops does not count against holds and ids.
+    /// A gap between two ops that is longer than this does not count against holds and ids.
     pub gap_max_ms: u64,
-    /// How far a start may follow the wall clock; no rule of the model reads it.
+    /// How far a start may follow the wall clock. No rule of the model uses it.
     pub clock_jump_max_ms: u64,
 }
 
 impl Limits {
-    /// What a directory is formatted with where nobody says otherwise.
+    /// The default configuration of a new directory.
     pub const DEFAULT: Self = Self {
         ttl_min_ms: 1_000,
         ttl_max_ms: DAY_MS,
@@ -59,7 +59,7 @@ impl Limits {
         clock_jump_max_ms: 7 * DAY_MS,
     };
 
-    /// The limits after a change, or the first rule that it breaks.
+    /// The limits after a change, or the first rule that the change violates.
     fn changed(mut self, change: &Configure) -> Result<Self, (&'static str, &'static str)> {
         let set = |limit: &mut u64, to: Option<u64>| *limit = to.unwrap_or(*limit);
         set(&mut self.ttl_min_ms, change.ttl_min_ms);
@@ -138,7 +138,7 @@ impl Limits {
 pub(crate) struct Recorded {
     pub(crate) body: Arc<str>,
     pub(crate) outcome: Arc<Outcome>,
-    /// What it counts for.
+    /// Its accounted size.
     bytes: u64,
 }
 
@@ -156,13 +156,13 @@ impl Recorded {
 }
 
 impl Model {
-    /// What the machine is configured with now.
+    /// The current configuration.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Forgets outcomes that are old enough; when memory is short, also those that are younger than is wished for.
+    /// Forgets outcomes that are old enough. When memory is short, it also forgets younger ones, down to the minimum.
     pub(crate) fn raise_horizon(&mut self) {
         self.forget_gaps();
         let hold_ms = self.hold_ms();
@@ -184,7 +184,7 @@ impl Model {
         self.recorded.iter().filter(|(id, _)| !self.is_below_horizon(**id))
     }
 
-    /// Bytes that new outcomes may count for; `None`: nothing new can be recorded.
+    /// Bytes left for new outcomes. `None`: nothing new can be recorded.
     #[must_use]
     pub fn outcome_room(&self) -> Option<u64> {
         let bytes: u64 = self.kept().map(|(_, one)| one.bytes).sum();
@@ -195,7 +195,7 @@ impl Model {
         self.outcome_room().is_none()
     }
 
-    /// The refusal of a cart with so many lines, or of any further cart.
+    /// Refuses a cart with too many lines, or any further cart at the limit of reservations.
     pub(crate) fn check_room(&self, lines: usize) -> Result<(), Answer> {
         if lines > usize::try_from(self.limits.lines_max).expect("small") {
             let rule =

@@ -1,7 +1,7 @@
-//! The model's state: plain lists, and every number computed from them by brute force when it is asked for.
+//! The model's state: plain lists. Every number is computed from them by brute force when it is needed.
 //!
-//! Nothing is kept that could be counted: promises are summed over all reservations ever made, what a stock has
-//! left is the literal formula over all subsets of stocks, and time passes by itself.
+//! Nothing is stored that can be computed: promises are summed over all reservations ever made, what a stock has left
+//! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
 use crate::limits::{Limits, Recorded};
 use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Step, Value, first_stock, has_decimals};
@@ -19,38 +19,38 @@ pub(crate) struct Item {
     pub(crate) version: u32,
 }
 
-/// How far a reservation is. A hold that has expired is still held: expiry is a fact of time.
+/// The state of a reservation. An expired hold is still `Held`: expiry follows from the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// A hold.
     Held,
     /// An order.
     Confirmed,
-    /// Given back.
+    /// Released.
     Released,
     /// Shipped whole.
     Shipped,
-    /// Another cart stands in its place.
+    /// Replaced by another cart.
     Replaced,
 }
 
 /// A line of a reservation, in ten-thousandths.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Of which SKU.
+    /// The SKU.
     pub sku: u32,
     /// Whether its goods are counted.
     pub counts: bool,
-    /// The number of the quota that it took from; 0 = none.
+    /// The number of the quota that the line took from; 0 = none.
     pub(crate) quota: u32,
     pub(crate) granted: i64,
-    /// Promised and neither shipped nor given back.
+    /// Promised, and neither shipped nor released.
     pub open: i64,
     /// Shipped.
     pub shipped: i64,
     /// Shipped and returned.
     pub returned: i64,
-    /// Promised units that left or were lost: a budget that is spent.
+    /// Promised units that left or were lost. They stay counted in the quota.
     pub(crate) spent: i64,
 }
 
@@ -59,18 +59,18 @@ pub struct Line {
 pub struct Reservation {
     /// The stock that it is sold from.
     pub stock: u32,
-    /// Whose it is.
+    /// The owner.
     pub owner: u64,
     pub(crate) origin_ms: u64,
     /// The second in which a hold ends; 0 = none.
     pub deadline_s: u64,
-    /// When the record stops being known, unless it is confirmed.
+    /// When the record is dropped, unless the reservation is confirmed.
     pub(crate) end_s: u64,
-    /// How far it is.
+    /// Its state.
     pub stage: Stage,
     /// Its lines, sorted by SKU.
     pub lines: Vec<Line>,
-    /// What made it, and what that was told.
+    /// The body of the command that made it, and its outcome.
     pub(crate) body: Arc<str>,
     pub(crate) outcome: Arc<Outcome>,
 }
@@ -86,7 +86,7 @@ pub(crate) struct SettingsLayer {
     increment: Option<i64>,
 }
 
-/// Settings in force.
+/// Settings after inheritance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EffectiveSettings {
     pub(crate) manage_stock: bool,
@@ -108,7 +108,7 @@ impl EffectiveSettings {
     }
 }
 
-/// Most gaps that are told apart.
+/// Maximum number of gaps that are kept separately.
 const GAPS_MAX: usize = 64;
 
 /// See the crate.
@@ -116,11 +116,11 @@ const GAPS_MAX: usize = 64;
 pub struct Model {
     pub(crate) limits: Limits,
     pub(crate) now_ms: u64,
-    /// The time without gaps.
+    /// The current hold time: op time without gaps.
     pub(crate) hold_ms: u64,
-    /// Gaps between ops that are told apart: hold time at each, and how long it was.
+    /// Gaps between ops that are kept separately: the hold time of each, and its length.
     pub(crate) gaps: Vec<(u64, u64)>,
-    /// The sum of those before.
+    /// The total length of the earlier gaps.
     pub(crate) gaps_before_ms: u64,
     pub(crate) op: u64,
     pub(crate) horizon: u64,
@@ -130,20 +130,20 @@ pub struct Model {
     pub(crate) links: Vec<(u32, u32, u16)>,
     /// The stock that each channel sells from.
     pub(crate) channels: [u32; CHANNELS as usize],
-    /// By (SKU, source).
+    /// Source items by (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
-    /// Number and limit by (SKU, stock).
+    /// Number and limit of quotas by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
-    /// Body and outcome of every recorded command; shared by copies that ask "what if".
+    /// Body and outcome of every recorded command. Copies for hypothetical questions share it.
     pub(crate) recorded: Arc<BTreeMap<CommandId, Recorded>>,
-    /// Promises that a "what if" adds, by (SKU, stock).
+    /// Promises that a hypothetical question adds, by (SKU, stock).
     pub(crate) hypothetical: BTreeMap<(u32, u32), i64>,
 }
 
 impl Model {
-    /// A world whose sources are enabled and empty and whose stocks are linked with none of them, before its first op.
+    /// A world before its first op. Its sources are enabled and empty, and no stock is linked.
     #[must_use]
     pub fn new(limits: Limits, now_ms: u64) -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Model {
         later
     }
 
-    /// The next op defines a SKU, a stock, a source or a channel, which gets this number. The model remembers that it was answered.
+    /// Applies an op that defines a SKU, a stock, a source or a channel with this number. Its outcome is recorded.
     pub fn define(&mut self, id: CommandId, number: u32) -> Outcome {
         self.op += 1;
         let outcome = Outcome::new(Code::Ok, number, self.op);
@@ -196,7 +196,7 @@ impl Model {
         outcome
     }
 
-    /// The stock that a target stands for now.
+    /// The stock that a target means now.
     #[must_use]
     pub fn stock_of(&self, target: Target) -> Option<u32> {
         match target {
@@ -205,18 +205,19 @@ impl Model {
         }
     }
 
-    /// A reservation that was made, whether its record is still known or not.
+    /// A reservation that was made, whether its record is still kept or not.
     #[must_use]
     pub fn reservation(&self, id: CommandId) -> Option<&Reservation> {
         self.reservations.get(&id)
     }
 
-    /// A step that mostly names what its reservation has, so that not all steps of a random life are refused.
+    /// Changes a step so that it mostly names SKUs and quantities of its reservation. Otherwise most random steps
+    /// would be refused.
     #[must_use]
     pub fn make_plausible(&self, step: &Step, named: CommandId) -> Step {
         let mut step = step.clone();
         let Some(one) = self.reservations.get(&named) else { return step };
-        // Three of four are aimed, and a part of these at everything that is open.
+        // Three of four steps are changed. Some of these name everything that is open.
         let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
             let line = &one.lines[*sku as usize % one.lines.len()];
             if !pick.is_multiple_of(4) {
@@ -249,13 +250,13 @@ impl Model {
         step
     }
 
-    /// Whether an id is older than the outcomes that are kept.
+    /// Whether an id is older than the kept outcomes.
     #[must_use]
     pub fn is_below_horizon(&self, id: CommandId) -> bool {
         id.client_time_ms() / crate::decide::GENERATION_MS < self.horizon
     }
 
-    /// Lets time pass to `now_ms`; it never goes back, and a gap is not counted.
+    /// Lets time pass to `now_ms`. Time never goes back, and a gap does not count as hold time.
     pub(crate) fn pass(&mut self, now_ms: u64) {
         let passed_ms = now_ms.saturating_sub(self.now_ms);
         self.now_ms += passed_ms;
@@ -267,26 +268,26 @@ impl Model {
             Some((at_ms, gap_ms)) if *at_ms == self.hold_ms => *gap_ms += passed_ms,
             _ => self.gaps.push((self.hold_ms, passed_ms)),
         }
-        // One more than are told apart: the last but one counts as if it had been at the last.
+        // There is one gap too many: the last two are merged.
         if self.gaps.len() > GAPS_MAX {
             let (_, last_ms) = self.gaps.remove(GAPS_MAX - 1);
             self.gaps[GAPS_MAX - 1].1 += last_ms;
         }
     }
 
-    /// The time without gaps: what counts for deadlines and retention.
+    /// The hold time, which counts for deadlines and retention.
     #[must_use]
     pub fn hold_ms(&self) -> u64 {
         self.hold_ms
     }
 
-    /// The time of the ops at a hold time that is no longer back than ids are kept.
+    /// The op time at a hold time within the retention of ids.
     pub(crate) fn op_time_at(&self, hold_ms: u64) -> u64 {
         let gaps = self.gaps.iter().filter(|(at_ms, _)| *at_ms <= hold_ms);
         hold_ms + self.gaps_before_ms + gaps.map(|(_, gap_ms)| gap_ms).sum::<u64>()
     }
 
-    /// Tells gaps no longer apart that lie further back than ids are kept.
+    /// Merges gaps that are older than the retention of ids.
     pub(crate) fn forget_gaps(&mut self) {
         let from_ms = self.hold_ms.saturating_sub(self.limits.retention_ms);
         self.gaps_before_ms +=
@@ -302,7 +303,7 @@ impl Model {
         reservation.stage == Stage::Held && reservation.deadline_s <= self.now_s()
     }
 
-    /// A reservation whose record is known.
+    /// A reservation whose record is kept.
     pub(crate) fn known(&self, id: CommandId) -> Option<&Reservation> {
         let found = self.reservations.get(&id)?;
         (found.stage == Stage::Confirmed || found.end_s > self.now_s()).then_some(found)
@@ -340,7 +341,7 @@ impl Model {
         self.links.iter().any(|(of, to, _)| (*of, *to) == (stock, source))
     }
 
-    /// Items of a SKU that feed some stock of a set.
+    /// Source items of a SKU that supply a stock of a set.
     fn items_of(&self, sku: u32, set: u32) -> impl Iterator<Item = (&Item, u32)> {
         let feeds = move |source: u32| {
             (0..STOCKS).any(|stock| set & 1 << stock != 0 && self.is_linked(stock, source))
@@ -362,7 +363,7 @@ impl Model {
         self.items_of(sku, 1 << stock).any(|(item, source)| self.counts(item, source))
     }
 
-    /// Units promised: to orders and to holds that have not ended.
+    /// Promised units: of orders, and of holds that have not ended.
     pub(crate) fn promised(&self, sku: u32, stock: u32) -> i64 {
         let live = self.reservations.values().filter(|one| one.stock == stock && !self.has_expired(one));
         let lines = live.flat_map(|one| &one.lines).filter(|line| line.sku == sku && line.counts);
@@ -375,7 +376,7 @@ impl Model {
         goods - stocks_of(set).map(|stock| self.promised(sku, stock)).sum::<i64>()
     }
 
-    /// MSI's own figure before its threshold: a negative source item subtracts.
+    /// MSI's own salable quantity before its threshold. A negative source item is subtracted.
     fn msi_salable(&self, sku: u32, stock: u32) -> i64 {
         let counting = self.items_of(sku, 1 << stock).filter(|(item, source)| self.counts(item, *source));
         counting.map(|(item, _)| item.on_hand).sum::<i64>() - self.promised(sku, stock)
@@ -410,7 +411,7 @@ impl Model {
         }
     }
 
-    /// The group of a source; none if it feeds no stock.
+    /// The group of a source. `None` if the source supplies no stock.
     pub(crate) fn group_of_source(&self, source: u32) -> Option<u32> {
         (0..STOCKS).find(|stock| self.is_linked(*stock, source)).map(|stock| self.group(stock))
     }
@@ -437,13 +438,13 @@ impl Model {
         (0..1_u32 << STOCKS).filter(|set| set & !group == 0).map(short_of).max().unwrap_or(0)
     }
 
-    /// Units of a SKU that are promised and missing everywhere.
+    /// The total units of a SKU that are promised and missing.
     #[must_use]
     pub fn total_shortfall(&self, sku: u32) -> i64 {
         self.shortfall(sku, (1 << STOCKS) - 1, true)
     }
 
-    /// The quota in force; 0 = none.
+    /// The number of the current quota; 0 = none.
     pub(crate) fn quota(&self, sku: u32, stock: u32) -> u32 {
         match self.quotas.get(&(sku, stock)) {
             Some((number, Some(_))) => *number,
@@ -461,7 +462,7 @@ impl Model {
         limit - self.reservations.values().filter(|one| one.stock == stock).map(taken).sum::<i64>()
     }
 
-    /// What readers are told of a SKU in a stock.
+    /// The published cell of a SKU in a stock.
     #[must_use]
     pub fn cell(&self, sku: u32, stock: u32) -> i64 {
         let settings = self.settings(sku, stock);
@@ -483,7 +484,7 @@ impl Model {
     }
 }
 
-/// The most special value that is set.
+/// The value of the most specific layer that sets it.
 fn first<T>(layers: &[SettingsLayer], of: impl Fn(&SettingsLayer) -> Option<T>, otherwise: T) -> T {
     layers.iter().find_map(of).unwrap_or(otherwise)
 }

@@ -1,4 +1,4 @@
-//! What a life consists of: steps, and the command that each stands for. How they are drawn is for those who draw.
+//! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
@@ -27,47 +27,47 @@ pub type Wanted = Vec<(u32, i64)>;
 /// A cart as a reserve or a replace sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cart {
-    /// The stock that it is sold from, or a channel that stands for one.
+    /// The stock or channel that the cart is sold from.
     pub target: Target,
-    /// What is wanted.
+    /// The lines.
     pub lines: Wanted,
-    /// Whether less will do.
+    /// Whether a partial grant is accepted.
     pub best_effort: bool,
-    /// How long a hold lasts; `None` = no hold but an order.
+    /// The TTL of a hold. `None` = an order.
     pub ttl_ms: Option<u32>,
-    /// Whose it is; 0 = nobody's.
+    /// The owner; 0 = none.
     pub owner: u64,
 }
 
-/// One setting at one level: of a SKU or of all, in a stock or in all.
+/// A change of one setting: of a SKU or of all, in a stock or in all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// Of this SKU, or of all.
+    /// The SKU, or `None` for all.
     pub sku: Option<u32>,
-    /// In this stock, or in all.
+    /// The stock, or `None` for all.
     pub stock: Option<u32>,
-    /// What is set.
+    /// The new value.
     pub value: Value,
 }
 
-/// Which setting, and to what; `None` = inherited.
+/// A setting and its value. `None` = inherited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
     /// Whether goods are counted at all.
     ManageStock(Option<bool>),
-    /// Whether more may be sold than there is.
+    /// Whether more may be sold than the goods on hand.
     Backorders(Option<bool>),
     /// The threshold, or the allowance where it is negative, in half units.
     MinQty(Option<i64>),
-    /// Fewest half units of a line.
+    /// Minimum half units of a line.
     MinSale(Option<i64>),
-    /// Most half units of a line.
+    /// Maximum half units of a line.
     MaxSale(Option<i64>),
     /// Enabled with this increment in half units, or inherited.
     Increments(Option<i64>),
 }
 
-/// What becomes of the units of a refund part.
+/// What happens to the units of a refund part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RefundKind {
     /// Their promise ends.
@@ -78,27 +78,27 @@ pub enum RefundKind {
     Lost(u32),
 }
 
-/// One step. The first number of those that name a reservation is a pick: whoever drives says what it stands for and
-/// names the reservation beside the step; the model looks at the name alone.
+/// One step. In steps that refer to a reservation, the first number is a pick. The caller maps it to a reservation
+/// and passes the reservation's id beside the step; the model uses only the id.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// A new cart.
     Reserve(Cart),
-    /// Another cart in place of a hold.
+    /// A new cart that replaces a hold.
     Replace(usize, Cart),
     /// A hold becomes an order.
     Confirm(usize),
-    /// Promised units are given back; no lines = all.
+    /// Promised units are released; no lines = all.
     Release(usize, Wanted),
-    /// A hold is to last so many milliseconds from now.
+    /// A hold gets a TTL of so many milliseconds from now.
     Extend(usize, u32),
-    /// Promised units leave a source; forced if so.
+    /// Promised units leave a source. The last field is the forced flag.
     Ship(usize, u32, Wanted, bool),
-    /// A sale at a till: where it is sold, source, lines, forced.
+    /// A sale over the counter: target, source, lines, forced.
     Sell(Target, u32, Wanted, bool),
-    /// Parts of an order are undone: SKU, half units, what becomes of them.
+    /// Parts of an order are refunded: SKU, half units, kind.
     Refund(usize, Vec<(u32, i64, RefundKind)>),
-    /// A recount: source, SKU, half units, status.
+    /// An absolute count: source, SKU, half units, in-stock flag.
     Count(u32, u32, i64, Option<bool>),
     /// A difference: source, SKU, half units.
     Adjust(u32, u32, i64),
@@ -106,15 +106,15 @@ pub enum Step {
     Transfer(u32, u32, Wanted),
     /// A source is enabled or disabled.
     Enable(u32, bool),
-    /// A stock is fed by a source, with this priority.
+    /// A source is linked to a stock, with this priority.
     Link(u32, u32, u16),
-    /// A stock is no longer fed by a source.
+    /// The link between a stock and a source is removed.
     Unlink(u32, u32),
     /// A setting changes.
     Setting(Setting),
-    /// A budget: SKU, stock, half units or none.
+    /// A quota: SKU, stock, half units or none.
     Quota(u32, u32, Option<i64>),
-    /// Whether stocks that share sources ignore each other.
+    /// Whether stocks that share sources are independent.
     Sharing(bool),
     /// A channel sells from this stock from now on.
     Channel(u32, u32),
@@ -122,12 +122,13 @@ pub enum Step {
     Configure(Configure),
     /// Time passes.
     Tick,
-    /// An earlier command again; with another body if so. Whoever drives puts that command in its place.
+    /// A retry of an earlier command. If the flag is set, it has another body. The caller substitutes the earlier
+    /// command.
     Retry(usize, bool),
 }
 
 impl Step {
-    /// The number with which whoever drives picks the reservation that this step names.
+    /// The number by which the caller picks the reservation that this step refers to.
     #[must_use]
     pub fn pick(&self) -> Option<usize> {
         match self {
@@ -141,13 +142,13 @@ impl Step {
         }
     }
 
-    /// Whether a reservation may come of it.
+    /// Whether the step may create a reservation.
     #[must_use]
     pub fn makes_reservation(&self) -> bool {
         matches!(self, Self::Reserve(_) | Self::Replace(..) | Self::Sell(..))
     }
 
-    /// A step with another body, for an id that was used; some bodies have no other.
+    /// The step with another body, for an id that was used before. Some bodies have no variant.
     #[must_use]
     pub fn with_other_body(&self) -> Self {
         match self.clone() {
@@ -206,7 +207,7 @@ fn reserve_of<'a>(cart: &Cart, lines: &'a [Line]) -> Reserve<'a> {
     }
 }
 
-/// Gives the command of a step, which names `named` where it names a reservation, to `take`.
+/// Calls `take` with the command of a step. `named` is the reservation that it refers to, if any.
 pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<'_>)) {
     let reservation = ReservationId(named);
     match step {
@@ -252,7 +253,7 @@ fn part_of((sku, halves, kind): &(u32, i64, RefundKind)) -> RefundPart {
     RefundPart { sku: SkuId(*sku), quantity: quantity(*halves), kind }
 }
 
-/// A source as its number defines it.
+/// The definition of the source with this number.
 #[must_use]
 pub fn source_definition(source: u32, enabled: bool) -> SourceDefinition {
     SourceDefinition {
@@ -311,7 +312,7 @@ fn merchant_command(step: &Step) -> Command<'static> {
     }
 }
 
-/// A channel as its number assigns it.
+/// The assignment of the channel with this number.
 #[must_use]
 pub fn channel_assignment(channel: u32, stock: u32) -> ChannelAssignment {
     let (channel_type, code) = ("website".to_owned(), format!("shop-{channel}"));

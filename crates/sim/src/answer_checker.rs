@@ -1,5 +1,5 @@
-//! Looks at everything that leaves a server, at the moment when it does, and asks whether there was a reason for it: an answer
-//! needs a committed op, an edge refusal its conditions, a "busy" a full queue, a cell the value of its op.
+//! Checks every frame when it leaves the server. An answer needs a committed op, an edge refusal must meet its
+//! conditions, `busy` needs a full queue, and a cell must have the value at its op.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::oracle::Oracle;
 use crate::server::{ConnectionKey, OwnedFrame};
 use crate::violation::{CheckResult, Violation, ensure, violation};
 
-/// A command that was read and not answered.
+/// A command that was read but not yet answered.
 #[derive(Debug)]
 struct PendingCommand {
     record: Vec<u8>,
@@ -24,11 +24,11 @@ struct PendingCommand {
     until_ms: u64,
 }
 
-/// What a connection waits for.
+/// The unanswered requests of a connection.
 #[derive(Debug, Default)]
 struct PendingAnswers {
     commands: BTreeMap<(u64, u16), PendingCommand>,
-    /// Pairs of checks that went to the applier, by request.
+    /// The (SKU, stock) pairs of checks that went to the applier, by request.
     checks: BTreeMap<u64, Vec<(u32, u32)>>,
 }
 
@@ -38,7 +38,7 @@ impl PendingAnswers {
     }
 }
 
-/// What is counted for the report.
+/// Counters for the report.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AnswerCounts {
     pub(crate) edge_refusals: u64,
@@ -56,7 +56,7 @@ pub(crate) struct AnswerChecker {
     pub(crate) seen: AnswerCounts,
     /// Whether the applier has refreshed every cell since the last op.
     pub(crate) is_swept: bool,
-    /// Whether the disk has had no room at some time of this process.
+    /// Whether the disk was full at some time during this process.
     pub(crate) may_be_full: bool,
 }
 
@@ -94,17 +94,17 @@ impl AnswerChecker {
         Self { seen: before.seen, ..Self::default() }
     }
 
-    /// A connection is gone: what it waited for is nobody's any more.
+    /// Called when a connection is gone. Its requests are dropped.
     pub(crate) fn forget(&mut self, key: ConnectionKey) {
         self.waiting.remove(&key);
     }
 
-    /// No connection waits for anything.
+    /// Whether no connection waits for an answer.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.values().all(|waiting| waiting.commands.is_empty() && waiting.checks.is_empty())
     }
 
-    /// A connection has read these frames and answered some of it at once.
+    /// Called when the server has read frames of a connection and answered some of them at once.
     pub(crate) fn received(
         &mut self,
         key: ConnectionKey,
@@ -139,7 +139,7 @@ impl AnswerChecker {
                 _ => {}
             }
         }
-        // What is left answers checks that were turned away.
+        // The remaining outcomes answer refused checks.
         let stray = local.into_iter().find(|(_, outcome)| outcome.code != Code::Busy);
         ensure!(stray.is_none(), "an answer to no command: {stray:?}");
         Ok(())
@@ -178,7 +178,7 @@ impl AnswerChecker {
         Ok(())
     }
 
-    /// An answer without the log: busy, read only, or a refusal at the edge.
+    /// Checks an answer that does not come from the log: busy, read only, or an edge refusal.
     fn check_local(
         &mut self,
         record: &[u8],
@@ -205,7 +205,7 @@ impl AnswerChecker {
         }
     }
 
-    /// The applier or the sequencer has answered.
+    /// Called when the applier or the sequencer has answered.
     pub(crate) fn delivered(
         &mut self,
         key: ConnectionKey,
@@ -224,7 +224,7 @@ impl AnswerChecker {
                 let waiting = self.waiting.entry(key).or_default();
                 let pairs = waiting.checks.remove(&frame.request);
                 ensure!(pairs.is_some(), "cells that nobody asked for");
-                // Taken between two batches, some steps ago: its op may lie behind.
+                // The cells were taken between two batches some steps ago, so their op may be behind.
                 Ok(())
             }
             FrameKind::Answer => {
@@ -278,7 +278,7 @@ impl AnswerChecker {
         }
     }
 
-    /// Cells that were answered at once: never more than there is, and exact once holds that are due are swept.
+    /// Checks cells that were answered at once. They are never too large, and exact once all due holds are swept.
     fn check_cells(
         &mut self,
         received: &[OwnedFrame],
@@ -304,7 +304,7 @@ impl AnswerChecker {
     }
 }
 
-/// A refusal at the edge must be what the model would answer if the command were logged now.
+/// An edge refusal must be what the model would answer if the command were logged now.
 fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> CheckResult {
     let envelope = Envelope::decode(record).map_err(violation("a refused command"))?;
     let Command::Reserve(reserve) = &envelope.command else {

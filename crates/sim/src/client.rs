@@ -1,5 +1,5 @@
-//! A client: one connection at a time, several requests in flight on it, and no memory of a request once its connection is gone.
-//! Bytes between it and the server lie here until the world moves them. What it asks is the world's choice.
+//! A client: one connection at a time with several requests in flight. It forgets its requests when the connection
+//! ends. Bytes in transit stay here until the world moves them. The world decides what the client requests.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,15 @@ pub(crate) enum PendingRequest {
     Names,
 }
 
-/// A connection as the client has it.
+/// The client's side of a connection.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     pub(crate) key: ConnectionKey,
-    /// Bytes under way.
+    /// Bytes on their way to the server.
     pub(crate) to_server: Vec<u8>,
     arrived: Vec<u8>,
     pub(crate) is_open: bool,
-    /// The client has sent what no frame is.
+    /// The client has sent garbage, or the server has refused it; the server reads nothing more.
     pub(crate) is_broken: bool,
 }
 
@@ -36,21 +36,21 @@ pub(crate) struct ClientConnection {
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) connection: Option<ClientConnection>,
-    /// It sends and does not read.
+    /// Whether it sends without reading.
     pub(crate) is_slow: bool,
-    /// How far its clock is off.
+    /// The offset of its clock.
     pub(crate) skew_ms: i64,
     last_request: u64,
     pub(crate) pending: BTreeMap<u64, PendingRequest>,
 }
 
 impl Client {
-    /// A client whose clock is off by so much.
+    /// A client whose clock is off by `skew_ms`.
     pub(crate) fn new(skew_ms: i64) -> Self {
         Self { skew_ms, ..Self::default() }
     }
 
-    /// Sits down and says hello.
+    /// Opens a connection and sends a Hello.
     pub(crate) fn connect(&mut self, key: ConnectionKey) -> CheckResult {
         let (to_server, arrived) = (Vec::new(), Vec::new());
         self.connection =
@@ -76,13 +76,13 @@ impl Client {
         self.pending.insert(self.last_request, pending);
     }
 
-    /// The connection is gone, and with it all its requests.
+    /// Ends the connection and drops all its requests.
     pub(crate) fn disconnect(&mut self) -> Option<ConnectionKey> {
         self.pending.clear();
         self.connection.take().map(|connection| connection.key)
     }
 
-    /// Bytes arrive; answers the whole frames.
+    /// Receives bytes and returns the complete frames.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> CheckResult<Vec<OwnedFrame>> {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         connection.arrived.extend_from_slice(bytes);

@@ -1,5 +1,5 @@
-//! The commands of clients, and the outcomes that were received. A command keeps its id: it is sent until its outcome is
-//! known, on whatever connection there is, and sometimes again after that. It knows no server.
+//! The commands of clients, and the outcomes that were received. A command keeps its id. It is sent until its outcome
+//! is known, over any connection, and sometimes again after that. This module knows no server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,33 +9,33 @@ use stockhold_protocol::{Code, CommandId, Envelope, Outcome};
 use crate::rng::Rng;
 use crate::violation::{CheckResult, ensure, violation};
 
-/// One of them.
+/// One command.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientCommand {
     pub(crate) id: CommandId,
     step: Step,
     named: CommandId,
-    /// As it is logged: without the mark of a fresh id.
+    /// The record as it is logged, without the `fresh` flag.
     pub(crate) record: Vec<u8>,
     pub(crate) tries: u32,
     /// The recorded outcome, once it is known.
     recorded: Option<Outcome>,
 }
 
-/// All of them.
+/// All commands.
 #[derive(Debug, Default)]
 pub(crate) struct ClientCommands {
     list: Vec<ClientCommand>,
     by_record: BTreeMap<Vec<u8>, usize>,
-    /// Those whose end is not known.
+    /// Commands whose outcome is not known.
     open: BTreeSet<usize>,
-    /// Ids that may name a reservation.
+    /// Ids that may belong to a reservation.
     makers: Vec<CommandId>,
     ids: u128,
 }
 
 impl ClientCommands {
-    /// How many there are.
+    /// The number of commands.
     pub(crate) fn count(&self) -> usize {
         self.list.len()
     }
@@ -44,7 +44,7 @@ impl ClientCommands {
         &self.list[index]
     }
 
-    /// Those whose end is not known.
+    /// The commands whose outcome is not known.
     pub(crate) fn open(&self) -> Vec<usize> {
         self.open.iter().copied().collect()
     }
@@ -74,7 +74,7 @@ impl ClientCommands {
         self.add(id, step, named)
     }
 
-    /// The same id with another body, as a client with a bug sends it.
+    /// Uses the same id with another body, as a buggy client would.
     pub(crate) fn reuse_id(&mut self, index: usize) -> CheckResult<usize> {
         let ClientCommand { id, step, named, .. } = &self.list[index];
         let (id, step, named) = (*id, step.with_other_body(), *named);
@@ -98,7 +98,7 @@ impl ClientCommands {
         Ok(index)
     }
 
-    /// Mostly one of the latest reservations, so that much happens to the same one.
+    /// Picks mostly one of the latest reservations, so that several commands refer to the same one.
     fn picked(&self, rng: &mut Rng, pick: usize) -> CommandId {
         let length = self.makers.len();
         let back = if pick < 48 { pick % length.min(8) } else { rng.index(length) };
@@ -111,7 +111,7 @@ impl ClientCommands {
         (command.record.clone(), command.id, command.step.clone(), command.named)
     }
 
-    /// It is being sent; answers whether it was never sent before.
+    /// Counts a sending. Returns whether the command was never sent before.
     pub(crate) fn send(&mut self, index: usize) -> bool {
         self.list[index].tries += 1;
         self.list[index].tries == 1
@@ -131,12 +131,12 @@ impl ClientCommands {
             self.open.remove(&index);
             return Ok(true);
         }
-        // An edge refusal leaves the id unused. It may even come after an outcome: the first copy was slow, and a later one was
-        // logged before the first arrived.
+        // An edge refusal leaves the id unused. It may arrive after an outcome: the first copy was slow, and a later
+        // one was logged before the first arrived.
         let silent = [Code::Busy, Code::ReadOnly, Code::DeadlinePassed, Code::SoldOut];
         let says_nothing = silent.contains(&outcome.code);
         if !says_nothing {
-            // Two copies may be decided in one order and heard in the other.
+            // Two copies may be decided in one order and their answers received in the other.
             let recorded_op = command.recorded.as_ref().map_or(u64::MAX, |recorded| recorded.op);
             let may_be = outcome.op < recorded_op || outcome.code == Code::IdTooOld;
             ensure!(may_be, "{} was answered {:?}, and then {outcome:?}", command.id, command.recorded);
@@ -145,7 +145,7 @@ impl ClientCommands {
         Ok(!says_nothing)
     }
 
-    /// What was received about ops after this one is lost, as the configured durability allows.
+    /// Drops the outcomes of ops after this one. They were lost, as the configured durability allows.
     pub(crate) fn forget_after(&mut self, op: u64) {
         for (index, command) in self.list.iter_mut().enumerate() {
             if command.recorded.as_ref().is_some_and(|recorded| recorded.op > op) {
@@ -155,7 +155,7 @@ impl ClientCommands {
         }
     }
 
-    /// Outcomes that clients know, by record.
+    /// The outcomes that clients know.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = (&ClientCommand, &Outcome)> {
         self.list.iter().filter_map(|command| Some((command, command.recorded.as_ref()?)))
     }

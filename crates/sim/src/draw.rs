@@ -1,4 +1,4 @@
-//! What clients want: steps drawn by a seed. It knows the words of the model, and nothing of servers.
+//! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::command::{Configure, Sharing, Target};
@@ -6,12 +6,12 @@ use stockhold_protocol::{ChannelId, StockId};
 
 use crate::rng::Rng;
 
-/// One of `of` numbers, seldom the first that stands for nothing.
+/// A number below `of`, rarely the first unknown one.
 fn known(rng: &mut Rng, of: u32, strangers: u64) -> u32 {
     if rng.chance(strangers) { of } else { rng.small(0..of) }
 }
 
-/// A stock, or one of the channels that stand for one.
+/// A stock, or a channel.
 fn target(rng: &mut Rng) -> Target {
     if rng.chance(300) {
         Target::Channel(ChannelId(known(rng, CHANNELS, 12)))
@@ -36,7 +36,7 @@ fn wanted(rng: &mut Rng) -> Wanted {
 fn ttl(rng: &mut Rng, longest_ms: u64) -> Option<u32> {
     match rng.weighted(&[(30, 0), (45, 1), (40, 2), (10, 3), (2, 4), (2, 5)]) {
         0 => None,
-        // Many carts of a sale end in the same second.
+        // Many holds of a sale end in the same second.
         1 => Some(5_000),
         2 => Some(rng.small(1_000..120_000)),
         3 => u32::try_from(longest_ms).ok(),
@@ -78,7 +78,7 @@ fn setting(rng: &mut Rng) -> Setting {
     Setting { sku, stock: sku.and(stock), value }
 }
 
-/// A step of a shopper: carts, and what becomes of them.
+/// A step of a shopper: a cart, or a command on a reservation.
 fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     let pick = usize::try_from(rng.below(64)).unwrap_or(0);
     match rng.weighted(&[(38, 0), (8, 1), (9, 2), (8, 3), (4, 4), (9, 5), (5, 6), (6, 7)]) {
@@ -86,7 +86,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         1 => Step::Replace(pick, cart(rng, longest_ms)),
         2 => Step::Confirm(pick),
         3 => Step::Release(pick, if rng.chance(400) { Vec::new() } else { wanted(rng) }),
-        // Who extends by the longest time again and again meets the total maximum.
+        // Repeated extensions by the longest TTL reach the maximum total time.
         4 => Step::Extend(
             pick,
             ttl(rng, longest_ms).unwrap_or(longest_ms.min(3_600_000).try_into().unwrap_or(60_000)),
@@ -101,7 +101,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     }
 }
 
-/// A change of limits, at times beyond their ranges. What stops a shop for good is soon taken back.
+/// A change of limits, sometimes out of range. Changes that would stop the shop for good are undone soon.
 fn limits(rng: &mut Rng) -> Configure {
     let mut change = Configure::default();
     match rng.weighted(&[
@@ -151,7 +151,7 @@ fn limits(rng: &mut Rng) -> Configure {
                 Some(rng.weighted(&[(1, 65_535), (4, 65_536), (1, 1 << 20), (1, 4 << 30)]));
         }
         _ => {
-            // Several at once: all of them, or none where one breaks a rule.
+            // Several changes at once: all are made, or none if one violates a rule.
             change.sharing = Some(if rng.chance(200) { Sharing::Independent } else { Sharing::Exact });
             change.ttl_min_ms = Some(rng.weighted(&[(2, 1_000), (1, 3_700_000)]));
             change.lines_max = Some(rng.weighted(&[(1, 3), (2, 256)]));
@@ -198,7 +198,7 @@ pub(crate) fn step(rng: &mut Rng, longest_ms: u64) -> Step {
     if rng.chance(780) { shopper(rng, longest_ms) } else { merchant(rng) }
 }
 
-/// How the shop is laid out at the beginning: links, then goods.
+/// The initial setup of the shop: links, then goods.
 pub(crate) fn shop(rng: &mut Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     for stock in 0..STOCKS {

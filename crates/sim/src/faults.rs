@@ -1,5 +1,5 @@
-//! What goes wrong in a world, and how it goes on after that: processes end, the power fails, the medium lies or fills up, lines
-//! are cut, clocks are set. Every start is held against what was acknowledged before it.
+//! Fault injection and recovery: processes end, the power fails, the medium returns wrong data or fills up,
+//! connections are cut, clocks are set. After every start, the state is compared with what was acknowledged before.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) struct FlippedBit {
     right: u8,
 }
 
-/// What may go wrong in a turn.
+/// A fault that may be injected in a turn.
 #[derive(Clone, Copy, Debug)]
 enum FaultKind {
     ProcessEnds,
@@ -45,7 +45,7 @@ enum StartFault {
     Flip,
 }
 
-/// Steps in which a stop must have come to its end.
+/// Maximum number of steps until a stop must be complete.
 const STOP_STEPS_MAX: u32 = 10_000;
 /// A day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
@@ -53,7 +53,7 @@ const DAY_MS: i64 = 86_400_000;
 const HEAD_BYTES: u64 = 8_192;
 
 impl World {
-    /// Draws whether something goes wrong now; answers whether it did.
+    /// Draws whether a fault is injected now. Returns whether one was.
     pub(crate) fn maybe_inject_fault(&mut self) -> CheckResult<bool> {
         if self.disk.is_dark() {
             self.counts.count("power cuts within a step");
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// All connections end; clients may still get some of what was on its way.
+    /// Ends all connections. Clients may still receive a part of the bytes in transit.
     fn cut_all(&mut self) -> CheckResult {
         for client in 0..self.clients.len() {
             if self.clients[client].connection.is_some() {
@@ -216,7 +216,7 @@ impl World {
         self.watermarks = [0; 5];
     }
 
-    /// The process dies; what it had written is still in the memory of the system.
+    /// Ends the process. What it had written is still in the system's page cache.
     pub(crate) fn end_process(&mut self) -> CheckResult {
         self.trace.note(format_args!("fault: the process ends"));
         self.cut_all()?;
@@ -226,7 +226,7 @@ impl World {
         Ok(())
     }
 
-    /// The machine dies; of what was not synced any part stays.
+    /// Cuts the power. Any part of what was not synced survives.
     pub(crate) fn lose_power(&mut self) -> CheckResult {
         let drawn = self.rng.any();
         let survival = self.rng.weighted(&[
@@ -252,7 +252,7 @@ impl World {
         Ok(())
     }
 
-    /// Goes on with this disk.
+    /// Continues with this disk.
     pub(crate) fn take_disk(&mut self, disk: stockhold::storage::recording::RecordingStorage) {
         disk.forget_history();
         if let Some(mutant) = self.medium_mutant {
@@ -262,7 +262,7 @@ impl World {
         self.is_full = false;
     }
 
-    /// Stops the server as an operator does: what was taken is answered, and the log gets its end.
+    /// Stops the server cleanly: accepted commands are answered, and the log is closed.
     pub(crate) fn stop(&mut self) -> CheckResult {
         self.trace.note(format_args!("fault: a clean stop"));
         self.running()?.assembly.gate.ingress.close();
@@ -352,13 +352,14 @@ impl World {
         ]);
         match kind {
             Some(fault) => StartFault::Disk(fault),
-            // Only a medium at rest is changed behind the back of the system.
+            // The medium is changed only while no process uses it.
             None if self.was_power_cut => StartFault::Flip,
             None => StartFault::Nothing,
         }
     }
 
-    /// Flips a bit on the medium, but never in the last frame of the log, which no reader could tell from a torn write.
+    /// Flips a bit on the medium. The last frame of the log is excluded, because no reader could tell it from a torn
+    /// write.
     fn flip(&mut self) -> CheckResult {
         let files = self.disk.share().list().map_err(violation("the list of files"))?;
         let segments = files.iter().filter(|file| file.name.ends_with(".segment")).count();
@@ -390,7 +391,7 @@ impl World {
         Ok(())
     }
 
-    /// Flips back what was flipped and is still there.
+    /// Flips back the bits that are still flipped.
     pub(crate) fn repair_disk(&mut self) {
         for flipped in std::mem::take(&mut self.flipped_bits) {
             if self.disk.contents(&flipped.name).is_some() {
@@ -405,7 +406,7 @@ impl World {
         self.is_full = false;
     }
 
-    /// A start was refused: there must be a reason, and it must cost nothing.
+    /// A start was refused. There must be a reason, and nothing may be lost.
     fn check_refusal(&mut self, fault: StartFault, error: &StartError) -> CheckResult {
         let has_reason = fault != StartFault::Nothing || !self.flipped_bits.is_empty() || self.is_full;
         ensure!(has_reason, "a start was refused without a reason: {error}: {error:?}");
@@ -418,7 +419,7 @@ impl World {
         Ok(())
     }
 
-    /// Everything acknowledged is there, unchanged, and nothing else is.
+    /// Everything acknowledged is present and unchanged, and nothing else is.
     fn check_recovery(&mut self) -> CheckResult {
         let server = self.running()?;
         let (op, digest) = (server.op(), server.assembly.applier.machine().digest());
@@ -439,7 +440,7 @@ impl World {
         ensure!(is_right, "the epoch went from {} to {epoch}", self.epoch);
         self.epoch = epoch;
         self.may_have_lost = false;
-        // Behind a flipped bit that recovery had no need to read, the log is not looked at.
+        // Recovery may not have read a flipped bit before the snapshot, so the log is compared only after it.
         let from_op = if self.flipped_bits.is_empty() { 1 } else { snapshot_op.unwrap_or(0) + 1 };
         for (first_op, ops, payload) in self.read_log(from_op, op)? {
             if first_op <= self.oracle.op() {
@@ -468,7 +469,7 @@ impl World {
         Ok(())
     }
 
-    /// The first start must simply succeed.
+    /// The first start must succeed.
     pub(crate) fn first_start(&mut self) -> CheckResult {
         self.start()?;
         if self.server.is_none() {

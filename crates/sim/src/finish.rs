@@ -1,5 +1,5 @@
-//! The end of a world: nothing goes wrong any more, every errand comes to its end, and what is at rest must be the same seen from
-//! every side: the server, its cells, a replay, a snapshot, the files.
+//! The end of a world. Fault injection stops, every command gets its outcome, and the final state must be the same
+//! everywhere: in the server, its cells, a replay, a snapshot and the files.
 
 use stockhold::directory::DirectoryError;
 use stockhold::pipeline::Stepped;
@@ -10,13 +10,13 @@ use stockhold_protocol::{SkuId, StockId};
 use crate::violation::{CheckResult, ensure, violation};
 use crate::world::World;
 
-/// Turns in which every errand must come to its end once nothing goes wrong.
+/// Maximum number of turns until every command has its outcome once faults have stopped.
 pub(crate) const TURNS_MAX: u32 = 400_000;
-/// Rounds in which a world must come to rest.
+/// Maximum number of rounds until a world is idle.
 const ROUNDS_MAX: u32 = 10_000;
 
 impl World {
-    /// Brings the world to its end.
+    /// Runs the world to its end.
     pub(crate) fn finish(&mut self) -> CheckResult {
         self.stop_faults()?;
         for _ in 0..TURNS_MAX {
@@ -45,7 +45,7 @@ impl World {
         self.check_rest()
     }
 
-    /// Whether the directory is found sound, as it must be after anything but a flipped bit.
+    /// Whether the directory is found sound. It must be, unless a bit was flipped.
     pub(crate) fn verify_files(&mut self) -> CheckResult<bool> {
         let verification = match verify(&self.disk.share_to_read(), |_, _| ()) {
             Ok(verification) => verification,
@@ -69,7 +69,7 @@ impl World {
             self.lose_power()?;
         } else if self.server.is_some() {
             let has_failed = self.running()?.assembly.sequencer.failure().is_some();
-            // Faults that have not come may have left the preparer or the directory out of order.
+            // Armed faults may have left the preparer or the directory in a failed state.
             if has_failed || self.counts.faults_armed > 0 || !self.flipped_bits.is_empty() {
                 self.end_process()?;
             }
@@ -78,7 +78,7 @@ impl World {
         Ok(())
     }
 
-    /// Steps every stage until nothing is left to do.
+    /// Steps every stage until none has anything to do.
     pub(crate) fn settle(&mut self) -> CheckResult {
         for _ in 0..ROUNDS_MAX {
             let server = self.running()?;
@@ -95,7 +95,8 @@ impl World {
         Ok(())
     }
 
-    /// At rest, readers see what the model says, all marks are equal, and nobody waits.
+    /// Checks the idle state: readers see what the model predicts, all watermarks are equal, and no request is
+    /// pending.
     fn check_rest(&mut self) -> CheckResult {
         let op = self.oracle.op();
         let gate = self.running()?.assembly.gate.clone();
@@ -113,7 +114,7 @@ impl World {
         Ok(())
     }
 
-    /// A last snapshot, of the last op.
+    /// Writes a final snapshot of the last op.
     fn snapshot(&mut self) -> CheckResult {
         self.running()?.assembly.applier.snapshot_now();
         for _ in 0..ROUNDS_MAX {
@@ -121,7 +122,7 @@ impl World {
             if !self.running()?.assembly.applier.is_snapshotting() {
                 return Ok(());
             }
-            // Where syncs are on a timer, the snapshot waits for the next.
+            // If syncs are on a timer, the snapshot waits for the next one.
             self.time.advance_ms(self.plan.config.log.interval_ms);
         }
         ensure!(false, "a snapshot never ends");

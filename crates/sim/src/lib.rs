@@ -1,15 +1,16 @@
-//! The simulator: a whole Stockhold server (its real stages, log, snapshots, recovery and connections), its disk, its clocks, its
-//! network and its clients on one thread, driven by one seed, with every answer predicted.
+//! The simulator: a whole Stockhold server (its real stages, log, snapshots, recovery and connections), its disk, its
+//! clocks, its network and its clients run on one thread, driven by one seed. A model predicts every answer.
 //!
 //! ```text
-//! plan ─► begin ─► turns of `world`: stages step · bytes move (`lines`) · things go wrong (`fate`) ─► finish
+//! plan ─► setup ─► turns of `world`: stages step · bytes move (`network`) · faults (`faults`) ─► finish
 //!                     │ what is committed            │ what leaves the server
 //!                     ▼                              ▼
-//!                  `oracle` (model, replay)      `answer_checker` (a reason for everything)
+//!                  `oracle` (model, replay)      `answer_checker` (a reason for every answer)
 //! ```
 //!
-//! A seed fixes everything that happens, so a violation can be seen again. It is *not* for speed, not for real files and real
-//! sockets (other proofs have those), and nothing of the server is copied here but the table of connections.
+//! A seed determines everything that happens, so a violation can be reproduced. The simulator is *not* for
+//! performance, and not for real files and sockets, which other tests cover. Of the server's code, only the table of
+//! connections is replaced.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -39,17 +40,17 @@ pub use violation::Violation;
 use stockhold::storage::recording;
 use world::World;
 
-/// Turns after which a world that still has something to do is ended.
+/// Maximum number of turns per command. A world that is not done by then is ended.
 const TURNS_PER_OP_MAX: u64 = 2_000;
 
 /// How a seed is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many commands clients think of.
+    /// How many commands clients make.
     pub ops: u32,
-    /// Whether every line of the trace is shown as it comes.
+    /// Whether every line of the trace is printed at once.
     pub print: bool,
-    /// A bug of the medium that is put in.
+    /// A deliberate bug of the medium.
     pub medium_mutant: Option<recording::Mutant>,
 }
 
@@ -59,14 +60,14 @@ impl Default for Options {
     }
 }
 
-/// What a seed came to.
+/// The result of one seed.
 #[derive(Debug)]
 pub struct SeedResult {
-    /// What it met.
+    /// What was counted.
     pub report: Report,
-    /// Everything that happened, line by line.
+    /// The trace: everything that happened, line by line.
     pub trace: String,
-    /// What was wrong, if anything was.
+    /// The violation, if there was one.
     pub violation: Option<Violation>,
 }
 

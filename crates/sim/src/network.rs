@@ -1,4 +1,5 @@
-//! The network of a world, and what clients do on it: bytes move in any portions, requests go out, answers are taken home.
+//! The simulated network and the actions of clients: bytes move in portions of any size, requests are sent, and
+//! answers are received.
 
 use stockhold_model::{SKUS, STOCKS};
 use stockhold_protocol::codec::encode_cold;
@@ -15,14 +16,14 @@ use crate::server::OwnedFrame;
 use crate::violation::{CheckResult, Violation, ensure, violation};
 use crate::world::World;
 
-/// What a server reads at once.
+/// How much a server reads at once.
 const READ_BYTES: usize = 64 << 10;
-/// Cells that who does not read asks for: a few such answers fill any outbox.
+/// Cells that a client requests without reading the answers. A few such answers fill any outbox.
 const MANY_CELLS: std::ops::Range<u64> = 500..4_000;
 /// Most commands of one frame.
 const FRAME_COMMANDS_MAX: u64 = 24;
 
-/// What a client does next.
+/// The next action of a client.
 #[derive(Clone, Copy, Debug)]
 enum ClientAction {
     Commands,
@@ -41,7 +42,7 @@ const CLIENT_ACTIONS: [(u64, ClientAction); 5] = [
 ];
 
 impl World {
-    /// Some bytes of some client reach the server.
+    /// Moves some bytes of a client to the server.
     pub(crate) fn carry_to_server(&mut self) -> CheckResult {
         let client = self.rng.index(self.clients.len());
         let Some(connection) = &mut self.clients[client].connection else { return Ok(()) };
@@ -74,7 +75,7 @@ impl World {
         Ok(())
     }
 
-    /// Some bytes of the server reach some client.
+    /// Moves some bytes of the server to a client.
     pub(crate) fn carry_to_client(&mut self) -> CheckResult {
         let client = self.rng.index(self.clients.len());
         if self.clients[client].is_slow && !self.is_fault_free {
@@ -84,7 +85,7 @@ impl World {
         self.carry(client, most)
     }
 
-    /// Up to `most` bytes that wait at the server reach a client.
+    /// Moves up to `most` bytes from the server to a client.
     pub(crate) fn carry(&mut self, client: usize, most: usize) -> CheckResult {
         let Some(key) = self.clients[client].connection.as_ref().map(|connection| connection.key) else {
             return Ok(());
@@ -99,7 +100,7 @@ impl World {
         Ok(())
     }
 
-    /// The server looks which connections keep it waiting too long.
+    /// Ends connections that keep the server waiting too long.
     pub(crate) fn expire_connections(&mut self) -> CheckResult {
         for (key, is_cut) in self.running()?.expire()? {
             let is_owner =
@@ -118,7 +119,7 @@ impl World {
         Ok(())
     }
 
-    /// The mail reaches the connections.
+    /// Delivers the mail to the connections.
     pub(crate) fn deliver(&mut self) -> CheckResult {
         let server = self.running()?;
         let gate = server.assembly.gate.clone();
@@ -142,7 +143,7 @@ impl World {
         Ok(())
     }
 
-    /// A connection ends, for both sides.
+    /// Ends a connection on both sides.
     pub(crate) fn cut(&mut self, client: usize) {
         let Some(key) = self.clients[client].disconnect() else { return };
         self.answer_checker.forget(key);
@@ -218,7 +219,7 @@ impl World {
         Ok(())
     }
 
-    /// A client does something.
+    /// Lets a client do something.
     pub(crate) fn client_acts(&mut self) -> CheckResult {
         let client = self.rng.index(self.clients.len());
         if self.rng.chance(self.plan.reader_changes) {
@@ -268,7 +269,7 @@ impl World {
         Ok(())
     }
 
-    /// A frame of commands: new ones, some again, some again although their end is known, some under an id that was used.
+    /// Sends a frame of commands: new ones, retries with and without a known outcome, and some that reuse an id.
     fn send_commands(&mut self, client: usize) -> CheckResult {
         let count =
             if self.rng.chance(60) { self.rng.within(8..FRAME_COMMANDS_MAX) } else { self.rng.within(1..6) };
@@ -356,7 +357,7 @@ impl World {
     }
 }
 
-/// How many of so many bytes move: often all, often a few.
+/// How many of `length` bytes move: often all, often a few.
 fn portion(rng: &mut crate::rng::Rng, length: usize) -> usize {
     match rng.below(4) {
         0 => (rng.index(40) + 1).min(length),

@@ -1,6 +1,6 @@
-//! Follows the log op by op with two machines that the server does not have: the naive model, which says what every command must
-//! be answered, and a replica that only ever replays, whose digest the server's must equal. It is for saying what is right; when
-//! it is asked, and about which server, is the world's business.
+//! The test oracle: it follows the log op by op with two machines of its own. The naive model predicts every outcome.
+//! A replica that only replays the log provides the digest that the server's digest must equal. The world decides
+//! when the oracle is asked, and about which server.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use stockhold_protocol::{CommandId, Envelope, Outcome, SkuId, StockId};
 
 use crate::violation::{CheckResult, Violation, ensure, violation};
 
-/// What a record means.
+/// The expected meaning of a record.
 #[derive(Clone, Debug)]
 enum Expectation {
-    /// Under this id it defines something, which gets this number.
+    /// Under this id it defines something with this number.
     Definition(CommandId, u32),
     /// It is a step of the model.
     Step { id: CommandId, step: Step, named: CommandId },
 }
 
-/// A batch as the log has it. A server writes each batch once, so that positions and ops are equal: following checks it.
+/// A batch from the log. A server writes each batch once, so positions and ops are equal; replaying checks that.
 #[derive(Clone, Debug)]
 struct LoggedBatch {
     first_op: u64,
@@ -30,12 +30,12 @@ struct LoggedBatch {
     payload: Vec<u8>,
 }
 
-/// An op that was followed.
+/// An op that was replayed.
 #[derive(Clone, Debug)]
 pub(crate) struct AppliedOp {
     pub(crate) record: Vec<u8>,
     pub(crate) outcome: Outcome,
-    /// An answer for it has left the server.
+    /// Whether an answer for it has left the server.
     answered: bool,
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct Oracle {
     limits: Limits,
     model: Model,
     replica: Machine,
-    /// Compares what the servers told of their state.
+    /// Compares the digests that the servers reported.
     trail: DigestTrail,
-    /// By the bytes that are logged: everything that any client ever sent.
+    /// Every record that any client ever sent, by its logged bytes.
     expectations: BTreeMap<Vec<u8>, Expectation>,
     batches: Vec<LoggedBatch>,
     applied_ops: Vec<AppliedOp>,
-    /// The op that decided an id for good.
+    /// The op that recorded the outcome of an id.
     decided: BTreeMap<CommandId, u64>,
-    /// Ops up to this one were answered, or not, by a process that is gone.
+    /// Ops up to this one belong to earlier processes.
     past_op: u64,
 }
 
@@ -74,12 +74,12 @@ impl Oracle {
         }
     }
 
-    /// A client is about to send this record, which defines something.
+    /// Announces a record that defines something, before a client sends it.
     pub(crate) fn expect_definition(&mut self, record: Vec<u8>, id: CommandId, number: u32) {
         self.expectations.insert(record, Expectation::Definition(id, number));
     }
 
-    /// A client is about to send this record.
+    /// Announces a record before a client sends it.
     pub(crate) fn expect(&mut self, record: Vec<u8>, id: CommandId, step: Step, named: CommandId) {
         self.expectations.insert(record, Expectation::Step { id, step, named });
     }
@@ -96,7 +96,8 @@ impl Oracle {
         &self.model
     }
 
-    /// The next batch of the log: the model predicts each outcome, the replica must decide alike. Answers the outcomes.
+    /// Replays the next batch of the log. The model predicts each outcome, and the replica must decide the same.
+    /// Returns the applied ops.
     pub(crate) fn replay_batch(
         &mut self,
         first_op: u64,
@@ -205,7 +206,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Whether the log still holds, at this place, what it held when it was followed.
+    /// Checks that the log still contains the same batch at this op.
     pub(crate) fn check_unchanged(&self, first_op: u64, ops: u32, payload: &[u8]) -> CheckResult {
         let known = self.batches.binary_search_by_key(&first_op, |batch| batch.first_op).ok();
         let known = known.map(|at| &self.batches[at]);
@@ -214,14 +215,15 @@ impl Oracle {
         Ok(())
     }
 
-    /// What the log decided of an id, if this record decided it.
+    /// The outcome that the log recorded for an id, if this record caused it.
     pub(crate) fn decided(&self, id: CommandId, record: &[u8]) -> Option<&Outcome> {
         let op = *self.decided.get(&id)?;
         let applied_ops = self.applied_ops.get(usize::try_from(op - 1).ok()?)?;
         (applied_ops.record == record).then_some(&applied_ops.outcome)
     }
 
-    /// An answer to a command that was logged is about to leave: it must be that of one op, and of none that was answered before.
+    /// Checks an answer to a logged command before it leaves. It must be the outcome of an op that was not answered
+    /// before.
     pub(crate) fn check_answer(&mut self, record: &[u8], outcome: &Outcome) -> CheckResult {
         let is_own = |applied_ops: &&mut AppliedOp| {
             !applied_ops.answered && applied_ops.record == record && applied_ops.outcome == *outcome
@@ -234,12 +236,12 @@ impl Oracle {
         Ok(())
     }
 
-    /// The process that answered is gone.
+    /// Called when the answering process is gone.
     pub(crate) fn end_process(&mut self) {
         self.past_op = self.op();
     }
 
-    /// Goes back to an earlier op: what came after it was lost, as the configured durability allows.
+    /// Goes back to an earlier op. Later ops were lost, as the configured durability allows.
     pub(crate) fn rewind(&mut self, op: u64) -> CheckResult {
         let mut earlier = Self::new(self.genesis, self.limits);
         earlier.expectations = std::mem::take(&mut self.expectations);

@@ -1,5 +1,5 @@
-//! What kind of world a seed makes: how many clients, which limits, how often what goes wrong. Drawn once, at the beginning, so
-//! that worlds differ from each other more than the moments of one world do.
+//! The parameters of a world: the number of clients, limits, and fault rates. They are drawn once at the beginning,
+//! so that worlds differ from each other.
 
 use stockhold::config::{Config, DurabilityChoice};
 use stockhold_machine::{Configuration, Genesis};
@@ -8,10 +8,10 @@ use stockhold_protocol::Timestamp;
 
 use crate::rng::Rng;
 
-/// When every world begins.
+/// The time at which every world begins.
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
 
-/// How often things go wrong, each in a million turns.
+/// Fault rates, each per million turns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
     pub(crate) process_ends: u64,
@@ -32,12 +32,12 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) config: Config,
     pub(crate) limits: Limits,
-    /// There is little memory for outcomes, and it is nearly full from the beginning.
+    /// Whether there is little memory for outcomes, which is nearly full from the beginning.
     pub(crate) has_little_outcome_memory: bool,
     pub(crate) rates: Rates,
-    /// How often a client begins or ends to leave its answers unread, in a thousand of its deeds.
+    /// How often a client starts or stops reading its answers, per thousand actions.
     pub(crate) reader_changes: u64,
-    /// How often a start is troubled, in a thousand.
+    /// How often a start is disturbed by a fault, per thousand.
     pub(crate) start_faults: u64,
 }
 
@@ -97,7 +97,7 @@ impl Plan {
     }
 }
 
-/// Small segments, small queues: limits are met, and a short life goes through many files.
+/// Small segments and small queues, so that limits are reached and a short run goes through many files.
 fn config(rng: &mut Rng) -> Config {
     let mut config = Config::default();
     config.log.batch_bytes = 66_560;

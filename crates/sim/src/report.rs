@@ -1,16 +1,16 @@
-//! What a run met, for people and for tests that prove that worlds are about something.
+//! Counters of a run, for people, and for tests that check that the faults and outcomes really occurred.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Counted in one world.
+/// The counters of one world.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) ops: u64,
     pub(crate) codes: BTreeMap<&'static str, u64>,
     pub(crate) events: BTreeMap<&'static str, u64>,
-    /// Faults of the disk arranged in the present process.
+    /// Disk faults armed in the current process.
     pub(crate) faults_armed: u64,
 }
 
@@ -20,25 +20,25 @@ impl Counts {
     }
 }
 
-/// What one seed met.
+/// The report of one seed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Ops that were decided.
     pub ops: u64,
-    /// Commands that clients wanted done.
+    /// Commands that clients made.
     pub commands: u64,
     /// Turns of the world.
     pub turns: u64,
-    /// A hash over everything that happened.
+    /// A hash over the whole trace.
     pub trace: u64,
     /// How often each outcome was decided.
     pub codes: BTreeMap<&'static str, u64>,
-    /// How often each thing went wrong or was met.
+    /// How often each event occurred.
     pub events: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
-    /// Adds another seed's.
+    /// Adds the report of another seed.
     pub fn add(&mut self, other: &Self) {
         self.ops += other.ops;
         self.commands += other.commands;

@@ -1,5 +1,5 @@
-//! All chance of a simulated world: a stream of numbers that a seed fixes. It is splitmix64, which is plenty for drawing faults
-//! and carts, and it is not for secrets.
+//! The randomness of a simulated world: a stream of numbers that the seed determines. It is splitmix64, which is
+//! sufficient to draw faults and carts. It is not cryptographic.
 
 use stockhold::storage::memory::scramble;
 
@@ -43,17 +43,17 @@ impl Rng {
         range.start + u32::try_from(self.below(u64::from(range.end - range.start))).unwrap_or(0)
     }
 
-    /// A place in a list of this length, which is not 0.
+    /// An index into a list of this length, which is not 0.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(u64::try_from(length).unwrap_or(1))).unwrap_or(0)
     }
 
-    /// Yes, in so many of a thousand cases.
+    /// True in `per_mille` of a thousand cases.
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 
-    /// One of a list by weight; the weights are not all 0.
+    /// One item of a list, by weight. The weights are not all 0.
     pub fn weighted<T: Copy>(&mut self, list: &[(u64, T)]) -> T {
         let all: u64 = list.iter().map(|(weight, _)| weight).sum();
         let mut at = self.below(all);

@@ -1,5 +1,5 @@
-//! One life of a server process: all stages of the real one, stepped by hand, and the table of connections, which is the
-//! one thing here that stands for code of the server (its own table moves sockets). It judges nothing.
+//! One server process: all stages of the real server, stepped by hand, and a table of connections, which replaces the
+//! server's own table of sockets.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 
 use crate::violation::{CheckResult, ensure};
 
-/// A frame that the server wants to send, or that a client got.
+/// A frame that the server sends or a client receives.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnedFrame {
     pub(crate) kind: FrameKind,
@@ -27,26 +27,26 @@ pub(crate) struct OwnedFrame {
     pub(crate) body: Vec<u8>,
 }
 
-/// A place at the table: a connection, if one sits there.
+/// An entry of the table. It may hold a connection.
 #[derive(Debug)]
 struct ConnectionEntry {
     generation: u32,
-    /// The place that its connection has taken at the gate.
+    /// The place that the connection occupies at the gate.
     taken: Place,
     session: Option<Session>,
     pace: Pace,
     input: Vec<u8>,
-    /// What the system has taken over and the peer has not.
+    /// Bytes that the system has accepted and the peer has not read.
     socket: Vec<u8>,
 }
 
-/// What the system takes over of a connection's bytes before the peer reads them.
+/// How many bytes the system accepts for a connection before the peer reads them.
 const SOCKET_BYTES: usize = 6_000;
-/// What may come on top of a full outbox: answers to what is on its way, and to the frames that were read at once.
+/// How far an outbox may exceed its limit: answers to what is in flight, and to the frames that were read at once.
 const OVERHANG_BYTES: usize = 192 << 10;
 
 impl ConnectionEntry {
-    /// Hands over to the system what it takes.
+    /// Writes to the system as much as it accepts.
     fn flush(&mut self, gate: &Gate) {
         let Some(session) = &mut self.session else { return };
         session.ask_held(gate);
@@ -57,7 +57,7 @@ impl ConnectionEntry {
     }
 }
 
-/// A connection as its client names it.
+/// The key of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionKey {
     pub(crate) slot: u32,
@@ -79,7 +79,8 @@ pub(crate) struct Server {
     mail: Mail,
 }
 
-/// Reads all whole frames at the start of `bytes`: the frames, their bytes, and why nothing more can be read if so.
+/// Parses all complete frames at the start of `bytes`. Returns the frames, their length, and the error that stops the
+/// stream, if any.
 pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<OwnedFrame>, usize, Option<FrameError>) {
     let mut frames = Vec::new();
     let mut used = 0;
@@ -98,7 +99,7 @@ pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<OwnedFrame>, usize, Option<FrameEr
     }
 }
 
-/// Reads frames that must be whole.
+/// Parses frames that must be complete.
 fn whole_frames(bytes: &[u8]) -> CheckResult<Vec<OwnedFrame>> {
     let (frames, used, error) = frames_of(bytes);
     ensure!(
@@ -125,7 +126,7 @@ impl Server {
         self.assembly.applier.machine().op()
     }
 
-    /// Seats a new connection, unless there are too many.
+    /// Adds a new connection, unless there are too many.
     pub(crate) fn connect(&mut self) -> Option<ConnectionKey> {
         let taken = self.assembly.gate.enter(false)?;
         let free = self.entries.iter().position(|entry| entry.session.is_none());
@@ -158,7 +159,7 @@ impl Server {
         (entry.generation == key.generation && entry.session.is_some()).then_some(entry)
     }
 
-    /// Lets go of a connection; letters to it are thrown away from now on.
+    /// Removes a connection. Letters to it are dropped from now on.
     pub(crate) fn close(&mut self, key: ConnectionKey) {
         if let Some(entry) = self.entry(key) {
             entry.session = None;
@@ -168,7 +169,7 @@ impl Server {
         }
     }
 
-    /// Bytes of a client arrive. Answers the frames that were read, and those that were answered at once.
+    /// Receives bytes of a client. Returns the frames that were read, and the frames that were sent at once.
     pub(crate) fn receive(
         &mut self,
         key: ConnectionKey,
@@ -188,13 +189,14 @@ impl Server {
         Ok((received, answered))
     }
 
-    /// Whether bytes of a connection are read now.
+    /// Whether the server reads from a connection now.
     pub(crate) fn may_read(&mut self, key: ConnectionKey) -> bool {
         self.entry(key)
             .is_some_and(|entry| entry.session.as_ref().is_some_and(|session| entry.pace.may_read(session)))
     }
 
-    /// Looks at the clock for every connection; those that keep the server waiting too long, and whether they are to be cut.
+    /// Checks the timeouts of all connections. Returns those that keep the server waiting too long, and whether they
+    /// are to be cut.
     pub(crate) fn expire(&mut self) -> CheckResult<Vec<(ConnectionKey, bool)>> {
         let gate = self.assembly.gate.clone();
         let now_ms = gate.clock.monotonic_ms();
@@ -220,12 +222,12 @@ impl Server {
         Ok(late)
     }
 
-    /// Whether commands of a connection were lost, so that it must be cut.
+    /// Whether commands of a connection were lost, so that it must be closed.
     pub(crate) fn is_lost(&mut self, key: ConnectionKey) -> bool {
         self.entry(key).and_then(|entry| entry.session.as_ref()).is_some_and(Session::is_lost)
     }
 
-    /// Takes the mail to the connections.
+    /// Delivers the mail to the connections.
     pub(crate) fn deliver(&mut self) -> CheckResult<Vec<Delivery>> {
         let mut mail = std::mem::take(&mut self.mail);
         self.assembly.mailboxes.take(0, &mut mail);
@@ -251,7 +253,7 @@ impl Server {
         Ok(delivered)
     }
 
-    /// Takes up to `most` bytes that wait to be sent; answers whether the connection is over after them.
+    /// Takes up to `most` bytes to be sent. Returns whether the connection ends after them.
     pub(crate) fn send(&mut self, key: ConnectionKey, most: usize) -> (Vec<u8>, bool) {
         let gate = self.assembly.gate.clone();
         let Some(entry) = self.entry(key) else { return (Vec::new(), true) };

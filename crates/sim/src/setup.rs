@@ -1,4 +1,4 @@
-//! The beginning of a world: a formatted disk, a first start, and a shop whose SKUs, stocks and sources are defined.
+//! The setup of a world: a formatted disk, a first start, and a shop with SKUs, stocks and sources.
 
 use std::sync::Arc;
 
@@ -30,13 +30,13 @@ use crate::violation::{CheckResult, Violation, ensure, violation};
 use crate::world::World;
 use crate::{Options, finish};
 
-/// Commands of a frame that fills the memory for outcomes: no more than any connection and any queue takes.
+/// Commands per frame while the outcome memory is filled: no more than any connection and any queue accepts.
 const FILLING_COMMANDS: u16 = 4;
-/// Frames that more than fill it.
+/// Enough frames to fill the outcome memory.
 const FILLING_FRAMES_MAX: u64 = 600;
 
 impl World {
-    /// The world of a seed, before anything goes wrong.
+    /// The world of a seed, before any fault.
     pub(crate) fn begin(seed: u64, options: Options) -> CheckResult<Self> {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(&mut rng);
@@ -75,7 +75,8 @@ impl World {
         world.define()?;
         world.fill_outcome_memory()?;
         world.open_shop()?;
-        // Where syncs are on a timer, the shop must not be lost with the first power cut: nobody would define it again.
+        // If syncs are on a timer, the definitions must not be lost in the first power cut, because they would not be
+        // repeated.
         world.time.advance_ms(world.plan.config.log.interval_ms + 1);
         world.true_ms += world.plan.config.log.interval_ms + 1;
         world.settle()?;
@@ -97,7 +98,7 @@ impl World {
         Directory::format(self.disk.share(), options).map(drop).map_err(violation("formatting"))
     }
 
-    /// A connection of its own for whoever sets things up.
+    /// Opens a separate connection for the setup.
     fn connect_merchant(&mut self) -> CheckResult<ConnectionKey> {
         let Some(key) = self.running()?.connect() else {
             return Err(Violation("there is no room for the first connection".to_owned()));
@@ -116,7 +117,7 @@ impl World {
         Ok(())
     }
 
-    /// Sends a frame of so many records and waits until all is done.
+    /// Sends one frame of records and waits until everything is done.
     fn send_and_settle(
         &mut self,
         key: ConnectionKey,
@@ -132,7 +133,7 @@ impl World {
         self.settle()
     }
 
-    /// Defines the words of the model, one command after the other.
+    /// Defines the SKUs, stocks, sources and channels of the model, one command after the other.
     fn define(&mut self) -> CheckResult {
         let key = self.connect_merchant()?;
         let sources = (0..SOURCES)
@@ -155,12 +156,12 @@ impl World {
         self.disconnect_merchant(key)
     }
 
-    /// In a forgetful world: leaves room for a few outcomes only, by commands that change nothing.
+    /// In a world with little outcome memory: fills it except for a few outcomes, with commands that change nothing.
     fn fill_outcome_memory(&mut self) -> CheckResult {
         if !self.plan.has_little_outcome_memory {
             return Ok(());
         }
-        // The shop takes about the half of it.
+        // The shop takes about half of it.
         let spare = self.rng.within(2_000..6_000);
         let key = self.connect_merchant()?;
         for request in 1..=FILLING_FRAMES_MAX {
@@ -183,7 +184,7 @@ impl World {
         self.disconnect_merchant(key)
     }
 
-    /// Links and goods, brought by the clients.
+    /// The clients create links and goods.
     fn open_shop(&mut self) -> CheckResult {
         let budget = std::mem::take(&mut self.budget);
         for step in draw::shop(&mut self.rng) {

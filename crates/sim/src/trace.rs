@@ -1,9 +1,9 @@
-//! What happened in a world, line by line. Two runs of a seed must have the same bytes here; so nothing belongs in it that a seed
-//! does not fix.
+//! The trace of a world: everything that happened, line by line. Two runs of a seed must have the same trace, byte
+//! for byte, so it may contain only what the seed determines.
 
 use std::fmt::Write;
 
-/// Longest trace that is kept whole; of what follows only the hash goes on.
+/// Longest trace that is kept as text. Of later lines only the hash is kept.
 const TRACE_BYTES_MAX: usize = 64 << 20;
 
 /// The lines so far.
@@ -16,7 +16,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// An empty trace; `print` shows every line at once.
+    /// An empty trace. `print` prints every line at once.
     #[must_use]
     pub fn new(print: bool) -> Self {
         Self { print, ..Self::default() }

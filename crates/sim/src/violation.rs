@@ -1,14 +1,14 @@
-//! What a simulated world finds wrong: one sentence, with what is needed to see it again said by whoever ran the seed.
+//! A violation found in a simulated world: one sentence. The caller adds how to reproduce it.
 
-/// A promise that was broken, or a thing that happened without a reason for it.
+/// A broken guarantee, or an event without a valid reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Violation(pub String);
 
-/// What a check answers.
+/// The result of a check.
 pub type CheckResult<T = ()> = Result<T, Violation>;
 
-/// Ends the check with a violation unless the condition holds.
+/// Returns a violation from the check unless the condition holds.
 macro_rules! ensure {
     ($condition:expr, $($sentence:tt)+) => {
         if !$condition {
@@ -18,7 +18,7 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// The violation that an error of ours is.
+/// Turns an unexpected error into a violation.
 pub(crate) fn violation<E: std::fmt::Debug>(what: &str) -> impl FnOnce(E) -> Violation + '_ {
     move |error| Violation(format!("{what}: {error:?}"))
 }

@@ -1,5 +1,5 @@
-//! One world: a server, its disk, its clocks, its clients and the lines between them, on one thread. Each turn draws what moves
-//! next. Crashes and starts stand in `fate`, the end of a run in `finish`.
+//! One world: a server, its disk, its clocks, its clients and the network between them, on one thread. Each turn
+//! draws the next action. Crashes and starts are in `faults`, the end of a run is in `finish`.
 
 use std::sync::Arc;
 
@@ -36,31 +36,31 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) answer_checker: AnswerChecker,
     pub(crate) counts: Counts,
-    /// New errands that clients still begin.
+    /// New commands that clients may still make.
     pub(crate) budget: u32,
     /// The epoch of the last start.
     pub(crate) epoch: u64,
-    /// The marks of the present process, first stage to last.
+    /// The watermarks of the current process, from first to last stage.
     pub(crate) watermarks: [u64; 5],
-    /// What no power cut may take back, whatever the configured durability.
+    /// The last op that no power cut may lose, whatever the configured durability.
     pub(crate) durable_op: u64,
-    /// Bits that were flipped on the medium and not flipped back.
+    /// Bits that are flipped on the medium.
     pub(crate) flipped_bits: Vec<crate::faults::FlippedBit>,
-    /// A bug of the medium, for every disk of this world.
+    /// A deliberate bug of the medium, for every disk of this world.
     pub(crate) medium_mutant: Option<stockhold::storage::recording::Mutant>,
-    /// Nothing goes wrong any more.
+    /// Whether fault injection is off.
     pub(crate) is_fault_free: bool,
-    /// The disk has no room.
+    /// Whether the disk is full.
     pub(crate) is_full: bool,
-    /// The last process ended with the power.
+    /// Whether the last process ended with a power cut.
     pub(crate) was_power_cut: bool,
-    /// The power has failed since the last start that succeeded.
+    /// Whether the power has failed since the last successful start.
     pub(crate) may_have_lost: bool,
-    /// What a right clock shows.
+    /// The time of a correct clock.
     pub(crate) true_ms: u64,
 }
 
-/// What moves in a turn.
+/// The possible actions of a turn.
 #[derive(Clone, Copy, Debug)]
 enum WorldAction {
     Sequencer,
@@ -91,7 +91,7 @@ const WORLD_ACTIONS: [(u64, WorldAction); 11] = [
 ];
 
 impl World {
-    /// One turn.
+    /// Executes one turn.
     pub(crate) fn turn(&mut self) -> CheckResult {
         if self.server.is_none() {
             return self.start();
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// The server, where it is known that one runs.
+    /// The running server; an error if none runs.
     pub(crate) fn running(&mut self) -> CheckResult<&mut Server> {
         self.server.as_mut().ok_or_else(|| crate::violation::Violation("no server runs".to_owned()))
     }
@@ -144,7 +144,7 @@ impl World {
         self.check_watermarks()
     }
 
-    /// Steps the applier and follows what it applied; answers whether it did anything.
+    /// Steps the applier and replays what it applied. Returns whether it did anything.
     pub(crate) fn step_applier(&mut self) -> CheckResult<bool> {
         let server = self.running()?;
         let before = server.op();
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Reads what the log holds of these ops, and lets the oracle follow.
+    /// Replays these ops from the log in the oracle.
     pub(crate) fn replay_log(&mut self, from_op: u64, to_op: u64) -> CheckResult {
         for (first_op, ops, payload) in self.read_log(from_op, to_op)? {
             let applied = self.oracle.replay_batch(first_op, ops, &payload)?;
@@ -214,14 +214,14 @@ impl World {
         Ok(())
     }
 
-    /// The batches of these ops, which have the positions of the same numbers, through the real reader.
+    /// The batches of these ops, read by the real log reader. Positions equal ops.
     pub(crate) fn read_log(&mut self, from_op: u64, to_op: u64) -> CheckResult<Vec<(u64, u32, Vec<u8>)>> {
         let directory = &self.running()?.assembly.directory;
         let (storage, uuid, base) =
             (directory.storage().clone(), directory.manifest().log_uuid, directory.base());
         let open = |from| LogReader::open(storage.clone(), uuid, base, from, ReadTo::Position(to_op));
         let log = match open(from_op) {
-            // Only what was trimmed may be missing, and only where the beginning was asked for.
+            // Only trimmed batches may be missing, and only at the beginning.
             Err(LogError::Missing { oldest_position, .. }) if from_op == 1 => open(oldest_position),
             other => other,
         };
@@ -235,7 +235,7 @@ impl World {
         Ok(batches)
     }
 
-    /// The marks follow each other, and only what was proposed is ever taken back.
+    /// Checks that the watermarks are ordered, and that only the first one ever goes back.
     fn check_watermarks(&mut self) -> CheckResult {
         let marks = self.running()?.assembly.watermarks.read();
         for pair in marks.windows(2) {
@@ -260,7 +260,7 @@ impl World {
         Ok(())
     }
 
-    /// What the wall clock shows.
+    /// The time of the wall clock.
     pub(crate) fn wall_ms(&self) -> u64 {
         use stockhold::clock::TimeSource;
         self.time.read().wall_us / 1_000
@@ -289,19 +289,19 @@ impl World {
         }
     }
 
-    /// Arranges a fault of the disk for later.
+    /// Arms a disk fault.
     pub(crate) fn arm(&mut self, fault: Fault) {
         self.counts.faults_armed += 1;
         self.disk.inject(fault);
         self.trace.note(format_args!("disk: {fault:?}"));
     }
 
-    /// What a client's clock shows.
+    /// The time of a client's clock.
     pub(crate) fn client_ms(&self, client: usize) -> u64 {
         self.true_ms.saturating_add_signed(self.clients[client].skew_ms).max(START_MS / 2)
     }
 
-    /// What was met so far.
+    /// The report so far.
     pub(crate) fn report(&self, turns: u64) -> crate::report::Report {
         let mut events = self.counts.events.clone();
         let seen = self.answer_checker.seen;

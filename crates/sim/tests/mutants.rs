@@ -1,4 +1,4 @@
-//! Bugs that are put in on purpose, and how soon the simulator sees them.
+//! Deliberate bugs, and how soon the simulator finds them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,10 +7,10 @@ use stockhold::storage::recording;
 use stockhold_machine::mutant as machine;
 use stockhold_sim::{Options, run};
 
-/// Seeds within which every bug must be seen.
+/// Every bug must be found within this many seeds.
 const SEEDS: u64 = 200;
 
-/// The first seed that sees something wrong: a violation, or an assertion of the product itself.
+/// The first seed that finds the bug: by a violation, or by an assertion of the server itself.
 fn caught_by(options: Options) -> Option<u64> {
     let is_caught = |seed: &u64| {
         let run = catch_unwind(AssertUnwindSafe(|| run(*seed, options)));
@@ -45,19 +45,19 @@ fn a_server_that_skips_the_sync_is_caught() {
 
 #[test]
 fn a_server_that_answers_before_the_commit_is_caught() {
-    // Proves that one batch answered too early is seen, although the next sync makes it durable.
+    // Proves that a batch answered too early is found, although the next sync makes it durable.
     assert_shell_mutant_is_caught("answers before the commit", shell::Mutant::AnswersBeforeCommit);
 }
 
 #[test]
 fn a_server_that_accepts_stale_tail_frames_is_caught() {
-    // Proves that recycled segments are met with what they held before.
+    // Proves that recycled segments are used again with their old contents.
     assert_shell_mutant_is_caught("accepts stale tail frames", shell::Mutant::AcceptsStaleFrames);
 }
 
 #[test]
 fn a_machine_that_forgets_refusals_is_caught() {
-    // Proves that refusals are asked for again.
+    // Proves that refused commands are repeated.
     assert_machine_mutant_is_caught("forgets refusals", machine::Mutant::ForgetsRefusals);
 }
 

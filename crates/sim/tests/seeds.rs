@@ -1,14 +1,14 @@
-//! Seeds on a healthy build: no promise is broken, a seed always happens alike, and worlds are about something.
+//! Seeds on a correct build: no violation occurs, a seed is reproducible, and all kinds of faults occur.
 
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stockhold_sim::{Options, Report, run};
 
-/// Seeds that every test run goes through.
+/// The seeds of every test run.
 const SEEDS: u64 = 40;
 
-/// What must have been met in these seeds, so that they prove something.
+/// Events that must occur in these seeds, so that the run is meaningful.
 const MET: [&str; 28] = [
     "answers: busy",
     "answers: deadline passed",
@@ -62,7 +62,7 @@ const DECIDED: [&str; 16] = [
 
 #[test]
 fn healthy_seeds_break_no_promise_and_meet_everything() {
-    // Proves that worlds in which all of this goes wrong end with every promise kept.
+    // Proves that worlds with all of these faults end without a violation.
     let next = AtomicU64::new(1);
     let all = Mutex::new(Report::default());
     std::thread::scope(|threads| {
@@ -89,7 +89,7 @@ fn healthy_seeds_break_no_promise_and_meet_everything() {
 
 #[test]
 fn a_seed_always_happens_alike() {
-    // Proves that a violation can be seen again: two runs of a seed leave the same trace, byte for byte.
+    // Proves that a violation is reproducible: two runs of a seed have the same trace, byte for byte.
     for seed in [3, 14, 159] {
         let (one, other) = (run(seed, Options::default()), run(seed, Options::default()));
         assert!(one.trace.len() > 10_000, "a trace of seed {seed} says what happened");

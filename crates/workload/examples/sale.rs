@@ -1,4 +1,5 @@
-//! A short sale by seed with holds, confirms, releases and abandoned carts, and the audit from the client's own ledger.
+//! A short sale from a seed, with holds, confirms, releases and abandoned carts, and an audit from the client's own
+//! ledger.
 //!
 //! `cargo run --release -p stockhold-workload --example sale -- [CARTS] [SEED]`
 
@@ -56,7 +57,7 @@ async fn mix(client: &Client) -> Result<CartMix, Box<dyn Error>> {
     })
 }
 
-/// One batch of carts, and one of what their shoppers do next.
+/// Sends one batch of carts, and one batch with what their shoppers do next.
 async fn sell(
     client: &Client,
     source: &mut CartGenerator,
@@ -84,7 +85,7 @@ async fn sell(
     Ok(BATCH_CARTS)
 }
 
-/// Sends a batch, notes every answer or doubt, and tells what took effect.
+/// Sends a batch, records every answer or unknown outcome, and returns what took effect.
 async fn send(
     client: &Client,
     batch: &mut CommandBatch,

@@ -1,7 +1,8 @@
-//! The audit: does the server keep what it has acknowledged, and had it the goods?
+//! The audit. It checks that the server keeps what it has acknowledged, and that it never promised more than the
+//! goods allow.
 //!
-//! It reads the ledger, the catalog's facts and what any client may ask. It repeats recorded commands under
-//! their own ids, so it belongs at the end: a server that has forgotten one would execute it again.
+//! The audit uses the ledger, the facts of the catalog and what any client may query. It repeats recorded commands
+//! under their own ids, so run it last: a server that has forgotten a command would execute it again.
 
 use crate::facts::SkuFacts;
 use crate::ledger::{Entry, Ledger};
@@ -14,33 +15,33 @@ use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::query::{ReservationView, Status};
 use stockhold_protocol::{BadField, Code, CommandId, Detail, Line, Outcome, SkuId, StockId};
 
-/// Commands in one frame of the repetition.
+/// Commands in one frame of repeated commands.
 const FRAME_COMMANDS: u16 = 512;
-/// Most findings that are spelled out.
+/// Maximum number of findings that are described.
 const FINDINGS_MAX: usize = 20;
 
-/// What is audited.
+/// The scope of an audit.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditPlan {
-    /// The time of the audit in seconds of the server's hold time ([`hold_time_ms`]): holds whose deadline lies behind it count
-    /// nothing.
+    /// The time of the audit in seconds of the server's hold time ([`hold_time_ms`]). Holds whose deadline is before
+    /// it do not count.
     pub now_s: u32,
-    /// Most reservations that are looked up one by one. Default: 1,000.
+    /// Maximum number of reservations that are looked up one by one. Default: 1,000.
     pub views_max: usize,
-    /// Most recorded commands that are asked again. Default: all.
+    /// Maximum number of recorded commands that are repeated. Default: all.
     pub repeats_max: usize,
 }
 
 impl AuditPlan {
-    /// Everything is asked again; a thousand reservations are looked up.
+    /// A plan that repeats everything and looks up a thousand reservations.
     #[must_use]
     pub const fn at(now_s: u32) -> Self {
         Self { now_s, views_max: 1_000, repeats_max: usize::MAX }
     }
 }
 
-/// The hold time of a server when it told its status, in milliseconds: the time that deadlines are in. It is no wall clock, and
-/// stands still while the server is down.
+/// The server's hold time when it reported its status, in milliseconds. Deadlines are in hold time. It is not a wall
+/// clock: it stands still while the server is down.
 #[must_use]
 pub fn hold_time_ms(status: &Status) -> Option<u64> {
     let metric =
@@ -49,24 +50,24 @@ pub fn hold_time_ms(status: &Status) -> Option<u64> {
     u64::try_from(hold_time_ms).ok()
 }
 
-/// What an audit found. All is well if [`Audit::is_clean`].
+/// The findings of an audit. [`Audit::is_clean`] tells whether there are any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Audit {
-    /// Units promised beyond goods and allowances, over every set of stocks, at the end or at any op; rounded up.
+    /// Units promised beyond goods and allowances, over every set of stocks, at the end or at any op. Rounded up.
     pub oversold_units: i64,
-    /// Acknowledged reservations that the server no longer knows, or knows differently.
+    /// Acknowledged reservations that the server no longer knows, or knows with other contents.
     pub lost_acknowledged: u64,
-    /// Recorded commands that were answered differently when they were asked again.
+    /// Recorded commands that got another answer when they were repeated.
     pub changed_answers: u64,
     /// SKUs whose sums were compared with goods.
     pub skus_audited: u64,
     /// Reservations that were looked up.
     pub looked_up: u64,
-    /// Recorded commands that were asked again.
+    /// Recorded commands that were repeated.
     pub repeated: u64,
-    /// Those of them whose ids the server had to answer `id_too_old`: nothing can be said of them.
+    /// Repeated commands that the server answered `id_too_old`. They prove nothing.
     pub too_old: u64,
-    /// Sums of SKUs or stocks that the facts do not name: they were compared with nothing.
+    /// Sums of SKUs or stocks that the facts do not contain. They were not compared.
     pub outside_facts: u64,
     /// The first findings, as sentences.
     pub findings: Vec<String>,
@@ -92,7 +93,7 @@ pub enum AuditError {
     /// The server did not answer.
     #[error("the server did not answer the audit")]
     Call(#[from] CallError),
-    /// A kept command could not be sent again.
+    /// A recorded command could not be sent again.
     #[error("a kept command could not be sent again")]
     Push(#[from] PushError),
     /// A record of the ledger cannot be decoded.
@@ -116,10 +117,10 @@ pub async fn run(
     Ok(audit)
 }
 
-/// Asks commands whose outcomes are unknown again, under their own ids, and notes what is answered.
+/// Repeats the commands whose outcomes are unknown, under their own ids, and records the answers.
 ///
 /// # Errors
-/// [`AuditError`] when the server does not answer; commands that were not resolved stay in the ledger.
+/// [`AuditError`] when the server does not answer. Commands that were not resolved stay in the ledger.
 pub async fn resolve_unknown(client: &Client, ledger: &mut Ledger) -> Result<(), AuditError> {
     let unknown = ledger.take_unknown();
     for (at, chunk) in unknown.chunks(usize::from(FRAME_COMMANDS)).enumerate() {
@@ -146,7 +147,7 @@ pub async fn resolve_unknown(client: &Client, ledger: &mut Ledger) -> Result<(),
     Ok(())
 }
 
-/// The part that needs no server: for every set of stocks, promised ≤ stocked + allowances.
+/// The part of the audit that needs no server: for every set of stocks, promised ≤ stocked + allowances.
 #[must_use]
 pub fn goods(ledger: &Ledger, facts: &[SkuFacts], now_s: u32) -> Audit {
     let mut audit = Audit::default();
@@ -180,7 +181,7 @@ pub fn goods(ledger: &Ledger, facts: &[SkuFacts], now_s: u32) -> Audit {
     audit
 }
 
-/// Takes about `max` of `all`, spread evenly.
+/// Indexes of about `max` of `all` items, spread evenly.
 fn spread(all: usize, max: usize) -> impl Iterator<Item = usize> {
     let stride = if max == 0 { all.max(1) } else { all.div_ceil(max).max(1) };
     (0..if max == 0 { 0 } else { all }).step_by(stride)
@@ -204,8 +205,8 @@ async fn look_up(
     Ok(())
 }
 
-/// Whether the server's view is that of the acknowledged reservation. A record may have been dropped only
-/// when nothing of it counts any more.
+/// Whether the server's view matches the acknowledged reservation. The server may have dropped the record only if it
+/// no longer counts.
 fn is_kept(view: Option<&ReservationView>, entry: &Entry, granted: &[Line], now_s: u32) -> bool {
     let Some(view) = view else { return !entry.counts_at(now_s) };
     let lines = view.lines.iter().map(|line| (line.sku, line.granted));
@@ -217,11 +218,11 @@ fn is_kept(view: Option<&ReservationView>, entry: &Entry, granted: &[Line], now_
         && lines.filter(|(_, q)| q.raw() > 0).eq(known)
 }
 
-/// What is compared with an answer to a repetition.
+/// The expected answer to a repeated command.
 struct Expected {
     id: CommandId,
     outcome: Outcome,
-    /// The deadline as it was extended since: a reservation may answer for itself with this one.
+    /// The deadline after later extensions. A reservation may answer for its own id with this one.
     deadline: u32,
     is_grant: bool,
 }
@@ -288,7 +289,7 @@ fn check_answer(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
         return;
     }
     let was = &expected.outcome;
-    // A grant that is not remembered at all is lost; one that is remembered differently has changed.
+    // A grant that is not remembered at all is lost. A grant that is remembered with other contents has changed.
     if expected.is_grant && !outcome.replayed {
         audit.lost_acknowledged += 1;
     } else {
@@ -302,7 +303,7 @@ fn check_answer(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
 fn agrees(expected: &Expected, outcome: &Outcome) -> bool {
     let was = &expected.outcome;
     let is_value = outcome.value == was.value || (expected.is_grant && outcome.value == expected.deadline);
-    // A reservation that answers for its own id after its outcome was dropped has forgotten what was backordered.
+    // A reservation whose outcome was dropped answers for its own id without the backordered quantity.
     let is_detail = match (&was.detail, &outcome.detail) {
         (Detail::Backordered(_), Detail::None) => expected.is_grant,
         (Detail::Granted { lines, .. }, Detail::Granted { lines: now, .. }) => lines == now,

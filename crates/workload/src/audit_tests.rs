@@ -1,4 +1,4 @@
-//! The audit must be able to fail: honest ledgers pass, tampered ones do not.
+//! Tests that the audit can fail: correct ledgers pass, and tampered ones do not.
 
 use super::*;
 use crate::facts::{Allowance, StockFacts};
@@ -18,7 +18,7 @@ fn id(number: u128) -> CommandId {
     CommandId::from_parts(1_799_999_000_000, number)
 }
 
-/// Ten units at source 0 that feed web and shop, five at source 1 for the web alone.
+/// Ten units at source 0, which supplies web and shop, and five at source 1, which supplies only the web.
 fn facts() -> Vec<SkuFacts> {
     let stock = |stock, sources: &[u32]| StockFacts {
         stock,
@@ -30,7 +30,7 @@ fn facts() -> Vec<SkuFacts> {
     vec![SkuFacts { sku: SkuId(0), stocked, stocks: vec![stock(WEB, &[0, 1]), stock(SHOP, &[0])] }]
 }
 
-/// A ledger with its own small server: ops count up.
+/// A ledger with a small server of its own that counts ops.
 struct Sale {
     ledger: Ledger,
     op: u64,
@@ -89,7 +89,7 @@ fn selling_exactly_what_there_is_passes_and_one_more_does_not() {
 
 #[test]
 fn what_was_given_back_or_ran_out_may_be_sold_again() {
-    // Proves that release, expiry and replace free their units, in part and as a whole, and no earlier.
+    // Proves that release, expiry and replace free their units, in part and as a whole, and not earlier.
     let mut sale = Sale::new();
     let held = sale.reserve(1, SHOP, 10, NOW_S + 50);
     assert_eq!(sale.oversold(), 0);
@@ -111,7 +111,7 @@ fn what_was_given_back_or_ran_out_may_be_sold_again() {
 
 #[test]
 fn a_replace_whose_first_answer_was_lost_ends_the_old_hold_as_well() {
-    // Proves that an answer learned by asking again closes the old reservation, and that hearing it twice changes nothing.
+    // Proves that an answer learned by a retry closes the old reservation, and that hearing it twice changes nothing.
     let mut sale = Sale::new();
     let held = sale.reserve(1, SHOP, 10, NOW_S + 50);
     let lines = [Line::new(SkuId(0), units(10))];
@@ -126,7 +126,7 @@ fn a_replace_whose_first_answer_was_lost_ends_the_old_hold_as_well() {
 
 #[test]
 fn every_refusal_is_kept_when_that_is_wanted() {
-    // Proves the difference between a sample and all: what is not kept cannot be asked again.
+    // Proves the difference between keeping a sample and keeping all: what is not kept cannot be repeated.
     let lines = [Line::new(SkuId(0), units(1))];
     let keep = |mut ledger: Ledger| {
         for number in 0..64 {
@@ -141,7 +141,7 @@ fn every_refusal_is_kept_when_that_is_wanted() {
 
 #[test]
 fn holds_count_until_their_deadline_and_no_longer() {
-    // Proves expiry at the audit's time, that confirm keeps a hold for good, and that extend moves its end.
+    // Proves expiry at the time of the audit, that confirm keeps a hold for good, and that extend moves its end.
     for (deadline_s, change, oversold) in [
         (NOW_S, None, 0),
         (NOW_S + 1, None, 1),
@@ -167,7 +167,7 @@ fn holds_count_until_their_deadline_and_no_longer() {
 
 #[test]
 fn an_oversell_that_was_given_back_since_is_still_found() {
-    // Proves the playback by ops: the sums at the end are innocent.
+    // Proves the playback by ops. The sums at the end are correct.
     let mut sale = Sale::new();
     sale.reserve(1, SHOP, 10, 0);
     let extra = sale.reserve(2, SHOP, 3, 0);
@@ -178,8 +178,8 @@ fn an_oversell_that_was_given_back_since_is_still_found() {
 
 #[test]
 fn a_hold_that_certainly_lived_is_counted_when_the_next_was_granted() {
-    // Proves that a later hold's deadline dates the ops before it, so that an early second sale is found,
-    // and that one after the first hold's deadline is not.
+    // Proves that a later hold's deadline dates the ops before it: an early second sale is found, and one after the
+    // first hold's deadline is not reported.
     for (second_s, oversold) in [(NOW_S - 130, 10), (NOW_S - 30, 0)] {
         let mut sale = Sale::new();
         // Expires long before the audit; made 60 s before its deadline.
@@ -234,7 +234,7 @@ fn view(of: &Entry, granted: i64) -> ReservationView {
 
 #[test]
 fn a_reservation_that_is_gone_or_different_is_lost() {
-    // Proves that a missing record, other lines, another op or another stock are all found.
+    // Proves that a missing record, other lines, another op and another stock are found.
     let mut sale = Sale::new();
     sale.reserve(1, SHOP, 2, 0);
     let entry = sale.ledger.entries()[0];
@@ -281,7 +281,7 @@ fn an_answer_that_changed_is_found() {
 
 #[test]
 fn a_kept_command_is_repeated_as_it_was_sent() {
-    // Proves that plain carts are rebuilt, and special ones kept, byte for byte but for `fresh`.
+    // Proves that plain carts are rebuilt, and special ones kept, byte for byte except for `fresh`.
     let lines = [Line::new(SkuId(3), units(2)), Line::new(SkuId(1), units(1))];
     let plain = cart(WEB, &lines[..1], NOW_S);
     let special = Reserve { owner: 7, reference: "order-1", best_effort: true, ..cart(WEB, &lines, 0) };
@@ -306,7 +306,8 @@ fn the_report_serialises() {
 
 #[test]
 fn hold_time_is_the_servers_time_without_gaps() {
-    // Proves that deadlines are compared with the time that they are in, and that a server that does not tell it is not guessed at.
+    // Proves that deadlines are compared in hold time, and that the audit does not guess when a server does not
+    // report it.
     let told = |metrics: &[(&str, i64)]| {
         let metric =
             |&(name, value): &(&str, i64)| Metric { name: name.to_owned(), unit: "ms".to_owned(), value };

@@ -1,14 +1,15 @@
-//! Carts by seed: the same mix and seed make the same carts on every machine. No clock and no ids here.
+//! Carts from a seed: the same mix and seed make the same carts on every machine. This module uses no clock and makes
+//! no ids.
 
 use stockhold_protocol::command::Target;
 use stockhold_protocol::{Line, Quantity, SkuId, StockId};
 
-/// Which SKUs shoppers want.
+/// How the lines are distributed over the SKUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Popularity {
-    /// All alike.
+    /// All SKUs are equally popular.
     Uniform,
-    /// The first `hot` SKUs get `hot_percent` of all lines, the others the rest.
+    /// The first `hot` SKUs get `hot_percent` of all lines. The others share the rest.
     Hot {
         /// How many SKUs are hot.
         hot: u32,
@@ -17,42 +18,42 @@ pub enum Popularity {
     },
 }
 
-/// What happens to a hold that was granted.
+/// What the shopper does with a granted hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CartEnding {
-    /// The shopper pays.
+    /// The shopper pays, and the hold is confirmed.
     Confirm,
-    /// The shopper empties the cart.
+    /// The shopper empties the cart, and the hold is released.
     Release,
-    /// The shopper walks away; the hold expires.
+    /// The shopper leaves, and the hold expires.
     Abandon,
 }
 
-/// What the shoppers are like. Percentages are 0..=100.
+/// The behaviour of the shoppers. Percentages are 0..=100.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CartMix {
-    /// Where carts are sold, each as often as the others; not empty.
+    /// The stocks that carts are sold from, equally often; not empty.
     pub stocks: Vec<StockId>,
-    /// What is sold; not empty.
+    /// The SKUs on sale; not empty.
     pub skus: Vec<SkuId>,
-    /// Which SKUs are wanted.
+    /// The popularity of the SKUs.
     pub popularity: Popularity,
-    /// Carts have 1 to so many lines. Default: 1.
+    /// Maximum number of lines of a cart. The minimum is 1. Default: 1.
     pub lines_max: u32,
-    /// Lines have 1 to so many whole units. Default: 1.
+    /// Maximum number of whole units of a line. The minimum is 1. Default: 1.
     pub units_max: u32,
-    /// Holds live so long; `None`: carts are born confirmed. Default: none.
+    /// The TTL of holds. `None`: carts are confirmed from the start. Default: none.
     pub ttl_ms: Option<u32>,
-    /// Share of granted holds that are confirmed. Default: 70.
+    /// Percentage of granted holds that are confirmed. Default: 70.
     pub confirm_percent: u32,
-    /// Share of granted holds that are released; the others are abandoned. Default: 15.
+    /// Percentage of granted holds that are released. The others are abandoned. Default: 15.
     pub release_percent: u32,
-    /// How many steps of a hundred are checks. Default: 0.
+    /// Percentage of steps that are checks. Default: 0.
     pub check_percent: u32,
 }
 
 impl CartMix {
-    /// Single-line carts of one unit, all SKUs alike, born confirmed.
+    /// Single-line carts of one unit, all SKUs equally popular, confirmed from the start.
     #[must_use]
     pub const fn plain(stocks: Vec<StockId>, skus: Vec<SkuId>) -> Self {
         Self {
@@ -69,23 +70,23 @@ impl CartMix {
     }
 }
 
-/// What a shopper does next.
+/// The next action of a shopper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// Asks whether something is there.
+    /// A check of one SKU in one stock.
     Check(SkuId, StockId),
-    /// Wants a cart.
+    /// A reserve of a cart.
     Cart {
-        /// From where.
+        /// The stock or channel.
         target: Target,
-        /// What.
+        /// The lines.
         lines: &'a [Line],
-        /// For how long.
+        /// The TTL, if it is a hold.
         ttl_ms: Option<u32>,
     },
 }
 
-/// An endless, seeded stream of steps.
+/// An endless stream of steps from a seed.
 ///
 /// ```
 /// use stockhold_workload::{CartMix, CartGenerator};
@@ -108,7 +109,7 @@ impl CartGenerator {
     /// The stream of `seed`.
     ///
     /// # Panics
-    /// When the mix has no stock or no SKU: there is nothing to want then.
+    /// When the mix has no stock or no SKU.
     #[must_use]
     pub fn new(mix: CartMix, seed: u64) -> Self {
         assert!(!mix.stocks.is_empty(), "a mix needs a stock");
@@ -122,7 +123,7 @@ impl CartGenerator {
         &self.mix
     }
 
-    /// What the next shopper does. Nothing is allocated once the longest cart was seen.
+    /// The next shopper's action. It allocates nothing once the longest cart was made.
     pub fn next_step(&mut self) -> Step<'_> {
         let stock = self.pick_stock();
         if self.percent(self.mix.check_percent) {
@@ -138,7 +139,7 @@ impl CartGenerator {
         Step::Cart { target: Target::Stock(stock), lines: &self.lines, ttl_ms: self.mix.ttl_ms }
     }
 
-    /// What happens to a hold that was granted.
+    /// What the shopper does with a granted hold.
     pub fn next_ending(&mut self) -> CartEnding {
         let drawn = self.random.u32(0..100);
         if drawn < self.mix.confirm_percent {
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn carts_keep_to_their_mix() {
-        // Proves the bounds of lines and units, and that the shares come out near what was asked for.
+        // Proves the bounds of lines and units, and that the percentages come out near their targets.
         let mut source = CartGenerator::new(mix(), 1);
         let (mut checks, mut lines_of, mut hot, mut all) = (0, [0; 4], 0, 0);
         for _ in 0..20_000 {
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn endings_keep_to_their_shares() {
-        // Proves that confirmed, released and abandoned holds all occur, about as often as asked for.
+        // Proves that confirmed, released and abandoned holds all occur, near their percentages.
         let mut source = CartGenerator::new(mix(), 2);
         let mut counts = [0_u32; 3];
         for _ in 0..10_000 {

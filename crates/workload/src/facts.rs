@@ -1,41 +1,41 @@
-//! What the catalog says, as far as an audit needs it: goods per source, which stocks they feed, allowances.
+//! The facts of the catalog that an audit needs: goods per source, the sources of each stock, and allowances.
 //!
-//! Facts come from the caller or, by [`read`], from the server's own views. They are taken when nothing is
-//! promised yet or say what was promised before. `stocked` counts all goods that a sale could have taken.
+//! Facts come from the caller or, with [`read`], from the server's views. They must be taken before anything is
+//! promised, or contain what was promised before. `stocked` contains all goods that a sale could have taken.
 
 use stockhold_client::{CallError, Client};
 use stockhold_protocol::command::BackorderMode;
 use stockhold_protocol::query::{LIST_MAX, PositionView, SkuView, SourceView, StockView};
 use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
 
-/// How far a stock may promise beyond what there is.
+/// How far a stock may promise beyond the goods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
-    /// So many ten-thousandths; 0: not at all.
+    /// Up to this many ten-thousandths. 0: not at all.
     UpTo(i64),
-    /// As far as it likes, or nothing is counted: such promises are in no sum.
+    /// Without limit, or nothing is counted. Such promises are not summed.
     Unlimited,
 }
 
-/// One stock of one SKU.
+/// The facts of one SKU in one stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockFacts {
-    /// Which.
+    /// The stock.
     pub stock: StockId,
-    /// The sources that feed it, enabled and in stock.
+    /// The sources that supply it: linked, enabled and in stock.
     pub sources: Vec<SourceId>,
-    /// How far it may promise beyond that.
+    /// The allowance beyond the goods.
     pub allowance: Allowance,
-    /// What it had promised to orders before the ledger began, in ten-thousandths.
+    /// The quantity that was promised to orders before the ledger began, in ten-thousandths.
     pub promised_before: i64,
 }
 
-/// One SKU.
+/// The facts of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkuFacts {
-    /// Which.
+    /// The SKU.
     pub sku: SkuId,
-    /// Goods per source, in ten-thousandths; all that lay there at some time.
+    /// Goods per source, in ten-thousandths: everything that was there at some time.
     pub stocked: Vec<(SourceId, i64)>,
     /// Its stocks.
     pub stocks: Vec<StockFacts>,
@@ -44,7 +44,7 @@ pub struct SkuFacts {
 /// Why facts could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
-    /// A question was not answered.
+    /// A query was not answered.
     #[error("a question about the catalog was not answered")]
     Call(#[from] CallError),
     /// The server does not know a SKU.
@@ -52,7 +52,7 @@ pub enum FactsError {
     UnknownSku(SkuId),
 }
 
-/// Reads the facts of these SKUs. Take them before the ledger's first cart.
+/// Reads the facts of these SKUs. Call it before the first cart of the ledger.
 ///
 /// # Errors
 /// [`FactsError`].
@@ -80,7 +80,7 @@ pub async fn read(client: &Client, skus: &[SkuId]) -> Result<Vec<SkuFacts>, Fact
     Ok(facts)
 }
 
-/// The facts of one SKU as the server's views tell them.
+/// The facts of one SKU from the server's views.
 #[must_use]
 pub fn of_view(view: &SkuView, sources: &[SourceView], stocks: &[StockView]) -> SkuFacts {
     let is_enabled = |id: SourceId| sources.iter().any(|source| source.id == id && source.definition.enabled);
@@ -108,7 +108,7 @@ pub fn of_view(view: &SkuView, sources: &[SourceView], stocks: &[StockView]) -> 
     SkuFacts { sku: view.id, stocked, stocks }
 }
 
-/// A negative threshold with backorders is an allowance; backorders without one are unlimited.
+/// A negative threshold with backorders is an allowance. Backorders without one are unlimited.
 fn allowance_of(position: &PositionView) -> Allowance {
     let settings = &position.settings;
     let backorders = settings.backorders != BackorderMode::Off;

@@ -1,10 +1,11 @@
-//! The client's ledger: every acknowledged outcome with its id, its cart and what became of it.
+//! The client's ledger: every acknowledged outcome with its id, its cart and its later changes.
 //!
-//! Fed with each command and its outcome as they were answered. It counts what it does not keep: beyond
-//! [`Ledger::new`]'s bound reservations are left out of the audit, which then says less and never more.
+//! The caller records each command with its outcome. The ledger is bounded (see [`Ledger::new`]). It counts
+//! reservations beyond the bound without keeping them. They are then missing from the audit, which may therefore miss
+//! violations but never reports false ones.
 //!
-//! A reservation of one line takes about 130 bytes, its index included; those with an owner, a reference, several lines or other
-//! specialities keep their record beside.
+//! A reservation of one line takes about 130 bytes, including its index. Reservations with an owner, a reference,
+//! several lines or other special fields also keep their record.
 
 use std::collections::{BTreeMap, HashMap};
 use stockhold_protocol::command::{Command, Envelope, PartKind, Reserve, Target};
@@ -13,17 +14,17 @@ use stockhold_protocol::{
     StockId,
 };
 
-/// One refusal in so many is kept for asking again.
+/// One refusal in this many is kept to be repeated.
 const REFUSALS_KEPT_ONE_IN: u64 = 16;
 
-/// How many of what.
+/// Counters of the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
     /// Reservations that were granted (reserve, replace, sell).
     pub granted: u64,
-    /// Recorded refusals.
+    /// Refusals that were recorded by the server.
     pub refused: u64,
-    /// Refusals that the server did not record (edge refusals, busy, bad fields); audits skip them.
+    /// Refusals that the server did not record (edge refusals, busy, bad fields). Audits skip them.
     pub unrecorded: u64,
     /// Other commands that took effect: confirm, release, extend, ship, refund.
     pub changed: u64,
@@ -33,14 +34,14 @@ pub struct Tally {
     pub unattributed: u64,
 }
 
-/// What became of a reservation.
+/// The state of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
-    /// A hold; it counts until its deadline.
+    /// A hold, which counts until its deadline.
     Held,
     /// An order.
     Confirmed,
-    /// Given back before its deadline, at this op.
+    /// Released, replaced or refunded completely.
     Closed,
 }
 
@@ -48,23 +49,23 @@ pub enum EntryState {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: CommandId,
-    /// The op that decided.
+    /// The op that decided the command.
     pub(crate) op: u64,
-    /// The op from which it counts: the same, or that of a late confirm.
+    /// The op from which the reservation counts: the same op, or that of a late confirm.
     pub(crate) since_op: u64,
-    /// The op that closed it; 0: none did.
+    /// The op that closed the reservation. 0: none.
     pub(crate) closed_op: u64,
     pub(crate) stock: StockId,
-    /// The deadline as extended.
+    /// The current deadline, after extensions.
     pub(crate) deadline: Deadline,
-    /// The value as it was answered: the deadline at first, or the refused line.
+    /// The value of the original answer: the first deadline, or the index of the refused line.
     pub(crate) answered: u32,
     pub(crate) ttl_ms: u32,
     pub(crate) code: Code,
-    /// The only line if the cart is plain; else see the extras.
+    /// The only line, if the cart is plain. Otherwise the lines are in the extras.
     line: Line,
     pub(crate) state: EntryState,
-    /// Whether the cart's record is among the extras.
+    /// Whether the record of the cart is among the extras.
     has_extra: bool,
 }
 
@@ -80,19 +81,19 @@ impl Entry {
     }
 }
 
-/// What few entries have.
+/// Data that only few entries have.
 #[derive(Clone, Debug, Default)]
 struct Extra {
     /// The record as it was sent, without `fresh`.
     record: Box<[u8]>,
-    /// What still counts, line by line; taken from what was granted.
+    /// The quantities that still count, line by line.
     open: Vec<Line>,
-    /// What was granted.
+    /// The granted quantities.
     granted: Vec<Line>,
     detail: Detail,
 }
 
-/// A recorded command that changed a reservation, for asking again.
+/// A recorded command that changed a reservation. It is kept to be repeated.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedChange {
     pub(crate) record: Box<[u8]>,
@@ -113,21 +114,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that keeps at most so many reservations, and as many changes of them.
+    /// A ledger that keeps at most this many reservations, and as many changes of them.
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
         let entries_max = entries_max.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
         Self { entries_max, ..Self::default() }
     }
 
-    /// Keeps every recorded refusal for asking again, not one in sixteen.
+    /// Keeps every recorded refusal to be repeated, not one in sixteen.
     #[must_use]
     pub const fn with_all_refusals(mut self) -> Self {
         self.keeps_all_refusals = true;
         self
     }
 
-    /// How many of what.
+    /// The counters.
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
@@ -139,17 +140,17 @@ impl Ledger {
         self.entries.len() + self.changed.len()
     }
 
-    /// Notes what was answered to a command, given as its record.
+    /// Records the outcome of a command, given as its record.
     ///
     /// # Errors
-    /// [`BadField`] when the record is none.
+    /// [`BadField`] when the record cannot be decoded.
     pub fn note_record(&mut self, record: &[u8], outcome: &Outcome) -> Result<(), BadField> {
         let envelope = Envelope::decode(record)?;
         self.note(&envelope, outcome);
         Ok(())
     }
 
-    /// Notes what was answered to a command.
+    /// Records the outcome of a command.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a command that makes no promise is only asked again")]
     pub fn note(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
         if !outcome.recorded {
@@ -159,7 +160,8 @@ impl Ledger {
         match &envelope.command {
             Command::Reserve(reserve) => self.note_reserve(envelope, reserve, outcome),
             Command::Replace(replace) => {
-                // An answer that was lost on its first way comes marked as replayed, and the old hold has ended all the same.
+                // If the first answer was lost, the retry's answer is marked as replayed. The old hold has ended all
+                // the same.
                 if outcome.code.is_success() && !self.at.contains_key(&envelope.id) {
                     self.close(replace.old, outcome.op);
                 }
@@ -181,24 +183,25 @@ impl Ledger {
                 };
                 self.note_reserve(envelope, &reserve, outcome);
             }
-            // A forced sale states a fact that may well break promises: it is asked again and not summed. So is all that is about no
-            // reservation.
+            // A forced sale records a fact that may break promises, so it is repeated but not summed. The same holds
+            // for commands that concern no reservation.
             _ => self.keep_changed(envelope, outcome),
         }
     }
 
-    /// Notes a command whose outcome is unknown. It is in no sum until [`Self::take_unknown`] is settled.
+    /// Records a command whose outcome is unknown. It is not summed until it is resolved (see
+    /// [`Self::take_unknown`]).
     pub fn note_unknown(&mut self, record: &[u8]) {
         self.unknown.push(record.into());
     }
 
-    /// The records whose outcomes are unknown, to be sent again (without `fresh`) and noted.
+    /// Takes the records whose outcomes are unknown, to be sent again (without `fresh`) and recorded.
     pub fn take_unknown(&mut self) -> Vec<Box<[u8]>> {
         std::mem::take(&mut self.unknown)
     }
 
     fn note_reserve(&mut self, envelope: &Envelope<'_>, reserve: &Reserve<'_>, outcome: &Outcome) {
-        // The same answer again, after a retry, is not another one.
+        // The same answer after a retry is not counted again.
         if self.at.contains_key(&envelope.id) {
             return;
         }
@@ -213,7 +216,7 @@ impl Ledger {
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
         let stock = match reserve.target {
             Target::Stock(stock) => stock,
-            // A channel stands for a stock that the ledger does not know: such carts are asked again, not summed.
+            // The ledger does not know which stock a channel belongs to, so such carts are repeated but not summed.
             Target::Channel(_) => StockId(u32::MAX),
         };
         let is_plain = matches!(envelope.command, Command::Reserve(_))
@@ -271,7 +274,7 @@ impl Ledger {
                 outcome.op,
             );
         }
-        // Shipped units stay in the sum: they left for this promise and no other may have them.
+        // Shipped units stay in the sum: they left for this promise and are not available to others.
     }
 
     fn keep_changed(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
@@ -293,7 +296,7 @@ impl Ledger {
         if let Some(entry) = self.entry_mut(reservation) {
             entry.state = EntryState::Confirmed;
             if outcome.code == Code::ConfirmedLate {
-                // Between its deadline and this op it counted nothing.
+                // Between its deadline and this op the reservation did not count.
                 entry.since_op = outcome.op;
             }
         }
@@ -306,7 +309,7 @@ impl Ledger {
         }
     }
 
-    /// Takes some units out of what a reservation counts.
+    /// Subtracts units from what a reservation counts.
     fn give_back(&mut self, reservation: ReservationId, lines: impl Iterator<Item = Line>, op: u64) {
         let Some(at) = self.at.get(&reservation.0).copied() else {
             self.tally.unattributed += 1;
@@ -325,7 +328,8 @@ impl Ledger {
                     open.quantity.checked_sub(line.quantity).unwrap_or_default().max(Quantity::ZERO);
             }
         }
-        // A part that came back lowers the whole life of the entry: the audit then says less, never more.
+        // Returned units are subtracted from the entry for its whole time. The audit may therefore miss a violation
+        // but never reports a false one.
         if extra.open.iter().all(|line| line.quantity == Quantity::ZERO) {
             entry.state = EntryState::Closed;
             entry.closed_op = op;
@@ -340,23 +344,23 @@ impl Ledger {
         &self.changed
     }
 
-    /// What counts of a granted entry: what is left of it after parts came back.
+    /// The lines of a granted entry that still count.
     pub(crate) fn open_lines<'a>(&'a self, at: usize, entry: &'a Entry) -> &'a [Line] {
         self.extra(at).map_or(std::slice::from_ref(&entry.line), |extra| &extra.open)
     }
 
-    /// What was granted.
+    /// The granted lines.
     pub(crate) fn granted_lines<'a>(&'a self, at: usize, entry: &'a Entry) -> &'a [Line] {
         self.extra(at).map_or(std::slice::from_ref(&entry.line), |extra| &extra.granted)
     }
 
-    /// The outcome that was acknowledged.
+    /// The acknowledged outcome.
     pub(crate) fn outcome_of(&self, at: usize, entry: &Entry) -> Outcome {
         let detail = self.extra(at).map_or(Detail::None, |extra| extra.detail.clone());
         Outcome::new(entry.code, entry.answered, entry.op).with(detail)
     }
 
-    /// The command, to be asked again.
+    /// Calls `use_it` with the record of the command, to repeat it.
     pub(crate) fn with_record<T>(&self, at: usize, entry: &Entry, use_it: impl FnOnce(&[u8]) -> T) -> T {
         if let Some(extra) = self.extra(at).filter(|_| entry.has_extra) {
             return use_it(&extra.record);
@@ -387,7 +391,7 @@ fn extra_of(envelope: &Envelope<'_>, reserve: &Reserve<'_>, outcome: &Outcome) -
     Extra { record: record_of(envelope), open: granted.clone(), granted, detail: outcome.detail.clone() }
 }
 
-/// The record of a command without `fresh`.
+/// The record of a command, without `fresh`.
 fn record_of(envelope: &Envelope<'_>) -> Box<[u8]> {
     let mut bytes = Vec::new();
     let encoded = Envelope::new(envelope.id, envelope.command.clone()).encode(&mut bytes);
@@ -399,8 +403,8 @@ fn record_of(envelope: &Envelope<'_>) -> Box<[u8]> {
 pub type Sums = BTreeMap<(SkuId, StockId), i64>;
 
 impl Ledger {
-    /// What counts at `now_s` (seconds since the Unix epoch), in ten-thousandths by SKU and stock: orders, and holds whose
-    /// deadline lies ahead.
+    /// What counts at `now_s` (seconds since the Unix epoch), in ten-thousandths by SKU and stock: orders, and holds
+    /// whose deadline is after it.
     #[must_use]
     pub fn counting(&self, now_s: u32) -> Sums {
         let mut sums = Sums::new();

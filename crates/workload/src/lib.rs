@@ -1,8 +1,8 @@
-//! A flash sale as its clients see it: seeded carts, a ledger of everything that the server acknowledged,
-//! and an audit that believes the ledger and nothing else.
+//! A flash sale as its clients see it: seeded carts, a ledger of everything that the server acknowledged, and an
+//! audit that trusts only the ledger.
 //!
-//! Shared by the demonstration and the load tool. It is *not* a driver of load: when to send what, over how
-//! many connections, is for its users. It looks at no state of the server beside what any client may ask.
+//! The demonstration and the load tool share this crate. It does not drive load: its users decide when to send what
+//! over how many connections. It uses no server state beyond what any client may query.
 //!
 //! Reading order: [`carts`], [`ledger`], [`facts`], [`shortfall`], [`timeline`], [`audit`].
 #![forbid(unsafe_code)]

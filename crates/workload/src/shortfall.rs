@@ -1,28 +1,29 @@
-//! Were the goods enough? For every set of stocks: promised ≤ stocked at their sources + allowances.
+//! Checks that the goods cover the promises: for every set of stocks, promised ≤ stocked at their sources +
+//! allowances.
 //!
-//! The largest violation over all sets is found by trying them all while they are few, and by max-flow when
-//! they are not: what no flow can serve is the worst set's lack. It shares no code with the server, on purpose.
+//! For few stocks, all sets are tried. For more, the largest violation is found by max-flow: the demand that no flow
+//! can satisfy equals the shortfall of the worst set. This module intentionally shares no code with the server.
 
 use crate::facts::{Allowance, SkuFacts};
 use std::collections::{BTreeMap, VecDeque};
 use stockhold_protocol::{SourceId, StockId};
 
-/// Most stocks whose sets are all tried.
+/// Up to this many stocks, all sets are tried.
 const TRIED_MAX: usize = 12;
 
-/// The largest lack over all sets of stocks, in ten-thousandths: 0 when every promise can be kept.
+/// The largest shortfall over all sets of stocks, in ten-thousandths. It is 0 when every promise can be kept.
 ///
-/// `promised` gives what counts in each stock; stocks that the facts do not name are ignored.
+/// `promised` is what counts in each stock. Stocks that the facts do not contain are ignored.
 #[must_use]
 pub fn worst(facts: &SkuFacts, promised: &BTreeMap<StockId, i64>) -> i64 {
     let needs = needs(facts, promised);
     if needs.len() <= TRIED_MAX { worst_of_all_sets(facts, &needs) } else { worst_by_flow(facts, &needs) }
 }
 
-/// What stocks need from their sources beyond their allowances, and those sources.
+/// For each stock: what it needs from its sources beyond its allowance, and the sources.
 type Needs<'f> = Vec<(i64, &'f [SourceId])>;
 
-/// A stock that needs nothing belongs to no worst set: it only adds goods.
+/// A stock that needs nothing belongs to no worst set, because it only adds goods.
 fn needs<'f>(facts: &'f SkuFacts, promised: &BTreeMap<StockId, i64>) -> Needs<'f> {
     let need_of = |stock: &'f crate::facts::StockFacts| {
         let Allowance::UpTo(allowance) = stock.allowance else { return None };
@@ -46,7 +47,7 @@ fn worst_of_all_sets(facts: &SkuFacts, needs: &Needs<'_>) -> i64 {
     worst
 }
 
-/// Sends goods from sources to stocks along shortest free paths; what stays unserved is the worst lack.
+/// Sends goods from sources to stocks along shortest augmenting paths. The unsatisfied rest is the worst shortfall.
 fn worst_by_flow(facts: &SkuFacts, needs: &Needs<'_>) -> i64 {
     let mut open: Vec<i64> = needs.iter().map(|(need, _)| *need).collect();
     let mut left: Vec<i64> = facts.stocked.iter().map(|(_, goods)| *goods).collect();
@@ -68,15 +69,15 @@ fn worst_by_flow(facts: &SkuFacts, needs: &Needs<'_>) -> i64 {
     open.iter().sum()
 }
 
-/// A way from a stock that lacks goods to a source that has some: stock, source, stock, source, …, where a
-/// stock behind a source gives back what that source sent it.
+/// An augmenting path from a stock that lacks goods to a source that has some: stock, source, stock, source, …. A
+/// stock after a source gives back what that source sent it.
 fn free_path(
     from: usize,
     edges: &[Vec<usize>],
     left: &[i64],
     sent: &[Vec<i64>],
 ) -> Option<Vec<(usize, usize)>> {
-    // For each source, the stock that it was reached from; for each stock, the source.
+    // For each source, the stock that it was reached from. For each stock, the source.
     let mut by_stock: Vec<Option<usize>> = vec![None; left.len()];
     let mut by_source: Vec<Option<usize>> = vec![None; edges.len()];
     let mut queue = VecDeque::from([from]);
@@ -100,7 +101,7 @@ fn free_path(
     None
 }
 
-/// The steps (stock, source) from the goods back to the stock that lacks them.
+/// The steps (stock, source) of the path, from the goods back to the stock that lacks them.
 fn path_to(
     end: usize,
     from: usize,
@@ -119,7 +120,7 @@ fn path_to(
     path
 }
 
-/// Sends as much as the way allows: each stock on it takes from the source ahead and gives up the one behind.
+/// Sends as much as the path allows. Each stock on it takes from its next source and gives up its previous one.
 fn push(path: &[(usize, usize)], open: &mut i64, left: &mut [i64], sent: &mut [Vec<i64>]) {
     let Some((_, end)) = path.first().copied() else { return };
     let mut amount = (*open).min(left[end]);
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn shared_goods_are_not_promised_twice() {
-        // Proves that a set is caught although each of its stocks alone has enough.
+        // Proves that a set is found although each of its stocks alone has enough.
         let none = Allowance::UpTo(0);
         let shop = facts(&[20, 10], &[(&[1], none), (&[0, 1], none)]);
         assert_eq!(worst(&shop, &promised(&[10, 20])), 0);
@@ -182,7 +183,8 @@ mod tests {
 
     #[test]
     fn the_flow_finds_what_trying_all_sets_finds() {
-        // Proves both ways against each other on random groups, tight and loose, and that both kinds occur.
+        // Proves both methods against each other on random groups, with and without a shortfall, and that both cases
+        // occur.
         let mut random = fastrand::Rng::with_seed(5);
         let mut kinds = [0_u32; 2];
         for _ in 0..3_000 {

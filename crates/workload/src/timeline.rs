@@ -1,7 +1,7 @@
-//! The ledger played back in the order of ops: was there a moment at which more was promised than there was?
+//! Plays the ledger back in the order of ops and checks whether more was promised than there was at any moment.
 //!
-//! A sum at the end misses what was oversold and given back since. A hold is taken out at the first op by
-//! which it *may* have expired, so that no doubt about the server's clock can raise a false alarm.
+//! The sum at the end misses an oversell that was given back later. A hold is removed at the first op by which it
+//! *may* have expired, so that uncertainty about the server's clock cannot cause a false alarm.
 
 use crate::facts::SkuFacts;
 use crate::ledger::{Entry, EntryState, Ledger};
@@ -10,11 +10,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use stockhold_protocol::{SkuId, StockId};
 
-/// Groups of more stocks than this are not looked at after every grant, but after every so many.
+/// Groups of more stocks than this are checked only after every 64th grant.
 const EVERY_GRANT_STOCKS_MAX: usize = 6;
 const LARGE_GROUP_STRIDE: usize = 64;
 
-/// One promise in one SKU.
+/// One promise of one SKU.
 #[derive(Clone, Copy, Debug)]
 struct Promise {
     sku: SkuId,
@@ -23,11 +23,11 @@ struct Promise {
     closed_op: u64,
     stock: StockId,
     quantity: i64,
-    /// When it may expire, in milliseconds; `u64::MAX`: never.
+    /// The earliest time at which it may expire, in milliseconds. `u64::MAX`: never.
     expires_ms: u64,
 }
 
-/// For each op, the latest time that it can have had: a later hold tells it by its deadline and TTL.
+/// For each op, the latest time that it can have had. The deadline and TTL of a later hold bound it.
 #[derive(Debug)]
 struct LatestTimes(Vec<(u64, u64)>);
 
@@ -55,7 +55,7 @@ impl LatestTimes {
     }
 }
 
-/// The largest lack at any op, in ten-thousandths, with the SKU and the op; `None`: there was none.
+/// The largest shortfall at any op, in ten-thousandths, with the SKU and the op. `None`: there was none.
 #[must_use]
 pub fn worst_moment(ledger: &Ledger, facts: &[SkuFacts]) -> Option<(SkuId, u64, i64)> {
     let times = LatestTimes::of(ledger.entries());
@@ -89,11 +89,11 @@ fn promises(ledger: &Ledger) -> Vec<Promise> {
     promises
 }
 
-/// Plays one SKU's promises, which are sorted by the op at which they began.
+/// Plays the promises of one SKU, which are sorted by their first op.
 fn worst_of_sku(facts: &SkuFacts, promises: &[Promise], times: &LatestTimes) -> Option<(u64, i64)> {
     let mut sums: BTreeMap<StockId, i64> = BTreeMap::new();
     let mut alive = vec![true; promises.len()];
-    // What ends by an op, and what ends by a time.
+    // Ends of promises by op, and by time.
     let mut by_op = BinaryHeap::new();
     let mut by_time = BinaryHeap::new();
     let stride = if facts.stocks.len() <= EVERY_GRANT_STOCKS_MAX { 1 } else { LARGE_GROUP_STRIDE };
@@ -130,7 +130,7 @@ fn worst_of_sku(facts: &SkuFacts, promises: &[Promise], times: &LatestTimes) -> 
     worst_yet
 }
 
-/// Takes out what is due first, if it is due at `until`.
+/// Removes the earliest entry if it is due at `until`.
 fn pop_due(heap: &mut BinaryHeap<Reverse<(u64, usize)>>, until: u64) -> Option<usize> {
     let Reverse((due, _)) = heap.peek()?;
     if *due > until { None } else { heap.pop().map(|Reverse((_, at))| at) }
