@@ -75,6 +75,7 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
             format!("sell {target:?} {source} {:?} {forced}", merged(lines))
         }
         Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
+        other if other.pick().is_some() => format!("{named} {other:?}"),
         other => format!("{other:?}"),
     }
 }
@@ -416,7 +417,7 @@ impl Model {
                 quota: if line.counts { line.quota } else { 0 },
                 granted: line.granted,
                 open: line.granted,
-                shipped: 0,
+                shipped_from: BTreeMap::new(),
                 returned: 0,
                 spent: 0,
             })
@@ -471,7 +472,7 @@ impl Model {
                 quota,
                 granted: line.granted,
                 open: 0,
-                shipped: line.granted,
+                shipped_from: BTreeMap::from([(source, (line.granted, 0))]),
                 returned: 0,
                 spent: line.granted,
             });

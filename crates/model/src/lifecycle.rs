@@ -98,7 +98,7 @@ impl Model {
     /// Puts a reservation back, and closes it if nothing is open any more.
     fn settle_open(&mut self, named: CommandId, one: Reservation) {
         let is_over = one.lines.iter().all(|line| line.open == 0);
-        let has_shipped = one.lines.iter().any(|line| line.shipped > 0);
+        let has_shipped = one.lines.iter().any(|line| line.shipped() > 0);
         self.reservations.insert(named, one);
         if is_over {
             self.close(named, if has_shipped { Stage::Shipped } else { Stage::Released });
@@ -185,7 +185,8 @@ impl Model {
                 departures.push(Departure { index, sku: *sku, units: *units, ended });
             }
             line.open -= ended;
-            line.shipped += units;
+            let from = line.shipped_from.entry(source).or_default();
+            *from = (from.0 + units, from.1 + units - ended);
             line.spent += ended;
         }
         self.check_departures(&departures, source, one.stock, forced)?;
@@ -222,7 +223,7 @@ impl Model {
                 return Err(unknown("parts", index));
             }
             if comes {
-                let left = line.shipped - line.returned;
+                let left = line.shipped() - line.returned;
                 if units > left {
                     return Err(bounded(at(Code::MoreThanShipped, index), *sku, left, units));
                 }

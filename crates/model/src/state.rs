@@ -46,12 +46,20 @@ pub struct Line {
     pub(crate) granted: i64,
     /// Promised, and neither shipped nor released.
     pub open: i64,
-    /// Shipped.
-    pub shipped: i64,
+    /// By source: units shipped and not taken back, and how many of these no promise asked for.
+    pub(crate) shipped_from: BTreeMap<u32, (i64, i64)>,
     /// Shipped and returned.
     pub returned: i64,
     /// Promised units that left or were lost. They stay counted in the quota.
     pub(crate) spent: i64,
+}
+
+impl Line {
+    /// Shipped, from whatever source, and not taken back.
+    #[must_use]
+    pub fn shipped(&self) -> i64 {
+        self.shipped_from.values().map(|(units, _)| units).sum()
+    }
 }
 
 /// A reservation.
@@ -222,18 +230,18 @@ impl Model {
             let line = &one.lines[*sku as usize % one.lines.len()];
             if !pick.is_multiple_of(4) {
                 *sku = line.sku;
-                let open = if line.open > 0 { line.open } else { line.shipped - line.returned } / HALF;
+                let open = if line.open > 0 { line.open } else { line.shipped() - line.returned } / HALF;
                 *halves = if pick.is_multiple_of(3) { open.max(1) } else { (*halves).min(open).max(1) };
             }
         };
-        match &mut step {
-            Step::Release(pick, lines) | Step::Ship(pick, _, lines, _) => {
-                for (sku, halves) in lines.iter_mut() {
-                    aim(*pick, sku, halves);
-                }
-                let mut seen = BTreeSet::new();
-                lines.retain(|(sku, _)| seen.insert(*sku));
+        if let Some((pick, lines)) = step.named_lines_mut() {
+            for (sku, halves) in lines.iter_mut() {
+                aim(pick, sku, halves);
             }
+            let mut seen = BTreeSet::new();
+            lines.retain(|(sku, _)| seen.insert(*sku));
+        }
+        match &mut step {
             Step::Refund(pick, parts) => {
                 for (sku, halves, _) in parts.iter_mut() {
                     aim(*pick, sku, halves);

@@ -142,6 +142,14 @@ impl Step {
         }
     }
 
+    /// The pick and the lines of a step that names lines of a reservation.
+    pub(crate) fn named_lines_mut(&mut self) -> Option<(usize, &mut Wanted)> {
+        match self {
+            Self::Release(pick, lines) | Self::Ship(pick, _, lines, _) => Some((*pick, lines)),
+            _ => None,
+        }
+    }
+
     /// Whether the step may create a reservation.
     #[must_use]
     pub fn makes_reservation(&self) -> bool {
