@@ -2,7 +2,7 @@
 
 use crate::batch::{ACTOR_BYTES_MAX, BATCH_HEADER_BYTES, BATCH_VERSION, RUN_HEAD_BYTES};
 use crate::command::Kind;
-use crate::command::hot::PART_BYTES;
+use crate::command::order::PART_BYTES;
 use crate::frame::FrameKind;
 use crate::limits::{
     COMMAND_BYTES_MAX, COMMAND_HEADER_BYTES, DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX,

@@ -3,7 +3,7 @@
 
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
-use super::hot::{PART_BYTES, Parts};
+use super::order::{PART_BYTES, Parts};
 use super::{Extend, Refund, Release, Replace, Reserve, Sell, Ship, Target};
 use crate::codec::{BodyConfig, ColdConfig, Reader};
 use crate::error::BadField;

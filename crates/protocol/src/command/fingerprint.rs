@@ -116,7 +116,7 @@ impl Scratch {
         self.put_lines(Lines::Slice(&transfer.lines));
     }
 
-    fn put_reservation(&mut self, reservation: ReservationId) {
+    pub(super) fn put_reservation(&mut self, reservation: ReservationId) {
         self.bytes.extend_from_slice(&reservation.0.to_bytes());
     }
 
@@ -156,7 +156,7 @@ impl Scratch {
         self.bytes.push(REFERENCE_END);
     }
 
-    fn put_lines(&mut self, lines: Lines<'_>) {
+    pub(super) fn put_lines(&mut self, lines: Lines<'_>) {
         lines.merge_into(&mut self.lines);
         for line in &self.lines {
             self.bytes.extend_from_slice(&line.sku.0.to_le_bytes());

@@ -11,6 +11,7 @@ mod check;
 mod envelope;
 mod fingerprint;
 pub mod hot;
+pub mod order;
 mod plain;
 mod table;
 
@@ -21,6 +22,7 @@ pub use catalog::{
 };
 pub use envelope::{Envelope, FLAG_FRESH, FLAG_HAS_KEY, FLAGS_OFFSET, KeyHash, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};
-pub use hot::{Extend, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target};
+pub use hot::{Extend, Release, Replace, Reserve, Sell, Ship, Target};
+pub use order::*;
 pub use plain::{PlainCart, peek};
 pub use table::{Command, Kind, Role};

@@ -14,7 +14,8 @@ use super::catalog::{
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
-use super::hot::{Extend, Refund, Release, Replace, Reserve, Sell, Ship};
+use super::hot::{Extend, Release, Replace, Reserve, Sell, Ship};
+use super::order::Refund;
 use crate::codec::Reader;
 use crate::error::BadField;
 use crate::id::ReservationId;
