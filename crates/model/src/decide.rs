@@ -161,20 +161,6 @@ impl Model {
         Detail::Range { min: self.horizon * GENERATION_MS, max, value: id.client_time_ms() }
     }
 
-    fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
-        match step {
-            Step::Reserve(cart) => self.reserve(id, cart),
-            Step::Replace(_, cart) => self.replace(id, cart, named),
-            Step::Confirm(_) => self.confirm(named),
-            Step::Release(_, lines) => self.release(named, lines),
-            Step::Extend(_, ttl) => self.extend(named, *ttl),
-            Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
-            Step::Sell(target, source, lines, forced) => self.sell(id, *target, *source, lines, *forced),
-            Step::Refund(_, parts) => self.refund(named, parts),
-            other => self.merchant(other),
-        }
-    }
-
     fn round_up(ms: u64) -> u64 {
         ms.div_ceil(1_000)
     }
@@ -205,14 +191,14 @@ impl Model {
         Ok(Self::round_up(self.hold_ms() + ttl_ms))
     }
 
-    fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decision {
+    pub(crate) fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decision {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_room(cart.lines.len())?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
 
-    fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
+    pub(crate) fn replace(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
         let old = self.known(named).ok_or(plain(Code::UnknownReservation))?.clone();
         if old.owner != cart.owner {
             return Err(plain(Code::OwnerDiffers));
@@ -445,7 +431,14 @@ impl Model {
         (code, u32::try_from(deadline_s).expect("small"), detail)
     }
 
-    fn sell(&mut self, id: CommandId, target: Target, source: u32, lines: &Wanted, forced: bool) -> Decision {
+    pub(crate) fn sell(
+        &mut self,
+        id: CommandId,
+        target: Target,
+        source: u32,
+        lines: &Wanted,
+        forced: bool,
+    ) -> Decision {
         let stock = self.stock_of(target).ok_or(unknown("target", 0))?;
         if source >= SOURCES {
             return Err(unknown("source", 0));

@@ -15,6 +15,21 @@ pub(crate) struct Departure {
 }
 
 impl Model {
+    /// What each step does.
+    pub(crate) fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
+        match step {
+            Step::Reserve(cart) => self.reserve(id, cart),
+            Step::Replace(_, cart) => self.replace(id, cart, named),
+            Step::Confirm(_) => self.confirm(named),
+            Step::Release(_, lines) => self.release(named, lines),
+            Step::Extend(_, ttl) => self.extend(named, *ttl),
+            Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
+            Step::Sell(target, source, lines, forced) => self.sell(id, *target, *source, lines, *forced),
+            Step::Refund(_, parts) => self.refund(named, parts),
+            other => self.merchant(other),
+        }
+    }
+
     fn named(&self, named: CommandId) -> Result<Reservation, Answer> {
         self.known(named).cloned().ok_or(plain(Code::UnknownReservation))
     }
