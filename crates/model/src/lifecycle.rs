@@ -25,6 +25,7 @@ impl Model {
             Step::Extend(_, ttl) => self.extend(named, *ttl),
             Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
             Step::Sell(target, source, lines, forced) => self.sell(id, *target, *source, lines, *forced),
+            Step::Unship(_, source, lines) => self.unship(named, *source, lines),
             Step::Refund(_, parts) => self.refund(named, parts),
             other => self.merchant(other),
         }
@@ -213,6 +214,44 @@ impl Model {
         self.settle_open(named, one);
         let short: i64 = counted.iter().map(|(sku, _)| self.total_shortfall(*sku)).sum();
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
+    }
+
+    /// Units that no promise asked for come back first. The others are promised again.
+    fn unship(&mut self, named: CommandId, source: u32, lines: &Wanted) -> Decision {
+        let mut one = self.named(named)?;
+        if one.stage == Stage::Held && !self.has_expired(&one) {
+            return Err(plain(Code::NotConfirmed));
+        }
+        if source >= SOURCES {
+            return Err(unknown("source", 0));
+        }
+        let asked = merged(lines);
+        let mut counted = Vec::new();
+        for (index, (sku, units)) in asked.iter().enumerate() {
+            let line = one.lines.iter_mut().find(|line| line.sku == *sku);
+            let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
+            let (shipped, beyond) = line.shipped_from.get(&source).copied().unwrap_or((0, 0));
+            let most = shipped.min(line.shipped() - line.returned);
+            if *units > most {
+                return Err(bounded(at(Code::MoreThanShipped, index), *sku, most, *units));
+            }
+            let promised_again = (units - beyond).max(0);
+            line.shipped_from.insert(source, (shipped - units, beyond - (units - promised_again)));
+            line.open += promised_again;
+            line.spent -= promised_again;
+            if promised_again > 0 {
+                one.stage = Stage::Confirmed;
+            }
+            if line.counts {
+                counted.push((*sku, *units));
+            }
+        }
+        self.reservations.insert(named, one);
+        for (sku, units) in &counted {
+            self.move_item(*sku, source, *units);
+        }
+        let short: i64 = counted.iter().map(|(sku, _)| self.total_shortfall(*sku)).sum();
+        Ok((Code::Ok, 0, Detail::Shortfall(amount(short))))
     }
 
     pub(crate) fn refund(&mut self, named: CommandId, parts: &[(u32, i64, RefundKind)]) -> Decision {

@@ -3,7 +3,7 @@
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
     PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer,
+    SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::{
@@ -96,6 +96,8 @@ pub enum Step {
     Ship(usize, u32, Wanted, bool),
     /// A sale over the counter: target, source, lines, forced.
     Sell(Target, u32, Wanted, bool),
+    /// Shipped units are at their source again and promised again: pick, source, lines.
+    Unship(usize, u32, Wanted),
     /// Parts of an order are refunded: SKU, half units, kind.
     Refund(usize, Vec<(u32, i64, RefundKind)>),
     /// An absolute count: source, SKU, half units, in-stock flag.
@@ -137,6 +139,7 @@ impl Step {
             | Self::Release(pick, _)
             | Self::Extend(pick, _)
             | Self::Ship(pick, ..)
+            | Self::Unship(pick, ..)
             | Self::Refund(pick, _) => Some(*pick),
             _ => None,
         }
@@ -145,7 +148,9 @@ impl Step {
     /// The pick and the lines of a step that names lines of a reservation.
     pub(crate) fn named_lines_mut(&mut self) -> Option<(usize, &mut Wanted)> {
         match self {
-            Self::Release(pick, lines) | Self::Ship(pick, _, lines, _) => Some((*pick, lines)),
+            Self::Release(pick, lines) | Self::Ship(pick, _, lines, _) | Self::Unship(pick, _, lines) => {
+                Some((*pick, lines))
+            }
             _ => None,
         }
     }
@@ -244,6 +249,10 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
             owner: 0,
             reference: "till-4",
         })),
+        Step::Unship(_, source, lines) => {
+            let (source, lines) = (SourceId(*source), lines_of(lines));
+            take(Command::Unship(Unship { reservation, source, lines }));
+        }
         Step::Refund(_, parts) => {
             let parts: Vec<RefundPart> = parts.iter().map(part_of).collect();
             take(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }));

@@ -6,7 +6,7 @@ use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
     Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
     SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
-    Transfer,
+    Transfer, Unship,
 };
 use stockhold_protocol::{
     ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
@@ -35,7 +35,9 @@ pub(crate) fn command_of(script: &mut Script, sentence: &Sentence, take: &mut dy
                 reference: sentence.option("ref").unwrap_or(""),
             }));
         }
-        "confirm" | "release" | "extend" | "ship" | "refund" => after_grant(script, sentence, take),
+        "confirm" | "release" | "extend" | "ship" | "unship" | "refund" => {
+            after_grant(script, sentence, take);
+        }
         "source" | "stock" | "sku" | "link" | "unlink" | "channel" => take(definition(script, sentence)),
         "count" | "adjust" | "transfer" => take(goods(script, sentence)),
         _ => take(rule(script, sentence)),
@@ -81,6 +83,10 @@ fn after_grant(script: &mut Script, sentence: &Sentence, take: &mut dyn FnMut(Co
             lines: Lines::Slice(&lines),
             forced: sentence.has("forced"),
         })),
+        "unship" => {
+            let source = SourceId(script.source(sentence.word(2)));
+            take(Command::Unship(Unship { reservation, source, lines }));
+        }
         _ => {
             let parts: Vec<_> = sentence.words.iter().skip(2).map(|word| part(script, word)).collect();
             take(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }));

@@ -1,6 +1,6 @@
 //! The life of a reservation: the state x command matrix, deadlines, extend, replace, release, late confirm.
 
-use super::reserving::PLAIN;
+use super::reserving::{PLAIN, SHARED};
 use super::script::run;
 
 /// One reservation in each state, by name: held, confirmed, expired, shipped, released, replaced.
@@ -332,5 +332,83 @@ fn manage_stock_is_decided_at_the_grant() {
         replace j i WEB 4xBIKE ttl=1h -> ok
         salable WEB BIKE -> 5
         state j -> held 4xBIKE
+    ");
+}
+
+#[test]
+fn a_shipment_is_taken_back_as_far_as_its_source_shipped() {
+    // Proves that goods and promise are back in one step, that each source is bounded by what it shipped, and by what was returned.
+    run(SHARED).go("
+        count A1 BIKE 20
+        reserve p POS 12xBIKE
+        unship p A1 1xBIKE -> more_than_shipped line=0 sku=BIKE bound=0 asked=1
+        ship p A1 5xBIKE
+        ship p A2 7xBIKE
+        state p -> shipped 0xBIKE+12
+        salable POS BIKE -> 18
+        unship p A1 6xBIKE -> more_than_shipped bound=5 asked=6
+        unship p A1 4xBIKE 1xBIKE -> ok short=0
+        state p -> confirmed 5xBIKE+7
+        adjust A1 BIKE 1 -> ok on=21
+        adjust A1 BIKE -1
+        salable POS BIKE -> 18
+        refund p returned@A1:6xBIKE
+        unship p A2 2xBIKE -> more_than_shipped bound=1 asked=2
+        unship p A2 1xBIKE
+        state p -> confirmed 6xBIKE+6~6
+        ship p A1 6xBIKE
+        release p -> already_closed
+    ");
+}
+
+#[test]
+fn an_unship_is_a_fact() {
+    // Proves that it is accepted with a shortfall, that holds are not shipped, that a closed order is open again and stays so
+    // beyond the window, and that a sale is taken back like an order.
+    run(PLAIN).go("
+        reserve a WEB 10xBIKE
+        ship a A1 10xBIKE
+        state a -> shipped 0xBIKE+10
+        unship a A1 10xBIKE -> ok short=0
+        count A1 BIKE 4 -> ok short=6
+        ship a A1 4xBIKE
+        unship a A1 1xBIKE -> ok short=6
+        state a -> confirmed 7xBIKE+3
+        time +30h
+        state a -> confirmed 7xBIKE+3
+        release a
+        state a -> shipped 0xBIKE+3
+        unship a A1 1xBIKE -> ok short=0
+        state a -> confirmed 1xBIKE+2
+        unship a #9 1xBIKE -> unknown_name
+        unship nobody A1 1xBIKE -> unknown_reservation
+        reserve h WEB 1xBIKE ttl=60s
+        unship h A1 1xBIKE -> not_confirmed
+        count A1 BIKE 9
+        sell s WEB A1 2xBIKE
+        unship s A1 3xBIKE -> more_than_shipped bound=2
+        unship s A1 2xBIKE -> ok short=0
+        state s -> confirmed 2xBIKE
+        adjust A1 BIKE 1 -> ok on=10
+    ");
+}
+
+#[test]
+fn what_was_shipped_beyond_a_promise_is_never_promised_again() {
+    // Proves that the units beyond come back first, and that a quota is neither charged nor credited by a shipment and its
+    // reversal.
+    run(PLAIN).go("
+        quota WEB BIKE 6
+        reserve a WEB 4xBIKE
+        ship a A1 6xBIKE forced -> ok short=0
+        state a -> shipped 0xBIKE+6
+        salable WEB BIKE -> 2
+        unship a A1 1xBIKE
+        state a -> shipped 0xBIKE+5
+        unship a A1 2xBIKE
+        state a -> confirmed 1xBIKE+3
+        salable WEB BIKE -> 2
+        release a
+        salable WEB BIKE -> 3
     ");
 }

@@ -1,10 +1,58 @@
 //! The commands that change an order after it was made.
 
+use super::check::ColdBody;
+use super::fingerprint::Scratch;
 use crate::codec::Reader;
 use crate::error::BadField;
-use crate::id::{ReservationId, SkuId, SourceId};
-use crate::line::check_quantity;
+use crate::fields::{FieldReader, FieldWriter, Tagged};
+use crate::id::{CommandId, ReservationId, SkuId, SourceId};
+use crate::line::{Line, Lines, check_count, check_quantity};
 use crate::quantity::Quantity;
+
+/// Take shipped units back off the van: the goods are at the source again and the promise is open again, in one
+/// step. It is a fact: a shortfall is reported.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unship {
+    /// The reservation whose units were shipped.
+    pub reservation: ReservationId,
+    /// The source that shipped the goods and has them again.
+    pub source: SourceId,
+    /// 1..=256 lines; the same SKU twice counts as its sum.
+    pub lines: Vec<Line>,
+}
+
+impl Tagged for Unship {
+    fn put_fields(&self, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+        fields.value(1, &self.reservation.0.to_bytes())?;
+        fields.value(2, &self.source)?;
+        fields.value(3, &self.lines)
+    }
+
+    fn get_fields(fields: &mut FieldReader<'_>) -> Result<Self, BadField> {
+        let reservation = ReservationId(CommandId::from_bytes(fields.value(1, "reservation")?));
+        Ok(Self { reservation, source: fields.value(2, "source")?, lines: fields.value(3, "lines")? })
+    }
+}
+
+impl ColdBody for Unship {
+    fn check(&self) -> Result<(), BadField> {
+        check_lines(&self.lines)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_reservation(self.reservation);
+        scratch.put_encoded(|out| {
+            out.extend_from_slice(&self.source.0.to_le_bytes());
+            Ok(())
+        });
+        scratch.put_lines(Lines::Slice(&self.lines));
+    }
+}
+
+fn check_lines(lines: &[Line]) -> Result<(), BadField> {
+    check_count("lines", lines.len(), 1)?;
+    lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))
+}
 
 /// Refunds parts of an order. Each part has its own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::catalog::{
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
 use super::hot::{Extend, Release, Replace, Reserve, Sell, Ship};
-use super::order::Refund;
+use super::order::{Refund, Unship};
 use crate::codec::Reader;
 use crate::error::BadField;
 use crate::id::ReservationId;
@@ -241,6 +241,8 @@ commands! {
     7 "sell" Promise Sell(sale: hot Sell<'a>);
     /// Refunds parts of an order.
     8 "refund" Settle Refund(refund: hot Refund<'a>);
+    /// Take shipped units back: goods at the source, promise open.
+    9 "unship" Settle Unship(unship: cold Unship);
     /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
     /// Records a change of a source item.

@@ -1,10 +1,10 @@
 //! One fixed value of every catalog command.
 
-use super::raw;
+use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
     QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Transfer,
+    StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId, Timestamp};
 
@@ -90,7 +90,10 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
                 reference,
             }),
         ),
-        ("transfer", Command::Transfer(Transfer { from: source_id, to: SourceId(4), lines, reason })),
+        (
+            "transfer",
+            Command::Transfer(Transfer { from: source_id, to: SourceId(4), lines: lines.clone(), reason }),
+        ),
         ("define_source", Command::DefineSource(Box::new(source()))),
         ("define_stock", Command::DefineStock(StockDefinition { name: "web-us".into() })),
         (
@@ -117,6 +120,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
         ("begin_epoch", Command::BeginEpoch(2)),
+        ("unship", Command::Unship(Unship { reservation: reservation(), source: source_id, lines })),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }
