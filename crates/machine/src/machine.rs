@@ -318,7 +318,7 @@ impl Machine {
     }
 
     /// Plans a command, asks the guard once for the whole plan, and executes it.
-    fn perform(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
+    pub(crate) fn perform(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
         self.plan.clear();
         let answer = verb(&self.state, &mut self.plan)?;
         self.state.guard(&self.plan)?;

@@ -88,20 +88,20 @@ fn cart_body(cart: &Cart) -> String {
 
 /// What one line of a cart would be granted.
 #[derive(Clone, Copy, Debug, Default)]
-struct PlannedLine {
+pub(crate) struct PlannedLine {
     sku: u32,
     granted: i64,
-    counts: bool,
-    quota: u32,
-    backordered: i64,
+    pub(crate) counts: bool,
+    pub(crate) quota: u32,
+    pub(crate) backordered: i64,
 }
 
 /// What the live hold that is replaced has of a SKU.
 #[derive(Clone, Copy, Default)]
-struct HeldLine {
-    units: i64,
-    counts: bool,
-    quota: u32,
+pub(crate) struct HeldLine {
+    pub(crate) units: i64,
+    pub(crate) counts: bool,
+    pub(crate) quota: u32,
 }
 
 impl Model {
@@ -322,7 +322,7 @@ impl Model {
         tried.into_iter().find(|granted| self.sale_rule(sku, stock, *granted).is_ok()).unwrap_or(0)
     }
 
-    fn plan_line(
+    pub(crate) fn plan_line(
         &self,
         sku: u32,
         stock: u32,
@@ -405,7 +405,7 @@ impl Model {
                 open: line.granted,
                 shipped_from: BTreeMap::new(),
                 returned: 0,
-                spent: 0,
+                spent: BTreeMap::new(),
             })
             .collect();
         let granted: i64 = lines.iter().map(|line| line.granted).sum();
@@ -465,9 +465,9 @@ impl Model {
                 quota,
                 granted: line.granted,
                 open: 0,
-                shipped_from: BTreeMap::from([(source, (line.granted, 0))]),
+                shipped_from: BTreeMap::from([((source, quota), (line.granted, 0))]),
                 returned: 0,
-                spent: line.granted,
+                spent: BTreeMap::from([(quota, line.granted)]),
             });
         }
         let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);

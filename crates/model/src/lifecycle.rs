@@ -201,9 +201,9 @@ impl Model {
                 departures.push(Departure { index, sku: *sku, units: *units, ended });
             }
             line.open -= ended;
-            let from = line.shipped_from.entry(source).or_default();
+            let from = line.shipped_from.entry((source, line.quota)).or_default();
             *from = (from.0 + units, from.1 + units - ended);
-            line.spent += ended;
+            *line.spent.entry(line.quota).or_default() += ended;
         }
         self.check_departures(&departures, source, one.stock, forced)?;
         let counted: Vec<_> = one.lines.iter().filter(|line| line.counts).map(|line| line.sku).collect();
@@ -230,15 +230,29 @@ impl Model {
         for (index, (sku, units)) in asked.iter().enumerate() {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let (shipped, beyond) = line.shipped_from.get(&source).copied().unwrap_or((0, 0));
+            let of_source = |key: &(u32, u32)| key.0 == source;
+            let all = line.shipped_from.iter().filter(|(key, _)| of_source(key));
+            let (shipped, beyond) = all.fold((0, 0), |sum, (_, one)| (sum.0 + one.0, sum.1 + one.1));
             let most = shipped.min(line.shipped() - line.returned);
             if *units > most {
                 return Err(bounded(at(Code::MoreThanShipped, index), *sku, most, *units));
             }
             let promised_again = (units - beyond).max(0);
-            line.shipped_from.insert(source, (shipped - units, beyond - (units - promised_again)));
+            // What is charged to the line's quota now comes back before what is not.
+            let quota = line.quota;
+            let mut entries: Vec<_> =
+                line.shipped_from.iter_mut().filter(|(key, _)| of_source(key)).collect();
+            entries.sort_by_key(|(key, _)| key.1 != quota);
+            let (mut unpromised, mut promised) = (units - promised_again, promised_again);
+            for (key, one) in entries {
+                let (back, again) = (unpromised.min(one.1), promised.min(one.0 - one.1));
+                (unpromised, promised) = (unpromised - back, promised - again);
+                *one = (one.0 - back - again, one.1 - back);
+                if key.1 == quota {
+                    *line.spent.entry(quota).or_default() -= again;
+                }
+            }
             line.open += promised_again;
-            line.spent -= promised_again;
             if promised_again > 0 {
                 one.stage = Stage::Confirmed;
             }
@@ -290,7 +304,7 @@ impl Model {
                     return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, units));
                 }
                 line.open -= units;
-                line.spent += if source.is_some() { units } else { 0 };
+                *line.spent.entry(line.quota).or_default() += if source.is_some() { units } else { 0 };
             }
             if let Some(source) = source.filter(|_| line.counts) {
                 if !comes {

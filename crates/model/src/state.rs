@@ -46,12 +46,12 @@ pub struct Line {
     pub(crate) granted: i64,
     /// Promised, and neither shipped nor released.
     pub open: i64,
-    /// By source: units shipped and not taken back, and how many of these no promise asked for.
-    pub(crate) shipped_from: BTreeMap<u32, (i64, i64)>,
+    /// By source and quota: units shipped and not taken back, and how many of these no promise asked for.
+    pub(crate) shipped_from: BTreeMap<(u32, u32), (i64, i64)>,
     /// Shipped and returned.
     pub returned: i64,
     /// Promised units that left or were lost. They stay counted in the quota.
-    pub(crate) spent: i64,
+    pub(crate) spent: BTreeMap<u32, i64>,
 }
 
 impl Line {
@@ -463,9 +463,10 @@ impl Model {
     pub(crate) fn quota_left(&self, sku: u32, stock: u32) -> i64 {
         let Some((number, Some(limit))) = self.quotas.get(&(sku, stock)) else { return i64::MAX };
         let taken = |one: &Reservation| {
-            let lines = one.lines.iter().filter(|line| line.sku == sku && line.quota == *number);
+            let lines = one.lines.iter().filter(|line| line.sku == sku);
             let is_over = self.has_expired(one);
-            lines.map(|line| line.spent + if is_over { 0 } else { line.open }).sum::<i64>()
+            let open = |line: &Line| if is_over || line.quota != *number { 0 } else { line.open };
+            lines.map(|line| line.spent.get(number).unwrap_or(&0) + open(line)).sum::<i64>()
         };
         limit - self.reservations.values().filter(|one| one.stock == stock).map(taken).sum::<i64>()
     }

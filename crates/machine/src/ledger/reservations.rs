@@ -36,7 +36,13 @@ impl State {
         }
         if let Some(source) = shipped_from {
             for (at, line) in lines.iter().enumerate().rev() {
-                let shipment = Shipment { sku: line.sku, source, units: line.shipped, beyond: 0 };
+                let shipment = Shipment {
+                    sku: line.sku,
+                    source,
+                    quota_number: line.quota_number,
+                    units: line.shipped,
+                    beyond: 0,
+                };
                 let at = u16::try_from(at).unwrap_or(u16::MAX);
                 let mut note = NoteRow::new(id, NoteKind::Shipment, at, &shipment.bytes());
                 note.next = row.notes;
@@ -182,16 +188,23 @@ impl State {
         }
     }
 
-    /// Writes the lines of a reservation back, in the order of [`State::lines_of`].
+    /// Writes the lines of a reservation back, in the order of [`State::lines_of`]; further ones become new records behind them.
     pub(crate) fn set_lines(&mut self, slot: u32, lines: &[LineState]) {
         let Some((first, rest)) = lines.split_first() else { return };
         let row = self.reservations.get_mut(slot);
         row.set_first_line(*first);
-        let mut next = row.more;
-        for state in rest {
+        let (id, mut last, mut next) = (row.id(), NO_SLOT, row.more);
+        for (at, state) in (1_u32..).zip(rest) {
+            if next == NO_SLOT {
+                next = self.lines.insert(LineRow { reservation: id, at, next: NO_SLOT, state: *state });
+                match last {
+                    NO_SLOT => self.reservations.get_mut(slot).more = next,
+                    last => self.lines.get_mut(last).next = next,
+                }
+            }
             let line = self.lines.get_mut(next);
             line.state = *state;
-            next = line.next;
+            (last, next) = (next, line.next);
         }
     }
 

@@ -191,19 +191,20 @@ impl Plan {
 
     /// Units of a line leave for a customer: they end as much of the promise as is open, and the rest is beyond it.
     pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, asked: usize) {
-        let LineState { sku, open, counts, .. } = self.lines[at];
+        let LineState { sku, quota_number, open, counts, .. } = self.lines[at];
         let ended = units.min(open);
         // A quota is not given back by a shipment: the budget is spent.
         self.end_promise(at, ended, 0, asked);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
         let beyond = units.saturating_sub(ended);
-        let of_line = |one: &&mut Shipment| (one.sku, one.source) == (sku, source);
+        let key = (sku, source, quota_number);
+        let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number) == key;
         match self.shipments.iter_mut().find(of_line) {
             Some(known) => {
                 known.units = known.units.saturating_add(units);
                 known.beyond = known.beyond.saturating_add(beyond);
             }
-            None => self.shipments.push(Shipment { sku, source, units, beyond }),
+            None => self.shipments.push(Shipment { sku, source, quota_number, units, beyond }),
         }
         if counts {
             self.move_goods(sku, source, 0_i64.saturating_sub(units), Cause::Shipped, asked);

@@ -16,17 +16,17 @@ use stockhold_protocol::{Code, Detail, Line, Quantity, SkuId};
 
 /// Why a line gets nothing, and where it stands if that is known. Small, because every line's answer passes by it.
 #[derive(Clone, Copy)]
-struct Stop {
-    code: Code,
-    at: Option<At>,
+pub(super) struct Stop {
+    pub(super) code: Code,
+    pub(super) at: Option<At>,
 }
 
 /// What a live hold that is being replaced has of one SKU.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kept {
-    units: i64,
-    counts: bool,
-    quota_number: u32,
+pub(super) struct Kept {
+    pub(super) units: i64,
+    pub(super) counts: bool,
+    pub(super) quota_number: u32,
 }
 
 impl Machine {
@@ -164,7 +164,13 @@ impl State {
     /// Decides one line: what it gets, or why it gets nothing.
     #[expect(clippy::inline_always, reason = "as `plan_in_stock`, whose result it makes")]
     #[inline(always)]
-    fn plan_line(&self, at: At, line: Line, best_effort: bool, kept: Kept) -> Result<Planned, Code> {
+    pub(super) fn plan_line(
+        &self,
+        at: At,
+        line: Line,
+        best_effort: bool,
+        kept: Kept,
+    ) -> Result<Planned, Code> {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         let asked = line.quantity.raw();
@@ -257,7 +263,7 @@ impl State {
 
     /// The refusal of a line, with what the caller needs to know of it.
     #[cold]
-    fn refused_line(&self, stop: Stop, line: Line, index: usize) -> Refusal {
+    pub(super) fn refused_line(&self, stop: Stop, line: Line, index: usize) -> Refusal {
         let refusal = Refusal::of_line(stop.code, index);
         let (sku, asked) = (line.sku, line.quantity.raw());
         match (stop.code, stop.at) {

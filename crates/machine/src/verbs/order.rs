@@ -2,7 +2,7 @@
 
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::LineState;
+use crate::ledger::record::{LineState, Shipment};
 use crate::ledger::state::State;
 use crate::moves::{Cause, Plan, Report};
 use stockhold_protocol::command::{Ship, Unship};
@@ -72,33 +72,53 @@ impl State {
         let Some(at) = plan.line_of(sku) else {
             return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
         };
-        let LineState { counts, shipped, returned, .. } = plan.lines[at];
-        let shipment = plan.shipments.iter_mut().find(|one| (one.sku, one.source) == (sku, source));
-        let most = shipment.as_ref().map_or(0, |one| one.units.min(shipped.saturating_sub(returned)));
-        let Some(shipment) = shipment.filter(|_| units <= most) else {
+        let LineState { counts, shipped, returned, quota_number, .. } = plan.lines[at];
+        let of_line = |one: &Shipment| (one.sku, one.source) == (sku, source);
+        let from_source = plan.shipments.iter().filter(|one| of_line(one));
+        let most = from_source.fold(0, |sum: i64, one| sum.saturating_add(one.units));
+        let most = most.min(shipped.saturating_sub(returned));
+        if units > most {
             return Err(Refusal::of_line(Code::MoreThanShipped, index).bounded(sku, most, units));
-        };
-        let beyond = units.min(shipment.beyond);
-        let reopened = units.saturating_sub(beyond);
-        shipment.units = shipment.units.saturating_sub(units);
-        shipment.beyond = shipment.beyond.saturating_sub(beyond);
+        }
+        let (mut left, mut charged_already) = (units, 0);
+        for shipment in plan.shipments.iter_mut().filter(|one| of_line(one)) {
+            let beyond = left.min(shipment.beyond);
+            shipment.beyond = shipment.beyond.saturating_sub(beyond);
+            shipment.units = shipment.units.saturating_sub(beyond);
+            left = left.saturating_sub(beyond);
+        }
+        let reopened = left;
+        // A shipment gives nothing back to its quota, so its reversal takes nothing from it; but the line may have come under
+        // another one since, or under none.
+        for is_of_quota in [true, false] {
+            let wanted =
+                |one: &&mut Shipment| of_line(one) && (one.quota_number == quota_number) == is_of_quota;
+            for shipment in plan.shipments.iter_mut().filter(wanted) {
+                let promised = left.min(shipment.units.saturating_sub(shipment.beyond));
+                shipment.units = shipment.units.saturating_sub(promised);
+                left = left.saturating_sub(promised);
+                if is_of_quota {
+                    charged_already = promised;
+                }
+            }
+        }
         let line = &mut plan.lines[at];
         line.shipped = line.shipped.saturating_sub(units);
         line.open = line.open.saturating_add(reopened);
+        let line = *line;
         if counts {
             plan.move_goods(sku, source, units, Cause::Returned, index);
         }
-        if reopened == 0 {
-            return Ok(());
+        if reopened > 0 {
+            plan.confirm();
         }
-        plan.confirm();
-        if counts {
+        if counts && reopened > 0 {
             if self.promised(sku, stock).saturating_add(reopened) > QUANTITY_MAX {
                 let refusal = Refusal::of_line(Code::QuantityOverflow, index);
                 return Err(refusal.bounded(sku, QUANTITY_MAX, reopened));
             }
-            // A shipment gives nothing back to a quota, so its reversal takes nothing.
-            plan.promise(sku, stock, reopened, 0, index);
+            let quota = self.quota_of(&line, stock, reopened.saturating_sub(charged_already));
+            plan.promise(sku, stock, reopened, quota, index);
         }
         Ok(())
     }

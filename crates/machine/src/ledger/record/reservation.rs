@@ -408,12 +408,14 @@ pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
 pub(crate) struct Shipment {
     pub(crate) sku: u32,
     pub(crate) source: u32,
+    /// The number of the quota that the line was charged to; 0 = none.
+    pub(crate) quota_number: u32,
     pub(crate) units: i64,
     /// Of these, units that no promise asked for: they were shipped by force.
     pub(crate) beyond: i64,
 }
 
-const SHIPMENT_BYTES: usize = 24;
+const SHIPMENT_BYTES: usize = 28;
 const _: () = assert!(SHIPMENT_BYTES <= NOTE_BYTES, "a shipment is one note");
 
 impl Shipment {
@@ -422,6 +424,7 @@ impl Shipment {
         bytes
             .put(self.sku.to_le_bytes())
             .put(self.source.to_le_bytes())
+            .put(self.quota_number.to_le_bytes())
             .put(self.units.to_le_bytes())
             .put(self.beyond.to_le_bytes());
         bytes.done()
@@ -432,11 +435,12 @@ impl Shipment {
         let mut reader = Reader::new(note.part());
         let sku = reader.u32("shipment.sku").ok()?;
         let source = reader.u32("shipment.source").ok()?;
+        let quota_number = reader.u32("shipment.quota").ok()?;
         let units = reader.i64("shipment.units").ok()?;
         let beyond = reader.i64("shipment.beyond").ok()?;
         reader.finish().ok()?;
         let is_sound = 0 <= beyond && beyond <= units;
-        is_sound.then_some(Self { sku, source, units, beyond })
+        is_sound.then_some(Self { sku, source, quota_number, units, beyond })
     }
 }
 
