@@ -338,6 +338,7 @@ impl Machine {
             Command::Ship(ship) => self.perform(|state, plan| state.plan_ship(ship, plan)),
             Command::Sell(sell) => self.sell(ticket, sell),
             Command::Refund(refund) => self.perform(|state, plan| state.plan_refund(refund, plan)),
+            Command::Amend(amend) => self.amend(amend),
             Command::Unship(unship) => self.perform(|state, plan| state.plan_unship(unship, plan)),
             Command::Count(count) => self.perform(|state, plan| state.plan_count(count, plan)),
             Command::Adjust(adjust) => self.perform(|state, plan| state.plan_adjust(adjust, plan)),

@@ -1,7 +1,7 @@
 //! The outcomes of commands on existing reservations, and of merchants' commands.
 
-use crate::decide::{Answer, Decision, amount, at, bounded, merged, of_sku, plain, unknown};
-use crate::state::{Item, Model, Reservation, Stage};
+use crate::decide::{Answer, Decision, HeldLine, amount, at, bounded, merged, of_sku, plain, unknown};
+use crate::state::{Item, Line, Model, Reservation, Stage};
 use crate::step::{HALF, RefundKind, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId};
@@ -25,6 +25,7 @@ impl Model {
             Step::Extend(_, ttl) => self.extend(named, *ttl),
             Step::Ship(_, source, lines, forced) => self.ship(named, *source, lines, *forced),
             Step::Sell(target, source, lines, forced) => self.sell(id, *target, *source, lines, *forced),
+            Step::Amend(_, lines) => self.amend(named, lines),
             Step::Unship(_, source, lines) => self.unship(named, *source, lines),
             Step::Refund(_, parts) => self.refund(named, parts),
             other => self.merchant(other),
@@ -214,6 +215,60 @@ impl Model {
         self.settle_open(named, one);
         let short: i64 = counted.iter().map(|(sku, _)| self.total_shortfall(*sku)).sum();
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
+    }
+
+    /// A line that grows must fit and comes under the quota in force; one that does not grow is only cancelled.
+    fn amend(&mut self, named: CommandId, lines: &Wanted) -> Decision {
+        let mut one = self.named(named)?;
+        match one.stage {
+            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
+            Stage::Held => return Err(plain(Code::NotConfirmed)),
+            Stage::Confirmed => {}
+            Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
+        }
+        let mut backordered = 0;
+        for (index, (sku, total)) in merged(lines).into_iter().enumerate() {
+            let place = one.lines.iter().position(|line| line.sku == sku);
+            let (open, shipped) = place.map_or((0, 0), |at| (one.lines[at].open, one.lines[at].shipped()));
+            if place.is_none() && total == 0 {
+                return Err(of_sku(at(Code::NotInReservation, index), sku));
+            }
+            if total < shipped {
+                return Err(bounded(at(Code::MoreThanOpen, index), sku, open, open + shipped - total));
+            }
+            if let Some(at) = place.filter(|_| total <= open + shipped) {
+                one.lines[at].open = total - shipped;
+                continue;
+            }
+            if sku >= SKUS {
+                return Err(unknown("lines", index));
+            }
+            let is_counted = place.is_some_and(|at| one.lines[at].counts);
+            let kept =
+                HeldLine { units: shipped + if is_counted { open } else { 0 }, counts: true, quota: 0 };
+            let planned = self.plan_line(sku, one.stock, total, false, kept);
+            let planned = planned.map_err(|code| self.refused(code, (sku, total), one.stock, index))?;
+            let place = match place {
+                Some(place) => place,
+                None if one.lines.len() >= self.limits.lines_max as usize => {
+                    let value = self.limits.lines_max.into();
+                    return Err((Code::LimitReached, 0, Detail::Limit { name: "lines_max".into(), value }));
+                }
+                None => {
+                    let (shipped_from, spent) = (BTreeMap::new(), BTreeMap::new());
+                    let (counts, quota, granted, open, returned) = (false, 0, 0, 0, 0);
+                    one.lines.push(Line { sku, counts, quota, granted, open, shipped_from, returned, spent });
+                    one.lines.len() - 1
+                }
+            };
+            let line = &mut one.lines[place];
+            (line.open, line.counts) = (total - shipped, planned.counts);
+            line.quota = if planned.counts { planned.quota } else { 0 };
+            backordered += planned.backordered;
+        }
+        self.settle_open(named, one);
+        let detail = if backordered > 0 { Detail::Backordered(amount(backordered)) } else { Detail::None };
+        Ok((Code::Ok, 0, detail))
     }
 
     /// Units that no promise asked for come back first. The others are promised again.

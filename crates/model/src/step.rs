@@ -1,9 +1,9 @@
 //! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
+    LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::{
@@ -96,6 +96,8 @@ pub enum Step {
     Ship(usize, u32, Wanted, bool),
     /// A sale over the counter: target, source, lines, forced.
     Sell(Target, u32, Wanted, bool),
+    /// An order is to have these quantities in all: pick, lines.
+    Amend(usize, Wanted),
     /// Shipped units are at their source again and promised again: pick, source, lines.
     Unship(usize, u32, Wanted),
     /// Parts of an order are refunded: SKU, half units, kind.
@@ -139,6 +141,7 @@ impl Step {
             | Self::Release(pick, _)
             | Self::Extend(pick, _)
             | Self::Ship(pick, ..)
+            | Self::Amend(pick, _)
             | Self::Unship(pick, ..)
             | Self::Refund(pick, _) => Some(*pick),
             _ => None,
@@ -148,9 +151,10 @@ impl Step {
     /// The pick and the lines of a step that names lines of a reservation.
     pub(crate) fn named_lines_mut(&mut self) -> Option<(usize, &mut Wanted)> {
         match self {
-            Self::Release(pick, lines) | Self::Ship(pick, _, lines, _) | Self::Unship(pick, _, lines) => {
-                Some((*pick, lines))
-            }
+            Self::Release(pick, lines)
+            | Self::Amend(pick, lines)
+            | Self::Ship(pick, _, lines, _)
+            | Self::Unship(pick, _, lines) => Some((*pick, lines)),
             _ => None,
         }
     }
@@ -249,6 +253,7 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
             owner: 0,
             reference: "till-4",
         })),
+        Step::Amend(_, lines) => take(Command::Amend(Amend { reservation, lines: lines_of(lines) })),
         Step::Unship(_, source, lines) => {
             let (source, lines) = (SourceId(*source), lines_of(lines));
             take(Command::Unship(Unship { reservation, source, lines }));

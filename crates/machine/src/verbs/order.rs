@@ -1,18 +1,101 @@
-//! What leaves for a customer, and what is taken back off the van: ship, unship.
+//! What becomes of an order: amend, ship, and what is taken back off the van: unship.
 
+use super::cart::{Kept, Stop};
 use super::hold::Standing;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, Shipment};
-use crate::ledger::state::State;
+use crate::ledger::state::{At, State};
+use crate::machine::Machine;
 use crate::moves::{Cause, Plan, Report};
-use stockhold_protocol::command::{Ship, Unship};
+use crate::refusal::quantity;
+use stockhold_protocol::command::{Amend, Ship, Unship};
 use stockhold_protocol::limits::QUANTITY_MAX;
-use stockhold_protocol::{Code, Lines};
+use stockhold_protocol::{Code, Detail, Lines, Quantity};
 
 /// Most pairs of a line and a source from which it was shipped, in one reservation.
 const SHIPMENTS_MAX: usize = 1_024;
 
+impl Machine {
+    /// Changes a confirmed order; what is planned is as of now.
+    pub(crate) fn amend(&mut self, amend: &Amend) -> Decision {
+        let stock = self.state.find_reservation(amend.reservation.0);
+        let stock = stock.map(|slot| self.state.reservations.get(slot).stock);
+        for line in &amend.lines {
+            let known = stock.filter(|_| self.state.has_sku(line.sku.0));
+            if let Some(at) = known.and_then(|stock| self.state.find(line.sku.0, stock)) {
+                self.state.settle(at.cluster);
+            }
+        }
+        self.perform(|state, plan| state.plan_amend(amend, plan))
+    }
+}
+
 impl State {
+    fn plan_amend(&self, amend: &Amend, plan: &mut Plan) -> Decision {
+        let (row, standing) = self.subject(amend.reservation, plan)?;
+        match standing {
+            Standing::Confirmed => {}
+            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Standing::Expired => return Err(Refusal::new(Code::Expired)),
+            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        }
+        plan.ask(&Lines::Slice(&amend.lines));
+        let mut backordered: i64 = 0;
+        for index in 0..plan.asked.len() {
+            let more = self.plan_amended(row.stock, index, plan)?;
+            backordered = backordered.saturating_add(more);
+        }
+        plan.close_if_settled();
+        let backordered = quantity(backordered);
+        let is_backordered = backordered > Quantity::ZERO;
+        let detail = if is_backordered { Detail::Backordered(backordered) } else { Detail::None };
+        Ok(Answer::ok(0).with(detail))
+    }
+
+    /// Plans one line of an amend; returns how many of its units lean on an allowance.
+    fn plan_amended(&self, stock: u32, index: usize, plan: &mut Plan) -> Result<i64, Refusal> {
+        let asked = plan.asked[index];
+        let (sku, total) = (asked.sku.0, asked.quantity.raw());
+        let known = plan.line_of(sku);
+        let line = known.map_or(LineState { sku, ..LineState::default() }, |at| plan.lines[at]);
+        let ordered = line.open.saturating_add(line.shipped);
+        if known.is_none() && total == 0 {
+            return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
+        }
+        if let Some(at) = known.filter(|_| total <= ordered) {
+            let cancelled = ordered.saturating_sub(total);
+            if cancelled > line.open {
+                let refusal = Refusal::of_line(Code::MoreThanOpen, index);
+                return Err(refusal.bounded(sku, line.open, cancelled));
+            }
+            plan.end_promise(at, cancelled, self.quota_of(&line, stock, cancelled), index);
+            return Ok(0);
+        }
+        let refused = |code: Code, at: Option<At>| self.refused_line(Stop { code, at }, asked, index);
+        let place = self.place_to_sell(sku, stock).map_err(|code| refused(code, None))?;
+        // What was not counted so far must fit as a whole; what has left needs no room.
+        let units = if line.counts { ordered } else { line.shipped };
+        let kept = Kept { units, counts: true, quota_number: line.quota_number };
+        let planned = self.plan_line(place, asked, false, kept).map_err(|code| refused(code, Some(place)))?;
+        let open = total.saturating_sub(line.shipped);
+        let lines_max = self.core.configuration.lines_max;
+        let at = known.unwrap_or(plan.lines.len());
+        if known.is_none() {
+            if at >= lines_max as usize {
+                return Err(Refusal::limit("lines_max", lines_max));
+            }
+            plan.lines.push(line);
+        }
+        // As in a replace, a line that grows takes from the quota in force as a whole.
+        plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), index);
+        let quota_number = if planned.counts { planned.quota_number } else { 0 };
+        plan.lines[at] = LineState { counts: planned.counts, quota_number, open, ..line };
+        if planned.counts {
+            plan.promise(sku, stock, open, self.quota_units(place, quota_number, open), index);
+        }
+        Ok(planned.backordered)
+    }
+
     pub(crate) fn plan_ship(&self, ship: &Ship<'_>, plan: &mut Plan) -> Decision {
         self.subject(ship.reservation, plan).and_then(|(_, standing)| match standing {
             Standing::Confirmed => Ok(()),

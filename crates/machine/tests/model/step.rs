@@ -96,6 +96,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(of, source, lines, forced)| Step::Ship(of, source, lines, forced)),
         5 => (target(), source(), wanted(), proptest::bool::weighted(0.3))
             .prop_map(|(target, source, lines, forced)| Step::Sell(target, source, lines, forced)),
+        7 => (pick(), proptest::collection::vec((0..=SKUS, 0_i64..12), 1..3)).prop_map(|(of, lines)| Step::Amend(of, lines)),
         5 => (pick(), source(), wanted()).prop_map(|(of, source, lines)| Step::Unship(of, source, lines)),
         7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, refund_kind()), 1..4))
             .prop_map(|(of, parts)| Step::Refund(of, parts)),

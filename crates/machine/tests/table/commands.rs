@@ -3,10 +3,10 @@
 use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
-    Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
+    LinkRemoval, Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Target, Transfer, Unship,
 };
 use stockhold_protocol::{
     ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
@@ -35,7 +35,7 @@ pub(crate) fn command_of(script: &mut Script, sentence: &Sentence, take: &mut dy
                 reference: sentence.option("ref").unwrap_or(""),
             }));
         }
-        "confirm" | "release" | "extend" | "ship" | "unship" | "refund" => {
+        "confirm" | "release" | "extend" | "ship" | "amend" | "unship" | "refund" => {
             after_grant(script, sentence, take);
         }
         "source" | "stock" | "sku" | "link" | "unlink" | "channel" => take(definition(script, sentence)),
@@ -83,6 +83,7 @@ fn after_grant(script: &mut Script, sentence: &Sentence, take: &mut dyn FnMut(Co
             lines: Lines::Slice(&lines),
             forced: sentence.has("forced"),
         })),
+        "amend" => take(Command::Amend(Amend { reservation, lines })),
         "unship" => {
             let source = SourceId(script.source(sentence.word(2)));
             take(Command::Unship(Unship { reservation, source, lines }));

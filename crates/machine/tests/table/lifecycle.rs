@@ -412,3 +412,66 @@ fn what_was_shipped_beyond_a_promise_is_never_promised_again() {
         salable WEB BIKE -> 3
     ");
 }
+
+#[test]
+fn an_order_is_changed_in_one_step() {
+    // Proves decrease, growth, new lines and cancelling; that a line which does not fit refuses the whole change; and that the
+    // first answer stays.
+    run(PLAIN).go("
+        sku BELL
+        sku COMP composite
+        count A1 BELL 5
+        reserve a WEB 4xBIKE ref=4711
+        amend a 6xBIKE 2xBELL -> ok bare
+        state a -> confirmed 6xBIKE 2xBELL
+        salable WEB BIKE -> 4
+        amend a 1xBIKE 6xBELL -> sold_out line=1 sku=BELL available=3
+        amend a 11xBIKE -> sold_out available=4
+        ship a A1 3xBIKE
+        amend a 2xBIKE -> more_than_open line=0 sku=BIKE bound=3 asked=4
+        amend a 3xBIKE 0xBELL -> ok
+        state a -> shipped 0xBIKE+3 0xBELL
+        amend a 4xBIKE -> already_closed
+        unship a A1 1xBIKE
+        amend a 0xBELL 5xBIKE
+        state a -> confirmed 3xBIKE+2 0xBELL
+        amend a 1xCOMP -> composite
+        amend a 1x#9 -> unknown_name
+        reserve b WEB 1xBIKE ttl=60s
+        amend b 2xBIKE -> not_confirmed
+        amend nobody 1xBIKE -> unknown_reservation
+        configure lines=2
+        sku GLUE
+        count A1 GLUE 1
+        amend a 1xGLUE -> limit_reached
+        amend b 0xGLUE -> not_confirmed
+        amend a 0xGLUE -> not_in_reservation
+    ");
+}
+
+#[test]
+fn an_amended_line_is_judged_as_it_will_be() {
+    // Proves rules of sale on the whole line, quota net, and that a line which does not grow is refused by no rule.
+    run(PLAIN).go("
+        quota WEB BIKE 6
+        reserve a WEB 4xBIKE
+        set BIKE min_sale=3 max_sale=5
+        amend a 2xBIKE -> ok
+        amend a 6xBIKE -> above_max_sale bound=5 asked=6
+        amend a 5xBIKE -> ok
+        salable WEB BIKE -> 1
+        set BIKE max_sale=unset backorders=on min_qty=-4
+        quota WEB BIKE none
+        reserve b WEB 4xBIKE -> ok
+        amend a 8xBIKE -> ok backordered=2
+        salable WEB BIKE -> 2
+        ship a A1 5xBIKE
+        quota WEB BIKE 8
+        amend a 9xBIKE -> ok backordered=1
+        salable WEB BIKE -> 1
+        release a
+        salable WEB BIKE -> 5
+        unship a A1 5xBIKE -> ok short=0
+        salable WEB BIKE -> 3
+    ");
+}

@@ -49,6 +49,40 @@ impl ColdBody for Unship {
     }
 }
 
+/// Change a confirmed order in one step: decreases are cancelled, growth must fit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Amend {
+    /// The order.
+    pub reservation: ReservationId,
+    /// 1..=256 lines as the order shall have them, what is shipped included; 0 cancels a line. Lines that are not named stay.
+    pub lines: Vec<Line>,
+}
+
+impl Tagged for Amend {
+    fn put_fields(&self, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+        fields.value(1, &self.reservation.0.to_bytes())?;
+        fields.value(2, &self.lines)
+    }
+
+    fn get_fields(fields: &mut FieldReader<'_>) -> Result<Self, BadField> {
+        let reservation = ReservationId(CommandId::from_bytes(fields.value(1, "reservation")?));
+        Ok(Self { reservation, lines: fields.value(2, "lines")? })
+    }
+}
+
+impl ColdBody for Amend {
+    fn check(&self) -> Result<(), BadField> {
+        check_count("lines", self.lines.len(), 1)?;
+        let counted = self.lines.iter().filter(|line| line.quantity != Quantity::ZERO);
+        counted.copied().try_for_each(|line| check_quantity(line.quantity.raw()))
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_reservation(self.reservation);
+        scratch.put_lines(Lines::Slice(&self.lines));
+    }
+}
+
 fn check_lines(lines: &[Line]) -> Result<(), BadField> {
     check_count("lines", lines.len(), 1)?;
     lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))

@@ -15,7 +15,7 @@ use super::catalog::{
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
 use super::hot::{Extend, Release, Replace, Reserve, Sell, Ship};
-use super::order::{Refund, Unship};
+use super::order::{Amend, Refund, Unship};
 use crate::codec::Reader;
 use crate::error::BadField;
 use crate::id::ReservationId;
@@ -243,6 +243,8 @@ commands! {
     8 "refund" Settle Refund(refund: hot Refund<'a>);
     /// Take shipped units back: goods at the source, promise open.
     9 "unship" Settle Unship(unship: cold Unship);
+    /// Change a confirmed order in one step.
+    10 "amend" Promise Amend(amend: cold Amend);
     /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
     /// Records a change of a source item.

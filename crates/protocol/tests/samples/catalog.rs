@@ -2,8 +2,8 @@
 
 use super::{raw, reservation};
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
-    QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval,
+    Mark, QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
     StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId, Timestamp};
@@ -120,7 +120,11 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
         ("begin_epoch", Command::BeginEpoch(2)),
-        ("unship", Command::Unship(Unship { reservation: reservation(), source: source_id, lines })),
+        (
+            "unship",
+            Command::Unship(Unship { reservation: reservation(), source: source_id, lines: lines.clone() }),
+        ),
+        ("amend", Command::Amend(Amend { reservation: reservation(), lines })),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }
