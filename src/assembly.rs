@@ -12,19 +12,19 @@ use crate::config::{Config, DurabilityChoice};
 use crate::directory::{Directory, EpochReason, FormatOptions, Manifest, plan_trim, trim};
 use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
-use crate::net::places::{LOCAL_PLACES, Places};
-use crate::net::{Gate, GateLimits};
+use crate::net::connection_permits::{ConnectionPermits, LOCAL_CONNECTIONS_MAX};
+use crate::net::{NetContext, NetLimits};
 use crate::pipeline::batch::BATCHES;
 use crate::pipeline::links::ApplierLinks;
 use crate::pipeline::question::Questions;
 use crate::pipeline::sequencer::SequencerLinks;
-use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane, SnapshotPolicy, SnapshotStage, Trim};
+use crate::pipeline::snapshots::{SnapshotPolicy, SnapshotQueue, SnapshotStage, Snapshotter, Trim};
 use crate::pipeline::{
-    Applier, Batch, BatchLane, Bell, Feedback, Ingress, IngressLimits, Mailboxes, Sequencer,
-    SequencerOptions, Sleeper, Watermarks,
+    Applier, Batch, BatchQueue, Feedback, Ingress, IngressLimits, ReplyQueues, Sequencer, SequencerOptions,
+    Sleeper, Waker, Watermarks,
 };
 use crate::published::Published;
-use crate::recovery::{Helper, Recovered, RecoveryProgress, RecoveryReport, recover_with};
+use crate::recovery::{ReadAheadSpawner, Recovered, RecoveryProgress, RecoveryReport, recover_with};
 use crate::snapshot::{LogPoint, SnapshotError};
 use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
@@ -36,13 +36,13 @@ const WRITER: u64 = 1;
 const SESSION_EPOCH_SHIFT: u32 = 40;
 
 /// What comes from outside, so that a test can choose it.
-pub struct Surroundings {
+pub struct Environment {
     /// The clocks.
     pub time: Arc<dyn TimeSource>,
     /// Random, new for each start.
     pub salt_seed: u64,
     /// Who reads ahead during recovery, if anybody.
-    pub helper: Option<Box<dyn Helper>>,
+    pub spawner: Option<Box<dyn ReadAheadSpawner>>,
 }
 
 /// All stages of one server, not running.
@@ -54,23 +54,23 @@ pub struct Assembly {
     /// Applies them.
     pub applier: Applier,
     /// Writes snapshots.
-    pub keeper: SnapshotKeeper,
+    pub snapshotter: Snapshotter,
     /// Makes segments.
     pub preparer: SegmentPreparer,
     /// Where spare segments change hands.
     pub pool: Arc<SegmentPool>,
     /// What connections share.
-    pub gate: Arc<Gate>,
+    pub context: Arc<NetContext>,
     /// Where answers are fetched.
-    pub mailboxes: Mailboxes,
+    pub reply_queues: ReplyQueues,
     /// What the stages' threads sleep on.
     pub sleepers: Sleepers,
     /// Wakes the applier, to see that it is to finish.
-    pub applier_bell: Bell,
+    pub applier_waker: Waker,
     /// Wakes the snapshot thread.
-    pub keeper_bell: Bell,
-    /// Pieces on the way to the keeper.
-    pub snapshot_lane: Arc<SnapshotLane>,
+    pub snapshotter_waker: Waker,
+    /// Pieces on the way to the snapshotter.
+    pub snapshot_queue: Arc<SnapshotQueue>,
     /// The chain of ops.
     pub watermarks: Arc<Watermarks>,
     /// What status tells.
@@ -85,8 +85,8 @@ pub struct Sleepers {
     pub sequencer: Sleeper,
     /// The applier's.
     pub applier: Sleeper,
-    /// The keeper's.
-    pub keeper: Sleeper,
+    /// The snapshotter's.
+    pub snapshotter: Sleeper,
 }
 
 /// Makes an empty directory the data directory of a new log. Its identity and the seed of its salts are drawn by the caller.
@@ -120,41 +120,41 @@ pub fn format(
 pub fn assemble(
     storage: SharedStorage,
     config: &Config,
-    mailboxes: usize,
-    surroundings: Surroundings,
+    reply_queues: usize,
+    environment: Environment,
     progress: impl FnMut(RecoveryProgress),
 ) -> Result<Assembly, StartError> {
     config.check()?;
     let mut directory = Directory::open(storage.clone())?;
     let Recovered { machine, end, report } =
-        recover_with(&directory, surroundings.helper.as_deref(), progress)?
+        recover_with(&directory, environment.spawner.as_deref(), progress)?
             .validated_up_to(config.recovery.validate_reservations)?;
-    let clock = Arc::new(start_clock(surroundings.time, config, &machine));
+    let clock = Arc::new(start_clock(environment.time, config, &machine));
     let now_ms = clock.wall_ms();
     if end.needs_new_epoch() {
         directory.bump_epoch(EpochReason::UncleanStop, end.last_position() + 1, now_ms)?;
     }
     let (log_uuid, epoch) = (directory.manifest().log_uuid, directory.manifest().epoch());
-    let start = LogStart { log_uuid, epoch, now_ms, salt_seed: surroundings.salt_seed };
+    let start = LogStart { log_uuid, epoch, now_ms, salt_seed: environment.salt_seed };
     let (log, preparer) = directory.begin_log(config.log_options(), start, &end)?;
 
-    let (sequencer_bell, sequencer_sleeper) = Bell::new();
-    let (applier_bell, applier_sleeper) = Bell::new();
-    let (keeper_bell, keeper_sleeper) = Bell::new();
+    let (sequencer_waker, sequencer_sleeper) = Waker::new();
+    let (applier_waker, applier_sleeper) = Waker::new();
+    let (snapshotter_waker, snapshotter_sleeper) = Waker::new();
     let status = Arc::new(status_board(config, &directory, &report));
     let links = links(
         config,
         &log,
-        (sequencer_bell, applier_bell.clone()),
-        mailboxes,
+        (sequencer_waker, applier_waker.clone()),
+        reply_queues,
         (clock, status.clone()),
         machine.op(),
     );
-    let snapshot_lane = SnapshotLane::new(keeper_bell.clone(), applier_bell.clone());
+    let snapshot_queue = SnapshotQueue::new(snapshotter_waker.clone(), applier_waker.clone());
     let pool = log.pool().clone();
     let trimmer = Trimmer::new(&storage, directory.manifest(), &pool, &report);
-    let keeper = SnapshotKeeper::new(
-        snapshot_lane.clone(),
+    let snapshotter = Snapshotter::new(
+        snapshot_queue.clone(),
         storage,
         (log_uuid, epoch),
         links.metrics.clone(),
@@ -163,7 +163,7 @@ pub fn assemble(
     );
     let last_snapshot_op = report.snapshot.unwrap_or(directory.manifest().base).op;
     let stage = SnapshotStage::new(
-        snapshot_lane.clone(),
+        snapshot_queue.clone(),
         snapshot_policy(config),
         last_snapshot_op,
         links.clock.monotonic_ms(),
@@ -178,17 +178,21 @@ pub fn assemble(
     };
     Ok(Assembly {
         sequencer: Sequencer::new(log, options, sequencer_links(&links)),
-        gate: Arc::new(gate(config, &links, (log_uuid, epoch))),
-        mailboxes: links.mailboxes.clone(),
+        context: Arc::new(context(config, &links, (log_uuid, epoch))),
+        reply_queues: links.reply_queues.clone(),
         watermarks: links.watermarks.clone(),
         applier: Applier::new(machine, end.last_position(), links, stage),
-        keeper,
+        snapshotter,
         preparer,
         pool,
-        sleepers: Sleepers { sequencer: sequencer_sleeper, applier: applier_sleeper, keeper: keeper_sleeper },
-        applier_bell,
-        keeper_bell,
-        snapshot_lane,
+        sleepers: Sleepers {
+            sequencer: sequencer_sleeper,
+            applier: applier_sleeper,
+            snapshotter: snapshotter_sleeper,
+        },
+        applier_waker,
+        snapshotter_waker,
+        snapshot_queue,
         status,
         report,
         directory,
@@ -204,8 +208,8 @@ fn start_clock(time: Arc<dyn TimeSource>, config: &Config, machine: &Machine) ->
 fn links(
     config: &Config,
     log: &LogWriter,
-    (sequencer, applier): (Bell, Bell),
-    mailboxes: usize,
+    (sequencer, applier): (Waker, Waker),
+    reply_queues: usize,
     (clock, status): (Arc<Clock>, Arc<StatusBoard>),
     op: u64,
 ) -> ApplierLinks {
@@ -216,9 +220,9 @@ fn links(
     };
     let batches = (0..BATCHES).map(|_| Box::new(Batch::new(log.frame_buffer()))).collect();
     ApplierLinks {
-        lane: BatchLane::new(batches, applier.clone(), sequencer.clone()),
+        commit_queue: BatchQueue::new(batches, applier.clone(), sequencer.clone()),
         ingress: Arc::new(Ingress::new(limits, sequencer)),
-        mailboxes: Mailboxes::new(mailboxes),
+        reply_queues: ReplyQueues::new(reply_queues),
         watermarks: Arc::new(Watermarks::at(op)),
         feedback: Arc::new(Feedback::default()),
         published: Arc::new(Published::default()),
@@ -232,8 +236,8 @@ fn links(
 fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {
     SequencerLinks {
         ingress: links.ingress.clone(),
-        lane: links.lane.clone(),
-        mailboxes: links.mailboxes.clone(),
+        commit_queue: links.commit_queue.clone(),
+        reply_queues: links.reply_queues.clone(),
         watermarks: links.watermarks.clone(),
         feedback: links.feedback.clone(),
         clock: links.clock.clone(),
@@ -241,8 +245,8 @@ fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {
     }
 }
 
-fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -> Gate {
-    let limits = GateLimits {
+fn context(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -> NetContext {
+    let limits = NetLimits {
         connections: config.limits.connections,
         in_flight: config.limits.in_flight,
         questions: config.limits.questions_in_flight,
@@ -255,7 +259,7 @@ fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -
         check_wait_ms: config.limits.check_wait_ms,
         retry_after_ms: config.limits.retry_after_ms,
     };
-    Gate {
+    NetContext {
         ingress: links.ingress.clone(),
         questions: links.questions.clone(),
         published: links.published.clone(),
@@ -266,7 +270,7 @@ fn gate(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)) -
         log_uuid: *log_uuid.as_bytes(),
         epoch,
         rules_version: RULES_VERSION,
-        places: Places::new(limits.connections, links.mailboxes.count()),
+        permits: ConnectionPermits::new(limits.connections, links.reply_queues.count()),
     }
 }
 
@@ -288,7 +292,7 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     let fixed = vec![
         metric("connections_max", "connections", size(config.limits.connections)),
-        metric("connections_local_max", "connections", size(LOCAL_PLACES)),
+        metric("connections_local_max", "connections", size(LOCAL_CONNECTIONS_MAX)),
         metric("in_flight_max", "commands", u64::from(config.limits.in_flight)),
         metric("segment_bytes", "bytes", config.log.segment_bytes),
         metric("recovered_ops", "ops", report.recovered_ops),

@@ -28,8 +28,8 @@ use crate::storage::{
 use crate::wal::preparer::{prepare_first, recycled_name};
 use crate::wal::segment::segment_name;
 use crate::wal::{
-    Catalog, EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
-    SegmentPool, SegmentPreparer,
+    EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
+    SegmentList, SegmentPool, SegmentPreparer,
 };
 
 /// The lock file.
@@ -343,7 +343,7 @@ pub fn plan_trim(
     let mut snapshots: Vec<u64> = present.into_iter().filter(|op| *op < oldest_kept.op).collect();
     snapshots.reverse();
     // While the log is written to, its last segment may be opened at any moment; that does not matter here.
-    let catalog = Catalog::read(storage.as_ref(), manifest.log_uuid, true)?;
+    let catalog = SegmentList::read(storage.as_ref(), manifest.log_uuid, true)?;
     let next_position = oldest_kept.position + 1;
     let needed = catalog.used.partition_point(|segment| segment.opening.first_position <= next_position);
     let obsolete = needed.saturating_sub(1);

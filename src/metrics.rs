@@ -156,7 +156,7 @@ metrics! {
     Counter payload_bytes, "bytes", "Batch payloads appended, in bytes.";
     Counter log_bytes, "bytes", "Frames written to the log, in bytes, with heads and padding.";
     Counter segment_waits, "waits", "Appends that waited because the next segment was not ready.";
-    Counter short_ways, "steps", "Times a network thread took what it had read to the log and back by itself.";
+    Counter inline_commits, "steps", "Times a network thread took what it had read to the log and back by itself.";
     Histogram batch_ops, "ops", "Ops of one batch.";
     Histogram populate_us, "us", "Time to fill one batch.";
     Histogram write_us, "us", "Time of one durable log write.";

@@ -6,21 +6,21 @@
 //! is derived from the machine's [`Changes`] and can be thrown away.
 
 mod atomics;
-mod grid;
+mod growing_array;
 mod names;
-mod words;
+mod seqlock;
 
 use atomics::{AtomicU32, AtomicU64, Ordering};
-use grid::Row;
+use growing_array::GrowingArray;
 use std::sync::OnceLock;
 use stockhold_machine::{AHEAD, CellChange, Changes, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
-use words::{CellWord, Sequence, SkuWords};
+use seqlock::{AtomicCell, SeqLock, SkuCells};
 
 pub use names::Names;
-pub use words::{Cell, DatedCell};
+pub use seqlock::{Cell, DatedCell};
 
 /// Most SKUs that are published; those beyond are asked of the applier.
 pub const SKUS_MAX: usize = 1 << 24;
@@ -40,11 +40,11 @@ const NO_STOCK: u32 = 0;
 /// The published cells.
 #[derive(Debug)]
 pub struct Published {
-    stocks: Box<[OnceLock<Row<CellWord>>]>,
-    skus: Row<SkuWords>,
-    channels: Row<AtomicU32>,
+    stocks: Box<[OnceLock<GrowingArray<AtomicCell>>]>,
+    skus: GrowingArray<SkuCells>,
+    channels: GrowingArray<AtomicU32>,
     /// Odd while channels move from one stock to another, with the cells of the same ops.
-    moves: Sequence,
+    moves: SeqLock,
     names: Names,
     op: AtomicU64,
     /// Op time minus hold time, in milliseconds.
@@ -55,9 +55,9 @@ impl Default for Published {
     fn default() -> Self {
         Self {
             stocks: (0..STOCKS_MAX).map(|_| OnceLock::new()).collect(),
-            skus: Row::new(SKUS_MAX),
-            channels: Row::new(CHANNELS_MAX),
-            moves: Sequence::default(),
+            skus: GrowingArray::new(SKUS_MAX),
+            channels: GrowingArray::new(CHANNELS_MAX),
+            moves: SeqLock::default(),
             names: Names::default(),
             op: AtomicU64::new(0),
             hold_offset_ms: AtomicU64::new(0),
@@ -153,7 +153,7 @@ impl Published {
             std::hint::black_box(self.skus.get(sku.sku.0).and_then(|words| words.dated(|| None)));
         }
         for cell in cells.iter().take(AHEAD) {
-            std::hint::black_box(self.word(cell.sku, cell.stock).map(CellWord::load));
+            std::hint::black_box(self.word(cell.sku, cell.stock).map(AtomicCell::load));
         }
     }
 
@@ -163,7 +163,8 @@ impl Published {
             for cell in cells {
                 assert!(cell.sku == sku.sku, "cells follow their SKU");
                 let row = usize::try_from(cell.stock.0).ok().and_then(|stock| self.stocks.get(stock));
-                let word = row.and_then(|row| row.get_or_init(|| Row::new(SKUS_MAX)).make(cell.sku.0));
+                let word =
+                    row.and_then(|row| row.get_or_init(|| GrowingArray::new(SKUS_MAX)).make(cell.sku.0));
                 if let Some(word) = word {
                     word.store(cell.value, cell.upper_bound);
                 }
@@ -171,7 +172,7 @@ impl Published {
         });
     }
 
-    fn word(&self, sku: SkuId, stock: StockId) -> Option<&CellWord> {
+    fn word(&self, sku: SkuId, stock: StockId) -> Option<&AtomicCell> {
         self.stocks.get(usize::try_from(stock.0).ok()?)?.get()?.get(sku.0)
     }
 }

@@ -1,7 +1,7 @@
 //! From a data directory to a machine: the newest valid snapshot, then the log behind it, through the same path as a running server
 //! applies batches. It writes nothing; making durable what it relied on is the first act of the log writer.
 
-mod ahead;
+mod read_ahead;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,12 +11,12 @@ use stockhold_machine::{Genesis, GenesisError, LoadError, Loader, Machine, RULES
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 
-pub use ahead::Helper;
-use ahead::Reading;
+pub use read_ahead::ReadAheadSpawner;
+use read_ahead::Reading;
 
 use crate::directory::Directory;
-use crate::pipeline::apply::{Applied, ApplyError, BatchFate, PassedOver, apply_payload};
-use crate::pipeline::digests::{DigestTrail, Divergence};
+use crate::pipeline::apply::{Applied, ApplyError, BatchResult, PassedOver, apply_payload};
+use crate::pipeline::digests::{DigestComparison, Divergence};
 use crate::pipeline::snapshots::digest_bytes;
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
@@ -214,18 +214,18 @@ pub fn recover(
     recover_with(directory, None, progress)
 }
 
-/// As [`recover`]; the helper reads ahead, if there is one.
+/// As [`recover`]; the spawner reads ahead, if there is one.
 ///
 /// # Errors
 /// [`RecoveryError`]; nothing was changed.
 pub fn recover_with(
     directory: &Directory,
-    helper: Option<&dyn Helper>,
+    spawner: Option<&dyn ReadAheadSpawner>,
     mut progress: impl FnMut(RecoveryProgress),
 ) -> Result<Recovered, RecoveryError> {
     let started = Instant::now();
     let mut report = RecoveryReport::default();
-    let (mut machine, position) = load_newest(directory, helper, &mut report)?;
+    let (mut machine, position) = load_newest(directory, spawner, &mut report)?;
     let skips: BTreeMap<u64, u64> =
         directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect();
     let log = match directory.read_log(position + 1, ReadTo::End) {
@@ -235,25 +235,25 @@ pub fn recover_with(
         }
         Err(error) => return Err(error.into()),
     };
-    let mut trail = DigestTrail::behind(machine.op());
-    let mut reading = Reading::begin(log, helper);
+    let mut trail = DigestComparison::after(machine.op());
+    let mut reading = Reading::begin(log, spawner);
     while let Some(batch) = reading.next()? {
         let place = (batch.first_position, batch.records);
         let before = machine.op();
         let is_skipped = |op: u64| skips.contains_key(&op);
-        let fate =
+        let result =
             apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
-        match fate {
-            BatchFate::Applied(Applied { header, digest }) => {
+        match result {
+            BatchResult::Applied(Applied { header, digest }) => {
                 trail.compare(&header, machine.epoch())?;
                 trail.push(digest);
                 for (_, epoch) in skips.range(before + 1..=machine.op()) {
-                    trail.leave_out(*epoch);
+                    trail.skip_before_epoch(*epoch);
                     report.skipped_ops += 1;
                 }
                 report.replayed_ops += machine.op() - before;
             }
-            BatchFate::PassedOver(reason) => pass_over(&mut report.passed_over, place, reason),
+            BatchResult::PassedOver(reason) => pass_over(&mut report.passed_over, place, reason),
         }
         machine.sweep(SWEEP_BUDGET);
         let (bytes_done, bytes_all) = batch.progress;
@@ -296,14 +296,14 @@ fn of_apply(error: ApplyError) -> RecoveryError {
 
 fn load_newest(
     directory: &Directory,
-    helper: Option<&dyn Helper>,
+    spawner: Option<&dyn ReadAheadSpawner>,
     report: &mut RecoveryReport,
 ) -> Result<(Machine, u64), RecoveryError> {
     for op in directory.snapshots()? {
         let opened = directory.read_snapshot(op).map_err(LoadFault::from);
         let loaded = opened.and_then(|reader| {
             let point = reader.header().point();
-            load(reader, helper, |_| ()).map(|machine| (machine, point))
+            load(reader, spawner, |_| ()).map(|machine| (machine, point))
         });
         match loaded {
             Ok((machine, point)) => {
@@ -358,11 +358,11 @@ impl From<SnapshotError> for LoadFault {
     }
 }
 
-/// Reads a snapshot to its end and makes a machine of it; `passed` gets the length of each piece.
+/// Reads a snapshot to its end and makes a machine of it; `on_piece` gets the length of each piece.
 pub(crate) fn load(
     reader: SnapshotReader,
-    helper: Option<&dyn Helper>,
-    mut passed: impl FnMut(usize),
+    spawner: Option<&dyn ReadAheadSpawner>,
+    mut on_piece: impl FnMut(usize),
 ) -> Result<Machine, LoadFault> {
     let header = *reader.header();
     if header.feature_level > FEATURE_LEVEL {
@@ -372,10 +372,10 @@ pub(crate) fn load(
         return Err(LoadError::Rules { found: header.rules_version }.into());
     }
     let mut loader: Loader = Machine::loader();
-    let mut reading = Reading::begin(reader, helper);
+    let mut reading = Reading::begin(reader, spawner);
     while let Some(frame) = reading.next()? {
         loader.section(frame.kind, frame.records, &frame.payload)?;
-        passed(frame.payload.len());
+        on_piece(frame.payload.len());
     }
     let summary = reading.into_source().into_summary()?;
     let [a, b, c, d, e, f, g, h, ..] = summary.digest;

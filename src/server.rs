@@ -1,16 +1,16 @@
 //! The server: gives each stage its thread, takes connections, and stops in good order. The only file, with its two helpers, that starts
 //! threads and tasks; it decides nothing else.
 
+mod events;
+mod inline_path;
 mod network;
-mod news;
 mod open_files;
-mod readers;
-mod short_way;
+mod read_ahead_threads;
 mod signals;
 mod stages;
 mod threads;
 
-pub use news::Stopper;
+pub use events::Stopper;
 pub use signals::stop_on_signals;
 
 use std::net::SocketAddr;
@@ -24,18 +24,18 @@ use parking_lot::Mutex;
 use stockhold_machine::Genesis;
 use tokio::sync::watch;
 
-use crate::assembly::{Assembly, Surroundings, assemble, format};
+use crate::assembly::{Assembly, Environment, assemble, format};
 use crate::clock::SystemTimeSource;
 use crate::config::{Config, DurabilityChoice, WritePathChoice};
 use crate::error::StartError;
-use crate::net::Gate;
-use crate::pipeline::{Bell, ServerState};
+use crate::net::NetContext;
+use crate::pipeline::{ServerState, Waker};
 use crate::recovery::{RecoveryProgress, RecoveryReport};
 use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
-use news::{Event, News};
-use threads::{Flags, spawn};
+use events::{Event, ServerEvents};
+use threads::{ShutdownFlags, spawn};
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +64,17 @@ pub struct RunningServer {
     address: SocketAddr,
     report: RecoveryReport,
     status: Arc<StatusBoard>,
-    gate: Arc<Gate>,
-    flags: Arc<Flags>,
-    applier_bell: Bell,
-    keeper_bell: Bell,
+    context: Arc<NetContext>,
+    flags: Arc<ShutdownFlags>,
+    applier_waker: Waker,
+    snapshotter_waker: Waker,
     pool: Arc<SegmentPool>,
     net_stop: watch::Sender<bool>,
-    news: News,
+    events: ServerEvents,
     network: Vec<JoinHandle<()>>,
     log: JoinHandle<()>,
     applier: JoinHandle<()>,
-    keeper: JoinHandle<()>,
+    snapshotter: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     checks_after_failure: Duration,
     directory: crate::directory::Directory,
@@ -141,13 +141,13 @@ pub fn start_on(
     config.limits.connections = fitted.connections;
     let config = &config;
     let threads = network_threads(config.threads.network);
-    let readers = readers::Readers::default();
-    let surroundings = Surroundings {
+    let readers = read_ahead_threads::ReadAheadThreads::default();
+    let environment = Environment {
         time: Arc::new(SystemTimeSource::new()),
         salt_seed: salt_seed(),
-        helper: Some(Box::new(readers.clone())),
+        spawner: Some(Box::new(readers.clone())),
     };
-    let assembly = assemble(storage, config, threads, surroundings, progress);
+    let assembly = assemble(storage, config, threads, environment, progress);
     // Whatever came of it: who reads for nobody ends.
     join_all(readers.take());
     let assembly = assembly?;
@@ -164,12 +164,22 @@ fn run_assembly(
     listener: std::net::TcpListener,
     address: SocketAddr,
 ) -> Result<RunningServer, StartError> {
-    let Assembly { directory, sequencer, applier, keeper, preparer, pool, gate, mailboxes, sleepers, .. } =
-        assembly;
-    let (status, report, lane) = (assembly.status, assembly.report, assembly.snapshot_lane);
-    let (applier_bell, keeper_bell) = (assembly.applier_bell, assembly.keeper_bell);
-    let news = News::default();
-    let flags = Arc::new(Flags {
+    let Assembly {
+        directory,
+        sequencer,
+        applier,
+        snapshotter,
+        preparer,
+        pool,
+        context,
+        reply_queues,
+        sleepers,
+        ..
+    } = assembly;
+    let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
+    let (applier_waker, snapshotter_waker) = (assembly.applier_waker, assembly.snapshotter_waker);
+    let events = ServerEvents::default();
+    let flags = Arc::new(ShutdownFlags {
         log_may_end: AtomicBool::new(false),
         log_ended: AtomicBool::new(false),
         applier_ended: AtomicBool::new(false),
@@ -179,50 +189,50 @@ fn run_assembly(
     let at_stop = config.snapshot.at_stop;
     let shared_log: stages::SharedLog = Arc::new(Mutex::new(sequencer));
     let shared_applier: stages::SharedApplier = Arc::new(Mutex::new(applier));
-    let is_short = mailboxes.count() == 1 && config.log.durability == DurabilityChoice::Sync;
-    let short_way =
-        is_short.then(|| short_way::ShortWay::new(shared_log.clone(), shared_applier.clone(), gate.clone()));
-    let network = network::spawn(listener, &gate, &mailboxes, &stopped, grace, &news, short_way)?;
-    let (log_flags, log_news) = (flags.clone(), news.clone());
+    let is_inline = reply_queues.count() == 1 && config.log.durability == DurabilityChoice::Sync;
+    let inline_path = is_inline
+        .then(|| inline_path::InlinePath::new(shared_log.clone(), shared_applier.clone(), context.clone()));
+    let network = network::spawn(listener, &context, &reply_queues, &stopped, grace, &events, inline_path)?;
+    let (log_flags, log_events) = (flags.clone(), events.clone());
     let log_applier = shared_applier.clone();
-    let log = spawn("log", &news, move || {
-        stages::run_log(shared_log, &log_applier, &sleepers.sequencer, &log_flags, &log_news);
+    let log = spawn("log", &events, move || {
+        stages::run_log(shared_log, &log_applier, &sleepers.sequencer, &log_flags, &log_events);
     })?;
     let applier_flags = flags.clone();
-    let applier = spawn("applier", &news, move || {
+    let applier = spawn("applier", &events, move || {
         stages::run_applier(&shared_applier, &sleepers.applier, &applier_flags, at_stop);
     })?;
-    let keeper_flags = flags.clone();
-    let keeper = spawn("snapshot", &news, move || {
-        stages::run_keeper(keeper, &lane, &sleepers.keeper, &keeper_flags);
+    let snapshotter_flags = flags.clone();
+    let snapshotter = spawn("snapshot", &events, move || {
+        stages::run_snapshotter(snapshotter, &snapshot_queue, &sleepers.snapshotter, &snapshotter_flags);
     })?;
-    let (clock, metrics) = (gate.clock.clone(), gate.metrics.clone());
+    let (clock, metrics) = (context.clock.clone(), context.metrics.clone());
     let housekeeping = stages::Housekeeping {
         preparer,
         pool: pool.clone(),
         clock,
-        feedback: gate.feedback.clone(),
+        feedback: context.feedback.clone(),
         metrics,
         status: status.clone(),
-        news: news.clone(),
+        events: events.clone(),
     };
-    let housekeeping = spawn("housekeeping", &news, move || housekeeping.run())?;
+    let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
     tracing::info!(%address, op = report.recovered_ops, "the server takes connections");
     Ok(RunningServer {
         address,
         report,
         status,
-        gate,
+        context,
         flags,
-        applier_bell,
-        keeper_bell,
+        applier_waker,
+        snapshotter_waker,
         pool: pool.clone(),
         net_stop,
-        news,
+        events,
         network,
         log,
         applier,
-        keeper,
+        snapshotter,
         housekeeping,
         checks_after_failure: Duration::from_millis(config.stop.checks_after_failure_ms),
         directory,
@@ -253,8 +263,8 @@ impl RunningServer {
 
     /// What connections share: for looking at a server from inside its process.
     #[must_use]
-    pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+    pub fn context(&self) -> &Arc<NetContext> {
+        &self.context
     }
 
     /// What status tells.
@@ -272,37 +282,37 @@ impl RunningServer {
     /// Asks it to stop, from any thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { news: self.news.clone() }
+        Stopper { events: self.events.clone() }
     }
 
     /// Waits until it is asked to stop or cannot go on, then ends it: connections get their last answers, what was taken is logged,
     /// synced, applied and answered, and the log gets its end frame. Bounded in time.
     #[must_use]
     pub fn wait(self) -> Exit {
-        let exit = match self.news.wait() {
+        let exit = match self.events.wait() {
             Event::LogFailed => {
-                self.news.wait_for_stop(std::time::Instant::now() + self.checks_after_failure);
+                self.events.wait_for_stop(std::time::Instant::now() + self.checks_after_failure);
                 Exit::LogFailed
             }
             Event::StopAsked => Exit::Clean,
             Event::Panicked => return self.surface_panic(),
         };
         if exit == Exit::Clean {
-            self.gate.feedback.worsen(ServerState::Stopping);
+            self.context.feedback.worsen(ServerState::Stopping);
         }
         // Watchers that are gone have ended already.
         self.net_stop.send(true).ok();
         join_all(self.network);
         self.flags.log_may_end.store(true, Ordering::Release);
-        self.gate.ingress.close();
+        self.context.ingress.close();
         join_all([self.log]);
-        let has_failed = self.gate.feedback.state() == ServerState::LogFailed;
+        let has_failed = self.context.feedback.state() == ServerState::LogFailed;
         self.flags.log_ended.store(true, Ordering::Release);
-        self.applier_bell.ring();
+        self.applier_waker.wake();
         join_all([self.applier]);
         self.flags.applier_ended.store(true, Ordering::Release);
-        self.keeper_bell.ring();
-        join_all([self.keeper]);
+        self.snapshotter_waker.wake();
+        join_all([self.snapshotter]);
         self.pool.close();
         join_all([self.housekeeping]);
         if has_failed { Exit::LogFailed } else { exit }
@@ -317,7 +327,7 @@ impl RunningServer {
 
     /// Where a panic does not abort the process, the one who waits must see it.
     fn surface_panic(self) -> Exit {
-        let threads = [self.log, self.applier, self.keeper, self.housekeeping];
+        let threads = [self.log, self.applier, self.snapshotter, self.housekeeping];
         for thread in threads.into_iter().chain(self.network) {
             // The thread that panicked is about to end, the others are left behind.
             for _ in 0..100 {

@@ -23,8 +23,8 @@ pub use verification::Verification;
 use crate::directory::{DirectoryError, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, SharedReadStorage};
-use crate::wal::catalog::list_segments;
 use crate::wal::segment::{parse_segment_name, segment_name};
+use crate::wal::segment_list::list_segments;
 
 /// How often a directory is read again whose files came and went while it was read.
 const ROUNDS_MAX: u32 = 4;

@@ -5,12 +5,12 @@
 use super::draw::Draw;
 use super::history::{self, START_MS};
 use std::sync::{Arc, LazyLock};
-use stockhold::assembly::{Assembly, Surroundings, assemble, format};
+use stockhold::assembly::{Assembly, Environment, assemble, format};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
-use stockhold::net::Session;
+use stockhold::net::ConnectionState;
 use stockhold::pipeline::Stepped;
-use stockhold::pipeline::mailbox::{Address, Mail};
+use stockhold::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
@@ -65,23 +65,23 @@ fn commands(records: &[Vec<u8>], stream: &mut Vec<u8>) {
 struct Server {
     time: Arc<ManualTimeSource>,
     assembly: Assembly,
-    session: Session,
+    session: ConnectionState,
     pending: Vec<u8>,
 }
 
 impl Server {
     fn start(disk: &RecordingStorage) -> Self {
         let time = Arc::new(ManualTimeSource::new(START_MS));
-        let surroundings = Surroundings { time: time.clone(), salt_seed: 2, helper: None };
-        let assembly = assemble(disk.share(), &small(), 1, surroundings, |_| ()).expect("a sound disk");
-        Self { time, assembly, session: Session::new(Address::default()), pending: Vec::new() }
+        let environment = Environment { time: time.clone(), salt_seed: 2, spawner: None };
+        let assembly = assemble(disk.share(), &small(), 1, environment, |_| ()).expect("a sound disk");
+        Self { time, assembly, session: ConnectionState::new(ReplyAddress::default()), pending: Vec::new() }
     }
 
     /// Sends a stream in pieces. An incomplete frame waits for the next piece, as in a connection's buffer.
     fn send(&mut self, stream: &[u8], piece: usize) {
         for piece in stream.chunks(piece.max(1)) {
             self.pending.extend_from_slice(piece);
-            let used = self.session.receive(&self.pending, &self.assembly.gate);
+            let used = self.session.receive(&self.pending, &self.assembly.context);
             self.pending.drain(..used);
             self.rest();
         }
@@ -93,14 +93,14 @@ impl Server {
         loop {
             let mut has_worked = self.assembly.sequencer.step() == Stepped::Worked;
             has_worked |= self.assembly.applier.step().expect("a log of our own") == Stepped::Worked;
-            has_worked |= self.assembly.keeper.step() == Stepped::Worked;
+            has_worked |= self.assembly.snapshotter.step() == Stepped::Worked;
             let prepared = self.assembly.preparer.step(START_MS).expect("memory does not fail");
             has_worked |= prepared != stockhold::wal::Progress::Idle;
-            let mut mail = Mail::default();
-            self.assembly.mailboxes.take(0, &mut mail);
-            for letter in &mail.letters {
-                self.session.deliver(letter, &mail.bytes[letter.start..letter.end]);
-                self.session.ask_held(&self.assembly.gate);
+            let mut buffer = ReplyBuffer::default();
+            self.assembly.reply_queues.take(0, &mut buffer);
+            for reply in &buffer.replies {
+                self.session.deliver(reply, &buffer.bytes[reply.start..reply.end]);
+                self.session.submit_held_queries(&self.assembly.context);
             }
             if !has_worked {
                 break;
@@ -121,7 +121,7 @@ impl Server {
             rest = &rest[used..];
         }
         assert!(rest.is_empty(), "half a frame was sent");
-        self.session.hang_up();
+        self.session.peer_closed();
         assert!(self.session.is_over(), "an answer is owed, and nobody works on it");
         let violations = self.assembly.applier.machine().validate();
         assert!(violations.is_empty(), "{violations:?}");

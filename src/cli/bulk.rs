@@ -6,7 +6,7 @@
 //! must not change places puts a `drain` between them.
 
 use super::exit::{Exit, ExitWith, Failure};
-use super::session::Session;
+use super::server_connection::ServerConnection;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use stockhold_client::{CommandBatch, ConnectionError, PushError, Reply, SubmitError};
@@ -61,21 +61,21 @@ impl Bulk {
     /// Adds a command under a tag of the caller.
     pub(super) fn push(
         &mut self,
-        session: &mut Session,
+        server: &mut ServerConnection,
         tag: u64,
         command: Command<'_>,
     ) -> Result<(), Failure> {
-        let envelope = Envelope::fresh(session.new_id(), command);
+        let envelope = Envelope::fresh(server.new_id(), command);
         match self.filling.batch.push(&envelope) {
             Ok(_) => {}
             Err(PushError::Full) => {
-                self.flush(session)?;
+                self.flush(server)?;
                 self.filling.batch.push(&envelope).exit_with(Exit::BadData)?;
             }
             Err(error @ PushError::BadField(_)) => return Err(Failure::new(Exit::BadData, error)),
         }
         self.filling.tags.push(tag);
-        if self.filling.tags.len() >= FRAME_COMMANDS { self.flush(session) } else { Ok(()) }
+        if self.filling.tags.len() >= FRAME_COMMANDS { self.flush(server) } else { Ok(()) }
     }
 
     /// The answers that came since the last call, in no particular order.
@@ -84,35 +84,35 @@ impl Bulk {
     }
 
     /// Sends what is there and waits for every answer.
-    pub(super) fn drain(&mut self, session: &mut Session) -> Result<(), Failure> {
-        self.flush(session)?;
-        self.receive(session, 0)?;
+    pub(super) fn drain(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
+        self.flush(server)?;
+        self.receive(server, 0)?;
         while !self.again.is_empty() {
             std::thread::sleep(Duration::from_millis(self.again_after_ms));
             self.again_after_ms = 0;
             for frame in std::mem::take(&mut self.again) {
-                self.submit(session, frame)?;
+                self.submit(server, frame)?;
             }
-            self.receive(session, 0)?;
+            self.receive(server, 0)?;
         }
         Ok(())
     }
 
-    fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+    fn flush(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         if self.filling.tags.is_empty() {
             return Ok(());
         }
         let mut frame = std::mem::take(&mut self.filling);
         frame.answered = vec![false; frame.tags.len()];
-        self.submit(session, frame)
+        self.submit(server, frame)
     }
 
-    fn submit(&mut self, session: &mut Session, frame: Sent) -> Result<(), Failure> {
-        self.receive(session, FRAMES_IN_FLIGHT - 1)?;
+    fn submit(&mut self, server: &mut ServerConnection, frame: Sent) -> Result<(), Failure> {
+        self.receive(server, FRAMES_IN_FLIGHT - 1)?;
         self.in_flight.push_back(frame);
         loop {
             let Some(last) = self.in_flight.back_mut() else { return Ok(()) };
-            let submitted = session.with_connection(async |connection| Ok(connection.submit(&last.batch)));
+            let submitted = server.with_connection(async |connection| Ok(connection.submit(&last.batch)));
             match submitted {
                 Ok(Ok(request)) => {
                     last.request = request;
@@ -121,23 +121,23 @@ impl Bulk {
                 Ok(Err(SubmitError::InFlight { .. })) if self.in_flight.len() > 1 => {
                     // The frame is the youngest; all others must be answered before it finds room.
                     let last = self.in_flight.pop_back();
-                    self.receive(session, 0)?;
+                    self.receive(server, 0)?;
                     self.in_flight.extend(last);
                 }
-                Ok(Err(SubmitError::Goodbye)) => self.resend(session)?,
+                Ok(Err(SubmitError::Goodbye)) => self.resend(server)?,
                 Ok(Err(
                     error @ (SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge),
                 )) => return Err(Failure::new(Exit::BadData, error)),
-                Err(failure) => self.recover(session, failure)?,
+                Err(failure) => self.recover(server, failure)?,
             }
         }
     }
 
     /// Takes answers until at most `left` frames wait for some.
-    fn receive(&mut self, session: &mut Session, left: usize) -> Result<(), Failure> {
+    fn receive(&mut self, server: &mut ServerConnection, left: usize) -> Result<(), Failure> {
         while self.in_flight.len() > left {
             let (in_flight, mut news) = (&self.in_flight, Vec::new());
-            let turned = session.with_connection(async |connection| {
+            let turned = server.with_connection(async |connection| {
                 connection.turn().await?;
                 while let Some(reply) = connection.next_reply()? {
                     if let Reply::Outcomes(frame) = reply {
@@ -156,7 +156,7 @@ impl Bulk {
             }
             self.in_flight.retain(|sent| !sent.is_done());
             if let Err(failure) = turned {
-                self.recover(session, failure)?;
+                self.recover(server, failure)?;
             }
         }
         Ok(())
@@ -191,22 +191,22 @@ impl Bulk {
     }
 
     /// After a lost connection: everything without an answer is sent again, with the same ids.
-    fn recover(&mut self, session: &mut Session, failure: Failure) -> Result<(), Failure> {
+    fn recover(&mut self, server: &mut ServerConnection, failure: Failure) -> Result<(), Failure> {
         if failure.exit != Exit::Unreachable
             || self.last_progress.elapsed() >= Duration::from_millis(STALL_MS)
         {
             return Err(failure);
         }
-        self.resend(session)
+        self.resend(server)
     }
 
-    fn resend(&mut self, session: &mut Session) -> Result<(), Failure> {
+    fn resend(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         for sent in &mut self.in_flight {
             sent.batch.mark_retry();
         }
         let in_flight = &mut self.in_flight;
-        session.reconnect()?;
-        session.with_connection(async |connection| {
+        server.reconnect()?;
+        server.with_connection(async |connection| {
             for sent in in_flight.iter_mut() {
                 while connection.room() < u32::from(sent.batch.len()) && connection.in_flight() > 0 {
                     connection.turn().await?;

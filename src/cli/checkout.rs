@@ -2,9 +2,9 @@
 
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
+use super::parse::{CartLine, ChannelName, duration, milliseconds};
 use super::report;
-use super::session::Session;
-use super::words::{CartLine, ChannelName, duration, milliseconds};
+use super::server_connection::ServerConnection;
 use clap::Args;
 use std::time::Duration;
 use stockhold_protocol::command::{Extend, Kind, Release, Replace, Reserve, Target};
@@ -23,10 +23,10 @@ pub(super) struct SoldFrom {
 }
 
 impl SoldFrom {
-    pub(super) fn resolve(&self, session: &mut Session) -> Result<Target, Failure> {
+    pub(super) fn resolve(&self, server: &mut ServerConnection) -> Result<Target, Failure> {
         match (&self.stock, &self.channel) {
-            (Some(stock), _) => session.stock(stock).map(Target::Stock),
-            (None, Some(channel)) => session.channel(channel).map(Target::Channel),
+            (Some(stock), _) => server.stock(stock).map(Target::Stock),
+            (None, Some(channel)) => server.channel(channel).map(Target::Channel),
             (None, None) => Err(Failure::usage("one of --stock and --channel is needed")),
         }
     }
@@ -80,8 +80,8 @@ fn ttl_ms(ttl: Duration) -> Result<u32, Failure> {
 }
 
 /// Resolves the SKUs of cart lines.
-pub(super) fn resolve_lines(session: &mut Session, lines: &[CartLine]) -> Result<Vec<Line>, Failure> {
-    lines.iter().map(|line| Ok(Line::new(session.sku(&line.sku)?, line.quantity))).collect()
+pub(super) fn resolve_lines(server: &mut ServerConnection, lines: &[CartLine]) -> Result<Vec<Line>, Failure> {
+    lines.iter().map(|line| Ok(Line::new(server.sku(&line.sku)?, line.quantity))).collect()
 }
 
 /// A reservation named on the command line.
@@ -161,46 +161,46 @@ pub(super) struct ReleaseArguments {
 /// Sends one command and prints its outcome.
 pub(super) fn send(
     context: Context<'_>,
-    session: &mut Session,
+    server: &mut ServerConnection,
     call: &Call,
     command: Command<'_>,
 ) -> Result<Exit, Failure> {
     let kind: Kind = command.kind();
-    let (id, outcome) = session.execute(call.id, command)?;
-    report::outcome(session, context.output, kind, id, &outcome)
+    let (id, outcome) = server.execute(call.id, command)?;
+    report::outcome(server, context.output, kind, id, &outcome)
 }
 
 pub(super) fn reserve(context: Context<'_>, arguments: &ReserveArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let target = arguments.cart.target.resolve(&mut session)?;
-    let lines = resolve_lines(&mut session, &arguments.cart.lines)?;
+    let mut server = context.server()?;
+    let target = arguments.cart.target.resolve(&mut server)?;
+    let lines = resolve_lines(&mut server, &arguments.cart.lines)?;
     let command = Command::Reserve(arguments.cart.reserve(target, &lines)?);
-    send(context, &mut session, &arguments.call, command)
+    send(context, &mut server, &arguments.call, command)
 }
 
 pub(super) fn replace(context: Context<'_>, arguments: &ReplaceArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let target = arguments.cart.target.resolve(&mut session)?;
-    let lines = resolve_lines(&mut session, &arguments.cart.lines)?;
+    let mut server = context.server()?;
+    let target = arguments.cart.target.resolve(&mut server)?;
+    let lines = resolve_lines(&mut server, &arguments.cart.lines)?;
     let new = arguments.cart.reserve(target, &lines)?;
     let command = Command::Replace(Replace { old: arguments.which.reservation, new });
-    send(context, &mut session, &arguments.call, command)
+    send(context, &mut server, &arguments.call, command)
 }
 
 pub(super) fn extend(context: Context<'_>, arguments: &ExtendArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let extend = Extend { reservation: arguments.which.reservation, ttl_ms: ttl_ms(arguments.ttl)? };
-    send(context, &mut session, &arguments.call, Command::Extend(extend))
+    send(context, &mut server, &arguments.call, Command::Extend(extend))
 }
 
 pub(super) fn confirm(context: Context<'_>, arguments: &ConfirmArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    send(context, &mut session, &arguments.call, Command::Confirm(arguments.which.reservation))
+    let mut server = context.server()?;
+    send(context, &mut server, &arguments.call, Command::Confirm(arguments.which.reservation))
 }
 
 pub(super) fn release(context: Context<'_>, arguments: &ReleaseArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let mut server = context.server()?;
+    let lines = resolve_lines(&mut server, &arguments.lines)?;
     let release = Release { reservation: arguments.which.reservation, lines: Lines::Slice(&lines) };
-    send(context, &mut session, &arguments.call, Command::Release(release))
+    send(context, &mut server, &arguments.call, Command::Release(release))
 }

@@ -4,8 +4,8 @@ use super::checkout::send;
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
-use super::session::{Session, wrong_answer};
-use super::words::utc;
+use super::parse::utc;
+use super::server_connection::{ServerConnection, wrong_answer};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -51,8 +51,8 @@ struct Clocks {
 }
 
 impl Clocks {
-    fn ask(session: &mut Session) -> Result<Self, Failure> {
-        let Answer::Status(status) = session.query(&Query::Status)? else { return Err(wrong_answer()) };
+    fn ask(server: &mut ServerConnection) -> Result<Self, Failure> {
+        let Answer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
         let clocks = status.metrics.into_iter().filter(|metric| metric.name.starts_with("clock_"));
         let by_name = clocks.map(|metric| (metric.name, metric.value)).collect();
         let warnings = status.warnings.into_iter().filter(|warning| warning.contains("clock")).collect();
@@ -71,12 +71,12 @@ impl Clocks {
 }
 
 pub(super) fn clock(context: Context<'_>, arguments: &ClockArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let clocks = Clocks::ask(&mut session)?;
+    let mut server = context.server()?;
+    let clocks = Clocks::ask(&mut server)?;
     match &arguments.action {
         None => show(context, &clocks),
         Some(ClockAction::Accept { call }) => {
-            send(context, &mut session, call, Command::AcceptClock(Timestamp(clocks.wall_ms()?)))
+            send(context, &mut server, call, Command::AcceptClock(Timestamp(clocks.wall_ms()?)))
         }
     }
 }

@@ -6,7 +6,7 @@ use stockhold_protocol::CommandId;
 
 use super::exit::Failure;
 use super::output::Output;
-use super::session::Session;
+use super::server_connection::ServerConnection;
 
 /// What every sub-command understands.
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Common {
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// How long to wait for an answer, retries included
-    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = super::words::duration)]
+    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = super::parse::duration)]
     pub(super) timeout: Duration,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// A conversation with the server.
-    pub(super) fn session(self) -> Result<Session, Failure> {
-        Session::open(&self.common.server, self.common.timeout)
+    pub(super) fn server(self) -> Result<ServerConnection, Failure> {
+        ServerConnection::open(&self.common.server, self.common.timeout)
     }
 }

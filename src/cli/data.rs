@@ -141,7 +141,7 @@ fn line(
         });
         return document.to_string();
     }
-    let time = super::words::utc(proposed_ms / 1_000);
+    let time = super::parse::utc(proposed_ms / 1_000);
     // A client may call itself anything.
     let actor = if actor.kind == ActorKind::Server { "-".to_owned() } else { format!("{:?}", actor.name) };
     format!("{position:>10}  {time}  {kind:<14}  {id}  {actor}  {body}")

@@ -3,7 +3,7 @@
 use super::checkout::send;
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
-use super::words::ChannelName;
+use super::parse::ChannelName;
 use crate::catalog::Degrees;
 use clap::{Args, Subcommand, ValueEnum};
 use stockhold_protocol::Command;
@@ -92,7 +92,7 @@ pub(super) struct StockArguments {
 
 /// What a SKU stands for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum KindWord {
+enum KindArgument {
     /// Goods on shelves
     Simple,
     /// Nothing to ship, yet counted
@@ -112,7 +112,7 @@ pub(super) struct SkuArguments {
     sku: String,
     /// What it stands for
     #[arg(long, value_enum, default_value = "simple")]
-    kind: KindWord,
+    kind: KindArgument,
     /// Parts of a unit may be sold
     #[arg(long)]
     decimals: bool,
@@ -169,24 +169,24 @@ pub(super) struct ChannelArguments {
 }
 
 pub(super) fn define(context: Context<'_>, what: &Define) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     match what {
         Define::Source(source) => {
             let command = Command::DefineSource(Box::new(definition(source)));
-            send(context, &mut session, &source.call, command)
+            send(context, &mut server, &source.call, command)
         }
         Define::Stock(stock) => {
             let command = Command::DefineStock(StockDefinition { name: stock.name.clone() });
-            send(context, &mut session, &stock.call, command)
+            send(context, &mut server, &stock.call, command)
         }
         Define::Sku(sku) => {
             let kind = match sku.kind {
-                KindWord::Simple => SkuKind::Simple,
-                KindWord::Virtual => SkuKind::Virtual,
-                KindWord::Composite => SkuKind::Composite,
+                KindArgument::Simple => SkuKind::Simple,
+                KindArgument::Virtual => SkuKind::Virtual,
+                KindArgument::Composite => SkuKind::Composite,
             };
             let definition = SkuDefinition { sku: sku.sku.clone(), kind, decimals: sku.decimals };
-            send(context, &mut session, &sku.call, Command::DefineSku(definition))
+            send(context, &mut server, &sku.call, Command::DefineSku(definition))
         }
     }
 }
@@ -211,24 +211,24 @@ fn definition(source: &SourceArguments) -> SourceDefinition {
 }
 
 pub(super) fn link(context: Context<'_>, arguments: &LinkArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let (stock, source) = (session.stock(&arguments.stock)?, session.source(&arguments.source)?);
+    let mut server = context.server()?;
+    let (stock, source) = (server.stock(&arguments.stock)?, server.source(&arguments.source)?);
     let link = LinkDefinition { stock, source, priority: arguments.priority };
-    send(context, &mut session, &arguments.call, Command::Link(link))
+    send(context, &mut server, &arguments.call, Command::Link(link))
 }
 
 pub(super) fn unlink(context: Context<'_>, arguments: &UnlinkArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let (stock, source) = (session.stock(&arguments.stock)?, session.source(&arguments.source)?);
-    send(context, &mut session, &arguments.call, Command::Unlink(LinkRemoval { stock, source }))
+    let mut server = context.server()?;
+    let (stock, source) = (server.stock(&arguments.stock)?, server.source(&arguments.source)?);
+    send(context, &mut server, &arguments.call, Command::Unlink(LinkRemoval { stock, source }))
 }
 
 pub(super) fn channel(context: Context<'_>, arguments: &ChannelArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let assignment = ChannelAssignment {
         channel_type: arguments.channel.kind.clone(),
         code: arguments.channel.code.clone(),
-        stock: session.stock(&arguments.stock)?,
+        stock: server.stock(&arguments.stock)?,
     };
-    send(context, &mut session, &arguments.call, Command::Channel(assignment))
+    send(context, &mut server, &arguments.call, Command::Channel(assignment))
 }

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
 use super::lists::{self, Names};
 use super::output::print;
-use super::session::Session;
+use super::server_connection::ServerConnection;
 use crate::catalog::{
     Amount, Backorders, Catalog, Format, Link, Position, Settings, Sku, Source, Stock, StockWriter,
 };
@@ -74,16 +74,16 @@ impl ExportArguments {
 
 pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
     let shape = arguments.shape()?;
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let bar = context.output.progress(0, "export");
     let count = match (shape, &arguments.file) {
         (Shape::Csv, Some(file)) => {
             let mut output = io::BufWriter::new(File::create(file).map_err(|e| naming(file, e))?);
-            items(&mut session, arguments, &bar, &mut output)?
+            items(&mut server, arguments, &bar, &mut output)?
         }
-        (Shape::Csv, None) => items(&mut session, arguments, &bar, &mut io::stdout().lock())?,
+        (Shape::Csv, None) => items(&mut server, arguments, &bar, &mut io::stdout().lock())?,
         (Shape::Toml | Shape::Json, file) => {
-            let catalog = catalog(&mut session)?;
+            let catalog = catalog(&mut server)?;
             let format = if shape == Shape::Toml { Format::Toml } else { Format::Json };
             let text = catalog.to_text(format).exit_with(Exit::Disk)?;
             match file {
@@ -107,15 +107,15 @@ fn naming(file: &Path, error: io::Error) -> Failure {
 }
 
 fn items(
-    session: &mut Session,
+    server: &mut ServerConnection,
     arguments: &ExportArguments,
     bar: &indicatif::ProgressBar,
     output: &mut dyn Write,
 ) -> Result<u64, Failure> {
-    let names = Names::load(session)?;
+    let names = Names::load(server)?;
     let mut writer = StockWriter::new(output).exit_with(Exit::Disk)?;
     let mut count = 0;
-    lists::each_sku(session, |sku| {
+    lists::each_sku(server, |sku| {
         let wanted = arguments.sku.as_ref().is_none_or(|part| sku.sku.contains(part.as_str()));
         for item in sku.items.iter().filter(|_| wanted) {
             let code = names.source(item.source);
@@ -132,10 +132,10 @@ fn items(
     Ok(count)
 }
 
-fn catalog(session: &mut Session) -> Result<Catalog, Failure> {
-    let names = Names::load(session)?;
-    let sources = lists::sources(session)?.into_iter().map(|view| Source::from(view.definition)).collect();
-    let stocks = lists::stocks(session)?
+fn catalog(server: &mut ServerConnection) -> Result<Catalog, Failure> {
+    let names = Names::load(server)?;
+    let sources = lists::sources(server)?.into_iter().map(|view| Source::from(view.definition)).collect();
+    let stocks = lists::stocks(server)?
         .into_iter()
         .map(|view| Stock {
             name: view.name,
@@ -149,7 +149,7 @@ fn catalog(session: &mut Session) -> Result<Catalog, Failure> {
         })
         .collect();
     let mut skus = Vec::new();
-    lists::each_sku(session, |view| {
+    lists::each_sku(server, |view| {
         skus.push(sku(&names, view));
         Ok(())
     })?;

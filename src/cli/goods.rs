@@ -3,8 +3,8 @@
 use super::checkout::{Owner, SoldFrom, Which, resolve_lines, send};
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
-use super::session::Session;
-use super::words::{CartLine, PlacedLine};
+use super::parse::{CartLine, RefundLine};
+use super::server_connection::ServerConnection;
 use clap::{ArgGroup, Args};
 use stockhold_protocol::command::{Adjust, Count, PartKind, Parts, Refund, RefundPart, Sell, Ship, Transfer};
 use stockhold_protocol::{Command, Lines, Quantity, SourceId};
@@ -74,10 +74,10 @@ pub(super) struct RefundArguments {
     unshipped: Vec<CartLine>,
     /// Units that had left and came back to this source
     #[arg(long, value_name = "SKU=QTY@SOURCE")]
-    returned: Vec<PlacedLine>,
+    returned: Vec<RefundLine>,
     /// Units that never left and are lost at this source
     #[arg(long, value_name = "SKU=QTY@SOURCE")]
-    written_off: Vec<PlacedLine>,
+    written_off: Vec<RefundLine>,
     #[command(flatten)]
     call: Call,
 }
@@ -154,19 +154,19 @@ pub(super) struct TransferArguments {
 }
 
 pub(super) fn ship(context: Context<'_>, arguments: &ShipArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let source = session.source(&arguments.source)?;
-    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let mut server = context.server()?;
+    let source = server.source(&arguments.source)?;
+    let lines = resolve_lines(&mut server, &arguments.lines)?;
     let lines = Lines::Slice(&lines);
     let ship = Ship { reservation: arguments.which.reservation, source, lines, forced: arguments.forced };
-    send(context, &mut session, &arguments.call, Command::Ship(ship))
+    send(context, &mut server, &arguments.call, Command::Ship(ship))
 }
 
 pub(super) fn sell(context: Context<'_>, arguments: &SellArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let target = arguments.target.resolve(&mut session)?;
-    let source = session.source(&arguments.source)?;
-    let lines = resolve_lines(&mut session, &arguments.lines)?;
+    let mut server = context.server()?;
+    let target = arguments.target.resolve(&mut server)?;
+    let source = server.source(&arguments.source)?;
+    let lines = resolve_lines(&mut server, &arguments.lines)?;
     let sell = Sell {
         target,
         source,
@@ -175,68 +175,68 @@ pub(super) fn sell(context: Context<'_>, arguments: &SellArguments) -> Result<Ex
         owner: arguments.owner.owner,
         reference: &arguments.owner.reference,
     };
-    send(context, &mut session, &arguments.call, Command::Sell(sell))
+    send(context, &mut server, &arguments.call, Command::Sell(sell))
 }
 
 pub(super) fn refund(context: Context<'_>, arguments: &RefundArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let mut parts = Vec::new();
     for line in &arguments.unshipped {
-        let sku = session.sku(&line.sku)?;
+        let sku = server.sku(&line.sku)?;
         parts.push(RefundPart { sku, quantity: line.quantity, kind: PartKind::Unshipped });
     }
-    placed(&mut session, &arguments.returned, PartKind::Returned, &mut parts)?;
-    placed(&mut session, &arguments.written_off, PartKind::WrittenOff, &mut parts)?;
+    placed(&mut server, &arguments.returned, PartKind::Returned, &mut parts)?;
+    placed(&mut server, &arguments.written_off, PartKind::WrittenOff, &mut parts)?;
     let refund = Refund { reservation: arguments.which.reservation, parts: Parts::Slice(&parts) };
-    send(context, &mut session, &arguments.call, Command::Refund(refund))
+    send(context, &mut server, &arguments.call, Command::Refund(refund))
 }
 
 fn placed(
-    session: &mut Session,
-    lines: &[PlacedLine],
+    server: &mut ServerConnection,
+    lines: &[RefundLine],
     kind: fn(SourceId) -> PartKind,
     parts: &mut Vec<RefundPart>,
 ) -> Result<(), Failure> {
     for placed in lines {
-        let sku = session.sku(&placed.line.sku)?;
-        let source = session.source(&placed.source)?;
+        let sku = server.sku(&placed.line.sku)?;
+        let source = server.source(&placed.source)?;
         parts.push(RefundPart { sku, quantity: placed.line.quantity, kind: kind(source) });
     }
     Ok(())
 }
 
 pub(super) fn count(context: Context<'_>, arguments: &CountArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let count = Count {
-        source: session.source(&arguments.item.source)?,
-        sku: session.sku(&arguments.item.sku)?,
+        source: server.source(&arguments.item.source)?,
+        sku: server.sku(&arguments.item.sku)?,
         quantity: arguments.quantity,
         in_stock: arguments.in_stock,
         reason: arguments.item.reason.clone(),
         reference: arguments.item.reference.clone(),
     };
-    send(context, &mut session, &arguments.call, Command::Count(count))
+    send(context, &mut server, &arguments.call, Command::Count(count))
 }
 
 pub(super) fn adjust(context: Context<'_>, arguments: &AdjustArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let adjust = Adjust {
-        source: session.source(&arguments.item.source)?,
-        sku: session.sku(&arguments.item.sku)?,
+        source: server.source(&arguments.item.source)?,
+        sku: server.sku(&arguments.item.sku)?,
         delta: arguments.delta,
         reason: arguments.item.reason.clone(),
         reference: arguments.item.reference.clone(),
     };
-    send(context, &mut session, &arguments.call, Command::Adjust(adjust))
+    send(context, &mut server, &arguments.call, Command::Adjust(adjust))
 }
 
 pub(super) fn transfer(context: Context<'_>, arguments: &TransferArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let transfer = Transfer {
-        from: session.source(&arguments.from)?,
-        to: session.source(&arguments.to)?,
-        lines: resolve_lines(&mut session, &arguments.lines)?,
+        from: server.source(&arguments.from)?,
+        to: server.source(&arguments.to)?,
+        lines: resolve_lines(&mut server, &arguments.lines)?,
         reason: arguments.reason.clone(),
     };
-    send(context, &mut session, &arguments.call, Command::Transfer(transfer))
+    send(context, &mut server, &arguments.call, Command::Transfer(transfer))
 }

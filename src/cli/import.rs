@@ -72,7 +72,7 @@ fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Resul
             create_skus: arguments.create_skus == YesNo::Yes,
             reason: &arguments.reason,
         };
-        import_rows::import_file(&mut context.session()?, context.output, file, options)?
+        import_rows::import_file(&mut context.server()?, context.output, file, options)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }
@@ -82,7 +82,7 @@ fn catalog(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Re
     let tally = if arguments.dry_run {
         import_catalog::check(&catalog)
     } else {
-        import_catalog::import(&mut context.session()?, context.output, &catalog)?
+        import_catalog::import(&mut context.server()?, context.output, &catalog)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }

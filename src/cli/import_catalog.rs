@@ -6,7 +6,7 @@ use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Text};
 use super::report;
-use super::session::Session;
+use super::server_connection::ServerConnection;
 use crate::catalog::{CatalogError, CatalogFile, Path as Place, Problem, channel_parts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -100,7 +100,11 @@ pub(super) fn check(file: &CatalogFile) -> Tally {
 }
 
 /// Imports one file.
-pub(super) fn import(session: &mut Session, output: Output, file: &CatalogFile) -> Result<Tally, Failure> {
+pub(super) fn import(
+    server: &mut ServerConnection,
+    output: Output,
+    file: &CatalogFile,
+) -> Result<Tally, Failure> {
     let started = Instant::now();
     let mut tally = check(file);
     let steps = tally.sources + tally.stocks + tally.links + tally.channels + tally.skus;
@@ -113,9 +117,9 @@ pub(super) fn import(session: &mut Session, output: Output, file: &CatalogFile) 
         stocks: BTreeMap::new(),
         bar,
     };
-    import.places(session)?;
-    import.pools(session)?;
-    import.skus(session)?;
+    import.places(server)?;
+    import.pools(server)?;
+    import.skus(server)?;
     import.bar.finish_and_clear();
     tally.problems = import.problems;
     tally.seconds = started.elapsed().as_secs_f64();
@@ -135,15 +139,15 @@ impl Import<'_> {
     /// Sends commands that do not depend on each other; the number that each outcome tells, where it is one.
     fn phase(
         &mut self,
-        session: &mut Session,
+        server: &mut ServerConnection,
         commands: Vec<(Place, Command<'_>)>,
     ) -> Result<Vec<Option<u32>>, Failure> {
         let mut places = Vec::with_capacity(commands.len());
         for ((place, command), tag) in commands.into_iter().zip(0..) {
-            self.bulk.push(session, tag, command)?;
+            self.bulk.push(server, tag, command)?;
             places.push(place);
         }
-        self.bulk.drain(session)?;
+        self.bulk.drain(server)?;
         let mut numbers = vec![None; places.len()];
         let mut answers = self.bulk.take_answers();
         answers.sort_by_key(|(tag, _)| *tag);
@@ -151,7 +155,7 @@ impl Import<'_> {
             if outcome.code.is_success() {
                 *number = Some(outcome.value);
             } else {
-                let message = report::sentence(session, &outcome)?;
+                let message = report::sentence(server, &outcome)?;
                 self.problems.push(self.file.problem(place, message));
             }
         }
@@ -159,7 +163,7 @@ impl Import<'_> {
         Ok(numbers)
     }
 
-    fn places(&mut self, session: &mut Session) -> Result<(), Failure> {
+    fn places(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let sources = &self.file.catalog.sources;
         let commands = sources
             .iter()
@@ -168,14 +172,14 @@ impl Import<'_> {
                 (Place::entry("source", at), Command::DefineSource(Box::new(source.definition())))
             })
             .collect();
-        let numbers = self.phase(session, commands)?;
+        let numbers = self.phase(server, commands)?;
         for (source, number) in sources.iter().zip(numbers) {
             self.sources.insert(source.code.clone(), number.map(SourceId));
         }
         Ok(())
     }
 
-    fn pools(&mut self, session: &mut Session) -> Result<(), Failure> {
+    fn pools(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let stocks = &self.file.catalog.stocks;
         let commands = stocks
             .iter()
@@ -185,7 +189,7 @@ impl Import<'_> {
                 (Place::entry("stock", at), Command::DefineStock(definition))
             })
             .collect();
-        let numbers = self.phase(session, commands)?;
+        let numbers = self.phase(server, commands)?;
         for (stock, number) in stocks.iter().zip(numbers) {
             self.stocks.insert(stock.name.clone(), number.map(StockId));
         }
@@ -194,7 +198,7 @@ impl Import<'_> {
             let place = Place::entry("stock", at);
             let Some(Some(number)) = self.stocks.get(&stock.name).copied() else { continue };
             for link in stock.all_links() {
-                if let Some(source) = self.source(session, &link.source, &place)? {
+                if let Some(source) = self.source(server, &link.source, &place)? {
                     let link = LinkDefinition { stock: number, source, priority: link.priority };
                     commands.push((place.clone(), Command::Link(link)));
                 }
@@ -206,24 +210,24 @@ impl Import<'_> {
                 commands.push((place.clone().key("channels").index(at), Command::Channel(assignment)));
             }
         }
-        self.phase(session, commands).map(drop)
+        self.phase(server, commands).map(drop)
     }
 
-    fn skus(&mut self, session: &mut Session) -> Result<(), Failure> {
+    fn skus(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let catalog = &self.file.catalog;
         let mut commands: Vec<(Place, Command<'_>)> = Vec::new();
         if !catalog.settings.is_empty() {
             let change = catalog.settings.change(SettingScope::Global);
             commands.push((Place::default().key("settings"), Command::Settings(Box::new(change))));
         }
-        self.phase(session, commands)?;
+        self.phase(server, commands)?;
         let definitions = catalog
             .skus
             .iter()
             .enumerate()
             .map(|(at, sku)| (Place::entry("sku", at), Command::DefineSku(sku.definition())))
             .collect();
-        let numbers = self.phase(session, definitions)?;
+        let numbers = self.phase(server, definitions)?;
         let mut commands = Vec::new();
         for (at, (entry, number)) in catalog.skus.iter().zip(numbers).enumerate() {
             let Some(sku) = number.map(SkuId) else { continue };
@@ -234,7 +238,7 @@ impl Import<'_> {
             }
             for (stock, position) in &entry.stocks {
                 let place = place.clone().key("stocks").key(stock);
-                let Some(stock) = self.stock(session, stock, &place)? else { continue };
+                let Some(stock) = self.stock(server, stock, &place)? else { continue };
                 if !position.settings.is_empty() {
                     let change = position.settings.change(SettingScope::SkuStock(sku, stock));
                     commands.push((place.clone().key("settings"), Command::Settings(Box::new(change))));
@@ -245,20 +249,20 @@ impl Import<'_> {
                 }
             }
         }
-        self.phase(session, commands).map(drop)
+        self.phase(server, commands).map(drop)
     }
 
     /// A source of the file or of the server.
     fn source(
         &mut self,
-        session: &mut Session,
+        server: &mut ServerConnection,
         code: &str,
         place: &Place,
     ) -> Result<Option<SourceId>, Failure> {
         if let Some(known) = self.sources.get(code) {
             return Ok(*known);
         }
-        let number = session.resolve(&[Name::Source(code.to_owned())])?.first().copied().flatten();
+        let number = server.resolve(&[Name::Source(code.to_owned())])?.first().copied().flatten();
         if number.is_none() {
             let message = format!("source \"{code}\" is neither in the file nor on the server");
             self.problems.push(self.file.problem(place, message));
@@ -270,14 +274,14 @@ impl Import<'_> {
     /// A stock of the file or of the server.
     fn stock(
         &mut self,
-        session: &mut Session,
+        server: &mut ServerConnection,
         name: &str,
         place: &Place,
     ) -> Result<Option<StockId>, Failure> {
         if let Some(known) = self.stocks.get(name) {
             return Ok(*known);
         }
-        let number = session.resolve(&[Name::Stock(name.to_owned())])?.first().copied().flatten();
+        let number = server.resolve(&[Name::Stock(name.to_owned())])?.first().copied().flatten();
         if number.is_none() {
             let message = format!("stock \"{name}\" is neither in the file nor on the server");
             self.problems.push(self.file.problem(place, message));

@@ -7,7 +7,7 @@ use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Text};
 use super::report;
-use super::session::Session;
+use super::server_connection::ServerConnection;
 use crate::catalog::{RowError, RowFault, StockReader, StockRow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,19 +108,19 @@ impl Tally {
 
 /// Imports one file.
 pub(super) fn import_file(
-    session: &mut Session,
+    server: &mut ServerConnection,
     output: Output,
     file: &Path,
     options: Options<'_>,
 ) -> Result<Tally, Failure> {
     let input = File::open(file).map_err(|e| naming(file, e))?;
     let bytes = input.metadata().map_err(|e| naming(file, e))?.len();
-    import(session, output, (file, input, bytes), options)
+    import(server, output, (file, input, bytes), options)
 }
 
 /// Imports what `input` reads: its name, the reader and its length in bytes.
 pub(super) fn import(
-    session: &mut Session,
+    server: &mut ServerConnection,
     output: Output,
     (name, input, bytes): (&Path, impl Read, u64),
     options: Options<'_>,
@@ -143,12 +143,12 @@ pub(super) fn import(
             Err(error) => import.tally.error(error),
         }
         if chunk.len() == CHUNK_ROWS {
-            import.chunk(session, &chunk)?;
+            import.chunk(server, &chunk)?;
             chunk.clear();
             bar.set_message(format!("{} rows", import.tally.rows));
         }
     }
-    import.chunk(session, &chunk)?;
+    import.chunk(server, &chunk)?;
     bar.finish_and_clear();
     let mut tally = import.tally;
     tally.errors.sort_by_key(|error| error.line);
@@ -186,12 +186,12 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn chunk(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+    fn chunk(&mut self, server: &mut ServerConnection, rows: &[StockRow]) -> Result<(), Failure> {
         if self.skus.len() > NAMES_KEPT_MAX {
             self.skus.clear();
         }
-        self.resolve_sources(session, rows)?;
-        self.resolve_skus(session, rows)?;
+        self.resolve_sources(server, rows)?;
+        self.resolve_skus(server, rows)?;
         let mut pairs = BTreeSet::new();
         for row in rows {
             let line = row.line;
@@ -210,7 +210,7 @@ impl Import<'_> {
             };
             if !pairs.insert((source, sku)) {
                 // The later of two rows for the same pair must win, whatever is sent again.
-                self.bulk.drain(session)?;
+                self.bulk.drain(server)?;
             }
             let count = Count {
                 source,
@@ -220,18 +220,23 @@ impl Import<'_> {
                 reason: self.options.reason.to_owned(),
                 reference: String::new(),
             };
-            self.bulk.push(session, line, Command::Count(count))?;
+            self.bulk.push(server, line, Command::Count(count))?;
         }
-        self.bulk.drain(session)?;
+        self.bulk.drain(server)?;
         for (line, outcome) in self.bulk.take_answers() {
-            self.counted(session, line, &outcome)?;
+            self.counted(server, line, &outcome)?;
         }
         Ok(())
     }
 
-    fn counted(&mut self, session: &mut Session, line: u64, outcome: &Outcome) -> Result<(), Failure> {
+    fn counted(
+        &mut self,
+        server: &mut ServerConnection,
+        line: u64,
+        outcome: &Outcome,
+    ) -> Result<(), Failure> {
         if !outcome.code.is_success() {
-            let message = report::sentence(session, outcome)?;
+            let message = report::sentence(server, outcome)?;
             self.tally.error(RowError { line, fault: RowFault::Refused { message } });
             return Ok(());
         }
@@ -243,19 +248,19 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn resolve_sources(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+    fn resolve_sources(&mut self, server: &mut ServerConnection, rows: &[StockRow]) -> Result<(), Failure> {
         let new: BTreeSet<&String> = rows
             .iter()
             .map(|row| &row.source_code)
             .filter(|code| !self.sources.contains_key(*code))
             .collect();
         let names: Vec<Name> = new.iter().map(|code| Name::Source((*code).clone())).collect();
-        let numbers = session.resolve(&names)?;
+        let numbers = server.resolve(&names)?;
         self.sources.extend(new.into_iter().cloned().zip(numbers.into_iter().map(|n| n.map(SourceId))));
         Ok(())
     }
 
-    fn resolve_skus(&mut self, session: &mut Session, rows: &[StockRow]) -> Result<(), Failure> {
+    fn resolve_skus(&mut self, server: &mut ServerConnection, rows: &[StockRow]) -> Result<(), Failure> {
         // Only SKUs of rows that have a source: a row that fails must not leave a SKU behind.
         let usable =
             rows.iter().filter(|row| self.sources.get(&row.source_code).copied().flatten().is_some());
@@ -264,7 +269,7 @@ impl Import<'_> {
             first_lines.entry(&row.sku).or_insert(row.line);
         }
         let names: Vec<Name> = first_lines.keys().map(|sku| Name::Sku((*sku).clone())).collect();
-        let numbers = session.resolve(&names)?;
+        let numbers = server.resolve(&names)?;
         let mut missing: BTreeMap<u64, &String> = BTreeMap::new();
         for ((sku, line), number) in first_lines.iter().zip(numbers) {
             match number {
@@ -273,13 +278,13 @@ impl Import<'_> {
                 }
                 None if self.options.create_skus => {
                     let definition = SkuDefinition { sku: (*sku).clone(), ..SkuDefinition::default() };
-                    self.bulk.push(session, *line, Command::DefineSku(definition))?;
+                    self.bulk.push(server, *line, Command::DefineSku(definition))?;
                     missing.insert(*line, sku);
                 }
                 None => {}
             }
         }
-        self.bulk.drain(session)?;
+        self.bulk.drain(server)?;
         for (line, outcome) in self.bulk.take_answers() {
             match missing.get(&line) {
                 Some(sku) if outcome.code.is_success() => {
@@ -287,7 +292,7 @@ impl Import<'_> {
                     self.skus.insert((*sku).clone(), SkuId(outcome.value));
                 }
                 Some(_) | None => {
-                    let message = report::sentence(session, &outcome)?;
+                    let message = report::sentence(server, &outcome)?;
                     self.tally.error(RowError { line, fault: RowFault::Refused { message } });
                 }
             }

@@ -1,16 +1,16 @@
 //! Whole lists from a server that answers in pages: sources, stocks, SKUs.
 
 use super::exit::Failure;
-use super::session::{Session, wrong_answer};
+use super::server_connection::{ServerConnection, wrong_answer};
 use std::collections::BTreeMap;
 use stockhold_protocol::query::{Answer, LIST_MAX, Query, SkuView, SourceView, StockView};
 use stockhold_protocol::{SourceId, StockId};
 
 /// All sources.
-pub(super) fn sources(session: &mut Session) -> Result<Vec<SourceView>, Failure> {
+pub(super) fn sources(server: &mut ServerConnection) -> Result<Vec<SourceView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let Answer::Sources(mut page) = session.query(&Query::Sources { after, limit: LIST_MAX })? else {
+        let Answer::Sources(mut page) = server.query(&Query::Sources { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -20,10 +20,10 @@ pub(super) fn sources(session: &mut Session) -> Result<Vec<SourceView>, Failure>
 }
 
 /// All stocks.
-pub(super) fn stocks(session: &mut Session) -> Result<Vec<StockView>, Failure> {
+pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let Answer::Stocks(mut page) = session.query(&Query::Stocks { after, limit: LIST_MAX })? else {
+        let Answer::Stocks(mut page) = server.query(&Query::Stocks { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -34,12 +34,12 @@ pub(super) fn stocks(session: &mut Session) -> Result<Vec<StockView>, Failure> {
 
 /// Hands every SKU to `take`, page by page.
 pub(super) fn each_sku(
-    session: &mut Session,
+    server: &mut ServerConnection,
     mut take: impl FnMut(SkuView) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let Answer::Skus(page) = session.query(&Query::Skus { after, limit: LIST_MAX })? else {
+        let Answer::Skus(page) = server.query(&Query::Skus { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(()) };
@@ -57,9 +57,9 @@ pub(super) struct Names {
 
 impl Names {
     /// Asks for all sources and stocks.
-    pub(super) fn load(session: &mut Session) -> Result<Self, Failure> {
-        let sources = sources(session)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
-        let stocks = stocks(session)?.into_iter().map(|view| (view.id, view.name)).collect();
+    pub(super) fn load(server: &mut ServerConnection) -> Result<Self, Failure> {
+        let sources = sources(server)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
+        let stocks = stocks(server)?.into_iter().map(|view| (view.id, view.name)).collect();
         Ok(Self { sources, stocks })
     }
 

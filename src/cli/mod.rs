@@ -18,15 +18,15 @@ mod import_catalog;
 mod import_rows;
 mod lists;
 mod output;
+mod parse;
 mod report;
 mod salable;
 mod serve;
-mod session;
+mod server_connection;
 mod settings;
 mod show;
 mod status;
 mod verify;
-mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use context::{Common, Context};

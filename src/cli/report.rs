@@ -2,8 +2,8 @@
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::session::{Session, wrong_answer};
-use super::words::utc;
+use super::parse::utc;
+use super::server_connection::{ServerConnection, wrong_answer};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;
@@ -12,14 +12,14 @@ use stockhold_protocol::{Code, CommandId, Detail, Outcome, SourceId};
 
 /// Prints the outcome of one command and tells how the program ends.
 pub(super) fn outcome(
-    session: &mut Session,
+    server: &mut ServerConnection,
     output: Output,
     kind: Kind,
     id: CommandId,
     outcome: &Outcome,
 ) -> Result<Exit, Failure> {
-    let detail = detail(session, outcome)?;
-    let shown_offset_ms = session.shown_offset_ms();
+    let detail = detail(server, outcome)?;
+    let shown_offset_ms = server.shown_offset_ms();
     let facts = facts(kind, outcome, shown_offset_ms);
     let text = text(kind, id, outcome, &facts, &detail);
     output.result(&text, &document(kind, id, outcome, facts, detail.document))?;
@@ -59,8 +59,8 @@ pub(super) struct Told {
 }
 
 /// One sentence about an outcome, for lists of findings.
-pub(super) fn sentence(session: &mut Session, outcome: &Outcome) -> Result<String, Failure> {
-    let told = detail(session, outcome)?;
+pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> Result<String, Failure> {
+    let told = detail(server, outcome)?;
     let mut text = format!("{}: {}", outcome.code.name(), outcome.code.sentence());
     for line in told.lines {
         text.push(' ');
@@ -69,16 +69,16 @@ pub(super) fn sentence(session: &mut Session, outcome: &Outcome) -> Result<Strin
     Ok(text)
 }
 
-fn detail(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
+fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Failure> {
     let (lines, document) = match &outcome.detail {
         Detail::None => return Ok(Told::default()),
         Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
-            return reason(session, outcome);
+            return reason(server, outcome);
         }
         Detail::Granted { lines, backordered } => {
             let (mut texts, mut documents) = (Vec::new(), Vec::new());
             for line in lines {
-                let sku = session.sku_name(line.sku)?;
+                let sku = server.sku_name(line.sku)?;
                 texts.push(format!("granted {sku} {}", line.quantity));
                 documents.push(json!({"sku": sku, "quantity": line.quantity.to_string()}));
             }
@@ -91,12 +91,12 @@ fn detail(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
             (vec![format!("backordered {units}")], json!({"backordered": units.to_string()}))
         }
         Detail::Available { sku, available } => {
-            let sku = session.sku_name(*sku)?;
+            let sku = server.sku_name(*sku)?;
             let text = format!("{sku}: {available} could still be promised");
             (vec![text], json!({"sku": sku, "available": available.to_string()}))
         }
         Detail::Sources(sources) => {
-            let codes = source_codes(session, sources)?;
+            let codes = source_codes(server, sources)?;
             let named = if codes.is_empty() { "none by itself".to_owned() } else { codes.join(", ") };
             (vec![format!("sources that would do: {named}")], json!({"sources": codes}))
         }
@@ -121,10 +121,10 @@ fn detail(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
 }
 
 /// What a refusal says that names a bound, a range, a limit or a SKU.
-fn reason(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
+fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Failure> {
     let (line, document) = match &outcome.detail {
         Detail::Bound { sku, bound, value } => {
-            let sku = session.sku_name(*sku)?;
+            let sku = server.sku_name(*sku)?;
             let text = format!("{sku}: the bound is {bound}, asked for was {value}");
             (text, json!({"sku": sku, "bound": bound.to_string(), "asked": value.to_string()}))
         }
@@ -141,7 +141,7 @@ fn reason(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
             (format!("{name}: the limit is {value}"), json!({"limit": name, "value": value}))
         }
         Detail::Sku(sku) => {
-            let sku = session.sku_name(*sku)?;
+            let sku = server.sku_name(*sku)?;
             (sku.clone(), json!({"sku": sku}))
         }
         Detail::None
@@ -156,11 +156,11 @@ fn reason(session: &mut Session, outcome: &Outcome) -> Result<Told, Failure> {
     Ok(Told { lines: vec![line], document: Some(document) })
 }
 
-fn source_codes(session: &mut Session, sources: &[SourceId]) -> Result<Vec<String>, Failure> {
+fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Result<Vec<String>, Failure> {
     let mut codes = Vec::with_capacity(sources.len());
     for source in sources {
         let after = source.0.checked_sub(1).map(SourceId);
-        let Answer::Sources(views) = session.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })? else {
+        let Answer::Sources(views) = server.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })? else {
             return Err(wrong_answer());
         };
         let known = views.into_iter().find(|view| view.id == *source);

@@ -42,19 +42,19 @@ pub(super) fn cell_text(cell: i64) -> String {
 }
 
 pub(super) fn salable(context: Context<'_>, arguments: &SalableArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let places: Vec<(StockId, String)> = if arguments.stocks.is_empty() {
-        stocks(&mut session)?.into_iter().map(|view| (view.id, view.name)).collect()
+        stocks(&mut server)?.into_iter().map(|view| (view.id, view.name)).collect()
     } else {
-        let numbered = arguments.stocks.iter().map(|name| Ok((session.stock(name)?, name.clone())));
+        let numbered = arguments.stocks.iter().map(|name| Ok((server.stock(name)?, name.clone())));
         numbered.collect::<Result<_, Failure>>()?
     };
     let mut pairs = Vec::new();
     for sku in &arguments.skus {
-        let number = session.sku(sku)?;
+        let number = server.sku(sku)?;
         pairs.extend(places.iter().map(|(stock, _)| (number, *stock)));
     }
-    let (op, cells) = session.check(&pairs, arguments.min_op)?;
+    let (op, cells) = server.check(&pairs, arguments.min_op)?;
     let named = arguments.skus.iter().flat_map(|sku| places.iter().map(move |(_, stock)| (sku, stock)));
     let mut rows = vec![["sku", "stock", "salable"].map(str::to_owned).to_vec()];
     let (mut documents, mut enough) = (Vec::new(), true);

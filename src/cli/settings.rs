@@ -3,7 +3,7 @@
 use super::checkout::send;
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
-use super::words::{duration, milliseconds};
+use super::parse::{duration, milliseconds};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::time::Duration;
 use stockhold_protocol::command::{
@@ -13,7 +13,7 @@ use stockhold_protocol::{Command, Quantity};
 
 /// Whether a SKU may be sold beyond what there is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum BackorderWord {
+enum BackorderArgument {
     /// No
     Off,
     /// Yes, silently
@@ -25,7 +25,7 @@ enum BackorderWord {
 /// A setting by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum SettingWord {
+enum SettingArgument {
     ManageStock,
     Backorders,
     MinQty,
@@ -63,7 +63,7 @@ pub(super) struct SettingsArguments {
     manage_stock: Option<bool>,
     /// Whether more may be sold than there is
     #[arg(long, value_enum)]
-    backorders: Option<BackorderWord>,
+    backorders: Option<BackorderArgument>,
     /// The out-of-stock threshold; negative with backorders on: how much may be backordered
     #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
     min_qty: Option<Quantity>,
@@ -88,13 +88,13 @@ pub(super) struct SettingsArguments {
     lead_days: Option<u32>,
     /// Inherit a setting again; repeat it for more
     #[arg(long, value_enum, value_name = "SETTING")]
-    unset: Vec<SettingWord>,
+    unset: Vec<SettingArgument>,
     #[command(flatten)]
     call: Call,
 }
 
 impl SettingsArguments {
-    fn change<T>(&self, word: SettingWord, value: Option<T>) -> Result<Change<T>, Failure> {
+    fn change<T>(&self, word: SettingArgument, value: Option<T>) -> Result<Change<T>, Failure> {
         match (value, self.unset.contains(&word)) {
             (None, false) => Ok(Change::Keep),
             (None, true) => Ok(Change::Unset),
@@ -131,14 +131,14 @@ pub(super) struct QuotaArguments {
 
 /// Whether promises of stocks that share sources limit each other.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum SharingWord {
+pub(super) enum SharingArgument {
     /// Nothing is promised twice
     Exact,
     /// MSI's figure per stock: no promise across stocks
     Independent,
 }
 
-impl SharingWord {
+impl SharingArgument {
     pub(super) const fn wire(self) -> Sharing {
         match self {
             Self::Exact => Sharing::Exact,
@@ -152,7 +152,7 @@ impl SharingWord {
 pub(super) struct Limits {
     /// How stocks that share sources limit each other [format default: exact]
     #[arg(long, value_enum)]
-    sharing: Option<SharingWord>,
+    sharing: Option<SharingArgument>,
     /// Shortest time to live of a hold
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl_min: Option<Duration>,
@@ -192,7 +192,7 @@ impl Limits {
     /// The command's fields.
     pub(super) fn change(&self) -> Configure {
         Configure {
-            sharing: self.sharing.map(SharingWord::wire),
+            sharing: self.sharing.map(SharingArgument::wire),
             ttl_min_ms: self.ttl_min.map(milliseconds),
             ttl_max_ms: self.ttl_max.map(milliseconds),
             ttl_total_max_ms: self.ttl_total_max.map(milliseconds),
@@ -248,11 +248,11 @@ pub(super) struct ActivateArguments {
 }
 
 pub(super) fn settings(context: Context<'_>, arguments: &SettingsArguments) -> Result<Exit, Failure> {
-    use SettingWord as Word;
+    use SettingArgument as Word;
     let backorders = arguments.backorders.map(|word| match word {
-        BackorderWord::Off => BackorderMode::Off,
-        BackorderWord::Allow => BackorderMode::Allow,
-        BackorderWord::AllowAndNotify => BackorderMode::AllowAndNotify,
+        BackorderArgument::Off => BackorderMode::Off,
+        BackorderArgument::Allow => BackorderMode::Allow,
+        BackorderArgument::AllowAndNotify => BackorderMode::AllowAndNotify,
     });
     let mut change = SettingsChange {
         scope: SettingScope::Global,
@@ -268,22 +268,22 @@ pub(super) fn settings(context: Context<'_>, arguments: &SettingsArguments) -> R
         #[cfg(feature = "next-release")]
         lead_days: arguments.change(Word::LeadDays, arguments.lead_days)?,
     };
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     if let Some(sku) = &arguments.sku {
-        let sku = session.sku(sku)?;
+        let sku = server.sku(sku)?;
         change.scope = match &arguments.stock {
-            Some(stock) => SettingScope::SkuStock(sku, session.stock(stock)?),
+            Some(stock) => SettingScope::SkuStock(sku, server.stock(stock)?),
             None => SettingScope::Sku(sku),
         };
     }
-    send(context, &mut session, &arguments.call, Command::Settings(Box::new(change)))
+    send(context, &mut server, &arguments.call, Command::Settings(Box::new(change)))
 }
 
 pub(super) fn quota(context: Context<'_>, arguments: &QuotaArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let (sku, stock) = (session.sku(&arguments.sku)?, session.stock(&arguments.stock)?);
+    let mut server = context.server()?;
+    let (sku, stock) = (server.sku(&arguments.sku)?, server.stock(&arguments.stock)?);
     let change = QuotaChange { sku, stock, limit: arguments.limit };
-    send(context, &mut session, &arguments.call, Command::Quota(change))
+    send(context, &mut server, &arguments.call, Command::Quota(change))
 }
 
 pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) -> Result<Exit, Failure> {
@@ -293,21 +293,21 @@ pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) ->
             "nothing to change; `stockhold show configuration` tells what is in force",
         ));
     }
-    let mut session = context.session()?;
-    send(context, &mut session, &arguments.call, Command::Configure(Box::new(change)))
+    let mut server = context.server()?;
+    send(context, &mut server, &arguments.call, Command::Configure(Box::new(change)))
 }
 
 pub(super) fn mark(context: Context<'_>, arguments: &MarkArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let mark = Mark {
         name: arguments.name.clone(),
         #[cfg(feature = "next-release")]
         note: arguments.note.clone(),
     };
-    send(context, &mut session, &arguments.call, Command::Mark(mark))
+    send(context, &mut server, &arguments.call, Command::Mark(mark))
 }
 
 pub(super) fn activate_rules(context: Context<'_>, arguments: &ActivateArguments) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    send(context, &mut session, &arguments.call, Command::ActivateRules(arguments.rules))
+    let mut server = context.server()?;
+    send(context, &mut server, &arguments.call, Command::ActivateRules(arguments.rules))
 }

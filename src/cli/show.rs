@@ -4,9 +4,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
 use super::output::{Text, table};
+use super::parse::utc;
 use super::salable::cell_text;
-use super::session::{Session, wrong_answer};
-use super::words::utc;
+use super::server_connection::{ServerConnection, wrong_answer};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
@@ -47,10 +47,10 @@ pub(super) enum Show {
 }
 
 pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
+    let mut server = context.server()?;
     let (text, document) = match what {
         Show::Reservation { id } => {
-            let Answer::Reservation(view) = session.query(&Query::Reservation(id.0.to_bytes()))? else {
+            let Answer::Reservation(view) = server.query(&Query::Reservation(id.0.to_bytes()))? else {
                 return Err(wrong_answer());
             };
             let Some(view) = view else {
@@ -58,22 +58,22 @@ pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
                 context.output.result(&text, &json!({"id": id.to_string(), "state": "unknown"}))?;
                 return Ok(Exit::Refused);
             };
-            reservation(&mut session, &view)?
+            reservation(&mut server, &view)?
         }
         Show::Sku { sku } => {
-            let number = session.sku(sku)?;
-            let Answer::Sku(Some(view)) = session.query(&Query::Sku(number))? else {
+            let number = server.sku(sku)?;
+            let Answer::Sku(Some(view)) = server.query(&Query::Sku(number))? else {
                 return Err(wrong_answer());
             };
-            sku_view(&Names::load(&mut session)?, &view)
+            sku_view(&Names::load(&mut server)?, &view)
         }
         Show::Source { code } => {
-            let number = session.source(code)?;
-            source(&mut session, number)?
+            let number = server.source(code)?;
+            source(&mut server, number)?
         }
-        Show::Sources => sources(&mut session)?,
-        Show::Stocks => stocks(&mut session)?,
-        Show::Configuration => configuration(&mut session)?,
+        Show::Sources => sources(&mut server)?,
+        Show::Stocks => stocks(&mut server)?,
+        Show::Configuration => configuration(&mut server)?,
     };
     context.output.result(&text, &document)?;
     Ok(Exit::Ok)
@@ -85,13 +85,13 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn reservation(session: &mut Session, view: &ReservationView) -> Result<Told, Failure> {
+fn reservation(server: &mut ServerConnection, view: &ReservationView) -> Result<Told, Failure> {
     let id = ReservationId(stockhold_protocol::CommandId::from_bytes(view.id));
-    let stock = Names::load(session)?.stock(view.stock);
+    let stock = Names::load(server)?.stock(view.stock);
     let mut rows = vec![row(["sku", "granted", "open", "shipped", "returned", ""])];
     let mut lines = Vec::new();
     for line in &view.lines {
-        let sku = session.sku_name(line.sku)?;
+        let sku = server.sku_name(line.sku)?;
         let quantities = [line.granted, line.open, line.shipped, line.returned].map(|q| q.to_string());
         let note = if line.counts { "" } else { "not counted" };
         let [granted, open, shipped, returned] = &quantities;
@@ -246,8 +246,8 @@ fn special(position: &PositionView) -> String {
     words.join(", ")
 }
 
-fn source(session: &mut Session, number: SourceId) -> Result<Told, Failure> {
-    let found = lists::sources(session)?.into_iter().find(|view| view.id == number);
+fn source(server: &mut ServerConnection, number: SourceId) -> Result<Told, Failure> {
+    let found = lists::sources(server)?.into_iter().find(|view| view.id == number);
     let definition = found.ok_or_else(wrong_answer)?.definition;
     let source = crate::catalog::Source::from(definition);
     let catalog = crate::catalog::Catalog { sources: vec![source], ..crate::catalog::Catalog::default() };
@@ -256,10 +256,10 @@ fn source(session: &mut Session, number: SourceId) -> Result<Told, Failure> {
     Ok((text, document[0].clone()))
 }
 
-fn sources(session: &mut Session) -> Result<Told, Failure> {
+fn sources(server: &mut ServerConnection) -> Result<Told, Failure> {
     let mut rows = vec![row(["code", "name", "country", "city", "enabled", "pickup"])];
     let mut documents = Vec::new();
-    for view in lists::sources(session)? {
+    for view in lists::sources(server)? {
         let source = &view.definition;
         let [enabled, pickup] = [source.enabled, source.pickup].map(|yes| if yes { "yes" } else { "no" });
         rows.push(row([&source.code, &source.name, &source.country, &source.city, enabled, pickup]));
@@ -271,11 +271,11 @@ fn sources(session: &mut Session) -> Result<Told, Failure> {
     Ok((table(&rows), json!({"sources": documents})))
 }
 
-fn stocks(session: &mut Session) -> Result<Told, Failure> {
-    let names = Names::load(session)?;
+fn stocks(server: &mut ServerConnection) -> Result<Told, Failure> {
+    let names = Names::load(server)?;
     let mut rows = vec![row(["stock", "sources by priority", "channels"])];
     let mut documents = Vec::new();
-    for view in lists::stocks(session)? {
+    for view in lists::stocks(server)? {
         let links: Vec<Value> = view
             .links
             .iter()
@@ -292,8 +292,8 @@ fn stocks(session: &mut Session) -> Result<Told, Failure> {
     Ok((table(&rows), json!({"stocks": documents})))
 }
 
-fn configuration(session: &mut Session) -> Result<Told, Failure> {
-    let Answer::Configuration(view) = session.query(&Query::Configuration)? else {
+fn configuration(server: &mut ServerConnection) -> Result<Told, Failure> {
+    let Answer::Configuration(view) = server.query(&Query::Configuration)? else {
         return Err(wrong_answer());
     };
     let sharing = match view.sharing {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
-use super::session::wrong_answer;
+use super::server_connection::wrong_answer;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use stockhold_protocol::query::{Answer, Query, Status};
@@ -12,8 +12,8 @@ use stockhold_protocol::query::{Answer, Query, Status};
 const SLOW_SECONDS: u64 = 3_600;
 
 pub(super) fn status(context: Context<'_>) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    let Answer::Status(status) = session.query(&Query::Status)? else { return Err(wrong_answer()) };
+    let mut server = context.server()?;
+    let Answer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
     context.output.result(&text(&status), &document(&status))?;
     Ok(Exit::Ok)
 }
@@ -57,9 +57,9 @@ fn hex(bytes: &[u8; 16]) -> String {
 }
 
 pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    session.allow(Duration::from_secs(SLOW_SECONDS));
-    let Answer::Validation(validation) = session.query(&Query::Validate)? else { return Err(wrong_answer()) };
+    let mut server = context.server()?;
+    server.allow(Duration::from_secs(SLOW_SECONDS));
+    let Answer::Validation(validation) = server.query(&Query::Validate)? else { return Err(wrong_answer()) };
     let sound = validation.violations.is_empty();
     let mut text = Text::default();
     text.line(&format!("op {}  digest {:016x}", validation.op, validation.digest));
@@ -78,9 +78,9 @@ pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
 }
 
 pub(super) fn snapshot(context: Context<'_>) -> Result<Exit, Failure> {
-    let mut session = context.session()?;
-    session.allow(Duration::from_secs(SLOW_SECONDS));
-    let Answer::Snapshot(snapshot) = session.query(&Query::Snapshot)? else { return Err(wrong_answer()) };
+    let mut server = context.server()?;
+    server.allow(Duration::from_secs(SLOW_SECONDS));
+    let Answer::Snapshot(snapshot) = server.query(&Query::Snapshot)? else { return Err(wrong_answer()) };
     let text = format!(
         "snapshot {} written and verified: op {}, {} bytes, digest {:016x}",
         snapshot.file, snapshot.op, snapshot.bytes, snapshot.digest

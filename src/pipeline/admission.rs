@@ -3,7 +3,7 @@
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::command::{Kind, Role};
 
-use super::mailbox::Answered;
+use super::reply_queue::AnsweredCounts;
 use super::submission::Submission;
 
 /// Which commands the space on the disk allows.
@@ -19,9 +19,9 @@ pub(super) fn part(
     submission: &Submission,
     admission: Admission,
     kept: &mut Submission,
-) -> (Vec<u16>, Answered) {
+) -> (Vec<u16>, AnsweredCounts) {
     let mut refused = Vec::new();
-    let mut answered = Answered::default();
+    let mut answered = AnsweredCounts::default();
     for (index, record) in submission.indexes.iter().zip(split_records(&submission.records)) {
         let Ok(record) = record else { break };
         let kind = record.get(2).copied().and_then(Kind::from_code);

@@ -4,13 +4,13 @@
 use stockhold_machine::{Changes, Machine};
 
 use super::Stepped;
-use super::answering::Answering;
-use super::apply::{ApplyError, BatchFate, apply_payload};
+use super::answers::OutcomeWriter;
+use super::apply::{ApplyError, BatchResult, apply_payload};
 use super::batch::Batch;
 use super::feedback::ServerState;
 use super::links::ApplierLinks;
-use super::mailbox::Drafts;
 use super::queries::QueryStage;
+use super::reply_queue::ReplyWriter;
 use super::snapshots::SnapshotStage;
 
 /// Steps of sweeping between two batches.
@@ -25,7 +25,7 @@ pub struct Applier {
     /// The position of the last record that the machine has taken.
     position: u64,
     links: ApplierLinks,
-    drafts: Drafts,
+    replies: ReplyWriter,
     changes: Changes,
     queries: QueryStage,
     snapshots: SnapshotStage,
@@ -41,13 +41,13 @@ impl Applier {
         let mut changes = Changes::default();
         machine.all_changes(&mut changes);
         links.published.publish(&changes, machine.op());
-        links.feedback.tell(&machine);
-        let drafts = Drafts::new(links.mailboxes.clone());
+        links.feedback.update(&machine);
+        let replies = ReplyWriter::new(links.reply_queues.clone());
         Self {
             machine,
             position,
             links,
-            drafts,
+            replies,
             changes,
             queries: QueryStage::default(),
             snapshots,
@@ -61,22 +61,22 @@ impl Applier {
     /// # Errors
     /// [`ApplyError`] when a batch cannot be one that this server wrote.
     pub fn step(&mut self) -> Result<Stepped, ApplyError> {
-        let batch = self.links.lane.take_filled();
+        let batch = self.links.commit_queue.take_committed();
         let has_applied = batch.is_some();
         if let Some(batch) = batch {
             self.apply(batch)?;
         }
         let mut is_busy = self.sweep();
-        let (machine, snapshots, drafts) = (&mut self.machine, &mut self.snapshots, &mut self.drafts);
-        is_busy |= self.queries.step(machine, snapshots, drafts, &self.links);
+        let (machine, snapshots, replies) = (&mut self.machine, &mut self.snapshots, &mut self.replies);
+        is_busy |= self.queries.step(machine, snapshots, replies, &self.links);
         let is_awaited = self.queries.waits_for_walk(machine);
-        is_busy |= snapshots.step((machine, self.position), is_awaited, drafts, &self.links);
-        self.drafts.send();
+        is_busy |= snapshots.step((machine, self.position), is_awaited, replies, &self.links);
+        self.replies.send();
         self.is_busy = is_busy;
         if has_applied || is_busy {
             return Ok(Stepped::Worked);
         }
-        if self.is_last && self.links.lane.is_idle() {
+        if self.is_last && self.links.commit_queue.is_empty() {
             return Ok(Stepped::Finished);
         }
         Ok(Stepped::Idle { wait_ms: self.wait_ms() })
@@ -85,14 +85,14 @@ impl Applier {
     /// Whether anything waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.links.lane.is_idle()
+        !self.links.commit_queue.is_empty()
             || self.queries.is_due(&self.machine, &self.links)
             || self.snapshots.has_work()
     }
 
     /// Whether more than batches is to be done, now or at some time: work for the applier's own thread.
     #[must_use]
-    pub fn needs_its_thread(&self) -> bool {
+    pub fn needs_own_thread(&self) -> bool {
         self.is_busy || self.queries.has_waiting() || self.has_work()
     }
 
@@ -134,24 +134,24 @@ impl Applier {
         let started_us = clock.monotonic_us();
         self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
         let time = self.machine.time().max(batch.proposed);
-        let mut answering = Answering::new(&batch.submissions, &mut self.drafts, time);
+        let mut outcomes = OutcomeWriter::new(&batch.submissions, &mut self.replies, time);
         assert!(batch.positions.first == self.position + 1, "batches come in the order of the log");
         let place = (batch.positions.first, batch.ops);
-        let fate = apply_payload(
+        let result = apply_payload(
             &mut self.machine,
             place,
             batch.frame.payload(),
             |_| false,
-            |outcome| answering.answer(&outcome),
+            |outcome| outcomes.push(&outcome),
         )?;
-        match fate {
-            BatchFate::Applied(applied) => batch.digest = applied.digest,
-            BatchFate::PassedOver(reason) => panic!(
+        match result {
+            BatchResult::Applied(applied) => batch.digest = applied.digest,
+            BatchResult::PassedOver(reason) => panic!(
                 "this server's own batch at position {} does not come next: {reason}",
                 batch.positions.first
             ),
         }
-        answering.finish();
+        outcomes.finish();
         self.position = batch.positions.last;
         let last_op = self.machine.op();
         self.links.watermarks.apply(last_op);
@@ -161,9 +161,9 @@ impl Applier {
         self.machine.take_changes(&mut self.changes);
         self.links.published.publish(&self.changes, last_op);
         self.changes.clear();
-        self.tell_next_due();
+        self.publish_next_due();
         self.links.watermarks.publish(last_op);
-        self.drafts.send();
+        self.replies.send();
         let published_us = clock.monotonic_us();
         self.links.metrics.publish_us.record(published_us - applied_us);
         self.queries.note_batch(published_us);
@@ -172,7 +172,7 @@ impl Applier {
             self.links.ingress.recycle(submission);
         }
         batch.ops = 0;
-        self.links.lane.give_back(batch);
+        self.links.commit_queue.recycle(batch);
         Ok(())
     }
 
@@ -189,14 +189,14 @@ impl Applier {
         if is_more || has_changed {
             self.links.metrics.sweep_us.record(self.links.clock.monotonic_us() - started_us);
         }
-        self.tell_next_due();
+        self.publish_next_due();
         is_more
     }
 
     /// Says when a tick is due, and wakes the sequencer when that is sooner than it was.
-    fn tell_next_due(&self) {
-        if self.links.feedback.tell(&self.machine) {
-            self.links.lane.call_sequencer();
+    fn publish_next_due(&self) {
+        if self.links.feedback.update(&self.machine) {
+            self.links.commit_queue.wake_sequencer();
         }
     }
 }

@@ -114,7 +114,7 @@ pub struct Applied {
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchFate {
+pub enum BatchResult {
     /// Each of its records took an op.
     Applied(Applied),
     /// None did.
@@ -132,7 +132,7 @@ pub fn apply_payload(
     payload: &[u8],
     is_skipped: impl Fn(u64) -> bool,
     mut each: impl FnMut(Outcome),
-) -> Result<BatchFate, ApplyError> {
+) -> Result<BatchResult, ApplyError> {
     let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { position, source })?;
     let header = batch.header;
     if header.count != records {
@@ -146,7 +146,7 @@ pub fn apply_payload(
         return Err(ApplyError::FeatureLevel { position, found: header.feature_level });
     }
     if let Some(reason) = begin_batch(machine, &header) {
-        return Ok(BatchFate::PassedOver(reason));
+        return Ok(BatchResult::PassedOver(reason));
     }
     let first_op = machine.op() + 1;
     let mut found = 0_u64;
@@ -178,7 +178,7 @@ pub fn apply_payload(
     if found != u64::from(records) {
         return Err(ApplyError::Count { position, found, expected: records });
     }
-    Ok(BatchFate::Applied(Applied { header, digest: machine.end_batch() }))
+    Ok(BatchResult::Applied(Applied { header, digest: machine.end_batch() }))
 }
 
 /// Whether the machine does not take a batch with this header, and why.

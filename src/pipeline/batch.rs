@@ -4,7 +4,7 @@ use stockhold_machine::DigestPoint;
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, RUN_START_BYTES_MAX};
 
-use super::lane::Lane;
+use super::commit_queue::CommitQueue;
 use super::submission::{SUBMISSION_BYTES_MAX, Submission};
 use crate::metrics::Metrics;
 use crate::wal::{FrameBuffer, Positions};
@@ -73,4 +73,4 @@ impl Batch {
 }
 
 /// The lanes between log and applier.
-pub type BatchLane = Lane<Box<Batch>>;
+pub type BatchQueue = CommitQueue<Box<Batch>>;

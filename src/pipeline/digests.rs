@@ -26,7 +26,7 @@ pub struct Divergence {
 
 /// See the module.
 #[derive(Debug)]
-pub struct DigestTrail {
+pub struct DigestComparison {
     /// Digests as of ops up to this one are not known.
     known_from: u64,
     waiting: VecDeque<DigestPoint>,
@@ -35,10 +35,10 @@ pub struct DigestTrail {
     compared: u64,
 }
 
-impl DigestTrail {
+impl DigestComparison {
     /// The trail of a replay that begins after `op`.
     #[must_use]
-    pub fn behind(op: u64) -> Self {
+    pub fn after(op: u64) -> Self {
         Self { known_from: op, waiting: VecDeque::new(), compared_from_epoch: 0, compared: 0 }
     }
 
@@ -77,7 +77,7 @@ impl DigestTrail {
     }
 
     /// An op was left out, since this epoch: what was told before it is of a state that has the op.
-    pub fn leave_out(&mut self, since_epoch: u64) {
+    pub fn skip_before_epoch(&mut self, since_epoch: u64) {
         self.compared_from_epoch = self.compared_from_epoch.max(since_epoch);
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_digest_that_differs_is_told() {
         // Proves equal, different and missing digests, and that those before the start are not looked for.
-        let mut trail = DigestTrail::behind(100);
+        let mut trail = DigestComparison::after(100);
         assert_eq!(trail.compare(&header(1, 0, 0), 1), Ok(()));
         assert_eq!(trail.compare(&header(1, 100, 7), 1), Ok(()));
         for op in [110, 120, 130] {
@@ -130,8 +130,8 @@ mod tests {
     fn nothing_is_compared_before_the_epoch_in_which_an_op_was_left_out() {
         // Proves that skipping an op which had been applied, in whatever session, does not make the directory unusable, and that the epoch of the
         // skip counts.
-        let mut trail = DigestTrail::behind(0);
-        trail.leave_out(4);
+        let mut trail = DigestComparison::after(0);
+        trail.skip_before_epoch(4);
         trail.push(Some(point(10)));
         assert_eq!(trail.compare(&header(4, 10, 1), 3), Ok(()));
         assert_eq!(trail.compare(&header(5, 10, 1), 3), Ok(()));
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn digests_that_nobody_tells_of_are_forgotten_in_order() {
         // Proves the bound: at the limit all are known, behind it the oldest is not asked for any more.
-        let mut trail = DigestTrail::behind(0);
+        let mut trail = DigestComparison::after(0);
         let most = u64::try_from(WAITING_MAX).unwrap();
         for op in 1..=most {
             trail.push(Some(point(op)));

@@ -76,7 +76,7 @@ impl Default for Feedback {
 impl Feedback {
     /// The applier tells what the machine's last op has changed for those before it. True if a tick is due earlier than it was: a sequencer
     /// that sleeps may sleep over it.
-    pub fn tell(&self, machine: &Machine) -> bool {
+    pub fn update(&self, machine: &Machine) -> bool {
         let ClockView { hold_offset_ms, wall_offset_ms, jump_max_ms, accepted_until } = machine.clock();
         self.hold_offset_ms.store(hold_offset_ms, Ordering::Relaxed);
         self.wall_offset_ms.store(wall_offset_ms, Ordering::Relaxed);

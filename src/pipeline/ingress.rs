@@ -6,8 +6,8 @@ use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 
 use super::batch::SMALL_BATCH_OPS;
-use super::bell::Bell;
 use super::submission::Submission;
+use super::waker::Waker;
 
 /// A used submission whose buffer is longer than this is kept only while few are.
 const RECORDS_BYTES_KEPT: usize = 16 * 1024;
@@ -16,11 +16,11 @@ const LARGE_KEPT: usize = 256;
 
 /// So many commands that wait call the sequencer at once; fewer wait until their network thread has read what lies there to be read,
 /// and may then take the short way.
-const CALL_AT: usize = SMALL_BATCH_OPS as usize;
+const WAKE_AT_COMMANDS: usize = SMALL_BATCH_OPS as usize;
 /// The same when they come many in a frame, so that few frames bring the next batch.
-const CALL_FRAMES_AT: usize = 32;
+const WAKE_AT_BULK_COMMANDS: usize = 32;
 /// So many in a frame are many.
-const MANY: usize = 8;
+const BULK_FRAME_COMMANDS: usize = 8;
 
 /// How much may wait to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Default for IngressLimits {
 
 /// Why a submission was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
+pub enum SubmitError {
     /// The queue is at one of its limits.
     Busy,
     /// No more commands are taken: the log has failed, or the server stops.
@@ -57,13 +57,13 @@ pub struct Ingress {
     bytes: CachePadded<AtomicUsize>,
     limits: IngressLimits,
     is_closed: AtomicBool,
-    bell: Bell,
+    waker: Waker,
 }
 
 impl Ingress {
-    /// An empty queue whose bell wakes the sequencer.
+    /// An empty queue whose waker wakes the sequencer.
     #[must_use]
-    pub fn new(limits: IngressLimits, bell: Bell) -> Self {
+    pub fn new(limits: IngressLimits, waker: Waker) -> Self {
         assert!(limits.submissions > 0, "a queue holds something");
         Self {
             queue: ArrayQueue::new(limits.submissions),
@@ -72,7 +72,7 @@ impl Ingress {
             bytes: CachePadded::new(AtomicUsize::new(0)),
             limits,
             is_closed: AtomicBool::new(false),
-            bell,
+            waker,
         }
     }
 
@@ -92,14 +92,14 @@ impl Ingress {
         drop(self.pool.push(submission));
     }
 
-    /// Queues a submission, or gives it back untouched. Whoever queues one calls [`Ingress::call`] when there is nothing more to queue
+    /// Queues a submission, or gives it back untouched. Whoever queues one calls [`Ingress::wake_if_pending`] when there is nothing more to queue
     /// for now: so commands that arrive together are logged together.
     ///
     /// # Errors
-    /// [`Turned`] with the submission.
-    pub fn submit(&self, submission: Box<Submission>) -> Result<(), (Box<Submission>, Turned)> {
+    /// [`SubmitError`] with the submission.
+    pub fn submit(&self, submission: Box<Submission>) -> Result<(), (Box<Submission>, SubmitError)> {
         if self.is_closed.load(Ordering::Acquire) {
-            return Err((submission, Turned::Closed));
+            return Err((submission, SubmitError::Closed));
         }
         let (commands, bytes) = size_of_submission(&submission);
         let commands_before = self.commands.fetch_add(commands, Ordering::AcqRel);
@@ -109,30 +109,31 @@ impl Ingress {
         let refused = if fits { self.queue.push(submission).err() } else { Some(submission) };
         match refused {
             None => {
-                let call_at = if commands >= MANY { CALL_FRAMES_AT } else { CALL_AT };
-                if commands_before + commands >= call_at {
-                    self.bell.ring();
+                let wake_at =
+                    if commands >= BULK_FRAME_COMMANDS { WAKE_AT_BULK_COMMANDS } else { WAKE_AT_COMMANDS };
+                if commands_before + commands >= wake_at {
+                    self.waker.wake();
                 }
                 Ok(())
             }
             Some(submission) => {
                 self.commands.fetch_sub(commands, Ordering::AcqRel);
                 self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-                Err((submission, Turned::Busy))
+                Err((submission, SubmitError::Busy))
             }
         }
     }
 
     /// Wakes the sequencer if anything waits for it.
-    pub fn call(&self) {
+    pub fn wake_if_pending(&self) {
         if !self.is_empty() {
-            self.bell.ring();
+            self.waker.wake();
         }
     }
 
     /// Wakes the sequencer, whether anything waits for it here or not.
     pub fn wake(&self) {
-        self.bell.ring();
+        self.waker.wake();
     }
 
     /// The oldest submission: for the sequencer alone.
@@ -148,7 +149,7 @@ impl Ingress {
     /// Takes no more submissions from now on; what is queued stays.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
-        self.bell.ring();
+        self.waker.wake();
     }
 
     /// Whether it takes no more.
@@ -189,7 +190,7 @@ fn size_of_submission(submission: &Submission) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::mailbox::Address;
+    use crate::pipeline::reply_queue::ReplyAddress;
 
     #[expect(
         clippy::unnecessary_box_returns,
@@ -197,7 +198,7 @@ mod tests {
     )]
     fn submission(ingress: &Ingress, commands: u16) -> Box<Submission> {
         let mut submission = ingress.blank();
-        submission.reset(Address::default(), 0, u64::MAX);
+        submission.reset(ReplyAddress::default(), 0, u64::MAX);
         for index in 0..commands {
             submission.push(index, &[0; 10], false);
         }
@@ -205,7 +206,7 @@ mod tests {
     }
 
     fn limits(submissions: usize, commands: usize, bytes: usize) -> Ingress {
-        Ingress::new(IngressLimits { submissions, commands, bytes }, Bell::new().0)
+        Ingress::new(IngressLimits { submissions, commands, bytes }, Waker::new().0)
     }
 
     #[test]
@@ -216,7 +217,7 @@ mod tests {
                 assert!(ingress.submit(submission(&ingress, 1)).is_ok());
             }
             let refused = ingress.submit(submission(&ingress, 1));
-            assert_eq!(refused.map_err(|(back, why)| (back.count, why)), Err((1, Turned::Busy)));
+            assert_eq!(refused.map_err(|(back, why)| (back.count, why)), Err((1, SubmitError::Busy)));
             assert!(ingress.take().is_some());
             assert!(ingress.submit(submission(&ingress, 1)).is_ok());
             while ingress.take().is_some() {}
@@ -230,7 +231,7 @@ mod tests {
         let ingress = limits(4, 100, 1_000);
         assert!(ingress.submit(submission(&ingress, 2)).is_ok());
         ingress.close();
-        assert!(matches!(ingress.submit(submission(&ingress, 1)), Err((_, Turned::Closed))));
+        assert!(matches!(ingress.submit(submission(&ingress, 1)), Err((_, SubmitError::Closed))));
         assert_eq!(ingress.take().map(|submission| submission.count), Some(2));
     }
 }

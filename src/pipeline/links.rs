@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::batch::BatchLane;
+use super::batch::BatchQueue;
 use super::feedback::Feedback;
 use super::ingress::Ingress;
-use super::mailbox::Mailboxes;
 use super::question::Questions;
+use super::reply_queue::ReplyQueues;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -17,11 +17,11 @@ use crate::status_board::StatusBoard;
 #[derive(Clone, Debug)]
 pub struct ApplierLinks {
     /// Where batches come from and go back to.
-    pub lane: BatchLane,
+    pub commit_queue: BatchQueue,
     /// Takes used submissions back.
     pub ingress: Arc<Ingress>,
     /// Where answers go.
-    pub mailboxes: Mailboxes,
+    pub reply_queues: ReplyQueues,
     /// The chain of ops.
     pub watermarks: Arc<Watermarks>,
     /// What the sequencer reads backwards.

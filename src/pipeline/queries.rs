@@ -8,10 +8,10 @@ use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{Code, Outcome, SkuId, StockId};
 
-use super::answering::send_answer;
+use super::answers::send_answer;
 use super::links::ApplierLinks;
-use super::mailbox::{Address, Answered, Drafts};
-use super::question::{Ask, Question};
+use super::question::{Question, QuestionKind};
+use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
 use super::snapshots::{SnapshotStage, Waiter};
 use super::time_share::TimeShare;
 use super::validation::ValidationStage;
@@ -27,14 +27,14 @@ const WAITING_PAIRS_MAX: usize = 1 << 20;
 /// With so many bytes of answers on their way to the network threads, no further question is answered.
 const UNFETCHED_BYTES_MAX: usize = 8 << 20;
 /// How soon to look again while questions wait for their turn.
-const RESTING_MS: u64 = 1;
+const RETRY_MS: u64 = 1;
 /// What the answer to a waiting check answers.
-const ONE_CHECK: Answered = Answered { commands: 0, others: 0, queries: 0, checks: 1 };
+const ONE_CHECK: AnsweredCounts = AnsweredCounts { commands: 0, others: 0, queries: 0, checks: 1 };
 
 /// A check that waits for an op.
 #[derive(Debug)]
 struct WaitingCheck {
-    address: Address,
+    address: ReplyAddress,
     request: u64,
     min_op: u64,
     until_ms: u64,
@@ -79,7 +79,7 @@ impl QueryStage {
     #[must_use]
     pub fn wait_ms(&self, machine: &Machine, links: &ApplierLinks) -> u64 {
         if links.questions.depth() > 0 || self.can_validate(machine) {
-            return RESTING_MS;
+            return RETRY_MS;
         }
         let now_ms = links.clock.monotonic_ms();
         let next = self.waiting.iter().map(|check| check.until_ms.saturating_sub(now_ms)).min();
@@ -95,7 +95,7 @@ impl QueryStage {
         &mut self,
         machine: &mut Machine,
         snapshots: &mut SnapshotStage,
-        drafts: &mut Drafts,
+        replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) -> bool {
         let is_asked = links.questions.depth() > 0 || self.has_waiting() || self.can_validate(machine);
@@ -103,17 +103,17 @@ impl QueryStage {
             return false;
         }
         self.share.begin(links.clock.monotonic_us());
-        let mut has_worked = self.answer_waiting(machine, drafts, links);
+        let mut has_worked = self.answer_waiting(machine, replies, links);
         for _ in 0..QUESTIONS_PER_TURN {
-            if !self.goes_on(links) || is_unfetched(drafts, links) {
+            if !self.has_time(links) || is_unfetched(replies, links) {
                 break;
             }
             let Some(question) = links.questions.take() else { break };
             has_worked = true;
-            self.answer(question, machine, snapshots, drafts, links);
+            self.answer(question, machine, snapshots, replies, links);
         }
         for _ in 0..VALIDATION_STEPS_PER_TURN {
-            if !self.goes_on(links) || !self.validation.step(machine, drafts) {
+            if !self.has_time(links) || !self.validation.step(machine, replies) {
                 break;
             }
             has_worked = true;
@@ -125,8 +125,8 @@ impl QueryStage {
         has_worked
     }
 
-    fn goes_on(&self, links: &ApplierLinks) -> bool {
-        self.share.goes_on(links.clock.monotonic_us())
+    fn has_time(&self, links: &ApplierLinks) -> bool {
+        self.share.has_time(links.clock.monotonic_us())
     }
 
     fn answer(
@@ -134,15 +134,15 @@ impl QueryStage {
         question: Question,
         machine: &Machine,
         snapshots: &mut SnapshotStage,
-        drafts: &mut Drafts,
+        replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) {
-        let Question { address, request, ask } = question;
-        let query = match ask {
-            Ask::Query(query) => query,
-            Ask::Checks { min_op, until_ms, pairs } => {
+        let Question { address, request, kind } = question;
+        let query = match kind {
+            QuestionKind::Query(query) => query,
+            QuestionKind::Checks { min_op, until_ms, pairs } => {
                 let check = WaitingCheck { address, request, min_op, until_ms, pairs };
-                return self.check(check, machine.op(), drafts, links);
+                return self.check(check, machine.op(), replies, links);
             }
         };
         links.metrics.queries_answered.add(1);
@@ -159,29 +159,29 @@ impl QueryStage {
                 .query(&query)
                 .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),
         };
-        send_answer(drafts, address, request, &answer);
+        send_answer(replies, address, request, &answer);
     }
 
-    fn check(&mut self, check: WaitingCheck, op: u64, drafts: &mut Drafts, links: &ApplierLinks) {
+    fn check(&mut self, check: WaitingCheck, op: u64, replies: &mut ReplyWriter, links: &ApplierLinks) {
         if check.min_op <= op {
-            answer_check(&check, drafts, links);
+            answer_check(&check, replies, links);
         } else if self.waiting.len() < WAITING_MAX
             && self.waiting_pairs + check.pairs.len() <= WAITING_PAIRS_MAX
         {
             self.waiting_pairs += check.pairs.len();
             self.waiting.push_back(check);
         } else {
-            tell(&check, Code::Busy, op, drafts);
+            send_outcome(&check, Code::Busy, op, replies);
         }
     }
 
     /// Answers checks whose op is reached or whose time is up, as many as the turn has time for.
-    fn answer_waiting(&mut self, machine: &Machine, drafts: &mut Drafts, links: &ApplierLinks) -> bool {
+    fn answer_waiting(&mut self, machine: &Machine, replies: &mut ReplyWriter, links: &ApplierLinks) -> bool {
         let now_ms = links.clock.monotonic_ms();
         let op = machine.op();
         let before = self.waiting.len();
         for _ in 0..before {
-            if !self.goes_on(links) || is_unfetched(drafts, links) {
+            if !self.has_time(links) || is_unfetched(replies, links) {
                 break;
             }
             let Some(check) = self.waiting.pop_front() else { break };
@@ -191,9 +191,9 @@ impl QueryStage {
             }
             self.waiting_pairs -= check.pairs.len();
             if check.min_op <= op {
-                answer_check(&check, drafts, links);
+                answer_check(&check, replies, links);
             } else {
-                tell(&check, Code::Behind, op, drafts);
+                send_outcome(&check, Code::Behind, op, replies);
             }
         }
         self.waiting.len() < before
@@ -201,16 +201,16 @@ impl QueryStage {
 }
 
 /// Whether so much is answered and not fetched that more would only take memory.
-fn is_unfetched(drafts: &Drafts, links: &ApplierLinks) -> bool {
-    drafts.bytes() + links.mailboxes.bytes() > UNFETCHED_BYTES_MAX
+fn is_unfetched(replies: &ReplyWriter, links: &ApplierLinks) -> bool {
+    replies.bytes() + links.reply_queues.bytes() > UNFETCHED_BYTES_MAX
 }
 
 /// The cells were published when the last batch had been applied, so they are as of its op.
-fn answer_check(check: &WaitingCheck, drafts: &mut Drafts, links: &ApplierLinks) {
+fn answer_check(check: &WaitingCheck, replies: &mut ReplyWriter, links: &ApplierLinks) {
     let count = u16::try_from(check.pairs.len()).unwrap_or(u16::MAX);
     let header = Header::new(FrameKind::Cells, check.request, count);
     let published = &links.published;
-    drafts.frame(check.address, header, ONE_CHECK, |out| {
+    replies.frame(check.address, header, ONE_CHECK, |out| {
         out.extend_from_slice(&published.op().to_le_bytes());
         for (sku, stock) in &check.pairs {
             out.extend_from_slice(&published.cell(*sku, *stock).value.to_le_bytes());
@@ -218,7 +218,7 @@ fn answer_check(check: &WaitingCheck, drafts: &mut Drafts, links: &ApplierLinks)
     });
 }
 
-fn tell(check: &WaitingCheck, code: Code, op: u64, drafts: &mut Drafts) {
+fn send_outcome(check: &WaitingCheck, code: Code, op: u64, replies: &mut ReplyWriter) {
     let outcome = Outcome::new(code, 0, op);
-    drafts.sole_outcome(check.address, check.request, ONE_CHECK, &outcome);
+    replies.single_outcome(check.address, check.request, ONE_CHECK, &outcome);
 }

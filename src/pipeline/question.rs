@@ -5,23 +5,23 @@ use crossbeam::queue::ArrayQueue;
 use stockhold_protocol::query::Query;
 use stockhold_protocol::{SkuId, StockId};
 
-use super::bell::Bell;
-use super::mailbox::Address;
+use super::reply_queue::ReplyAddress;
+use super::waker::Waker;
 
 /// One question of one connection.
 #[derive(Debug)]
 pub struct Question {
     /// Who asks.
-    pub address: Address,
+    pub address: ReplyAddress,
     /// The frame's request number.
     pub request: u64,
     /// What.
-    pub ask: Ask,
+    pub kind: QuestionKind,
 }
 
 /// What is asked.
 #[derive(Debug)]
-pub enum Ask {
+pub enum QuestionKind {
     /// A query.
     Query(Query),
     /// Exact cells, not before `min_op` is applied.
@@ -39,23 +39,23 @@ pub enum Ask {
 #[derive(Debug)]
 pub struct Questions {
     queue: ArrayQueue<Question>,
-    bell: Bell,
+    waker: Waker,
 }
 
 impl Questions {
-    /// An empty queue for `questions_max`, whose bell wakes the applier.
+    /// An empty queue for `questions_max`, whose waker wakes the applier.
     #[must_use]
-    pub fn new(questions_max: usize, bell: Bell) -> Self {
-        Self { queue: ArrayQueue::new(questions_max), bell }
+    pub fn new(questions_max: usize, waker: Waker) -> Self {
+        Self { queue: ArrayQueue::new(questions_max), waker }
     }
 
     /// Asks.
     ///
     /// # Errors
     /// The question comes back when too many wait.
-    pub fn ask(&self, question: Question) -> Result<(), Question> {
+    pub fn submit(&self, question: Question) -> Result<(), Question> {
         self.queue.push(question)?;
-        self.bell.ring();
+        self.waker.wake();
         Ok(())
     }
 

@@ -13,10 +13,10 @@ use stockhold_protocol::{Code, Command, Outcome};
 
 use super::Stepped;
 use super::admission::{Admission, part};
-use super::batch::{Batch, BatchLane, SMALL_BATCH_OPS};
+use super::batch::{Batch, BatchQueue, SMALL_BATCH_OPS};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
-use super::mailbox::{Answered, Drafts, Mailboxes};
+use super::reply_queue::{AnsweredCounts, ReplyQueues, ReplyWriter};
 use super::runs::{OWN_RUN_BYTES_MAX, RunWriter};
 use super::submission::Submission;
 use super::timekeeper::Timekeeper;
@@ -30,7 +30,7 @@ use crate::wal::{AppendError, CommitLog, Space};
 const IDLE_MS: u64 = 500;
 /// Up to so many ops are never parted. Measured with 8,192 on their way: batches of at most half of them, and never of fewer than this, made 0 to 19 %
 /// more reservations per second than batches of all that waited.
-const WORTH_OPS: u32 = 4_096;
+const SPLIT_OPS_MIN: u32 = 4_096;
 /// Sleep while the log prepares a segment, or a tick is on its way through the applier.
 const SHORT_MS: u64 = 1;
 
@@ -55,9 +55,9 @@ pub struct SequencerLinks {
     /// Where commands come from.
     pub ingress: Arc<Ingress>,
     /// Where batches go to and come back from.
-    pub lane: BatchLane,
+    pub commit_queue: BatchQueue,
     /// For answers that need no machine.
-    pub mailboxes: Mailboxes,
+    pub reply_queues: ReplyQueues,
     /// The chain of ops.
     pub watermarks: Arc<Watermarks>,
     /// When a tick is due, and how the server is.
@@ -76,14 +76,14 @@ pub struct Sequencer<L> {
     start: LogPoint,
     options: SequencerOptions,
     links: SequencerLinks,
-    drafts: Drafts,
+    replies: ReplyWriter,
     number: u64,
     /// The batch that is being filled, or waits for the log to be ready.
     current: Option<Box<Batch>>,
     /// A submission that did not fit the last batch.
     carried: Option<Box<Submission>>,
     /// A small batch was committed and nobody woken for it.
-    has_quiet_batch: bool,
+    has_unannounced_batch: bool,
     /// Nothing may be appended before it is known whether there will be another segment.
     awaits_space: bool,
     timekeeper: Timekeeper,
@@ -94,7 +94,7 @@ pub struct Sequencer<L> {
     digest: Option<DigestPoint>,
     next_sync_ms: u64,
     /// Until when the last idle step has told its caller to sleep, by the monotonic clock.
-    alarm_ms: u64,
+    idle_until_ms: u64,
     failure: Option<AppendError>,
 }
 
@@ -103,24 +103,24 @@ impl<L: CommitLog> Sequencer<L> {
     #[must_use]
     pub fn new(log: L, options: SequencerOptions, links: SequencerLinks) -> Self {
         assert!(options.batch_ops_max > 0, "a batch holds something");
-        let drafts = Drafts::new(links.mailboxes.clone());
+        let replies = ReplyWriter::new(links.reply_queues.clone());
         let start = LogPoint { position: log.next_position() - 1, op: links.watermarks.applied() };
         Self {
             log,
             start,
             options,
-            drafts,
+            replies,
             number: 0,
             current: None,
             carried: None,
-            has_quiet_batch: false,
+            has_unannounced_batch: false,
             awaits_space: false,
             timekeeper: Timekeeper::new(links.clock.clone(), links.feedback.clone()),
             runs: RunWriter::default(),
             epoch_to_begin: options.epoch_to_begin,
             digest: None,
             next_sync_ms: 0,
-            alarm_ms: 0,
+            idle_until_ms: 0,
             failure: None,
             links,
         }
@@ -129,13 +129,13 @@ impl<L: CommitLog> Sequencer<L> {
     /// Makes and appends one batch, if there is anything to append.
     pub fn step(&mut self) -> Stepped {
         if self.failure.is_some() {
-            self.lose_everything();
+            self.drop_pending();
             return Stepped::Idle { wait_ms: SHORT_MS };
         }
         if let Err(error) = self.sync_if_due() {
             return self.fail(error);
         }
-        let Some(mut batch) = self.current.take().or_else(|| self.links.lane.take_empty()) else {
+        let Some(mut batch) = self.current.take().or_else(|| self.links.commit_queue.take_free()) else {
             return Stepped::Blocked { wait_ms: IDLE_MS };
         };
         self.digest = batch.digest.take().or(self.digest);
@@ -146,7 +146,7 @@ impl<L: CommitLog> Sequencer<L> {
         {
             let started_us = self.links.clock.monotonic_us();
             self.fill(&mut batch, admission);
-            self.drafts.send();
+            self.replies.send();
             if batch.ops > 0 {
                 let us = self.links.clock.monotonic_us() - started_us;
                 self.links.metrics.populate_us.record(us);
@@ -169,20 +169,20 @@ impl<L: CommitLog> Sequencer<L> {
 
     /// Whether the step has committed a small batch without waking the applier's thread: the caller steps the applier itself, or
     /// calls it. True once.
-    pub fn take_quiet_batch(&mut self) -> bool {
-        std::mem::take(&mut self.has_quiet_batch)
+    pub fn take_unannounced_batch(&mut self) -> bool {
+        std::mem::take(&mut self.has_unannounced_batch)
     }
 
     /// Wakes the applier's thread.
-    pub fn call_applier(&self) {
-        self.links.lane.call_applier();
+    pub fn wake_applier(&self) {
+        self.links.commit_queue.wake_applier();
     }
 
     /// Whether there is more to do than a step that somebody else has made and that has worked: a failure to be told, commands, the end, or
     /// something that is due sooner than the thread thinks.
     #[must_use]
-    pub fn needs_its_thread(&self) -> bool {
-        self.failure.is_some() || self.has_input() || self.sleeps_too_long()
+    pub fn needs_own_thread(&self) -> bool {
+        self.failure.is_some() || self.has_input() || self.is_due_before_wakeup()
     }
 
     /// The error that stopped the log, once.
@@ -199,8 +199,8 @@ impl<L: CommitLog> Sequencer<L> {
         match &self.current {
             // The log is not ready: only time helps.
             Some(batch) if batch.ops > 0 || self.awaits_space => false,
-            Some(_) => self.has_input() || self.sleeps_too_long(),
-            None => self.links.lane.has_empty(),
+            Some(_) => self.has_input() || self.is_due_before_wakeup(),
+            None => self.links.commit_queue.has_free(),
         }
     }
 
@@ -216,8 +216,8 @@ impl<L: CommitLog> Sequencer<L> {
     }
 
     /// Whether something is due before the time until which the last idle step has told its caller to sleep.
-    fn sleeps_too_long(&self) -> bool {
-        self.links.clock.monotonic_ms() + self.idle_ms() < self.alarm_ms
+    fn is_due_before_wakeup(&self) -> bool {
+        self.links.clock.monotonic_ms() + self.idle_ms() < self.idle_until_ms
     }
 
     fn is_anything_waiting(&self) -> bool {
@@ -231,7 +231,7 @@ impl<L: CommitLog> Sequencer<L> {
 
     fn idle(&mut self) -> Stepped {
         let wait_ms = self.idle_ms();
-        self.alarm_ms = self.links.clock.monotonic_ms() + wait_ms;
+        self.idle_until_ms = self.links.clock.monotonic_ms() + wait_ms;
         Stepped::Idle { wait_ms }
     }
 
@@ -303,7 +303,7 @@ impl<L: CommitLog> Sequencer<L> {
             return self.finish_batch(batch);
         }
         let now_ms = self.links.clock.monotonic_ms();
-        let ops_max = self.share();
+        let ops_max = self.batch_ops_target();
         while let Some(mut submission) = self.carried.take().or_else(|| self.links.ingress.take()) {
             if submission.until_ms < now_ms {
                 self.refuse(submission, Code::DeadlinePassed);
@@ -328,7 +328,7 @@ impl<L: CommitLog> Sequencer<L> {
             batch.submissions.push(submission);
         }
         if admission != Admission::None {
-            self.tell_time(batch);
+            self.add_time_record(batch);
         }
         if batch.ops > 0 {
             self.finish_batch(batch);
@@ -343,12 +343,12 @@ impl<L: CommitLog> Sequencer<L> {
 
     /// Most ops of the next batch: half of all that are on their way, so that one half is written while the other one is applied; fewer in one
     /// batch are not worth it.
-    fn share(&self) -> u32 {
+    fn batch_ops_target(&self) -> u32 {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let carried = self.carried.as_ref().map_or(0, |submission| u64::from(submission.count));
         let written = self.next_op().saturating_sub(self.links.watermarks.applied() + 1);
         let all = count(self.links.ingress.depth().0) + carried + written;
-        u32::try_from(all / 2).unwrap_or(u32::MAX).max(WORTH_OPS).min(self.options.batch_ops_max)
+        u32::try_from(all / 2).unwrap_or(u32::MAX).max(SPLIT_OPS_MIN).min(self.options.batch_ops_max)
     }
 
     fn header(&mut self, count: u32) -> BatchHeader {
@@ -368,7 +368,7 @@ impl<L: CommitLog> Sequencer<L> {
     }
 
     /// Adds a record for time alone to the end of a batch, if one is due and there is room.
-    fn tell_time(&mut self, batch: &mut Batch) {
+    fn add_time_record(&mut self, batch: &mut Batch) {
         let has_room = batch.ops < self.options.batch_ops_max && batch.frame.remaining() >= OWN_RUN_BYTES_MAX;
         let due = self.timekeeper.due(self.links.watermarks.applied(), batch.ops);
         let Some(command) = due.filter(|_| has_room) else { return };
@@ -401,10 +401,10 @@ impl<L: CommitLog> Sequencer<L> {
                 batch.synced_us = self.links.clock.monotonic_us();
                 batch.measure(&self.links.metrics, batch.synced_us - started_us);
                 if batch.ops <= SMALL_BATCH_OPS {
-                    self.has_quiet_batch = true;
-                    self.links.lane.commit_quietly(batch);
+                    self.has_unannounced_batch = true;
+                    self.links.commit_queue.submit_without_wake(batch);
                 } else {
-                    self.links.lane.commit(batch);
+                    self.links.commit_queue.submit(batch);
                 }
                 Stepped::Worked
             }
@@ -423,7 +423,7 @@ impl<L: CommitLog> Sequencer<L> {
                 }
                 batch.ops = 0;
                 self.current = Some(batch);
-                self.drafts.send();
+                self.replies.send();
                 Stepped::Idle { wait_ms: IDLE_MS }
             }
             Err(error @ (AppendError::Storage(_) | AppendError::Poisoned)) => {
@@ -441,11 +441,17 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.ingress.recycle(submission);
     }
 
-    fn answer(&mut self, submission: &Submission, indexes: &[u16], answered: Answered, outcome: &Outcome) {
+    fn answer(
+        &mut self,
+        submission: &Submission,
+        indexes: &[u16],
+        answered: AnsweredCounts,
+        outcome: &Outcome,
+    ) {
         let count = u16::try_from(indexes.len()).unwrap_or(u16::MAX);
         let header =
             Header::answer(FrameKind::Outcomes, submission.request, count, self.links.clock.propose_now());
-        self.drafts.frame(submission.address, header, answered, |out| {
+        self.replies.frame(submission.address, header, answered, |out| {
             for index in indexes {
                 outcome.encode(*index, out);
             }
@@ -456,7 +462,7 @@ impl<L: CommitLog> Sequencer<L> {
     fn filter(&mut self, submission: Box<Submission>, admission: Admission) -> Option<Box<Submission>> {
         let mut kept = self.links.ingress.blank();
         kept.reset(submission.address, submission.request, submission.until_ms);
-        kept.come_from(&submission.origin, submission.name_generation);
+        kept.set_origin(&submission.origin, submission.name_generation);
         let (refused, answered) = part(&submission, admission, &mut kept);
         if !refused.is_empty() {
             let outcome = Outcome::new(Code::ReadOnly, 0, self.links.watermarks.applied());
@@ -474,12 +480,12 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.feedback.worsen(ServerState::LogFailed);
         self.links.ingress.close();
         self.failure = Some(error);
-        self.lose_everything();
+        self.drop_pending();
         Stepped::Worked
     }
 
     /// Nobody knows what became of commands that were taken and not answered: their connections are cut.
-    fn lose_everything(&mut self) {
+    fn drop_pending(&mut self) {
         let mut lost: Vec<Box<Submission>> = self.carried.take().into_iter().collect();
         if let Some(batch) = &mut self.current {
             lost.append(&mut batch.submissions);
@@ -487,9 +493,9 @@ impl<L: CommitLog> Sequencer<L> {
         }
         lost.extend(std::iter::from_fn(|| self.links.ingress.take()));
         for submission in lost {
-            self.drafts.of(submission.address).lose(submission.address);
+            self.replies.of(submission.address).lose(submission.address);
             self.links.ingress.recycle(submission);
         }
-        self.drafts.send();
+        self.replies.send();
     }
 }

@@ -1,4 +1,4 @@
-//! Snapshots while the server works: the applier copies a bounded amount of the machine between batches, and the keeper, on its own
+//! Snapshots while the server works: the applier copies a bounded amount of the machine between batches, and the snapshotter, on its own
 //! thread, writes it, reads it back and lets go of what is no longer needed. What stands in the copied bytes is the machine's business.
 
 use std::collections::VecDeque;
@@ -12,11 +12,11 @@ use stockhold_protocol::query::{Answer, SnapshotView};
 use uuid::Uuid;
 
 use super::Stepped;
-use super::answering::send_answer;
-use super::bell::Bell;
+use super::answers::send_answer;
 use super::links::ApplierLinks;
-use super::mailbox::{Address, Drafts};
-use super::rest::Rest;
+use super::reply_queue::{ReplyAddress, ReplyWriter};
+use super::snapshot_throttle::SnapshotThrottle;
+use super::waker::Waker;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -27,11 +27,11 @@ use crate::storage::SharedStorage;
 
 /// Records copied between two batches: well below a millisecond.
 const RECORDS_PER_STEP: u32 = 4_096;
-/// Pieces on their way to the keeper; a piece is at most 256 KiB.
+/// Pieces on their way to the snapshotter; a piece is at most 256 KiB.
 pub const PIECES_MAX: usize = 32;
-/// With so many bytes put aside the keeper rests no more: a quarter of what a snapshot may add.
-const PRESSED_BYTES: usize = 16 << 20;
-/// How soon to look again while the keeper is behind.
+/// With so many bytes put aside the snapshotter rests no more: a quarter of what a snapshot may add.
+const URGENT_BYTES: usize = 16 << 20;
+/// How soon to look again while the snapshotter is behind.
 const BEHIND_MS: u64 = 5;
 /// How soon to look again while the log is not durable up to a snapshot's op.
 const NOT_DURABLE_MS: u64 = 20;
@@ -51,12 +51,12 @@ pub struct SnapshotPolicy {
 #[derive(Clone, Copy, Debug)]
 pub struct Waiter {
     /// The connection.
-    pub address: Address,
+    pub address: ReplyAddress,
     /// Its request.
     pub request: u64,
 }
 
-/// What travels to the keeper.
+/// What travels to the snapshotter.
 #[derive(Debug)]
 enum Piece {
     Begin { point: LogPoint, time_ms: u64, rules_version: u32 },
@@ -64,31 +64,31 @@ enum Piece {
     End { digest: u64 },
 }
 
-/// The way to the keeper and back.
+/// The way to the snapshotter and back.
 #[derive(Debug)]
-pub struct SnapshotLane {
+pub struct SnapshotQueue {
     pieces: ArrayQueue<Piece>,
     results: ArrayQueue<Result<SnapshotView, String>>,
     /// What is put aside for the snapshot takes so much memory that it must be written as fast as it can be.
-    is_pressed: AtomicBool,
-    keeper: Bell,
-    applier: Bell,
+    is_urgent: AtomicBool,
+    snapshotter: Waker,
+    applier: Waker,
 }
 
-impl SnapshotLane {
-    /// An empty lane.
+impl SnapshotQueue {
+    /// An empty queue.
     #[must_use]
-    pub fn new(keeper: Bell, applier: Bell) -> Arc<Self> {
+    pub fn new(snapshotter: Waker, applier: Waker) -> Arc<Self> {
         Arc::new(Self {
             pieces: ArrayQueue::new(PIECES_MAX),
             results: ArrayQueue::new(1),
-            is_pressed: AtomicBool::new(false),
-            keeper,
+            is_urgent: AtomicBool::new(false),
+            snapshotter,
             applier,
         })
     }
 
-    /// Whether the keeper has something to do.
+    /// Whether the snapshotter has something to do.
     #[must_use]
     pub fn has_pieces(&self) -> bool {
         !self.pieces.is_empty()
@@ -101,14 +101,14 @@ enum Copying {
     No,
     /// The machine is being copied; its digest at the mark.
     Machine { digest: u64 },
-    /// The keeper has, or will get, everything.
+    /// The snapshotter has, or will get, everything.
     Done,
 }
 
 /// The applier's half.
 #[derive(Debug)]
 pub struct SnapshotStage {
-    lane: Arc<SnapshotLane>,
+    queue: Arc<SnapshotQueue>,
     policy: SnapshotPolicy,
     copying: Copying,
     unsent: VecDeque<Piece>,
@@ -126,9 +126,9 @@ pub struct SnapshotStage {
 impl SnapshotStage {
     /// Counts from the op of the newest snapshot there is.
     #[must_use]
-    pub fn new(lane: Arc<SnapshotLane>, policy: SnapshotPolicy, last_op: u64, now_ms: u64) -> Self {
+    pub fn new(queue: Arc<SnapshotQueue>, policy: SnapshotPolicy, last_op: u64, now_ms: u64) -> Self {
         Self {
-            lane,
+            queue,
             policy,
             copying: Copying::No,
             unsent: VecDeque::new(),
@@ -161,7 +161,7 @@ impl SnapshotStage {
     /// Whether a result waits, or a request.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.lane.results.is_empty() || (self.copying == Copying::No && !self.waiting.is_empty())
+        !self.queue.results.is_empty() || (self.copying == Copying::No && !self.waiting.is_empty())
     }
 
     /// Whether a snapshot is being made or asked for.
@@ -182,12 +182,12 @@ impl SnapshotStage {
         &mut self,
         (machine, position): (&mut Machine, u64),
         is_awaited: bool,
-        drafts: &mut Drafts,
+        replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) -> bool {
         let started_us = links.clock.monotonic_us();
         let was_copying = matches!(self.copying, Copying::Machine { .. });
-        let has_worked = self.step_once((machine, position), is_awaited, drafts, links);
+        let has_worked = self.step_once((machine, position), is_awaited, replies, links);
         if has_worked && (was_copying || matches!(self.copying, Copying::Machine { .. })) {
             links.metrics.snapshot_step_us.record(links.clock.monotonic_us() - started_us);
         }
@@ -198,12 +198,12 @@ impl SnapshotStage {
         &mut self,
         (machine, position): (&mut Machine, u64),
         is_awaited: bool,
-        drafts: &mut Drafts,
+        replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) -> bool {
         let mut has_worked = false;
-        if let Some(result) = self.lane.results.pop() {
-            self.finish(result, drafts);
+        if let Some(result) = self.queue.results.pop() {
+            self.finish(result, replies);
             has_worked = true;
         }
         if self.copying == Copying::No
@@ -212,14 +212,14 @@ impl SnapshotStage {
             && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
         {
             if machine.prepare_snapshot(RECORDS_PER_STEP) == Progress::Done {
-                self.begin((machine, position), drafts, links);
+                self.begin((machine, position), replies, links);
             }
             has_worked = true;
         }
         has_worked |= self.send();
         if self.copying != Copying::No {
-            let is_pressed = machine.snapshot_saved_bytes() > PRESSED_BYTES;
-            self.lane.is_pressed.store(is_pressed, Ordering::Relaxed);
+            let is_urgent = machine.snapshot_saved_bytes() > URGENT_BYTES;
+            self.queue.is_urgent.store(is_urgent, Ordering::Relaxed);
         }
         if let Copying::Machine { digest } = self.copying
             && self.unsent.is_empty()
@@ -247,14 +247,19 @@ impl SnapshotStage {
                 || is_reached(self.policy.interval_ms, elapsed_ms))
     }
 
-    fn begin(&mut self, (machine, position): (&mut Machine, u64), drafts: &mut Drafts, links: &ApplierLinks) {
+    fn begin(
+        &mut self,
+        (machine, position): (&mut Machine, u64),
+        replies: &mut ReplyWriter,
+        links: &ApplierLinks,
+    ) {
         self.is_wanted = false;
         self.served.append(&mut self.waiting);
         if let Some(last) = self.last.as_ref().filter(|last| last.op == machine.op()) {
             // Nothing has happened since: the snapshot that exists is the answer.
             let answer = Answer::Snapshot(last.clone());
             for waiter in self.served.drain(..) {
-                send_answer(drafts, waiter.address, waiter.request, &answer);
+                send_answer(replies, waiter.address, waiter.request, &answer);
             }
             return;
         }
@@ -274,19 +279,19 @@ impl SnapshotStage {
     fn send(&mut self) -> bool {
         let before = self.unsent.len();
         while let Some(piece) = self.unsent.pop_front() {
-            if let Err(piece) = self.lane.pieces.push(piece) {
+            if let Err(piece) = self.queue.pieces.push(piece) {
                 self.unsent.push_front(piece);
                 break;
             }
         }
         let has_sent = self.unsent.len() < before;
         if has_sent {
-            self.lane.keeper.ring();
+            self.queue.snapshotter.wake();
         }
         has_sent
     }
 
-    fn finish(&mut self, result: Result<SnapshotView, String>, drafts: &mut Drafts) {
+    fn finish(&mut self, result: Result<SnapshotView, String>, replies: &mut ReplyWriter) {
         self.copying = Copying::No;
         let answer = match result {
             Ok(view) => {
@@ -296,27 +301,27 @@ impl SnapshotStage {
             Err(sentence) => Answer::Failed(sentence),
         };
         for waiter in self.served.drain(..) {
-            send_answer(drafts, waiter.address, waiter.request, &answer);
+            send_answer(replies, waiter.address, waiter.request, &answer);
         }
     }
 }
 
-/// What the keeper does with files besides writing them: letting go of old ones.
+/// What the snapshotter does with files besides writing them: letting go of old ones.
 pub trait Trim: Send {
     /// A verified snapshot at `point` exists: removes or recycles what nothing needs any more.
     fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError>;
 }
 
-/// The keeper's half.
-pub struct SnapshotKeeper {
-    lane: Arc<SnapshotLane>,
+/// The snapshotter's half.
+pub struct Snapshotter {
+    queue: Arc<SnapshotQueue>,
     storage: SharedStorage,
     log_uuid: Uuid,
     epoch: u64,
     metrics: Arc<Metrics>,
     trim: Box<dyn Trim>,
     watermarks: Arc<Watermarks>,
-    rest: Rest,
+    throttle: SnapshotThrottle,
     writer: Option<SnapshotWriter>,
     /// The digest of a snapshot that is written and waits for its op to be durable.
     waits_with: Option<u64>,
@@ -325,11 +330,11 @@ pub struct SnapshotKeeper {
     failure: Option<SnapshotError>,
 }
 
-impl SnapshotKeeper {
-    /// A keeper of the snapshots of one directory.
+impl Snapshotter {
+    /// A snapshotter of the snapshots of one directory.
     #[must_use]
     pub fn new(
-        lane: Arc<SnapshotLane>,
+        queue: Arc<SnapshotQueue>,
         storage: SharedStorage,
         (log_uuid, epoch): (Uuid, u64),
         metrics: Arc<Metrics>,
@@ -337,13 +342,13 @@ impl SnapshotKeeper {
         (watermarks, clock): (Arc<Watermarks>, Arc<Clock>),
     ) -> Self {
         Self {
-            lane,
+            queue,
             storage,
             log_uuid,
             epoch,
             metrics,
             trim,
-            rest: Rest::new(clock, watermarks.clone()),
+            throttle: SnapshotThrottle::new(clock, watermarks.clone()),
             watermarks,
             writer: None,
             waits_with: None,
@@ -354,12 +359,12 @@ impl SnapshotKeeper {
 
     /// Writes one piece, or reads one back, unless it rests.
     pub fn step(&mut self) -> Stepped {
-        if let Some(wait_ms) = self.rest.left_ms(&self.lane.is_pressed) {
+        if let Some(wait_ms) = self.throttle.pause_left_ms(&self.queue.is_urgent) {
             return Stepped::Blocked { wait_ms };
         }
-        let started_us = self.rest.begin();
+        let started_us = self.throttle.begin();
         let stepped = self.work();
-        self.rest.end(started_us);
+        self.throttle.end(started_us);
         stepped
     }
 
@@ -370,7 +375,7 @@ impl SnapshotKeeper {
         if let Some(digest) = self.waits_with.take() {
             return self.end(digest);
         }
-        let Some(piece) = self.lane.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
+        let Some(piece) = self.queue.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
         match piece {
             Piece::Begin { point: LogPoint { position, op }, time_ms, rules_version } => {
                 assert!(self.writer.is_none() && self.failure.is_none(), "one snapshot at a time");
@@ -394,7 +399,7 @@ impl SnapshotKeeper {
             }
             Piece::End { digest } => return self.end(digest),
         }
-        self.lane.applier.ring();
+        self.queue.applier.wake();
         Stepped::Worked
     }
 
@@ -458,9 +463,9 @@ impl SnapshotKeeper {
                 Err(format!("The snapshot failed: {error}."))
             }
         };
-        let refused = self.lane.results.push(result);
+        let refused = self.queue.results.push(result);
         assert!(refused.is_ok(), "one snapshot at a time");
-        self.lane.applier.ring();
+        self.queue.applier.wake();
         Stepped::Worked
     }
 }

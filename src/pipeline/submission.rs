@@ -1,6 +1,6 @@
 //! The commands of one frame on their way to the log. Its buffers are used again and again; it never looks into a record.
 
-use super::mailbox::{Address, Answered};
+use super::reply_queue::{AnsweredCounts, ReplyAddress};
 use super::runs::Origin;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
 use stockhold_protocol::limits::COMMAND_BYTES_MAX;
@@ -14,7 +14,7 @@ const _: () = assert!(COMMAND_BYTES_MAX <= SUBMISSION_BYTES_MAX, "any command fi
 #[derive(Debug, Default)]
 pub struct Submission {
     /// Who waits for the outcomes.
-    pub address: Address,
+    pub address: ReplyAddress,
     /// Who sends them.
     pub origin: Origin,
     /// The name generation by which the client resolved its numbers.
@@ -35,7 +35,7 @@ pub struct Submission {
 
 impl Submission {
     /// Makes it empty, for a new frame.
-    pub fn reset(&mut self, address: Address, request: u64, until_ms: u64) {
+    pub fn reset(&mut self, address: ReplyAddress, request: u64, until_ms: u64) {
         self.address = address;
         self.request = request;
         self.until_ms = until_ms;
@@ -43,7 +43,7 @@ impl Submission {
     }
 
     /// Says who sends the records. The same name again costs nothing, and a connection has one.
-    pub fn come_from(&mut self, origin: &Origin, name_generation: u32) {
+    pub fn set_origin(&mut self, origin: &Origin, name_generation: u32) {
         self.name_generation = name_generation;
         if self.origin != *origin {
             self.origin = origin.clone();
@@ -82,7 +82,7 @@ impl Submission {
 
     /// What an answer to all of it answers.
     #[must_use]
-    pub fn answered(&self) -> Answered {
-        Answered { commands: self.count, others: self.others, ..Answered::default() }
+    pub fn answered(&self) -> AnsweredCounts {
+        AnsweredCounts { commands: self.count, others: self.others, ..AnsweredCounts::default() }
     }
 }

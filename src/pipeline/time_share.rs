@@ -4,7 +4,7 @@
 /// A turn begins nothing new after so many microseconds. What it has begun may take as long again, so a turn takes at most twice that.
 pub const TURN_US: u64 = 100;
 /// After a turn the applier belongs to batches for this many times as long as the turn took: questions get a fifth at most.
-const REST: u64 = 4;
+const PAUSE_FACTOR: u64 = 4;
 /// The server counts as loaded for so many microseconds after a batch.
 const LOADED_US: u64 = 10_000;
 
@@ -14,7 +14,7 @@ pub struct TimeShare {
     /// When the turn in hand began, in microseconds of the monotonic clock, as all times here.
     turn: u64,
     /// Until when the applier belongs to batches.
-    rests_until: u64,
+    paused_until: u64,
     /// Until when the server counts as loaded.
     loaded_until: u64,
 }
@@ -28,7 +28,7 @@ impl TimeShare {
     /// Whether a turn may begin now.
     #[must_use]
     pub const fn may_begin(&self, now_us: u64) -> bool {
-        now_us >= self.rests_until || now_us >= self.loaded_until
+        now_us >= self.paused_until || now_us >= self.loaded_until
     }
 
     /// A turn begins.
@@ -38,14 +38,14 @@ impl TimeShare {
 
     /// Whether the turn has time for something more.
     #[must_use]
-    pub const fn goes_on(&self, now_us: u64) -> bool {
+    pub const fn has_time(&self, now_us: u64) -> bool {
         now_us < self.turn.saturating_add(TURN_US)
     }
 
     /// The turn ends; answers how long it took.
     pub const fn end(&mut self, now_us: u64) -> u64 {
         let took_us = now_us.saturating_sub(self.turn);
-        self.rests_until = now_us.saturating_add(took_us.saturating_mul(REST));
+        self.paused_until = now_us.saturating_add(took_us.saturating_mul(PAUSE_FACTOR));
         took_us
     }
 }
@@ -66,7 +66,7 @@ mod tests {
             if share.may_begin(now_us) {
                 share.begin(now_us);
                 now_us += TURN_US - 1 + last_us;
-                assert!(!share.goes_on(now_us) || last_us == 0);
+                assert!(!share.has_time(now_us) || last_us == 0);
                 spent_us += share.end(now_us);
             } else {
                 now_us += 1;

@@ -4,8 +4,8 @@
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::query::{Answer, Validation};
 
-use super::answering::send_answer;
-use super::mailbox::Drafts;
+use super::answers::send_answer;
+use super::reply_queue::ReplyWriter;
 use super::snapshots::Waiter;
 
 /// Records looked at in one step: 30 to 100 µs.
@@ -39,10 +39,10 @@ impl ValidationStage {
     }
 
     /// Does a bounded amount; whether there is more to do at once.
-    pub fn step(&mut self, machine: &mut Machine, drafts: &mut Drafts) -> bool {
+    pub fn step(&mut self, machine: &mut Machine, replies: &mut ReplyWriter) -> bool {
         if machine.is_validating() {
             if let Some(validation) = machine.validation_step(RECORDS_PER_STEP) {
-                self.answer(&validation, drafts);
+                self.answer(&validation, replies);
             }
             return self.has_work();
         }
@@ -56,10 +56,10 @@ impl ValidationStage {
         true
     }
 
-    fn answer(&mut self, validation: &Validation, drafts: &mut Drafts) {
+    fn answer(&mut self, validation: &Validation, replies: &mut ReplyWriter) {
         let answer = Answer::Validation(validation.clone());
         for waiter in self.served.drain(..) {
-            send_answer(drafts, waiter.address, waiter.request, &answer);
+            send_answer(replies, waiter.address, waiter.request, &answer);
         }
     }
 }

@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
-use super::news::News;
-use super::short_way::ShortWay;
+use super::events::ServerEvents;
+use super::inline_path::InlinePath;
 use super::threads;
 use crate::error::StartError;
-use crate::net::Gate;
-use crate::net::desk::Desk;
-use crate::net::listener::{self, Errand};
-use crate::net::{connection, places::Place};
-use crate::pipeline::Mailboxes;
-use crate::pipeline::mailbox::Mail;
+use crate::net::NetContext;
+use crate::net::connection_table::ConnectionTable;
+use crate::net::listener::{self, ThreadRequest};
+use crate::net::{connection, connection_permits::ConnectionPermit};
+use crate::pipeline::ReplyQueues;
+use crate::pipeline::reply_queue::ReplyBuffer;
 
 /// Connections on their way to a network thread.
 const HAND_OVER_MAX: usize = 128;
@@ -29,45 +29,45 @@ const LAST_LOOK: Duration = Duration::from_millis(5);
 /// Starts the network threads; the first one also accepts.
 pub(super) fn spawn(
     listener: std::net::TcpListener,
-    gate: &Arc<Gate>,
-    mailboxes: &Mailboxes,
+    context: &Arc<NetContext>,
+    reply_queues: &ReplyQueues,
     stopped: &watch::Receiver<bool>,
     grace: Duration,
-    news: &News,
-    mut short_way: Option<ShortWay>,
+    events: &ServerEvents,
+    mut inline_path: Option<InlinePath>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let lanes: Vec<_> = (0..mailboxes.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
+    let lanes: Vec<_> = (0..reply_queues.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
     let senders: Vec<_> = lanes.iter().map(|(sender, _)| sender.clone()).collect();
     let mut acceptor = Some((listener, senders));
     let mut threads = Vec::new();
-    for (mailbox, (_, errands)) in lanes.into_iter().enumerate() {
+    for (mailbox, (_, requests)) in lanes.into_iter().enumerate() {
         let thread = NetworkThread {
             mailbox,
-            gate: gate.clone(),
-            mailboxes: mailboxes.clone(),
-            errands,
+            context: context.clone(),
+            reply_queues: reply_queues.clone(),
+            requests,
             acceptor: acceptor.take(),
             stopped: stopped.clone(),
             grace,
-            short_way: short_way.take(),
+            inline_path: inline_path.take(),
         };
-        threads.push(threads::spawn("network", news, move || thread.run())?);
+        threads.push(threads::spawn("network", events, move || thread.run())?);
     }
     Ok(threads)
 }
 
-type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<Errand>>);
+type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<ThreadRequest>>);
 
 struct NetworkThread {
     mailbox: usize,
-    gate: Arc<Gate>,
-    mailboxes: Mailboxes,
-    errands: mpsc::Receiver<Errand>,
+    context: Arc<NetContext>,
+    reply_queues: ReplyQueues,
+    requests: mpsc::Receiver<ThreadRequest>,
     acceptor: Option<Acceptor>,
     stopped: watch::Receiver<bool>,
     grace: Duration,
     /// Where commands need not be taken the long way.
-    short_way: Option<ShortWay>,
+    inline_path: Option<InlinePath>,
 }
 
 impl NetworkThread {
@@ -80,59 +80,67 @@ impl NetworkThread {
     }
 
     fn run_on(self, runtime: &LocalRuntime) {
-        let Self { mailbox, gate, mailboxes, mut errands, acceptor, mut stopped, grace, mut short_way } =
-            self;
-        let desk = Rc::new(Desk::new(mailbox, mailboxes.count(), gate.clone()));
+        let Self {
+            mailbox,
+            context,
+            reply_queues,
+            mut requests,
+            acceptor,
+            mut stopped,
+            grace,
+            mut inline_path,
+        } = self;
+        let connection_table = Rc::new(ConnectionTable::new(mailbox, reply_queues.count(), context.clone()));
         runtime.block_on(async {
             let accepting = acceptor.map(|(listener, senders)| {
                 tokio::task::spawn_local(async move {
                     match tokio::net::TcpListener::from_std(listener) {
                         Ok(listener) => {
-                            let turn_away = |stream, sentence| turn_away(stream, sentence, gate.clone());
-                            listener::accept(&listener, &gate, &senders, turn_away).await;
+                            let turn_away = |stream, sentence| turn_away(stream, sentence, context.clone());
+                            listener::accept(&listener, &context, &senders, turn_away).await;
                         }
                         Err(error) => panic!("the listener cannot be used: {error}"),
                     }
                 })
             });
-            let welcoming = desk.clone();
+            let welcoming = connection_table.clone();
             tokio::task::spawn_local(async move {
-                while let Some(errand) = errands.recv().await {
-                    match errand {
-                        Errand::Serve(stream, place) => welcome(&welcoming, stream, place),
-                        Errand::MakeRoom { is_local, done } => {
+                while let Some(request) = requests.recv().await {
+                    match request {
+                        ThreadRequest::Serve(stream, permit) => welcome(&welcoming, stream, permit),
+                        ThreadRequest::EvictIdle { is_local, done } => {
                             // The listener has gone when the server stops.
-                            done.send(welcoming.make_room(is_local)).ok();
+                            done.send(welcoming.evict_idle(is_local)).ok();
                         }
                     }
                 }
             });
-            let delivering = desk.clone();
+            let delivering = connection_table.clone();
             tokio::task::spawn_local(async move {
-                let mut mail = Mail::default();
+                let mut mail = ReplyBuffer::default();
                 loop {
-                    mailboxes.arrived(mailbox).await;
-                    mailboxes.take(mailbox, &mut mail);
+                    reply_queues.arrived(mailbox).await;
+                    reply_queues.take(mailbox, &mut mail);
                     delivering.deliver(&mail);
                     mail.clear();
                 }
             });
-            let calling = desk.clone();
+            let calling = connection_table.clone();
             tokio::task::spawn_local(async move {
                 loop {
-                    calling.commands_taken().await;
-                    match &mut short_way {
-                        Some(short_way) => {
-                            while short_way.waits_for_more() {
+                    calling.commands_received().await;
+                    match &mut inline_path {
+                        Some(inline_path) => {
+                            while inline_path.waits_for_more() {
                                 tokio::task::yield_now().await;
                             }
-                            short_way.take();
+                            inline_path.take();
                         }
-                        None => calling.gate().ingress.call(),
+                        None => calling.context().ingress.wake_if_pending(),
                     }
                 }
             });
-            let sweeping = desk.clone();
+            let sweeping = connection_table.clone();
             tokio::task::spawn_local(async move {
                 loop {
                     tokio::time::sleep(SWEEP).await;
@@ -144,43 +152,43 @@ impl NetworkThread {
             if let Some(accepting) = accepting {
                 accepting.abort();
             }
-            end(&desk, grace).await;
+            end(&connection_table, grace).await;
         });
     }
 }
 
 /// Gives a new connection its task.
-fn welcome(desk: &Rc<Desk>, stream: std::net::TcpStream, place: Place) {
+fn welcome(connection_table: &Rc<ConnectionTable>, stream: std::net::TcpStream, permit: ConnectionPermit) {
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be taken over");
-            desk.gate().leave(place);
+            connection_table.context().release(permit);
             return;
         }
     };
-    let (connection, mut reader, slot) = desk.open(stream, place);
-    let desk = desk.clone();
+    let (connection, mut reader, slot) = connection_table.open(stream, permit);
+    let connection_table = connection_table.clone();
     tokio::task::spawn_local(async move {
-        connection::serve(&connection, &mut reader, desk.gate()).await;
-        desk.close(slot, &connection);
-        connection::close(connection, reader, &desk.gate().places).await;
+        connection::serve(&connection, &mut reader, connection_table.context()).await;
+        connection_table.close(slot, &connection);
+        connection::close(connection, reader, &connection_table.context().permits).await;
     });
 }
 
-/// Tells a peer that there is no place for it, without keeping the others waiting.
-fn turn_away(stream: tokio::net::TcpStream, sentence: String, gate: Arc<Gate>) {
+/// Tells a peer that there is no permit for it, without keeping the others waiting.
+fn turn_away(stream: tokio::net::TcpStream, sentence: String, context: Arc<NetContext>) {
     tokio::task::spawn_local(async move {
-        connection::turn_away(stream, &sentence, &gate.places).await;
+        connection::turn_away(stream, &sentence, &context.permits).await;
     });
 }
 
 /// Lets connections read their last answers, for a while.
-async fn end(desk: &Desk, grace: Duration) {
-    desk.say_goodbye();
+async fn end(connection_table: &ConnectionTable, grace: Duration) {
+    connection_table.send_goodbye();
     let deadline = tokio::time::Instant::now() + grace;
-    while !desk.is_empty() && tokio::time::Instant::now() < deadline {
+    while !connection_table.is_empty() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(LAST_LOOK).await;
     }
-    desk.cut_all();
+    connection_table.cut_all();
 }

@@ -3,7 +3,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::net::places::{LINGERING_MAX, LOCAL_PLACES};
+use crate::net::connection_permits::{LINGERING_MAX, LOCAL_CONNECTIONS_MAX};
 
 /// Descriptors that are no connections: segments, snapshots, the lock, the listener, what the runtimes need.
 const FILES_BESIDE: u64 = 96;
@@ -35,7 +35,7 @@ struct Plan {
 
 /// Limits that are `None` are none.
 fn plan(connections: usize, current: Option<u64>, maximum: Option<u64>) -> Plan {
-    let beside = length(LOCAL_PLACES + LINGERING_MAX) + FILES_BESIDE;
+    let beside = length(LOCAL_CONNECTIONS_MAX + LINGERING_MAX) + FILES_BESIDE;
     let needed = length(connections).saturating_add(beside);
     if current.is_none_or(|current| current >= needed) {
         return Plan { raise_to: current, fitted: Fitted { connections, warning: None } };
@@ -45,18 +45,18 @@ fn plan(connections: usize, current: Option<u64>, maximum: Option<u64>) -> Plan 
         format!(
             "The system allows {allowed} open files, so at most {} connections are taken instead of {connections} \
              (limits.connections); raise the limit to {needed} (ulimit -n, LimitNOFILE).",
-            places(allowed, beside)
+            permits(allowed, beside)
         )
     };
     let fitted = if allowed == needed {
         Fitted { connections, warning: None }
     } else {
-        Fitted { connections: places(allowed, beside), warning: Some(warning()) }
+        Fitted { connections: permits(allowed, beside), warning: Some(warning()) }
     };
     Plan { raise_to: Some(allowed), fitted }
 }
 
-fn places(allowed: u64, beside: u64) -> usize {
+fn permits(allowed: u64, beside: u64) -> usize {
     usize::try_from(allowed.saturating_sub(beside).max(1)).unwrap_or(usize::MAX)
 }
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn the_limit_is_raised_as_far_as_needed_and_connections_are_lowered_to_it() {
         // Proves needed - 1, needed and needed + 1 of the soft and of the hard limit, and that there is always a connection.
-        let beside = length(LOCAL_PLACES + LINGERING_MAX) + FILES_BESIDE;
+        let beside = length(LOCAL_CONNECTIONS_MAX + LINGERING_MAX) + FILES_BESIDE;
         let needed = 4_096 + beside;
         assert_eq!(planned(4_096, None, None), (None, 4_096, false));
         for enough in [needed, needed + 1] {

@@ -3,7 +3,7 @@
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::news::Stopper;
+use super::events::Stopper;
 use crate::error::StartError;
 
 /// The thread's name.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::news::{Event, News};
-use super::threads::Flags;
+use super::events::{Event, ServerEvents};
+use super::threads::ShutdownFlags;
 use crate::clock::{Clock, Leap};
 use crate::metrics::Metrics;
-use crate::pipeline::snapshots::{SnapshotKeeper, SnapshotLane};
+use crate::pipeline::snapshots::{SnapshotQueue, Snapshotter};
 use crate::pipeline::{Applier, Feedback, Sequencer, Sleeper, Stepped};
 use crate::status_board::StatusBoard;
 use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
@@ -32,8 +32,8 @@ pub(super) fn run_log(
     shared: SharedLog,
     applier: &SharedApplier,
     sleeper: &Sleeper,
-    flags: &Flags,
-    news: &News,
+    flags: &ShutdownFlags,
+    events: &ServerEvents,
 ) {
     let mut has_told = false;
     loop {
@@ -42,7 +42,7 @@ pub(super) fn run_log(
         if let Some(error) = sequencer.failure() {
             if !has_told {
                 tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; nothing more is taken");
-                news.tell(Event::LogFailed);
+                events.report(Event::LogFailed);
                 has_told = true;
             }
             if flags.log_may_end.load(Ordering::Acquire) {
@@ -70,22 +70,27 @@ pub(super) fn run_log(
 /// One step of the sequencer and, when it has written a small batch, of the applier.
 pub(super) fn step_log(sequencer: &mut Sequencer<LogWriter>, applier: &SharedApplier) -> Stepped {
     let stepped = sequencer.step();
-    if sequencer.take_quiet_batch() {
+    if sequencer.take_unannounced_batch() {
         match applier.try_lock() {
             Some(mut applier) => {
                 step_applier(&mut applier);
-                if applier.needs_its_thread() {
-                    sequencer.call_applier();
+                if applier.needs_own_thread() {
+                    sequencer.wake_applier();
                 }
             }
-            None => sequencer.call_applier(),
+            None => sequencer.wake_applier(),
         }
     }
     stepped
 }
 
 /// Runs the applier until the log thread has ended and all its batches are applied.
-pub(super) fn run_applier(shared: &SharedApplier, sleeper: &Sleeper, flags: &Flags, snapshot_at_stop: bool) {
+pub(super) fn run_applier(
+    shared: &SharedApplier,
+    sleeper: &Sleeper,
+    flags: &ShutdownFlags,
+    snapshot_at_stop: bool,
+) {
     let mut asked_for_snapshot = false;
     let mut give_up_at = None;
     loop {
@@ -125,14 +130,14 @@ fn step_applier(applier: &mut Applier) -> Stepped {
 }
 
 /// Writes snapshots until the applier has ended.
-pub(super) fn run_keeper(
-    mut keeper: SnapshotKeeper,
-    lane: &Arc<SnapshotLane>,
+pub(super) fn run_snapshotter(
+    mut snapshotter: Snapshotter,
+    snapshot_queue: &Arc<SnapshotQueue>,
     sleeper: &Sleeper,
-    flags: &Flags,
+    flags: &ShutdownFlags,
 ) {
     loop {
-        match keeper.step() {
+        match snapshotter.step() {
             Stepped::Worked => {}
             Stepped::Finished => return,
             Stepped::Idle { .. } | Stepped::Blocked { .. } if flags.applier_ended.load(Ordering::Acquire) => {
@@ -143,7 +148,7 @@ pub(super) fn run_keeper(
             Stepped::Idle { .. } => {
                 let has_ended = || flags.applier_ended.load(Ordering::Acquire);
                 let wait_ms = HOUSEKEEPING.as_millis().try_into().unwrap_or(u64::MAX);
-                sleeper.sleep(wait_ms, || lane.has_pieces() || has_ended());
+                sleeper.sleep(wait_ms, || snapshot_queue.has_pieces() || has_ended());
             }
         }
     }
@@ -157,7 +162,7 @@ pub(super) struct Housekeeping {
     pub(super) feedback: Arc<Feedback>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<StatusBoard>,
-    pub(super) news: News,
+    pub(super) events: ServerEvents,
 }
 
 impl Housekeeping {
@@ -172,7 +177,7 @@ impl Housekeeping {
                 self.correct_clock();
             }
             if has_failed {
-                self.pool.rest(HOUSEKEEPING);
+                self.pool.pause(HOUSEKEEPING);
                 continue;
             }
             match self.preparer.step(self.clock.wall_ms()) {
@@ -188,14 +193,14 @@ impl Housekeeping {
                     if !std::mem::replace(&mut lacks_space, true) {
                         tracing::warn!("no space for the next log segment; what takes space is refused soon");
                     }
-                    self.pool.rest(HOUSEKEEPING);
+                    self.pool.pause(HOUSEKEEPING);
                 }
                 Err(error) => {
                     tracing::error!(%error, source = ?error, "no more log segments can be made");
                     self.status.warn(format!("No more log segments can be made: {error}."));
                     has_failed = true;
                     // The log could go on to the end of its segment and would then fail with commands in flight. Ending now loses nothing.
-                    self.news.tell(Event::LogFailed);
+                    self.events.report(Event::LogFailed);
                 }
             }
         }

@@ -3,12 +3,12 @@
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
-use super::news::{Event, News};
+use super::events::{Event, ServerEvents};
 use crate::error::StartError;
 
 /// What the threads share besides their stages.
 #[derive(Debug)]
-pub(super) struct Flags {
+pub(super) struct ShutdownFlags {
     /// No command comes any more: a log that has failed need not go on losing them.
     pub(super) log_may_end: AtomicBool,
     /// The log thread has ended: no batch comes any more.
@@ -20,27 +20,27 @@ pub(super) struct Flags {
 /// Starts a thread that tells when it panics.
 pub(super) fn spawn(
     name: &'static str,
-    news: &News,
+    events: &ServerEvents,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError> {
-    let witness = Witness { news: news.clone() };
+    let reporter = PanicReporter { events: events.clone() };
     let thread = move || {
-        let witness = witness;
+        let reporter = reporter;
         body();
-        drop(witness);
+        drop(reporter);
     };
     let builder = std::thread::Builder::new().name(name.to_owned());
     builder.spawn(thread).map_err(|source| StartError::Thread { name, source })
 }
 
-struct Witness {
-    news: News,
+struct PanicReporter {
+    events: ServerEvents,
 }
 
-impl Drop for Witness {
+impl Drop for PanicReporter {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.news.tell(Event::Panicked);
+            self.events.report(Event::Panicked);
         }
     }
 }

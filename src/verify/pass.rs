@@ -9,9 +9,9 @@ use super::verification::Verification;
 use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, ReadFrom, TEMPORARY_SUFFIX};
-use crate::wal::catalog::list_segments;
 use crate::wal::segment::{parse_segment_name, segment_name};
-use crate::wal::{Catalog, LogEnd, LogError, LogReader};
+use crate::wal::segment_list::list_segments;
+use crate::wal::{LogEnd, LogError, LogReader, SegmentList};
 
 /// Reads everything, as far as it was there when the files were listed.
 pub(super) fn read(
@@ -27,7 +27,7 @@ pub(super) fn read(
 
     let sequences = list_segments(files);
     let (runs, faults) =
-        Catalog::read_runs(directory.files().as_ref(), directory.manifest().log_uuid, &sequences);
+        SegmentList::read_runs(directory.files().as_ref(), directory.manifest().log_uuid, &sequences);
     if sequences.is_empty() {
         answer.findings.push(Finding::of_log(1, LogError::NoSegments));
     }
@@ -59,7 +59,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn read_log(&mut self, runs: Vec<Catalog>, meter: &mut Meter<'_>) {
+    fn read_log(&mut self, runs: Vec<SegmentList>, meter: &mut Meter<'_>) {
         let first_position =
             runs.iter().flat_map(|run| &run.used).map(|segment| segment.opening.first_position).next();
         self.answer.log.first_position = first_position.unwrap_or(0);
@@ -89,7 +89,7 @@ impl Pass<'_> {
     }
 
     /// Reads a run, and goes on with the next segment behind damage.
-    fn read_run(&mut self, mut run: Catalog, meter: &mut Meter<'_>) {
+    fn read_run(&mut self, mut run: SegmentList, meter: &mut Meter<'_>) {
         let mut log_before = meter.log;
         loop {
             let first = run.used.first().map_or(0, |segment| segment.header.sequence);
@@ -116,7 +116,7 @@ impl Pass<'_> {
     }
 
     /// Reads up to the end of a run or to the first thing that is wrong.
-    fn read_sound(&mut self, run: Catalog, meter: &mut Meter<'_>) -> Result<Option<End>, LogError> {
+    fn read_sound(&mut self, run: SegmentList, meter: &mut Meter<'_>) -> Result<Option<End>, LogError> {
         let base = self.directory.base();
         let mut reader = LogReader::open_run(self.directory.files().clone(), run, base, ReadFrom::Medium)?;
         let log_before = meter.log;
@@ -177,7 +177,7 @@ fn segment_behind(error: &LogError, first: u64) -> u64 {
     wrong.max(first) + 1
 }
 
-fn check_epochs(directory: &ReadOnlyDirectory, runs: &[Catalog], findings: &mut Vec<Finding>) {
+fn check_epochs(directory: &ReadOnlyDirectory, runs: &[SegmentList], findings: &mut Vec<Finding>) {
     let known = directory.manifest().epoch();
     for segment in runs.iter().flat_map(|run| &run.used) {
         let (sequence, epoch) = (segment.header.sequence, segment.opening.epoch);

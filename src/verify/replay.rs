@@ -11,8 +11,8 @@ use super::note::Note;
 use super::read::{SnapshotRead, Stretch};
 use super::verification::Verification;
 use crate::directory::ReadOnlyDirectory;
-use crate::pipeline::apply::{BatchFate, PassedOver, apply_payload};
-use crate::pipeline::digests::DigestTrail;
+use crate::pipeline::apply::{BatchResult, PassedOver, apply_payload};
+use crate::pipeline::digests::DigestComparison;
 use crate::recovery::{self, LoadFault, SWEEP_BUDGET};
 use crate::snapshot::{LogPoint, snapshot_name};
 use crate::storage::ReadFrom;
@@ -30,7 +30,7 @@ pub(super) struct Replay<'a> {
     /// None where nothing leads to the present position.
     machine: Option<Machine>,
     /// Compares the digests that the log tells with those of the machine.
-    trail: DigestTrail,
+    trail: DigestComparison,
     /// The position of the last record that the machine has taken.
     position: u64,
     /// The snapshots that are still to come, oldest first.
@@ -62,7 +62,7 @@ impl<'a> Replay<'a> {
             let read = directory.read_snapshot(op, ReadFrom::Cache).ok();
             Coming { op, position: read.map(|reader| reader.header().position) }
         });
-        let (coming, trail) = (coming.collect(), DigestTrail::behind(0));
+        let (coming, trail) = (coming.collect(), DigestComparison::after(0));
         Self { directory, skips, machine: None, trail, position: 0, coming, behind: Vec::new() }
     }
 
@@ -86,7 +86,7 @@ impl<'a> Replay<'a> {
         match Genesis::decode(&manifest.genesis) {
             Ok(genesis) => {
                 self.machine = Some(Machine::new(&genesis));
-                self.trail = DigestTrail::behind(0);
+                self.trail = DigestComparison::after(0);
                 answer.replayed.push(Stretch { snapshot_op: None, last_op: 0, ops: 0 });
                 self.meet(answer, meter);
             }
@@ -103,16 +103,16 @@ impl<'a> Replay<'a> {
         let place = (frame.first_position, frame.records);
         let before = machine.op();
         let is_skipped = |op: u64| self.skips.contains_key(&op);
-        let fate = apply_payload(machine, place, frame.payload, is_skipped, |_| ()).map_err(Fault::Apply);
-        let compared = fate.and_then(|fate| {
-            if let BatchFate::Applied(applied) = &fate {
+        let result = apply_payload(machine, place, frame.payload, is_skipped, |_| ()).map_err(Fault::Apply);
+        let compared = result.and_then(|result| {
+            if let BatchResult::Applied(applied) = &result {
                 self.trail.compare(&applied.header, machine.epoch()).map_err(Fault::Diverged)?;
                 self.trail.push(applied.digest);
             }
-            Ok(fate)
+            Ok(result)
         });
-        let fate = match compared {
-            Ok(fate) => fate,
+        let result = match compared {
+            Ok(result) => result,
             Err(fault) => {
                 let (file, offset) = (segment_name(frame.segment), Some(frame.offset));
                 answer.findings.push(Finding { file, offset, fault });
@@ -123,14 +123,14 @@ impl<'a> Replay<'a> {
         machine.sweep(SWEEP_BUDGET);
         self.position = frame.first_position + u64::from(frame.records) - 1;
         let last_op = machine.op();
-        match fate {
-            BatchFate::Applied(_) => {
+        match result {
+            BatchResult::Applied(_) => {
                 for (_, epoch) in self.skips.range(before + 1..=last_op) {
-                    self.trail.leave_out(*epoch);
+                    self.trail.skip_before_epoch(*epoch);
                     answer.skipped_ops += 1;
                 }
             }
-            BatchFate::PassedOver(reason) => tell_passed_over(frame, reason, answer),
+            BatchResult::PassedOver(reason) => tell_passed_over(frame, reason, answer),
         }
         if let Some(stretch) = answer.replayed.last_mut() {
             stretch.last_op = last_op;
@@ -154,7 +154,7 @@ impl<'a> Replay<'a> {
             if coming.position == Some(last_position) {
                 let op = machine.op();
                 self.machine = Some(machine);
-                self.trail = DigestTrail::behind(op);
+                self.trail = DigestComparison::after(op);
                 self.position = last_position;
                 self.behind = vec![place];
                 answer.replayed.push(Stretch { snapshot_op: Some(op), last_op: op, ops: 0 });

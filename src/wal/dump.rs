@@ -4,9 +4,9 @@
 use uuid::Uuid;
 
 use super::LogError;
-use super::catalog::{Catalog, UsedSegment, read_header};
 use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
 use super::segment::{SegmentHeader, SegmentOpening, segment_name};
+use super::segment_list::{SegmentList, UsedSegment, read_header};
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET};
 use crate::storage::width::length;
 use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage};
@@ -57,7 +57,7 @@ pub struct DumpEntry {
 pub struct LogDump {
     storage: SharedReadStorage,
     segments: Vec<(SegmentHeader, Option<SegmentOpening>)>,
-    place: usize,
+    index: usize,
     file: Option<Box<dyn ReadableFile>>,
     offset: u64,
     bytes_before: u64,
@@ -66,19 +66,19 @@ pub struct LogDump {
 impl LogDump {
     /// Begins with the segment that holds `from_position`, or with the oldest.
     pub fn open(storage: SharedReadStorage, log_uuid: Uuid, from_position: u64) -> Result<Self, LogError> {
-        let catalog = Catalog::read(storage.as_ref(), log_uuid, true)?;
-        let place = catalog
+        let segments = SegmentList::read(storage.as_ref(), log_uuid, true)?;
+        let index = segments
             .used
             .partition_point(|segment| segment.opening.first_position <= from_position)
             .saturating_sub(1);
-        let used = catalog.used.iter().map(|UsedSegment { header, opening, .. }| (*header, Some(*opening)));
-        let segments = used.chain(catalog.unused.map(|unused| (unused.header, None))).collect();
-        Ok(Self { storage, segments, place, file: None, offset: 0, bytes_before: 0 })
+        let used = segments.used.iter().map(|UsedSegment { header, opening, .. }| (*header, Some(*opening)));
+        let segments = used.chain(segments.unused.map(|unused| (unused.header, None))).collect();
+        Ok(Self { storage, segments, index, file: None, offset: 0, bytes_before: 0 })
     }
 
     /// The next thing; `None` behind the last segment.
     pub fn next_entry(&mut self) -> Result<Option<DumpEntry>, LogError> {
-        let Some((header, opening)) = self.segments.get(self.place).copied() else { return Ok(None) };
+        let Some((header, opening)) = self.segments.get(self.index).copied() else { return Ok(None) };
         let segment = header.sequence;
         let Some(file) = self.file.take() else {
             let file = self.storage.open_to_read(&segment_name(segment), ReadFrom::Cache)?;
@@ -90,7 +90,7 @@ impl LogDump {
         let offset = self.offset;
         if offset >= header.segment_bytes {
             self.bytes_before += header.segment_bytes;
-            self.place += 1;
+            self.index += 1;
             self.offset = 0;
             return self.next_entry();
         }
@@ -99,7 +99,7 @@ impl LogDump {
                 self.offset += length(head.frame_bytes());
                 DumpItem::Frame {
                     kind: head.kind,
-                    first_position: head.seat.first_position,
+                    first_position: head.placement.first_position,
                     records: head.records,
                     payload,
                 }
@@ -141,8 +141,8 @@ fn frame_at(
         Ok(head) => head,
         Err(fault) => return Ok(Err(fault)),
     };
-    if head.seat.block != block_at(offset) {
-        return Ok(Err(FrameFault::Place { block: head.seat.block }));
+    if head.placement.block != block_at(offset) {
+        return Ok(Err(FrameFault::Place { block: head.placement.block }));
     }
     bytes.resize(head.frame_bytes(), 0);
     if file.read_at(offset, &mut bytes)? < head.frame_bytes() {

@@ -1,5 +1,5 @@
 //! One frame: a head of 64 bytes, a payload, zeros up to a whole block. This file knows the bytes of a frame and nothing of the
-//! segment around it, beyond the [`FrameSeat`] that the frame must match.
+//! segment around it, beyond the [`FramePlacement`] that the frame must match.
 
 use crate::storage::AlignedBuffer;
 use crate::storage::checksum::checksum;
@@ -81,7 +81,7 @@ impl FrameFault {
 
 /// Where a frame stands and what it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameSeat {
+pub struct FramePlacement {
     /// The salt of the segment.
     pub salt: u64,
     /// The block in the segment.
@@ -100,7 +100,7 @@ pub struct FrameHead {
     /// Batch or end.
     pub kind: FrameKind,
     /// The place it claims.
-    pub seat: FrameSeat,
+    pub placement: FramePlacement,
     /// The number of records.
     pub records: u32,
     /// The length of the payload.
@@ -130,7 +130,7 @@ impl FrameHead {
         }
         let decoded = Self {
             kind,
-            seat: FrameSeat {
+            placement: FramePlacement {
                 salt,
                 block: u32_at(head, frame::BLOCK_AT),
                 first_position: u64_at(head, frame::FIRST_POSITION_AT),
@@ -157,10 +157,10 @@ impl FrameHead {
         if !records_fit {
             return Err(FrameFault::Field { offset: frame::RECORDS_AT });
         }
-        if self.seat.first_position.checked_add(u64::from(self.records)).is_none() {
+        if self.placement.first_position.checked_add(u64::from(self.records)).is_none() {
             return Err(FrameFault::Field { offset: frame::FIRST_POSITION_AT });
         }
-        if self.seat.synced_block > self.seat.block {
+        if self.placement.synced_block > self.placement.block {
             return Err(FrameFault::Field { offset: frame::SYNCED_BLOCK_AT });
         }
         Ok(())
@@ -272,7 +272,7 @@ impl FrameBuffer {
     }
 
     /// Fills in the head and the padding, in place, and gives the bytes to write and the checksum that the next frame repeats.
-    pub(crate) fn seal(&mut self, kind: FrameKind, records: u32, seat: &FrameSeat) -> (&[u8], u64) {
+    pub(crate) fn seal(&mut self, kind: FrameKind, records: u32, placement: &FramePlacement) -> (&[u8], u64) {
         let payload_bytes = self.len();
         self.buffer.resize(frame_bytes(payload_bytes));
         let bytes = self.buffer.as_mut_slice();
@@ -281,13 +281,13 @@ impl FrameBuffer {
         head.fill(0);
         put(head, frame::MAGIC_AT, &frame::MAGIC);
         put(head, frame::KIND_AT, &[kind.code()]);
-        put(head, frame::SALT_AT, &seat.salt.to_le_bytes());
-        put(head, frame::FIRST_POSITION_AT, &seat.first_position.to_le_bytes());
+        put(head, frame::SALT_AT, &placement.salt.to_le_bytes());
+        put(head, frame::FIRST_POSITION_AT, &placement.first_position.to_le_bytes());
         put(head, frame::RECORDS_AT, &records.to_le_bytes());
         put(head, frame::PAYLOAD_BYTES_AT, &length32(payload_bytes).to_le_bytes());
-        put(head, frame::BLOCK_AT, &seat.block.to_le_bytes());
-        put(head, frame::SYNCED_BLOCK_AT, &seat.synced_block.to_le_bytes());
-        put(head, frame::PREVIOUS_AT, &seat.previous.to_le_bytes());
+        put(head, frame::BLOCK_AT, &placement.block.to_le_bytes());
+        put(head, frame::SYNCED_BLOCK_AT, &placement.synced_block.to_le_bytes());
+        put(head, frame::PREVIOUS_AT, &placement.previous.to_le_bytes());
         put(head, frame::BODY_CHECKSUM_AT, &body.to_le_bytes());
         let chain = checksum(&head[..frame::CHECKSUM_AT]);
         put(head, frame::CHECKSUM_AT, &chain.to_le_bytes());

@@ -12,27 +12,27 @@
 //!
 //! FORMAT.md at the root of the repository describes the bytes.
 
-mod blank;
-pub mod catalog;
+mod blank_segments;
 pub mod dump;
 pub mod frame;
+pub mod frame_search;
 pub mod pool;
 pub mod preparer;
 pub mod reader;
 pub mod segment;
-pub mod tail;
+pub mod segment_list;
 mod window;
 pub mod writer;
 
 use uuid::Uuid;
 
-pub use catalog::Catalog;
 pub use dump::{DumpEntry, DumpItem, LogDump};
 pub use frame::{FrameBuffer, FrameFault, FrameKind};
 pub use pool::SegmentPool;
 pub use preparer::{Progress, SegmentPreparer};
 pub use reader::{Frame, LogEnd, LogReader, LogTally, ReadTo};
 pub use segment::{BlockFault, EndReason, PreviousEnd, SegmentHeader, SegmentOpening};
+pub use segment_list::SegmentList;
 pub use writer::{LogOptions, LogStart, LogWriter};
 
 use crate::storage::StorageError;

@@ -79,7 +79,7 @@ impl SegmentPool {
     }
 
     /// Waits until the pool is closed, at most `limit`; what the thread of the preparer does when only time helps.
-    pub fn rest(&self, limit: Duration) {
+    pub fn pause(&self, limit: Duration) {
         let mut slots = self.slots.lock();
         self.changed.wait_while_for(&mut slots, |slots| !slots.is_closed, limit);
     }

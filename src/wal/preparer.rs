@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::catalog::UnusedSegment;
 use super::pool::{PreparedSegment, SegmentPool, SpareState};
 use super::segment::{SegmentHeader, segment_name};
+use super::segment_list::UnusedSegment;
 use crate::storage::layout::{BLOCK_BYTES, opening};
 use crate::storage::memory::scramble;
 use crate::storage::width::{index, length};

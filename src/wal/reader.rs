@@ -9,10 +9,10 @@
 
 use uuid::Uuid;
 
-use super::catalog::{Catalog, UnusedSegment, UsedSegment};
 use super::frame::{FrameFault, FrameHead, FrameKind, block_at};
+use super::frame_search::find_frame;
 use super::segment::{EndReason, PreviousEnd, segment_name};
-use super::tail::find_frame;
+use super::segment_list::{SegmentList, UnusedSegment, UsedSegment};
 use super::window::{Window, read_frame};
 use super::{Durability, LogError};
 use crate::storage::layout::FRAMES_OFFSET;
@@ -97,16 +97,16 @@ pub struct LogTally {
 }
 
 /// How often a reader looks again at an end that changes.
-const LOOKS_MAX: u32 = 64;
+const RECHECKS_MAX: u32 = 64;
 
 /// Reads a log from a position on.
 #[derive(Debug)]
 pub struct LogReader {
     storage: SharedReadStorage,
-    catalog: Catalog,
+    segments: SegmentList,
     read_to: ReadTo,
     from_position: u64,
-    /// The segment that is being read: its place in the catalog, and its file.
+    /// The segment that is being read: its index in the segments, and its file.
     current: Option<(usize, Box<dyn ReadableFile>)>,
     window: Window,
     offset: u64,
@@ -116,7 +116,7 @@ pub struct LogReader {
     end: Option<LogEnd>,
     read_from: ReadFrom,
     tally: LogTally,
-    looks_left: u32,
+    rechecks_left: u32,
 }
 
 /// A step of the reader.
@@ -140,49 +140,49 @@ impl LogReader {
             ReadTo::End | ReadTo::Present => false,
             ReadTo::Position(_) => true,
         };
-        let catalog = Catalog::read(storage.as_ref(), log_uuid, is_live)?;
-        let place = catalog.locate(from_position.max(1))?;
-        let mut reader = Self::over(storage, catalog, base, (from_position, read_to), ReadFrom::Cache)?;
-        reader.begin(place, base)?;
+        let segments = SegmentList::read(storage.as_ref(), log_uuid, is_live)?;
+        let index = segments.locate(from_position.max(1))?;
+        let mut reader = Self::over(storage, segments, base, (from_position, read_to), ReadFrom::Cache)?;
+        reader.begin(index, base)?;
         Ok(reader)
     }
 
     /// Opens a run of segments to read all of it, from its first frame, whatever position that is.
     pub fn open_run(
         storage: SharedReadStorage,
-        run: Catalog,
+        run: SegmentList,
         base: PreviousEnd,
         from: ReadFrom,
     ) -> Result<Self, LogError> {
-        let place = (!run.used.is_empty()).then_some(0);
+        let index = (!run.used.is_empty()).then_some(0);
         let mut reader = Self::over(storage, run, base, (0, ReadTo::Present), from)?;
-        reader.begin(place, base)?;
+        reader.begin(index, base)?;
         Ok(reader)
     }
 
     fn over(
         storage: SharedReadStorage,
-        catalog: Catalog,
+        segments: SegmentList,
         base: PreviousEnd,
         (from_position, read_to): (u64, ReadTo),
         read_from: ReadFrom,
     ) -> Result<Self, LogError> {
-        if let (None, Some(unused)) = (catalog.used.first(), &catalog.unused)
+        if let (None, Some(unused)) = (segments.used.first(), &segments.unused)
             && unused.header.sequence != base.sequence + 1
         {
             return Err(LogError::SequenceGap { before: base.sequence, after: unused.header.sequence });
         }
-        if let Some(first) = catalog.used.first()
+        if let Some(first) = segments.used.first()
             && first.header.sequence == 1
             && first.opening.previous != base
         {
             return Err(LogError::Predecessor { segment: 1, said: first.opening.previous, found: base });
         }
         let longest =
-            catalog.used.iter().map(|segment| segment.header.segment_bytes).max().unwrap_or_default();
+            segments.used.iter().map(|segment| segment.header.segment_bytes).max().unwrap_or_default();
         Ok(Self {
             storage,
-            catalog,
+            segments,
             read_to,
             from_position,
             current: None,
@@ -194,13 +194,13 @@ impl LogReader {
             end: None,
             read_from,
             tally: LogTally::default(),
-            looks_left: LOOKS_MAX,
+            rechecks_left: RECHECKS_MAX,
         })
     }
 
-    fn begin(&mut self, place: Option<usize>, base: PreviousEnd) -> Result<(), LogError> {
-        match place {
-            Some(place) => self.enter(place),
+    fn begin(&mut self, index: Option<usize>, base: PreviousEnd) -> Result<(), LogError> {
+        match index {
+            Some(index) => self.enter(index),
             None => self.finish(base),
         }
     }
@@ -213,7 +213,7 @@ impl LogReader {
                     if self.next_position <= self.from_position {
                         continue;
                     }
-                    return Ok(Some(self.lend(offset, &head)));
+                    return Ok(Some(self.frame_at_window(offset, &head)));
                 }
                 Step::Passed => {}
                 Step::Finished => return Ok(None),
@@ -224,7 +224,7 @@ impl LogReader {
     /// The last segment's number and epoch, if there is a segment in use.
     #[must_use]
     pub fn last_epoch(&self) -> Option<(u64, u64)> {
-        self.catalog.used.last().map(|segment| (segment.header.sequence, segment.opening.epoch))
+        self.segments.used.last().map(|segment| (segment.header.sequence, segment.opening.epoch))
     }
 
     /// The position that the next frame begins with.
@@ -236,9 +236,9 @@ impl LogReader {
     /// Bytes of log that were read and that there are to read, for showing progress.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        let all = self.catalog.used.iter().map(|segment| segment.header.segment_bytes);
-        let place = self.current.as_ref().map_or(0, |(place, _)| *place);
-        let done: u64 = all.clone().take(place).sum();
+        let all = self.segments.used.iter().map(|segment| segment.header.segment_bytes);
+        let index = self.current.as_ref().map_or(0, |(index, _)| *index);
+        let done: u64 = all.clone().take(index).sum();
         (done + self.offset, all.sum())
     }
 
@@ -251,7 +251,7 @@ impl LogReader {
     /// Whether the end changed while it was looked at: somebody writes to the log, or the medium does not give the same bytes twice.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.looks_left < LOOKS_MAX
+        self.rechecks_left < RECHECKS_MAX
     }
 
     /// Where the log ended; after [`LogReader::next_frame`] has answered `None` with [`ReadTo::End`] or [`ReadTo::Present`].
@@ -260,19 +260,19 @@ impl LogReader {
         self.end
     }
 
-    fn segment_at(&self, place: usize) -> &UsedSegment {
-        &self.catalog.used[place]
+    fn segment_at(&self, index: usize) -> &UsedSegment {
+        &self.segments.used[index]
     }
 
-    fn enter(&mut self, place: usize) -> Result<(), LogError> {
-        let segment = *self.segment_at(place);
+    fn enter(&mut self, index: usize) -> Result<(), LogError> {
+        let segment = *self.segment_at(index);
         let file = self.storage.open_to_read(&segment_name(segment.header.sequence), self.read_from)?;
         self.window.forget();
         self.offset = length(FRAMES_OFFSET);
         self.next_position = segment.opening.first_position;
         self.chain = segment.opening_chain;
         self.relied_on.push(segment.header.sequence);
-        self.current = Some((place, file));
+        self.current = Some((index, file));
         self.tally.segments += 1;
         self.tally.bytes += length(FRAMES_OFFSET);
         Ok(())
@@ -283,17 +283,17 @@ impl LogReader {
             ReadTo::End | ReadTo::Present => false,
             ReadTo::Position(position) => self.next_position > position,
         };
-        let Some((place, file)) = self.current.as_ref().filter(|_| !limit_reached) else {
+        let Some((index, file)) = self.current.as_ref().filter(|_| !limit_reached) else {
             return Ok(Step::Finished);
         };
-        let place = *place;
-        let segment = self.catalog.used[place];
-        let successor = self.catalog.used.get(place + 1).copied();
+        let index = *index;
+        let segment = self.segments.used[index];
+        let successor = self.segments.used.get(index + 1).copied();
         if let Some(successor) = &successor
             && self.offset >= successor.opening.previous.end_offset
         {
             self.check_recorded_end(&segment, successor)?;
-            self.enter(place + 1)?;
+            self.enter(index + 1)?;
             return Ok(Step::Passed);
         }
         let answer = read_frame(
@@ -347,20 +347,20 @@ impl LogReader {
             Err(error @ (LogError::Damage { .. } | LogError::Unsteady { .. })) => error,
             other => return other,
         };
-        if self.looks_left == 0 {
+        if self.rechecks_left == 0 {
             self.finish_here(segment, EndReason::Crash)?;
             return Ok(Step::Finished);
         }
-        while self.looks_left > 0 {
+        while self.rechecks_left > 0 {
             self.window.forget();
             let Some((_, file)) = &self.current else { return Ok(Step::Finished) };
-            let place = (self.next_position, self.chain);
-            match read_frame(file.as_ref(), &mut self.window, self.offset, segment, place)? {
+            let index = (self.next_position, self.chain);
+            match read_frame(file.as_ref(), &mut self.window, self.offset, segment, index)? {
                 Ok(_) => {
-                    self.looks_left -= 1;
+                    self.rechecks_left -= 1;
                     return Ok(Step::Passed);
                 }
-                Err(_) if matches!(error, LogError::Unsteady { .. }) => self.looks_left -= 1,
+                Err(_) if matches!(error, LogError::Unsteady { .. }) => self.rechecks_left -= 1,
                 Err(_) => return Err(error),
             }
         }
@@ -403,7 +403,7 @@ impl LogReader {
     /// Reads the end again, from the medium, and compares.
     fn refuse_unsteady(&self, segment: u64) -> Result<(), LogError> {
         let file = self.storage.open_to_read(&segment_name(segment), ReadFrom::Medium)?;
-        let first = self.window.rest(self.offset);
+        let first = self.window.bytes_from(self.offset);
         let mut second = vec![0; first.len()];
         let read = file.read_at(self.offset, &mut second)?;
         if second[..read] == *first {
@@ -449,7 +449,7 @@ impl LogReader {
                 last_position: previous.last_position,
             });
         }
-        let used = &self.catalog.used;
+        let used = &self.segments.used;
         let last = used.last();
         let with_records =
             used.partition_point(|segment| segment.opening.first_position <= previous.last_position);
@@ -457,7 +457,7 @@ impl LogReader {
             previous,
             epoch: last.map_or(0, |segment| segment.opening.epoch),
             durability: last.map_or(Durability::Every, |segment| segment.opening.durability),
-            unused: self.catalog.unused,
+            unused: self.segments.unused,
             without_records: used[with_records..].to_vec(),
             relied_on: std::mem::take(&mut self.relied_on),
         });
@@ -479,14 +479,14 @@ impl LogReader {
         Err(LogError::Predecessor { segment: successor.header.sequence, said, found })
     }
 
-    fn lend(&self, offset: u64, head: &FrameHead) -> Frame<'_> {
-        let (epoch, segment) = self.current.as_ref().map_or((0, 0), |(place, _)| {
-            let segment = self.segment_at(*place);
+    fn frame_at_window(&self, offset: u64, head: &FrameHead) -> Frame<'_> {
+        let (epoch, segment) = self.current.as_ref().map_or((0, 0), |(index, _)| {
+            let segment = self.segment_at(*index);
             (segment.opening.epoch, segment.header.sequence)
         });
         let payload = head.payload_of(self.window.held(offset, head.frame_bytes()));
         Frame {
-            first_position: head.seat.first_position,
+            first_position: head.placement.first_position,
             records: head.records,
             payload,
             epoch,

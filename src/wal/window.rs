@@ -1,7 +1,7 @@
 //! Reads a segment in large pieces and checks one frame in them against its place. What a fault means is the reader's to say.
 
-use super::catalog::UsedSegment;
 use super::frame::{FrameFault, FrameHead, block_at};
+use super::segment_list::UsedSegment;
 use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX};
 use crate::storage::width::{index, length};
 use crate::storage::{ReadableFile, StorageError};
@@ -36,7 +36,7 @@ impl Window {
     }
 
     /// All bytes that were read from `offset` on.
-    pub(super) fn rest(&self, offset: u64) -> &[u8] {
+    pub(super) fn bytes_from(&self, offset: u64) -> &[u8] {
         let start = index(offset.saturating_sub(self.offset)).min(self.filled);
         &self.bytes[start..self.filled]
     }
@@ -74,13 +74,16 @@ pub(super) fn read_frame(
         }
         Err(fault) => return Ok(Err(fault)),
     };
-    if head.seat.block != block_at(offset) {
-        return Ok(Err(FrameFault::Place { block: head.seat.block }));
+    if head.placement.block != block_at(offset) {
+        return Ok(Err(FrameFault::Place { block: head.placement.block }));
     }
-    if head.seat.first_position != next_position {
-        return Ok(Err(FrameFault::Position { found: head.seat.first_position, expected: next_position }));
+    if head.placement.first_position != next_position {
+        return Ok(Err(FrameFault::Position {
+            found: head.placement.first_position,
+            expected: next_position,
+        }));
     }
-    if head.seat.previous != chain {
+    if head.placement.previous != chain {
         return Ok(Err(FrameFault::Chain));
     }
     let bytes = window.get(file, offset, head.frame_bytes())?;
@@ -105,7 +108,7 @@ fn stale_frame(
         Ok(head) => head,
         Err(fault) => return Ok(Err(fault)),
     };
-    head.seat.first_position = next_position;
+    head.placement.first_position = next_position;
     let bytes = window.get(file, offset, head.frame_bytes())?;
     if bytes.len() < head.frame_bytes() {
         return Ok(Err(FrameFault::Length));

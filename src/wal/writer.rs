@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::blank::blank_run;
-use super::frame::{FrameBuffer, FrameKind, FrameSeat, block_at};
+use super::blank_segments::blank_run;
+use super::frame::{FrameBuffer, FrameKind, FramePlacement, block_at};
 use super::pool::{PreparedSegment, SegmentPool, SpareState};
 use super::preparer::{SegmentPlan, SegmentPreparer};
 use super::reader::LogEnd;
@@ -193,14 +193,14 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let payload_bytes = frame.len();
         let synced_offset = if durable { self.end_offset } else { self.synced_offset };
-        let seat = FrameSeat {
+        let placement = FramePlacement {
             salt: self.salt,
             block: block_at(self.end_offset),
             first_position: self.last_position + 1,
             previous: self.chain,
             synced_block: block_at(synced_offset),
         };
-        let (bytes, chain) = frame.seal(kind, records, &seat);
+        let (bytes, chain) = frame.seal(kind, records, &placement);
         let written = length(bytes.len());
         let answer = if durable {
             self.file.write_durable(self.end_offset, bytes)

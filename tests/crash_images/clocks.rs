@@ -87,8 +87,8 @@ impl Shop {
             self.ran_ms += 200;
             let world = self.world();
             world.time.advance_ms(200);
-            let gate = &world.assembly.gate;
-            let _correction = gate.clock.correct(gate.feedback.clock().into());
+            let context = &world.assembly.context;
+            let _correction = context.clock.correct(context.feedback.clock().into());
             world.run();
         }
     }
@@ -165,9 +165,9 @@ fn live(trouble: impl FnOnce(&mut Shop, &(Outcome, ReservationId))) {
     // The cart ends when it was promised to: after the time in which a server ran, not before and not later.
     let left_ms = u64::from(TTL_MS) - shop.ran_ms;
     shop.pass(left_ms - 4_000);
-    let before = shop.world().assembly.gate.published.cell(SkuId(0), StockId(0)).value;
+    let before = shop.world().assembly.context.published.cell(SkuId(0), StockId(0)).value;
     shop.pass(8_000);
-    let after = shop.world().assembly.gate.published.cell(SkuId(0), StockId(0)).value;
+    let after = shop.world().assembly.context.published.cell(SkuId(0), StockId(0)).value;
     assert_eq!(after - before, 10_000, "one unit is free again, seen without a command");
     let (outcome, _) = shop.send(Command::Confirm(cart.1));
     assert_eq!(outcome.code, Code::ConfirmedLate);
@@ -244,11 +244,11 @@ fn a_wall_clock_that_is_far_ahead_and_right_is_accepted() {
     };
     shop.reserve(None);
     assert_eq!(of_wall_clock(&mut shop, 501), Code::IdFromFuture);
-    assert!(shop.world().assembly.gate.clock.warning().is_some());
+    assert!(shop.world().assembly.context.clock.warning().is_some());
     let accepted = Timestamp(shop.true_ms);
     shop.done(Command::AcceptClock(accepted));
     shop.pass(1_000);
-    assert_eq!(shop.world().assembly.gate.clock.warning(), None);
+    assert_eq!(shop.world().assembly.context.clock.warning(), None);
     assert_eq!(of_wall_clock(&mut shop, 502), Code::Ok);
     shop.check_cart(&cart, true);
     shop.stop();

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stockhold::assembly::{Assembly, Surroundings, assemble, format};
+use stockhold::assembly::{Assembly, Environment, assemble, format};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::error::StartError;
-use stockhold::net::Session;
+use stockhold::net::ConnectionState;
 use stockhold::pipeline::Stepped;
-use stockhold::pipeline::mailbox::{Address, Mail};
+use stockhold::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
 use stockhold_protocol::codec::{Reader, encode_cold};
@@ -46,7 +46,7 @@ pub(crate) fn format_disk(storage: &RecordingStorage, config: &Config) {
 pub(crate) struct World {
     pub(crate) assembly: Assembly,
     pub(crate) time: Arc<ManualTimeSource>,
-    session: Session,
+    connection: ConnectionState,
     request: u64,
     answers: BTreeMap<(u64, u16), Outcome>,
     welcome: Option<Welcome>,
@@ -60,17 +60,18 @@ impl World {
         salt_seed: u64,
     ) -> Result<Self, StartError> {
         let time = Arc::new(ManualTimeSource::new(now_ms));
-        let surroundings = Surroundings { time: time.clone(), salt_seed, helper: None };
-        let assembly = assemble(storage.share(), config, 1, surroundings, |_| ())?;
-        let session = Session::new(Address::default());
-        let mut world = Self { assembly, time, session, request: 0, answers: BTreeMap::new(), welcome: None };
+        let environment = Environment { time: time.clone(), salt_seed, spawner: None };
+        let assembly = assemble(storage.share(), config, 1, environment, |_| ())?;
+        let connection = ConnectionState::new(ReplyAddress::default());
+        let mut world =
+            Self { assembly, time, connection, request: 0, answers: BTreeMap::new(), welcome: None };
         world.reconnect();
         Ok(world)
     }
 
     /// Begins a new connection; requests go on counting.
     pub(crate) fn reconnect(&mut self) {
-        self.session = Session::new(Address::default());
+        self.connection = ConnectionState::new(ReplyAddress::default());
         let mut hello = Vec::new();
         Hello::new("world").encode(&mut hello).unwrap();
         self.send(FrameKind::Hello, 0, &hello);
@@ -80,7 +81,7 @@ impl World {
         self.request += 1;
         let mut bytes = Vec::new();
         frame::append(Header::new(kind, self.request, count), body, &mut bytes);
-        let used = self.session.receive(&bytes, &self.assembly.gate);
+        let used = self.connection.receive(&bytes, &self.assembly.context);
         assert_eq!(used, bytes.len());
         self.collect();
         self.request
@@ -106,16 +107,16 @@ impl World {
     pub(crate) fn step(&mut self) -> bool {
         let mut has_worked = self.assembly.sequencer.step() == Stepped::Worked;
         has_worked |= self.assembly.applier.step().unwrap() == Stepped::Worked;
-        has_worked |= self.assembly.keeper.step() == Stepped::Worked;
+        has_worked |= self.assembly.snapshotter.step() == Stepped::Worked;
         has_worked |= matches!(
             self.assembly.preparer.step(START_MS),
             Ok(stockhold::wal::Progress::Working | stockhold::wal::Progress::Ready)
         );
-        let mut mail = Mail::default();
-        self.assembly.mailboxes.take(0, &mut mail);
-        for letter in &mail.letters {
-            self.session.deliver(letter, &mail.bytes[letter.start..letter.end]);
-            self.session.ask_held(&self.assembly.gate);
+        let mut mail = ReplyBuffer::default();
+        self.assembly.reply_queues.take(0, &mut mail);
+        for letter in &mail.replies {
+            self.connection.deliver(letter, &mail.bytes[letter.start..letter.end]);
+            self.connection.submit_held_queries(&self.assembly.context);
         }
         self.collect();
         has_worked
@@ -130,18 +131,18 @@ impl World {
         }
     }
 
-    /// Whether the session was told that its commands are lost.
+    /// Whether the connection was told that its commands are lost.
     pub(crate) fn is_lost(&self) -> bool {
-        self.session.is_lost()
+        self.connection.is_lost()
     }
 
-    /// Whether the session has nothing in flight and nothing to send, so that it could make room for another.
+    /// Whether the connection has nothing in flight and nothing to send, so that it could make room for another.
     pub(crate) fn is_idle(&self) -> bool {
-        self.session.is_idle()
+        self.connection.is_idle()
     }
 
     fn collect(&mut self) {
-        let out = std::mem::take(self.session.out());
+        let out = std::mem::take(self.connection.out());
         let mut rest = out.as_slice();
         while let Some((frame, used)) = frame::parse(rest, FRAME_BODY_BYTES_MAX).unwrap() {
             assert_ne!(frame.header.kind, FrameKind::Error, "{:?}", String::from_utf8_lossy(frame.body));

@@ -1,7 +1,7 @@
 //! Batches that do not come next are passed over, and batches that cannot be of the log that they stand in are refused; none stops the
 //! program.
 
-use stockhold::pipeline::apply::{ApplyError, BatchFate, PassedOver, apply_payload};
+use stockhold::pipeline::apply::{ApplyError, BatchResult, PassedOver, apply_payload};
 use stockhold_machine::config::{BATCH_RULES, WRITERS_MAX};
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::batch::{Actor, BatchHeader, batch_of_one_run};
@@ -23,7 +23,7 @@ const FIRST: BatchHeader = BatchHeader {
 };
 
 /// Applies a batch of ticks; its position is far from the machine's op.
-fn apply(machine: &mut Machine, header: BatchHeader) -> Result<(BatchFate, Vec<Outcome>), ApplyError> {
+fn apply(machine: &mut Machine, header: BatchHeader) -> Result<(BatchResult, Vec<Outcome>), ApplyError> {
     let mut records = Vec::new();
     for _ in 0..header.count {
         Envelope::new(CommandId::NONE, Command::Tick).encode(&mut records).unwrap();
@@ -31,14 +31,14 @@ fn apply(machine: &mut Machine, header: BatchHeader) -> Result<(BatchFate, Vec<O
     let payload = batch_of_one_run(&header, Actor::SERVER, &records);
     let mut outcomes = Vec::new();
     let place = (POSITION, header.count);
-    let fate = apply_payload(machine, place, &payload, |_| false, |outcome| outcomes.push(outcome))?;
-    Ok((fate, outcomes))
+    let result = apply_payload(machine, place, &payload, |_| false, |outcome| outcomes.push(outcome))?;
+    Ok((result, outcomes))
 }
 
 /// Applies a batch that comes next.
 fn take(machine: &mut Machine, header: BatchHeader) -> Vec<u64> {
-    let (fate, outcomes) = apply(machine, header).unwrap();
-    assert!(matches!(fate, BatchFate::Applied(applied) if applied.header == header), "{fate:?}");
+    let (result, outcomes) = apply(machine, header).unwrap();
+    assert!(matches!(result, BatchResult::Applied(applied) if applied.header == header), "{result:?}");
     assert!(outcomes.iter().all(|outcome| outcome.code == Code::Ok));
     outcomes.iter().map(|outcome| outcome.op).collect()
 }
@@ -46,10 +46,10 @@ fn take(machine: &mut Machine, header: BatchHeader) -> Vec<u64> {
 /// Applies a batch that does not come next: nothing may change.
 fn pass_over(machine: &mut Machine, header: BatchHeader) -> PassedOver {
     let before = (machine.op(), machine.time(), machine.digest());
-    let (fate, outcomes) = apply(machine, header).unwrap();
-    assert_eq!((machine.op(), machine.time(), machine.digest()), before, "{fate:?} changed the machine");
-    assert!(outcomes.is_empty(), "{fate:?} gave {outcomes:?}");
-    let BatchFate::PassedOver(reason) = fate else { panic!("{header:?} was applied") };
+    let (result, outcomes) = apply(machine, header).unwrap();
+    assert_eq!((machine.op(), machine.time(), machine.digest()), before, "{result:?} changed the machine");
+    assert!(outcomes.is_empty(), "{result:?} gave {outcomes:?}");
+    let BatchResult::PassedOver(reason) = result else { panic!("{header:?} was applied") };
     reason
 }
 

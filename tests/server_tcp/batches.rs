@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use stockhold::assembly::{Assembly, Surroundings, assemble, format};
+use stockhold::assembly::{Assembly, Environment, assemble, format};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::pipeline::Stepped;
-use stockhold::pipeline::mailbox::Address;
+use stockhold::pipeline::reply_queue::ReplyAddress;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
 use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
@@ -24,8 +24,8 @@ pub(crate) fn server_at(ms: u64) -> (Assembly, u64) {
     let genesis = Genesis { formatted_at: Timestamp(start_ms), ..Genesis::default() };
     format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
     let time = Arc::new(ManualTimeSource::new(start_ms));
-    let surroundings = Surroundings { time, salt_seed: 1, helper: None };
-    (assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap(), start_ms)
+    let environment = Environment { time, salt_seed: 1, spawner: None };
+    (assemble(storage.share(), &config, 1, environment, |_| ()).unwrap(), start_ms)
 }
 
 /// Puts so many frames of commands before the sequencer.
@@ -33,12 +33,12 @@ fn submit(assembly: &Assembly, frames: u64) {
     let mut record = Vec::new();
     Envelope::new(CommandId::from_parts(now_ms(), 1), Command::Tick).encode(&mut record).unwrap();
     for request in 0..frames {
-        let mut submission = assembly.gate.ingress.blank();
-        submission.reset(Address::default(), request, u64::MAX);
+        let mut submission = assembly.context.ingress.blank();
+        submission.reset(ReplyAddress::default(), request, u64::MAX);
         for index in 0..FRAME {
             submission.push(index, &record, true);
         }
-        assert!(assembly.gate.ingress.submit(submission).is_ok());
+        assert!(assembly.context.ingress.submit(submission).is_ok());
     }
 }
 
@@ -47,9 +47,9 @@ fn batches_of(frames: u64) -> Vec<u64> {
     let (mut assembly, _) = server_at(0);
     submit(&assembly, frames);
     let mut batches = Vec::new();
-    let mut before = assembly.gate.metrics.ops_logged.get();
+    let mut before = assembly.context.metrics.ops_logged.get();
     while assembly.sequencer.step() == Stepped::Worked {
-        let logged = assembly.gate.metrics.ops_logged.get();
+        let logged = assembly.context.metrics.ops_logged.get();
         batches.push((logged - before) / u64::from(FRAME));
         before = logged;
     }

@@ -8,12 +8,12 @@ mod closing;
 mod harness;
 
 #[cfg(test)]
-mod limits;
+mod connection_permits;
 #[cfg(test)]
-mod places;
+mod inline_path;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod sale;
-#[cfg(test)]
-mod short_way;

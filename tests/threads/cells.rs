@@ -10,14 +10,14 @@ use loom::thread;
 use stockhold_protocol::frame::{FrameKind, Header};
 
 use super::checker::{check, is_caught};
-use super::mailbox::{Address, Answered, Drafts, Mail, Mailboxes};
-use super::words::{CellWord, DatedCell, Sequence, SkuWords};
+use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyBuffer, ReplyQueues, ReplyWriter};
+use super::seqlock::{AtomicCell, DatedCell, SeqLock, SkuCells};
 
 /// A SKU with one cell.
 #[derive(Debug, Default)]
 struct Shelf {
-    sku: SkuWords,
-    cell: CellWord,
+    sku: SkuCells,
+    cell: AtomicCell,
 }
 
 impl Shelf {
@@ -75,10 +75,10 @@ fn a_cell_that_changes_outside_the_sequence_is_caught() {
 /// A channel over two stocks; at every op the one that it stands for has the last unit.
 #[derive(Debug, Default)]
 struct Street {
-    moves: Sequence,
+    moves: SeqLock,
     stock: AtomicUsize,
-    sku: SkuWords,
-    cells: [CellWord; 2],
+    sku: SkuCells,
+    cells: [AtomicCell; 2],
 }
 
 impl Street {
@@ -138,38 +138,38 @@ fn a_channel_that_moves_outside_the_sequence_is_caught() {
 }
 
 /// What the applier does with a batch: its cells, and its answers through a mailbox.
-fn answer(mailboxes: &Mailboxes) {
-    let mut drafts = Drafts::new(mailboxes.clone());
+fn answer(reply_queues: &ReplyQueues) {
+    let mut replies = ReplyWriter::new(reply_queues.clone());
     let header = Header::new(FrameKind::Outcomes, 1, 0);
-    drafts.frame(Address::default(), header, Answered::default(), |_| ());
-    drafts.send();
+    replies.frame(ReplyAddress::default(), header, AnsweredCounts::default(), |_| ());
+    replies.send();
 }
 
-/// Waits for mail as a network thread does, and answers how many letters came.
-fn take(mailboxes: &Mailboxes) -> usize {
-    let waiting = pin!(mailboxes.arrived(0)).poll(&mut Context::from_waker(Waker::noop()));
+/// Waits for mail as a network thread does, and answers how many replies came.
+fn take(reply_queues: &ReplyQueues) -> usize {
+    let waiting = pin!(reply_queues.arrived(0)).poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(waiting, Poll::Ready(()), "the model's wait is a poll");
-    let mut mail = Mail::default();
-    mailboxes.take(0, &mut mail);
-    mail.letters.len()
+    let mut mail = ReplyBuffer::default();
+    reply_queues.take(0, &mut mail);
+    mail.replies.len()
 }
 
 #[test]
 fn no_answer_comes_before_its_cells() {
     // Proves that who has an answer in hand reads the cells as they are after its op, or later ones; and that no mail is left lying.
     check(|| {
-        let (shelf, mailboxes) = (shelf(), Mailboxes::new(1));
-        let (written, sent) = (shelf.clone(), mailboxes.clone());
+        let (shelf, reply_queues) = (shelf(), ReplyQueues::new(1));
+        let (written, sent) = (shelf.clone(), reply_queues.clone());
         let applier = thread::spawn(move || {
             for number in [1, 2] {
                 written.change(number);
                 answer(&sent);
             }
         });
-        let mut letters = 0;
-        while letters < 2 {
-            letters += take(&mailboxes);
-            assert!(shelf.cell.load().value >= i64::try_from(letters).unwrap(), "an answer before its cells");
+        let mut replies = 0;
+        while replies < 2 {
+            replies += take(&reply_queues);
+            assert!(shelf.cell.load().value >= i64::try_from(replies).unwrap(), "an answer before its cells");
         }
         applier.join().unwrap();
     });
@@ -179,13 +179,13 @@ fn no_answer_comes_before_its_cells() {
 fn an_answer_before_its_cells_is_caught() {
     // Proves that the proof above can fail.
     assert!(is_caught("threads::cells::an_answer_before_its_cells_is_caught", || {
-        let (shelf, mailboxes) = (shelf(), Mailboxes::new(1));
-        let (written, sent) = (shelf.clone(), mailboxes.clone());
+        let (shelf, reply_queues) = (shelf(), ReplyQueues::new(1));
+        let (written, sent) = (shelf.clone(), reply_queues.clone());
         let applier = thread::spawn(move || {
             answer(&sent);
             written.change(1);
         });
-        assert_eq!(take(&mailboxes), 1);
+        assert_eq!(take(&reply_queues), 1);
         assert_eq!(shelf.cell.load().value, 1, "an answer before its cells");
         applier.join().unwrap();
     }));

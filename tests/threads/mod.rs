@@ -8,28 +8,28 @@
 #[cfg(test)]
 mod atomics;
 #[cfg(test)]
-#[path = "../../src/pipeline/bell.rs"]
-#[expect(unreachable_pub, reason = "it is public in the pipeline")]
-mod bell;
-#[cfg(test)]
-mod bells;
-#[cfg(test)]
 mod cells;
 #[cfg(test)]
 mod checker;
 #[cfg(test)]
-#[path = "../../src/pipeline/lane.rs"]
+#[path = "../../src/pipeline/commit_queue.rs"]
 #[expect(unreachable_pub, reason = "it is public in the pipeline")]
-mod lane;
+mod commit_queue;
 #[cfg(test)]
-mod lanes;
-#[cfg(test)]
-#[path = "../../src/pipeline/mailbox.rs"]
-#[expect(unreachable_pub, dead_code, reason = "it is public in the pipeline, which uses more of it")]
-mod mailbox;
+mod commit_queues;
 #[cfg(test)]
 mod primitives;
 #[cfg(test)]
-#[path = "../../src/published/words.rs"]
+#[path = "../../src/pipeline/reply_queue.rs"]
+#[expect(unreachable_pub, dead_code, reason = "it is public in the pipeline, which uses more of it")]
+mod reply_queue;
+#[cfg(test)]
+#[path = "../../src/published/seqlock.rs"]
 #[expect(unreachable_pub, reason = "it is public in the published cells")]
-mod words;
+mod seqlock;
+#[cfg(test)]
+#[path = "../../src/pipeline/waker.rs"]
+#[expect(unreachable_pub, reason = "it is public in the pipeline")]
+mod waker;
+#[cfg(test)]
+mod wakers;

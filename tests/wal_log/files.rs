@@ -173,7 +173,7 @@ fn trimming_keeps_what_the_older_snapshot_needs() {
     );
     let plan = running.directory.plan_trim(&points).unwrap();
     assert_eq!(plan.snapshots, [5, 10]);
-    let log = stockhold::wal::Catalog::read(&disk, LOG, true).unwrap().used;
+    let log = stockhold::wal::SegmentList::read(&disk, LOG, true).unwrap().used;
     let before = |position: u64| -> Vec<u64> {
         let passed = log.windows(2).filter(|pair| pair[1].opening.first_position <= position);
         passed.map(|pair| pair[0].header.sequence).collect()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stockhold::net::Gate;
+use stockhold::net::NetContext;
 use stockhold_model::Model;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, record_length};
@@ -109,7 +109,7 @@ impl AnswerChecker {
         &mut self,
         key: ConnectionKey,
         (received, answered): (&[OwnedFrame], &[OwnedFrame]),
-        gate: &Gate,
+        context: &NetContext,
         oracle: &Oracle,
     ) -> CheckResult {
         let mut local = BTreeMap::new();
@@ -121,7 +121,9 @@ impl AnswerChecker {
                         ensure!(twice.is_none(), "two answers to one command");
                     }
                 }
-                FrameKind::Cells => self.check_cells(received, frame, gate.published.op(), oracle.model())?,
+                FrameKind::Cells => {
+                    self.check_cells(received, frame, context.published.op(), oracle.model())?;
+                }
                 FrameKind::Welcome => {
                     let welcome = Welcome::decode(&frame.body).map_err(violation("a welcome"))?;
                     ensure!(welcome.op == oracle.op(), "a welcome at op {} of {}", welcome.op, oracle.op());
@@ -131,7 +133,7 @@ impl AnswerChecker {
         }
         for frame in received {
             match frame.kind {
-                FrameKind::Commands => self.read_commands(key, frame, &mut local, gate, oracle)?,
+                FrameKind::Commands => self.read_commands(key, frame, &mut local, context, oracle)?,
                 FrameKind::Checks if !answered.iter().any(|answer| answer.request == frame.request) => {
                     let waiting = self.waiting.entry(key).or_default();
                     waiting.checks.insert(frame.request, pairs_of(&frame.body));
@@ -150,12 +152,12 @@ impl AnswerChecker {
         key: ConnectionKey,
         frame: &OwnedFrame,
         local: &mut BTreeMap<(u64, u16), Outcome>,
-        gate: &Gate,
+        context: &NetContext,
         oracle: &Oracle,
     ) -> CheckResult {
         let until_ms = match frame.deadline_ms {
             0 => u64::MAX,
-            ms => gate.clock.monotonic_ms() + u64::from(ms),
+            ms => context.clock.monotonic_ms() + u64::from(ms),
         };
         let mut others = self.waiting.get(&key).map_or(0, PendingAnswers::others);
         for (index, mut record) in (0..).zip(records_of(&frame.body)?) {
@@ -163,7 +165,7 @@ impl AnswerChecker {
             record[FLAGS_OFFSET] &= !FLAG_FRESH;
             let command = (frame.request, index);
             if let Some(outcome) = local.remove(&command) {
-                self.check_local(&record, (is_fresh, others), &outcome, gate, oracle)?;
+                self.check_local(&record, (is_fresh, others), &outcome, context, oracle)?;
                 continue;
             }
             let envelope = Envelope::decode(&record).map_err(violation("a client's command"))?;
@@ -184,14 +186,14 @@ impl AnswerChecker {
         record: &[u8],
         (is_fresh, others): (bool, usize),
         outcome: &Outcome,
-        gate: &Gate,
+        context: &NetContext,
         oracle: &Oracle,
     ) -> CheckResult {
         ensure!(!outcome.recorded && !outcome.replayed, "an answer without the log says that it is recorded");
         match outcome.code {
             Code::Busy => {
                 self.seen.busy += 1;
-                ensure!(outcome.value == gate.limits.retry_after_ms, "busy without a time to wait");
+                ensure!(outcome.value == context.limits.retry_after_ms, "busy without a time to wait");
                 Ok(())
             }
             Code::SoldOut => {
@@ -199,7 +201,7 @@ impl AnswerChecker {
                 ensure!(is_fresh, "an edge refusal of an id that was sent before");
                 ensure!(others == 0, "an edge refusal with other commands in flight");
                 ensure!(outcome.op == oracle.op(), "an edge refusal as of another op");
-                check_edge_refusal(record, gate, oracle.model())
+                check_edge_refusal(record, context, oracle.model())
             }
             _ => Err(Violation(format!("an answer without the log: {outcome:?}"))),
         }
@@ -210,13 +212,13 @@ impl AnswerChecker {
         &mut self,
         key: ConnectionKey,
         frame: &OwnedFrame,
-        gate: &Gate,
+        context: &NetContext,
         oracle: &mut Oracle,
     ) -> CheckResult {
         match frame.kind {
             FrameKind::Outcomes => {
                 for (index, outcome) in outcomes_of(frame)? {
-                    self.answered(key, (frame.request, index), &outcome, gate, oracle)?;
+                    self.answered(key, (frame.request, index), &outcome, context, oracle)?;
                 }
                 Ok(())
             }
@@ -235,7 +237,7 @@ impl AnswerChecker {
                 }
                 Ok(())
             }
-            _ => Err(Violation(format!("a letter with a frame of kind {:?}", frame.kind))),
+            _ => Err(Violation(format!("a reply with a frame of kind {:?}", frame.kind))),
         }
     }
 
@@ -244,7 +246,7 @@ impl AnswerChecker {
         key: ConnectionKey,
         command: (u64, u16),
         outcome: &Outcome,
-        gate: &Gate,
+        context: &NetContext,
         oracle: &mut Oracle,
     ) -> CheckResult {
         let waiting = self.waiting.entry(key).or_default();
@@ -268,7 +270,7 @@ impl AnswerChecker {
             }
             Code::DeadlinePassed => {
                 self.seen.deadline_passed += 1;
-                ensure!(sent.until_ms < gate.clock.monotonic_ms(), "a deadline that has not passed");
+                ensure!(sent.until_ms < context.clock.monotonic_ms(), "a deadline that has not passed");
                 Ok(())
             }
             _ => {
@@ -305,13 +307,13 @@ impl AnswerChecker {
 }
 
 /// An edge refusal must be what the model would answer if the command were logged now.
-fn check_edge_refusal(record: &[u8], gate: &Gate, model: &Model) -> CheckResult {
+fn check_edge_refusal(record: &[u8], context: &NetContext, model: &Model) -> CheckResult {
     let envelope = Envelope::decode(record).map_err(violation("a refused command"))?;
     let Command::Reserve(reserve) = &envelope.command else {
         return Err(Violation("an edge refusal of something else than a reserve".to_owned()));
     };
     ensure!(!reserve.best_effort, "an edge refusal of a best effort");
-    let later = model.at_time(gate.clock.propose_now().0);
+    let later = model.at_time(context.clock.propose_now().0);
     let Some(stock) = later.stock_of(reserve.target) else {
         return Err(Violation(format!("an edge refusal at {:?}, which nobody knows", reserve.target)));
     };

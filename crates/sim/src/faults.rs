@@ -265,7 +265,7 @@ impl World {
     /// Stops the server cleanly: accepted commands are answered, and the log is closed.
     pub(crate) fn stop(&mut self) -> CheckResult {
         self.trace.note(format_args!("fault: a clean stop"));
-        self.running()?.assembly.gate.ingress.close();
+        self.running()?.assembly.context.ingress.close();
         let mut is_finished = false;
         for _ in 0..STOP_STEPS_MAX {
             let server = self.running()?;

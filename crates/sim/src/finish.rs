@@ -99,11 +99,15 @@ impl World {
     /// pending.
     fn check_rest(&mut self) -> CheckResult {
         let op = self.oracle.op();
-        let gate = self.running()?.assembly.gate.clone();
-        ensure!(gate.published.op() == op, "readers are at op {}, the log is at {op}", gate.published.op());
+        let context = self.running()?.assembly.context.clone();
+        ensure!(
+            context.published.op() == op,
+            "readers are at op {}, the log is at {op}",
+            context.published.op()
+        );
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
-                let cell = gate.published.cell(SkuId(sku), StockId(stock)).value;
+                let cell = context.published.cell(SkuId(sku), StockId(stock)).value;
                 let exact = self.oracle.model().cell(sku, stock);
                 ensure!(cell == exact, "at rest, SKU {sku} in stock {stock} shows {cell}, there is {exact}");
             }

@@ -60,12 +60,15 @@ impl World {
         let server = self.running()?;
         let (received, answered) = server.receive(key, &bytes)?;
         if server.is_lost(key) {
-            ensure!(server.assembly.gate.ingress.is_closed(), "commands are lost, although they are taken");
+            ensure!(
+                server.assembly.context.ingress.is_closed(),
+                "commands are lost, although they are taken"
+            );
             self.counts.count("connections lost with the log");
             self.cut(client);
         } else if !received.is_empty() {
-            let gate = server.assembly.gate.clone();
-            self.answer_checker.received(key, (&received, &answered), &gate, &self.oracle)?;
+            let context = server.assembly.context.clone();
+            self.answer_checker.received(key, (&received, &answered), &context, &self.oracle)?;
             self.trace.note(format_args!(
                 "client {client}: the server read {} frames and said {} at once",
                 received.len(),
@@ -119,14 +122,14 @@ impl World {
         Ok(())
     }
 
-    /// Delivers the mail to the connections.
+    /// Delivers the replies to the connections.
     pub(crate) fn deliver(&mut self) -> CheckResult {
         let server = self.running()?;
-        let gate = server.assembly.gate.clone();
+        let context = server.assembly.context.clone();
         let delivered = server.deliver()?;
         for one in &delivered {
             if let Some(frame) = &one.frame {
-                self.answer_checker.delivered(one.key, frame, &gate, &mut self.oracle)?;
+                self.answer_checker.delivered(one.key, frame, &context, &mut self.oracle)?;
             }
         }
         for one in delivered.iter().filter(|one| one.lost) {

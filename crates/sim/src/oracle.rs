@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use stockhold::pipeline::apply::{BatchFate, apply_payload};
-use stockhold::pipeline::digests::DigestTrail;
+use stockhold::pipeline::apply::{BatchResult, apply_payload};
+use stockhold::pipeline::digests::DigestComparison;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
@@ -47,7 +47,7 @@ pub(crate) struct Oracle {
     model: Model,
     replica: Machine,
     /// Compares the digests that the servers reported.
-    trail: DigestTrail,
+    trail: DigestComparison,
     /// Every record that any client ever sent, by its logged bytes.
     expectations: BTreeMap<Vec<u8>, Expectation>,
     batches: Vec<LoggedBatch>,
@@ -65,7 +65,7 @@ impl Oracle {
             limits,
             model: Model::new(limits, genesis.formatted_at.0),
             replica: Machine::new(&genesis),
-            trail: DigestTrail::behind(0),
+            trail: DigestComparison::after(0),
             expectations: BTreeMap::new(),
             batches: Vec::new(),
             applied_ops: Vec::new(),
@@ -115,7 +115,7 @@ impl Oracle {
             |outcome| outcomes.push(outcome),
         )
         .map_err(violation("a logged batch cannot be applied"))?;
-        let BatchFate::Applied(applied) = fate else {
+        let BatchResult::Applied(applied) = fate else {
             return Err(Violation(format!("batch at position {first_op}: {fate:?}")));
         };
         self.trail

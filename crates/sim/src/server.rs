@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use stockhold::assembly::{Assembly, Surroundings, assemble};
+use stockhold::assembly::{Assembly, Environment, assemble};
 use stockhold::clock::ManualTimeSource;
 use stockhold::config::Config;
 use stockhold::error::StartError;
-use stockhold::net::places::Place;
-use stockhold::net::{Gate, Pace, Patience, Session};
-use stockhold::pipeline::mailbox::{Address, Mail};
+use stockhold::net::connection_permits::ConnectionPermit;
+use stockhold::net::{ConnectionState, FlowControl, NetContext, PeerTimeout};
+use stockhold::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_protocol::FrameError;
 use stockhold_protocol::frame::{self, FrameKind};
@@ -31,10 +31,10 @@ pub(crate) struct OwnedFrame {
 #[derive(Debug)]
 struct ConnectionEntry {
     generation: u32,
-    /// The place that the connection occupies at the gate.
-    taken: Place,
-    session: Option<Session>,
-    pace: Pace,
+    /// The permit that the connection holds.
+    permit: ConnectionPermit,
+    state: Option<ConnectionState>,
+    flow: FlowControl,
     input: Vec<u8>,
     /// Bytes that the system has accepted and the peer has not read.
     socket: Vec<u8>,
@@ -47,13 +47,13 @@ const OVERHANG_BYTES: usize = 192 << 10;
 
 impl ConnectionEntry {
     /// Writes to the system as much as it accepts.
-    fn flush(&mut self, gate: &Gate) {
-        let Some(session) = &mut self.session else { return };
-        session.ask_held(gate);
-        let out = session.out();
+    fn flush(&mut self, context: &NetContext) {
+        let Some(state) = &mut self.state else { return };
+        state.submit_held_queries(context);
+        let out = state.out();
         let count = out.len().min(SOCKET_BYTES.saturating_sub(self.socket.len()));
         self.socket.extend(out.drain(..count));
-        self.pace.wrote(out.len(), gate.limits.outbox_bytes, || gate.clock.monotonic_ms());
+        self.flow.wrote(out.len(), context.limits.outbox_bytes, || context.clock.monotonic_ms());
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Server {
     pub(crate) assembly: Assembly,
     entries: Vec<ConnectionEntry>,
-    mail: Mail,
+    buffer: ReplyBuffer,
 }
 
 /// Parses all complete frames at the start of `bytes`. Returns the frames, their length, and the error that stops the
@@ -117,9 +117,9 @@ impl Server {
         time: Arc<ManualTimeSource>,
         salt_seed: u64,
     ) -> Result<Self, StartError> {
-        let surroundings = Surroundings { time, salt_seed, helper: None };
-        let assembly = assemble(disk.share(), config, 1, surroundings, |_| ())?;
-        Ok(Self { assembly, entries: Vec::new(), mail: Mail::default() })
+        let environment = Environment { time, salt_seed, spawner: None };
+        let assembly = assemble(disk.share(), config, 1, environment, |_| ())?;
+        Ok(Self { assembly, entries: Vec::new(), buffer: ReplyBuffer::default() })
     }
 
     pub(crate) fn op(&self) -> u64 {
@@ -128,27 +128,27 @@ impl Server {
 
     /// Adds a new connection, unless there are too many.
     pub(crate) fn connect(&mut self) -> Option<ConnectionKey> {
-        let taken = self.assembly.gate.enter(false)?;
-        let free = self.entries.iter().position(|entry| entry.session.is_none());
+        let permit = self.assembly.context.admit(false)?;
+        let free = self.entries.iter().position(|entry| entry.state.is_none());
         let index = free.unwrap_or_else(|| {
             let (input, socket) = (Vec::new(), Vec::new());
             self.entries.push(ConnectionEntry {
                 generation: 0,
-                taken,
-                session: None,
-                pace: Pace::new(0),
+                permit,
+                state: None,
+                flow: FlowControl::new(0),
                 input,
                 socket,
             });
             self.entries.len() - 1
         });
-        let now_ms = self.assembly.gate.clock.monotonic_ms();
+        let now_ms = self.assembly.context.clock.monotonic_ms();
         let slot = u32::try_from(index).unwrap_or(u32::MAX);
         let entry = &mut self.entries[index];
-        entry.taken = taken;
-        let address = Address { slot, generation: entry.generation, ..Address::default() };
-        entry.session = Some(Session::new(address));
-        entry.pace = Pace::new(now_ms);
+        entry.permit = permit;
+        let address = ReplyAddress { slot, generation: entry.generation, ..ReplyAddress::default() };
+        entry.state = Some(ConnectionState::new(address));
+        entry.flow = FlowControl::new(now_ms);
         entry.input.clear();
         entry.socket.clear();
         Some(ConnectionKey { slot, generation: entry.generation })
@@ -156,16 +156,16 @@ impl Server {
 
     fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry> {
         let entry = self.entries.get_mut(usize::try_from(key.slot).ok()?)?;
-        (entry.generation == key.generation && entry.session.is_some()).then_some(entry)
+        (entry.generation == key.generation && entry.state.is_some()).then_some(entry)
     }
 
     /// Removes a connection. Letters to it are dropped from now on.
     pub(crate) fn close(&mut self, key: ConnectionKey) {
         if let Some(entry) = self.entry(key) {
-            entry.session = None;
+            entry.state = None;
             entry.generation = entry.generation.wrapping_add(1);
-            let taken = entry.taken;
-            self.assembly.gate.leave(taken);
+            let permit = entry.permit;
+            self.assembly.context.release(permit);
         }
     }
 
@@ -175,45 +175,45 @@ impl Server {
         key: ConnectionKey,
         bytes: &[u8],
     ) -> CheckResult<(Vec<OwnedFrame>, Vec<OwnedFrame>)> {
-        let gate = self.assembly.gate.clone();
+        let context = self.assembly.context.clone();
         let Some(entry) = self.entry(key) else { return Ok((Vec::new(), Vec::new())) };
-        let Some(session) = &mut entry.session else { return Ok((Vec::new(), Vec::new())) };
+        let Some(state) = &mut entry.state else { return Ok((Vec::new(), Vec::new())) };
         entry.input.extend_from_slice(bytes);
-        let before = session.out().len();
-        let used = session.receive(&entry.input, &gate);
-        let answered = whole_frames(&session.out()[before..])?;
+        let before = state.out().len();
+        let used = state.receive(&entry.input, &context);
+        let answered = whole_frames(&state.out()[before..])?;
         let (received, ..) = frames_of(&entry.input[..used]);
         entry.input.drain(..used);
-        entry.pace.read((used, entry.input.len()), session, || gate.clock.monotonic_ms());
-        entry.flush(&gate);
+        entry.flow.read((used, entry.input.len()), state, || context.clock.monotonic_ms());
+        entry.flush(&context);
         Ok((received, answered))
     }
 
     /// Whether the server reads from a connection now.
     pub(crate) fn may_read(&mut self, key: ConnectionKey) -> bool {
         self.entry(key)
-            .is_some_and(|entry| entry.session.as_ref().is_some_and(|session| entry.pace.may_read(session)))
+            .is_some_and(|entry| entry.state.as_ref().is_some_and(|state| entry.flow.may_read(state)))
     }
 
     /// Checks the timeouts of all connections. Returns those that keep the server waiting too long, and whether they
     /// are to be cut.
     pub(crate) fn expire(&mut self) -> CheckResult<Vec<(ConnectionKey, bool)>> {
-        let gate = self.assembly.gate.clone();
-        let now_ms = gate.clock.monotonic_ms();
+        let context = self.assembly.context.clone();
+        let now_ms = context.clock.monotonic_ms();
         let mut late = Vec::new();
         for (slot, entry) in (0..).zip(&mut self.entries) {
-            let Some(session) = &mut entry.session else { continue };
+            let Some(state) = &mut entry.state else { continue };
             let key = ConnectionKey { slot, generation: entry.generation };
-            match entry.pace.patience(session, now_ms, &gate.limits) {
-                Patience::Lasts => {}
-                Patience::Overdue(what) => {
-                    session.refuse_overdue(what);
-                    entry.flush(&gate);
+            match entry.flow.check_timeouts(state, now_ms, &context.limits) {
+                PeerTimeout::Waiting => {}
+                PeerTimeout::Overdue(what) => {
+                    state.refuse_overdue(what);
+                    entry.flush(&context);
                     late.push((key, false));
                 }
-                Patience::Ended => {
-                    let unsent = session.out().len();
-                    let has_reason = unsent > gate.limits.outbox_bytes || !session.is_reading();
+                PeerTimeout::Expired => {
+                    let unsent = state.out().len();
+                    let has_reason = unsent > context.limits.outbox_bytes || !state.is_reading();
                     ensure!(has_reason, "a connection is cut that has {unsent} bytes to read");
                     late.push((key, true));
                 }
@@ -224,49 +224,49 @@ impl Server {
 
     /// Whether commands of a connection were lost, so that it must be closed.
     pub(crate) fn is_lost(&mut self, key: ConnectionKey) -> bool {
-        self.entry(key).and_then(|entry| entry.session.as_ref()).is_some_and(Session::is_lost)
+        self.entry(key).and_then(|entry| entry.state.as_ref()).is_some_and(ConnectionState::is_lost)
     }
 
-    /// Delivers the mail to the connections.
+    /// Delivers the replies to the connections.
     pub(crate) fn deliver(&mut self) -> CheckResult<Vec<Delivery>> {
-        let mut mail = std::mem::take(&mut self.mail);
-        self.assembly.mailboxes.take(0, &mut mail);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.assembly.reply_queues.take(0, &mut buffer);
         let mut delivered = Vec::new();
-        for letter in &mail.letters {
-            let key = ConnectionKey { slot: letter.slot, generation: letter.generation };
-            let bytes = &mail.bytes[letter.start..letter.end];
+        for reply in &buffer.replies {
+            let key = ConnectionKey { slot: reply.slot, generation: reply.generation };
+            let bytes = &buffer.bytes[reply.start..reply.end];
             let mut frames = whole_frames(bytes)?;
-            ensure!(frames.len() <= 1, "a letter is one frame or none");
-            if let Some(session) = self.entry(key).and_then(|entry| entry.session.as_mut()) {
-                session.deliver(letter, bytes);
-                delivered.push(Delivery { key, frame: frames.pop(), lost: session.is_lost() });
+            ensure!(frames.len() <= 1, "a reply is one frame or none");
+            if let Some(state) = self.entry(key).and_then(|entry| entry.state.as_mut()) {
+                state.deliver(reply, bytes);
+                delivered.push(Delivery { key, frame: frames.pop(), lost: state.is_lost() });
             }
-            let gate = self.assembly.gate.clone();
+            let context = self.assembly.context.clone();
             let Some(entry) = self.entry(key) else { continue };
-            entry.flush(&gate);
-            let unsent = entry.session.as_mut().map_or(0, |session| session.out().len());
-            let most = gate.limits.outbox_bytes.saturating_add(OVERHANG_BYTES);
+            entry.flush(&context);
+            let unsent = entry.state.as_mut().map_or(0, |state| state.out().len());
+            let most = context.limits.outbox_bytes.saturating_add(OVERHANG_BYTES);
             ensure!(unsent <= most, "{unsent} bytes wait for a client that does not read");
         }
-        mail.clear();
-        self.mail = mail;
+        buffer.clear();
+        self.buffer = buffer;
         Ok(delivered)
     }
 
     /// Takes up to `most` bytes to be sent. Returns whether the connection ends after them.
     pub(crate) fn send(&mut self, key: ConnectionKey, most: usize) -> (Vec<u8>, bool) {
-        let gate = self.assembly.gate.clone();
+        let context = self.assembly.context.clone();
         let Some(entry) = self.entry(key) else { return (Vec::new(), true) };
         let mut bytes = Vec::new();
         loop {
-            entry.flush(&gate);
+            entry.flush(&context);
             let count = entry.socket.len().min(most - bytes.len());
             if count == 0 {
                 break;
             }
             bytes.extend(entry.socket.drain(..count));
         }
-        let is_over = entry.session.as_ref().is_none_or(Session::is_over) && entry.socket.is_empty();
+        let is_over = entry.state.as_ref().is_none_or(ConnectionState::is_over) && entry.socket.is_empty();
         (bytes, is_over)
     }
 }

@@ -128,8 +128,8 @@ impl World {
         frame::append(Header::new(FrameKind::Commands, request, count), records, &mut bytes);
         let server = self.running()?;
         let (received, answered) = server.receive(key, &bytes)?;
-        let gate = server.assembly.gate.clone();
-        self.answer_checker.received(key, (&received, &answered), &gate, &self.oracle)?;
+        let context = server.assembly.context.clone();
+        self.answer_checker.received(key, (&received, &answered), &context, &self.oracle)?;
         self.settle()
     }
 

@@ -171,7 +171,7 @@ impl World {
 
     pub(crate) fn step_snapshotter(&mut self) -> bool {
         let Some(server) = &mut self.server else { return false };
-        let worked = server.assembly.keeper.step() == Stepped::Worked;
+        let worked = server.assembly.snapshotter.step() == Stepped::Worked;
         if worked {
             self.trace.note(format_args!("snapshotter: a piece"));
         }
@@ -284,7 +284,8 @@ impl World {
 
     fn correct_clock(&mut self) {
         if let Some(server) = &self.server {
-            let correction = server.assembly.gate.clock.correct(server.assembly.gate.feedback.clock().into());
+            let correction =
+                server.assembly.context.clock.correct(server.assembly.context.feedback.clock().into());
             self.trace.note(format_args!("clock: {} us off", correction.offset_us));
         }
     }

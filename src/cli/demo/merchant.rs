@@ -6,7 +6,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::import_rows::Options;
 use super::super::output::{Output, table};
 use super::super::salable::cell_text;
-use super::super::session::Session;
+use super::super::server_connection::ServerConnection;
 use super::super::{import_catalog, import_rows};
 use crate::catalog::{CatalogFile, Format};
 use std::path::Path;
@@ -48,24 +48,24 @@ pub(super) struct Merchant {
 /// Imports the bicycle company and lets the delivery arrive.
 pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<Merchant, Failure> {
     let begun = Instant::now();
-    let mut session = Session::open(address, timeout)?;
+    let mut server = ServerConnection::open(address, timeout)?;
     let name = Path::new("catalog.toml");
     let catalog = CatalogFile::parse(name, Format::Toml, CATALOG.to_owned())
         .map_err(|error| Failure::new(Exit::BadData, error))?;
-    let tally = import_catalog::import(&mut session, output, &catalog)?;
+    let tally = import_catalog::import(&mut server, output, &catalog)?;
     succeed(tally.exit(), || tally.text(name))?;
     let name = Path::new("stock.csv");
     let bytes = u64::try_from(ROWS.len()).unwrap_or(u64::MAX);
     let options = Options { create_skus: true, reason: "demo" };
-    let rows = import_rows::import(&mut session, output, (name, ROWS.as_bytes(), bytes), options)?;
+    let rows = import_rows::import(&mut server, output, (name, ROWS.as_bytes(), bytes), options)?;
     succeed(rows.exit(), || rows.text(name))?;
 
-    let mut skus = SCARCE.iter().map(|sku| session.sku(sku)).collect::<Result<Vec<_>, _>>()?;
+    let mut skus = SCARCE.iter().map(|sku| server.sku(sku)).collect::<Result<Vec<_>, _>>()?;
     let plentiful: Vec<SkuId> =
-        (1..=PLENTIFUL).map(|number| session.sku(&format!("TIRE-{number:04}"))).collect::<Result<_, _>>()?;
-    deliver(&mut session, &plentiful)?;
+        (1..=PLENTIFUL).map(|number| server.sku(&format!("TIRE-{number:04}"))).collect::<Result<_, _>>()?;
+    deliver(&mut server, &plentiful)?;
     skus.extend(plentiful);
-    let stocks = STOCKS.iter().map(|stock| session.stock(stock)).collect::<Result<_, _>>()?;
+    let stocks = STOCKS.iter().map(|stock| server.stock(stock)).collect::<Result<_, _>>()?;
     let imported = format!(
         "{} places, {} stocks, {} source items",
         WAREHOUSES.len() + SHOPS.len() + 1,
@@ -79,19 +79,19 @@ fn succeed(exit: Exit, text: impl FnOnce() -> String) -> Result<(), Failure> {
     if exit == Exit::Ok { Ok(()) } else { Err(Failure { exit, error: anyhow::anyhow!(text()) }) }
 }
 
-fn deliver(session: &mut Session, skus: &[SkuId]) -> Result<(), Failure> {
+fn deliver(server: &mut ServerConnection, skus: &[SkuId]) -> Result<(), Failure> {
     let mut bulk = Bulk::new();
     let warehouses = WAREHOUSES.iter().map(|code| (code, DELIVERED_WAREHOUSE));
     for (code, units) in warehouses.chain(SHOPS.iter().map(|code| (code, DELIVERED_SHOP))) {
-        let source = session.source(code)?;
+        let source = server.source(code)?;
         let delta = Quantity::units(units).unwrap_or(Quantity::MAX);
         for sku in skus {
             let (reason, reference) = ("the season's delivery".to_owned(), String::new());
             let adjust = Adjust { source, sku: *sku, delta, reason, reference };
-            bulk.push(session, u64::from(sku.0), Command::Adjust(adjust))?;
+            bulk.push(server, u64::from(sku.0), Command::Adjust(adjust))?;
         }
     }
-    bulk.drain(session)?;
+    bulk.drain(server)?;
     let refused = bulk.take_answers().into_iter().find(|(_, outcome)| !outcome.code.is_success());
     match refused {
         None => Ok(()),
@@ -105,7 +105,7 @@ fn deliver(session: &mut Session, skus: &[SkuId]) -> Result<(), Failure> {
 impl Merchant {
     /// What there is.
     pub(super) fn sentence(&self) -> String {
-        let ms = super::super::words::milliseconds(self.took);
+        let ms = super::super::parse::milliseconds(self.took);
         format!("The bicycle company is open: {} (imported in {ms} ms).", self.imported)
     }
 
@@ -123,14 +123,14 @@ impl Merchant {
 /// What is left of the scarce SKUs, for people.
 pub(super) fn left(context: Context<'_>, address: &str) -> Result<String, Failure> {
     let shown = ["web-us", "pos-nyc", "web-eu", "pos-ber", "marketplace"];
-    let mut session = Session::open(address, context.common.timeout)?;
-    let stocks = shown.iter().map(|stock| session.stock(stock)).collect::<Result<Vec<_>, _>>()?;
+    let mut server = ServerConnection::open(address, context.common.timeout)?;
+    let stocks = shown.iter().map(|stock| server.stock(stock)).collect::<Result<Vec<_>, _>>()?;
     let head = ["still salable"].into_iter().chain(shown).map(str::to_owned).collect();
     let mut rows: Vec<Vec<String>> = vec![head];
     for name in SCARCE {
-        let sku = session.sku(name)?;
+        let sku = server.sku(name)?;
         let pairs: Vec<(SkuId, StockId)> = stocks.iter().map(|stock| (sku, *stock)).collect();
-        let (_, cells) = session.check(&pairs, 0)?;
+        let (_, cells) = server.check(&pairs, 0)?;
         rows.push([name.to_owned()].into_iter().chain(cells.into_iter().map(cell_text)).collect());
     }
     Ok(table(&rows))

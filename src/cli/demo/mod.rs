@@ -10,7 +10,7 @@ mod sale;
 
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
-use super::words::duration;
+use super::parse::duration;
 use crate::config::{Config, Overrides};
 use crate::server;
 use child::ServerProcess;
@@ -149,9 +149,9 @@ fn sell(
     span: Duration,
 ) -> Result<(), Failure> {
     runtime.block_on(sale.open(address)).exit_with(Exit::Unreachable)?;
-    let bar = context.output.progress(super::words::milliseconds(span), "sale");
+    let bar = context.output.progress(super::parse::milliseconds(span), "sale");
     let progress = |elapsed, granted: u64| {
-        bar.set_position(super::words::milliseconds(elapsed));
+        bar.set_position(super::parse::milliseconds(elapsed));
         bar.set_message(format!("{granted} reserved"));
     };
     runtime.block_on(sale.sell(span, progress)).exit_with(Exit::Unreachable)?;
@@ -167,7 +167,7 @@ async fn run_audit(client: &Client, sale: &Sale, facts: &[SkuFacts]) -> Result<A
 fn recovered(process: &ServerProcess, outage: Duration) -> String {
     format!(
         "It is back after {} ms: {} ops recovered, {} of them replayed from the log. The sale goes on.",
-        super::words::milliseconds(outage),
+        super::parse::milliseconds(outage),
         process.recovery["recovered_ops"],
         process.recovery["replayed_ops"]
     )

@@ -1,7 +1,7 @@
 //! What a demo came to, for people and for programs.
 
 use super::super::output::Text;
-use super::super::words::milliseconds;
+use super::super::parse::milliseconds;
 use super::sale::Sale;
 use serde_json::{Value, json};
 use std::time::Duration;

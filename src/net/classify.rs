@@ -4,11 +4,11 @@
 use stockhold_protocol::command::PlainCart;
 use stockhold_protocol::{BadField, Command, Envelope, Outcome};
 
-use super::gate::Gate;
+use super::context::NetContext;
 use crate::edge::{self, EdgeCase};
 
 /// What is to be done with one record.
-pub(super) enum Look {
+pub(super) enum Disposition {
     /// It is answered at once.
     Answer(Outcome),
     /// It goes to the log.
@@ -16,16 +16,16 @@ pub(super) enum Look {
 }
 
 /// Looks at one record; `others_in_flight` are its connection's commands that are no plain reserves.
-pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look {
+pub(super) fn classify(record: &[u8], others_in_flight: u32, context: &NetContext) -> Disposition {
     let bad_field = |error: &BadField| {
-        gate.metrics.commands_bad_field.add(1);
-        Look::Answer(Outcome::bad_field(error, gate.published.op()))
+        context.metrics.commands_bad_field.add(1);
+        Disposition::Answer(Outcome::bad_field(error, context.published.op()))
     };
     if let Some(cart) = PlainCart::read(record) {
         let case = EdgeCase { fresh: cart.fresh, others_in_flight };
-        return match edge::refuse_plain(&gate.published, case, &cart, || gate.clock.propose_now()) {
-            Some(outcome) => Look::Answer(outcome),
-            None => Look::Submit { is_other: false },
+        return match edge::refuse_plain(&context.published, case, &cart, || context.clock.propose_now()) {
+            Some(outcome) => Disposition::Answer(outcome),
+            None => Disposition::Submit { is_other: false },
         };
     }
     let envelope = match Envelope::decode(record) {
@@ -37,14 +37,14 @@ pub(super) fn look_at(record: &[u8], others_in_flight: u32, gate: &Gate) -> Look
     }
     if let Command::Reserve(reserve) = &envelope.command {
         let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
-        return match edge::refuse(&gate.published, case, reserve, || gate.clock.propose_now()) {
-            Some(outcome) => Look::Answer(outcome),
-            None => Look::Submit { is_other: !edge::is_plain(reserve) },
+        return match edge::refuse(&context.published, case, reserve, || context.clock.propose_now()) {
+            Some(outcome) => Disposition::Answer(outcome),
+            None => Disposition::Submit { is_other: !edge::is_plain(reserve) },
         };
     }
     if envelope.command.is_of_servers() {
         let rule = "must not be one that only the server makes: tick, wall_offset or begin_epoch";
         return bad_field(&BadField::new("kind", rule));
     }
-    Look::Submit { is_other: true }
+    Disposition::Submit { is_other: true }
 }

@@ -8,11 +8,11 @@ pub(super) const CHUNK_ENTRIES: usize = 4_096;
 
 /// A row of up to a fixed number of entries; each chunk of it exists once it was written to.
 #[derive(Debug)]
-pub(super) struct Row<T> {
+pub(super) struct GrowingArray<T> {
     chunks: Box<[OnceLock<Box<[T]>>]>,
 }
 
-impl<T: Default> Row<T> {
+impl<T: Default> GrowingArray<T> {
     /// A row for indexes below `entries_max`.
     pub(super) fn new(entries_max: usize) -> Self {
         Self { chunks: (0..entries_max.div_ceil(CHUNK_ENTRIES)).map(|_| OnceLock::new()).collect() }
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_row_has_exactly_its_length_and_grows_where_it_is_written() {
         // Proves the bounds, and that reading makes nothing.
-        let row: Row<AtomicU32> = Row::new(CHUNK_ENTRIES + 1);
+        let row: GrowingArray<AtomicU32> = GrowingArray::new(CHUNK_ENTRIES + 1);
         assert!(row.get(0).is_none());
         row.make(5).unwrap().store(7, Ordering::Relaxed);
         assert_eq!(row.get(5).unwrap().load(Ordering::Relaxed), 7);

@@ -9,7 +9,7 @@ use super::primitives::{Arc, AtomicBool, Ordering, Parker, Unparker, fence};
 
 /// The end that rings; clones ring the same sleeper.
 #[derive(Clone, Debug)]
-pub struct Bell {
+pub struct Waker {
     asleep: Arc<CachePadded<AtomicBool>>,
     unparker: Unparker,
 }
@@ -21,18 +21,18 @@ pub struct Sleeper {
     parker: Parker,
 }
 
-impl Bell {
-    /// A bell and its sleeper.
+impl Waker {
+    /// A waker and its sleeper.
     #[must_use]
     pub fn new() -> (Self, Sleeper) {
         let asleep = Arc::new(CachePadded::new(AtomicBool::new(false)));
         let parker = Parker::new();
-        let bell = Self { asleep: asleep.clone(), unparker: parker.unparker().clone() };
-        (bell, Sleeper { asleep, parker })
+        let waker = Self { asleep: asleep.clone(), unparker: parker.unparker().clone() };
+        (waker, Sleeper { asleep, parker })
     }
 
     /// Wakes the sleeper if it sleeps. What was done before this call is seen by its next step.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         // Pairs with the fence in `sleep`: either we see it asleep, or it sees what we did before ringing.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
@@ -42,7 +42,7 @@ impl Bell {
 }
 
 impl Sleeper {
-    /// Sleeps until the bell rings, at most `wait_ms`, unless `has_work` finds work after the thread has said that it sleeps.
+    /// Sleeps until the waker rings, at most `wait_ms`, unless `has_work` finds work after the thread has said that it sleeps.
     pub fn sleep(&self, wait_ms: u64, has_work: impl FnOnce() -> bool) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -4,8 +4,8 @@
 use uuid::Uuid;
 
 use super::LogError;
+use super::frame_search::holds_frames;
 use super::segment::{BlockFault, SegmentHeader, SegmentOpening, parse_segment_name, segment_name};
-use super::tail::holds_frames;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, opening};
 use crate::storage::width::{index, length};
 use crate::storage::{FileEntry, ReadFrom, ReadStorage, ReadableFile};
@@ -32,7 +32,7 @@ pub struct UnusedSegment {
 
 /// All segments of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalog {
+pub struct SegmentList {
     /// The segments with frames, oldest first, with no gap.
     pub used: Vec<UsedSegment>,
     /// The one prepared after them.
@@ -45,7 +45,7 @@ enum Opened {
     Damaged(BlockFault),
 }
 
-impl Catalog {
+impl SegmentList {
     /// Reads the head blocks of all segments. Any disorder is an error, but a torn opening of the last one. While somebody writes
     /// to the log (`live`), the last segment may be opened at any moment, so nothing is made of what stands in it unopened.
     pub fn read(storage: &dyn ReadStorage, log_uuid: Uuid, live: bool) -> Result<Self, LogError> {
@@ -53,15 +53,15 @@ impl Catalog {
         if sequences.is_empty() {
             return Err(LogError::NoSegments);
         }
-        let mut catalog = Self::default();
-        for (place, sequence) in sequences.iter().enumerate() {
-            if place > 0 && sequences[place - 1] + 1 != *sequence {
-                return Err(LogError::SequenceGap { before: sequences[place - 1], after: *sequence });
+        let mut segments = Self::default();
+        for (index, sequence) in sequences.iter().enumerate() {
+            if index > 0 && sequences[index - 1] + 1 != *sequence {
+                return Err(LogError::SequenceGap { before: sequences[index - 1], after: *sequence });
             }
-            let is_last = place + 1 == sequences.len();
-            catalog.read_segment(storage, ReadFrom::Cache, log_uuid, *sequence, (is_last, live))?;
+            let is_last = index + 1 == sequences.len();
+            segments.read_segment(storage, ReadFrom::Cache, log_uuid, *sequence, (is_last, live))?;
         }
-        Ok(catalog)
+        Ok(segments)
     }
 
     /// As far as segments follow each other and their head blocks hold, they are a run; and what is wrong where a run ends and another
@@ -72,13 +72,13 @@ impl Catalog {
         sequences: &[u64],
     ) -> (Vec<Self>, Vec<(u64, LogError)>) {
         let (mut runs, mut faults) = (vec![Self::default()], Vec::new());
-        for (place, sequence) in sequences.iter().enumerate() {
-            if place > 0 && sequences[place - 1] + 1 != *sequence {
-                let gap = LogError::SequenceGap { before: sequences[place - 1], after: *sequence };
-                faults.push((sequences[place - 1] + 1, gap));
+        for (index, sequence) in sequences.iter().enumerate() {
+            if index > 0 && sequences[index - 1] + 1 != *sequence {
+                let gap = LogError::SequenceGap { before: sequences[index - 1], after: *sequence };
+                faults.push((sequences[index - 1] + 1, gap));
                 runs.push(Self::default());
             }
-            let is_last = place + 1 == sequences.len();
+            let is_last = index + 1 == sequences.len();
             let mut answer = Ok(());
             if let Some(run) = runs.last_mut() {
                 answer = run.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false));
@@ -154,12 +154,12 @@ impl Catalog {
         Err(LogError::Discontinuous { segment, first_position: opening.first_position, epoch: opening.epoch })
     }
 
-    /// The place in `used` of the segment that holds `position`, or would.
+    /// The index in `used` of the segment that holds `position`, or would.
     pub fn locate(&self, position: u64) -> Result<Option<usize>, LogError> {
         let Some(oldest) = self.used.first() else { return Ok(None) };
-        let place = self.used.partition_point(|segment| segment.opening.first_position <= position);
-        match place.checked_sub(1) {
-            Some(place) => Ok(Some(place)),
+        let index = self.used.partition_point(|segment| segment.opening.first_position <= position);
+        match index.checked_sub(1) {
+            Some(index) => Ok(Some(index)),
             None => Err(LogError::Missing {
                 need_position: position,
                 oldest_position: oldest.opening.first_position,

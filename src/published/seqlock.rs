@@ -27,9 +27,9 @@ pub struct DatedCell {
 
 /// A cell's word; a cell that was never written says "not assigned".
 #[derive(Debug)]
-pub(super) struct CellWord(AtomicI64);
+pub(super) struct AtomicCell(AtomicI64);
 
-impl Default for CellWord {
+impl Default for AtomicCell {
     fn default() -> Self {
         Self(AtomicI64::new(CELL_NOT_ASSIGNED))
     }
@@ -37,28 +37,28 @@ impl Default for CellWord {
 
 /// Tells readers whether what they read is of one moment. It is odd while that changes.
 #[derive(Debug, Default)]
-pub(super) struct Sequence(AtomicU32);
+pub(super) struct SeqLock(AtomicU32);
 
 /// What belongs to a SKU as a whole.
 #[derive(Debug, Default)]
-pub(super) struct SkuWords {
-    sequence: Sequence,
+pub(super) struct SkuCells {
+    sequence: SeqLock,
     next_deadline_s: AtomicU32,
 }
 
-impl CellWord {
+impl AtomicCell {
     pub(super) fn load(&self) -> Cell {
         unpack(self.0.load(Ordering::Acquire))
     }
 
-    /// Only the writer calls this, inside [`SkuWords::change`].
+    /// Only the writer calls this, inside [`SkuCells::change`].
     pub(super) fn store(&self, value: i64, upper_bound: bool) {
         // Release, so that a plain check that sees this cell also sees what was published before it.
         self.0.store(pack(value, upper_bound), Ordering::Release);
     }
 }
 
-impl Sequence {
+impl SeqLock {
     /// Changes what it stands for as one. Only the writer calls this.
     pub(super) fn change(&self, change: impl FnOnce()) {
         let sequence = self.0.load(Ordering::Relaxed);
@@ -81,7 +81,7 @@ impl Sequence {
     }
 }
 
-impl SkuWords {
+impl SkuCells {
     /// Changes the deadline and, in `cells`, the cells of the SKU as one. Only the writer calls this.
     pub(super) fn change(&self, next_deadline_s: u32, cells: impl FnOnce()) {
         self.sequence.change(|| {
@@ -91,7 +91,7 @@ impl SkuWords {
     }
 
     /// A cell of the SKU and its next deadline, both of one moment; `None` while they change.
-    pub(super) fn dated<'a>(&self, cell: impl FnOnce() -> Option<&'a CellWord>) -> Option<DatedCell> {
+    pub(super) fn dated<'a>(&self, cell: impl FnOnce() -> Option<&'a AtomicCell>) -> Option<DatedCell> {
         self.sequence.read(|| {
             let cell = unpack(cell()?.0.load(Ordering::Relaxed));
             let next_deadline_s = self.next_deadline_s.load(Ordering::Relaxed);

@@ -1,25 +1,25 @@
-//! Places of connections: how many may be open at once, how many more are kept for peers on this machine, how many may linger after
+//! ConnectionPermits of connections: how many may be open at once, how many more are kept for peers on this machine, how many may linger after
 //! their end, and how long the idlest connection of each network thread has been idle. It closes nothing.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Places that only peers on this machine get, beside `limits.connections`: who operates the server gets in when it is full.
-pub const LOCAL_PLACES: usize = 16;
+/// ConnectionPermits that only peers on this machine get, beside `limits.connections`: who operates the server gets in when it is full.
+pub const LOCAL_CONNECTIONS_MAX: usize = 16;
 /// Most closed connections that still wait for their peers to read the last bytes; further ones are closed at once.
 pub const LINGERING_MAX: usize = 256;
 
-/// A place that a connection has.
+/// A permit that a connection has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ConnectionPermit {
     /// One that anybody gets.
     Shared,
-    /// One of [`LOCAL_PLACES`].
+    /// One of [`LOCAL_CONNECTIONS_MAX`].
     Local,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Places {
+pub struct ConnectionPermits {
     shared_max: usize,
     shared: AtomicUsize,
     local: AtomicUsize,
@@ -32,7 +32,7 @@ pub struct Places {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idleness {
     /// It has not said hello, though it has had time to.
-    pub is_mute: bool,
+    pub awaits_hello: bool,
     /// Since when it has been without work, as seen by the looks of its thread, in milliseconds of the monotonic clock; `u64::MAX` when
     /// only since the last look.
     pub since_ms: u64,
@@ -44,22 +44,22 @@ impl Idleness {
     pub const fn rank(self) -> u64 {
         const LATER: u64 = 1 << 63;
         let since_ms = if self.since_ms < LATER { self.since_ms } else { LATER - 1 };
-        if self.is_mute { since_ms } else { LATER | since_ms }
+        if self.awaits_hello { since_ms } else { LATER | since_ms }
     }
 }
 
 /// Permission to wait for a peer to read its last bytes; ends with the value.
 #[derive(Debug)]
-pub struct Lingering<'a>(&'a AtomicUsize);
+pub struct LingerPermit<'a>(&'a AtomicUsize);
 
-impl Drop for Lingering<'_> {
+impl Drop for LingerPermit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Places {
-    /// Empty places, for so many connections on so many network threads.
+impl ConnectionPermits {
+    /// Empty permits, for so many connections on so many network threads.
     #[must_use]
     pub fn new(shared_max: usize, threads: usize) -> Self {
         Self {
@@ -71,47 +71,47 @@ impl Places {
         }
     }
 
-    /// Takes a place, if there is one for such a peer.
+    /// Takes a permit, if there is one for such a peer.
     #[must_use]
-    pub fn take(&self, is_local: bool) -> Option<Place> {
-        if take_one(&self.shared, self.shared_max) {
-            Some(Place::Shared)
-        } else if is_local && take_one(&self.local, LOCAL_PLACES) {
-            Some(Place::Local)
+    pub fn acquire(&self, is_local: bool) -> Option<ConnectionPermit> {
+        if acquire_one(&self.shared, self.shared_max) {
+            Some(ConnectionPermit::Shared)
+        } else if is_local && acquire_one(&self.local, LOCAL_CONNECTIONS_MAX) {
+            Some(ConnectionPermit::Local)
         } else {
             None
         }
     }
 
-    /// Gives a place back.
-    pub fn leave(&self, place: Place) {
-        let before = match place {
-            Place::Shared => self.shared.fetch_sub(1, Ordering::AcqRel),
-            Place::Local => self.local.fetch_sub(1, Ordering::AcqRel),
+    /// Gives a permit back.
+    pub fn release(&self, permit: ConnectionPermit) {
+        let before = match permit {
+            ConnectionPermit::Shared => self.shared.fetch_sub(1, Ordering::AcqRel),
+            ConnectionPermit::Local => self.local.fetch_sub(1, Ordering::AcqRel),
         };
         assert!(before > 0, "who leaves has entered");
     }
 
     /// How many are taken.
     #[must_use]
-    pub fn taken(&self) -> usize {
+    pub fn in_use(&self) -> usize {
         self.shared.load(Ordering::Relaxed) + self.local.load(Ordering::Relaxed)
     }
 
     /// How many there are for such a peer.
     #[must_use]
-    pub const fn most(&self, is_local: bool) -> usize {
-        if is_local { self.shared_max.saturating_add(LOCAL_PLACES) } else { self.shared_max }
+    pub const fn limit(&self, is_local: bool) -> usize {
+        if is_local { self.shared_max.saturating_add(LOCAL_CONNECTIONS_MAX) } else { self.shared_max }
     }
 
     /// Permission to linger, unless [`LINGERING_MAX`] connections do.
     #[must_use]
-    pub fn linger(&self) -> Option<Lingering<'_>> {
-        take_one(&self.lingering, LINGERING_MAX).then(|| Lingering(&self.lingering))
+    pub fn linger(&self) -> Option<LingerPermit<'_>> {
+        acquire_one(&self.lingering, LINGERING_MAX).then(|| LingerPermit(&self.lingering))
     }
 
     /// Says how long the idlest connection of a network thread has been idle; `None` when it has none.
-    pub fn tell_idlest(&self, thread: usize, idlest: Option<Idleness>) {
+    pub fn report_idlest(&self, thread: usize, idlest: Option<Idleness>) {
         self.idlest[thread].store(idlest.map_or(u64::MAX, Idleness::rank), Ordering::Relaxed);
     }
 
@@ -124,7 +124,7 @@ impl Places {
     }
 }
 
-fn take_one(count: &AtomicUsize, most: usize) -> bool {
+fn acquire_one(count: &AtomicUsize, most: usize) -> bool {
     count
         .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < most).then_some(taken + 1))
         .is_ok()
@@ -136,39 +136,42 @@ mod tests {
 
     #[test]
     fn the_last_places_are_for_peers_on_this_machine() {
-        // Proves limit - 1, limit and limit + 1 of both kinds of places, and that a place that is given back is of its kind.
-        let places = Places::new(2, 1);
-        assert_eq!([places.take(false), places.take(true)], [Some(Place::Shared); 2]);
-        assert_eq!(places.take(false), None);
-        for _ in 0..LOCAL_PLACES {
-            assert_eq!(places.take(true), Some(Place::Local));
+        // Proves limit - 1, limit and limit + 1 of both kinds of permits, and that a permit that is given back is of its kind.
+        let permits = ConnectionPermits::new(2, 1);
+        assert_eq!([permits.acquire(false), permits.acquire(true)], [Some(ConnectionPermit::Shared); 2]);
+        assert_eq!(permits.acquire(false), None);
+        for _ in 0..LOCAL_CONNECTIONS_MAX {
+            assert_eq!(permits.acquire(true), Some(ConnectionPermit::Local));
         }
-        assert_eq!((places.take(true), places.taken()), (None, places.most(true)));
-        places.leave(Place::Local);
-        assert_eq!((places.take(false), places.take(true)), (None, Some(Place::Local)));
-        places.leave(Place::Shared);
-        assert_eq!((places.take(false), places.taken()), (Some(Place::Shared), 2 + LOCAL_PLACES));
+        assert_eq!((permits.acquire(true), permits.in_use()), (None, permits.limit(true)));
+        permits.release(ConnectionPermit::Local);
+        assert_eq!((permits.acquire(false), permits.acquire(true)), (None, Some(ConnectionPermit::Local)));
+        permits.release(ConnectionPermit::Shared);
+        assert_eq!(
+            (permits.acquire(false), permits.in_use()),
+            (Some(ConnectionPermit::Shared), 2 + LOCAL_CONNECTIONS_MAX)
+        );
     }
 
     #[test]
     fn lingering_is_bounded() {
         // Proves the bound on closed connections that wait, and that the end of one makes room for another.
-        let places = Places::new(1, 1);
-        let mut lingering: Vec<_> = (0..LINGERING_MAX).map(|_| places.linger().unwrap()).collect();
-        assert!(places.linger().is_none());
+        let permits = ConnectionPermits::new(1, 1);
+        let mut lingering: Vec<_> = (0..LINGERING_MAX).map(|_| permits.linger().unwrap()).collect();
+        assert!(permits.linger().is_none());
         lingering.pop();
-        assert!(places.linger().is_some());
+        assert!(permits.linger().is_some());
     }
 
     #[test]
     fn mute_connections_go_first_and_then_the_longest_idle() {
         // Proves the order in which connections give way, within a thread and between threads.
-        let of = |is_mute, since_ms| Idleness { is_mute, since_ms }.rank();
+        let of = |awaits_hello, since_ms| Idleness { awaits_hello, since_ms }.rank();
         assert!(of(true, 900) < of(false, 1) && of(false, 1) < of(false, 2) && of(true, 1) < of(true, 2));
         assert!(of(true, u64::MAX) < of(false, 0) && of(false, 7) < of(false, u64::MAX));
-        let places = Places::new(1, 3);
-        places.tell_idlest(0, Some(Idleness { is_mute: false, since_ms: 7 }));
-        places.tell_idlest(2, Some(Idleness { is_mute: true, since_ms: 9 }));
-        assert_eq!(places.threads_by_idleness(), [2, 0, 1]);
+        let permits = ConnectionPermits::new(1, 3);
+        permits.report_idlest(0, Some(Idleness { awaits_hello: false, since_ms: 7 }));
+        permits.report_idlest(2, Some(Idleness { awaits_hello: true, since_ms: 9 }));
+        assert_eq!(permits.threads_by_idleness(), [2, 0, 1]);
     }
 }

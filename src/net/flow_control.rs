@@ -1,15 +1,15 @@
 //! When a connection is read from, and how long it may keep us waiting. It has no socket and no clock: who moves bytes says what was
-//! moved and when, so that the simulator moves them by the same rules. What the bytes mean is the session's.
+//! moved and when, so that the simulator moves them by the same rules. What the bytes mean is the state's.
 
-use super::gate::GateLimits;
-use super::session::Session;
+use super::connection_state::ConnectionState;
+use super::context::NetLimits;
 
 /// With so many commands on their way, nothing more is read from a connection, so that one that floods leaves the queue to the others.
 const READ_AHEAD_COMMANDS: u32 = 1_024;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct FlowControl {
     opened_ms: u64,
     full_since_ms: Option<u64>,
     /// Since when a frame has been under way.
@@ -22,16 +22,16 @@ pub struct Pace {
 
 /// Whether a connection keeps us waiting too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum PeerTimeout {
     /// It does not.
-    Lasts,
+    Waiting,
     /// This did not come in time: the peer is told, and nothing more is read.
     Overdue(&'static str),
     /// Answers, or the last of them, were left unread for too long: the connection is cut.
-    Ended,
+    Expired,
 }
 
-impl Pace {
+impl FlowControl {
     /// Of a connection that opens now.
     #[must_use]
     pub const fn new(now_ms: u64) -> Self {
@@ -45,10 +45,15 @@ impl Pace {
     }
 
     /// Bytes were read: `used` of them were whole frames, `left` are the beginning of one.
-    pub fn read(&mut self, (used, left): (usize, usize), session: &Session, now_ms: impl FnOnce() -> u64) {
+    pub fn read(
+        &mut self,
+        (used, left): (usize, usize),
+        state: &ConnectionState,
+        now_ms: impl FnOnce() -> u64,
+    ) {
         let since_ms = self.frame_since_ms.filter(|_| used == 0);
         self.frame_since_ms = if left == 0 { None } else { since_ms.or_else(|| Some(now_ms())) };
-        self.is_paused = session.in_flight() >= READ_AHEAD_COMMANDS;
+        self.is_paused = state.in_flight() >= READ_AHEAD_COMMANDS;
     }
 
     /// Bytes were written, or new ones wait: `unsent` of them are left.
@@ -60,8 +65,8 @@ impl Pace {
     }
 
     /// Answers were handed over; whether reading may go on that was paused.
-    pub fn resumes(&mut self, session: &Session) -> bool {
-        let resumes = self.is_paused && session.in_flight() < READ_AHEAD_COMMANDS;
+    pub fn resumes(&mut self, state: &ConnectionState) -> bool {
+        let resumes = self.is_paused && state.in_flight() < READ_AHEAD_COMMANDS;
         self.is_paused &= !resumes;
         resumes
     }
@@ -86,25 +91,30 @@ impl Pace {
 
     /// Whether more is read from the connection now.
     #[must_use]
-    pub fn may_read(&self, session: &Session) -> bool {
-        !self.is_full() && !self.is_paused && session.is_reading()
+    pub fn may_read(&self, state: &ConnectionState) -> bool {
+        !self.is_full() && !self.is_paused && state.is_reading()
     }
 
     /// Looks at the clock; somebody does, several times a second.
-    pub fn patience(&mut self, session: &Session, now_ms: u64, limits: &GateLimits) -> Patience {
+    pub fn check_timeouts(
+        &mut self,
+        state: &ConnectionState,
+        now_ms: u64,
+        limits: &NetLimits,
+    ) -> PeerTimeout {
         let passed_ms = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
-        if session.is_reading() {
-            if session.is_greeting() && passed_ms(Some(self.opened_ms)) > limits.handshake_ms {
-                return Patience::Overdue("hello");
+        if state.is_reading() {
+            if state.is_in_handshake() && passed_ms(Some(self.opened_ms)) > limits.handshake_ms {
+                return PeerTimeout::Overdue("hello");
             }
             // A frame that waits here because nothing is read is not the peer's fault.
-            if self.may_read(session) && passed_ms(self.frame_since_ms) > limits.frame_ms {
-                return Patience::Overdue("the end of a frame");
+            if self.may_read(state) && passed_ms(self.frame_since_ms) > limits.frame_ms {
+                return PeerTimeout::Overdue("the end of a frame");
             }
         } else if self.closing_since_ms.is_none() {
             self.closing_since_ms = Some(now_ms);
         }
         let unread_ms = passed_ms(self.full_since_ms).max(passed_ms(self.closing_since_ms));
-        if unread_ms > limits.slow_reader_ms { Patience::Ended } else { Patience::Lasts }
+        if unread_ms > limits.slow_reader_ms { PeerTimeout::Expired } else { PeerTimeout::Waiting }
     }
 }

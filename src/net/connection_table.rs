@@ -1,4 +1,4 @@
-//! One network thread's table of connections: where letters find them. It spawns nothing and knows nothing of what letters say.
+//! One network thread's table of connections: where replies find them. It spawns nothing and knows nothing of what replies say.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,16 +9,16 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 
 use super::connection::Connection;
-use super::gate::Gate;
-use super::places::{Idleness, Place};
-use super::session::Session;
-use crate::pipeline::mailbox::{Address, Mail};
+use super::connection_permits::{ConnectionPermit, Idleness};
+use super::connection_state::ConnectionState;
+use super::context::NetContext;
+use crate::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 
 /// The table.
 #[derive(Debug)]
-pub struct Desk {
-    mailbox: usize,
-    gate: Arc<Gate>,
+pub struct ConnectionTable {
+    thread: usize,
+    context: Arc<NetContext>,
     buffer_bytes_max: usize,
     slots: RefCell<Slots>,
     turn: Rc<Notify>,
@@ -31,13 +31,13 @@ pub struct Desk {
 struct Idle {
     slot: u32,
     generation: u32,
-    place: Place,
+    permit: ConnectionPermit,
     idleness: Idleness,
 }
 
 #[derive(Debug, Default)]
 struct Slots {
-    seats: Vec<Slot>,
+    all: Vec<Slot>,
     free: Vec<u32>,
     open: usize,
 }
@@ -48,68 +48,72 @@ struct Slot {
     connection: Option<Rc<Connection>>,
 }
 
-impl Desk {
-    /// An empty table for the network thread that reads `mailbox`, one of `threads`.
+impl ConnectionTable {
+    /// An empty table for the network thread that reads reply queue `thread`, one of `threads`.
     #[must_use]
-    pub fn new(mailbox: usize, threads: usize, gate: Arc<Gate>) -> Self {
-        let buffer_bytes_max = gate.limits.buffer_bytes / threads.max(1);
+    pub fn new(thread: usize, threads: usize, context: Arc<NetContext>) -> Self {
+        let buffer_bytes_max = context.limits.buffer_bytes / threads.max(1);
         let (slots, turn, idle) = (RefCell::default(), Rc::default(), RefCell::default());
-        Self { mailbox, gate, buffer_bytes_max, slots, turn, idle }
+        Self { thread, context, buffer_bytes_max, slots, turn, idle }
     }
 
     /// What all connections share.
     #[must_use]
-    pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+    pub fn context(&self) -> &Arc<NetContext> {
+        &self.context
     }
 
     /// Seats a new connection.
     #[must_use]
-    pub fn open(&self, stream: TcpStream, place: Place) -> (Rc<Connection>, OwnedReadHalf, u32) {
+    pub fn open(&self, stream: TcpStream, permit: ConnectionPermit) -> (Rc<Connection>, OwnedReadHalf, u32) {
         let mut slots = self.slots.borrow_mut();
         let number = slots.free.pop().unwrap_or_else(|| {
-            slots.seats.push(Slot::default());
-            u32::try_from(slots.seats.len() - 1).unwrap_or(u32::MAX)
+            slots.all.push(Slot::default());
+            u32::try_from(slots.all.len() - 1).unwrap_or(u32::MAX)
         });
         slots.open += 1;
         let slot = slots.slot(number);
-        let address = Address {
-            mailbox: self.mailbox,
+        let address = ReplyAddress {
+            thread: self.thread,
             slot: number,
             generation: slot.generation,
-            ..Address::default()
+            ..ReplyAddress::default()
         };
         let (reader, writer) = stream.into_split();
-        let connection =
-            Rc::new(Connection::new(Session::new(address), writer, self.turn.clone(), (place, &self.gate)));
+        let connection = Rc::new(Connection::new(
+            ConnectionState::new(address),
+            writer,
+            self.turn.clone(),
+            (permit, &self.context),
+        ));
         slot.connection = Some(connection.clone());
         (connection, reader, number)
     }
 
     /// Waits until connections have taken commands. Whoever is woken by it comes after all tasks that were ready then, so each
     /// connection that had something to read has been read.
-    pub async fn commands_taken(&self) {
+    pub async fn commands_received(&self) {
         self.turn.notified().await;
     }
 
-    /// Lets go of a connection, unless it has lost its seat already; letters to it are thrown away from now on.
+    /// Lets go of a connection, unless it has lost its seat already; replies to it are thrown away from now on.
     pub fn close(&self, number: u32, connection: &Rc<Connection>) {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.slot(number);
-        if slot.connection.as_ref().is_some_and(|seated| Rc::ptr_eq(seated, connection)) {
+        if slot.connection.as_ref().is_some_and(|current| Rc::ptr_eq(current, connection)) {
             slots.vacate(number);
-            self.gate.leave(connection.place());
+            self.context.release(connection.permit());
         }
     }
 
-    /// Closes the idlest connection, so that its place is free now: one that gives a place to a peer on this machine (`is_local`), or
+    /// Closes the idlest connection, so that its permit is free now: one that gives a permit to a peer on this machine (`is_local`), or
     /// to any. Answers whether there was one.
     #[must_use]
-    pub fn make_room(&self, is_local: bool) -> bool {
+    pub fn evict_idle(&self, is_local: bool) -> bool {
         let mut idle = self.idle.borrow_mut();
         let is_ranked_now = idle.is_none();
         let ranked = idle.get_or_insert_with(|| self.rank_idle());
-        if self.displace_one(ranked, is_local) {
+        if self.evict_one(ranked, is_local) {
             return true;
         }
         if is_ranked_now || ranked.is_empty() {
@@ -117,13 +121,15 @@ impl Desk {
             return false;
         }
         *ranked = self.rank_idle();
-        self.displace_one(ranked, is_local)
+        self.evict_one(ranked, is_local)
     }
 
-    fn displace_one(&self, ranked: &mut Vec<Idle>, is_local: bool) -> bool {
-        let now_ms = self.gate.clock.monotonic_ms();
-        while let Some(at) = ranked.iter().rposition(|idle| is_local || idle.place == Place::Shared) {
-            let Idle { slot: number, generation, place, idleness } = ranked.remove(at);
+    fn evict_one(&self, ranked: &mut Vec<Idle>, is_local: bool) -> bool {
+        let now_ms = self.context.clock.monotonic_ms();
+        while let Some(at) =
+            ranked.iter().rposition(|idle| is_local || idle.permit == ConnectionPermit::Shared)
+        {
+            let Idle { slot: number, generation, permit, idleness } = ranked.remove(at);
             let mut slots = self.slots.borrow_mut();
             let slot = slots.slot(number);
             let connection = slot.connection.clone().filter(|_| slot.generation == generation);
@@ -133,57 +139,57 @@ impl Desk {
             };
             slots.vacate(number);
             drop(slots);
-            connection.displace(&self.gate);
-            self.gate.leave(place);
+            connection.evict(&self.context);
+            self.context.release(permit);
             return true;
         }
         false
     }
 
     fn rank_idle(&self) -> Vec<Idle> {
-        let now_ms = self.gate.clock.monotonic_ms();
+        let now_ms = self.context.clock.monotonic_ms();
         let slots = self.slots.borrow();
         let mut ranked = Vec::new();
-        for (number, slot) in (0..).zip(&slots.seats) {
+        for (number, slot) in (0..).zip(&slots.all) {
             let Some(connection) = &slot.connection else { continue };
             let Some(idleness) = connection.idleness(now_ms) else { continue };
-            let (generation, place) = (slot.generation, connection.place());
-            ranked.push(Idle { slot: number, generation, place, idleness });
+            let (generation, permit) = (slot.generation, connection.permit());
+            ranked.push(Idle { slot: number, generation, permit, idleness });
         }
         ranked.sort_by_key(|idle| std::cmp::Reverse(idle.idleness.rank()));
         ranked
     }
 
-    /// Hands out mail: all letters first, then one write per connection.
-    pub fn deliver(&self, mail: &Mail) {
+    /// Hands out mail: all replies first, then one write per connection.
+    pub fn deliver(&self, mail: &ReplyBuffer) {
         let mut slots = self.slots.borrow_mut();
         let mut touched: Vec<Rc<Connection>> = Vec::new();
-        for letter in &mail.letters {
-            let slot = slots.slot(letter.slot);
-            if slot.generation != letter.generation {
+        for reply in &mail.replies {
+            let slot = slots.slot(reply.slot);
+            if slot.generation != reply.generation {
                 continue;
             }
             let Some(connection) = &slot.connection else { continue };
-            connection.deliver(letter, &mail.bytes[letter.start..letter.end]);
+            connection.deliver(reply, &mail.bytes[reply.start..reply.end]);
             if touched.last().is_none_or(|last| !Rc::ptr_eq(last, connection)) {
                 touched.push(connection.clone());
             }
         }
         drop(slots);
         for connection in touched {
-            connection.push(&self.gate);
+            connection.push(&self.context);
         }
     }
 
     /// Looks how idle connections are, cuts those that are mute or too slow, and those with the largest buffers while all together take more than this
     /// thread's share.
     pub fn sweep(&self) {
-        let now_ms = self.gate.clock.monotonic_ms();
+        let now_ms = self.context.clock.monotonic_ms();
         let mut sizes = Vec::new();
         let mut all_bytes = 0;
         let mut idlest: Option<Idleness> = None;
         for connection in self.all() {
-            connection.expire(now_ms, &self.gate);
+            connection.expire(now_ms, &self.context);
             let idleness = connection.idleness(now_ms);
             idlest = idlest.into_iter().chain(idleness).min_by_key(|idleness| idleness.rank());
             let bytes = connection.buffer_bytes();
@@ -191,7 +197,7 @@ impl Desk {
             sizes.push((bytes, connection));
         }
         *self.idle.borrow_mut() = None;
-        self.gate.places.tell_idlest(self.mailbox, idlest);
+        self.context.permits.report_idlest(self.thread, idlest);
         if all_bytes <= self.buffer_bytes_max {
             return;
         }
@@ -201,15 +207,15 @@ impl Desk {
                 break;
             }
             all_bytes -= bytes;
-            self.gate.metrics.connections_cut.add(1);
+            self.context.metrics.connections_cut.add(1);
             connection.cut();
         }
     }
 
     /// Tells all connections that the server stops.
-    pub fn say_goodbye(&self) {
+    pub fn send_goodbye(&self) {
         for connection in self.all() {
-            connection.say_goodbye(&self.gate);
+            connection.send_goodbye(&self.context);
         }
     }
 
@@ -227,7 +233,7 @@ impl Desk {
     }
 
     fn all(&self) -> Vec<Rc<Connection>> {
-        self.slots.borrow().seats.iter().filter_map(|slot| slot.connection.clone()).collect()
+        self.slots.borrow().all.iter().filter_map(|slot| slot.connection.clone()).collect()
     }
 }
 
@@ -243,6 +249,6 @@ impl Slots {
 
     fn slot(&mut self, number: u32) -> &mut Slot {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
-        &mut self.seats[at]
+        &mut self.all[at]
     }
 }

@@ -1,5 +1,5 @@
-//! Reading ahead: a helper reads and checks the next pieces of a log or a snapshot while the caller applies those before. Without a
-//! helper the caller reads for itself; what it gets is the same. It looks into nothing that it hands over.
+//! Reading ahead: a spawner reads and checks the next pieces of a log or a snapshot while the caller applies those before. Without a
+//! spawner the caller reads for itself; what it gets is the same. It looks into nothing that it hands over.
 
 use crossbeam::channel::{Receiver, RecvError, Sender, bounded};
 
@@ -10,9 +10,9 @@ use crate::wal::{LogError, LogReader};
 const PIECES: usize = 4;
 
 /// Runs work beside the caller. Whoever gives one looks after its end: work ends soon when nobody wants its results any more.
-pub trait Helper {
+pub trait ReadAheadSpawner {
     /// Begins the work and returns.
-    fn help(&self, work: Box<dyn FnOnce() + Send>);
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>);
 }
 
 /// What pieces are read from.
@@ -25,8 +25,8 @@ pub(super) trait Source: Send + 'static {
     fn read_into(&mut self, piece: &mut Self::Piece) -> Result<bool, Self::Error>;
 }
 
-/// What the helper sends: a piece, or the source when there is no more.
-pub(super) enum Passed<S: Source> {
+/// What the spawner sends: a piece, or the source when there is no more.
+pub(super) enum Message<S: Source> {
     Piece(S::Piece),
     End(S),
     Failed(S::Error),
@@ -35,20 +35,20 @@ pub(super) enum Passed<S: Source> {
 /// Pieces in their order, read here or ahead.
 pub(super) enum Reading<S: Source> {
     Here { source: S, piece: S::Piece },
-    Ahead { filled: Receiver<Passed<S>>, empty: Sender<S::Piece>, piece: S::Piece, end: Option<S> },
+    Ahead { filled: Receiver<Message<S>>, empty: Sender<S::Piece>, piece: S::Piece, end: Option<S> },
 }
 
 impl<S: Source> Reading<S> {
     /// Begins to read.
-    pub(super) fn begin(source: S, helper: Option<&dyn Helper>) -> Self {
-        let Some(helper) = helper else { return Self::Here { source, piece: S::Piece::default() } };
+    pub(super) fn begin(source: S, spawner: Option<&dyn ReadAheadSpawner>) -> Self {
+        let Some(spawner) = spawner else { return Self::Here { source, piece: S::Piece::default() } };
         let (fill, filled) = bounded(PIECES);
         let (empty, emptied) = bounded(PIECES);
         for _ in 1..PIECES {
             let sent = empty.try_send(S::Piece::default());
             assert!(sent.is_ok(), "a lane holds every piece there is");
         }
-        helper.help(Box::new(move || read_ahead(source, &emptied, &fill)));
+        spawner.spawn(Box::new(move || read_ahead(source, &emptied, &fill)));
         Self::Ahead { filled, empty, piece: S::Piece::default(), end: None }
     }
 
@@ -58,16 +58,16 @@ impl<S: Source> Reading<S> {
             Self::Here { source, piece } => Ok(if source.read_into(piece)? { Some(piece) } else { None }),
             Self::Ahead { end: Some(_), .. } => Ok(None),
             Self::Ahead { filled, empty, piece, end } => match filled.recv() {
-                Ok(Passed::Piece(next)) => {
-                    // A helper that has come to the end takes no more.
+                Ok(Message::Piece(next)) => {
+                    // A spawner that has come to the end takes no more.
                     empty.send(std::mem::replace(piece, next)).ok();
                     Ok(Some(piece))
                 }
-                Ok(Passed::End(source)) => {
+                Ok(Message::End(source)) => {
                     *end = Some(source);
                     Ok(None)
                 }
-                Ok(Passed::Failed(error)) => Err(error),
+                Ok(Message::Failed(error)) => Err(error),
                 Err(RecvError) => panic!("whoever reads ahead has ended in the middle"),
             },
         }
@@ -82,15 +82,15 @@ impl<S: Source> Reading<S> {
     }
 }
 
-/// The helper's work.
-fn read_ahead<S: Source>(mut source: S, emptied: &Receiver<S::Piece>, fill: &Sender<Passed<S>>) {
+/// The spawner's work.
+fn read_ahead<S: Source>(mut source: S, emptied: &Receiver<S::Piece>, fill: &Sender<Message<S>>) {
     while let Ok(mut piece) = emptied.recv() {
-        let passed = match source.read_into(&mut piece) {
-            Ok(true) => Passed::Piece(piece),
-            Ok(false) => return drop(fill.send(Passed::End(source))),
-            Err(error) => return drop(fill.send(Passed::Failed(error))),
+        let message = match source.read_into(&mut piece) {
+            Ok(true) => Message::Piece(piece),
+            Ok(false) => return drop(fill.send(Message::End(source))),
+            Err(error) => return drop(fill.send(Message::Failed(error))),
         };
-        if fill.send(passed).is_err() {
+        if fill.send(message).is_err() {
             return;
         }
     }
@@ -169,14 +169,14 @@ mod tests {
     /// A thread of a scope for each work; the scope ends when they have.
     struct Threads<'scope, 'env>(&'scope std::thread::Scope<'scope, 'env>);
 
-    impl Helper for Threads<'_, '_> {
-        fn help(&self, work: Box<dyn FnOnce() + Send>) {
+    impl ReadAheadSpawner for Threads<'_, '_> {
+        fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
             self.0.spawn(work);
         }
     }
 
-    fn read(numbers: Numbers, helper: Option<&dyn Helper>) -> (Vec<u32>, Option<&'static str>) {
-        let mut reading = Reading::begin(numbers, helper);
+    fn read(numbers: Numbers, spawner: Option<&dyn ReadAheadSpawner>) -> (Vec<u32>, Option<&'static str>) {
+        let mut reading = Reading::begin(numbers, spawner);
         let mut read = Vec::new();
         loop {
             match reading.next() {

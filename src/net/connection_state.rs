@@ -1,4 +1,4 @@
-//! The protocol of one connection, without I/O: bytes in, bytes out, commands to the gate. A well-framed bad command gets its own typed
+//! The protocol of one connection, without I/O: bytes in, bytes out, commands to the context. A well-framed bad command gets its own typed
 //! answer and the connection lives; a broken stream gets one error frame and the connection ends.
 
 use std::collections::VecDeque;
@@ -10,19 +10,19 @@ use stockhold_protocol::handshake::{Hello, Versions};
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{Code, FrameError, Outcome};
 
-use super::bodies::{answer, check_records, check_without_entries, cold, unpack_pair, welcome};
-use super::gate::Gate;
-use super::look::{Look, look_at};
-use super::requests::Requests;
-use crate::pipeline::ingress::Turned;
-use crate::pipeline::mailbox::{Address, Letter};
-use crate::pipeline::{Ask, Origin, Question, Submission};
+use super::classify::{Disposition, classify};
+use super::context::NetContext;
+use super::frame_bodies::{answer, check_records, check_without_entries, cold, unpack_pair, welcome};
+use super::open_requests::OpenRequests;
+use crate::pipeline::ingress::SubmitError;
+use crate::pipeline::reply_queue::{Reply, ReplyAddress};
+use crate::pipeline::{Origin, Question, QuestionKind, Submission};
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Phase {
     /// Waiting for hello.
-    Greeting,
+    Handshake,
     /// Open.
     Open,
     /// Nothing is read any more; what is owed is still sent.
@@ -31,11 +31,11 @@ enum Stage {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Session {
-    address: Address,
+pub struct ConnectionState {
+    address: ReplyAddress,
     /// Who the client says it is.
     origin: Origin,
-    stage: Stage,
+    stage: Phase,
     in_flight: u32,
     others_in_flight: u32,
     /// Queries that the applier has.
@@ -45,7 +45,7 @@ pub struct Session {
     /// Checks that the applier has.
     checks_asked: u32,
     /// The requests of what is in flight.
-    requests: Requests,
+    requests: OpenRequests,
     is_lost: bool,
     /// Bytes to send.
     out: Vec<u8>,
@@ -76,20 +76,20 @@ const NAME_GENERATION: u32 = 0;
 /// Outcomes that are known at once are sent as soon as they are so many bytes.
 const LOCAL_BYTES_MAX: usize = 256 * 1024;
 
-impl Session {
+impl ConnectionState {
     /// A connection that has said nothing yet.
     #[must_use]
-    pub fn new(address: Address) -> Self {
+    pub fn new(address: ReplyAddress) -> Self {
         Self {
             address,
             origin: Origin::default(),
-            stage: Stage::Greeting,
+            stage: Phase::Handshake,
             in_flight: 0,
             others_in_flight: 0,
             queries_asked: 0,
             queries_held: VecDeque::new(),
             checks_asked: 0,
-            requests: Requests::default(),
+            requests: OpenRequests::default(),
             is_lost: false,
             out: Vec::new(),
             local: LocalOutcomes::default(),
@@ -97,53 +97,53 @@ impl Session {
     }
 
     /// Reads all whole frames at the start of `input`; answers how many bytes they took.
-    pub fn receive(&mut self, input: &[u8], gate: &Gate) -> usize {
+    pub fn receive(&mut self, input: &[u8], context: &NetContext) -> usize {
         let mut used = 0;
-        while self.stage != Stage::Closing && used < input.len() {
-            let result = match frame::parse(&input[used..], gate.limits.frame_body_bytes) {
+        while self.stage != Phase::Closing && used < input.len() {
+            let result = match frame::parse(&input[used..], context.limits.frame_body_bytes) {
                 Ok(None) => break,
                 Ok(Some((frame, length))) => {
                     used += length;
-                    self.on_frame(&frame, gate)
+                    self.on_frame(&frame, context)
                 }
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
-                gate.metrics.connections_broken.add(1);
+                context.metrics.connections_broken.add(1);
                 self.refuse_peer(&error.to_string());
             }
         }
         used
     }
 
-    /// Takes over an answer; [`Session::ask_held`] is to follow.
-    pub fn deliver(&mut self, letter: &Letter, frame: &[u8]) {
+    /// Takes over an answer; [`ConnectionState::submit_held_queries`] is to follow.
+    pub fn deliver(&mut self, reply: &Reply, frame: &[u8]) {
         assert!(
-            self.in_flight >= letter.commands && self.others_in_flight >= letter.others,
+            self.in_flight >= reply.commands && self.others_in_flight >= reply.others,
             "an answer too many"
         );
-        self.in_flight -= letter.commands;
-        self.others_in_flight -= letter.others;
-        self.queries_asked -= letter.queries;
-        self.checks_asked -= letter.checks;
-        if !letter.lost {
-            self.requests.answered(letter.request, letter.commands + letter.queries + letter.checks);
+        self.in_flight -= reply.commands;
+        self.others_in_flight -= reply.others;
+        self.queries_asked -= reply.queries;
+        self.checks_asked -= reply.checks;
+        if !reply.lost {
+            self.requests.answered(reply.request, reply.commands + reply.queries + reply.checks);
         }
-        self.is_lost |= letter.lost;
+        self.is_lost |= reply.lost;
         self.out.extend_from_slice(frame);
     }
 
     /// Says that the server stops: what was read is still answered, nothing more is read.
-    pub fn say_goodbye(&mut self) {
-        if self.stage == Stage::Open {
+    pub fn send_goodbye(&mut self) {
+        if self.stage == Phase::Open {
             frame::append(self.header(FrameKind::Goodbye, 0, 0), &[], &mut self.out);
         }
-        self.stage = Stage::Closing;
+        self.stage = Phase::Closing;
     }
 
     /// The peer has closed its side: nothing more comes.
-    pub fn hang_up(&mut self) {
-        self.stage = Stage::Closing;
+    pub fn peer_closed(&mut self) {
+        self.stage = Phase::Closing;
     }
 
     /// Bytes to send.
@@ -165,20 +165,20 @@ impl Session {
 
     /// Whether hello is still awaited.
     #[must_use]
-    pub fn is_greeting(&self) -> bool {
-        self.stage == Stage::Greeting
+    pub fn is_in_handshake(&self) -> bool {
+        self.stage == Phase::Handshake
     }
 
     /// Whether more may be read.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.stage != Stage::Closing
+        self.stage != Phase::Closing
     }
 
     /// Whether nothing is owed any more and nothing will be read.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.is_lost || (self.stage == Stage::Closing && self.is_idle())
+        self.is_lost || (self.stage == Phase::Closing && self.is_idle())
     }
 
     /// Whether commands of this connection were lost, so that it must be cut at once.
@@ -192,28 +192,28 @@ impl Session {
         Header::new(kind, request, count).in_version(self.address.version)
     }
 
-    fn on_frame(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
-        if self.stage == Stage::Open {
+    fn on_frame(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
+        if self.stage == Phase::Open {
             frame.header.check_version(self.address.version)?;
         }
         match (self.stage, frame.header.kind) {
-            (Stage::Greeting, FrameKind::Hello) => self.on_hello(frame, gate),
-            (Stage::Open, FrameKind::Commands) => self.on_commands(frame, gate),
-            (Stage::Open, FrameKind::Checks) => self.on_checks(frame, gate),
-            (Stage::Open, FrameKind::Resolve) => self.on_resolve(frame, gate),
-            (Stage::Open, FrameKind::Query) => self.on_query(frame, gate),
-            (Stage::Greeting | Stage::Open, FrameKind::Error) => {
+            (Phase::Handshake, FrameKind::Hello) => self.on_hello(frame, context),
+            (Phase::Open, FrameKind::Commands) => self.on_commands(frame, context),
+            (Phase::Open, FrameKind::Checks) => self.on_checks(frame, context),
+            (Phase::Open, FrameKind::Resolve) => self.on_resolve(frame, context),
+            (Phase::Open, FrameKind::Query) => self.on_query(frame, context),
+            (Phase::Handshake | Phase::Open, FrameKind::Error) => {
                 // The peer has found us wrong and goes; there is nothing to say to that.
-                self.hang_up();
+                self.peer_closed();
                 Ok(())
             }
-            (Stage::Greeting | Stage::Open | Stage::Closing, kind) => {
+            (Phase::Handshake | Phase::Open | Phase::Closing, kind) => {
                 Err(FrameError::Unexpected(kind.code()))
             }
         }
     }
 
-    /// A number that is nobody's, or that of two requests at once, would leave the peer with answers that it cannot place.
+    /// A number that is nobody's, or that of two requests at once, would leave the peer with answers that it cannot permit.
     fn check_request(&self, header: &Header) -> Result<(), FrameError> {
         match header.request {
             0 => Err(FrameError::RequestZero),
@@ -225,7 +225,7 @@ impl Session {
     /// Tells the peer what it did wrong and reads no more.
     pub fn refuse_peer(&mut self, sentence: &str) {
         Self::write_error(sentence, &mut self.out);
-        self.stage = Stage::Closing;
+        self.stage = Phase::Closing;
     }
 
     /// Adds an Error frame.
@@ -238,7 +238,7 @@ impl Session {
         self.refuse_peer(&format!("{what} did not come in time"));
     }
 
-    fn on_hello(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+    fn on_hello(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
         check_without_entries(frame)?;
         let hello = Hello::decode(frame.body).map_err(|_| FrameError::Body("a hello that cannot be read"))?;
         if hello.client.len() > stockhold_protocol::limits::NAME_BYTES_MAX {
@@ -252,51 +252,51 @@ impl Session {
         self.address.version = version;
         welcome(
             Header::new(FrameKind::Welcome, frame.header.request, 0),
-            &gate.welcome(version),
+            &context.welcome(version),
             &mut self.out,
         );
         self.origin = Origin::claimed(&hello.client);
-        self.stage = Stage::Open;
+        self.stage = Phase::Open;
         Ok(())
     }
 
-    fn on_commands(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+    fn on_commands(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
         self.check_request(&frame.header)?;
         check_records(frame)?;
-        gate.metrics.commands_received.add(u64::from(frame.header.count));
+        context.metrics.commands_received.add(u64::from(frame.header.count));
         let until_ms = match frame.header.time {
             0 => u64::MAX,
-            ms => gate.clock.monotonic_ms().saturating_add(u64::from(ms)),
+            ms => context.clock.monotonic_ms().saturating_add(u64::from(ms)),
         };
         let request = frame.header.request;
-        let mut submission = gate.ingress.blank();
+        let mut submission = context.ingress.blank();
         submission.reset(self.address, request, until_ms);
-        submission.come_from(&self.origin, NAME_GENERATION);
+        submission.set_origin(&self.origin, NAME_GENERATION);
         let mut rest = frame.body;
         let mut others = 0;
         let mut edge_refusals = 0;
         for index in 0..frame.header.count {
             let (record, tail) = rest.split_at(record_length(rest)?);
             rest = tail;
-            if self.in_flight + submission.count >= gate.limits.in_flight {
-                gate.metrics.commands_busy.add(1);
-                self.local.push(index, &busy(gate));
+            if self.in_flight + submission.count >= context.limits.in_flight {
+                context.metrics.commands_busy.add(1);
+                self.local.push(index, &busy(context));
                 continue;
             }
             let others_in_flight = self.others_in_flight + others;
-            match look_at(record, others_in_flight, gate) {
-                Look::Answer(outcome) => {
+            match classify(record, others_in_flight, context) {
+                Disposition::Answer(outcome) => {
                     edge_refusals += u64::from(outcome.code == Code::SoldOut);
                     self.local.push(index, &outcome);
                     if self.local.bytes.len() > LOCAL_BYTES_MAX {
-                        self.flush_local(request, gate);
+                        self.flush_local(request, context);
                     }
                 }
-                Look::Submit { is_other } => {
+                Disposition::Submit { is_other } => {
                     if !submission.has_room(record.len()) {
-                        self.submit(&mut submission, gate);
+                        self.submit(&mut submission, context);
                         submission.reset(self.address, request, until_ms);
-                        submission.come_from(&self.origin, NAME_GENERATION);
+                        submission.set_origin(&self.origin, NAME_GENERATION);
                         others = 0;
                     }
                     others += u32::from(is_other);
@@ -304,52 +304,52 @@ impl Session {
                 }
             }
         }
-        gate.metrics.edge_refusals.add(edge_refusals);
-        self.submit(&mut submission, gate);
-        gate.ingress.recycle(submission);
-        self.flush_local(request, gate);
+        context.metrics.edge_refusals.add(edge_refusals);
+        self.submit(&mut submission, context);
+        context.ingress.recycle(submission);
+        self.flush_local(request, context);
         Ok(())
     }
 
-    /// Sends a submission on its way, or answers it busy; leaves an empty one in its place.
-    fn submit(&mut self, submission: &mut Box<Submission>, gate: &Gate) {
+    /// Sends a submission on its way, or answers it busy; leaves an empty one in its permit.
+    fn submit(&mut self, submission: &mut Box<Submission>, context: &NetContext) {
         if submission.is_empty() {
             return;
         }
         let (answered, request) = (submission.answered(), submission.request);
-        match gate.ingress.submit(std::mem::replace(submission, gate.ingress.blank())) {
+        match context.ingress.submit(std::mem::replace(submission, context.ingress.blank())) {
             Ok(()) => {
                 self.requests.add(request, answered.commands);
                 self.in_flight += answered.commands;
                 self.others_in_flight += answered.others;
             }
-            Err((refused, Turned::Busy)) => {
-                gate.metrics.commands_busy.add(u64::from(refused.count));
+            Err((refused, SubmitError::Busy)) => {
+                context.metrics.commands_busy.add(u64::from(refused.count));
                 for index in &refused.indexes {
-                    self.local.push(*index, &busy(gate));
+                    self.local.push(*index, &busy(context));
                 }
-                gate.ingress.recycle(refused);
+                context.ingress.recycle(refused);
             }
-            Err((refused, Turned::Closed)) => {
+            Err((refused, SubmitError::Closed)) => {
                 // The log has ended, and an earlier try of the same id may stand in it without having been answered. So no
                 // answer is true, "nothing happened" least of all: the connection is cut and the outcome stays unknown.
                 self.is_lost = true;
-                gate.ingress.recycle(refused);
+                context.ingress.recycle(refused);
             }
         }
     }
 
-    fn flush_local(&mut self, request: u64, gate: &Gate) {
+    fn flush_local(&mut self, request: u64, context: &NetContext) {
         if self.local.count > 0 {
             let header =
-                Header::answer(FrameKind::Outcomes, request, self.local.count, gate.clock.propose_now());
+                Header::answer(FrameKind::Outcomes, request, self.local.count, context.clock.propose_now());
             frame::append(header.in_version(self.address.version), &self.local.bytes, &mut self.out);
             self.local.bytes.clear();
             self.local.count = 0;
         }
     }
 
-    fn on_checks(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+    fn on_checks(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
         self.check_request(&frame.header)?;
         let (head, pairs) =
             frame.body.split_first_chunk::<8>().ok_or(FrameError::Body("a check without its op"))?;
@@ -361,43 +361,47 @@ impl Session {
         let count = u64::from(frame.header.count);
         let start = frame::begin(&mut self.out);
         // The op is read first, so that the cells are of this op or a later one.
-        let op = gate.published.op();
+        let op = context.published.op();
         self.out.extend_from_slice(&op.to_le_bytes());
         let mut is_exact = op >= min_op;
         for pair in pairs {
             let (sku, stock) = unpack_pair(*pair);
-            let cell = gate.published.cell(sku, stock);
+            let cell = context.published.cell(sku, stock);
             is_exact &= !cell.upper_bound;
             self.out.extend_from_slice(&cell.value.to_le_bytes());
         }
         if is_exact {
             let header = self.header(FrameKind::Cells, frame.header.request, frame.header.count);
             frame::finish(header, start, &mut self.out);
-            gate.metrics.checks_answered.add(count);
+            context.metrics.checks_answered.add(count);
             return Ok(());
         }
         self.out.truncate(start);
-        gate.metrics.checks_asked.add(count);
+        context.metrics.checks_asked.add(count);
         let wait_ms = match frame.header.time {
-            0 => gate.limits.check_wait_ms,
-            ms => u64::from(ms).min(gate.limits.check_wait_ms),
+            0 => context.limits.check_wait_ms,
+            ms => u64::from(ms).min(context.limits.check_wait_ms),
         };
-        let until_ms = gate.clock.monotonic_ms().saturating_add(wait_ms);
+        let until_ms = context.clock.monotonic_ms().saturating_add(wait_ms);
         let pairs = pairs.iter().copied().map(unpack_pair).collect();
         let request = frame.header.request;
-        let question =
-            Question { address: self.address, request, ask: Ask::Checks { min_op, until_ms, pairs } };
-        if self.questions_in_flight() < gate.limits.questions && gate.questions.ask(question).is_ok() {
+        let question = Question {
+            address: self.address,
+            request,
+            kind: QuestionKind::Checks { min_op, until_ms, pairs },
+        };
+        if self.questions_in_flight() < context.limits.questions && context.questions.submit(question).is_ok()
+        {
             self.checks_asked += 1;
             self.requests.add(request, 1);
         } else {
-            self.local.push(0, &busy(gate));
-            self.flush_local(request, gate);
+            self.local.push(0, &busy(context));
+            self.flush_local(request, context);
         }
         Ok(())
     }
 
-    fn on_resolve(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+    fn on_resolve(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
         self.check_request(&frame.header)?;
         let names: Vec<Name> =
             decode_cold(frame.body).map_err(|_| FrameError::Body("names that can be read"))?;
@@ -405,42 +409,42 @@ impl Session {
             return Err(FrameError::Body("as many names as it counts"));
         }
         let numbers: Vec<Option<u32>> =
-            names.iter().map(|name| gate.published.names().resolve(name)).collect();
-        gate.metrics.names_resolved.add_count(names.len());
+            names.iter().map(|name| context.published.names().resolve(name)).collect();
+        context.metrics.names_resolved.add_count(names.len());
         let header = self.header(FrameKind::Resolved, frame.header.request, frame.header.count);
         cold(header, &numbers, &mut self.out);
         Ok(())
     }
 
-    fn on_query(&mut self, frame: &Frame<'_>, gate: &Gate) -> Result<(), FrameError> {
+    fn on_query(&mut self, frame: &Frame<'_>, context: &NetContext) -> Result<(), FrameError> {
         self.check_request(&frame.header)?;
         check_without_entries(frame)?;
         let request = frame.header.request;
         let failure = match decode_cold::<Query>(frame.body) {
             Err(error) => error.to_string(),
-            Ok(query) if self.questions_in_flight() < gate.limits.questions => {
+            Ok(query) if self.questions_in_flight() < context.limits.questions => {
                 self.queries_held.push_back((request, query));
                 self.requests.add(request, 1);
-                self.ask_held(gate);
+                self.submit_held_queries(context);
                 return Ok(());
             }
             Ok(_) => TOO_MANY_QUERIES.to_owned(),
         };
-        gate.metrics.queries_busy.add(1);
+        context.metrics.queries_busy.add(1);
         self.fail_query(request, failure);
         Ok(())
     }
 
     /// Hands held queries to the applier, a few at a time: not before their peer has read most of what it was answered, so that answers
     /// take memory in proportion to connections and not to questions.
-    pub fn ask_held(&mut self, gate: &Gate) {
-        while self.queries_asked < QUERIES_ASKED_MAX && self.out.len() <= gate.limits.outbox_bytes {
+    pub fn submit_held_queries(&mut self, context: &NetContext) {
+        while self.queries_asked < QUERIES_ASKED_MAX && self.out.len() <= context.limits.outbox_bytes {
             let Some((request, query)) = self.queries_held.pop_front() else { return };
-            let question = Question { address: self.address, request, ask: Ask::Query(query) };
-            if gate.questions.ask(question).is_ok() {
+            let question = Question { address: self.address, request, kind: QuestionKind::Query(query) };
+            if context.questions.submit(question).is_ok() {
                 self.queries_asked += 1;
             } else {
-                gate.metrics.queries_busy.add(1);
+                context.metrics.queries_busy.add(1);
                 self.requests.answered(request, 1);
                 self.fail_query(request, TOO_MANY_QUERIES.to_owned());
             }
@@ -457,6 +461,6 @@ impl Session {
     }
 }
 
-fn busy(gate: &Gate) -> Outcome {
-    Outcome::new(Code::Busy, gate.limits.retry_after_ms, gate.published.op())
+fn busy(context: &NetContext) -> Outcome {
+    Outcome::new(Code::Busy, context.limits.retry_after_ms, context.published.op())
 }

@@ -12,11 +12,11 @@ fn a_lone_connection_is_served_the_short_way() {
     let mut server = TestServer::start(|config| config.threads.network = 1);
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000_000);
-    let (before, op) = (peer.metric("short_ways"), peer.metric("op_logged"));
+    let (before, op) = (peer.metric("inline_commits"), peer.metric("op_logged"));
     let mut reserves = 0;
-    // A slow disk closes the short way for a while, and only that (`src/server/short_way.rs`, where no time passes).
+    // A slow disk closes the short way for a while, and only that (`src/server/inline_path.rs`, where no time passes).
     let began = Instant::now();
-    while peer.metric("short_ways") == before {
+    while peer.metric("inline_commits") == before {
         assert!(began.elapsed() < HANG, "{reserves} commands, and none went the short way");
         assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
         reserves += 1;
@@ -34,10 +34,14 @@ fn who_checks_does_not_wait_for_the_disk() {
     let shop = Shop::open(&mut peer, 1, 1_000);
     for _ in 0..20 {
         peer.cell(shop.skus[0], shop.stock);
-        let before = peer.metric("short_ways");
+        let before = peer.metric("inline_commits");
         peer.cell(shop.skus[0], shop.stock);
         assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
-        assert_eq!(peer.metric("short_ways"), before, "the check closes the short way for the next command");
+        assert_eq!(
+            peer.metric("inline_commits"),
+            before,
+            "the check closes the short way for the next command"
+        );
     }
 }
 
@@ -50,7 +54,7 @@ fn with_two_network_threads_nobody_takes_the_short_way() {
     for _ in 0..20 {
         assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
     }
-    assert_eq!(peer.metric("short_ways"), 0);
+    assert_eq!(peer.metric("inline_commits"), 0);
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn many_connections_on_the_short_way_get_each_their_answer() {
     let shop = Shop::open(&mut peers[0], 1, all);
     let lines = [Line::new(shop.skus[0], units(1))];
     let (mut left, mut rounds, began) = (all, 0, Instant::now());
-    while rounds < 20 || peers[0].metric("short_ways") == 0 {
+    while rounds < 20 || peers[0].metric("inline_commits") == 0 {
         assert!(began.elapsed() < HANG, "{rounds} turns, and none went the short way");
         let command = || Command::Reserve(cart(shop.stock, &lines));
         let requests: Vec<_> =
@@ -87,9 +91,9 @@ fn a_sequencer_does_not_sleep_over_a_deadline_that_it_learns_of_late() {
     assert!(!assembly.sequencer.has_work(), "nothing is due");
     let second = start_ms / 1_000;
     let at = |second: u64| Some(Timestamp(second * 1_000));
-    assembly.gate.feedback.set_next_due(at(second + 2));
+    assembly.context.feedback.set_next_due(at(second + 2));
     assert!(!assembly.sequencer.has_work(), "it wakes before that by itself");
-    assembly.gate.feedback.set_next_due(at(second + 1));
+    assembly.context.feedback.set_next_due(at(second + 1));
     assert!(assembly.sequencer.has_work(), "it would sleep over a tick that is due in 200 ms");
     assert_eq!(assembly.sequencer.step(), Stepped::Idle { wait_ms: 200 });
     assert!(!assembly.sequencer.has_work(), "it knows now");

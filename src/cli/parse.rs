@@ -14,7 +14,7 @@ pub(super) struct CartLine {
 
 /// `SKU=QTY@SOURCE`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct PlacedLine {
+pub(super) struct RefundLine {
     pub(super) line: CartLine,
     pub(super) source: String,
 }
@@ -28,7 +28,7 @@ pub(super) struct ChannelName {
 
 /// What could not be read, and how it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum WordError {
+pub(super) enum ParseError {
     /// A cart line.
     #[error("write SKU=QUANTITY, such as BIKE-0001=2, or only the SKU for one unit")]
     Line,
@@ -44,44 +44,44 @@ pub(super) enum WordError {
 }
 
 impl FromStr for CartLine {
-    type Err = WordError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         // A SKU may hold "=" itself: the last one separates, if a number follows.
         let (sku, quantity) = match text.rsplit_once('=') {
-            Some((sku, quantity)) => (sku, quantity.parse().map_err(|_| WordError::Line)?),
-            None => (text, Quantity::units(1).ok_or(WordError::Line)?),
+            Some((sku, quantity)) => (sku, quantity.parse().map_err(|_| ParseError::Line)?),
+            None => (text, Quantity::units(1).ok_or(ParseError::Line)?),
         };
         if sku.is_empty() || quantity <= Quantity::ZERO {
-            return Err(WordError::Line);
+            return Err(ParseError::Line);
         }
         Ok(Self { sku: sku.to_owned(), quantity })
     }
 }
 
-impl FromStr for PlacedLine {
-    type Err = WordError;
+impl FromStr for RefundLine {
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        let (line, source) = text.rsplit_once('@').ok_or(WordError::Placed)?;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let (line, source) = text.rsplit_once('@').ok_or(ParseError::Placed)?;
         if source.is_empty() {
-            return Err(WordError::Placed);
+            return Err(ParseError::Placed);
         }
-        Ok(Self { line: line.parse().map_err(|_| WordError::Placed)?, source: source.to_owned() })
+        Ok(Self { line: line.parse().map_err(|_| ParseError::Placed)?, source: source.to_owned() })
     }
 }
 
 impl FromStr for ChannelName {
-    type Err = WordError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        let (kind, code) = channel_parts(text).ok_or(WordError::Channel)?;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let (kind, code) = channel_parts(text).ok_or(ParseError::Channel)?;
         Ok(Self { kind: kind.to_owned(), code: code.to_owned() })
     }
 }
 
 /// Reads `1500ms`, `90s`, `15m`, `2h`, `1d`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, WordError> {
+pub(super) fn duration(text: &str) -> Result<Duration, ParseError> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1,
@@ -89,10 +89,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, WordError> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(WordError::Duration),
+        _ => return Err(ParseError::Duration),
     };
-    let count: u64 = digits.parse().map_err(|_| WordError::Duration)?;
-    count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(WordError::Duration)
+    let count: u64 = digits.parse().map_err(|_| ParseError::Duration)?;
+    count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(ParseError::Duration)
 }
 
 /// Whole milliseconds; the longest that 64 bits hold where they do not.
@@ -129,9 +129,9 @@ mod tests {
         for text in ["", "=2", "A=", "A=x", "A=0", "A=-1"] {
             assert!(text.parse::<CartLine>().is_err(), "{text} was accepted");
         }
-        let placed: PlacedLine = "A=2@shop".parse().unwrap();
+        let placed: RefundLine = "A=2@shop".parse().unwrap();
         assert_eq!((placed.line.sku.as_str(), placed.source.as_str()), ("A", "shop"));
-        assert!("A=2".parse::<PlacedLine>().is_err());
+        assert!("A=2".parse::<RefundLine>().is_err());
         assert_eq!("pos/nyc".parse::<ChannelName>().unwrap().code, "nyc");
         assert!("pos".parse::<ChannelName>().is_err());
     }

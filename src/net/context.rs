@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stockhold_protocol::handshake::{ConnectionLimits, Welcome};
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 
-use super::places::{Place, Places};
+use super::connection_permits::{ConnectionPermit, ConnectionPermits};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::pipeline::question::Questions;
@@ -14,7 +14,7 @@ use crate::published::Published;
 
 /// Limits of connections. Defaults and minimums stand in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GateLimits {
+pub struct NetLimits {
     /// Most connections at once, beside those that only peers on this machine get.
     pub connections: usize,
     /// Most commands of one connection that wait for answers.
@@ -41,7 +41,7 @@ pub struct GateLimits {
 
 /// Shared by all connections.
 #[derive(Debug)]
-pub struct Gate {
+pub struct NetContext {
     /// Commands go in here.
     pub ingress: Arc<Ingress>,
     /// Questions go in here.
@@ -55,18 +55,18 @@ pub struct Gate {
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// The limits.
-    pub limits: GateLimits,
+    pub limits: NetLimits,
     /// The log's identity.
     pub log_uuid: [u8; 16],
     /// The log's epoch.
     pub epoch: u64,
     /// The rules that decide.
     pub rules_version: u32,
-    /// The places of connections.
-    pub places: Places,
+    /// The permits of connections.
+    pub permits: ConnectionPermits,
 }
 
-impl Gate {
+impl NetContext {
     /// The answer to a hello that agrees on a version.
     #[must_use]
     pub fn welcome(&self, version: u8) -> Welcome {
@@ -90,22 +90,22 @@ impl Gate {
         }
     }
 
-    /// Counts a new connection in, if there is a place for it; `is_local` when its peer is on this machine.
+    /// Counts a new connection in, if there is a permit for it; `is_local` when its peer is on this machine.
     #[must_use]
-    pub fn enter(&self, is_local: bool) -> Option<Place> {
-        let place = self.places.take(is_local)?;
+    pub fn admit(&self, is_local: bool) -> Option<ConnectionPermit> {
+        let permit = self.permits.acquire(is_local)?;
         self.metrics.connections_accepted.add(1);
-        self.tell_open();
-        Some(place)
+        self.update_open_gauge();
+        Some(permit)
     }
 
     /// Counts a connection out.
-    pub fn leave(&self, place: Place) {
-        self.places.leave(place);
-        self.tell_open();
+    pub fn release(&self, permit: ConnectionPermit) {
+        self.permits.release(permit);
+        self.update_open_gauge();
     }
 
-    fn tell_open(&self) {
-        self.metrics.connections_open.set(u64::try_from(self.places.taken()).unwrap_or(u64::MAX));
+    fn update_open_gauge(&self) {
+        self.metrics.connections_open.set(u64::try_from(self.permits.in_use()).unwrap_or(u64::MAX));
     }
 }

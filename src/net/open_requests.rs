@@ -4,41 +4,41 @@ use std::collections::VecDeque;
 
 /// See the module. Clients mostly count upwards and are mostly answered in order, so both ends are where the work is.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(super) struct OpenRequests {
     /// By rising number.
-    open: VecDeque<Open>,
+    open: VecDeque<OpenRequest>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OpenRequest {
     number: u64,
     /// Answers that are still to come: at least one.
     left: u32,
 }
 
-impl Requests {
+impl OpenRequests {
     /// Whether the request is still being answered.
     pub(super) fn contains(&self, number: u64) -> bool {
-        self.open.back().is_some_and(|last| number <= last.number) && self.place(number).is_ok()
+        self.open.back().is_some_and(|last| number <= last.number) && self.find(number).is_ok()
     }
 
     /// So many more answers are to come to the request.
     pub(super) fn add(&mut self, number: u64, answers: u32) {
         if self.open.back().is_none_or(|last| number > last.number) {
-            self.open.push_back(Open { number, left: answers });
+            self.open.push_back(OpenRequest { number, left: answers });
             return;
         }
-        match self.place(number) {
+        match self.find(number) {
             Ok(at) => self.open[at].left += answers,
-            Err(at) => self.open.insert(at, Open { number, left: answers }),
+            Err(at) => self.open.insert(at, OpenRequest { number, left: answers }),
         }
     }
 
     /// So many answers to the request have come.
     pub(super) fn answered(&mut self, number: u64, answers: u32) {
         let is_first = self.open.front().is_some_and(|first| first.number == number);
-        let place = if is_first { Ok(0) } else { self.place(number) };
-        let Ok(at) = place else { panic!("an answer to request {number}, which waits for none") };
+        let found = if is_first { Ok(0) } else { self.find(number) };
+        let Ok(at) = found else { panic!("an answer to request {number}, which waits for none") };
         let left = self.open[at].left;
         assert!(left >= answers, "an answer too many");
         if left == answers {
@@ -48,7 +48,7 @@ impl Requests {
         }
     }
 
-    fn place(&self, number: u64) -> Result<usize, usize> {
+    fn find(&self, number: u64) -> Result<usize, usize> {
         self.open.binary_search_by_key(&number, |open| open.number)
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_number_is_in_use_until_its_last_answer_in_any_order() {
         // Proves that numbers that rise, fall and come again are told apart, and that answers may come in any order and in parts.
-        let mut requests = Requests::default();
+        let mut requests = OpenRequests::default();
         let numbers = [5, 6, 7, 2, u64::MAX, 1];
         for number in numbers {
             assert!(!requests.contains(number));

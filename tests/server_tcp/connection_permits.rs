@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::harness::{Peer, Shop, TestServer};
-use stockhold::net::places::{LINGERING_MAX, LOCAL_PLACES};
+use stockhold::net::connection_permits::{LINGERING_MAX, LOCAL_CONNECTIONS_MAX};
 use stockhold_client::blocking::Client;
 use stockhold_client::{Answer, CallError, Cart, ConnectionError, PipelinedConnection, RetryPolicy};
 use stockhold_protocol::codec::decode_cold;
@@ -12,7 +12,7 @@ use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 
 /// Connections of a server whose limit is one: all peers of these tests are on this machine.
-const MOST: usize = 1 + LOCAL_PLACES;
+const MOST: usize = 1 + LOCAL_CONNECTIONS_MAX;
 
 fn one_place() -> TestServer {
     TestServer::start(|config| {

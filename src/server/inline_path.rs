@@ -1,4 +1,4 @@
-//! The short way: the thread that has read a few commands writes, applies and answers them itself, because to wake three other threads,
+//! The short path: the thread that has read a few commands writes, applies and answers them itself, because to wake three other threads,
 //! one after the other, takes longer than the work.
 //!
 //! ```text
@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::stages::{SharedApplier, SharedLog, step_log};
-use crate::net::Gate;
+use crate::net::NetContext;
 use crate::pipeline::Stepped;
 use crate::pipeline::batch::SMALL_BATCH_OPS;
 
@@ -19,35 +19,35 @@ use crate::pipeline::batch::SMALL_BATCH_OPS;
 /// was 10 to 25 % slower, with 16 the same, with 32 and 64 faster by a third.
 const FRAMES_MIN: usize = 16;
 /// With so few connections there is nothing to read meanwhile: one that works and one that looks on.
-const LONELY_MAX: usize = 2;
+const FEW_CONNECTIONS_MAX: usize = 2;
 /// A step that took longer is not to be waited for again soon, in microseconds.
 const SLOW_US: u64 = 2_000;
 /// How long the long way is taken after a slow step or a check, in milliseconds.
 const PAUSE_MS: u64 = 100;
 
 /// One network thread's way to the log.
-pub(super) struct ShortWay {
+pub(super) struct InlinePath {
     log: SharedLog,
     applier: SharedApplier,
-    gate: Arc<Gate>,
+    context: Arc<NetContext>,
     /// Frames that waited when this turn's connections were last looked at.
     frames: usize,
     /// Checks of the server when this was last looked at.
     checks: u64,
     /// Not before this time, by the monotonic clock in milliseconds.
-    closed_until_ms: u64,
+    paused_until_ms: u64,
 }
 
-impl ShortWay {
-    pub(super) fn new(log: SharedLog, applier: SharedApplier, gate: Arc<Gate>) -> Self {
-        Self { log, applier, gate, frames: 0, checks: 0, closed_until_ms: 0 }
+impl InlinePath {
+    pub(super) fn new(log: SharedLog, applier: SharedApplier, context: Arc<NetContext>) -> Self {
+        Self { log, applier, context, frames: 0, checks: 0, paused_until_ms: 0 }
     }
 
     /// Whether sockets are to be looked at once more before the disk: as long as that brings frames, and connections are left that sent none.
     pub(super) fn waits_for_more(&mut self) -> bool {
-        let frames = self.gate.ingress.len();
+        let frames = self.context.ingress.len();
         let has_grown = frames > std::mem::replace(&mut self.frames, frames);
-        let open = self.gate.places.taken();
+        let open = self.context.permits.in_use();
         let waits = has_grown && frames >= FRAMES_MIN && frames < open && frames < SMALL_BATCH_OPS as usize;
         if !waits {
             self.frames = 0;
@@ -57,39 +57,39 @@ impl ShortWay {
 
     /// Takes what this thread's connections have sent in this turn to the log, or calls the log's thread for it.
     pub(super) fn take(&mut self) {
-        if !self.is_open() {
-            self.gate.ingress.call();
+        if !self.is_allowed() {
+            self.context.ingress.wake_if_pending();
         } else if !self.step() {
             // What is left to do need not lie in the ingress: a failure to be told, a batch that waits for its segment.
-            self.gate.ingress.wake();
+            self.context.ingress.wake();
         }
     }
 
-    fn is_open(&mut self) -> bool {
-        let metrics = &self.gate.metrics;
+    fn is_allowed(&mut self) -> bool {
+        let metrics = &self.context.metrics;
         let checks = metrics.checks_answered.get() + metrics.checks_asked.get();
-        let now_ms = self.gate.clock.monotonic_ms();
+        let now_ms = self.context.clock.monotonic_ms();
         if checks != std::mem::replace(&mut self.checks, checks) {
-            self.closed_until_ms = now_ms + PAUSE_MS;
+            self.paused_until_ms = now_ms + PAUSE_MS;
         }
-        let (commands, _) = self.gate.ingress.depth();
-        let frames = self.gate.ingress.len();
-        let pays = frames >= FRAMES_MIN || self.gate.places.taken() <= LONELY_MAX;
-        pays && commands <= SMALL_BATCH_OPS as usize && now_ms >= self.closed_until_ms
+        let (commands, _) = self.context.ingress.depth();
+        let frames = self.context.ingress.len();
+        let pays = frames >= FRAMES_MIN || self.context.permits.in_use() <= FEW_CONNECTIONS_MAX;
+        pays && commands <= SMALL_BATCH_OPS as usize && now_ms >= self.paused_until_ms
     }
 
     /// One step of the stages; false if their own threads have something to do as well.
     fn step(&mut self) -> bool {
         // Whoever holds the log looks for more when it has finished its step, or is told to.
         let Some(mut sequencer) = self.log.try_lock() else { return false };
-        let started_us = self.gate.clock.monotonic_us();
+        let started_us = self.context.clock.monotonic_us();
         let stepped = step_log(&mut sequencer, &self.applier);
-        let is_done = stepped == Stepped::Worked && !sequencer.needs_its_thread();
+        let is_done = stepped == Stepped::Worked && !sequencer.needs_own_thread();
         drop(sequencer);
-        self.gate.metrics.short_ways.add(1);
-        let ended_us = self.gate.clock.monotonic_us();
+        self.context.metrics.inline_commits.add(1);
+        let ended_us = self.context.clock.monotonic_us();
         if ended_us - started_us > SLOW_US {
-            self.closed_until_ms = ended_us / 1_000 + PAUSE_MS;
+            self.paused_until_ms = ended_us / 1_000 + PAUSE_MS;
         }
         is_done
     }
@@ -104,10 +104,10 @@ mod tests {
     use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
 
     use super::*;
-    use crate::assembly::{Surroundings, assemble, format};
+    use crate::assembly::{Environment, assemble, format};
     use crate::clock::{ManualTimeSource, Reading, TimeSource};
     use crate::config::Config;
-    use crate::pipeline::{Address, Sleeper};
+    use crate::pipeline::{ReplyAddress, Sleeper};
     use crate::storage::recording::{Fault, RecordingStorage};
 
     const START_MS: u64 = 1_763_800_000_000;
@@ -133,11 +133,11 @@ mod tests {
     struct World {
         storage: RecordingStorage,
         time: Arc<Looks>,
-        gate: Arc<Gate>,
+        context: Arc<NetContext>,
         log: SharedLog,
         applier: SharedApplier,
         sleeper: Sleeper,
-        way: ShortWay,
+        path: InlinePath,
         requests: u64,
     }
 
@@ -149,46 +149,46 @@ mod tests {
             format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
             let manual = ManualTimeSource::new(START_MS);
             let time = Arc::new(Looks { manual, each_ms: AtomicU64::new(0) });
-            let surroundings = Surroundings { time: time.clone(), salt_seed: 1, helper: None };
-            let mut assembly = assemble(storage.share(), &config, 1, surroundings, |_| ()).unwrap();
+            let environment = Environment { time: time.clone(), salt_seed: 1, spawner: None };
+            let mut assembly = assemble(storage.share(), &config, 1, environment, |_| ()).unwrap();
             while assembly.sequencer.step() == Stepped::Worked {}
             for _ in 0..count {
-                assert!(assembly.gate.places.take(true).is_some());
+                assert!(assembly.context.permits.acquire(true).is_some());
             }
             let log: SharedLog = Arc::new(Mutex::new(assembly.sequencer));
             let applier: SharedApplier = Arc::new(Mutex::new(assembly.applier));
-            let way = ShortWay::new(log.clone(), applier.clone(), assembly.gate.clone());
-            let (gate, sleeper) = (assembly.gate, assembly.sleepers.sequencer);
-            Self { storage, time, gate, log, applier, sleeper, way, requests: 0 }
+            let path = InlinePath::new(log.clone(), applier.clone(), assembly.context.clone());
+            let (context, sleeper) = (assembly.context, assembly.sleepers.sequencer);
+            Self { storage, time, context, log, applier, sleeper, path, requests: 0 }
         }
 
-        /// Lets so many frames of so many commands come; whether they take the short way. Otherwise the log's own thread takes them.
-        fn is_short(&mut self, frames: usize, commands: u16) -> bool {
+        /// Lets so many frames of so many commands come; whether they take the short path. Otherwise the log's own thread takes them.
+        fn is_inline(&mut self, frames: usize, commands: u16) -> bool {
             let mut record = Vec::new();
             Envelope::new(CommandId::from_parts(START_MS, 1), Command::Tick).encode(&mut record).unwrap();
             for _ in 0..frames {
-                let mut submission = self.gate.ingress.blank();
+                let mut submission = self.context.ingress.blank();
                 self.requests += 1;
-                submission.reset(Address::default(), self.requests, u64::MAX);
+                submission.reset(ReplyAddress::default(), self.requests, u64::MAX);
                 for index in 0..commands {
                     submission.push(index, &record, true);
                 }
-                assert!(self.gate.ingress.submit(submission).is_ok());
+                assert!(self.context.ingress.submit(submission).is_ok());
             }
-            let before = self.gate.metrics.short_ways.get();
-            self.way.take();
+            let before = self.context.metrics.inline_commits.get();
+            self.path.take();
             while step_log(&mut self.log.lock(), &self.applier) == Stepped::Worked {}
             while self.applier.lock().step().unwrap() == Stepped::Worked {}
-            self.gate.metrics.short_ways.get() > before
+            self.context.metrics.inline_commits.get() > before
         }
 
         /// Whether a command wakes the log's thread from a sleep that has just begun.
         fn wakes_the_log(&mut self) -> bool {
-            let (_, sleeper) = crate::pipeline::Bell::new();
+            let (_, sleeper) = crate::pipeline::Waker::new();
             let sleeper = std::mem::replace(&mut self.sleeper, sleeper);
             let mut is_woken = false;
             sleeper.sleep(0, || {
-                self.is_short(1, 1);
+                self.is_inline(1, 1);
                 is_woken = !sleeper.is_asleep();
                 true
             });
@@ -202,8 +202,8 @@ mod tests {
         let mut world = World::with_connections(1);
         world.storage.inject(Fault::FailWrite(1));
         assert!(world.wakes_the_log());
-        assert!(world.log.lock().failure().is_some() && world.gate.ingress.is_empty());
-        assert_eq!(world.gate.metrics.short_ways.get(), 1);
+        assert!(world.log.lock().failure().is_some() && world.context.ingress.is_empty());
+        assert_eq!(world.context.metrics.inline_commits.get(), 1);
     }
 
     #[test]
@@ -211,10 +211,10 @@ mod tests {
         // Proves what the short way is for, and that a command that goes the long way does wake the log's thread.
         let mut world = World::with_connections(1);
         assert!(!world.wakes_the_log());
-        assert_eq!(world.gate.metrics.short_ways.get(), 1);
-        let mut world = World::with_connections(LONELY_MAX + 1);
+        assert_eq!(world.context.metrics.inline_commits.get(), 1);
+        let mut world = World::with_connections(FEW_CONNECTIONS_MAX + 1);
         assert!(world.wakes_the_log());
-        assert_eq!(world.gate.metrics.short_ways.get(), 0);
+        assert_eq!(world.context.metrics.inline_commits.get(), 0);
     }
 
     #[test]
@@ -222,25 +222,25 @@ mod tests {
         // Proves when waiting for the disk pays: for few connections always, for more of them from so many frames on; never for many
         // commands.
         let most = u16::try_from(SMALL_BATCH_OPS).unwrap();
-        let mut few = World::with_connections(LONELY_MAX);
-        assert!(few.is_short(1, 1) && few.is_short(1, most) && !few.is_short(1, most + 1));
-        let mut many = World::with_connections(LONELY_MAX + 1);
-        assert!(!many.is_short(1, 1) && !many.is_short(FRAMES_MIN - 1, 1) && many.is_short(FRAMES_MIN, 1));
+        let mut few = World::with_connections(FEW_CONNECTIONS_MAX);
+        assert!(few.is_inline(1, 1) && few.is_inline(1, most) && !few.is_inline(1, most + 1));
+        let mut many = World::with_connections(FEW_CONNECTIONS_MAX + 1);
+        assert!(!many.is_inline(1, 1) && !many.is_inline(FRAMES_MIN - 1, 1) && many.is_inline(FRAMES_MIN, 1));
     }
 
     #[test]
     fn a_check_closes_the_short_way_for_a_while() {
         // Proves that who checks does not wait for the disk, and that the pause ends.
         let mut world = World::with_connections(1);
-        assert!(world.is_short(1, 1));
-        let gate = world.gate.clone();
-        for check in [&gate.metrics.checks_answered, &gate.metrics.checks_asked] {
+        assert!(world.is_inline(1, 1));
+        let context = world.context.clone();
+        for check in [&context.metrics.checks_answered, &context.metrics.checks_asked] {
             check.add(1);
-            assert!(!world.is_short(1, 1));
+            assert!(!world.is_inline(1, 1));
             world.time.manual.advance_ms(PAUSE_MS - 1);
-            assert!(!world.is_short(1, 1));
+            assert!(!world.is_inline(1, 1));
             world.time.manual.advance_ms(1);
-            assert!(world.is_short(1, 1));
+            assert!(world.is_inline(1, 1));
         }
     }
 
@@ -250,11 +250,11 @@ mod tests {
         let mut world = World::with_connections(1);
         for (each_ms, closes) in [(0, false), (SLOW_US / 1_000 + 1, true)] {
             world.time.each_ms.store(each_ms, Ordering::SeqCst);
-            assert!(world.is_short(1, 1));
+            assert!(world.is_inline(1, 1));
             world.time.each_ms.store(0, Ordering::SeqCst);
-            assert_eq!(world.is_short(1, 1), !closes, "{each_ms} ms");
+            assert_eq!(world.is_inline(1, 1), !closes, "{each_ms} ms");
         }
         world.time.manual.advance_ms(PAUSE_MS);
-        assert!(world.is_short(1, 1));
+        assert!(world.is_inline(1, 1));
     }
 }

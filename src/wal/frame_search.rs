@@ -36,7 +36,9 @@ pub fn find_frame(
     hole_block: u32,
 ) -> Result<Option<u64>, StorageError> {
     find_head(file, header, offset, |head, at| {
-        head.is_ok_and(|head| head.seat.block == block_at(at) && head.seat.synced_block > hole_block)
+        head.is_ok_and(|head| {
+            head.placement.block == block_at(at) && head.placement.synced_block > hole_block
+        })
     })
 }
 

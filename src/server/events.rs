@@ -1,4 +1,4 @@
-//! What threads tell the one who waits for the server. Each kind of news is remembered once, however often it is told: there is no
+//! What threads tell the one who waits for the server. Each kind of events is remembered once, however often it is told: there is no
 //! queue that could grow or be full.
 
 use std::sync::Arc;
@@ -21,20 +21,20 @@ const BY_URGENCY: [Event; 3] = [Event::Panicked, Event::LogFailed, Event::StopAs
 
 /// Shared by those who tell and the one who waits.
 #[derive(Clone, Debug, Default)]
-pub(super) struct News {
+pub(super) struct ServerEvents {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// By the places of [`BY_URGENCY`].
+    /// By the permits of [`BY_URGENCY`].
     told: Mutex<[bool; BY_URGENCY.len()]>,
     changed: Condvar,
 }
 
-impl News {
+impl ServerEvents {
     /// Tells; a second time changes nothing.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn report(&self, event: Event) {
         let mut told = self.shared.told.lock();
         for (told, known) in told.iter_mut().zip(BY_URGENCY) {
             *told |= known == event;
@@ -42,7 +42,7 @@ impl News {
         self.shared.changed.notify_all();
     }
 
-    /// Waits for news and answers the most urgent; it stays told.
+    /// Waits for events and answers the most urgent; it stays told.
     pub(super) fn wait(&self) -> Event {
         let mut told = self.shared.told.lock();
         loop {
@@ -71,13 +71,13 @@ impl News {
 /// Asks a server to stop; may be used from any thread, any number of times.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    pub(super) news: News,
+    pub(super) events: ServerEvents,
 }
 
 impl Stopper {
     /// Asks.
     pub fn stop(&self) {
-        self.news.tell(Event::StopAsked);
+        self.events.report(Event::StopAsked);
     }
 }
 
@@ -88,15 +88,15 @@ mod tests {
     #[test]
     fn news_is_remembered_once_and_the_most_urgent_comes_first() {
         // Proves that what is told a thousand times takes no more room, and that no number of requests to stop hides a failure.
-        let news = News::default();
+        let events = ServerEvents::default();
         for _ in 0..1_000 {
-            news.tell(Event::StopAsked);
+            events.report(Event::StopAsked);
         }
-        assert_eq!(news.wait(), Event::StopAsked);
-        news.wait_for_stop(Instant::now());
-        news.tell(Event::LogFailed);
-        assert_eq!(news.wait(), Event::LogFailed);
-        news.tell(Event::Panicked);
-        assert_eq!(news.wait(), Event::Panicked);
+        assert_eq!(events.wait(), Event::StopAsked);
+        events.wait_for_stop(Instant::now());
+        events.report(Event::LogFailed);
+        assert_eq!(events.wait(), Event::LogFailed);
+        events.report(Event::Panicked);
+        assert_eq!(events.wait(), Event::Panicked);
     }
 }

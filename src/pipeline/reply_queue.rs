@@ -8,9 +8,9 @@ use super::primitives::{Arc, Mutex, Notify};
 
 /// Where an answer goes: a connection of a network thread. A slot is used again, with another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct ReplyAddress {
     /// Which network thread.
-    pub mailbox: usize,
+    pub thread: usize,
     /// Which connection of it.
     pub slot: u32,
     /// Which use of the slot.
@@ -19,15 +19,15 @@ pub struct Address {
     pub version: u8,
 }
 
-impl Default for Address {
+impl Default for ReplyAddress {
     fn default() -> Self {
-        Self { mailbox: 0, slot: 0, generation: 0, version: PROTOCOL_VERSION }
+        Self { thread: 0, slot: 0, generation: 0, version: PROTOCOL_VERSION }
     }
 }
 
 /// One frame for one connection; its bytes stand in the mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct Reply {
     /// For whom.
     pub slot: u32,
     /// For which use of the slot.
@@ -52,16 +52,16 @@ pub struct Letter {
 
 /// Letters and their bytes.
 #[derive(Debug, Default)]
-pub struct Mail {
+pub struct ReplyBuffer {
     /// The frames, one after the other.
     pub bytes: Vec<u8>,
     /// Whose they are.
-    pub letters: Vec<Letter>,
+    pub replies: Vec<Reply>,
 }
 
-/// Answers that a letter carries.
+/// Answers that a reply carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
+pub struct AnsweredCounts {
     /// Commands.
     pub commands: u32,
     /// Commands that are no plain reserves.
@@ -72,26 +72,26 @@ pub struct Answered {
     pub checks: u32,
 }
 
-/// Mail whose buffer grew beyond this is not kept for the next time.
-const MAIL_BYTES_KEPT: usize = 4 << 20;
+/// ReplyBuffer whose buffer grew beyond this is not kept for the next time.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
-impl Mail {
+impl ReplyBuffer {
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.replies.is_empty()
     }
 
-    /// Begins a frame; what is added to `bytes` until [`Mail::seal`] is its body.
+    /// Begins a frame; what is added to `bytes` until [`ReplyBuffer::seal`] is its body.
     #[must_use]
     pub fn begin(&mut self) -> usize {
         frame::begin(&mut self.bytes)
     }
 
     /// Ends the frame that began at `start` and addresses it.
-    pub fn seal(&mut self, start: usize, header: Header, to: Address, answered: Answered) {
+    pub fn seal(&mut self, start: usize, header: Header, to: ReplyAddress, answered: AnsweredCounts) {
         frame::finish(header.in_version(to.version), start, &mut self.bytes);
-        self.letters.push(Letter {
+        self.replies.push(Reply {
             slot: to.slot,
             generation: to.generation,
             request: header.request,
@@ -105,11 +105,11 @@ impl Mail {
         });
     }
 
-    /// A letter without a frame: what the connection waits for is lost.
-    pub fn lose(&mut self, to: Address) {
+    /// A reply without a frame: what the connection waits for is lost.
+    pub fn lose(&mut self, to: ReplyAddress) {
         let at = self.bytes.len();
         let (slot, generation) = (to.slot, to.generation);
-        self.letters.push(Letter {
+        self.replies.push(Reply {
             slot,
             generation,
             request: 0,
@@ -125,8 +125,8 @@ impl Mail {
 
     /// Forgets everything, keeping buffers of a usual size.
     pub fn clear(&mut self) {
-        self.letters.clear();
-        if self.bytes.capacity() > MAIL_BYTES_KEPT {
+        self.replies.clear();
+        if self.bytes.capacity() > BUFFER_BYTES_KEPT {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
@@ -135,34 +135,34 @@ impl Mail {
     fn append(&mut self, other: &Self) {
         let shift = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
-        let moved = other.letters.iter().map(|letter| Letter {
-            start: letter.start + shift,
-            end: letter.end + shift,
-            ..*letter
+        let moved = other.replies.iter().map(|reply| Reply {
+            start: reply.start + shift,
+            end: reply.end + shift,
+            ..*reply
         });
-        self.letters.extend(moved);
+        self.replies.extend(moved);
     }
 }
 
 /// The mailbox of one network thread.
 #[derive(Debug, Default)]
-struct Mailbox {
-    mail: Mutex<Mail>,
+struct ReplyQueue {
+    mail: Mutex<ReplyBuffer>,
     arrived: Notify,
 }
 
-/// All mailboxes.
+/// All reply_queues.
 #[derive(Clone, Debug)]
-pub struct Mailboxes {
-    boxes: Arc<[Mailbox]>,
+pub struct ReplyQueues {
+    boxes: Arc<[ReplyQueue]>,
 }
 
-impl Mailboxes {
-    /// As many mailboxes as there are network threads.
+impl ReplyQueues {
+    /// As many reply_queues as there are network threads.
     #[must_use]
     pub fn new(count: usize) -> Self {
         assert!(count > 0, "somebody must read the answers");
-        Self { boxes: (0..count).map(|_| Mailbox::default()).collect() }
+        Self { boxes: (0..count).map(|_| ReplyQueue::default()).collect() }
     }
 
     /// How many there are.
@@ -171,25 +171,25 @@ impl Mailboxes {
         self.boxes.len()
     }
 
-    /// Puts a draft into a mailbox and wakes its thread; the draft is empty then.
-    pub fn deliver(&self, mailbox: usize, draft: &mut Mail) {
-        if draft.is_empty() {
+    /// Puts a buffer into a mailbox and wakes its thread; the buffer is empty then.
+    pub fn deliver(&self, mailbox: usize, buffer: &mut ReplyBuffer) {
+        if buffer.is_empty() {
             return;
         }
         let mailbox = &self.boxes[mailbox];
         let mut mail = mailbox.mail.lock();
         if mail.is_empty() {
-            std::mem::swap(&mut *mail, draft);
+            std::mem::swap(&mut *mail, buffer);
         } else {
-            mail.append(draft);
+            mail.append(buffer);
         }
         drop(mail);
-        draft.clear();
+        buffer.clear();
         mailbox.arrived.notify_one();
     }
 
     /// Takes all mail; `into` must be empty and its buffers are used for the next mail.
-    pub fn take(&self, mailbox: usize, into: &mut Mail) {
+    pub fn take(&self, mailbox: usize, into: &mut ReplyBuffer) {
         assert!(into.is_empty(), "mail that was taken is delivered first");
         std::mem::swap(&mut *self.boxes[mailbox].mail.lock(), into);
     }
@@ -206,44 +206,44 @@ impl Mailboxes {
     }
 }
 
-/// One draft per mailbox, for a stage that answers many connections in one go.
+/// One buffer per mailbox, for a stage that answers many connections in one go.
 #[derive(Debug)]
-pub struct Drafts {
-    drafts: Vec<Mail>,
-    mailboxes: Mailboxes,
+pub struct ReplyWriter {
+    replies: Vec<ReplyBuffer>,
+    reply_queues: ReplyQueues,
 }
 
-impl Drafts {
-    /// Empty drafts.
+impl ReplyWriter {
+    /// Empty replies.
     #[must_use]
-    pub fn new(mailboxes: Mailboxes) -> Self {
-        Self { drafts: (0..mailboxes.count()).map(|_| Mail::default()).collect(), mailboxes }
+    pub fn new(reply_queues: ReplyQueues) -> Self {
+        Self { replies: (0..reply_queues.count()).map(|_| ReplyBuffer::default()).collect(), reply_queues }
     }
 
-    /// The draft for a connection's thread.
-    pub fn of(&mut self, address: Address) -> &mut Mail {
-        &mut self.drafts[address.mailbox]
+    /// The buffer for a connection's thread.
+    pub fn of(&mut self, address: ReplyAddress) -> &mut ReplyBuffer {
+        &mut self.replies[address.thread]
     }
 
     /// Bytes that are not sent yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.drafts.iter().map(|draft| draft.bytes.len()).sum()
+        self.replies.iter().map(|buffer| buffer.bytes.len()).sum()
     }
 
     /// Sends what there is: one wake-up per thread at most.
     pub fn send(&mut self) {
-        for (mailbox, draft) in self.drafts.iter_mut().enumerate() {
-            self.mailboxes.deliver(mailbox, draft);
+        for (mailbox, buffer) in self.replies.iter_mut().enumerate() {
+            self.reply_queues.deliver(mailbox, buffer);
         }
     }
 
     /// A whole frame for one connection.
     pub fn frame(
         &mut self,
-        to: Address,
+        to: ReplyAddress,
         header: Header,
-        answered: Answered,
+        answered: AnsweredCounts,
         body: impl FnOnce(&mut Vec<u8>),
     ) {
         let mail = self.of(to);
@@ -253,11 +253,11 @@ impl Drafts {
     }
 
     /// One outcome in answer to a request that is no batch of commands (a check that cannot be answered).
-    pub fn sole_outcome(
+    pub fn single_outcome(
         &mut self,
-        to: Address,
+        to: ReplyAddress,
         request: u64,
-        answered: Answered,
+        answered: AnsweredCounts,
         outcome: &stockhold_protocol::Outcome,
     ) {
         self.frame(to, Header::new(FrameKind::Outcomes, request, 1), answered, |out| outcome.encode(0, out));

@@ -2,10 +2,10 @@
 //! looks.
 
 use super::LogError;
-use super::catalog::UsedSegment;
 use super::frame::{FrameHead, FrameKind, block_at};
+use super::frame_search::holds_frames;
 use super::segment::segment_name;
-use super::tail::holds_frames;
+use super::segment_list::UsedSegment;
 use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
 use crate::storage::width::{is_zero, length, u64_at};
 use crate::storage::{ReadFrom, SharedStorage};
@@ -41,9 +41,9 @@ fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogE
 
 fn is_first_end_frame(head: &FrameHead, block: &[u8], segment: &UsedSegment) -> bool {
     head.kind == FrameKind::End
-        && head.seat.block == block_at(length(FRAMES_OFFSET))
-        && head.seat.first_position == segment.opening.first_position
-        && head.seat.previous == segment.opening_chain
+        && head.placement.block == block_at(length(FRAMES_OFFSET))
+        && head.placement.first_position == segment.opening.first_position
+        && head.placement.previous == segment.opening_chain
         && head.check_body(block).is_ok()
 }
 

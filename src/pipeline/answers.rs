@@ -5,16 +5,16 @@ use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_H
 use stockhold_protocol::query::Answer;
 use stockhold_protocol::{Outcome, Timestamp};
 
-use super::mailbox::{Address, Answered, Drafts};
+use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
 use super::submission::Submission;
 
 /// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
 const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
 /// What the answer to a query answers.
-const ONE_QUERY: Answered = Answered { commands: 0, others: 0, queries: 1, checks: 0 };
+const ONE_QUERY: AnsweredCounts = AnsweredCounts { commands: 0, others: 0, queries: 1, checks: 0 };
 
 /// Sends the answer to a query, unless it is too long for a frame.
-pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, answer: &Answer) {
+pub(super) fn send_answer(replies: &mut ReplyWriter, address: ReplyAddress, request: u64, answer: &Answer) {
     let mut body = Vec::new();
     let encoded = answer.encode(&mut body);
     if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
@@ -23,15 +23,15 @@ pub(super) fn send_answer(drafts: &mut Drafts, address: Address, request: u64, a
         let encoded = failed.encode(&mut body);
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }
-    drafts.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {
+    replies.frame(address, Header::new(FrameKind::Answer, request, 0), ONE_QUERY, |out| {
         out.extend_from_slice(&body);
     });
 }
 
 /// Writes the outcomes of a batch as frames, submission by submission.
-pub(super) struct Answering<'a> {
+pub(super) struct OutcomeWriter<'a> {
     submissions: std::slice::Iter<'a, Box<Submission>>,
-    drafts: &'a mut Drafts,
+    replies: &'a mut ReplyWriter,
     /// The time of the ops.
     time: Timestamp,
     current: Option<&'a Submission>,
@@ -41,17 +41,21 @@ pub(super) struct Answering<'a> {
     frame: Option<(usize, u16)>,
 }
 
-impl<'a> Answering<'a> {
-    pub(super) fn new(submissions: &'a [Box<Submission>], drafts: &'a mut Drafts, time: Timestamp) -> Self {
+impl<'a> OutcomeWriter<'a> {
+    pub(super) fn new(
+        submissions: &'a [Box<Submission>],
+        replies: &'a mut ReplyWriter,
+        time: Timestamp,
+    ) -> Self {
         let mut submissions = submissions.iter();
         let current = submissions.next().map(Box::as_ref);
-        Self { submissions, drafts, time, current, at: 0, frame: None }
+        Self { submissions, replies, time, current, at: 0, frame: None }
     }
 
-    pub(super) fn answer(&mut self, outcome: &Outcome) {
+    pub(super) fn push(&mut self, outcome: &Outcome) {
         // What the sequencer adds of its own has no submission and stands last: nobody waits for it.
         let Some(submission) = self.current else { return };
-        let mail = self.drafts.of(submission.address);
+        let mail = self.replies.of(submission.address);
         let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
         outcome.encode(submission.indexes[self.at], &mut mail.bytes);
         self.at += 1;
@@ -62,7 +66,7 @@ impl<'a> Answering<'a> {
             return;
         }
         let others = if is_last { submission.others } else { 0 };
-        let answered = Answered { commands: u32::from(count), others, ..Answered::default() };
+        let answered = AnsweredCounts { commands: u32::from(count), others, ..AnsweredCounts::default() };
         mail.seal(
             start,
             Header::answer(FrameKind::Outcomes, submission.request, count, self.time),

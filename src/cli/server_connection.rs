@@ -4,7 +4,7 @@
 //! its outcome unknown, and the failure says how to ask again. It is not for bulk work, see `bulk`.
 
 use super::exit::{Exit, ExitWith, Failure};
-use super::words::{ChannelName, milliseconds};
+use super::parse::{ChannelName, milliseconds};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ const NAMES_PER_FRAME: usize = 1_000;
 const CHECKS_PER_FRAME: usize = 4_096;
 
 /// A conversation with one server.
-pub(super) struct Session {
+pub(super) struct ServerConnection {
     runtime: Runtime,
     address: String,
     timeout: Duration,
@@ -38,12 +38,12 @@ pub(super) struct Session {
     sku_names: BTreeMap<SkuId, String>,
 }
 
-impl Session {
+impl ServerConnection {
     /// Connects; a server that is just starting is waited for a moment.
     pub(super) fn open(address: &str, timeout: Duration) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
-        let mut session = Self {
+        let mut server = Self {
             runtime,
             address: address.to_owned(),
             timeout,
@@ -52,8 +52,8 @@ impl Session {
             sku_names: BTreeMap::new(),
         };
         let deadline = Instant::now() + timeout.min(Duration::from_millis(OPEN_MS));
-        session.connected(deadline).map_err(|error| session.unreachable(error))?;
-        Ok(session)
+        server.connected(deadline).map_err(|error| server.unreachable(error))?;
+        Ok(server)
     }
 
     /// Allows calls to take longer: for questions that read the whole state.
@@ -81,7 +81,7 @@ impl Session {
         self.connected(Instant::now() + self.timeout).map_err(|error| self.unreachable(error))
     }
 
-    /// Runs a future on the session's runtime with the open connection.
+    /// Runs a future on the server's runtime with the open connection.
     pub(super) fn with_connection<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut PipelinedConnection) -> Result<T, ConnectionError>,
@@ -102,7 +102,7 @@ impl Session {
         })
     }
 
-    /// As [`Session::with_connection`] for a question, which may be asked twice: once more on a new connection when the one that was
+    /// As [`ServerConnection::with_connection`] for a question, which may be asked twice: once more on a new connection when the one that was
     /// open has ended, as idle ones do when a server makes room.
     fn ask<T>(
         &mut self,

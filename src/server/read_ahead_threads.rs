@@ -5,23 +5,23 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::recovery::Helper;
+use crate::recovery::ReadAheadSpawner;
 
 /// One thread for each log or snapshot that is read; clones begin and take the same threads.
 #[derive(Clone, Default)]
-pub(super) struct Readers {
+pub(super) struct ReadAheadThreads {
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
-impl Readers {
+impl ReadAheadThreads {
     /// The threads, to be joined.
     pub(super) fn take(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock())
     }
 }
 
-impl Helper for Readers {
-    fn help(&self, work: Box<dyn FnOnce() + Send>) {
+impl ReadAheadSpawner for ReadAheadThreads {
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
         self.threads.lock().push(std::thread::spawn(work));
     }
 }
