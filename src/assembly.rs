@@ -1,5 +1,5 @@
-//! Opens a data directory and puts the stages of a server together, without a thread: the server gives each stage one, tests and the
-//! simulator step them by hand.
+//! Opens a data directory and builds the stages of a server without starting threads. The server gives each stage a
+//! thread; tests and the simulator step them by hand.
 
 use std::sync::Arc;
 
@@ -30,69 +30,69 @@ use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
 
-/// The one writer of a log on one machine.
+/// The number of the only writer of a log.
 const WRITER: u64 = 1;
-/// Bits of a session below the epoch: room for more segments than an epoch will ever have.
+/// The position of the epoch in a session number. The bits below it hold more segments than an epoch will ever have.
 const SESSION_EPOCH_SHIFT: u32 = 40;
 
-/// What comes from outside, so that a test can choose it.
+/// The inputs from outside, so that a test can choose them.
 pub struct Environment {
     /// The clocks.
     pub time: Arc<dyn TimeSource>,
-    /// Random, new for each start.
+    /// A random number, new for each start.
     pub salt_seed: u64,
-    /// Who reads ahead during recovery, if anybody.
+    /// Runs readers beside recovery; without it recovery reads by itself.
     pub spawner: Option<Box<dyn ReadAheadSpawner>>,
 }
 
-/// All stages of one server, not running.
+/// All stages of one server, not running yet.
 pub struct Assembly {
-    /// The data directory, locked as long as this lives.
+    /// The data directory, which stays locked as long as this value lives.
     pub directory: Directory,
-    /// Makes batches and appends them.
+    /// Makes batches and appends them to the log.
     pub sequencer: Sequencer<LogWriter>,
-    /// Applies them.
+    /// Applies batches.
     pub applier: Applier,
     /// Writes snapshots.
     pub snapshotter: Snapshotter,
-    /// Makes segments.
+    /// Prepares segments.
     pub preparer: SegmentPreparer,
-    /// Where spare segments change hands.
+    /// Holds the spare segment.
     pub pool: Arc<SegmentPool>,
     /// What connections share.
     pub context: Arc<NetContext>,
-    /// Where answers are fetched.
+    /// The answers to connections.
     pub reply_queues: ReplyQueues,
-    /// What the stages' threads sleep on.
+    /// The sleepers of the stage threads.
     pub sleepers: Sleepers,
-    /// Wakes the applier, to see that it is to finish.
+    /// Wakes the applier.
     pub applier_waker: Waker,
-    /// Wakes the snapshot thread.
+    /// Wakes the snapshotter.
     pub snapshotter_waker: Waker,
-    /// Pieces on the way to the snapshotter.
+    /// The parts of a snapshot on their way to the snapshotter.
     pub snapshot_queue: Arc<SnapshotQueue>,
-    /// The chain of ops.
+    /// The progress of ops through the stages.
     pub watermarks: Arc<Watermarks>,
-    /// What status tells.
+    /// The fixed part of the status.
     pub status: Arc<StatusBoard>,
-    /// What recovery did.
+    /// The report of recovery.
     pub report: RecoveryReport,
 }
 
-/// What the stages' threads sleep on.
+/// The sleepers of the stage threads.
 pub struct Sleepers {
-    /// The sequencer's.
+    /// The sleeper of the sequencer.
     pub sequencer: Sleeper,
-    /// The applier's.
+    /// The sleeper of the applier.
     pub applier: Sleeper,
-    /// The snapshotter's.
+    /// The sleeper of the snapshotter.
     pub snapshotter: Sleeper,
 }
 
-/// Makes an empty directory the data directory of a new log. Its identity and the seed of its salts are drawn by the caller.
+/// Formats an empty directory as the data directory of a new log. The caller draws its UUID and the seed of its salts.
 ///
 /// # Errors
-/// [`StartError`] when it is not empty or cannot be written.
+/// [`StartError`] when the directory is not empty or cannot be written.
 pub fn format(
     storage: SharedStorage,
     genesis: &Genesis,
@@ -113,10 +113,11 @@ pub fn format(
     Ok(Directory::format(storage, options)?)
 }
 
-/// Opens, recovers, makes durable what was relied on, begins a new segment, and builds the stages.
+/// Opens and recovers the directory, makes everything that recovery relied on durable, begins a new segment, and builds
+/// the stages.
 ///
 /// # Errors
-/// [`StartError`] says what is in the way; nothing was truncated.
+/// [`StartError`] when the server cannot start. Nothing was truncated.
 pub fn assemble(
     storage: SharedStorage,
     config: &Config,
@@ -138,9 +139,10 @@ pub fn assemble(
     let start = LogStart { log_uuid, epoch, now_ms, salt_seed: environment.salt_seed };
     let (log, preparer) = directory.begin_log(config.log_options(), start, &end)?;
 
-    let (sequencer_waker, sequencer_sleeper) = Waker::new();
-    let (applier_waker, applier_sleeper) = Waker::new();
-    let (snapshotter_waker, snapshotter_sleeper) = Waker::new();
+    let (sequencer_waker, sequencer) = Waker::new();
+    let (applier_waker, applier) = Waker::new();
+    let (snapshotter_waker, snapshotter) = Waker::new();
+    let sleepers = Sleepers { sequencer, applier, snapshotter };
     let status = Arc::new(status_board(config, &directory, &report));
     let links = links(
         config,
@@ -185,11 +187,7 @@ pub fn assemble(
         snapshotter,
         preparer,
         pool,
-        sleepers: Sleepers {
-            sequencer: sequencer_sleeper,
-            applier: applier_sleeper,
-            snapshotter: snapshotter_sleeper,
-        },
+        sleepers,
         applier_waker,
         snapshotter_waker,
         snapshot_queue,
@@ -200,7 +198,7 @@ pub fn assemble(
 }
 
 fn start_clock(time: Arc<dyn TimeSource>, config: &Config, machine: &Machine) -> Clock {
-    // Before the first op there is nothing that a jump could end.
+    // Before the first op there is no hold that a jump of the clock could expire.
     let allowance = if machine.op() == 0 { Allowance::ANY } else { machine.clock().into() };
     Clock::start(time, machine.time(), config.clock.alarm_ms, allowance)
 }
@@ -286,7 +284,7 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     let durability = match config.log.durability {
         DurabilityChoice::Sync => "sync".to_owned(),
         DurabilityChoice::Interval => {
-            format!("interval (up to {} ms of answers may be lost)", config.log.interval_ms)
+            format!("interval (up to {} ms of answered commands may be lost)", config.log.interval_ms)
         }
     };
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
@@ -309,7 +307,8 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     warnings.extend(report.passed_over.warning());
     warnings.extend(medium.warning().map(str::to_owned));
     if config.log.durability == DurabilityChoice::Interval {
-        warnings.push("Answers leave before they are durable (log.durability = interval).".to_owned());
+        warnings
+            .push("Commands are answered before they are durable (log.durability = interval).".to_owned());
     }
     StatusBoard {
         log_uuid: *directory.manifest().log_uuid.as_bytes(),
@@ -320,12 +319,12 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     }
 }
 
-/// Lets go of snapshots and segments that nothing needs any more.
+/// Removes snapshots and segments that are no longer needed.
 struct Trimmer {
     storage: SharedStorage,
     manifest: Manifest,
     pool: Arc<SegmentPool>,
-    /// Snapshots that this run wrote or loaded.
+    /// Snapshots that this server has written or loaded.
     verified: Vec<LogPoint>,
 }
 
@@ -343,7 +342,7 @@ impl Trimmer {
 
 impl Trim for Trimmer {
     fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError> {
-        // A snapshot of the same op has taken the place of the one before, and may stand at a later position.
+        // A snapshot of the same op replaces the earlier one, and may be at a later position.
         self.verified.retain(|known| known.op != point.op);
         self.verified.push(point);
         let plan = match plan_trim(&self.storage, &self.manifest, &self.verified) {
@@ -358,7 +357,7 @@ impl Trim for Trimmer {
         tracing::info!(
             removed_bytes,
             segments = plan.segments.len(),
-            "old snapshots and segments were let go"
+            "old snapshots and segments were removed"
         );
         Ok(())
     }

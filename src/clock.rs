@@ -1,9 +1,10 @@
-//! The server's clock: which time to propose for the next batch.
+//! The server's clock, which proposes the time of the next batch.
 //!
-//! Logged time starts at max(last logged, wall clock), then runs with the monotonic clock and is slewed towards the wall clock by
-//! at most 0.1 %. A wall clock that is far off raises an alarm and never expires anything. One that is further ahead than
-//! `clock_jump_max_ms` is not followed at a start either, until an operator accepts it. It is not for machine time (an op's time is
-//! max(last, proposed), the machine's business), and it reads no clock itself: a [`TimeSource`] does.
+//! Logged time starts at the maximum of the last logged time and the wall clock. Then it follows the monotonic clock
+//! and is slewed towards the wall clock by at most 0.1 %. A wall clock that is far off raises an alarm and never
+//! expires anything. At a start, a wall clock that is further ahead than `clock_jump_max_ms` is not followed until an
+//! operator accepts it. The machine computes the time of an op as the maximum of its last time and the proposed time. A
+//! [`TimeSource`] reads the system clocks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -14,28 +15,28 @@ use rustix::time::{ClockId, clock_gettime};
 use stockhold_machine::ClockView;
 use stockhold_protocol::Timestamp;
 
-/// The part of the elapsed time by which the clock may be slewed: one in a thousand.
+/// The clock is slewed by at most this part of the elapsed time: one in a thousand.
 const SLEW_DIVISOR: i64 = 1_000;
-/// A suspend longer than this counts as a start.
+/// A suspend longer than this is treated as a start.
 const SUSPEND_US: u64 = 1_000_000;
 
-/// What the clocks say at one moment.
+/// The readings of the clocks at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// A clock that never goes back and stands still during a suspend, in microseconds.
+    /// The monotonic clock in microseconds. It stops during a suspend.
     pub monotonic_us: u64,
     /// The wall clock in microseconds since the Unix epoch.
     pub wall_us: u64,
-    /// How long the machine has been suspended since it started, in microseconds.
+    /// How long the computer has been suspended since it started, in microseconds.
     pub suspended_us: u64,
 }
 
-/// Where readings come from.
+/// A source of clock readings.
 pub trait TimeSource: Send + Sync {
-    /// All clocks at once.
+    /// Reads all clocks.
     fn read(&self) -> Reading;
 
-    /// The monotonic clock alone.
+    /// Reads only the monotonic clock.
     fn monotonic_us(&self) -> u64;
 }
 
@@ -46,7 +47,7 @@ pub struct SystemTimeSource {
 }
 
 impl SystemTimeSource {
-    /// Counts from now.
+    /// A source whose monotonic clock starts now.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -85,9 +86,9 @@ fn clock_us(clock: ClockId) -> u64 {
     seconds.saturating_mul(1_000_000).saturating_add(nanoseconds / 1_000)
 }
 
-/// A time source that stands still until it is told: for tests and the simulator.
+/// A time source that advances only when told, for tests and the simulator.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_field_names, reason = "the house puts units last in names")]
+#[expect(clippy::struct_field_names, reason = "names end with their unit")]
 pub struct ManualTimeSource {
     monotonic_us: AtomicU64,
     wall_us: AtomicU64,
@@ -95,7 +96,7 @@ pub struct ManualTimeSource {
 }
 
 impl ManualTimeSource {
-    /// A source whose wall clock shows `wall_ms`.
+    /// A source whose wall clock reads `wall_ms`.
     #[must_use]
     pub fn new(wall_ms: u64) -> Self {
         let source = Self::default();
@@ -103,18 +104,18 @@ impl ManualTimeSource {
         source
     }
 
-    /// Lets time pass on both clocks.
+    /// Advances both clocks.
     pub fn advance_ms(&self, ms: u64) {
         self.monotonic_us.fetch_add(ms * 1_000, Ordering::SeqCst);
         self.wall_us.fetch_add(ms * 1_000, Ordering::SeqCst);
     }
 
-    /// Sets the wall clock alone, as an administrator does.
+    /// Sets only the wall clock, as an administrator does.
     pub fn set_wall_ms(&self, ms: u64) {
         self.wall_us.store(ms * 1_000, Ordering::SeqCst);
     }
 
-    /// Suspends the machine: the wall clock goes on, the monotonic clock does not.
+    /// Suspends the computer: the wall clock advances, the monotonic clock does not.
     pub fn suspend_ms(&self, ms: u64) {
         self.wall_us.fetch_add(ms * 1_000, Ordering::SeqCst);
         self.suspended_us.fetch_add(ms * 1_000, Ordering::SeqCst);
@@ -135,12 +136,12 @@ impl TimeSource for ManualTimeSource {
     }
 }
 
-/// What of the machine's state decides how far the wall clock may be followed.
+/// How far the wall clock may be followed, according to the machine's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How far a start may follow the wall clock, in milliseconds.
+    /// How far ahead a start may follow the wall clock, in milliseconds.
     pub jump_max_ms: u64,
-    /// An operator has accepted a wall clock up to this time; 0 = none.
+    /// An operator has accepted the wall clock up to this time; 0 if not.
     pub accepted_until: Timestamp,
 }
 
@@ -151,10 +152,10 @@ impl From<ClockView> for Allowance {
 }
 
 impl Allowance {
-    /// Every wall clock may be followed.
+    /// Any wall clock may be followed.
     pub const ANY: Self = Self { jump_max_ms: u64::MAX / 1_000, accepted_until: Timestamp(0) };
 
-    /// Whether a wall clock may be followed that is `ahead_us` ahead.
+    /// Whether a wall clock that is `ahead_us` ahead may be followed.
     fn allows(self, ahead_us: i64, wall_us: u64) -> bool {
         let jump_max_us = self.jump_max_ms.saturating_mul(1_000);
         let accepted_us = self.accepted_until.0.saturating_mul(1_000);
@@ -164,29 +165,29 @@ impl Allowance {
     }
 }
 
-/// What a correction found.
+/// The result of a correction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correction {
     /// How far the wall clock is ahead of the proposed time, in microseconds.
     pub offset_us: i64,
-    /// Whether that is beyond the alarm.
+    /// Whether the offset exceeds the alarm limit.
     pub alarm: bool,
-    /// Whether this is news: the alarm was not on at the last correction.
+    /// Whether the alarm was off at the last correction.
     pub alarm_is_new: bool,
-    /// Why time may have leapt to the wall clock.
+    /// Why time has leapt to the wall clock, if it has.
     pub leap: Option<Leap>,
 }
 
-/// Why time may leap to a wall clock that is ahead, instead of following it slowly.
+/// Why time may leap to a wall clock that is ahead, instead of being slewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leap {
-    /// The machine was suspended.
+    /// The computer was suspended.
     Suspended,
     /// An operator has accepted the wall clock.
     Accepted,
 }
 
-/// What the last correction went by.
+/// The readings that the last correction used.
 #[derive(Clone, Copy, Debug)]
 struct Corrected {
     reading: Reading,
@@ -198,20 +199,20 @@ pub struct Clock {
     source: Arc<dyn TimeSource>,
     /// Proposed time minus monotonic time.
     offset_us: AtomicI64,
-    /// The largest time proposed so far.
+    /// The highest time proposed so far.
     floor_ms: AtomicU64,
     alarm_us: i64,
     alarm: AtomicBool,
     /// Wall clock minus proposed time at the last correction, in milliseconds.
     wall_offset_ms: AtomicI64,
-    /// Whether the wall clock is further ahead than may be followed.
+    /// Whether the wall clock is further ahead than it may be followed.
     is_held_back: AtomicBool,
     last: Mutex<Corrected>,
 }
 
 impl Clock {
-    /// Starts at the wall clock, or at the last logged time if that is later or the wall clock is further ahead than `allowance` allows.
-    /// Offsets beyond `alarm_ms` raise the alarm.
+    /// Starts at the wall clock. Starts at the last logged time if that is later, or if the wall clock is further ahead
+    /// than `allowance` allows. Offsets beyond `alarm_ms` raise the alarm.
     #[must_use]
     pub fn start(
         source: Arc<dyn TimeSource>,
@@ -237,7 +238,7 @@ impl Clock {
         }
     }
 
-    /// The time to propose now. It never goes back, from whichever thread it is asked.
+    /// The time to propose now. It never decreases, also across threads.
     #[must_use]
     pub fn propose_now(&self) -> Timestamp {
         let now_ms = self.slewed_us(self.source.monotonic_us()) / 1_000;
@@ -245,13 +246,13 @@ impl Clock {
         Timestamp(self.floor_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms))
     }
 
-    /// The monotonic clock in milliseconds: for deadlines of calls and connections, which are no machine time.
+    /// The monotonic clock in milliseconds, for deadlines of calls and connections.
     #[must_use]
     pub fn monotonic_ms(&self) -> u64 {
         self.source.monotonic_us() / 1_000
     }
 
-    /// The monotonic clock in microseconds: for measuring stages.
+    /// The monotonic clock in microseconds, for measurements.
     #[must_use]
     pub fn monotonic_us(&self) -> u64 {
         self.source.monotonic_us()
@@ -269,7 +270,7 @@ impl Clock {
         self.wall_offset_ms.load(Ordering::Relaxed)
     }
 
-    /// What an operator should know of the clocks, as a sentence.
+    /// The warning about the clocks for an operator, if there is one.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let offset_s = self.wall_offset_ms() / 1_000;
@@ -289,7 +290,7 @@ impl Clock {
         })
     }
 
-    /// Moves the clock a little towards the wall clock; called a few times a second by one thread.
+    /// Slews the clock towards the wall clock. One thread calls this a few times a second.
     pub fn correct(&self, allowance: Allowance) -> Correction {
         let reading = self.source.read();
         let now = Corrected { reading, accepted_until: allowance.accepted_until };
@@ -306,7 +307,7 @@ impl Clock {
         let step_us = if leap.is_some() && may_follow && offset_us > 0 {
             offset_us
         } else if offset_us.unsigned_abs() > allowance.jump_max_ms.saturating_mul(1_000) {
-            // So far off, it is no better a clock than the monotonic one.
+            // A wall clock that is this far off is not better than the monotonic clock.
             0
         } else {
             let step_max_us = elapsed_us / SLEW_DIVISOR;
@@ -388,7 +389,7 @@ mod tests {
 
     #[test]
     fn time_never_goes_back_while_it_is_slewed_back() {
-        // Proves that proposals are monotone although the clock is being slowed down.
+        // Proves that proposed times never decrease while the clock is slowed down.
         let (source, clock) = clock_at(1_000_000, 0);
         source.set_wall_ms(900_000);
         let mut last = clock.propose_now();
@@ -414,8 +415,8 @@ mod tests {
 
     #[test]
     fn a_start_follows_a_wall_clock_that_is_far_ahead_only_when_it_is_accepted() {
-        // Proves that a year ahead advances nothing at a start, is warned of until an operator accepts it, and is followed then, at the
-        // next correction and at any later start.
+        // Proves that a wall clock a year ahead does not advance time at a start, that there is a warning until an
+        // operator accepts it, and that it is followed then, at the next correction and at any later start.
         let last_ms = 2 * YEAR_MS;
         let wall_ms = last_ms + YEAR_MS;
         let (source, clock) = clock_at(wall_ms, last_ms);
@@ -436,8 +437,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_is_behind_is_told_and_time_goes_on() {
-        // Proves that logged time goes on from where it was, and that the offset says what to show people, also once the clock is right.
+    fn a_wall_clock_that_is_behind_is_reported_and_time_goes_on() {
+        // Proves that logged time continues from where it was, and that the offset gives the time to show to people,
+        // also once the clock is right.
         let last_ms = 2 * YEAR_MS;
         for behind_ms in [20 * 60_000, DAY_MS, YEAR_MS] {
             let (source, clock) = clock_at(last_ms - behind_ms, last_ms);

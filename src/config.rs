@@ -1,7 +1,8 @@
-//! The configuration of a server process: defaults < file < environment < flags, checked before anything starts.
+//! The configuration of a server process. Its layers are defaults, file, environment and flags, the later ones taking
+//! precedence. It is checked before anything starts.
 //!
-//! It reaches the shell only. What the machine reads (sharing, limits of carts and holds, retention) is state, set when a directory is
-//! formatted or by a logged `configure`, and has no place here.
+//! Only the server process uses it. What the machine needs (sharing, limits of carts and holds, retention) is state,
+//! which is set when a directory is formatted or by a logged `configure`.
 
 mod layers;
 mod options;
@@ -14,55 +15,55 @@ use serde::{Deserialize, Serialize};
 
 pub use options::OPTIONS;
 
-/// `section.key` → value, as given by flags; the same spelling as in the file.
+/// Values from flags by `section.key`, spelled as in the file.
 pub type Overrides = BTreeMap<String, String>;
 
-/// Why a configuration cannot be used.
+/// Why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("the configuration file {path} cannot be read")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
-    /// The file is no TOML, or an option has the wrong type or does not exist.
-    #[error("the configuration file {path} is wrong")]
+    /// The file is not TOML, or an option does not exist or has the wrong type.
+    #[error("the configuration file {path} is invalid")]
     Toml {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: Box<toml::de::Error>,
     },
     /// An option does not exist.
     #[error("there is no option {option} (given by {origin})")]
     Unknown {
-        /// As it was given.
+        /// The option as it was given.
         option: String,
         /// The environment or a flag.
         origin: &'static str,
     },
-    /// A value has the wrong form.
+    /// A value has the wrong type.
     #[error("option {option} takes {expected}, not {value:?}")]
     Value {
         /// The option.
         option: String,
-        /// What it takes.
+        /// What the option accepts.
         expected: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
     },
-    /// The values together cannot be taken.
-    #[error("the configuration is wrong")]
+    /// The values are inconsistent.
+    #[error("the configuration is invalid")]
     Merged(#[source] Box<toml::de::Error>),
     /// A value is outside its range.
     #[error("option {option} {rule}")]
     Range {
         /// The option.
         option: &'static str,
-        /// The rule that it breaks.
+        /// The rule that the value violates.
         rule: &'static str,
     },
 }
@@ -71,34 +72,34 @@ pub enum ConfigError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WritePathChoice {
-    /// Direct where the file system can, else with fdatasync.
+    /// Direct if the file system supports it, otherwise `fdatasync`.
     #[default]
     Auto,
-    /// Direct, or the start fails.
+    /// Direct; the start fails if the file system does not support it.
     Direct,
-    /// Through the cache with fdatasync.
+    /// Through the cache with `fdatasync`.
     Fdatasync,
 }
 
-/// When an answer leaves.
+/// When a command is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DurabilityChoice {
-    /// After a sync that covers it.
+    /// After its batch was synced.
     #[default]
     Sync,
-    /// Before it: a crash of the machine may lose what was answered since the last interval.
+    /// Before its batch was synced. A crash of the computer may lose what was answered since the last sync.
     Interval,
 }
 
-/// The form of the server's own log lines.
+/// The format of the server's own log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// For machines.
+    /// JSON for programs.
     Json,
 }
 
@@ -120,7 +121,7 @@ macro_rules! section {
 }
 
 section! {
-    /// Everything. Each option's meaning, default, minimum and unit stand in [`OPTIONS`].
+    /// The whole configuration. [`OPTIONS`] has the meaning, unit and minimum of each option.
     Config {
         /// See [`OPTIONS`].
         data_dir: PathBuf = PathBuf::from("data"),
@@ -130,19 +131,19 @@ section! {
         log: LogSection = LogSection::default(),
         /// Queues between stages.
         queues: QueueSection = QueueSection::default(),
-        /// What connections may do.
+        /// The limits of connections.
         limits: LimitSection = LimitSection::default(),
         /// Snapshots.
         snapshot: SnapshotSection = SnapshotSection::default(),
-        /// Starting.
+        /// Recovery.
         recovery: RecoverySection = RecoverySection::default(),
         /// Threads.
         threads: ThreadSection = ThreadSection::default(),
-        /// The server's own log lines.
+        /// The server's own log.
         logging: LoggingSection = LoggingSection::default(),
         /// The clock.
         clock: ClockSection = ClockSection::default(),
-        /// Stopping.
+        /// The shutdown.
         stop: StopSection = StopSection::default(),
     }
 }
@@ -180,7 +181,7 @@ section! {
 }
 
 section! {
-    /// What connections may do.
+    /// The limits of connections.
     LimitSection {
         /// See [`OPTIONS`].
         connections: usize = 4_096,
@@ -208,7 +209,7 @@ section! {
 }
 
 section! {
-    /// Starting.
+    /// Recovery.
     RecoverySection {
         /// See [`OPTIONS`].
         validate_reservations: u64 = 1_000_000,
@@ -238,7 +239,7 @@ section! {
 }
 
 section! {
-    /// The server's own log lines.
+    /// The server's own log.
     LoggingSection {
         /// See [`OPTIONS`].
         level: String = "info".to_owned(),
@@ -256,7 +257,7 @@ section! {
 }
 
 section! {
-    /// Stopping.
+    /// The shutdown.
     StopSection {
         /// See [`OPTIONS`].
         grace_ms: u64 = 5_000,
@@ -269,7 +270,7 @@ impl Config {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`ConfigError::Range`] names the first option that breaks its rule.
+    /// [`ConfigError::Range`] with the first option that violates its rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules = [
             (
@@ -282,13 +283,13 @@ impl Config {
                 "log.batch-bytes",
                 (crate::pipeline::batch::BATCH_BYTES_MIN..=crate::storage::layout::PAYLOAD_BYTES_MAX)
                     .contains(&self.log.batch_bytes),
-                "must lie between 66560 and 1048576",
+                "must be between 66560 and 1048576",
             ),
             ("log.batch-ops", self.log.batch_ops >= 1, "must be at least 1"),
             (
                 "queues.submissions",
                 (1..=1 << 20).contains(&self.queues.submissions),
-                "must lie between 1 and 1048576",
+                "must be between 1 and 1048576",
             ),
             ("queues.commands", self.queues.commands >= 1, "must be at least 1"),
             (
@@ -299,7 +300,7 @@ impl Config {
             (
                 "queues.questions",
                 (1..=1 << 20).contains(&self.queues.questions),
-                "must lie between 1 and 1048576",
+                "must be between 1 and 1048576",
             ),
             ("limits.connections", self.limits.connections >= 1, "must be at least 1"),
             ("limits.in-flight", self.limits.in_flight >= 1, "must be at least 1"),
@@ -309,7 +310,7 @@ impl Config {
                 "limits.frame-body-bytes",
                 (65_536..=stockhold_protocol::limits::FRAME_BODY_BYTES_MAX)
                     .contains(&self.limits.frame_body_bytes),
-                "must lie between 65536 and 1048576",
+                "must be between 65536 and 1048576",
             ),
             ("limits.handshake-ms", self.limits.handshake_ms >= 10, "must be at least 10"),
             ("limits.slow-reader-ms", self.limits.slow_reader_ms >= 10, "must be at least 10"),
@@ -330,7 +331,7 @@ impl Config {
         self.log_options().is_valid()
     }
 
-    /// How the log is to be written.
+    /// The options of the log.
     #[must_use]
     pub fn log_options(&self) -> crate::wal::LogOptions {
         crate::wal::LogOptions {

@@ -1,9 +1,9 @@
-//! A data directory: the lock, the manifest, and which files of it are still needed. It knows the files by name and the log by
-//! position; it does not know what the log and the snapshots say.
+//! A data directory: its lock, its manifest, and which of its files are still needed. It does not interpret the
+//! contents of log and snapshots.
 //!
 //! ```text
 //! LOCK                              held by the one server that uses the directory
-//! MANIFEST                          which log, its epochs, what was skipped, what the machine was formatted with
+//! MANIFEST                          identity of the log, its epochs, skipped ops, the machine's genesis
 //! 0000000000000001.segment …        the log
 //! 00000000000000001234.snapshot …   the state after op 1234
 //! *.tmp                             unfinished; removed at start
@@ -32,11 +32,11 @@ use crate::wal::{
     SegmentList, SegmentPool, SegmentPreparer,
 };
 
-/// The lock file.
+/// The name of the lock file.
 pub const LOCK_NAME: &str = "LOCK";
-/// The manifest.
+/// The name of the manifest.
 pub const MANIFEST_NAME: &str = "MANIFEST";
-/// How many verified snapshots stay.
+/// The number of verified snapshots that are kept.
 pub const SNAPSHOTS_KEPT: usize = 2;
 
 /// Why a directory cannot be formatted, opened or changed.
@@ -45,34 +45,35 @@ pub enum DirectoryError {
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    /// The log is in disorder.
+    /// The log is inconsistent.
     #[error("the log cannot be read")]
     Log(#[from] LogError),
-    /// There is something in the directory already.
-    #[error("the directory is not empty: it holds {name}")]
+    /// The directory is not empty.
+    #[error("the directory is not empty: it contains {name}")]
     NotEmpty {
         /// One of the files.
         name: String,
     },
-    /// There is no manifest.
+    /// The directory has no manifest.
     #[error("the directory is not formatted: run `stockhold format` first")]
     NotFormatted,
-    /// Another version of the format: nothing is wrong with it, and nothing can be made of it here.
+    /// The directory has another format version. It is intact, but this program cannot read it.
     #[error(
-        "the directory has format version {found}, this program reads version {FORMAT_VERSION}; nothing was changed: \
+        "the directory has format version {found}, but this program reads version {FORMAT_VERSION}; nothing was changed: \
          use the release of stockhold that wrote it, or export there and import into a new directory"
     )]
     Version {
-        /// The version found.
+        /// The version that was found.
         found: u32,
     },
-    /// A later release has written the directory: nothing is wrong with it, and this program does not know all that it may hold.
+    /// A later release has written the directory. It is intact, but may contain records that this program does not
+    /// know.
     #[error(
-        "the directory has feature level {found}, this program knows levels up to {known}; nothing was changed: \
+        "the directory has feature level {found}, but this program knows levels up to {known} only; nothing was changed: \
          use the release of stockhold that wrote it or a later one"
     )]
     FeatureLevel {
-        /// The level found.
+        /// The level that was found.
         found: u32,
         /// The highest level that this program knows.
         known: u32,
@@ -80,24 +81,24 @@ pub enum DirectoryError {
     /// The manifest is damaged.
     #[error("the manifest is damaged; nothing was changed: restore from a backup")]
     Manifest(#[source] ManifestFault),
-    /// A bound of the manifest is reached.
-    #[error("the manifest holds no more than {max} {what}")]
+    /// A limit of the manifest is reached.
+    #[error("the manifest can contain at most {max} {what}")]
     TooMany {
-        /// What.
+        /// The kind of entry.
         what: &'static str,
-        /// How many.
+        /// The limit.
         max: usize,
     },
-    /// The op is skipped already, or was never logged here.
+    /// The op is skipped already, or is not in this log.
     #[error(
-        "op {op} cannot be skipped: the log holds ops after {base_op} up to {last_op} at most, and an op is skipped once"
+        "op {op} cannot be skipped: either it is not in the log, which contains ops after {base_op} up to at most {last_op}, or it is skipped already"
     )]
     CannotSkip {
         /// The op.
         op: u64,
-        /// The op before the first.
+        /// The op before the first op of the log.
         base_op: u64,
-        /// The highest op that the log can hold.
+        /// The highest op that the log can contain.
         last_op: u64,
     },
 }
@@ -115,28 +116,28 @@ impl From<ManifestFault> for DirectoryError {
     }
 }
 
-/// What a directory is formatted with.
+/// The parameters of a new directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormatOptions {
-    /// The log; new for a new log, also for a restored one.
+    /// The UUID of the log; new for each log, also for a restored one.
     pub log_uuid: Uuid,
-    /// The first epoch: 1, or for a restored directory one above that of the log it came from.
+    /// The first epoch: 1, or for a restored directory one more than that of the original log.
     pub epoch: u64,
     /// [`EpochReason::Format`] or [`EpochReason::Restore`].
     pub reason: EpochReason,
     /// The point before the first record: zeros, or the point that was restored to.
     pub base: LogPoint,
-    /// The wall clock.
+    /// The time of the wall clock.
     pub now_ms: u64,
-    /// Random.
+    /// A random seed for the salts of segments.
     pub salt_seed: u64,
     /// The length of segments.
     pub segment_bytes: u64,
-    /// What the machine is formatted with, at most 1 MiB.
+    /// The encoded genesis of the machine, at most 1 MiB.
     pub genesis: Vec<u8>,
 }
 
-/// A directory that this process holds.
+/// A data directory that this process has locked.
 #[derive(Debug)]
 pub struct Directory {
     storage: SharedStorage,
@@ -147,8 +148,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Makes an empty directory a data directory. The manifest is written last, so a crash leaves either a whole directory or
-    /// one that can be formatted again.
+    /// Formats an empty directory. The manifest is written last, so a crash leaves either a complete directory or one
+    /// that can be formatted again.
     pub fn format(storage: SharedStorage, options: FormatOptions) -> Result<Self, DirectoryError> {
         let lock = storage.lock(LOCK_NAME)?;
         if options.genesis.len() > bounds::GENESIS_BYTES_MAX {
@@ -186,12 +187,12 @@ impl Directory {
         Ok(Self { storage, manifest, level: FEATURE_LEVEL, _lock: lock })
     }
 
-    /// Takes a formatted directory, and removes what was never finished.
+    /// Opens and locks a formatted directory, and removes unfinished files.
     pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
         Self::open_at_level(storage, FEATURE_LEVEL)
     }
 
-    /// As [`Directory::open`], by a program of feature level `level`.
+    /// As [`Directory::open`], for a program of feature level `level`.
     pub fn open_at_level(storage: SharedStorage, level: u32) -> Result<Self, DirectoryError> {
         let lock = storage.lock(LOCK_NAME)?;
         let manifest = read_manifest_at_level(storage.as_ref(), level)?;
@@ -215,18 +216,18 @@ impl Directory {
         &self.manifest
     }
 
-    /// What the first segment of this log records as its predecessor.
+    /// The predecessor that the first segment of this log records.
     #[must_use]
     pub fn base(&self) -> PreviousEnd {
         base_of(&self.manifest)
     }
 
-    /// Reads the log from the frame that holds `from_position`.
+    /// Reads the log from the frame that contains `from_position`.
     pub fn read_log(&self, from_position: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
         read_log(self.storage.clone(), &self.manifest, from_position, read_to)
     }
 
-    /// Begins a new epoch with `first_position`; answers its number. Durable when it returns.
+    /// Begins a new epoch at `first_position` and returns its number. The epoch is durable when this returns.
     pub fn bump_epoch(
         &mut self,
         reason: EpochReason,
@@ -239,8 +240,8 @@ impl Directory {
         Ok(epoch)
     }
 
-    /// Orders that recovery leaves out `op`, in a new epoch that begins after the last record of the log; answers its number. `end` is
-    /// where the log ends, with the highest op that it can hold.
+    /// Records that recovery skips `op`, in a new epoch that begins after the last record of the log. Returns the
+    /// epoch. `end` is the end of the log with the highest op that the log can contain.
     pub fn add_skip(
         &mut self,
         op: u64,
@@ -268,8 +269,8 @@ impl Directory {
         Ok(epoch)
     }
 
-    /// Takes the log up where it ended, as [`LogWriter::begin`] does. Before anything else is written, a manifest that says a lower feature
-    /// level than this program's is replaced by one that says this one, so that no earlier release reads what it may not know.
+    /// Continues the log after its end, as [`LogWriter::begin`] does. A manifest with a lower feature level is replaced
+    /// first, so that no earlier release opens a directory whose records it may not know.
     pub fn begin_log(
         &mut self,
         options: LogOptions,
@@ -284,7 +285,7 @@ impl Directory {
         if self.manifest.feature_level == self.level { Ok(()) } else { self.store(self.manifest.clone()) }
     }
 
-    /// Replaces the manifest, which says the feature level of this program from then on.
+    /// Replaces the manifest. The new one has the feature level of this program.
     fn store(&mut self, mut manifest: Manifest) -> Result<(), DirectoryError> {
         manifest.feature_level = self.level;
         self.storage.replace(MANIFEST_NAME, &manifest.encode())?;
@@ -292,7 +293,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The snapshots, newest first. A name is given only to a file that was read back, so each was whole once.
+    /// The snapshots, newest first. A snapshot gets its name only after it was read back, so each was complete once.
     pub fn snapshots(&self) -> Result<Vec<u64>, StorageError> {
         list_snapshots(self.storage.as_ref())
     }
@@ -307,8 +308,9 @@ impl Directory {
         )
     }
 
-    /// What may go: all snapshots but the two newest of `verified`, and the segments that the older of these two does not need.
-    /// With fewer than two, nothing may. `verified` are the points of snapshots that this run wrote or read to the end.
+    /// Plans which files to remove: all snapshots except the two newest of `verified`, and the segments that the older
+    /// of these two does not need. With fewer than two, nothing is removed. `verified` has the points of the snapshots
+    /// that this process has written or read completely.
     pub fn plan_trim(&self, verified: &[LogPoint]) -> Result<TrimPlan, DirectoryError> {
         plan_trim(&self.storage, &self.manifest, verified)
     }
@@ -317,9 +319,9 @@ impl Directory {
 /// Files that are no longer needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrimPlan {
-    /// Snapshots, by op, oldest first.
+    /// The ops of the snapshots, oldest first.
     pub snapshots: Vec<u64>,
-    /// Segments, oldest first.
+    /// The segments, oldest first.
     pub segments: Vec<u64>,
 }
 
@@ -331,7 +333,7 @@ pub fn list_snapshots(storage: &dyn ReadStorage) -> Result<Vec<u64>, StorageErro
     Ok(ops)
 }
 
-/// What [`Directory::plan_trim`] answers, for whoever trims without holding the directory's value.
+/// As [`Directory::plan_trim`], for callers without a [`Directory`].
 pub fn plan_trim(
     storage: &SharedStorage,
     manifest: &Manifest,
@@ -342,17 +344,17 @@ pub fn plan_trim(
     let Some(oldest_kept) = kept.nth(SNAPSHOTS_KEPT - 1).copied() else { return Ok(TrimPlan::default()) };
     let mut snapshots: Vec<u64> = present.into_iter().filter(|op| *op < oldest_kept.op).collect();
     snapshots.reverse();
-    // While the log is written to, its last segment may be opened at any moment; that does not matter here.
-    let catalog = SegmentList::read(storage.as_ref(), manifest.log_uuid, true)?;
+    // A server that writes to the log may open the last segment at any moment. That does not matter here.
+    let segments = SegmentList::read(storage.as_ref(), manifest.log_uuid, true)?;
     let next_position = oldest_kept.position + 1;
-    let needed = catalog.used.partition_point(|segment| segment.opening.first_position <= next_position);
+    let needed = segments.used.partition_point(|segment| segment.opening.first_position <= next_position);
     let obsolete = needed.saturating_sub(1);
-    let segments = catalog.used[..obsolete].iter().map(|segment| segment.header.sequence).collect();
+    let segments = segments.used[..obsolete].iter().map(|segment| segment.header.sequence).collect();
     Ok(TrimPlan { snapshots, segments })
 }
 
-/// Carries out a plan: one file after the other, oldest first, each durably, so that no crash leaves a gap in the log.
-/// Segments are handed to the pool to be used again, as many as it takes. Answers how many bytes were removed.
+/// Removes the planned files one by one, oldest first and each durably, so that no crash leaves a gap in the log. The
+/// pool takes as many segments as it needs for reuse. Returns the number of bytes that were removed.
 pub fn trim(
     storage: &SharedStorage,
     plan: &TrimPlan,
@@ -368,7 +370,7 @@ pub fn trim(
     }
     for segment in &plan.segments {
         let bytes = storage.open_to_read(&segment_name(*segment), ReadFrom::Cache)?.bytes()?;
-        // The name goes first, and durably: what stands in the file is changed only when nobody takes it for a segment any more.
+        // The file is durably renamed first. Its contents change only when it is no longer a segment.
         let name = recycled_name(*segment);
         storage.rename(&segment_name(*segment), &name)?;
         storage.sync_dir()?;
@@ -384,7 +386,7 @@ pub fn trim(
     Ok(removed_bytes)
 }
 
-/// Reads the manifest of a directory, also of one that a running server holds.
+/// Reads the manifest of a directory, even while a server has it locked.
 pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryError> {
     read_manifest_at_level(storage, FEATURE_LEVEL)
 }
@@ -409,7 +411,7 @@ fn read_manifest_at_level(storage: &dyn ReadStorage, level: u32) -> Result<Manif
     Ok(Manifest::decode_at_level(&bytes[..read], level)?)
 }
 
-/// Reads a log from the frame that holds `from_position`.
+/// Reads a log from the frame that contains `from_position`.
 fn read_log(
     storage: SharedReadStorage,
     manifest: &Manifest,
@@ -449,7 +451,8 @@ fn push_epoch(
     Ok(epoch)
 }
 
-/// Whether segment 1 is what a format that was cut off leaves: whole head blocks or none, and never opened.
+/// Whether segment 1 is what an interrupted format leaves: it was never opened, and its head blocks are intact or
+/// missing.
 fn is_unused_first_segment(storage: &SharedStorage) -> Result<bool, StorageError> {
     let file = storage.open_to_read(&segment_name(1), ReadFrom::Cache)?;
     let mut block = vec![0; BLOCK_BYTES];

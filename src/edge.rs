@@ -1,10 +1,17 @@
-//! Edge refusals: a sold-out reserve answered from the published cells, unlogged and unrecorded, so that a storm on a sold-out SKU ends
-//! here. It never grants anything, and in any doubt it answers nothing: the log decides then.
+//! Edge refusals: a sold-out reserve is answered from the published cells, without logging or recording it, so that a
+//! rush on a sold-out SKU does not load the log. An edge refusal never grants anything. In any doubt the command goes
+//! to the log.
 //!
-//! All of this must hold: the client marked the id as never sent before; a plain all-or-nothing reserve; nothing but plain reserves in
-//! flight on this connection (else its own release, not yet applied, could make room); one cell alone decides; and the time that would
-//! be proposed now lies before the next deadline of that SKU, read together with the cell (else an expiry could make room). A channel
-//! must stand for the stock of that cell all the while.
+//! All of these conditions must hold:
+//!
+//! - The client has marked the id as never sent before.
+//! - It is a plain all-or-nothing reserve.
+//! - Only plain reserves are in flight on this connection. Otherwise its own release, not yet applied, could free
+//!   units.
+//! - One cell alone decides.
+//! - The time that would be proposed now is before the next deadline of that SKU, which is read together with the cell.
+//!   Otherwise an expiry could free units.
+//! - If the target is a channel, it has sold from the stock of that cell the whole time.
 
 use stockhold_protocol::command::{PlainCart, Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
@@ -15,12 +22,12 @@ use crate::published::{Cell, Published};
 /// A longer cart goes to the log.
 const LINES_MAX: usize = 8;
 
-/// What the connection knows of the command.
+/// What the connection knows about the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EdgeCase {
     /// The client has never sent this id before.
     pub fresh: bool,
-    /// Commands in flight on this connection that are no plain reserves.
+    /// The number of commands in flight on this connection that are not plain reserves.
     pub others_in_flight: u32,
 }
 
@@ -30,13 +37,13 @@ impl EdgeCase {
     }
 }
 
-/// Whether a reserve is plain: all or nothing. Only plain reserves may be refused here, and only they may be in flight besides.
+/// Whether a reserve is plain, that is, all or nothing. Only plain reserves may be refused here.
 #[must_use]
 pub fn is_plain(reserve: &Reserve<'_>) -> bool {
     !reserve.best_effort
 }
 
-/// The refusal, if one cell alone decides it. `propose_now` is asked only when a cell would refuse.
+/// The refusal, if one cell alone decides it. `propose_now` is called only if a cell would refuse.
 #[must_use]
 pub fn refuse(
     published: &Published,
@@ -74,7 +81,7 @@ fn decide(
     propose_now: impl FnOnce() -> Timestamp,
     line_of: impl Fn(StockId) -> Option<RefusedLine>,
 ) -> Option<Outcome> {
-    // The op is read first, so that the cells are of this op or a later one.
+    // The op is read before the cells, so that the cells are as of this op or a later one.
     let op = published.op();
     let (index, available, deadline_s, line) = match target {
         Target::Stock(stock) => line_of(stock),
@@ -89,16 +96,16 @@ fn decide(
     Some(outcome)
 }
 
-/// Index, cell, next deadline and SKU.
+/// The index of the line, the cell, the next deadline and the SKU.
 type RefusedLine = (u32, i64, u32, SkuId);
 
-/// Whether a cell alone refuses so many units.
+/// Whether a cell alone refuses this many units.
 fn refuses(cell: Cell, asked: i64) -> bool {
     let decides = !cell.upper_bound && cell.value != CELL_NOT_ASSIGNED && cell.value != CELL_UNLIMITED;
     decides && asked > cell.value
 }
 
-/// The first line that its cell refuses, in the cart as it is decided: sorted by SKU, the same SKU summed.
+/// The first line that its cell refuses. Lines are ordered and summed by SKU, as the machine decides them.
 fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'_>) -> Option<RefusedLine> {
     let lines = &reserve.lines;
     if lines.len() > LINES_MAX {
@@ -169,7 +176,7 @@ mod tests {
                 line: lines[0],
             };
             let plain = refuse_plain(published, case, &cart, || Timestamp(now_s * 1_000));
-            assert_eq!(plain, outcome, "a cart of one line is refused alike both ways");
+            assert_eq!(plain, outcome, "both functions agree on a cart of one line");
         }
         if let Some(outcome) = &outcome {
             assert_eq!((outcome.code, outcome.recorded, outcome.op), (Code::SoldOut, false, 9));
@@ -179,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_line_is_named_as_the_machine_names_it() {
-        // Proves that lines of one SKU are summed, that the index counts the cart sorted by SKU, and that a long cart goes on.
+        // Proves that lines of one SKU are summed, that the index counts the cart sorted by SKU, and that a long cart
+        // is not refused.
         let published = Published::default();
         let sku = |sku: u32| SkuChange { sku: SkuId(sku), next_deadline_s: 100, cells: 1 };
         let cell =
@@ -209,14 +217,14 @@ mod tests {
             available: Quantity::from_raw(raw).unwrap(),
         };
         assert_eq!(refusal_of(&[2, 0]), None);
-        assert_eq!(refusal_of(&[2, 0, 2]), Some((1, available(2, 30_000))), "four of three, behind SKU 0");
+        assert_eq!(refusal_of(&[2, 0, 2]), Some((1, available(2, 30_000))), "four of three, after SKU 0");
         assert_eq!(
             refusal_of(&[3, 2, 1, 1, 0, 2]),
             Some((2, available(2, 30_000))),
             "the first that is refused"
         );
         assert_eq!(refusal_of(&[3, 1, 1, 0]), Some((2, available(3, 0))));
-        assert_eq!(refusal_of(&[3; 9]), None, "more lines than are looked at");
+        assert_eq!(refusal_of(&[3; 9]), None, "more lines than are checked");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why a server does not start, or stops. Failures of single stages stand with their stages.
+//! Why a server does not start or stops. Errors of single stages are defined with their stages.
 
 use std::net::SocketAddr;
 
@@ -11,44 +11,45 @@ use crate::wal::LogError;
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration is wrong.
-    #[error("the configuration is wrong")]
+    /// The configuration is invalid.
+    #[error("the configuration is invalid")]
     Config(#[from] ConfigError),
-    /// The data directory cannot be taken.
+    /// The data directory cannot be opened.
     #[error("the data directory cannot be opened")]
     Directory(#[from] DirectoryError),
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    /// The file system cannot do what the configuration demands.
+    /// The file system does not support the configured write path.
     #[error("log.write-path = direct, but the file system of the data directory cannot write directly")]
     NotDirect,
     /// The state cannot be recovered.
     #[error("the state cannot be recovered")]
     Recovery(#[from] RecoveryError),
-    /// The log cannot be taken up.
-    #[error("the log cannot be taken up")]
+    /// The log cannot be continued.
+    #[error("the log cannot be continued")]
     Log(#[from] LogError),
-    /// The address cannot be listened at.
-    #[error("cannot listen at {address}")]
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
     /// A thread or its runtime cannot be started.
     #[error("cannot start the {name} thread")]
     Thread {
-        /// Which thread.
+        /// The name of the thread.
         name: &'static str,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
 }
 
 impl StartError {
-    /// The exit code for scripts: 2 for a wrong configuration, 4 for damaged data, 74 for failures of disk and network.
+    /// The exit code for scripts: 2 for an invalid configuration, 4 for damaged data, 74 for failures of disk and
+    /// network.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

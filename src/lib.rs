@@ -1,7 +1,7 @@
-//! The Stockhold server: the shell around the deterministic machine.
+//! The Stockhold server around the deterministic machine.
 //!
 //! ```text
-//! server ──► net ──► pipeline ──► wal, snapshot ──► storage        (who may use whom; never the other way)
+//! server ──► net ──► pipeline ──► wal, snapshot ──► storage        (an arrow points to what a module may use)
 //!              └────────┴───► machine, published
 //! ```
 

@@ -1,58 +1,58 @@
-//! Every metric of the server, declared once with name, unit and help, and the way from their atomics to a `status` answer. Counters
-//! are touched once per frame or batch, never per command. It is not for state that anything decides by.
+//! The metrics of the server, each declared once with name, unit and help, and their rendering for `status`. Counters
+//! are updated once per frame or batch, never per command. Nothing is decided by a metric.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::utils::CachePadded;
 use stockhold_protocol::query::Metric;
 
-/// A number that only grows.
+/// A number that only increases.
 #[derive(Debug, Default)]
 pub struct Counter(CachePadded<AtomicU64>);
 
 impl Counter {
-    /// Adds.
+    /// Adds `count`.
     pub fn add(&self, count: u64) {
         if count > 0 {
             self.0.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// Adds a length or a count of things in memory.
+    /// Adds a length or a number of values in memory.
     pub fn add_count(&self, count: usize) {
         self.add(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// The sum.
+    /// The current value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A number that goes up and down.
+/// A number that increases and decreases.
 #[derive(Debug, Default)]
 pub struct Gauge(CachePadded<AtomicU64>);
 
 impl Gauge {
-    /// Sets it.
+    /// Sets the value.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Its value.
+    /// The current value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Steps within each power of two, as a power of two: 8, so a quantile is at most 12.5 % too high.
+/// The number of buckets for each power of two, as a power of two: 8. So a quantile is at most 12.5 % too high.
 const SUB_BITS: u32 = 3;
-/// Buckets of a histogram: values up to 2^40.
+/// The number of buckets of a histogram, for values up to 2^40.
 const BUCKETS: usize = 38 * (1 << SUB_BITS);
 
-/// How often which value was seen, in buckets that widen with the value.
+/// The distribution of values, in buckets that widen with the value.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: Box<[AtomicU64]>,
@@ -72,7 +72,8 @@ impl Histogram {
         self.max.fetch_max(value, Ordering::Relaxed);
     }
 
-    /// The value below or at which `permille` of all values lie (rounded up to the end of its bucket), or 0 when there is none.
+    /// The quantile: `permille` of all values are at most this value, rounded up to the end of its bucket. 0 if there
+    /// are no values.
     #[must_use]
     pub fn quantile(&self, permille: u64) -> u64 {
         let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
@@ -100,7 +101,7 @@ fn bucket_of(value: u64) -> usize {
     usize::try_from(bucket).map_or(BUCKETS - 1, |bucket| bucket.min(BUCKETS - 1))
 }
 
-/// The largest value of a bucket.
+/// The highest value of a bucket.
 fn end_of(bucket: usize) -> u64 {
     let steps = 1_u64 << SUB_BITS;
     let bucket = u64::try_from(bucket).unwrap_or(u64::MAX);
@@ -112,7 +113,7 @@ fn end_of(bucket: usize) -> u64 {
 
 macro_rules! metrics {
     ($($kind:ident $field:ident, $unit:literal, $help:literal;)*) => {
-        /// All that is counted and measured while the server runs.
+        /// All metrics of a running server.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: $kind,)*
@@ -123,7 +124,7 @@ macro_rules! metrics {
             pub const DECLARED: &'static [(&'static str, &'static str, &'static str)] =
                 &[$((stringify!($field), $unit, $help),)*];
 
-            /// Adds every metric to an answer.
+            /// Appends every metric to an answer.
             pub fn render(&self, out: &mut Vec<Metric>) {
                 $(self.$field.render_into(stringify!($field), $unit, out);)*
             }
@@ -133,8 +134,8 @@ macro_rules! metrics {
 
 metrics! {
     Gauge connections_open, "connections", "Connections that are open now.";
-    Counter connections_accepted, "connections", "Connections that were taken.";
-    Counter connections_refused, "connections", "Connections that were turned away because the limit was reached and none was idle.";
+    Counter connections_accepted, "connections", "Connections that were accepted.";
+    Counter connections_refused, "connections", "Connections that were refused because the limit was reached and none was idle.";
     Counter connections_displaced, "connections", "Idle connections that were closed to make room for others.";
     Counter connections_failed, "connections", "Connections that could not be accepted or set up.";
     Counter connections_broken, "connections", "Connections that were closed because the peer broke the protocol.";
@@ -144,35 +145,35 @@ metrics! {
     Counter commands_bad_field, "commands", "Commands answered bad_field before they reached the log.";
     Counter edge_refusals, "commands", "Reserves refused from the published cells, unlogged and unrecorded.";
     Counter checks_answered, "checks", "Checks answered from the published cells.";
-    Counter checks_asked, "checks", "Checks that had to be asked of the applier.";
+    Counter checks_asked, "checks", "Checks that the applier had to answer.";
     Counter names_resolved, "names", "Names resolved.";
-    Counter queries_answered, "queries", "Queries taken up by the applier.";
+    Counter queries_answered, "queries", "Queries answered by the applier.";
     Counter queries_busy, "queries", "Queries refused because too many waited.";
     Counter bytes_read, "bytes", "Bytes read from connections.";
     Counter bytes_written, "bytes", "Bytes written to connections.";
     Counter batches, "batches", "Batches appended to the log.";
     Counter ops_logged, "ops", "Ops appended to the log.";
-    Counter ticks, "ops", "Ticks appended because a deadline was due and nothing else came.";
+    Counter ticks, "ops", "Ticks appended because a deadline was due and nothing else arrived.";
     Counter payload_bytes, "bytes", "Batch payloads appended, in bytes.";
     Counter log_bytes, "bytes", "Frames written to the log, in bytes, with heads and padding.";
     Counter segment_waits, "waits", "Appends that waited because the next segment was not ready.";
-    Counter inline_commits, "steps", "Times a network thread took what it had read to the log and back by itself.";
+    Counter inline_commits, "steps", "Times a network thread logged, applied and answered commands itself.";
     Histogram batch_ops, "ops", "Ops of one batch.";
     Histogram populate_us, "us", "Time to fill one batch.";
     Histogram write_us, "us", "Time of one durable log write.";
-    Histogram handoff_us, "us", "Time from a durable batch to its applier.";
+    Histogram handoff_us, "us", "Time from a durable batch to the start of applying it.";
     Histogram apply_us, "us", "Time to apply one batch.";
-    Histogram publish_us, "us", "Time to publish the cells and hand out the answers of one batch.";
-    Histogram sweep_us, "us", "Time of one step of refreshing due cells and erasing records whose time is up.";
-    Histogram question_turn_us, "us", "Time of one turn of answering questions: the applier does nothing else meanwhile.";
-    Histogram snapshot_step_us, "us", "Time of one step of a snapshot under way: the applier does nothing else meanwhile.";
+    Histogram publish_us, "us", "Time to publish the cells and send the answers of one batch.";
+    Histogram sweep_us, "us", "Time of one step of refreshing due cells and erasing records after their retention.";
+    Histogram question_turn_us, "us", "Time of one turn of answering questions, during which the applier does nothing else.";
+    Histogram snapshot_step_us, "us", "Time of one step of a snapshot in progress, during which the applier does nothing else.";
     Counter snapshots_written, "snapshots", "Snapshots written and verified.";
     Counter snapshots_failed, "snapshots", "Snapshots that failed.";
     Counter clock_alarms, "alarms", "Times the wall clock was found far from the proposed time.";
     Gauge clock_offset_us, "us", "How far the wall clock is from the proposed time, as a magnitude.";
 }
 
-/// The quantiles that are told of each histogram, in thousandths.
+/// The quantiles that are shown of each histogram, in thousandths.
 const QUANTILES: [(&str, u64); 4] = [("p50", 500), ("p99", 990), ("p999", 999), ("max", 1_000)];
 
 trait Rendered {
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn every_value_lies_in_its_bucket() {
-        // Proves that buckets follow each other without gap, and that a quantile is at most an eighth too high.
+        // Proves that buckets have no gaps, and that a quantile is at most an eighth too high.
         for value in (0..5_000).chain((12..40).map(|power| (1 << power) + 77)) {
             let bucket = bucket_of(value);
             assert!(value <= end_of(bucket), "{value}");
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn quantiles_follow_the_values() {
-        // Proves the way from values to the quantiles that status shows.
+        // Proves the quantiles that status shows.
         let histogram = Histogram::default();
         assert_eq!(histogram.quantile(500), 0);
         for value in 1..=1_000 {
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_declared_metric_is_rendered() {
-        // Proves that nothing that is declared is forgotten in status.
+        // Proves that status contains every declared metric.
         let mut out = Vec::new();
         Metrics::default().render(&mut out);
         for (name, _, help) in Metrics::DECLARED {

@@ -1,18 +1,18 @@
-//! Bugs put in on purpose, one at a time and for one thread, to show that the simulator would see them. It exists only with the
-//! feature `mutants`, which no release build takes. Bugs of the medium are the storage's
-//! ([`crate::storage::recording::Mutant`]), bugs of the rules the machine's.
+//! Deliberate bugs of the server, which show that the simulator can detect them. A mutant is enabled for one thread. It
+//! exists only with the feature `mutants`, which no release build can have. The mutants of the medium are in the
+//! storage ([`crate::storage::recording::Mutant`]), those of the rules in the machine.
 
 use std::cell::Cell;
 
 #[cfg(not(debug_assertions))]
-compile_error!("the feature `mutants` puts bugs in: no build without debug assertions may have it");
+compile_error!("the feature `mutants` adds bugs: a build without debug assertions must not have it");
 
-/// A bug of the shell.
+/// A deliberate bug of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
-    /// A batch is answered when it is written; it is synced only with the next one.
+    /// A batch is answered when it is written, but synced only with the next one.
     AnswersBeforeCommit,
-    /// What a recycled segment held before is taken for the end of the log.
+    /// Stale frames in a recycled segment are read as the end of the log.
     AcceptsStaleFrames,
 }
 
@@ -20,7 +20,7 @@ thread_local! {
     static PRESENT: Cell<Option<Mutant>> = const { Cell::new(None) };
 }
 
-/// Puts a bug into this thread, or takes it out.
+/// Enables a mutant for this thread, or disables it.
 pub fn set(mutant: Option<Mutant>) {
     PRESENT.set(mutant);
 }

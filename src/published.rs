@@ -1,9 +1,10 @@
-//! What anybody may read without asking: per SKU and stock the salable quantity, names, channels, and the op as of which.
+//! The state that any thread may read without asking the applier: the salable quantity per SKU and stock, names,
+//! channels, and the op of these values.
 //!
-//! The applier is the only writer; any thread reads without a lock and without waiting. A plain check is one load. An edge refusal
-//! needs a cell and its SKU's next deadline *of the same moment*: a sequence word per SKU gives that, and another one that the channel
-//! stood for the stock of that cell then. This is not the state: it
-//! is derived from the machine's [`Changes`] and can be thrown away.
+//! The applier is the only writer. Readers take no lock and never wait. A plain check is one load. An edge refusal
+//! needs a cell and its SKU's next deadline *as of the same moment*, which a sequence lock per SKU provides. Another
+//! sequence lock ensures that the channel sold from that stock at that moment. The published values are derived from
+//! the machine's [`Changes`] and can be rebuilt.
 
 mod atomics;
 mod growing_array;
@@ -17,16 +18,16 @@ use stockhold_machine::{AHEAD, CellChange, Changes, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
-use seqlock::{AtomicCell, SeqLock, SkuCells};
+use seqlock::{AtomicCell, SeqLock, SkuDeadline};
 
 pub use names::Names;
 pub use seqlock::{Cell, DatedCell};
 
-/// Most SKUs that are published; those beyond are asked of the applier.
+/// The maximum number of published SKUs. The applier answers for those beyond.
 pub const SKUS_MAX: usize = 1 << 24;
-/// Most stocks that are published.
+/// The maximum number of published stocks.
 pub const STOCKS_MAX: usize = 16_384;
-/// Most channels that are published.
+/// The maximum number of published channels.
 pub const CHANNELS_MAX: usize = 1 << 16;
 
 const _: () = assert!(stockhold_machine::config::SKUS_MAX as usize <= SKUS_MAX, "every SKU has cells");
@@ -34,16 +35,16 @@ const _: () = assert!(stockhold_machine::config::STOCKS_MAX as usize <= STOCKS_M
 const _: () =
     assert!(stockhold_machine::config::CHANNELS_MAX as usize <= CHANNELS_MAX, "every channel is known");
 
-/// No stock stands behind the channel.
+/// The channel sells from no stock.
 const NO_STOCK: u32 = 0;
 
 /// The published cells.
 #[derive(Debug)]
 pub struct Published {
     stocks: Box<[OnceLock<GrowingArray<AtomicCell>>]>,
-    skus: GrowingArray<SkuCells>,
+    skus: GrowingArray<SkuDeadline>,
     channels: GrowingArray<AtomicU32>,
-    /// Odd while channels move from one stock to another, with the cells of the same ops.
+    /// Locks changes of channels together with the cells of the same ops.
     moves: SeqLock,
     names: Names,
     op: AtomicU64,
@@ -66,25 +67,26 @@ impl Default for Published {
 }
 
 impl Published {
-    /// The op as of which everything read *after* this call stands, or a later one.
+    /// The op of the published values. Everything that is read *after* this call is as of this op or a later one.
     #[must_use]
     pub fn op(&self) -> u64 {
         self.op.load(Ordering::Acquire)
     }
 
-    /// The hold time at a time of the server, as deadlines are told. It is never before the one by which an op of that time would be decided.
+    /// Converts an op time to the hold time of deadlines. The result is never before the hold time by which an op of
+    /// that time would be decided.
     #[must_use]
     pub fn hold_time(&self, time: Timestamp) -> Timestamp {
         Timestamp(time.0.saturating_sub(self.hold_offset_ms.load(Ordering::Acquire)))
     }
 
-    /// The names.
+    /// The published names.
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// One cell: one load once the row is found.
+    /// One cell. This is one load after the row was found.
     #[must_use]
     pub fn cell(&self, sku: SkuId, stock: StockId) -> Cell {
         match self.word(sku, stock) {
@@ -93,14 +95,16 @@ impl Published {
         }
     }
 
-    /// One cell with its SKU's next deadline, both of one moment; `None` while they change or are not published.
+    /// One cell with its SKU's next deadline, both as of the same moment. `None` while they change or if they are not
+    /// published.
     #[must_use]
     pub fn dated_cell(&self, sku: SkuId, stock: StockId) -> Option<DatedCell> {
         self.skus.get(sku.0)?.dated(|| self.word(sku, stock))
     }
 
-    /// What `read` finds for the stock that a channel sells from, if the channel sold from it all the while. Else a cell that fell after
-    /// the channel had left its stock could refuse a cart that fits at every op.
+    /// Calls `read` with the stock that a channel sells from. Returns the result if the channel sold from that stock
+    /// the whole time. Otherwise a cell that fell after the channel had left the stock could refuse a cart that fits at
+    /// every op.
     pub fn at_channel<T>(&self, channel: ChannelId, read: impl FnOnce(StockId) -> Option<T>) -> Option<T> {
         self.moves.read(|| {
             let stock = self.channels.get(channel.0)?.load(Ordering::Acquire);
@@ -108,7 +112,7 @@ impl Published {
         })
     }
 
-    /// Takes over what changed up to `op`. Only the applier calls this.
+    /// Publishes what changed up to `op`. Only the applier calls this.
     pub fn publish(&self, changes: &Changes, op: u64) {
         if changes.channels.is_empty() {
             self.publish_cells(changes);
@@ -137,7 +141,7 @@ impl Published {
         let mut cells = changes.cells.as_slice();
         for (at, sku) in changes.skus.iter().enumerate() {
             if at.is_multiple_of(AHEAD) {
-                self.look_ahead(&changes.skus[at..], cells);
+                self.prefetch(&changes.skus[at..], cells);
             }
             let count = usize::try_from(sku.cells).unwrap_or(usize::MAX).min(cells.len());
             let (own, rest) = cells.split_at(count);
@@ -147,8 +151,8 @@ impl Published {
         assert!(cells.is_empty(), "every changed cell belongs to a changed SKU");
     }
 
-    /// Reads the words of some SKUs and cells that are written next, so that the processor fetches them together.
-    fn look_ahead(&self, skus: &[SkuChange], cells: &[CellChange]) {
+    /// Loads the words of SKUs and cells that are written next, so that the processor fetches them in parallel.
+    fn prefetch(&self, skus: &[SkuChange], cells: &[CellChange]) {
         for sku in skus.iter().take(AHEAD) {
             std::hint::black_box(self.skus.get(sku.sku.0).and_then(|words| words.dated(|| None)));
         }
@@ -177,7 +181,7 @@ impl Published {
     }
 }
 
-/// Whether the numbers lie beyond what is published, so that only the applier can tell.
+/// Whether the numbers are beyond the published range, so that only the applier knows the value.
 fn is_unpublished(sku: SkuId, stock: StockId) -> bool {
     let beyond = |number: u32, max: usize| usize::try_from(number).is_ok_and(|number| number >= max);
     beyond(sku.0, SKUS_MAX) || beyond(stock.0, STOCKS_MAX)
@@ -198,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_was_published_is_read_and_what_was_not_is_unassigned() {
-        // Proves the way from a change to a reader, and the answers for strangers.
+        // Proves that a reader sees a change, and what it reads for unknown numbers.
         let published = Published::default();
         published.publish(&change(50, 9), 4);
         let cell = Cell { value: 50, upper_bound: false };
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_moves_meanwhile_is_read_as_nothing() {
-        // Proves that a cell is not read for a channel that has left its stock, or left it and come back, in between.
+        // Proves that a cell is not read for a channel that has left its stock meanwhile, or has left it and come back.
         let published = Published::default();
         published.publish(&change(0, 9), 4);
         let read = |meanwhile: &dyn Fn()| {
@@ -238,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_a_cell_with_the_deadline_of_another_moment() {
-        // Proves the sequence word: value and deadline are written as a pair and read as a pair while a writer is at work.
+        // Proves the sequence lock: value and deadline are written and read as a pair while a writer runs.
         let published = Published::default();
         published.publish(&change(0, 0), 0);
         std::thread::scope(|scope| {

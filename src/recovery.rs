@@ -1,5 +1,6 @@
-//! From a data directory to a machine: the newest valid snapshot, then the log behind it, through the same path as a running server
-//! applies batches. It writes nothing; making durable what it relied on is the first act of the log writer.
+//! Recovers the machine from a data directory: it loads the newest valid snapshot and replays the log after it, with
+//! the same code by which a running server applies batches. Recovery writes nothing. The log writer makes durable what
+//! recovery relied on.
 
 mod read_ahead;
 
@@ -22,52 +23,52 @@ use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader};
 use crate::storage::StorageError;
 use crate::wal::{EndReason, LogEnd, LogError, ReadTo};
 
-/// Steps of sweeping after each batch, so that replay needs no more memory than the run that wrote the log.
+/// The number of sweep steps after each batch, so that replay needs no more memory than the server that wrote the log.
 pub(crate) const SWEEP_BUDGET: u32 = 1_024;
-/// So many batches that were passed over are told one by one; the others are counted.
-const PASSED_OVER_TOLD_MAX: u64 = 16;
+/// The number of passed-over batches that are logged one by one. The rest is only counted.
+const PASSED_OVER_LOGGED_MAX: u64 = 16;
 
-/// What recovery did, for people and for `status`.
+/// What recovery did, for the operator and for `status`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecoveryReport {
-    /// Where the snapshot stands that was loaded; `None` when it began with the first op.
+    /// The point of the loaded snapshot; `None` if replay began with the first op.
     pub snapshot: Option<LogPoint>,
-    /// Snapshots that could not be used, each with the reason.
+    /// Snapshots that could not be used, with the reason.
     pub snapshots_refused: Vec<String>,
-    /// Ops replayed from the log.
+    /// The number of ops replayed from the log.
     pub replayed_ops: u64,
-    /// The last op.
+    /// The last recovered op.
     pub recovered_ops: u64,
-    /// Ops that were left out by order.
+    /// The number of ops that an operator had skipped.
     pub skipped_ops: u64,
-    /// Digests in the log that were compared with those of the replay; all were equal.
+    /// The number of digests in the log that were compared with those of the replay. All were equal.
     pub digests_compared: u64,
-    /// Batches that the machine did not take.
+    /// The batches that were passed over.
     pub passed_over: PassedOverTally,
-    /// Whether the log ended in a write that was cut off.
+    /// Whether the log ended in an interrupted write.
     pub torn_tail: bool,
-    /// Whether the last stop was in good order.
+    /// Whether the last stop was clean.
     pub clean_stop: bool,
-    /// Milliseconds that it took.
+    /// How long recovery took, in milliseconds.
     pub elapsed_ms: u64,
     /// The digest of the state.
     pub digest: u64,
 }
 
 impl RecoveryReport {
-    /// The op of the snapshot that was loaded; `None` when it began with the first op.
+    /// The op of the loaded snapshot; `None` if replay began with the first op.
     #[must_use]
     pub fn snapshot_op(&self) -> Option<u64> {
         self.snapshot.map(|point| point.op)
     }
 }
 
-/// Batches of a log that the machine did not take.
+/// The batches that a replay passed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassedOverTally {
-    /// How many.
+    /// The number of batches.
     pub batches: u64,
-    /// Their records.
+    /// The number of their records.
     pub records: u64,
 }
 
@@ -77,13 +78,13 @@ impl PassedOverTally {
         self.records += u64::from(records);
     }
 
-    /// What an operator is told of them, if there are any.
+    /// The warning for the operator, if any batches were passed over.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let Self { batches, records } = self;
         (*batches > 0).then(|| {
             format!(
-                "{batches} batches of the log ({records} records) did not come next and were passed over: run `stockhold verify`."
+                "{batches} batches of the log ({records} records) were passed over, because they are not the next ones of their writers: run `stockhold verify`."
             )
         })
     }
@@ -95,94 +96,94 @@ pub enum RecoveryError {
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    /// The log is damaged or in disorder.
+    /// The log is damaged or inconsistent.
     #[error("the log cannot be read")]
     Log(#[from] LogError),
-    /// The log holds what this program did not write.
+    /// The log contains a batch that this program did not write.
     #[error("the log cannot be applied")]
     Apply(#[from] ApplyError),
-    /// The replay came to another state than the server that wrote the log.
+    /// The replay computed another state than the server that wrote the log.
     #[error(
-        "the log was decided otherwise by the server that wrote it; nothing was changed: run `stockhold verify`"
+        "the replay computed another state than the server that wrote the log; nothing was changed: run `stockhold verify`"
     )]
     Diverged(#[from] Divergence),
-    /// The manifest's genesis cannot be read.
+    /// The genesis in the manifest cannot be read.
     #[error("the configuration that the directory was formatted with cannot be read")]
     Genesis(#[source] stockhold_protocol::BadField),
-    /// The directory is one of other rules than this program executes.
+    /// The directory has another rules version than this program.
     #[error(
-        "the data directory is one of rules version {found}, this program executes version {RULES_VERSION}; \
+        "the data directory has rules version {found}, this program executes version {RULES_VERSION}; \
          nothing was changed: use the release of stockhold that wrote it"
     )]
     Rules {
-        /// Their version.
+        /// The rules version of the directory.
         found: u32,
     },
     /// A snapshot was written by a later release.
     #[error(
-        "the snapshot of op {op} has feature level {found}, this program knows levels up to {FEATURE_LEVEL}; \
+        "the snapshot of op {op} has feature level {found}, but this program knows levels up to {FEATURE_LEVEL} only; \
          nothing was changed: use the release of stockhold that wrote it or a later one"
     )]
     FeatureLevel {
         /// The snapshot.
         op: u64,
-        /// Its level.
+        /// Its feature level.
         found: u32,
     },
     /// A batch of the log was written by a later release.
     #[error(
-        "the log has feature level {found}, this program knows levels up to {FEATURE_LEVEL}; \
+        "the log has feature level {found}, but this program knows levels up to {FEATURE_LEVEL} only; \
          nothing was changed: use the release of stockhold that wrote it or a later one"
     )]
     LogLevel {
-        /// Its level.
+        /// Its feature level.
         found: u32,
     },
-    /// No snapshot can be used and the log does not reach back to the first op.
+    /// No snapshot can be used, and the log does not reach back to the first op.
     #[error(
-        "no snapshot can be used ({}), and the log begins only with position {oldest_position}; nothing was changed: \
+        "no snapshot can be used ({}), and the log begins at position {oldest_position}; nothing was changed: \
          run `stockhold verify` and restore from a backup",
         refused.join("; ")
     )]
     NoStart {
-        /// The snapshots and what is wrong with them.
+        /// The snapshots, with the reasons.
         refused: Vec<String>,
         /// The first position in the log.
         oldest_position: u64,
     },
-    /// The machine finds its own invariants broken.
-    #[error("the recovered state breaks its own invariants: {}", violations.join("; "))]
+    /// The recovered state violates invariants of the machine.
+    #[error("the recovered state violates invariants: {}", violations.join("; "))]
     Invalid {
-        /// What is broken.
+        /// The violated invariants.
         violations: Vec<String>,
     },
 }
 
-/// A machine as it was when the last committed op had been applied.
+/// The recovered machine, with all committed ops applied.
 #[derive(Debug)]
 pub struct Recovered {
     /// The machine.
     pub machine: Machine,
     /// Where the log ended.
     pub end: LogEnd,
-    /// What was done.
+    /// What recovery did.
     pub report: RecoveryReport,
 }
 
 impl Recovered {
-    /// The same, if the machine finds all its invariants held. It counts the whole state again, which takes time in
-    /// proportion to it; what was read is compared with its checksums and digests in any case.
+    /// Returns itself if all invariants of the machine hold. Validation recounts the whole state, which takes time in
+    /// proportion to its size. Checksums and digests were compared in any case.
     ///
     /// # Errors
-    /// [`RecoveryError::Invalid`] names what is broken.
+    /// [`RecoveryError::Invalid`] with the violated invariants.
     pub fn validated(self) -> Result<Self, RecoveryError> {
         self.validated_up_to(u64::MAX)
     }
 
-    /// As [`Recovered::validated`], if it has at most so many reservations.
+    /// As [`Recovered::validated`], but only if there are at most this many reservations.
     ///
     /// # Errors
-    /// [`RecoveryError::Invalid`] names what is broken.
+    /// [`RecoveryError::Invalid`] with the violated invariants.
     pub fn validated_up_to(self, reservations: u64) -> Result<Self, RecoveryError> {
         if self.machine.stats().reservations > reservations {
             return Ok(self);
@@ -192,21 +193,21 @@ impl Recovered {
     }
 }
 
-/// How far recovery is.
+/// The progress of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryProgress {
-    /// Bytes of the log read.
+    /// The number of log bytes that were read.
     pub bytes_done: u64,
-    /// Bytes of the log in all.
+    /// The total number of log bytes.
     pub bytes_all: u64,
-    /// The op reached.
+    /// The last replayed op.
     pub op: u64,
 }
 
 /// Recovers the state after the last op of the log.
 ///
 /// # Errors
-/// [`RecoveryError`]; nothing was changed.
+/// [`RecoveryError`]. Nothing was changed.
 pub fn recover(
     directory: &Directory,
     progress: impl FnMut(RecoveryProgress),
@@ -214,10 +215,10 @@ pub fn recover(
     recover_with(directory, None, progress)
 }
 
-/// As [`recover`]; the spawner reads ahead, if there is one.
+/// As [`recover`], with a spawner that lets another thread read ahead.
 ///
 /// # Errors
-/// [`RecoveryError`]; nothing was changed.
+/// [`RecoveryError`]. Nothing was changed.
 pub fn recover_with(
     directory: &Directory,
     spawner: Option<&dyn ReadAheadSpawner>,
@@ -235,25 +236,25 @@ pub fn recover_with(
         }
         Err(error) => return Err(error.into()),
     };
-    let mut trail = DigestComparison::after(machine.op());
+    let mut digests = DigestComparison::after(machine.op());
     let mut reading = Reading::begin(log, spawner);
     while let Some(batch) = reading.next()? {
-        let place = (batch.first_position, batch.records);
+        let span = (batch.first_position, batch.records);
         let before = machine.op();
         let is_skipped = |op: u64| skips.contains_key(&op);
         let result =
-            apply_payload(&mut machine, place, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
+            apply_payload(&mut machine, span, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
         match result {
             BatchResult::Applied(Applied { header, digest }) => {
-                trail.compare(&header, machine.epoch())?;
-                trail.push(digest);
+                digests.compare(&header, machine.epoch())?;
+                digests.push(digest);
                 for (_, epoch) in skips.range(before + 1..=machine.op()) {
-                    trail.skip_before_epoch(*epoch);
+                    digests.skip_before_epoch(*epoch);
                     report.skipped_ops += 1;
                 }
                 report.replayed_ops += machine.op() - before;
             }
-            BatchResult::PassedOver(reason) => pass_over(&mut report.passed_over, place, reason),
+            BatchResult::PassedOver(reason) => pass_over(&mut report.passed_over, span, reason),
         }
         machine.sweep(SWEEP_BUDGET);
         let (bytes_done, bytes_all) = batch.progress;
@@ -271,21 +272,21 @@ pub fn recover_with(
         EndReason::CleanStop | EndReason::Start | EndReason::Restore => true,
         EndReason::Crash | EndReason::TornTail | EndReason::Rotated => false,
     };
-    report.digests_compared = trail.compared();
+    report.digests_compared = digests.compared();
     report.digest = machine.digest();
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { machine, end, report })
 }
 
-/// Counts a batch that the machine did not take, and tells of the first of them.
+/// Counts a batch that was passed over, and logs the first of them.
 fn pass_over(tally: &mut PassedOverTally, (position, records): (u64, u32), reason: PassedOver) {
     tally.count(records);
-    if tally.batches <= PASSED_OVER_TOLD_MAX {
+    if tally.batches <= PASSED_OVER_LOGGED_MAX {
         tracing::warn!(position, records, %reason, "A BATCH OF THE LOG WAS PASSED OVER");
     }
 }
 
-/// What is told of a batch that cannot be applied.
+/// Converts an error to the one that the operator sees.
 fn of_apply(error: ApplyError) -> RecoveryError {
     match error {
         ApplyError::Rules { found, .. } => RecoveryError::Rules { found: found.into() },
@@ -339,12 +340,12 @@ pub(crate) enum LoadFault {
     Storage(#[from] StorageError),
     #[error("{error}{}", error.source().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Snapshot { error: SnapshotError },
-    #[error("it has feature level {found}, this program knows levels up to {FEATURE_LEVEL}")]
+    #[error("it has feature level {found}, but this program knows levels up to {FEATURE_LEVEL} only")]
     FeatureLevel { found: u32 },
-    #[error("the machine does not take it: {0}")]
+    #[error("the machine cannot load it: {0}")]
     Machine(#[from] LoadError),
-    #[error("the state sums up to {found:016x}, the file says {said:?}")]
-    Digest { found: u64, said: [u8; 16] },
+    #[error("the loaded state has digest {found:016x}, but the file records {recorded:?}")]
+    Digest { found: u64, recorded: [u8; 16] },
 }
 
 impl From<SnapshotError> for LoadFault {
@@ -358,7 +359,7 @@ impl From<SnapshotError> for LoadFault {
     }
 }
 
-/// Reads a snapshot to its end and makes a machine of it; `on_piece` gets the length of each piece.
+/// Reads a snapshot to its end and builds the machine. `on_piece` receives the length of each piece.
 pub(crate) fn load(
     reader: SnapshotReader,
     spawner: Option<&dyn ReadAheadSpawner>,
@@ -388,7 +389,7 @@ pub(crate) fn load(
     };
     let machine = loader.finish(&mark)?;
     if digest_bytes(machine.digest()) != summary.digest {
-        return Err(LoadFault::Digest { found: machine.digest(), said: summary.digest });
+        return Err(LoadFault::Digest { found: machine.digest(), recorded: summary.digest });
     }
     Ok(machine)
 }

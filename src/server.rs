@@ -1,5 +1,5 @@
-//! The server: gives each stage its thread, takes connections, and stops in good order. The only file, with its two helpers, that starts
-//! threads and tasks; it decides nothing else.
+//! The server: it starts a thread for each stage, accepts connections and shuts down cleanly. Only this module and its
+//! submodules start threads and tasks.
 
 mod events;
 mod inline_path;
@@ -40,10 +40,10 @@ use threads::{ShutdownFlags, spawn};
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It was asked to stop and did, in good order.
+    /// It was asked to stop and shut down cleanly.
     Clean,
-    /// The log cannot go on: a write of it failed, and what was in flight then is unknown; or no further segment can be made, and
-    /// it was ended in good order while it still could be.
+    /// The log cannot continue. Either a write failed, and the outcome of commands in flight is unknown; or no further
+    /// segment can be prepared, and the server shut down while nothing was lost.
     LogFailed,
 }
 
@@ -58,7 +58,7 @@ impl Exit {
     }
 }
 
-/// A server at work.
+/// A running server.
 #[derive(Debug)]
 pub struct RunningServer {
     address: SocketAddr,
@@ -80,10 +80,10 @@ pub struct RunningServer {
     directory: crate::directory::Directory,
 }
 
-/// The way to the real files of a data directory.
+/// Opens the files of a data directory.
 ///
 /// # Errors
-/// [`StartError`] when the directory does not exist, or cannot be written the way that is demanded.
+/// [`StartError`] when the directory does not exist, or does not support the requested write path.
 pub fn open_storage(data_dir: &Path, choice: WritePathChoice) -> Result<SharedStorage, StartError> {
     let wanted = match choice {
         WritePathChoice::Auto | WritePathChoice::Direct => WritePath::Direct,
@@ -96,10 +96,10 @@ pub fn open_storage(data_dir: &Path, choice: WritePathChoice) -> Result<SharedSt
     Ok(storage)
 }
 
-/// Makes `config.data_dir` the data directory of a new log; the directory is created if need be.
+/// Formats `config.data_dir` as the data directory of a new log, and creates the directory if needed.
 ///
 /// # Errors
-/// [`StartError`] when there is something in it already, or it cannot be written.
+/// [`StartError`] when the directory is not empty or cannot be written.
 pub fn format_directory(config: &Config, genesis: &Genesis) -> Result<(), StartError> {
     config.check()?;
     crate::storage::fs::make_directory(&config.data_dir)?;
@@ -108,15 +108,16 @@ pub fn format_directory(config: &Config, genesis: &Genesis) -> Result<(), StartE
     Ok(())
 }
 
-/// A random number for segment salts.
+/// A random seed for the salts of segments.
 fn salt_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
-/// Starts a server on a formatted directory. When it returns, connections are taken.
+/// Starts a server on a formatted directory. The server accepts connections when this returns.
 ///
 /// # Errors
-/// [`StartError`] says what is in the way; the data directory is as it was, but for unfinished files.
+/// [`StartError`] when the server cannot start. The data directory is then unchanged, except that unfinished files are
+/// removed.
 pub fn start(config: &Config, progress: impl FnMut(RecoveryProgress)) -> Result<RunningServer, StartError> {
     config.check()?;
     let storage = open_storage(&config.data_dir, config.log.write_path)?;
@@ -126,7 +127,7 @@ pub fn start(config: &Config, progress: impl FnMut(RecoveryProgress)) -> Result<
 /// Starts a server on any storage.
 ///
 /// # Errors
-/// [`StartError`] says what is in the way.
+/// [`StartError`] when the server cannot start.
 pub fn start_on(
     storage: SharedStorage,
     config: &Config,
@@ -148,7 +149,7 @@ pub fn start_on(
         spawner: Some(Box::new(readers.clone())),
     };
     let assembly = assemble(storage, config, threads, environment, progress);
-    // Whatever came of it: who reads for nobody ends.
+    // The threads end by themselves when recovery no longer reads from them, also after an error.
     join_all(readers.take());
     let assembly = assembly?;
     if let Some(warning) = fitted.warning {
@@ -164,18 +165,8 @@ fn run_assembly(
     listener: std::net::TcpListener,
     address: SocketAddr,
 ) -> Result<RunningServer, StartError> {
-    let Assembly {
-        directory,
-        sequencer,
-        applier,
-        snapshotter,
-        preparer,
-        pool,
-        context,
-        reply_queues,
-        sleepers,
-        ..
-    } = assembly;
+    let Assembly { directory, sequencer, applier, snapshotter, preparer, pool, .. } = assembly;
+    let (context, reply_queues, sleepers) = (assembly.context, assembly.reply_queues, assembly.sleepers);
     let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
     let (applier_waker, snapshotter_waker) = (assembly.applier_waker, assembly.snapshotter_waker);
     let events = ServerEvents::default();
@@ -217,7 +208,7 @@ fn run_assembly(
         events: events.clone(),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
-    tracing::info!(%address, op = report.recovered_ops, "the server takes connections");
+    tracing::info!(%address, op = report.recovered_ops, "the server accepts connections");
     Ok(RunningServer {
         address,
         report,
@@ -239,7 +230,8 @@ fn run_assembly(
     })
 }
 
-/// How many network threads: one on up to two cores, else two cores fewer than there are, at most four.
+/// The number of network threads. The default is one on up to two cores, otherwise two fewer than the number of cores
+/// and at most four.
 fn network_threads(configured: usize) -> usize {
     if configured > 0 {
         return configured;
@@ -249,44 +241,44 @@ fn network_threads(configured: usize) -> usize {
 }
 
 impl RunningServer {
-    /// Where it listens.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What recovery did.
+    /// The report of recovery.
     #[must_use]
     pub fn report(&self) -> &RecoveryReport {
         &self.report
     }
 
-    /// What connections share: for looking at a server from inside its process.
+    /// What connections share, for inspection from inside the process.
     #[must_use]
     pub fn context(&self) -> &Arc<NetContext> {
         &self.context
     }
 
-    /// What status tells.
+    /// The fixed part of the status.
     #[must_use]
     pub fn status(&self) -> &Arc<StatusBoard> {
         &self.status
     }
 
-    /// The log's identity and epoch.
+    /// The UUID and the epoch of the log.
     #[must_use]
     pub fn identity(&self) -> (uuid::Uuid, u64) {
         (self.directory.manifest().log_uuid, self.directory.manifest().epoch())
     }
 
-    /// Asks it to stop, from any thread.
+    /// A handle that stops the server from any thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper { events: self.events.clone() }
     }
 
-    /// Waits until it is asked to stop or cannot go on, then ends it: connections get their last answers, what was taken is logged,
-    /// synced, applied and answered, and the log gets its end frame. Bounded in time.
+    /// Waits until the server is asked to stop or cannot continue, then shuts it down within bounded time. Everything
+    /// that was received is logged, synced, applied and answered, and the log gets its end frame.
     #[must_use]
     pub fn wait(self) -> Exit {
         let exit = match self.events.wait() {
@@ -300,7 +292,7 @@ impl RunningServer {
         if exit == Exit::Clean {
             self.context.feedback.worsen(ServerState::Stopping);
         }
-        // Watchers that are gone have ended already.
+        // A receiver that is gone belongs to a thread that has ended already.
         self.net_stop.send(true).ok();
         join_all(self.network);
         self.flags.log_may_end.store(true, Ordering::Release);
@@ -318,18 +310,18 @@ impl RunningServer {
         if has_failed { Exit::LogFailed } else { exit }
     }
 
-    /// Stops it and waits.
+    /// Stops the server and waits for its end.
     #[must_use]
     pub fn stop(self) -> Exit {
         self.stopper().stop();
         self.wait()
     }
 
-    /// Where a panic does not abort the process, the one who waits must see it.
+    /// Where a panic does not abort the process, it is passed on to the caller that waits.
     fn surface_panic(self) -> Exit {
         let threads = [self.log, self.applier, self.snapshotter, self.housekeeping];
         for thread in threads.into_iter().chain(self.network) {
-            // The thread that panicked is about to end, the others are left behind.
+            // The thread that panicked ends soon. The other threads are left running.
             for _ in 0..100 {
                 if thread.is_finished() {
                     break;
@@ -352,14 +344,14 @@ fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-/// Lets the last words of a program that stops inside an op name that op, so that an operator can have it skipped.
+/// Makes a panic during an op report that op, so that an operator can have it skipped.
 pub fn install_panic_hook() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if let Some(op) = crate::pipeline::apply::applying_op() {
             tracing::error!(
                 op,
-                "the server stops while it applies this op; `stockhold log skip --op {op}` leaves it out"
+                "the server panics while it applies this op; `stockhold log skip --op {op}` skips it"
             );
         }
         before(panic);

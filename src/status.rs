@@ -1,5 +1,5 @@
-//! What `status` tells: who this server is, how it is, every metric, and warnings. Only for people and their monitoring; nothing
-//! decides by it.
+//! Assembles the answer to a `status` query: identity, state, metrics and warnings. It is for people and their
+//! monitoring, and nothing is decided by it.
 
 use stockhold_machine::Stats;
 use stockhold_protocol::query::{Metric, Status};

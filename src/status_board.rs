@@ -1,28 +1,28 @@
-//! What `status` tells besides the metrics: what does not change while the server runs, and the warnings.
+//! The part of the status that is not a metric of the running server: fixed values and warnings.
 
 use parking_lot::Mutex;
 use stockhold_protocol::query::Metric;
 
-/// Most warnings that are kept; older ones go first.
+/// The maximum number of warnings. The oldest ones are dropped first.
 const WARNINGS_MAX: usize = 32;
 
-/// What does not change while the server runs, and the warnings.
+/// The fixed values and the warnings of a server.
 #[derive(Debug)]
 pub struct StatusBoard {
-    /// The log's identity.
+    /// The UUID of the log.
     pub log_uuid: [u8; 16],
-    /// The log's epoch.
+    /// The epoch of the log.
     pub epoch: u64,
-    /// How answers are made durable.
+    /// When answered commands are durable.
     pub durability: String,
-    /// Numbers that are fixed at the start: limits and the recovery report.
+    /// Metrics that are fixed at the start: limits and the recovery report.
     pub fixed: Vec<Metric>,
     /// Warnings, oldest first.
     pub warnings: Mutex<Vec<String>>,
 }
 
 impl StatusBoard {
-    /// Adds a warning; the same sentence is kept once.
+    /// Adds a warning. A repeated warning is kept once.
     pub fn warn(&self, sentence: String) {
         let mut warnings = self.warnings.lock();
         if warnings.contains(&sentence) {

@@ -1,5 +1,5 @@
-//! No file of the machine or of the server imports, directly or through others, a file that imports it: data flows one way, and a
-//! file can be read with what it imports alone.
+//! No file of the machine or of the server imports, directly or through others, a file that imports it. So data flows
+//! one way, and a file can be understood from itself and the files that it imports.
 #![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,10 @@ use std::path::Path;
 /// The path of a module from the root of its crate.
 type Module = Vec<String>;
 
-/// The modules of a crate: what each file says, without comments and without tests.
+/// The modules of a crate with the code of their files, without comments and tests.
 struct Tree(BTreeMap<Module, String>);
 
-/// What one file says for its name to stand for: another name in another module.
+/// The re-exports of the files: a name of a module stands for another name in another module.
 type Exports = BTreeMap<(Module, String), (Module, Vec<String>)>;
 
 impl Tree {
@@ -44,7 +44,7 @@ impl Tree {
         Self(files.into_iter().map(|(module, text)| (module, code(&text))).collect())
     }
 
-    /// The module that a path means, written in `module`, and what is left of the path; nothing for another crate's.
+    /// Resolves a path that is written in `module` to a module and the rest of the path; `None` for another crate.
     fn resolve(&self, module: &Module, path: &[String]) -> Option<(Module, Vec<String>)> {
         let mut at = match path.first()?.as_str() {
             "crate" => Vec::new(),
@@ -73,7 +73,7 @@ impl Tree {
         (at, rest.to_vec())
     }
 
-    /// Which files each file imports.
+    /// The files that each file imports.
     fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let mut exports = Exports::new();
         let mut uses = Vec::new();
@@ -102,7 +102,7 @@ impl Tree {
         imports
     }
 
-    /// Files that import each other, each group once.
+    /// The groups of files that import each other.
     fn circles(&self) -> Vec<Vec<String>> {
         let imports = self.imports();
         let reached = |from: &Module| {
@@ -128,7 +128,7 @@ impl Tree {
     }
 }
 
-/// Follows a name that is only handed on to where it stands.
+/// Follows re-exports to the module that defines a name.
 fn origin(exports: &Exports, mut target: Module, mut rest: Vec<String>) -> Module {
     for _ in 0..8 {
         let Some(name) = rest.first() else { break };
@@ -138,7 +138,7 @@ fn origin(exports: &Exports, mut target: Module, mut rest: Vec<String>) -> Modul
     target
 }
 
-/// The `use` statements of a file, one path for each name and whether they hand it on, and the rest of its text.
+/// The `use` statements of a file, as one path per name with whether it is public, and the rest of its text.
 fn statements(text: &str) -> (Vec<(bool, Vec<String>)>, String) {
     let (mut found, mut rest) = (Vec::new(), String::new());
     let mut lines = text.lines();
@@ -159,7 +159,7 @@ fn statements(text: &str) -> (Vec<(bool, Vec<String>)>, String) {
     (found, rest)
 }
 
-/// Whether a line imports something, whether it hands it on, and what stands behind `use`.
+/// Whether a line is a `use` statement, whether it is public, and what follows `use`.
 fn use_of(line: &str) -> Option<(bool, &str)> {
     if let Some(tree) = line.strip_prefix("use ") {
         return Some((false, tree));
@@ -214,7 +214,7 @@ fn tree(files: &[(&str, &str)]) -> Tree {
 
 #[test]
 fn a_circle_of_imports_is_found_however_it_is_written() {
-    // Proves that this test can fail: by `use`, by a path in the code, through a name that is handed on, and through a parent.
+    // Proves that this test can fail: by `use`, by a path in the code, through a re-export, and through a parent.
     let sound = tree(&[("", "mod a; mod b;"), ("a", "use crate::b::{B, C};"), ("b", "pub struct B;")]);
     assert_eq!(sound.circles(), Vec::<Vec<String>>::new());
     let direct = [("a", "use crate::b::B;\n"), ("b", "use super::a::A;\n")];
@@ -236,7 +236,7 @@ fn a_circle_of_imports_is_found_however_it_is_written() {
 
 #[test]
 fn no_file_imports_one_that_imports_it() {
-    // Proves it for the machine and for the server, whose rooms build on each other.
+    // Proves it for the machine and for the server.
     for folder in ["crates/machine/src", "src"] {
         let tree = Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
         assert!(tree.0.len() > 30, "{folder} has moved and this test sees nothing");

@@ -1,4 +1,4 @@
-//! The sample merchant is complete in itself: its two files can be read and fit each other.
+//! The sample data of the bicycle merchant: its two files can be read and match each other.
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use stockhold::catalog::{CatalogFile, StockReader, StockRow};
 
-/// A sample that people clone must stay small.
+/// The maximum size of a sample file, so that clones stay small.
 const FILE_BYTES_MAX: u64 = 400 << 10;
 
 fn sample(name: &str) -> PathBuf {
@@ -20,7 +20,7 @@ fn rows() -> Vec<StockRow> {
 
 #[test]
 fn the_catalog_is_clean_and_its_stocks_are_nested() {
-    // Proves that the sample breaks no rule, and that any two stocks are nested or have no source in common.
+    // Proves that the sample violates no rule, and that any two stocks are nested or have no source in common.
     let catalog = CatalogFile::read(&sample("catalog.toml")).unwrap().catalog;
     let codes: BTreeSet<&str> = catalog.sources.iter().map(|source| source.code.as_str()).collect();
     let pools: Vec<BTreeSet<String>> =
@@ -37,7 +37,7 @@ fn the_catalog_is_clean_and_its_stocks_are_nested() {
 
 #[test]
 fn the_source_items_fit_the_catalog() {
-    // Proves that every row can be imported, that no pair stands twice and that the size is as promised.
+    // Proves that every row can be imported, that no pair occurs twice and that the size is as documented.
     let catalog = CatalogFile::read(&sample("catalog.toml")).unwrap().catalog;
     let codes: BTreeSet<String> = catalog.sources.into_iter().map(|source| source.code).collect();
     let (mut pairs, mut skus) = (BTreeSet::new(), BTreeSet::new());

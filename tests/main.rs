@@ -1,4 +1,4 @@
-//! Tests whose subject runs within the test program: the parts of the server on recorded and real disks, and whole servers.
+//! Tests that run the server within the test program: its parts on recorded and real disks, and whole servers.
 
 #[cfg(test)]
 mod crash_images;

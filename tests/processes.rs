@@ -1,5 +1,5 @@
-//! Tests that start the program as users do, and those that need a process to themselves: `failpoints` reads the log lines of all
-//! servers of its process, so no other tests here may have a server within it.
+//! Tests that start the program as users do, and tests that need their own process: `failpoints` reads the log of all
+//! servers in its process, so no other test here may run a server within it.
 
 mod circles;
 mod cli_bicycles;

@@ -1,10 +1,10 @@
-//! Rules of the house that no lint knows: sizes, names, edges between rooms, things that must not be left behind.
+//! Rules of this repository that no lint checks: sizes, names, dependencies between modules, leftovers.
 #![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Longest source file in lines; tests may be longer.
+/// The maximum length of a source file in lines. Tests may be longer.
 const LINES_MAX: usize = 500;
 
 fn root() -> &'static Path {
@@ -49,27 +49,27 @@ fn is_test(name: &str) -> bool {
 }
 
 #[test]
-fn no_file_outgrows_one_thought() {
-    // Proves that no room has more lines than a reader can hold.
+fn no_file_is_too_long() {
+    // Proves that no source file is too long.
     let long: Vec<String> = sources()
         .into_iter()
         .filter(|(name, text)| !is_test(name) && text.lines().count() > LINES_MAX)
         .map(|(name, text)| format!("{name}: {} lines", text.lines().count()))
         .collect();
-    assert!(long.is_empty(), "split these, each holds more than one thought: {long:#?}");
+    assert!(long.is_empty(), "split these files, they are too long: {long:#?}");
 }
 
 #[test]
 fn every_module_says_what_it_is_for() {
-    // Proves that each file opens with a `//!` sentence.
+    // Proves that each file begins with a `//!` sentence.
     let silent: Vec<String> =
         sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
-    assert!(silent.is_empty(), "these begin without a //! sentence: {silent:#?}");
+    assert!(silent.is_empty(), "these files begin without a //! sentence: {silent:#?}");
 }
 
 #[test]
-fn names_say_something() {
-    // Proves that no file is a drawer for whatever has no place.
+fn names_have_a_meaning() {
+    // Proves that no file has a name without a meaning.
     let drawers = ["util", "utils", "common", "helpers", "helper", "misc", "impls", "types", "manager"];
     let vague: Vec<String> = sources()
         .into_iter()
@@ -80,12 +80,12 @@ fn names_say_something() {
             })
         })
         .collect();
-    assert!(vague.is_empty(), "these names say nothing: {vague:#?}");
+    assert!(vague.is_empty(), "these names have no meaning: {vague:#?}");
 }
 
 #[test]
 fn nothing_is_left_behind() {
-    // Proves that no marker of unfinished work, no ignored test and no statement that asserts nothing lands.
+    // Proves that no marker of unfinished work, no ignored test and no statement without an assertion is committed.
     let markers = [
         concat!("FIX", "ME"),
         concat!("XX", "X:"),
@@ -107,8 +107,9 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
-fn rooms_use_only_what_lies_below_them() {
-    // Proves the edges that Cargo cannot enforce: bytes never learn of rules, readers never of disks.
+fn modules_use_only_what_is_below_them() {
+    // Proves the dependencies that Cargo cannot enforce: the byte layer does not depend on rules, and readers do not
+    // depend on disks.
     let forbidden = [
         ("src/wal", "stockhold_machine"),
         ("src/wal", "stockhold_protocol"),
@@ -128,8 +129,8 @@ fn rooms_use_only_what_lies_below_them() {
     ];
     let mut broken = Vec::new();
     for (name, text) in sources() {
-        for (room, word) in forbidden {
-            if name.starts_with(room) && text.contains(word) {
+        for (module, word) in forbidden {
+            if name.starts_with(module) && text.contains(word) {
                 broken.push(format!("{name} uses {word}"));
             }
         }
@@ -139,7 +140,7 @@ fn rooms_use_only_what_lies_below_them() {
 
 #[test]
 fn only_the_server_spawns() {
-    // Proves that threads and tasks of the server begin in one place, where their end is looked after too.
+    // Proves that the server starts threads and tasks in one module, which also joins them.
     let words = ["thread::spawn", "thread::Builder", "tokio::spawn", "spawn_local", "task::spawn"];
     let spawning: Vec<String> = sources()
         .into_iter()

@@ -1,20 +1,20 @@
-//! Numbers as catalog files spell them: exact decimals, never binary floating point.
+//! The numbers of catalog files: exact decimals, never binary floating point.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use stockhold_protocol::Quantity;
 
-/// Decimals of a coordinate: millionths of a degree.
+/// The decimals of a coordinate, which is stored in millionths of a degree.
 const DEGREE_DECIMALS: usize = 6;
-/// Millionths in one degree.
+/// The number of millionths in a degree.
 const DEGREE_SCALE: i64 = 1_000_000;
 
 /// A quantity: a whole number, or a decimal in quotes such as `"2.5"`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Amount(pub Quantity);
 
-/// A coordinate in degrees: a whole number, or a decimal in quotes such as `"40.7128"`; kept in millionths.
+/// A coordinate in degrees: a whole number, or a decimal in quotes such as `"40.7128"`. It is stored in millionths.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Degrees(pub i32);
 
@@ -54,7 +54,7 @@ impl fmt::Display for Degrees {
 }
 
 impl Serialize for Amount {
-    /// Whole units as a number, anything else as a quoted decimal.
+    /// Whole units are written as a number, other quantities as a quoted decimal.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_decimal(&self.0.to_string(), serializer)
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn degrees_come_back() {
-        // Proves that a coordinate survives being written, sign and short decimals included.
+        // Proves that a coordinate is unchanged after writing and reading, with signs and short decimals.
         for (text, micro) in [("40.7128", 40_712_800), ("-0.5", -500_000), ("0", 0), ("-74", -74_000_000)] {
             let degrees: Degrees = text.parse().unwrap();
             assert_eq!(degrees.0, micro);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_float_is_refused_with_the_way_out() {
-        // Proves that a binary fraction never becomes a quantity and that the message says what to write.
+        // Proves that a binary fraction is never accepted as a quantity and that the message says what to write.
         let error = serde_json::from_str::<Amount>("2.5").unwrap_err().to_string();
         assert!(error.contains("in quotes"), "{error}");
         assert_eq!(serde_json::from_str::<Amount>("\"2.5\"").unwrap().0.raw(), 25_000);

@@ -1,6 +1,6 @@
-//! What can be wrong with a catalog before any server is asked: single fields, and names within the file.
+//! Checks a catalog before any server is asked: single fields, and names within the file.
 //!
-//! A name that the file does not define may live on the server; the import says so if it does not.
+//! A name that the file does not define may exist on the server. The import reports it if it does not.
 
 use super::document::{Catalog, Settings, channel_parts};
 use super::locate::Path;
@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use stockhold_protocol::command::{SettingScope, StockDefinition};
 use stockhold_protocol::{BadField, Command, CommandId, Envelope};
 
-/// What is wrong, and where.
+/// A fault with its place.
 pub(super) struct Finding {
     pub(super) path: Path,
     pub(super) message: String,
 }
 
-/// Everything that is wrong with the catalog.
+/// All faults of the catalog.
 pub(super) fn findings(catalog: &Catalog) -> Vec<Finding> {
     let mut checker = Checker::default();
     checker.settings(&Path::default().key("settings"), &catalog.settings);
@@ -27,7 +27,7 @@ pub(super) fn findings(catalog: &Catalog) -> Vec<Finding> {
 #[derive(Default)]
 struct Checker {
     findings: Vec<Finding>,
-    /// Reused for the bytes that a command would be.
+    /// A buffer for encoded commands.
     bytes: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Checker {
         self.findings.push(Finding { path, message: message.into() });
     }
 
-    /// Lets the protocol check the fields of a command, so that the file obeys the rules of the wire.
+    /// Lets the protocol check the fields of a command, so that the file follows the rules of the protocol.
     fn command(&mut self, path: &Path, command: Command<'_>) {
         self.bytes.clear();
         if let Err(BadField { field, rule }) = Envelope::new(CommandId::NONE, command).encode(&mut self.bytes)
@@ -50,10 +50,10 @@ impl Checker {
         self.command(path, Command::Settings(Box::new(settings.change(SettingScope::Global))));
     }
 
-    /// Says where a name occurs for the second time.
-    fn once(&mut self, seen: &mut BTreeMap<String, Path>, name: &str, path: Path) {
+    /// Reports a name that occurs for the second time.
+    fn check_unique(&mut self, seen: &mut BTreeMap<String, Path>, name: &str, path: Path) {
         if let Some(first) = seen.get(name) {
-            let message = format!("\"{name}\" stands in the file already, at {first}");
+            let message = format!("\"{name}\" is defined already, at {first}");
             self.add(path, message);
         } else {
             seen.insert(name.to_owned(), path);
@@ -65,8 +65,8 @@ impl Checker {
         for (at, source) in catalog.sources.iter().enumerate() {
             let path = Path::entry("source", at);
             self.command(&path, Command::DefineSource(Box::new(source.definition())));
-            self.once(&mut codes, &source.code, path.clone().key("code"));
-            self.once(&mut names, &source.name, path.key("name"));
+            self.check_unique(&mut codes, &source.code, path.clone().key("code"));
+            self.check_unique(&mut names, &source.name, path.key("name"));
         }
     }
 
@@ -75,24 +75,24 @@ impl Checker {
         for (at, stock) in catalog.stocks.iter().enumerate() {
             let path = Path::entry("stock", at);
             self.command(&path, Command::DefineStock(StockDefinition { name: stock.name.clone() }));
-            self.once(&mut names, &stock.name, path.clone().key("name"));
+            self.check_unique(&mut names, &stock.name, path.clone().key("name"));
             let mut linked = BTreeMap::new();
             for (at, code) in stock.sources.iter().enumerate() {
-                self.once(&mut linked, code, path.clone().key("sources").index(at));
+                self.check_unique(&mut linked, code, path.clone().key("sources").index(at));
             }
             for (at, link) in stock.links.iter().enumerate() {
                 let path = path.clone().key("link").index(at);
                 if link.priority == 0 {
                     self.add(path.clone().key("priority"), "should be greater than 0");
                 }
-                self.once(&mut linked, &link.source, path.key("source"));
+                self.check_unique(&mut linked, &link.source, path.key("source"));
             }
             for (at, channel) in stock.channels.iter().enumerate() {
                 let path = path.clone().key("channels").index(at);
                 if channel_parts(channel).is_none() {
                     self.add(path.clone(), "must be written as type/code, such as website/us");
                 }
-                self.once(&mut channels, channel, path);
+                self.check_unique(&mut channels, channel, path);
             }
         }
     }
@@ -102,7 +102,7 @@ impl Checker {
         for (at, sku) in catalog.skus.iter().enumerate() {
             let path = Path::entry("sku", at);
             self.command(&path, Command::DefineSku(sku.definition()));
-            self.once(&mut names, &sku.sku, path.clone().key("sku"));
+            self.check_unique(&mut names, &sku.sku, path.clone().key("sku"));
             self.settings(&path.clone().key("settings"), &sku.settings);
             for (stock, position) in &sku.stocks {
                 let path = path.clone().key("stocks").key(stock);

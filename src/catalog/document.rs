@@ -1,7 +1,7 @@
-//! What a catalog file may say, as types, and the commands' fields that it stands for.
+//! The contents of a catalog file as types, and their conversion to the fields of commands.
 //!
-//! A field that is left out keeps what the server has. Tables may be written in the singular (`[[source]]`,
-//! as TOML reads best) or in the plural (`"sources": […]`, as JSON reads best).
+//! A field that is left out keeps its value on the server. Tables may be written in the singular (`[[source]]`, natural
+//! in TOML) or in the plural (`"sources": […]`, natural in JSON).
 
 use super::amount::{Amount, Degrees};
 use serde::{Deserialize, Serialize};
@@ -17,59 +17,59 @@ pub struct Catalog {
     /// Settings for everything.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
-    /// Places that hold goods.
+    /// The sources.
     #[serde(default, rename = "source", alias = "sources", skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
-    /// Virtual pools, with their links and channels.
+    /// The stocks, with their links and channels.
     #[serde(default, rename = "stock", alias = "stocks", skip_serializing_if = "Vec::is_empty")]
     pub stocks: Vec<Stock>,
-    /// SKUs that differ from the defaults; others come with the source items.
+    /// SKUs that differ from the defaults. Other SKUs are created by importing source items.
     #[serde(default, rename = "sku", alias = "skus", skip_serializing_if = "Vec::is_empty")]
     pub skus: Vec<Sku>,
 }
 
-/// A place that holds goods.
+/// A source: a place that holds goods.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Its lasting name, without white space.
+    /// Its permanent code, without white space.
     pub code: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
-    /// Default: true.
+    /// Whether it is enabled. Default: true.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub enabled: bool,
-    /// Free text.
+    /// A description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// In degrees.
+    /// The latitude in degrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latitude: Option<Degrees>,
-    /// In degrees.
+    /// The longitude in degrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<Degrees>,
-    /// Two letters, ISO 3166-1.
+    /// The country as two letters, ISO 3166-1.
     pub country: String,
-    /// Region or state.
+    /// The region or state.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub region: String,
-    /// City.
+    /// The city.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub city: String,
-    /// Street.
+    /// The street.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub street: String,
-    /// Postcode.
+    /// The postcode.
     pub postcode: String,
-    /// Whom to call.
+    /// The contact at the source.
     #[serde(default, skip_serializing_if = "Contact::is_empty")]
     pub contact: Contact,
-    /// Whether shoppers may pick up here. Default: false.
+    /// Whether shoppers can pick up goods there. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pickup: bool,
 }
 
-/// Whom to call at a source.
+/// The contact at a source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contact {
@@ -87,16 +87,16 @@ pub struct Contact {
     pub fax: String,
 }
 
-/// A virtual pool of sources.
+/// A stock: a virtual pool of sources.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stock {
-    /// Its lasting name.
+    /// Its permanent name.
     pub name: String,
-    /// The codes of its sources; their places in the list are their priorities, from 1.
+    /// The codes of its sources. Their order gives the priorities, from 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// Sources with priorities of one's own choice, beside or instead of `sources`.
+    /// Sources with explicit priorities, in addition to `sources` or instead of it.
     #[serde(default, rename = "link", alias = "links", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
     /// The channels that sell from it, each as `type/code`.
@@ -104,41 +104,41 @@ pub struct Stock {
     pub channels: Vec<String>,
 }
 
-/// A source that feeds a stock.
+/// A link: a source that supplies a stock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// The source's code.
+    /// The code of the source.
     pub source: String,
-    /// 1..=65535, smaller is earlier.
+    /// The priority, from 1 to 65535. Lower is earlier.
     pub priority: u16,
 }
 
-/// A SKU and what is special about it.
+/// A SKU with its differences from the defaults.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sku {
-    /// At most 64 bytes; case matters.
+    /// The SKU, at most 64 bytes and case-sensitive.
     pub sku: String,
-    /// Default: simple.
+    /// The kind of the SKU. Default: simple.
     #[serde(default, skip_serializing_if = "Kind::is_simple")]
     pub kind: Kind,
-    /// Whether parts of a unit may be sold. Default: false.
+    /// Whether fractions of a unit may be sold. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub decimals: bool,
     /// Settings of the SKU in all stocks.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
-    /// What holds in one stock only, by the stock's name.
+    /// Values for single stocks, by the name of the stock.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stocks: BTreeMap<String, Position>,
 }
 
-/// A SKU in one stock.
+/// The values of a SKU in one stock.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Position {
-    /// The budget of promises.
+    /// The quota, a budget of promises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<Amount>,
     /// Settings of the SKU in this stock.
@@ -146,60 +146,60 @@ pub struct Position {
     pub settings: Settings,
 }
 
-/// What a SKU stands for.
+/// The kind of a SKU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Goods on shelves.
+    /// Physical goods.
     #[default]
     Simple,
-    /// Nothing to ship.
+    /// Nothing needs to be shipped.
     Virtual,
-    /// Made of other SKUs.
+    /// Composed of other SKUs.
     Composite,
 }
 
-/// Whether a SKU may be sold beyond what there is.
+/// Whether a SKU may be sold beyond what is on hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backorders {
-    /// No.
+    /// Backorders are off.
     Off,
-    /// Yes, silently.
+    /// Backorders are allowed.
     Allow,
-    /// Yes, and the shopper is told.
+    /// Backorders are allowed, and the shopper is notified.
     AllowAndNotify,
 }
 
-/// Settings at one level; what is left out stays as it is.
+/// Settings of one level. A setting that is left out keeps its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Whether units are counted at all.
+    /// Whether stock is managed, that is, whether units are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manage_stock: Option<bool>,
-    /// Whether more may be sold than there is.
+    /// Whether more may be sold than is on hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backorders: Option<Backorders>,
-    /// The out-of-stock threshold; negative with backorders on: the allowance.
+    /// The out-of-stock threshold. If it is negative and backorders are on, it is the allowance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_qty: Option<Amount>,
-    /// Fewest units of an order line.
+    /// The minimum number of units in an order line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_sale_qty: Option<Amount>,
-    /// Most units of an order line.
+    /// The maximum number of units in an order line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_sale_qty: Option<Amount>,
     /// Whether increments are checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_qty_increments: Option<bool>,
-    /// Sold only in multiples of this.
+    /// Units are sold only in multiples of this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qty_increments: Option<Amount>,
-    /// Low-stock notice.
+    /// The quantity at which a low stock is reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_stock_qty: Option<Amount>,
-    /// Days until goods are shipped.
+    /// The number of days until goods are shipped.
     #[cfg(feature = "next-release")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead_days: Option<u32>,
@@ -225,7 +225,7 @@ impl Kind {
         *self == Self::Simple
     }
 
-    /// The protocol's word.
+    /// The corresponding protocol value.
     #[must_use]
     pub const fn wire(self) -> SkuKind {
         match self {
@@ -247,7 +247,7 @@ impl From<SkuKind> for Kind {
 }
 
 impl Backorders {
-    /// The protocol's word.
+    /// The corresponding protocol value.
     #[must_use]
     pub const fn wire(self) -> BackorderMode {
         match self {
@@ -275,7 +275,7 @@ impl Contact {
 }
 
 impl Source {
-    /// The command's fields.
+    /// The fields of the command.
     #[must_use]
     pub fn definition(&self) -> SourceDefinition {
         let Contact { name, email, phone, fax } = self.contact.clone();
@@ -320,7 +320,7 @@ impl From<SourceDefinition> for Source {
 }
 
 impl Stock {
-    /// All links: `sources` by their places, then `link` as written.
+    /// All links: `sources` in order, then `link` as written.
     pub fn all_links(&self) -> impl Iterator<Item = Link> + '_ {
         let listed = self.sources.iter().zip(1_u16..);
         listed
@@ -330,7 +330,7 @@ impl Stock {
 }
 
 impl Sku {
-    /// The command's fields.
+    /// The fields of the command.
     #[must_use]
     pub fn definition(&self) -> SkuDefinition {
         SkuDefinition { sku: self.sku.clone(), kind: self.kind.wire(), decimals: self.decimals }
@@ -338,13 +338,13 @@ impl Sku {
 }
 
 impl Settings {
-    /// Whether nothing is said.
+    /// Whether no setting is given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The change that these settings are at `scope`.
+    /// The change of settings at `scope`.
     #[must_use]
     pub fn change(&self, scope: SettingScope) -> SettingsChange {
         const fn set<T: Copy>(value: Option<T>) -> Change<T> {
@@ -369,7 +369,7 @@ impl Settings {
     }
 }
 
-/// The type and code of a channel written as `type/code`; both must say something.
+/// The type and code of a channel written as `type/code`. Both must be non-empty.
 #[must_use]
 pub fn channel_parts(text: &str) -> Option<(&str, &str)> {
     text.split_once('/').filter(|(kind, code)| !kind.trim().is_empty() && !code.trim().is_empty())

@@ -1,4 +1,4 @@
-//! A catalog file on disk: its format, its reading with findings by file, line and field, its writing.
+//! A catalog file on disk: its formats, reading with problems by file, line and field, and writing.
 
 use super::check::findings;
 use super::document::Catalog;
@@ -7,29 +7,29 @@ use std::fmt;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
-/// Most findings that one reading reports; more would bury the first.
+/// The maximum number of problems that are reported. More would hide the first ones.
 const PROBLEMS_MAX: usize = 100;
-/// Longest catalog file in bytes; a longer one is refused before it is read.
+/// The maximum length of a catalog file in bytes. A longer one is refused before it is read.
 const FILE_BYTES_MAX: u64 = 512 << 20;
 
-/// A catalog and the text that it came from, so that later findings can name their line as well.
+/// A catalog with its text, so that later problems can be located by line too.
 #[derive(Clone, Debug)]
 pub struct CatalogFile {
-    /// What it says.
+    /// The catalog.
     pub catalog: Catalog,
     name: PathBuf,
     format: Format,
     text: String,
 }
 
-/// One thing that is wrong with a catalog.
+/// A problem in a catalog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: Option<usize>,
-    /// The field, such as `stock[0].channels[1]`; empty when the text itself cannot be read.
+    /// The field, such as `stock[0].channels[1]`; empty if the text itself cannot be parsed.
     pub field: String,
     /// What is wrong.
     pub message: String,
@@ -41,29 +41,29 @@ pub enum CatalogError {
     /// The file could not be read.
     #[error("{}: the catalog cannot be read", file.display())]
     Read {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Why.
+        /// The system error.
         source: io::Error,
     },
-    /// The file is longer than can be held.
+    /// The file is too long.
     #[error("{}: the catalog has {bytes} bytes, more than the limit of {FILE_BYTES_MAX}", file.display())]
     TooLong {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// How long.
+        /// The length of the file.
         bytes: u64,
     },
-    /// The name does not tell the format.
+    /// The file name does not show the format.
     #[error("{}: a catalog's name must end in .toml or .json", file.display())]
     UnknownFormat {
-        /// Which.
+        /// The file.
         file: PathBuf,
     },
-    /// The catalog breaks rules.
+    /// The catalog has problems.
     #[error("{}", lines(problems))]
     Problems {
-        /// All of them, up to a hundred.
+        /// The problems, up to a hundred.
         problems: Vec<Problem>,
     },
 }
@@ -86,7 +86,7 @@ impl fmt::Display for Problem {
 }
 
 impl Format {
-    /// The format that a file name's ending tells.
+    /// The format by the extension of the file name.
     #[must_use]
     pub fn of(file: &FilePath) -> Option<Self> {
         let ending = file.extension()?.to_str()?;
@@ -99,10 +99,10 @@ impl Format {
 }
 
 impl CatalogFile {
-    /// Reads and checks a file; its ending tells the format.
+    /// Reads and checks a file. Its extension determines the format.
     ///
     /// # Errors
-    /// [`CatalogError`], with every problem's file, line and field.
+    /// [`CatalogError`] with the file, line and field of every problem.
     pub fn read(file: &FilePath) -> Result<Self, CatalogError> {
         let format = Format::of(file).ok_or_else(|| CatalogError::UnknownFormat { file: file.to_owned() })?;
         let failed = |source| CatalogError::Read { file: file.to_owned(), source };
@@ -114,7 +114,7 @@ impl CatalogFile {
         Self::parse(file, format, text)
     }
 
-    /// Checks a text; `name` is what findings call it.
+    /// Parses and checks a text. `name` is the file name in problems.
     ///
     /// # Errors
     /// [`CatalogError::Problems`].
@@ -126,7 +126,7 @@ impl CatalogFile {
             }),
             Format::Json => serde_json::from_str(&text).map_err(|error| {
                 let message = error.to_string();
-                // The position is said in front, as for all problems.
+                // The line is shown at the beginning of the message, as for all problems.
                 let cut = message.rfind(" at line ").unwrap_or(message.len());
                 (Some(error.line()), message[..cut].to_owned())
             }),
@@ -146,7 +146,7 @@ impl CatalogFile {
         if problems.is_empty() { Ok(file) } else { Err(CatalogError::Problems { problems }) }
     }
 
-    /// A problem at a place in this file.
+    /// A problem at this place in the file.
     #[must_use]
     pub fn problem(&self, path: &Path, message: String) -> Problem {
         let line = line_of(&self.text, self.format, path);
@@ -155,10 +155,10 @@ impl CatalogFile {
 }
 
 impl Catalog {
-    /// The text of a file that says the same.
+    /// The catalog as text.
     ///
     /// # Errors
-    /// The serialiser's own, which no catalog of this type is known to cause.
+    /// The error of the serializer. No catalog is known to cause one.
     pub fn to_text(&self, format: Format) -> Result<String, io::Error> {
         match format {
             Format::Toml => toml::to_string_pretty(self).map_err(io::Error::other),

@@ -1,4 +1,4 @@
-//! Catalogs that are right come back; catalogs that are wrong say where.
+//! Tests of reading and writing catalogs, and of the places of problems.
 
 use super::super::{Backorders, Kind};
 use super::*;
@@ -61,7 +61,7 @@ fn problems(format: Format, text: &str) -> Vec<Problem> {
 
 #[test]
 fn a_catalog_survives_both_formats() {
-    // Proves that what an export writes is what an import reads.
+    // Proves that an import reads what an export writes.
     let catalog = parse(GOOD).unwrap().catalog;
     assert_eq!(catalog.sources[0].latitude.unwrap().0, 40_700_000);
     assert_eq!(catalog.skus[1].kind, Kind::Virtual);
@@ -84,7 +84,7 @@ fn links_get_their_places_as_priorities() {
 
 #[test]
 fn what_is_left_out_is_kept_on_the_server() {
-    // Proves that a setting that the file does not name is not reset to a default.
+    // Proves that a setting that the file omits is not reset to a default.
     let catalog = parse(GOOD).unwrap().catalog;
     let change = catalog.skus[0].settings.change(SettingScope::Global);
     assert_eq!(change.manage_stock, Change::Keep);
@@ -93,7 +93,7 @@ fn what_is_left_out_is_kept_on_the_server() {
 
 #[test]
 fn problems_name_file_line_and_field() {
-    // Proves that every kind of finding says where it is, in the order of the file.
+    // Proves that every kind of problem has its place, in the order of the file.
     let bad = GOOD
         .replace("postcode = \"07114\"", "postcode = \"\"")
         .replace("[\"website/us\"]", "[\"website\"]")
@@ -106,14 +106,14 @@ fn problems_name_file_line_and_field() {
             "shop:9: source[0].postcode: can not be empty",
             "shop:24: stock[0].channels[0]: must be written as type/code, such as website/us",
             "shop:36: sku[0].stocks.web.quota: must not be negative",
-            "shop:40: sku[1].sku: \"CABLE\" stands in the file already, at sku[0].sku",
+            "shop:40: sku[1].sku: \"CABLE\" is defined already, at sku[0].sku",
         ]
     );
 }
 
 #[test]
 fn text_that_cannot_be_read_names_its_line() {
-    // Proves that unknown fields, wrong types and broken syntax point at the line in both formats.
+    // Proves that unknown fields, wrong types and broken syntax are reported with their line in both formats.
     let unknown = GOOD.replace("pickup = true", "pickups = true");
     let [problem] = problems(Format::Toml, &unknown).try_into().unwrap();
     assert_eq!(problem.line, Some(19));
@@ -132,7 +132,7 @@ fn text_that_cannot_be_read_names_its_line() {
 
 #[test]
 fn a_file_must_tell_its_format() {
-    // Proves that a file is never guessed at.
+    // Proves that the format of a file is never guessed.
     assert!(matches!(
         CatalogFile::read(FilePath::new("catalog.yaml")),
         Err(CatalogError::UnknownFormat { .. })

@@ -1,6 +1,6 @@
-//! From a place in a catalog to its line in the file, so that a finding can be looked up in an editor.
+//! Finds the line of a place in a catalog, so that a problem can be found in an editor.
 //!
-//! Only findings pay for this: a file is read a second time when something is wrong with it.
+//! The file is parsed a second time for this, but only if there is a problem.
 
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How a catalog is written down.
+/// The formats of catalog files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// `.toml`
@@ -17,16 +17,16 @@ pub enum Format {
     Json,
 }
 
-/// One step into a document.
+/// One step on the path to a value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Step {
-    /// Into a table.
+    /// A key of a table.
     Key(String),
-    /// Into a list, from 0.
+    /// An index of a list, from 0.
     Index(usize),
 }
 
-/// A place in a catalog, such as `stock[2].channels[0]`. Tables go by their singular names.
+/// The path to a value, such as `stock[2].channels[0]`. It uses the singular names of tables.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Path(Vec<Step>);
 
@@ -37,14 +37,14 @@ impl Path {
         Self(vec![Step::Key(name.to_owned()), Step::Index(index)])
     }
 
-    /// One table deeper.
+    /// Appends a key.
     #[must_use]
     pub fn key(mut self, name: &str) -> Self {
         self.0.push(Step::Key(name.to_owned()));
         self
     }
 
-    /// One list deeper.
+    /// Appends an index.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {
         self.0.push(Step::Index(index));
@@ -65,7 +65,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// The line (from 1) of the place, or of the deepest part of its path that is there.
+/// The line (from 1) of the place, or of the deepest part of its path that exists.
 pub(super) fn line_of(text: &str, format: Format, path: &Path) -> Option<usize> {
     let offset = match format {
         Format::Toml => toml_offset(text, &path.0)?,
@@ -79,7 +79,7 @@ pub(super) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Both spellings of a table's name.
+/// Both spellings of the name of a table.
 fn spellings(key: &str) -> [String; 2] {
     [key.to_owned(), format!("{key}s")]
 }
@@ -117,7 +117,7 @@ fn json_offset(text: &str, steps: &[Step]) -> usize {
         let Some(next) = next else { break };
         rest = next.get();
     }
-    // A raw value is a slice of the text, so the distance of the two is where it stands.
+    // A raw value is a slice of the text, so the distance of the two addresses is its offset.
     rest.as_ptr().addr() - text.as_ptr().addr()
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_place_is_found_in_both_formats() {
-        // Proves that lines are counted from the text itself, in the singular, the plural and half a path.
+        // Proves the lines of places in singular and plural tables, and of a place that exists only partly.
         let toml = "[[stock]]\nname = \"a\"\n\n[[stock]]\nname = \"b\"\nchannels = [\"website/us\"]\n";
         let json = "{\n \"stocks\": [\n  {\"name\": \"a\"},\n  {\n   \"name\": \"b\",\n   \"channels\": [\n    \"website/us\"]}]}";
         let channel = Path::entry("stock", 1).key("channels").index(0);

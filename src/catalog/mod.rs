@@ -1,8 +1,8 @@
-//! The files of a merchant: a catalog (sources, stocks, links, channels, SKUs with settings and quotas, as
-//! TOML or JSON) and Magento's list of source items (CSV).
+//! The files of a merchant: a catalog as TOML or JSON (sources, stocks, links, channels, and SKUs with settings and
+//! quotas), and Magento's list of source items as CSV.
 //!
-//! This is for reading, checking and writing those files. It is *not* for talking to a server and knows no
-//! dense number: a catalog speaks in names, and whoever imports it resolves them.
+//! This module reads, checks and writes these files. It does *not* talk to a server: a catalog uses names, and the
+//! importer resolves them to numbers.
 
 mod amount;
 mod check;

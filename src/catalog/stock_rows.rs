@@ -1,7 +1,7 @@
 //! Magento's list of source items: a CSV file with the header `source_code,sku,status,quantity`.
 //!
-//! A row is read, checked and handed on; one bad row is a finding with its line number and does not stop
-//! the others. Whether a source exists is for the importer to say, in the words that are kept here.
+//! Each row is read and checked by itself. A bad row is reported with its line number and does not stop the others. The
+//! importer checks whether sources exist, and reports missing ones with the errors defined here.
 
 use std::io::{self, Read, Write};
 use stockhold_protocol::command::catalog::check_sku;
@@ -11,111 +11,111 @@ const SOURCE_CODE: &str = "source_code";
 const SKU: &str = "sku";
 const STATUS: &str = "status";
 const QUANTITY: &str = "quantity";
-/// The bytes that some spreadsheets put in front of UTF-8.
+/// The byte order mark that some spreadsheets write before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// One source item of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StockRow {
-    /// The line of the file, from 1 (the header).
+    /// The line in the file; the header is line 1.
     pub line: u64,
-    /// Where.
+    /// The code of the source.
     pub source_code: String,
-    /// What.
+    /// The SKU.
     pub sku: String,
-    /// The in-stock flag; 1 when the column is missing or empty.
+    /// The in-stock flag; 1 if the column is missing or empty.
     pub in_stock: bool,
-    /// How much.
+    /// The quantity.
     pub quantity: Quantity,
 }
 
-/// A row that could not be used.
+/// A row that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct RowError {
-    /// The line of the file, from 1.
+    /// The line in the file, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The reason.
     pub fault: RowFault,
 }
 
-/// What is wrong with a row. The first two texts are Magento's own.
+/// Why a row cannot be used. The first two texts are Magento's own.
 #[derive(Debug, thiserror::Error)]
 pub enum RowFault {
-    /// No such source.
+    /// The source does not exist.
     #[error("Source code \"{code}\" does not exists")]
     UnknownSource {
-        /// As written.
+        /// The code as written.
         code: String,
     },
-    /// A value is missing that must be there.
+    /// A required value is missing.
     #[error("Missing required column \"{column}\"")]
     MissingColumn {
-        /// Which.
+        /// The column.
         column: &'static str,
     },
-    /// No such SKU, and new ones were not asked for.
+    /// The SKU does not exist, and creating SKUs was not requested.
     #[error("SKU \"{sku}\" does not exist, and --create-skus is no")]
     UnknownSku {
-        /// As written.
+        /// The SKU as written.
         sku: String,
     },
-    /// Neither 0 nor 1.
+    /// The status is neither 0 nor 1.
     #[error("status \"{value}\" must be 1 (in stock) or 0 (out of stock)")]
     Status {
-        /// As written.
+        /// The value as written.
         value: String,
     },
-    /// A field breaks a rule.
+    /// A field violates a rule.
     #[error("{column} \"{value}\": {}", source.rule)]
     Field {
-        /// Which column.
+        /// The column.
         column: &'static str,
-        /// As written.
+        /// The value as written.
         value: String,
         /// The rule.
         source: BadField,
     },
-    /// The text is not CSV.
+    /// The line is not valid CSV.
     #[error("the line cannot be read as CSV")]
     Text {
-        /// Why.
+        /// The error.
         source: csv::Error,
     },
     /// The server refused the row.
     #[error("{message}")]
     Refused {
-        /// Its answer.
+        /// The answer of the server.
         message: String,
     },
 }
 
-/// Why a list of source items could not be read or written at all.
+/// Why a list of source items cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StockFileError {
     /// The header lacks a column.
     #[error("Missing required column \"{column}\"")]
     MissingColumn {
-        /// Which.
+        /// The column.
         column: &'static str,
     },
-    /// The file itself failed.
+    /// The file cannot be read or written.
     #[error("the list of source items cannot be read or written")]
     File {
-        /// Why.
+        /// The error.
         #[from]
         source: csv::Error,
     },
-    /// The file itself failed.
+    /// The file cannot be read or written.
     #[error("the list of source items cannot be read or written")]
     Disk {
-        /// Why.
+        /// The error.
         #[from]
         source: io::Error,
     },
 }
 
-/// Reads rows one by one; the memory needed does not depend on the file's length.
+/// Reads rows one by one, with memory that does not depend on the length of the file.
 #[derive(Debug)]
 pub struct StockReader<R> {
     records: csv::Reader<R>,
@@ -132,10 +132,10 @@ struct Columns {
 }
 
 impl<R: Read> StockReader<R> {
-    /// Reads the header; columns may stand in any order, others than the four are ignored.
+    /// Reads the header. The columns may be in any order, and other columns are ignored.
     ///
     /// # Errors
-    /// [`StockFileError::MissingColumn`] in Magento's words, or the file's own failure.
+    /// [`StockFileError::MissingColumn`] with Magento's text, or the error of the file.
     pub fn new(input: R) -> Result<Self, StockFileError> {
         let mut records = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Fields).from_reader(input);
         let header = records.headers()?.clone();
@@ -200,7 +200,7 @@ impl<W: Write> StockWriter<W> {
     /// Writes the header.
     ///
     /// # Errors
-    /// The file's own failure.
+    /// The error of the file.
     pub fn new(output: W) -> Result<Self, StockFileError> {
         let mut records = csv::Writer::from_writer(output);
         records.write_record([SOURCE_CODE, SKU, STATUS, QUANTITY])?;
@@ -210,7 +210,7 @@ impl<W: Write> StockWriter<W> {
     /// Writes one source item.
     ///
     /// # Errors
-    /// The file's own failure.
+    /// The error of the file.
     pub fn write(
         &mut self,
         source_code: &str,
@@ -223,16 +223,16 @@ impl<W: Write> StockWriter<W> {
         Ok(())
     }
 
-    /// Writes what is buffered.
+    /// Writes the buffered rows.
     ///
     /// # Errors
-    /// The file's own failure.
+    /// The error of the file.
     pub fn finish(mut self) -> Result<(), StockFileError> {
         Ok(self.records.flush()?)
     }
 }
 
-/// `5.5000`, as Magento's export prints a quantity.
+/// A quantity as in Magento's export, such as `5.5000`.
 fn four_decimals(quantity: Quantity) -> String {
     let scale = stockhold_protocol::limits::QUANTITY_SCALE;
     let sign = if quantity.raw() < 0 { "-" } else { "" };
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn rows_and_their_faults_come_with_line_numbers() {
-        // Proves that bad rows are told in Magento's words, by line, and stop nothing.
+        // Proves that bad rows are reported by line in Magento's words and do not stop the others.
         let rows = read(
             "source_code,sku,status,quantity\n\
              east,BIKE-1,1,10\n\
@@ -288,8 +288,8 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_in_any_order_and_status_may_be_missing() {
-        // Proves that files of other tools are read by their header, a byte order mark included.
+    fn columns_may_be_in_any_order_and_status_may_be_missing() {
+        // Proves that files of other tools are read by their header, with a byte order mark.
         let rows = read("\u{feff}sku,note,quantity,source_code\nBIKE-1,hello,3,east\n");
         assert_eq!(rows.len(), 1);
         let row = rows[0].as_ref().unwrap();
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn an_export_is_an_import() {
-        // Proves that what is written reads back, with four decimals on paper.
+        // Proves that written rows are read back, with four decimals in the file.
         let mut bytes = Vec::new();
         let mut writer = StockWriter::new(&mut bytes).unwrap();
         writer.write("east", "A,B\"C", true, "5.5".parse().unwrap()).unwrap();

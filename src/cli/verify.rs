@@ -1,4 +1,4 @@
-//! `verify`: a data directory against its log. What is wrong is for `crate::verify` to find; here it is told.
+//! `verify`: prints the report of `crate::verify`.
 
 use super::context::Context;
 use super::data::read_only;
@@ -7,7 +7,9 @@ use super::exit::{Exit, Failure};
 use super::output::Text;
 use crate::recovery::PassedOverTally;
 use crate::snapshot::snapshot_name;
-use crate::verify::{End, Fault, Finding, Note, SnapshotRead, Stretch, Verification, verify as read_all};
+use crate::verify::{
+    End, Fault, Finding, Note, ReplayedRange, SnapshotRead, Verification, verify as read_all,
+};
 use crate::wal::segment::segment_name;
 use crate::wal::{Durability, EndReason};
 use clap::Args;
@@ -32,66 +34,66 @@ pub(super) struct VerifyArguments {
 
 pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let bar = context.output.progress(0, "verify");
-    let answer = read_all(&read_only(&arguments.directory)?, |done, all| {
+    let report = read_all(&read_only(&arguments.directory)?, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let answer = answer.map_err(|error| start_failure(error.into()))?;
-    context.output.result(&text(&answer), &document(&answer))?;
+    let report = report.map_err(|error| start_failure(error.into()))?;
+    context.output.result(&text(&report), &document(&report))?;
     let is_unreadable = |finding: &Finding| matches!(finding.fault, Fault::Unreadable(_));
-    Ok(match &answer.findings {
+    Ok(match &report.findings {
         findings if findings.is_empty() => Exit::Ok,
         findings if findings.iter().any(is_unreadable) => Exit::Disk,
         _ => Exit::BadData,
     })
 }
 
-fn text(answer: &Verification) -> String {
+fn text(report: &Verification) -> String {
     let mut text = Text::default();
-    if let Some(manifest) = &answer.manifest {
+    if let Some(manifest) = &report.manifest {
         text.line(&format!("log {}, epoch {}", manifest.log_uuid, manifest.epoch()));
-        let (log, tally) = (&answer.log, &answer.log.tally);
+        let (log, tally) = (&report.log, &report.log.tally);
         text.line(&format!(
             "{} segments read: {} bytes in {} frames, {} records from position {} on",
             tally.segments, tally.bytes, tally.frames, log.records, log.first_position
         ));
-        for snapshot in &answer.snapshots {
-            text.line(&snapshot_text(snapshot, &answer.replayed));
+        for snapshot in &report.snapshots {
+            text.line(&snapshot_text(snapshot, &report.replayed));
         }
-        for stretch in &answer.replayed {
-            text.line(&stretch_text(stretch));
+        for range in &report.replayed {
+            text.line(&range_text(range));
         }
-        if answer.skipped_ops > 0 {
-            text.line(&format!("{} of these ops left out by order", answer.skipped_ops));
+        if report.skipped_ops > 0 {
+            text.line(&format!("{} of these ops skipped at the request of an operator", report.skipped_ops));
         }
-        let PassedOverTally { batches, records } = answer.passed_over;
+        let PassedOverTally { batches, records } = report.passed_over;
         if batches > 0 {
             text.line(&format!("{batches} batches passed over, {records} records"));
         }
-        match &answer.end {
+        match &report.end {
             Some(end) => text.line(&end_text(end)),
             None => text.line("the end of the log was not found"),
         }
-        if let Some((op, digest)) = answer.state {
+        if let Some((op, digest)) = report.state {
             text.line(&format!("the state after op {op} has the digest {digest:016x}"));
         }
     }
-    for note in &answer.notes {
+    for note in &report.notes {
         text.line(&format!("note: {note}"));
     }
-    for finding in &answer.findings {
+    for finding in &report.findings {
         text.line(&format!("finding: {finding}"));
     }
-    text.line(if answer.is_sound() { "sound" } else { "NOT SOUND" });
+    text.line(if report.is_sound() { "sound" } else { "NOT SOUND" });
     text.into_string()
 }
 
-fn snapshot_text(snapshot: &SnapshotRead, replayed: &[Stretch]) -> String {
-    let began_here = replayed.iter().any(|stretch| stretch.snapshot_op == Some(snapshot.op));
+fn snapshot_text(snapshot: &SnapshotRead, replayed: &[ReplayedRange]) -> String {
+    let began_here = replayed.iter().any(|range| range.snapshot_op == Some(snapshot.op));
     let found = match (snapshot.digest, snapshot.is_compared) {
         (None, _) => "damaged",
-        (Some(_), true) => "the log replays to the same digest",
+        (Some(_), true) => "the replay of the log has the same digest",
         (Some(_), false) if began_here => "a replay began from it",
         (Some(_), false) => "not compared with a replay",
     };
@@ -99,51 +101,51 @@ fn snapshot_text(snapshot: &SnapshotRead, replayed: &[Stretch]) -> String {
     format!("snapshot of op {} read: {} bytes, {found}, {starts}", snapshot.op, snapshot.bytes)
 }
 
-fn stretch_text(stretch: &Stretch) -> String {
-    let from = match stretch.snapshot_op {
+fn range_text(range: &ReplayedRange) -> String {
+    let from = match range.snapshot_op {
         Some(op) => format!("from the snapshot of op {op}"),
         None => "from the first op".to_owned(),
     };
-    format!("{} ops replayed {from} to op {}", stretch.ops, stretch.last_op)
+    format!("{} ops replayed {from} to op {}", range.ops, range.last_op)
 }
 
 fn end_text(end: &End) -> String {
     let reason = match end.reason {
         _ if end.is_moving => "a server is writing to it",
-        EndReason::CleanStop => "a stop in good order",
-        EndReason::Crash => "a crash, or a server at work, between two writes",
-        EndReason::TornTail => "a crash in the middle of a write, which was never answered",
+        EndReason::CleanStop => "a clean stop",
+        EndReason::Crash => "a crash or a running server, between two writes",
+        EndReason::TornTail => "a crash during a write, which was never answered",
         EndReason::Start | EndReason::Restore => "nothing was written yet",
         EndReason::Rotated => "a full segment",
     };
-    let place = match end.segment {
+    let at = match end.segment {
         0 => String::new(),
         segment => format!(", byte {} of {}", end.offset, segment_name(segment)),
     };
-    format!("the log ends with position {}{place}: {reason}", end.last_position)
+    format!("the log ends with position {}{at}: {reason}", end.last_position)
 }
 
-fn document(answer: &Verification) -> Value {
+fn document(report: &Verification) -> Value {
     json!({
-        "sound": answer.is_sound(),
-        "findings": answer.findings.iter().map(finding_document).collect::<Vec<_>>(),
-        "notes": answer.notes.iter().map(note_document).collect::<Vec<_>>(),
-        "log_uuid": answer.manifest.as_ref().map(|manifest| manifest.log_uuid.to_string()),
-        "epoch": answer.manifest.as_ref().map(crate::directory::Manifest::epoch),
+        "sound": report.is_sound(),
+        "findings": report.findings.iter().map(finding_document).collect::<Vec<_>>(),
+        "notes": report.notes.iter().map(note_document).collect::<Vec<_>>(),
+        "log_uuid": report.manifest.as_ref().map(|manifest| manifest.log_uuid.to_string()),
+        "epoch": report.manifest.as_ref().map(crate::directory::Manifest::epoch),
         "log": {
-            "segments": answer.log.tally.segments,
-            "frames": answer.log.tally.frames,
-            "bytes": answer.log.tally.bytes,
-            "first_position": answer.log.first_position,
-            "records": answer.log.records,
+            "segments": report.log.tally.segments,
+            "frames": report.log.tally.frames,
+            "bytes": report.log.tally.bytes,
+            "first_position": report.log.first_position,
+            "records": report.log.records,
         },
-        "end": answer.end.as_ref().map(end_document),
-        "snapshots": answer.snapshots.iter().map(snapshot_document).collect::<Vec<_>>(),
-        "replayed": answer.replayed.iter().map(stretch_document).collect::<Vec<_>>(),
-        "skipped_ops": answer.skipped_ops,
-        "passed_over": {"batches": answer.passed_over.batches, "records": answer.passed_over.records},
-        "op": answer.state.map(|(op, _)| op),
-        "digest": answer.state.map(|(_, digest)| format!("{digest:016x}")),
+        "end": report.end.as_ref().map(end_document),
+        "snapshots": report.snapshots.iter().map(snapshot_document).collect::<Vec<_>>(),
+        "replayed": report.replayed.iter().map(range_document).collect::<Vec<_>>(),
+        "skipped_ops": report.skipped_ops,
+        "passed_over": {"batches": report.passed_over.batches, "records": report.passed_over.records},
+        "op": report.state.map(|(op, _)| op),
+        "digest": report.state.map(|(_, digest)| format!("{digest:016x}")),
     })
 }
 
@@ -172,8 +174,8 @@ fn snapshot_document(snapshot: &SnapshotRead) -> Value {
     })
 }
 
-fn stretch_document(stretch: &Stretch) -> Value {
-    json!({"snapshot_op": stretch.snapshot_op, "last_op": stretch.last_op, "ops": stretch.ops})
+fn range_document(range: &ReplayedRange) -> Value {
+    json!({"snapshot_op": range.snapshot_op, "last_op": range.last_op, "ops": range.ops})
 }
 
 fn end_document(end: &End) -> Value {

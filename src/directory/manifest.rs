@@ -1,5 +1,5 @@
-//! The manifest: which log this is, its epochs, what was skipped, and what the machine was formatted with. A small file,
-//! replaced as a whole. It does not say which segments and snapshots there are: the files say that themselves.
+//! The manifest: the identity of the log, its epochs, the skipped ops and the machine's genesis. It is a small file
+//! that is replaced as a whole. It does not list segments and snapshots.
 
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
@@ -9,16 +9,16 @@ use crate::storage::checksum::checksum;
 use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, manifest};
 use crate::storage::width::{array_at, index, is_zero, length32, u16_at, u32_at, u64_at};
 
-/// Why an epoch began. The numbers are on disk: append-only.
+/// Why an epoch began. The numbers are on disk, so they are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EpochReason {
     /// The directory was formatted.
     Format,
-    /// It was restored from a backup.
+    /// The directory was restored from a backup.
     Restore,
     /// An op was skipped.
     Skip,
-    /// Answers may have been lost: an unclean stop with `durability = interval`.
+    /// Answered commands may have been lost in an unclean stop with `durability = interval`.
     UncleanStop,
 }
 
@@ -46,70 +46,70 @@ impl EpochReason {
 pub struct Epoch {
     /// Its number.
     pub epoch: u64,
-    /// The first position in the log that may belong to it.
+    /// The first log position that may belong to it.
     pub first_position: u64,
     /// When it began.
     pub time_ms: u64,
-    /// Why.
+    /// Why it began.
     pub reason: EpochReason,
 }
 
-/// An op that recovery leaves out.
+/// An op that recovery skips.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
     /// The op.
     pub op: u64,
     /// The epoch that began with the skip.
     pub epoch: u64,
-    /// When it was ordered.
+    /// When the operator requested it.
     pub time_ms: u64,
-    /// Why, in the operator's words.
+    /// The reason that the operator gave.
     pub reason: String,
 }
 
 /// The manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The feature level of the program that wrote the directory last: nothing in it is of a later one.
+    /// The feature level of the program that wrote the directory last. The directory contains nothing of a later level.
     pub feature_level: u32,
-    /// The log.
+    /// The UUID of the log.
     pub log_uuid: Uuid,
     /// When the directory was formatted.
     pub created_ms: u64,
-    /// The point before the first record of this log: zeros, or the point that a restored directory was restored to.
+    /// The point before the first record of this log: zeros, or the point that was restored to.
     pub base: LogPoint,
-    /// All epochs, oldest first; never empty. The last is the present one.
+    /// All epochs, oldest first; never empty. The last one is the current epoch.
     pub epochs: Vec<Epoch>,
-    /// All skips, in the order in which they were ordered.
+    /// All skips, in the order of their requests.
     pub skips: Vec<Skip>,
-    /// What the machine was formatted with: opaque here.
+    /// The encoded genesis of the machine. It is not interpreted here.
     pub genesis: Vec<u8>,
 }
 
-/// What is wrong with a manifest.
+/// Why a manifest is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestFault {
-    /// It ends too early or too late.
+    /// It has the wrong length.
     #[error("it has {have} bytes and should have {need}")]
     Length {
-        /// Bytes found.
+        /// The length that was found.
         have: usize,
-        /// Bytes that it should have.
+        /// The length that it should have.
         need: usize,
     },
-    /// It does not begin as a manifest does.
-    #[error("it does not begin with the expected letters")]
+    /// It does not begin with the magic number.
+    #[error("it does not begin with the expected magic number")]
     Magic,
-    /// It was written by another version.
-    #[error("its format version is {found}, this program reads {FORMAT_VERSION}")]
+    /// It has another format version.
+    #[error("its format version is {found}, but this program reads {FORMAT_VERSION}")]
     Version {
-        /// The version found.
+        /// The version that was found.
         found: u32,
     },
-    /// It was written by a later release of the same version.
-    #[error("its feature level is {found}, this program knows levels up to {known}")]
+    /// A later release of the same format version has written it.
+    #[error("its feature level is {found}, but this program knows levels up to {known} only")]
     FeatureLevel {
-        /// The level found.
+        /// The level that was found.
         found: u32,
         /// The highest level that this program knows.
         known: u32,
@@ -120,19 +120,19 @@ pub enum ManifestFault {
     /// A field has a value that is never written.
     #[error("the field at byte {offset} has a value that is never written")]
     Field {
-        /// Where.
+        /// The offset of the field.
         offset: usize,
     },
 }
 
 impl Manifest {
-    /// The present epoch.
+    /// The current epoch.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epochs.last().map_or(0, |epoch| epoch.epoch)
     }
 
-    /// The file.
+    /// Encodes the manifest.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let texts: usize = self.skips.iter().map(|skip| manifest::SKIP_BYTES + skip.reason.len()).sum();
@@ -176,12 +176,12 @@ impl Manifest {
         bytes
     }
 
-    /// Reads the file.
+    /// Decodes the manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestFault> {
         Self::decode_at_level(bytes, FEATURE_LEVEL)
     }
 
-    /// Reads the file as a program of feature level `known` does.
+    /// Decodes the manifest as a program of feature level `known` does.
     pub fn decode_at_level(bytes: &[u8], known: u32) -> Result<Self, ManifestFault> {
         let least = manifest::HEAD_BYTES + CHECKSUM_BYTES;
         if bytes.len() < least {
@@ -202,7 +202,7 @@ impl Manifest {
         if found != FORMAT_VERSION {
             return Err(ManifestFault::Version { found });
         }
-        // The level is looked at before anything else, of which a later release may have made something new.
+        // The level is checked first, because a later release may have changed the meaning of anything else.
         let found = u32_at(bytes, manifest::FEATURE_LEVEL_AT);
         if found > known {
             return Err(ManifestFault::FeatureLevel { found, known });

@@ -1,11 +1,11 @@
-//! A data directory that is only looked at. It is not held: a server may use it meanwhile. Nothing can be written through it.
+//! A data directory for reading only. It is not locked, so a server may use it at the same time.
 
 use super::{DirectoryError, Manifest, base_of, list_snapshots, read_log, read_manifest};
 use crate::snapshot::{SnapshotError, SnapshotReader, snapshot_name};
 use crate::storage::{ReadFrom, SharedReadStorage, StorageError};
 use crate::wal::{LogError, LogReader, PreviousEnd, ReadTo};
 
-/// A directory that this process reads.
+/// A data directory for reading only.
 #[derive(Clone, Debug)]
 pub struct ReadOnlyDirectory {
     files: SharedReadStorage,
@@ -13,7 +13,7 @@ pub struct ReadOnlyDirectory {
 }
 
 impl ReadOnlyDirectory {
-    /// Reads the manifest.
+    /// Opens a directory and reads its manifest.
     pub fn open(files: SharedReadStorage) -> Result<Self, DirectoryError> {
         let manifest = read_manifest(files.as_ref())?;
         Ok(Self { files, manifest })
@@ -31,13 +31,13 @@ impl ReadOnlyDirectory {
         &self.manifest
     }
 
-    /// What the first segment of this log records as its predecessor.
+    /// The predecessor that the first segment of this log records.
     #[must_use]
     pub fn base(&self) -> PreviousEnd {
         base_of(&self.manifest)
     }
 
-    /// Reads the log from the frame that holds `from_position` to the end that it has now.
+    /// Reads the log from the frame that contains `from_position` to its current end.
     pub fn read_log(&self, from_position: u64) -> Result<LogReader, LogError> {
         read_log(self.files.clone(), &self.manifest, from_position, ReadTo::Present)
     }

@@ -1,5 +1,5 @@
-//! The first look at a command: is it answered on the spot, because it is bad or because an edge refusal decides it, or does
-//! it go to the log? It touches no connection.
+//! Decides whether a command is answered at once or submitted to the log. A command is answered at once if it is
+//! malformed or if an edge refusal decides it. Classifying a command does not change the connection.
 
 use stockhold_protocol::command::PlainCart;
 use stockhold_protocol::{BadField, Command, Envelope, Outcome};
@@ -7,15 +7,16 @@ use stockhold_protocol::{BadField, Command, Envelope, Outcome};
 use super::context::NetContext;
 use crate::edge::{self, EdgeCase};
 
-/// What is to be done with one record.
+/// What happens to one command record.
 pub(super) enum Disposition {
-    /// It is answered at once.
+    /// It is answered at once with this outcome.
     Answer(Outcome),
-    /// It goes to the log.
+    /// It is submitted to the log.
     Submit { is_other: bool },
 }
 
-/// Looks at one record; `others_in_flight` are its connection's commands that are no plain reserves.
+/// Classifies one record. `others_in_flight` is the number of the connection's commands in flight that are not plain
+/// reserves.
 pub(super) fn classify(record: &[u8], others_in_flight: u32, context: &NetContext) -> Disposition {
     let bad_field = |error: &BadField| {
         context.metrics.commands_bad_field.add(1);

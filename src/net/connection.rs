@@ -1,4 +1,5 @@
-//! Moves the bytes of one connection: one read, all whole frames of it, one write. The protocol itself is the state's.
+//! Moves the bytes of one connection: one read, all whole frames in it, one write. [`ConnectionState`] implements the
+//! protocol.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,42 +17,43 @@ use super::context::NetContext;
 use super::flow_control::{FlowControl, PeerTimeout};
 use crate::pipeline::reply_queue::Reply;
 
-/// How much is read at once; a longer frame makes the buffer grow to its length.
+/// The size of one read. The buffer grows to the length of a longer frame.
 const READ_BYTES: usize = 64 * 1024;
-/// A buffer that grew beyond this is given back after use.
+/// A buffer that has grown beyond this size is freed after use.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;
-/// For each so many bytes that were read at once, all others have a turn: connections are served alike by bytes, not by reads.
+/// A task yields once for each so many bytes that it has read at once, so that connections share the thread by bytes
+/// and not by reads.
 const TURN_BYTES: usize = 8 * 1024;
-/// How long the last bytes of a closed connection may take to be read by the peer.
+/// How long the server waits for the peer to read the last bytes of a closed connection.
 const LINGER: Duration = Duration::from_millis(500);
-/// A connection that has not said hello for so long is mute. A younger one has only just come and does not give way to others.
+/// A connection that has not sent its hello within this time may be evicted. A younger one may not.
 const HELLO_GRACE_MS: u64 = 1_000;
 
-/// One open connection; shared by its task and the desk of its thread.
+/// One open connection, shared by its task and by the connection table of its thread.
 #[derive(Debug)]
 pub struct Connection {
     state: RefCell<ConnectionState>,
     writer: OwnedWriteHalf,
-    /// Told when commands were taken: their thread's turn ends with a call for the log.
+    /// Notified when commands were received. The thread then hands them to the log.
     turn: Rc<Notify>,
-    /// Rings when the task must look again: room to read, an end, a blocked write.
+    /// Notified when the task must check its state: it may read again, it must end, or a write is blocked.
     wake: Notify,
     is_blocked: Cell<bool>,
     is_dead: Cell<bool>,
     flow: Cell<FlowControl>,
-    /// The permit that it has.
+    /// The permit that the connection holds.
     permit: ConnectionPermit,
-    /// Whether something was read or answered since the last look.
+    /// Whether anything was read or answered since the last sweep.
     is_active: Cell<bool>,
-    /// Since when nothing was, by the looks.
+    /// Since when the connection has been idle, as observed by sweeps.
     idle_since_ms: Cell<u64>,
-    /// What the input buffer takes.
+    /// The capacity of the input buffer.
     input_bytes: Cell<usize>,
     outbox_bytes_max: usize,
 }
 
 impl Connection {
-    /// A connection whose state has begun.
+    /// Creates the connection for a new state.
     #[must_use]
     pub fn new(
         state: ConnectionState,
@@ -76,14 +78,14 @@ impl Connection {
         }
     }
 
-    /// Takes over an answer; [`Connection::push`] sends it.
+    /// Queues an answer; [`Connection::push`] sends it.
     pub fn deliver(&self, reply: &Reply, frame: &[u8]) {
         self.is_active.set(true);
         self.state.borrow_mut().deliver(reply, frame);
     }
 
-    /// Writes what can be written now, and wakes the connection's task if there is something for it to see. Never called by that task
-    /// itself, which would wake itself for ever.
+    /// Writes what can be written now, and wakes the connection's task if its state has changed. The task itself must
+    /// not call this, because it would wake itself forever.
     pub fn push(&self, context: &NetContext) {
         let before = (self.flow.get().is_full(), self.is_blocked.get());
         self.flush(context);
@@ -98,7 +100,7 @@ impl Connection {
     fn flush(&self, context: &NetContext) {
         let mut state = self.state.borrow_mut();
         self.write(state.out(), context);
-        // What is read makes room for answers to questions that were held back.
+        // Bytes that the peer has read free space for the answers to held queries.
         state.submit_held_queries(context);
         let out = state.out();
         self.write(out, context);
@@ -128,8 +130,8 @@ impl Connection {
         }
     }
 
-    /// Ends the connection if it has not said hello in time or does not end a frame, and cuts it if it leaves its answers, or the last
-    /// of them, unread for too long.
+    /// Checks the timeouts. The connection ends if its hello or the end of a frame is overdue, and it is cut if the
+    /// peer has left its answers unread for too long.
     pub fn expire(&self, now_ms: u64, context: &NetContext) {
         if self.is_active.take() {
             self.idle_since_ms.set(now_ms);
@@ -153,14 +155,14 @@ impl Connection {
         }
     }
 
-    /// The permit that it has.
+    /// The permit that the connection holds.
     #[must_use]
     pub fn permit(&self) -> ConnectionPermit {
         self.permit
     }
 
-    /// How idle it is; `None` while there is something to be done: commands or questions in flight, bytes to send, a frame under way,
-    /// a hello that has just begun to be awaited.
+    /// How idle the connection is. `None` while it has work: commands or questions in flight, bytes to send, an
+    /// incomplete frame, or a hello that is not late yet.
     #[must_use]
     pub fn idleness(&self, now_ms: u64) -> Option<Idleness> {
         let (state, flow) = (self.state.borrow(), self.flow.get());
@@ -173,30 +175,30 @@ impl Connection {
         Some(Idleness { awaits_hello, since_ms })
     }
 
-    /// Ends it to make room for another, and tells its peer why.
+    /// Ends the connection to free its permit for another one, and tells the peer why.
     pub fn evict(&self, context: &NetContext) {
         context.metrics.connections_displaced.add(1);
         self.state.borrow_mut().refuse_peer(&format!(
-            "the server has its {} connections, and this one, idle for the longest, had to make room for another",
+            "the server has its {} connections, and this one, idle for the longest, was closed to make room for another",
             context.permits.in_use()
         ));
         self.flush(context);
         self.wake.notify_one();
     }
 
-    /// What its buffers take.
+    /// The memory that its buffers take.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
         self.state.borrow_mut().out().capacity() + self.input_bytes.get()
     }
 
-    /// Ends the connection now.
+    /// Cuts the connection without sending anything more.
     pub fn cut(&self) {
         self.is_dead.set(true);
         self.wake.notify_one();
     }
 
-    /// Says that the server stops.
+    /// Tells the peer that the server stops.
     pub fn send_goodbye(&self, context: &NetContext) {
         self.state.borrow_mut().send_goodbye();
         self.push(context);
@@ -266,7 +268,7 @@ pub async fn serve(connection: &Connection, reader: &mut OwnedReadHalf, context:
     }
 }
 
-/// Closes a socket so that the peer still gets the last bytes: a close with unread input would take them back.
+/// Closes a socket gracefully: the peer still receives the last bytes, which a close with unread input would discard.
 pub async fn close(connection: Rc<Connection>, mut reader: OwnedReadHalf, permits: &ConnectionPermits) {
     if connection.is_dead.get() {
         return;
@@ -277,14 +279,14 @@ pub async fn close(connection: Rc<Connection>, mut reader: OwnedReadHalf, permit
     }
 }
 
-/// Tells a peer that there is no permit for it, and closes.
+/// Tells a peer that the server has no free connection, and closes the socket.
 pub async fn turn_away(stream: TcpStream, sentence: &str, permits: &ConnectionPermits) {
     let mut frame = Vec::new();
     ConnectionState::write_error(sentence, &mut frame);
     let (mut reader, mut writer) = stream.into_split();
-    // The system takes so few bytes at once, unless the peer is gone already.
-    let is_told = writer.try_write(&frame).is_ok();
-    if let (true, Some(_lingering)) = (is_told, permits.linger()) {
+    // The kernel buffers so few bytes at once, unless the peer has already gone.
+    let is_sent = writer.try_write(&frame).is_ok();
+    if let (true, Some(_lingering)) = (is_sent, permits.linger()) {
         linger(&mut reader, &mut writer).await;
     }
 }
@@ -296,6 +298,6 @@ async fn linger(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) {
         while reader.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
     });
-    // Whatever comes of it, the socket is closed now.
+    // The socket is closed now, whether the peer has read everything or not.
     drop(ended.await);
 }

@@ -1,45 +1,49 @@
-//! ConnectionPermits of connections: how many may be open at once, how many more are kept for peers on this machine, how many may linger after
-//! their end, and how long the idlest connection of each network thread has been idle. It closes nothing.
+//! Limits the number of open connections. The permits count the shared connections, those reserved for peers on this
+//! machine, and closed connections that still linger. They also keep how long the idlest connection of each network
+//! thread has been idle. This module closes nothing.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// ConnectionPermits that only peers on this machine get, beside `limits.connections`: who operates the server gets in when it is full.
+/// Connections reserved for peers on this machine, in addition to `limits.connections`, so that an operator can connect
+/// to a full server.
 pub const LOCAL_CONNECTIONS_MAX: usize = 16;
-/// Most closed connections that still wait for their peers to read the last bytes; further ones are closed at once.
+/// The maximum number of closed connections that wait for their peers to read the last bytes. Any further ones are
+/// closed at once.
 pub const LINGERING_MAX: usize = 256;
 
-/// A permit that a connection has.
+/// The kind of permit that a connection holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionPermit {
-    /// One that anybody gets.
+    /// A permit that any peer may get.
     Shared,
-    /// One of [`LOCAL_CONNECTIONS_MAX`].
+    /// One of the [`LOCAL_CONNECTIONS_MAX`] permits for peers on this machine.
     Local,
 }
 
-/// See the module.
+/// The counters of all permits.
 #[derive(Debug)]
 pub struct ConnectionPermits {
     shared_max: usize,
     shared: AtomicUsize,
     local: AtomicUsize,
     lingering: AtomicUsize,
-    /// By network thread: the least [`Idleness::rank`] at its last look.
+    /// For each network thread, the lowest [`Idleness::rank`] at its last sweep.
     idlest: Box<[AtomicU64]>,
 }
 
-/// What makes one connection go before another when room is needed. The least goes first.
+/// How idle a connection is. The connection with the lowest rank is evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idleness {
-    /// It has not said hello, though it has had time to.
+    /// It has not sent its hello, although it has had time to.
     pub awaits_hello: bool,
-    /// Since when it has been without work, as seen by the looks of its thread, in milliseconds of the monotonic clock; `u64::MAX` when
-    /// only since the last look.
+    /// When it became idle, as observed by the sweeps of its thread, in milliseconds of the monotonic clock; `u64::MAX`
+    /// if it has become idle since the last sweep.
     pub since_ms: u64,
 }
 
 impl Idleness {
-    /// Ranks mute connections before others, and those that have been idle for longer before those that have not.
+    /// Connections without a hello rank before others, and connections that have been idle for longer before those that
+    /// have not.
     #[must_use]
     pub const fn rank(self) -> u64 {
         const LATER: u64 = 1 << 63;
@@ -48,7 +52,7 @@ impl Idleness {
     }
 }
 
-/// Permission to wait for a peer to read its last bytes; ends with the value.
+/// Permission to wait for a peer to read its last bytes. Dropping it releases the permission.
 #[derive(Debug)]
 pub struct LingerPermit<'a>(&'a AtomicUsize);
 
@@ -59,7 +63,7 @@ impl Drop for LingerPermit<'_> {
 }
 
 impl ConnectionPermits {
-    /// Empty permits, for so many connections on so many network threads.
+    /// Creates the permits for `shared_max` connections on `threads` network threads.
     #[must_use]
     pub fn new(shared_max: usize, threads: usize) -> Self {
         Self {
@@ -71,7 +75,7 @@ impl ConnectionPermits {
         }
     }
 
-    /// Takes a permit, if there is one for such a peer.
+    /// Acquires a permit, if one is free for such a peer.
     #[must_use]
     pub fn acquire(&self, is_local: bool) -> Option<ConnectionPermit> {
         if acquire_one(&self.shared, self.shared_max) {
@@ -83,39 +87,39 @@ impl ConnectionPermits {
         }
     }
 
-    /// Gives a permit back.
+    /// Releases a permit.
     pub fn release(&self, permit: ConnectionPermit) {
         let before = match permit {
             ConnectionPermit::Shared => self.shared.fetch_sub(1, Ordering::AcqRel),
             ConnectionPermit::Local => self.local.fetch_sub(1, Ordering::AcqRel),
         };
-        assert!(before > 0, "who leaves has entered");
+        assert!(before > 0, "a released permit was acquired before");
     }
 
-    /// How many are taken.
+    /// The number of permits in use.
     #[must_use]
     pub fn in_use(&self) -> usize {
         self.shared.load(Ordering::Relaxed) + self.local.load(Ordering::Relaxed)
     }
 
-    /// How many there are for such a peer.
+    /// The number of permits for such a peer.
     #[must_use]
     pub const fn limit(&self, is_local: bool) -> usize {
         if is_local { self.shared_max.saturating_add(LOCAL_CONNECTIONS_MAX) } else { self.shared_max }
     }
 
-    /// Permission to linger, unless [`LINGERING_MAX`] connections do.
+    /// Acquires permission to linger, unless [`LINGERING_MAX`] connections already do.
     #[must_use]
     pub fn linger(&self) -> Option<LingerPermit<'_>> {
         acquire_one(&self.lingering, LINGERING_MAX).then(|| LingerPermit(&self.lingering))
     }
 
-    /// Says how long the idlest connection of a network thread has been idle; `None` when it has none.
+    /// Records how long the idlest connection of a network thread has been idle; `None` if it has no idle connection.
     pub fn report_idlest(&self, thread: usize, idlest: Option<Idleness>) {
         self.idlest[thread].store(idlest.map_or(u64::MAX, Idleness::rank), Ordering::Relaxed);
     }
 
-    /// The network threads, that with the idlest connection first.
+    /// The network threads, the one with the idlest connection first.
     #[must_use]
     pub fn threads_by_idleness(&self) -> Vec<usize> {
         let mut threads: Vec<usize> = (0..self.idlest.len()).collect();
@@ -135,8 +139,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_places_are_for_peers_on_this_machine() {
-        // Proves limit - 1, limit and limit + 1 of both kinds of permits, and that a permit that is given back is of its kind.
+    fn the_last_permits_are_for_peers_on_this_machine() {
+        // Proves both limits at limit - 1, limit and limit + 1, and that a released permit returns to its kind.
         let permits = ConnectionPermits::new(2, 1);
         assert_eq!([permits.acquire(false), permits.acquire(true)], [Some(ConnectionPermit::Shared); 2]);
         assert_eq!(permits.acquire(false), None);
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn lingering_is_bounded() {
-        // Proves the bound on closed connections that wait, and that the end of one makes room for another.
+        // Proves the limit on lingering connections, and that the end of one lets another linger.
         let permits = ConnectionPermits::new(1, 1);
         let mut lingering: Vec<_> = (0..LINGERING_MAX).map(|_| permits.linger().unwrap()).collect();
         assert!(permits.linger().is_none());
@@ -164,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn mute_connections_go_first_and_then_the_longest_idle() {
-        // Proves the order in which connections give way, within a thread and between threads.
+    fn connections_without_a_hello_are_evicted_first_and_then_the_longest_idle() {
+        // Proves the order of eviction, within a thread and between threads.
         let of = |awaits_hello, since_ms| Idleness { awaits_hello, since_ms }.rank();
         assert!(of(true, 900) < of(false, 1) && of(false, 1) < of(false, 2) && of(true, 1) < of(true, 2));
         assert!(of(true, u64::MAX) < of(false, 0) && of(false, 7) < of(false, u64::MAX));

@@ -1,5 +1,6 @@
-//! The protocol of one connection, without I/O: bytes in, bytes out, commands to the context. A well-framed bad command gets its own typed
-//! answer and the connection lives; a broken stream gets one error frame and the connection ends.
+//! The protocol of one connection as a state machine without I/O: it takes bytes in, gives bytes out and submits
+//! commands. A malformed command in a well-formed frame gets its own typed answer and the connection goes on. A
+//! malformed stream gets one error frame and the connection ends.
 
 use std::collections::VecDeque;
 
@@ -18,42 +19,42 @@ use crate::pipeline::ingress::SubmitError;
 use crate::pipeline::reply_queue::{Reply, ReplyAddress};
 use crate::pipeline::{Origin, Question, QuestionKind, Submission};
 
-/// Where the connection stands.
+/// The phase of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Waiting for hello.
+    /// The hello has not arrived yet.
     Handshake,
-    /// Open.
+    /// The connection is open.
     Open,
-    /// Nothing is read any more; what is owed is still sent.
+    /// Nothing more is read. Pending answers are still sent.
     Closing,
 }
 
-/// One connection.
+/// The protocol state of one connection.
 #[derive(Debug)]
 pub struct ConnectionState {
     address: ReplyAddress,
-    /// Who the client says it is.
+    /// The name that the client gave in its hello.
     origin: Origin,
     stage: Phase,
     in_flight: u32,
     others_in_flight: u32,
-    /// Queries that the applier has.
+    /// Queries that were passed to the applier.
     queries_asked: u32,
-    /// Queries that it has not got yet.
+    /// Queries that wait here until the applier may get them.
     queries_held: VecDeque<(u64, Query)>,
-    /// Checks that the applier has.
+    /// Checks that were passed to the applier.
     checks_asked: u32,
-    /// The requests of what is in flight.
+    /// The request numbers in flight.
     requests: OpenRequests,
     is_lost: bool,
     /// Bytes to send.
     out: Vec<u8>,
-    /// Outcomes that are known at once, of the frame that is being read.
+    /// Outcomes of the current frame that did not need the log.
     local: LocalOutcomes,
 }
 
-/// Outcomes that need no log: bad fields, edge refusals, busy.
+/// Outcomes that do not need the log: bad fields, edge refusals and busy.
 #[derive(Debug, Default)]
 struct LocalOutcomes {
     bytes: Vec<u8>,
@@ -67,17 +68,17 @@ impl LocalOutcomes {
     }
 }
 
-/// Queries of one connection that the applier has at one time; its other ones wait here.
+/// How many queries of one connection the applier gets at a time. The others are held here.
 const QUERIES_ASKED_MAX: u32 = 4;
 const TOO_MANY_QUERIES: &str = "Too many questions wait for answers; ask again later.";
 
-/// No name was ever given to another thing, so whatever a client says it knows, it knows the names of this generation.
+/// Names are never reused in this version, so every client knows the names of this generation.
 const NAME_GENERATION: u32 = 0;
-/// Outcomes that are known at once are sent as soon as they are so many bytes.
+/// Outcomes that did not need the log are sent as soon as they reach this size.
 const LOCAL_BYTES_MAX: usize = 256 * 1024;
 
 impl ConnectionState {
-    /// A connection that has said nothing yet.
+    /// The state of a connection that has not sent anything yet.
     #[must_use]
     pub fn new(address: ReplyAddress) -> Self {
         Self {
@@ -96,7 +97,7 @@ impl ConnectionState {
         }
     }
 
-    /// Reads all whole frames at the start of `input`; answers how many bytes they took.
+    /// Processes all whole frames at the start of `input`. Returns the number of bytes that they took.
     pub fn receive(&mut self, input: &[u8], context: &NetContext) -> usize {
         let mut used = 0;
         while self.stage != Phase::Closing && used < input.len() {
@@ -116,11 +117,11 @@ impl ConnectionState {
         used
     }
 
-    /// Takes over an answer; [`ConnectionState::submit_held_queries`] is to follow.
+    /// Queues an answer for sending. The caller then calls [`ConnectionState::submit_held_queries`].
     pub fn deliver(&mut self, reply: &Reply, frame: &[u8]) {
         assert!(
             self.in_flight >= reply.commands && self.others_in_flight >= reply.others,
-            "an answer too many"
+            "no more answers arrive than are in flight"
         );
         self.in_flight -= reply.commands;
         self.others_in_flight -= reply.others;
@@ -133,7 +134,7 @@ impl ConnectionState {
         self.out.extend_from_slice(frame);
     }
 
-    /// Says that the server stops: what was read is still answered, nothing more is read.
+    /// Announces that the server stops. Nothing more is read, but everything that was read is still answered.
     pub fn send_goodbye(&mut self) {
         if self.stage == Phase::Open {
             frame::append(self.header(FrameKind::Goodbye, 0, 0), &[], &mut self.out);
@@ -141,7 +142,7 @@ impl ConnectionState {
         self.stage = Phase::Closing;
     }
 
-    /// The peer has closed its side: nothing more comes.
+    /// Notes that the peer has closed its side and sends nothing more.
     pub fn peer_closed(&mut self) {
         self.stage = Phase::Closing;
     }
@@ -163,7 +164,7 @@ impl ConnectionState {
         self.in_flight == 0 && self.questions_in_flight() == 0 && self.out.is_empty()
     }
 
-    /// Whether hello is still awaited.
+    /// Whether the hello has not arrived yet.
     #[must_use]
     pub fn is_in_handshake(&self) -> bool {
         self.stage == Phase::Handshake
@@ -175,7 +176,7 @@ impl ConnectionState {
         self.stage != Phase::Closing
     }
 
-    /// Whether nothing is owed any more and nothing will be read.
+    /// Whether the connection has ended: nothing more is read and no answer is pending.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_lost || (self.stage == Phase::Closing && self.is_idle())
@@ -187,7 +188,7 @@ impl ConnectionState {
         self.is_lost
     }
 
-    /// The header of an answer in the version of this connection.
+    /// The header of an answer in the protocol version of this connection.
     fn header(&self, kind: FrameKind, request: u64, count: u16) -> Header {
         Header::new(kind, request, count).in_version(self.address.version)
     }
@@ -203,7 +204,7 @@ impl ConnectionState {
             (Phase::Open, FrameKind::Resolve) => self.on_resolve(frame, context),
             (Phase::Open, FrameKind::Query) => self.on_query(frame, context),
             (Phase::Handshake | Phase::Open, FrameKind::Error) => {
-                // The peer has found us wrong and goes; there is nothing to say to that.
+                // The peer has reported an error of ours and closes. No answer is expected.
                 self.peer_closed();
                 Ok(())
             }
@@ -213,7 +214,7 @@ impl ConnectionState {
         }
     }
 
-    /// A number that is nobody's, or that of two requests at once, would leave the peer with answers that it cannot permit.
+    /// Request number 0, or a number in use by another request, would give the peer answers that it cannot match.
     fn check_request(&self, header: &Header) -> Result<(), FrameError> {
         match header.request {
             0 => Err(FrameError::RequestZero),
@@ -222,18 +223,18 @@ impl ConnectionState {
         }
     }
 
-    /// Tells the peer what it did wrong and reads no more.
+    /// Sends an Error frame and reads nothing more.
     pub fn refuse_peer(&mut self, sentence: &str) {
         Self::write_error(sentence, &mut self.out);
         self.stage = Phase::Closing;
     }
 
-    /// Adds an Error frame.
+    /// Appends an Error frame.
     pub fn write_error(sentence: &str, out: &mut Vec<u8>) {
         cold(Header::new(FrameKind::Error, 0, 0), &sentence.to_owned(), out);
     }
 
-    /// Tells the peer what did not come in time and reads no more.
+    /// Tells the peer what is overdue and reads nothing more.
     pub fn refuse_overdue(&mut self, what: &str) {
         self.refuse_peer(&format!("{what} did not come in time"));
     }
@@ -311,7 +312,7 @@ impl ConnectionState {
         Ok(())
     }
 
-    /// Sends a submission on its way, or answers it busy; leaves an empty one in its permit.
+    /// Submits the commands to the log, or answers them `busy`. An empty submission replaces the given one.
     fn submit(&mut self, submission: &mut Box<Submission>, context: &NetContext) {
         if submission.is_empty() {
             return;
@@ -331,8 +332,9 @@ impl ConnectionState {
                 context.ingress.recycle(refused);
             }
             Err((refused, SubmitError::Closed)) => {
-                // The log has ended, and an earlier try of the same id may stand in it without having been answered. So no
-                // answer is true, "nothing happened" least of all: the connection is cut and the outcome stays unknown.
+                // The log has ended, and it may hold an earlier attempt with the same id whose answer was never sent.
+                // So no answer would be true, least of all that nothing happened. The connection is cut and the outcome
+                // stays unknown.
                 self.is_lost = true;
                 context.ingress.recycle(refused);
             }
@@ -360,7 +362,7 @@ impl ConnectionState {
         }
         let count = u64::from(frame.header.count);
         let start = frame::begin(&mut self.out);
-        // The op is read first, so that the cells are of this op or a later one.
+        // The op is read before the cells, so that the cells are as of this op or a later one.
         let op = context.published.op();
         self.out.extend_from_slice(&op.to_le_bytes());
         let mut is_exact = op >= min_op;
@@ -435,8 +437,8 @@ impl ConnectionState {
         Ok(())
     }
 
-    /// Hands held queries to the applier, a few at a time: not before their peer has read most of what it was answered, so that answers
-    /// take memory in proportion to connections and not to questions.
+    /// Passes held queries to the applier, a few at a time, and only when the peer has read most of its earlier
+    /// answers. So the memory for answers grows with the number of connections and not with the number of questions.
     pub fn submit_held_queries(&mut self, context: &NetContext) {
         while self.queries_asked < QUERIES_ASKED_MAX && self.out.len() <= context.limits.outbox_bytes {
             let Some((request, query)) = self.queries_held.pop_front() else { return };

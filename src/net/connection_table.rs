@@ -1,4 +1,5 @@
-//! One network thread's table of connections: where replies find them. It spawns nothing and knows nothing of what replies say.
+//! The connections of one network thread. It routes replies to them, evicts idle ones and cuts slow ones. It starts no
+//! task and does not read replies.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use super::connection_state::ConnectionState;
 use super::context::NetContext;
 use crate::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 
-/// The table.
+/// The connections of one network thread.
 #[derive(Debug)]
 pub struct ConnectionTable {
     thread: usize,
@@ -22,11 +23,11 @@ pub struct ConnectionTable {
     buffer_bytes_max: usize,
     slots: RefCell<Slots>,
     turn: Rc<Notify>,
-    /// Idle connections, the idlest last, once somebody has asked since the last sweep.
+    /// The idle connections, the idlest last; ranked on the first eviction after a sweep.
     idle: RefCell<Option<Vec<Idle>>>,
 }
 
-/// A connection that was idle when they were ranked.
+/// A connection that was idle when the connections were ranked.
 #[derive(Clone, Copy, Debug)]
 struct Idle {
     slot: u32,
@@ -49,7 +50,7 @@ struct Slot {
 }
 
 impl ConnectionTable {
-    /// An empty table for the network thread that reads reply queue `thread`, one of `threads`.
+    /// Creates the table of network thread `thread`, one of `threads`.
     #[must_use]
     pub fn new(thread: usize, threads: usize, context: Arc<NetContext>) -> Self {
         let buffer_bytes_max = context.limits.buffer_bytes / threads.max(1);
@@ -63,7 +64,7 @@ impl ConnectionTable {
         &self.context
     }
 
-    /// Seats a new connection.
+    /// Adds a new connection.
     #[must_use]
     pub fn open(&self, stream: TcpStream, permit: ConnectionPermit) -> (Rc<Connection>, OwnedReadHalf, u32) {
         let mut slots = self.slots.borrow_mut();
@@ -90,13 +91,13 @@ impl ConnectionTable {
         (connection, reader, number)
     }
 
-    /// Waits until connections have taken commands. Whoever is woken by it comes after all tasks that were ready then, so each
-    /// connection that had something to read has been read.
+    /// Waits until connections have received commands. The waiting task runs after all tasks that were ready at that
+    /// time, so every connection with readable bytes has been read by then.
     pub async fn commands_received(&self) {
         self.turn.notified().await;
     }
 
-    /// Lets go of a connection, unless it has lost its seat already; replies to it are thrown away from now on.
+    /// Removes a connection, unless it was evicted before. Later replies to it are discarded.
     pub fn close(&self, number: u32, connection: &Rc<Connection>) {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.slot(number);
@@ -106,8 +107,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Closes the idlest connection, so that its permit is free now: one that gives a permit to a peer on this machine (`is_local`), or
-    /// to any. Answers whether there was one.
+    /// Evicts the idlest connection, so that its permit is free at once. For a peer on this machine (`is_local`) any
+    /// connection may be evicted, otherwise only one with a shared permit. Returns whether there was one.
     #[must_use]
     pub fn evict_idle(&self, is_local: bool) -> bool {
         let mut idle = self.idle.borrow_mut();
@@ -117,7 +118,7 @@ impl ConnectionTable {
             return true;
         }
         if is_ranked_now || ranked.is_empty() {
-            // None has become idle since the last look, as far as is known; the next look will tell.
+            // As far as known, no connection has become idle since the last sweep. The next sweep finds out.
             return false;
         }
         *ranked = self.rank_idle();
@@ -133,7 +134,7 @@ impl ConnectionTable {
             let mut slots = self.slots.borrow_mut();
             let slot = slots.slot(number);
             let connection = slot.connection.clone().filter(|_| slot.generation == generation);
-            // It may have had something to do meanwhile.
+            // It may have received something since it was ranked.
             let Some(connection) = connection.filter(|one| one.idleness(now_ms) == Some(idleness)) else {
                 continue;
             };
@@ -160,17 +161,17 @@ impl ConnectionTable {
         ranked
     }
 
-    /// Hands out mail: all replies first, then one write per connection.
-    pub fn deliver(&self, mail: &ReplyBuffer) {
+    /// Delivers replies: all of them first, then one write per connection.
+    pub fn deliver(&self, buffer: &ReplyBuffer) {
         let mut slots = self.slots.borrow_mut();
         let mut touched: Vec<Rc<Connection>> = Vec::new();
-        for reply in &mail.replies {
+        for reply in &buffer.replies {
             let slot = slots.slot(reply.slot);
             if slot.generation != reply.generation {
                 continue;
             }
             let Some(connection) = &slot.connection else { continue };
-            connection.deliver(reply, &mail.bytes[reply.start..reply.end]);
+            connection.deliver(reply, &buffer.bytes[reply.start..reply.end]);
             if touched.last().is_none_or(|last| !Rc::ptr_eq(last, connection)) {
                 touched.push(connection.clone());
             }
@@ -181,8 +182,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Looks how idle connections are, cuts those that are mute or too slow, and those with the largest buffers while all together take more than this
-    /// thread's share.
+    /// Checks the timeouts of all connections and reports the idlest. Cuts the connections with the largest buffers
+    /// while all buffers together exceed this thread's share.
     pub fn sweep(&self) {
         let now_ms = self.context.clock.monotonic_ms();
         let mut sizes = Vec::new();
@@ -212,7 +213,7 @@ impl ConnectionTable {
         }
     }
 
-    /// Tells all connections that the server stops.
+    /// Tells all peers that the server stops.
     pub fn send_goodbye(&self) {
         for connection in self.all() {
             connection.send_goodbye(&self.context);
@@ -238,7 +239,7 @@ impl ConnectionTable {
 }
 
 impl Slots {
-    /// Frees a seat for the next connection.
+    /// Frees a slot for the next connection.
     fn vacate(&mut self, number: u32) {
         let slot = self.slot(number);
         slot.connection = None;

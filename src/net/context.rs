@@ -1,4 +1,5 @@
-//! What all connections of a server share: the way in for commands and questions, the cells, the clock and the limits.
+//! What all connections of a server share: the queues for commands and questions, the published cells, the clock and
+//! the limits.
 
 use std::sync::Arc;
 
@@ -12,62 +13,62 @@ use crate::pipeline::question::Questions;
 use crate::pipeline::{Feedback, Ingress};
 use crate::published::Published;
 
-/// Limits of connections. Defaults and minimums stand in the configuration.
+/// The limits of connections. The configuration has their defaults and minimums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetLimits {
-    /// Most connections at once, beside those that only peers on this machine get.
+    /// The maximum number of connections, not counting those reserved for peers on this machine.
     pub connections: usize,
-    /// Most commands of one connection that wait for answers.
+    /// The maximum number of commands in flight per connection.
     pub in_flight: u32,
-    /// Most questions of one connection that wait for answers.
+    /// The maximum number of questions in flight per connection.
     pub questions: u32,
-    /// Unsent bytes of one connection beyond which nothing more is read from it.
+    /// When a connection has more unsent bytes than this, nothing more is read from it.
     pub outbox_bytes: usize,
-    /// Longest frame body.
+    /// The maximum length of a frame body.
     pub frame_body_bytes: usize,
-    /// Milliseconds in which a new connection must say hello.
+    /// The time in which a new connection must send its hello, in milliseconds.
     pub handshake_ms: u64,
-    /// Milliseconds that a connection may leave a full outbox unread.
+    /// How long a connection may leave a full outbox unread, in milliseconds.
     pub slow_reader_ms: u64,
-    /// Milliseconds in which a frame that has begun must have come whole.
+    /// The time in which a frame must arrive completely once it has begun, in milliseconds.
     pub frame_ms: u64,
-    /// Bytes that the buffers of all connections may take.
+    /// The maximum memory of the buffers of all connections.
     pub buffer_bytes: usize,
-    /// Longest wait of a check for an op, in milliseconds.
+    /// The maximum time that a check waits for an op, in milliseconds.
     pub check_wait_ms: u64,
-    /// What a busy answer tells the client to wait, in milliseconds.
+    /// The delay that a `busy` answer asks the client for, in milliseconds.
     pub retry_after_ms: u32,
 }
 
-/// Shared by all connections.
+/// What all connections of a server share.
 #[derive(Debug)]
 pub struct NetContext {
-    /// Commands go in here.
+    /// The queue of commands.
     pub ingress: Arc<Ingress>,
-    /// Questions go in here.
+    /// The queue of questions.
     pub questions: Arc<Questions>,
-    /// Cells and names.
+    /// Published cells and names.
     pub published: Arc<Published>,
     /// The clock.
     pub clock: Arc<Clock>,
-    /// How the server is.
+    /// The state of the server and of the machine's clocks.
     pub feedback: Arc<Feedback>,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The limits.
     pub limits: NetLimits,
-    /// The log's identity.
+    /// The UUID of the log.
     pub log_uuid: [u8; 16],
-    /// The log's epoch.
+    /// The epoch of the log.
     pub epoch: u64,
-    /// The rules that decide.
+    /// The version of the rules in force.
     pub rules_version: u32,
     /// The permits of connections.
     pub permits: ConnectionPermits,
 }
 
 impl NetContext {
-    /// The answer to a hello that agrees on a version.
+    /// The answer to a hello after both sides have agreed on a version.
     #[must_use]
     pub fn welcome(&self, version: u8) -> Welcome {
         let limits = ConnectionLimits {
@@ -90,7 +91,7 @@ impl NetContext {
         }
     }
 
-    /// Counts a new connection in, if there is a permit for it; `is_local` when its peer is on this machine.
+    /// Acquires a permit for a new connection and counts it. `is_local` tells that the peer is on this machine.
     #[must_use]
     pub fn admit(&self, is_local: bool) -> Option<ConnectionPermit> {
         let permit = self.permits.acquire(is_local)?;
@@ -99,7 +100,7 @@ impl NetContext {
         Some(permit)
     }
 
-    /// Counts a connection out.
+    /// Releases the permit of a connection that has ended.
     pub fn release(&self, permit: ConnectionPermit) {
         self.permits.release(permit);
         self.update_open_gauge();

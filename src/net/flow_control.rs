@@ -1,38 +1,39 @@
-//! When a connection is read from, and how long it may keep us waiting. It has no socket and no clock: who moves bytes says what was
-//! moved and when, so that the simulator moves them by the same rules. What the bytes mean is the state's.
+//! Decides when a connection is read, and when a peer has kept the server waiting for too long. It has no socket and no
+//! clock. The code that moves the bytes reports what was moved and when, so that the simulator follows the same rules.
 
 use super::connection_state::ConnectionState;
 use super::context::NetLimits;
 
-/// With so many commands on their way, nothing more is read from a connection, so that one that floods leaves the queue to the others.
+/// With this many commands in flight, nothing more is read from a connection, so that one connection cannot fill the
+/// queue alone.
 const READ_AHEAD_COMMANDS: u32 = 1_024;
 
-/// See the module.
+/// The flow control of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowControl {
     opened_ms: u64,
     full_since_ms: Option<u64>,
-    /// Since when a frame has been under way.
+    /// When the current frame began.
     frame_since_ms: Option<u64>,
-    /// Since when nothing more is read because it ends.
+    /// When the connection began to close, after which nothing more is read.
     closing_since_ms: Option<u64>,
-    /// Enough commands are on their way.
+    /// Reading is paused because enough commands are in flight.
     is_paused: bool,
 }
 
-/// Whether a connection keeps us waiting too long.
+/// Whether a peer has kept the server waiting for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerTimeout {
-    /// It does not.
+    /// No timeout has passed.
     Waiting,
-    /// This did not come in time: the peer is told, and nothing more is read.
+    /// This did not arrive in time. The peer is told, and nothing more is read.
     Overdue(&'static str),
-    /// Answers, or the last of them, were left unread for too long: the connection is cut.
+    /// The peer has left answers unread for too long. The connection is cut.
     Expired,
 }
 
 impl FlowControl {
-    /// Of a connection that opens now.
+    /// The flow control of a connection that opens now.
     #[must_use]
     pub const fn new(now_ms: u64) -> Self {
         Self {
@@ -44,7 +45,7 @@ impl FlowControl {
         }
     }
 
-    /// Bytes were read: `used` of them were whole frames, `left` are the beginning of one.
+    /// Notes a read: `used` bytes were whole frames, `left` bytes are the beginning of a frame.
     pub fn read(
         &mut self,
         (used, left): (usize, usize),
@@ -56,7 +57,7 @@ impl FlowControl {
         self.is_paused = state.in_flight() >= READ_AHEAD_COMMANDS;
     }
 
-    /// Bytes were written, or new ones wait: `unsent` of them are left.
+    /// Notes a write, or new bytes to send: `unsent` bytes are left.
     pub fn wrote(&mut self, unsent: usize, outbox_bytes_max: usize, now_ms: impl FnOnce() -> u64) {
         let is_full = unsent > outbox_bytes_max;
         if is_full != self.is_full() {
@@ -64,20 +65,20 @@ impl FlowControl {
         }
     }
 
-    /// Answers were handed over; whether reading may go on that was paused.
+    /// Notes that answers were delivered. Returns whether reading resumes after a pause.
     pub fn resumes(&mut self, state: &ConnectionState) -> bool {
         let resumes = self.is_paused && state.in_flight() < READ_AHEAD_COMMANDS;
         self.is_paused &= !resumes;
         resumes
     }
 
-    /// Whether more is unsent than a connection may leave unread.
+    /// Whether more bytes are unsent than the limit allows.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.full_since_ms.is_some()
     }
 
-    /// Whether a frame has begun and not ended.
+    /// Whether a frame has begun and is not complete.
     #[must_use]
     pub const fn is_in_frame(&self) -> bool {
         self.frame_since_ms.is_some()
@@ -89,13 +90,13 @@ impl FlowControl {
         self.opened_ms
     }
 
-    /// Whether more is read from the connection now.
+    /// Whether the connection may be read now.
     #[must_use]
     pub fn may_read(&self, state: &ConnectionState) -> bool {
         !self.is_full() && !self.is_paused && state.is_reading()
     }
 
-    /// Looks at the clock; somebody does, several times a second.
+    /// Checks all timeouts. The caller does this several times a second.
     pub fn check_timeouts(
         &mut self,
         state: &ConnectionState,
@@ -107,7 +108,7 @@ impl FlowControl {
             if state.is_in_handshake() && passed_ms(Some(self.opened_ms)) > limits.handshake_ms {
                 return PeerTimeout::Overdue("hello");
             }
-            // A frame that waits here because nothing is read is not the peer's fault.
+            // A frame that is incomplete because the server does not read is not the peer's fault.
             if self.may_read(state) && passed_ms(self.frame_since_ms) > limits.frame_ms {
                 return PeerTimeout::Overdue("the end of a frame");
             }

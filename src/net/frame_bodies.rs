@@ -1,5 +1,4 @@
-//! What stands in the frames of a connection: bodies that are written, and checks of bodies that were read. It knows no
-//! connection and takes nothing.
+//! Encodes the bodies of frames to send and checks the bodies of received frames. It holds no state.
 
 use stockhold_protocol::codec::{Reader, encode_cold};
 use stockhold_protocol::command::record_length;
@@ -8,25 +7,25 @@ use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::Answer;
 use stockhold_protocol::{BadField, FrameError, SkuId, StockId};
 
-/// Adds a frame; what the server says is bounded and always encodes.
+/// Appends a frame. Everything that the server sends is bounded and always encodes.
 fn add(header: Header, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<(), BadField>) {
     let start = frame::begin(out);
     let encoded = body(out);
-    assert!(encoded.is_ok(), "what the server says is bounded and always encodes");
+    assert!(encoded.is_ok(), "everything that the server sends is bounded and always encodes");
     frame::finish(header, start, out);
 }
 
-/// Adds the answer to a hello.
+/// Appends the answer to a hello.
 pub(super) fn welcome(header: Header, welcome: &Welcome, out: &mut Vec<u8>) {
     add(header, out, |out| welcome.encode(out));
 }
 
-/// Adds the answer to a question.
+/// Appends the answer to a query.
 pub(super) fn answer(header: Header, answer: &Answer, out: &mut Vec<u8>) {
     add(header, out, |out| answer.encode(out));
 }
 
-/// Adds a frame that is one bincode value.
+/// Appends a frame whose body is one bincode value.
 pub(super) fn cold<T>(header: Header, value: &T, out: &mut Vec<u8>)
 where
     T: wincode::SchemaWrite<stockhold_protocol::codec::ColdConfig, Src = T>,
@@ -34,7 +33,7 @@ where
     add(header, out, |out| encode_cold(value, out));
 }
 
-/// Walks the lengths before anything is taken: a frame is taken whole or not at all.
+/// Checks the lengths of all records first, because a frame is accepted as a whole or not at all.
 pub(super) fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
     let mut rest = frame.body;
     let mut count = 0_u32;
@@ -46,13 +45,13 @@ pub(super) fn check_records(frame: &Frame<'_>) -> Result<(), FrameError> {
         return Err(FrameError::Body("as many command records as it counts"));
     }
     if count == 0 {
-        // Nothing would answer it, so a peer that waits for an answer would wait for ever.
+        // An empty frame has no answer, so a peer that waits for one would wait forever.
         return Err(FrameError::Body("at least one command record"));
     }
     Ok(())
 }
 
-/// The count of a frame whose body has no entries is zero.
+/// The header of a frame without entries must count zero.
 pub(super) fn check_without_entries(frame: &Frame<'_>) -> Result<(), FrameError> {
     if frame.header.count == 0 { Ok(()) } else { Err(FrameError::Body("no entries, so its count is 0")) }
 }

@@ -1,5 +1,6 @@
-//! Takes connections and deals them out to the network threads in turn. A few long-lived connections spread evenly that way, which
-//! hashing by the kernel would not promise. When all permits are taken it asks for that of an idle connection. It spawns nothing.
+//! Accepts connections and distributes them to the network threads in turn. This spreads a few long-lived connections
+//! evenly, which hashing by the kernel would not. When all permits are in use, the listener evicts an idle connection.
+//! It starts no task.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,26 +15,26 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection_permits::ConnectionPermit;
 use super::context::NetContext;
 
-/// Pause after the system refused to give a connection (no file descriptors, say).
+/// The pause after the system could not accept a connection, for example for lack of file descriptors.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
-/// The log tells of connections that were turned away, closed to make room or not accepted at most once in so long.
+/// The server log reports refused, evicted and failed connections at most once in this interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the listener asks of a network thread.
+/// A request of the listener to a network thread.
 #[derive(Debug)]
 pub enum ThreadRequest {
-    /// To serve a connection.
+    /// Serve this connection.
     Serve(std::net::TcpStream, ConnectionPermit),
-    /// To close its idlest connection, for a peer on this machine or for any, and to say whether it had one.
+    /// Evict the idlest connection and report whether there was one.
     EvictIdle {
-        /// Whether the peer is on this machine.
+        /// Whether the eviction is for a peer on this machine.
         is_local: bool,
-        /// Where to say it.
+        /// Receives the result.
         done: oneshot::Sender<bool>,
     },
 }
 
-/// What the log has not been told yet.
+/// What the server log has not reported yet.
 #[derive(Debug)]
 struct LimitReport {
     turned_away: u64,
@@ -48,7 +49,7 @@ impl LimitReport {
         self.turned_away + self.displaced + self.failed > 0
     }
 
-    fn tell(&mut self) {
+    fn log(&mut self) {
         let Self { turned_away, displaced, failed, last, .. } = self;
         tracing::warn!(turned_away, displaced, failed, last, "connections are at their limit");
         *self = Self { not_before: Instant::now() + REPORT_INTERVAL, ..Self::default() };
@@ -62,7 +63,8 @@ impl Default for LimitReport {
     }
 }
 
-/// Accepts until the future is dropped. Who gets no permit is handed to `turn_away` with the reason.
+/// Accepts connections until the future is dropped. A connection without a permit is passed to `turn_away` with the
+/// reason.
 pub async fn accept(
     listener: &TcpListener,
     context: &Arc<NetContext>,
@@ -75,7 +77,7 @@ pub async fn accept(
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = sleep_until(report.not_before), if report.is_any() => {
-                report.tell();
+                report.log();
                 continue;
             }
         };
@@ -127,7 +129,7 @@ fn is_local(peer: SocketAddr) -> bool {
     peer.ip().to_canonical().is_loopback()
 }
 
-/// A free permit, or that of the idlest connection.
+/// Acquires a free permit, or that of the idlest connection.
 async fn acquire_permit(
     context: &NetContext,
     threads: &[Sender<ThreadRequest>],
@@ -143,7 +145,7 @@ async fn acquire_permit(
         if is_asked && answer.await.unwrap_or(false) {
             report.displaced += 1;
             report.last = String::from("an idle connection made room");
-            // Nobody but the listener takes permits, so it is still free.
+            // Only the listener acquires permits, so the permit is still free.
             return context.admit(is_local);
         }
     }

@@ -1,7 +1,11 @@
-//! The network: bytes of connections to commands, and answers back to bytes. It decides nothing about quantities.
+//! The network: it turns the bytes of connections into commands and answers into bytes. It decides nothing about
+//! quantities.
 //!
-//! [`connection_state`] is the protocol of one connection without any I/O (`look` decides what is answered on the spot, `bodies` writes and checks what stands in frames); [`flow_control`] says when it is read from; [`connection`] moves its bytes; [`listener`] takes connections;
-//! [`connection_table`] is one network thread's table of connections; [`permits`] says how many there may be. Everything of a connection stays on one thread.
+//! [`listener`] accepts connections and gives each to a network thread. [`connection_table`] has the connections of one
+//! thread, and [`connection_permits`] limits their number. [`connection`] moves the bytes of a connection, and
+//! [`flow_control`] decides when it is read. [`connection_state`] is its protocol without any I/O: `classify` decides
+//! which commands are answered at once, `frame_bodies` encodes and checks frames, and `open_requests` tracks the
+//! requests in flight. A connection stays on one thread.
 
 mod classify;
 pub mod connection;

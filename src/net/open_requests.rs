@@ -1,28 +1,30 @@
-//! The request numbers of one connection that are still being answered. There are never more than commands and questions in flight.
+//! The request numbers of one connection that are not fully answered yet. Their number is bounded by the commands and
+//! questions in flight.
 
 use std::collections::VecDeque;
 
-/// See the module. Clients mostly count upwards and are mostly answered in order, so both ends are where the work is.
+/// The open requests of one connection. Clients mostly count upwards and are mostly answered in order, so both ends are
+/// the common case.
 #[derive(Debug, Default)]
 pub(super) struct OpenRequests {
-    /// By rising number.
+    /// In ascending order of number.
     open: VecDeque<OpenRequest>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OpenRequest {
     number: u64,
-    /// Answers that are still to come: at least one.
+    /// The number of answers that are still to come; at least one.
     left: u32,
 }
 
 impl OpenRequests {
-    /// Whether the request is still being answered.
+    /// Whether the request still waits for answers.
     pub(super) fn contains(&self, number: u64) -> bool {
         self.open.back().is_some_and(|last| number <= last.number) && self.find(number).is_ok()
     }
 
-    /// So many more answers are to come to the request.
+    /// Adds `answers` to the answers that the request waits for.
     pub(super) fn add(&mut self, number: u64, answers: u32) {
         if self.open.back().is_none_or(|last| number > last.number) {
             self.open.push_back(OpenRequest { number, left: answers });
@@ -34,13 +36,13 @@ impl OpenRequests {
         }
     }
 
-    /// So many answers to the request have come.
+    /// Notes that the request has received `answers` answers.
     pub(super) fn answered(&mut self, number: u64, answers: u32) {
         let is_first = self.open.front().is_some_and(|first| first.number == number);
         let found = if is_first { Ok(0) } else { self.find(number) };
         let Ok(at) = found else { panic!("an answer to request {number}, which waits for none") };
         let left = self.open[at].left;
-        assert!(left >= answers, "an answer too many");
+        assert!(left >= answers, "more answers than the request waits for");
         if left == answers {
             self.open.remove(at);
         } else {
@@ -59,7 +61,8 @@ mod tests {
 
     #[test]
     fn a_number_is_in_use_until_its_last_answer_in_any_order() {
-        // Proves that numbers that rise, fall and come again are told apart, and that answers may come in any order and in parts.
+        // Proves that ascending, descending and repeated numbers are kept apart, and that answers may come in any order
+        // and in parts.
         let mut requests = OpenRequests::default();
         let numbers = [5, 6, 7, 2, u64::MAX, 1];
         for number in numbers {
@@ -76,6 +79,6 @@ mod tests {
             requests.add(number, 1);
             requests.answered(number, 1);
         }
-        assert!(requests.open.is_empty(), "what is answered takes no room");
+        assert!(requests.open.is_empty(), "an answered request takes no space");
     }
 }

@@ -1,4 +1,4 @@
-//! What may still be logged when the disk fills up. It does not know how full the disk is.
+//! Selects the commands that may still be logged while the disk is nearly full. It does not measure the space itself.
 
 use stockhold_protocol::batch::split_records;
 use stockhold_protocol::command::{Kind, Role};
@@ -6,7 +6,7 @@ use stockhold_protocol::command::{Kind, Role};
 use super::reply_queue::AnsweredCounts;
 use super::submission::Submission;
 
-/// Which commands the space on the disk allows.
+/// Which commands may be logged with the space that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     All,
@@ -14,8 +14,9 @@ pub(super) enum Admission {
     None,
 }
 
-/// Copies what may be logged to `kept`; tells the indexes of the rest, and what an answer to them answers.
-pub(super) fn part(
+/// Copies the commands that may be logged to `kept`. Returns the indexes of the refused ones and the counts that their
+/// answer settles.
+pub(super) fn split(
     submission: &Submission,
     admission: Admission,
     kept: &mut Submission,
@@ -33,12 +34,14 @@ pub(super) fn part(
             refused.push(*index);
         }
     }
-    // Which of the refused were plain reserves was counted when they came; the rest of that count is theirs.
+    // The submission counts its commands that are not plain reserves. Those that are not kept belong to the refused
+    // ones.
     answered.others = submission.others - kept.others;
     (refused, answered)
 }
 
-/// Whether a command gives room back or finishes what was promised: these go on while the disk's reserve lasts, and so does time.
+/// Whether a command frees space or completes a promise. These commands and the clock commands continue in the reserve
+/// of the disk.
 const fn frees_or_finishes(kind: Kind) -> bool {
     match kind.role() {
         Role::Settle | Role::Clock | Role::Server => true,

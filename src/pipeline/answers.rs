@@ -1,4 +1,4 @@
-//! Writes answers as frames: the outcomes of a batch, and what a query is answered. It decides nothing.
+//! Encodes answers as frames: the outcomes of a batch and the answers to queries.
 
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
@@ -8,12 +8,12 @@ use stockhold_protocol::{Outcome, Timestamp};
 use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
 use super::submission::Submission;
 
-/// A frame of outcomes is ended when it is longer than this, so that the longest outcome still fits.
+/// A frame of outcomes ends at this length, so that the longest outcome still fits.
 const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
-/// What the answer to a query answers.
+/// The counts that the answer to one query settles.
 const ONE_QUERY: AnsweredCounts = AnsweredCounts { commands: 0, others: 0, queries: 1, checks: 0 };
 
-/// Sends the answer to a query, unless it is too long for a frame.
+/// Sends the answer to a query, or an error if it is too long for a frame.
 pub(super) fn send_answer(replies: &mut ReplyWriter, address: ReplyAddress, request: u64, answer: &Answer) {
     let mut body = Vec::new();
     let encoded = answer.encode(&mut body);
@@ -28,16 +28,16 @@ pub(super) fn send_answer(replies: &mut ReplyWriter, address: ReplyAddress, requ
     });
 }
 
-/// Writes the outcomes of a batch as frames, submission by submission.
+/// Encodes the outcomes of a batch as frames, one submission after the other.
 pub(super) struct OutcomeWriter<'a> {
     submissions: std::slice::Iter<'a, Box<Submission>>,
     replies: &'a mut ReplyWriter,
-    /// The time of the ops.
+    /// The op time of the batch.
     time: Timestamp,
     current: Option<&'a Submission>,
-    /// The next record of the current submission.
+    /// The index of the next record in the current submission.
     at: usize,
-    /// Where the open frame begins, and how many outcomes it holds.
+    /// The start of the open frame and the number of outcomes in it.
     frame: Option<(usize, u16)>,
 }
 
@@ -53,21 +53,21 @@ impl<'a> OutcomeWriter<'a> {
     }
 
     pub(super) fn push(&mut self, outcome: &Outcome) {
-        // What the sequencer adds of its own has no submission and stands last: nobody waits for it.
+        // Commands that the sequencer adds are last in the batch and have no submission. Their outcomes are not sent.
         let Some(submission) = self.current else { return };
-        let mail = self.replies.of(submission.address);
-        let (start, count) = self.frame.take().unwrap_or_else(|| (mail.begin(), 0));
-        outcome.encode(submission.indexes[self.at], &mut mail.bytes);
+        let buffer = self.replies.of(submission.address);
+        let (start, count) = self.frame.take().unwrap_or_else(|| (buffer.begin(), 0));
+        outcome.encode(submission.indexes[self.at], &mut buffer.bytes);
         self.at += 1;
         let count = count + 1;
         let is_last = self.at == submission.indexes.len();
-        if !is_last && mail.bytes.len() - start <= OUTCOMES_BYTES_MAX {
+        if !is_last && buffer.bytes.len() - start <= OUTCOMES_BYTES_MAX {
             self.frame = Some((start, count));
             return;
         }
         let others = if is_last { submission.others } else { 0 };
         let answered = AnsweredCounts { commands: u32::from(count), others, ..AnsweredCounts::default() };
-        mail.seal(
+        buffer.seal(
             start,
             Header::answer(FrameKind::Outcomes, submission.request, count, self.time),
             submission.address,

@@ -1,5 +1,6 @@
-//! Owns the machine: applies durable batches, publishes what changed, hands out the answers; between batches it answers questions and
-//! copies the state for a snapshot, a bounded amount each time. It never looks at a clock to decide anything, and never at the disk.
+//! Owns the machine. It applies durable batches, publishes the changes and sends the answers. Between batches it
+//! answers questions and copies the state for a snapshot, a bounded amount each time. It makes no decision by the clock
+//! and never accesses the disk.
 
 use stockhold_machine::{Changes, Machine};
 
@@ -13,29 +14,29 @@ use super::queries::QueryStage;
 use super::reply_queue::ReplyWriter;
 use super::snapshots::SnapshotStage;
 
-/// Steps of sweeping between two batches.
+/// The number of sweep steps between two batches.
 const SWEEP_BUDGET: u32 = 1_024;
-/// Longest sleep while nothing comes.
+/// The longest sleep while nothing arrives.
 const IDLE_MS: u64 = 500;
 
-/// The stage.
+/// The applier stage.
 #[derive(Debug)]
 pub struct Applier {
     machine: Machine,
-    /// The position of the last record that the machine has taken.
+    /// The log position of the last applied record.
     position: u64,
     links: ApplierLinks,
     replies: ReplyWriter,
     changes: Changes,
     queries: QueryStage,
     snapshots: SnapshotStage,
-    /// The last step did more than applying a batch.
+    /// Whether the last step did anything besides applying a batch.
     is_busy: bool,
     is_last: bool,
 }
 
 impl Applier {
-    /// Takes over a machine that was recovered up to `position` of the log, and publishes all of it.
+    /// Takes over a machine that was recovered up to `position` of the log, and publishes its whole state.
     #[must_use]
     pub fn new(machine: Machine, position: u64, links: ApplierLinks, snapshots: SnapshotStage) -> Self {
         let mut changes = Changes::default();
@@ -56,10 +57,10 @@ impl Applier {
         }
     }
 
-    /// Applies one batch if there is one, then does a bounded amount of everything else.
+    /// Applies one batch, if there is one, and then does a bounded amount of all other work.
     ///
     /// # Errors
-    /// [`ApplyError`] when a batch cannot be one that this server wrote.
+    /// [`ApplyError`] when this server cannot have written the batch.
     pub fn step(&mut self) -> Result<Stepped, ApplyError> {
         let batch = self.links.commit_queue.take_committed();
         let has_applied = batch.is_some();
@@ -82,7 +83,7 @@ impl Applier {
         Ok(Stepped::Idle { wait_ms: self.wait_ms() })
     }
 
-    /// Whether anything waits for this stage.
+    /// Whether any work waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.links.commit_queue.is_empty()
@@ -90,35 +91,35 @@ impl Applier {
             || self.snapshots.has_work()
     }
 
-    /// Whether more than batches is to be done, now or at some time: work for the applier's own thread.
+    /// Whether there is work besides applying batches, now or later. Such work is done by the applier's own thread.
     #[must_use]
     pub fn needs_own_thread(&self) -> bool {
         self.is_busy || self.queries.has_waiting() || self.has_work()
     }
 
-    /// Whether the log takes nothing any more because it failed.
+    /// Whether the log has failed and accepts nothing more.
     #[must_use]
     pub fn has_log_failed(&self) -> bool {
         self.links.feedback.state() == ServerState::LogFailed
     }
 
-    /// No batch comes any more: finish when all are applied.
+    /// Announces that no more batches arrive: the applier finishes when all are applied.
     pub fn finish(&mut self) {
         self.is_last = true;
     }
 
-    /// Asks for a snapshot of what is applied now, without anybody waiting for it.
+    /// Requests a snapshot of the current state without waiting for it.
     pub fn snapshot_now(&mut self) {
-        self.snapshots.want();
+        self.snapshots.request_unattended();
     }
 
-    /// Whether a snapshot is being made or asked for.
+    /// Whether a snapshot is being made or was requested.
     #[must_use]
     pub fn is_snapshotting(&self) -> bool {
         self.snapshots.is_busy()
     }
 
-    /// The machine, to look at.
+    /// The machine, for inspection.
     #[must_use]
     pub fn machine(&self) -> &Machine {
         &self.machine
@@ -135,11 +136,11 @@ impl Applier {
         self.links.metrics.handoff_us.record(started_us.saturating_sub(batch.synced_us));
         let time = self.machine.time().max(batch.proposed);
         let mut outcomes = OutcomeWriter::new(&batch.submissions, &mut self.replies, time);
-        assert!(batch.positions.first == self.position + 1, "batches come in the order of the log");
-        let place = (batch.positions.first, batch.ops);
+        assert!(batch.positions.first == self.position + 1, "batches arrive in log order");
+        let span = (batch.positions.first, batch.ops);
         let result = apply_payload(
             &mut self.machine,
-            place,
+            span,
             batch.frame.payload(),
             |_| false,
             |outcome| outcomes.push(&outcome),
@@ -147,7 +148,7 @@ impl Applier {
         match result {
             BatchResult::Applied(applied) => batch.digest = applied.digest,
             BatchResult::PassedOver(reason) => panic!(
-                "this server's own batch at position {} does not come next: {reason}",
+                "this server's own batch at position {} was passed over: {reason}",
                 batch.positions.first
             ),
         }
@@ -157,7 +158,8 @@ impl Applier {
         self.links.watermarks.apply(last_op);
         let applied_us = clock.monotonic_us();
         self.links.metrics.apply_us.record(applied_us - started_us);
-        // Cells change before any answer leaves: who saw "reserved" reads the lower number.
+        // The cells are published before any answer is sent, so that a client that was answered "reserved" reads the
+        // lower value.
         self.machine.take_changes(&mut self.changes);
         self.links.published.publish(&self.changes, last_op);
         self.changes.clear();
@@ -176,7 +178,8 @@ impl Applier {
         Ok(())
     }
 
-    /// Work that changes no answer: cells of SKUs whose holds are due, records whose time is up. Answers whether more is left.
+    /// Does work that changes no answer: it refreshes the cells of SKUs whose holds are due, and erases records whose
+    /// retention has ended. Returns whether more is left.
     fn sweep(&mut self) -> bool {
         let started_us = self.links.clock.monotonic_us();
         let is_more = self.machine.sweep(SWEEP_BUDGET);
@@ -193,7 +196,7 @@ impl Applier {
         is_more
     }
 
-    /// Says when a tick is due, and wakes the sequencer when that is sooner than it was.
+    /// Publishes when the next tick is due, and wakes the sequencer if that is earlier than before.
     fn publish_next_due(&self) {
         if self.links.feedback.update(&self.machine) {
             self.links.commit_queue.wake_sequencer();

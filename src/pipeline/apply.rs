@@ -1,4 +1,5 @@
-//! The one way from a logged payload to the machine: the applier goes it with answers to give, recovery without. It decides nothing.
+//! Applies the payload of a logged batch to the machine. The applier uses it with answers to send, recovery and
+//! `verify` without. It decides nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,19 +9,19 @@ use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
 use stockhold_protocol::limits::FEATURE_LEVEL;
 
-/// The op that is being applied, for the last words of a program that stops inside it; 0 between ops.
+/// The op that is being applied, for the report of a panic; 0 between ops.
 static APPLYING: AtomicU64 = AtomicU64::new(0);
 
-/// The op that some machine of this process is applying right now.
+/// The op that a machine of this process is applying at this moment.
 #[must_use]
 pub fn applying_op() -> Option<u64> {
     Some(APPLYING.load(Ordering::Relaxed)).filter(|op| *op > 0)
 }
 
-/// What the log holds was not written by this program: a bug of ours or a log that was put together by hand.
+/// This program did not write what the log contains: we have a bug, or the log was modified.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The payload's header cannot be read.
+    /// The header of the payload cannot be read.
     #[error("the batch at position {position} has a header that this program cannot read")]
     Header {
         /// The position of the batch's first record.
@@ -28,9 +29,9 @@ pub enum ApplyError {
         /// What is wrong with it.
         source: stockhold_protocol::BadField,
     },
-    /// The batch was decided by other rules than those in force here.
+    /// The batch was decided by rules other than those in force here.
     #[error(
-        "the batch at position {position} is one of rules version {found}, this program executes version {executed}"
+        "the batch at position {position} has rules version {found}, this program executes version {executed}"
     )]
     Rules {
         /// The position of the batch's first record.
@@ -40,9 +41,9 @@ pub enum ApplyError {
         /// The version in force here.
         executed: u32,
     },
-    /// The batch was written by a program that knows more.
+    /// The batch was written by a later release.
     #[error(
-        "the batch at position {position} is one of feature level {found}, this program knows levels up to {FEATURE_LEVEL}"
+        "the batch at position {position} has feature level {found}, but this program knows levels up to {FEATURE_LEVEL} only"
     )]
     FeatureLevel {
         /// The position of the batch's first record.
@@ -50,22 +51,22 @@ pub enum ApplyError {
         /// The level of its writer.
         found: u32,
     },
-    /// The payload holds another number of records than its header or its frame says.
+    /// The number of records differs from the one in the header or in the frame.
     #[error("the batch at position {position} holds {found} records instead of {expected}")]
     Count {
         /// The position of the batch's first record.
         position: u64,
         /// Records found.
         found: u64,
-        /// Records of the frame.
+        /// The number of records of the frame.
         expected: u32,
     },
 }
 
-/// Why a batch is passed over: it takes no op and no time, and changes nothing.
+/// Why a batch is passed over. Such a batch takes no op and no time, and changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PassedOver {
-    /// It was applied before.
+    /// The batch was applied before.
     #[error("batch {number} of session {session} of writer {writer} was applied before")]
     Duplicate {
         /// Its writer.
@@ -76,7 +77,7 @@ pub enum PassedOver {
         number: u64,
     },
     /// The writer has begun a later session since.
-    #[error("it is of session {found} of writer {writer}, which has begun session {known} since")]
+    #[error("it belongs to session {found} of writer {writer}, which has begun session {known} since")]
     OldSession {
         /// Its writer.
         writer: u64,
@@ -85,47 +86,48 @@ pub enum PassedOver {
         /// The latest session of its writer.
         known: u64,
     },
-    /// The writer's numbers have a gap.
-    #[error("it has number {found} of its session of writer {writer}, expected {expected}")]
+    /// The batch numbers of the writer have a gap.
+    #[error("its number in the session of writer {writer} is {found}, expected {expected}")]
     Gap {
         /// Its writer.
         writer: u64,
         /// Its number.
         found: u64,
-        /// The number that was to come.
+        /// The number that was expected.
         expected: u64,
     },
     /// There are more writers than a machine remembers.
-    #[error("it is of writer {writer}, one too many; {WRITERS_MAX} are remembered")]
+    #[error("its writer {writer} is one too many: at most {WRITERS_MAX} are remembered")]
     Writers {
         /// Its writer.
         writer: u64,
     },
 }
 
-/// What applying a batch came to.
+/// An applied batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The header of the batch.
     pub header: BatchHeader,
-    /// The digest after it, if one is due.
+    /// The digest after the batch, if one is due.
     pub digest: Option<DigestPoint>,
 }
 
-/// What became of a batch.
+/// The result of applying a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchResult {
-    /// Each of its records took an op.
+    /// Each record took an op.
     Applied(Applied),
-    /// None did.
+    /// No record took an op.
     PassedOver(PassedOver),
 }
 
-/// Applies one payload of `records` records, the first of which stands at `position`. `is_skipped` names ops that pass without effect; `each`
-/// gets the outcomes in order.
+/// Applies one payload of `records` records that begins at `position`. `is_skipped` returns whether an op is to be
+/// skipped without effect. `each` receives the outcomes in order.
 ///
 /// # Errors
-/// [`ApplyError`] when the payload cannot be of this log; the machine may have applied a part of it then and must be thrown away.
+/// [`ApplyError`] when the payload cannot belong to this log. The machine may have applied a part of it and must be
+/// discarded.
 pub fn apply_payload(
     machine: &mut Machine,
     (position, records): (u64, u32),
@@ -156,7 +158,7 @@ pub fn apply_payload(
             machine.prefetch(ahead.by_ref().take(AHEAD).flatten());
         }
         if found == u64::from(records) {
-            // Whatever follows, it is too much.
+            // There are more records than announced.
             found += 1;
             break;
         }
@@ -181,7 +183,7 @@ pub fn apply_payload(
     Ok(BatchResult::Applied(Applied { header, digest: machine.end_batch() }))
 }
 
-/// Whether the machine does not take a batch with this header, and why.
+/// Begins the batch in the machine. Returns the reason if the machine passes it over.
 fn begin_batch(machine: &mut Machine, header: &BatchHeader) -> Option<PassedOver> {
     let BatchHeader { writer, session, number, .. } = *header;
     match machine.begin_batch(header) {

@@ -1,4 +1,4 @@
-//! A batch between log and applier. Batches go round on two lanes and are used again.
+//! A batch on its way between log and applier. Batches circulate through the commit queue and are reused.
 
 use stockhold_machine::DigestPoint;
 use stockhold_protocol::Timestamp;
@@ -9,37 +9,37 @@ use super::submission::{SUBMISSION_BYTES_MAX, Submission};
 use crate::metrics::Metrics;
 use crate::wal::{FrameBuffer, Positions};
 
-/// Batches in existence: one being filled or written, one being applied, two between.
+/// The number of batches: one is being filled or written, one is being applied, and two are in the queue.
 pub const BATCHES: usize = 4;
 
-/// Fewest bytes that a batch payload must be able to hold.
+/// The minimum capacity of a batch payload.
 pub const BATCH_BYTES_MIN: usize = 65 * 1024;
 const _: () = assert!(
     BATCH_BYTES_MIN >= BATCH_HEADER_BYTES + RUN_START_BYTES_MAX + SUBMISSION_BYTES_MAX,
-    "the longest submission fits an empty batch"
+    "the longest submission fits into an empty batch"
 );
 
-/// A batch of at most so many ops is applied in less time than it takes to wake another thread for it and to write the next one.
+/// Up to this many ops, applying a batch takes less time than waking another thread for it.
 pub const SMALL_BATCH_OPS: u32 = 128;
 
-/// One batch with everything that belongs to it. Its buffers are used again.
+/// A batch with everything that belongs to it. Its buffers are reused.
 #[derive(Debug)]
 pub struct Batch {
-    /// The payload: header and records.
+    /// The payload: the header and the records.
     pub frame: FrameBuffer,
-    /// Whose records they are, in order.
+    /// The submissions whose records it contains, in order.
     pub submissions: Vec<Box<Submission>>,
-    /// How many records there are; each takes an op.
+    /// The number of records. Each takes an op.
     pub ops: u32,
-    /// The positions that the log gave.
+    /// The log positions of the records.
     pub positions: Positions,
     /// The time that was proposed for its ops.
     pub proposed: Timestamp,
-    /// Whether the one record is a tick.
+    /// Whether its only record is a tick.
     pub is_tick: bool,
-    /// What the applier tells the sequencer when the batch comes back.
+    /// The digest after the batch, which the applier passes back to the sequencer.
     pub digest: Option<DigestPoint>,
-    /// When it was durable, by the monotonic clock in microseconds.
+    /// When the batch became durable, in microseconds of the monotonic clock.
     pub synced_us: u64,
 }
 
@@ -60,7 +60,7 @@ impl Batch {
         }
     }
 
-    /// Measures a batch that was written in so many microseconds.
+    /// Records the metrics of a batch that was written in `write_us` microseconds.
     pub(super) fn measure(&self, metrics: &Metrics, write_us: u64) {
         metrics.write_us.record(write_us);
         metrics.batch_ops.record(u64::from(self.ops));
@@ -72,5 +72,5 @@ impl Batch {
     }
 }
 
-/// The lanes between log and applier.
+/// The queue of batches between log and applier.
 pub type BatchQueue = CommitQueue<Box<Batch>>;

@@ -1,10 +1,10 @@
-//! Two bounded lanes on which a fixed number of things go round between two stages: committed ones forward, free ones back. It does not
-//! know what goes round.
+//! The bounded queue of durable batches from the log to the applier, and the free list by which applied batches return.
+//! A fixed number of batches circulates.
 
 use super::primitives::{Arc, ArrayQueue};
 use super::waker::Waker;
 
-/// The lanes; clones are the same lanes.
+/// The queue and the free list; clones share them.
 #[derive(Debug)]
 pub struct CommitQueue<T> {
     committed: Arc<ArrayQueue<T>>,
@@ -25,10 +25,10 @@ impl<T> Clone for CommitQueue<T> {
 }
 
 impl<T> CommitQueue<T> {
-    /// Lanes for these batches.
+    /// A queue that owns these batches. All of them are free.
     #[must_use]
     pub fn new(batches: Vec<T>, applier: Waker, sequencer: Waker) -> Self {
-        assert!(!batches.is_empty(), "something must go round");
+        assert!(!batches.is_empty(), "at least one batch circulates");
         let queue = Self {
             committed: Arc::new(ArrayQueue::new(batches.len())),
             free: Arc::new(ArrayQueue::new(batches.len())),
@@ -41,16 +41,17 @@ impl<T> CommitQueue<T> {
         queue
     }
 
-    /// Hands a durable batch to the applier.
+    /// Passes a durable batch to the applier and wakes it.
     pub fn submit(&self, batch: T) {
         self.submit_without_wake(batch);
         self.wake_applier();
     }
 
-    /// As [`CommitQueue::commit`], without waking anybody: whoever does this takes the batch itself, or calls.
+    /// As [`CommitQueue::submit`], without waking the applier. The caller takes the batch itself or wakes the applier
+    /// later.
     pub fn submit_without_wake(&self, batch: T) {
         let refused = self.committed.push(batch);
-        assert!(refused.is_ok(), "the queue holds every batch there is");
+        assert!(refused.is_ok(), "the queue has room for all batches");
     }
 
     /// Wakes the applier's thread if it sleeps.
@@ -63,23 +64,23 @@ impl<T> CommitQueue<T> {
         self.sequencer.wake();
     }
 
-    /// The next durable batch.
+    /// Takes the oldest durable batch.
     #[must_use]
     pub fn take_committed(&self) -> Option<T> {
         self.committed.pop()
     }
 
-    /// Hands an applied batch back. The sequencer is woken only if this is the one free batch: with another one lying there, it
-    /// does not wait for any.
+    /// Returns an applied batch. It wakes the sequencer only if no other batch was free, because otherwise the
+    /// sequencer does not wait for one.
     pub fn recycle(&self, batch: T) {
         let refused = self.free.push(batch);
-        assert!(refused.is_ok(), "the queue holds every batch there is");
+        assert!(refused.is_ok(), "the queue has room for all batches");
         if self.free.len() == 1 {
             self.wake_sequencer();
         }
     }
 
-    /// An free batch, if the applier is not behind.
+    /// Takes a free batch, unless the applier is behind.
     #[must_use]
     pub fn take_free(&self) -> Option<T> {
         self.free.pop()
@@ -91,7 +92,7 @@ impl<T> CommitQueue<T> {
         self.committed.is_empty()
     }
 
-    /// Whether an free batch waits for the sequencer.
+    /// Whether a free batch waits for the sequencer.
     #[must_use]
     pub fn has_free(&self) -> bool {
         !self.free.is_empty()

@@ -1,23 +1,24 @@
-//! What stages read of the stages behind them: when a tick is due, how the machine's clocks lie to each other, and how the server is. Atomics,
-//! nothing else.
+//! Values that earlier stages read of later ones: when a tick is due, the offsets of the machine's clocks, and the
+//! state of the server. All are atomics.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use stockhold_machine::{ClockView, Machine};
 use stockhold_protocol::Timestamp;
 
-/// How the server is.
+/// The state of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerState {
-    /// All is well.
+    /// The server runs normally.
     Running,
-    /// The spare segment is in use and no other can be made: only commands that free or finish are taken.
+    /// The spare segment is in use and no other can be prepared. Only commands that free space or complete promises are
+    /// accepted.
     DiskReserve,
-    /// No segment is left: nothing is taken.
+    /// No segment is left. No commands are accepted.
     DiskFull,
-    /// It is stopping in good order.
+    /// The server is shutting down cleanly.
     Stopping,
-    /// A log write failed: nothing is taken, and the process will end.
+    /// A log write has failed. No commands are accepted, and the process will end.
     LogFailed,
 }
 
@@ -25,7 +26,7 @@ impl ServerState {
     const ALL: [Self; 5] =
         [Self::Running, Self::DiskReserve, Self::DiskFull, Self::Stopping, Self::LogFailed];
 
-    /// The state as `status` spells it.
+    /// The name of the state in `status`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,7 +48,7 @@ impl ServerState {
     }
 }
 
-/// The only things that are read backwards.
+/// The values that earlier stages read of later ones.
 #[derive(Debug)]
 pub struct Feedback {
     next_due_ms: AtomicU64,
@@ -74,8 +75,8 @@ impl Default for Feedback {
 }
 
 impl Feedback {
-    /// The applier tells what the machine's last op has changed for those before it. True if a tick is due earlier than it was: a sequencer
-    /// that sleeps may sleep over it.
+    /// Publishes what the machine's last op has changed. Returns true if the next tick is now due earlier, because a
+    /// sleeping sequencer may then sleep for too long.
     pub fn update(&self, machine: &Machine) -> bool {
         let ClockView { hold_offset_ms, wall_offset_ms, jump_max_ms, accepted_until } = machine.clock();
         self.hold_offset_ms.store(hold_offset_ms, Ordering::Relaxed);
@@ -86,7 +87,7 @@ impl Feedback {
         self.set_next_due(machine.next_due())
     }
 
-    /// Says when a tick has work to do. True if that is earlier than it was.
+    /// Sets the time from which a tick has work to do. Returns true if it is earlier than before.
     pub fn set_next_due(&self, time: Option<Timestamp>) -> bool {
         let time_ms = time.map_or(u64::MAX, |time| time.0);
         let before_ms = self.next_due_ms.load(Ordering::Relaxed);
@@ -94,20 +95,20 @@ impl Feedback {
         time_ms < before_ms
     }
 
-    /// The time from which on a tick has work to do.
+    /// The time from which a tick has work to do.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let time_ms = self.next_due_ms.load(Ordering::Acquire);
         (time_ms != u64::MAX).then_some(Timestamp(time_ms))
     }
 
-    /// Whether time is to be logged while no command comes.
+    /// Whether ticks are needed to log the time while no commands arrive.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
         self.needs_ticks.load(Ordering::Relaxed)
     }
 
-    /// How the machine's clocks lie to each other; each value is of some op, not all of the same.
+    /// The offsets of the machine's clocks. The values may belong to different ops.
     #[must_use]
     pub fn clock(&self) -> ClockView {
         ClockView {
@@ -118,24 +119,24 @@ impl Feedback {
         }
     }
 
-    /// How the server is.
+    /// The state of the server.
     #[must_use]
     pub fn state(&self) -> ServerState {
         let code = self.state.load(Ordering::Acquire);
         ServerState::ALL.into_iter().find(|state| state.code() == code).unwrap_or(ServerState::LogFailed)
     }
 
-    /// Says how the server is; a worse state is kept.
+    /// Sets the state of the server, unless the current state is worse.
     pub fn worsen(&self, state: ServerState) {
         self.state.fetch_max(state.code(), Ordering::AcqRel);
     }
 
-    /// The disk has room, or is in its reserve: the two states that pass by themselves.
+    /// Sets a state of the disk space. These are the only states that can improve again.
     pub fn set_space(&self, state: ServerState) {
-        assert!(state <= ServerState::DiskFull, "only space is told here");
+        assert!(state <= ServerState::DiskFull, "only states of the disk space are set here");
         let now = self.state.load(Ordering::Acquire);
         if now <= ServerState::DiskFull.code() && now != state.code() {
-            // A lost race is against a worse state, which stays.
+            // If the exchange fails, a worse state was set meanwhile, and it stays.
             self.state.compare_exchange(now, state.code(), Ordering::AcqRel, Ordering::Acquire).ok();
         }
     }
@@ -146,8 +147,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_deadline_that_comes_sooner_is_news() {
-        // Proves each way that the next deadline can move, none included.
+    fn only_an_earlier_deadline_is_reported() {
+        // Proves every way that the next deadline can change, including none.
         let feedback = Feedback::default();
         let at = |ms| Some(Timestamp(ms));
         assert!(!feedback.set_next_due(None));

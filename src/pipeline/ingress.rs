@@ -1,4 +1,5 @@
-//! The bounded queue between connections and the sequencer. Full means `busy`: nothing happened. It never blocks and takes no lock.
+//! The bounded queue between connections and the sequencer. When it is full, a command is answered `busy` and has no
+//! effect. The queue never blocks and takes no lock.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,27 +10,27 @@ use super::batch::SMALL_BATCH_OPS;
 use super::submission::Submission;
 use super::waker::Waker;
 
-/// A used submission whose buffer is longer than this is kept only while few are.
+/// A used submission with a larger buffer than this is kept only while the pool has few.
 const RECORDS_BYTES_KEPT: usize = 16 * 1024;
-/// So many used submissions are kept whatever the length of their buffers.
+/// Up to this number, used submissions are kept regardless of their size.
 const LARGE_KEPT: usize = 256;
 
-/// So many commands that wait call the sequencer at once; fewer wait until their network thread has read what lies there to be read,
-/// and may then take the short way.
+/// The number of waiting commands at which the sequencer is woken at once. Fewer commands wait until their network
+/// thread has read all readable sockets, and may then take the inline path.
 const WAKE_AT_COMMANDS: usize = SMALL_BATCH_OPS as usize;
-/// The same when they come many in a frame, so that few frames bring the next batch.
+/// The same for commands that arrive in bulk frames, so that a few frames start the next batch.
 const WAKE_AT_BULK_COMMANDS: usize = 32;
-/// So many in a frame are many.
+/// A frame with at least this many commands is a bulk frame.
 const BULK_FRAME_COMMANDS: usize = 8;
 
-/// How much may wait to be logged.
+/// The limits of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngressLimits {
-    /// Submissions.
+    /// The maximum number of submissions.
     pub submissions: usize,
-    /// Commands in them.
+    /// The maximum number of commands in them.
     pub commands: usize,
-    /// Bytes of their records.
+    /// The maximum number of bytes of their records.
     pub bytes: usize,
 }
 
@@ -39,16 +40,16 @@ impl Default for IngressLimits {
     }
 }
 
-/// Why a submission was not taken.
+/// Why a submission was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitError {
-    /// The queue is at one of its limits.
+    /// The queue has reached one of its limits.
     Busy,
-    /// No more commands are taken: the log has failed, or the server stops.
+    /// The queue is closed, because the log has failed or the server stops.
     Closed,
 }
 
-/// The queue, and the pool of used submissions.
+/// The queue, and a pool of used submissions.
 #[derive(Debug)]
 pub struct Ingress {
     queue: ArrayQueue<Box<Submission>>,
@@ -61,7 +62,7 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// An empty queue whose waker wakes the sequencer.
+    /// An empty queue. `waker` wakes the sequencer.
     #[must_use]
     pub fn new(limits: IngressLimits, waker: Waker) -> Self {
         assert!(limits.submissions > 0, "a queue holds something");
@@ -76,24 +77,24 @@ impl Ingress {
         }
     }
 
-    /// An empty submission, used before if there is one.
+    /// An empty submission, from the pool if possible.
     #[must_use]
     pub fn blank(&self) -> Box<Submission> {
         self.pool.pop().unwrap_or_default()
     }
 
-    /// Takes back a submission that has been answered.
+    /// Returns an answered submission to the pool.
     pub fn recycle(&self, mut submission: Box<Submission>) {
         submission.clear();
         if submission.records.capacity() > RECORDS_BYTES_KEPT && self.pool.len() >= LARGE_KEPT {
             return;
         }
-        // A full pool lets go of it.
+        // If the pool is full, the submission is dropped.
         drop(self.pool.push(submission));
     }
 
-    /// Queues a submission, or gives it back untouched. Whoever queues one calls [`Ingress::wake_if_pending`] when there is nothing more to queue
-    /// for now: so commands that arrive together are logged together.
+    /// Queues a submission, or returns it unchanged. The caller calls [`Ingress::wake_if_pending`] after the last
+    /// submission for now, so that commands that arrive together are logged together.
     ///
     /// # Errors
     /// [`SubmitError`] with the submission.
@@ -124,19 +125,19 @@ impl Ingress {
         }
     }
 
-    /// Wakes the sequencer if anything waits for it.
+    /// Wakes the sequencer if the queue is not empty.
     pub fn wake_if_pending(&self) {
         if !self.is_empty() {
             self.waker.wake();
         }
     }
 
-    /// Wakes the sequencer, whether anything waits for it here or not.
+    /// Wakes the sequencer even if the queue is empty.
     pub fn wake(&self) {
         self.waker.wake();
     }
 
-    /// The oldest submission: for the sequencer alone.
+    /// Takes the oldest submission. Only the sequencer calls this.
     #[must_use]
     pub fn take(&self) -> Option<Box<Submission>> {
         let submission = self.queue.pop()?;
@@ -146,37 +147,37 @@ impl Ingress {
         Some(submission)
     }
 
-    /// Takes no more submissions from now on; what is queued stays.
+    /// Closes the queue to new submissions. Those that are queued stay.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Whether it takes no more.
+    /// Whether the queue is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Submissions that wait.
+    /// The number of waiting submissions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Commands and bytes that wait.
+    /// The number of waiting commands and of their bytes.
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
         (self.commands.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// The limits.
+    /// The limits of the queue.
     #[must_use]
     pub fn limits(&self) -> IngressLimits {
         self.limits
@@ -211,7 +212,8 @@ mod tests {
 
     #[test]
     fn each_limit_holds_to_the_unit_and_room_comes_back() {
-        // Proves limit - 1, limit and limit + 1 for commands, bytes and submissions, and that taking makes room again.
+        // Proves each limit at limit - 1, limit and limit + 1 for commands, bytes and submissions, and that taking a
+        // submission frees its space.
         for ingress in [limits(100, 8, 10_000), limits(100, 10_000, 80), limits(8, 10_000, 10_000)] {
             for _ in 0..8 {
                 assert!(ingress.submit(submission(&ingress, 1)).is_ok());
@@ -227,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_closed_queue_keeps_what_it_has_and_takes_nothing() {
-        // Proves that stopping loses nothing that was taken.
+        // Proves that closing the queue loses nothing that it had accepted.
         let ingress = limits(4, 100, 1_000);
         assert!(ingress.submit(submission(&ingress, 2)).is_ok());
         ingress.close();

@@ -1,4 +1,4 @@
-//! What the applier and the stages beside it share with others.
+//! The handles by which the applier reaches other stages.
 
 use std::sync::Arc;
 
@@ -13,27 +13,27 @@ use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::status_board::StatusBoard;
 
-/// What the applier shares with other stages.
+/// The handles by which the applier reaches other stages.
 #[derive(Clone, Debug)]
 pub struct ApplierLinks {
-    /// Where batches come from and go back to.
+    /// The source of durable batches, to which they return.
     pub commit_queue: BatchQueue,
     /// Takes used submissions back.
     pub ingress: Arc<Ingress>,
-    /// Where answers go.
+    /// The queues for answers.
     pub reply_queues: ReplyQueues,
-    /// The chain of ops.
+    /// The progress of ops through the stages.
     pub watermarks: Arc<Watermarks>,
-    /// What the sequencer reads backwards.
+    /// The values that the sequencer reads of the applier.
     pub feedback: Arc<Feedback>,
-    /// What readers read.
+    /// Cells and names for readers.
     pub published: Arc<Published>,
-    /// Questions.
+    /// The queue of questions.
     pub questions: Arc<Questions>,
-    /// The clock, for deadlines of callers and for measuring.
+    /// The clock, for deadlines of callers and for measurements.
     pub clock: Arc<Clock>,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What `status` tells besides.
+    /// The fixed part of the status.
     pub status: Arc<StatusBoard>,
 }

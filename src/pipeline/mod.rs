@@ -1,5 +1,5 @@
-//! From decoded commands to answers: the stages and what travels between them. No thread in sight: every stage is a struct with
-//! `step()`, which the server's threads, the tests and the simulator drive.
+//! The stages between decoded commands and answers, and what travels between them. A stage is a struct with a `step()`
+//! method and has no thread of its own: the server's threads, the tests and the simulator call it.
 //!
 //! ```text
 //!  connections ──Submission──► Ingress ──► Sequencer ──Batch──► Applier ──Reply──► ReplyQueue ──► connections
@@ -8,8 +8,8 @@
 //!                                              └── free batches ◄─────┘
 //! ```
 //!
-//! It is not for bytes of the network (that is `net`) nor of the disk (`wal`), and it decides nothing about quantities: the machine
-//! does, from the log alone.
+//! Bytes of the network belong to `net`, bytes of the disk to `wal`. Quantities are decided by the machine alone, from
+//! the log.
 
 mod admission;
 mod answers;
@@ -50,21 +50,21 @@ pub use submission::Submission;
 pub use waker::{Sleeper, Waker};
 pub use watermarks::Watermarks;
 
-/// What a stage did in one step.
+/// What one step of a stage did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stepped {
-    /// Something; step again.
+    /// It did some work. Step again.
     Worked,
-    /// Nothing: there was nothing to do. Step again when the waker rings, or after so many milliseconds.
+    /// There was nothing to do. Step again when woken, or after at most `wait_ms`.
     Idle {
-        /// At the latest then.
+        /// The longest wait in milliseconds.
         wait_ms: u64,
     },
-    /// Nothing: the next stage is behind, or the log is not ready. Step again when the waker rings, or after so many milliseconds.
+    /// The next stage is behind, or the log is not ready. Step again when woken, or after at most `wait_ms`.
     Blocked {
-        /// At the latest then.
+        /// The longest wait in milliseconds.
         wait_ms: u64,
     },
-    /// Nothing, and there will never be anything again.
+    /// There will never be anything to do again.
     Finished,
 }

@@ -1,5 +1,5 @@
-//! What threads share and wake each other with, behind one name, so that a model checker can take its place (`tests/threads`). Nothing
-//! else belongs here.
+//! The synchronization primitives of the pipeline under one name, so that the model checker can replace them
+//! (`tests/threads`).
 
 pub(super) use crossbeam::queue::ArrayQueue;
 pub(super) use crossbeam::sync::{Parker, Unparker};

@@ -1,5 +1,5 @@
-//! Answers questions between two batches: queries, checks that wait for an op, validations. Bounded in time by its share of the applier,
-//! and in memory by the answers that nobody has fetched yet. What the answers say is the machine's business.
+//! Answers questions between two batches: queries, checks that wait for an op, and validations. Its time is bounded by
+//! a share of the applier's time, its memory by the answers that the network threads have not fetched yet.
 
 use std::collections::VecDeque;
 
@@ -16,19 +16,19 @@ use super::snapshots::{SnapshotStage, Waiter};
 use super::time_share::TimeShare;
 use super::validation::ValidationStage;
 
-/// Questions answered in one turn, however quick they are.
+/// The maximum number of questions answered in one turn.
 const QUESTIONS_PER_TURN: usize = 64;
-/// Steps of a validation in one turn.
+/// The maximum number of validation steps in one turn.
 const VALIDATION_STEPS_PER_TURN: usize = 8;
-/// Most checks that wait for an op.
+/// The maximum number of checks that wait for an op.
 const WAITING_MAX: usize = 4_096;
-/// Most pairs of SKU and stock in the checks that wait: 8 MiB.
+/// The maximum number of pairs of SKU and stock in the waiting checks: 8 MiB.
 const WAITING_PAIRS_MAX: usize = 1 << 20;
-/// With so many bytes of answers on their way to the network threads, no further question is answered.
+/// While this many bytes of answers wait for the network threads, no further question is answered.
 const UNFETCHED_BYTES_MAX: usize = 8 << 20;
-/// How soon to look again while questions wait for their turn.
+/// The longest sleep while questions wait for their turn.
 const RETRY_MS: u64 = 1;
-/// What the answer to a waiting check answers.
+/// The counts that the answer to a waiting check settles.
 const ONE_CHECK: AnsweredCounts = AnsweredCounts { commands: 0, others: 0, queries: 0, checks: 1 };
 
 /// A check that waits for an op.
@@ -41,7 +41,7 @@ struct WaitingCheck {
     pairs: Vec<(SkuId, StockId)>,
 }
 
-/// The stage.
+/// The part of the applier that answers questions.
 #[derive(Debug, Default)]
 pub struct QueryStage {
     waiting: VecDeque<WaitingCheck>,
@@ -51,18 +51,18 @@ pub struct QueryStage {
 }
 
 impl QueryStage {
-    /// A batch was applied.
+    /// Notes that a batch was applied.
     pub fn note_batch(&mut self, now_us: u64) {
         self.share.note_batch(now_us);
     }
 
-    /// Whether a validation waits for the walk over the records that a snapshot makes.
+    /// Whether a validation waits until a snapshot has finished its walk over the records.
     #[must_use]
     pub fn waits_for_walk(&self, machine: &Machine) -> bool {
         self.validation.waits_for_walk(machine)
     }
 
-    /// Whether anything is asked that can be answered now.
+    /// Whether a question waits and may be answered now.
     #[must_use]
     pub fn is_due(&self, machine: &Machine, links: &ApplierLinks) -> bool {
         (links.questions.depth() > 0 || self.can_validate(machine))
@@ -90,7 +90,7 @@ impl QueryStage {
         self.validation.has_work() && !self.validation.waits_for_walk(machine)
     }
 
-    /// One turn, if it is time for one; whether anything was done.
+    /// Takes one turn, if one may begin. Returns whether any work was done.
     pub fn step(
         &mut self,
         machine: &mut Machine,
@@ -200,12 +200,12 @@ impl QueryStage {
     }
 }
 
-/// Whether so much is answered and not fetched that more would only take memory.
+/// Whether so many answers wait for the network threads that another would only take memory.
 fn is_unfetched(replies: &ReplyWriter, links: &ApplierLinks) -> bool {
     replies.bytes() + links.reply_queues.bytes() > UNFETCHED_BYTES_MAX
 }
 
-/// The cells were published when the last batch had been applied, so they are as of its op.
+/// The cells were published after the last applied batch, so they are as of its op.
 fn answer_check(check: &WaitingCheck, replies: &mut ReplyWriter, links: &ApplierLinks) {
     let count = u16::try_from(check.pairs.len()).unwrap_or(u16::MAX);
     let header = Header::new(FrameKind::Cells, check.request, count);

@@ -1,5 +1,5 @@
-//! What is asked of the applier besides commands: queries, and checks that the published cells cannot answer. Bounded: a full queue is
-//! said so.
+//! Questions to the applier: queries, and checks that the published cells cannot answer. The queue is bounded and
+//! refuses a question when it is full.
 
 use crossbeam::queue::ArrayQueue;
 use stockhold_protocol::query::Query;
@@ -11,26 +11,26 @@ use super::waker::Waker;
 /// One question of one connection.
 #[derive(Debug)]
 pub struct Question {
-    /// Who asks.
+    /// The connection that asks.
     pub address: ReplyAddress,
-    /// The frame's request number.
+    /// The request number of the frame.
     pub request: u64,
-    /// What.
+    /// The question itself.
     pub kind: QuestionKind,
 }
 
-/// What is asked.
+/// The kinds of questions.
 #[derive(Debug)]
 pub enum QuestionKind {
     /// A query.
     Query(Query),
-    /// Exact cells, not before `min_op` is applied.
+    /// A check of exact cells after `min_op` was applied.
     Checks {
         /// The op that must have been applied.
         min_op: u64,
-        /// When the caller gives up, by the monotonic clock in milliseconds.
+        /// The deadline of the caller, in milliseconds of the monotonic clock.
         until_ms: u64,
-        /// What is checked, in the order asked.
+        /// The pairs to check, in the order of the request.
         pairs: Vec<(SkuId, StockId)>,
     },
 }
@@ -43,29 +43,29 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// An empty queue for `questions_max`, whose waker wakes the applier.
+    /// An empty queue for `questions_max` questions. `waker` wakes the applier.
     #[must_use]
     pub fn new(questions_max: usize, waker: Waker) -> Self {
         Self { queue: ArrayQueue::new(questions_max), waker }
     }
 
-    /// Asks.
+    /// Queues a question and wakes the applier.
     ///
     /// # Errors
-    /// The question comes back when too many wait.
+    /// Returns the question when the queue is full.
     pub fn submit(&self, question: Question) -> Result<(), Question> {
         self.queue.push(question)?;
         self.waker.wake();
         Ok(())
     }
 
-    /// The next question: for the applier alone.
+    /// Takes the next question. Only the applier calls this.
     #[must_use]
     pub fn take(&self) -> Option<Question> {
         self.queue.pop()
     }
 
-    /// How many wait.
+    /// The number of waiting questions.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.queue.len()

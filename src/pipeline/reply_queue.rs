@@ -1,21 +1,21 @@
-//! Answers on their way to connections: one mailbox per network thread, filled once per batch, with one wake-up. It knows bytes and
-//! counts, never what an answer says.
+//! The queues of replies to connections. Each network thread has one, which a stage fills once per batch with a single
+//! wake-up. It handles bytes and counts and does not read the replies.
 
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::limits::PROTOCOL_VERSION;
 
 use super::primitives::{Arc, Mutex, Notify};
 
-/// Where an answer goes: a connection of a network thread. A slot is used again, with another generation.
+/// The address of a connection. A slot is reused with another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyAddress {
-    /// Which network thread.
+    /// The network thread.
     pub thread: usize,
-    /// Which connection of it.
+    /// The slot of the connection in its thread's table.
     pub slot: u32,
-    /// Which use of the slot.
+    /// The generation of the slot.
     pub generation: u32,
-    /// The version of the wire in which it is answered.
+    /// The protocol version of the reply.
     pub version: u8,
 }
 
@@ -25,64 +25,64 @@ impl Default for ReplyAddress {
     }
 }
 
-/// One frame for one connection; its bytes stand in the mail.
+/// One frame for one connection. Its bytes are in the [`ReplyBuffer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// For whom.
+    /// The slot of the connection.
     pub slot: u32,
-    /// For which use of the slot.
+    /// The generation of the slot.
     pub generation: u32,
     /// The request that it answers.
     pub request: u64,
-    /// Where the frame begins in the mail's bytes.
+    /// Where the frame begins in the buffer.
     pub start: usize,
-    /// Where it ends.
+    /// Where the frame ends in the buffer.
     pub end: usize,
-    /// How many commands it answers.
+    /// The number of commands that it answers.
     pub commands: u32,
-    /// How many of those were no plain reserves.
+    /// How many of them are not plain reserves.
     pub others: u32,
-    /// How many queries it answers.
+    /// The number of queries that it answers.
     pub queries: u32,
-    /// How many checks that were asked of the applier it answers.
+    /// The number of checks by the applier that it answers.
     pub checks: u32,
-    /// The commands are not answered but lost: the connection must be cut, because nobody knows what became of them.
+    /// The commands were lost instead of answered. Their outcome is unknown, so the connection must be cut.
     pub lost: bool,
 }
 
-/// Letters and their bytes.
+/// Replies and their bytes.
 #[derive(Debug, Default)]
 pub struct ReplyBuffer {
     /// The frames, one after the other.
     pub bytes: Vec<u8>,
-    /// Whose they are.
+    /// The replies, in the order of their frames.
     pub replies: Vec<Reply>,
 }
 
-/// Answers that a reply carries.
+/// The numbers of commands and questions that a reply answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnsweredCounts {
-    /// Commands.
+    /// The number of commands.
     pub commands: u32,
-    /// Commands that are no plain reserves.
+    /// How many of them are not plain reserves.
     pub others: u32,
-    /// Queries.
+    /// The number of queries.
     pub queries: u32,
-    /// Checks that were asked of the applier.
+    /// The number of checks by the applier.
     pub checks: u32,
 }
 
-/// ReplyBuffer whose buffer grew beyond this is not kept for the next time.
+/// A buffer that has grown beyond this size is not kept.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 impl ReplyBuffer {
-    /// Whether there is nothing.
+    /// Whether it has no replies.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.replies.is_empty()
     }
 
-    /// Begins a frame; what is added to `bytes` until [`ReplyBuffer::seal`] is its body.
+    /// Begins a frame. Its body is what is appended to `bytes` before [`ReplyBuffer::seal`].
     #[must_use]
     pub fn begin(&mut self) -> usize {
         frame::begin(&mut self.bytes)
@@ -105,8 +105,8 @@ impl ReplyBuffer {
         });
     }
 
-    /// A reply without a frame: what the connection waits for is lost.
-    pub fn lose(&mut self, to: ReplyAddress) {
+    /// Adds a reply without a frame: the connection's commands were lost.
+    pub fn push_lost(&mut self, to: ReplyAddress) {
         let at = self.bytes.len();
         let (slot, generation) = (to.slot, to.generation);
         self.replies.push(Reply {
@@ -123,7 +123,7 @@ impl ReplyBuffer {
         });
     }
 
-    /// Forgets everything, keeping buffers of a usual size.
+    /// Removes all replies and keeps a buffer of moderate size.
     pub fn clear(&mut self) {
         self.replies.clear();
         if self.bytes.capacity() > BUFFER_BYTES_KEPT {
@@ -144,101 +144,101 @@ impl ReplyBuffer {
     }
 }
 
-/// The mailbox of one network thread.
+/// The reply queue of one network thread.
 #[derive(Debug, Default)]
 struct ReplyQueue {
-    mail: Mutex<ReplyBuffer>,
+    replies: Mutex<ReplyBuffer>,
     arrived: Notify,
 }
 
-/// All reply_queues.
+/// The reply queues of all network threads.
 #[derive(Clone, Debug)]
 pub struct ReplyQueues {
-    boxes: Arc<[ReplyQueue]>,
+    queues: Arc<[ReplyQueue]>,
 }
 
 impl ReplyQueues {
-    /// As many reply_queues as there are network threads.
+    /// Creates one queue per network thread.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        assert!(count > 0, "somebody must read the answers");
-        Self { boxes: (0..count).map(|_| ReplyQueue::default()).collect() }
+        assert!(count > 0, "at least one thread reads the replies");
+        Self { queues: (0..count).map(|_| ReplyQueue::default()).collect() }
     }
 
-    /// How many there are.
+    /// The number of queues.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.boxes.len()
+        self.queues.len()
     }
 
-    /// Puts a buffer into a mailbox and wakes its thread; the buffer is empty then.
-    pub fn deliver(&self, mailbox: usize, buffer: &mut ReplyBuffer) {
+    /// Moves the replies of `buffer` to the queue of a thread and wakes the thread. The buffer is empty afterwards.
+    pub fn deliver(&self, thread: usize, buffer: &mut ReplyBuffer) {
         if buffer.is_empty() {
             return;
         }
-        let mailbox = &self.boxes[mailbox];
-        let mut mail = mailbox.mail.lock();
-        if mail.is_empty() {
-            std::mem::swap(&mut *mail, buffer);
+        let queue = &self.queues[thread];
+        let mut replies = queue.replies.lock();
+        if replies.is_empty() {
+            std::mem::swap(&mut *replies, buffer);
         } else {
-            mail.append(buffer);
+            replies.append(buffer);
         }
-        drop(mail);
+        drop(replies);
         buffer.clear();
-        mailbox.arrived.notify_one();
+        queue.arrived.notify_one();
     }
 
-    /// Takes all mail; `into` must be empty and its buffers are used for the next mail.
-    pub fn take(&self, mailbox: usize, into: &mut ReplyBuffer) {
-        assert!(into.is_empty(), "mail that was taken is delivered first");
-        std::mem::swap(&mut *self.boxes[mailbox].mail.lock(), into);
+    /// Takes all replies of a thread's queue. `into` must be empty; its memory is reused for the next replies.
+    pub fn take(&self, thread: usize, into: &mut ReplyBuffer) {
+        assert!(into.is_empty(), "replies that were taken are delivered before more are taken");
+        std::mem::swap(&mut *self.queues[thread].replies.lock(), into);
     }
 
-    /// Bytes of mail that no network thread has taken yet.
+    /// The bytes of replies that no network thread has taken yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.boxes.iter().map(|mailbox| mailbox.mail.lock().bytes.len()).sum()
+        self.queues.iter().map(|queue| queue.replies.lock().bytes.len()).sum()
     }
 
-    /// Waits for mail.
-    pub async fn arrived(&self, mailbox: usize) {
-        self.boxes[mailbox].arrived.notified().await;
+    /// Waits until replies arrive in a thread's queue.
+    pub async fn arrived(&self, thread: usize) {
+        self.queues[thread].arrived.notified().await;
     }
 }
 
-/// One buffer per mailbox, for a stage that answers many connections in one go.
+/// Collects replies for all network threads, for a stage that answers many connections at once.
 #[derive(Debug)]
 pub struct ReplyWriter {
-    replies: Vec<ReplyBuffer>,
+    buffers: Vec<ReplyBuffer>,
     reply_queues: ReplyQueues,
 }
 
 impl ReplyWriter {
-    /// Empty replies.
+    /// A writer without replies.
     #[must_use]
     pub fn new(reply_queues: ReplyQueues) -> Self {
-        Self { replies: (0..reply_queues.count()).map(|_| ReplyBuffer::default()).collect(), reply_queues }
+        Self { buffers: (0..reply_queues.count()).map(|_| ReplyBuffer::default()).collect(), reply_queues }
     }
 
-    /// The buffer for a connection's thread.
+    /// The buffer for the thread of a connection.
     pub fn of(&mut self, address: ReplyAddress) -> &mut ReplyBuffer {
-        &mut self.replies[address.thread]
+        &mut self.buffers[address.thread]
     }
 
-    /// Bytes that are not sent yet.
+    /// The bytes of replies that were not sent yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.replies.iter().map(|buffer| buffer.bytes.len()).sum()
+        self.buffers.iter().map(|buffer| buffer.bytes.len()).sum()
     }
 
-    /// Sends what there is: one wake-up per thread at most.
+    /// Sends all replies, with at most one wake-up per thread.
     pub fn send(&mut self) {
-        for (mailbox, buffer) in self.replies.iter_mut().enumerate() {
-            self.reply_queues.deliver(mailbox, buffer);
+        for (thread, buffer) in self.buffers.iter_mut().enumerate() {
+            self.reply_queues.deliver(thread, buffer);
         }
     }
 
-    /// A whole frame for one connection.
+    /// Adds a whole frame for one connection.
     pub fn frame(
         &mut self,
         to: ReplyAddress,
@@ -246,13 +246,13 @@ impl ReplyWriter {
         answered: AnsweredCounts,
         body: impl FnOnce(&mut Vec<u8>),
     ) {
-        let mail = self.of(to);
-        let start = mail.begin();
-        body(&mut mail.bytes);
-        mail.seal(start, header, to, answered);
+        let buffer = self.of(to);
+        let start = buffer.begin();
+        body(&mut buffer.bytes);
+        buffer.seal(start, header, to, answered);
     }
 
-    /// One outcome in answer to a request that is no batch of commands (a check that cannot be answered).
+    /// Adds a frame with one outcome, for a check that cannot be answered.
     pub fn single_outcome(
         &mut self,
         to: ReplyAddress,

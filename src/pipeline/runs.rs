@@ -1,4 +1,4 @@
-//! Lays the runs of a batch out while it is filled: who the records come from, told once as long as it stays the same.
+//! Writes the runs of a batch. A run names the origin of its records once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use stockhold_protocol::{Command, CommandId, Envelope};
 
 use crate::wal::FrameBuffer;
 
-/// Who sends commands on a connection, and what they may do.
+/// The actor that sends commands on a connection, and its rights.
 #[derive(Clone, Debug)]
 pub struct Origin {
     kind: ActorKind,
@@ -16,7 +16,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A client that has said who it is, and may do everything.
+    /// A client with the name that it claims, which may do everything.
     #[must_use]
     pub fn claimed(name: &str) -> Self {
         Self { kind: ActorKind::Claimed, name: name.into(), rights: Rights::ALL }
@@ -47,14 +47,14 @@ impl PartialEq for Origin {
     }
 }
 
-/// Actors of one batch that a later run finds again; one beyond them is introduced anew.
+/// The number of actors of a batch that a later run can refer to. Further actors are introduced again.
 const REMEMBERED: usize = 16;
-/// More than the longest run of one command that the server adds of its own.
+/// An upper bound of the length of a run with one command of the server.
 pub const OWN_RUN_BYTES_MAX: usize = 64 + RUN_START_BYTES_MAX;
-/// Where the number of records stands in a run's head.
+/// The offset of the number of records in the head of a run.
 const RECORDS_AT: usize = RUN_HEAD_BYTES - size_of::<u32>();
 
-/// See the module.
+/// Writes the runs of a batch.
 #[derive(Debug, Default)]
 pub struct RunWriter {
     /// The first actors that the batch has introduced.
@@ -67,28 +67,29 @@ pub struct RunWriter {
 struct OpenRun {
     origin: Origin,
     name_generation: u32,
-    /// Where its head begins in the payload.
+    /// The offset of its head in the payload.
     at: usize,
     records: u32,
 }
 
 impl RunWriter {
-    /// Forgets the last batch.
+    /// Begins a new batch.
     pub fn begin(&mut self) {
         self.remembered.clear();
         self.introduced = 0;
         self.open = None;
     }
 
-    /// Adds a command of the server itself; at most [`OWN_RUN_BYTES_MAX`] bytes are added.
+    /// Adds a command of the server itself. It appends at most [`OWN_RUN_BYTES_MAX`] bytes.
     pub fn add_own(&mut self, frame: &mut FrameBuffer, command: Command<'static>) {
         self.add(frame, &Origin::server(), 0, 1);
         let envelope = Envelope::new(CommandId::NONE, command);
         let encoded = frame.append_with(|out| envelope.encode(out));
-        assert!(encoded.is_ok(), "what the server adds always encodes");
+        assert!(encoded.is_ok(), "a command of the server always encodes");
     }
 
-    /// Makes room for `count` records that follow at the end of the payload; at most [`RUN_START_BYTES_MAX`] bytes are added.
+    /// Begins a run, or extends the open one, for `count` records that follow at the end of the payload. It appends at
+    /// most [`RUN_START_BYTES_MAX`] bytes.
     pub fn add(&mut self, frame: &mut FrameBuffer, origin: &Origin, name_generation: u32, count: u32) {
         let goes_on = |open: &&mut OpenRun| open.name_generation == name_generation && open.origin == *origin;
         if let Some(open) = self.open.as_mut().filter(goes_on) {
@@ -134,8 +135,8 @@ mod tests {
         digest: 0,
     };
 
-    /// Writes ticks of these origins and reads whose they are.
-    fn told(origins: &[(Origin, u32)]) -> Vec<(String, u32, u32)> {
+    /// Writes a tick for each origin and reads the runs back.
+    fn read_back(origins: &[(Origin, u32)]) -> Vec<(String, u32, u32)> {
         let mut frame = FrameBuffer::new(1 << 20);
         frame.extend_from_slice(&HEADER.to_bytes());
         assert_eq!(frame.len(), BATCH_HEADER_BYTES);
@@ -158,21 +159,26 @@ mod tests {
 
     #[test]
     fn records_of_one_origin_are_one_run() {
-        // Proves that a run ends where the actor or what it knows changes, and nowhere else.
+        // Proves that a new run begins where the actor or its name generation changes, and nowhere else.
         let (web, till) = (Origin::claimed("web"), Origin::claimed("till"));
-        let told =
-            told(&[(web.clone(), 0), (Origin::claimed("web"), 0), (till, 0), (web.clone(), 0), (web, 1)]);
+        let runs = read_back(&[
+            (web.clone(), 0),
+            (Origin::claimed("web"), 0),
+            (till, 0),
+            (web.clone(), 0),
+            (web, 1),
+        ]);
         let expected = [("web", 0, 2), ("till", 0, 1), ("web", 0, 1), ("web", 1, 1)];
-        assert_eq!(told, expected.map(|(name, generation, count)| (name.to_owned(), generation, count)));
+        assert_eq!(runs, expected.map(|(name, generation, count)| (name.to_owned(), generation, count)));
     }
 
     #[test]
     fn more_actors_than_are_remembered_are_introduced_anew() {
-        // Proves the numbers of actors at the bound and behind it.
+        // Proves the numbers of actors at the limit and beyond it.
         let origins: Vec<(Origin, u32)> = (0..2 * REMEMBERED + 2)
             .map(|number| (Origin::claimed(&format!("client {}", number % (REMEMBERED + 1))), 0))
             .collect();
-        let names: Vec<String> = told(&origins).into_iter().map(|(name, ..)| name).collect();
+        let names: Vec<String> = read_back(&origins).into_iter().map(|(name, ..)| name).collect();
         let expected: Vec<String> = origins.iter().map(|(origin, _)| origin.name.to_string()).collect();
         assert_eq!(names, expected);
     }

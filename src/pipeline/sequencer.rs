@@ -1,6 +1,6 @@
-//! Makes batches of what has arrived and appends them to the log: whatever came during one sync is the next batch, so there is no timer
-//! between a command and its log write. It proposes the time, and ticks when a deadline is due and nothing else comes. It never looks
-//! into a command, except to tell which may still pass when the disk is full.
+//! Forms batches from submissions and appends them to the log. Whatever arrived during one sync is the next batch, so
+//! no timer delays a command. The sequencer proposes the op time, and adds ticks when a deadline is due and nothing
+//! else arrives. It reads the kind of a command only to decide which may pass when the disk is full.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Code, Command, Outcome};
 
 use super::Stepped;
-use super::admission::{Admission, part};
+use super::admission::{Admission, split};
 use super::batch::{Batch, BatchQueue, SMALL_BATCH_OPS};
 use super::feedback::{Feedback, ServerState};
 use super::ingress::Ingress;
@@ -26,83 +26,84 @@ use crate::metrics::Metrics;
 use crate::snapshot::LogPoint;
 use crate::wal::{AppendError, CommitLog, Space};
 
-/// Longest sleep while nothing is due.
+/// The longest sleep while nothing is due.
 const IDLE_MS: u64 = 500;
-/// Up to so many ops are never parted. Measured with 8,192 on their way: batches of at most half of them, and never of fewer than this, made 0 to 19 %
-/// more reservations per second than batches of all that waited.
+/// Up to this many ops are never split. Measured with 8,192 ops in flight: batches of at most half of them, but not
+/// fewer than this, made 0 to 19 % more reservations per second than batches of all waiting ops.
 const SPLIT_OPS_MIN: u32 = 4_096;
-/// Sleep while the log prepares a segment, or a tick is on its way through the applier.
+/// The sleep while the log prepares a segment, or while the applier has a tick.
 const SHORT_MS: u64 = 1;
 
-/// What the sequencer is told at the start.
+/// The parameters of the sequencer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SequencerOptions {
-    /// This writer.
+    /// The number of this writer.
     pub writer: u64,
-    /// This run of it; larger after each start.
+    /// The session of this writer, which increases with each start.
     pub session: u64,
-    /// The log's epoch, if it has begun since the recovered state's last op.
+    /// The epoch of the log, if it has begun since the last op of the recovered state.
     pub epoch_to_begin: Option<u64>,
-    /// Most ops of one batch.
+    /// The maximum number of ops in one batch.
     pub batch_ops_max: u32,
-    /// With `durability = interval`: milliseconds between syncs.
+    /// With `durability = interval`, the time between syncs in milliseconds.
     pub sync_interval_ms: Option<u64>,
 }
 
-/// What the sequencer shares with other stages.
+/// The handles by which the sequencer reaches other stages.
 #[derive(Clone, Debug)]
 pub struct SequencerLinks {
-    /// Where commands come from.
+    /// The queue of commands.
     pub ingress: Arc<Ingress>,
-    /// Where batches go to and come back from.
+    /// The queue to the applier, from which free batches return.
     pub commit_queue: BatchQueue,
-    /// For answers that need no machine.
+    /// The queues for answers that need no machine.
     pub reply_queues: ReplyQueues,
-    /// The chain of ops.
+    /// The progress of ops through the stages.
     pub watermarks: Arc<Watermarks>,
-    /// When a tick is due, and how the server is.
+    /// When a tick is due, and the state of the server.
     pub feedback: Arc<Feedback>,
     /// The clock.
     pub clock: Arc<Clock>,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// The stage.
+/// The sequencer stage.
 #[derive(Debug)]
 pub struct Sequencer<L> {
     log: L,
-    /// The end of the log at the start. Each record since takes an op: the applier stops where a batch of this run is passed over.
+    /// The end of the log at the start. Since then each record takes an op, because the applier stops if it must pass
+    /// over a batch of this server.
     start: LogPoint,
     options: SequencerOptions,
     links: SequencerLinks,
     replies: ReplyWriter,
     number: u64,
-    /// The batch that is being filled, or waits for the log to be ready.
+    /// The batch that is being filled, or waits until the log is ready.
     current: Option<Box<Batch>>,
-    /// A submission that did not fit the last batch.
+    /// A submission that did not fit into the last batch.
     carried: Option<Box<Submission>>,
-    /// A small batch was committed and nobody woken for it.
+    /// A small batch was submitted without waking the applier.
     has_unannounced_batch: bool,
     /// Nothing may be appended before it is known whether there will be another segment.
     awaits_space: bool,
     timekeeper: Timekeeper,
     runs: RunWriter,
-    /// An epoch that the state does not know of yet.
+    /// An epoch that the state does not know yet.
     epoch_to_begin: Option<u64>,
-    /// The applier's digest, until a batch has told of it.
+    /// The latest digest of the applier, until a batch has recorded it.
     digest: Option<DigestPoint>,
     next_sync_ms: u64,
-    /// Until when the last idle step has told its caller to sleep, by the monotonic clock.
+    /// The time until which the last idle step let its caller sleep, in milliseconds of the monotonic clock.
     idle_until_ms: u64,
     failure: Option<AppendError>,
 }
 
 impl<L: CommitLog> Sequencer<L> {
-    /// A sequencer that appends to `log`, all of which is applied.
+    /// A sequencer that appends to `log`. Everything in the log was applied.
     #[must_use]
     pub fn new(log: L, options: SequencerOptions, links: SequencerLinks) -> Self {
-        assert!(options.batch_ops_max > 0, "a batch holds something");
+        assert!(options.batch_ops_max > 0, "a batch holds at least one op");
         let replies = ReplyWriter::new(links.reply_queues.clone());
         let start = LogPoint { position: log.next_position() - 1, op: links.watermarks.applied() };
         Self {
@@ -126,7 +127,7 @@ impl<L: CommitLog> Sequencer<L> {
         }
     }
 
-    /// Makes and appends one batch, if there is anything to append.
+    /// Forms and appends one batch, if there is anything to append.
     pub fn step(&mut self) -> Stepped {
         if self.failure.is_some() {
             self.drop_pending();
@@ -155,7 +156,7 @@ impl<L: CommitLog> Sequencer<L> {
         if batch.ops == 0 {
             self.current = Some(batch);
             if self.is_finished() {
-                // A snapshot may wait for what was not synced yet.
+                // A snapshot may wait for the last sync.
                 return self.sync().map_or_else(|error| self.fail(error), |()| Stepped::Finished);
             }
             if self.awaits_space && self.is_anything_waiting() {
@@ -167,8 +168,7 @@ impl<L: CommitLog> Sequencer<L> {
         self.append(batch)
     }
 
-    /// Whether the step has committed a small batch without waking the applier's thread: the caller steps the applier itself, or
-    /// calls it. True once.
+    /// Whether a small batch was logged without waking the applier, which is then up to the caller. Clears the flag.
     pub fn take_unannounced_batch(&mut self) -> bool {
         std::mem::take(&mut self.has_unannounced_batch)
     }
@@ -178,36 +178,35 @@ impl<L: CommitLog> Sequencer<L> {
         self.links.commit_queue.wake_applier();
     }
 
-    /// Whether there is more to do than a step that somebody else has made and that has worked: a failure to be told, commands, the end, or
-    /// something that is due sooner than the thread thinks.
+    /// Whether another thread that has stepped the sequencer must wake its own thread: for a failure, input or a deadline.
     #[must_use]
     pub fn needs_own_thread(&self) -> bool {
         self.failure.is_some() || self.has_input() || self.is_due_before_wakeup()
     }
 
-    /// The error that stopped the log, once.
+    /// The error that stopped the log.
     pub fn failure(&self) -> Option<&AppendError> {
         self.failure.as_ref()
     }
 
-    /// Whether anything waits for this stage.
+    /// Whether any work waits for this stage.
     #[must_use]
     pub fn has_work(&self) -> bool {
         if self.failure.is_some() {
             return self.is_anything_waiting();
         }
         match &self.current {
-            // The log is not ready: only time helps.
+            // The log is not ready, and only time helps.
             Some(batch) if batch.ops > 0 || self.awaits_space => false,
             Some(_) => self.has_input() || self.is_due_before_wakeup(),
             None => self.links.commit_queue.has_free(),
         }
     }
 
-    /// The log, for a stop in good order; everything that was taken has been appended.
+    /// Returns the log for a clean shutdown. Everything that was accepted has been appended.
     #[must_use]
     pub fn into_log(self) -> L {
-        assert!(self.carried.is_none(), "nothing that was taken is left behind");
+        assert!(self.carried.is_none(), "every accepted submission was appended");
         self.log
     }
 
@@ -215,7 +214,7 @@ impl<L: CommitLog> Sequencer<L> {
         self.is_anything_waiting() || self.links.ingress.is_closed()
     }
 
-    /// Whether something is due before the time until which the last idle step has told its caller to sleep.
+    /// Whether something is due before the end of the sleep that the last idle step allowed.
     fn is_due_before_wakeup(&self) -> bool {
         self.links.clock.monotonic_ms() + self.idle_ms() < self.idle_until_ms
     }
@@ -224,7 +223,7 @@ impl<L: CommitLog> Sequencer<L> {
         !self.links.ingress.is_empty() || self.carried.is_some()
     }
 
-    /// Nothing comes any more, and nothing that came is left.
+    /// Whether the ingress is closed and everything was appended.
     fn is_finished(&self) -> bool {
         self.links.ingress.is_closed() && !self.is_anything_waiting()
     }
@@ -235,7 +234,7 @@ impl<L: CommitLog> Sequencer<L> {
         Stepped::Idle { wait_ms }
     }
 
-    /// How long nothing is to be done if nothing comes.
+    /// How long the sequencer may sleep if nothing arrives.
     fn idle_ms(&self) -> u64 {
         let now_ms = self.links.clock.propose_now().0;
         let mut wait_ms = IDLE_MS;
@@ -259,7 +258,7 @@ impl<L: CommitLog> Sequencer<L> {
         Ok(())
     }
 
-    /// Makes durable what the configured durability has let wait.
+    /// Makes everything durable that the configured durability allowed to wait.
     fn sync(&mut self) -> Result<(), AppendError> {
         if self.log.durable_position() + 1 < self.log.next_position() {
             self.log.sync()?;
@@ -268,17 +267,17 @@ impl<L: CommitLog> Sequencer<L> {
         Ok(())
     }
 
-    /// The op of the record at a position of this run.
+    /// The op of the record at a position that this server has written.
     fn op_at(&self, position: u64) -> u64 {
         self.start.op_max_at(position)
     }
 
-    /// The op that the next append begins with.
+    /// The first op of the next append.
     fn next_op(&self) -> u64 {
         self.op_at(self.log.next_position())
     }
 
-    /// What may be appended; nothing while that is not known yet.
+    /// What may be appended; `None` while that is unknown.
     fn admission(&self) -> Option<Admission> {
         let (admission, state) = match self.log.space() {
             Space::Undecided => return None,
@@ -298,7 +297,7 @@ impl<L: CommitLog> Sequencer<L> {
         if admission != Admission::None
             && let Some(epoch) = self.epoch_to_begin
         {
-            // Nothing that a client sends is logged in an epoch before the state knows of it.
+            // No command of a client is logged in an epoch before the state knows the epoch.
             self.add_own(batch, Command::BeginEpoch(epoch));
             return self.finish_batch(batch);
         }
@@ -341,8 +340,7 @@ impl<L: CommitLog> Sequencer<L> {
         batch.frame.payload_mut()[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
     }
 
-    /// Most ops of the next batch: half of all that are on their way, so that one half is written while the other one is applied; fewer in one
-    /// batch are not worth it.
+    /// The maximum ops of the next batch: half of all in flight, so that one half is written while the other is applied.
     fn batch_ops_target(&self) -> u32 {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let carried = self.carried.as_ref().map_or(0, |submission| u64::from(submission.count));
@@ -367,7 +365,7 @@ impl<L: CommitLog> Sequencer<L> {
         }
     }
 
-    /// Adds a record for time alone to the end of a batch, if one is due and there is room.
+    /// Appends a tick or a wall clock offset to the batch, if one is due and fits.
     fn add_time_record(&mut self, batch: &mut Batch) {
         let has_room = batch.ops < self.options.batch_ops_max && batch.frame.remaining() >= OWN_RUN_BYTES_MAX;
         let due = self.timekeeper.due(self.links.watermarks.applied(), batch.ops);
@@ -389,12 +387,12 @@ impl<L: CommitLog> Sequencer<L> {
         let started_us = self.links.clock.monotonic_us();
         match self.log.append(&mut batch.frame, batch.ops) {
             Ok(positions) => {
-                assert!(self.op_at(positions.last) == last_op, "positions follow each other");
+                assert!(self.op_at(positions.last) == last_op, "positions are consecutive");
                 self.links.watermarks.log(last_op);
                 self.links.watermarks.sync(last_op);
                 self.links.watermarks.make_durable(self.op_at(self.log.durable_position()));
                 self.number += 1;
-                // Until it is logged it is all that a batch holds.
+                // The command that begins the epoch is alone in its batch.
                 self.epoch_to_begin = None;
                 self.timekeeper.propose(batch.proposed);
                 batch.positions = positions;
@@ -445,25 +443,25 @@ impl<L: CommitLog> Sequencer<L> {
         &mut self,
         submission: &Submission,
         indexes: &[u16],
-        answered: AnsweredCounts,
+        counts: AnsweredCounts,
         outcome: &Outcome,
     ) {
         let count = u16::try_from(indexes.len()).unwrap_or(u16::MAX);
         let header =
             Header::answer(FrameKind::Outcomes, submission.request, count, self.links.clock.propose_now());
-        self.replies.frame(submission.address, header, answered, |out| {
+        self.replies.frame(submission.address, header, counts, |out| {
             for index in indexes {
                 outcome.encode(*index, out);
             }
         });
     }
 
-    /// Lets pass what the disk allows and answers the rest `read_only`.
+    /// Keeps the commands that the disk space allows and answers the others `read_only`.
     fn filter(&mut self, submission: Box<Submission>, admission: Admission) -> Option<Box<Submission>> {
         let mut kept = self.links.ingress.blank();
         kept.reset(submission.address, submission.request, submission.until_ms);
         kept.set_origin(&submission.origin, submission.name_generation);
-        let (refused, answered) = part(&submission, admission, &mut kept);
+        let (refused, answered) = split(&submission, admission, &mut kept);
         if !refused.is_empty() {
             let outcome = Outcome::new(Code::ReadOnly, 0, self.links.watermarks.applied());
             self.answer(&submission, &refused, answered, &outcome);
@@ -484,7 +482,7 @@ impl<L: CommitLog> Sequencer<L> {
         Stepped::Worked
     }
 
-    /// Nobody knows what became of commands that were taken and not answered: their connections are cut.
+    /// Cuts the connections of all commands that were accepted and not answered, because their outcome is unknown.
     fn drop_pending(&mut self) {
         let mut lost: Vec<Box<Submission>> = self.carried.take().into_iter().collect();
         if let Some(batch) = &mut self.current {
@@ -493,7 +491,7 @@ impl<L: CommitLog> Sequencer<L> {
         }
         lost.extend(std::iter::from_fn(|| self.links.ingress.take()));
         for submission in lost {
-            self.replies.of(submission.address).lose(submission.address);
+            self.replies.of(submission.address).push_lost(submission.address);
             self.links.ingress.recycle(submission);
         }
         self.replies.send();

@@ -1,6 +1,6 @@
-//! When the snapshotter of snapshots rests. Written at full speed, a snapshot takes a third of a busy server's throughput: disk, a core and the
-//! applier's copying. So the snapshotter rests after work, in proportion to it, as long as commands come and memory allows. It knows nothing of
-//! what the snapshotter does.
+//! Pauses the snapshotter. A snapshot at full speed takes a third of a busy server's throughput: disk, a core and the
+//! copying in the applier. So the snapshotter pauses after work, in proportion to it, while commands arrive and memory
+//! allows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,22 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
 
-/// So much work, in microseconds, is followed by a throttle.
+/// A pause follows at least this much work, in microseconds.
 const WORK_US_MIN: u64 = 2_000;
-/// A throttle is so many times as long as the work before it. Measured with a snapshot under way all the time: without a throttle 62 to 71 % of the
-/// throughput are left, with 2 times 81 to 90 %, with 4 times 87 to 96 %.
+/// A pause takes this many times as long as the work before it. Measured with a snapshot always in progress: without
+/// pauses 62 to 71 % of the throughput remain, with factor 2 it is 81 to 90 %, with factor 4 it is 87 to 96 %.
 const PAUSE_FACTOR: u64 = 4;
-/// The longest throttle, in microseconds.
+/// The longest pause, in microseconds.
 const PAUSE_US_MAX: u64 = 100_000;
-/// With fewer ops than this for each millisecond of work nobody is disturbed.
+/// With fewer ops than this per millisecond of work the server is not busy and the snapshotter does not pause.
 const OPS_PER_MS: u64 = 20;
 
-/// See the module.
+/// Decides when the snapshotter pauses.
 #[derive(Debug)]
 pub(super) struct SnapshotThrottle {
     clock: Arc<Clock>,
     watermarks: Arc<Watermarks>,
-    /// Work since the last throttle.
+    /// The work since the last pause.
     worked_us: u64,
     /// The last applied op when that work began.
     op: u64,
@@ -36,7 +36,7 @@ impl SnapshotThrottle {
         Self { clock, watermarks, worked_us: 0, op, until_us: 0 }
     }
 
-    /// How long the throttle goes on, in milliseconds; `None` when there is none.
+    /// The remaining time of the pause in milliseconds; `None` when there is no pause.
     pub(super) fn pause_left_ms(&self, is_urgent: &AtomicBool) -> Option<u64> {
         if is_urgent.load(Ordering::Relaxed) {
             return None;
@@ -45,12 +45,12 @@ impl SnapshotThrottle {
         Some(left_us.div_ceil(1_000))
     }
 
-    /// Work begins.
+    /// Begins a piece of work and returns its start.
     pub(super) fn begin(&self) -> u64 {
         self.clock.monotonic_us()
     }
 
-    /// Work that began at `started_us` has ended, and may have earned a throttle.
+    /// Ends the work that began at `started_us`. A pause may follow.
     pub(super) fn end(&mut self, started_us: u64) {
         let ended_us = self.clock.monotonic_us();
         self.worked_us += ended_us.saturating_sub(started_us);
@@ -95,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn work_that_disturbs_others_is_followed_by_a_rest_of_four_times_its_length() {
-        // Proves the share: a fifth of the time at most, in pieces of at most a tenth of a second.
+    fn a_busy_server_pauses_the_snapshotter_four_times_as_long_as_it_worked() {
+        // Proves the share: at most a fifth of the time, with pauses of at most a tenth of a second.
         let (mut throttle, time, watermarks) = throttle();
         assert_eq!(throttle.pause_left_ms(&NOT_URGENT), None);
         apply(&watermarks, 1_000);
@@ -114,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_rests_on_a_server_with_nothing_to_do() {
-        // Proves the limit to the op: 20 ops for each millisecond of work are a reason to throttle, one fewer is none.
+    fn an_idle_server_does_not_pause_the_snapshotter() {
+        // Proves the limit: 20 ops per millisecond of work cause a pause, one fewer does not.
         let (mut throttle, time, watermarks) = throttle();
         apply(&watermarks, 20 * 10 - 1);
         work(&mut throttle, &time, 10);
@@ -126,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_ends_a_rest() {
-        // Proves that what is put aside for a snapshot does not pile up while its snapshotter rests.
+    fn too_much_memory_ends_a_pause() {
+        // Proves that the memory of a snapshot does not grow further while the snapshotter pauses.
         let (mut throttle, time, watermarks) = throttle();
         apply(&watermarks, 10_000);
         work(&mut throttle, &time, 10);

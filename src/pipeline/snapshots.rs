@@ -1,5 +1,5 @@
-//! Snapshots while the server works: the applier copies a bounded amount of the machine between batches, and the snapshotter, on its own
-//! thread, writes it, reads it back and lets go of what is no longer needed. What stands in the copied bytes is the machine's business.
+//! Snapshots of a running server. The applier copies a bounded part of the machine between batches. The snapshotter, on
+//! its own thread, writes the parts, reads them back and removes files that are no longer needed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,38 +25,39 @@ use crate::snapshot::{
 };
 use crate::storage::SharedStorage;
 
-/// Records copied between two batches: well below a millisecond.
+/// The number of records copied between two batches, which takes well below a millisecond.
 const RECORDS_PER_STEP: u32 = 4_096;
-/// Pieces on their way to the snapshotter; a piece is at most 256 KiB.
+/// The maximum number of pieces in the queue. A piece is at most 256 KiB long.
 pub const PIECES_MAX: usize = 32;
-/// With so many bytes put aside the snapshotter rests no more: a quarter of what a snapshot may add.
+/// When the machine has saved this many bytes for the snapshot, the snapshotter no longer pauses. It is a quarter of
+/// what a snapshot may add.
 const URGENT_BYTES: usize = 16 << 20;
-/// How soon to look again while the snapshotter is behind.
+/// The sleep of the applier while the snapshotter is behind.
 const BEHIND_MS: u64 = 5;
-/// How soon to look again while the log is not durable up to a snapshot's op.
+/// The sleep of the snapshotter while the log is not durable up to the op of the snapshot.
 const NOT_DURABLE_MS: u64 = 20;
 
-/// When a snapshot is due without being asked for; 0 switches a condition off.
+/// When a snapshot is due without a request. A value of 0 disables a condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotPolicy {
-    /// After so many ops.
+    /// After this many ops.
     pub ops: u64,
-    /// After so many milliseconds, if anything happened.
+    /// After this many milliseconds, if there were any ops.
     pub interval_ms: u64,
-    /// After so many bytes of log.
+    /// After this many bytes of log.
     pub log_bytes: u64,
 }
 
-/// Who asked for a snapshot.
+/// A connection that waits for an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiter {
     /// The connection.
     pub address: ReplyAddress,
-    /// Its request.
+    /// Its request number.
     pub request: u64,
 }
 
-/// What travels to the snapshotter.
+/// A piece of a snapshot.
 #[derive(Debug)]
 enum Piece {
     Begin { point: LogPoint, time_ms: u64, rules_version: u32 },
@@ -64,19 +65,19 @@ enum Piece {
     End { digest: u64 },
 }
 
-/// The way to the snapshotter and back.
+/// The queue of pieces to the snapshotter, and the queue of results back to the applier.
 #[derive(Debug)]
 pub struct SnapshotQueue {
     pieces: ArrayQueue<Piece>,
     results: ArrayQueue<Result<SnapshotView, String>>,
-    /// What is put aside for the snapshot takes so much memory that it must be written as fast as it can be.
+    /// Whether the snapshot takes so much memory that it must be written at full speed.
     is_urgent: AtomicBool,
     snapshotter: Waker,
     applier: Waker,
 }
 
 impl SnapshotQueue {
-    /// An empty queue.
+    /// An empty queue. The wakers wake the snapshotter and the applier.
     #[must_use]
     pub fn new(snapshotter: Waker, applier: Waker) -> Arc<Self> {
         Arc::new(Self {
@@ -88,7 +89,7 @@ impl SnapshotQueue {
         })
     }
 
-    /// Whether the snapshotter has something to do.
+    /// Whether pieces wait for the snapshotter.
     #[must_use]
     pub fn has_pieces(&self) -> bool {
         !self.pieces.is_empty()
@@ -97,34 +98,34 @@ impl SnapshotQueue {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copying {
-    /// No snapshot is being made.
+    /// No snapshot is in progress.
     No,
-    /// The machine is being copied; its digest at the mark.
+    /// The machine is being copied. `digest` is its digest at the mark.
     Machine { digest: u64 },
-    /// The snapshotter has, or will get, everything.
+    /// Everything was copied, and the snapshotter has received it or will.
     Done,
 }
 
-/// The applier's half.
+/// The part of the applier that copies the machine for snapshots.
 #[derive(Debug)]
 pub struct SnapshotStage {
     queue: Arc<SnapshotQueue>,
     policy: SnapshotPolicy,
     copying: Copying,
     unsent: VecDeque<Piece>,
-    /// Who is served by the snapshot that is being made.
+    /// The requests that the snapshot in progress answers.
     served: Vec<Waiter>,
-    /// Who asked after it had begun.
+    /// The requests that arrived after it had begun.
     waiting: Vec<Waiter>,
     last_op: u64,
     last_ms: u64,
     log_bytes: u64,
     last: Option<SnapshotView>,
-    is_wanted: bool,
+    is_requested: bool,
 }
 
 impl SnapshotStage {
-    /// Counts from the op of the newest snapshot there is.
+    /// Counts from the op of the newest snapshot.
     #[must_use]
     pub fn new(queue: Arc<SnapshotQueue>, policy: SnapshotPolicy, last_op: u64, now_ms: u64) -> Self {
         Self {
@@ -138,36 +139,36 @@ impl SnapshotStage {
             last_ms: now_ms,
             log_bytes: 0,
             last: None,
-            is_wanted: false,
+            is_requested: false,
         }
     }
 
-    /// Asks for a snapshot.
+    /// Requests a snapshot.
     pub fn request(&mut self, waiter: Waiter) {
-        // Bounded without a bound of its own: a connection has a bounded number of questions in flight, and connections are bounded.
+        // This is bounded by the number of connections and by their questions in flight.
         self.waiting.push(waiter);
     }
 
-    /// Asks for a snapshot that nobody waits for.
-    pub fn want(&mut self) {
-        self.is_wanted = true;
+    /// Requests a snapshot without waiting for it.
+    pub fn request_unattended(&mut self) {
+        self.is_requested = true;
     }
 
-    /// A batch of so many bytes was logged.
+    /// Counts the bytes of a logged batch.
     pub fn count_log_bytes(&mut self, bytes: usize) {
         self.log_bytes += u64::try_from(bytes).unwrap_or(0);
     }
 
-    /// Whether a result waits, or a request.
+    /// Whether a result or a request waits.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.queue.results.is_empty() || (self.copying == Copying::No && !self.waiting.is_empty())
     }
 
-    /// Whether a snapshot is being made or asked for.
+    /// Whether a snapshot is in progress or was requested.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.copying != Copying::No || self.is_wanted || !self.waiting.is_empty()
+        self.copying != Copying::No || self.is_requested || !self.waiting.is_empty()
     }
 
     /// How long the applier may sleep.
@@ -176,8 +177,9 @@ impl SnapshotStage {
         if self.unsent.is_empty() { u64::MAX } else { BEHIND_MS }
     }
 
-    /// Does a bounded amount; answers whether it did anything. `position` is that of the last record that the machine has taken. `is_awaited` says that a validation waits for its walk over the records:
-    /// then the next snapshot begins after it.
+    /// Does a bounded amount of work and returns whether it did any. `position` is the log position of the last applied
+    /// record. If `is_awaited`, a validation waits for its walk over the records, and the next snapshot begins after
+    /// it.
     pub fn step(
         &mut self,
         (machine, position): (&mut Machine, u64),
@@ -209,7 +211,7 @@ impl SnapshotStage {
         if self.copying == Copying::No
             && !is_awaited
             && !machine.is_walking()
-            && (self.is_wanted || !self.waiting.is_empty() || self.is_due(machine.op(), links))
+            && (self.is_requested || !self.waiting.is_empty() || self.is_due(machine.op(), links))
         {
             if machine.prepare_snapshot(RECORDS_PER_STEP) == Progress::Done {
                 self.begin((machine, position), replies, links);
@@ -253,10 +255,10 @@ impl SnapshotStage {
         replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) {
-        self.is_wanted = false;
+        self.is_requested = false;
         self.served.append(&mut self.waiting);
         if let Some(last) = self.last.as_ref().filter(|last| last.op == machine.op()) {
-            // Nothing has happened since: the snapshot that exists is the answer.
+            // Nothing has happened since the last snapshot, so it is the answer.
             let answer = Answer::Snapshot(last.clone());
             for waiter in self.served.drain(..) {
                 send_answer(replies, waiter.address, waiter.request, &answer);
@@ -306,13 +308,13 @@ impl SnapshotStage {
     }
 }
 
-/// What the snapshotter does with files besides writing them: letting go of old ones.
+/// Removes files that are no longer needed.
 pub trait Trim: Send {
-    /// A verified snapshot at `point` exists: removes or recycles what nothing needs any more.
+    /// Removes or recycles files that nothing needs since a verified snapshot at `point` exists.
     fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError>;
 }
 
-/// The snapshotter's half.
+/// Writes snapshots to disk.
 pub struct Snapshotter {
     queue: Arc<SnapshotQueue>,
     storage: SharedStorage,
@@ -323,15 +325,15 @@ pub struct Snapshotter {
     watermarks: Arc<Watermarks>,
     throttle: SnapshotThrottle,
     writer: Option<SnapshotWriter>,
-    /// The digest of a snapshot that is written and waits for its op to be durable.
+    /// The digest of a written snapshot whose op is not durable in the log yet.
     waits_with: Option<u64>,
-    /// What is being read back, and its digest.
+    /// The snapshot that is being read back, and its digest.
     checking: Option<(WrittenSnapshot, u64)>,
     failure: Option<SnapshotError>,
 }
 
 impl Snapshotter {
-    /// A snapshotter of the snapshots of one directory.
+    /// A snapshotter for one data directory.
     #[must_use]
     pub fn new(
         queue: Arc<SnapshotQueue>,
@@ -357,7 +359,7 @@ impl Snapshotter {
         }
     }
 
-    /// Writes one piece, or reads one back, unless it rests.
+    /// Writes one piece or reads one back, unless it pauses.
     pub fn step(&mut self) -> Stepped {
         if let Some(wait_ms) = self.throttle.pause_left_ms(&self.queue.is_urgent) {
             return Stepped::Blocked { wait_ms };
@@ -403,8 +405,8 @@ impl Snapshotter {
         Stepped::Worked
     }
 
-    /// Gives a written snapshot its name, unless the log is not durable that far: a snapshot that outlives a part of the log that
-    /// it stands on could not be started from.
+    /// Gives a written snapshot its name, unless the log is not durable up to its op. A server could not start from a
+    /// snapshot whose part of the log was lost.
     fn end(&mut self, digest: u64) -> Stepped {
         if self.writer.as_ref().is_some_and(|writer| writer.op() > self.watermarks.durable()) {
             self.waits_with = Some(digest);
@@ -419,7 +421,7 @@ impl Snapshotter {
                 Err(error) => self.conclude(Err(error)),
             },
             (_, Some(error)) => self.conclude(Err(error)),
-            (None, None) => unreachable!("what has ended has begun, and was written or failed"),
+            (None, None) => unreachable!("a snapshot that ends was begun, and was written or failed"),
         }
     }
 
@@ -430,7 +432,7 @@ impl Snapshotter {
                 Stepped::Worked
             }
             Ok(false) => {
-                let published = written.publish().map(|summary| self.keep(&summary, digest));
+                let published = written.publish().map(|summary| self.trim_after(&summary, digest));
                 self.conclude(published)
             }
             Err(error) => {
@@ -440,8 +442,8 @@ impl Snapshotter {
         }
     }
 
-    /// A snapshot has its name: what it makes needless may go.
-    fn keep(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
+    /// Removes files that a published snapshot makes unnecessary.
+    fn trim_after(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
         if let Err(error) = self.trim.trim(summary.header.point()) {
             tracing::warn!(%error, "old files could not be removed");
         }
@@ -449,7 +451,7 @@ impl Snapshotter {
         SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest }
     }
 
-    /// Tells the applier what came of a snapshot.
+    /// Reports the result of a snapshot to the applier.
     fn conclude(&mut self, result: Result<SnapshotView, SnapshotError>) -> Stepped {
         let result = match result {
             Ok(view) => {
@@ -470,7 +472,7 @@ impl Snapshotter {
     }
 }
 
-/// The machine's digest as the byte layer keeps it.
+/// Encodes the machine's digest for the footer of a snapshot.
 #[must_use]
 pub fn digest_bytes(digest: u64) -> [u8; 16] {
     let mut bytes = [0; 16];

@@ -1,40 +1,40 @@
-//! The commands of one frame on their way to the log. Its buffers are used again and again; it never looks into a record.
+//! Commands of one frame on their way to the log. The buffers are reused, and the records are not decoded here.
 
 use super::reply_queue::{AnsweredCounts, ReplyAddress};
 use super::runs::Origin;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
 use stockhold_protocol::limits::COMMAND_BYTES_MAX;
 
-/// Longest sum of records in one submission; a longer frame becomes several submissions.
+/// The maximum length of all records in one submission. A longer frame becomes several submissions.
 pub const SUBMISSION_BYTES_MAX: usize = 64 * 1024;
 
-const _: () = assert!(COMMAND_BYTES_MAX <= SUBMISSION_BYTES_MAX, "any command fits an empty submission");
+const _: () = assert!(COMMAND_BYTES_MAX <= SUBMISSION_BYTES_MAX, "any command fits into an empty submission");
 
-/// Commands of one connection, all of one frame, all decoded once and found valid by type.
+/// Commands of one connection and of one frame. All were decoded once and found valid.
 #[derive(Debug, Default)]
 pub struct Submission {
-    /// Who waits for the outcomes.
+    /// The connection that waits for the outcomes.
     pub address: ReplyAddress,
-    /// Who sends them.
+    /// The actor that sends the commands.
     pub origin: Origin,
-    /// The name generation by which the client resolved its numbers.
+    /// The name generation with which the client resolved its numbers.
     pub name_generation: u32,
-    /// The frame's request number.
+    /// The request number of the frame.
     pub request: u64,
-    /// When the caller gives up, by the monotonic clock in milliseconds; `u64::MAX` when never.
+    /// The deadline of the caller, in milliseconds of the monotonic clock; `u64::MAX` if there is none.
     pub until_ms: u64,
     /// The records, one after the other, as they will be logged.
     pub records: Vec<u8>,
-    /// How many there are.
+    /// The number of records.
     pub count: u32,
-    /// How many of them are no plain reserves.
+    /// How many of them are not plain reserves.
     pub others: u32,
     /// The index of each record in its frame.
     pub indexes: Vec<u16>,
 }
 
 impl Submission {
-    /// Makes it empty, for a new frame.
+    /// Empties it for a new frame.
     pub fn reset(&mut self, address: ReplyAddress, request: u64, until_ms: u64) {
         self.address = address;
         self.request = request;
@@ -42,7 +42,7 @@ impl Submission {
         self.clear();
     }
 
-    /// Says who sends the records. The same name again costs nothing, and a connection has one.
+    /// Sets the origin of the records. A connection has one origin, and setting the same again costs nothing.
     pub fn set_origin(&mut self, origin: &Origin, name_generation: u32) {
         self.name_generation = name_generation;
         if self.origin != *origin {
@@ -50,7 +50,7 @@ impl Submission {
         }
     }
 
-    /// Forgets the records.
+    /// Removes all records.
     pub fn clear(&mut self) {
         self.records.clear();
         self.indexes.clear();
@@ -58,19 +58,19 @@ impl Submission {
         self.others = 0;
     }
 
-    /// Whether it holds no command.
+    /// Whether it has no commands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether a record of `bytes` still fits.
+    /// Whether a record of `bytes` bytes still fits.
     #[must_use]
     pub fn has_room(&self, bytes: usize) -> bool {
         self.records.len() + bytes <= SUBMISSION_BYTES_MAX
     }
 
-    /// Adds a record. The mark that its id is fresh is for the edge alone and is not logged.
+    /// Adds a record. The flag for a fresh id is for edge refusals only and is not logged.
     pub fn push(&mut self, index: u16, record: &[u8], is_other: bool) {
         let start = self.records.len();
         self.records.extend_from_slice(record);
@@ -80,7 +80,7 @@ impl Submission {
         self.others += u32::from(is_other);
     }
 
-    /// What an answer to all of it answers.
+    /// The counts that an answer to the whole submission settles.
     #[must_use]
     pub fn answered(&self) -> AnsweredCounts {
         AnsweredCounts { commands: self.count, others: self.others, ..AnsweredCounts::default() }

@@ -1,5 +1,5 @@
-//! What the log must know of time besides what every batch carries: when a tick is due, and when the wall clock's offset has changed. It
-//! decides; the sequencer appends.
+//! Decides which records the log needs for time alone: ticks, and changes of the wall clock's offset. The sequencer
+//! appends them.
 
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use stockhold_protocol::{Command, Timestamp};
 use super::feedback::Feedback;
 use crate::clock::Clock;
 
-/// How often a tick is logged while no command comes and anything can run out, in milliseconds.
+/// The interval of ticks while no commands arrive and something can expire, in milliseconds.
 const TICK_MS: u64 = 1_000;
-/// The wall clock's offset is logged when it has changed by so much, in milliseconds: people are shown times to the second.
+/// The wall clock's offset is logged after a change of this much, in milliseconds, because times are shown to the
+/// second.
 const WALL_OFFSET_STEP_MS: u64 = 1_000;
 
-/// See the module.
+/// Decides when a tick or an offset is due.
 #[derive(Debug)]
 pub(super) struct Timekeeper {
     clock: Arc<Clock>,
@@ -25,20 +26,21 @@ pub(super) struct Timekeeper {
 }
 
 impl Timekeeper {
-    /// The first tick is due a second after the start, not at once: starts one after the other log nothing.
+    /// The first tick is due a second after the start, so that repeated starts log nothing.
     pub(super) fn new(clock: Arc<Clock>, feedback: Arc<Feedback>) -> Self {
         let last_proposed = clock.propose_now();
         Self { clock, feedback, last_op: 0, last_proposed }
     }
 
-    /// When a tick is due: when a deadline is, and each second while anything can run out, so that time that passes is told from a gap.
+    /// When the next tick is due: at the next deadline, and each second while something can expire, so that the log
+    /// distinguishes elapsed time from a gap.
     pub(super) fn next_tick(&self) -> Option<Timestamp> {
         let regular = self.feedback.needs_ticks().then(|| self.last_proposed.plus_ms(TICK_MS));
         self.feedback.next_due().into_iter().chain(regular).min()
     }
 
-    /// What a batch of so many ops is to end with: the offset where it has changed, or else a tick where one is due and nothing else comes.
-    /// Nothing while the record before has not been applied.
+    /// The command to append to a batch of `ops` ops: a changed offset, or else a tick if one is due and the batch is
+    /// empty. `None` while the record before it was not applied.
     pub(super) fn due(&self, applied_op: u64, ops: u32) -> Option<Command<'static>> {
         if applied_op < self.last_op {
             return None;
@@ -51,17 +53,17 @@ impl Timekeeper {
         is_due.then_some(Command::Tick)
     }
 
-    /// A record that was due becomes this op.
+    /// Notes that a record for time became this op.
     pub(super) fn add(&mut self, op: u64) {
         self.last_op = op;
     }
 
-    /// A batch was appended.
+    /// Notes that a batch was appended.
     pub(super) fn propose(&mut self, time: Timestamp) {
         self.last_proposed = time;
     }
 
-    /// Nothing after this op was appended.
+    /// Notes that no op after this one was appended.
     pub(super) fn withdraw(&mut self, op: u64) {
         self.last_op = self.last_op.min(op);
     }

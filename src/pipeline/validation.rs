@@ -1,5 +1,5 @@
-//! Validations while the server works: the machine counts itself again, a bounded number of records at a time, for all who asked before
-//! it began. One at a time; what is counted is the machine's business.
+//! Validations of a running server. The machine recounts itself a bounded number of records at a time. One validation
+//! runs at a time and answers all requests that arrived before it began.
 
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::query::{Answer, Validation};
@@ -8,37 +8,37 @@ use super::answers::send_answer;
 use super::reply_queue::ReplyWriter;
 use super::snapshots::Waiter;
 
-/// Records looked at in one step: 30 to 100 µs.
+/// The number of records per step, which takes 30 to 100 µs.
 const RECORDS_PER_STEP: u32 = 512;
 
-/// See the module.
+/// The part of the applier that runs validations.
 #[derive(Debug, Default)]
 pub struct ValidationStage {
-    /// Who is served by the validation under way.
+    /// The requests that the validation in progress answers.
     served: Vec<Waiter>,
-    /// Who asked after it had begun. Bounded as questions of connections are.
+    /// The requests that arrived after it had begun. The limit on questions in flight bounds them.
     waiting: Vec<Waiter>,
 }
 
 impl ValidationStage {
-    /// Asks for a validation.
+    /// Requests a validation.
     pub fn request(&mut self, waiter: Waiter) {
         self.waiting.push(waiter);
     }
 
-    /// Whether somebody waits for an answer.
+    /// Whether a request waits for an answer.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.served.is_empty() || !self.waiting.is_empty()
     }
 
-    /// Whether it waits for the records, over which a snapshot walks.
+    /// Whether it waits until a snapshot has finished its walk over the records.
     #[must_use]
     pub fn waits_for_walk(&self, machine: &Machine) -> bool {
         self.has_work() && !machine.is_validating() && machine.is_walking()
     }
 
-    /// Does a bounded amount; whether there is more to do at once.
+    /// Does a bounded amount of work. Returns whether there is more to do at once.
     pub fn step(&mut self, machine: &mut Machine, replies: &mut ReplyWriter) -> bool {
         if machine.is_validating() {
             if let Some(validation) = machine.validation_step(RECORDS_PER_STEP) {

@@ -1,5 +1,5 @@
-//! How one stage wakes the thread of another, without a system call while that thread is awake. Not a queue: ringing twice is ringing
-//! once.
+//! Wakes the thread of another stage, without a system call while that thread is awake. Several wake-ups in a row act
+//! as one.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crossbeam::utils::CachePadded;
 
 use super::primitives::{Arc, AtomicBool, Ordering, Parker, Unparker, fence};
 
-/// The end that rings; clones ring the same sleeper.
+/// The side that wakes; clones wake the same sleeper.
 #[derive(Clone, Debug)]
 pub struct Waker {
     asleep: Arc<CachePadded<AtomicBool>>,
     unparker: Unparker,
 }
 
-/// The end that sleeps; it moves to the thread of its stage.
+/// The side that sleeps. It moves to the thread of its stage.
 #[derive(Debug)]
 pub struct Sleeper {
     asleep: Arc<CachePadded<AtomicBool>>,
@@ -22,7 +22,7 @@ pub struct Sleeper {
 }
 
 impl Waker {
-    /// A waker and its sleeper.
+    /// Creates a waker and its sleeper.
     #[must_use]
     pub fn new() -> (Self, Sleeper) {
         let asleep = Arc::new(CachePadded::new(AtomicBool::new(false)));
@@ -31,9 +31,10 @@ impl Waker {
         (waker, Sleeper { asleep, parker })
     }
 
-    /// Wakes the sleeper if it sleeps. What was done before this call is seen by its next step.
+    /// Wakes the sleeper if it sleeps. Its next step sees everything that was done before this call.
     pub fn wake(&self) {
-        // Pairs with the fence in `sleep`: either we see it asleep, or it sees what we did before ringing.
+        // Pairs with the fence in `sleep`: either this thread sees the flag, or the sleeper sees the work that was done
+        // before.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
             self.unparker.unpark();
@@ -42,7 +43,7 @@ impl Waker {
 }
 
 impl Sleeper {
-    /// Sleeps until the waker rings, at most `wait_ms`, unless `has_work` finds work after the thread has said that it sleeps.
+    /// Sleeps until woken, at most `wait_ms`. It does not sleep if `has_work` finds work after the flag was set.
     pub fn sleep(&self, wait_ms: u64, has_work: impl FnOnce() -> bool) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -52,7 +53,7 @@ impl Sleeper {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the thread has said that it sleeps and nobody has rung since.
+    /// Whether the flag is set and no wake-up has happened since.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::Relaxed)

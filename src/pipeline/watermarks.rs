@@ -1,5 +1,5 @@
-//! The chain that every op goes along: proposed ≥ logged ≥ synced ≥ applied ≥ published. Each stage moves its own mark and asserts that
-//! it stays behind the stage before it.
+//! The progress of ops through the stages: proposed ≥ logged ≥ synced ≥ applied ≥ published. Each stage advances its
+//! own watermark and asserts that it stays behind the stage before it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,12 +13,13 @@ pub struct Watermarks {
     synced: CachePadded<AtomicU64>,
     applied: CachePadded<AtomicU64>,
     published: CachePadded<AtomicU64>,
-    /// What a power cut cannot take back; behind `synced` only where the configured durability lets answers leave earlier.
+    /// The last op that survives a power cut. It is behind `synced` only if the configured durability allows answers
+    /// before that.
     durable: CachePadded<AtomicU64>,
 }
 
 impl Watermarks {
-    /// All marks at the op that recovery reached.
+    /// All watermarks at the last recovered op.
     #[must_use]
     pub fn at(op: u64) -> Self {
         let marks = Self::default();
@@ -43,7 +44,7 @@ impl Watermarks {
         Self::advance(&self.proposed, None, op);
     }
 
-    /// A batch did not go into the log after all; nothing of it happened.
+    /// The log did not accept a batch, which therefore had no effect.
     pub fn withdraw(&self, op: u64) {
         assert!(self.logged.load(Ordering::Acquire) <= op, "what is logged cannot be withdrawn");
         self.proposed.store(op, Ordering::Release);
@@ -54,17 +55,17 @@ impl Watermarks {
         Self::advance(&self.logged, Some(&self.proposed), op);
     }
 
-    /// The medium has everything up to this op, or the configured durability counts it as such.
+    /// Everything up to this op is on the medium, or counts as such by the configured durability.
     pub fn sync(&self, op: u64) {
         Self::advance(&self.synced, Some(&self.logged), op);
     }
 
-    /// A power cut cannot take back what came up to this op, whatever the configured durability.
+    /// Everything up to this op survives a power cut, whatever the configured durability.
     pub fn make_durable(&self, op: u64) {
         Self::advance(&self.durable, Some(&self.logged), op);
     }
 
-    /// The last op that a power cut cannot take back.
+    /// The last op that survives a power cut.
     #[must_use]
     pub fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
@@ -80,10 +81,10 @@ impl Watermarks {
         Self::advance(&self.published, Some(&self.applied), op);
     }
 
-    /// The marks by name, first to last.
+    /// The watermarks with their names, first to last.
     #[must_use]
     pub fn read(&self) -> [(&'static str, u64); 5] {
-        // From the last to the first, so that a reader never sees a stage ahead of the one before it.
+        // Read from the last to the first, so that a reader never sees a stage ahead of the one before it.
         let published = self.published.load(Ordering::Acquire);
         let applied = self.applied.load(Ordering::Acquire);
         let synced = self.synced.load(Ordering::Acquire);
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn no_stage_overtakes_the_one_before_it() {
-        // Proves that publishing what is not durable stops the program.
+        // Proves that publishing an op that is not durable stops the program.
         let marks = Watermarks::at(5);
         marks.propose(9);
         marks.log(9);

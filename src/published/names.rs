@@ -1,5 +1,5 @@
-//! Directories from names to dense numbers, for connections that resolve names without asking the machine. Not for state: the
-//! machine's own names decide; these follow.
+//! Maps names to numbers, for connections that resolve names without asking the machine. The machine's own names
+//! decide; these are a copy.
 
 use dashmap::DashMap;
 use stockhold_protocol::query::Name;
@@ -13,14 +13,13 @@ pub struct Names {
     channels: DashMap<Box<str>, u32>,
 }
 
-/// Between the type and the code of a channel; neither can hold it, for both are text without control characters in practice, and
-/// where they are not, the length in front keeps them apart.
+/// The key of a channel. It begins with the length of the type, so that two channels never have the same key.
 fn channel_key(channel_type: &str, code: &str) -> String {
     format!("{}:{channel_type}/{code}", channel_type.len())
 }
 
 impl Names {
-    /// Learns a name.
+    /// Adds a name.
     pub fn insert(&self, name: &Name, number: u32) {
         match name {
             Name::Sku(sku) => self.skus.insert(sku.as_str().into(), number),
@@ -52,7 +51,7 @@ mod tests {
 
     #[test]
     fn names_of_different_kinds_and_odd_channels_stay_apart() {
-        // Proves that the same text under another kind, or cut elsewhere, is another name.
+        // Proves that the same text is another name under another kind, or split elsewhere.
         let names = Names::default();
         names.insert(&Name::Sku("A".into()), 1);
         names.insert(&Name::Stock("A".into()), 2);

@@ -1,31 +1,32 @@
-//! The words that cells are made of: written by one thread, read by any without waiting. Where they stand is the business of the grid.
+//! The atomic words of the published cells and their sequence locks. One thread writes them, and any thread reads them
+//! without waiting.
 
 use super::atomics::{AtomicI64, AtomicU32, Ordering, fence};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
 
-/// The low bit of a cell: the value is an upper bound.
+/// The lowest bit of a cell: the value is an upper bound.
 const UPPER_BOUND: i64 = 1;
-/// Bits below the value; the second is reserved and zero.
+/// The number of bits below the value. The second bit is reserved and zero.
 const FLAG_BITS: u32 = 2;
-/// What a cell says.
+/// The value of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// Ten-thousandths, or [`CELL_NOT_ASSIGNED`], or [`CELL_UNLIMITED`].
+    /// Ten-thousandths, [`CELL_NOT_ASSIGNED`] or [`CELL_UNLIMITED`].
     pub value: i64,
-    /// The exact value may be lower; only the applier knows it.
+    /// The exact value may be lower. Only the applier knows it.
     pub upper_bound: bool,
 }
 
-/// A cell and what belongs to the same moment.
+/// A cell and the next deadline as of the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatedCell {
     /// The cell.
     pub cell: Cell,
-    /// The second in which the next hold of this SKU expires; `u32::MAX` when there is none.
+    /// The second in which the next hold of this SKU expires; `u32::MAX` if there is none.
     pub next_deadline_s: u32,
 }
 
-/// A cell's word; a cell that was never written says "not assigned".
+/// The word of a cell. A cell that was never written is "not assigned".
 #[derive(Debug)]
 pub(super) struct AtomicCell(AtomicI64);
 
@@ -35,13 +36,14 @@ impl Default for AtomicCell {
     }
 }
 
-/// Tells readers whether what they read is of one moment. It is odd while that changes.
+/// A sequence lock. It tells readers whether all values that they read are of one moment. Its value is odd during a
+/// change.
 #[derive(Debug, Default)]
 pub(super) struct SeqLock(AtomicU32);
 
-/// What belongs to a SKU as a whole.
+/// The next deadline of a SKU, and the sequence lock for it and for the SKU's cells.
 #[derive(Debug, Default)]
-pub(super) struct SkuCells {
+pub(super) struct SkuDeadline {
     sequence: SeqLock,
     next_deadline_s: AtomicU32,
 }
@@ -51,15 +53,15 @@ impl AtomicCell {
         unpack(self.0.load(Ordering::Acquire))
     }
 
-    /// Only the writer calls this, inside [`SkuCells::change`].
+    /// Only the writer calls this, inside [`SkuDeadline::change`].
     pub(super) fn store(&self, value: i64, upper_bound: bool) {
-        // Release, so that a plain check that sees this cell also sees what was published before it.
+        // Release ordering, so that a check that sees this cell also sees what was published before it.
         self.0.store(pack(value, upper_bound), Ordering::Release);
     }
 }
 
 impl SeqLock {
-    /// Changes what it stands for as one. Only the writer calls this.
+    /// Changes the locked values as one. Only the writer calls this.
     pub(super) fn change(&self, change: impl FnOnce()) {
         let sequence = self.0.load(Ordering::Relaxed);
         self.0.store(sequence.wrapping_add(1), Ordering::Relaxed);
@@ -68,7 +70,7 @@ impl SeqLock {
         self.0.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// What was read while nothing changed; `None`: something did.
+    /// Returns what was read if nothing changed meanwhile, otherwise `None`.
     pub(super) fn read<T>(&self, read: impl FnOnce() -> Option<T>) -> Option<T> {
         let before = self.0.load(Ordering::Acquire);
         if !before.is_multiple_of(2) {
@@ -81,7 +83,7 @@ impl SeqLock {
     }
 }
 
-impl SkuCells {
+impl SkuDeadline {
     /// Changes the deadline and, in `cells`, the cells of the SKU as one. Only the writer calls this.
     pub(super) fn change(&self, next_deadline_s: u32, cells: impl FnOnce()) {
         self.sequence.change(|| {
@@ -90,7 +92,7 @@ impl SkuCells {
         });
     }
 
-    /// A cell of the SKU and its next deadline, both of one moment; `None` while they change.
+    /// A cell of the SKU and its next deadline as of the same moment; `None` while they change.
     pub(super) fn dated<'a>(&self, cell: impl FnOnce() -> Option<&'a AtomicCell>) -> Option<DatedCell> {
         self.sequence.read(|| {
             let cell = unpack(cell()?.0.load(Ordering::Relaxed));

@@ -1,38 +1,39 @@
-//! Reading ahead: a spawner reads and checks the next pieces of a log or a snapshot while the caller applies those before. Without a
-//! spawner the caller reads for itself; what it gets is the same. It looks into nothing that it hands over.
+//! Reads ahead during recovery: another thread reads and checks the next pieces of a log or a snapshot while the caller
+//! applies the current one. Without a spawner the caller reads by itself, with the same result.
 
 use crossbeam::channel::{Receiver, RecvError, Sender, bounded};
 
 use crate::snapshot::{SnapshotError, SnapshotReader};
 use crate::wal::{LogError, LogReader};
 
-/// Pieces in existence: one being applied, one being read, two between. A piece is at most 1 MiB long.
+/// The number of pieces: one is being applied, one is being read, and two are in the channels. A piece is at most 1 MiB
+/// long.
 const PIECES: usize = 4;
 
-/// Runs work beside the caller. Whoever gives one looks after its end: work ends soon when nobody wants its results any more.
+/// Runs work on another thread. The provider joins the thread. The work ends soon after its results are no longer read.
 pub trait ReadAheadSpawner {
-    /// Begins the work and returns.
+    /// Starts the work and returns.
     fn spawn(&self, work: Box<dyn FnOnce() + Send>);
 }
 
-/// What pieces are read from.
+/// A source of pieces.
 pub(super) trait Source: Send + 'static {
-    /// A piece; it is used again and again.
+    /// A piece, which is reused.
     type Piece: Default + Send + 'static;
     type Error: Send + 'static;
 
-    /// Reads the next piece; false at the end.
+    /// Reads the next piece. Returns false at the end.
     fn read_into(&mut self, piece: &mut Self::Piece) -> Result<bool, Self::Error>;
 }
 
-/// What the spawner sends: a piece, or the source when there is no more.
+/// What the reading thread sends: a piece, the source at its end, or an error.
 pub(super) enum Message<S: Source> {
     Piece(S::Piece),
     End(S),
     Failed(S::Error),
 }
 
-/// Pieces in their order, read here or ahead.
+/// Reads pieces in order, on this thread or ahead on another one.
 pub(super) enum Reading<S: Source> {
     Here { source: S, piece: S::Piece },
     Ahead { filled: Receiver<Message<S>>, empty: Sender<S::Piece>, piece: S::Piece, end: Option<S> },
@@ -46,7 +47,7 @@ impl<S: Source> Reading<S> {
         let (empty, emptied) = bounded(PIECES);
         for _ in 1..PIECES {
             let sent = empty.try_send(S::Piece::default());
-            assert!(sent.is_ok(), "a lane holds every piece there is");
+            assert!(sent.is_ok(), "the channel has room for all pieces");
         }
         spawner.spawn(Box::new(move || read_ahead(source, &emptied, &fill)));
         Self::Ahead { filled, empty, piece: S::Piece::default(), end: None }
@@ -59,7 +60,7 @@ impl<S: Source> Reading<S> {
             Self::Ahead { end: Some(_), .. } => Ok(None),
             Self::Ahead { filled, empty, piece, end } => match filled.recv() {
                 Ok(Message::Piece(next)) => {
-                    // A spawner that has come to the end takes no more.
+                    // A thread that has reached the end takes no more pieces.
                     empty.send(std::mem::replace(piece, next)).ok();
                     Ok(Some(piece))
                 }
@@ -68,21 +69,21 @@ impl<S: Source> Reading<S> {
                     Ok(None)
                 }
                 Ok(Message::Failed(error)) => Err(error),
-                Err(RecvError) => panic!("whoever reads ahead has ended in the middle"),
+                Err(RecvError) => panic!("the thread that reads ahead has panicked"),
             },
         }
     }
 
-    /// The source, when [`Reading::next`] has answered `None`.
+    /// The source, after [`Reading::next`] has returned `None`.
     pub(super) fn into_source(self) -> S {
         match self {
             Self::Here { source, .. } | Self::Ahead { end: Some(source), .. } => source,
-            Self::Ahead { end: None, .. } => unreachable!("who asks has read to the end"),
+            Self::Ahead { end: None, .. } => unreachable!("the caller has read to the end"),
         }
     }
 }
 
-/// The spawner's work.
+/// Reads ahead on the other thread.
 fn read_ahead<S: Source>(mut source: S, emptied: &Receiver<S::Piece>, fill: &Sender<Message<S>>) {
     while let Ok(mut piece) = emptied.recv() {
         let message = match source.read_into(&mut piece) {
@@ -102,7 +103,7 @@ pub(super) struct LogPiece {
     pub(super) first_position: u64,
     pub(super) records: u32,
     pub(super) payload: Vec<u8>,
-    /// Bytes read, and bytes in all.
+    /// The bytes read so far, and the bytes in all.
     pub(super) progress: (u64, u64),
 }
 
@@ -145,7 +146,7 @@ impl Source for SnapshotReader {
 mod tests {
     use super::*;
 
-    /// Counts up to `last` and then ends, or fails behind it.
+    /// Counts up to `last`, then ends or fails.
     struct Numbers {
         next: u32,
         last: u32,
@@ -166,7 +167,7 @@ mod tests {
         }
     }
 
-    /// A thread of a scope for each work; the scope ends when they have.
+    /// Starts the work on threads of a scope, which joins them.
     struct Threads<'scope, 'env>(&'scope std::thread::Scope<'scope, 'env>);
 
     impl ReadAheadSpawner for Threads<'_, '_> {
@@ -192,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_ahead_is_what_is_read_here() {
-        // Proves order, end and error for no piece, fewer and many more than there are in existence.
+    fn reading_ahead_returns_the_same_pieces() {
+        // Proves order, end and error for no piece, for fewer pieces than circulate and for many more.
         for last in [0, 1, 3, 4, 5, 1_000] {
             for fails in [false, true] {
                 let numbers = || Numbers { next: 1, last, fails };
@@ -205,8 +206,8 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_whose_results_nobody_wants_ends() {
-        // Proves that a start that fails in the middle leaves no thread behind.
+    fn a_reading_thread_ends_when_its_results_are_not_read() {
+        // Proves that a start that fails halfway leaves no thread behind.
         std::thread::scope(|scope| {
             let numbers = Numbers { next: 1, last: u32::MAX - 1, fails: false };
             let mut reading = Reading::begin(numbers, Some(&Threads(scope)));

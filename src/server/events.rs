@@ -1,4 +1,4 @@
-//! What threads tell the one who waits for the server. Each kind of events is remembered once, however often it is told: there is no
+//! Events that threads report to the caller that waits for the server. Each kind of event is a flag, so there is no
 //! queue that could grow or be full.
 
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-/// What can be told, the most urgent first.
+/// The kinds of events, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A thread of ours has panicked (only where a panic does not abort at once).
+    /// A server thread has panicked (only where a panic does not abort at once).
     Panicked,
-    /// The log cannot go on.
+    /// The log cannot continue.
     LogFailed,
-    /// Somebody asked for a stop.
+    /// A stop was requested.
     StopAsked,
 }
 
 const BY_URGENCY: [Event; 3] = [Event::Panicked, Event::LogFailed, Event::StopAsked];
 
-/// Shared by those who tell and the one who waits.
+/// The events of one server; clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServerEvents {
     shared: Arc<Shared>,
@@ -27,55 +27,58 @@ pub(super) struct ServerEvents {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// By the permits of [`BY_URGENCY`].
-    told: Mutex<[bool; BY_URGENCY.len()]>,
+    /// One flag per entry of [`BY_URGENCY`].
+    reported: Mutex<[bool; BY_URGENCY.len()]>,
     changed: Condvar,
 }
 
 impl ServerEvents {
-    /// Tells; a second time changes nothing.
+    /// Reports an event. Reporting it again has no effect.
     pub(super) fn report(&self, event: Event) {
-        let mut told = self.shared.told.lock();
-        for (told, known) in told.iter_mut().zip(BY_URGENCY) {
-            *told |= known == event;
+        let mut reported = self.shared.reported.lock();
+        for (flag, known) in reported.iter_mut().zip(BY_URGENCY) {
+            *flag |= known == event;
         }
         self.shared.changed.notify_all();
     }
 
-    /// Waits for events and answers the most urgent; it stays told.
+    /// Waits for an event and returns the most urgent one. The event stays reported.
     pub(super) fn wait(&self) -> Event {
-        let mut told = self.shared.told.lock();
+        let mut reported = self.shared.reported.lock();
         loop {
-            let urgent = BY_URGENCY.into_iter().zip(*told).find(|(_, told)| *told);
+            let urgent = BY_URGENCY.into_iter().zip(*reported).find(|(_, reported)| *reported);
             if let Some((event, _)) = urgent {
                 return event;
             }
-            self.shared.changed.wait(&mut told);
+            self.shared.changed.wait(&mut reported);
         }
     }
 
-    /// Waits until a stop is asked for, at most until then.
+    /// Waits until a stop is requested, but not after `until`.
     pub(super) fn wait_for_stop(&self, until: Instant) {
-        let is_asked = |told: &[bool; 3]| {
-            BY_URGENCY.into_iter().zip(*told).any(|(event, told)| told && event == Event::StopAsked)
+        let is_asked = |reported: &[bool; 3]| {
+            BY_URGENCY
+                .into_iter()
+                .zip(*reported)
+                .any(|(event, reported)| reported && event == Event::StopAsked)
         };
-        let mut told = self.shared.told.lock();
-        while !is_asked(&told) {
-            if self.shared.changed.wait_until(&mut told, until).timed_out() {
+        let mut reported = self.shared.reported.lock();
+        while !is_asked(&reported) {
+            if self.shared.changed.wait_until(&mut reported, until).timed_out() {
                 return;
             }
         }
     }
 }
 
-/// Asks a server to stop; may be used from any thread, any number of times.
+/// Stops a server. It may be used from any thread and any number of times.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     pub(super) events: ServerEvents,
 }
 
 impl Stopper {
-    /// Asks.
+    /// Requests a stop.
     pub fn stop(&self) {
         self.events.report(Event::StopAsked);
     }
@@ -86,8 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn news_is_remembered_once_and_the_most_urgent_comes_first() {
-        // Proves that what is told a thousand times takes no more room, and that no number of requests to stop hides a failure.
+    fn an_event_is_kept_once_and_the_most_urgent_comes_first() {
+        // Proves that an event reported a thousand times takes no more memory, and that no number of stop requests
+        // hides a failure.
         let events = ServerEvents::default();
         for _ in 0..1_000 {
             events.report(Event::StopAsked);

@@ -1,12 +1,14 @@
-//! The short path: the thread that has read a few commands writes, applies and answers them itself, because to wake three other threads,
-//! one after the other, takes longer than the work.
+//! The inline path: a network thread that has read a few commands steps the log and the applier itself. Waking three
+//! other threads one after the other would take longer than the work.
 //!
 //! ```text
-//!  long way    network ──► log thread ──► applier thread ──► network
-//!  short way   network, with the same stages, one step of each
+//!  threaded path  network ──► log thread ──► applier thread ──► network
+//!  inline path    network, which steps the same stages once
 //! ```
-//! While it waits for the disk, a thread on the short way reads nothing. So it is taken only where that harms nobody: with one network
-//! thread, while nobody checks, and not for a while after a sync that was slow. It decides nothing but which thread steps the stages.
+//!
+//! A thread on the inline path reads nothing while it waits for the disk. So the inline path is taken only with one
+//! network thread, while no client checks, and not for a while after a slow sync. It only decides which thread steps
+//! the stages.
 
 use std::sync::Arc;
 
@@ -15,26 +17,26 @@ use crate::net::NetContext;
 use crate::pipeline::Stepped;
 use crate::pipeline::batch::SMALL_BATCH_OPS;
 
-/// With fewer frames at once it is better to read the next ones while these are written. Measured: with 8 connections the short way
-/// was 10 to 25 % slower, with 16 the same, with 32 and 64 faster by a third.
+/// With fewer frames than this it is better to read the next ones while these are written. Measured: with 8 connections
+/// the inline path was 10 to 25 % slower, with 16 the same, with 32 and 64 faster by a third.
 const FRAMES_MIN: usize = 16;
-/// With so few connections there is nothing to read meanwhile: one that works and one that looks on.
+/// With so few connections there is nothing else to read meanwhile: one connection works and one observes.
 const FEW_CONNECTIONS_MAX: usize = 2;
-/// A step that took longer is not to be waited for again soon, in microseconds.
+/// A step that took longer, in microseconds, closes the inline path for a while.
 const SLOW_US: u64 = 2_000;
-/// How long the long way is taken after a slow step or a check, in milliseconds.
+/// How long the threaded path is taken after a slow step or a check, in milliseconds.
 const PAUSE_MS: u64 = 100;
 
-/// One network thread's way to the log.
+/// The inline path of a network thread.
 pub(super) struct InlinePath {
     log: SharedLog,
     applier: SharedApplier,
     context: Arc<NetContext>,
-    /// Frames that waited when this turn's connections were last looked at.
+    /// The number of frames that waited at the last check in this turn.
     frames: usize,
-    /// Checks of the server when this was last looked at.
+    /// The server's count of checks at the last look.
     checks: u64,
-    /// Not before this time, by the monotonic clock in milliseconds.
+    /// The threaded path is taken until this time of the monotonic clock, in milliseconds.
     paused_until_ms: u64,
 }
 
@@ -43,7 +45,8 @@ impl InlinePath {
         Self { log, applier, context, frames: 0, checks: 0, paused_until_ms: 0 }
     }
 
-    /// Whether sockets are to be looked at once more before the disk: as long as that brings frames, and connections are left that sent none.
+    /// Whether the sockets should be read once more before the log is written. That is so while each read brings frames
+    /// and some connections have sent none.
     pub(super) fn waits_for_more(&mut self) -> bool {
         let frames = self.context.ingress.len();
         let has_grown = frames > std::mem::replace(&mut self.frames, frames);
@@ -55,12 +58,12 @@ impl InlinePath {
         waits
     }
 
-    /// Takes what this thread's connections have sent in this turn to the log, or calls the log's thread for it.
+    /// Takes the commands of this turn through log and applier, or wakes the log's thread to do it.
     pub(super) fn take(&mut self) {
         if !self.is_allowed() {
             self.context.ingress.wake_if_pending();
         } else if !self.step() {
-            // What is left to do need not lie in the ingress: a failure to be told, a batch that waits for its segment.
+            // The remaining work may not be in the ingress: a failure to report, or a batch that waits for its segment.
             self.context.ingress.wake();
         }
     }
@@ -78,9 +81,9 @@ impl InlinePath {
         pays && commands <= SMALL_BATCH_OPS as usize && now_ms >= self.paused_until_ms
     }
 
-    /// One step of the stages; false if their own threads have something to do as well.
+    /// Steps the stages once. Returns false if their own threads have work to do too.
     fn step(&mut self) -> bool {
-        // Whoever holds the log looks for more when it has finished its step, or is told to.
+        // The thread that holds the log checks for more commands after its step, or is woken.
         let Some(mut sequencer) = self.log.try_lock() else { return false };
         let started_us = self.context.clock.monotonic_us();
         let stepped = step_log(&mut sequencer, &self.applier);
@@ -112,13 +115,13 @@ mod tests {
 
     const START_MS: u64 = 1_763_800_000_000;
 
-    /// A manual time source of which each look takes time, so that steps do.
-    struct Looks {
+    /// A manual clock that advances on every reading, so that steps take time.
+    struct AdvancingTime {
         manual: ManualTimeSource,
         each_ms: AtomicU64,
     }
 
-    impl TimeSource for Looks {
+    impl TimeSource for AdvancingTime {
         fn read(&self) -> Reading {
             self.manual.read()
         }
@@ -129,10 +132,10 @@ mod tests {
         }
     }
 
-    /// A server that nobody steps but the short way and the test.
+    /// A server that only the inline path and the test step.
     struct World {
         storage: RecordingStorage,
-        time: Arc<Looks>,
+        time: Arc<AdvancingTime>,
         context: Arc<NetContext>,
         log: SharedLog,
         applier: SharedApplier,
@@ -148,7 +151,7 @@ mod tests {
             let genesis = Genesis { formatted_at: Timestamp(START_MS), ..Genesis::default() };
             format(storage.share(), &genesis, config.log.segment_bytes, uuid::Uuid::from_u128(1), 1).unwrap();
             let manual = ManualTimeSource::new(START_MS);
-            let time = Arc::new(Looks { manual, each_ms: AtomicU64::new(0) });
+            let time = Arc::new(AdvancingTime { manual, each_ms: AtomicU64::new(0) });
             let environment = Environment { time: time.clone(), salt_seed: 1, spawner: None };
             let mut assembly = assemble(storage.share(), &config, 1, environment, |_| ()).unwrap();
             while assembly.sequencer.step() == Stepped::Worked {}
@@ -162,7 +165,8 @@ mod tests {
             Self { storage, time, context, log, applier, sleeper, path, requests: 0 }
         }
 
-        /// Lets so many frames of so many commands come; whether they take the short path. Otherwise the log's own thread takes them.
+        /// Submits the frames. Returns whether they took the inline path; otherwise the test steps the log's own
+        /// thread.
         fn is_inline(&mut self, frames: usize, commands: u16) -> bool {
             let mut record = Vec::new();
             Envelope::new(CommandId::from_parts(START_MS, 1), Command::Tick).encode(&mut record).unwrap();
@@ -182,7 +186,7 @@ mod tests {
             self.context.metrics.inline_commits.get() > before
         }
 
-        /// Whether a command wakes the log's thread from a sleep that has just begun.
+        /// Whether a command wakes the log's thread just after it has begun to sleep.
         fn wakes_the_log(&mut self) -> bool {
             let (_, sleeper) = crate::pipeline::Waker::new();
             let sleeper = std::mem::replace(&mut self.sleeper, sleeper);
@@ -197,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_on_the_short_way_is_left_to_the_log_thread_at_once() {
-        // Proves that the log's thread is woken to tell of it, although nothing waits in the ingress any more.
+    fn the_log_thread_reports_a_failure_of_the_inline_path_at_once() {
+        // Proves that the log's thread is woken to report the failure, although the ingress is empty.
         let mut world = World::with_connections(1);
         world.storage.inject(Fault::FailWrite(1));
         assert!(world.wakes_the_log());
@@ -207,8 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_on_the_short_way_wakes_nobody() {
-        // Proves what the short way is for, and that a command that goes the long way does wake the log's thread.
+    fn the_inline_path_wakes_no_thread() {
+        // Proves that commands on the inline path wake no thread, and that a command on the threaded path wakes the
+        // log's thread.
         let mut world = World::with_connections(1);
         assert!(!world.wakes_the_log());
         assert_eq!(world.context.metrics.inline_commits.get(), 1);
@@ -218,9 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn few_frames_of_many_connections_go_the_long_way() {
-        // Proves when waiting for the disk pays: for few connections always, for more of them from so many frames on; never for many
-        // commands.
+    fn few_frames_of_many_connections_take_the_threaded_path() {
+        // Proves when the inline path is taken: always for few connections, from a number of frames on for more
+        // connections, and never for many commands.
         let most = u16::try_from(SMALL_BATCH_OPS).unwrap();
         let mut few = World::with_connections(FEW_CONNECTIONS_MAX);
         assert!(few.is_inline(1, 1) && few.is_inline(1, most) && !few.is_inline(1, most + 1));
@@ -229,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn a_check_closes_the_short_way_for_a_while() {
-        // Proves that who checks does not wait for the disk, and that the pause ends.
+    fn a_check_pauses_the_inline_path() {
+        // Proves that a client that checks does not wait for the disk, and that the pause ends.
         let mut world = World::with_connections(1);
         assert!(world.is_inline(1, 1));
         let context = world.context.clone();
@@ -245,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_step_closes_the_short_way_for_a_while() {
-        // Proves that a disk that is slow now and then is waited for once, and that the pause ends.
+    fn a_slow_step_pauses_the_inline_path() {
+        // Proves that an occasional slow sync is waited for only once, and that the pause ends.
         let mut world = World::with_connections(1);
         for (each_ms, closes) in [(0, false), (SLOW_US / 1_000 + 1, true)] {
             world.time.each_ms.store(each_ms, Ordering::SeqCst);

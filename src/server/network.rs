@@ -1,4 +1,4 @@
-//! The network threads: each runs its own single-threaded runtime, and everything of a connection stays on it.
+//! The network threads. Each has its own single-threaded runtime, and a connection stays on its thread.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::net::{connection, connection_permits::ConnectionPermit};
 use crate::pipeline::ReplyQueues;
 use crate::pipeline::reply_queue::ReplyBuffer;
 
-/// Connections on their way to a network thread.
+/// The maximum number of accepted connections that wait for a network thread.
 const HAND_OVER_MAX: usize = 128;
-/// How often connections are looked through for mute and slow ones.
+/// How often the timeouts of connections are checked.
 const SWEEP: Duration = Duration::from_millis(100);
-/// How often a stopping thread looks whether its connections are gone.
-const LAST_LOOK: Duration = Duration::from_millis(5);
+/// How often a stopping thread checks whether its connections have ended.
+const END_POLL: Duration = Duration::from_millis(5);
 
-/// Starts the network threads; the first one also accepts.
+/// Starts the network threads. The first one also accepts connections.
 pub(super) fn spawn(
     listener: std::net::TcpListener,
     context: &Arc<NetContext>,
@@ -36,13 +36,13 @@ pub(super) fn spawn(
     events: &ServerEvents,
     mut inline_path: Option<InlinePath>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let lanes: Vec<_> = (0..reply_queues.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
-    let senders: Vec<_> = lanes.iter().map(|(sender, _)| sender.clone()).collect();
+    let channels: Vec<_> = (0..reply_queues.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
+    let senders: Vec<_> = channels.iter().map(|(sender, _)| sender.clone()).collect();
     let mut acceptor = Some((listener, senders));
     let mut threads = Vec::new();
-    for (mailbox, (_, requests)) in lanes.into_iter().enumerate() {
+    for (index, (_, requests)) in channels.into_iter().enumerate() {
         let thread = NetworkThread {
-            mailbox,
+            index,
             context: context.clone(),
             reply_queues: reply_queues.clone(),
             requests,
@@ -59,14 +59,14 @@ pub(super) fn spawn(
 type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<ThreadRequest>>);
 
 struct NetworkThread {
-    mailbox: usize,
+    index: usize,
     context: Arc<NetContext>,
     reply_queues: ReplyQueues,
     requests: mpsc::Receiver<ThreadRequest>,
     acceptor: Option<Acceptor>,
     stopped: watch::Receiver<bool>,
     grace: Duration,
-    /// Where commands need not be taken the long way.
+    /// The inline path, on the first network thread where it is allowed.
     inline_path: Option<InlinePath>,
 }
 
@@ -75,22 +75,14 @@ impl NetworkThread {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => self.run_on(&runtime),
-            Err(error) => panic!("a network thread has no runtime: {error}"),
+            Err(error) => panic!("the runtime of a network thread cannot be started: {error}"),
         }
     }
 
     fn run_on(self, runtime: &LocalRuntime) {
-        let Self {
-            mailbox,
-            context,
-            reply_queues,
-            mut requests,
-            acceptor,
-            mut stopped,
-            grace,
-            mut inline_path,
-        } = self;
-        let connection_table = Rc::new(ConnectionTable::new(mailbox, reply_queues.count(), context.clone()));
+        let Self { index, context, reply_queues, mut requests, acceptor, .. } = self;
+        let (mut stopped, grace, mut inline_path) = (self.stopped, self.grace, self.inline_path);
+        let table = Rc::new(ConnectionTable::new(index, reply_queues.count(), context.clone()));
         runtime.block_on(async {
             let accepting = acceptor.map(|(listener, senders)| {
                 tokio::task::spawn_local(async move {
@@ -103,32 +95,32 @@ impl NetworkThread {
                     }
                 })
             });
-            let welcoming = connection_table.clone();
+            let welcoming = table.clone();
             tokio::task::spawn_local(async move {
                 while let Some(request) = requests.recv().await {
                     match request {
                         ThreadRequest::Serve(stream, permit) => welcome(&welcoming, stream, permit),
                         ThreadRequest::EvictIdle { is_local, done } => {
-                            // The listener has gone when the server stops.
+                            // The listener has ended if the server stops.
                             done.send(welcoming.evict_idle(is_local)).ok();
                         }
                     }
                 }
             });
-            let delivering = connection_table.clone();
+            let delivering = table.clone();
             tokio::task::spawn_local(async move {
-                let mut mail = ReplyBuffer::default();
+                let mut buffer = ReplyBuffer::default();
                 loop {
-                    reply_queues.arrived(mailbox).await;
-                    reply_queues.take(mailbox, &mut mail);
-                    delivering.deliver(&mail);
-                    mail.clear();
+                    reply_queues.arrived(index).await;
+                    reply_queues.take(index, &mut buffer);
+                    delivering.deliver(&buffer);
+                    buffer.clear();
                 }
             });
-            let calling = connection_table.clone();
+            let logging = table.clone();
             tokio::task::spawn_local(async move {
                 loop {
-                    calling.commands_received().await;
+                    logging.commands_received().await;
                     match &mut inline_path {
                         Some(inline_path) => {
                             while inline_path.waits_for_more() {
@@ -136,59 +128,59 @@ impl NetworkThread {
                             }
                             inline_path.take();
                         }
-                        None => calling.context().ingress.wake_if_pending(),
+                        None => logging.context().ingress.wake_if_pending(),
                     }
                 }
             });
-            let sweeping = connection_table.clone();
+            let sweeping = table.clone();
             tokio::task::spawn_local(async move {
                 loop {
                     tokio::time::sleep(SWEEP).await;
                     sweeping.sweep();
                 }
             });
-            // The sender lives as long as the server; its end is a stop as well.
+            // The sender lives as long as the server, so its end is a stop too.
             drop(stopped.wait_for(|is_stopped| *is_stopped).await);
             if let Some(accepting) = accepting {
                 accepting.abort();
             }
-            end(&connection_table, grace).await;
+            end(&table, grace).await;
         });
     }
 }
 
-/// Gives a new connection its task.
-fn welcome(connection_table: &Rc<ConnectionTable>, stream: std::net::TcpStream, permit: ConnectionPermit) {
+/// Starts the task of a new connection.
+fn welcome(table: &Rc<ConnectionTable>, stream: std::net::TcpStream, permit: ConnectionPermit) {
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be taken over");
-            connection_table.context().release(permit);
+            table.context().release(permit);
             return;
         }
     };
-    let (connection, mut reader, slot) = connection_table.open(stream, permit);
-    let connection_table = connection_table.clone();
+    let (connection, mut reader, slot) = table.open(stream, permit);
+    let table = table.clone();
     tokio::task::spawn_local(async move {
-        connection::serve(&connection, &mut reader, connection_table.context()).await;
-        connection_table.close(slot, &connection);
-        connection::close(connection, reader, &connection_table.context().permits).await;
+        connection::serve(&connection, &mut reader, table.context()).await;
+        table.close(slot, &connection);
+        connection::close(connection, reader, &table.context().permits).await;
     });
 }
 
-/// Tells a peer that there is no permit for it, without keeping the others waiting.
+/// Tells a peer that the server has no free connection, in a task of its own so that the listener does not wait.
 fn turn_away(stream: tokio::net::TcpStream, sentence: String, context: Arc<NetContext>) {
     tokio::task::spawn_local(async move {
         connection::turn_away(stream, &sentence, &context.permits).await;
     });
 }
 
-/// Lets connections read their last answers, for a while.
-async fn end(connection_table: &ConnectionTable, grace: Duration) {
-    connection_table.send_goodbye();
+/// Lets connections read their last answers, for at most the grace time.
+async fn end(table: &ConnectionTable, grace: Duration) {
+    table.send_goodbye();
     let deadline = tokio::time::Instant::now() + grace;
-    while !connection_table.is_empty() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(LAST_LOOK).await;
+    while !table.is_empty() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(END_POLL).await;
     }
-    connection_table.cut_all();
+    table.cut_all();
 }

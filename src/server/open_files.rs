@@ -1,23 +1,24 @@
-//! How many connections the system lets this process have: each takes a file descriptor. A limit that is met while connections are
-//! accepted turns peers away without a word, so it is raised, or the number of connections is lowered to it, before the first comes.
+//! Fits the number of connections to the limit of open files, because each connection takes a file descriptor. If the
+//! limit were reached while connections are accepted, peers would be refused without an answer. So at start the limit
+//! is raised, or the number of connections is lowered.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::net::connection_permits::{LINGERING_MAX, LOCAL_CONNECTIONS_MAX};
 
-/// Descriptors that are no connections: segments, snapshots, the lock, the listener, what the runtimes need.
+/// File descriptors for other purposes: segments, snapshots, the lock, the listener and the runtimes.
 const FILES_BESIDE: u64 = 96;
 
-/// What was found and done.
+/// The result of the fitting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fitted {
-    /// As many connections as there can be, at most as many as were asked for.
+    /// The number of connections that the server may have; at most the configured number.
     pub(super) connections: usize,
-    /// Why these are fewer.
+    /// Why the number is lower than configured.
     pub(super) warning: Option<String>,
 }
 
-/// Raises the process's limit of open files for so many connections, as far as the system allows.
+/// Raises the limit of open files for this many connections, as far as the system allows.
 pub(super) fn fit(connections: usize) -> Fitted {
     let limit = getrlimit(Resource::Nofile);
     let plan = plan(connections, limit.current, limit.maximum);
@@ -33,7 +34,7 @@ struct Plan {
     fitted: Fitted,
 }
 
-/// Limits that are `None` are none.
+/// A limit of `None` means unlimited.
 fn plan(connections: usize, current: Option<u64>, maximum: Option<u64>) -> Plan {
     let beside = length(LOCAL_CONNECTIONS_MAX + LINGERING_MAX) + FILES_BESIDE;
     let needed = length(connections).saturating_add(beside);
@@ -43,20 +44,20 @@ fn plan(connections: usize, current: Option<u64>, maximum: Option<u64>) -> Plan 
     let allowed = maximum.map_or(needed, |maximum| maximum.min(needed));
     let warning = || {
         format!(
-            "The system allows {allowed} open files, so at most {} connections are taken instead of {connections} \
+            "The system allows {allowed} open files, so at most {} connections are accepted instead of {connections} \
              (limits.connections); raise the limit to {needed} (ulimit -n, LimitNOFILE).",
-            permits(allowed, beside)
+            connections_allowed(allowed, beside)
         )
     };
     let fitted = if allowed == needed {
         Fitted { connections, warning: None }
     } else {
-        Fitted { connections: permits(allowed, beside), warning: Some(warning()) }
+        Fitted { connections: connections_allowed(allowed, beside), warning: Some(warning()) }
     };
     Plan { raise_to: Some(allowed), fitted }
 }
 
-fn permits(allowed: u64, beside: u64) -> usize {
+fn connections_allowed(allowed: u64, beside: u64) -> usize {
     usize::try_from(allowed.saturating_sub(beside).max(1)).unwrap_or(usize::MAX)
 }
 
@@ -68,7 +69,7 @@ fn length(count: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// The limit that is set, and the connections that are taken.
+    /// The limit that is set, the number of connections, and whether there is a warning.
     fn planned(connections: usize, current: Option<u64>, maximum: Option<u64>) -> (Option<u64>, usize, bool) {
         let Plan { raise_to, fitted } = plan(connections, current, maximum);
         (raise_to, fitted.connections, fitted.warning.is_some())
@@ -76,7 +77,8 @@ mod tests {
 
     #[test]
     fn the_limit_is_raised_as_far_as_needed_and_connections_are_lowered_to_it() {
-        // Proves needed - 1, needed and needed + 1 of the soft and of the hard limit, and that there is always a connection.
+        // Proves the soft and the hard limit at needed - 1, needed and needed + 1, and that at least one connection is
+        // always allowed.
         let beside = length(LOCAL_CONNECTIONS_MAX + LINGERING_MAX) + FILES_BESIDE;
         let needed = 4_096 + beside;
         assert_eq!(planned(4_096, None, None), (None, 4_096, false));

@@ -1,4 +1,4 @@
-//! The threads that read ahead while a server starts. Not for anything that lives longer than the start.
+//! The threads that read ahead during recovery. They end with recovery.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 
 use crate::recovery::ReadAheadSpawner;
 
-/// One thread for each log or snapshot that is read; clones begin and take the same threads.
+/// One thread for each log or snapshot that is read. Clones share the same threads.
 #[derive(Clone, Default)]
 pub(super) struct ReadAheadThreads {
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl ReadAheadThreads {
-    /// The threads, to be joined.
+    /// Takes the threads, to join them.
     pub(super) fn take(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock())
     }

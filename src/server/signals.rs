@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT ask the server to stop in good order. They do nothing else, and may come any number of times.
+//! SIGTERM and SIGINT request a clean stop of the server. They may arrive any number of times.
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -6,18 +6,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::events::Stopper;
 use crate::error::StartError;
 
-/// The thread's name.
+/// The name of the thread.
 const NAME: &str = "signals";
 
-/// Listens for both signals from now on, as long as the process lives.
+/// Listens for both signals from now on, until the process ends.
 ///
 /// # Errors
-/// [`StartError::Thread`] when they cannot be listened for.
+/// [`StartError::Thread`] when the signals cannot be listened for.
 pub fn stop_on_signals(stopper: Stopper) -> Result<(), StartError> {
     let failed = |source| StartError::Thread { name: NAME, source };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (mut terminate, mut interrupt) = {
-        // Listening begins before this returns, so that no signal falls between.
+        // Listening begins before this function returns, so that no signal is missed.
         let _context = runtime.enter();
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
     };
@@ -31,6 +31,6 @@ pub fn stop_on_signals(stopper: Stopper) -> Result<(), StartError> {
         }
     };
     let builder = std::thread::Builder::new().name(NAME.to_owned());
-    // The thread ends with the process.
+    // The thread runs until the process ends.
     builder.spawn(move || runtime.block_on(listen)).map(drop).map_err(failed)
 }

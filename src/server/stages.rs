@@ -1,4 +1,4 @@
-//! The loops of the stages' threads: step, sleep when there is nothing to do, end when told.
+//! The loops of the stage threads: step, sleep when there is nothing to do, and end when requested.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,19 +15,20 @@ use crate::pipeline::{Applier, Feedback, Sequencer, Sleeper, Stepped};
 use crate::status_board::StatusBoard;
 use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
 
-/// How often the clock is corrected, and how long the housekeeper sleeps at most.
+/// How often the clock is corrected, and the longest sleep of the housekeeping thread.
 const HOUSEKEEPING: Duration = Duration::from_millis(200);
-/// How long the last snapshot may take when the server stops.
+/// How long the final snapshot may take when the server stops.
 const LAST_SNAPSHOT: Duration = Duration::from_mins(10);
 
-/// The log's stage, stepped by its own thread and, on the short way, by a network thread.
+/// The sequencer with its log, stepped by the log's own thread or, on the inline path, by a network thread.
 pub(super) type SharedLog = Arc<Mutex<Sequencer<LogWriter>>>;
 
-/// The applier, stepped by its own thread and, for small batches, by the one that wrote them: waking a thread takes longer than
-/// applying them.
+/// The applier, stepped by its own thread or, for a small batch, by the thread that has logged the batch, because
+/// waking a thread takes longer than applying a small batch.
 pub(super) type SharedApplier = Arc<Mutex<Applier>>;
 
-/// Runs the sequencer until the ingress is closed and empty, then ends the log in good order. Nobody else has the log by then.
+/// Runs the sequencer until the ingress is closed and empty, then ends the log cleanly. No other thread holds the log
+/// by then.
 pub(super) fn run_log(
     shared: SharedLog,
     applier: &SharedApplier,
@@ -35,15 +36,15 @@ pub(super) fn run_log(
     flags: &ShutdownFlags,
     events: &ServerEvents,
 ) {
-    let mut has_told = false;
+    let mut has_reported = false;
     loop {
         let mut sequencer = shared.lock();
         let stepped = step_log(&mut sequencer, applier);
         if let Some(error) = sequencer.failure() {
-            if !has_told {
-                tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; nothing more is taken");
+            if !has_reported {
+                tracing::error!(%error, source = ?error, "THE LOG HAS FAILED; no further commands are accepted");
                 events.report(Event::LogFailed);
-                has_told = true;
+                has_reported = true;
             }
             if flags.log_may_end.load(Ordering::Acquire) {
                 return;
@@ -62,12 +63,14 @@ pub(super) fn run_log(
         unreachable!("network threads have ended before the ingress is closed")
     };
     match sequencer.into_inner().into_log().finish() {
-        Ok(()) => tracing::info!("the log was ended in good order"),
-        Err(error) => tracing::error!(%error, source = ?error, "the log's end could not be written"),
+        Ok(()) => tracing::info!("the log was ended cleanly"),
+        Err(error) => {
+            tracing::error!(%error, source = ?error, "the end frame of the log could not be written");
+        }
     }
 }
 
-/// One step of the sequencer and, when it has written a small batch, of the applier.
+/// Steps the sequencer once and, if it has logged a small batch, also the applier.
 pub(super) fn step_log(sequencer: &mut Sequencer<LogWriter>, applier: &SharedApplier) -> Stepped {
     let stepped = sequencer.step();
     if sequencer.take_unannounced_batch() {
@@ -84,7 +87,7 @@ pub(super) fn step_log(sequencer: &mut Sequencer<LogWriter>, applier: &SharedApp
     stepped
 }
 
-/// Runs the applier until the log thread has ended and all its batches are applied.
+/// Runs the applier until the log thread has ended and all batches are applied.
 pub(super) fn run_applier(
     shared: &SharedApplier,
     sleeper: &Sleeper,
@@ -96,7 +99,7 @@ pub(super) fn run_applier(
     loop {
         let mut applier = shared.lock();
         if flags.log_ended.load(Ordering::Acquire) {
-            // A log that has failed may not be durable up to what is applied: no snapshot may stand on it.
+            // A failed log may not be durable up to the applied op, so no snapshot may be based on it.
             if snapshot_at_stop && !asked_for_snapshot && !applier.has_log_failed() {
                 asked_for_snapshot = true;
                 give_up_at = Some(Instant::now() + LAST_SNAPSHOT);
@@ -123,13 +126,13 @@ fn step_applier(applier: &mut Applier) -> Stepped {
     match applier.step() {
         Ok(stepped) => stepped,
         Err(error) => {
-            // Our own log holds what we did not write: nothing after it may be answered.
+            // Our own log holds a batch that we did not write. Nothing after it may be answered.
             panic!("a committed batch cannot be applied: {error}");
         }
     }
 }
 
-/// Writes snapshots until the applier has ended.
+/// Runs the snapshotter until the applier has ended.
 pub(super) fn run_snapshotter(
     mut snapshotter: Snapshotter,
     snapshot_queue: &Arc<SnapshotQueue>,
@@ -143,7 +146,7 @@ pub(super) fn run_snapshotter(
             Stepped::Idle { .. } | Stepped::Blocked { .. } if flags.applier_ended.load(Ordering::Acquire) => {
                 return;
             }
-            // Only time helps, so nobody is to wake it.
+            // Only time helps, so no thread needs to wake it.
             Stepped::Blocked { wait_ms } => std::thread::sleep(Duration::from_millis(wait_ms)),
             Stepped::Idle { .. } => {
                 let has_ended = || flags.applier_ended.load(Ordering::Acquire);
@@ -154,7 +157,7 @@ pub(super) fn run_snapshotter(
     }
 }
 
-/// What is done aside: spare segments, and the clock.
+/// Background work: spare segments and the clock.
 pub(super) struct Housekeeping {
     pub(super) preparer: SegmentPreparer,
     pub(super) pool: Arc<SegmentPool>,
@@ -166,7 +169,7 @@ pub(super) struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// Keeps a spare segment ready and the clock corrected until the pool is closed.
+    /// Prepares spare segments and corrects the clock until the pool is closed.
     pub(super) fn run(mut self) {
         let mut corrected = Instant::now();
         let mut has_failed = false;
@@ -189,17 +192,20 @@ impl Housekeeping {
                 }
                 Ok(Progress::Idle) => self.pool.wait_for_demand(HOUSEKEEPING),
                 Ok(Progress::NoSpace) => {
-                    // Said once, however often it is tried.
+                    // Reported once, not at every attempt.
                     if !std::mem::replace(&mut lacks_space, true) {
-                        tracing::warn!("no space for the next log segment; what takes space is refused soon");
+                        tracing::warn!(
+                            "there is no space for the next log segment; commands that take space will be refused soon"
+                        );
                     }
                     self.pool.pause(HOUSEKEEPING);
                 }
                 Err(error) => {
-                    tracing::error!(%error, source = ?error, "no more log segments can be made");
-                    self.status.warn(format!("No more log segments can be made: {error}."));
+                    tracing::error!(%error, source = ?error, "no more log segments can be prepared");
+                    self.status.warn(format!("No more log segments can be prepared: {error}."));
                     has_failed = true;
-                    // The log could go on to the end of its segment and would then fail with commands in flight. Ending now loses nothing.
+                    // The log could continue to the end of its segment and would then fail with commands in flight.
+                    // Ending it now loses nothing.
                     self.events.report(Event::LogFailed);
                 }
             }
@@ -211,9 +217,9 @@ impl Housekeeping {
         self.metrics.clock_offset_us.set(correction.offset_us.unsigned_abs());
         match correction.leap {
             Some(Leap::Suspended) => {
-                tracing::warn!("the machine was suspended; time goes on from the wall clock");
+                tracing::warn!("the computer was suspended; time continues from the wall clock");
             }
-            Some(Leap::Accepted) => tracing::info!("the wall clock was accepted; time goes on from it"),
+            Some(Leap::Accepted) => tracing::info!("the wall clock was accepted; time continues from it"),
             None => {}
         }
         if correction.alarm_is_new {

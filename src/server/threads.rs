@@ -1,4 +1,4 @@
-//! Starting threads, and what they share besides their stages.
+//! Starts threads, and defines the flags that they share for the shutdown.
 
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -6,18 +6,18 @@ use std::thread::JoinHandle;
 use super::events::{Event, ServerEvents};
 use crate::error::StartError;
 
-/// What the threads share besides their stages.
+/// The state of the shutdown, shared by all threads.
 #[derive(Debug)]
 pub(super) struct ShutdownFlags {
-    /// No command comes any more: a log that has failed need not go on losing them.
+    /// No more commands arrive, so the thread of a failed log may end.
     pub(super) log_may_end: AtomicBool,
-    /// The log thread has ended: no batch comes any more.
+    /// The log thread has ended, so no more batches arrive.
     pub(super) log_ended: AtomicBool,
-    /// The applier has ended: no snapshot piece comes any more.
+    /// The applier has ended, so no more parts of a snapshot arrive.
     pub(super) applier_ended: AtomicBool,
 }
 
-/// Starts a thread that tells when it panics.
+/// Starts a thread that reports a panic as an event.
 pub(super) fn spawn(
     name: &'static str,
     events: &ServerEvents,

@@ -1,4 +1,4 @@
-//! The bytes of a snapshot's head, frame heads and footer, and the names of snapshot files.
+//! The encoding of a snapshot's head, frame heads and footer, and the names of snapshot files.
 
 use uuid::Uuid;
 
@@ -6,10 +6,10 @@ use crate::storage::checksum::{checksum, checksum_of_two};
 use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::{array_at, index, is_zero, length32, put, u16_at, u32_at, u64_at};
 
-/// How snapshot files end.
+/// The extension of snapshot files.
 pub const SNAPSHOT_SUFFIX: &str = ".snapshot";
 
-/// The name of the snapshot after `op`: the op in 20 digits, so that names sort as ops do.
+/// The file name of the snapshot after `op`. The op has 20 digits, so that names sort like ops.
 #[must_use]
 pub fn snapshot_name(op: u64) -> String {
     format!("{op:020}{SNAPSHOT_SUFFIX}")
@@ -22,22 +22,22 @@ pub fn parse_snapshot_name(name: &str) -> Option<u64> {
     (snapshot_name(op) == name).then_some(op)
 }
 
-/// What is wrong with a snapshot.
+/// Why a snapshot is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotFault {
-    /// It ends too early.
+    /// The file is too short.
     #[error("the file ends too early")]
     Short,
     /// Bytes follow the footer.
-    #[error("bytes follow the end")]
+    #[error("bytes follow the footer")]
     Long,
-    /// A head, a frame or the footer does not begin as it does.
-    #[error("neither a frame nor the end begins here")]
+    /// A head, a frame or the footer has another magic number.
+    #[error("neither a frame nor the footer begins here")]
     Magic,
-    /// It was written by another version.
+    /// It has another format version.
     #[error("the format version is {found}, this program reads {FORMAT_VERSION}")]
     Version {
-        /// The version found.
+        /// The version that was found.
         found: u32,
     },
     /// A checksum does not match.
@@ -46,57 +46,57 @@ pub enum SnapshotFault {
     /// A field has a value that is never written.
     #[error("the field at byte {offset} of the head has a value that is never written")]
     Field {
-        /// Where in the head.
+        /// The offset in the head.
         offset: usize,
     },
-    /// The name says another op than the head.
-    #[error("the head says op {found}")]
+    /// The file name and the head have different ops.
+    #[error("the head has op {found}, unlike the file name")]
     Op {
-        /// The op by the head.
+        /// The op in the head.
         found: u64,
     },
-    /// The totals in the footer are not those of the frames.
-    #[error("the totals at the end are not those of the frames")]
+    /// The totals in the footer differ from those of the frames.
+    #[error("the totals in the footer differ from those of the frames")]
     Totals,
 }
 
-/// A point in the log, by both counts.
+/// A point in the log, as a position and as an op.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogPoint {
-    /// The position of the last record before it.
+    /// The position of the last record before the point.
     pub position: u64,
-    /// The op of the machine that has taken that record.
+    /// The op of the machine after that record.
     pub op: u64,
 }
 
 impl LogPoint {
-    /// The highest op that a machine can have at this later position: a record takes one op or none.
+    /// The highest op that a machine can have at this later position, because a record takes at most one op.
     #[must_use]
     pub fn op_max_at(self, position: u64) -> u64 {
         self.op.saturating_add(position.saturating_sub(self.position))
     }
 }
 
-/// The head: which state this is.
+/// The head of a snapshot, which identifies the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotHeader {
-    /// The log.
+    /// The UUID of the log.
     pub log_uuid: Uuid,
     /// The epoch of the op.
     pub epoch: u64,
     /// The last op that the state contains.
     pub op: u64,
-    /// The position in the log of the last record that the state contains.
+    /// The log position of the last record that the state contains.
     pub position: u64,
-    /// The machine time after that op.
+    /// The machine time after the op.
     pub time_ms: u64,
-    /// The rules in force then.
+    /// The version of the rules in force.
     pub rules_version: u32,
-    /// The feature level of the program that wrote it: opaque here.
+    /// The feature level of the program that wrote it. It is not interpreted here.
     pub feature_level: u32,
 }
 
-/// What one kind of section holds.
+/// The totals of one kind of section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SectionTotal {
     /// The kind.
@@ -110,7 +110,7 @@ pub struct SectionTotal {
 }
 
 impl SnapshotHeader {
-    /// Where the state stands.
+    /// The point of the state in the log.
     #[must_use]
     pub fn point(&self) -> LogPoint {
         LogPoint { position: self.position, op: self.op }
@@ -168,7 +168,7 @@ impl SnapshotHeader {
     }
 }
 
-/// The head of a frame.
+/// The head of a snapshot frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
     pub(super) kind: u16,
@@ -196,7 +196,7 @@ impl FrameHead {
         head
     }
 
-    /// Reads a head; nothing in it is proven before [`FrameHead::check`].
+    /// Decodes a head. Nothing in it is verified before [`FrameHead::check`].
     pub(super) fn decode(head: &[u8]) -> Result<Self, SnapshotFault> {
         let bytes = index(u64::from(u32_at(head, snapshot_frame::BYTES_AT)));
         if bytes > snapshot_frame::BYTES_MAX {
@@ -214,24 +214,24 @@ impl FrameHead {
         })
     }
 
-    pub(super) fn check(&self, head: &[u8], payload: &[u8], place: u64) -> Result<(), SnapshotFault> {
+    pub(super) fn check(&self, head: &[u8], payload: &[u8], index: u64) -> Result<(), SnapshotFault> {
         if checksum_of_two(&head[..snapshot_frame::CHECKSUM_AT], payload) != self.checksum {
             return Err(SnapshotFault::Checksum);
         }
-        if self.index != place {
+        if self.index != index {
             return Err(SnapshotFault::Field { offset: snapshot_frame::INDEX_AT });
         }
         Ok(())
     }
 }
 
-/// Adds a frame to the totals, which are kept sorted by kind.
+/// Adds a frame to the totals, which are sorted by kind.
 pub(super) fn count_frame(sections: &mut Vec<SectionTotal>, kind: u16, records: u32, bytes: usize) {
-    let place = sections.partition_point(|section| section.kind < kind);
-    if sections.get(place).is_none_or(|section| section.kind != kind) {
-        sections.insert(place, SectionTotal { kind, frames: 0, records: 0, bytes: 0 });
+    let at = sections.partition_point(|section| section.kind < kind);
+    if sections.get(at).is_none_or(|section| section.kind != kind) {
+        sections.insert(at, SectionTotal { kind, frames: 0, records: 0, bytes: 0 });
     }
-    let section = &mut sections[place];
+    let section = &mut sections[at];
     section.frames += 1;
     section.records += u64::from(records);
     section.bytes += crate::storage::width::length(bytes);
@@ -255,7 +255,7 @@ pub(super) fn encode_footer(sections: &[SectionTotal], frames: u64, digest: &[u8
     footer
 }
 
-/// Checks the footer, which is all that is left of the file, against the frames that were read; answers the digest.
+/// Checks the footer, which is the rest of the file, against the frames that were read. Returns the digest.
 pub(super) fn check_footer(
     footer: &[u8],
     sections: &[SectionTotal],
@@ -276,7 +276,7 @@ pub(super) fn check_footer(
         return Err(SnapshotFault::Checksum);
     }
     let digest = array_at(footer, snapshot_footer::DIGEST_AT);
-    // The one encoding of the totals is the right one, so the bytes are compared and not the fields.
+    // The totals have only one valid encoding, so the bytes are compared instead of the fields.
     if encode_footer(sections, frames, &digest) != footer {
         return Err(SnapshotFault::Totals);
     }

@@ -1,7 +1,8 @@
 //! Snapshot files: the state after one op, as checksummed frames of opaque records.
 //!
-//! This module is for writing such a file so that its name appears only when its bytes are durable and were read back, and for
-//! reading it as a stream. It is not for what a record means, nor for when a snapshot is due or may go (`directory` decides that).
+//! This module writes a snapshot so that its name appears only after its bytes are durable and were read back, and
+//! reads a snapshot as a stream. It does not interpret records. The pipeline decides when a snapshot is due, and
+//! `directory` which snapshots may be removed.
 
 pub mod format;
 pub mod reader;
@@ -15,14 +16,14 @@ pub use writer::{SnapshotWriter, WrittenSnapshot};
 
 use crate::storage::{ReadFrom, ReadStorage, StorageError};
 
-/// A whole snapshot, in short.
+/// The summary of a complete snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotSummary {
     /// Its head.
     pub header: SnapshotHeader,
-    /// What each section holds, by kind.
+    /// The totals of each section, by kind.
     pub sections: Vec<SectionTotal>,
-    /// What the machine said its state sums up to: opaque here.
+    /// The digest of the machine. It is not interpreted here.
     pub digest: [u8; 16],
     /// The length of the file.
     pub bytes: u64,
@@ -34,17 +35,17 @@ pub enum SnapshotError {
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    /// The file is not what was written.
+    /// The file is damaged.
     #[error("snapshot {name} is damaged at byte {offset}")]
     Damaged {
         /// The file.
         name: String,
-        /// Where.
+        /// The offset of the damage.
         offset: u64,
         /// What is wrong.
         source: SnapshotFault,
     },
-    /// A snapshot of another log.
+    /// The snapshot belongs to another log.
     #[error("snapshot {name} belongs to log {found}, not to {expected}")]
     ForeignLog {
         /// The file.
@@ -56,7 +57,7 @@ pub enum SnapshotError {
     },
 }
 
-/// Reads a whole snapshot and checks every byte of it. `progress` gets the bytes done and the bytes in all.
+/// Reads a whole snapshot and checks every byte of it. `progress` receives the bytes read so far and the bytes in all.
 pub fn verify(
     storage: &dyn ReadStorage,
     name: &str,

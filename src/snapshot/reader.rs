@@ -1,4 +1,4 @@
-//! Reads a snapshot as a stream of frames. What it lends is checked; only at the end is it known that nothing is missing.
+//! Reads a snapshot as a stream of frames. Each frame is checked, but only the end shows that nothing is missing.
 
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ pub struct SectionFrame<'a> {
     pub payload: &'a [u8],
 }
 
-/// A snapshot that is being read.
+/// A reader of one snapshot.
 #[derive(Debug)]
 pub struct SnapshotReader {
     name: String,
@@ -35,7 +35,7 @@ pub struct SnapshotReader {
     digest: Option<[u8; 16]>,
 }
 
-/// Most bytes that a footer has.
+/// The maximum length of a footer.
 const FOOTER_BYTES_MAX: usize = snapshot_footer::HEAD_BYTES
     + snapshot_footer::SECTIONS_MAX * snapshot_footer::SECTION_BYTES
     + CHECKSUM_BYTES;
@@ -80,7 +80,7 @@ impl SnapshotReader {
         &self.header
     }
 
-    /// The next frame; `None` once the footer was read and found to match.
+    /// The next frame; `None` after the footer was read and matches.
     pub fn next_frame(&mut self) -> Result<Option<SectionFrame<'_>>, SnapshotError> {
         if self.digest.is_some() {
             return Ok(None);
@@ -117,7 +117,7 @@ impl SnapshotReader {
         Ok(Some(SectionFrame { kind: decoded.kind, records: decoded.records, payload }))
     }
 
-    /// Bytes read, and bytes in all.
+    /// The bytes read so far, and the bytes in all.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         (self.offset, self.bytes)
@@ -126,7 +126,9 @@ impl SnapshotReader {
     /// The totals and the digest. Frames that were not read yet are read and checked first.
     pub fn into_summary(mut self) -> Result<SnapshotSummary, SnapshotError> {
         while self.next_frame()?.is_some() {}
-        let Some(digest) = self.digest else { unreachable!("reading ended, and it ends with the footer") };
+        let Some(digest) = self.digest else {
+            unreachable!("reading ends with the footer, which has the digest")
+        };
         Ok(SnapshotSummary { header: self.header, sections: self.sections, digest, bytes: self.bytes })
     }
 

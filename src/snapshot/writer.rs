@@ -1,4 +1,4 @@
-//! Writes a snapshot under a temporary name, makes it durable, reads it back, and only then gives it its name.
+//! Writes a snapshot under a temporary name, makes it durable and reads it back. Only then does the file get its name.
 
 use super::format::{FrameHead, SectionTotal, SnapshotHeader, count_frame, encode_footer, snapshot_name};
 use super::{SnapshotError, SnapshotReader, SnapshotSummary};
@@ -6,19 +6,20 @@ use crate::storage::layout::{snapshot, snapshot_footer, snapshot_frame};
 use crate::storage::width::length;
 use crate::storage::{Access, ReadFrom, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
 
-/// So many bytes at most wait to be synced: a sync of the whole at the end would keep the log's writes, which share the disk, waiting for
-/// hundreds of milliseconds.
+/// At most this many bytes are unsynced. A sync of the whole snapshot at the end would delay the log's writes on the
+/// same disk by hundreds of milliseconds.
 const UNSYNCED_BYTES_MAX: u64 = 2 << 20;
 
-/// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], as in a crash, it leaves a temporary file, which the
-/// next snapshot of that op or the next start removes; [`SnapshotWriter::abandon`] removes it at once.
+/// A snapshot that is being written. If it is dropped before [`SnapshotWriter::finish`], as in a crash, it leaves a
+/// temporary file. The next snapshot of that op or the next start removes the file; [`SnapshotWriter::abandon`] removes
+/// it at once.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     storage: SharedStorage,
     file: Box<dyn StoredFile>,
     header: SnapshotHeader,
     offset: u64,
-    /// Everything before this is synced.
+    /// Everything before this offset is synced.
     synced_offset: u64,
     frames: u64,
     sections: Vec<SectionTotal>,
@@ -55,9 +56,10 @@ impl SnapshotWriter {
         }
     }
 
-    /// Adds a frame of `records` records of one section; at most 1 MiB, and at most 256 kinds of sections.
+    /// Appends a frame of `records` records of one section. A frame has at most 1 MiB, and a snapshot at most 256 kinds
+    /// of sections.
     pub fn push_frame(&mut self, kind: u16, records: u32, payload: &[u8]) -> Result<(), SnapshotError> {
-        assert!(payload.len() <= snapshot_frame::BYTES_MAX, "the caller cuts sections into frames");
+        assert!(payload.len() <= snapshot_frame::BYTES_MAX, "the caller splits sections into frames");
         self.piece.clear();
         self.piece.extend_from_slice(&FrameHead::encode(kind, records, self.frames, payload));
         self.piece.extend_from_slice(payload);
@@ -73,19 +75,20 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    /// The op that it stands after.
+    /// The op of the snapshot.
     #[must_use]
     pub fn op(&self) -> u64 {
         self.header.op
     }
 
-    /// Bytes written so far.
+    /// The number of bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.offset
     }
 
-    /// Ends the snapshot. When it returns, the file is durable, was read back and checked, and has its name; or it is gone.
+    /// Completes the snapshot. When it returns, the file is durable, was read back and checked, and has its name; or it
+    /// was removed.
     pub fn finish(self, digest: [u8; 16]) -> Result<SnapshotSummary, SnapshotError> {
         let mut written = self.end(digest)?;
         loop {
@@ -100,7 +103,7 @@ impl SnapshotWriter {
         }
     }
 
-    /// Writes the end and makes all of it durable; what was written is then read back and checked.
+    /// Writes the footer and makes the file durable. The result is then read back and checked.
     pub fn end(mut self, digest: [u8; 16]) -> Result<WrittenSnapshot, SnapshotError> {
         match self.read_back(&digest) {
             Ok(reader) => Ok(WrittenSnapshot { writer: self, reader }),
@@ -119,15 +122,15 @@ impl SnapshotWriter {
         SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, ReadFrom::Medium)
     }
 
-    /// Gives the snapshot up and removes what was written, which may be all the space that is left.
+    /// Abandons the snapshot and removes its file, which may take all the remaining space.
     pub fn abandon(self) {
         drop(self.file);
-        // What cannot be removed now is removed by the next start; the failure before this one is the one to tell.
+        // If the file cannot be removed now, the next start removes it. The earlier error is the one to report.
         drop(self.storage.remove(&temporary_name(&self.header)));
     }
 }
 
-/// A snapshot that is durable, and is being read back before it gets its name.
+/// A durable snapshot that is being read back before it gets its name.
 #[derive(Debug)]
 pub struct WrittenSnapshot {
     writer: SnapshotWriter,
@@ -135,12 +138,12 @@ pub struct WrittenSnapshot {
 }
 
 impl WrittenSnapshot {
-    /// Reads the next frame and checks it; false when all of it was found well.
+    /// Reads and checks the next frame. Returns false when everything was checked.
     pub fn check(&mut self) -> Result<bool, SnapshotError> {
         self.reader.next_frame().map(|frame| frame.is_some())
     }
 
-    /// Gives it its name, checking first what was not checked yet. When it returns, the file has its name for good; or it is gone.
+    /// Checks what is left and gives the file its name. When it returns, the name is durable, or the file was removed.
     pub fn publish(self) -> Result<SnapshotSummary, SnapshotError> {
         let Self { writer, reader } = self;
         let named = reader.into_summary().and_then(|summary| {
@@ -160,7 +163,7 @@ impl WrittenSnapshot {
         }
     }
 
-    /// Gives it up, as [`SnapshotWriter::abandon`].
+    /// Abandons the snapshot, as [`SnapshotWriter::abandon`].
     pub fn abandon(self) {
         self.writer.abandon();
     }

@@ -1,13 +1,12 @@
-//! Memory whose first byte stands at a block boundary, so that one direct write can take it as it is. It is not a general
-//! byte buffer: its capacity is fixed when it is made.
+//! A byte buffer that begins at a block boundary, so that a direct write needs no copy. Its capacity is fixed.
 
 use super::layout::BLOCK_BYTES;
 use super::width;
 
-/// A growable run of bytes, block-aligned, with a fixed capacity.
+/// A growable, block-aligned byte buffer with a fixed capacity.
 ///
-/// The vector is over-allocated by one block and used from the first boundary on. It never grows past its capacity, so it
-/// never moves; moving the value moves the handle only.
+/// The vector is allocated with one extra block and used from the first block boundary on. It never grows beyond its
+/// capacity, so its memory never moves, also when the buffer itself is moved.
 #[derive(Debug)]
 pub struct AlignedBuffer {
     bytes: Vec<u8>,
@@ -22,7 +21,7 @@ impl AlignedBuffer {
         let capacity = capacity.next_multiple_of(BLOCK_BYTES);
         let mut bytes: Vec<u8> = Vec::with_capacity(capacity + BLOCK_BYTES);
         let start = bytes.as_ptr().align_offset(BLOCK_BYTES);
-        assert!(start < BLOCK_BYTES, "the allocator gave memory that can be aligned");
+        assert!(start < BLOCK_BYTES, "a vector of bytes can be aligned within one block");
         bytes.resize(start, 0);
         Self { bytes, start, capacity }
     }
@@ -35,44 +34,44 @@ impl AlignedBuffer {
         buffer
     }
 
-    /// How many bytes fit in all.
+    /// The number of bytes that fit in all.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes in the buffer.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Whether it holds none.
+    /// Whether the buffer is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bytes; the first one is block-aligned.
+    /// The bytes. The first one is block-aligned.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// The bytes, to change in place.
+    /// The bytes, for changes in place.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]
     }
 
-    /// Adds bytes at the end; they must fit.
+    /// Appends bytes. They must fit.
     pub fn extend_from_slice(&mut self, more: &[u8]) {
-        assert!(more.len() <= self.capacity - self.len(), "the caller asked how much fits");
+        assert!(more.len() <= self.capacity - self.len(), "the caller has checked how much fits");
         self.bytes.extend_from_slice(more);
     }
 
-    /// Makes it exactly `length` bytes long, with zeros where it grows.
+    /// Sets the length. New bytes are zero.
     pub fn resize(&mut self, length: usize) {
-        assert!(length <= self.capacity, "the caller asked how much fits");
+        assert!(length <= self.capacity, "the caller has checked how much fits");
         let length = self.start + length;
         if length < self.bytes.len() {
             self.bytes.truncate(length);
@@ -81,15 +80,16 @@ impl AlignedBuffer {
         }
     }
 
-    /// Lets an encoder that knows only vectors add to the end. It must add no more than fits and must not touch what stands there.
+    /// Lets an encoder append to the buffer as a vector. It must not add more than fits and must not change the
+    /// existing bytes.
     pub fn append_with<T>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let address = self.bytes.as_ptr();
         let length = self.bytes.len();
-        let answer = encode(&mut self.bytes);
-        assert!(self.bytes.len() >= length, "an encoder only adds");
-        assert!(self.len() <= self.capacity, "an encoder adds no more than fits");
-        assert!(self.bytes.as_ptr() == address, "what fits never moves the buffer");
-        answer
+        let result = encode(&mut self.bytes);
+        assert!(self.bytes.len() >= length, "an encoder only appends");
+        assert!(self.len() <= self.capacity, "an encoder appends no more than fits");
+        assert!(self.bytes.as_ptr() == address, "an append that fits never moves the buffer");
+        result
     }
 }
 
@@ -97,7 +97,7 @@ impl AlignedBuffer {
 mod tests {
     use super::*;
 
-    /// Proves that the first byte is aligned, also after the handle has moved and the buffer was refilled.
+    /// Proves that the first byte is aligned, also after the buffer was moved and refilled.
     #[test]
     fn stays_aligned() {
         for capacity in [1, 4096, 5000, 1 << 20] {

@@ -1,4 +1,4 @@
-//! System errors, sorted by their number, never by their text.
+//! Classifies system errors by their number, never by their text.
 
 use std::io;
 
@@ -10,7 +10,7 @@ pub(super) fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw_os_error)
 }
 
-/// Sorts a system error by its number, never by its text.
+/// Converts a system error by its number.
 pub(super) fn from_io(action: Action, name: &str, source: io::Error) -> StorageError {
     let name = name.to_owned();
     match errno(&source) {
@@ -25,7 +25,7 @@ pub(super) fn from_io(action: Action, name: &str, source: io::Error) -> StorageE
 mod tests {
     use super::*;
 
-    /// Proves that system errors are sorted by their numbers.
+    /// Proves that system errors are classified by their number.
     #[test]
     fn errors_are_sorted_by_number() {
         let sort = |errno: Errno| from_io(Action::Write, "file", errno.into());

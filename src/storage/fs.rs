@@ -1,5 +1,6 @@
-//! Real files. Log files are written past the cache with one synced write where the file system can (`O_DIRECT` and
-//! `O_DSYNC`), and by a write and an `fdatasync` where it cannot. No policy lives here: what to write, and when, is the caller's.
+//! Storage in real files. Log files are written with one synced write that bypasses the cache, if the file system
+//! supports it (`O_DIRECT` and `O_DSYNC`), otherwise with a write and an `fdatasync`. The caller decides what to write,
+//! and when.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -20,8 +21,8 @@ use super::{
     ReadStorage, ReadableFile, Storage, StorageError, StoredFile,
 };
 
-/// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the times of the file and so pays for
-/// a journal commit on every write.
+/// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the timestamps of the file and
+/// so costs a journal commit for every write.
 const OPEN_DSYNC: i32 = 0o10_000;
 
 /// A directory of real files.
@@ -33,17 +34,17 @@ pub struct FsStorage {
     poisoned: AtomicBool,
 }
 
-/// Makes a directory and what is missing above it, and makes their names durable: else a power cut could take back the directory with
-/// everything that was synced in it.
+/// Creates a directory and its missing parents, and makes their names durable. Otherwise a power cut could remove the
+/// directory with everything that was synced in it.
 ///
 /// # Errors
-/// [`StorageError`] names the directory that could not be made or synced.
+/// [`StorageError`] with the directory that could not be created or synced.
 pub fn make_directory(path: &Path) -> Result<(), StorageError> {
     let made: Vec<&Path> = path.ancestors().take_while(|path| is_missing(path)).collect();
     std::fs::create_dir_all(path)
         .map_err(|source| from_io(Action::Create, &path.display().to_string(), source))?;
     for parent in made.iter().filter_map(|path| path.parent()) {
-        // The parent of a plain name is where we are.
+        // The parent of a plain name is the current directory.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let synced = File::open(parent).and_then(|directory| directory.sync_all());
         synced.map_err(|source| from_io(Action::SyncDirectory, &parent.display().to_string(), source))?;
@@ -58,8 +59,8 @@ fn is_missing(path: &Path) -> bool {
 const PROBE_NAME: &str = "probe.tmp";
 
 impl FsStorage {
-    /// Opens a directory that exists. `Direct` is a wish: when a trial write shows that the file system cannot, the other path is
-    /// taken, and [`Storage::medium`] says so.
+    /// Opens an existing directory. If a trial write shows that the file system does not support `Direct`, the other
+    /// write path is used, and [`Storage::medium`] reports it.
     pub fn open(path: &Path, wanted: WritePath) -> Result<Self, StorageError> {
         let name = path.display().to_string();
         let failed = |action, source| from_io(action, &name, source);
@@ -101,20 +102,20 @@ fn direct_flags() -> i32 {
     OFlags::DIRECT.bits().cast_signed() | OPEN_DSYNC
 }
 
-/// Writes one block in the way the log will, to learn whether this file system takes it.
+/// Writes one block in the way of the log, to test whether the file system supports it.
 fn probe(directory: &Path) -> Result<WritePath, StorageError> {
     let path = directory.join(PROBE_NAME);
     let block = AlignedBuffer::zeroed(BLOCK_BYTES);
     let opened =
         OpenOptions::new().write(true).create(true).truncate(true).custom_flags(direct_flags()).open(&path);
-    let answer = opened.and_then(|file| file.write_at(block.as_slice(), 0));
+    let result = opened.and_then(|file| file.write_at(block.as_slice(), 0));
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(from_io(Action::Remove, PROBE_NAME, error));
         }
         Ok(()) | Err(_) => {}
     }
-    match answer {
+    match result {
         Ok(written) if written == BLOCK_BYTES => Ok(WritePath::Direct),
         Ok(_) => Ok(WritePath::Fdatasync),
         Err(error) => match errno(&error) {
@@ -146,7 +147,7 @@ impl Storage for FsStorage {
             .open(&path)
             .map_err(|source| from_io(Action::Create, name, source))?;
         if let Err(source) = reserve_space(&file, bytes) {
-            // The failure is what counts; a half-made file that cannot be removed either is swept at the next start.
+            // The first error is returned. If the unfinished file cannot be removed either, the next start removes it.
             drop(file);
             drop(std::fs::remove_file(&path));
             return Err(from_io(Action::Create, name, source));
@@ -197,7 +198,8 @@ impl Storage for FsStorage {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                // The number is a courtesy; a lock file that cannot be read is still locked.
+                // The process number is only for the error message. A lock file that cannot be read is locked all the
+                // same.
                 let holder = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
                 return Err(StorageError::Locked { holder });
             }
@@ -213,7 +215,8 @@ impl Storage for FsStorage {
     }
 }
 
-/// Reserves space that reads as zeros. A file system without `fallocate` gets the length only; who needs the space writes it.
+/// Reserves space that reads as zeros. Without `fallocate` only the length is set, and the caller allocates the space
+/// by writing it.
 fn reserve_space(file: &File, bytes: u64) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());
@@ -225,7 +228,7 @@ fn reserve_space(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// The lock is the open file: it goes when the file is closed, also by a crash.
+/// The lock is the open file. It is released when the file is closed, also by a crash.
 #[derive(Debug)]
 struct FsLock {
     _file: Arc<File>,
@@ -309,7 +312,7 @@ mod tests {
     use super::super::width;
     use super::*;
 
-    /// Proves that a failed write poisons the handle: here one beyond the longest file that there can be.
+    /// Proves that a failed write poisons the handle. Here the write exceeds the maximum file length.
     #[test]
     fn a_failed_write_poisons_the_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -325,7 +328,8 @@ mod tests {
         assert!(matches!(file.read_at(0, &mut [0]), Err(StorageError::Poisoned { .. })));
     }
 
-    /// Proves that missing directories are made on all levels, that one that is there is left alone, and that a failure names its place.
+    /// Proves that missing directories are created on all levels, that an existing one is left unchanged, and that an
+    /// error names the directory.
     #[test]
     fn directories_are_made_where_they_are_missing() {
         let folder = tempfile::tempdir().unwrap();
@@ -340,7 +344,8 @@ mod tests {
         }
     }
 
-    /// Proves that a directory is held once, that the holder is named, and that letting go frees it.
+    /// Proves that only one process can lock a directory, that the error names the holder, and that dropping the lock
+    /// releases it.
     #[test]
     fn a_directory_is_held_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -355,7 +360,7 @@ mod tests {
         storage.lock("LOCK").unwrap();
     }
 
-    /// Proves that a created file has its length, reads as zeros, and that reading stops at its end.
+    /// Proves that a created file has its length and reads as zeros, and that reading stops at its end.
     #[test]
     fn created_files_are_zeros() {
         let folder = tempfile::tempdir().unwrap();

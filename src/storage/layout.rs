@@ -1,31 +1,32 @@
-//! Every offset, width and bound of the files of a data directory, in one place; FORMAT.md prints the same numbers and a test
-//! compares the two. It is not for what stands inside a batch payload or a snapshot record: those belong to the machine.
+//! The offsets, widths and bounds of all files of a data directory. FORMAT.md prints the same numbers, and a test
+//! compares the two. The contents of batch payloads and snapshot records belong to the machine.
 //!
-//! All integers are little-endian. Offsets are built from the one before, so that a field cannot move alone.
+//! All integers are little-endian. Each offset is derived from the one before, so that no field can move alone.
 
-/// The version of everything in this file. A change of any number below is a new version.
+/// The version of the format. Any change of a number below requires a new version.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// The unit of log writes. No block that holds acknowledged data is written twice.
+/// The unit of log writes. No block with acknowledged data is written twice.
 pub const BLOCK_BYTES: usize = 4096;
 
-/// The largest batch payload.
+/// The maximum length of a batch payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
 /// The default length of a segment.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 
-/// The largest segment: frames name their place in it by a 32-bit block number, and one start reads one segment's tail.
+/// The maximum length of a segment. Frames record their place by a 32-bit block number, and a start reads the tail of
+/// one segment.
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 
-/// Width of a checksum field.
+/// The width of a checksum field.
 pub const CHECKSUM_BYTES: usize = 8;
 
-/// Block 0 of a segment: which file this is. Written and synced before the file gets its name.
+/// Block 0 of a segment identifies the file. It is written and synced before the file gets its name.
 pub mod header {
     use super::{BLOCK_BYTES, CHECKSUM_BYTES};
 
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 8] = *b"STKHSEGM";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -49,13 +50,14 @@ pub mod header {
     pub const CHECKSUM_AT: usize = BLOCK_BYTES - CHECKSUM_BYTES;
 }
 
-/// Block 1 of a segment: from where the log goes on here. Written, once, when the segment is taken into use; zeros before.
+/// Block 1 of a segment records what it continues. It is written once, when the segment is taken into use. Before that
+/// it is zeros.
 pub mod opening {
     use super::{BLOCK_BYTES, CHECKSUM_BYTES};
 
-    /// Where the block begins in the file.
+    /// The offset of the block in the file.
     pub const OPENING_OFFSET: usize = BLOCK_BYTES;
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 8] = *b"STKHOPEN";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -85,12 +87,12 @@ pub mod opening {
     pub const CHECKSUM_AT: usize = BLOCK_BYTES - CHECKSUM_BYTES;
 }
 
-/// Where the first frame of a segment begins.
+/// The offset of the first frame of a segment.
 pub const FRAMES_OFFSET: usize = opening::OPENING_OFFSET + BLOCK_BYTES;
 
-/// The head of a frame; the payload follows, then zeros up to a whole block.
+/// The head of a frame. The payload and zeros up to a whole block follow.
 pub mod frame {
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 4] = *b"SHFR";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -108,7 +110,7 @@ pub mod frame {
     pub const PAYLOAD_BYTES_AT: usize = RECORDS_AT + 4;
     /// Offset of the block number of this frame in its segment, 32 bits.
     pub const BLOCK_AT: usize = PAYLOAD_BYTES_AT + 4;
-    /// Offset of the block number below which all was synced before this frame was written, 32 bits.
+    /// Offset of the block number below which everything was synced before this frame was written, 32 bits.
     pub const SYNCED_BLOCK_AT: usize = BLOCK_AT + 4;
     /// Offset of the checksum of the frame before, 64 bits.
     pub const PREVIOUS_AT: usize = SYNCED_BLOCK_AT + 4;
@@ -120,12 +122,12 @@ pub mod frame {
     pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
 }
 
-/// The longest frame.
+/// The maximum length of a frame.
 pub const FRAME_BYTES_MAX: usize = (frame::HEAD_BYTES + PAYLOAD_BYTES_MAX).next_multiple_of(BLOCK_BYTES);
 
-/// The manifest: a head, the epochs, the skips, the genesis bytes, a checksum over all.
+/// The manifest: a head, the epochs, the skips, the genesis bytes, and a checksum of all of it.
 pub mod manifest {
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 8] = *b"STKHMANI";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -149,7 +151,7 @@ pub mod manifest {
     pub const GENESIS_BYTES_AT: usize = SKIPS_AT + 4;
     /// Offset of the feature level, 32 bits.
     pub const FEATURE_LEVEL_AT: usize = GENESIS_BYTES_AT + 4;
-    /// Offset of the base position, 64 bits: the log of this directory begins with the position after it.
+    /// Offset of the base position, 64 bits. The log of this directory begins after it.
     pub const BASE_POSITION_AT: usize = FEATURE_LEVEL_AT + 4;
     /// Offset of the reserved zeros, 48 bytes.
     pub const RESERVED_AT: usize = BASE_POSITION_AT + 8;
@@ -159,19 +161,19 @@ pub mod manifest {
     pub const EPOCH_BYTES: usize = 32;
     /// Length of a skip before its text: op 64, epoch 64, time in ms 64, text length 16, six zeros.
     pub const SKIP_BYTES: usize = 32;
-    /// Most epochs in a manifest.
+    /// The maximum number of epochs in a manifest.
     pub const EPOCHS_MAX: usize = 4096;
-    /// Most skips in a manifest.
+    /// The maximum number of skips in a manifest.
     pub const SKIPS_MAX: usize = 1024;
-    /// Longest text of a skip, in bytes.
+    /// The maximum length of the text of a skip, in bytes.
     pub const SKIP_REASON_BYTES_MAX: usize = 512;
-    /// Most genesis bytes.
+    /// The maximum number of genesis bytes.
     pub const GENESIS_BYTES_MAX: usize = 1 << 20;
 }
 
 /// The head of a snapshot.
 pub mod snapshot {
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 8] = *b"STKHSNAP";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -199,9 +201,9 @@ pub mod snapshot {
     pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
 }
 
-/// The head of a snapshot frame; the records follow.
+/// The head of a snapshot frame. The records follow.
 pub mod snapshot_frame {
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 4] = *b"SHSF";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -219,13 +221,13 @@ pub mod snapshot_frame {
     pub const CHECKSUM_AT: usize = INDEX_AT + 8;
     /// Length of the head.
     pub const HEAD_BYTES: usize = CHECKSUM_AT + 8;
-    /// Most bytes of records in a frame.
+    /// The maximum number of record bytes in a frame.
     pub const BYTES_MAX: usize = 1 << 20;
 }
 
-/// The end of a snapshot: totals per section, the digest, a checksum.
+/// The footer of a snapshot: totals per section, the digest and a checksum.
 pub mod snapshot_footer {
-    /// The first bytes.
+    /// The magic number.
     pub const MAGIC: [u8; 4] = *b"SHSE";
     /// Offset of the magic.
     pub const MAGIC_AT: usize = 0;
@@ -235,11 +237,11 @@ pub mod snapshot_footer {
     pub const FRAMES_AT: usize = SECTIONS_AT + 4;
     /// Offset of the digest, 16 bytes.
     pub const DIGEST_AT: usize = FRAMES_AT + 8;
-    /// Length of the fixed part; the sections follow, then the checksum over all of the footer before it.
+    /// Length of the fixed part. The sections follow, then the checksum of the whole footer before it.
     pub const HEAD_BYTES: usize = DIGEST_AT + 16;
     /// Length of a section: kind 16, six zeros, frames 64, records 64, bytes 64.
     pub const SECTION_BYTES: usize = 32;
-    /// Most kinds of sections.
+    /// The maximum number of section kinds.
     pub const SECTIONS_MAX: usize = 256;
 }
 
@@ -250,7 +252,7 @@ const _: () = assert!(header::RESERVED_AT < header::CHECKSUM_AT);
 const _: () = assert!(opening::RESERVED_AT < opening::CHECKSUM_AT);
 const _: () = assert!(PAYLOAD_BYTES_MAX < 1 << 31);
 
-/// Where each field stands, by the name that FORMAT.md gives it.
+/// The offset of each field, by its name in FORMAT.md.
 const OFFSETS: [(&str, usize); 70] = [
     ("header: magic", header::MAGIC_AT),
     ("header: version", header::VERSION_AT),
@@ -324,7 +326,7 @@ const OFFSETS: [(&str, usize); 70] = [
     ("snapshot footer: digest", snapshot_footer::DIGEST_AT),
 ];
 
-/// The numbers that FORMAT.md repeats, by name: bounds and lengths first, then the offset of every field.
+/// The numbers that FORMAT.md repeats, by name: first bounds and lengths, then the offset of every field.
 #[must_use]
 pub fn layout_constants() -> Vec<(&'static str, u64)> {
     let mut constants = vec![

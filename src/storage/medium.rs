@@ -1,43 +1,43 @@
-//! What the data directory lies on, as far as the system tells. It only reports: whether to go on is the operator's choice.
+//! The file system below the data directory, as far as the system reports it. The operator decides whether to use it.
 
 /// How a log write is made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WritePath {
-    /// One write past the cache, durable when it returns.
+    /// One write that bypasses the cache and is durable when it returns.
     Direct,
     /// A write through the cache and an `fdatasync`.
     Fdatasync,
 }
 
-/// The kinds of file system that matter here.
+/// The kinds of file systems that are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSystemKind {
-    /// ext2, ext3 or ext4 (they share one number).
+    /// ext2, ext3 or ext4, which share one number.
     Ext,
     /// XFS.
     Xfs,
-    /// Btrfs: copy on write, so preallocation does not hold.
+    /// Btrfs. It copies on write, so preallocation has no effect.
     Btrfs,
-    /// ZFS: copy on write, so preallocation does not hold.
+    /// ZFS. It copies on write, so preallocation has no effect.
     Zfs,
     /// F2FS.
     F2fs,
-    /// Memory: gone at power-off.
+    /// A file system in memory, which is lost at power-off.
     Memory,
-    /// A container's overlay.
+    /// The overlay file system of a container.
     Overlay,
-    /// A network or a shared file system.
+    /// A network or shared file system.
     Network,
     /// A file system in user space.
     Fuse,
     /// The in-memory storage of tests and of the simulator.
     Simulated,
-    /// Anything else, by the number that `statfs` gives.
+    /// Any other file system, with its number from `statfs`.
     Other(u64),
 }
 
 impl FileSystemKind {
-    /// The kind for the number that `statfs` gives.
+    /// The kind with this number from `statfs`.
     #[must_use]
     pub fn from_magic(magic: u64) -> Self {
         match magic {
@@ -57,7 +57,7 @@ impl FileSystemKind {
     }
 }
 
-/// What the files lie on.
+/// The medium of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Medium {
     /// The file system.
@@ -67,24 +67,24 @@ pub struct Medium {
 }
 
 impl Medium {
-    /// What an operator should be told before trusting it, if anything.
+    /// The warning for the operator, if the medium deserves one.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
         match self.file_system {
             FileSystemKind::Memory => {
-                Some("the data directory lies in memory: everything is lost at power-off")
+                Some("the data directory is in memory: everything is lost at power-off")
             }
             FileSystemKind::Overlay => Some(
-                "the data directory lies on a container's overlay: mount a volume, or it goes with the container",
+                "the data directory is on the overlay file system of a container and is deleted with the container: mount a volume",
             ),
             FileSystemKind::Network => Some(
-                "the data directory lies on a network file system: its syncs and locks may promise less than a local disk's",
+                "the data directory is on a network file system, whose syncs and locks may guarantee less than those of a local disk",
             ),
             FileSystemKind::Fuse => Some(
-                "the data directory lies on a user-space file system: whether it honours a sync is not known",
+                "the data directory is on a user-space file system: it is unknown whether it honours a sync",
             ),
             FileSystemKind::Btrfs | FileSystemKind::Zfs => Some(
-                "the data directory lies on a copy-on-write file system: preallocated log space can still run out, and syncs cost more",
+                "the data directory is on a copy-on-write file system: preallocated log space can still run out, and syncs cost more",
             ),
             FileSystemKind::Ext
             | FileSystemKind::Xfs

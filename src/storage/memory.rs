@@ -1,25 +1,25 @@
-//! A disk in memory that knows, for every byte and every name, whether a power cut may take it back. It is a model, not a
-//! [`super::Storage`]: `recording` puts the trait, the history and the faults on top.
+//! A disk model in memory. It knows of every byte and every name whether a power cut may lose it. `recording`
+//! implements [`super::Storage`] with it and adds the history and the faults.
 //!
-//! What it grants: a sector is written wholly or not at all, and what was synced stays. What it does not grant: any order among
-//! unsynced sectors, among unsynced names, or between the two; that a synced file has its name after a crash; that a length
-//! and the bytes below it come back together.
+//! The model guarantees that a sector is written atomically and that everything synced survives. It guarantees no order
+//! among unsynced sectors, among unsynced names or between the two, nor that a synced file has its name after a crash,
+//! nor that a length and the bytes below it survive together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::width;
 
-/// The unit in which the medium writes.
+/// The unit of atomic writes.
 pub const SECTOR_BYTES: u64 = 512;
 
-/// A file without its name.
+/// The identity of a file, independent of its name.
 pub type FileId = u64;
 
-/// Something that happened to the disk.
+/// An event on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A file of zeros came to be.
+    /// A file of zeros was created.
     Create {
         /// The file.
         file: FileId,
@@ -28,53 +28,53 @@ pub enum Event {
         /// Its length.
         bytes: u64,
     },
-    /// Bytes were handed over.
+    /// Bytes were written.
     Write {
         /// The file.
         file: FileId,
-        /// Where.
+        /// The offset.
         offset: u64,
-        /// What.
+        /// The bytes.
         bytes: Arc<[u8]>,
     },
-    /// A durable write returned: these bytes stay.
+    /// A durable write returned, so its bytes survive.
     Settle {
         /// The file.
         file: FileId,
-        /// Where.
+        /// The offset.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
-    /// A sync of a file returned: all its bytes and its length stay.
+    /// A sync of a file returned, so all its bytes and its length survive.
     Sync {
         /// The file.
         file: FileId,
     },
-    /// A file got another name.
+    /// A file was renamed.
     Rename {
         /// The old name.
         from: String,
         /// The new name.
         to: String,
     },
-    /// A name went away.
+    /// A file was removed.
     Remove {
         /// The name.
         name: String,
     },
-    /// A sync of the directory returned: all names stay.
+    /// A sync of the directory returned, so all names survive.
     SyncDirectory,
 }
 
-/// What a power cut leaves of the things that were not synced.
+/// How much of the unsynced changes survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survival {
-    /// None of them.
+    /// Nothing.
     Nothing,
-    /// All of them, as when only the process died.
+    /// Everything, as when only the process ends.
     Everything,
-    /// Some, drawn from this seed: each sector, each name and each length by itself.
+    /// A random part, drawn from this seed for each sector, each name and each length.
     Drawn(u64),
 }
 
@@ -98,7 +98,7 @@ enum NameChange {
     Unlink { name: String },
 }
 
-/// The disk.
+/// The disk model.
 #[derive(Clone, Debug, Default)]
 pub struct DiskModel {
     files: BTreeMap<FileId, ModelFile>,
@@ -109,45 +109,45 @@ pub struct DiskModel {
 }
 
 impl DiskModel {
-    /// The file that has this name now.
+    /// The file that has this name.
     #[must_use]
     pub fn lookup(&self, name: &str) -> Option<FileId> {
         self.names.get(name).copied()
     }
 
-    /// All names with the lengths of their files.
+    /// All names and the lengths of their files.
     pub fn names(&self) -> impl Iterator<Item = (&str, u64)> {
         self.names.iter().map(|(name, file)| (name.as_str(), width::length(self.contents(*file).len())))
     }
 
-    /// What a reader sees in a file.
+    /// The contents of a file as a reader sees them.
     #[must_use]
     pub fn contents(&self, file: FileId) -> &[u8] {
         self.files.get(&file).map_or(&[], |file| file.live.as_slice())
     }
 
-    /// A number that no file has or had.
+    /// A file number that was never used.
     #[must_use]
     pub fn next_file(&self) -> FileId {
         self.last_file + 1
     }
 
-    /// The space that named files take.
+    /// The space that all named files take.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.names().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Changes a byte of a file on the medium itself, as a fault of the medium would.
+    /// Changes bytes of a file on the medium, like a medium fault.
     pub fn corrupt(&mut self, name: &str, offset: u64, change: impl FnOnce(&mut [u8])) {
         let file = self.lookup(name).and_then(|file| self.files.get_mut(&file));
         let Some(file) = file else { return };
-        assert!(file.pending.is_empty(), "only a disk at rest is corrupted");
+        assert!(file.pending.is_empty(), "only a disk without pending writes is corrupted");
         change(&mut file.live[width::index(offset)..]);
         file.durable.clone_from(&file.live);
     }
 
-    /// Lets an event happen.
+    /// Applies an event.
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Create { file, name, bytes } => {
@@ -193,7 +193,7 @@ impl DiskModel {
         }
     }
 
-    /// The disk after a power cut now: at rest, everything on it durable.
+    /// The disk after a power cut now. Everything on it is durable.
     #[must_use]
     pub fn survive(&self, survival: Survival) -> Self {
         let mut coins = Coins::new(survival);
@@ -233,8 +233,9 @@ impl DiskModel {
 }
 
 impl ModelFile {
-    /// Makes every pending write that touches the range durable. A write that only overlaps it becomes durable as a whole, which
-    /// no writer of this project can tell: none writes overlapping ranges in both ways.
+    /// Makes every pending write that touches the range durable. A write that only overlaps the range becomes durable
+    /// as a whole. This makes no difference here, because no writer of this project writes overlapping ranges in both
+    /// ways.
     fn settle(&mut self, start: u64, end: u64) {
         let durable = &mut self.durable;
         self.pending.retain(|write| {
@@ -276,11 +277,12 @@ fn put_growing(contents: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     contents[start..end].copy_from_slice(bytes);
 }
 
-/// Decides, one thing after the other, what a power cut leaves.
+/// Draws which changes survive a power cut.
 struct Coins {
     survival: Survival,
     state: u64,
-    /// Out of 256. Even coins alone would hardly ever leave a long write nearly whole.
+    /// The probability to survive, out of 256. With one half alone, a long write would hardly ever survive nearly
+    /// whole.
     keep: u64,
 }
 
@@ -308,7 +310,7 @@ impl Coins {
     }
 }
 
-/// The mixing step of splitmix64: neighbouring numbers in, unrelated numbers out.
+/// The mixing step of splitmix64. It maps consecutive numbers to unrelated numbers.
 #[must_use]
 pub fn scramble(value: u64) -> u64 {
     let mut mixed = value;

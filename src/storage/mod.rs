@@ -1,12 +1,12 @@
-//! Files of one data directory, behind a seam that can lie, fail and crash.
+//! The files of a data directory, behind traits that let tests inject faults and crashes.
 //!
-//! This module is for creating, reading, writing, syncing and naming files, and for saying exactly what survives a
-//! power cut. It is not for what stands in the files: segments, frames, snapshots and the manifest are the business
-//! of `wal`, `snapshot` and `directory`; only the shared table of offsets ([`layout`]) stands here.
+//! This module creates, reads, writes, syncs and renames files, and defines exactly what survives a power cut. The
+//! contents of segments and frames belong to `wal`, those of snapshots to `snapshot` and the manifest to `directory`.
+//! Only the shared table of offsets ([`layout`]) is here.
 //!
-//! There are two implementations: [`fs::FsStorage`] (real files) and [`recording::RecordingStorage`] (memory; it
-//! records every event and builds the images that a crash may leave). What only reads takes a [`ReadStorage`], through which
-//! nothing can be changed; [`read_only::ReadOnlyFs`] is one of real files.
+//! There are two implementations of [`Storage`]: [`fs::FsStorage`] with real files, and [`recording::RecordingStorage`]
+//! in memory, which records every event and builds the images that a crash may leave. Code that only reads uses a
+//! [`ReadStorage`], through which nothing can be changed. [`read_only::ReadOnlyFs`] implements it with real files.
 
 pub mod aligned;
 pub mod checksum;
@@ -29,76 +29,79 @@ pub use medium::WritePath;
 pub use medium::{FileSystemKind, Medium};
 pub use read_only::ReadOnlyFs;
 
-/// A storage shared by the writer, the preparer of segments and the snapshot writer.
+/// A storage that is shared by the log writer, the segment preparer and the snapshotter.
 pub type SharedStorage = Arc<dyn Storage>;
-/// A storage shared by those who only read.
+/// A storage that is shared by readers.
 pub type SharedReadStorage = Arc<dyn ReadStorage>;
 
-/// Where a file is read from.
+/// From where a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// The system's cache, where it holds the file.
+    /// From the cache of the system, if it holds the file.
     Cache,
-    /// The medium, where the system lets us: what the cache holds of this file is dropped first.
+    /// From the medium, if the system allows it: the cached contents of the file are dropped first.
     Medium,
 }
 
-/// How a file is going to be written.
+/// How a file will be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading and writing through the cache; nothing is durable before [`StoredFile::sync`].
+    /// It is read and written through the cache. Nothing is durable before [`StoredFile::sync`].
     Cached,
-    /// Writing whole aligned blocks with [`StoredFile::write_durable`]; it is not for reading.
+    /// It is written in whole aligned blocks with [`StoredFile::write_durable`], and not read.
     Durable,
 }
 
 /// A file of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Its name; the directory is flat, so there is no slash in it.
+    /// The name. The directory is flat, so the name has no slash.
     pub name: String,
     /// Its length.
     pub bytes: u64,
 }
 
-/// What can be read of one flat directory of files. Nothing here changes anything: no file, no name, no lock.
+/// Read access to one flat directory of files. It changes no file, no name and no lock.
 pub trait ReadStorage: Send + Sync + fmt::Debug {
-    /// Opens a file that exists; [`StorageError::NotFound`] otherwise.
+    /// Opens an existing file. Returns [`StorageError::NotFound`] otherwise.
     fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError>;
 
-    /// All files of the directory, sorted by name.
+    /// Lists all files of the directory, sorted by name.
     fn list(&self) -> Result<Vec<FileEntry>, StorageError>;
 }
 
-/// One flat directory of files.
+/// Access to one flat directory of files.
 ///
-/// What the methods do to names (create, rename, remove) *must* be atomic, and is durable only after [`Storage::sync_dir`].
+/// Changes of names (create, rename, remove) *must* be atomic. They are durable only after [`Storage::sync_dir`].
 pub trait Storage: ReadStorage {
-    /// Creates a file of `bytes` zeros with its space reserved.
+    /// Creates a file of `bytes` zeros and reserves its space.
     ///
-    /// It *must* fail with [`StorageError::Exists`] when the name is taken, and with [`StorageError::NoSpace`], leaving no file
-    /// behind, when the space cannot be had. Neither the length nor the name is durable before `sync` and `sync_dir`.
+    /// It *must* return [`StorageError::Exists`] if the name is in use. It *must* return [`StorageError::NoSpace`] and
+    /// leave no file if the space is not available. Neither the length nor the name is durable before `sync` and
+    /// `sync_dir`.
     fn create(&self, name: &str, bytes: u64, access: Access) -> Result<Box<dyn StoredFile>, StorageError>;
 
-    /// Opens a file that exists, to write to it; [`StorageError::NotFound`] otherwise.
+    /// Opens an existing file for writing. Returns [`StorageError::NotFound`] otherwise.
     fn open(&self, name: &str, access: Access) -> Result<Box<dyn StoredFile>, StorageError>;
 
-    /// Gives a file another name. A file that had that name *must* be replaced in one step.
+    /// Renames a file. An existing file of the new name *must* be replaced atomically.
     fn rename(&self, from: &str, to: &str) -> Result<(), StorageError>;
 
     /// Removes a file.
     fn remove(&self, name: &str) -> Result<(), StorageError>;
 
-    /// Makes all names durable. After a failure every later change of a name *must* answer [`StorageError::Poisoned`].
+    /// Makes all names durable. After a failure, every later change of a name *must* return [`StorageError::Poisoned`].
     fn sync_dir(&self) -> Result<(), StorageError>;
 
-    /// Takes the directory for this process; [`StorageError::Locked`] when another has it. The lock lasts as long as the value.
+    /// Locks the directory for this process. Returns [`StorageError::Locked`] if another process has locked it. The
+    /// lock lasts as long as the value.
     fn lock(&self, name: &str) -> Result<Box<dyn DirectoryLock>, StorageError>;
 
-    /// What the files lie on, and whether that deserves a warning.
+    /// The medium of the directory.
     fn medium(&self) -> Medium;
 
-    /// Puts `contents` in place of the file `name` in one durable step: after a crash the file is wholly the old or wholly the new.
+    /// Atomically and durably replaces the contents of the file `name`. After a crash the file has either the old or
+    /// the new contents.
     fn replace(&self, name: &str, contents: &[u8]) -> Result<(), StorageError> {
         let temporary = format!("{name}{TEMPORARY_SUFFIX}");
         match self.remove(&temporary) {
@@ -114,38 +117,38 @@ pub trait Storage: ReadStorage {
     }
 }
 
-/// Files with this suffix were never finished; they are removed at start.
+/// The suffix of unfinished files, which are removed at start.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// One open file, as far as it can be read.
+/// An open file for reading.
 pub trait ReadableFile: Send + fmt::Debug {
     /// The length of the file now.
     fn bytes(&self) -> Result<u64, StorageError>;
 
-    /// Reads from `offset` until the buffer is full or the file ends; answers how many bytes were read.
+    /// Reads from `offset` until the buffer is full or the file ends. Returns the number of bytes read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError>;
 }
 
-/// One open file.
+/// An open file for writing.
 ///
-/// A failed or short write, or a failed sync, *must* poison the handle: every later call answers [`StorageError::Poisoned`] and
-/// nothing is tried again, for what the medium then holds is not known.
+/// A failed or short write or a failed sync *must* poison the handle. Every later call then returns
+/// [`StorageError::Poisoned`], and nothing is retried, because the contents of the medium are unknown.
 pub trait StoredFile: ReadableFile {
-    /// Writes all bytes; they are durable after the next [`StoredFile::sync`] and *may* be before.
+    /// Writes all bytes. They are durable after the next [`StoredFile::sync`] and *may* be durable before.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
 
-    /// Writes all bytes with one system call; they *must* be durable when it returns. With [`Access::Durable`] the address of the
-    /// bytes, their length and the offset *must* be multiples of [`layout::BLOCK_BYTES`].
+    /// Writes all bytes with one system call. They *must* be durable when it returns. With [`Access::Durable`], the
+    /// address, the length and the offset of the bytes *must* be multiples of [`layout::BLOCK_BYTES`].
     fn write_durable(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
 
     /// Makes the contents and the length durable.
     fn sync(&mut self) -> Result<(), StorageError>;
 }
 
-/// A directory held by this process; dropping it lets go.
+/// The lock of a directory. Dropping it releases the lock.
 pub trait DirectoryLock: Send + Sync + fmt::Debug {}
 
-/// What was being done when a storage error happened.
+/// The operation during which a storage error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Creating a file or reserving its space.
@@ -190,70 +193,70 @@ impl fmt::Display for Action {
 /// Why a call on a storage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The medium, or the quota on it, is full.
+    /// The medium or the quota on it is full.
     #[error("no space left to {action} {name}")]
     NoSpace {
-        /// What was being done.
+        /// The operation.
         action: Action,
         /// The file.
         name: String,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no file {name}")]
     NotFound {
         /// The file.
         name: String,
     },
-    /// There is such a file already.
+    /// The file exists already.
     #[error("there is a file {name} already")]
     Exists {
         /// The file.
         name: String,
     },
-    /// Fewer bytes were written than given.
+    /// Fewer bytes were written than requested.
     #[error("only {written} of {wanted} bytes were written to {name}")]
     ShortWrite {
         /// The file.
         name: String,
-        /// Bytes given.
+        /// The number of bytes requested.
         wanted: usize,
-        /// Bytes taken.
+        /// The number of bytes written.
         written: usize,
     },
-    /// An earlier write or sync failed; nothing more is trusted.
-    #[error("an earlier write or sync of {name} failed, so nothing more is done with it")]
+    /// An earlier write or sync failed, so the file is no longer used.
+    #[error("an earlier write or sync of {name} failed, so it is no longer used")]
     Poisoned {
         /// The file, or the directory.
         name: String,
     },
-    /// Another process has the directory.
+    /// Another process has locked the directory.
     #[error("the data directory is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
     Locked {
-        /// The process that has it, if it said so.
+        /// The number of that process, if known.
         holder: Option<u32>,
     },
-    /// Anything else the system said.
+    /// Any other system error.
     #[error("cannot {action} {name}")]
     Io {
-        /// What was being done.
+        /// The operation.
         action: Action,
         /// The file, or the directory.
         name: String,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
 }
 
 impl StorageError {
-    /// Whether the medium is full: the one failure that may pass by itself.
+    /// Whether the medium is full. This is the only failure that may resolve itself.
     #[must_use]
     pub fn is_no_space(&self) -> bool {
         matches!(self, Self::NoSpace { .. })
     }
 
-    /// The file that was concerned, or the directory; none for a lock that somebody else holds.
+    /// The file or directory of the error; `None` for a lock that another process holds.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {

@@ -1,5 +1,5 @@
-//! Real files that are only read. It needs no more than the right to read them: it makes no file, takes no lock and syncs nothing, so it
-//! works on a read-only mount, in a copy, and beside a running server.
+//! Read access to real files. It needs only the right to read: it creates no file, takes no lock and syncs nothing. So
+//! it works on a read-only mount, on a copy and beside a running server.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,17 +11,17 @@ use rustix::fs::Advice;
 use super::errno::from_io;
 use super::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError, width};
 
-/// A directory of real files, to read.
+/// A directory of real files, for reading.
 #[derive(Clone, Debug)]
 pub struct ReadOnlyFs {
     path: PathBuf,
 }
 
 impl ReadOnlyFs {
-    /// Opens a directory that exists.
+    /// Opens an existing directory.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let files = Self { path: path.to_owned() };
-        // Whether it is there and may be read is told now and not in the middle.
+        // A missing or unreadable directory is reported at once.
         files.list()?;
         Ok(files)
     }
@@ -51,11 +51,12 @@ impl ReadStorage for ReadOnlyFs {
             let entry = entry.map_err(failed)?;
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
-                // Removed between the two calls.
+                // The file was removed between the two calls.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed(error)),
             };
-            // A name that is no UTF-8, and a sub-directory, are none of ours; they are listed so that a full directory is not taken for an empty one.
+            // Names that are not UTF-8 and subdirectories are not ours. They are listed, so that the directory does not
+            // look empty.
             let bytes = if metadata.is_file() { metadata.len() } else { 0 };
             entries.push(FileEntry { name: entry.file_name().to_string_lossy().into_owned(), bytes });
         }
@@ -64,7 +65,7 @@ impl ReadStorage for ReadOnlyFs {
     }
 }
 
-/// A real file, to read.
+/// A real file, for reading.
 #[derive(Debug)]
 pub(super) struct ReadOnlyFile {
     pub(super) file: File,

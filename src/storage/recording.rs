@@ -1,5 +1,5 @@
-//! A storage in memory for tests and for the simulator. It records every event, fails on demand, and turns any moment of its
-//! past into the disk that a crash at that moment may leave. It is not a fast store: each crash image is built from the start.
+//! A storage in memory for tests and the simulator. It records every event, fails on demand, and builds the disk that a
+//! crash at any past moment may leave. Each crash image is built from the beginning, so it is slow.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::{
     Storage, StorageError, StoredFile, WritePath, width,
 };
 
-/// Something that is made to go wrong once. The number counts the calls of that kind still to come, from 1.
+/// A fault that occurs once. The number counts down the calls of that kind, from 1 for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The n-th write fails; any part of it may be on the medium.
+    /// The n-th write fails. Any part of it may be on the medium.
     FailWrite(u64),
-    /// The n-th write takes only half the bytes.
+    /// The n-th write writes only half of the bytes.
     ShortWrite(u64),
     /// The n-th sync of a file, or the sync inside the n-th durable write, fails.
     FailSync(u64),
@@ -24,20 +24,20 @@ pub enum Fault {
     FailSyncDirectory(u64),
     /// The n-th rename fails.
     FailRename(u64),
-    /// The n-th creation of a file finds no space.
+    /// The n-th creation of a file fails for lack of space.
     NoSpace(u64),
-    /// The n-th write finds no space, although the file had it reserved.
+    /// The n-th write fails for lack of space, although the file had it reserved.
     NoSpaceWrite(u64),
     /// The n-th read fails.
     FailRead(u64),
-    /// One bit of what the n-th read gives is wrong; what lies on the medium is not.
+    /// The n-th read returns one wrong bit. The medium is intact.
     WrongRead(u64),
-    /// The power fails when n more events have happened: nothing happens any more, and every call fails. The half of a durable
-    /// write that makes it durable is an event of its own.
+    /// The power fails after n more events. Then nothing happens any more, and every call fails. A durable write is two
+    /// events: the write and its becoming durable.
     PowerCut(u64),
 }
 
-/// A bug put in on purpose, to show that the crash tests would see it.
+/// A deliberate bug, which shows that the crash tests can detect it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// Durable writes return before anything is durable.
@@ -48,7 +48,7 @@ pub enum Mutant {
     SkipSyncDirectory,
 }
 
-/// A disk in memory; clones share it.
+/// A storage in memory; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingStorage {
     shared: Arc<Mutex<Shared>>,
@@ -65,44 +65,44 @@ struct Shared {
     capacity_bytes: Option<u64>,
     directory_poisoned: bool,
     locked: bool,
-    /// Events until the power fails.
+    /// The number of events until the power fails.
     power_left: Option<u64>,
 }
 
 impl RecordingStorage {
-    /// An empty disk.
+    /// A storage on an empty disk.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A storage on a disk that was built elsewhere, such as a crash image. Its history starts empty.
+    /// A storage on an existing disk, such as a crash image. Its history begins empty.
     #[must_use]
     pub fn on(disk: DiskModel) -> Self {
         let shared = Shared { base: disk.clone(), disk, ..Shared::default() };
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// Stops keeping the history, for long runs: from now on only [`RecordingStorage::crash_now`] makes images.
+    /// Stops recording the history, for long runs. From now on only [`RecordingStorage::crash_now`] builds images.
     pub fn forget_history(&self) {
         let mut shared = self.shared.lock();
         shared.forgetful = true;
         shared.history = Vec::new();
     }
 
-    /// This storage as the seam takes it.
+    /// This storage as a shared [`Storage`].
     #[must_use]
     pub fn share(&self) -> super::SharedStorage {
         Arc::new(self.clone())
     }
 
-    /// This storage as those take it who only read.
+    /// This storage as a shared [`ReadStorage`].
     #[must_use]
     pub fn share_to_read(&self) -> super::SharedReadStorage {
         Arc::new(self.clone())
     }
 
-    /// How many events have happened: the name of this moment for [`RecordingStorage::crash_at`].
+    /// The number of events so far. It identifies this moment for [`RecordingStorage::crash_at`].
     #[must_use]
     pub fn moment(&self) -> usize {
         self.shared.lock().history.len()
@@ -114,12 +114,12 @@ impl RecordingStorage {
         self.shared.lock().history.clone()
     }
 
-    /// The disk after a crash when the first `moment` events had happened. A durable write is two events, so the moment
-    /// between them is a crash in the middle of it.
+    /// The disk after a crash at `moment`, the number of events that had happened. A durable write is two events, so
+    /// the moment between them is a crash in the middle of the write.
     #[must_use]
     pub fn crash_at(&self, moment: usize, survival: Survival) -> Self {
         let shared = self.shared.lock();
-        assert!(!shared.forgetful, "the history was given up");
+        assert!(!shared.forgetful, "the history was recorded");
         let mut disk = shared.base.clone();
         for event in &shared.history[..moment] {
             disk.apply(event);
@@ -133,7 +133,7 @@ impl RecordingStorage {
         Self::on(self.shared.lock().disk.survive(survival))
     }
 
-    /// Arranges a fault.
+    /// Injects a fault.
     pub fn inject(&self, fault: Fault) {
         let mut shared = self.shared.lock();
         match fault {
@@ -156,15 +156,16 @@ impl RecordingStorage {
         self.shared.lock().is_dark()
     }
 
-    /// Takes back all faults that did not come.
+    /// Removes all faults that have not occurred.
     pub fn disarm(&self) {
         let mut shared = self.shared.lock();
-        assert!(!shared.is_dark(), "after a power cut there is only what survived");
+        assert!(!shared.is_dark(), "a power cut ends this storage");
         shared.faults.clear();
         shared.power_left = None;
     }
 
-    /// What the end of a process ends: faults that did not come, poison, the lock. What was not synced still may be lost.
+    /// Ends what ends with a process: pending faults, poisoned handles and the lock. Unsynced changes may still be
+    /// lost.
     pub fn end_process(&self) {
         self.disarm();
         let mut shared = self.shared.lock();
@@ -172,17 +173,17 @@ impl RecordingStorage {
         shared.locked = false;
     }
 
-    /// Puts a bug in.
+    /// Enables a deliberate bug.
     pub fn set_mutant(&self, mutant: Mutant) {
         self.shared.lock().mutant = Some(mutant);
     }
 
-    /// Limits the space that all files may take; `None` lifts the limit.
+    /// Limits the space that all files may take; `None` removes the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.shared.lock().capacity_bytes = bytes;
     }
 
-    /// The contents of a file, as a reader sees them.
+    /// The contents of a file as a reader sees them.
     #[must_use]
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
         let shared = self.shared.lock();
@@ -199,7 +200,7 @@ impl RecordingStorage {
     /// Changes bytes of a file on the medium, from `offset` on.
     pub fn corrupt(&self, name: &str, offset: u64, change: impl FnOnce(&mut [u8])) {
         let mut shared = self.shared.lock();
-        assert!(shared.disk.lookup(name).is_some(), "there is a file to corrupt");
+        assert!(shared.disk.lookup(name).is_some(), "the file to corrupt exists");
         shared.disk = shared.disk.survive(Survival::Everything);
         shared.disk.corrupt(name, offset, change);
         shared.base = shared.disk.clone();
@@ -221,7 +222,7 @@ impl Shared {
         }
     }
 
-    /// Counts down the faults of one kind and says whether one is due.
+    /// Counts down the faults of one kind. Returns whether one is due.
     fn due(&mut self, pick: fn(&mut Fault) -> Option<&mut u64>) -> bool {
         let mut due = false;
         self.faults.retain_mut(|fault| match pick(fault) {
@@ -388,7 +389,7 @@ impl RecordingFile {
     }
 }
 
-/// Where a wrong read is wrong: in the last bytes that are not zeros, where the end of a log is, or anywhere before them.
+/// The place of the wrong bit: in the last bytes that are not zeros, where a log ends, or anywhere before.
 fn wrong_place(bytes: &[u8], drawn: u64) -> usize {
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(bytes.len(), |last| last + 1);
     let among = if drawn.is_multiple_of(2) { written.min(64) } else { written };

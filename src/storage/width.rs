@@ -1,12 +1,13 @@
-//! Widths: the only conversions between `usize` and explicit widths that the byte layer makes, and reads and writes of
-//! little-endian fields. It is not a decoder: the caller has checked the length.
+//! The only conversions between `usize` and explicit widths in the byte layer, and access to little-endian fields. The
+//! caller has checked the lengths.
 
-/// Compared and copied block by block, which is fast in builds that are not optimised, too: most bytes of a log are zeros.
+/// Bytes are compared and copied in blocks, which is fast in unoptimised builds too, because most bytes of a log are
+/// zeros.
 const ZEROS: [u8; 4_096] = [0; 4_096];
 
 const _: () = assert!(usize::BITS == 64, "file offsets are used as indexes");
 
-/// A length or offset of a file as an index into memory.
+/// Converts a length or offset of a file to an index.
 #[must_use]
 pub fn index(value: u64) -> usize {
     match usize::try_from(value) {
@@ -15,7 +16,7 @@ pub fn index(value: u64) -> usize {
     }
 }
 
-/// A length in memory as a length in a file.
+/// Converts a length in memory to a length in a file.
 #[must_use]
 pub fn length(value: usize) -> u64 {
     match u64::try_from(value) {
@@ -24,7 +25,7 @@ pub fn length(value: usize) -> u64 {
     }
 }
 
-/// A length that the layout keeps in 32 bits.
+/// Converts a length to a field of 32 bits.
 #[must_use]
 pub fn length32(value: usize) -> u32 {
     match u32::try_from(value) {
@@ -59,12 +60,12 @@ pub fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes(array_at(bytes, offset))
 }
 
-/// Puts `field` at `offset`.
+/// Writes `field` at `offset`.
 pub fn put(bytes: &mut [u8], offset: usize, field: &[u8]) {
     bytes[offset..offset + field.len()].copy_from_slice(field);
 }
 
-/// Whether every byte is zero.
+/// Whether all bytes are zero.
 #[must_use]
 pub fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])

@@ -1,4 +1,4 @@
-//! What can be wrong with a directory: the file, the place in it, and what is wrong there.
+//! The faults that a verification can find, with file and offset.
 
 use std::error::Error;
 use std::fmt;
@@ -19,47 +19,47 @@ use crate::storage::width::length;
 use crate::wal::segment::segment_name;
 use crate::wal::{FrameFault, LogError};
 
-/// Something that is wrong.
+/// A fault in a file.
 #[derive(Debug)]
 pub struct Finding {
     /// The file.
     pub file: String,
-    /// The byte where it shows, where it shows at one.
+    /// The offset of the fault, if there is one.
     pub offset: Option<u64>,
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What is wrong.
+/// The kinds of faults.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The file cannot be read: nothing is known of what it holds.
-    #[error("it cannot be read")]
+    /// The file cannot be read, so its contents are unknown.
+    #[error("the file cannot be read")]
     Unreadable(#[source] StorageError),
-    /// With the manifest; nothing else can be checked without it.
+    /// The manifest is damaged. Nothing else can be checked without it.
     #[error("the manifest is damaged; nothing else was read")]
     Manifest(#[source] ManifestFault),
-    /// What the machine was formatted with cannot be read.
+    /// The genesis of the machine cannot be read.
     #[error("the configuration that the directory was formatted with cannot be read")]
     Genesis(#[source] GenesisError),
-    /// A segment of the row is not there.
-    #[error("the segment is missing, though one after it is there")]
+    /// A segment is missing.
+    #[error("the segment is missing, although a later one exists")]
     Missing,
-    /// A frame is not what was written. The rest of its segment was not read.
-    #[error("a frame is damaged{}", later_offset.map(|at| format!(", in front of a valid one at byte {at}")).unwrap_or_default())]
+    /// A frame is damaged. The rest of its segment was not read.
+    #[error("a frame is damaged{}", later_offset.map(|at| format!(", before a valid one at byte {at}")).unwrap_or_default())]
     Frame {
-        /// Where a valid frame stands behind it; none when the proof is in the next segment or in the frame itself.
+        /// The offset of a valid frame after it; `None` when the proof is in the next segment or in the frame itself.
         later_offset: Option<u64>,
-        /// What is wrong with it.
+        /// What is wrong with the frame.
         source: FrameFault,
     },
-    /// Anything else that is wrong with the log. A segment whose head blocks do not hold was not read further.
+    /// Any other fault of the log. A segment with invalid head blocks was not read further.
     #[error(transparent)]
     Log(LogError),
     /// The log ends before a snapshot that was built from it.
     #[error(
-        "the log ends with position {last_position}, though there is a snapshot of op {snapshot_op}, taken at position \
-         {snapshot_position}: its end was lost"
+        "the log ends with position {last_position}, but there is a snapshot of op {snapshot_op} at position \
+         {snapshot_position}: the end of the log was lost"
     )]
     EndsEarly {
         /// The last position.
@@ -72,28 +72,28 @@ pub enum Fault {
     /// A batch cannot be applied.
     #[error("the batch cannot be applied")]
     Apply(#[source] ApplyError),
-    /// The replay came to another state than the server that wrote the log.
-    #[error("the batch does not agree with the replay")]
+    /// The replay computed another state than the server that wrote the log.
+    #[error("the batch differs from the replay")]
     Diverged(#[source] Divergence),
-    /// A batch does not come next, so it was passed over: no server writes one like it.
+    /// A batch was passed over. A server never writes such a batch.
     #[error("{0}")]
     PassedOver(PassedOverBatch),
-    /// A snapshot is not what was written.
+    /// A snapshot is damaged.
     #[error("the snapshot is damaged")]
     Snapshot(#[source] SnapshotFault),
-    /// A snapshot of another log.
-    #[error("it belongs to another log")]
+    /// A snapshot belongs to another log.
+    #[error("the snapshot belongs to another log")]
     ForeignSnapshot(#[source] SnapshotError),
-    /// A snapshot that a later release wrote.
+    /// A later release has written a snapshot.
     #[error(
-        "the snapshot has feature level {found}, this program knows levels up to {FEATURE_LEVEL}: use the release of stockhold \
+        "the snapshot has feature level {found}, but this program knows levels up to {FEATURE_LEVEL} only: use the release of stockhold \
          that wrote it or a later one"
     )]
     SnapshotLevel {
-        /// Its level.
+        /// Its feature level.
         found: u32,
     },
-    /// A snapshot of an epoch that the manifest does not know.
+    /// The manifest does not know the epoch of a snapshot.
     #[error("the snapshot is of epoch {epoch}, but the manifest knows epochs up to {known} only")]
     SnapshotEpoch {
         /// Its epoch.
@@ -101,19 +101,19 @@ pub enum Fault {
         /// The last epoch of the manifest.
         known: u64,
     },
-    /// The machine does not take what a snapshot holds.
-    #[error("the machine does not take it")]
+    /// The machine cannot load the contents of a snapshot.
+    #[error("the machine cannot load it")]
     Load(#[source] LoadError),
-    /// A snapshot holds another state than it says.
-    #[error("what it holds sums up to {found:016x}, it says {said:016x}")]
+    /// The digest of a snapshot differs from its contents.
+    #[error("the contents have digest {found:016x}, but the footer records {recorded:016x}")]
     Sum {
-        /// The digest of what it holds.
+        /// The digest of the contents.
         found: u64,
-        /// The digest in its footer.
-        said: u64,
+        /// The digest in the footer.
+        recorded: u64,
     },
-    /// A snapshot holds another state than the log leads to.
-    #[error("the snapshot holds the digest {found:016x}, the log replays to {replayed:016x}")]
+    /// A snapshot differs from the state that the replay computed.
+    #[error("the snapshot has digest {found:016x}, but the replay of the log computed {replayed:016x}")]
     Digest {
         /// The digest of the snapshot.
         found: u64,
@@ -121,18 +121,18 @@ pub enum Fault {
         replayed: u64,
     },
     /// No batch ends at the position of a snapshot.
-    #[error("no batch ends at the position of this snapshot: nothing can start from it")]
+    #[error("no batch ends at the position of this snapshot, so no server can start from it")]
     WithinBatch,
-    /// Neither from the first op nor from a snapshot does the log lead to its end without a break.
+    /// The log cannot be replayed to its end, neither from the first op nor from a snapshot.
     #[error(
-        "no server can start: the log begins with position {first_position}, and leads to its end from no snapshot without a break"
+        "no server can start: the log begins with position {first_position}, and it cannot be replayed to its end from any snapshot"
     )]
     NoStart {
         /// The first position in the log.
         first_position: u64,
     },
-    /// The machine finds its own invariants broken.
-    #[error("the state after the last op breaks its own invariants: {0}")]
+    /// The machine violates its invariants.
+    #[error("the state after the last op violates an invariant: {0}")]
     Invariant(String),
 }
 
@@ -144,7 +144,7 @@ pub struct PassedOverBatch {
     pub position: u64,
     /// How many records it holds.
     pub records: u32,
-    /// Why.
+    /// Why it was passed over.
     pub reason: PassedOver,
 }
 
@@ -165,7 +165,7 @@ impl Finding {
         Self { file: MANIFEST_NAME.to_owned(), offset: None, fault: Fault::Genesis(source) }
     }
 
-    /// `segment` is the one that was being read.
+    /// Converts an error that occurred while `segment` was read.
     pub(super) fn of_log(segment: u64, error: LogError) -> Self {
         let opening_at = Some(length(opening::OPENING_OFFSET));
         let (segment, offset) = match &error {
@@ -205,10 +205,10 @@ impl Finding {
                 Self { file, offset, fault: Fault::SnapshotLevel { found } }
             }
             LoadFault::Machine(error) => Self { file, offset: None, fault: Fault::Load(error) },
-            LoadFault::Digest { found, said } => {
-                let [a, b, c, d, e, f, g, h, ..] = said;
-                let said = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-                Self { file, offset: None, fault: Fault::Sum { found, said } }
+            LoadFault::Digest { found, recorded } => {
+                let [a, b, c, d, e, f, g, h, ..] = recorded;
+                let recorded = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+                Self { file, offset: None, fault: Fault::Sum { found, recorded } }
             }
         }
     }
@@ -234,7 +234,7 @@ impl Fault {
         }
     }
 
-    /// One word for programs.
+    /// The kind as a word for programs.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -261,15 +261,15 @@ impl Fault {
         }
     }
 
-    /// The sentence and its causes.
+    /// The message with its causes.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.ends_with(&said) {
-                text = format!("{text}: {said}");
+            let message = error.to_string();
+            if !text.ends_with(&message) {
+                text = format!("{text}: {message}");
             }
             cause = error.source();
         }
@@ -286,7 +286,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Names the last segment: what is wrong shows at the end of the log.
+/// A finding at the end of the log.
 pub(super) fn at_end(end: &End, fault: Fault) -> Finding {
     Finding { file: segment_name(end.segment.max(1)), offset: Some(end.offset), fault }
 }

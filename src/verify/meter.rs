@@ -1,21 +1,21 @@
-//! How far a verification is.
+//! The progress of a verification.
 
-/// How far it is.
+/// Reports the progress of a verification.
 pub(super) struct Meter<'a> {
-    /// Bytes of segments done.
+    /// The bytes of segments done.
     pub(super) log: u64,
-    /// Bytes of snapshots done.
+    /// The bytes of snapshots done.
     pub(super) snapshots: u64,
     pub(super) all: u64,
-    pub(super) tell: &'a mut dyn FnMut(u64, u64),
+    pub(super) report: &'a mut dyn FnMut(u64, u64),
 }
 
 impl Meter<'_> {
     pub(super) fn show(&mut self) {
-        (self.tell)((self.log + self.snapshots).min(self.all), self.all);
+        (self.report)((self.log + self.snapshots).min(self.all), self.all);
     }
 
     pub(super) fn done(&mut self) {
-        (self.tell)(self.all, self.all);
+        (self.report)(self.all, self.all);
     }
 }

@@ -1,4 +1,5 @@
-//! One reading of a whole directory: all segments from the oldest on, each byte of them that means something, and what the replay makes of it.
+//! One pass over a whole directory: it reads every meaningful byte of all segments from the oldest on, and replays
+//! them.
 
 use super::finding::Finding;
 use super::meter::Meter;
@@ -13,39 +14,39 @@ use crate::wal::segment::{parse_segment_name, segment_name};
 use crate::wal::segment_list::list_segments;
 use crate::wal::{LogEnd, LogError, LogReader, SegmentList};
 
-/// Reads everything, as far as it was there when the files were listed.
+/// Reads everything that was in the directory when the files were listed.
 pub(super) fn read(
     directory: &ReadOnlyDirectory,
     files: &[FileEntry],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Verification {
     let bytes_all = files.iter().filter(|file| is_state(&file.name)).map(|file| file.bytes).sum();
-    let mut meter = Meter { log: 0, snapshots: 0, all: bytes_all, tell: progress };
-    let mut answer = Verification { manifest: Some(directory.manifest().clone()), ..Verification::default() };
-    note_files(files, &mut answer.notes);
-    note_manifest(directory, &mut answer.notes);
+    let mut meter = Meter { log: 0, snapshots: 0, all: bytes_all, report: progress };
+    let mut report = Verification { manifest: Some(directory.manifest().clone()), ..Verification::default() };
+    note_files(files, &mut report.notes);
+    note_manifest(directory, &mut report.notes);
 
     let sequences = list_segments(files);
     let (runs, faults) =
         SegmentList::read_runs(directory.files().as_ref(), directory.manifest().log_uuid, &sequences);
     if sequences.is_empty() {
-        answer.findings.push(Finding::of_log(1, LogError::NoSegments));
+        report.findings.push(Finding::of_log(1, LogError::NoSegments));
     }
     let last_fault = faults.last().map(|(segment, _)| *segment);
-    answer.findings.extend(faults.into_iter().map(|(segment, error)| Finding::of_log(segment, error)));
-    check_epochs(directory, &runs, &mut answer.findings);
+    report.findings.extend(faults.into_iter().map(|(segment, error)| Finding::of_log(segment, error)));
+    check_epochs(directory, &runs, &mut report.findings);
 
     let snapshots = files.iter().filter_map(|file| parse_snapshot_name(&file.name)).collect();
-    let mut pass = Pass { directory, answer, replay: Replay::new(directory, snapshots) };
+    let mut pass = Pass { directory, report, replay: Replay::new(directory, snapshots) };
     pass.read_log(runs, &mut meter);
-    // Where the log ends is said by its last segment, if it can be read.
-    if pass.answer.end.is_some_and(|end| last_fault.is_some_and(|fault| fault > end.segment)) {
+    // The last segment determines the end of the log, if it can be read.
+    if pass.report.end.is_some_and(|end| last_fault.is_some_and(|fault| fault > end.segment)) {
         pass.break_off();
     }
-    let Pass { mut answer, replay, .. } = pass;
-    replay.finish(&mut answer, &mut meter);
+    let Pass { mut report, replay, .. } = pass;
+    replay.finish(&mut report, &mut meter);
     meter.done();
-    answer
+    report
 }
 
 fn is_state(name: &str) -> bool {
@@ -54,7 +55,7 @@ fn is_state(name: &str) -> bool {
 
 struct Pass<'a> {
     directory: &'a ReadOnlyDirectory,
-    answer: Verification,
+    report: Verification,
     replay: Replay<'a>,
 }
 
@@ -62,16 +63,16 @@ impl Pass<'_> {
     fn read_log(&mut self, runs: Vec<SegmentList>, meter: &mut Meter<'_>) {
         let first_position =
             runs.iter().flat_map(|run| &run.used).map(|segment| segment.opening.first_position).next();
-        self.answer.log.first_position = first_position.unwrap_or(0);
-        self.replay.begin(first_position, &mut self.answer, meter);
+        self.report.log.first_position = first_position.unwrap_or(0);
+        self.replay.begin(first_position, &mut self.report, meter);
         let has_used = first_position.is_some();
         let mut is_first = true;
         for run in runs {
             if let Some(unused) = &run.unused {
                 let (file, is_torn) = (segment_name(unused.header.sequence), unused.torn);
-                self.answer.notes.push(Note::Unused { file, is_torn });
+                self.report.notes.push(Note::Unused { file, is_torn });
             }
-            // A run that was never used says nothing of where the log ends, unless there is nothing else.
+            // A list without used segments does not determine the end of the log, unless there is nothing else.
             if has_used && run.used.is_empty() {
                 continue;
             }
@@ -84,25 +85,25 @@ impl Pass<'_> {
     }
 
     fn break_off(&mut self) {
-        self.replay.break_off(&mut self.answer);
-        self.answer.end = None;
+        self.replay.stop(&mut self.report);
+        self.report.end = None;
     }
 
-    /// Reads a run, and goes on with the next segment behind damage.
+    /// Reads consecutive segments, and continues with the next segment after damage.
     fn read_run(&mut self, mut run: SegmentList, meter: &mut Meter<'_>) {
         let mut log_before = meter.log;
         loop {
             let first = run.used.first().map_or(0, |segment| segment.header.sequence);
             match self.read_sound(run.clone(), meter) {
                 Ok(end) => {
-                    self.answer.end = end;
+                    self.report.end = end;
                     break;
                 }
                 Err(error) => {
                     self.break_off();
                     let next = segment_behind(&error, first);
                     let named = next.saturating_sub(1);
-                    self.answer.findings.push(Finding::of_log(named, error));
+                    self.report.findings.push(Finding::of_log(named, error));
                     let read = run.used.partition_point(|segment| segment.header.sequence < next);
                     log_before += run.used.drain(..read).map(|read| read.header.segment_bytes).sum::<u64>();
                     meter.log = log_before;
@@ -115,16 +116,16 @@ impl Pass<'_> {
         meter.log = log_before + run.used.iter().map(|segment| segment.header.segment_bytes).sum::<u64>();
     }
 
-    /// Reads up to the end of a run or to the first thing that is wrong.
+    /// Reads to the end of the list or to the first fault.
     fn read_sound(&mut self, run: SegmentList, meter: &mut Meter<'_>) -> Result<Option<End>, LogError> {
         let base = self.directory.base();
         let mut reader = LogReader::open_run(self.directory.files().clone(), run, base, ReadFrom::Medium)?;
         let log_before = meter.log;
-        let answer = loop {
+        let report = loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
-                    self.answer.log.records += u64::from(frame.records);
-                    self.replay.apply(&frame, &mut self.answer, meter);
+                    self.report.log.records += u64::from(frame.records);
+                    self.replay.apply(&frame, &mut self.report, meter);
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -134,14 +135,14 @@ impl Pass<'_> {
         };
         meter.log = log_before;
         let (tally, is_moving) = (reader.tally(), reader.has_changed());
-        let total = &mut self.answer.log.tally;
+        let total = &mut self.report.log.tally;
         total.segments += tally.segments;
         total.frames += tally.frames;
         total.bytes += tally.bytes;
         if is_moving {
-            self.answer.notes.push(Note::Moving);
+            self.report.notes.push(Note::Moving);
         }
-        answer.map(|()| reader.into_end().map(|end| end_of(&end, is_moving)))
+        report.map(|()| reader.into_end().map(|end| end_of(&end, is_moving)))
     }
 }
 
@@ -156,7 +157,7 @@ fn end_of(end: &LogEnd, is_moving: bool) -> End {
     }
 }
 
-/// The segment to go on with behind something that is wrong in a run that begins with `first`; always a later one.
+/// The segment with which to continue after a fault in a list that begins with `first`. It is always a later one.
 fn segment_behind(error: &LogError, first: u64) -> u64 {
     let wrong = match error {
         LogError::Predecessor { segment, .. } => segment.saturating_sub(1),

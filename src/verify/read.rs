@@ -1,59 +1,59 @@
-//! What a verification has read: the log, its end, snapshots, and the stretches that were replayed.
+//! The results of reading: the log, its end, the snapshots, and the replayed ranges.
 
 use crate::wal::{Durability, EndReason, LogTally};
 
-/// What was read of a log.
+/// The summary of reading the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogRead {
-    /// Segments, frames and bytes that were found well.
+    /// The segments, frames and bytes that are valid.
     pub tally: LogTally,
-    /// The first position in the log; 0 when there is none.
+    /// The first position in the log; 0 if there is none.
     pub first_position: u64,
-    /// How many records were read.
+    /// The number of records.
     pub records: u64,
 }
 
-/// Where and why a log ends.
+/// Where and why the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The last used segment; 0 when there is none.
+    /// The last used segment; 0 if there is none.
     pub segment: u64,
-    /// The byte after its last frame.
+    /// The offset after its last frame.
     pub offset: u64,
     /// The last position.
     pub last_position: u64,
-    /// Why it ends there.
+    /// Why the log ends there.
     pub reason: EndReason,
-    /// When frames of the last run were durable.
+    /// The durability of the last run.
     pub durability: Durability,
-    /// Whether the end changed while it was looked at: a server is at work. What came later was not read.
+    /// Whether the end changed while it was read, because a server is running. Later records were not read.
     pub is_moving: bool,
 }
 
-/// What was found in one snapshot.
+/// The result for one snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotRead {
-    /// The op that it stands after.
+    /// The op of the snapshot.
     pub op: u64,
-    /// The position in the log that it stands after, if its head can be read.
+    /// Its log position, if its head can be read.
     pub position: Option<u64>,
     /// The length of the file.
     pub bytes: u64,
-    /// The digest of the machine that was loaded from it, if that could be done.
+    /// The digest of the loaded machine, if it could be loaded.
     pub digest: Option<u64>,
-    /// Whether a replay came to its op with the same digest.
+    /// Whether a replay reached its op with the same digest.
     pub is_compared: bool,
     /// Whether a start from it reaches the end of the log.
     pub starts: bool,
 }
 
-/// A run of ops that were replayed.
+/// A range of ops that were replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// The snapshot that it began from; none where it began from the first op.
+pub struct ReplayedRange {
+    /// The snapshot with which it began; `None` if it began with the first op.
     pub snapshot_op: Option<u64>,
     /// The last op that was applied.
     pub last_op: u64,
-    /// How many were applied.
+    /// The number of ops that were applied.
     pub ops: u64,
 }

@@ -1,5 +1,5 @@
-//! Which segments at the end of the log hold nothing: a start puts one new segment in their place instead of adding another. It only
-//! looks.
+//! Finds the segments without content at the end of the log. A start replaces them with one new segment instead of
+//! adding another. This module only reads.
 
 use super::LogError;
 use super::frame::{FrameHead, FrameKind, block_at};
@@ -10,7 +10,8 @@ use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET, frame};
 use crate::storage::width::{is_zero, length, u64_at};
 use crate::storage::{ReadFrom, SharedStorage};
 
-/// The blank segments among those `without_records`, which end the log, oldest first: those behind which there is none that holds anything.
+/// Returns the blank segments among `without_records`, oldest first. `without_records` are the last segments of the
+/// log, and no segment after a blank one has content.
 pub(super) fn blank_run(
     storage: &SharedStorage,
     without_records: &[UsedSegment],
@@ -22,8 +23,8 @@ pub(super) fn blank_run(
     Ok(without_records[begin..].to_vec())
 }
 
-/// Whether nothing was ever written behind the opening, or the end frame of a clean stop alone. What may be a torn write is not
-/// blank: its bytes are evidence.
+/// Whether nothing was ever written after the opening, except perhaps the end frame of a clean stop. A possible torn
+/// write is not blank, because its bytes are evidence.
 fn is_blank(storage: &SharedStorage, segment: &UsedSegment) -> Result<bool, LogError> {
     let file = storage.open_to_read(&segment_name(segment.header.sequence), ReadFrom::Cache)?;
     let mut block = vec![0; BLOCK_BYTES];
@@ -47,8 +48,8 @@ fn is_first_end_frame(head: &FrameHead, block: &[u8], segment: &UsedSegment) -> 
         && head.check_body(block).is_ok()
 }
 
-/// Whether the block is the beginning of a frame of an earlier use of the file. A sector is written wholly or not at all, so no part of
-/// a frame of this use has come over it.
+/// Whether the block is the beginning of a frame from an earlier use of the file. Sectors are written atomically, so no
+/// part of a frame of this use has overwritten it.
 fn is_stale(block: &[u8]) -> bool {
     FrameHead::decode(block, u64_at(block, frame::SALT_AT)).is_ok()
 }

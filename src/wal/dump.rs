@@ -1,5 +1,6 @@
-//! Shows a log byte by byte, as far as it can be read, without judging it: for `stockhold log dump`. The reader decides what a
-//! fault means; this walks on behind one, block by block, so that what stands there can be seen.
+//! Reads a log for `stockhold log dump`, as far as possible and without judging it. After an invalid frame it continues
+//! block by block, so that everything in the file can be seen. [`super::LogReader`] decides what an invalid frame
+//! means.
 
 use uuid::Uuid;
 
@@ -11,48 +12,48 @@ use crate::storage::layout::{BLOCK_BYTES, FRAMES_OFFSET};
 use crate::storage::width::length;
 use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage};
 
-/// Something in a segment.
+/// Something found in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DumpItem {
     /// The two head blocks.
     Heads {
         /// Block 0.
         header: SegmentHeader,
-        /// Block 1; none in a segment that was never used.
+        /// Block 1; `None` in a segment that was never used.
         opening: Option<SegmentOpening>,
     },
-    /// A whole frame.
+    /// A valid frame.
     Frame {
-        /// Batch or end.
+        /// Whether it is a batch or an end frame.
         kind: FrameKind,
-        /// Its first position.
+        /// The position of its first record.
         first_position: u64,
         /// The number of records.
         records: u32,
         /// The payload.
         payload: Vec<u8>,
     },
-    /// A run of blocks that are no frame.
+    /// Consecutive blocks that are not frames.
     Gap {
-        /// How many bytes.
+        /// The length of these blocks.
         bytes: u64,
-        /// What is wrong at its beginning.
+        /// Why the first of them is not a frame.
         fault: FrameFault,
     },
 }
 
-/// Where it stands, and what it is.
+/// An item with its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DumpEntry {
-    /// The segment.
+    /// The segment that contains it.
     pub segment: u64,
-    /// The byte where it begins.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// What it is.
+    /// The item itself.
     pub item: DumpItem,
 }
 
-/// Walks over all segments. Frames are checked by themselves, not against each other.
+/// Reads all segments. Each frame is checked by itself, not against the frame before it.
 #[derive(Debug)]
 pub struct LogDump {
     storage: SharedReadStorage,
@@ -64,7 +65,7 @@ pub struct LogDump {
 }
 
 impl LogDump {
-    /// Begins with the segment that holds `from_position`, or with the oldest.
+    /// Begins with the segment that contains `from_position`, or with the oldest one.
     pub fn open(storage: SharedReadStorage, log_uuid: Uuid, from_position: u64) -> Result<Self, LogError> {
         let segments = SegmentList::read(storage.as_ref(), log_uuid, true)?;
         let index = segments
@@ -76,7 +77,7 @@ impl LogDump {
         Ok(Self { storage, segments, index, file: None, offset: 0, bytes_before: 0 })
     }
 
-    /// The next thing; `None` behind the last segment.
+    /// The next item; `None` after the last segment.
     pub fn next_entry(&mut self) -> Result<Option<DumpEntry>, LogError> {
         let Some((header, opening)) = self.segments.get(self.index).copied() else { return Ok(None) };
         let segment = header.sequence;
@@ -118,7 +119,7 @@ impl LogDump {
         Ok(Some(DumpEntry { segment, offset, item }))
     }
 
-    /// Bytes walked over, and bytes in all.
+    /// The bytes read so far, and the bytes in all.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         let all = self.segments.iter().map(|(header, _)| header.segment_bytes).sum();

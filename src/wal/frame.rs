@@ -1,17 +1,17 @@
-//! One frame: a head of 64 bytes, a payload, zeros up to a whole block. This file knows the bytes of a frame and nothing of the
-//! segment around it, beyond the [`FramePlacement`] that the frame must match.
+//! The bytes of one frame: a head of 64 bytes, a payload, and zeros up to a whole block. A frame must match its
+//! [`FramePlacement`] in the segment.
 
 use crate::storage::AlignedBuffer;
 use crate::storage::checksum::checksum;
 use crate::storage::layout::{BLOCK_BYTES, PAYLOAD_BYTES_MAX, frame};
 use crate::storage::width::{index, is_zero, length, length32, put, u32_at, u64_at};
 
-/// What a frame is.
+/// The kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// It holds a batch.
+    /// The frame contains a batch.
     Batch,
-    /// It holds nothing: the server stopped here in good order.
+    /// The server stopped cleanly after this frame. It has no payload.
     End,
 }
 
@@ -26,48 +26,49 @@ impl FrameKind {
     }
 }
 
-/// What is wrong with a frame.
+/// Why a frame is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameFault {
-    /// The block is all zeros, as in a fresh segment.
+    /// The block is all zeros, as in a new segment.
     #[error("the block is empty")]
     Zero,
-    /// There is no head of a frame of this segment's present use here: garbage, a stale frame, or a torn one.
-    #[error("there is no frame head of this segment here")]
+    /// The block has no frame head of the current use of this segment. It may hold garbage, a stale frame or a torn
+    /// one.
+    #[error("the block has no frame head of this segment")]
     Head,
-    /// The head is whole, but says that it belongs elsewhere in the segment.
-    #[error("the frame says that it stands in block {block}")]
+    /// The head is valid but belongs to another place in the segment.
+    #[error("the frame head belongs to block {block}")]
     Place {
-        /// The block by the head.
+        /// The block number in the head.
         block: u32,
     },
-    /// The head is whole, but a field has a value that is never written.
+    /// The head is intact, but a field has a value that is never written.
     #[error("the field at byte {offset} of the frame has a value that is never written")]
     Field {
-        /// Where in the head.
+        /// The offset of the field in the head.
         offset: usize,
     },
-    /// The head is whole and the payload is not.
+    /// The head is valid, but the payload is not.
     #[error("the payload does not match its checksum")]
     Body,
-    /// A whole frame with another position than the next.
+    /// The frame is valid, but does not begin with the next position.
     #[error("the frame begins with position {found}, expected {expected}")]
     Position {
-        /// The position by the head.
+        /// The position in the head.
         found: u64,
-        /// The next position.
+        /// The position that was expected.
         expected: u64,
     },
-    /// A whole frame that does not follow the frame before it.
+    /// The frame is valid, but does not follow the frame before it.
     #[error("the frame does not follow the one before it")]
     Chain,
-    /// The segment ends before the frame does.
+    /// The frame is longer than the rest of the segment.
     #[error("the frame is longer than the rest of the segment")]
     Length,
 }
 
 impl FrameFault {
-    /// Whether a write that was cut off by a crash may look like this. A head that is whole and wrong may not.
+    /// Whether a write that a crash interrupted may look like this. An intact head with a wrong field may not.
     #[must_use]
     pub fn may_be_torn(self) -> bool {
         match self {
@@ -79,40 +80,40 @@ impl FrameFault {
     }
 }
 
-/// Where a frame stands and what it follows.
+/// Where a frame is and which frame it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramePlacement {
     /// The salt of the segment.
     pub salt: u64,
-    /// The block in the segment.
+    /// The number of the block in the segment.
     pub block: u32,
-    /// The first position.
+    /// The position of the first record.
     pub first_position: u64,
-    /// The checksum of the frame before, or of the opening.
+    /// The checksum of the frame before it, or of the opening.
     pub previous: u64,
-    /// All blocks below this one were durable before this frame was written.
+    /// All blocks below this one were durable when this frame was written.
     pub synced_block: u32,
 }
 
-/// A whole head.
+/// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
-    /// Batch or end.
+    /// Whether it is a batch or an end frame.
     pub kind: FrameKind,
-    /// The place it claims.
+    /// The placement that the head records.
     pub placement: FramePlacement,
     /// The number of records.
     pub records: u32,
-    /// The length of the payload.
+    /// The length of the payload in bytes.
     pub payload_bytes: u32,
-    /// The checksum over payload and padding.
+    /// The checksum of payload and padding.
     pub body_checksum: u64,
-    /// The checksum over the head: what the next frame repeats.
+    /// The checksum of the head, which the next frame repeats.
     pub checksum: u64,
 }
 
 impl FrameHead {
-    /// Reads a head that belongs to the segment with this salt; `bytes` is at least one block.
+    /// Decodes a head of the segment with this salt. `bytes` is at least one block.
     pub fn decode(bytes: &[u8], salt: u64) -> Result<Self, FrameFault> {
         let head = &bytes[..frame::HEAD_BYTES];
         if !head.starts_with(&frame::MAGIC) {
@@ -166,19 +167,19 @@ impl FrameHead {
         Ok(())
     }
 
-    /// The length of the frame with its padding.
+    /// The length of the frame, including padding.
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
         frame_bytes(index(u64::from(self.payload_bytes)))
     }
 
-    /// The payload in the bytes of the whole frame.
+    /// The payload within the bytes of the whole frame.
     #[must_use]
     pub fn payload_of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[frame::HEAD_BYTES..frame::HEAD_BYTES + index(u64::from(self.payload_bytes))]
     }
 
-    /// Checks payload and padding; `bytes` is the whole frame.
+    /// Checks payload and padding. `bytes` is the whole frame.
     pub fn check_body(&self, bytes: &[u8]) -> Result<(), FrameFault> {
         let padding_at = frame::HEAD_BYTES + index(u64::from(self.payload_bytes));
         if checksum(&bytes[frame::HEAD_BYTES..]) != self.body_checksum || !is_zero(&bytes[padding_at..]) {
@@ -188,13 +189,13 @@ impl FrameHead {
     }
 }
 
-/// The length of a frame with a payload of `payload_bytes`.
+/// The length of a frame whose payload has `payload_bytes` bytes.
 #[must_use]
 pub fn frame_bytes(payload_bytes: usize) -> usize {
     (frame::HEAD_BYTES + payload_bytes).next_multiple_of(BLOCK_BYTES)
 }
 
-/// Where a batch is built, with room for its head in front, so that the write takes it as it is.
+/// A buffer for a batch. It reserves space for the head, so that the frame is written without a copy.
 #[derive(Debug)]
 pub struct FrameBuffer {
     buffer: AlignedBuffer,
@@ -202,16 +203,16 @@ pub struct FrameBuffer {
 }
 
 impl FrameBuffer {
-    /// An empty buffer for payloads up to `payload_bytes_max`, at most [`PAYLOAD_BYTES_MAX`].
+    /// An empty buffer for payloads up to `payload_bytes_max`, which is at most [`PAYLOAD_BYTES_MAX`].
     #[must_use]
     pub fn new(payload_bytes_max: usize) -> Self {
-        assert!(payload_bytes_max <= PAYLOAD_BYTES_MAX, "the format bounds a payload");
+        assert!(payload_bytes_max <= PAYLOAD_BYTES_MAX, "the format limits the length of a payload");
         let mut buffer = AlignedBuffer::with_capacity(frame_bytes(payload_bytes_max));
         buffer.resize(frame::HEAD_BYTES);
         Self { buffer, payload_bytes_max }
     }
 
-    /// Forgets the payload.
+    /// Removes the payload.
     pub fn clear(&mut self) {
         self.buffer.resize(frame::HEAD_BYTES);
     }
@@ -222,7 +223,7 @@ impl FrameBuffer {
         &self.buffer.as_slice()[frame::HEAD_BYTES..]
     }
 
-    /// The payload, to change in place.
+    /// The payload, for changes in place.
     pub fn payload_mut(&mut self) -> &mut [u8] {
         &mut self.buffer.as_mut_slice()[frame::HEAD_BYTES..]
     }
@@ -233,7 +234,7 @@ impl FrameBuffer {
         self.buffer.len() - frame::HEAD_BYTES
     }
 
-    /// Whether there is no payload.
+    /// Whether the payload is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -245,24 +246,24 @@ impl FrameBuffer {
         self.payload_bytes_max - self.len()
     }
 
-    /// Adds bytes to the payload; they must fit.
+    /// Appends bytes to the payload. They must fit.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= self.remaining(), "the caller asked how much remains");
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Cuts the payload back to `payload_bytes`, to take back what was added last.
+    /// Truncates the payload to `payload_bytes`.
     pub fn truncate(&mut self, payload_bytes: usize) {
         assert!(payload_bytes <= self.len(), "truncating never grows");
         self.buffer.resize(frame::HEAD_BYTES + payload_bytes);
     }
 
-    /// Lets an encoder that writes to a vector add to the payload. What the vector already holds belongs to the frame: the encoder
-    /// must only add, and no more than [`FrameBuffer::remaining`].
+    /// Lets an encoder append to the payload as a vector. The vector already contains the frame, so the encoder must
+    /// only append, and at most [`FrameBuffer::remaining`] bytes.
     pub fn append_with<T>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let answer = self.buffer.append_with(encode);
+        let result = self.buffer.append_with(encode);
         assert!(self.len() <= self.payload_bytes_max, "an encoder adds no more than remains");
-        answer
+        result
     }
 
     /// The length that the frame will have on disk.
@@ -271,7 +272,7 @@ impl FrameBuffer {
         frame_bytes(self.len())
     }
 
-    /// Fills in the head and the padding, in place, and gives the bytes to write and the checksum that the next frame repeats.
+    /// Fills in head and padding in place. Returns the bytes to write and the checksum that the next frame repeats.
     pub(crate) fn seal(&mut self, kind: FrameKind, records: u32, placement: &FramePlacement) -> (&[u8], u64) {
         let payload_bytes = self.len();
         self.buffer.resize(frame_bytes(payload_bytes));
@@ -294,13 +295,13 @@ impl FrameBuffer {
         (self.buffer.as_slice(), chain)
     }
 
-    /// Takes the padding off again, so that the payload is as the caller left it.
+    /// Removes the padding, so that the payload is as the caller left it.
     pub(crate) fn unseal(&mut self, payload_bytes: usize) {
         self.buffer.resize(frame::HEAD_BYTES + payload_bytes);
     }
 }
 
-/// The number of a block that begins at `offset`.
+/// The number of the block at `offset`.
 #[must_use]
 pub fn block_at(offset: u64) -> u32 {
     length32(index(offset / length(BLOCK_BYTES)))

@@ -1,5 +1,5 @@
-//! The search behind an invalid frame: is there anything that proves it was once valid? The decision what that means is the
-//! reader's; this file only looks.
+//! Searches the blocks after an invalid frame for a frame that proves that the invalid one was once valid.
+//! [`super::LogReader`] decides what a result means.
 
 use super::frame::{FrameFault, FrameHead, block_at};
 use super::segment::SegmentHeader;
@@ -9,11 +9,11 @@ use crate::storage::{ReadableFile, StorageError};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// Whether a block of an unopened segment, from `offset` on, begins with a frame head of this use of it: at its own place or
-/// not, with fields in range or not.
+/// Whether any block of an unopened segment, from `offset` on, begins with a frame head of the current use of the
+/// segment. The head may be in the wrong place and its fields may be out of range.
 ///
-/// Nobody but a writer that had opened the segment knows its salt, so any head with that salt and a matching checksum proves
-/// that it was in use.
+/// Only a writer that has opened the segment knows its salt. So any head with that salt and a matching checksum proves
+/// that the segment was in use.
 pub fn holds_frames(
     file: &dyn ReadableFile,
     header: &SegmentHeader,
@@ -24,11 +24,12 @@ pub fn holds_frames(
     Ok(find_head(file, header, offset, is_of_this_use)?.is_some())
 }
 
-/// Looks at each block from `offset` on for a whole frame head of this use of the segment, at its own place, that was written
-/// when more than `hole_block` blocks were already durable. Answers where it stands.
+/// Searches each block from `offset` on for a valid frame head of the current use of the segment, at its own place,
+/// that was written when more than `hole_block` blocks were already durable. Returns its offset.
 ///
-/// Such a head proves that the frame in block `hole_block` had been acknowledged. One with a lower mark proves nothing: with
-/// `durability = interval` a later block may reach the medium before an earlier one. A head is proof enough without its payload.
+/// Such a head proves that the frame in block `hole_block` had been acknowledged. A head with a lower mark proves
+/// nothing, because with `durability = interval` a later block may reach the medium before an earlier one. The payload
+/// of the found frame does not matter.
 pub fn find_frame(
     file: &dyn ReadableFile,
     header: &SegmentHeader,

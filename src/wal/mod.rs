@@ -1,8 +1,9 @@
-//! The log: a row of preallocated segments of opaque batch payloads, each of which covers a run of positions.
+//! The write-ahead log: a sequence of preallocated segments of opaque batch payloads. Each payload covers a range of
+//! positions.
 //!
-//! This module is for making a payload durable at the next position with one synced write, and for giving the payloads back in
-//! order after a stop of any kind. It is not for what a payload means: it never knows what a reservation is, and it has no
-//! clock, no thread and no randomness (times and seeds are passed in; the server steps the [`SegmentPreparer`]).
+//! This module makes a payload durable at the next position with one synced write, and returns the payloads in order
+//! after any kind of stop. It does not interpret a payload, and it has no clock, no threads and no randomness: times
+//! and seeds are arguments, and the server steps the [`SegmentPreparer`].
 //!
 //! ```text
 //!   FrameBuffer ──append──► LogWriter ──one durable write──► segment n        LogReader ──► frames, then LogEnd
@@ -37,27 +38,27 @@ pub use writer::{LogOptions, LogStart, LogWriter};
 
 use crate::storage::StorageError;
 
-/// The place where replication plugs in: something that gives a batch its positions and makes it last.
+/// A log that assigns positions to a batch and makes it durable. Replication would implement this trait.
 pub trait CommitLog: Send {
-    /// Makes the payload in `frame` durable as the next `records` records; the buffer keeps its payload. After an error of kind
-    /// [`AppendError::NotReady`] or [`AppendError::Full`] nothing has happened and the same buffer may be offered again; after any
-    /// other the log is poisoned.
+    /// Makes the payload in `frame` durable as the next `records` records. The buffer keeps its payload. After
+    /// [`AppendError::NotReady`] or [`AppendError::Full`] nothing was written and the same buffer may be passed again.
+    /// After any other error the log is poisoned.
     fn append(&mut self, frame: &mut FrameBuffer, records: u32) -> Result<Positions, AppendError>;
 
-    /// The position that the next append begins with.
+    /// The first position of the next append.
     fn next_position(&self) -> u64;
 
-    /// The last position that a power cut cannot take back.
+    /// The last position that survives a power cut.
     fn durable_position(&self) -> u64;
 
-    /// Makes everything appended durable; nothing to do where every append already is.
+    /// Makes everything appended durable. It does nothing if every append already is.
     fn sync(&mut self) -> Result<(), AppendError>;
 
-    /// How much room there is.
+    /// How much space the log has.
     fn space(&self) -> Space;
 }
 
-/// A run of positions, both ends included.
+/// A range of positions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Positions {
     /// The first position.
@@ -66,16 +67,18 @@ pub struct Positions {
     pub last: u64,
 }
 
-/// How much room the log has.
+/// How much space the log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
-    /// A spare segment is ready, or is being made and this one holds the reserve besides a batch.
+    /// A spare segment is ready, or it is being prepared and the current segment has space for a batch besides the
+    /// reserve.
     Normal,
-    /// Whether there will be a spare segment is not known yet, and a batch would go into what may have to be the reserve: wait.
+    /// It is not known yet whether there will be a spare segment, and a batch might use the reserve. The caller waits.
     Undecided,
-    /// The last segment is in use and no spare can be made: only what frees or finishes should still be appended.
+    /// The last segment is in use and no spare can be prepared. Only commands that free space or complete promises
+    /// should be appended.
     Reserve,
-    /// No frame of full size fits any more.
+    /// A frame of full size does not fit any more.
     Full,
 }
 
@@ -85,20 +88,21 @@ pub enum Durability {
     /// When `append` returns.
     #[default]
     Every,
-    /// After the next `sync`, which the server calls on a timer.
+    /// After the next `sync`, which the server calls at an interval.
     Interval,
 }
 
-/// Why an append did not happen.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// The segment is full and the next is still being prepared; nothing was written. Step the preparer, or wait on the pool.
+    /// The segment is full and the next one is still being prepared. Nothing was written. Step the preparer, or wait on
+    /// the pool.
     #[error("the next log segment is still being prepared")]
     NotReady,
-    /// The segment is full and there is no space for another; nothing was written.
+    /// The segment is full and there is no space for another one. Nothing was written.
     #[error("there is no space for another log segment")]
     Full,
-    /// The write failed. What the medium holds of it is not known, and nothing more is appended.
+    /// The write failed. It is unknown how much of it is on the medium, and nothing more is appended.
     #[error("a log write failed")]
     Storage(#[from] StorageError),
     /// An earlier write failed.
@@ -106,46 +110,46 @@ pub enum AppendError {
     Poisoned,
 }
 
-/// Why a log cannot be read or taken up.
+/// Why a log cannot be read or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] StorageError),
-    /// A formatted directory has at least one segment.
+    /// The directory has no segment, although every formatted directory has at least one.
     #[error(
         "the directory holds no log segment, though every formatted directory has one: segments were removed"
     )]
     NoSegments,
-    /// The log no longer reaches back far enough.
+    /// The log does not reach back far enough.
     #[error(
         "position {need_position} is needed, but the oldest segment begins with position {oldest_position}"
     )]
     Missing {
-        /// The position asked for.
+        /// The position that is needed.
         need_position: u64,
-        /// The first position there is.
+        /// The first position in the log.
         oldest_position: u64,
     },
-    /// The log ends earlier than something that was built from it.
+    /// The log ends before a position that something else was built from.
     #[error(
-        "the log ends with position {last_position}, before position {need_position}, from which reading was to go on: the end of the log was lost"
+        "the log ends with position {last_position}, before position {need_position}, which is needed: the end of the log was lost"
     )]
     EndsEarly {
-        /// The position asked for.
+        /// The position that is needed.
         need_position: u64,
-        /// The last position there is.
+        /// The last position in the log.
         last_position: u64,
     },
-    /// A file of the row is missing.
-    #[error("segment {after} follows segment {before}: the ones between were removed")]
+    /// A segment file is missing.
+    #[error("segment {after} follows segment {before}: the segments between them were removed")]
     SequenceGap {
         /// The segment before the gap.
         before: u64,
         /// The segment after it.
         after: u64,
     },
-    /// Block 0 of a segment is not what was written.
+    /// Block 0 of a segment is damaged.
     #[error("the header of segment {segment} cannot be used; nothing was changed: restore from a backup")]
     Header {
         /// The segment.
@@ -153,10 +157,10 @@ pub enum LogError {
         /// What is wrong.
         source: BlockFault,
     },
-    /// A file holds another segment than its name says, or has another length than its header says.
-    #[error("the file of segment {segment} says that it is segment {found} of {found_bytes} bytes")]
+    /// A file contains another segment than its name says, or its length differs from its header.
+    #[error("the file of segment {segment} has the header of segment {found} with {found_bytes} bytes")]
     Misplaced {
-        /// The segment by the name.
+        /// The segment by the file name.
         segment: u64,
         /// The segment by the header.
         found: u64,
@@ -173,7 +177,7 @@ pub enum LogError {
         /// The log by the manifest.
         expected: Uuid,
     },
-    /// Block 1 of a segment that was in use is not what was written.
+    /// Block 1 of a segment that was in use is damaged.
     #[error("the opening block of segment {segment} is damaged")]
     Opening {
         /// The segment.
@@ -181,17 +185,19 @@ pub enum LogError {
         /// What is wrong.
         source: BlockFault,
     },
-    /// A segment says something else of its predecessor than the predecessor does.
-    #[error("segment {segment} says of its predecessor: {said:?}; found: {found:?}")]
+    /// A segment records another end of its predecessor than was found.
+    #[error(
+        "segment {segment} records that its predecessor ended with {recorded:?}, but it ended with {found:?}"
+    )]
     Predecessor {
         /// The segment.
         segment: u64,
-        /// What it says.
-        said: PreviousEnd,
-        /// What was found.
+        /// The recorded end.
+        recorded: PreviousEnd,
+        /// The end that was found.
         found: PreviousEnd,
     },
-    /// A segment begins with another position, or in an earlier epoch, than its predecessor allows.
+    /// The first position or the epoch of a segment does not continue its predecessor.
     #[error(
         "segment {segment} begins with position {first_position} in epoch {epoch}, which does not continue its predecessor"
     )]
@@ -203,9 +209,9 @@ pub enum LogError {
         /// Its epoch.
         epoch: u64,
     },
-    /// The log is of a later epoch than the manifest knows: what is written next would not continue it.
+    /// The log has a later epoch than the manifest, so the next segment would not continue it.
     #[error(
-        "segment {segment} is of epoch {epoch}, but the manifest knows epochs up to {known} only: it is older than its log; \
+        "segment {segment} is of epoch {epoch}, but the manifest knows epochs up to {known} only, so it is older than the log; \
          nothing was changed: restore the manifest that belongs to this log"
     )]
     LaterEpoch {
@@ -216,29 +222,29 @@ pub enum LogError {
         /// The last epoch of the manifest.
         known: u64,
     },
-    /// What looks like a torn tail looks different when it is read again.
+    /// Two reads of a possible torn tail differ.
     #[error(
-        "two reads of segment {segment} from byte {offset} on differ, so its end cannot be told; nothing was changed: \
+        "two reads of segment {segment} from byte {offset} on differ, so its end cannot be determined; nothing was changed: \
          check the disk, then start again"
     )]
     Unsteady {
         /// The segment.
         segment: u64,
-        /// Where what was read first ends.
+        /// The offset of the second read.
         offset: u64,
     },
-    /// An invalid frame in front of valid data: not a torn tail.
+    /// An invalid frame is followed by valid data, so it is not a torn tail.
     #[error(
-        "segment {segment} is damaged at byte {offset}, in front of data that was acknowledged{}; \
+        "segment {segment} is damaged at byte {offset}, before data that was acknowledged{}; \
          nothing was changed: run `stockhold verify` and restore from a backup",
-        later_offset.map(|later| format!(" (a valid frame stands at byte {later})")).unwrap_or_default()
+        later_offset.map(|later| format!(" (there is a valid frame at byte {later})")).unwrap_or_default()
     )]
     Damage {
         /// The segment.
         segment: u64,
-        /// Where the invalid frame stands.
+        /// The offset of the invalid frame.
         offset: u64,
-        /// Where a valid frame stands after it; none when the proof is in the following segment or in the frame itself.
+        /// The offset of a valid frame after it; `None` when the proof is in the next segment or in the frame itself.
         later_offset: Option<u64>,
         /// What is wrong with the frame.
         source: FrameFault,

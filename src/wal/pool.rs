@@ -1,5 +1,4 @@
-//! Where the preparer leaves the spare segment and the writer takes it, and where trimmed segments wait to be used again.
-//! It does no input or output.
+//! Passes the spare segment from the preparer to the writer, and keeps trimmed segments for reuse. It performs no I/O.
 
 use std::time::Duration;
 
@@ -7,13 +6,13 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::storage::{FileEntry, StoredFile};
 
-/// How many trimmed files wait to be used again; more are removed.
+/// The maximum number of trimmed files kept for reuse. Further ones are removed.
 pub const RECYCLABLE_MAX: usize = 2;
 
-/// A segment ready to be opened: named, durable, its frames zeros or stale.
+/// A segment that can be opened: it has its name, is durable, and its frames are zeros or stale.
 #[derive(Debug)]
 pub struct PreparedSegment {
-    /// Its place in the row.
+    /// Its sequence number.
     pub sequence: u64,
     /// Its salt.
     pub salt: u64,
@@ -21,20 +20,20 @@ pub struct PreparedSegment {
     pub file: Box<dyn StoredFile>,
 }
 
-/// Why there is no spare.
+/// The state of the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpareState {
-    /// There is one.
+    /// The spare is ready.
     Ready,
-    /// It is being made.
+    /// The spare is being prepared.
     Underway,
-    /// There is no space for it; the preparer goes on trying.
+    /// There is no space for the spare. The preparer continues to try.
     NoSpace,
     /// The preparer failed.
     Failed,
 }
 
-/// Shared by the writer, the preparer and whoever trims.
+/// The pool, shared by the writer, the preparer and the snapshotter, which trims.
 #[derive(Debug)]
 pub struct SegmentPool {
     slots: Mutex<Slots>,
@@ -58,33 +57,34 @@ impl Default for SegmentPool {
 }
 
 impl SegmentPool {
-    /// Why there is, or is not, a spare.
+    /// The state of the spare.
     #[must_use]
     pub fn state(&self) -> SpareState {
         self.slots.lock().state
     }
 
-    /// Waits until there is a spare or a reason that there is none, at most `limit`; answers the state.
+    /// Waits, at most for `limit`, until the spare is ready or cannot be prepared. Returns the state.
     pub fn wait(&self, limit: Duration) -> SpareState {
         let mut slots = self.slots.lock();
         self.changed.wait_while_for(&mut slots, |slots| slots.state == SpareState::Underway, limit);
         slots.state
     }
 
-    /// Waits until a spare is wanted or the pool is closed, at most `limit`; what the thread of the preparer does when its step was idle.
+    /// Waits, at most for `limit`, until a spare is needed or the pool is closed. The preparer's thread calls this
+    /// after an idle step.
     pub fn wait_for_demand(&self, limit: Duration) {
         let mut slots = self.slots.lock();
         let is_idle = |slots: &mut Slots| slots.state == SpareState::Ready && !slots.is_closed;
         self.changed.wait_while_for(&mut slots, is_idle, limit);
     }
 
-    /// Waits until the pool is closed, at most `limit`; what the thread of the preparer does when only time helps.
+    /// Waits, at most for `limit`, until the pool is closed. The preparer's thread calls this when only time helps.
     pub fn pause(&self, limit: Duration) {
         let mut slots = self.slots.lock();
         self.changed.wait_while_for(&mut slots, |slots| !slots.is_closed, limit);
     }
 
-    /// No spare is wanted any more: the thread of the preparer wakes and ends.
+    /// Closes the pool: no more spares are needed, and the preparer's thread wakes up and ends.
     pub fn close(&self) {
         self.slots.lock().is_closed = true;
         self.changed.notify_all();
@@ -96,7 +96,8 @@ impl SegmentPool {
         self.slots.lock().is_closed
     }
 
-    /// Leaves a trimmed file, which must have a temporary and durable name, to be used again. Gives it back when enough wait.
+    /// Offers a trimmed file for reuse. It must have a temporary and durable name. Returns the file if enough are kept
+    /// already.
     #[must_use]
     pub fn offer(&self, file: FileEntry) -> Option<FileEntry> {
         let mut slots = self.slots.lock();
@@ -107,14 +108,14 @@ impl SegmentPool {
         None
     }
 
-    /// Takes the spare. The next is not begun before [`SegmentPool::ask_for_spare`]: two segments without an opening would look
-    /// to a start like a log with a hole.
+    /// Takes the spare. The next one is not begun before [`SegmentPool::ask_for_spare`], because two segments without
+    /// an opening would look like a gap in the log.
     pub(super) fn take_spare(&self) -> Result<PreparedSegment, SpareState> {
         let mut slots = self.slots.lock();
         slots.spare.take().ok_or(slots.state)
     }
 
-    /// The spare that was taken is in use, durably: another may be made.
+    /// Requests another spare, after the last one is durably in use.
     pub(super) fn ask_for_spare(&self) {
         self.set_state(SpareState::Underway);
     }
@@ -134,10 +135,10 @@ impl SegmentPool {
         self.changed.notify_all();
     }
 
-    /// A trimmed file of exactly this length, if one waits.
+    /// Takes a trimmed file of exactly this length, if there is one.
     pub(super) fn take_recyclable(&self, bytes: u64) -> Option<FileEntry> {
         let mut slots = self.slots.lock();
-        let place = slots.recyclable.iter().position(|file| file.bytes == bytes)?;
-        Some(slots.recyclable.swap_remove(place))
+        let index = slots.recyclable.iter().position(|file| file.bytes == bytes)?;
+        Some(slots.recyclable.swap_remove(index))
     }
 }

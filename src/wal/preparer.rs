@@ -1,5 +1,5 @@
-//! Makes the next segment in small steps, so that the writer never waits for one to be filled. It has no thread: the server
-//! (or the simulator) calls [`SegmentPreparer::step`].
+//! Prepares the next segment in small steps, so that the writer never waits for a file to be filled. It has no thread:
+//! the server or the simulator calls [`SegmentPreparer::step`].
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ use crate::storage::memory::scramble;
 use crate::storage::width::{index, length};
 use crate::storage::{Access, AlignedBuffer, SharedStorage, StorageError, StoredFile, TEMPORARY_SUFFIX};
 
-/// How much one step fills.
+/// How many bytes one step fills.
 const FILL_BYTES: usize = 1 << 20;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// There is a spare; nothing to do.
+    /// A spare is ready, so there was nothing to do.
     Idle,
-    /// Some of the work is done; step again.
+    /// A part of the work was done. Step again.
     Working,
-    /// The spare is ready.
+    /// The spare has become ready.
     Ready,
-    /// There is no space; try again in a while.
+    /// There is no space. Try again later.
     NoSpace,
 }
 
-/// What all segments of a run share.
+/// What all segments of a server's run have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentPlan {
     pub(super) log_uuid: Uuid,
     pub(super) segment_bytes: u64,
-    /// Drawn at random once per start.
+    /// Random, drawn once per start.
     pub(super) salt_seed: u64,
     pub(super) access: Access,
 }
@@ -50,7 +50,7 @@ struct Work {
     name: String,
     file: Box<dyn StoredFile>,
     filled_bytes: u64,
-    /// A file used before: its frames are stale and need no zeros, its head blocks do.
+    /// The file was used before. Its frames are stale and need no zeros, but its head blocks do.
     recycled: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct SegmentPreparer {
     plan: SegmentPlan,
     next_sequence: u64,
     work: Option<Work>,
-    /// The file of the work that was begun last, until it is a segment.
+    /// The file of the last begun work, until it is a segment.
     unfinished: Option<String>,
     zeros: AlignedBuffer,
 }
@@ -78,16 +78,16 @@ impl SegmentPreparer {
         Self { storage, pool, plan, next_sequence, work: None, unfinished: None, zeros }
     }
 
-    /// Does a bounded piece of work. Running out of space is an answer, not an error; after an error the log should be stopped.
+    /// Does a bounded amount of work. Running out of space is not an error. After an error the log should be stopped.
     pub fn step(&mut self, now_ms: u64) -> Result<Progress, StorageError> {
-        let answer = match self.pool.state() {
+        let result = match self.pool.state() {
             SpareState::Ready => return Ok(Progress::Idle),
             SpareState::Failed => {
                 return Err(StorageError::Poisoned { name: segment_name(self.next_sequence) });
             }
             SpareState::Underway | SpareState::NoSpace => self.advance(now_ms),
         };
-        match answer {
+        match result {
             Ok(progress) => Ok(progress),
             Err(error) if error.is_no_space() => match self.sweep() {
                 Ok(()) => {
@@ -132,14 +132,14 @@ impl SegmentPreparer {
         Ok(Work { name, file, filled_bytes: 0, recycled: false })
     }
 
-    /// Writes the header, makes everything durable, and only then gives the file its name.
+    /// Writes the header, makes everything durable, and then gives the file its name.
     fn finish(&mut self, work: Work, now_ms: u64) -> Result<PreparedSegment, StorageError> {
         let (name, segment) = self.head(work, now_ms)?;
         self.name(&name)?;
         Ok(segment)
     }
 
-    /// Writes the header and makes everything durable, under the temporary name, which it answers.
+    /// Writes the header and makes everything durable. Returns the temporary name of the file.
     fn head(&self, work: Work, now_ms: u64) -> Result<(String, PreparedSegment), StorageError> {
         let Work { name, mut file, recycled, .. } = work;
         let sequence = self.next_sequence;
@@ -159,7 +159,7 @@ impl SegmentPreparer {
         Ok((name, PreparedSegment { sequence, salt, file }))
     }
 
-    /// Gives a file the name of the next segment, in place of the one that has it, if any.
+    /// Renames a file to the next segment, and replaces a file of that name.
     fn name(&mut self, temporary: &str) -> Result<(), StorageError> {
         self.storage.rename(temporary, &segment_name(self.next_sequence))?;
         self.storage.sync_dir()?;
@@ -167,7 +167,8 @@ impl SegmentPreparer {
         Ok(())
     }
 
-    /// The segment that a new run begins with: the one left unused by the run before if it can be taken as it is, else a new one.
+    /// The first segment of a run. It is the segment that the last run left unused, if that can be used, otherwise a
+    /// new one.
     pub(super) fn first_segment(
         &mut self,
         unused: Option<UnusedSegment>,
@@ -187,9 +188,10 @@ impl SegmentPreparer {
         self.run(now_ms)
     }
 
-    /// Puts a new segment in the place of segments in which nothing was logged: `blank`, which end the log, oldest first. The new one is
-    /// opened by `open` before it gets the name of the oldest, so whatever a crash leaves, the oldest name stands for a segment that
-    /// records how the log before it ended, and there is no gap behind it.
+    /// Replaces the segments in which nothing was logged with a new one. `blank` are these segments, the last ones of
+    /// the log, oldest first. `open` opens the new segment before it gets the name of the oldest one. So after a crash
+    /// at any moment, the oldest name belongs to a segment that records how the log before it ended, and no gap
+    /// follows.
     pub(super) fn replace_blank<T>(
         &mut self,
         blank: &[u64],
@@ -206,17 +208,17 @@ impl SegmentPreparer {
             self.storage.remove(&segment_name(*later))?;
             self.storage.sync_dir()?;
         }
-        let answer = set_aside.map_or_else(|| self.filled(), Ok).and_then(|work| {
+        let result = set_aside.map_or_else(|| self.filled(), Ok).and_then(|work| {
             let (name, segment) = self.head(work, now_ms)?;
             let opened = open(segment)?;
             self.name(&name)?;
             Ok(opened)
         });
-        self.swept(answer)
+        self.swept(result)
     }
 
-    /// Takes the name from an unused segment, durably, so that its file can be used for another place. One that cannot be used is
-    /// removed.
+    /// Durably renames an unused segment, so that its file can be reused for another segment. If it cannot be used, it
+    /// is removed.
     fn set_aside(&mut self, unused: &UnusedSegment) -> Result<Option<Work>, StorageError> {
         let segment_bytes = self.plan.segment_bytes;
         let name = segment_name(unused.header.sequence);
@@ -233,13 +235,13 @@ impl SegmentPreparer {
         Ok(Some(Work { name: temporary, file, filled_bytes: segment_bytes, recycled: true }))
     }
 
-    /// Works until a segment is ready: for a start, when nobody waits for an answer yet.
+    /// Steps until a segment is ready. This is for a start, when no client waits.
     fn run(&mut self, now_ms: u64) -> Result<PreparedSegment, StorageError> {
-        let answer = self.filled().and_then(|work| self.finish(work, now_ms));
-        self.swept(answer)
+        let result = self.filled().and_then(|work| self.finish(work, now_ms));
+        self.swept(result)
     }
 
-    /// A file of the right length, filled in one go.
+    /// Creates a file of the full length and fills it at once.
     fn filled(&mut self) -> Result<Work, StorageError> {
         let mut work = self.begin_work()?;
         self.unfinished = Some(work.name.clone());
@@ -247,17 +249,17 @@ impl SegmentPreparer {
         Ok(work)
     }
 
-    /// The same answer, after a sweep if there was no space.
-    fn swept<T>(&mut self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
-        if let Err(error) = &answer
+    /// Passes the result on, after a sweep if there was no space.
+    fn swept<T>(&mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &result
             && error.is_no_space()
         {
             self.sweep()?;
         }
-        answer
+        result
     }
 
-    /// Removes the file of the work that found no space, be it new or used before: what is full needs every byte.
+    /// Removes the unfinished file, new or recycled, because a full disk needs the space.
     fn sweep(&mut self) -> Result<(), StorageError> {
         self.work = None;
         let name = self.unfinished.take().unwrap_or_else(|| self.temporary_name());
@@ -271,7 +273,7 @@ impl SegmentPreparer {
         format!("{}{TEMPORARY_SUFFIX}", segment_name(self.next_sequence))
     }
 
-    /// Fills a piece; answers whether the file is full.
+    /// Fills one piece. Returns whether the file is full.
     fn fill(&self, work: &mut Work) -> Result<bool, StorageError> {
         let left_bytes = self.plan.segment_bytes - work.filled_bytes;
         let piece = length(FILL_BYTES).min(left_bytes);
@@ -283,13 +285,13 @@ impl SegmentPreparer {
     }
 }
 
-/// The name under which the file of a segment that has lost its name waits to be used again.
+/// The temporary name of a former segment file that is kept for reuse.
 #[must_use]
 pub fn recycled_name(sequence: u64) -> String {
     format!("recycled-{sequence:016}{TEMPORARY_SUFFIX}")
 }
 
-/// Prepares one segment in a directory that is being formatted.
+/// Prepares the first segment of a directory that is being formatted.
 pub(crate) fn prepare_first(
     storage: &SharedStorage,
     log_uuid: Uuid,

@@ -1,11 +1,13 @@
-//! Gives the frames back in order, and says where the log ends. The torn-tail rule stands here, once (`LogReader::judge_tail`):
+//! Returns the frames in order and determines where the log ends. `LogReader::judge_tail` is the only implementation of
+//! the torn-tail rule:
 //!
-//! * In a segment that has a successor, frames must lead exactly to the end that the successor records; anything else is damage.
-//! * In the last segment, the first invalid frame ends the log, if it may be a write that was cut off and nothing behind it
-//!   proves that it had been acknowledged; otherwise it is damage. It is read twice first: a wrong read must not cut
-//!   off what lies well on the medium.
+//! * In a segment with a successor, the frames must end exactly where the successor records it. Anything else is
+//!   damage.
+//! * In the last segment, the first invalid frame ends the log, provided that it may be an interrupted write and that
+//!   nothing after it proves that it had been acknowledged. Otherwise it is damage. The frame is read twice, because a
+//!   read error must not cut off valid data.
 //!
-//! It changes nothing on disk. Cutting means that the next start opens a new segment and records the end that was found here.
+//! Reading changes nothing on disk. The next start opens a new segment and records in it the end that was found here.
 
 use uuid::Uuid;
 
@@ -22,20 +24,20 @@ use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage};
 /// How far to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadTo {
-    /// To the end, which is then judged: only for a log that nobody writes to.
+    /// To the end of the log, which the torn-tail rule determines. No server may write to the log.
     End,
-    /// To the end that is found, which is judged in the same way: also for a log that somebody may be writing to. Where the end changes while
-    /// it is looked at, it is looked at again, a few times; then the log ends there as far as this reader goes.
+    /// To the end of the log, while a server may be writing to it. If the end changes during the check, it is checked
+    /// again a few times. After that, the log ends there for this reader.
     Present,
-    /// Through the frame that holds this position, which must have been committed: also for a log that is being written to. When a trim
-    /// takes a segment away meanwhile, reading answers [`crate::storage::StorageError::NotFound`].
+    /// Through the frame that contains this position, which must be committed. A server may be writing to the log. If a
+    /// trim removes a needed segment meanwhile, reading returns [`crate::storage::StorageError::NotFound`].
     Position(u64),
 }
 
-/// One batch.
+/// One batch of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Its first position; may lie before the position from which reading began, when that position stands inside the frame.
+    /// The position of its first record. It may be before the start of reading, if that position is inside the frame.
     pub first_position: u64,
     /// The number of records.
     pub records: u32,
@@ -45,24 +47,24 @@ pub struct Frame<'a> {
     pub epoch: u64,
     /// Its segment.
     pub segment: u64,
-    /// Where it stands there.
+    /// The offset of the frame in its segment.
     pub offset: u64,
 }
 
-/// Where and why the log ended: all that a new start needs to go on.
+/// Where and why the log ended. A start needs nothing else to continue the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEnd {
-    /// The end, as the next segment will record it.
+    /// The end as the next segment will record it.
     pub previous: PreviousEnd,
-    /// The epoch of the last segment; 0 when there is none.
+    /// The epoch of the last segment; 0 if there is none.
     pub epoch: u64,
-    /// The mode of the last run, when there was one.
+    /// The durability of the last run, if there was one.
     pub durability: Durability,
     /// The segment that was prepared and not used.
     pub unused: Option<UnusedSegment>,
-    /// The segments in use that end the log and hold no record, oldest first.
+    /// The segments at the end of the log that are in use and have no records, oldest first.
     pub without_records: Vec<UsedSegment>,
-    /// The segments that were read: a new start syncs them before the first answer.
+    /// The segments that were read. A start syncs them before the first answer.
     pub relied_on: Vec<u64>,
 }
 
@@ -73,8 +75,8 @@ impl LogEnd {
         self.previous.last_position
     }
 
-    /// Whether answers may have gone out for records that are lost: the last run did not sync every batch and did not stop in good
-    /// order. The new start must then take a new epoch.
+    /// Whether answered records may have been lost, because the last run did not sync every batch and did not stop
+    /// cleanly. The next start must then begin a new epoch.
     #[must_use]
     pub fn needs_new_epoch(&self) -> bool {
         let unclean = match self.previous.reason {
@@ -85,18 +87,18 @@ impl LogEnd {
     }
 }
 
-/// How much of a log was read and found well.
+/// How much of a log was read and found valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTally {
-    /// Segments.
+    /// The number of segments.
     pub segments: u64,
-    /// Frames, end frames among them.
+    /// The number of frames, including end frames.
     pub frames: u64,
-    /// Bytes of head blocks and frames.
+    /// The number of bytes of head blocks and frames.
     pub bytes: u64,
 }
 
-/// How often a reader looks again at an end that changes.
+/// How often a reader checks again an end that changes.
 const RECHECKS_MAX: u32 = 64;
 
 /// Reads a log from a position on.
@@ -106,7 +108,7 @@ pub struct LogReader {
     segments: SegmentList,
     read_to: ReadTo,
     from_position: u64,
-    /// The segment that is being read: its index in the segments, and its file.
+    /// The index of the current segment in the list, and its file.
     current: Option<(usize, Box<dyn ReadableFile>)>,
     window: Window,
     offset: u64,
@@ -119,7 +121,7 @@ pub struct LogReader {
     rechecks_left: u32,
 }
 
-/// A step of the reader.
+/// The result of one step of the reader.
 enum Step {
     Batch { offset: u64, head: FrameHead },
     Passed,
@@ -127,8 +129,8 @@ enum Step {
 }
 
 impl LogReader {
-    /// Opens a log to read from the frame that holds `from_position`. `base` is what the first segment of this log records as its
-    /// predecessor; the manifest knows it.
+    /// Opens a log to read from the frame that contains `from_position`. `base` is the predecessor that the first
+    /// segment of this log records; the manifest contains it.
     pub fn open(
         storage: SharedReadStorage,
         log_uuid: Uuid,
@@ -147,7 +149,7 @@ impl LogReader {
         Ok(reader)
     }
 
-    /// Opens a run of segments to read all of it, from its first frame, whatever position that is.
+    /// Opens a list of consecutive segments to read all of it from its first frame.
     pub fn open_run(
         storage: SharedReadStorage,
         run: SegmentList,
@@ -176,7 +178,7 @@ impl LogReader {
             && first.header.sequence == 1
             && first.opening.previous != base
         {
-            return Err(LogError::Predecessor { segment: 1, said: first.opening.previous, found: base });
+            return Err(LogError::Predecessor { segment: 1, recorded: first.opening.previous, found: base });
         }
         let longest =
             segments.used.iter().map(|segment| segment.header.segment_bytes).max().unwrap_or_default();
@@ -221,19 +223,19 @@ impl LogReader {
         }
     }
 
-    /// The last segment's number and epoch, if there is a segment in use.
+    /// The number and epoch of the last segment in use, if there is one.
     #[must_use]
     pub fn last_epoch(&self) -> Option<(u64, u64)> {
         self.segments.used.last().map(|segment| (segment.header.sequence, segment.opening.epoch))
     }
 
-    /// The position that the next frame begins with.
+    /// The first position of the next frame.
     #[must_use]
     pub fn next_position(&self) -> u64 {
         self.next_position
     }
 
-    /// Bytes of log that were read and that there are to read, for showing progress.
+    /// The bytes of log read so far, and the bytes in all.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         let all = self.segments.used.iter().map(|segment| segment.header.segment_bytes);
@@ -248,13 +250,15 @@ impl LogReader {
         self.tally
     }
 
-    /// Whether the end changed while it was looked at: somebody writes to the log, or the medium does not give the same bytes twice.
+    /// Whether the end changed while it was checked. Then a server writes to the log, or two reads of the medium
+    /// differ.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         self.rechecks_left < RECHECKS_MAX
     }
 
-    /// Where the log ended; after [`LogReader::next_frame`] has answered `None` with [`ReadTo::End`] or [`ReadTo::Present`].
+    /// The end of the log, after [`LogReader::next_frame`] has returned `None` with [`ReadTo::End`] or
+    /// [`ReadTo::Present`].
     #[must_use]
     pub fn into_end(self) -> Option<LogEnd> {
         self.end
@@ -296,14 +300,9 @@ impl LogReader {
             self.enter(index + 1)?;
             return Ok(Step::Passed);
         }
-        let answer = read_frame(
-            file.as_ref(),
-            &mut self.window,
-            self.offset,
-            &segment,
-            (self.next_position, self.chain),
-        )?;
-        match (answer, successor) {
+        let expected = (self.next_position, self.chain);
+        let result = read_frame(file.as_ref(), &mut self.window, self.offset, &segment, expected)?;
+        match (result, successor) {
             (Ok(head), successor) => self.pass(&segment, successor.is_some(), head),
             (Err(source), Some(_)) => Err(LogError::Damage {
                 segment: segment.header.sequence,
@@ -316,7 +315,7 @@ impl LogReader {
         }
     }
 
-    /// Goes past a valid frame.
+    /// Advances past a valid frame.
     fn pass(
         &mut self,
         segment: &UsedSegment,
@@ -333,15 +332,16 @@ impl LogReader {
             FrameKind::Batch => Ok(Step::Batch { offset, head }),
             FrameKind::End if has_successor => Ok(Step::Passed),
             FrameKind::End => {
-                // Nothing is written behind an end frame, so a frame right behind it counts too.
-                self.refuse_frames_behind(segment, FrameFault::Zero, block_at(offset))?;
+                // Nothing is written after an end frame, so the block right after it is checked too.
+                self.refuse_frames_after(segment, FrameFault::Zero, block_at(offset))?;
                 self.finish_here(segment, EndReason::CleanStop)?;
                 Ok(Step::Finished)
             }
         }
     }
 
-    /// The same rule where somebody may be writing: what looks like damage may be a frame that came while the end was looked at.
+    /// Applies the torn-tail rule while a server may be writing. Apparent damage may be a frame that was written during
+    /// the check.
     fn judge_present(&mut self, segment: &UsedSegment, fault: FrameFault) -> Result<Step, LogError> {
         let error = match self.judge_tail(segment, fault) {
             Err(error @ (LogError::Damage { .. } | LogError::Unsteady { .. })) => error,
@@ -385,7 +385,7 @@ impl LogReader {
             });
         }
         self.refuse_unsteady(sequence)?;
-        self.refuse_frames_behind(segment, fault, block_at(self.offset))?;
+        self.refuse_frames_after(segment, fault, block_at(self.offset))?;
         let reason = match fault {
             FrameFault::Zero => EndReason::Crash,
             FrameFault::Head
@@ -400,7 +400,7 @@ impl LogReader {
         Ok(Step::Finished)
     }
 
-    /// Reads the end again, from the medium, and compares.
+    /// Reads the end again from the medium and compares.
     fn refuse_unsteady(&self, segment: u64) -> Result<(), LogError> {
         let file = self.storage.open_to_read(&segment_name(segment), ReadFrom::Medium)?;
         let first = self.window.bytes_from(self.offset);
@@ -412,7 +412,7 @@ impl LogReader {
         Err(LogError::Unsteady { segment, offset: self.offset })
     }
 
-    fn refuse_frames_behind(
+    fn refuse_frames_after(
         &self,
         segment: &UsedSegment,
         source: FrameFault,
@@ -465,18 +465,18 @@ impl LogReader {
     }
 
     fn check_recorded_end(&self, segment: &UsedSegment, successor: &UsedSegment) -> Result<(), LogError> {
-        let said = successor.opening.previous;
+        let recorded = successor.opening.previous;
         let found = PreviousEnd {
             sequence: segment.header.sequence,
             end_offset: self.offset,
             last_position: self.next_position - 1,
             chain: self.chain,
-            reason: said.reason,
+            reason: recorded.reason,
         };
-        if said == found {
+        if recorded == found {
             return Ok(());
         }
-        Err(LogError::Predecessor { segment: successor.header.sequence, said, found })
+        Err(LogError::Predecessor { segment: successor.header.sequence, recorded, found })
     }
 
     fn frame_at_window(&self, offset: u64, head: &FrameHead) -> Frame<'_> {

@@ -1,7 +1,8 @@
-//! The two head blocks of a segment, and names of segment files. Frames are in `frame`.
+//! The two head blocks of a segment and the names of segment files.
 //!
-//! Block 0 (the header) is written and synced before the file gets its name, so a named segment with a bad header is always
-//! damage. Block 1 (the opening) is written when the segment is taken into use; a crash may tear that write.
+//! Block 0 (the header) is written and synced before the file gets its name, so a segment with an invalid header is
+//! always damaged. Block 1 (the opening) is written when the segment is taken into use, and a crash may tear that
+//! write.
 
 use uuid::Uuid;
 
@@ -11,10 +12,10 @@ use crate::storage::checksum::checksum;
 use crate::storage::layout::{self, BLOCK_BYTES, FORMAT_VERSION, header, opening};
 use crate::storage::width::{array_at, is_zero, length32, put, u32_at, u64_at};
 
-/// How segment files end.
+/// The extension of segment files.
 pub const SEGMENT_SUFFIX: &str = ".segment";
 
-/// The name of a segment: its sequence number in 16 digits, so that names sort as numbers do.
+/// The file name of a segment. Its sequence number has 16 digits, so that names sort like numbers.
 #[must_use]
 pub fn segment_name(sequence: u64) -> String {
     format!("{sequence:016}{SEGMENT_SUFFIX}")
@@ -24,24 +25,24 @@ pub fn segment_name(sequence: u64) -> String {
 #[must_use]
 pub fn parse_segment_name(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
-    // The last number of all is nobody's: each segment has a successor.
+    // The highest number is not valid, because each segment has a successor.
     let sequence = digits.parse().ok().filter(|sequence| *sequence < u64::MAX)?;
     (segment_name(sequence) == name).then_some(sequence)
 }
 
-/// What is wrong with a head block.
+/// Why a head block is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockFault {
-    /// It is all zeros: never written.
+    /// It is all zeros, so it was never written.
     #[error("the block is empty")]
     Zero,
-    /// It does not begin as such a block does.
-    #[error("the block does not begin with the expected letters")]
+    /// It does not begin with the magic number.
+    #[error("the block does not begin with the expected magic number")]
     Magic,
-    /// It was written by another version.
+    /// It has another format version.
     #[error("the format version is {found}, this program reads {FORMAT_VERSION}")]
     Version {
-        /// The version found.
+        /// The version that was found.
         found: u32,
     },
     /// Its checksum does not match.
@@ -50,39 +51,39 @@ pub enum BlockFault {
     /// A field has a value that is never written.
     #[error("the field at byte {offset} has a value that is never written")]
     Field {
-        /// Where.
+        /// The offset of the field.
         offset: usize,
     },
-    /// The file ends before the block does.
+    /// The file is shorter than the block.
     #[error("the file is too short")]
     Short,
 }
 
-/// Block 0.
+/// Block 0, the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
-    /// The log.
+    /// The UUID of the log.
     pub log_uuid: Uuid,
-    /// Its place in the row, from 1.
+    /// The sequence number of the segment, from 1.
     pub sequence: u64,
-    /// Drawn for each use of the file: no frame of an earlier use has it.
+    /// Drawn for each use of the file, so no frame of an earlier use has it.
     pub salt: u64,
     /// The length of the file.
     pub segment_bytes: u64,
-    /// When it was prepared.
+    /// When the segment was prepared.
     pub created_ms: u64,
 }
 
-/// Block 1.
+/// Block 1, the opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentOpening {
     /// The salt of block 0.
     pub salt: u64,
     /// The epoch of all records in the segment.
     pub epoch: u64,
-    /// The first position.
+    /// The position of the first record.
     pub first_position: u64,
-    /// When frames of this segment are durable.
+    /// When frames of this segment become durable.
     pub durability: Durability,
     /// Where and why the predecessor ended.
     pub previous: PreviousEnd,
@@ -91,32 +92,32 @@ pub struct SegmentOpening {
 /// The end of a segment, as its successor records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreviousEnd {
-    /// The segment; 0 when there is none.
+    /// The sequence number of the segment; 0 if there is none.
     pub sequence: u64,
-    /// The byte after its last valid frame.
+    /// The offset after its last valid frame.
     pub end_offset: u64,
-    /// Its last position.
+    /// The position of its last record.
     pub last_position: u64,
-    /// The checksum of its last frame, or of its opening when it has none.
+    /// The checksum of its last frame, or of its opening if it has none.
     pub chain: u64,
-    /// Why it ended there.
+    /// Why the segment ended there.
     pub reason: EndReason,
 }
 
-/// Why a segment, or the log, ended where it did. The numbers are on disk: append-only.
+/// Why a segment or the log ended. The numbers are on disk, so they are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// There is nothing before: the first segment of a new log.
+    /// There is no predecessor: this is the first segment of a new log.
     Start,
-    /// It was full.
+    /// The segment was full.
     Rotated,
-    /// The server stopped and said so.
+    /// The server stopped cleanly and wrote an end frame.
     CleanStop,
-    /// The server stopped without saying so, after a whole frame.
+    /// The server stopped without an end frame, after a valid frame.
     Crash,
-    /// The server stopped in the middle of a write, whose frame was cut off.
+    /// The server stopped during a write, and a part of the frame is missing.
     TornTail,
-    /// There is nothing before: the directory was restored up to the position before.
+    /// There is no predecessor: the directory was restored up to the position before.
     Restore,
 }
 
@@ -184,7 +185,7 @@ fn check_block(block: &[u8], magic: &[u8], reserved_at: usize) -> Result<(), Blo
 }
 
 impl SegmentHeader {
-    /// The block.
+    /// Encodes the block.
     #[must_use]
     pub fn encode(&self) -> AlignedBuffer {
         let mut block = AlignedBuffer::zeroed(BLOCK_BYTES);
@@ -200,9 +201,9 @@ impl SegmentHeader {
         seal(block)
     }
 
-    /// Reads the block.
+    /// Decodes the block.
     pub fn decode(block: &[u8]) -> Result<Self, BlockFault> {
-        // The version is looked at before the checksum: a later version may sum differently.
+        // The version is checked before the checksum, because a later version may use another checksum.
         if block.len() == BLOCK_BYTES && block.starts_with(&header::MAGIC) {
             let found = u32_at(block, header::VERSION_AT);
             if found != FORMAT_VERSION
@@ -226,7 +227,7 @@ impl SegmentHeader {
 }
 
 impl SegmentOpening {
-    /// The block, and its checksum: the `previous` of the first frame.
+    /// Encodes the block. Returns it with its checksum, which the first frame repeats.
     #[must_use]
     pub fn encode(&self) -> (AlignedBuffer, u64) {
         let mut block = AlignedBuffer::zeroed(BLOCK_BYTES);
@@ -246,7 +247,7 @@ impl SegmentOpening {
         (block, chain)
     }
 
-    /// Reads the block; answers its checksum too. `salt` is that of block 0.
+    /// Decodes the block. Returns it with its checksum. `salt` is the salt of block 0.
     pub fn decode(block: &[u8], salt: u64) -> Result<(Self, u64), BlockFault> {
         check_block(block, &opening::MAGIC, opening::RESERVED_AT)?;
         let durability = Durability::from_code(block[opening::DURABILITY_AT])

@@ -1,5 +1,5 @@
-//! Which segments there are, in order, each with its two head blocks checked. It reads no frame, except to tell a segment that
-//! was never used from one whose opening was lost.
+//! The list of segments in order, with their two head blocks checked. It reads frames only to distinguish a segment
+//! that was never used from one whose opening was lost.
 
 use uuid::Uuid;
 
@@ -21,21 +21,21 @@ pub struct UsedSegment {
     pub opening_chain: u64,
 }
 
-/// A segment that was prepared and never used; at most one, the last.
+/// A segment that was prepared and never used. There is at most one, and it is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusedSegment {
     /// Block 0.
     pub header: SegmentHeader,
-    /// Whether a crash tore the write of block 1, so that the file cannot be taken as it is.
+    /// Whether a crash tore the write of block 1, so that the file cannot be used as it is.
     pub torn: bool,
 }
 
 /// All segments of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SegmentList {
-    /// The segments with frames, oldest first, with no gap.
+    /// The used segments, oldest first, without gaps.
     pub used: Vec<UsedSegment>,
-    /// The one prepared after them.
+    /// The unused segment after them.
     pub unused: Option<UnusedSegment>,
 }
 
@@ -46,8 +46,9 @@ enum Opened {
 }
 
 impl SegmentList {
-    /// Reads the head blocks of all segments. Any disorder is an error, but a torn opening of the last one. While somebody writes
-    /// to the log (`live`), the last segment may be opened at any moment, so nothing is made of what stands in it unopened.
+    /// Reads the head blocks of all segments. Any inconsistency is an error, except a torn opening of the last segment.
+    /// While a server writes to the log (`live`), it may open the last segment at any moment, so the frames of an
+    /// unopened segment are not checked.
     pub fn read(storage: &dyn ReadStorage, log_uuid: Uuid, live: bool) -> Result<Self, LogError> {
         let sequences = list_segments(&storage.list()?);
         if sequences.is_empty() {
@@ -64,8 +65,9 @@ impl SegmentList {
         Ok(segments)
     }
 
-    /// As far as segments follow each other and their head blocks hold, they are a run; and what is wrong where a run ends and another
-    /// begins, read from the medium. A whole log is one run. What is wrong with one segment keeps nobody from reading the others.
+    /// Reads the head blocks of the given segments from the medium. Consecutive segments with valid head blocks form a
+    /// list; an intact log is one list. Also returns the fault at each boundary between two lists, so that a damaged
+    /// segment does not prevent reading the others.
     pub fn read_runs(
         storage: &dyn ReadStorage,
         log_uuid: Uuid,
@@ -79,14 +81,14 @@ impl SegmentList {
                 runs.push(Self::default());
             }
             let is_last = index + 1 == sequences.len();
-            let mut answer = Ok(());
+            let mut result = Ok(());
             if let Some(run) = runs.last_mut() {
-                answer = run.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false));
+                result = run.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false));
             }
-            if let Err(fault) = answer {
+            if let Err(fault) = result {
                 let mut fresh = Self::default();
                 if matches!(fault, LogError::Discontinuous { .. }) {
-                    // It is sound by itself, unless the same is wrong with it alone.
+                    // The segment is valid by itself, unless it alone has the same fault.
                     fresh.read_segment(storage, ReadFrom::Medium, log_uuid, *sequence, (is_last, false)).ok();
                 }
                 faults.push((*sequence, fault));
@@ -116,13 +118,14 @@ impl SegmentList {
                 self.used.push(UsedSegment { header, opening, opening_chain });
             }
             Opened::Zero | Opened::Damaged(_) if !is_last => {
-                // A successor exists, so this segment was used, and its opening was durable before the successor's.
+                // A successor exists, so this segment was used, and its opening became durable before that of the
+                // successor.
                 let source = block_fault(file.as_ref(), &header)?;
                 return Err(LogError::Opening { segment, source });
             }
             state @ (Opened::Zero | Opened::Damaged(_)) => {
                 if !live && holds_frames(file.as_ref(), &header, length(FRAMES_OFFSET))? {
-                    // Who only reads may look on while a server takes the segment into use.
+                    // A reader may get here while a server takes the segment into use.
                     if let Opened::Used(opening, opening_chain) = read_opening(file.as_ref(), &header)? {
                         self.check_continues(segment, &opening)?;
                         self.used.push(UsedSegment { header, opening, opening_chain });
@@ -140,7 +143,8 @@ impl SegmentList {
         Ok(())
     }
 
-    /// Positions and epochs never go back, and a segment names its predecessor. Where exactly that one ended is for the reader to compare.
+    /// Checks that positions and epochs never decrease and that the segment names its predecessor. The reader compares
+    /// the recorded end of the predecessor.
     fn check_continues(&self, segment: u64, opening: &SegmentOpening) -> Result<(), LogError> {
         let starts_after = opening.previous.last_position.checked_add(1) == Some(opening.first_position);
         let follows = self.used.last().is_none_or(|before| {
@@ -154,7 +158,7 @@ impl SegmentList {
         Err(LogError::Discontinuous { segment, first_position: opening.first_position, epoch: opening.epoch })
     }
 
-    /// The index in `used` of the segment that holds `position`, or would.
+    /// The index in `used` of the segment that contains `position`, or would contain it.
     pub fn locate(&self, position: u64) -> Result<Option<usize>, LogError> {
         let Some(oldest) = self.used.first() else { return Ok(None) };
         let index = self.used.partition_point(|segment| segment.opening.first_position <= position);
@@ -168,7 +172,7 @@ impl SegmentList {
     }
 }
 
-/// The sequence numbers of the segments among these files, rising.
+/// The sequence numbers of the segments among these files, in ascending order.
 #[must_use]
 pub fn list_segments(files: &[FileEntry]) -> Vec<u64> {
     let mut sequences: Vec<u64> = files.iter().filter_map(|entry| parse_segment_name(&entry.name)).collect();
@@ -176,7 +180,7 @@ pub fn list_segments(files: &[FileEntry]) -> Vec<u64> {
     sequences
 }
 
-/// Reads and checks block 0 of the file that has this segment's name.
+/// Reads and checks block 0 of the file that is named as this segment.
 pub fn read_header(file: &dyn ReadableFile, segment: u64) -> Result<SegmentHeader, LogError> {
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(0, &mut block)?;

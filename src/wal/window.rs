@@ -1,4 +1,4 @@
-//! Reads a segment in large pieces and checks one frame in them against its place. What a fault means is the reader's to say.
+//! Reads a segment in large pieces and checks single frames in them. The caller decides what an invalid frame means.
 
 use super::frame::{FrameFault, FrameHead, block_at};
 use super::segment_list::UsedSegment;
@@ -6,7 +6,7 @@ use crate::storage::layout::{BLOCK_BYTES, FRAME_BYTES_MAX};
 use crate::storage::width::{index, length};
 use crate::storage::{ReadableFile, StorageError};
 
-/// A piece of the file that is being read.
+/// The piece of the file that was read last.
 #[derive(Debug)]
 pub(super) struct Window {
     bytes: Vec<u8>,
@@ -24,24 +24,24 @@ impl Window {
         Self { bytes, offset: 0, filled: 0 }
     }
 
-    /// Forgets what it holds: for another file.
+    /// Discards the contents, for another file.
     pub(super) fn forget(&mut self) {
         self.filled = 0;
     }
 
-    /// Bytes that were just read.
+    /// Bytes of the piece that was read last.
     pub(super) fn held(&self, offset: u64, bytes: usize) -> &[u8] {
         let start = index(offset - self.offset);
         &self.bytes[start..start + bytes]
     }
 
-    /// All bytes that were read from `offset` on.
+    /// All bytes of the piece from `offset` on.
     pub(super) fn bytes_from(&self, offset: u64) -> &[u8] {
         let start = index(offset.saturating_sub(self.offset)).min(self.filled);
         &self.bytes[start..self.filled]
     }
 
-    /// Up to `wanted` bytes from `offset` on, fewer where the file ends.
+    /// Up to `wanted` bytes from `offset` on; fewer at the end of the file.
     fn get(&mut self, file: &dyn ReadableFile, offset: u64, wanted: usize) -> Result<&[u8], StorageError> {
         let inside = offset >= self.offset && offset + length(wanted) <= self.offset + length(self.filled);
         if !inside {
@@ -54,7 +54,8 @@ impl Window {
     }
 }
 
-/// Reads and checks the frame at `offset`, which must begin with the given position and follow the given checksum.
+/// Reads and checks the frame at `offset`. It must begin with the given position and follow the frame with the given
+/// checksum.
 pub(super) fn read_frame(
     file: &dyn ReadableFile,
     window: &mut Window,
@@ -93,7 +94,7 @@ pub(super) fn read_frame(
     Ok(head.check_body(bytes).map(|()| head))
 }
 
-/// A frame of an earlier use of the file, taken as if it were the next.
+/// Accepts a frame of an earlier use of the file as the next frame.
 #[cfg(feature = "mutants")]
 fn stale_frame(
     window: &mut Window,

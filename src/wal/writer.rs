@@ -1,4 +1,4 @@
-//! Appends: one frame, one write, one position after the other. It decides nothing about who may append, and it starts no thread.
+//! Appends frames to the log, each with one write. It starts no thread.
 
 use std::sync::Arc;
 
@@ -17,16 +17,17 @@ use crate::storage::layout::{
 use crate::storage::width::length;
 use crate::storage::{Access, SharedStorage, StorageError, StoredFile};
 
-/// While it is not known whether there will be another segment, this share of the one in use (one part in so many) is kept for what
-/// frees and finishes.
+/// While it is unknown whether there will be another segment, this part of the current one (one in so many) is kept for
+/// commands that free space or complete promises.
 const RESERVE_SHARE: u64 = 4;
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// The length of new segments. Default: 64 MiB. Minimum: two head blocks, a frame of full size and an end frame. A multiple of 4096.
+    /// The length of new segments, a multiple of 4096. Default: 64 MiB. Minimum: two head blocks, a frame of full size
+    /// and an end frame.
     pub segment_bytes: u64,
-    /// The longest payload. Default and maximum: 1 MiB.
+    /// The maximum length of a payload. Default and maximum: 1 MiB.
     pub payload_bytes_max: usize,
     /// When an append is durable. Default: when it returns.
     pub durability: Durability,
@@ -43,13 +44,13 @@ impl Default for LogOptions {
 }
 
 impl LogOptions {
-    /// The shortest segment that these options allow.
+    /// The minimum segment length with these options.
     #[must_use]
     pub fn segment_bytes_min(&self) -> u64 {
         length(FRAMES_OFFSET + super::frame::frame_bytes(self.payload_bytes_max) + BLOCK_BYTES)
     }
 
-    /// Whether the numbers fit each other; the configuration checks this before it gets here.
+    /// Whether the options are consistent. The configuration has checked this before.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.payload_bytes_max <= PAYLOAD_BYTES_MAX
@@ -59,20 +60,20 @@ impl LogOptions {
     }
 }
 
-/// What a start brings in from outside.
+/// The inputs of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogStart {
-    /// The log.
+    /// The UUID of the log.
     pub log_uuid: Uuid,
     /// The epoch of everything appended from now on.
     pub epoch: u64,
-    /// The wall clock.
+    /// The time of the wall clock.
     pub now_ms: u64,
-    /// Random, new for each start: the salts of the segments of this run come from it.
+    /// Random, new for each start. The salts of new segments are derived from it.
     pub salt_seed: u64,
 }
 
-/// The end of the log that is written to.
+/// Writes at the end of the log.
 #[derive(Debug)]
 pub struct LogWriter {
     pool: Arc<SegmentPool>,
@@ -81,9 +82,9 @@ pub struct LogWriter {
     segment: u64,
     salt: u64,
     file: Box<dyn StoredFile>,
-    /// The byte after the last frame.
+    /// The offset after the last frame.
     end_offset: u64,
-    /// The byte below which everything is durable.
+    /// Everything below this offset is durable.
     synced_offset: u64,
     last_position: u64,
     durable_position: u64,
@@ -92,10 +93,10 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Takes the log up where it ended: makes durable all that was read, opens a new segment and records in it where and why the
-    /// one before ended. The new segment takes the place of those at the end in which nothing was logged, so that a server that is
-    /// started and does nothing takes no more of the disk each time. When it returns, everything that recovery relied on is durable
-    /// and answers may go out.
+    /// Continues the log after its end. It makes everything that was read durable, opens a new segment and records in
+    /// it where and why the previous one ended. The new segment replaces the last ones without records, so that
+    /// repeated starts take no more disk space. When this returns, everything that recovery relied on is durable and
+    /// answers may be sent.
     pub fn begin(
         storage: &SharedStorage,
         options: LogOptions,
@@ -119,7 +120,7 @@ impl LogWriter {
         };
         let pool = Arc::new(SegmentPool::default());
         let blank = blank_run(storage, &end.without_records)?;
-        // What the oldest of them says of its predecessor was found when it was opened, and still holds.
+        // The oldest blank segment records the end of its predecessor, which is still true.
         let previous = blank.first().map_or(end.previous, |oldest| oldest.opening.previous);
         assert!(previous.last_position == end.previous.last_position, "a blank segment holds no record");
         let sequence = previous.sequence + 1;
@@ -150,25 +151,25 @@ impl LogWriter {
         Ok((writer, preparer))
     }
 
-    /// Where spare segments and trimmed files change hands.
+    /// The pool of spare segments and trimmed files.
     #[must_use]
     pub fn pool(&self) -> &Arc<SegmentPool> {
         &self.pool
     }
 
-    /// The segment that is written to.
+    /// The number of the current segment.
     #[must_use]
     pub fn segment(&self) -> u64 {
         self.segment
     }
 
-    /// An empty buffer of the size that this log takes.
+    /// An empty buffer for this log.
     #[must_use]
     pub fn frame_buffer(&self) -> FrameBuffer {
         FrameBuffer::new(self.options.payload_bytes_max)
     }
 
-    /// Says on disk that the server stopped in good order, after everything appended.
+    /// Writes the end frame of a clean stop.
     pub fn finish(mut self) -> Result<(), AppendError> {
         self.check_poison()?;
         self.sync()?;
@@ -179,8 +180,8 @@ impl LogWriter {
         if self.poisoned { Err(AppendError::Poisoned) } else { Ok(()) }
     }
 
-    /// Room for frames, when one block is kept back for the end frame.
-    fn room(&self) -> u64 {
+    /// The space for frames, without the block that is reserved for the end frame.
+    fn space_left(&self) -> u64 {
         self.options.segment_bytes - self.end_offset - length(BLOCK_BYTES)
     }
 
@@ -202,13 +203,13 @@ impl LogWriter {
         };
         let (bytes, chain) = frame.seal(kind, records, &placement);
         let written = length(bytes.len());
-        let answer = if durable {
+        let result = if durable {
             self.file.write_durable(self.end_offset, bytes)
         } else {
             self.file.write(self.end_offset, bytes)
         };
         frame.unseal(payload_bytes);
-        self.poison_on_error(answer)?;
+        self.poison_on_error(result)?;
         self.end_offset += written;
         self.last_position += u64::from(records);
         self.chain = chain;
@@ -219,14 +220,14 @@ impl LogWriter {
         Ok(())
     }
 
-    fn poison_on_error(&mut self, answer: Result<(), StorageError>) -> Result<(), AppendError> {
-        answer.map_err(|error| {
+    fn poison_on_error(&mut self, result: Result<(), StorageError>) -> Result<(), AppendError> {
+        result.map_err(|error| {
             self.poisoned = true;
             AppendError::Storage(error)
         })
     }
 
-    /// Goes over to the spare. Nothing has happened when it answers that there is none.
+    /// Switches to the spare segment. If there is none, nothing has changed.
     fn rotate(&mut self) -> Result<(), AppendError> {
         let spare = match self.pool.take_spare() {
             Ok(spare) => spare,
@@ -235,7 +236,7 @@ impl LogWriter {
             Err(SpareState::Underway | SpareState::Ready) => return Err(AppendError::NotReady),
         };
         assert!(spare.sequence == self.segment + 1, "spares come in order");
-        // With `durability = interval`, nothing in the next segment may outlive something in this one.
+        // With `durability = interval`, no record of the next segment may survive an earlier record of this one.
         self.sync()?;
         let previous = PreviousEnd {
             sequence: self.segment,
@@ -265,7 +266,7 @@ impl CommitLog for LogWriter {
         self.check_poison()?;
         assert!(records > 0, "a batch has a record");
         assert!(frame.len() <= self.options.payload_bytes_max, "the buffer came from this log");
-        if length(frame.frame_bytes()) > self.room() {
+        if length(frame.frame_bytes()) > self.space_left() {
             self.rotate()?;
         }
         let first = self.next_position();
@@ -296,8 +297,8 @@ impl CommitLog for LogWriter {
     fn sync(&mut self) -> Result<(), AppendError> {
         self.check_poison()?;
         if self.synced_offset < self.end_offset {
-            let answer = self.file.sync();
-            self.poison_on_error(answer)?;
+            let result = self.file.sync();
+            self.poison_on_error(result)?;
             self.synced_offset = self.end_offset;
             self.durable_position = self.last_position;
         }
@@ -308,21 +309,21 @@ impl CommitLog for LogWriter {
         let batch_bytes = length(super::frame::frame_bytes(self.options.payload_bytes_max));
         let reserve_bytes = self.options.segment_bytes / RESERVE_SHARE;
         match self.pool.state() {
-            // A preparer that failed is no lack of space: this segment is used up in peace, and then the log ends.
+            // A failed preparer is not a lack of space. The log uses this segment up and then ends.
             SpareState::Ready | SpareState::Failed => Space::Normal,
-            // One batch may go in now, and the reserve ends where another of full size would not fit.
-            SpareState::Underway if self.room() >= 2 * batch_bytes + reserve_bytes => Space::Normal,
+            // One batch fits now, and the reserve ends where another batch of full size would not fit.
+            SpareState::Underway if self.space_left() >= 2 * batch_bytes + reserve_bytes => Space::Normal,
             SpareState::Underway => Space::Undecided,
-            SpareState::NoSpace if self.room() >= batch_bytes => Space::Reserve,
+            SpareState::NoSpace if self.space_left() >= batch_bytes => Space::Reserve,
             SpareState::NoSpace => Space::Full,
         }
     }
 }
 
-/// An opened segment: its file, where its frames begin, and what the first repeats.
+/// An opened segment: its file, the offset of its first frame, and the checksum that this frame repeats.
 type Opened = (Box<dyn StoredFile>, u64, u64);
 
-/// Writes block 1; the segment is in use from then on, if it has its name.
+/// Writes block 1. If the segment has its name, it is in use from then on.
 fn open_segment(
     mut file: Box<dyn StoredFile>,
     salt: u64,

@@ -1,5 +1,5 @@
-//! Clocks that are wrong, at a start or while the server runs, and are set right: sales go on, nothing that was promised is lost, and people
-//! are shown the right times once the clock is right.
+//! Wrong clocks, at a start or while the server runs, that are corrected later: sales continue, no promise is lost, and
+//! shown times are right once the clock is right.
 
 use super::world::{START_MS, World, format_disk, id, small};
 use stockhold::storage::recording::RecordingStorage;
@@ -15,9 +15,9 @@ use stockhold_protocol::{
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const YEAR_MS: i64 = 365 * DAY_MS;
-/// How far off the clocks are, in milliseconds.
+/// The errors of the clocks, in milliseconds.
 const OFF_MS: [i64; 6] = [20 * MINUTE_MS, -20 * MINUTE_MS, DAY_MS, -DAY_MS, YEAR_MS, -YEAR_MS];
-/// How long the shopper's cart is held for, in milliseconds.
+/// The time to live of the shopper's cart, in milliseconds.
 const TTL_MS: u32 = 90_000;
 
 /// A shop whose server is started and stopped, and the true time.
@@ -25,7 +25,7 @@ struct Shop {
     disk: RecordingStorage,
     world: Option<World>,
     true_ms: u64,
-    /// How long a server has run since the shopper's cart was made.
+    /// How long a server has run since the shopper's cart was reserved.
     ran_ms: u64,
     starts: u64,
     ids: u64,
@@ -64,7 +64,7 @@ impl Shop {
         shop
     }
 
-    /// Starts a server whose wall clock is so far off.
+    /// Starts a server with this error of its wall clock.
     fn start(&mut self, off_ms: i64) {
         self.starts += 1;
         let wall_ms = self.true_ms.saturating_add_signed(off_ms);
@@ -80,7 +80,7 @@ impl Shop {
         self.world.as_mut().unwrap()
     }
 
-    /// The server runs for so long.
+    /// Lets the server run for this time.
     fn pass(&mut self, ms: u64) {
         for _ in 0..ms / 200 {
             self.true_ms += 200;
@@ -99,7 +99,7 @@ impl Shop {
         self.pass(3_000);
     }
 
-    /// A new client sends one command, with an id made from the time that it is welcomed with.
+    /// Sends one command of a new client, with an id from the time in its welcome.
     fn send(&mut self, command: Command<'_>) -> (Outcome, u64) {
         self.ids += 1;
         let number = self.ids;
@@ -129,14 +129,14 @@ impl Shop {
         (outcome, ReservationId(id(time_ms, self.ids)))
     }
 
-    /// When a deadline is shown to pass, in milliseconds since the Unix epoch.
+    /// The shown time of a deadline, in milliseconds since the Unix epoch.
     fn shown_ms(&mut self, deadline_s: u32) -> u64 {
         let world = self.world();
         world.reconnect();
         (u64::from(deadline_s) * 1_000).saturating_add_signed(world.welcome().shown_offset_ms)
     }
 
-    /// The cart is still held, and as long as it was promised for: what is left of it is told by whoever extends it by nothing.
+    /// Checks that the cart is still held for the promised time. Extending it by nothing shows the remaining time.
     fn check_cart(&mut self, (made, cart): &(Outcome, ReservationId), is_right: bool) {
         let (outcome, _) = self.send(Command::Extend(Extend { reservation: *cart, ttl_ms: 1_000 }));
         assert_eq!((outcome.code, outcome.value), (Code::Ok, made.value), "the cart lost time");
@@ -148,7 +148,7 @@ impl Shop {
     }
 }
 
-/// A shopper's cart, then whatever happens to the clock; afterwards the clock is right, and the server is started once more.
+/// Reserves a shopper's cart, runs the scenario, then corrects the clock and starts the server once more.
 fn live(trouble: impl FnOnce(&mut Shop, &(Outcome, ReservationId))) {
     let mut shop = Shop::open();
     let cart = shop.reserve(Some(TTL_MS));
@@ -162,7 +162,7 @@ fn live(trouble: impl FnOnce(&mut Shop, &(Outcome, ReservationId))) {
     shop.start(0);
     shop.reserve(None);
     shop.check_cart(&cart, true);
-    // The cart ends when it was promised to: after the time in which a server ran, not before and not later.
+    // The cart expires as promised, after the time in which a server ran.
     let left_ms = u64::from(TTL_MS) - shop.ran_ms;
     shop.pass(left_ms - 4_000);
     let before = shop.world().assembly.context.published.cell(SkuId(0), StockId(0)).value;
@@ -176,8 +176,8 @@ fn live(trouble: impl FnOnce(&mut Shop, &(Outcome, ReservationId))) {
 
 #[test]
 fn a_start_with_a_wrong_clock_is_harmless_and_so_is_setting_it_right() {
-    // Proves for minutes, a day and a year in both directions: sales go on at once, holds keep their time, and shown times are right as
-    // soon as the clock is, while the server runs.
+    // Proves for minutes, a day and a year in both directions that sales continue at once, that holds keep their time,
+    // and that shown times are right as soon as the clock is corrected while the server runs.
     for off_ms in OFF_MS {
         live(|shop, cart| {
             shop.stop();
@@ -192,7 +192,7 @@ fn a_start_with_a_wrong_clock_is_harmless_and_so_is_setting_it_right() {
 
 #[test]
 fn a_wrong_clock_may_be_set_right_while_the_server_is_down() {
-    // Proves the same where the next start finds the clock right, behind a log that was written with the wrong one.
+    // Proves the same if the next start finds the clock corrected, after a log that was written with the wrong one.
     for off_ms in OFF_MS {
         live(|shop, cart| {
             shop.stop();
@@ -209,7 +209,7 @@ fn a_wrong_clock_may_be_set_right_while_the_server_is_down() {
 
 #[test]
 fn a_clock_that_jumps_while_the_server_runs_is_harmless() {
-    // Proves that sales do not notice a wall clock that is set wrong and right again, and that it is told in what people are shown.
+    // Proves that a wall clock that is wrong for a while does not affect sales, and that shown times follow it.
     for off_ms in OFF_MS {
         live(|shop, cart| {
             shop.set_wall(off_ms);
@@ -226,8 +226,8 @@ fn a_clock_that_jumps_while_the_server_runs_is_harmless() {
 
 #[test]
 fn a_wall_clock_that_is_far_ahead_and_right_is_accepted() {
-    // Proves that a server that was down for a month goes on from its last op, keeps its holds, and takes ids of clients that go by their
-    // own clocks once an operator has accepted the wall clock, also after another start.
+    // Proves that a server that was down for a month continues from its last op and keeps its holds. Once an operator
+    // has accepted the wall clock, it accepts ids of clients that use their own clocks, also after another start.
     let mut shop = Shop::open();
     let cart = shop.reserve(Some(TTL_MS));
     shop.ran_ms = 0;

@@ -1,4 +1,4 @@
-//! Copies that are taken file by file while a server sells, takes snapshots and trims.
+//! Copies of a data directory that are made file by file while a server sells, takes snapshots and trims.
 
 use super::life::{PER_ROUND, open_shop, time_of, with_command};
 use super::world::{World, format_disk, small};
@@ -9,7 +9,7 @@ use stockhold::verify::{Note, verify};
 
 const COPIES: u64 = 60;
 
-/// A server that sells on and on.
+/// A server with continuous sales.
 struct Sale {
     storage: RecordingStorage,
     world: World,
@@ -26,7 +26,7 @@ impl Sale {
         Self { storage, world, number: 0 }
     }
 
-    /// Some batches, and a snapshot after every 25.
+    /// Sells some batches, with a snapshot after every 25.
     fn go_on(&mut self, rounds: u64) {
         for _ in 0..rounds {
             self.world.time.advance_ms(PER_ROUND * 10);
@@ -41,7 +41,7 @@ impl Sale {
         }
     }
 
-    /// Copies all files that are listed now, one after the other and each in so many pieces; the sale goes on between.
+    /// Copies all listed files one after the other, each in this many pieces. The sale continues between the pieces.
     fn copy(&mut self, seed: u64, pieces: usize, backwards: bool) -> RecordingStorage {
         let copy = RecordingStorage::new();
         let mut names: Vec<_> = self.storage.list().unwrap().into_iter().map(|file| file.name).collect();
@@ -51,7 +51,8 @@ impl Sale {
         for (at, name) in (0..).zip(names) {
             let mut copied = Vec::new();
             for piece in 1..=pieces {
-                // A file that is gone when its turn comes is not copied; one that is being copied stays what it is.
+                // A file that was removed before its turn is not copied. A file that is being copied keeps its
+                // contents.
                 let Some(contents) = self.storage.contents(&name) else { break };
                 let end = contents.len() * piece / pieces;
                 copied.extend_from_slice(&contents[copied.len()..end]);
@@ -68,7 +69,8 @@ impl Sale {
 
 #[test]
 fn a_copy_of_the_newest_files_first_is_sound_while_a_server_runs() {
-    // Proves that growth and trimming during a copy are not called damage, and that a server starts from each such copy.
+    // Proves that appends and trims during a copy are not reported as damage, and that a server starts from each such
+    // copy.
     let mut sale = Sale::open();
     let mut shorter = 0;
     for seed in 0..COPIES {
@@ -85,8 +87,8 @@ fn a_copy_of_the_newest_files_first_is_sound_while_a_server_runs() {
 
 #[test]
 fn a_copy_is_sound_only_if_a_server_starts_from_it() {
-    // Proves, for copies in any order, of whole files and of files torn in their middle, that a sound one starts at the state that verify
-    // names; and that a snapshot whose segments were trimmed away meanwhile is told and does not make a copy unsound.
+    // Proves for copies in any order, of whole files and of torn files, that a server starts from a sound copy at the
+    // state that verify reports; and that a snapshot whose segments were trimmed meanwhile is a note and not a fault.
     let mut sale = Sale::open();
     let (mut sound, mut unsound, mut unreached) = (0, 0, 0);
     for seed in 0..4 * COPIES {

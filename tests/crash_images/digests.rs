@@ -1,4 +1,4 @@
-//! Digests in the log: a replay that comes to another state than the server that wrote the log is found.
+//! Digests in the log: a replay that computes another state than the server that wrote the log is detected.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
 
 #[test]
 fn the_log_tells_digests_of_the_server_and_recovery_compares_them() {
-    // Proves that what batches tell is the digest that the server had at that op, often enough, and that a replay compares all of them.
+    // Proves that batches record the digest that the server had at that op, often enough, and that a replay compares
+    // all of them.
     let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let directory = Directory::open(image.share()).unwrap();
@@ -39,8 +40,9 @@ fn the_log_tells_digests_of_the_server_and_recovery_compares_them() {
     assert!(replayed >= 3, "{report:?}");
 }
 
-/// Appends two batches of one tick each to a stopped server's log, of which the second tells this digest of the first.
-fn tell(disk: &RecordingStorage, digest: impl FnOnce(u64) -> u64) {
+/// Appends two batches of one tick each to the log of a stopped server. The second batch records this digest of the
+/// first.
+fn append_digest(disk: &RecordingStorage, digest: impl FnOnce(u64) -> u64) {
     let directory = Directory::open(disk.share()).unwrap();
     let recovered = recover(&directory, |_| ()).unwrap();
     let mut machine = recovered.machine;
@@ -77,12 +79,12 @@ fn tell(disk: &RecordingStorage, digest: impl FnOnce(u64) -> u64) {
 
 #[test]
 fn a_log_that_was_decided_otherwise_is_refused_by_recovery_and_found_by_verify() {
-    // Proves that an equal digest is taken and another one is not, and that both name op and digests.
+    // Proves that an equal digest is accepted and a different one is not, and that both name the op and the digests.
     for is_equal in [true, false] {
         let disk = RecordingStorage::new();
         format_disk(&disk, &small());
         World::start(&disk, &small(), START_MS, 7).unwrap().stop();
-        tell(&disk, |digest| if is_equal { digest } else { digest ^ 1 });
+        append_digest(&disk, |digest| if is_equal { digest } else { digest ^ 1 });
         let recovered = recover(&Directory::open(disk.share()).unwrap(), |_| ());
         let found = verify(&disk.share_to_read(), |_, _| ()).unwrap();
         if is_equal {

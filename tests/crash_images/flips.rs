@@ -24,13 +24,13 @@ use uuid::Uuid;
 const RUNS: u64 = 6;
 const ROUNDS: u64 = 30;
 const PER_ROUND: u64 = 5;
-/// The runs in whose middle a snapshot is taken.
+/// The runs in the middle of which a snapshot is taken.
 const WITH_SNAPSHOT: [u64; 3] = [0, 2, 4];
 const FLIPS: u64 = 300;
 /// Not root, on any system.
 const NOBODY: u32 = 65_534;
 
-/// Six runs, each ended in good order; the log was trimmed behind the older of two snapshots, with several segments between them.
+/// Six runs with clean stops. The log was trimmed up to the older of two snapshots, with several segments between them.
 pub(crate) fn trimmed() -> RecordingStorage {
     let storage = RecordingStorage::new();
     format_disk(&storage, &small());
@@ -59,7 +59,7 @@ fn log_uuid(disk: &RecordingStorage) -> Uuid {
     verify(&disk.share_to_read(), |_, _| ()).unwrap().manifest.unwrap().log_uuid
 }
 
-/// A run of bytes that mean something.
+/// A range of meaningful bytes.
 #[derive(Clone, Debug)]
 struct Place {
     name: String,
@@ -67,7 +67,7 @@ struct Place {
     end: usize,
 }
 
-/// All bytes that mean something, by what they are; without the last frame of the log, whose loss is a torn tail by rule.
+/// All meaningful bytes by their kind, without the last frame of the log, whose loss is a torn tail by definition.
 fn places(disk: &RecordingStorage) -> BTreeMap<&'static str, Vec<Place>> {
     let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut put = |kind, name: &str, start: usize, end: usize| {
@@ -80,7 +80,7 @@ fn places(disk: &RecordingStorage) -> BTreeMap<&'static str, Vec<Place>> {
         match entry.item {
             DumpItem::Heads { opening, .. } => {
                 put("header", &name, 0, BLOCK_BYTES);
-                // The opening of a segment that was never used holds nothing.
+                // The opening of a segment that was never used has no content.
                 if opening.is_some() {
                     put("opening", &name, BLOCK_BYTES, 2 * BLOCK_BYTES);
                 }
@@ -118,8 +118,8 @@ fn flip(disk: &RecordingStorage, name: &str, offset: usize, bit: u32) {
 
 #[test]
 fn verify_finds_each_of_300_flipped_bits() {
-    // Proves that every byte that means something is read, in segments older than the newest snapshot too, that what is found names the file,
-    // and that a directory is found sound again when the bit is flipped back.
+    // Proves that every meaningful byte is read, also in segments older than the newest snapshot, that the finding
+    // names the file, and that a directory is sound again after the bit is flipped back.
     let disk = trimmed();
     let clean = verify(&disk.share_to_read(), |_, _| ()).unwrap();
     assert!(clean.is_sound(), "{:?}", clean.findings);
@@ -150,7 +150,7 @@ fn verify_finds_each_of_300_flipped_bits() {
     assert_eq!(again.state, clean.state);
 }
 
-/// Puts what lies on a disk into a real directory.
+/// Copies the files of a disk into a real directory.
 fn export(disk: &RecordingStorage, to: &Path) {
     fs::create_dir(to).unwrap();
     for file in disk.list().unwrap() {
@@ -178,8 +178,8 @@ fn verify_command(program: &Path, directory: &Path) -> Command {
 
 #[test]
 fn the_program_finds_damage_in_the_oldest_segment_and_names_it() {
-    // Proves, with the real program on real files, what it used to call sound: bytes flipped in a segment that is older than the newest
-    // snapshot. Without that snapshot the directory could not start.
+    // Proves with the real program on real files that flipped bytes are found in a segment older than the newest
+    // snapshot. Without that snapshot no server could start.
     let folder = tempfile::tempdir().unwrap();
     let (data, disk) = (folder.path().join("data"), trimmed());
     export(&disk, &data);
@@ -202,14 +202,15 @@ fn the_program_finds_damage_in_the_oldest_segment_and_names_it() {
     let finding = &document["findings"][0];
     assert_eq!((finding["file"].as_str(), finding["offset"].as_u64()), (Some(oldest.as_str()), Some(8_192)));
     assert_eq!(finding["kind"], "frame");
-    // The newest snapshot and the log behind it are whole, and are verified all the same.
+    // The newest snapshot and the log after it are intact, and are still verified.
     assert_eq!(document["snapshots"][1]["starts"], true, "{document}");
     assert!(before == contents(&data), "verify changed a file");
 }
 
 #[test]
 fn verify_and_dump_need_no_more_than_the_right_to_read() {
-    // Proves that both work for a user who may write neither the directory nor its files, and leave everything as it was: no file made, no lock.
+    // Proves that both work for a user who can write neither the directory nor its files, and change nothing: no file
+    // is created, no lock taken.
     let folder = tempfile::tempdir().unwrap();
     let (data, disk) = (folder.path().join("data"), trimmed());
     export(&disk, &data);
@@ -223,7 +224,7 @@ fn verify_and_dump_need_no_more_than_the_right_to_read() {
     for path in [&data, folder.path()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();
     }
-    // Nobody is kept from writing by the modes, but root is by being somebody else.
+    // File modes do not restrict root, so the program then runs as another user.
     let is_root = rustix::process::geteuid().is_root();
     let as_nobody = |command: &mut Command| {
         if is_root {
@@ -234,7 +235,7 @@ fn verify_and_dump_need_no_more_than_the_right_to_read() {
     let made = as_nobody(Command::new("touch").arg(data.join("made")));
     let verified = as_nobody(&mut verify_command(&program, &data));
     let dumped = as_nobody(Command::new(&program).args(["log", "dump", "--limit", "3"]).arg(&data));
-    // A file that may not be read is told and is no damage.
+    // A file that cannot be read is reported, but not as damage.
     let oldest = before.keys().find(|name| name.ends_with(".segment")).unwrap();
     fs::set_permissions(data.join(oldest), fs::Permissions::from_mode(0o000)).unwrap();
     let kept_out = as_nobody(&mut verify_command(&program, &data));

@@ -1,5 +1,5 @@
-//! Crash images of a whole life of the pipeline: at every moment of the disk's history, whatever the crash leaves of what was not
-//! synced, the server starts, stands at a state that it went through, and gives every acknowledged outcome again.
+//! Crash images of a whole run of the pipeline. At every moment of the disk's history, whatever the crash leaves of the
+//! unsynced data, the server starts, has a state that existed before, and returns every acknowledged outcome again.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Acknowledged {
     pub(crate) outcome: Outcome,
 }
 
-/// A life: what was acknowledged, and the digest after each op that ended a batch.
+/// A run: what was acknowledged, and the digest after each op that ended a batch.
 pub(crate) struct Life {
     pub(crate) storage: RecordingStorage,
     pub(crate) ledger: Vec<Acknowledged>,
@@ -95,7 +95,7 @@ fn live(storage: &RecordingStorage) -> Life {
     live_with(storage, &small(), true)
 }
 
-/// A life under a configuration, with snapshots or without.
+/// A run with this configuration, with snapshots or without.
 pub(crate) fn live_with(storage: &RecordingStorage, config: &Config, snapshots: bool) -> Life {
     format_disk(storage, config);
     let mut world = World::start(storage, config, START_MS, 7).unwrap();
@@ -126,7 +126,7 @@ pub(crate) fn live_with(storage: &RecordingStorage, config: &Config, snapshots: 
     life
 }
 
-/// Verifies the image, starts a server on it and compares it with what had been acknowledged up to `moment`.
+/// Verifies the image, starts a server on it and compares it with everything that was acknowledged up to `moment`.
 fn check(life: &Life, image: &RecordingStorage, moment: usize) -> Result<(), String> {
     let verification = verify(&image.share_to_read(), |_, _| ()).map_err(|error| format!("{error:?}"))?;
     if !verification.is_sound() {
@@ -155,7 +155,7 @@ fn check(life: &Life, image: &RecordingStorage, moment: usize) -> Result<(), Str
     Ok(())
 }
 
-/// Moments that are looked at: a spread over the whole history, odd and even, so that both halves of a durable write are met.
+/// The moments to check: spread over the whole history, odd and even, so that both halves of a durable write occur.
 fn moments(storage: &RecordingStorage, first: usize, count: usize) -> Vec<usize> {
     let all = storage.moment();
     (0..count)
@@ -172,7 +172,8 @@ fn first_moment(life: &Life) -> usize {
 
 #[test]
 fn every_crash_gives_back_what_was_acknowledged() {
-    // Proves durability of every acknowledged outcome, exact recovery to a state that existed, and that trimming loses nothing.
+    // Proves durability of every acknowledged outcome, recovery of a state that existed, and that trimming loses
+    // nothing.
     let life = live(&RecordingStorage::new());
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::Ok));
     assert!(life.ledger.iter().any(|known| known.outcome.code == Code::SoldOut));
@@ -195,7 +196,7 @@ fn every_crash_gives_back_what_was_acknowledged() {
 
 #[test]
 fn a_crash_during_recovery_loses_nothing_either() {
-    // Proves that the first acts of a start may be interrupted anywhere, twice.
+    // Proves that the first steps of a start may be interrupted at any moment, twice.
     let life = live(&RecordingStorage::new());
     for moment in moments(&life.storage, first_moment(&life), 6) {
         let image = life.storage.crash_at(moment, Survival::Drawn(5));
@@ -211,7 +212,8 @@ fn a_crash_during_recovery_loses_nothing_either() {
 
 #[test]
 fn a_server_that_forgets_to_sync_is_caught() {
-    // Proves that the checks above can fail: with durable writes that are none, some image loses an acknowledged outcome.
+    // Proves that the checks above can fail: if durable writes are not durable, some image loses an acknowledged
+    // outcome.
     let storage = RecordingStorage::new();
     storage.set_mutant(Mutant::SkipDurableWrite);
     let life = live(&storage);
@@ -224,7 +226,8 @@ fn a_server_that_forgets_to_sync_is_caught() {
 
 #[test]
 fn a_failed_log_write_loses_the_commands_in_flight_and_nothing_else() {
-    // Proves the poison: no answer leaves for a batch whose write failed, the connection is cut, and a restart keeps the rest.
+    // Proves that a failed write poisons the log: its batch is not answered, the connection is cut, and a restart keeps
+    // the rest.
     for fault in [Fault::FailWrite(1), Fault::ShortWrite(1), Fault::FailSync(1)] {
         let storage = RecordingStorage::new();
         let config = small();
@@ -253,7 +256,8 @@ fn a_failed_log_write_loses_the_commands_in_flight_and_nothing_else() {
 
 #[test]
 fn one_log_gives_one_state_under_any_process_configuration() {
-    // Proves that nothing of the process reaches the machine, and that the same commands at the same times write the same bytes.
+    // Proves that the machine depends on nothing of the process, and that the same commands at the same times write the
+    // same bytes.
     let (one, other) = (live(&RecordingStorage::new()), live(&RecordingStorage::new()));
     assert_eq!(one.digests, other.digests);
     let image = one.storage.crash_now(Survival::Everything);
@@ -274,7 +278,7 @@ fn one_log_gives_one_state_under_any_process_configuration() {
 
 #[test]
 fn a_stop_in_good_order_is_told_from_a_crash() {
-    // Proves that the end frame is written and found, and that its absence is told.
+    // Proves that the end frame is written and found, and that its absence is reported.
     for stops in [true, false] {
         let storage = RecordingStorage::new();
         format_disk(&storage, &small());
@@ -292,7 +296,8 @@ fn a_stop_in_good_order_is_told_from_a_crash() {
 
 #[test]
 fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
-    // Proves the reserve: reserves are refused while releases still pass, nothing is recorded, and room makes all well again.
+    // Proves the reserve: reserves are refused while releases still pass, nothing is recorded, and freed space restores
+    // normal operation.
     let storage = RecordingStorage::new();
     format_disk(&storage, &small());
     let mut world = World::start(&storage, &small(), START_MS, 7).unwrap();
@@ -310,7 +315,7 @@ fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
         |number: u64, command: &Command<'static>| Envelope::new(id(START_MS, number), command.clone());
     let cart = |number: u64| Envelope::new(id(START_MS, number), cart.clone());
     assert_eq!(world.call(&[cart(1)])[0].code, Code::Ok);
-    // No room for another segment from now on.
+    // There is no space for another segment from now on.
     storage.set_capacity(Some(0));
     let refused = (2..200)
         .find(|number| world.call(&[cart(*number)])[0].code == Code::ReadOnly)
@@ -321,7 +326,7 @@ fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
     let codes: Vec<_> = outcomes.iter().map(|outcome| (outcome.code, outcome.recorded)).collect();
     assert_eq!(codes, [(Code::ReadOnly, false), (Code::Ok, true), (Code::ReadOnly, false)]);
     assert!(world.assembly.sequencer.failure().is_none(), "running out of space is no failure");
-    // The rest of the reserve is used up, then nothing is taken at all.
+    // After the rest of the reserve is used up, nothing is accepted.
     let full =
         (6_000..6_200).find(|number| world.call(&[envelope(*number, &release)])[0].code == Code::ReadOnly);
     assert!(full.is_some(), "the reserve has an end");
@@ -336,7 +341,8 @@ fn a_full_disk_takes_what_frees_goes_on_with_checks_and_recovers_by_itself() {
 
 #[test]
 fn a_connection_is_idle_only_when_all_its_commands_are_answered() {
-    // Proves that no connection with a command anywhere between socket and disk counts as idle, at any step of any stage.
+    // Proves that no connection with a command anywhere between socket and disk counts as idle, at any step of any
+    // stage.
     let storage = RecordingStorage::new();
     format_disk(&storage, &small());
     let mut world = World::start(&storage, &small(), START_MS, 7).unwrap();

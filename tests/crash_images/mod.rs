@@ -1,4 +1,4 @@
-//! The pipeline on one thread and a recorded disk, crashed at every moment of its life; and what `verify` says of what it leaves.
+//! The pipeline on one thread and a recorded disk, crashed at every moment, and what `verify` reports of the result.
 
 #[cfg(test)]
 mod clocks;

@@ -1,4 +1,5 @@
-//! Logs with batches that do not come next, as no server writes them: they take positions and no ops, and everything goes on as without them.
+//! Logs with batches that are passed over. Servers write no such batch. They take positions and no ops, and have no
+//! other effect.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,7 +26,7 @@ fn ticks(header: BatchHeader) -> Vec<u8> {
     batch_of_one_run(&header, Actor::SERVER, &records)
 }
 
-/// A shop that has sold something, stopped in good order; and its last batch.
+/// A shop that has sold something and was stopped cleanly; and its last batch.
 fn shop() -> (RecordingStorage, Vec<u8>) {
     let disk = RecordingStorage::new();
     format_disk(&disk, &small());
@@ -82,7 +83,7 @@ fn verified(disk: &RecordingStorage) -> Verification {
 }
 
 /// A duplicate, an older session and a gap, with times far ahead: 1, 3 and 2 records.
-fn none_that_comes_next(last: &[u8]) -> [Vec<u8>; 3] {
+fn passed_over_batches(last: &[u8]) -> [Vec<u8>; 3] {
     let header = Batch::decode(last).unwrap().header;
     let header = BatchHeader { proposed: Timestamp(time_of(1_000_000)), ..header };
     assert!(header.session > 1 && header.number > 1);
@@ -95,12 +96,12 @@ fn none_that_comes_next(last: &[u8]) -> [Vec<u8>; 3] {
 
 #[test]
 fn state_op_and_time_are_as_without_the_batches_that_are_passed_over() {
-    // Proves it for each of them and for all, in the middle of a log that a server then goes on with, whose answers count ops on without a gap,
-    // and that the replay of the whole leads to the same state as the server.
+    // Proves it for each of them and for all, in the middle of a log that a server then continues. The server's answers
+    // count ops without a gap, and a replay of the whole log has the same state.
     let (disk, last) = shop();
     let (before, at, _) = recovered(&disk);
     assert_eq!(at.position, at.op, "a log without duplicates");
-    let batches = none_that_comes_next(&last);
+    let batches = passed_over_batches(&last);
     let each = batches.iter().map(std::slice::from_ref).chain([batches.as_slice()]);
     for payloads in each {
         let image = disk.crash_now(Survival::Everything);
@@ -132,10 +133,10 @@ fn state_op_and_time_are_as_without_the_batches_that_are_passed_over() {
 
 #[test]
 fn a_start_from_a_snapshot_behind_a_duplicate_resumes_at_the_right_record() {
-    // Proves that a snapshot says the position of the log that it stands at, that a start and `verify` go on from there and not from its op, and
-    // that what is trimmed leaves a start from the older snapshot possible.
+    // Proves that a snapshot records its position in the log, that a start and `verify` continue from the position and
+    // not from the op, and that trimming leaves a start from the older snapshot possible.
     let (disk, last) = shop();
-    let [duplicate, ..] = none_that_comes_next(&last);
+    let [duplicate, ..] = passed_over_batches(&last);
     append(&disk, &vec![duplicate; 30]);
     let mut world = World::start(&disk, &small(), time_of(100), 9).unwrap();
     for round in 0..6 {
@@ -169,10 +170,10 @@ fn a_start_from_a_snapshot_behind_a_duplicate_resumes_at_the_right_record() {
 
 #[test]
 fn verify_tells_of_each_batch_that_was_passed_over() {
-    // Proves that a duplicate is a note, for nothing is lost by it, and that an older session and a gap are findings; each with its place and its
-    // reason. The replay goes on behind them and meets the snapshots there.
+    // Proves that a duplicate is a note, because nothing is lost, and that an older session and a gap are findings,
+    // each with its place and reason. The replay continues after them and compares the later snapshots.
     let (disk, last) = shop();
-    let [duplicate, ..] = none_that_comes_next(&last);
+    let [duplicate, ..] = passed_over_batches(&last);
     let (_, at, _) = recovered(&disk);
     append(&disk, std::slice::from_ref(&duplicate));
     let mut world = World::start(&disk, &small(), time_of(100), 9).unwrap();
@@ -194,7 +195,7 @@ fn verify_tells_of_each_batch_that_was_passed_over() {
     assert_eq!((answer.state, answer.replayed[0].ops), (Some(state), state.0));
     assert_eq!(answer.log.records, state.0 + 1);
 
-    let [_, older, gap] = none_that_comes_next(&last_batch(&disk));
+    let [_, older, gap] = passed_over_batches(&last_batch(&disk));
     append(&disk, &[older, gap]);
     let answer = verified(&disk);
     assert_eq!((answer.state, answer.passed_over.batches), (Some(state), 3));
@@ -211,23 +212,23 @@ fn verify_tells_of_each_batch_that_was_passed_over() {
 
 #[test]
 fn a_server_whose_own_batch_is_passed_over_stops() {
-    // Proves that no server goes on answering when its own batches are not those that come next.
+    // Proves that a server stops answering if its own batches are passed over.
     let (disk, last) = shop();
     let header = Batch::decode(&last).unwrap().header;
     append(&disk, &[ticks(BatchHeader { count: 1, session: u64::MAX, number: 1, ..header })]);
     let mut world = World::start(&disk, &small(), time_of(100), 9).unwrap();
     let call = AssertUnwindSafe(|| with_command(101, |command| world.call(&[command])));
     let panic = catch_unwind(call).unwrap_err();
-    let told = panic.downcast_ref::<String>().unwrap();
-    assert!(told.contains("does not come next") && told.contains("has begun session"), "{told}");
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("was passed over") && message.contains("has begun session"), "{message}");
 }
 
 #[test]
-fn an_op_is_left_out_by_its_op_and_not_by_its_position() {
-    // Proves that an order to skip finds its op behind a duplicate, that orders and batches that are passed over do not disturb each other, and
-    // that no op is left out that the log cannot hold.
+fn an_op_is_skipped_by_its_op_and_not_by_its_position() {
+    // Proves that a skip finds its op after a duplicate, that skips and passed-over batches do not disturb each other,
+    // and that an op that the log cannot contain is not skipped.
     let (disk, last) = shop();
-    let [duplicate, ..] = none_that_comes_next(&last);
+    let [duplicate, ..] = passed_over_batches(&last);
     append(&disk, &[duplicate.clone(), duplicate]);
     let mut world = World::start(&disk, &small(), time_of(100), 9).unwrap();
     let mut outcomes = Vec::new();

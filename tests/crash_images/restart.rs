@@ -1,5 +1,5 @@
-//! Starts that are not plain: from every prefix of the log, with an op left out by order, from the older of two snapshots, and
-//! after a life that answered before it synced.
+//! Unusual starts: from every prefix of the log, with a skipped op, from the older of two snapshots, and after a run
+//! that answered before syncing.
 
 use super::life::{PER_ROUND, ROUNDS, live_with, time_of, with_command};
 use super::world::{START_MS, World, format_disk, small};
@@ -31,7 +31,7 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
     let genesis = Genesis::decode(&directory.manifest().genesis).unwrap();
     let mut machine = Machine::new(&genesis);
     let mut log = directory.read_log(1, ReadTo::End).unwrap();
-    // Opening the shop was not noted op by op.
+    // Opening the shop was not recorded op by op.
     let opened = *life.digests.keys().nth(1).unwrap();
     let mut batches = 0;
     while let Some(frame) = log.next_frame().unwrap() {
@@ -48,8 +48,8 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
 
 #[test]
 fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
-    // Proves `log skip`: recovery leaves the op out in a new epoch, which the log tells the state of, the state is sound, and a further
-    // start agrees.
+    // Proves `log skip`: recovery skips the op in a new epoch, which the log tells the state of, the state is sound,
+    // and a further start has the same state.
     let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let last_op = *life.digests.last_key_value().unwrap().0;
@@ -74,7 +74,7 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
     assert_ne!(Some(&world.digest()), life.digests.get(&last_op), "the op had an effect, which is gone");
     let again = with_command(skipped.number, |command| world.call(&[command]).remove(0));
     assert!(!again.replayed, "the id is unused: {again:?}");
-    // The first op of the epoch says so.
+    // The first op of the epoch begins it.
     assert_eq!(again.op, last_op + 2);
     assert_eq!(world.assembly.applier.machine().epoch(), epoch);
     let (digest, op) = (world.digest(), world.op());
@@ -85,7 +85,7 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
     assert_eq!(world.op(), op, "an epoch that the state knows is not begun again");
 }
 
-/// Lets seconds pass with a mark in each, so that batches tell digests.
+/// Lets seconds pass with a mark in each, so that batches record digests.
 fn pass_seconds(world: &mut World, first: u64) {
     for number in first..first + 5 {
         world.time.advance_ms(1_100);
@@ -95,8 +95,8 @@ fn pass_seconds(world: &mut World, first: u64) {
 
 #[test]
 fn an_op_of_an_earlier_session_can_be_left_out_although_digests_were_told_since() {
-    // Proves that a skip never makes a directory unusable: what later sessions have told of a state that had the op is not held against
-    // a replay that has not, and what is told since the skip is compared again.
+    // Proves that a skip never makes a directory unusable: digests of a state that had the op are not compared with a
+    // replay that skips it, and later digests are compared again.
     let life = live_with(&RecordingStorage::new(), &small(), false);
     let image = life.storage.crash_now(Survival::Everything);
     let skipped = life.ledger.iter().rfind(|known| known.outcome.code == Code::Ok).unwrap().outcome.op;
@@ -122,7 +122,7 @@ fn an_op_of_an_earlier_session_can_be_left_out_although_digests_were_told_since(
 
 #[test]
 fn a_damaged_snapshot_is_told_and_the_older_one_used() {
-    // Proves that two snapshots are kept for a reason: the older one and the log behind it give the same state.
+    // Proves that the older of two snapshots and the log after it lead to the same state.
     let life = live_with(&RecordingStorage::new(), &small(), true);
     let image = life.storage.crash_now(Survival::Everything);
     let mut names: Vec<_> = image.share().list().unwrap().into_iter().map(|file| file.name).collect();
@@ -140,7 +140,8 @@ fn a_damaged_snapshot_is_told_and_the_older_one_used() {
 
 #[test]
 fn an_unclean_stop_without_syncs_starts_a_new_epoch_at_a_state_that_existed() {
-    // Proves durability = interval: a crash may lose what was answered since the last sync, never more, and clients can tell.
+    // Proves durability = interval: a crash may lose what was answered since the last sync, never more, and clients can
+    // detect it.
     let mut config = small();
     config.log.durability = DurabilityChoice::Interval;
     config.log.interval_ms = 200;
@@ -162,8 +163,8 @@ fn an_unclean_stop_without_syncs_starts_a_new_epoch_at_a_state_that_existed() {
 
 #[test]
 fn a_snapshot_never_outlives_the_log_that_it_stands_on() {
-    // Proves that with durability = interval a snapshot gets its name only when the log is durable up to its op; a power cut before
-    // would leave a snapshot that nothing can be started from.
+    // Proves that with durability = interval a snapshot gets its name only when the log is durable up to its op.
+    // Otherwise a power cut could leave a snapshot from which no server can start.
     let mut config = small();
     config.log.durability = DurabilityChoice::Interval;
     config.log.interval_ms = 60_000;
@@ -191,14 +192,14 @@ fn a_snapshot_never_outlives_the_log_that_it_stands_on() {
     assert_eq!(snapshots(&storage), 1);
     let image = storage.crash_now(Survival::Nothing);
     let recovered = state(&World::start(&image, &config, END_MS, 9).unwrap());
-    // A tick of that minute may have come after the sync, and is lost like anything else that is not synced.
+    // A tick of that minute may have been logged after the sync, and is lost like anything else that is not synced.
     assert!([before, state(&world)].contains(&recovered), "{recovered:?}");
 }
 
 #[test]
 fn starts_without_traffic_leave_the_directory_as_it_is() {
-    // Proves that nine starts of a whole server, stopped in good order or killed, change neither op nor digest nor what the disk holds,
-    // and that traffic after them is kept: today's segment takes the place of the one in which nothing was logged.
+    // Proves that nine starts of a whole server, with clean stops or kills, change neither op nor digest nor the used
+    // space, and that later traffic is kept: a new segment replaces the one in which nothing was logged.
     for durability in [DurabilityChoice::Sync, DurabilityChoice::Interval] {
         for is_clean in [true, false] {
             let mut config = small();

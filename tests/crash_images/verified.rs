@@ -1,5 +1,5 @@
-//! What `verify` says of directories that are not plain: trimmed, restored, with an op left out, with lost answers, with files too many or
-//! too few.
+//! Reports of `verify` on unusual directories: trimmed, restored, with a skipped op, with lost answers, with extra or
+//! missing files.
 
 use super::flips::trimmed;
 use super::life::{PER_ROUND, ROUNDS, live_with, open_shop, time_of, with_command};
@@ -18,7 +18,7 @@ use stockhold_machine::Genesis;
 use stockhold_protocol::Code;
 use uuid::Uuid;
 
-/// Verifies, and sees that nothing was changed by it.
+/// Verifies a directory and checks that nothing was changed.
 fn verified(disk: &RecordingStorage) -> Verification {
     let before = disk.moment();
     let mut last = (0, 1);
@@ -39,7 +39,7 @@ fn segments(disk: &RecordingStorage) -> Vec<String> {
     names.filter(|name| name.ends_with(".segment")).collect()
 }
 
-/// What a start comes to.
+/// The state after a start.
 fn recovered(disk: &RecordingStorage) -> (u64, u64) {
     let directory = Directory::open(disk.share()).unwrap();
     let report = recover(&directory, |_| ()).unwrap().report;
@@ -48,7 +48,7 @@ fn recovered(disk: &RecordingStorage) -> (u64, u64) {
 
 #[test]
 fn a_log_that_reaches_back_to_its_first_op_is_replayed_from_there() {
-    // Proves what is said of a directory without trimming: where the replay began, what was read, how the log ends.
+    // Proves the report of a directory without trimming: where the replay began, what was read, how the log ends.
     let life = live_with(&RecordingStorage::new(), &small(), false);
     let disk = life.storage.crash_now(Survival::Nothing);
     let answer = sound(&disk);
@@ -63,14 +63,15 @@ fn a_log_that_reaches_back_to_its_first_op_is_replayed_from_there() {
     let used = answer.end.unwrap().segment;
     assert_eq!(answer.log.tally.segments, used);
     assert!(answer.log.tally.bytes >= answer.log.tally.frames * 4_096 + used * 8_192);
-    // The prepared segment behind it is said to be unused.
+    // The prepared segment after it is reported as unused.
     let unused = Note::Unused { file: segment_name(used + 1), is_torn: false };
     assert!(answer.notes.contains(&unused), "{:?}", answer.notes);
 }
 
 #[test]
 fn an_op_left_out_by_order_is_told_and_is_no_damage() {
-    // Proves that the replay leaves out what a start leaves out, and says so; and that an op that a snapshot holds cannot be left out unseen.
+    // Proves that the replay skips what a start skips and reports it; and that an op that a snapshot contains cannot be
+    // skipped unnoticed.
     let life = live_with(&RecordingStorage::new(), &small(), true);
     let disk = life.storage.crash_now(Survival::Everything);
     let last_op = *life.digests.last_key_value().unwrap().0;
@@ -96,7 +97,7 @@ fn an_op_left_out_by_order_is_told_and_is_no_damage() {
     assert_eq!((answer.skipped_ops, answer.state), (1, Some(recovered(&image))));
     let is_told = |note: &Note| matches!(note, Note::Skipped { op, epoch: 2, .. } if *op == op_of_last);
     assert!(answer.notes.iter().any(is_told), "{:?}", answer.notes);
-    // The server writes on in the new epoch.
+    // The server continues to write in the new epoch.
     drop(World::start(&image, &small(), time_of(1_001), 99).unwrap());
     sound(&image);
 
@@ -112,7 +113,8 @@ fn an_op_left_out_by_order_is_told_and_is_no_damage() {
 
 #[test]
 fn what_an_unclean_stop_without_syncs_may_have_lost_is_told() {
-    // Proves durability = interval: before the next start it is told that answers may be lost, after it that an epoch began for that reason.
+    // Proves durability = interval: before the next start the report says that answers may be lost, after it that an
+    // epoch began for that reason.
     let mut config = small();
     config.log.durability = DurabilityChoice::Interval;
     config.log.interval_ms = 200;
@@ -129,7 +131,8 @@ fn what_an_unclean_stop_without_syncs_may_have_lost_is_told() {
     }
 }
 
-/// A directory as a restore leaves it: a new log, whose positions go on from this one, behind the snapshot of another.
+/// A directory as a restore leaves it: a new log, whose positions continue at this one, after the snapshot of another
+/// log.
 fn restored(position: u64) -> (RecordingStorage, u64) {
     let from = RecordingStorage::new();
     format_disk(&from, &small());
@@ -170,8 +173,8 @@ fn restored(position: u64) -> (RecordingStorage, u64) {
 
 #[test]
 fn a_restored_directory_is_replayed_from_what_it_was_restored_to() {
-    // Proves a base op other than 0, with positions that go on from it, from elsewhere or from 0, with an empty log and with one that was
-    // written on, and that without its snapshot nothing can start.
+    // Proves a base op other than 0 with several base positions, with an empty log and with one that was continued, and
+    // that no server can start without the snapshot.
     for base_position in [0, 20, 4_000] {
         check_restored(base_position);
     }
@@ -202,8 +205,9 @@ fn check_restored(base_position: u64) {
 
 #[test]
 fn missing_files_are_damage_where_something_needs_them() {
-    // Proves each file of a trimmed directory: a hole in the log and a lost end are found, a snapshot that the log no longer reaches is told,
-    // and a directory without the newest snapshot is sound, for the older one and the log lead to the same state.
+    // Proves each file of a trimmed directory: a gap in the log and a lost end are found, a snapshot that the log no
+    // longer reaches is a note, and a directory without the newest snapshot is sound, because the older one and the log
+    // lead to the same state.
     let disk = trimmed();
     let clean = sound(&disk);
     let (oldest, newest) = (clean.snapshots[0].op, clean.snapshots[1].op);
@@ -238,7 +242,7 @@ fn missing_files_are_damage_where_something_needs_them() {
         assert!(matches!(answer.findings[0].fault, Fault::Missing), "{:?}", answer.findings);
         assert_eq!(&answer.findings[0].file, missing);
     }
-    // All that came after the newest snapshot, and then some.
+    // Everything after the newest snapshot, and more.
     let last: Vec<&str> = names[2..].iter().map(String::as_str).collect();
     let answer = without(&last);
     let is_lost =
@@ -248,7 +252,7 @@ fn missing_files_are_damage_where_something_needs_them() {
 
 #[test]
 fn damage_in_one_place_hides_no_other() {
-    // Proves that reading goes on behind damage: each of several damaged files is named.
+    // Proves that reading continues after damage: each of several damaged files is named.
     let disk = trimmed();
     let names = segments(&disk);
     let snapshot = snapshot_name(sound(&disk).snapshots[0].op);
@@ -270,7 +274,7 @@ fn damage_in_one_place_hides_no_other() {
 
 #[test]
 fn files_that_mean_nothing_are_told_and_left_alone() {
-    // Proves that leftovers and foreign files are no damage, and that they stay.
+    // Proves that leftover and foreign files are not reported as damage, and that they are not removed.
     let disk = trimmed();
     for name in
         ["00000000000000009999.snapshot.tmp", "recycled-0000000000000003.tmp", "notes.txt", "7.segment"]

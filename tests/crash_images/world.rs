@@ -1,4 +1,5 @@
-//! The real pipeline on one thread and a recorded disk: what was acknowledged, and what each crash image gives back of it.
+//! The real pipeline on one thread and a recorded disk: what was acknowledged, and what each crash image still has of
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,15 +21,15 @@ use stockhold_protocol::query::Query;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
 use uuid::Uuid;
 
-/// When the world begins.
+/// The wall clock at the beginning.
 pub(crate) const START_MS: u64 = 1_763_800_000_000;
-/// Which log it is.
+/// The UUID of the log.
 pub(crate) const LOG: Uuid = Uuid::from_u128(0x6f1c_2a70_5b0e_4c1d_9f3a_7d22_41c8_e0b5);
 
-/// Steps after which a server must have come to rest.
+/// The maximum number of steps until a server has nothing to do.
 const STEPS_MAX: u32 = 100_000;
 
-/// Small segments, so that a short life goes through several.
+/// A configuration with small segments, so that a short run uses several.
 pub(crate) fn small() -> Config {
     let mut config = Config::default();
     config.log.batch_bytes = 66_560;
@@ -69,7 +70,7 @@ impl World {
         Ok(world)
     }
 
-    /// Begins a new connection; requests go on counting.
+    /// Opens a new connection. Request numbers continue.
     pub(crate) fn reconnect(&mut self) {
         self.connection = ConnectionState::new(ReplyAddress::default());
         let mut hello = Vec::new();
@@ -87,7 +88,7 @@ impl World {
         self.request
     }
 
-    /// Hands commands in without letting any stage run.
+    /// Submits commands without stepping any stage.
     pub(crate) fn hand_in(&mut self, commands: &[Envelope<'_>]) -> u64 {
         let mut body = Vec::new();
         for command in commands {
@@ -96,14 +97,14 @@ impl World {
         self.send(FrameKind::Commands, u16::try_from(commands.len()).unwrap(), &body)
     }
 
-    /// Asks for a snapshot.
+    /// Requests a snapshot.
     pub(crate) fn ask_for_snapshot(&mut self) {
         let mut body = Vec::new();
         encode_cold(&Query::Snapshot, &mut body).unwrap();
         self.send(FrameKind::Query, 0, &body);
     }
 
-    /// Steps every stage once; answers whether any did something.
+    /// Steps every stage once. Returns whether any did something.
     pub(crate) fn step(&mut self) -> bool {
         let mut has_worked = self.assembly.sequencer.step() == Stepped::Worked;
         has_worked |= self.assembly.applier.step().unwrap() == Stepped::Worked;
@@ -122,7 +123,7 @@ impl World {
         has_worked
     }
 
-    /// Steps until nothing is left to do.
+    /// Steps until there is nothing left to do.
     pub(crate) fn run(&mut self) {
         let mut steps = 0;
         while self.step() {
@@ -131,12 +132,12 @@ impl World {
         }
     }
 
-    /// Whether the connection was told that its commands are lost.
+    /// Whether the connection learned that its commands are lost.
     pub(crate) fn is_lost(&self) -> bool {
         self.connection.is_lost()
     }
 
-    /// Whether the connection has nothing in flight and nothing to send, so that it could make room for another.
+    /// Whether the connection has nothing in flight and nothing to send, so that it could be evicted.
     pub(crate) fn is_idle(&self) -> bool {
         self.connection.is_idle()
     }
@@ -162,12 +163,12 @@ impl World {
         assert!(rest.is_empty());
     }
 
-    /// What the server said to the present connection's hello.
+    /// The answer to the current connection's hello.
     pub(crate) fn welcome(&self) -> &Welcome {
         self.welcome.as_ref().expect("the connection is welcomed")
     }
 
-    /// The outcomes of a request, if all have come.
+    /// The outcomes of a request, if all have arrived.
     pub(crate) fn outcomes(&self, request: u64, count: usize) -> Option<Vec<Outcome>> {
         let outcomes: Vec<_> =
             self.answers.range((request, 0)..=(request, u16::MAX)).map(|(_, o)| o.clone()).collect();
@@ -194,7 +195,7 @@ impl World {
         self.assembly.applier.machine().op()
     }
 
-    /// Ends the log as a stop in good order does.
+    /// Ends the log as a clean stop does.
     pub(crate) fn stop(mut self) {
         self.run();
         self.assembly.sequencer.into_log().finish().unwrap();

@@ -1,7 +1,8 @@
-//! A whole server process on a file system that is really full: what is refused, what goes on, what it says, and that it goes on by itself
-//! when there is space again. Single calls that fail stand in `tests/failpoints`; here no call is told to fail.
+//! A whole server process on a file system that is really full: what is refused, what continues, what is reported, and
+//! that it recovers by itself when there is space again. `tests/failpoints` has failures of single calls; here no call
+//! is made to fail.
 //!
-//! The tests mount small file systems, which only root may do. Where that is not allowed they say `NOT RUN` and prove nothing.
+//! The tests mount small file systems, which requires root. Without it they print `NOT RUN` and prove nothing.
 
 #![expect(clippy::unwrap_used, reason = "what is missing or cannot be started fails the test")]
 
@@ -19,7 +20,7 @@ use stockhold_protocol::{Code, ReservationId};
 
 /// Units of the one SKU.
 const UNITS: u32 = 10_000;
-/// More commands than two segments hold, one synced block for each.
+/// More commands than fit into two segments, with one synced block for each.
 const COMMANDS_MAX: usize = 200;
 
 fn define_shop(client: &Client) {
@@ -43,7 +44,7 @@ fn hold(client: &Client) -> Result<Answer<Reserved>, CallError> {
     client.reserve(&Cart::from_stock("web").line("A", 1).hold_for(Duration::from_mins(30)))
 }
 
-/// The code of a refusal, which must not be recorded: the id stays unused.
+/// The code of a refusal, which must not be recorded, so the id stays unused.
 fn refused<T: std::fmt::Debug>(answer: Result<Answer<T>, CallError>) -> Code {
     match answer {
         Ok(Answer::Refused(refusal)) => {
@@ -54,7 +55,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<Answer<T>, CallError>) -> Code {
     }
 }
 
-/// Holds one unit after the other until the first is refused.
+/// Holds units one by one until a hold is refused.
 fn hold_until_refused(client: &Client) -> Vec<ReservationId> {
     let mut holds = Vec::new();
     loop {
@@ -69,7 +70,7 @@ fn hold_until_refused(client: &Client) -> Vec<ReservationId> {
     }
 }
 
-/// Confirms one hold after the other until that is refused too; answers how many were confirmed.
+/// Confirms holds one by one until that is refused too. Returns the number of confirmed holds.
 fn confirm_until_refused(client: &Client, holds: &[ReservationId]) -> usize {
     for (confirmed, hold) in holds.iter().enumerate() {
         match client.confirm(*hold).unwrap() {
@@ -83,7 +84,7 @@ fn confirm_until_refused(client: &Client, holds: &[ReservationId]) -> usize {
     panic!("the reserve is smaller than {} commands", holds.len());
 }
 
-/// Fills the disk under a server that sells, up to the moment when nothing but questions is answered.
+/// Fills the disk under a selling server until only questions are answered.
 fn run_into_the_full_disk(disk: &SmallDisk, server: &Served) -> u32 {
     let client = server.client();
     define_shop(&client);
@@ -93,7 +94,7 @@ fn run_into_the_full_disk(disk: &SmallDisk, server: &Served) -> u32 {
     assert_eq!(client.status().unwrap().state, "read_only(disk_full)");
     assert_eq!(server.salable(), UNITS - held);
 
-    // The reserve: what frees and finishes goes on, everything else is refused.
+    // The reserve: commands that free space or complete promises continue, all others are refused.
     assert_eq!(refused(client.extend(holds[0], Duration::from_mins(40))), Code::ReadOnly);
     assert_eq!(refused(client.count("east", "A", units_of(5), None, Note::default())), Code::ReadOnly);
     client.confirm(holds[0]).unwrap().into_result().unwrap();
@@ -102,7 +103,7 @@ fn run_into_the_full_disk(disk: &SmallDisk, server: &Served) -> u32 {
     assert_eq!(refused(hold(&client)), Code::ReadOnly);
     assert_eq!(server.salable(), UNITS - held + 1);
 
-    // Until that is full too.
+    // Until the reserve is full too.
     let confirmed = confirm_until_refused(&client, &holds[2..]);
     assert!(confirmed > 0, "the reserve takes more than three commands");
     assert_eq!(refused(client.release(holds[2])), Code::ReadOnly);
@@ -154,20 +155,22 @@ fn starts_again_when_there_is_space(kind: Kind) {
 
 #[test]
 fn a_server_on_a_full_disk_goes_on_by_itself() {
-    // Proves, on a real ext4 that is full: writes are refused before one fails, what frees and finishes goes on into the reserve, checks
-    // go on in any case, status and log lines say so, and with space again everything goes on without a restart and nothing is lost.
+    // Proves on a full ext4 that writes are refused before one fails, that the reserve serves commands that free space
+    // or complete promises, that checks always continue, that status and log report it, and that with space again
+    // everything continues without a restart and without loss.
     goes_on_by_itself(Kind::Ext4);
 }
 
 #[test]
 fn a_server_on_a_full_memory_disk_goes_on_by_itself() {
-    // Proves the same on tmpfs, which gives space back at once and knows no reserved space of its own.
+    // Proves the same on tmpfs, which frees space at once and has no reserved blocks.
     goes_on_by_itself(Kind::Tmpfs);
 }
 
 #[test]
 fn a_start_on_a_full_disk_is_refused_and_harms_nothing() {
-    // Proves that a server that was killed on a full disk does not start there, says why, and has everything when there is space again.
+    // Proves that a server that was killed on a full disk does not start, reports why, and has lost nothing when there
+    // is space again.
     starts_again_when_there_is_space(Kind::Ext4);
     starts_again_when_there_is_space(Kind::Tmpfs);
 }

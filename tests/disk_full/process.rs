@@ -1,4 +1,4 @@
-//! A real server process on a small disk, and the program run to its end. It decides nothing about space.
+//! A real server process on a small disk, and runs of the program.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,16 +15,16 @@ use super::small_disk::SmallDisk;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
-/// Segments that hold some dozen writes.
+/// Options for segments that hold some dozen writes.
 pub(crate) const SMALL: [&str; 4] = ["--set", "log.segment-bytes=131072", "--set", "log.batch-bytes=66560"];
-/// As set above.
+/// The segment length of these options.
 pub(crate) const SEGMENT_BYTES: u64 = 131_072;
-/// How long anything is waited for that must come.
+/// The maximum time to wait for an expected event.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often it is looked for.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs the program until it ends: its exit code and what it said on standard error.
+/// Runs the program until it ends. Returns its exit code and its standard error.
 pub(crate) fn run_to_end(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(PROGRAM).args(arguments).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -70,7 +70,7 @@ impl Served {
         Client::connect_by(builder, self.address.clone()).unwrap()
     }
 
-    /// Units that can still be sold.
+    /// The number of units that can still be sold.
     pub(crate) fn salable(&self) -> u32 {
         let Availability::Salable(units) = self.client().check("A", "web").unwrap() else {
             panic!("the SKU is counted");
@@ -78,12 +78,12 @@ impl Served {
         u32::try_from(units.raw() / QUANTITY_SCALE).unwrap()
     }
 
-    /// What it has logged since its start.
+    /// The server's log since its start.
     pub(crate) fn log_lines(&self) -> String {
         std::fs::read_to_string(&self.log_lines).unwrap()
     }
 
-    /// Waits for what must come.
+    /// Waits for an expected event.
     pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let until = Instant::now() + PATIENCE;
         while !is_so() {
@@ -96,14 +96,14 @@ impl Served {
         }
     }
 
-    /// Kills it hard.
+    /// Kills the process.
     pub(crate) fn kill(&mut self) {
         assert!(self.child.try_wait().unwrap().is_none(), "it has ended by itself:\n{}", self.log_lines());
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop in good order; its exit code.
+    /// Stops the process cleanly and returns its exit code.
     pub(crate) fn stop(&mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -113,7 +113,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // A process that has ended already cannot be killed.
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -1,34 +1,34 @@
-//! A small file system of its own, mounted for one test, that can be filled and freed. It knows no server.
+//! A small file system that is mounted for one test and can be filled and freed.
 
 use crate::not_run::{Missing, not_run};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Room for a server with small segments, and quickly full.
+/// Enough for a server with small segments, and quickly full.
 const BYTES: u64 = 24 << 20;
-/// What is written at a time while a disk is filled: first much, then single blocks.
+/// The sizes of the pieces that fill a disk: first large ones, then single blocks.
 const PIECES: [usize; 2] = [1 << 20, 4_096];
-/// A disk that takes more than this is not the small one.
+/// A disk that accepts more than this is not the small one.
 const FILL_BYTES_MAX: u64 = 2 * BYTES;
 
-/// Which file system.
+/// The kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// On a loop device.
+    /// ext4 on a loop device.
     Ext4,
     /// In memory.
     Tmpfs,
 }
 
-/// See the module.
+/// A mounted small file system.
 pub(crate) struct SmallDisk {
-    /// Holds the image and the place where it is mounted.
+    /// The folder of the image and the mount point.
     folder: tempfile::TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts a new one. Where that is not possible it says so for everybody to see.
+    /// Mounts a new file system. Where that is not possible it prints `NOT RUN`.
     pub(crate) fn mount(kind: Kind) -> Option<Self> {
         let disk = Self { folder: tempfile::tempdir().unwrap() };
         match disk.try_mount(kind) {
@@ -51,7 +51,7 @@ impl SmallDisk {
         match kind {
             Kind::Ext4 => {
                 std::fs::File::create(&image).unwrap().set_len(BYTES).unwrap();
-                // Without the share that is left for root, who runs this.
+                // Without the blocks reserved for root, which runs this.
                 system("mkfs.ext4", &["-q", "-F", "-b", "4096", "-m", "0", image_name])?;
                 system("mount", &["-t", "ext4", "-o", "loop", image_name, place])
             }
@@ -63,7 +63,7 @@ impl SmallDisk {
         self.folder.path().join("disk")
     }
 
-    /// Where a server has its data.
+    /// The path of a server's data directory.
     pub(crate) fn data_dir(&self) -> String {
         self.place().join("data").display().to_string()
     }
@@ -96,12 +96,12 @@ impl SmallDisk {
         }
     }
 
-    /// Gives the space back.
+    /// Frees the space.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
-    /// What can still be written.
+    /// The number of bytes that can still be written.
     pub(crate) fn left_bytes(&self) -> u64 {
         let statvfs = rustix::fs::statvfs(self.place()).unwrap();
         statvfs.f_bavail * statvfs.f_frsize
@@ -110,7 +110,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Where nothing was mounted there is nothing to unmount; a server that a failed test has left keeps it busy.
+        // If nothing was mounted there is nothing to unmount. A server of a failed test may keep it busy.
         system("umount", &["--lazy", self.place().to_str().unwrap()]).ok();
     }
 }

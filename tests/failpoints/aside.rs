@@ -1,4 +1,5 @@
-//! Failures beside the log: snapshots, trimming, spare segments. The server goes on answering; what it tells, and how it ends.
+//! Failures outside the log: snapshots, trimming, spare segments. Proves that the server continues to answer, what it
+//! reports, and how it ends.
 
 use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
@@ -9,8 +10,8 @@ use super::shop::{Shop, UNITS, buy, clear_log_lines, log_lines, wait_until};
 
 #[test]
 fn a_failed_snapshot_is_told_and_costs_nothing() {
-    // Proves every step of a snapshot: whoever asked hears of it, the server goes on selling, no file is left behind, the next
-    // snapshot succeeds, and a start does not need the one that failed.
+    // Proves every step of a snapshot: the client that requested it is told, the server continues to sell, no file is
+    // left, the next snapshot succeeds, and a start does not need the failed one.
     let steps = [
         (Action::Create, Failure::Error),
         (Action::Create, Failure::NoSpace),
@@ -54,7 +55,8 @@ fn a_failed_snapshot_is_told_and_costs_nothing() {
 
 #[test]
 fn old_files_that_cannot_be_removed_are_a_warning() {
-    // Proves that trimming is no condition of anything: the snapshot stands, the server goes on, and the files go later.
+    // Proves that a failed trim affects nothing else: the snapshot exists, the server continues, and the files are
+    // removed later.
     let mut shop = Shop::open(WritePath::Direct, |config| {
         config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
@@ -87,19 +89,19 @@ fn old_files_that_cannot_be_removed_are_a_warning() {
 
 #[test]
 fn a_server_that_can_make_no_segment_ends_in_good_order_while_it_still_can() {
-    // Proves each step of preparing a spare: the failure is told, what is answered meanwhile is kept, the exit code is 74, and the next
-    // start on a well medium has everything.
+    // Proves each step of preparing a spare: the failure is reported, what is answered meanwhile is kept, the exit code
+    // is 74, and the next start on an intact medium has everything.
     let steps = [Action::Create, Action::Write, Action::Sync, Action::Rename, Action::SyncDirectory];
     for action in steps {
         let mut shop = Shop::bare(WritePath::Direct, |_| ());
         shop.format().unwrap();
-        // Without space the preparer waits, so that what fails afterwards is its own call and none of the start.
+        // Without space the preparer waits, so that the later failure is its own call and not one of the start.
         shop.arm(Failpoint { action: Action::Create, word: ".segment.tmp", failure: Failure::NoSpace });
         shop.start().unwrap();
         wait_until("a lack of space", || shop.points.hits() > 0);
         let word = if action == Action::SyncDirectory { "" } else { ".segment.tmp" };
         shop.points.arm_only(Failpoint::error(action, word));
-        wait_until("the failure", || log_lines().contains("no more log segments can be made"));
+        wait_until("the failure", || log_lines().contains("no more log segments can be prepared"));
         let client = shop.client();
         let last = client.define_stock("web").unwrap().into_result().unwrap().outcome.op;
         let warnings = client.status().unwrap().warnings;
@@ -108,7 +110,7 @@ fn a_server_that_can_make_no_segment_ends_in_good_order_while_it_still_can() {
             "{action:?}: {warnings:?}"
         );
         assert_eq!(shop.wait(), Exit::LogFailed, "{action:?}");
-        assert!(log_lines().contains("the log was ended in good order"), "{action:?}: {}", log_lines());
+        assert!(log_lines().contains("the log was ended cleanly"), "{action:?}: {}", log_lines());
         shop.points.disarm();
         shop.start().unwrap();
         assert!(shop.running().report().clean_stop, "{action:?}");

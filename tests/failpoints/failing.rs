@@ -1,4 +1,4 @@
-//! Real files whose calls fail when a test says so. A failure comes before the call, in its middle or after it, as media have it.
+//! Real files whose calls fail on request: before the call, in the middle, or after it, as with real media.
 
 use std::io;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use stockhold::storage::{
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// An error, and nothing was done.
+    /// An error before anything was done.
     Error,
-    /// No space, and nothing was done.
+    /// No space, before anything was done.
     NoSpace,
     /// Half of the bytes were written.
     Short,
-    /// Everything was done, and an error was told all the same.
+    /// An error after everything was done.
     ErrorAfter,
 }
 
-/// Calls of one kind on files whose names, as they were opened, end with a word.
+/// Calls of one kind on files whose names, when they were opened, end with a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failpoint {
     pub(crate) action: Action,
@@ -43,27 +43,27 @@ struct Plan {
     directory_poisoned: bool,
 }
 
-/// Which calls fail, from now on and until it is changed.
+/// The calls that fail until this is changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failpoints(Arc<Mutex<Plan>>);
 
 impl Failpoints {
-    /// Lets calls fail.
+    /// Makes calls fail.
     pub(crate) fn arm(&self, failpoint: Failpoint) {
         self.0.lock().armed.push(failpoint);
     }
 
-    /// Lets these calls fail and no others.
+    /// Makes only these calls fail.
     pub(crate) fn arm_only(&self, failpoint: Failpoint) {
         self.0.lock().armed = vec![failpoint];
     }
 
-    /// Lets everything succeed again.
+    /// Makes all calls succeed again.
     pub(crate) fn disarm(&self) {
         self.0.lock().armed.clear();
     }
 
-    /// How many calls have failed.
+    /// The number of calls that have failed.
     pub(crate) fn hits(&self) -> u64 {
         self.0.lock().hits
     }
@@ -77,7 +77,7 @@ impl Failpoints {
         failure
     }
 
-    /// Fails a call that does nothing by halves.
+    /// Fails a call that is atomic.
     fn check(&self, action: Action, name: &str) -> Result<(), StorageError> {
         match self.failure(action, name) {
             None => Ok(()),
@@ -104,7 +104,7 @@ fn no_space(action: Action, name: &str) -> StorageError {
     StorageError::NoSpace { action, name: name.to_owned(), source }
 }
 
-/// See the module.
+/// A storage of real files with failpoints.
 #[derive(Debug)]
 pub(crate) struct FailingStorage {
     files: FsStorage,
@@ -113,7 +113,7 @@ pub(crate) struct FailingStorage {
 
 impl FailingStorage {
     pub(crate) fn open(path: &std::path::Path, wanted: WritePath, points: &Failpoints) -> Self {
-        // What a process has poisoned is forgotten when the next one comes.
+        // The next process does not know what this one has poisoned.
         points.0.lock().directory_poisoned = false;
         Self { files: FsStorage::open(path, wanted).unwrap(), points: points.clone() }
     }
@@ -181,7 +181,7 @@ impl Storage for FailingStorage {
 #[derive(Debug)]
 struct FailingFile {
     file: Box<dyn StoredFile>,
-    /// As it was opened; a rename does not change it.
+    /// The name when it was opened. A rename does not change it.
     name: String,
     points: Failpoints,
     is_poisoned: bool,
@@ -250,7 +250,7 @@ impl StoredFile for FailingFile {
     }
 }
 
-/// A file that is only read.
+/// A file for reading.
 #[derive(Debug)]
 struct FailingReads {
     file: Box<dyn ReadableFile>,

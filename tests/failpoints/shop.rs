@@ -1,4 +1,4 @@
-//! A shop on a server of this process, on real files whose calls can fail; and the server's own log lines, which tests read.
+//! A shop on a server in this process, on real files whose calls can fail; and the server's log, for tests to read.
 
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -21,10 +21,10 @@ use super::failing::{FailingStorage, Failpoint, Failpoints};
 
 /// Units of the one SKU.
 pub(crate) const UNITS: u32 = 1_000_000;
-/// How long anything is waited for that must come.
+/// The maximum time to wait for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The tests of this program run one after the other, because the log lines are the process's.
+/// The tests of this program run one after the other, because all share the log of the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static LOG_LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SUBSCRIBED: Once = Once::new();
@@ -41,7 +41,7 @@ impl Write for LogLines {
     }
 }
 
-/// What the server has logged since the shop was built or the lines were last cleared.
+/// The server's log since the shop was opened or the log was last cleared.
 pub(crate) fn log_lines() -> String {
     String::from_utf8_lossy(&LOG_LINES.lock()).into_owned()
 }
@@ -50,7 +50,7 @@ pub(crate) fn clear_log_lines() {
     LOG_LINES.lock().clear();
 }
 
-/// Waits for what must come.
+/// Waits for an expected event.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
@@ -70,7 +70,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// See the module.
+/// A shop with its server.
 pub(crate) struct Shop {
     folder: tempfile::TempDir,
     pub(crate) points: Failpoints,
@@ -83,7 +83,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A shop that is open, on files that are written in the given way.
+    /// An open shop on files with the given write path.
     pub(crate) fn open(wanted: WritePath, change: impl FnOnce(&mut Config)) -> Self {
         let mut shop = Self::bare(wanted, change);
         shop.format().unwrap();
@@ -107,7 +107,7 @@ impl Shop {
         shop
     }
 
-    /// A folder and no more.
+    /// A folder without a server.
     pub(crate) fn bare(wanted: WritePath, change: impl FnOnce(&mut Config)) -> Self {
         let alone = ONE_AT_A_TIME.lock();
         SUBSCRIBED.call_once(|| {
@@ -130,7 +130,7 @@ impl Shop {
         self.folder.path().join(name)
     }
 
-    /// How many segments there are.
+    /// The number of segments.
     pub(crate) fn segments(&self) -> usize {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|end| end == "segment")).count()
@@ -140,7 +140,7 @@ impl Shop {
         Arc::new(FailingStorage::open(self.folder.path(), self.wanted, &self.points))
     }
 
-    /// Makes the folder a data directory.
+    /// Formats the folder as a data directory.
     pub(crate) fn format(&self) -> Result<(), StartError> {
         let genesis =
             Genesis { formatted_at: Timestamp(stockhold_client::wall_clock_ms()), ..Genesis::default() };
@@ -158,7 +158,7 @@ impl Shop {
         self.running.as_ref().unwrap()
     }
 
-    /// Ends the server in good order.
+    /// Stops the server cleanly.
     pub(crate) fn stop(&mut self) -> Exit {
         self.running.take().unwrap().stop()
     }
@@ -168,7 +168,7 @@ impl Shop {
         self.running.take().unwrap().wait()
     }
 
-    /// How many ops a start found.
+    /// The number of ops that a start recovers.
     pub(crate) fn recovered_ops(&self) -> u64 {
         self.running().report().recovered_ops
     }
@@ -177,7 +177,7 @@ impl Shop {
         self.client_within(PATIENCE)
     }
 
-    /// A client that gives up soon: for what cannot be answered.
+    /// A client with a short timeout, for calls that get no answer.
     pub(crate) fn hasty_client(&self) -> Client {
         self.client_within(Duration::from_millis(150))
     }
@@ -187,14 +187,14 @@ impl Shop {
         Client::connect_by(builder, self.running().address().to_string()).unwrap()
     }
 
-    /// Units that can still be sold.
+    /// The number of units that can still be sold.
     pub(crate) fn salable(&self) -> u32 {
         let cell = self.client().check("A", "web").unwrap();
         let stockhold_client::Availability::Salable(units) = cell else { panic!("{cell:?}") };
         u32::try_from(units.raw() / stockhold_protocol::limits::QUANTITY_SCALE).unwrap()
     }
 
-    /// Lets calls fail from now on.
+    /// Makes calls fail from now on.
     pub(crate) fn arm(&self, failpoint: Failpoint) {
         self.points.arm(failpoint);
     }
@@ -203,7 +203,7 @@ impl Shop {
         self.client().status().unwrap().state
     }
 
-    /// A figure of `status`.
+    /// A metric of `status`.
     pub(crate) fn metric(&self, name: &str) -> i64 {
         let status = self.client().status().unwrap();
         status.metrics.iter().find(|metric| metric.name == name).unwrap().value
@@ -216,7 +216,7 @@ impl Shop {
         names.filter(|name| name.contains(word)).collect()
     }
 
-    /// Waits until the next segment is prepared: named, and never opened.
+    /// Waits until the next segment is prepared: it has its name and was never opened.
     pub(crate) fn wait_for_spare(&self) {
         let is_spare = |name: &String| {
             let mut opening = [1; 4_096];
@@ -229,7 +229,7 @@ impl Shop {
         });
     }
 
-    /// Carts of one unit each as one frame; several blocks of the log.
+    /// A frame of carts with one unit each, several log blocks long.
     pub(crate) fn frame(&self, client: &Client, carts: u16) -> CommandBatch {
         let mut batch = CommandBatch::new();
         for _ in 0..carts {

@@ -1,4 +1,5 @@
-//! No space for the next segment: it is met before a write fails, leaves the reserve to what frees and finishes, and passes by itself.
+//! No space for the next segment: the server notices it before a write fails, keeps the reserve for commands that free
+//! space or complete promises, and recovers by itself.
 
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ const NO_SEGMENT: Failpoint =
 
 #[test]
 fn a_full_disk_is_met_early_and_passes_by_itself() {
-    // Proves the whole way: the reserve lets pass what frees and finishes and refuses the rest unrecorded; when it is used up only
-    // checks are answered; with space again everything goes on, without a restart and without anything lost.
+    // Proves the whole sequence: the reserve accepts commands that free space or complete promises and refuses the rest
+    // unrecorded; after it is used up only checks are answered; with space again everything continues without a restart
+    // and without loss.
     let mut shop = Shop::open(WritePath::Direct, |config| {
         config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
@@ -25,7 +27,7 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
     let hold = |units| Cart::from_stock("web").line("A", units).hold_for(Duration::from_mins(5));
     let mut holds = Vec::new();
     shop.arm(NO_SEGMENT);
-    // The spare that exists is used up first; which answer is the first without one is the server's to say.
+    // The existing spare is used up first. The server decides which answer is the first refusal.
     let first_refusal = loop {
         match client.reserve(&hold(1)).unwrap() {
             Answer::Done(done) => holds.push(done.reservation),
@@ -37,7 +39,7 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
     assert_eq!(shop.state(), "read_only(disk_full)");
     let promised = u32::try_from(holds.len()).unwrap();
 
-    // The reserve: what frees and finishes.
+    // The reserve accepts commands that free space or complete promises.
     assert_eq!(refused(client.extend(holds[0], Duration::from_mins(9))), Code::ReadOnly);
     client.confirm(holds[0]).unwrap().into_result().unwrap();
     client.release(holds[1]).unwrap().into_result().unwrap();
@@ -45,7 +47,7 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
     let salable = UNITS - promised + 1;
     assert_eq!(shop.salable(), salable);
 
-    // Until that is used up too: then nothing but checks.
+    // After the reserve is used up, only checks are answered.
     let mut left = holds[2..].iter();
     let mut confirmed = 0;
     let code = loop {
@@ -71,8 +73,8 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
 
 #[test]
 fn a_half_made_segment_gives_its_space_back() {
-    // Proves that running out of space in the middle of a segment leaves no file behind that keeps the space, and that a file that
-    // cannot be removed ends the server in good order instead of stopping it dead.
+    // Proves that running out of space in the middle of a segment leaves no file that keeps the space, and that a file
+    // that cannot be removed ends the server cleanly instead of aborting it.
     let mut shop = Shop::open(WritePath::Direct, |_| ());
     shop.wait_for_spare();
     assert_eq!(shop.stop(), Exit::Clean);
@@ -95,7 +97,7 @@ fn a_half_made_segment_gives_its_space_back() {
 
 #[test]
 fn a_call_in_need_of_space_ends_in_time() {
-    // Proves that no client waits for the disk: a command is refused at once, not when its deadline has passed.
+    // Proves that no client waits for the disk: a command is refused at once, not after its deadline.
     let mut shop = Shop::open(WritePath::Direct, |_| ());
     shop.wait_for_spare();
     assert_eq!(shop.stop(), Exit::Clean);
@@ -117,7 +119,8 @@ fn a_call_in_need_of_space_ends_in_time() {
 
 #[test]
 fn a_used_segment_that_finds_no_space_gives_its_own_back() {
-    // Proves the same for a file that a trimmed segment left to be used again: file systems that copy on write need space for it.
+    // Proves the same for a recycled file of a trimmed segment, because copy-on-write file systems need space to write
+    // it.
     let mut shop = Shop::open(WritePath::Direct, |config| {
         config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;

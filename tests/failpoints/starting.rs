@@ -1,5 +1,5 @@
-//! What fails before a server takes connections: it does not start, says what is in the way, changes nothing, and starts when the
-//! medium is well again.
+//! Failures before a server accepts connections: it does not start, reports why, changes nothing, and starts when the
+//! medium is intact again.
 
 use stockhold::server::Exit;
 use stockhold::storage::{Action, WritePath};
@@ -9,7 +9,7 @@ use super::shop::{Shop, buy, chain, wait_until};
 
 #[test]
 fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
-    // Proves exit code and sentence of every call that a start relies on, and that the next start has every op.
+    // Proves the exit code and the message for every call that a start relies on, and that the next start has every op.
     let table = [
         (Failpoint::error(Action::Lock, "LOCK"), "cannot lock LOCK"),
         (Failpoint::error(Action::Open, "MANIFEST"), "cannot open MANIFEST"),
@@ -50,7 +50,7 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
 
 #[test]
 fn a_start_that_cannot_take_the_place_of_a_blank_segment_is_refused_and_loses_nothing() {
-    // Proves each step of putting a new segment in the place of the one in which the run before logged nothing.
+    // Proves each step of replacing the segment in which the previous run logged nothing.
     let table = [
         (Failpoint::error(Action::Rename, ".segment"), "cannot rename"),
         (Failpoint::error(Action::SyncDirectory, ""), "cannot sync the directory"),
@@ -81,7 +81,8 @@ fn a_start_that_cannot_take_the_place_of_a_blank_segment_is_refused_and_loses_no
 
 #[test]
 fn a_start_that_cannot_make_a_segment_is_refused() {
-    // Proves each step of making the first segment of a run: another segment length makes the spare of the run before useless.
+    // Proves each step of preparing the first segment of a run. Another segment length makes the previous run's spare
+    // useless.
     let table = [
         (Action::Create, Failure::Error, "cannot create"),
         (Action::Create, Failure::NoSpace, "no space left to create"),
@@ -96,7 +97,7 @@ fn a_start_that_cannot_make_a_segment_is_refused() {
     assert_eq!(shop.stop(), Exit::Clean);
     for (action, failure, sentence) in table {
         shop.config.log.segment_bytes += 4_096;
-        // A segment under way has a temporary name; the directory has none.
+        // An unfinished segment has a temporary name; the directory has none.
         let word = if action == Action::SyncDirectory { "" } else { ".segment.tmp" };
         shop.arm(Failpoint { action, word, failure });
         let refused = shop.start().expect_err("the start relies on it");
@@ -112,7 +113,8 @@ fn a_start_that_cannot_make_a_segment_is_refused() {
 
 #[test]
 fn a_format_that_was_cut_off_can_be_done_again() {
-    // Proves that a failure at any step of formatting is told, and that the directory is no half one afterwards.
+    // Proves that a failure at any step of formatting is reported, and that the directory is not half formatted
+    // afterwards.
     let table = [
         (Action::Lock, ""),
         (Action::Create, ".segment.tmp"),

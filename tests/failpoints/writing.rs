@@ -1,5 +1,5 @@
-//! Failures of the log itself: nothing more is written, what was in flight stays unknown, checks go on for a while, the exit code is 74,
-//! and the next start has everything that was answered.
+//! Failures of the log itself: nothing more is written, commands in flight stay unknown, checks continue for a while,
+//! the exit code is 74, and the next start has everything that was answered.
 
 use stockhold::config::DurabilityChoice;
 use stockhold::server::Exit;
@@ -9,13 +9,14 @@ use stockhold_client::CallError;
 use super::failing::{Failpoint, Failure};
 use super::shop::{Shop, UNITS, buy, log_lines};
 
-/// Carts of a frame that takes several blocks.
+/// The number of carts of a frame that takes several blocks.
 const CARTS: u16 = 400;
 
 #[test]
 fn a_failed_log_write_is_never_answered_and_ends_the_server() {
-    // Proves, for both ways of writing and each way to fail, that the frame in flight is unknown until it is repeated after the
-    // start, that it then counts once, whether it had reached the medium or not, and that nothing acknowledged is lost.
+    // Proves, for both write paths and each kind of failure, that the frame in flight is unknown until it is repeated
+    // after the start, that it then takes effect once, whether it had reached the medium or not, and that nothing
+    // acknowledged is lost.
     let failures = [Failure::Error, Failure::NoSpace, Failure::Short, Failure::ErrorAfter];
     for (wanted, failure) in [WritePath::Direct, WritePath::Fdatasync]
         .into_iter()
@@ -55,7 +56,7 @@ fn a_failed_log_write_is_never_answered_and_ends_the_server() {
 
 #[test]
 fn a_failed_sync_ends_the_server_too() {
-    // Proves the sync of `durability = interval`: the failure is met by the next interval, and a start begins a new epoch.
+    // Proves the sync of `durability = interval`: the next interval sync fails, and a start begins a new epoch.
     let interval = |config: &mut stockhold::config::Config| {
         config.log.durability = DurabilityChoice::Interval;
         config.log.interval_ms = 20;
@@ -74,14 +75,15 @@ fn a_failed_sync_ends_the_server_too() {
 
 #[test]
 fn a_failed_rotation_ends_the_server() {
-    // Proves the write that opens the next segment: it is the log's, and it fails like any other.
+    // Proves the write that opens the next segment, which fails like any other write of the log.
     let mut shop = Shop::open(WritePath::Direct, |config| {
         config.log.batch_bytes = 66_560;
         config.log.segment_bytes = 131_072;
     });
     let client = shop.hasty_client();
     let mut answered = 0;
-    // Blocks of 4 KiB: the segment is full within thirty commands, and the write that fails is that of the spare's opening block.
+    // With blocks of 4 KiB the segment is full within thirty commands, and the failing write is that of the spare's
+    // opening block.
     shop.wait_for_spare();
     shop.arm(Failpoint::error(Action::Write, "0000000000000002.segment.tmp"));
     while let Ok(done) = buy(&client) {

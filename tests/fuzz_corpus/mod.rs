@@ -1,4 +1,4 @@
-//! Replays what the fuzzers began with and what they found, through the same bodies, on stable Rust.
+//! Replays the seeds of the fuzzers and their findings through the same bodies, on stable Rust.
 
 #[cfg(test)]
 #[path = "../../fuzz/src/lib.rs"]

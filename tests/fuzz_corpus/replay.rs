@@ -1,4 +1,4 @@
-//! Every seed, every input of the kept corpora and every find of the past.
+//! Replays every seed, every input of the kept corpora and every earlier finding.
 
 use std::fs;
 use std::path::Path;
@@ -7,19 +7,19 @@ use super::bodies::TARGETS;
 use super::bodies::seeds::seeds;
 use stockhold::storage::memory::scramble;
 
-/// How many inputs of each corpus `scripts/fuzz.sh` keeps at most, and how many the smallest corpus has at least.
+/// The maximum number of inputs that `scripts/fuzz.sh` keeps of each corpus, and the minimum of the smallest corpus.
 const KEPT_MAX: usize = 200;
 const KEPT_MIN: usize = 40;
-/// Finds of the past: they may become more.
+/// The minimum number of earlier findings.
 const REGRESSIONS_MIN: [(&str, usize); 2] = [("segment", 5), ("snapshot", 2)];
-/// Changed seeds for each target, unless `STOCKHOLD_DRAWN` says another number.
+/// The number of changed seeds per target, unless `STOCKHOLD_DRAWN` sets another.
 const DRAWN: u64 = 60;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The inputs of one kind for a target, by name; none where the folder is not there.
+/// The inputs of one kind for a target, by name; none if the folder does not exist.
 fn kept(root: &Path, kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(root.join("fuzz").join(kind).join(target)) else { return Vec::new() };
     let mut inputs: Vec<_> = entries
@@ -30,7 +30,7 @@ fn kept(root: &Path, kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Whether so much was kept for a target that a replay of it says something, and not so much that a clone gets heavy.
+/// Checks that the corpus of a target is large enough to be useful and small enough for a clone.
 fn check_kept(root: &Path, target: &str) -> Result<(), String> {
     let corpus = kept(root, "corpus", target).len();
     if !(KEPT_MIN..=KEPT_MAX).contains(&corpus) {
@@ -46,7 +46,8 @@ fn check_kept(root: &Path, target: &str) -> Result<(), String> {
 
 #[test]
 fn a_lost_corpus_is_noticed() {
-    // Proves that the replay has something to replay, for every target, and that an empty folder, or one without finds, is noticed.
+    // Proves that there is something to replay for every target, and that an empty folder or a missing finding is
+    // noticed.
     for (target, _) in TARGETS {
         assert_eq!(check_kept(root(), target), Ok(()));
     }
@@ -66,7 +67,7 @@ fn a_lost_corpus_is_noticed() {
 
 #[test]
 fn what_the_fuzzers_kept_still_holds() {
-    // Proves for every target that the seeds, the corpus and what once broke a promise (`fuzz/regressions`) break none today.
+    // Proves for every target that the seeds, the corpus and earlier findings (`fuzz/regressions`) pass.
     let seeds = seeds(root());
     for (target, body) in TARGETS {
         let made = seeds
@@ -85,7 +86,7 @@ fn what_the_fuzzers_kept_still_holds() {
 
 #[test]
 fn seeds_with_drawn_changes_hold() {
-    // Proves a little of what the engine proves, wherever there is no engine: a few changed, cut or repeated bytes break no promise.
+    // Proves a part of what the fuzzing engine proves, where there is no engine: changed, cut or repeated bytes pass.
     let drawn = std::env::var("STOCKHOLD_DRAWN").map_or(DRAWN, |number| number.parse().unwrap());
     let seeds = seeds(root());
     for (target, body) in TARGETS {
@@ -116,7 +117,8 @@ fn seeds_with_drawn_changes_hold() {
 
 #[test]
 fn the_kept_seeds_are_those_of_the_encoders() {
-    // Proves that `fuzz/seeds` was written anew after the last change of an encoder; `STOCKHOLD_GOLDEN=write` writes it.
+    // Proves that `fuzz/seeds` was written again after the last change of an encoder; `STOCKHOLD_GOLDEN=write` writes
+    // it.
     let is_to_be_written = std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write");
     for (target, name, bytes) in seeds(root()) {
         let folder = root().join("fuzz/seeds").join(target);

@@ -1,5 +1,5 @@
-//! Batches that do not come next are passed over, and batches that cannot be of the log that they stand in are refused; none stops the
-//! program.
+//! Batches that do not come next are passed over, and batches that cannot belong to the log are refused. Neither stops
+//! the program.
 
 use stockhold::pipeline::apply::{ApplyError, BatchResult, PassedOver, apply_payload};
 use stockhold_machine::config::{BATCH_RULES, WRITERS_MAX};
@@ -43,7 +43,7 @@ fn take(machine: &mut Machine, header: BatchHeader) -> Vec<u64> {
     outcomes.iter().map(|outcome| outcome.op).collect()
 }
 
-/// Applies a batch that does not come next: nothing may change.
+/// Applies a batch that is passed over: nothing may change.
 fn pass_over(machine: &mut Machine, header: BatchHeader) -> PassedOver {
     let before = (machine.op(), machine.time(), machine.digest());
     let (result, outcomes) = apply(machine, header).unwrap();
@@ -55,8 +55,8 @@ fn pass_over(machine: &mut Machine, header: BatchHeader) -> PassedOver {
 
 #[test]
 fn a_batch_that_does_not_come_next_is_passed_over_without_op_or_time() {
-    // Proves that duplicates, older sessions, gaps and writers beyond the limit are four different reasons, that none of them takes an op or
-    // time or changes the state, whatever time they propose, and that the batch that comes next is applied all the same.
+    // Proves that duplicates, older sessions, gaps and writers beyond the limit are four different reasons, that none
+    // of them takes an op or time or changes the state, whatever time they propose, and that the next batch is applied.
     let mut machine = Machine::new(&Genesis::default());
     assert_eq!(take(&mut machine, FIRST), [1, 2]);
     assert_eq!(take(&mut machine, BatchHeader { session: 4, ..FIRST }), [3, 4]);
@@ -81,7 +81,8 @@ fn a_batch_that_does_not_come_next_is_passed_over_without_op_or_time() {
 
 #[test]
 fn a_batch_of_other_rules_a_later_level_or_another_count_is_an_error() {
-    // Proves that what cannot be of this log is told from what does not come next, also when it does not come next either.
+    // Proves that a batch that cannot belong to this log is distinguished from one that is passed over, even if both
+    // are true.
     const LATER: u32 = FEATURE_LEVEL + 1;
     let mut machine = Machine::new(&Genesis::default());
     take(&mut machine, FIRST);

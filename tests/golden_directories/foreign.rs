@@ -1,4 +1,4 @@
-//! Directories of a format version that this program does not know, or of rules that it does not execute.
+//! Directories with a format version or a rules version that this program does not support.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use stockhold_machine::RULES_VERSION;
 
 const LATER: u32 = FORMAT_VERSION + 1;
 
-/// Makes a file say that it is of the next version, with a checksum that holds, as a later program would have written it.
+/// Gives a file the next version and a valid checksum, as a later program would have written it.
 fn make_later(file: &Path, version_at: usize, checksum_at: usize) {
     set_version(file, version_at, checksum_at, LATER);
 }
@@ -37,7 +37,7 @@ pub(super) fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// What a server says that is to start on the directory and does not.
+/// The error of a server that is started on the directory.
 pub(super) fn refusal(directory: &Path) -> String {
     let disk = loaded(directory);
     let refused = World::start(&disk, &small(), START_MS, 9).err().unwrap();
@@ -52,8 +52,8 @@ pub(super) fn refusal(directory: &Path) -> String {
 
 #[test]
 fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
-    // Proves that neither a start nor a look into it changes a byte of what a later program wrote, that it is not called damaged,
-    // and that the sentence names both versions and the way out.
+    // Proves that neither a start nor a read changes a byte of what a later program wrote, that it is not reported as
+    // damaged, and that the message names both versions and the solution.
     let golden = present().remove(0);
     let copy = copy_of(&golden);
     let file = copy.path().join("MANIFEST");
@@ -63,7 +63,7 @@ fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
     let (code, _, complaint) = stockhold(&["verify"], copy.path());
     assert_eq!(code, 4, "{complaint}");
     for complaint in [complaint, refusal(copy.path())] {
-        let versions = format!("has format version {LATER}, this program reads version {FORMAT_VERSION}");
+        let versions = format!("has format version {LATER}, but this program reads version {FORMAT_VERSION}");
         for words in [versions.as_str(), "nothing was changed", "use the release of stockhold that wrote it"]
         {
             assert!(complaint.contains(words), "{complaint}");
@@ -75,7 +75,8 @@ fn a_directory_of_a_later_version_is_refused_with_what_to_do() {
 
 #[test]
 fn a_file_of_a_later_version_among_others_is_refused_with_its_version() {
-    // Proves that a segment or a snapshot of a later version is not taken for something else, and that the version is named.
+    // Proves that a segment or a snapshot of a later version is not mistaken for something else, and that the version
+    // is named.
     let golden = present().into_iter().find(|path| path.ends_with("stopped")).unwrap();
     for (suffix, version_at, checksum_at) in [
         (".segment", header::VERSION_AT, header::CHECKSUM_AT),
@@ -93,7 +94,7 @@ fn a_file_of_a_later_version_among_others_is_refused_with_its_version() {
     }
 }
 
-/// Checks that nobody goes on with a directory of these rules, that it is refused by name, and that nothing in it is changed.
+/// Checks that a directory of these rules is refused by name and not changed.
 fn check_rules_are_refused(directory: &Path, rules: u32) {
     let before = contents(directory);
     let complaint = refusal(directory);
@@ -110,7 +111,7 @@ fn check_rules_are_refused(directory: &Path, rules: u32) {
 
 #[test]
 fn a_directory_of_an_earlier_version_is_refused_with_what_to_do() {
-    // Proves that what servers of format 1 left is neither opened nor changed nor called damaged.
+    // Proves that directories of format 1 are neither opened nor changed nor reported as damaged.
     let earlier: Vec<_> =
         golden().into_iter().filter(|(versions, _)| versions.format < FORMAT_VERSION).collect();
     assert!(earlier.len() >= 3);
@@ -121,7 +122,8 @@ fn a_directory_of_an_earlier_version_is_refused_with_what_to_do() {
         assert_eq!(code, 4, "{complaint}");
         let found = versions.format;
         for complaint in [complaint, refusal(copy.path())] {
-            let named = format!("has format version {found}, this program reads version {FORMAT_VERSION}");
+            let named =
+                format!("has format version {found}, but this program reads version {FORMAT_VERSION}");
             for words in [named.as_str(), "nothing was changed", "use the release of stockhold that wrote it"]
             {
                 assert!(complaint.contains(words), "{complaint}");
@@ -134,7 +136,7 @@ fn a_directory_of_an_earlier_version_is_refused_with_what_to_do() {
 
 #[test]
 fn a_directory_of_other_rules_is_refused_by_name_and_untouched() {
-    // Proves it for a genesis and for a snapshot that an earlier or a later program wrote; without the snapshot, the log alone would be
+    // Proves it for a genesis and for a snapshot of an earlier or later program. Without the snapshot, the log would be
     // replayed by rules that did not decide it.
     let others = [RULES_VERSION - 1, RULES_VERSION + 1];
     for (golden, other) in
@@ -149,7 +151,8 @@ fn a_directory_of_other_rules_is_refused_by_name_and_untouched() {
         }
         if snapshots.is_empty() {
             let file = copy.path().join("MANIFEST");
-            // The genesis stands before the checksum and begins with its rules, behind the number and the length of their field.
+            // The genesis is before the checksum. It begins with its rules version, after the number and the length of
+            // that field.
             let bytes = fs::read(&file).unwrap();
             let checksum_at = bytes.len() - CHECKSUM_BYTES;
             let genesis_bytes = &bytes[manifest::GENESIS_BYTES_AT..][..size_of::<u32>()];

@@ -1,4 +1,4 @@
-//! Golden directories on their shelf: written, read back, and asked for what they hold.
+//! Writes and reads the golden directories and the expectations beside them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -19,14 +19,14 @@ use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::Outcome;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 
-/// What a server knew when it left its directory: the expectation beside each golden directory.
-pub(crate) struct Told {
+/// The expectation for a golden directory: what its server knew when it ended.
+pub(crate) struct Expectation {
     pub(crate) op: u64,
     pub(crate) digest: u64,
     pub(crate) answers: Vec<(u64, Outcome)>,
 }
 
-impl Told {
+impl Expectation {
     fn text(&self) -> String {
         let mut text = format!("op {}\ndigest {:016x}\n", self.op, self.digest);
         for (number, outcome) in self.answers.iter().filter(|(_, outcome)| outcome.recorded) {
@@ -41,7 +41,7 @@ pub(crate) fn shelf() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden_directories")
 }
 
-/// What a directory was written by.
+/// The versions by which a directory was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Versions {
     pub(crate) format: u32,
@@ -49,10 +49,10 @@ pub(crate) struct Versions {
     pub(crate) level: u32,
 }
 
-/// What this program writes.
+/// The versions that this program writes.
 pub(crate) const PRESENT: Versions =
     Versions { format: FORMAT_VERSION, rules: RULES_VERSION, level: FEATURE_LEVEL };
-/// Everything that a release has written which anybody may have used.
+/// All versions that a release has written.
 const WRITTEN: &[Versions] =
     &[Versions { format: 1, rules: 1, level: 1 }, Versions { format: 2, rules: 3, level: 1 }];
 
@@ -62,7 +62,7 @@ impl Versions {
         shelf().join(format!("v{}-rules{}{level}", self.format, self.rules))
     }
 
-    /// Whether this program goes on with such a directory.
+    /// Whether this program can open such a directory.
     fn are_read(&self) -> bool {
         (self.format, self.rules) == (PRESENT.format, PRESENT.rules) && self.level <= PRESENT.level
     }
@@ -85,12 +85,12 @@ pub(crate) fn golden() -> Vec<(Versions, PathBuf)> {
     found
 }
 
-/// The golden directories that this program goes on with.
+/// The golden directories that this program can open.
 pub(crate) fn present() -> Vec<PathBuf> {
     golden().into_iter().filter(|(versions, _)| versions.are_read()).map(|(_, path)| path).collect()
 }
 
-/// A copy that may be opened, on the real file system.
+/// A copy that may be changed, on the real file system.
 pub(crate) fn copy_of(golden: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(golden).unwrap() {
@@ -122,12 +122,12 @@ pub(crate) fn stockhold(arguments: &[&str], directory: &Path) -> (i32, String, S
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-/// Writes the directories of this version, if that is asked for; every test of this binary waits for it.
+/// Writes the directories of this version if requested. Every test of this binary waits for it.
 fn write_if_asked() {
     static WRITING: Once = Once::new();
     WRITING.call_once(|| {
         let is_asked = std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write");
-        // What stands in for a later release writes none.
+        // The stand-in for a later release writes none.
         if is_asked && !cfg!(feature = "next-release") {
             for left in left::all() {
                 let folder = PRESENT.folder().join(left.name);
@@ -144,8 +144,8 @@ fn write_if_asked() {
 
 #[test]
 fn golden_directories_give_back_what_was_acknowledged_in_them() {
-    // Proves that a directory of each version opens on a real file system with the digest that its server had, and that every
-    // recorded answer is given again; versions of the format that are no longer read are refused by name.
+    // Proves that a directory of each supported version opens on a real file system with the digest that its server
+    // had, and that every recorded answer is returned again; other format versions are refused by name.
     for (versions, golden) in golden() {
         let copy = copy_of(&golden);
         let storage: SharedStorage = Arc::new(FsStorage::open(copy.path(), WritePath::Direct).unwrap());
@@ -159,7 +159,7 @@ fn golden_directories_give_back_what_was_acknowledged_in_them() {
         let recovered = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap();
         assert_eq!(versions.rules, RULES_VERSION, "{} was replayed by other rules", golden.display());
         let mut world = World::start(&loaded(&golden), &small(), story::time_of(SALE), 9).unwrap();
-        let mut told = Told { op: world.op(), digest: world.digest(), answers: Vec::new() };
+        let mut told = Expectation { op: world.op(), digest: world.digest(), answers: Vec::new() };
         assert_eq!((recovered.machine.op(), recovered.machine.digest()), (told.op, told.digest));
         for number in 1..=SALE {
             let outcome = story::with_command(number, |command| world.call(&[command]).remove(0));
@@ -173,7 +173,7 @@ fn golden_directories_give_back_what_was_acknowledged_in_them() {
 
 #[test]
 fn golden_directories_are_the_three_ways_in_which_a_life_ends() {
-    // Proves that the golden directories hold what they are kept for.
+    // Proves that the golden directories contain what they are kept for.
     let levels: BTreeSet<_> =
         golden().into_iter().map(|(versions, _)| versions).filter(Versions::are_read).collect();
     assert!(!levels.is_empty());
@@ -190,11 +190,11 @@ fn golden_directories_are_the_three_ways_in_which_a_life_ends() {
     }
 }
 
-// What stands in for a later release has no golden directories of its own.
+// The stand-in for a later release has no golden directories of its own.
 #[cfg(not(feature = "next-release"))]
 #[test]
 fn this_release_still_writes_its_golden_directories_byte_for_byte() {
-    // Proves that nothing that reaches the disk has changed since they were made.
+    // Proves that nothing that reaches the disk has changed since they were written.
     write_if_asked();
     for left in left::all() {
         let golden = loaded(&PRESENT.folder().join(left.name));
@@ -211,7 +211,7 @@ fn this_release_still_writes_its_golden_directories_byte_for_byte() {
 
 #[test]
 fn verify_finds_golden_directories_sound() {
-    // Proves that `stockhold verify` reads every byte of them and has nothing to say against them.
+    // Proves that `stockhold verify` reads every byte of them without a finding.
     for golden in present() {
         let copy = copy_of(&golden);
         let (code, told, complaint) = stockhold(&["verify", "--json"], copy.path());

@@ -1,6 +1,6 @@
-//! The golden directories as they are made: how each life ended.
+//! Creates the golden directories, each with another kind of end.
 
-use super::keeping::Told;
+use super::keeping::Expectation;
 use super::story::{self, SALE};
 use crate::crash_images::world::{START_MS, World, format_disk, small};
 use stockhold::directory::Directory;
@@ -11,14 +11,14 @@ use stockhold::storage::memory::{Event, Survival};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_protocol::{Code, Outcome};
 
-/// A directory, and what the server that left it knew.
+/// A directory, and what its server knew at the end.
 pub(crate) struct Left {
     pub(crate) name: &'static str,
     pub(crate) disk: RecordingStorage,
-    pub(crate) told: Told,
+    pub(crate) told: Expectation,
 }
 
-/// One directory for each way in which a life ends.
+/// One directory for each kind of end.
 pub(crate) fn all() -> Vec<Left> {
     vec![stopped(), torn(), skipped()]
 }
@@ -31,11 +31,11 @@ fn shop() -> (RecordingStorage, World) {
     (disk, world)
 }
 
-fn told(world: &World, answers: Vec<(u64, Outcome)>) -> Told {
-    Told { op: world.op(), digest: world.digest(), answers }
+fn told(world: &World, answers: Vec<(u64, Outcome)>) -> Expectation {
+    Expectation { op: world.op(), digest: world.digest(), answers }
 }
 
-/// Two snapshots, a log that was trimmed behind them, a clean stop.
+/// Two snapshots, a trimmed log, a clean stop.
 fn stopped() -> Left {
     let (disk, mut world) = shop();
     let mut answers = Vec::new();
@@ -51,7 +51,7 @@ fn stopped() -> Left {
     Left { name: "stopped", disk: disk.crash_now(Survival::Nothing), told }
 }
 
-/// No snapshot, and power lost in the middle of the last write, whose commands were never answered.
+/// No snapshot, and a power cut during the last write, whose commands were never answered.
 fn torn() -> Left {
     let (disk, mut world) = shop();
     let answers = story::play(&mut world, 1..=SALE, 3);
@@ -71,7 +71,7 @@ fn torn() -> Left {
     Left { name: "torn", disk: image.unwrap(), told }
 }
 
-/// A crash between two writes, and the last reserve left out by order.
+/// A crash between two writes, and the last reserve skipped.
 fn skipped() -> Left {
     let (disk, mut world) = shop();
     let mut answers = story::play(&mut world, 1..=SALE, 3);
@@ -85,7 +85,7 @@ fn skipped() -> Left {
     directory.add_skip(outcome.op, "it stopped the server", end, story::time_of(SALE + 1)).unwrap();
     let machine = recover(&directory, |_| ()).and_then(Recovered::validated).unwrap().machine;
     assert_ne!(machine.digest(), whole_digest, "the op had an effect, which is gone");
-    let told = Told { op: last_op, digest: machine.digest(), answers };
+    let told = Expectation { op: last_op, digest: machine.digest(), answers };
     drop(directory);
     Left { name: "skipped", disk: disk.crash_now(Survival::Everything), told }
 }

@@ -1,4 +1,4 @@
-//! Directories of a feature level that this program does not know, and how a later program takes over a directory of this level.
+//! Directories of an unknown feature level, and the upgrade of a directory by a later program.
 
 use std::fs;
 use std::path::Path;
@@ -27,9 +27,10 @@ fn set_level(directory: &Path, level: u32) {
 
 #[test]
 fn a_directory_of_a_later_level_is_refused_by_name_and_untouched() {
-    // Proves that no way to open a directory that a later release wrote changes a byte of it or calls it damaged, and that each names both levels
-    // and what to do.
-    let named = format!("has feature level {LATER}, this program knows levels up to {FEATURE_LEVEL}");
+    // Proves that no way of opening a directory of a later release changes a byte of it or reports it as damaged, and
+    // that each message names both levels and the solution.
+    let named =
+        format!("has feature level {LATER}, but this program knows levels up to {FEATURE_LEVEL} only");
     let words =
         [named.as_str(), "nothing was changed", "the release of stockhold that wrote it or a later one"];
     for golden in present() {
@@ -67,7 +68,7 @@ fn a_directory_of_a_later_level_is_refused_by_name_and_untouched() {
 
 #[test]
 fn a_snapshot_of_a_later_level_is_refused_by_name_and_untouched() {
-    // Proves that a start does not fall back to an older snapshot, whose log would lead past what this program does not know.
+    // Proves that a start does not fall back to an older snapshot, because its log would contain unknown records.
     let golden = present().into_iter().find(|path| path.ends_with("stopped")).unwrap();
     let copy = copy_of(&golden);
     let newest = contents(copy.path()).into_iter().rfind(|(name, _)| name.ends_with(".snapshot"));
@@ -95,7 +96,7 @@ fn a_snapshot_of_a_later_level_is_refused_by_name_and_untouched() {
 
 #[test]
 fn level_0_is_never_written() {
-    // Proves that zeros where the level stands are damage, in a manifest and in a snapshot.
+    // Proves that a zero level in a manifest or a snapshot is damage.
     let golden = present().into_iter().find(|path| path.ends_with("stopped")).unwrap();
     let copy = copy_of(&golden);
     set_level(copy.path(), 0);
@@ -111,20 +112,21 @@ fn level_0_is_never_written() {
     assert!(complaint.contains("no snapshot can be used"), "{complaint}");
 }
 
-/// Whether this event gives the manifest its name.
+/// Whether this event renames the manifest.
 fn is_claim(event: &Event) -> bool {
     matches!(event, Event::Rename { to, .. } if to == MANIFEST_NAME)
 }
 
-/// Whether this event writes something that begins so.
+/// Whether this event writes data that begins with `magic`.
 fn writes(event: &Event, magic: &[u8]) -> bool {
     matches!(event, Event::Write { bytes, .. } if bytes.starts_with(magic))
 }
 
 #[test]
 fn a_later_program_claims_its_level_before_it_writes_anything_else() {
-    // Proves that a program of a later level opens a directory of this one, that looking at it changes nothing, that the manifest is replaced
-    // before anything else is written, by a start and by an order to skip, and that this program refuses the directory from then on.
+    // Proves that a program of a later level opens a directory of this one, that reading changes nothing, that the
+    // manifest is replaced before anything else is written, by a start and by a skip, and that this program refuses the
+    // directory from then on.
     let life = || {
         let disk = RecordingStorage::new();
         format_disk(&disk, &small());
@@ -152,7 +154,7 @@ fn a_later_program_claims_its_level_before_it_writes_anything_else() {
     assert_eq!(history[moment..claim].iter().find(is_other), None);
     assert!(history[claim..].iter().any(|event| writes(event, &opening::MAGIC)), "the log was begun");
     is_refused(&disk);
-    // It does not claim twice.
+    // The level is claimed only once.
     let moment = disk.moment();
     let mut directory = Directory::open_at_level(disk.share(), LATER).unwrap();
     let end = recover(&directory, |_| ()).unwrap().end;

@@ -1,6 +1,7 @@
-//! Data directories as servers of each version of format and rules left them. This version opens them and gives back what they
-//! hold, or refuses them with a sentence that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test in_process golden_directories` writes
-//! those of the present versions anew; those of earlier ones are never written again.
+//! Data directories that servers of each version of format and rules have written. This version opens them and returns
+//! what they contain, or refuses them with a message that says what to do. `STOCKHOLD_GOLDEN=write cargo test --test
+//! in_process golden_directories` writes those of the current versions again. Those of earlier versions are never
+//! written again.
 
 #[cfg(test)]
 mod batches;

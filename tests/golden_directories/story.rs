@@ -1,7 +1,7 @@
-//! The life that the golden directories hold: a shop of two stocks over two sources, and sixty commands of every kind.
+//! The commands of the golden directories: a shop of two stocks over two sources, and sixty commands of every kind.
 //!
-//! The story is part of the golden files: an old directory is asked again with the commands of its time, so nothing here may change
-//! without writing all of them anew. A later story gets a file of its own.
+//! These commands are part of the golden files, because an old directory is asked with them again. Any change here
+//! requires writing all golden files again. Later commands get a file of their own.
 
 use crate::crash_images::world::{START_MS, World, id};
 use stockhold_protocol::command::{BackorderMode, Change, PartKind, Parts};
@@ -15,11 +15,11 @@ use stockhold_protocol::{
     ChannelId, Code, Command, Envelope, Line, Outcome, Quantity, ReservationId, SkuId, SourceId, StockId,
 };
 
-/// How many commands the sale has.
+/// The number of commands of the sale.
 pub(crate) const SALE: u64 = 60;
 const SPAN_MS: u64 = 400;
 
-/// When the command of this number was made, and sent.
+/// The time of the id and of sending the command of this number.
 pub(crate) fn time_of(number: u64) -> u64 {
     START_MS + number * SPAN_MS
 }
@@ -36,7 +36,7 @@ fn cart(target: Target, lines: &[Line]) -> Reserve<'_> {
     Reserve { target, lines: Lines::Slice(lines), best_effort: false, ttl_ms: None, owner: 0, reference: "" }
 }
 
-/// The command of this number, always the same: twelve kinds of step, again and again.
+/// The command of this number, always the same. Twelve kinds of steps repeat.
 pub(crate) fn with_command<T>(number: u64, then: impl FnOnce(Envelope<'_>) -> T) -> T {
     let (web, shop) = (Target::Channel(ChannelId(0)), Target::Stock(StockId(1)));
     let sku = SkuId(u32::try_from(number / 12 % 4).unwrap());
@@ -60,7 +60,7 @@ pub(crate) fn with_command<T>(number: u64, then: impl FnOnce(Envelope<'_>) -> T)
             forced: false,
         }),
         4 => Command::Reserve(Reserve { best_effort: true, ..cart(shop, &greedy) }),
-        // These expire while the sale goes on.
+        // These expire during the sale.
         5 => Command::Reserve(Reserve { ttl_ms: Some(1_000), ..cart(web, &one) }),
         6 => Command::Release(Release { reservation: before(2), lines: Lines::Slice(&one) }),
         7 => Command::Reserve(Reserve { ttl_ms: Some(900_000), ..cart(shop, &three) }),
@@ -144,7 +144,7 @@ pub(crate) fn open_shop(world: &mut World) {
     assert!(world.call(&commands).iter().all(|outcome| outcome.code == Code::Ok));
 }
 
-/// Plays commands of the sale, so many in a batch; answers their outcomes.
+/// Plays commands of the sale, this many in a batch. Returns their outcomes.
 pub(crate) fn play(
     world: &mut World,
     numbers: std::ops::RangeInclusive<u64>,

@@ -1,4 +1,4 @@
-//! How many commands the sequencer puts into one batch.
+//! The number of commands in a batch of the sequencer.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use stockhold_protocol::{Command, CommandId, Envelope, Timestamp};
 
 use super::harness::now_ms;
 
-/// Commands of one submission.
+/// The number of commands in a submission.
 const FRAME: u16 = 1_024;
 
-/// A server that nobody steps, and the wall clock's time there: so many milliseconds into a second.
+/// A server that is not stepped, with its wall clock this many milliseconds into a second.
 pub(crate) fn server_at(ms: u64) -> (Assembly, u64) {
     let storage = RecordingStorage::new();
     let config = Config::default();
@@ -28,7 +28,7 @@ pub(crate) fn server_at(ms: u64) -> (Assembly, u64) {
     (assemble(storage.share(), &config, 1, environment, |_| ()).unwrap(), start_ms)
 }
 
-/// Puts so many frames of commands before the sequencer.
+/// Submits this many frames of commands.
 fn submit(assembly: &Assembly, frames: u64) {
     let mut record = Vec::new();
     Envelope::new(CommandId::from_parts(now_ms(), 1), Command::Tick).encode(&mut record).unwrap();
@@ -42,7 +42,7 @@ fn submit(assembly: &Assembly, frames: u64) {
     }
 }
 
-/// What each step of the sequencer logs until nothing is left; the applier does nothing meanwhile.
+/// The number of commands that each step of the sequencer logs until nothing is left, while the applier does nothing.
 fn batches_of(frames: u64) -> Vec<u64> {
     let (mut assembly, _) = server_at(0);
     submit(&assembly, frames);
@@ -58,14 +58,14 @@ fn batches_of(frames: u64) -> Vec<u64> {
 
 #[test]
 fn a_batch_is_at_most_half_of_what_is_on_its_way() {
-    // Proves that one half is left to be written while the other one is applied, and that what is already written counts.
+    // Proves that one half is written while the other half is applied, and that commands being written count.
     assert_eq!(batches_of(10), [5, 5]);
     assert_eq!(batches_of(13), [6, 6, 1]);
 }
 
 #[test]
 fn few_commands_are_not_parted() {
-    // Proves the bound to the frame: up to 4,096 commands go into one batch, more do not, as long as half of them are fewer.
+    // Proves the bound exactly: up to 4,096 commands go into one batch, more do not, as long as half of them are fewer.
     assert_eq!(batches_of(4), [4]);
     assert_eq!(batches_of(5), [4, 1]);
     assert_eq!(batches_of(8), [4, 4]);

@@ -1,4 +1,5 @@
-//! What closes a connection: every row of PROTOCOL.md's table, the sentence that the peer reads, and that nobody else is harmed.
+//! The reasons for closing a connection: every row of PROTOCOL.md's table, the message that the peer receives, and that
+//! no other connection is affected.
 
 use std::io::Write;
 
@@ -12,7 +13,7 @@ use stockhold_protocol::limits::{HANDSHAKE_VERSION, PROTOCOL_VERSION, PROTOCOL_V
 use stockhold_protocol::query::Query;
 use stockhold_protocol::{Code, Command, Detail, Envelope, Line};
 
-/// The server's last frame says what was wrong, then it closes.
+/// Expects a last frame with this error, then the close.
 fn expect_error(peer: &mut Peer, part: &str) {
     let reply = peer.reply();
     assert_eq!(reply.header.kind, FrameKind::Error);
@@ -21,7 +22,7 @@ fn expect_error(peer: &mut Peer, part: &str) {
     assert!(peer.try_reply().is_none(), "the connection is closed after an error");
 }
 
-/// A frame with right checksums whose header bytes were changed.
+/// A frame with valid checksums whose header bytes were changed.
 fn changed(kind: FrameKind, count: u16, body: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::append(Header::new(kind, 1, count), body, &mut bytes);
@@ -56,7 +57,7 @@ fn command() -> Vec<u8> {
     body
 }
 
-/// What a peer sends that has not said hello, and what it is told.
+/// The frames of a peer before its hello, and the errors.
 fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
     let good = hello(&Hello::new("test"));
     let future = hello(&Hello { version_min: 7, version_max: 9, ..Hello::new("future") });
@@ -85,7 +86,7 @@ fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
     ]
 }
 
-/// What a peer sends on an open connection, and what it is told.
+/// The frames of a peer on an open connection, and the errors.
 fn after_hello() -> Vec<(Vec<u8>, &'static str)> {
     let checks = 0_u64.to_le_bytes();
     let pair = [checks.as_slice(), &[0; 8]].concat();
@@ -146,18 +147,18 @@ fn after_hello() -> Vec<(Vec<u8>, &'static str)> {
 
 #[test]
 fn every_broken_stream_gets_one_error_and_a_close_and_harms_nobody_else() {
-    // Proves each row of the table from the bytes alone: one Error frame that says what is broken, the close, and that other
-    // connections live on. The row of time has tests of its own in `limits`.
+    // Proves each row of the table from the bytes alone: one Error frame that names the fault, the close, and that
+    // other connections continue. `limits` tests the row of timeouts.
     let server = TestServer::start(|_| ());
     let mut healthy = server.connect();
     let shop = Shop::open(&mut healthy, 1, 1_000);
     let (before, after) = (before_hello(), after_hello());
     let mut broken = 0;
     for (bytes, sentence) in before {
-        let mut peer = Peer::mute(server.address());
+        let mut peer = Peer::without_hello(server.address());
         peer.stream.write_all(&bytes).unwrap();
         expect_error(&mut peer, sentence);
-        // A peer of another version has broken nothing.
+        // A peer of another version has violated nothing.
         broken += i64::from(!sentence.contains("this server speaks"));
     }
     for (bytes, sentence) in after {
@@ -172,11 +173,11 @@ fn every_broken_stream_gets_one_error_and_a_close_and_harms_nobody_else() {
 
 #[test]
 fn a_number_that_is_in_use_closes_and_one_that_is_answered_may_come_again() {
-    // Proves when a request number is free: not while a check waits or commands of it are in the same stream unanswered, and again
-    // when the last answer has been read.
+    // Proves when a request number is free: not while a check waits or commands of it are unanswered in the same
+    // stream, and again after the last answer.
     let server = TestServer::start(|config| {
         config.limits.check_wait_ms = 600_000;
-        // The check in flight is not waited for.
+        // The stop does not wait for the check in flight.
         config.stop.grace_ms = 100;
     });
     let mut peer = server.connect();
@@ -213,7 +214,7 @@ fn a_number_that_is_in_use_closes_and_one_that_is_answered_may_come_again() {
 fn a_deadline_where_none_is_heeded_changes_nothing() {
     // Proves that hello, names and queries are answered whatever deadline their header has.
     let server = TestServer::start(|_| ());
-    let mut peer = Peer::mute(server.address());
+    let mut peer = Peer::without_hello(server.address());
     let late = |header: &mut [u8]| header[16] = 1;
     let rows = [
         (
@@ -232,8 +233,8 @@ fn a_deadline_where_none_is_heeded_changes_nothing() {
 
 #[test]
 fn the_longest_records_that_cannot_be_obeyed_are_answered_one_by_one() {
-    // Proves that a record may fill its 16 bits of length: as many as a frame holds are answered, those around them are
-    // executed, and the connection lives.
+    // Proves that a record may use all 16 bits of its length: as many as fit into a frame are answered, those around
+    // them are executed, and the connection continues.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000);
@@ -260,7 +261,7 @@ fn the_longest_records_that_cannot_be_obeyed_are_answered_one_by_one() {
 
 #[test]
 fn a_key_from_a_client_is_a_bad_field_and_is_not_logged() {
-    // Proves that keys are the servers' own: a plain cart and a cold command that carry one are refused, and no op is spent.
+    // Proves that only servers set keys: a plain cart and a cold command with a key are refused without taking an op.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000);
@@ -277,10 +278,10 @@ fn a_key_from_a_client_is_a_bad_field_and_is_not_logged() {
 
 #[test]
 fn a_token_and_a_name_generation_are_carried_and_change_nothing() {
-    // Proves that a server of this release takes a hello with a token and commands with any name generation, and that its
-    // own is 0.
+    // Proves that a server of this release accepts a hello with a token and commands with any name generation, and that
+    // its own generation is 0.
     let server = TestServer::start(|_| ());
-    let mut peer = Peer::mute(server.address());
+    let mut peer = Peer::without_hello(server.address());
     let token = [&1_024_u64.to_le_bytes()[..], &[b't'; 1_024]].concat();
     let mut body = hello(&Hello::new("with a token"));
     body.extend_from_slice(&[5, 0x80]);
@@ -300,8 +301,8 @@ fn a_token_and_a_name_generation_are_carried_and_change_nothing() {
 
 #[test]
 fn every_version_that_is_spoken_is_spoken_to_the_end() {
-    // Proves that each kind of answer, from the session and from the stages behind it, carries the version that was agreed on,
-    // and that a frame of another one closes the connection.
+    // Proves that each kind of answer, from the connection and from the stages, has the agreed version, and that a
+    // frame of another version closes the connection.
     let server = TestServer::start(|_| ());
     let frame = |kind, count, version, request, body: &[u8]| {
         let mut bytes = Vec::new();
@@ -313,7 +314,7 @@ fn every_version_that_is_spoken_is_spoken_to_the_end() {
     let behind = [&u64::MAX.to_le_bytes()[..], &[0; 8]].concat();
     for version in PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION {
         let greet = || {
-            let mut peer = Peer::mute(server.address());
+            let mut peer = Peer::without_hello(server.address());
             let body = hello(&Hello { version_min: 1, version_max: version, ..Hello::new("of one version") });
             peer.stream.write_all(&plain(FrameKind::Hello, 0, &body)).unwrap();
             let reply = peer.reply();

@@ -1,4 +1,5 @@
-//! The limit of connections: an idle connection makes room, one with work never does, and whoever is turned away is told why.
+//! The limit of connections: an idle connection is evicted for a new one, one with work never is, and a refused peer
+//! learns the reason.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 
-/// Connections of a server whose limit is one: all peers of these tests are on this machine.
+/// The number of connections of a server with limit one. All peers of these tests are on this machine.
 const MOST: usize = 1 + LOCAL_CONNECTIONS_MAX;
 
-fn one_place() -> TestServer {
+fn one_permit() -> TestServer {
     TestServer::start(|config| {
         config.limits.connections = 1;
-        // What waits, waits for longer than any test, and what has ended is soon gone.
+        // Waiting questions wait for longer than any test, and closed connections are gone soon.
         config.limits.check_wait_ms = 600_000;
         config.limits.frame_ms = 600_000;
         config.limits.slow_reader_ms = 50;
@@ -25,7 +26,7 @@ fn one_place() -> TestServer {
     })
 }
 
-/// A connection that has work: a check that waits for an op that does not come.
+/// A connection that has work: a check that waits for an op that is never reached.
 fn busy(server: &TestServer) -> Peer {
     let mut peer = server.connect();
     put_to_work(&mut peer);
@@ -36,42 +37,42 @@ fn put_to_work(peer: &mut Peer) {
     let mut body = u64::MAX.to_le_bytes().to_vec();
     body.extend_from_slice(&[0; 8]);
     peer.send(FrameKind::Checks, 1, 0, &body);
-    // The answer to a question behind it shows that the check was read.
+    // The answer to a later question shows that the check was read.
     peer.send(FrameKind::Resolve, 0, 0, &0_u64.to_le_bytes());
     assert_eq!(peer.reply().header.kind, FrameKind::Resolved);
 }
 
-/// Lets busy connections come until they have all places.
+/// Opens busy connections until all permits are in use.
 fn fill_up(server: &TestServer, working: &mut Vec<Peer>) {
     while working.len() < MOST {
-        let mut peer = seated(server);
+        let mut peer = connect_when_free(server);
         put_to_work(&mut peer);
         working.push(peer);
     }
 }
 
-/// Says hello; `None` when the server has closed the connection without a word.
-fn newcomer(server: &TestServer) -> Option<(Peer, FrameKind)> {
+/// Sends a hello; `None` when the server has closed the connection without a frame.
+fn try_connect(server: &TestServer) -> Option<(Peer, FrameKind)> {
     let (mut body, mut hello) = (Vec::new(), Vec::new());
     Hello::new("newcomer").encode(&mut body).unwrap();
     frame::append(Header::new(FrameKind::Hello, 0, 0), &body, &mut hello);
-    let mut peer = Peer::mute(server.address());
+    let mut peer = Peer::without_hello(server.address());
     peer.stream.write_all(&hello).ok()?;
     let kind = peer.try_reply()?.header.kind;
     Some((peer, kind))
 }
 
-/// Comes again until there is a place.
-fn seated(server: &TestServer) -> Peer {
+/// Retries until a connection is accepted.
+fn connect_when_free(server: &TestServer) -> Peer {
     loop {
-        if let Some((peer, FrameKind::Welcome)) = newcomer(server) {
+        if let Some((peer, FrameKind::Welcome)) = try_connect(server) {
             return peer;
         }
     }
 }
 
-/// The server's last frame says why it closes, and the stream ends without a reset.
-fn expect_farewell(peer: &mut Peer, part: &str) {
+/// Expects a last frame with the reason for the close, then the end of the stream without a reset.
+fn expect_last_error(peer: &mut Peer, part: &str) {
     let reply = peer.reply();
     assert_eq!(reply.header.kind, FrameKind::Error);
     let sentence: String = decode_cold(&reply.body).unwrap();
@@ -88,8 +89,9 @@ fn is_alive(peer: &mut Peer) -> bool {
 
 #[test]
 fn idle_connections_lock_nobody_out() {
-    // Proves that a crowd that says hello and takes all places makes room for everybody who comes, and that those who go are told why.
-    let server = one_place();
+    // Proves that idle connections that hold all permits are evicted for every new one, and that the evicted ones learn
+    // the reason.
+    let server = one_permit();
     let mut crowd: Vec<_> = (0..MOST).map(|_| server.connect()).collect();
     for number in 1..=3 {
         let mut last = server.connect();
@@ -101,7 +103,7 @@ fn idle_connections_lock_nobody_out() {
     for peer in &mut crowd {
         peer.stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         if peer.stream.peek(&mut [0]).is_ok() {
-            expect_farewell(peer, "idle for the longest, had to make room");
+            expect_last_error(peer, "idle for the longest, was closed to make room");
             told += 1;
         }
     }
@@ -109,79 +111,81 @@ fn idle_connections_lock_nobody_out() {
 }
 
 #[test]
-fn the_longest_idle_goes_and_none_that_has_work() {
-    // Proves whom a newcomer displaces: of two idle connections the one that was idle for longer, never one with a question in flight
-    // or a frame under way. When there is none, the newcomer is told so, and so are client crate and whoever counts.
-    let server = one_place();
+fn the_longest_idle_is_evicted_and_none_that_has_work() {
+    // Proves which connection is evicted: of two idle connections the one that was idle for longer, never one with a
+    // question in flight or with an incomplete frame. If there is none, the new peer, the client crate and the metrics
+    // report it.
+    let server = one_permit();
     let (mut longest, mut shorter) = (server.connect(), server.connect());
     let mut working: Vec<_> = (0..MOST - 3).map(|_| busy(&server)).collect();
     working.push(server.connect());
     working[MOST - 3].stream.write_all(&frame::MAGIC).unwrap();
-    // The looks are 100 ms apart: for so long one must have been active after the other one was last.
+    // Sweeps are 100 ms apart, so one connection must have been active for that long after the other one was last.
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(300) {
         shorter.metric("connections_open");
     }
     working.push(busy(&server));
-    expect_farewell(&mut longest, "had to make room");
+    expect_last_error(&mut longest, "was closed to make room");
     assert!(is_alive(&mut shorter));
     working.push(busy(&server));
-    expect_farewell(&mut shorter, "had to make room");
+    expect_last_error(&mut shorter, "was closed to make room");
 
     let full = "the server has its 17 connections already";
-    let mut turned_away = Peer::mute(server.address());
-    expect_farewell(&mut turned_away, full);
+    let mut turned_away = Peer::without_hello(server.address());
+    expect_last_error(&mut turned_away, full);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let refused = runtime.block_on(PipelinedConnection::connect(server.address(), "newcomer"));
     assert!(matches!(refused, Err(ConnectionError::Refused(why)) if why.contains(full)));
 
     assert!(working.iter_mut().all(is_alive));
     drop(working.pop());
-    let mut last = seated(&server);
+    let mut last = connect_when_free(&server);
     assert!(last.metric("connections_refused") >= 2);
     assert_eq!(last.metric("connections_displaced"), 2);
 }
 
 #[test]
 fn a_connection_that_never_says_hello_goes_before_those_that_did() {
-    // Proves the order of mute and idle connections, and that one which has only just come is not displaced by the next.
+    // Proves the order of connections without a hello and idle ones, and that a new connection is not evicted by the
+    // next one.
     let server = TestServer::start(|config| {
         config.limits.connections = 1;
         config.limits.handshake_ms = 600_000;
     });
     let mut idle: Vec<_> = (0..MOST - 1).map(|_| server.connect()).collect();
-    let mut mute = Peer::mute(server.address());
-    // Newcomers displace idle ones while the mute one has only just come.
+    let mut silent = Peer::without_hello(server.address());
+    // New connections evict idle ones while the one without a hello is still young.
     let mut last = server.connect();
-    assert!(is_alive(&mut mute));
+    assert!(is_alive(&mut silent));
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(1_300) {
         last.metric("connections_open");
     }
     let later = server.connect();
-    expect_farewell(&mut mute, "had to make room");
+    expect_last_error(&mut silent, "was closed to make room");
     assert_eq!(idle.iter_mut().filter_map(|peer| is_alive(peer).then_some(())).count(), MOST - 2);
     drop(later);
 }
 
 #[test]
 fn a_client_that_made_room_comes_again_with_its_next_call() {
-    // Proves that a long-lived client whose connection was closed as idle needs no help: its next call is done, even when it may be
-    // tried only once, because nothing was in flight.
-    let server = one_place();
+    // Proves that a long-lived client recovers by itself after its idle connection was closed: its next call succeeds
+    // even with a single attempt, because nothing was in flight.
+    let server = one_permit();
     let shop = Shop::open(&mut server.connect(), 1, 10);
     let builder = stockhold_client::Client::builder().connections(1).retry(RetryPolicy::never());
     let client = Client::connect_by(builder, server.address().to_string()).unwrap();
     let cart = Cart::from_stock(shop.stock).line(shop.skus[0], 1);
     assert!(matches!(client.reserve(&cart), Ok(Answer::Done(_))));
-    // All places are taken by connections that have work, so the client has lost its own.
+    // Connections with work hold all permits, so the client has lost its own.
     let mut working = Vec::new();
     fill_up(&server, &mut working);
     drop(working.pop());
-    drop(seated(&server));
+    drop(connect_when_free(&server));
     let again = client.reserve(&cart);
     assert!(matches!(again, Ok(Answer::Done(_))), "{again:?}");
-    // While there is no place, the call says why.
+    // While no permit is free, the call reports the reason.
     fill_up(&server, &mut working);
     let refused = client.reserve(&cart).unwrap_err();
     assert!(matches!(refused, CallError::NotDone { .. }), "{refused:?}");
@@ -189,15 +193,16 @@ fn a_client_that_made_room_comes_again_with_its_next_call() {
 }
 
 #[test]
-fn far_more_newcomers_than_may_linger_hold_up_nobody() {
-    // Proves the bound on connections that wait for their peers to read the last word: who comes beyond it is closed at once.
-    let server = one_place();
+fn more_new_connections_than_may_linger_delay_no_other() {
+    // Proves the bound on connections that wait for their peers to read the last bytes: any further ones are closed at
+    // once.
+    let server = one_permit();
     let mut working: Vec<_> = (0..MOST).map(|_| busy(&server)).collect();
-    let mut crowd: Vec<_> = (0..LINGERING_MAX + 50).map(|_| Peer::mute(server.address())).collect();
+    let mut crowd: Vec<_> = (0..LINGERING_MAX + 50).map(|_| Peer::without_hello(server.address())).collect();
     for peer in &mut crowd {
-        expect_farewell(peer, "connections already");
+        expect_last_error(peer, "connections already");
     }
     drop(working.pop());
-    let mut last = seated(&server);
+    let mut last = connect_when_free(&server);
     assert!(last.metric("connections_refused") >= i64::try_from(crowd.len()).unwrap());
 }

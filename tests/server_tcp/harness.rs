@@ -1,4 +1,4 @@
-//! A server on a directory of its own, and a peer that speaks raw frames: the tests see every byte that a stranger's client would.
+//! A server on its own directory, and a peer that sends raw frames, so that the tests see every byte on the wire.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -23,17 +23,17 @@ use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Outcome, Quantity, SkuId, SourceId, StockId, Timestamp,
 };
 
-/// Nothing in these tests takes so long; only a hang does.
+/// The timeout of the tests. Only a hang takes this long.
 pub(crate) const HANG: Duration = Duration::from_secs(30);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// The wall clock: ids carry the client's time.
+/// The wall clock, because ids contain the client's time.
 pub(crate) fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// An id that was never used.
+/// A new id.
 pub(crate) fn new_id() -> CommandId {
     let number = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     CommandId::from_parts(now_ms(), u128::from(number) | u128::from(std::process::id()) << 64)
@@ -80,7 +80,7 @@ impl TestServer {
         assert_eq!(self.running.take().unwrap().stop(), Exit::Clean);
     }
 
-    /// Stops in good order and starts again.
+    /// Stops the server cleanly and starts it again.
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.running = Some(start(&self.config, |_| ()).unwrap());
@@ -104,7 +104,7 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-/// A connection that speaks raw frames.
+/// A connection with raw frames.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     input: Vec<u8>,
@@ -113,8 +113,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A connection that has said nothing.
-    pub(crate) fn mute(address: SocketAddr) -> Self {
+    /// A connection without a hello.
+    pub(crate) fn without_hello(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -122,7 +122,7 @@ impl Peer {
     }
 
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let mut peer = Self::mute(address);
+        let mut peer = Self::without_hello(address);
         let mut body = Vec::new();
         Hello::new("test").encode(&mut body).unwrap();
         peer.send(FrameKind::Hello, 0, 0, &body);
@@ -196,7 +196,7 @@ impl Peer {
         self.call(&[Envelope::new(id, command)]).remove(0)
     }
 
-    /// A command that must succeed; answers the outcome's value.
+    /// Executes a command that must succeed. Returns the outcome's value.
     pub(crate) fn done(&mut self, command: Command<'_>) -> u32 {
         let outcome = self.one(new_id(), command);
         assert_eq!(outcome.code, Code::Ok, "{outcome:?}");
@@ -268,7 +268,7 @@ pub(crate) fn cart(stock: StockId, lines: &[Line]) -> Reserve<'_> {
     }
 }
 
-/// One shop: a source, a stock, and SKUs with so many units each.
+/// One shop: a source, a stock, and SKUs with this many units each.
 pub(crate) struct Shop {
     pub(crate) stock: StockId,
     pub(crate) skus: Vec<SkuId>,

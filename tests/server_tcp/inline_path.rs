@@ -1,4 +1,4 @@
-//! The short way: a network thread that writes, applies and answers what it has read by itself.
+//! The inline path: a network thread logs, applies and answers what it has read itself.
 
 use super::batches::server_at;
 use super::harness::{HANG, Shop, TestServer, cart, new_id, units};
@@ -8,13 +8,13 @@ use stockhold_protocol::{Code, Command, Envelope, Line, Timestamp};
 
 #[test]
 fn a_lone_connection_is_served_the_short_way() {
-    // Proves that the short way is taken at all, that what it answers is logged, and that a restart knows it.
+    // Proves that the inline path is used, that its commands are logged, and that a restart has them.
     let mut server = TestServer::start(|config| config.threads.network = 1);
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000_000);
     let (before, op) = (peer.metric("inline_commits"), peer.metric("op_logged"));
     let mut reserves = 0;
-    // A slow disk closes the short way for a while, and only that (`src/server/inline_path.rs`, where no time passes).
+    // Only a slow disk pauses the inline path here (`src/server/inline_path.rs`, where no time passes).
     let began = Instant::now();
     while peer.metric("inline_commits") == before {
         assert!(began.elapsed() < HANG, "{reserves} commands, and none went the short way");
@@ -40,14 +40,14 @@ fn who_checks_does_not_wait_for_the_disk() {
         assert_eq!(
             peer.metric("inline_commits"),
             before,
-            "the check closes the short way for the next command"
+            "the check pauses the inline path for the next command"
         );
     }
 }
 
 #[test]
 fn with_two_network_threads_nobody_takes_the_short_way() {
-    // Proves that a thread does not wait for the disk where others could be served meanwhile.
+    // Proves that a thread does not wait for the disk where it could serve other connections meanwhile.
     let server = TestServer::start(|config| config.threads.network = 2);
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000);
@@ -59,8 +59,8 @@ fn with_two_network_threads_nobody_takes_the_short_way() {
 
 #[test]
 fn many_connections_on_the_short_way_get_each_their_answer() {
-    // Proves that turns of many connections are answered whole and counted exactly, whichever way each of them takes; some take the short
-    // way.
+    // Proves that commands of many connections are answered completely and counted exactly, whichever path they take;
+    // some take the inline path.
     let server = TestServer::start(|config| config.threads.network = 1);
     let mut peers: Vec<_> = (0..48).map(|_| server.connect()).collect();
     let all = 1_000_000;
@@ -85,7 +85,8 @@ fn many_connections_on_the_short_way_get_each_their_answer() {
 
 #[test]
 fn a_sequencer_does_not_sleep_over_a_deadline_that_it_learns_of_late() {
-    // Proves that a tick which becomes due before the log's thread would wake by itself is work for it, and no later one is.
+    // Proves that a tick which becomes due before the log's thread would wake up is work for that thread, and that a
+    // later one is not.
     let (mut assembly, start_ms) = server_at(800);
     while assembly.sequencer.step() == Stepped::Worked {}
     assert!(!assembly.sequencer.has_work(), "nothing is due");

@@ -1,4 +1,5 @@
-//! A real server over TCP at its limits: connections, commands in flight, frames, slow and mute peers, garbage, deadlines, shutdown.
+//! A real server over TCP at its limits: connections, commands in flight, frames, slow and silent peers, garbage,
+//! deadlines, shutdown.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +11,7 @@ use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, Query};
 use stockhold_protocol::{Code, Command, Detail, Envelope, Line, SkuId};
 
-/// The server's last frame says what was wrong, then it closes.
+/// Expects a last frame with this error, then the close.
 fn expect_error(peer: &mut Peer, part: &str) {
     let reply = peer.reply();
     assert_eq!(reply.header.kind, FrameKind::Error);
@@ -35,7 +36,8 @@ fn a_frame_body_may_be_as_long_as_the_limit_and_no_byte_longer() {
 
 #[test]
 fn a_bad_command_gets_its_own_answer_and_its_neighbours_theirs() {
-    // Proves that a well-framed bad command harms neither the frame nor the connection, and that a client cannot tick.
+    // Proves that a malformed command in a well-formed frame affects neither the frame nor the connection, and that a
+    // client cannot send ticks.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 10);
@@ -59,7 +61,7 @@ fn a_bad_command_gets_its_own_answer_and_its_neighbours_theirs() {
 
 #[test]
 fn commands_in_flight_are_limited_to_the_unit() {
-    // Proves limit - 1, limit and limit + 1 in one frame: exactly the surplus is answered busy, with a time to wait.
+    // Proves limit - 1, limit and limit + 1 in one frame: exactly the surplus is answered busy, with a delay.
     let server = TestServer::start(|config| config.limits.in_flight = 16);
     let mut peer = server.connect();
     assert_eq!(peer.welcome.as_ref().unwrap().limits.in_flight_max, 16);
@@ -78,16 +80,17 @@ fn commands_in_flight_are_limited_to_the_unit() {
 
 #[test]
 fn a_mute_connection_is_cut() {
-    // Proves that a half-open handshake does not hold its place for ever.
+    // Proves that an unfinished handshake does not hold its permit forever.
     let server = TestServer::start(|config| config.limits.handshake_ms = 50);
-    let mut mute = Peer::mute(server.address());
+    let mut mute = Peer::without_hello(server.address());
     expect_error(&mut mute, "hello did not come in time");
     assert_eq!(server.connect().metric("connections_cut"), 1);
 }
 
 #[test]
 fn a_peer_that_does_not_read_is_not_read_and_then_cut() {
-    // Proves that unread answers are bounded: the server stops reading from a slow peer and cuts it, while others are served.
+    // Proves that unread answers are bounded: the server stops reading from a slow peer and cuts it, while others are
+    // served.
     let server = TestServer::start(|config| {
         config.limits.outbox_bytes = 65_536;
         config.limits.slow_reader_ms = 100;
@@ -115,7 +118,8 @@ fn a_peer_that_does_not_read_is_not_read_and_then_cut() {
 
 #[test]
 fn a_frame_that_does_not_end_is_cut() {
-    // Proves that a peer cannot keep a buffer by sending a frame byte by byte, and that one who is slow between frames is let be.
+    // Proves that a peer cannot keep a buffer by sending a frame byte by byte, and that a peer that is slow between
+    // frames is not cut.
     let server = TestServer::start(|config| config.limits.frame_ms = 150);
     let mut patient = server.connect();
     let shop = Shop::open(&mut patient, 1, 10);
@@ -135,8 +139,8 @@ fn a_frame_that_does_not_end_is_cut() {
 
 #[test]
 fn a_broken_peer_that_does_not_read_its_last_answers_is_cut() {
-    // Proves that a connection which ends cannot be kept open by leaving unread what it is owed: here more than the operating system
-    // takes and less than an outbox may hold, with rubbish behind it.
+    // Proves that a closing connection cannot be kept open by leaving its answers unread: here more than the operating
+    // system buffers and less than an outbox may hold, followed by garbage.
     let server = TestServer::start(|config| {
         config.limits.outbox_bytes = 64 << 20;
         config.limits.slow_reader_ms = 100;
@@ -157,8 +161,8 @@ fn a_broken_peer_that_does_not_read_its_last_answers_is_cut() {
 
 #[test]
 fn buffers_of_all_connections_together_are_bounded() {
-    // Proves that peers which each keep to their limits cannot take all memory together: those with the largest buffers go, and a
-    // healthy connection stays.
+    // Proves that peers which each keep to their limits cannot use up all memory together: those with the largest
+    // buffers are cut, and an ordinary connection stays.
     let server = TestServer::start(|config| config.limits.buffer_bytes = 16 << 20);
     let mut healthy = server.connect();
     let shop = Shop::open(&mut healthy, 1, 1_000);
@@ -167,7 +171,7 @@ fn buffers_of_all_connections_together_are_bounded() {
     // Forty frames of 1 MiB that lack their last byte.
     let mut hoarders: Vec<_> = (0..40).map(|_| server.connect()).collect();
     for hoarder in &mut hoarders {
-        // Whoever was cut meanwhile hears of it here.
+        // A peer that was cut meanwhile gets an error here.
         drop(hoarder.stream.write_all(&bytes[..bytes.len() - 1]));
     }
     while healthy.metric("connections_cut") < 20 {
@@ -178,8 +182,8 @@ fn buffers_of_all_connections_together_are_bounded() {
 
 #[test]
 fn a_flood_on_one_connection_waits_for_its_turn() {
-    // Proves that reading pauses when a connection has enough on its way, so that frames sent one after the other are never refused
-    // and the queue is left to others: without it, the limit in flight would answer some of these busy.
+    // Proves that reading pauses when a connection has enough commands in flight, so that consecutive frames are never
+    // refused and the queue is left to others. Without it, the limit in flight would answer some of these busy.
     let server = TestServer::start(|_| ());
     let mut flood = server.connect();
     let shop = Shop::open(&mut flood, 1, 1_000_000);
@@ -238,7 +242,7 @@ fn a_check_waits_for_its_op_and_says_when_it_does_not_come() {
 
 #[test]
 fn a_hold_expires_by_a_tick_when_nobody_sends_anything() {
-    // Proves that the sequencer lets time pass on its own, so that readers see freed units soon after the deadline.
+    // Proves that the sequencer lets time pass by itself, so that readers see freed units soon after the deadline.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1);
@@ -256,7 +260,7 @@ fn a_hold_expires_by_a_tick_when_nobody_sends_anything() {
 
 #[test]
 fn a_stop_answers_what_was_taken_and_says_goodbye() {
-    // Proves that a stop in good order loses no answer, and that the next start finds a clean end.
+    // Proves that a clean stop loses no answer, and that the next start finds a clean end.
     let mut server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000_000);
@@ -264,7 +268,7 @@ fn a_stop_answers_what_was_taken_and_says_goodbye() {
     let carts: Vec<_> =
         (0..500).map(|_| Envelope::new(new_id(), Command::Reserve(cart(shop.stock, &lines)))).collect();
     let request = peer.send_commands(&carts);
-    // One answer shows that the frame was taken, so all of it is answered.
+    // One answer shows that the frame was accepted, so all of it is answered.
     let first = peer.reply();
     assert_eq!(first.header.request, request);
     let stopper = server.running().stopper();
@@ -286,7 +290,7 @@ fn a_stop_answers_what_was_taken_and_says_goodbye() {
 
 #[test]
 fn a_snapshot_on_demand_is_what_the_next_start_begins_with() {
-    // Proves the way of a snapshot through applier, keeper and recovery, and its digest.
+    // Proves a snapshot from the applier through the snapshotter to recovery, and its digest.
     let mut server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 3, 10);
@@ -306,7 +310,8 @@ fn a_snapshot_on_demand_is_what_the_next_start_begins_with() {
 
 #[test]
 fn a_deadline_that_passes_before_the_log_leaves_the_id_unused() {
-    // Proves that a frame of which the deadline has passed is not logged. The shortest deadline may or may not be met; never both.
+    // Proves that a frame whose deadline has passed is not logged. The shortest deadline may be met or not, but never
+    // both.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1_000);
@@ -326,7 +331,7 @@ fn a_deadline_that_passes_before_the_log_leaves_the_id_unused() {
 
 #[test]
 fn a_peer_that_closes_its_side_still_gets_its_answers() {
-    // Proves that half a close is honoured: what was sent before it is answered.
+    // Proves that a half-closed connection is served: what was sent before is answered.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 10);

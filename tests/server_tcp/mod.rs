@@ -1,4 +1,4 @@
-//! A real server over TCP, seen by peers that speak raw frames.
+//! A real server over TCP, tested by peers with raw frames.
 
 #[cfg(test)]
 mod batches;

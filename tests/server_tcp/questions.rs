@@ -1,4 +1,4 @@
-//! Questions in flight: bounded for each connection, answered whatever else goes on, and never in the way of sales.
+//! Questions in flight: bounded per connection, answered under load, and no obstacle to sales.
 
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::FrameKind;
@@ -7,7 +7,7 @@ use stockhold_protocol::{Code, SkuId};
 
 use super::harness::{Peer, Shop, TestServer};
 
-/// Questions of one connection that may wait, by default.
+/// The default limit of waiting questions per connection.
 const IN_FLIGHT_MAX: usize = 64;
 
 fn ask(peer: &mut Peer, query: &Query) -> u64 {
@@ -24,8 +24,8 @@ fn answer(peer: &mut Peer) -> (u64, Answer) {
 
 #[test]
 fn a_question_of_a_later_release_gets_an_answer_of_its_own() {
-    // Proves that an unknown variant, and one with fields that this version does not know, are answered `failed`, and that the
-    // connection lives.
+    // Proves that an unknown query and one with unknown fields are answered `failed`, and that the connection
+    // continues.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     for body in [&[10, 0, 0, 0][..], &[255, 255, 255, 255, 1], &[0, 0, 0, 0, 1], &[]] {
@@ -39,12 +39,12 @@ fn a_question_of_a_later_release_gets_an_answer_of_its_own() {
 
 #[test]
 fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
-    // Proves the limit at limit and limit + 1: what is refused is told at once, and the others get their answers.
-    // The checks in flight are not waited for when the server stops.
+    // Proves limit and limit + 1: refused questions are answered at once, and the others get their answers. The stop
+    // does not wait for the checks in flight.
     let server = TestServer::start(|config| config.stop.grace_ms = 100);
     let mut merchant = server.connect();
     let shop = Shop::open(&mut merchant, 20, 1_000);
-    // What holds the questions back is a check that waits for an op that does not come.
+    // A check that waits for an op that is never reached holds the questions back.
     let mut peer = server.connect();
     let mut body = u64::MAX.to_le_bytes().to_vec();
     body.extend_from_slice(&shop.skus[0].0.to_le_bytes());
@@ -73,12 +73,12 @@ fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
 
 #[test]
 fn validations_and_snapshots_take_turns_while_sales_go_on() {
-    // Proves that both kinds are answered when both are asked for all the time, that many askers share one run, and that the
-    // machine finds itself sound as of one op while others are applied.
+    // Proves that both kinds are answered while both are asked continuously, that many requests share one run, and that
+    // the machine is validated as of one op while others are applied.
     let server = TestServer::start(|_| ());
     let mut seller = server.connect();
     let shop = Shop::open(&mut seller, 50, 1_000_000);
-    // Enough to look through that a run takes several turns, in which the next one may ask.
+    // Enough records that a run takes several turns, in which the next one may be requested.
     for cart in 0..4_000 {
         assert_eq!(seller.reserve(shop.stock, shop.skus[cart % shop.skus.len()], 1).code, Code::Ok);
     }

@@ -8,7 +8,8 @@ use stockhold_protocol::{Code, Command, Envelope, Line, Outcome, ReservationId};
 
 #[test]
 fn a_sale_survives_a_restart() {
-    // Proves the thinnest path: define, resolve, reserve, log, apply, answer, stop, recover, and the same answer to the same id.
+    // Proves the basic path: define, resolve, reserve, log, apply, answer, stop, recover, and the same answer to the
+    // same id.
     let mut server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 2, 10);
@@ -36,7 +37,7 @@ fn a_sale_survives_a_restart() {
 
 #[test]
 fn two_connections_race_for_the_last_units_and_none_is_sold_twice() {
-    // Proves that whatever the interleaving of two connections, exactly as many units are granted as there were.
+    // Proves that however two connections interleave, exactly the existing units are granted.
     let server = TestServer::start(|_| ());
     let shop = Shop::open(&mut server.connect(), 1, 500);
     let granted: usize = std::thread::scope(|scope| {
@@ -68,7 +69,7 @@ fn two_connections_race_for_the_last_units_and_none_is_sold_twice() {
 
 #[test]
 fn a_storm_of_retries_executes_each_id_once() {
-    // Proves that the same id over many connections at once gives one grant, and the same outcome to everybody.
+    // Proves that the same id over many connections at once is granted once, and that all get the same outcome.
     let server = TestServer::start(|_| ());
     let shop = Shop::open(&mut server.connect(), 1, 1_000);
     let ids: Vec<_> = (0..50).map(|_| new_id()).collect();
@@ -98,7 +99,7 @@ fn a_storm_of_retries_executes_each_id_once() {
 
 #[test]
 fn a_release_is_seen_by_the_next_reserve_of_the_same_connection() {
-    // Proves that an edge refusal is never given while the connection's own release is on its way.
+    // Proves that an edge refusal is never given while the connection's own release is in flight.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1);
@@ -119,7 +120,7 @@ fn a_release_is_seen_by_the_next_reserve_of_the_same_connection() {
 
 #[test]
 fn a_fresh_reserve_of_a_sold_out_sku_is_refused_at_the_edge_and_leaves_its_id_unused() {
-    // Proves that the storm ends before the log, unrecorded, and that the same id may be granted later.
+    // Proves that a rush is refused before the log, unrecorded, and that the same id may be granted later.
     let server = TestServer::start(|_| ());
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 1, 1);

@@ -11,12 +11,12 @@ use stockhold_protocol::frame::{FrameKind, Header};
 
 use super::checker::{check, is_caught};
 use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyBuffer, ReplyQueues, ReplyWriter};
-use super::seqlock::{AtomicCell, DatedCell, SeqLock, SkuCells};
+use super::seqlock::{AtomicCell, DatedCell, SeqLock, SkuDeadline};
 
 /// A SKU with one cell.
 #[derive(Debug, Default)]
 struct Shelf {
-    sku: SkuCells,
+    sku: SkuDeadline,
     cell: AtomicCell,
 }
 
@@ -34,25 +34,25 @@ impl Shelf {
     }
 }
 
-fn shelf() -> Arc<Shelf> {
-    let shelf = Arc::new(Shelf::default());
-    shelf.change(0);
-    shelf
+fn sku() -> Arc<Shelf> {
+    let sku = Arc::new(Shelf::default());
+    sku.change(0);
+    sku
 }
 
 #[test]
 fn a_cell_and_its_deadline_are_of_one_moment() {
-    // Proves the sequence word for a writer and a reader, over two changes.
+    // Proves the sequence lock for a writer and a reader, over two changes.
     check(|| {
-        let shelf = shelf();
-        let writer = shelf.clone();
+        let sku = sku();
+        let writer = sku.clone();
         let writer = thread::spawn(move || {
             writer.change(1);
             writer.change(2);
         });
-        shelf.check();
+        sku.check();
         writer.join().unwrap();
-        let last = shelf.sku.dated(|| Some(&shelf.cell)).expect("nobody writes");
+        let last = sku.sku.dated(|| Some(&sku.cell)).expect("nobody writes");
         assert_eq!((last.cell.value, last.next_deadline_s), (2, 2));
     });
 }
@@ -61,28 +61,28 @@ fn a_cell_and_its_deadline_are_of_one_moment() {
 fn a_cell_that_changes_outside_the_sequence_is_caught() {
     // Proves that the proof above can fail.
     assert!(is_caught("threads::cells::a_cell_that_changes_outside_the_sequence_is_caught", || {
-        let shelf = shelf();
-        let writer = shelf.clone();
+        let sku = sku();
+        let writer = sku.clone();
         let writer = thread::spawn(move || {
             writer.cell.store(1, false);
             writer.sku.change(1, || ());
         });
-        shelf.check();
+        sku.check();
         writer.join().unwrap();
     }));
 }
 
-/// A channel over two stocks; at every op the one that it stands for has the last unit.
+/// A channel over two stocks. At every op the stock that it sells from has the last unit.
 #[derive(Debug, Default)]
 struct Street {
     moves: SeqLock,
     stock: AtomicUsize,
-    sku: SkuCells,
+    sku: SkuDeadline,
     cells: [AtomicCell; 2],
 }
 
 impl Street {
-    /// The unit is in this stock, and the channel stands for it.
+    /// Moves the unit and the channel to this stock.
     fn move_to(&self, stock: usize) {
         let cells = || {
             self.cells[1 - stock].store(0, false);
@@ -106,7 +106,7 @@ fn street() -> Arc<Street> {
 
 #[test]
 fn a_channel_and_the_cell_of_its_stock_are_of_one_moment() {
-    // Proves that nobody is refused at a stock that the channel has left, for one move there and one back.
+    // Proves that no reader is refused at a stock that the channel has left, for a move and a move back.
     check(|| {
         let street = street();
         let writer = street.clone();
@@ -137,7 +137,7 @@ fn a_channel_that_moves_outside_the_sequence_is_caught() {
     }));
 }
 
-/// What the applier does with a batch: its cells, and its answers through a mailbox.
+/// The applier's part for a batch: it publishes cells and queues answers.
 fn answer(reply_queues: &ReplyQueues) {
     let mut replies = ReplyWriter::new(reply_queues.clone());
     let header = Header::new(FrameKind::Outcomes, 1, 0);
@@ -145,7 +145,7 @@ fn answer(reply_queues: &ReplyQueues) {
     replies.send();
 }
 
-/// Waits for mail as a network thread does, and answers how many replies came.
+/// Waits for replies as a network thread does. Returns the number of replies.
 fn take(reply_queues: &ReplyQueues) -> usize {
     let waiting = pin!(reply_queues.arrived(0)).poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(waiting, Poll::Ready(()), "the model's wait is a poll");
@@ -156,10 +156,11 @@ fn take(reply_queues: &ReplyQueues) -> usize {
 
 #[test]
 fn no_answer_comes_before_its_cells() {
-    // Proves that who has an answer in hand reads the cells as they are after its op, or later ones; and that no mail is left lying.
+    // Proves that a client that has an answer reads the cells as of its op or a later one; and that no reply is left in
+    // the queue.
     check(|| {
-        let (shelf, reply_queues) = (shelf(), ReplyQueues::new(1));
-        let (written, sent) = (shelf.clone(), reply_queues.clone());
+        let (sku, reply_queues) = (sku(), ReplyQueues::new(1));
+        let (written, sent) = (sku.clone(), reply_queues.clone());
         let applier = thread::spawn(move || {
             for number in [1, 2] {
                 written.change(number);
@@ -169,7 +170,7 @@ fn no_answer_comes_before_its_cells() {
         let mut replies = 0;
         while replies < 2 {
             replies += take(&reply_queues);
-            assert!(shelf.cell.load().value >= i64::try_from(replies).unwrap(), "an answer before its cells");
+            assert!(sku.cell.load().value >= i64::try_from(replies).unwrap(), "an answer before its cells");
         }
         applier.join().unwrap();
     });
@@ -179,14 +180,14 @@ fn no_answer_comes_before_its_cells() {
 fn an_answer_before_its_cells_is_caught() {
     // Proves that the proof above can fail.
     assert!(is_caught("threads::cells::an_answer_before_its_cells_is_caught", || {
-        let (shelf, reply_queues) = (shelf(), ReplyQueues::new(1));
-        let (written, sent) = (shelf.clone(), reply_queues.clone());
+        let (sku, reply_queues) = (sku(), ReplyQueues::new(1));
+        let (written, sent) = (sku.clone(), reply_queues.clone());
         let applier = thread::spawn(move || {
             answer(&sent);
             written.change(1);
         });
         assert_eq!(take(&reply_queues), 1);
-        assert_eq!(shelf.cell.load().value, 1, "an answer before its cells");
+        assert_eq!(sku.cell.load().value, 1, "an answer before its cells");
         applier.join().unwrap();
     }));
 }

@@ -1,6 +1,6 @@
-//! Runs models, and shows that one with a mistake in it is caught.
+//! Runs models under the checker, and shows that a model with a fault is caught.
 
-/// How often a model switches threads where none has to wait: nearly all faults need one or two, and more would take minutes.
+/// The maximum number of preemptive switches. Nearly all faults need one or two, and more would take minutes.
 const PREEMPTIONS_MAX: usize = 3;
 
 /// Runs a model through its interleavings.
@@ -10,11 +10,11 @@ pub(super) fn check(model: impl Fn() + Sync + Send + 'static) {
     checker.check(model);
 }
 
-/// Set in the process that runs a model which is to fail.
+/// Set in the process that runs a faulty model.
 const TWIN: &str = "STOCKHOLD_THREADS_TWIN";
 
-/// Whether the checker finds a fault in some interleaving. It may end the process when it does, so the test named `test`, which calls
-/// this, runs once more in a process of its own.
+/// Whether the checker finds a fault in some interleaving. This may end the process, so the calling test, named `test`,
+/// runs once more in a process of its own.
 pub(super) fn is_caught(test: &str, model: impl Fn() + Sync + Send + 'static) -> bool {
     if std::env::var_os(TWIN).is_some() {
         check(model);

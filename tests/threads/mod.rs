@@ -1,9 +1,9 @@
-//! What the threads of a server share, under every interleaving (with up to three switches that nobody had to wait for) and every order in
-//! which memory may be seen: the files of the real code are
-//! included here with the model checker's primitives in place of the real ones.
+//! The shared structures of the server's threads under every interleaving (with up to three preemptive switches) and
+//! every allowed memory order. The files of the real code are included here with the model checker's primitives in
+//! place of the real ones.
 //!
-//! Time does not pass in a model, so a sleep that nobody ends is a deadlock, which the checker reports. Each proof has a twin with a
-//! mistake put in, which must be caught.
+//! Time does not pass in a model, so a sleep without a wake-up is a deadlock, which the checker reports. Each proof has
+//! a twin with a deliberate fault, which must be caught.
 
 #[cfg(test)]
 mod atomics;

@@ -1,4 +1,5 @@
-//! The model checker's side of `src/pipeline/primitives.rs`, each as weak as the real one may be: a park ends by an unpark alone.
+//! The model checker's versions of `src/pipeline/primitives.rs`, each as weak as the real one may be: a park ends only
+//! by an unpark.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use loom::sync::{Condvar, MutexGuard};
 pub(super) use loom::sync::atomic::{Ordering, fence};
 pub(super) use std::sync::Arc;
 
-/// A flag whose writes stand in one order. The checker orders two plain writes only where one happens before the other, and lets a thread
-/// read its own old exchange after a write that real atomics put behind it; as an exchange, a write has its place in that order.
+/// A flag whose writes have a total order. The checker orders two plain writes only if one happens before the other,
+/// and lets a thread read its own earlier exchange after a write that real atomics order after it. So writes are
+/// modelled as exchanges.
 #[derive(Debug)]
 pub(super) struct AtomicBool(loom::sync::atomic::AtomicBool);
 
@@ -31,14 +33,14 @@ impl AtomicBool {
     }
 }
 
-/// One token; time does not pass.
+/// One token. Time does not pass.
 #[derive(Debug)]
 struct Token {
     is_there: loom::sync::Mutex<bool>,
     arrived: Condvar,
 }
 
-/// Parks the one thread that has it.
+/// Parks the thread that owns it.
 #[derive(Debug)]
 pub(super) struct Parker {
     unparker: Unparker,
@@ -125,7 +127,7 @@ impl<T> ArrayQueue<T> {
     }
 }
 
-/// Keeps one permit; a model waits for it without a runtime.
+/// Keeps one permit. A model waits for it without a runtime.
 #[derive(Debug)]
 pub(super) struct Notify {
     parker: Mutex<Parker>,

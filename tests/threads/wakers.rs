@@ -1,4 +1,4 @@
-//! No ring is lost: who sleeps with work there, or work on its way, is woken.
+//! No wake-up is lost: a thread that sleeps while work exists or arrives is woken.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -7,12 +7,12 @@ use loom::thread;
 use super::checker::{check, is_caught};
 use super::waker::{Sleeper, Waker};
 
-/// Work in a form that orders nothing by itself, so that only the waker can make it seen.
+/// Work that orders no memory by itself, so that only the waker makes it visible.
 fn work() -> Arc<AtomicUsize> {
     Arc::new(AtomicUsize::new(0))
 }
 
-/// Sleeps until so much work is there.
+/// Sleeps until there is this much work.
 fn sleep_until(sleeper: &Sleeper, work: &AtomicUsize, count: usize) {
     while work.load(Ordering::Relaxed) < count {
         sleeper.sleep(1, || work.load(Ordering::Relaxed) >= count);
@@ -21,8 +21,8 @@ fn sleep_until(sleeper: &Sleeper, work: &AtomicUsize, count: usize) {
 }
 
 #[test]
-fn no_ring_is_lost() {
-    // Proves that work that was put there before a ring is seen before or after the sleep, never neither, for one who rings.
+fn no_wake_up_is_lost() {
+    // Proves that work done before a wake-up is seen before or after the sleep, for one waking thread.
     check(|| {
         let (waker, sleeper) = Waker::new();
         let work = work();
@@ -37,8 +37,8 @@ fn no_ring_is_lost() {
 }
 
 #[test]
-fn no_ring_is_lost_when_two_ring() {
-    // Proves the same when a ring may fall upon another: two clones of one waker, one of which wakes the sleeper.
+fn no_wake_up_is_lost_when_two_ring() {
+    // Proves the same for two clones of one waker whose wake-ups may coincide.
     check(|| {
         let (waker, sleeper) = Waker::new();
         let work = work();
@@ -58,7 +58,7 @@ fn no_ring_is_lost_when_two_ring() {
 
 #[test]
 fn a_sleeper_is_woken_again_and_again() {
-    // Proves that nothing of one sleep is left over that would swallow the ring of the next.
+    // Proves that one sleep leaves nothing that would swallow the wake-up of the next.
     check(|| {
         let (waker, sleeper) = Waker::new();
         let work = work();
@@ -76,9 +76,9 @@ fn a_sleeper_is_woken_again_and_again() {
 }
 
 #[test]
-fn a_ring_before_the_work_is_caught() {
-    // Proves that the proofs above can fail: who rings too early leaves a sleeper behind.
-    assert!(is_caught("threads::wakers::a_ring_before_the_work_is_caught", || {
+fn a_wake_up_before_the_work_is_caught() {
+    // Proves that the proofs above can fail: a thread that wakes too early leaves the sleeper asleep.
+    assert!(is_caught("threads::wakers::a_wake_up_before_the_work_is_caught", || {
         let (waker, sleeper) = Waker::new();
         let work = work();
         let seen = work.clone();
@@ -92,9 +92,9 @@ fn a_ring_before_the_work_is_caught() {
 }
 
 #[test]
-fn a_sleeper_that_does_not_look_again_is_caught() {
-    // Proves the same for who does not look for work after having said that it sleeps.
-    assert!(is_caught("threads::wakers::a_sleeper_that_does_not_look_again_is_caught", || {
+fn a_sleeper_that_does_not_check_again_is_caught() {
+    // Proves the same for a thread that does not check for work after setting its flag.
+    assert!(is_caught("threads::wakers::a_sleeper_that_does_not_check_again_is_caught", || {
         let (waker, sleeper) = Waker::new();
         let work = work();
         let seen = work.clone();

@@ -1,5 +1,5 @@
-//! Directories: what the later release has written is refused by name and untouched; what this one wrote opens there and is refused here
-//! from then on.
+//! Directories: this release refuses by name what the later one has written and does not change it. The later release
+//! opens a directory of this one, which is then refused here.
 
 use super::programs::{Called, Program, data, next, present};
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::path::Path;
 use stockhold::directory::LOCK_NAME;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 
-/// Every file with its bytes, but for the lock, which tells who held it last.
+/// Every file with its bytes, except the lock, which names its last holder.
 fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     let files =
@@ -17,16 +17,17 @@ fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     files.filter(|(name, _)| name != LOCK_NAME).collect()
 }
 
-/// Runs a program on a data directory, in a way that opens it.
+/// Runs a program that opens a data directory.
 fn open(program: &Program, arguments: &[&str], directory: &Path) -> Called {
     program.run(&[arguments, &[data(directory).to_str().unwrap()]].concat())
 }
 
-/// Checks that this release refuses a directory in every way to open it, by name, and changes no byte of it.
+/// Checks that every way of opening a directory is refused by name and changes no byte of it.
 fn check_is_refused(directory: &Path) {
     let before = contents(&data(directory));
     let later = FEATURE_LEVEL + 1;
-    let levels = format!("has feature level {later}, this program knows levels up to {FEATURE_LEVEL}");
+    let levels =
+        format!("has feature level {later}, but this program knows levels up to {FEATURE_LEVEL} only");
     let words = [&levels, "nothing was changed", "the release of stockhold that wrote it or a later one"];
     let ways: [&[&str]; 4] = [
         &["serve", "--listen", "127.0.0.1:0", "--data-dir"],
@@ -41,13 +42,13 @@ fn check_is_refused(directory: &Path) {
         assert!(!refused.stderr.contains("damaged"), "{way:?}: {refused:?}");
         assert!(before == contents(&data(directory)), "{way:?} changed a file");
     }
-    // Whoever formats it is refused because something is there.
+    // Formatting it is refused because it is not empty.
     let refused = open(present(), &["format"], directory);
     assert_ne!(refused.code, 0, "{refused:?}");
     assert!(before == contents(&data(directory)), "it was formatted again");
 }
 
-/// Op and digest of the state that a program finds in a directory.
+/// The op and the digest that a program recovers from a directory.
 fn state(program: &Program, directory: &Path) -> (u64, String) {
     let verified = open(program, &["verify"], directory);
     assert_eq!((verified.code, &verified.document["sound"]), (0, &json!(true)), "{verified:?}");
@@ -61,7 +62,7 @@ fn use_additions(address: &str) {
     check_additions(address);
 }
 
-/// Checks that the later release knows what [`use_additions`] has left.
+/// Checks that the later release has what [`use_additions`] has written.
 fn check_additions(address: &str) {
     let shown = next().ok(address, &["show", "sku", "A"]);
     assert_eq!(shown["positions"][0]["settings"]["lead_days"], 3, "{shown}");
@@ -71,7 +72,8 @@ fn check_additions(address: &str) {
 
 #[test]
 fn what_a_later_release_wrote_is_refused_by_name_and_untouched() {
-    // Proves it for a directory that holds each addition, in its log and in a snapshot that the later release reads again.
+    // Proves it for a directory that contains each addition, in its log and in a snapshot that the later release reads
+    // again.
     let server = next().serve(next().format());
     next().open_shop(&server.address);
     use_additions(&server.address);
@@ -89,7 +91,8 @@ fn what_a_later_release_wrote_is_refused_by_name_and_untouched() {
 
 #[test]
 fn a_directory_whose_manifest_alone_is_of_a_later_release_is_refused() {
-    // Proves that the level in the manifest is enough: the log and the snapshots are of this release, byte for byte.
+    // Proves that the level in the manifest is enough: the log and the snapshots are those of this release, byte for
+    // byte.
     let server = present().serve(present().format());
     present().open_shop(&server.address);
     let sold = present().ok(&server.address, &["reserve", "--stock", "web", "--line", "A=3"]);
@@ -107,8 +110,8 @@ fn a_directory_whose_manifest_alone_is_of_a_later_release_is_refused() {
 
 #[test]
 fn a_directory_of_this_release_goes_on_in_a_later_one() {
-    // Proves that the later release finds the same state, gives the same answers, changes nothing by looking, and that the directory is its own
-    // from the first start on.
+    // Proves that the later release recovers the same state, gives the same answers and changes nothing by reading, and
+    // that the directory is upgraded by its first start.
     let server = present().serve(present().format());
     present().open_shop(&server.address);
     present().ok(&server.address, &["settings", "--sku", "A", "--notify-stock-qty", "5"]);
@@ -140,7 +143,7 @@ fn a_directory_of_this_release_goes_on_in_a_later_one() {
 
 #[test]
 fn a_start_of_a_later_release_is_enough() {
-    // Proves that a directory is the later release's own when it has started on it, also if nothing new was used.
+    // Proves that a start of the later release upgrades a directory, even if it uses nothing new.
     let server = present().serve(present().format());
     present().open_shop(&server.address);
     let directory = next().serve(server.stop()).stop();

@@ -13,7 +13,7 @@ pub(crate) struct Program {
     path: PathBuf,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) code: i32,
@@ -37,7 +37,7 @@ pub(crate) fn present() -> &'static Program {
     })
 }
 
-/// What stands in for a later release.
+/// The stand-in for a later release.
 pub(crate) fn next() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -60,7 +60,7 @@ impl Program {
         String::from_utf8_lossy(&output.stdout).contains("--note")
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Called {
         let mut command = Command::new(&self.path);
         let output = command.arg("--json").args(arguments).env_remove("STOCKHOLD_SERVER").output().unwrap();
@@ -75,7 +75,7 @@ impl Program {
         self.run(&[&["--server", address], arguments].concat())
     }
 
-    /// Calls a server, which must do what it is asked to.
+    /// Calls a server. The call must succeed.
     pub(crate) fn ok(&self, address: &str, arguments: &[&str]) -> Value {
         let called = self.call(address, arguments);
         assert_eq!(called.code, 0, "{arguments:?}: {called:?}");
@@ -134,12 +134,12 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     directory: Option<tempfile::TempDir>,
-    /// The line that it printed when it was ready.
+    /// The line that the server printed when it was ready.
     pub(crate) ready: Value,
 }
 
 impl Server {
-    /// Lets it stop in good order and leave its directory.
+    /// Stops the server cleanly and returns its directory.
     pub(crate) fn stop(mut self) -> tempfile::TempDir {
         let process = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
@@ -150,7 +150,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // A process that has ended already cannot be killed.
         self.child.kill().ok();
         self.child.wait().ok();
     }

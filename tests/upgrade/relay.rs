@@ -1,4 +1,4 @@
-//! A relay between a client and a server that keeps what both say, for tests of what stands on the wire.
+//! A relay between a client and a server that records both directions, for tests of the bytes on the wire.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,19 +9,19 @@ use stockhold_protocol::frame::{FrameKind, parse};
 use stockhold_protocol::handshake::{Hello, Versions, Welcome};
 use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
 
-/// What one side of one connection said.
+/// The bytes that one side of a connection has sent.
 type Said = Arc<Mutex<Vec<u8>>>;
 
-/// See the module.
+/// A running relay.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) address: String,
-    /// Per connection what the client said, and what the server said.
+    /// For each connection, the bytes of the client and of the server.
     connections: Arc<Mutex<Vec<(Said, Said)>>>,
 }
 
 impl Relay {
-    /// A relay to a server; it ends with the test program.
+    /// Starts a relay to a server. It ends with the test program.
     pub(crate) fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -41,8 +41,8 @@ impl Relay {
         Self { address, connections }
     }
 
-    /// Requires that all connections agreed on this version, that each frame carried it, and that client and server said that they
-    /// speak these.
+    /// Checks that all connections agreed on this version, that each frame has it, and that client and server offered
+    /// these versions.
     pub(crate) fn check(&self, agreed: u8, client: Versions, server: Versions) {
         let connections = self.connections.lock().unwrap();
         assert!(!connections.is_empty(), "nobody called");
@@ -80,8 +80,8 @@ fn first_body(said: &[u8], kind: FrameKind) -> Vec<u8> {
     frame.body.to_vec()
 }
 
-/// Checks the version of each frame behind the handshake; how many there are. Their headers are read by hand, because this release does
-/// not read frames of later versions.
+/// Checks the version of each frame after the handshake and returns their number. It decodes the headers by hand,
+/// because this release cannot decode frames of later versions.
 fn check_frames(mut said: &[u8], agreed: u8) -> usize {
     let mut frames = 0;
     while said.len() >= FRAME_HEADER_BYTES {

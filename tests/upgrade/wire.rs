@@ -1,4 +1,4 @@
-//! The wire: each release serves the other one in the version that both speak, and says no to what it does not know.
+//! The wire: each release serves the other one in the version that both support, and refuses what it does not know.
 
 use super::programs::{Program, next, present};
 use super::relay::Relay;
@@ -10,7 +10,7 @@ use stockhold_protocol::{Code, Quantity};
 const PRESENT: Versions = Versions::OWN;
 const NEXT: Versions = Versions { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION + 1 };
 
-/// The life of an order and what a merchant does, with a server of any release.
+/// Uses an order and the commands of a merchant with a server of any release.
 fn use_everything(program: &Program, address: &str) {
     program.open_shop(address);
     let held = program.ok(address, &["reserve", "--channel", "website/us", "--line", "A=3", "--ttl", "15m"]);
@@ -46,8 +46,8 @@ fn use_everything(program: &Program, address: &str) {
 
 #[test]
 fn a_command_line_of_this_release_talks_to_a_later_server() {
-    // Proves that all of it works in the version of this release, that fields of answers that it does not know are passed over, and that a
-    // refusal with a code that it does not know is a refusal.
+    // Proves that all of it works in the version of this release, that unknown fields of answers are ignored, and that
+    // a refusal with an unknown code is a refusal.
     let server = next().serve(next().format());
     let relay = Relay::to(&server.address);
     use_everything(present(), &relay.address);
@@ -97,8 +97,8 @@ async fn talk_to_a_later_server(address: &str) {
 
 #[test]
 fn a_later_command_line_talks_to_a_server_of_this_release() {
-    // Proves that all of it works in the version of this release but for what this server does not know: that is refused whole, by name,
-    // and its id stays unused.
+    // Proves that all of it works in the version of this release, except what this server does not know: that is
+    // refused as a whole and by name, and its id stays unused.
     let server = present().serve(present().format());
     let relay = Relay::to(&server.address);
     use_everything(next(), &relay.address);
@@ -123,7 +123,7 @@ fn a_later_command_line_talks_to_a_server_of_this_release() {
 
 #[test]
 fn the_later_release_speaks_its_own_version_to_itself() {
-    // Proves that the two do agree on something less when they talk to this one.
+    // Proves that the two agree on an earlier version when they talk to this release.
     let server = next().serve(next().format());
     let relay = Relay::to(&server.address);
     use_everything(next(), &relay.address);

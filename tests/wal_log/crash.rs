@@ -1,5 +1,5 @@
-//! A crash at every write, sync, rename and removal of a long life: rotation, recycling, snapshots, trims, new epochs.
-//! Whatever the medium keeps of the unsynced rest, every acknowledged batch comes back and none is invented.
+//! A crash at every write, sync, rename and removal of a long run: rotation, recycling, snapshots, trims, new epochs.
+//! Whatever the medium keeps of the unsynced data, every acknowledged batch is recovered and none is invented.
 
 use stockhold::directory::{EpochReason, trim};
 use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
@@ -10,7 +10,7 @@ use stockhold::wal::{CommitLog, Durability, LogOptions};
 
 use super::world::{Batch, LOG, NOW_MS, OPTIONS, Running, format, formatted, payload, share, start};
 
-/// Everything that was tried, and from which moment on it was promised.
+/// Everything that was appended, and from which moment on it was acknowledged.
 #[derive(Default)]
 struct Ledger {
     batches: Vec<(Batch, Option<usize>)>,
@@ -60,7 +60,7 @@ impl Ledger {
         self.snapshots.push((op, disk.moment()));
     }
 
-    /// Recovers the image of a crash at `moment` and compares with what was promised by then.
+    /// Recovers the image of a crash at `moment` and compares it with everything acknowledged by then.
     fn check(&self, image: &RecordingStorage, moment: usize) -> Result<(), String> {
         let running = start(&share(image), OPTIONS, 99).map_err(|error| format!("{error:?}"))?;
         let newest = running
@@ -92,7 +92,7 @@ impl Ledger {
     }
 }
 
-/// Two runs with all that happens in the life of a directory.
+/// Two runs with everything that happens to a directory.
 fn live(disk: &RecordingStorage, options: LogOptions) -> Result<Ledger, String> {
     let mut ledger = Ledger::default();
     for run in 0..2 {
@@ -140,7 +140,8 @@ fn check_every_moment(disk: &RecordingStorage, ledger: &Ledger) -> Result<(), St
     Ok(())
 }
 
-/// Proves that a crash at any moment loses nothing acknowledged, with a sync per batch, and that files were recycled meanwhile.
+/// Proves that a crash at any moment loses nothing acknowledged, with a sync per batch, and that files were recycled
+/// meanwhile.
 #[test]
 fn every_moment() {
     let disk = settled();
@@ -151,7 +152,8 @@ fn every_moment() {
     check_every_moment(&disk, &ledger).unwrap();
 }
 
-/// Proves that with `durability = interval` a crash at any moment keeps everything that was synced, and is never taken for damage.
+/// Proves that with `durability = interval` a crash at any moment keeps everything that was synced, and is never
+/// reported as damage.
 #[test]
 fn every_moment_with_interval() {
     let disk = settled();
@@ -159,7 +161,7 @@ fn every_moment_with_interval() {
     check_every_moment(&disk, &ledger).unwrap();
 }
 
-/// Proves that these tests would see a write path that forgets to sync: each of the three ways is caught.
+/// Proves that these tests detect a write path that omits a sync: each of the three ways is caught.
 #[test]
 fn forgetful_writers_are_caught() {
     for mutant in [Mutant::SkipDurableWrite, Mutant::SkipSync, Mutant::SkipSyncDirectory] {
@@ -191,7 +193,7 @@ fn crash_during_recovery() {
     }
 }
 
-/// Proves that a formatting that was cut off can be done again, and that one that finished holds.
+/// Proves that an interrupted formatting can be repeated, and that a finished one is complete.
 #[test]
 fn crash_during_format() {
     let disk = RecordingStorage::new();
@@ -211,7 +213,7 @@ fn crash_during_format() {
     }
 }
 
-/// Proves that a snapshot read from the medium is whole wherever its name is.
+/// Proves that a snapshot that has its name is complete on the medium.
 #[test]
 fn a_named_snapshot_is_whole() {
     let disk = settled();

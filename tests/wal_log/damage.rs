@@ -1,4 +1,4 @@
-//! Damage is told from a torn tail, and neither is ever taken for data.
+//! Damage is distinguished from a torn tail, and neither is ever read as data.
 
 use stockhold::directory::{Directory, EpochReason, MANIFEST_NAME};
 use stockhold::storage::recording::{Fault, RecordingStorage};
@@ -27,7 +27,7 @@ fn copy(disk: &RecordingStorage) -> RecordingStorage {
     disk.crash_now(stockhold::storage::memory::Survival::Everything)
 }
 
-/// What recovery makes of it: the last op and the reason of the end.
+/// The last op and the reason of the end after recovery.
 fn recover(disk: &RecordingStorage) -> Result<(u64, EndReason), LogError> {
     let running = start(&share(disk), OPTIONS, 2)?;
     for (place, batch) in running.recovered.iter().enumerate() {
@@ -53,7 +53,7 @@ fn places_in_block() -> impl Iterator<Item = u64> {
     (0..170).chain((170..BLOCK).step_by(61)).chain([BLOCK - 1])
 }
 
-/// Proves that any flipped bit in the last frame cuts exactly that frame off when nothing follows it.
+/// Proves that any flipped bit in the last frame removes exactly that frame when nothing follows it.
 #[test]
 fn flips_in_the_last_frame_cut_it() {
     let disk = three_frames(false);
@@ -69,7 +69,7 @@ fn flips_in_the_last_frame_cut_it() {
     }
 }
 
-/// Proves that any flipped bit in a frame with a valid one behind it is refused, with the place of both.
+/// Proves that any flipped bit in a frame with a valid one after it is refused, with the place of both.
 #[test]
 fn flips_before_valid_frames_are_refused() {
     for (clean, blocks) in [(false, 2..4), (true, 2..5)] {
@@ -100,7 +100,7 @@ fn flips_in_head_blocks_are_refused() {
     }
 }
 
-/// Proves that a last frame of which only the first sectors arrived is cut, for a frame of one block and of many.
+/// Proves that a last frame of which only the first sectors arrived is removed, for a frame of one block and of many.
 #[test]
 fn torn_frames_are_cut() {
     let disk = three_frames(false);
@@ -112,13 +112,13 @@ fn torn_frames_are_cut() {
         let image = copy(&disk);
         image.corrupt(&name, 2 * BLOCK + kept * 512, |bytes| bytes.fill(0));
         let running = start(&share(&image), OPTIONS, 4).unwrap();
-        // 64 + 9,000 bytes: the sectors behind hold only padding, which may be missing without harm.
+        // 64 + 9,000 bytes: the later sectors contain only padding, which may be missing.
         let whole = kept * 512 >= 9_064;
         assert_eq!(running.end.last_position(), if whole { 8 } else { 3 }, "{kept} sectors");
     }
 }
 
-/// Proves that a segment cut short as a file is refused, at any length.
+/// Proves that a truncated segment file is refused, at any length.
 #[test]
 fn short_files_are_refused() {
     let disk = three_frames(false);
@@ -138,7 +138,7 @@ fn short_files_are_refused() {
     }
 }
 
-/// A log over several segments, with a spare behind them.
+/// A log over several segments, with a spare after them.
 fn many_segments() -> (RecordingStorage, u64) {
     let disk = formatted();
     let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
@@ -151,7 +151,7 @@ fn many_segments() -> (RecordingStorage, u64) {
     (disk, last)
 }
 
-/// Proves that every segment that is missing is missed: in the middle, the last, all, and the first when it is needed.
+/// Proves that every missing segment is detected: in the middle, the last, all, and the first when it is needed.
 #[test]
 fn missing_segments_are_missed() {
     let (disk, last) = many_segments();
@@ -176,7 +176,8 @@ fn missing_segments_are_missed() {
     assert!(matches!(start(&share(&disk), OPTIONS, 2).map(|_| ()), Err(LogError::NoSegments)));
 }
 
-/// Proves that segments in each other's place, of another log, or with the last frames of a full one wiped are refused.
+/// Proves that segments in each other's place, of another log, or with the last frames of a full one erased are
+/// refused.
 #[test]
 fn foreign_and_misplaced_segments_are_refused() {
     let (disk, _) = many_segments();
@@ -199,7 +200,7 @@ fn foreign_and_misplaced_segments_are_refused() {
         "{answer:?}"
     );
 
-    // The same history written by another start has other salts, so its segments do not fit in the row.
+    // The same history written by another start has other salts, so its segments do not fit.
     let twin = formatted();
     let mut running = start(&share(&twin), OPTIONS, 1_000).unwrap();
     for number in 0..30 {
@@ -212,7 +213,7 @@ fn foreign_and_misplaced_segments_are_refused() {
     assert!(matches!(answer, Err(LogError::Predecessor { segment: 3, .. })), "{answer:?}");
 }
 
-/// Proves that a log that ends before the state that was built from it is refused, not taken up at the wrong op.
+/// Proves that a log that ends before the state that was built from it is refused, and not continued at the wrong op.
 #[test]
 fn a_lost_end_is_seen_by_the_snapshot() {
     let disk = three_frames(false);
@@ -222,13 +223,13 @@ fn a_lost_end_is_seen_by_the_snapshot() {
     assert!(matches!(answer, Err(LogError::EndsEarly { need_position: 5, last_position: 3 })), "{answer:?}");
 }
 
-/// Proves that frames of an earlier use of a file are never taken for frames of the present one, wherever they stand.
+/// Proves that frames of an earlier use of a file are never read as frames of the current one, wherever they are.
 #[test]
 fn stale_frames_are_never_accepted() {
     let disk = three_frames(true);
     let old = disk.contents(&segment_name(1)).unwrap();
-    // A second run whose segment is filled with the first one's blocks behind its own frames, as recycling does, but worse:
-    // each stale frame stands at the very place where the next frame is expected.
+    // A second run whose segment is filled with the first one's blocks after its own frames, as by recycling, but
+    // worse: each stale frame is exactly where the next frame is expected.
     let mut running = start(&share(&disk), OPTIONS, 9).unwrap();
     running.append(&[3; 100], 1).unwrap();
     drop(running);
@@ -259,7 +260,8 @@ fn moved_frames_are_refused() {
     );
 }
 
-/// Proves that a directory is not formatted over, that it is held once, and that an unformatted one is named so.
+/// Proves that a directory cannot be formatted twice, that it is locked by one process, and that an unformatted one is
+/// reported as such.
 #[test]
 fn directories_are_guarded() {
     let disk = three_frames(false);
@@ -274,8 +276,8 @@ fn directories_are_guarded() {
     assert!(SEGMENT_BYTES.is_multiple_of(BLOCK));
 }
 
-/// Proves that a manifest older than its log is refused before anything is written that the next start could not read. The fuzzer found
-/// that a start took such a log and made it unreadable.
+/// Proves that a manifest older than its log is refused before anything is written that the next start could not read.
+/// The fuzzer found a start that continued such a log and made it unreadable.
 #[test]
 fn a_manifest_older_than_its_log_is_refused() {
     let disk = three_frames(false);
@@ -291,7 +293,7 @@ fn a_manifest_older_than_its_log_is_refused() {
     assert_eq!(disk.list().unwrap().len(), segments, "nothing was written");
 }
 
-/// Proves that a read that is wrong once cuts nothing off, wherever it is wrong: the start is refused or finds everything.
+/// Proves that a single wrong read removes nothing, wherever it is wrong: the start is refused or recovers everything.
 #[test]
 fn a_wrong_read_cuts_nothing_off() {
     let mut unsteady = 0;

@@ -1,4 +1,4 @@
-//! Snapshots and manifests: round trips, and nothing changed is ever accepted.
+//! Snapshots and manifests: round trips, and that no changed file is accepted.
 
 use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, Manifest};
 use stockhold::snapshot::{
@@ -29,8 +29,8 @@ fn write(disk: &RecordingStorage) -> Result<(), SnapshotError> {
     writer.finish([7; 16]).map(|_| ())
 }
 
-/// Proves that a snapshot is synced while it is written, so that the end of a large one does not keep the log's writes waiting: a sync
-/// that fails is met by the frame after which 2 MiB wait, and not by an earlier one.
+/// Proves that a snapshot is synced while it is written, so that the end of a large one does not delay the log's
+/// writes: a failing sync affects exactly the frame after which 2 MiB are unsynced.
 #[test]
 fn a_snapshot_is_synced_piece_by_piece() {
     let disk = RecordingStorage::new();
@@ -43,7 +43,7 @@ fn a_snapshot_is_synced_piece_by_piece() {
     assert_eq!(disk.list().unwrap().len(), 0);
 }
 
-/// Proves that a snapshot gives back its head, frames, totals and digest.
+/// Proves that a snapshot returns its head, frames, totals and digest.
 #[test]
 fn snapshots_come_back() {
     let disk = RecordingStorage::new();
@@ -88,7 +88,7 @@ fn changed_snapshots_are_refused() {
     assert!(!check(&[contents.as_slice(), &[0]].concat()));
 }
 
-/// Proves that a snapshot that could not be written has no name and does not keep a later one from it.
+/// Proves that a snapshot that could not be written has no name and does not prevent a later one.
 #[test]
 fn failed_snapshots_have_no_name() {
     for nth in 1..=5 {
@@ -105,7 +105,8 @@ fn failed_snapshots_have_no_name() {
     assert!(matches!(write(&disk), Err(SnapshotError::Storage(error)) if error.is_no_space()));
 }
 
-/// Proves that a manifest with epochs and skips comes back, that its orders are durable, and that its rules hold.
+/// Proves that a manifest with epochs and skips is read back, that its changes are durable, and that its rules are
+/// enforced.
 #[test]
 fn manifests_come_back() {
     let disk = formatted();
@@ -147,8 +148,8 @@ fn changed_manifests_are_refused() {
     assert!(Manifest::decode(&[contents.as_slice(), &[0]].concat()).is_err());
 }
 
-/// Proves that trimming keeps two verified snapshots and the log that the older needs, by their positions and not by their ops, and does
-/// nothing with fewer.
+/// Proves that trimming keeps two verified snapshots and the log that the older one needs, by their positions and not
+/// by their ops, and does nothing with fewer.
 #[test]
 fn trimming_keeps_what_the_older_snapshot_needs() {
     let disk = formatted();
@@ -193,7 +194,8 @@ fn trimming_keeps_what_the_older_snapshot_needs() {
     assert_eq!(running.directory.snapshots().unwrap(), [20, 15]);
 }
 
-/// Proves that a restored directory begins after its base position, which need not be its base op, in its own epoch, and says so in its first segment.
+/// Proves that a restored directory begins after its base position, which need not be its base op, in its own epoch,
+/// and that its first segment records it.
 #[test]
 fn a_restored_directory_begins_after_its_base() {
     let disk = RecordingStorage::new();
@@ -223,7 +225,7 @@ fn a_restored_directory_begins_after_its_base() {
     }
 }
 
-/// Proves that only an unclean stop without a sync per batch asks for a new epoch.
+/// Proves that only an unclean stop without a sync per batch requires a new epoch.
 #[test]
 fn an_unclean_interval_stop_asks_for_a_new_epoch() {
     for durability in [Durability::Every, Durability::Interval] {

@@ -1,5 +1,5 @@
-//! FORMAT.md and the golden files say the same as the code. To write the golden files anew after a change of `FORMAT_VERSION`, run
-//! this test with `STOCKHOLD_BLESS=1`.
+//! FORMAT.md and the golden files agree with the code. To write the golden files again after a change of
+//! `FORMAT_VERSION`, run this test with `STOCKHOLD_BLESS=1`.
 
 use std::path::PathBuf;
 
@@ -72,14 +72,14 @@ fn format_page() -> String {
     std::fs::read_to_string(root().join("FORMAT.md")).unwrap()
 }
 
-/// Gives the golden manifest, which is of level 1, the level of this program.
+/// Sets the level of the golden manifest, which is 1, to the level of this program.
 fn set_level(manifest: &mut [u8]) {
     manifest[manifest::FEATURE_LEVEL_AT..][..size_of::<u32>()].copy_from_slice(&FEATURE_LEVEL.to_le_bytes());
     let (bytes, sum) = manifest.split_at_mut(manifest.len() - CHECKSUM_BYTES);
     sum.copy_from_slice(&checksum(bytes).to_le_bytes());
 }
 
-/// Proves that this program writes the golden files of its format version byte for byte, but for its level.
+/// Proves that this program writes the golden files of its format version byte for byte, except for its level.
 #[test]
 fn golden_files_are_written() {
     let disk = example();
@@ -101,7 +101,7 @@ fn golden_files_are_written() {
     }
 }
 
-/// Proves that the golden directory is read, and found whole.
+/// Proves that the golden directory is read and is intact.
 #[test]
 fn golden_files_are_read() {
     let disk = RecordingStorage::new();
@@ -120,7 +120,7 @@ fn golden_files_are_read() {
     assert_eq!((end.last_position(), end.previous.reason), (3, EndReason::CleanStop));
 }
 
-/// Proves that the dump shows heads, frames and gaps, also behind damage.
+/// Proves that the dump shows heads, frames and gaps, also after damage.
 #[test]
 fn dump_shows_everything() {
     let disk = example();
@@ -161,7 +161,7 @@ fn numbers_in_the_page() {
     assert_eq!(rows, expected);
 }
 
-/// Proves that the worked example in FORMAT.md is a log that reads as the page says, and that it is the golden one.
+/// Proves that the worked example in FORMAT.md is a log that reads as documented, and that it is the golden one.
 #[test]
 fn example_in_the_page() {
     let page = format_page();
@@ -188,7 +188,7 @@ fn example_in_the_page() {
     assert!(reader.next_frame().unwrap().is_none());
 }
 
-/// Proves that names of files are as FORMAT.md says, and that the golden manifest decodes.
+/// Proves that file names are as in FORMAT.md, and that the golden manifest decodes.
 #[test]
 fn names_of_files() {
     assert_eq!((segment_name(1).as_str(), snapshot_name(3).as_str()), (NAMES[1], NAMES[2]));
@@ -197,7 +197,7 @@ fn names_of_files() {
     file.read_at(0, &mut bytes).unwrap();
     let mut manifest = Manifest::decode(&bytes).unwrap();
     assert_eq!(manifest.log_uuid, LOG);
-    // Numbers that have no successor are refused where they are read, not where they are counted up.
+    // Numbers without a successor are refused where they are parsed, not where they are incremented.
     assert_eq!(parse_segment_name(&segment_name(u64::MAX)), None);
     manifest.epochs[0].epoch = u64::MAX;
     assert!(Manifest::decode(&manifest.encode()).is_err());

@@ -1,4 +1,4 @@
-//! Logs that are read while they grow.
+//! Logs that are read while a server appends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use stockhold::wal::{CommitLog, LogError, LogReader};
 
 use super::world::{OPTIONS, Running, formatted, payload, start};
 
-/// A log to which batches are appended in the middle of each read of a segment, until there are enough.
+/// A log to which batches are appended during each read of a segment, until there are enough.
 #[derive(Clone)]
 struct Growing {
     disk: RecordingStorage,
@@ -60,7 +60,7 @@ impl ReadableFile for GrowingFile {
         self.file.bytes()
     }
 
-    /// What comes later in the file is read later, as the system does it.
+    /// Later parts of the file are read later, as in a real system.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
         let (first, second) = buffer.split_at_mut(buffer.len() / 2);
         let read = self.file.read_at(offset, first)?;
@@ -78,8 +78,8 @@ fn read(log: &mut LogReader) -> Result<u64, LogError> {
     Ok(next_position - 1)
 }
 
-/// Proves that a log that grows while it is read is read in order, without a gap, at least to the end that it had, and is not called damaged;
-/// by a reader that may meet one. One for a log at rest refuses it, as it must: there it would be damage.
+/// Proves that a growing log is read in order, without a gap, at least to the end that it had, and is not reported as
+/// damaged, by a reader for live logs. A reader for complete logs refuses it, because there it would be damage.
 #[test]
 fn a_log_that_grows_while_it_is_read_is_not_damaged() {
     let mut refused = 0;

@@ -1,4 +1,4 @@
-//! The log, the snapshots and the directory on a disk that forgets, fails and lies.
+//! The log, the snapshots and the directory on a disk with lost writes, failures and wrong reads.
 
 #[cfg(test)]
 mod world;

@@ -1,4 +1,4 @@
-//! Starts that log nothing take no more of the disk each time, lose nothing, and can be cut off anywhere.
+//! Starts that log nothing take no additional disk space, lose nothing, and can be interrupted at any moment.
 
 use stockhold::directory::trim;
 use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
@@ -14,11 +14,11 @@ use super::world::{
     Batch, LOG, NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, read_all, share, start,
 };
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Clean,
-    /// The process is killed; the system goes on.
+    /// The process is killed, and the system continues.
     Killed,
     /// The power fails.
     PowerCut(Survival),
@@ -56,8 +56,8 @@ fn append(running: &mut Running, expected: &mut Vec<Batch>, number: u64) {
     expected.push(Batch { first_position, records: 2, payload: payload(number) });
 }
 
-/// Proves that nine starts without traffic, however each ends and whether or not its spare got ready, leave the same segments as one;
-/// that what was logged before comes back; and that what is logged after them does, too.
+/// Proves that nine starts without traffic, however each ends and whether or not its spare was ready, leave the same
+/// segments as one; that earlier batches are recovered; and that later batches are too.
 #[test]
 fn starts_that_log_nothing_take_no_more_of_the_disk() {
     for durability in [Durability::Every, Durability::Interval] {
@@ -100,8 +100,8 @@ fn starts_that_log_nothing_take_no_more_of_the_disk() {
     }
 }
 
-/// Proves that a crash at any moment of a start that puts a segment in the place of a blank one, with whatever the medium keeps, leaves
-/// a log that holds all batches and still tells how the last run with traffic ended.
+/// Proves that a crash at any moment of a start that replaces a blank segment, whatever the medium keeps, leaves a log
+/// with all batches that still records how the last run with traffic ended.
 #[test]
 fn a_start_that_replaces_a_blank_segment_can_be_cut_off_anywhere() {
     for (blanks, has_spare) in [(1, true), (1, false), (3, true), (3, false)] {
@@ -133,7 +133,8 @@ fn a_start_that_replaces_a_blank_segment_can_be_cut_off_anywhere() {
     }
 }
 
-/// A log of one segment with batches and so many blank ones behind it, as servers left them that began a segment at each start.
+/// A log of one segment with batches and this many blank ones after it, as servers left them that began a segment at
+/// each start.
 fn with_blanks(count: u64, has_spare: bool) -> (RecordingStorage, Vec<Batch>) {
     let disk = formatted();
     let mut expected = Vec::new();
@@ -177,7 +178,7 @@ fn write_segment(disk: &RecordingStorage, header: &SegmentHeader, opening: &[u8]
     disk.replace(&segment_name(header.sequence), &bytes).unwrap();
 }
 
-/// Proves that a segment which may hold a torn write is evidence and stays, also when nothing was acknowledged in it.
+/// Proves that a segment which may contain a torn write is kept as evidence, even if nothing was acknowledged in it.
 #[test]
 fn a_segment_with_a_torn_write_stays() {
     let (disk, expected) = with_blanks(1, false);
@@ -187,14 +188,14 @@ fn a_segment_with_a_torn_write_stays() {
     assert_eq!(disk.contents(&segment_name(2)).unwrap()[2 * 4096 + 600], 7);
 }
 
-/// Proves that a file which was used before counts as blank too: the frames in it are of an earlier use.
+/// Proves that a recycled file counts as blank too: its frames are of an earlier use.
 #[test]
 fn a_segment_with_frames_of_an_earlier_use_is_blank() {
     let mut disk = formatted();
     let mut running = start(&share(&disk), OPTIONS, 1).unwrap();
     let mut points = Vec::new();
     let mut number = 0;
-    // Until the spare is a file that was used before.
+    // Until the spare is a recycled file.
     while !disk.history().iter().any(|event| format!("{event:?}").contains("Rename { from: \"recycled-")) {
         let op = running.append(&payload(number), 1).unwrap().last;
         number += 1;

@@ -1,4 +1,4 @@
-//! What was appended comes back, over rotations, stops and starts.
+//! Appended batches are read back, over rotations, stops and starts.
 
 use proptest::prelude::*;
 use stockhold::storage::{FsStorage, WritePath};
@@ -6,7 +6,8 @@ use stockhold::wal::{CommitLog, Durability, EndReason, LogOptions, ReadTo};
 
 use super::world::{Batch, NOW_MS, OPTIONS, format, formatted, payload, read_all, share, start};
 
-/// Proves that batches come back in order over rotations and clean and unclean stops, and that each start says why the last ended.
+/// Proves that batches are read back in order over rotations and clean and unclean stops, and that each start records
+/// why the last run ended.
 #[test]
 fn batches_come_back() {
     let disk = formatted();
@@ -35,7 +36,8 @@ fn batches_come_back() {
     }
 }
 
-/// Proves that reading may begin inside the log, also at an op inside a batch, and may stop at an op while the log is written to.
+/// Proves that reading may begin inside the log, also at a position inside a batch, and may stop at a position while
+/// the log is written to.
 #[test]
 fn reading_begins_and_stops_anywhere() {
     let disk = formatted();
@@ -59,7 +61,8 @@ fn reading_begins_and_stops_anywhere() {
     }
 }
 
-/// Proves that both write paths of the real file system carry a log through stops, rotations and a second server's attempt.
+/// Proves that both write paths of the real file system carry a log through stops, rotations and a second server's
+/// attempt.
 #[test]
 fn real_files() {
     for path in [WritePath::Direct, WritePath::Fdatasync] {
@@ -89,7 +92,7 @@ fn real_files() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Proves that any payloads, cut into any runs, come back as they were.
+    /// Proves that any payloads, split over any number of runs, are read back unchanged.
     #[test]
     fn any_payloads(runs in prop::collection::vec(
         prop::collection::vec((prop::collection::vec(any::<u8>(), 0..10_000), 1_u32..1_000), 0..8), 1..4)

@@ -1,4 +1,4 @@
-//! Running out of space is met before a write; a failed write ends all writing.
+//! Running out of space is noticed before a write; a failed write ends all writing.
 
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::Fault;
@@ -6,7 +6,7 @@ use stockhold::wal::{AppendError, CommitLog, LogOptions, Progress, Space};
 
 use super::world::{NOW_MS, OPTIONS, Running, SEGMENT_BYTES, formatted, payload, share, start};
 
-/// Appends full-size batches until one is refused; answers how many fitted.
+/// Appends full-size batches until one is refused. Returns how many fitted.
 fn fill(running: &mut Running) -> (usize, AppendError) {
     let mut frame = running.writer.frame_buffer();
     frame.extend_from_slice(&[1; 10_000]);
@@ -18,7 +18,8 @@ fn fill(running: &mut Running) -> (usize, AppendError) {
     panic!("a bounded disk takes a bounded log");
 }
 
-/// Proves the whole way: normal, reserve, full (refused before a write, nothing poisoned), and normal again by itself.
+/// Proves the whole sequence: normal, reserve, full (refused before a write, nothing poisoned), and normal again by
+/// itself.
 #[test]
 fn a_full_disk_is_met_early() {
     let disk = formatted();
@@ -49,8 +50,9 @@ fn a_full_disk_is_met_early() {
     assert_eq!(start(&share(&disk), OPTIONS, 2).unwrap().recovered.len(), 9);
 }
 
-/// Proves that while it is open whether there will be another segment, room for the reserve is kept besides the batch that is let in:
-/// however late the preparer finds that the disk is full, a quarter of a segment is left for what frees.
+/// Proves that while it is unknown whether there will be another segment, space for the reserve is kept besides the
+/// accepted batch: however late the preparer finds that the disk is full, a quarter of a segment is left for commands
+/// that free space.
 #[test]
 fn a_late_preparer_does_not_cost_the_reserve() {
     let disk = formatted();
@@ -74,7 +76,8 @@ fn a_late_preparer_does_not_cost_the_reserve() {
     assert_eq!(running.writer.space(), Space::Normal);
 }
 
-/// Proves that the last segment counts as reserve while full-size batches still fit, and that no temporary file is left.
+/// Proves that the last segment counts as reserve while full-size batches still fit, and that no temporary file is
+/// left.
 #[test]
 fn the_last_segment_is_the_reserve() {
     let disk = formatted();
@@ -92,7 +95,8 @@ fn the_last_segment_is_the_reserve() {
     running.append(&[1; 10_000], 1).unwrap();
 }
 
-/// Proves that any failure of a write or its sync poisons the log: no later call writes, and a new start finds all that was promised.
+/// Proves that any failure of a write or its sync poisons the log: no later call writes, and a new start recovers
+/// everything acknowledged.
 #[test]
 fn a_failed_write_ends_all_writing() {
     for fault in [Fault::FailWrite(1), Fault::ShortWrite(1), Fault::FailSync(1)] {
@@ -116,7 +120,8 @@ fn a_failed_write_ends_all_writing() {
     }
 }
 
-/// Proves that a failing preparer says so, stays failed, and never leaves a half-made segment under a segment's name.
+/// Proves that a failing preparer reports it, stays failed, and never leaves an unfinished segment under a segment's
+/// name.
 #[test]
 fn a_failed_preparation_is_final() {
     let faults = [Fault::FailWrite(2), Fault::FailSync(1), Fault::FailRename(1), Fault::FailSyncDirectory(1)];
@@ -138,7 +143,8 @@ fn a_failed_preparation_is_final() {
     }
 }
 
-/// Proves that no segment is prepared behind one that is not in use yet: a start would take two unopened ones for a hole.
+/// Proves that no segment is prepared after one that is not in use yet, because a start would see two unopened ones as
+/// a gap.
 #[test]
 fn a_failed_rotation_asks_for_no_further_segment() {
     let disk = formatted();
@@ -149,7 +155,7 @@ fn a_failed_rotation_asks_for_no_further_segment() {
     }
     disk.inject(Fault::FailWrite(1));
     assert!(matches!(running.append(&[2; 10_000], 1), Err(AppendError::Storage(_))));
-    // The preparer has a thread of its own, which does not know of the failure.
+    // The preparer has its own thread, which does not know about the failure.
     running.prepare();
     assert!(disk.contents("0000000000000003.segment").is_none());
     drop(running);

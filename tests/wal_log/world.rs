@@ -1,4 +1,4 @@
-//! A log of small segments on a recording disk, with a fixed identity, for all tests of this binary.
+//! A log of small segments on a recording disk, with a fixed UUID, for all tests of this module.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use uuid::Uuid;
 pub(crate) const LOG: Uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF);
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
-/// Two head blocks, room for 13 blocks of frames, and the block kept back for the end frame.
+/// Two head blocks, 13 blocks of frames, and the block reserved for the end frame.
 pub(crate) const SEGMENT_BYTES: u64 = 16 * 4096;
 
 pub(crate) const OPTIONS: LogOptions =
     LogOptions { segment_bytes: SEGMENT_BYTES, payload_bytes_max: 10_000, durability: Durability::Every };
 
-/// A frame as it came back.
+/// A frame that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) first_position: u64,
@@ -45,16 +45,16 @@ pub(crate) fn format(storage: &SharedStorage) -> Result<Directory, DirectoryErro
     )
 }
 
-/// A fresh, formatted disk.
+/// A newly formatted disk.
 pub(crate) fn formatted() -> RecordingStorage {
     let disk = RecordingStorage::new();
     drop(format(&disk.share()).unwrap());
     disk
 }
 
-/// Reads what recovery would: everything behind the newest snapshot.
+/// Reads what recovery would read: everything after the newest snapshot.
 pub(crate) fn read_all(directory: &Directory) -> Result<(Vec<Batch>, LogEnd), LogError> {
-    // A snapshot whose head is lost stands, in these logs, at the position of its op.
+    // In these logs a snapshot whose head is lost is at the position of its op.
     let position_of = |op: &u64| directory.read_snapshot(*op).map_or(*op, |read| read.header().position);
     let newest = directory.snapshots()?.first().map_or(0, position_of);
     let mut reader = directory.read_log(newest + 1, ReadTo::End)?;
@@ -78,7 +78,7 @@ pub(crate) struct Running {
     pub(crate) end: LogEnd,
 }
 
-/// Opens the directory, reads the log, and takes it up.
+/// Opens the directory, reads the log, and continues it.
 pub(crate) fn start(
     storage: &SharedStorage,
     options: LogOptions,
@@ -96,7 +96,7 @@ pub(crate) fn start(
 }
 
 impl Running {
-    /// Appends one batch, making a segment ready first when one is wanted.
+    /// Appends one batch, and prepares a segment first if one is needed.
     pub(crate) fn append(&mut self, payload: &[u8], records: u32) -> Result<Positions, AppendError> {
         let mut frame = self.writer.frame_buffer();
         frame.extend_from_slice(payload);
@@ -117,7 +117,7 @@ impl Running {
     }
 }
 
-/// A payload that tells its number, of a length that varies with it.
+/// A payload that contains its number and whose length depends on it.
 pub(crate) fn payload(number: u64) -> Vec<u8> {
     let length = usize::try_from(number * 2_741 % 9_000).unwrap();
     (0..length).map(|place| u8::try_from((place as u64 * 31 + number) % 251).unwrap()).collect()
