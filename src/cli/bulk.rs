@@ -1,9 +1,9 @@
-//! Many commands at once: whole frames, several of them in flight, answers matched by a tag of the caller.
+//! Sends many commands: whole frames, several of them in flight. Answers are matched by a tag of the caller.
 //!
-//! What is lost with a connection is sent again with the same ids, and what the server was too busy for is
-//! sent again after a pause, so a bulk either ends with an answer to everything or fails as a whole. The
-//! order of commands is kept except for those that were answered `busy`: whoever sends two commands that
-//! must not change places puts a `drain` between them.
+//! Commands that are lost with a connection are sent again with the same ids, and those answered `busy` are sent again
+//! after a pause. So a bulk ends with an answer to every command, or fails as a whole. The order of commands is kept,
+//! except of those that were answered `busy`. A caller for which the order of two commands matters calls `drain`
+//! between them.
 
 use super::exit::{Exit, ExitWith, Failure};
 use super::server_connection::ServerConnection;
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use stockhold_client::{CommandBatch, ConnectionError, PushError, Reply, SubmitError};
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
 
-/// Commands of one frame.
+/// The number of commands in a frame.
 const FRAME_COMMANDS: usize = 512;
-/// Frames that wait for answers at once.
+/// The maximum number of frames in flight.
 const FRAMES_IN_FLIGHT: usize = 8;
-/// How long a bulk goes on without any answer before it gives up.
+/// How long a bulk waits without any answer before it fails.
 const STALL_MS: u64 = 30_000;
 
-/// A frame that waits for answers.
+/// A frame in flight.
 #[derive(Debug, Default)]
 struct Sent {
     request: u64,
@@ -34,12 +34,12 @@ impl Sent {
     }
 }
 
-/// Commands on their way and answers that came.
+/// Commands in flight and answers that were received.
 #[derive(Debug)]
 pub(super) struct Bulk {
     filling: Sent,
     in_flight: VecDeque<Sent>,
-    /// What the server was too busy for.
+    /// Commands that were answered `busy`, to send again.
     again: VecDeque<Sent>,
     again_after_ms: u64,
     answers: Vec<(u64, Outcome)>,
@@ -58,7 +58,7 @@ impl Bulk {
         }
     }
 
-    /// Adds a command under a tag of the caller.
+    /// Adds a command with a tag of the caller.
     pub(super) fn push(
         &mut self,
         server: &mut ServerConnection,
@@ -78,12 +78,12 @@ impl Bulk {
         if self.filling.tags.len() >= FRAME_COMMANDS { self.flush(server) } else { Ok(()) }
     }
 
-    /// The answers that came since the last call, in no particular order.
+    /// The answers received since the last call, in no particular order.
     pub(super) fn take_answers(&mut self) -> Vec<(u64, Outcome)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Sends what is there and waits for every answer.
+    /// Sends all commands and waits for every answer.
     pub(super) fn drain(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         self.flush(server)?;
         self.receive(server, 0)?;
@@ -119,7 +119,7 @@ impl Bulk {
                     return Ok(());
                 }
                 Ok(Err(SubmitError::InFlight { .. })) if self.in_flight.len() > 1 => {
-                    // The frame is the youngest; all others must be answered before it finds room.
+                    // The frame was sent last. All others must be answered before it fits.
                     let last = self.in_flight.pop_back();
                     self.receive(server, 0)?;
                     self.in_flight.extend(last);
@@ -133,7 +133,7 @@ impl Bulk {
         }
     }
 
-    /// Takes answers until at most `left` frames wait for some.
+    /// Receives answers until at most `left` frames are in flight.
     fn receive(&mut self, server: &mut ServerConnection, left: usize) -> Result<(), Failure> {
         while self.in_flight.len() > left {
             let (in_flight, mut news) = (&self.in_flight, Vec::new());
@@ -162,7 +162,7 @@ impl Bulk {
         Ok(())
     }
 
-    /// Files one answer; one that came a second time is the same and is dropped.
+    /// Stores one answer. A repeated answer is the same and is dropped.
     fn note(&mut self, at: usize, index: usize, outcome: Outcome) {
         let Some(sent) = self.in_flight.get_mut(at) else { return };
         let (Some(answered), Some(tag)) = (sent.answered.get_mut(index), sent.tags.get(index)) else {
@@ -190,7 +190,7 @@ impl Bulk {
         }
     }
 
-    /// After a lost connection: everything without an answer is sent again, with the same ids.
+    /// After a lost connection, sends every unanswered command again with the same id.
     fn recover(&mut self, server: &mut ServerConnection, failure: Failure) -> Result<(), Failure> {
         if failure.exit != Exit::Unreachable
             || self.last_progress.elapsed() >= Duration::from_millis(STALL_MS)

@@ -10,14 +10,14 @@ use std::time::Duration;
 use stockhold_protocol::command::{Extend, Kind, Release, Replace, Reserve, Target};
 use stockhold_protocol::{Command, Line, Lines, ReservationId};
 
-/// What is sold from.
+/// The stock that is sold from.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(super) struct SoldFrom {
     /// The stock, by name
     #[arg(long, value_name = "NAME")]
     stock: Option<String>,
-    /// The sales channel, as TYPE/CODE; it stands for the stock that it is assigned to now
+    /// The sales channel, as TYPE/CODE; it sells from the stock that it is assigned to now
     #[arg(long, value_name = "TYPE/CODE")]
     channel: Option<ChannelName>,
 }
@@ -32,10 +32,10 @@ impl SoldFrom {
     }
 }
 
-/// Whose cart it is.
+/// The owner and the reference of a cart.
 #[derive(Args, Debug)]
 pub(super) struct Owner {
-    /// An opaque number of the owner; 0 means none
+    /// An opaque number that identifies the owner; 0 means none
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     pub(super) owner: u64,
     /// An order or receipt number, at most 32 bytes
@@ -43,7 +43,7 @@ pub(super) struct Owner {
     pub(super) reference: String,
 }
 
-/// The cart of a reserve or a replace.
+/// The cart of `reserve` or `replace`.
 #[derive(Args, Debug)]
 pub(super) struct Cart {
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(super) struct Cart {
     /// A line of the cart; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// Hold the units so long (90s, 15m, 2h); without it they are sold at once
+    /// Hold the units for this time (90s, 15m, 2h); without it they are confirmed at once
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl: Option<Duration>,
     /// Grant what fits instead of refusing the cart
@@ -75,8 +75,7 @@ impl Cart {
 }
 
 fn ttl_ms(ttl: Duration) -> Result<u32, Failure> {
-    u32::try_from(milliseconds(ttl))
-        .map_err(|_| Failure::usage("--ttl: the longest time that fits is 49 days"))
+    u32::try_from(milliseconds(ttl)).map_err(|_| Failure::usage("--ttl: the maximum is 49 days"))
 }
 
 /// Resolves the SKUs of cart lines.
@@ -84,10 +83,10 @@ pub(super) fn resolve_lines(server: &mut ServerConnection, lines: &[CartLine]) -
     lines.iter().map(|line| Ok(Line::new(server.sku(&line.sku)?, line.quantity))).collect()
 }
 
-/// A reservation named on the command line.
+/// The id of a reservation.
 #[derive(Args, Debug)]
 pub(super) struct Which {
-    /// The reservation: the id that its reserve printed
+    /// The reservation, by the id that its reserve printed
     #[arg(value_name = "RESERVATION")]
     pub(super) reservation: ReservationId,
 }
@@ -125,7 +124,7 @@ pub(super) struct ReplaceArguments {
 pub(super) struct ExtendArguments {
     #[command(flatten)]
     which: Which,
-    /// The time from now to the new deadline; a deadline is never shortened
+    /// The time from now to the new deadline; a deadline never becomes earlier
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl: Duration,
     #[command(flatten)]
@@ -151,7 +150,7 @@ pub(super) struct ConfirmArguments {
 pub(super) struct ReleaseArguments {
     #[command(flatten)]
     which: Which,
-    /// What to give back; without lines everything that is open
+    /// The units to release; without lines all open units
     #[arg(long = "line", value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! The server's time: how it lies to the wall clock, and accepting a wall clock that is far ahead.
+//! `clock`: shows the server's time and its wall clock, and accepts a wall clock that is far ahead.
 
 use super::checkout::send;
 use super::context::{Call, Context};
@@ -15,8 +15,8 @@ use stockhold_protocol::{Command, Timestamp};
 /// `clock`
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The server's time never goes back and is no wall clock: ids are made from it. Deadlines run in hold time, which is the \
-server's time without the gaps in which it was down. People are shown hold times by the wall clock.
+    after_help = "The server's time never goes back, so it is not a wall clock. Ids are made from it. Deadlines run in hold time, which is the \
+server's time without the time in which the server was down. Hold times are shown to people as wall clock times.
 
 Examples:
   stockhold clock
@@ -30,10 +30,10 @@ pub(super) struct ClockArguments {
 
 #[derive(Subcommand, Debug)]
 enum ClockAction {
-    /// Let the server's time follow the wall clock, however far that is ahead
+    /// Let the server's time follow the wall clock, however far ahead it is
     #[command(
         after_help = "A start follows the wall clock by at most clock_jump_max (see `stockhold show configuration`), because one wrong \
-reading would last for ever: time never goes back. If the wall clock of the server is right all the same, accept it. No hold ends by that.
+reading would last forever: time never goes back. If the wall clock of the server is right, accept it. This does not end any hold.
 
 Examples:
   stockhold clock accept"
@@ -44,7 +44,7 @@ Examples:
     },
 }
 
-/// What `status` tells of the clocks, in milliseconds.
+/// The clock metrics of `status`, in milliseconds.
 struct Clocks {
     by_name: BTreeMap<String, i64>,
     warnings: Vec<String>,
@@ -81,7 +81,7 @@ pub(super) fn clock(context: Context<'_>, arguments: &ClockArguments) -> Result<
     }
 }
 
-/// A span of milliseconds in seconds.
+/// Formats milliseconds as seconds.
 fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     format!("{sign}{}.{:03} s", ms.unsigned_abs() / 1_000, ms.unsigned_abs() % 1_000)
@@ -96,7 +96,7 @@ fn show(context: Context<'_>, clocks: &Clocks) -> Result<Exit, Failure> {
         vec!["server's time".to_owned(), utc(time_ms / 1_000)],
         vec!["wall clock".to_owned(), utc(wall_ms / 1_000)],
         vec!["wall clock minus server's time".to_owned(), seconds("clock_wall_offset_ms")?],
-        vec!["gaps that shortened no hold".to_owned(), seconds("clock_hold_offset_ms")?],
+        vec!["gaps that holds do not count".to_owned(), seconds("clock_hold_offset_ms")?],
     ];
     rows.extend(accepted.as_ref().map(|time| vec!["wall clock accepted until".to_owned(), time.clone()]));
     let mut text = Text::default();

@@ -1,4 +1,4 @@
-//! What every sub-command gets to work with: the flags that all understand, and where output goes.
+//! The context of every sub-command: the global flags and the output.
 
 use clap::Args;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::exit::Failure;
 use super::output::Output;
 use super::server_connection::ServerConnection;
 
-/// What every sub-command understands.
+/// The flags of every sub-command.
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// The server to talk to
+    /// The address of the server
     #[arg(
         long,
         global = true,
@@ -28,15 +28,15 @@ pub(super) struct Common {
     pub(super) timeout: Duration,
 }
 
-/// What every command that changes something understands.
+/// The flags of every command that changes something.
 #[derive(Args, Debug)]
 pub(super) struct Call {
-    /// Repeat the command with this id (it never takes effect twice); without it a new id is made and printed
+    /// Repeat the command with this id, which can never take effect twice; without it a new id is made and printed
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<CommandId>,
 }
 
-/// What sub-commands get to work with.
+/// The context of a sub-command.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) common: &'a Common,
@@ -44,7 +44,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A conversation with the server.
+    /// Connects to the server.
     pub(super) fn server(self) -> Result<ServerConnection, Failure> {
         ServerConnection::open(&self.common.server, self.common.timeout)
     }

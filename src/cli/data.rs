@@ -1,4 +1,4 @@
-//! `log`: looking into the log of a data directory, and leaving one op of it out.
+//! `log`: prints the log of a data directory, and skips an op of it.
 
 use super::context::Context;
 use super::exit::start_failure;
@@ -24,8 +24,10 @@ pub(super) enum LogAction {
     /// Print the commands of the log, one line each
     #[command(
         after_help = "Each line begins with the position of the record in the log. As long as no batch was passed over, which
-`stockhold verify` tells, the record at a position has the op of the same number. It only reads, also beside a server at work: up to the
-end that the log has then. Examples:
+`stockhold verify` reports, the record at a position has the op of the same number. The command only reads. Beside a running server
+it reads to the current end of the log.
+
+Examples:
   stockhold log dump data
   stockhold log dump data --from 1000 --limit 20 --json"
     )]
@@ -33,24 +35,24 @@ end that the log has then. Examples:
         /// The data directory
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// The first position; without it, the first that the log still holds
+        /// The first position; without it, the first one in the log
         #[arg(long, value_name = "POSITION")]
         from: Option<u64>,
-        /// Most lines
+        /// The maximum number of lines
         #[arg(long, value_name = "NUMBER")]
         limit: Option<u64>,
     },
-    /// Leave one op out at the next start: for a command that stops the server whenever it is applied
+    /// Skip an op from the next start on, if the server panics whenever it applies the op
     #[command(after_help = "Examples:
-  stockhold log skip data --op 1042 --reason 'stops the server, see incident 17'")]
+  stockhold log skip data --op 1042 --reason 'the server panics, see incident 17'")]
     Skip {
-        /// The data directory; no server may use it meanwhile
+        /// The data directory; no server may be using it
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// The op that the server's last words named
+        /// The op that the server named when it panicked
         #[arg(long, value_name = "OP")]
         op: u64,
-        /// Why; it is kept in the directory
+        /// The reason; it is stored in the directory
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -72,7 +74,7 @@ pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Fail
     }
 }
 
-/// The files of a directory, of which none is changed.
+/// Opens the files of a directory for reading.
 pub(super) fn read_only(path: &Path) -> Result<SharedReadStorage, Failure> {
     let files = ReadOnlyFs::open(path).map_err(|error| start_failure(error.into()))?;
     Ok(Arc::new(files))
@@ -142,7 +144,7 @@ fn line(
         return document.to_string();
     }
     let time = super::parse::utc(proposed_ms / 1_000);
-    // A client may call itself anything.
+    // The client chose the name, so it is escaped.
     let actor = if actor.kind == ActorKind::Server { "-".to_owned() } else { format!("{:?}", actor.name) };
     format!("{position:>10}  {time}  {kind:<14}  {id}  {actor}  {body}")
 }
@@ -150,8 +152,9 @@ fn line(
 fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -> Result<Exit, Failure> {
     let newest = directory.snapshots().map_err(|error| start_failure(error.into()))?.first().copied();
     if let Some(snapshot_op) = newest.filter(|snapshot_op| op <= *snapshot_op) {
-        // The next start would load the snapshot and never meet the op.
-        let message = format!("op {op} has been applied: the snapshot of op {snapshot_op} holds what it did");
+        // The next start would load the snapshot and not apply the op.
+        let message =
+            format!("op {op} has been applied: the snapshot of op {snapshot_op} contains its effects");
         return Err(Failure::usage(message));
     }
     let base = directory.manifest().base;
@@ -164,15 +167,14 @@ fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -
     while let Some(frame) = log.next_frame().map_err(log_failure)? {
         position = frame.first_position + u64::from(frame.records) - 1;
     }
-    // Which op is the last one is known only to who applies the log, which is what cannot be done.
+    // Only applying the log shows which op is the last one, and that is not possible here.
     let snapshot = newest.and_then(|op| directory.read_snapshot(op).ok());
     let known = snapshot.map_or(base, |snapshot| snapshot.header().point());
     let end = LogPoint { position, op: known.op_max_at(position) };
     let now_ms = stockhold_client::wall_clock_ms();
     let epoch = directory.add_skip(op, reason, end, now_ms).map_err(|error| start_failure(error.into()))?;
-    let text = format!(
-        "op {op} will be left out from the next start on; epoch {epoch} begins after position {position}"
-    );
+    let text =
+        format!("op {op} is skipped from the next start on; epoch {epoch} begins after position {position}");
     let document = json!({"op": op, "epoch": epoch, "reason": reason, "last_position": position});
     context.output.result(&text, &document)?;
     Ok(Exit::Ok)

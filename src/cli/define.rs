@@ -1,4 +1,4 @@
-//! The commands that lay out the catalog one by one: define, link, unlink, channel.
+//! The commands that define single parts of the catalog: define, link, unlink, channel.
 
 use super::checkout::send;
 use super::context::{Call, Context};
@@ -14,11 +14,11 @@ use stockhold_protocol::command::{
 /// `define`
 #[derive(Subcommand, Debug)]
 pub(super) enum Define {
-    /// Make a source (a place that holds goods), or change all fields of the one with this code
+    /// Define a source (a place that holds goods), or change all fields of an existing one
     Source(Box<SourceArguments>),
-    /// Make a stock (a pool that is sold from)
+    /// Define a stock (a pool that is sold from)
     Stock(StockArguments),
-    /// Make a SKU, or change its kind
+    /// Define a SKU, or change its kind
     Sku(SkuArguments),
 }
 
@@ -28,51 +28,51 @@ pub(super) enum Define {
   stockhold define source shop-nyc --name 'Shop Brooklyn' --country US --postcode 11201 --pickup
   stockhold define source shop-nyc --name 'Shop Brooklyn' --country US --postcode 11201 --disabled")]
 pub(super) struct SourceArguments {
-    /// Its lasting code, without blanks
+    /// The permanent code, without blanks
     code: String,
-    /// What people call it; unique
+    /// The display name; unique
     #[arg(long)]
     name: String,
-    /// Two letters, ISO 3166-1
+    /// The country as two letters, ISO 3166-1
     #[arg(long)]
     country: String,
-    /// Postcode
+    /// The postcode
     #[arg(long)]
     postcode: String,
-    /// Switch it off: it contributes nothing, its items stay
+    /// Disable the source: its goods are not sold, its items stay
     #[arg(long)]
     disabled: bool,
-    /// Shoppers may pick up here
+    /// Shoppers can pick up goods there
     #[arg(long)]
     pickup: bool,
-    /// Degrees, such as 40.7128
+    /// The latitude in degrees, such as 40.7128
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "longitude")]
     latitude: Option<Degrees>,
-    /// Degrees, such as -74.0060
+    /// The longitude in degrees, such as -74.0060
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "latitude")]
     longitude: Option<Degrees>,
-    /// Free text
+    /// A description
     #[arg(long, default_value = "", hide_default_value = true)]
     description: String,
-    /// Region or state
+    /// The region or state
     #[arg(long, default_value = "", hide_default_value = true)]
     region: String,
-    /// City
+    /// The city
     #[arg(long, default_value = "", hide_default_value = true)]
     city: String,
-    /// Street
+    /// The street
     #[arg(long, default_value = "", hide_default_value = true)]
     street: String,
-    /// Whom to call
+    /// The name of the contact
     #[arg(long, default_value = "", hide_default_value = true)]
     contact_name: String,
-    /// Where to write
+    /// The e-mail address of the contact
     #[arg(long, default_value = "", hide_default_value = true)]
     email: String,
-    /// Where to call
+    /// The telephone number of the contact
     #[arg(long, default_value = "", hide_default_value = true)]
     phone: String,
-    /// Where to send a fax
+    /// The fax number of the contact
     #[arg(long, default_value = "", hide_default_value = true)]
     fax: String,
     #[command(flatten)]
@@ -84,20 +84,20 @@ pub(super) struct SourceArguments {
 #[command(after_help = "Examples:
   stockhold define stock web-us")]
 pub(super) struct StockArguments {
-    /// Its lasting name; unique
+    /// The permanent name; unique
     name: String,
     #[command(flatten)]
     call: Call,
 }
 
-/// What a SKU stands for.
+/// The kind of a SKU.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum KindArgument {
-    /// Goods on shelves
+    /// Physical goods
     Simple,
-    /// Nothing to ship, yet counted
+    /// Nothing to ship, but counted
     Virtual,
-    /// Made of other SKUs; has no units of its own
+    /// Composed of other SKUs; has no units of its own
     Composite,
 }
 
@@ -108,12 +108,12 @@ enum KindArgument {
   stockhold define sku CABLE-0001 --decimals
   stockhold define sku PLAN-0001 --kind virtual")]
 pub(super) struct SkuArguments {
-    /// At most 64 bytes; case matters
+    /// The SKU, at most 64 bytes and case-sensitive
     sku: String,
-    /// What it stands for
+    /// The kind of the SKU
     #[arg(long, value_enum, default_value = "simple")]
     kind: KindArgument,
-    /// Parts of a unit may be sold
+    /// Fractions of a unit may be sold
     #[arg(long)]
     decimals: bool,
     #[command(flatten)]
@@ -125,13 +125,13 @@ pub(super) struct SkuArguments {
 #[command(after_help = "Examples:
   stockhold link --stock web-us --source us-east --priority 1")]
 pub(super) struct LinkArguments {
-    /// The stock that is fed
+    /// The stock
     #[arg(long, value_name = "NAME")]
     stock: String,
-    /// The source that feeds it
+    /// The source that supplies the stock
     #[arg(long, value_name = "CODE")]
     source: String,
-    /// 1 to 65535; smaller is earlier
+    /// The priority, 1 to 65535; lower is earlier
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     priority: u16,
     #[command(flatten)]
@@ -158,10 +158,10 @@ pub(super) struct UnlinkArguments {
 #[command(after_help = "Examples:
   stockhold channel website/us --stock web-us")]
 pub(super) struct ChannelArguments {
-    /// The channel, as TYPE/CODE; one that exists moves
+    /// The channel, as TYPE/CODE; an existing channel is moved
     #[arg(value_name = "TYPE/CODE")]
     channel: ChannelName,
-    /// The stock that it sells from
+    /// The stock that the channel sells from
     #[arg(long, value_name = "NAME")]
     stock: String,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes that scripts rely on, and failures with their causes.
+//! The exit codes that scripts rely on, and failures with their causes.
 
 use std::process::ExitCode;
 
@@ -7,17 +7,17 @@ use crate::error::StartError;
 /// The exit codes of `stockhold`; docs/cli.md lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Exit {
-    /// Done.
+    /// The command succeeded.
     Ok,
-    /// The server decided against it: a refusal of the business, recorded or from the edge.
+    /// The server refused the command by a business rule, recorded or as an edge refusal.
     Refused,
-    /// The request itself is wrong: flags, names, ids.
+    /// The request is invalid: flags, names, ids.
     Usage,
-    /// The server cannot be reached, is at a limit, or the outcome is unknown: the same id may be tried again.
+    /// The server is unreachable or at a limit, or the outcome is unknown. The same id may be retried.
     Unreachable,
-    /// The server refused the connection and said why: it is full, or speaks another version of the protocol.
-    TurnedAway,
-    /// Data is wrong: rows of an import, findings of a verification.
+    /// The server refused the connection and gave the reason: it is full, or uses another protocol version.
+    ConnectionRefused,
+    /// Data is invalid: rows of an import, findings of a verification.
     BadData,
     /// A file or a disk failed.
     Disk,
@@ -31,7 +31,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::BadData => 4,
-            Self::TurnedAway => 5,
+            Self::ConnectionRefused => 5,
             Self::Disk => 74,
         }
     }
@@ -43,7 +43,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not come to a regular end.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
@@ -59,14 +59,14 @@ impl Failure {
         Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}") }
     }
 
-    /// The reader of our output has gone; there is nobody to tell anything.
+    /// Whether the reader of the output has gone, so that nothing needs to be printed.
     pub(super) fn is_quiet(&self) -> bool {
         self.error
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
-    /// The sentence and its causes, outermost first. A cause that its parent has quoted already is left out.
+    /// The message and its causes, outermost first. A cause that its parent already contains is left out.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for cause in self.error.chain() {
@@ -81,7 +81,7 @@ impl Failure {
     }
 }
 
-/// Says with which exit code an error ends the command.
+/// Sets the exit code of an error.
 pub(super) trait ExitWith<T> {
     fn exit_with(self, exit: Exit) -> Result<T, Failure>;
 }
@@ -92,7 +92,7 @@ impl<T, E: Into<anyhow::Error>> ExitWith<T> for Result<T, E> {
     }
 }
 
-/// A failure of the shell with the exit code that belongs to it.
+/// Converts an error of the server to a failure with its exit code.
 pub(super) fn start_failure(error: StartError) -> Failure {
     let exit = match error.exit_code() {
         2 => Exit::Usage,

@@ -1,8 +1,8 @@
 //! `export`: source items as Magento's CSV, or the catalog as TOML or JSON.
 //!
-//! A catalog export says the settings that are in force, not the level at which each was set: what holds
-//! in all stocks of a SKU stands at the SKU, the rest at the stock. Imported into an empty server it gives
-//! the same decisions.
+//! A catalog export contains the settings in force, not the level at which each was set. A setting that holds in all
+//! stocks of a SKU is exported with the SKU, any other with the stock. An empty server that imports the file makes the
+//! same decisions.
 
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
@@ -22,9 +22,9 @@ use stockhold_protocol::Quantity;
 use stockhold_protocol::command::BackorderMode;
 use stockhold_protocol::query::{SettingsView, SkuView};
 
-/// What is written.
+/// The format of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Shape {
+enum ExportFormat {
     /// Source items, Magento's columns
     Csv,
     /// The catalog
@@ -40,12 +40,12 @@ enum Shape {
   stockhold export catalog.toml
   stockhold export --as csv --source shop-nyc > shop.csv")]
 pub(super) struct ExportArguments {
-    /// Where to write; its ending tells the shape. Without it: standard output
+    /// The file; its extension determines the format. Without it: standard output
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The shape, if the file's ending does not tell it
-    #[arg(long = "as", value_enum, value_name = "SHAPE")]
-    shape: Option<Shape>,
+    /// The format, if the file's extension does not determine it
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    format: Option<ExportFormat>,
     /// Only items of sources whose code contains this (CSV)
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
@@ -58,33 +58,35 @@ pub(super) struct ExportArguments {
 }
 
 impl ExportArguments {
-    fn shape(&self) -> Result<Shape, Failure> {
+    fn format(&self) -> Result<ExportFormat, Failure> {
         let by_name = self.file.as_deref().and_then(|file| {
             if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
-                return Some(Shape::Csv);
+                return Some(ExportFormat::Csv);
             }
             Format::of(file).map(|format| match format {
-                Format::Toml => Shape::Toml,
-                Format::Json => Shape::Json,
+                Format::Toml => ExportFormat::Toml,
+                Format::Json => ExportFormat::Json,
             })
         });
-        self.shape.or(by_name).ok_or_else(|| Failure::usage("say what to export: --as csv, toml or json"))
+        self.format
+            .or(by_name)
+            .ok_or_else(|| Failure::usage("the format is missing: add --as csv, toml or json"))
     }
 }
 
 pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
-    let shape = arguments.shape()?;
+    let format = arguments.format()?;
     let mut server = context.server()?;
     let bar = context.output.progress(0, "export");
-    let count = match (shape, &arguments.file) {
-        (Shape::Csv, Some(file)) => {
+    let count = match (format, &arguments.file) {
+        (ExportFormat::Csv, Some(file)) => {
             let mut output = io::BufWriter::new(File::create(file).map_err(|e| naming(file, e))?);
             items(&mut server, arguments, &bar, &mut output)?
         }
-        (Shape::Csv, None) => items(&mut server, arguments, &bar, &mut io::stdout().lock())?,
-        (Shape::Toml | Shape::Json, file) => {
+        (ExportFormat::Csv, None) => items(&mut server, arguments, &bar, &mut io::stdout().lock())?,
+        (ExportFormat::Toml | ExportFormat::Json, file) => {
             let catalog = catalog(&mut server)?;
-            let format = if shape == Shape::Toml { Format::Toml } else { Format::Json };
+            let format = if format == ExportFormat::Toml { Format::Toml } else { Format::Json };
             let text = catalog.to_text(format).exit_with(Exit::Disk)?;
             match file {
                 Some(file) => std::fs::write(file, text).map_err(|e| naming(file, e))?,
@@ -95,7 +97,7 @@ pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Resul
     };
     bar.finish_and_clear();
     if let Some(file) = &arguments.file {
-        let what = if shape == Shape::Csv { "source items" } else { "SKUs" };
+        let what = if format == ExportFormat::Csv { "source items" } else { "SKUs" };
         let document = json!({"file": file.display().to_string(), "count": count});
         context.output.result(&format!("{}: {count} {what}", file.display()), &document)?;
     }
@@ -156,7 +158,7 @@ fn catalog(server: &mut ServerConnection) -> Result<Catalog, Failure> {
     Ok(Catalog { settings: Settings::default(), sources, stocks, skus })
 }
 
-/// The SKU as a catalog says it.
+/// The SKU as in a catalog file.
 fn sku(names: &Names, view: SkuView) -> Sku {
     let mut settings: Vec<Settings> = view.positions.iter().map(|p| differing(&p.settings)).collect();
     let everywhere = settings.first().copied().filter(|first| settings.iter().all(|s| s == first));
@@ -179,7 +181,7 @@ fn sku(names: &Names, view: SkuView) -> Sku {
     }
 }
 
-/// The settings that are not MSI's defaults.
+/// The settings that differ from MSI's defaults.
 fn differing(view: &SettingsView) -> Settings {
     let unless = |value: Quantity, default_units: i64| {
         (Some(value) != Quantity::units(default_units)).then_some(Amount(value))

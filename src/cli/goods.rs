@@ -17,16 +17,16 @@ use stockhold_protocol::{Command, Lines, Quantity, SourceId};
 pub(super) struct ShipArguments {
     #[command(flatten)]
     which: Which,
-    /// The source that the goods leave
+    /// The source from which the goods are shipped
     #[arg(long, value_name = "CODE")]
     source: String,
-    /// What leaves; repeat it for more lines
+    /// The shipped units; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// The goods have left already: take them whoever misses them, more than is open too, and report the shortfall
+    /// The goods have left already: accept more than is open and a missing promise, and report the shortfall
     ///
-    /// Still refused: a reservation that is not confirmed or is closed, a SKU that is not in it, and a source
-    /// that does not hold the units.
+    /// Still refused: a reservation that is not confirmed or is closed, a SKU that is not in it, and a source that does
+    /// not hold the units.
     #[arg(long)]
     forced: bool,
     #[command(flatten)]
@@ -40,16 +40,16 @@ pub(super) struct ShipArguments {
 pub(super) struct SellArguments {
     #[command(flatten)]
     target: SoldFrom,
-    /// The source that the goods leave
+    /// The source from which the goods are sold
     #[arg(long, value_name = "CODE")]
     source: String,
-    /// What is sold; repeat it for more lines
+    /// The sold units; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// The goods have left already: ask no rule of sale, quota or promise, and report the shortfall
+    /// The goods have left already: ignore rules of sale, quotas and promises, and report the shortfall
     ///
-    /// Still refused: a SKU that is unknown or composite, a source that does not hold the units, and any sale
-    /// at the limit of kept reservations. The quota counts the units all the same.
+    /// Still refused: a SKU that is unknown or composite, a source that does not hold the units, and any sale at the
+    /// limit of kept reservations. The quota still counts the units.
     #[arg(long)]
     forced: bool,
     #[command(flatten)]
@@ -69,13 +69,13 @@ pub(super) struct SellArguments {
 pub(super) struct RefundArguments {
     #[command(flatten)]
     which: Which,
-    /// Units that never left: their promise ends
+    /// Units that were not shipped: their promise ends
     #[arg(long, value_name = "SKU=QTY")]
     unshipped: Vec<CartLine>,
-    /// Units that had left and came back to this source
+    /// Units that were shipped and have been returned to this source
     #[arg(long, value_name = "SKU=QTY@SOURCE")]
     returned: Vec<RefundLine>,
-    /// Units that never left and are lost at this source
+    /// Units that were not shipped and are lost at this source
     #[arg(long, value_name = "SKU=QTY@SOURCE")]
     written_off: Vec<RefundLine>,
     #[command(flatten)]
@@ -85,13 +85,13 @@ pub(super) struct RefundArguments {
 /// A source item.
 #[derive(Args, Debug)]
 struct Item {
-    /// Where
+    /// The source
     #[arg(long, value_name = "CODE")]
     source: String,
-    /// What
+    /// The SKU
     #[arg(long, value_name = "SKU")]
     sku: String,
-    /// Why, for people
+    /// The reason, for people
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     reason: String,
     /// A document number, at most 32 bytes
@@ -107,10 +107,10 @@ struct Item {
 pub(super) struct CountArguments {
     #[command(flatten)]
     item: Item,
-    /// How much there is: an absolute fact, accepted whatever it means for promises
+    /// The quantity on hand: an absolute fact, accepted whatever it means for promises
     #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
     quantity: Quantity,
-    /// The in-stock flag; without it the flag stays as it is
+    /// The in-stock flag; without it the flag is unchanged
     #[arg(long, value_name = "true|false")]
     in_stock: Option<bool>,
     #[command(flatten)]
@@ -125,7 +125,7 @@ pub(super) struct CountArguments {
 pub(super) struct AdjustArguments {
     #[command(flatten)]
     item: Item,
-    /// How much came (positive) or went (negative)
+    /// The difference: positive for goods received, negative for goods removed
     #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
     delta: Quantity,
     #[command(flatten)]
@@ -137,16 +137,16 @@ pub(super) struct AdjustArguments {
 #[command(after_help = "Examples:
   stockhold transfer --from us-east --to shop-nyc --line BIKE-0001=5")]
 pub(super) struct TransferArguments {
-    /// Where the goods are
+    /// The source of the goods
     #[arg(long, value_name = "CODE")]
     from: String,
-    /// Where they go
+    /// Their destination
     #[arg(long, value_name = "CODE")]
     to: String,
-    /// What goes; repeat it for more lines
+    /// The units to move; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// Why, for people
+    /// The reason, for people
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `import`: which file is what, and the report over all of them.
+//! `import`: selects the importer for each file and reports all results.
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// A choice in words.
+/// A yes or no flag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum YesNo {
     Yes,
@@ -25,16 +25,16 @@ files that end in .toml or .json are catalogs. They are imported in the order gi
   stockhold import catalog.json --dry-run"
 )]
 pub(super) struct ImportArguments {
-    /// What to import
+    /// The files to import
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Make SKUs that the server does not know (source items only)
+    /// Create SKUs that the server does not know (source items only)
     #[arg(long, value_enum, default_value = "yes")]
     create_skus: YesNo,
     /// The reason that is logged with every count
     #[arg(long, default_value = "import", value_name = "TEXT")]
     reason: String,
-    /// Read and check the files, change nothing and ask no server
+    /// Read and check the files without contacting a server
     #[arg(long)]
     dry_run: bool,
 }
@@ -62,9 +62,9 @@ pub(super) fn import(context: Context<'_>, arguments: &ImportArguments) -> Resul
     Ok(exit)
 }
 
-type Told = (String, serde_json::Value, Exit);
+type ImportResult = (String, serde_json::Value, Exit);
 
-fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<Told, Failure> {
+fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<ImportResult, Failure> {
     let tally = if arguments.dry_run {
         import_rows::check(file)?
     } else {
@@ -77,7 +77,7 @@ fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Resul
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }
 
-fn catalog(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<Told, Failure> {
+fn catalog(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<ImportResult, Failure> {
     let catalog = import_catalog::read(file)?;
     let tally = if arguments.dry_run {
         import_catalog::check(&catalog)

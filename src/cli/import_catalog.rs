@@ -1,6 +1,6 @@
-//! The import of a catalog: its parts in the order in which they need each other, findings by line.
+//! Imports a catalog: its parts in the order of their dependencies, with problems by line.
 //!
-//! Everything in a catalog is an absolute statement, so a repeated import ends in the same state.
+//! Everything in a catalog is absolute, so a repeated import ends in the same state.
 
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
@@ -18,7 +18,7 @@ use stockhold_protocol::command::{
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, SkuId, SourceId, StockId};
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     sources: usize,
@@ -74,7 +74,7 @@ fn problem_document(problem: &Problem) -> Value {
     json!({"line": problem.line, "field": problem.field, "message": problem.message})
 }
 
-/// Reads and checks a file; problems of the file become the failure's text.
+/// Reads and checks a file. Its problems become the text of the failure.
 pub(super) fn read(file: &Path) -> Result<CatalogFile, Failure> {
     CatalogFile::read(file).map_err(|error| {
         let exit = match error {
@@ -86,7 +86,7 @@ pub(super) fn read(file: &Path) -> Result<CatalogFile, Failure> {
     })
 }
 
-/// What a checked file holds, without a server.
+/// The contents of a checked file, without contacting a server.
 pub(super) fn check(file: &CatalogFile) -> Tally {
     let catalog = &file.catalog;
     Tally {
@@ -117,9 +117,9 @@ pub(super) fn import(
         stocks: BTreeMap::new(),
         bar,
     };
-    import.places(server)?;
-    import.pools(server)?;
-    import.skus(server)?;
+    import.import_sources(server)?;
+    import.import_stocks(server)?;
+    import.import_skus(server)?;
     import.bar.finish_and_clear();
     tally.problems = import.problems;
     tally.seconds = started.elapsed().as_secs_f64();
@@ -136,7 +136,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Sends commands that do not depend on each other; the number that each outcome tells, where it is one.
+    /// Sends independent commands. Returns the number that each outcome contains, if it does.
     fn phase(
         &mut self,
         server: &mut ServerConnection,
@@ -163,7 +163,7 @@ impl Import<'_> {
         Ok(numbers)
     }
 
-    fn places(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
+    fn import_sources(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let sources = &self.file.catalog.sources;
         let commands = sources
             .iter()
@@ -179,7 +179,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn pools(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
+    fn import_stocks(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let stocks = &self.file.catalog.stocks;
         let commands = stocks
             .iter()
@@ -213,7 +213,7 @@ impl Import<'_> {
         self.phase(server, commands).map(drop)
     }
 
-    fn skus(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
+    fn import_skus(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let catalog = &self.file.catalog;
         let mut commands: Vec<(Place, Command<'_>)> = Vec::new();
         if !catalog.settings.is_empty() {
@@ -252,7 +252,7 @@ impl Import<'_> {
         self.phase(server, commands).map(drop)
     }
 
-    /// A source of the file or of the server.
+    /// Resolves a source of the file or of the server.
     fn source(
         &mut self,
         server: &mut ServerConnection,
@@ -271,7 +271,7 @@ impl Import<'_> {
         Ok(number.map(SourceId))
     }
 
-    /// A stock of the file or of the server.
+    /// Resolves a stock of the file or of the server.
     fn stock(
         &mut self,
         server: &mut ServerConnection,

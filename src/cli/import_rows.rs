@@ -1,7 +1,7 @@
-//! The import of source items: Magento's CSV, row by row, with findings by line.
+//! Imports source items from Magento's CSV row by row, with errors by line.
 //!
-//! Every row is an absolute count, so a repeated import ends in the same state. Rows are read in chunks:
-//! the names of a chunk are resolved at once, unknown SKUs are made, then the counts are sent.
+//! Every row is an absolute count, so a repeated import ends in the same state. Rows are read in chunks: the names of a
+//! chunk are resolved together, unknown SKUs are created, then the counts are sent.
 
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
@@ -19,21 +19,21 @@ use stockhold_protocol::command::{Count, SkuDefinition};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Detail, Outcome, Quantity, SkuId, SourceId};
 
-/// Rows whose names are resolved together.
+/// The number of rows whose names are resolved together.
 const CHUNK_ROWS: usize = 8_192;
-/// Row errors that are kept and shown; all are counted.
+/// The number of row errors that are kept and shown. All are counted.
 const ERRORS_KEPT_MAX: usize = 1_000;
-/// Most names of one kind that are remembered between chunks.
+/// The maximum number of names of one kind that are cached between chunks.
 const NAMES_KEPT_MAX: usize = 4_000_000;
 
-/// How an import is done.
+/// The options of an import.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options<'a> {
     pub(super) create_skus: bool,
     pub(super) reason: &'a str,
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) rows: u64,
@@ -65,7 +65,7 @@ impl Tally {
         }
         let hidden = self.errors_total - u64::try_from(self.errors.len()).unwrap_or(u64::MAX);
         if hidden > 0 {
-            text.line(&format!("… and {hidden} errors more"));
+            text.line(&format!("… and {hidden} more errors"));
         }
         text.line(&format!(
             "{}: {} rows: {} source items created, {} updated, {} SKUs created, {} errors, in {:.1} s",
@@ -118,7 +118,7 @@ pub(super) fn import_file(
     import(server, output, (file, input, bytes), options)
 }
 
-/// Imports what `input` reads: its name, the reader and its length in bytes.
+/// Imports rows from `input`: a name, a reader and its length in bytes.
 pub(super) fn import(
     server: &mut ServerConnection,
     output: Output,
@@ -201,7 +201,7 @@ impl Import<'_> {
                 continue;
             };
             let Some(sku) = self.skus.get(&row.sku).copied() else {
-                // A refused definition has been told with the first row of its SKU.
+                // A refused definition was already reported with the first row of its SKU.
                 if !self.options.create_skus {
                     let fault = RowFault::UnknownSku { sku: row.sku.clone() };
                     self.tally.error(RowError { line, fault });
@@ -209,7 +209,7 @@ impl Import<'_> {
                 continue;
             };
             if !pairs.insert((source, sku)) {
-                // The later of two rows for the same pair must win, whatever is sent again.
+                // The later of two rows for the same pair must win, also after retries.
                 self.bulk.drain(server)?;
             }
             let count = Count {
@@ -261,7 +261,7 @@ impl Import<'_> {
     }
 
     fn resolve_skus(&mut self, server: &mut ServerConnection, rows: &[StockRow]) -> Result<(), Failure> {
-        // Only SKUs of rows that have a source: a row that fails must not leave a SKU behind.
+        // Only SKUs of rows with a known source are created: a row that fails must not create a SKU.
         let usable =
             rows.iter().filter(|row| self.sources.get(&row.source_code).copied().flatten().is_some());
         let mut first_lines: BTreeMap<&String, u64> = BTreeMap::new();

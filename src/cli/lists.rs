@@ -1,4 +1,4 @@
-//! Whole lists from a server that answers in pages: sources, stocks, SKUs.
+//! Reads complete lists from a server that answers in pages: sources, stocks, SKUs.
 
 use super::exit::Failure;
 use super::server_connection::{ServerConnection, wrong_answer};
@@ -32,7 +32,7 @@ pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Fa
     }
 }
 
-/// Hands every SKU to `take`, page by page.
+/// Passes every SKU to `take`, page by page.
 pub(super) fn each_sku(
     server: &mut ServerConnection,
     mut take: impl FnMut(SkuView) -> Result<(), Failure>,
@@ -48,7 +48,7 @@ pub(super) fn each_sku(
     }
 }
 
-/// Names by number.
+/// The names of sources and stocks by number.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     sources: BTreeMap<SourceId, String>,
@@ -56,19 +56,19 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Asks for all sources and stocks.
+    /// Reads all sources and stocks.
     pub(super) fn load(server: &mut ServerConnection) -> Result<Self, Failure> {
         let sources = sources(server)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
         let stocks = stocks(server)?.into_iter().map(|view| (view.id, view.name)).collect();
         Ok(Self { sources, stocks })
     }
 
-    /// The source's code.
+    /// The code of a source.
     pub(super) fn source(&self, source: SourceId) -> String {
         self.sources.get(&source).cloned().unwrap_or_else(|| format!("#{source}"))
     }
 
-    /// The stock's name.
+    /// The name of a stock.
     pub(super) fn stock(&self, stock: StockId) -> String {
         self.stocks.get(&stock).cloned().unwrap_or_else(|| format!("#{stock}"))
     }

@@ -1,7 +1,7 @@
-//! The `stockhold` command: flags in, text or JSON and an exit code out.
+//! The `stockhold` command: parses flags, prints text or JSON, and returns an exit code.
 //!
-//! Everything that changes a running server goes through it as a command over TCP, like a checkout's; only
-//! `format`, `serve`, `verify` and `log` touch a data directory. No rule of inventory is decided here.
+//! Every change of a running server is a command over TCP, as from a checkout. Only `format`, `serve`, `verify` and
+//! `log` access a data directory. No inventory rule is decided here.
 
 mod bulk;
 mod checkout;
@@ -34,18 +34,19 @@ use exit::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
-/// The name of the program, as completions and usage lines spell it.
+/// The name of the program in completions and usage lines.
 const PROGRAM: &str = "stockhold";
 
 const EXIT_CODES: &str = "Exit codes:
   0   done
-  1   refused: not enough left, too late, … (with --json the code says which)
-  2   the request itself is wrong: flags, names, ids
-  3   no answer: unreachable, at a limit, or unknown; repeat with the printed --id
-  4   bad data: rows of an import, findings of a verification
+  1   refused: not enough left, too late, … (--json shows the code)
+  2   the request is invalid: flags, names, ids
+  3   no answer: the server is unreachable or at a limit, or the outcome is unknown; repeat with the printed --id
+  4   invalid data: rows of an import, findings of a verification
+  5   the server refused the connection and gave the reason
   74  a file or a disk failed
 
-A first look: stockhold demo";
+To try it out: stockhold demo";
 
 /// In-memory inventory reservations that survive a power cut and never oversell.
 #[derive(Parser, Debug)]
@@ -61,15 +62,15 @@ struct Arguments {
 enum Action {
     /// Run a server on a data directory
     Serve(serve::ServeArguments),
-    /// A server, a merchant, a flash sale, a crash and an audit, in half a minute
+    /// Run a server, a merchant, a flash sale, a crash and an audit, in half a minute
     Demo(demo::DemoArguments),
-    /// Make a data directory
+    /// Format a data directory
     Format(serve::FormatArguments),
     /// Promise the units of a cart, all or nothing
     Reserve(checkout::ReserveArguments),
     /// Turn a hold into an order
     Confirm(checkout::ConfirmArguments),
-    /// Give promised units back
+    /// Release promised units
     Release(checkout::ReleaseArguments),
     /// Move a hold's deadline
     Extend(checkout::ExtendArguments),
@@ -81,51 +82,51 @@ enum Action {
     Sell(goods::SellArguments),
     /// Undo parts of an order
     Refund(goods::RefundArguments),
-    /// State what lies at a source
+    /// Set the quantity on hand at a source
     Count(goods::CountArguments),
-    /// Change what lies at a source by a difference
+    /// Change the quantity on hand at a source by a difference
     Adjust(goods::AdjustArguments),
     /// Move goods between sources
     Transfer(goods::TransferArguments),
-    /// Make or change a source, a stock or a SKU
+    /// Define a source, a stock or a SKU, or change it
     #[command(subcommand)]
     Define(define::Define),
-    /// Let a source feed a stock
+    /// Link a source to a stock, so that it supplies the stock
     Link(define::LinkArguments),
-    /// Stop a source feeding a stock
+    /// Remove the link of a source to a stock
     Unlink(define::UnlinkArguments),
-    /// Let a sales channel sell from a stock
+    /// Assign a sales channel to the stock that it sells from
     Channel(define::ChannelArguments),
-    /// Change settings, globally, of a SKU, or of a SKU in a stock
+    /// Change settings globally, for a SKU, or for a SKU in a stock
     Settings(settings::SettingsArguments),
     /// Limit what may be promised of a SKU in a stock
     Quota(settings::QuotaArguments),
     /// Change limits and modes of the machine
     Configure(settings::ConfigureArguments),
-    /// Name this moment, so that a restore can go back to it
+    /// Record a named point in the log, to which a restore can go back
     Mark(settings::MarkArguments),
-    /// Change the version of the rules that decide
+    /// Activate a version of the rules
     ActivateRules(settings::ActivateArguments),
     /// Import catalogs (TOML, JSON) and source items (Magento's CSV)
     Import(import::ImportArguments),
     /// Export source items (CSV) or the catalog (TOML, JSON)
     Export(export::ExportArguments),
-    /// Tell what can still be promised
+    /// Show what can still be promised
     Salable(salable::SalableArguments),
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),
-    /// Tell how the server is: limits, queue depths, watermarks, latencies
+    /// Show the state of the server: limits, queue depths, watermarks, latencies
     Status,
-    /// Tell the server's time and its wall clock, or accept a wall clock that is far ahead
+    /// Show the server's time and its wall clock, or accept a wall clock that is far ahead
     Clock(clock::ClockArguments),
-    /// Let the server check all its invariants and tell its digest
+    /// Let the server check all its invariants and show its digest
     Validate,
     /// Let the server write and verify a snapshot now
     Snapshot,
-    /// Read a data directory from end to end: segments, snapshots, replay, digests
+    /// Verify a data directory: segments, snapshots, replay, digests
     Verify(verify::VerifyArguments),
-    /// Print the log of a data directory, or order that an op be left out
+    /// Print the log of a data directory, or skip an op of it
     #[command(subcommand)]
     Log(data::LogAction),
     /// Print completions for a shell
@@ -134,12 +135,12 @@ enum Action {
   stockhold completions zsh > ~/.zfunc/_stockhold
   stockhold completions fish > ~/.config/fish/completions/stockhold.fish")]
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
 
-/// Runs the program: reads the process's arguments, prints, and tells how it ended.
+/// Runs the program: parses the arguments, prints, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_flags_fit_together() {
-        // Proves that no flag is defined twice and that every group names real flags.
+        // Proves that no flag is defined twice and that every group names existing flags.
         Arguments::command().debug_assert();
     }
 }

@@ -1,16 +1,16 @@
-//! Everything that is printed: text for people, or one JSON document for programs.
+//! Prints everything: text for people, or one JSON document for programs.
 //!
-//! Results go to standard output, progress and failures to standard error, so that a pipe gets results only.
+//! Results go to standard output, progress and failures to standard error, so that a pipe receives only results.
 
 use super::exit::{Exit, ExitWith, Failure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 
-/// How often a progress bar is drawn at most, per second.
+/// The maximum number of times per second that a progress bar is drawn.
 const DRAWS_PER_SECOND: u8 = 10;
 
-/// Where a command prints.
+/// The output of a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     json: bool,
@@ -30,14 +30,14 @@ impl Output {
         if self.json { print(&document.to_string()) } else { print(text) }
     }
 
-    /// Tells people something on the way; programs do not see it.
+    /// Prints a message for people; with JSON output it is omitted.
     pub(super) fn note(self, text: &str) {
         if !self.json {
             complain(text);
         }
     }
 
-    /// Tells why a command failed.
+    /// Prints why a command failed.
     pub(super) fn failure(self, failure: &Failure) {
         let message = failure.text();
         if self.json {
@@ -48,7 +48,7 @@ impl Output {
         }
     }
 
-    /// A bar over `total` steps of `what`; invisible to programs and when nobody watches.
+    /// A progress bar over `total` steps of `what`. It is hidden with JSON output and without a terminal.
     pub(super) fn progress(self, total: u64, what: &'static str) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -63,16 +63,16 @@ impl Output {
     }
 }
 
-/// Prints text as it is.
+/// Prints text unchanged.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).exit_with(Exit::Disk)
 }
 
-/// Writes to standard error; if that is closed too there is nobody left to tell.
+/// Writes to standard error. If that is closed too, the text is dropped.
 pub(super) fn complain(text: &str) {
     if writeln!(io::stderr().lock(), "{text}").is_err() {
-        // Nothing sensible is left to do.
+        // Nothing else can be done.
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn complain(text: &str) {
 pub(super) struct Text(String);
 
 impl Text {
-    /// Adds a line.
+    /// Appends a line.
     pub(super) fn line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        // Proves that cells start where their headings do, whatever their length.
+        // Proves that cells are aligned with their headings, whatever their length.
         let rows = [["sku", "salable"], ["BIKE-0001", "12"], ["X", "3"]];
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();

@@ -1,4 +1,4 @@
-//! How people write things on the command line: lines of a cart, refund parts, channels, times.
+//! Parses the values of the command line: lines of a cart, refund parts, channels, times.
 
 use crate::catalog::channel_parts;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub(super) struct ChannelName {
     pub(super) code: String,
 }
 
-/// What could not be read, and how it is written.
+/// A value that cannot be parsed, with the expected form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum ParseError {
     /// A cart line.
@@ -47,7 +47,7 @@ impl FromStr for CartLine {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        // A SKU may hold "=" itself: the last one separates, if a number follows.
+        // A SKU may contain "=" itself. The last one separates the quantity, if a number follows.
         let (sku, quantity) = match text.rsplit_once('=') {
             Some((sku, quantity)) => (sku, quantity.parse().map_err(|_| ParseError::Line)?),
             None => (text, Quantity::units(1).ok_or(ParseError::Line)?),
@@ -80,7 +80,7 @@ impl FromStr for ChannelName {
     }
 }
 
-/// Reads `1500ms`, `90s`, `15m`, `2h`, `1d`; a bare number is seconds.
+/// Parses `1500ms`, `90s`, `15m`, `2h` or `1d`. A number without a unit means seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, ParseError> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
@@ -95,12 +95,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, ParseError> {
     count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(ParseError::Duration)
 }
 
-/// Whole milliseconds; the longest that 64 bits hold where they do not.
+/// Converts to whole milliseconds, at most the highest number of 64 bits.
 pub(super) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `2026-11-22T03:04:05Z` for seconds since the Unix epoch (Howard Hinnant's civil-from-days, in March years).
+/// Formats seconds since the Unix epoch as `2026-11-22T03:04:05Z` (Howard Hinnant's civil-from-days, in March years).
 pub(super) fn utc(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_read() {
-        // Proves each spelling, a SKU with "=" inside included, and that nonsense is refused.
+    fn values_are_parsed() {
+        // Proves each form, including a SKU with "=" inside, and that invalid text is refused.
         let line: CartLine = "BIKE-0001=2.5".parse().unwrap();
         assert_eq!((line.sku.as_str(), line.quantity.raw()), ("BIKE-0001", 25_000));
         assert_eq!("A=B=3".parse::<CartLine>().unwrap().sku, "A=B");

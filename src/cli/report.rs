@@ -1,4 +1,4 @@
-//! Outcomes as text and as JSON, and the exit code that each code means.
+//! Prints outcomes as text and as JSON, and maps outcome codes to exit codes.
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -10,7 +10,7 @@ use stockhold_protocol::command::Kind;
 use stockhold_protocol::query::{Answer, LIST_MAX, Query};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, SourceId};
 
-/// Prints the outcome of one command and tells how the program ends.
+/// Prints the outcome of one command and returns the exit code.
 pub(super) fn outcome(
     server: &mut ServerConnection,
     output: Output,
@@ -26,12 +26,12 @@ pub(super) fn outcome(
     Ok(exit_of(outcome.code))
 }
 
-/// What an outcome means for a script.
+/// The exit code for an outcome code.
 pub(super) const fn exit_of(code: Code) -> Exit {
     if code.is_success() {
         Exit::Ok
     } else if matches!(code, Code::UnknownEffect) {
-        // Neither a yes nor a no.
+        // It is neither a success nor a refusal.
         Exit::Unreachable
     } else if code.is_recordable() {
         Exit::Refused
@@ -51,27 +51,27 @@ pub(super) const fn exit_of(code: Code) -> Exit {
     }
 }
 
-/// What a detail says, in both shapes.
+/// A detail as text and as JSON.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct DetailText {
     pub(super) lines: Vec<String>,
     document: Option<Value>,
 }
 
-/// One sentence about an outcome, for lists of findings.
+/// One line about an outcome, for lists of errors.
 pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> Result<String, Failure> {
-    let told = detail(server, outcome)?;
+    let detail_text = detail(server, outcome)?;
     let mut text = format!("{}: {}", outcome.code.name(), outcome.code.sentence());
-    for line in told.lines {
+    for line in detail_text.lines {
         text.push(' ');
         text.push_str(&line);
     }
     Ok(text)
 }
 
-fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Failure> {
+fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText, Failure> {
     let (lines, document) = match &outcome.detail {
-        Detail::None => return Ok(Told::default()),
+        Detail::None => return Ok(DetailText::default()),
         Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
             return reason(server, outcome);
         }
@@ -98,7 +98,7 @@ fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Fail
         Detail::Sources(sources) => {
             let codes = source_codes(server, sources)?;
             let named = if codes.is_empty() { "none by itself".to_owned() } else { codes.join(", ") };
-            (vec![format!("sources that would do: {named}")], json!({"sources": codes}))
+            (vec![format!("sources with enough units: {named}")], json!({"sources": codes}))
         }
         Detail::Shortfall(units) => {
             (vec![format!("promised and missing: {units}")], json!({"shortfall": units.to_string()}))
@@ -117,23 +117,23 @@ fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Fail
             (vec![format!("{field}: {rule}")], json!({"field": field, "rule": rule}))
         }
     };
-    Ok(Told { lines, document: Some(document) })
+    Ok(DetailText { lines, document: Some(document) })
 }
 
-/// What a refusal says that names a bound, a range, a limit or a SKU.
-fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Failure> {
+/// The detail of a refusal with a bound, a range, a limit or a SKU.
+fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText, Failure> {
     let (line, document) = match &outcome.detail {
         Detail::Bound { sku, bound, value } => {
             let sku = server.sku_name(*sku)?;
-            let text = format!("{sku}: the bound is {bound}, asked for was {value}");
+            let text = format!("{sku}: the bound is {bound}, requested was {value}");
             (text, json!({"sku": sku, "bound": bound.to_string(), "asked": value.to_string()}))
         }
         Detail::Range { min, max, value } => {
             let unit = if outcome.code == Code::NotSupported { "" } else { " ms" };
             let text = if max < min {
-                format!("nothing is accepted any more, asked for was {value}{unit}")
+                format!("no value is accepted any more, requested was {value}{unit}")
             } else {
-                format!("accepted is {min} to {max}{unit}, asked for was {value}{unit}")
+                format!("accepted is {min} to {max}{unit}, requested was {value}{unit}")
             };
             (text, json!({"min": min, "max": max, "asked": value}))
         }
@@ -151,9 +151,9 @@ fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<Told, Fail
         | Detail::Sources(_)
         | Detail::Shortfall(_)
         | Detail::Item { .. }
-        | Detail::Field { .. } => return Ok(Told::default()),
+        | Detail::Field { .. } => return Ok(DetailText::default()),
     };
-    Ok(Told { lines: vec![line], document: Some(document) })
+    Ok(DetailText { lines: vec![line], document: Some(document) })
 }
 
 fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Result<Vec<String>, Failure> {
@@ -169,7 +169,13 @@ fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Result<V
     Ok(codes)
 }
 
-fn text(kind: Kind, id: CommandId, outcome: &Outcome, facts: &[(&str, String)], told: &Told) -> String {
+fn text(
+    kind: Kind,
+    id: CommandId,
+    outcome: &Outcome,
+    facts: &[(&str, String)],
+    detail_text: &DetailText,
+) -> String {
     let mut text = format!("{} {}", kind.name(), outcome.code.name());
     if outcome.code != Code::Ok {
         text.push_str(": ");
@@ -178,7 +184,7 @@ fn text(kind: Kind, id: CommandId, outcome: &Outcome, facts: &[(&str, String)], 
     for (name, value) in facts {
         push(&mut text, name, value);
     }
-    for line in &told.lines {
+    for line in &detail_text.lines {
         push(&mut text, "", line);
     }
     push(&mut text, "id", &id.to_string());
@@ -195,7 +201,7 @@ fn push(text: &mut String, name: &str, value: &str) {
     assert!(written.is_ok(), "a string takes any text");
 }
 
-/// What the outcome's value says for this kind and code.
+/// The values that an outcome of this kind and code contains.
 fn facts(kind: Kind, outcome: &Outcome, shown_offset_ms: i64) -> Vec<(&'static str, String)> {
     let value = outcome.value;
     let deadline = matches!(kind, Kind::Reserve | Kind::Extend | Kind::Replace);
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_code_has_its_exit_code() {
-        // Proves that success is 0, that a refusal of the business is 1 and that nothing unrecorded is.
+        // Proves that success is 0, that a refusal by a business rule is 1, and that no unrecorded outcome is 1.
         for code in Code::ALL {
             let exit = exit_of(*code);
             assert_eq!(exit == Exit::Ok, code.is_success(), "{}", code.name());
@@ -263,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_code_of_a_later_release_is_no_success() {
-        // Proves that a script never goes on after an answer that this program does not understand.
+        // Proves that a script never continues after an answer that this program does not know.
         assert_eq!(exit_of(Code::UnknownEffect), Exit::Unreachable);
         assert_eq!(exit_of(Code::UnknownRefusal), Exit::Refused);
         assert_eq!(exit_of(Code::UnknownAnswer), Exit::Unreachable);
@@ -280,11 +286,11 @@ mod tests {
 
     #[test]
     fn an_outcome_tells_its_deadline_and_its_id() {
-        // Proves that what a retry needs is printed in both shapes.
+        // Proves that everything that a retry needs is printed as text and as JSON.
         let id = CommandId::from_parts(1_000, 7);
         let outcome = Outcome::new(Code::Ok, 60, 9);
         let facts = facts(Kind::Reserve, &outcome, -1_000);
-        let text = text(Kind::Reserve, id, &outcome, &facts, &Told::default());
+        let text = text(Kind::Reserve, id, &outcome, &facts, &DetailText::default());
         assert!(text.contains("1970-01-01T00:00:59Z"), "{text}");
         assert!(text.contains(&id.to_string()), "{text}");
         let document = document(Kind::Reserve, id, &outcome, facts, None);

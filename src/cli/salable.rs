@@ -1,4 +1,4 @@
-//! `salable`: what can still be promised, from the cells that a checkout reads.
+//! `salable`: shows what can still be promised, from the published cells.
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -19,18 +19,18 @@ pub(super) struct SalableArguments {
     /// The SKUs
     #[arg(required = true, value_name = "SKU")]
     skus: Vec<String>,
-    /// Only in this stock; repeat it for more. Without it: in every stock that the SKU is assigned to
+    /// Only this stock; repeat it for more. Without it: every stock that the SKU is assigned to
     #[arg(long = "stock", value_name = "NAME")]
     stocks: Vec<String>,
-    /// Exit with 1 unless so many can be promised in every place that is shown
+    /// Exit with 1 unless this quantity can be promised in every stock that is shown
     #[arg(long, value_name = "QTY")]
     need: Option<Quantity>,
-    /// Wait until the server has reached this op (an outcome tells it)
+    /// Wait until the server has applied this op, as shown in an outcome
     #[arg(long, default_value_t = 0, value_name = "OP")]
     min_op: u64,
 }
 
-/// What a cell says, for people and for programs.
+/// A cell as text.
 pub(super) fn cell_text(cell: i64) -> String {
     match cell {
         CELL_NOT_ASSIGNED => "not assigned".to_owned(),
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn cells_are_words() {
-        // Proves that the two special values never look like quantities.
+        // Proves that the two special values are never shown as quantities.
         assert_eq!(cell_text(CELL_NOT_ASSIGNED), "not assigned");
         assert_eq!(cell_text(CELL_UNLIMITED), "unlimited");
         assert_eq!(cell_text(-5_000), "-0.5");

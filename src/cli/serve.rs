@@ -1,4 +1,4 @@
-//! `serve` and `format`: a server process, and the directory that it needs.
+//! `serve` and `format`: runs a server, and formats its data directory.
 
 use super::context::Context;
 use super::exit::{Exit, Failure, start_failure};
@@ -19,13 +19,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Where the options of a server come from.
+/// The sources of a server's options.
 #[derive(Args, Debug)]
 pub(super) struct ConfigArguments {
     /// A configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Set one option, over file and environment; repeat it for more
+    /// Set one option, with precedence over file and environment; repeat it for more
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
 }
@@ -61,7 +61,7 @@ fn assignment(text: &str) -> Result<(String, String), &'static str> {
   stockhold format data --set log.segment-bytes=268435456"
 )]
 pub(super) struct FormatArguments {
-    /// The directory; it is made if need be and must be empty
+    /// The directory; it is created if it does not exist, and must be empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     #[command(flatten)]
@@ -86,13 +86,13 @@ pub(super) struct ServeArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// The address to listen at; port 0 takes any free port
+    /// The address to listen on; port 0 takes any free port
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Print the configuration with every option's meaning, and do not start
+    /// Print the configuration with the meaning of every option, and exit
     #[arg(long)]
     print_config: bool,
-    /// Check the configuration, and do not start
+    /// Check the configuration, and exit
     #[arg(long)]
     check_config: bool,
 }
@@ -107,14 +107,14 @@ pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Resul
     server::format_directory(&config, &Genesis { configuration, formatted_at }).map_err(start_failure)?;
     let files = super::data::read_only(&config.data_dir)?;
     let manifest = read_manifest(files.as_ref()).map_err(|e| start_failure(e.into()))?;
-    let place = config.data_dir.display();
+    let path = config.data_dir.display();
     let text = format!(
-        "{place} is formatted: log {}, epoch {}\nnext: stockhold serve --data-dir {place}",
+        "{path} is formatted: log {}, epoch {}\nnext: stockhold serve --data-dir {path}",
         manifest.log_uuid,
         manifest.epoch()
     );
     let document = json!({
-        "data_dir": place.to_string(),
+        "data_dir": path.to_string(),
         "log_uuid": manifest.log_uuid.to_string(),
         "epoch": manifest.epoch(),
     });
@@ -165,18 +165,18 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     })
 }
 
-/// Which log lines are written: a level, or levels by target.
+/// Parses the log filter: a level, or levels by target.
 fn log_filter(text: &str) -> Result<Targets, Failure> {
     text.parse()
         .map_err(|e| Failure { exit: Exit::Usage, error: anyhow::Error::new(e).context("logging.level") })
 }
 
-/// Sends the server's own log lines to standard error.
+/// Writes the server's own log to standard error.
 fn start_log(config: &Config) -> Result<(), Failure> {
     let filter = log_filter(&config.logging.level)?;
     let colour = std::io::stderr().is_terminal();
-    // A log line that cannot be written (its file's disk may be full) must not end the server: the subscriber would complain on the
-    // same stream, and panic.
+    // An error while writing a log line, for example on a full disk, must not end the server. The subscriber would
+    // report it on the same stream and panic.
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colour)
         .with_writer(std::io::stderr)
@@ -187,12 +187,12 @@ fn start_log(config: &Config) -> Result<(), Failure> {
         LogFormat::Json => filtered.with(lines.json()).try_init(),
     };
     if started.is_err() {
-        complain("the log lines of an earlier start go on");
+        complain("the log of an earlier start is still in use");
     }
     Ok(())
 }
 
-/// What recovery did, in a sentence.
+/// The recovery report as a sentence.
 pub(super) fn recovery_text(report: &RecoveryReport) -> String {
     let start = report
         .snapshot_op()
@@ -214,7 +214,7 @@ pub(super) fn recovery_text(report: &RecoveryReport) -> String {
     )
 }
 
-/// What recovery did, field by field.
+/// The recovery report as JSON.
 pub(super) fn recovery_document(report: &RecoveryReport) -> Value {
     json!({
         "snapshot_op": report.snapshot_op(),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn options_of_flags_are_split_at_the_first_equals_sign() {
-        // Proves that a value may hold an equals sign, as a log filter does.
+        // Proves that a value may contain an equals sign, as a log filter does.
         let parts = ("logging.level".to_owned(), "info,stockhold=debug".to_owned());
         assert_eq!(assignment("logging.level=info,stockhold=debug"), Ok(parts));
         assert!(assignment("logging.level").is_err());
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn log_lines_are_chosen_by_level_and_by_target() {
-        // Proves every form that the option documents, and that others are refused.
+        // Proves every documented form of a filter, and that others are refused.
         let levels =
             [("error", LevelFilter::ERROR), ("warn", LevelFilter::WARN), ("info", LevelFilter::INFO)];
         for (word, level) in

@@ -1,7 +1,7 @@
-//! One conversation with a server: names to numbers, commands to outcomes, questions to answers.
+//! A connection to a server: it resolves names, executes commands and asks questions.
 //!
-//! A call that loses its connection is tried again *with the same id* until its time is up; only then is
-//! its outcome unknown, and the failure says how to ask again. It is not for bulk work, see `bulk`.
+//! A call that loses its connection is retried *with the same id* until its timeout. Only then is its outcome unknown,
+//! and the failure names the id for a repetition. For many commands there is `bulk`.
 
 use super::exit::{Exit, ExitWith, Failure};
 use super::parse::{ChannelName, milliseconds};
@@ -15,31 +15,31 @@ use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{ChannelId, Code, Command, CommandId, Envelope, Outcome, SkuId, SourceId, StockId};
 use tokio::runtime::Runtime;
 
-/// The name under which a server's log sees this program.
+/// The client name in the server's log.
 const CLIENT_NAME: &str = concat!("stockhold-cli/", env!("CARGO_PKG_VERSION"));
-/// The pause before the first second attempt; it doubles up to the longest.
+/// The pause before the first retry. It doubles up to the maximum.
 const PAUSE_MS: u64 = 20;
 const PAUSE_MS_MAX: u64 = 1_000;
-/// How long the first connection is tried for.
+/// How long the first connection is retried.
 const OPEN_MS: u64 = 1_000;
-/// Names asked for in one frame.
+/// The maximum number of names in a frame.
 const NAMES_PER_FRAME: usize = 1_000;
-/// Checks asked for in one frame.
+/// The maximum number of checks in a frame.
 const CHECKS_PER_FRAME: usize = 4_096;
 
-/// A conversation with one server.
+/// A connection to one server.
 pub(super) struct ServerConnection {
     runtime: Runtime,
     address: String,
     timeout: Duration,
     connection: Option<PipelinedConnection>,
     ids: IdGenerator,
-    /// SKUs by number, as far as they were asked for, for printing outcomes.
+    /// The names of SKUs by number that were asked for, for printing outcomes.
     sku_names: BTreeMap<SkuId, String>,
 }
 
 impl ServerConnection {
-    /// Connects; a server that is just starting is waited for a moment.
+    /// Connects, and waits a moment for a server that is just starting.
     pub(super) fn open(address: &str, timeout: Duration) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
@@ -52,16 +52,16 @@ impl ServerConnection {
             sku_names: BTreeMap::new(),
         };
         let deadline = Instant::now() + timeout.min(Duration::from_millis(OPEN_MS));
-        server.connected(deadline).map_err(|error| server.unreachable(error))?;
+        server.ensure_connected(deadline).map_err(|error| server.unreachable(error))?;
         Ok(server)
     }
 
-    /// Allows calls to take longer: for questions that read the whole state.
+    /// Allows calls to take longer, for queries that read the whole state.
     pub(super) fn allow(&mut self, timeout: Duration) {
         self.timeout = self.timeout.max(timeout);
     }
 
-    /// A new id for a command, with the server's time.
+    /// A new id for a command, based on the server's time.
     pub(super) fn new_id(&mut self) -> CommandId {
         let now_ms = match &self.connection {
             Some(connection) => connection.server_clock().now_ms(),
@@ -70,24 +70,24 @@ impl ServerConnection {
         self.ids.next_at(now_ms)
     }
 
-    /// Wall clock minus hold time, in milliseconds: what is added to deadlines that are printed.
+    /// Wall clock minus hold time, in milliseconds. It is added to deadlines that are printed.
     pub(super) fn shown_offset_ms(&self) -> i64 {
         self.connection.as_ref().map_or(0, |connection| connection.welcome().shown_offset_ms)
     }
 
-    /// Drops the connection and makes a new one.
+    /// Closes the connection and opens a new one.
     pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
         self.connection = None;
-        self.connected(Instant::now() + self.timeout).map_err(|error| self.unreachable(error))
+        self.ensure_connected(Instant::now() + self.timeout).map_err(|error| self.unreachable(error))
     }
 
-    /// Runs a future on the server's runtime with the open connection.
+    /// Runs a future with the open connection.
     pub(super) fn with_connection<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut PipelinedConnection) -> Result<T, ConnectionError>,
     ) -> Result<T, Failure> {
         let deadline = Instant::now() + self.timeout;
-        self.connected(deadline).map_err(|error| self.unreachable(error))?;
+        self.ensure_connected(deadline).map_err(|error| self.unreachable(error))?;
         let Self { runtime, connection, .. } = self;
         let left = deadline.saturating_duration_since(Instant::now());
         let result = match connection.as_mut() {
@@ -102,8 +102,8 @@ impl ServerConnection {
         })
     }
 
-    /// As [`ServerConnection::with_connection`] for a question, which may be asked twice: once more on a new connection when the one that was
-    /// open has ended, as idle ones do when a server makes room.
+    /// As [`ServerConnection::with_connection`] for a query, which is safe to repeat. It is repeated once on a new
+    /// connection if the open one has ended, because a server closes idle connections to make room for others.
     fn ask<T>(
         &mut self,
         mut work: impl AsyncFnMut(&mut PipelinedConnection) -> Result<T, ConnectionError>,
@@ -117,8 +117,8 @@ impl ServerConnection {
         }
     }
 
-    /// Makes sure that there is a connection, trying until `deadline`.
-    fn connected(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
+    /// Ensures that there is a connection, with retries until `deadline`.
+    fn ensure_connected(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
         let mut pause = PAUSE_MS;
         while self.connection.as_ref().is_none_or(PipelinedConnection::is_stopping) {
             match self.runtime.block_on(PipelinedConnection::connect(self.address.as_str(), CLIENT_NAME)) {
@@ -136,22 +136,26 @@ impl ServerConnection {
         Ok(())
     }
 
-    /// Waits; the timer needs to be made inside the runtime.
+    /// Waits. The timer must be created inside the runtime.
     fn pause(&self, wait: Duration) {
         self.runtime.block_on(async { tokio::time::sleep(wait).await });
     }
 
-    /// Says why there is no answer: nobody is there, or somebody is and does not want to talk.
+    /// Explains why there is no answer: no server is reachable, or a server refuses to talk.
     fn unreachable(&self, error: ConnectionError) -> Failure {
         let address = &self.address;
         let (exit, sentence) = match &error {
-            ConnectionError::Refused(_) => (Exit::TurnedAway, format!("there is a server at {address}")),
+            ConnectionError::Refused(_) => {
+                (Exit::ConnectionRefused, format!("the server at {address} refused the connection"))
+            }
             ConnectionError::ByServer(_) => {
                 (Exit::Unreachable, format!("the server at {address} gave no answer"))
             }
             ConnectionError::ClosedInHandshake => (
                 Exit::Unreachable,
-                format!("somebody listens at {address}; is it a Stockhold server, is it just stopping?"),
+                format!(
+                    "the peer at {address} closed the connection; is it a Stockhold server, or is it stopping?"
+                ),
             ),
             ConnectionError::Io(_)
             | ConnectionError::Closed
@@ -162,13 +166,13 @@ impl ServerConnection {
             | ConnectionError::Version(_)
             | ConnectionError::UnexpectedAnswer(_) => (
                 Exit::Unreachable,
-                format!("the server at {address} cannot be reached; is it running, is --server right?"),
+                format!("the server at {address} cannot be reached; is it running, and is --server right?"),
             ),
         };
         Failure { exit, error: anyhow::Error::new(error).context(sentence) }
     }
 
-    /// Executes one command. With an id of the caller it is a repetition; without, a first send.
+    /// Executes one command. With an id it is a repetition, without one it is a first attempt.
     pub(super) fn execute(
         &mut self,
         id: Option<CommandId>,
@@ -223,7 +227,7 @@ impl ServerConnection {
         deadline: Instant,
         was_sent: &mut bool,
     ) -> Result<Outcome, SendError> {
-        self.connected(deadline)?;
+        self.ensure_connected(deadline)?;
         *was_sent = true;
         let Some(connection) = self.connection.as_mut() else { return Err(ConnectionError::Closed.into()) };
         let mut outcomes = Outcomes::new();
@@ -239,7 +243,7 @@ impl ServerConnection {
         outcomes.get(0).cloned().ok_or_else(|| ConnectionError::Closed.into())
     }
 
-    /// Asks one question.
+    /// Asks one query.
     pub(super) fn query(&mut self, query: &Query) -> Result<Answer, Failure> {
         let answer = self.ask(async |connection| {
             connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
@@ -258,7 +262,7 @@ impl ServerConnection {
         Ok(answer)
     }
 
-    /// What is salable, pair by pair, and the op as of which.
+    /// The salable quantity of each pair, and the op of these values.
     pub(super) fn check(
         &mut self,
         pairs: &[(SkuId, StockId)],
@@ -299,7 +303,7 @@ impl ServerConnection {
         Ok((last_op, cells))
     }
 
-    /// The dense numbers of names; `None`: unknown.
+    /// The numbers of names; `None` for an unknown name.
     pub(super) fn resolve(&mut self, names: &[Name]) -> Result<Vec<Option<u32>>, Failure> {
         let mut numbers = Vec::with_capacity(names.len());
         for chunk in names.chunks(NAMES_PER_FRAME) {
@@ -361,7 +365,7 @@ impl ServerConnection {
     }
 }
 
-/// The failure of a name that stands for nothing.
+/// The failure for an unknown name.
 pub(super) fn unknown_name(name: &Name) -> Failure {
     Failure::usage(match name {
         Name::Sku(sku) => format!("there is no SKU \"{sku}\""),
@@ -371,15 +375,12 @@ pub(super) fn unknown_name(name: &Name) -> Failure {
     })
 }
 
-/// An answer of another kind than the question's: the peer is not the server that it says it is.
+/// The failure for an answer of the wrong kind. The peer is not a valid server.
 pub(super) fn wrong_answer() -> Failure {
-    Failure {
-        exit: Exit::Unreachable,
-        error: anyhow!("the server gave an answer of another kind than was asked for"),
-    }
+    Failure { exit: Exit::Unreachable, error: anyhow!("the server gave an answer of the wrong kind") }
 }
 
-/// Whether the connection has ended, and not the time.
+/// Whether the connection has ended, as opposed to a timeout.
 fn has_ended(failure: &Failure) -> bool {
     failure.error.downcast_ref::<ConnectionError>().is_some_and(|error| match error {
         ConnectionError::Closed | ConnectionError::ByServer(_) => true,
@@ -399,8 +400,8 @@ fn timed_out() -> ConnectionError {
     ConnectionError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))
 }
 
-/// Whether a connection may work a moment later: not when the peer does not speak our protocol. A server that is full may have a
-/// place then.
+/// Whether a retry may succeed. It may not if the peer does not speak the protocol. A full server may have a free
+/// connection later.
 const fn is_worth_another_try(error: &ConnectionError) -> bool {
     match error {
         ConnectionError::Io(_)

@@ -11,18 +11,18 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::{Command, Quantity};
 
-/// Whether a SKU may be sold beyond what there is.
+/// Whether a SKU may be sold beyond what is on hand.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BackorderArgument {
-    /// No
+    /// Backorders are off
     Off,
-    /// Yes, silently
+    /// Backorders are allowed
     Allow,
-    /// Yes, and the shopper is told
+    /// Backorders are allowed, and the shopper is notified
     AllowAndNotify,
 }
 
-/// A setting by its name.
+/// The name of a setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum SettingArgument {
@@ -52,41 +52,41 @@ enum SettingArgument {
   stockhold settings --sku BIKE-0002 --stock web-us --unset min_qty"
 )]
 pub(super) struct SettingsArguments {
-    /// For this SKU; without it for everything
+    /// The SKU; without it the setting is global
     #[arg(long, value_name = "SKU")]
     sku: Option<String>,
-    /// For the SKU in this stock only
+    /// Only for the SKU in this stock
     #[arg(long, value_name = "NAME", requires = "sku")]
     stock: Option<String>,
-    /// Whether units are counted at all
+    /// Whether stock is managed, that is, whether units are counted
     #[arg(long, value_name = "true|false")]
     manage_stock: Option<bool>,
-    /// Whether more may be sold than there is
+    /// Whether more may be sold than is on hand
     #[arg(long, value_enum)]
     backorders: Option<BackorderArgument>,
-    /// The out-of-stock threshold; negative with backorders on: how much may be backordered
+    /// The out-of-stock threshold; negative with backorders on: the quantity that may be backordered
     #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
     min_qty: Option<Quantity>,
-    /// Fewest units of an order line; 0 = no check
+    /// The minimum quantity of an order line; 0 = no check
     #[arg(long, value_name = "QTY")]
     min_sale_qty: Option<Quantity>,
-    /// Most units of an order line; 0 = no check
+    /// The maximum quantity of an order line; 0 = no check
     #[arg(long, value_name = "QTY")]
     max_sale_qty: Option<Quantity>,
     /// Whether increments are checked
     #[arg(long, value_name = "true|false")]
     enable_qty_increments: Option<bool>,
-    /// Sold only in multiples of this
+    /// The increment: units are sold only in multiples of this
     #[arg(long, value_name = "QTY")]
     qty_increments: Option<Quantity>,
-    /// Low-stock notice; reporting only
+    /// The quantity at which a low stock is reported; for reports only
     #[arg(long, value_name = "QTY")]
     notify_stock_qty: Option<Quantity>,
-    /// Days until goods are shipped; reporting only
+    /// The number of days until goods are shipped; for reports only
     #[cfg(feature = "next-release")]
     #[arg(long, value_name = "DAYS", group = "change")]
     lead_days: Option<u32>,
-    /// Inherit a setting again; repeat it for more
+    /// Reset a setting, so that it is inherited; repeat it for more
     #[arg(long, value_enum, value_name = "SETTING")]
     unset: Vec<SettingArgument>,
     #[command(flatten)]
@@ -99,7 +99,7 @@ impl SettingsArguments {
             (None, false) => Ok(Change::Keep),
             (None, true) => Ok(Change::Unset),
             (Some(value), false) => Ok(Change::Set(value)),
-            (Some(_), true) => Err(Failure::usage("a setting cannot be set and unset at once")),
+            (Some(_), true) => Err(Failure::usage("a setting cannot be set and unset in one command")),
         }
     }
 }
@@ -119,10 +119,10 @@ pub(super) struct QuotaArguments {
     /// The stock
     #[arg(long, value_name = "NAME")]
     stock: String,
-    /// Most units that may be promised; what is taken already stays taken
+    /// The maximum number of units that may be promised; existing promises stay
     #[arg(long, value_name = "QTY")]
     limit: Option<Quantity>,
-    /// No limit any more
+    /// Remove the limit
     #[arg(long)]
     lift: bool,
     #[command(flatten)]
@@ -134,7 +134,7 @@ pub(super) struct QuotaArguments {
 pub(super) enum SharingArgument {
     /// Nothing is promised twice
     Exact,
-    /// MSI's figure per stock: no promise across stocks
+    /// As in MSI, each stock by itself, without regard to promises of other stocks
     Independent,
 }
 
@@ -147,49 +147,49 @@ impl SharingArgument {
     }
 }
 
-/// Limits and modes of the machine, for `configure` and for `format`.
+/// The limits and modes of the machine, for `configure` and `format`.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     /// How stocks that share sources limit each other [format default: exact]
     #[arg(long, value_enum)]
     sharing: Option<SharingArgument>,
-    /// Shortest time to live of a hold
+    /// The minimum time to live of a hold
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl_min: Option<Duration>,
-    /// Longest time to live of a hold
+    /// The maximum time to live of a hold
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl_max: Option<Duration>,
-    /// Longest time from a hold's first reserve to its deadline
+    /// The maximum time from a hold's first reserve to its deadline
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl_total_max: Option<Duration>,
-    /// Most lines of a cart
+    /// The maximum number of lines of a cart
     #[arg(long, value_name = "NUMBER")]
     lines_max: Option<u32>,
     /// How long an expired hold can still be confirmed
     #[arg(long, value_name = "TIME", value_parser = duration)]
     late_confirm_window: Option<Duration>,
-    /// How long outcomes are kept when memory allows
+    /// How long outcomes are kept if memory allows
     #[arg(long, value_name = "TIME", value_parser = duration)]
     id_retention: Option<Duration>,
     /// How long outcomes are kept at least
     #[arg(long, value_name = "TIME", value_parser = duration)]
     id_retention_min: Option<Duration>,
-    /// Memory for outcomes
+    /// The maximum memory for outcomes
     #[arg(long, value_name = "BYTES")]
     outcome_bytes_max: Option<u64>,
-    /// Most open reservations
+    /// The maximum number of open reservations
     #[arg(long, value_name = "NUMBER")]
     reservations_max: Option<u64>,
-    /// A longer time in which the server logged nothing shortens no hold
+    /// If the server logged nothing for longer than this, the time does not count for holds
     #[arg(long, value_name = "TIME", value_parser = duration)]
     gap_max: Option<Duration>,
-    /// How far a start follows the wall clock before an operator accepts it
+    /// How far ahead a start follows the wall clock before an operator must accept it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     clock_jump_max: Option<Duration>,
 }
 
 impl Limits {
-    /// The command's fields.
+    /// The fields of the command.
     pub(super) fn change(&self) -> Configure {
         Configure {
             sharing: self.sharing.map(SharingArgument::wire),
@@ -225,9 +225,9 @@ pub(super) struct ConfigureArguments {
 #[command(after_help = "Examples:
   stockhold mark before-black-friday")]
 pub(super) struct MarkArguments {
-    /// The name of this moment, at most 255 bytes
+    /// The name of the point, at most 255 bytes
     name: String,
-    /// Why, for people
+    /// A note for people
     #[cfg(feature = "next-release")]
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -240,7 +240,7 @@ pub(super) struct MarkArguments {
 #[command(after_help = "Examples:
   stockhold activate-rules 1")]
 pub(super) struct ActivateArguments {
-    /// The version of the rules that decides from the next op on
+    /// The rules version that is in force from the next op on
     #[arg(value_name = "VERSION")]
     rules: u32,
     #[command(flatten)]
@@ -290,7 +290,7 @@ pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) ->
     let change = arguments.limits.change();
     if change == Configure::default() {
         return Err(Failure::usage(
-            "nothing to change; `stockhold show configuration` tells what is in force",
+            "nothing to change; `stockhold show configuration` shows the values in force",
         ));
     }
     let mut server = context.server()?;

@@ -1,4 +1,4 @@
-//! `show`: one thing of the server in full, or a list of things.
+//! `show`: shows one object of the server in full, or a list.
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -22,27 +22,27 @@ use stockhold_protocol::{ReservationId, SourceId};
   stockhold show sku BIKE-0001
   stockhold show stocks --json")]
 pub(super) enum Show {
-    /// One reservation, line by line
+    /// A reservation with its lines
     Reservation {
-        /// The id that its reserve printed
+        /// The reservation, by the id that its reserve printed
         #[arg(value_name = "RESERVATION")]
         id: ReservationId,
     },
-    /// One SKU: its source items and its state in every stock
+    /// A SKU with its source items and its state in every stock
     Sku {
         /// The SKU
         sku: String,
     },
-    /// One source, all fields
+    /// A source with all fields
     Source {
-        /// Its code
+        /// The code of the source
         code: String,
     },
     /// All sources
     Sources,
     /// All stocks with their links and channels
     Stocks,
-    /// The machine's limits and modes
+    /// The limits and modes of the machine
     Configuration,
 }
 
@@ -79,13 +79,13 @@ pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-type Told = (String, Value);
+type Rendered = (String, Value);
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn reservation(server: &mut ServerConnection, view: &ReservationView) -> Result<Told, Failure> {
+fn reservation(server: &mut ServerConnection, view: &ReservationView) -> Result<Rendered, Failure> {
     let id = ReservationId(stockhold_protocol::CommandId::from_bytes(view.id));
     let stock = Names::load(server)?.stock(view.stock);
     let mut rows = vec![row(["sku", "granted", "open", "shipped", "returned", ""])];
@@ -110,13 +110,13 @@ fn reservation(server: &mut ServerConnection, view: &ReservationView) -> Result<
     if let Some(deadline) = &deadline {
         text.line(&format!("held until {deadline}"));
     }
-    // A client may call itself anything.
+    // The client chose the name, so it is escaped.
     let actor = view.actor.escape_debug();
     text.line(&match view.actor_kind {
         MakerKind::Server => "made by the server".to_owned(),
-        MakerKind::Claimed => format!("made by a client that says it is \"{actor}\""),
+        MakerKind::Claimed => format!("made by a client with the claimed name \"{actor}\""),
         MakerKind::Proved => format!("made by {actor}"),
-        MakerKind::Others => "made by one of the clients whose names are not kept".to_owned(),
+        MakerKind::Others => "made by a client whose name is not kept".to_owned(),
     });
     if view.owner != 0 {
         text.line(&format!("owner {}", view.owner));
@@ -150,7 +150,7 @@ const fn backorders_name(mode: BackorderMode) -> &'static str {
     }
 }
 
-fn sku_view(names: &Names, view: &SkuView) -> Told {
+fn sku_view(names: &Names, view: &SkuView) -> Rendered {
     let mut items = vec![row(["source", "on hand", "status", "version"])];
     let mut item_documents = Vec::new();
     for item in &view.items {
@@ -172,7 +172,7 @@ fn sku_view(names: &Names, view: &SkuView) -> Told {
             special(position),
         ]);
     }
-    let decimals = if view.decimals { ", sold in parts of a unit" } else { "" };
+    let decimals = if view.decimals { ", sold in fractions of a unit" } else { "" };
     let mut text = Text::default();
     text.line(&format!("{}  {}{decimals}", view.sku, kind_name(view.kind)));
     if view.shortfall.raw() != 0 {
@@ -215,7 +215,7 @@ fn settings_document(settings: &SettingsView) -> Value {
     document
 }
 
-/// Adds what a server of the release that this stands in for tells besides.
+/// Adds the setting that the next release has in addition.
 #[cfg(feature = "next-release")]
 fn with_lead_days(mut document: Value, lead_days: Option<u32>) -> Value {
     if let Some(days) = lead_days {
@@ -224,7 +224,7 @@ fn with_lead_days(mut document: Value, lead_days: Option<u32>) -> Value {
     document
 }
 
-/// What is not as for most SKUs, in a few words.
+/// The differences from an ordinary SKU, in a few words.
 fn special(position: &PositionView) -> String {
     let settings = &position.settings;
     let mut words = Vec::new();
@@ -246,7 +246,7 @@ fn special(position: &PositionView) -> String {
     words.join(", ")
 }
 
-fn source(server: &mut ServerConnection, number: SourceId) -> Result<Told, Failure> {
+fn source(server: &mut ServerConnection, number: SourceId) -> Result<Rendered, Failure> {
     let found = lists::sources(server)?.into_iter().find(|view| view.id == number);
     let definition = found.ok_or_else(wrong_answer)?.definition;
     let source = crate::catalog::Source::from(definition);
@@ -256,7 +256,7 @@ fn source(server: &mut ServerConnection, number: SourceId) -> Result<Told, Failu
     Ok((text, document[0].clone()))
 }
 
-fn sources(server: &mut ServerConnection) -> Result<Told, Failure> {
+fn sources(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let mut rows = vec![row(["code", "name", "country", "city", "enabled", "pickup"])];
     let mut documents = Vec::new();
     for view in lists::sources(server)? {
@@ -271,7 +271,7 @@ fn sources(server: &mut ServerConnection) -> Result<Told, Failure> {
     Ok((table(&rows), json!({"sources": documents})))
 }
 
-fn stocks(server: &mut ServerConnection) -> Result<Told, Failure> {
+fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let names = Names::load(server)?;
     let mut rows = vec![row(["stock", "sources by priority", "channels"])];
     let mut documents = Vec::new();
@@ -292,7 +292,7 @@ fn stocks(server: &mut ServerConnection) -> Result<Told, Failure> {
     Ok((table(&rows), json!({"stocks": documents})))
 }
 
-fn configuration(server: &mut ServerConnection) -> Result<Told, Failure> {
+fn configuration(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let Answer::Configuration(view) = server.query(&Query::Configuration)? else {
         return Err(wrong_answer());
     };

@@ -1,4 +1,4 @@
-//! How a server is: status, validate, snapshot.
+//! Commands about the state of the server: status, validate, snapshot.
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use stockhold_protocol::query::{Answer, Query, Status};
 
-/// How long questions may take that read the whole state.
+/// How long a query that reads the whole state may take.
 const SLOW_SECONDS: u64 = 3_600;
 
 pub(super) fn status(context: Context<'_>) -> Result<Exit, Failure> {
@@ -51,7 +51,7 @@ fn document(status: &Status) -> Value {
     })
 }
 
-/// A UUID as it is usually printed.
+/// Formats a UUID.
 fn hex(bytes: &[u8; 16]) -> String {
     uuid::Uuid::from_bytes(*bytes).to_string()
 }
@@ -63,7 +63,7 @@ pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
     let sound = validation.violations.is_empty();
     let mut text = Text::default();
     text.line(&format!("op {}  digest {:016x}", validation.op, validation.digest));
-    text.line(if sound { "all invariants hold" } else { "broken invariants:" });
+    text.line(if sound { "all invariants hold" } else { "violated invariants:" });
     for violation in &validation.violations {
         text.line(&format!("  {violation}"));
     }

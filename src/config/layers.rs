@@ -1,4 +1,4 @@
-//! Puts the layers of a configuration on top of each other, and prints the result. It knows no option by name.
+//! Merges the layers of a configuration and renders the result. It knows no option by name.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,14 +7,14 @@ use toml::{Table, Value};
 
 use super::{Config, ConfigError, OPTIONS, Overrides};
 
-/// What environment variables begin with; two underscores separate section and key, one stands for a dash.
+/// The prefix of environment variables. Two underscores separate section and key, and one stands for a dash.
 const PREFIX: &str = "STOCKHOLD__";
 
 impl Config {
-    /// Reads all layers and checks the result.
+    /// Reads and merges all layers and checks the result.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file, variable or option that is wrong.
+    /// [`ConfigError`] with the file, variable or option that is invalid.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -37,7 +37,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The configuration as a file that [`Config::load`] reads back, every option with its meaning.
+    /// The configuration as a file that [`Config::load`] can read, with the meaning of every option.
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = String::new();
@@ -59,7 +59,7 @@ impl Config {
 }
 
 fn defaults() -> Result<Table, ConfigError> {
-    // Defaults are serialisable by construction; the error type of writing is told as one of reading.
+    // Defaults can always be serialized. An error of writing is reported as one of reading.
     let text = Config::default().render();
     text.parse().map_err(|error| ConfigError::Merged(Box::new(error)))
 }
@@ -68,7 +68,7 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     let toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
-    // Read as a whole configuration first, so that a mistake is told with its place in the file.
+    // The whole file is parsed first, so that an error is reported with its line.
     toml::from_str::<Config>(&text).map_err(toml)?;
     text.parse().map_err(toml)
 }
@@ -96,18 +96,18 @@ fn lookup<'a>(table: &'a Table, option: &str) -> Option<&'a Value> {
     }
 }
 
-/// Sets an option from text; the type is that of its default.
+/// Sets an option from text. Its type is that of its default.
 fn set(table: &mut Table, option: &str, text: &str, origin: &'static str) -> Result<(), ConfigError> {
     let unknown = || ConfigError::Unknown { option: option.to_owned(), origin };
     let (section, key) = option.split_once('.').unwrap_or(("", option));
-    let place = if section.is_empty() {
+    let slot = if section.is_empty() {
         table.get_mut(key)
     } else {
         table.get_mut(section).and_then(Value::as_table_mut).and_then(|section| section.get_mut(key))
     };
-    let place = place.ok_or_else(unknown)?;
+    let slot = slot.ok_or_else(unknown)?;
     let wrong = |expected| ConfigError::Value { option: option.to_owned(), expected, value: text.to_owned() };
-    *place = match place {
+    *slot = match slot {
         Value::String(_) => Value::String(text.to_owned()),
         Value::Integer(_) => {
             Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("a whole number"))?)
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back_and_every_option_has_a_meaning() {
-        // Proves that the list of options and the structs say the same.
+        // Proves that the list of options and the structs have the same options.
         let rendered = Config::default().render();
         let config: Config = toml::from_str(&rendered).unwrap();
         assert_eq!(config, Config::default());
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_win_and_strangers_are_refused() {
-        // Proves the order file < environment < flags, and that nothing unknown or ill-typed passes.
+    fn later_layers_win_and_unknown_options_are_refused() {
+        // Proves the precedence of file, environment and flags, and that unknown options and wrong types are refused.
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("server.toml");
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[limits]\nconnections = 7\nin-flight = 8\n")
@@ -163,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_kept_at_their_edges() {
-        // Proves limit and limit - 1 of a range, and that sizes that do not fit each other are refused.
+    fn ranges_are_checked_at_their_limits() {
+        // Proves a range at its limit and one below, and that inconsistent sizes are refused.
         assert!(load(&[], &[("log.batch-bytes", "66560")]).is_ok());
         assert!(matches!(load(&[], &[("log.batch-bytes", "66559")]), Err(ConfigError::Range { .. })));
         assert!(matches!(load(&[], &[("log.segment-bytes", "1048576")]), Err(ConfigError::Range { .. })));

@@ -1,4 +1,4 @@
-//! `verify` and `log dump` beside a server at work, and in copies that are taken of its directory meanwhile.
+//! `verify` and `log dump` beside a running server, and on copies of its directory.
 
 use super::harness::{Server, code, run};
 use serde_json::Value;
@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stockhold_client::Cart;
 use stockhold_client::blocking::Client;
 
-/// Each with a look, a dump and a copy.
+/// The number of rounds, each with a verify, a dump and a copy.
 const ROUNDS: usize = 6;
-/// A copy whose end was written to while it was copied may have a hole, and is then refused as damaged: another one is taken.
+/// The maximum number of copies. A copy whose last segment was written during the copy may have a gap and is refused as
+/// damaged; then another copy is made.
 const COPIES_MAX: usize = 5;
 
 /// Ends the sale, also when the test fails.
@@ -27,22 +28,22 @@ fn verified(directory: &str) -> (i32, Value) {
     (code(&output), serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Copies the files that are there now, newest segments first and snapshots last.
+/// Copies the existing files, newest segments first and snapshots last.
 fn copy(from: &Path, to: &Path) {
     fs::remove_dir_all(to).ok();
     fs::create_dir(to).unwrap();
     let mut names: Vec<_> = fs::read_dir(from).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     for name in names.iter().rev() {
-        // What was trimmed away meanwhile is not copied.
+        // Files that were trimmed meanwhile are not copied.
         fs::copy(from.join(name), to.join(name)).ok();
     }
 }
 
 #[test]
 fn a_directory_is_verified_and_dumped_beside_its_server_at_work() {
-    // Proves, with real processes, that what a server appends, snapshots and trims meanwhile is not called damage, in its directory and in copies
-    // of it; that the log is read up to a later end each time; and that the server never notices.
+    // Proves, with real processes, that appends, snapshots and trims of a running server are not reported as damage, in
+    // its directory and in copies; that each read reaches a later end of the log; and that the server is not disturbed.
     let server = Server::start();
     server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
     server.ok(&["define", "stock", "web"]);

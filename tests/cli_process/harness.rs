@@ -27,7 +27,7 @@ pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().expect("the program ended by itself")
 }
 
-/// What a call came to.
+/// The result of a call.
 pub(crate) struct Called {
     pub(crate) code: i32,
     pub(crate) document: Value,
@@ -39,7 +39,7 @@ pub(crate) struct Server {
     child: Child,
     address: String,
     directory: tempfile::TempDir,
-    /// The line that it printed when it was ready.
+    /// The line that the server printed when it was ready.
     pub(crate) ready: Value,
 }
 
@@ -58,10 +58,10 @@ impl Server {
         Self::serve_as(Command::new(PROGRAM), directory)
     }
 
-    /// Formats a new directory and serves it by a process that is told of a file size limit instead of being ended by it.
+    /// Formats a new directory and serves it with a process that can survive a file size limit.
     pub(crate) fn start_limitable() -> Self {
         let mut shell = Command::new("sh");
-        // The program takes the place of the shell and inherits that the signal is ignored.
+        // The program replaces the shell and inherits the ignored signal.
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]);
         Self::start_by(shell)
     }
@@ -82,30 +82,30 @@ impl Server {
         Self { child, address, directory, ready }
     }
 
-    /// Formats a new directory and serves it by a process that `shell` becomes.
+    /// Formats a new directory and serves it with a process started by `shell`.
     pub(crate) fn start_by(shell: Command) -> Self {
         Self::serve_as(shell, Self::start().crash())
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Kills the process hard and serves the same directory again.
+    /// Kills the process and serves the same directory again.
     pub(crate) fn crash_and_restart(self) -> Self {
         Self::serve(self.crash())
     }
 
-    /// Kills the process hard and leaves its directory.
+    /// Kills the process and returns its directory.
     pub(crate) fn crash(mut self) -> tempfile::TempDir {
         self.kill();
         let unused = tempfile::tempdir().expect("a directory can be made");
         std::mem::replace(&mut self.directory, unused)
     }
 
-    /// From now on every write of the process beyond so many bytes of a file fails, that of a log line included where the test's
-    /// own output goes to a file.
+    /// From now on every write of the process beyond this size of a file fails, including log lines if the output of
+    /// the test is a file.
     pub(crate) fn limit_file_size(&self, bytes: u64) {
         let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
         let id = i32::try_from(self.child.id()).expect("a process id");
@@ -113,12 +113,12 @@ impl Server {
         rustix::process::prlimit(process, rustix::process::Resource::Fsize, limit).expect("it is our child");
     }
 
-    /// Waits for the process to end by itself: its exit code.
+    /// Waits for the process to end by itself and returns its exit code.
     pub(crate) fn wait(&mut self) -> i32 {
         self.child.wait().expect("it is our child").code().expect("it ended by itself")
     }
 
-    /// Asks the process to stop in good order; its exit code, and the same directory served again.
+    /// Stops the process cleanly. Returns its exit code and the same directory served again.
     pub(crate) fn stop_and_restart(mut self) -> (i32, Self) {
         let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
         assert!(asked.expect("a signal can be sent").success());
@@ -127,12 +127,12 @@ impl Server {
     }
 
     fn kill(&mut self) {
-        // A process that has ended by itself cannot be killed, and need not be.
+        // A process that has ended already cannot be killed.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 
-    /// A path beside the data directory.
+    /// A path in the parent of the data directory.
     pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }

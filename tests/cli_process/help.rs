@@ -1,8 +1,8 @@
-//! What the program says of itself: help with examples, completions, its configuration.
+//! Help with examples, completions and the printed configuration.
 
 use super::harness::{code, run};
 
-/// Every sub-command that takes arguments, with its words.
+/// Every sub-command with arguments.
 const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["format"],
@@ -40,8 +40,8 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn help_teaches_by_example() {
-    // Proves that each sub-command shows how it is used, and that docs/cli.md knows it.
+fn help_has_examples() {
+    // Proves that the help of each sub-command has an example, and that docs/cli.md contains the command.
     let page = include_str!("../../docs/cli.md");
     for command in COMMANDS {
         let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
@@ -56,7 +56,7 @@ fn help_teaches_by_example() {
 
 #[test]
 fn completions_are_made_for_three_shells() {
-    // Proves that completions exist and know the commands.
+    // Proves that completions exist and contain the commands.
     for shell in ["bash", "zsh", "fish"] {
         let made = run(&["completions", shell]);
         assert_eq!(code(&made), 0);
@@ -66,7 +66,7 @@ fn completions_are_made_for_three_shells() {
 
 #[test]
 fn a_printed_configuration_is_read_back() {
-    // Proves that what is printed can be used as a file, and that a wrong option is a usage error.
+    // Proves that the printed configuration can be used as a file, and that an invalid option is a usage error.
     let printed = run(&["serve", "--print-config", "--set", "limits.connections=17"]);
     assert_eq!(code(&printed), 0);
     let text = String::from_utf8_lossy(&printed.stdout).into_owned();

@@ -27,7 +27,7 @@ fn small_shop() -> Server {
 
 #[test]
 fn an_order_lives_through_the_command_line() {
-    // Proves the way from a hold to a refund, and that each step shows in what can be sold.
+    // Proves the path from a hold to a refund, and that each step changes what can be sold.
     let server = small_shop();
     let held = server.ok(&["reserve", "--channel", "website/us", "--line", "A=3", "--ttl", "15m"]);
     assert!(text(&held, "deadline").ends_with('Z'), "{held}");
@@ -51,7 +51,7 @@ fn an_order_lives_through_the_command_line() {
 
 #[test]
 fn rules_are_changed_through_the_command_line() {
-    // Proves that settings, quotas, limits and transfers reach the machine and come back in `show`.
+    // Proves that settings, quotas, limits and transfers reach the machine and are shown.
     let server = small_shop();
     server.ok(&["settings", "--sku", "A", "--stock", "web", "--min-qty", "2"]);
     assert_eq!(salable(&server, "A", "web"), "8");
@@ -84,7 +84,7 @@ fn exit_codes_tell_what_happened() {
     assert_eq!(server.call(&["reserve", "--stock", "wob", "--line", "A=1"]).code, 2);
     assert_eq!(server.call(&["reserve", "--stock", "web", "--line", "A=x"]).code, 2);
     assert_eq!(server.call(&["reserve", "--line", "A=1"]).code, 2);
-    // Port 1 of this machine: nobody listens there.
+    // No process listens on port 1 of this machine.
     let unreachable = run(&["--json", "--server", "127.0.0.1:1", "status"]);
     assert_eq!(code(&unreachable), 3);
     let error: Value = serde_json::from_slice(&unreachable.stderr).unwrap();
@@ -103,7 +103,7 @@ fn exit_codes_tell_what_happened() {
 
 #[test]
 fn an_id_may_be_repeated_and_never_counts_twice() {
-    // Proves that a repeated command is answered by its recorded outcome, and that another body is told apart.
+    // Proves that a repeated command is answered by its recorded outcome, and that a different body is refused.
     let server = small_shop();
     let first = server.ok(&["reserve", "--stock", "web", "--line", "A=4"]);
     let id = text(&first, "id");
@@ -116,7 +116,7 @@ fn an_id_may_be_repeated_and_never_counts_twice() {
 
 #[test]
 fn the_sample_merchant_is_imported_exported_and_imported_again() {
-    // Proves that a repeated import changes nothing, and that an export carries a merchant to a new server.
+    // Proves that a repeated import changes nothing, and that an export can be imported by a new server.
     let server = Server::start();
     server.import_sample();
     let (rows, catalog) = (server.path("stock.csv"), server.path("catalog.toml"));
@@ -142,7 +142,7 @@ fn the_sample_merchant_is_imported_exported_and_imported_again() {
 
 #[test]
 fn what_was_answered_survives_a_crash() {
-    // Proves that a hard kill loses nothing that was answered, and that the directory is sound afterwards.
+    // Proves that a SIGKILL loses nothing that was answered, and that the directory is sound afterwards.
     let server = small_shop();
     let held = server.ok(&["reserve", "--stock", "web", "--line", "A=3", "--ttl", "15m"]);
     server.ok(&["snapshot"]);
@@ -180,8 +180,9 @@ fn what_was_answered_survives_a_crash() {
 
 #[test]
 fn a_failed_log_write_leaves_the_outcome_open_and_ends_the_process() {
-    // Proves the poison on the real file path: the command in flight and its retry get no answer, checks go on for some
-    // seconds, the process ends with 74, and a restart has all that was acknowledged and settles the rest by its id.
+    // Proves that a failed write poisons the log in real files: the command in flight and its retry get no answer,
+    // checks are answered for some seconds, the process ends with 74, and after a restart everything acknowledged
+    // exists and the rest is resolved by its id.
     let mut server = Server::start_limitable();
     server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
     server.ok(&["define", "stock", "web"]);
@@ -205,7 +206,7 @@ fn a_failed_log_write_leaves_the_outcome_open_and_ends_the_process() {
 
 #[test]
 fn a_server_stops_in_good_order_when_asked() {
-    // Proves that SIGTERM ends with exit code 0 and an end mark in the log, and that nothing is lost by it.
+    // Proves that SIGTERM ends the process with exit code 0 and the log with an end frame, and that nothing is lost.
     let server = small_shop();
     let sold = server.ok(&["reserve", "--stock", "web", "--line", "A=2"]);
     let (ended, server) = server.stop_and_restart();
@@ -216,7 +217,7 @@ fn a_server_stops_in_good_order_when_asked() {
 
 #[test]
 fn the_demo_keeps_every_promise() {
-    // Proves that a sale with a crash in its middle ends clean, with the numbers that reports are made of.
+    // Proves that a sale with a crash in the middle passes the audit, and that the report has its numbers.
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("demo").display().to_string();
     let demo = run(&["demo", "--json", "--seconds", "1", "--data-dir", &data]);
@@ -233,9 +234,9 @@ fn the_demo_keeps_every_promise() {
 
 #[test]
 fn starts_without_traffic_take_no_more_of_the_disk() {
-    // Proves on real files that a server that is started and ended again and again, by a stop and by a kill, keeps the same few
-    // segments, and that the state is what it was. One that runs for more than a second ticks while ids are remembered: that is
-    // something logged, and may take a segment.
+    // Proves on real files that a server that is started and ended repeatedly, by a stop and by a kill, keeps the same
+    // few segments and the same state. A server that runs for more than a second logs ticks while ids are remembered,
+    // which may take a segment.
     let mut server = small_shop();
     let sold = server.ok(&["reserve", "--stock", "web", "--line", "A=2"]);
     let digest = server.ok(&["validate"])["digest"].clone();
@@ -263,8 +264,9 @@ fn starts_without_traffic_take_no_more_of_the_disk() {
 
 #[test]
 fn a_full_server_says_so() {
-    // Proves that a command which finds no place is told by whom and why, with an exit code of its own, and goes through when there is
-    // one; and that a server which may not open enough files takes fewer connections and says so, instead of failing to accept them.
+    // Proves that a command without a free connection learns the reason, with an exit code of its own, and succeeds
+    // when a connection is free. Proves that a server with too few open files accepts fewer connections and says so,
+    // instead of failing to accept them.
     let mut shell = std::process::Command::new("sh");
     let few = 16 + 256 + 96 + 1;
     shell.args(["-c", &format!("ulimit -n {few}; exec \"$0\" \"$@\""), super::harness::PROGRAM]);
@@ -298,7 +300,7 @@ fn a_full_server_says_so() {
     drop(peers);
     server.ok(&["status"]);
 
-    // Somebody who closes before a word is said is not a server that does not run.
+    // A peer that closes the connection without a frame is not reported as a server that is not running.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let closing = std::thread::spawn(move || {
@@ -310,7 +312,7 @@ fn a_full_server_says_so() {
     let error: Value = serde_json::from_slice(&cut_off.stderr).unwrap();
     let sentence = text(&error, "error");
     assert_eq!(code(&cut_off), 3, "{sentence}");
-    assert!(sentence.contains("somebody listens at"), "{sentence}");
+    assert!(sentence.contains("closed the connection; is it a Stockhold server"), "{sentence}");
     drop(std::net::TcpStream::connect(&address));
     closing.join().unwrap();
 }

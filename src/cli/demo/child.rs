@@ -1,4 +1,4 @@
-//! The demo's server: this program again, as a process of its own that can be killed.
+//! The server of the demo: this program as a separate process, so that it can be killed.
 
 use super::super::exit::{Exit, ExitWith, Failure};
 use anyhow::{Context as _, anyhow};
@@ -8,22 +8,22 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The longest line that a server prints when it is ready.
+/// The maximum length of the line that a server prints when it is ready.
 const READY_BYTES_MAX: u64 = 65_536;
 
 /// A server process.
 pub(super) struct ServerProcess {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub(super) address: String,
-    /// What recovery did, as the server told it.
+    /// The recovery report that the server printed.
     pub(super) recovery: Value,
-    /// Whether it stays when this value goes.
+    /// Whether the process continues after this value is dropped.
     stays: bool,
 }
 
 impl ServerProcess {
-    /// Starts a server on a formatted directory and waits until it takes connections.
+    /// Starts a server on a formatted directory and waits until it accepts connections.
     pub(super) fn start(data_dir: &Path, listen: &str) -> Result<Self, Failure> {
         let program = std::env::current_exe().exit_with(Exit::Disk)?;
         let child = Command::new(program)
@@ -41,25 +41,26 @@ impl ServerProcess {
     }
 
     fn ready(&mut self) -> Result<Value, anyhow::Error> {
-        let stdout = self.child.stdout.take().ok_or_else(|| anyhow!("the server's output is not ours"))?;
+        let stdout =
+            self.child.stdout.take().ok_or_else(|| anyhow!("the server's output is not captured"))?;
         let mut line = String::new();
         BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
         serde_json::from_str(&line).context("the server did not start")
     }
 
-    /// Its process number.
+    /// The process number.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills it hard: no signal handler, no last write.
+    /// Kills the process with SIGKILL.
     pub(super) fn kill(&mut self) -> Result<(), Failure> {
         self.child.kill().exit_with(Exit::Disk)?;
         self.child.wait().exit_with(Exit::Disk)?;
         Ok(())
     }
 
-    /// Asks it to stop in good order and waits; a server does so in bounded time.
+    /// Stops the server cleanly and waits for its end.
     pub(super) fn stop(&mut self) -> Result<(), Failure> {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)
             .map_err(|error| Failure::new(Exit::Disk, std::io::Error::from(error)))?;
@@ -67,10 +68,10 @@ impl ServerProcess {
         if ended.success() {
             return Ok(());
         }
-        Err(Failure { exit: Exit::BadData, error: anyhow!("the server did not stop in good order: {ended}") })
+        Err(Failure { exit: Exit::BadData, error: anyhow!("the server did not stop cleanly: {ended}") })
     }
 
-    /// Lets it run on when the demo has ended.
+    /// Lets the server run after the demo.
     pub(super) fn leave(mut self) {
         self.stays = true;
     }
@@ -79,7 +80,7 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         if !self.stays {
-            // A process that has ended already cannot be killed, and need not be.
+            // A process that has ended already cannot be killed.
             self.child.kill().ok();
             self.child.wait().ok();
         }

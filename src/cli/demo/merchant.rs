@@ -1,4 +1,4 @@
-//! The demo's merchant: the bicycle company, imported, and the delivery that arrives before the sale.
+//! The merchant of the demo: imports the bicycle company and the delivery before the sale.
 
 use super::super::bulk::Bulk;
 use super::super::context::Context;
@@ -15,37 +15,37 @@ use stockhold_protocol::command::Adjust;
 use stockhold_protocol::{Command, Quantity, SkuId, StockId};
 use stockhold_workload::{CartMix, Popularity};
 
-/// The sample, inside the program: the demo runs wherever it is.
+/// The sample data, compiled into the program, so that the demo runs anywhere.
 const CATALOG: &str = include_str!("../../../examples/bicycles/catalog.toml");
 const ROWS: &str = include_str!("../../../examples/bicycles/stock.csv");
 
-/// What the sale is about: few, and wanted by many.
+/// The SKUs of the sale: scarce and in demand.
 const SCARCE: [&str; 4] = ["BIKE-0001", "BIKE-0002", "BIKE-0003", "BIKE-0004"];
-/// What everybody buys besides; a delivery makes sure that it lasts.
+/// The number of other SKUs. A delivery ensures that they last.
 const PLENTIFUL: u32 = 60;
-/// The share of carts that want what is scarce.
+/// The percentage of carts that contain a scarce SKU.
 const SCARCE_PERCENT: u32 = 30;
-/// Delivered of each plentiful SKU to each warehouse and to each shop.
+/// The quantity of each plentiful SKU that is delivered to each warehouse and to each shop.
 const DELIVERED_WAREHOUSE: i64 = 2_000_000;
 const DELIVERED_SHOP: i64 = 400_000;
 const WAREHOUSES: [&str; 4] = ["us-east", "us-west", "eu-central", "eu-north"];
 const SHOPS: [&str; 6] = ["shop-nyc", "shop-sfo", "shop-chi", "shop-ams", "shop-ber", "shop-par"];
-/// Where is sold; all of them share goods with another.
+/// The stocks that are sold from. Each shares sources with another one.
 const STOCKS: [&str; 9] =
     ["web-us", "web-eu", "pos-nyc", "pos-sfo", "pos-chi", "pos-ams", "pos-ber", "pos-par", "marketplace"];
 /// How long a cart is held while the shopper pays.
 const HOLD_MS: u32 = 15 * 60 * 1_000;
 
-/// The merchant, open for business.
+/// The merchant with its imported data.
 pub(super) struct Merchant {
     stocks: Vec<StockId>,
-    /// The scarce SKUs first.
+    /// All SKUs, the scarce ones first.
     pub(super) skus: Vec<SkuId>,
     imported: String,
     took: Duration,
 }
 
-/// Imports the bicycle company and lets the delivery arrive.
+/// Imports the bicycle company and its delivery.
 pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<Merchant, Failure> {
     let begun = Instant::now();
     let mut server = ServerConnection::open(address, timeout)?;
@@ -67,7 +67,7 @@ pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<M
     skus.extend(plentiful);
     let stocks = STOCKS.iter().map(|stock| server.stock(stock)).collect::<Result<_, _>>()?;
     let imported = format!(
-        "{} places, {} stocks, {} source items",
+        "{} sources, {} stocks, {} source items",
         WAREHOUSES.len() + SHOPS.len() + 1,
         STOCKS.len() + 1,
         rows.rows
@@ -103,13 +103,13 @@ fn deliver(server: &mut ServerConnection, skus: &[SkuId]) -> Result<(), Failure>
 }
 
 impl Merchant {
-    /// What there is.
+    /// A summary of the import.
     pub(super) fn sentence(&self) -> String {
         let ms = super::super::parse::milliseconds(self.took);
         format!("The bicycle company is open: {} (imported in {ms} ms).", self.imported)
     }
 
-    /// What its shoppers are like.
+    /// The mix of carts of the shoppers.
     pub(super) fn mix(&self) -> CartMix {
         let scarce = u32::try_from(SCARCE.len()).unwrap_or(u32::MAX);
         CartMix {
@@ -120,7 +120,7 @@ impl Merchant {
     }
 }
 
-/// What is left of the scarce SKUs, for people.
+/// The remaining quantity of the scarce SKUs, as text.
 pub(super) fn left(context: Context<'_>, address: &str) -> Result<String, Failure> {
     let shown = ["web-us", "pos-nyc", "web-eu", "pos-ber", "marketplace"];
     let mut server = ServerConnection::open(address, context.common.timeout)?;

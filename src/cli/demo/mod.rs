@@ -1,7 +1,7 @@
 //! `demo`: a merchant, a flash sale over TCP, a crash in the middle, and an audit from the client's ledger.
 //!
-//! Nothing is staged: the server is a process of its own on real files, it is killed by SIGKILL, and the
-//! audit believes only what shoppers were answered.
+//! The server is a separate process with real files and is killed by SIGKILL. The audit relies only on the answers that
+//! the shoppers received.
 
 mod child;
 mod merchant;
@@ -16,7 +16,7 @@ use crate::server;
 use child::ServerProcess;
 use clap::Args;
 use report::Report;
-use sale::{FRAME_CARTS, LANES, Sale};
+use sale::{CONNECTIONS, FRAME_CARTS, Sale};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stockhold_client::{Client, wall_clock_ms};
@@ -25,13 +25,13 @@ use stockhold_protocol::Timestamp;
 use stockhold_workload::{Audit, AuditPlan, SkuFacts, audit, facts};
 use tokio::runtime::{Builder, Runtime};
 
-/// The shortest sale: there must be something to kill.
+/// The minimum duration of the sale.
 const SECONDS_MIN: u64 = 1;
-/// How long a question of the audit may take.
+/// The timeout for a query of the audit.
 const CALL_MAX: Duration = Duration::from_mins(1);
 /// Any free port of this machine.
 const ANY_PORT: &str = "127.0.0.1:0";
-/// Shoppers come in the same order at every run.
+/// The seed of the shoppers, so that they come in the same order in every run.
 const SEED: u64 = 1_817;
 
 /// `demo`
@@ -41,18 +41,18 @@ const SEED: u64 = 1_817;
   stockhold demo --seconds 3 --json
   stockhold demo --keep --data-dir shop-data")]
 pub(super) struct DemoArguments {
-    /// How long the sale lasts; the crash is in its middle
+    /// The duration of the sale; the crash is in the middle
     #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = duration)]
     seconds: Duration,
-    /// Leave the server running and its directory in place, to look around
+    /// Keep the server running and its data in place
     #[arg(long)]
     keep: bool,
-    /// The data directory; it must be empty. Without it: a new one beside this program
+    /// The data directory, which must be empty; without it a new one beside this program
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
-/// The data directory of a demo; removed at the end unless it is kept.
+/// The data directory of a demo. It is removed at the end unless it is kept.
 struct DataDir {
     path: PathBuf,
     stays: bool,
@@ -61,7 +61,7 @@ struct DataDir {
 impl Drop for DataDir {
     fn drop(&mut self) {
         if !self.stays {
-            // What cannot be removed stays behind, in plain sight.
+            // A directory that cannot be removed is left in place.
             std::fs::remove_dir_all(&self.path).ok();
         }
     }
@@ -82,14 +82,14 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     let mut sale = Sale::new(merchant.mix(), SEED);
     let half = arguments.seconds / 2;
     context.output.note(&format!(
-        "The flash sale opens: {LANES} connections, {FRAME_CARTS} new carts in every frame, each answered once it is on disk."
+        "The flash sale opens: {CONNECTIONS} connections, {FRAME_CARTS} new carts in every frame, each answered after it is on disk."
     ));
     sell(context, &runtime, &mut sale, &process.address, half)?;
     process.kill()?;
-    let doubts = runtime.block_on(sale.lose()).exit_with(Exit::Unreachable)?;
+    let unanswered = runtime.block_on(sale.record_unanswered()).exit_with(Exit::Unreachable)?;
     let down = Instant::now();
     context.output.note(&format!(
-        "Killed the server hard (SIGKILL); {doubts} commands were on their way without an answer."
+        "Killed the server (SIGKILL); {unanswered} commands were in flight without an answer."
     ));
     let mut process = ServerProcess::start(&data.path, &process.address)?;
     let outage = down.elapsed();
@@ -98,10 +98,10 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     context.output.note(&recovered(&process, outage));
     sell(context, &runtime, &mut sale, &process.address, half)?;
     runtime.block_on(sale.finish()).exit_with(Exit::Unreachable)?;
-    context.output.note("The sale is over. The audit asks every kept command again under its own id …");
+    context.output.note("The sale is over. The audit repeats every recorded command with its own id …");
     let audit = runtime.block_on(run_audit(&client, &sale, &facts))?;
     drop(client);
-    let report = Report::new(&mut sale, audit, doubts, outage, &process.recovery);
+    let report = Report::new(&mut sale, audit, unanswered, outage, &process.recovery);
     let text = report.text(&merchant::left(context, &process.address)?);
     context.output.result(&text, &report.document())?;
     end(context, arguments, data, &mut process)?;
@@ -111,7 +111,7 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     Ok(if report.is_clean() { Exit::Ok } else { Exit::BadData })
 }
 
-/// Makes and formats the data directory.
+/// Creates and formats the data directory.
 fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
     let path = if let Some(path) = &arguments.data_dir {
         path.clone()
@@ -120,7 +120,7 @@ fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
         let beside = program.parent().unwrap_or(Path::new("."));
         beside.join(format!("stockhold-demo-{}", std::process::id()))
     };
-    // A directory that holds something already is not ours to remove.
+    // A directory that existed before is not removed.
     let is_ours = !path.exists();
     let overrides = Overrides::from([("data-dir".to_owned(), path.display().to_string())]);
     let config = Config::load(None, std::iter::empty(), &overrides).exit_with(Exit::Usage)?;
@@ -140,7 +140,7 @@ async fn read_facts(address: &str, merchant: &merchant::Merchant) -> Result<Vec<
     facts::read(&client, &merchant.skus).await.exit_with(Exit::Unreachable)
 }
 
-/// Half a sale.
+/// Runs one half of the sale.
 fn sell(
     context: Context<'_>,
     runtime: &Runtime,
@@ -166,33 +166,33 @@ async fn run_audit(client: &Client, sale: &Sale, facts: &[SkuFacts]) -> Result<A
 
 fn recovered(process: &ServerProcess, outage: Duration) -> String {
     format!(
-        "It is back after {} ms: {} ops recovered, {} of them replayed from the log. The sale goes on.",
+        "The server is back after {} ms: {} ops recovered, {} of them replayed from the log. The sale continues.",
         super::parse::milliseconds(outage),
         process.recovery["recovered_ops"],
         process.recovery["replayed_ops"]
     )
 }
 
-/// Stops the server, or tells how to go on with it.
+/// Stops the server, or prints how to use it further.
 fn end(
     context: Context<'_>,
     arguments: &DemoArguments,
     data: DataDir,
     process: &mut ServerProcess,
 ) -> Result<(), Failure> {
-    let (address, place, id) = (process.address.clone(), data.path.display().to_string(), process.id());
+    let (address, path, id) = (process.address.clone(), data.path.display().to_string(), process.id());
     if arguments.keep {
         context.output.note(&format!(
             "
-The server goes on at {address} (process {id}) with its data in {place}. Try:
+The server keeps running at {address} (process {id}) with its data in {path}. Try:
   export STOCKHOLD_SERVER={address}
   stockhold salable BIKE-0001
   stockhold show sku BIKE-0003
   stockhold reserve --stock web-us --line TIRE-0001=2 --ttl 15m
   stockhold status
-Stop it with `kill {id}`, then look into its log:
-  stockhold verify {place}
-  stockhold log dump {place} --limit 5"
+Stop it with `kill {id}`, then read its log:
+  stockhold verify {path}
+  stockhold log dump {path} --limit 5"
         ));
     } else {
         process.stop()?;
@@ -200,7 +200,7 @@ Stop it with `kill {id}`, then look into its log:
         context.output.note(
             "
 The server is stopped and its data is removed. Try next:
-  stockhold demo --keep                       the same, and the server stays for you
+  stockhold demo --keep                       the same, but keep the server running
   stockhold format shop-data && stockhold serve --data-dir shop-data
   stockhold import examples/bicycles/catalog.toml examples/bicycles/stock.csv
   stockhold salable BIKE-0001                 and `stockhold --help` for all commands",

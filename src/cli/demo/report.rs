@@ -1,4 +1,4 @@
-//! What a demo came to, for people and for programs.
+//! The result of a demo, as text and as JSON.
 
 use super::super::output::Text;
 use super::super::parse::milliseconds;
@@ -18,7 +18,7 @@ pub(super) struct Report {
     selling: Duration,
     p50_us: u64,
     p99_us: u64,
-    doubts: u64,
+    unanswered: u64,
     outage: Duration,
     recovery: Value,
     audit: Audit,
@@ -28,7 +28,7 @@ impl Report {
     pub(super) fn new(
         sale: &mut Sale,
         audit: Audit,
-        doubts: u64,
+        unanswered: u64,
         outage: Duration,
         recovery: &Value,
     ) -> Self {
@@ -44,14 +44,14 @@ impl Report {
             selling: counts.selling,
             p50_us,
             p99_us,
-            doubts,
+            unanswered,
             outage,
             recovery: recovery.clone(),
             audit,
         }
     }
 
-    /// Whether every promise was kept.
+    /// Whether the audit found every promise kept.
     pub(super) const fn is_clean(&self) -> bool {
         self.audit.is_clean()
     }
@@ -60,7 +60,7 @@ impl Report {
         self.tally.refused + self.edge_refusals
     }
 
-    /// Carts that were decided in a second of selling, granted or not.
+    /// The number of carts that were decided per second of selling, granted or not.
     fn per_second(&self, count: u64) -> u64 {
         count.saturating_mul(1_000) / milliseconds(self.selling).max(1)
     }
@@ -70,7 +70,7 @@ impl Report {
         let audit = &self.audit;
         text.line("");
         text.line(&format!(
-            "reserved   {}   ({} in a second; {} confirmed, {} released, the others held)",
+            "reserved   {}   ({} per second; {} confirmed, {} released, the others held)",
             grouped(self.tally.granted),
             grouped(self.per_second(self.tally.granted)),
             grouped(self.confirmed),
@@ -86,15 +86,15 @@ impl Report {
             self.p50_us, self.p99_us
         ));
         text.line(&format!(
-            "crash      {} ops recovered; {} commands without an answer were settled by asking again",
-            self.recovery["recovered_ops"], self.doubts
+            "crash      {} ops recovered; {} commands without an answer were resolved by repeating them",
+            self.recovery["recovered_ops"], self.unanswered
         ));
         text.line(&format!(
             "audit      {} units oversold, {} acknowledged reservations lost, {} answers changed",
             audit.oversold_units, audit.lost_acknowledged, audit.changed_answers
         ));
         text.line(&format!(
-            "           ({} commands asked again, {} reservations looked up, {} SKUs summed over all sets of stocks)",
+            "           ({} commands repeated, {} reservations queried, {} SKUs summed over all sets of stocks)",
             grouped(audit.repeated),
             grouped(audit.looked_up),
             audit.skus_audited
@@ -125,7 +125,7 @@ impl Report {
             "busy": self.busy,
             "selling_ms": milliseconds(self.selling),
             "outage_ms": milliseconds(self.outage),
-            "unknown_settled": self.doubts,
+            "unknown_settled": self.unanswered,
             "kept_in_ledger": self.kept,
             "unkept": self.tally.unkept,
             "recovery": self.recovery,
@@ -135,7 +135,7 @@ impl Report {
     }
 }
 
-/// `1,234,567`.
+/// Formats a number as `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn long_numbers_are_grouped() {
-        // Proves the places of the commas.
+        // Proves the positions of the commas.
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }

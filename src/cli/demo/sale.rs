@@ -1,7 +1,8 @@
-//! The demo's shoppers: whole frames of carts over a few connections, each answered before the next.
+//! The shoppers of the demo. They send whole frames of carts over a few connections, and wait for each answer before
+//! the next frame.
 //!
-//! Everything that is answered goes into the ledger; what was in flight when the server died goes there as
-//! a doubt, to be asked again under its own id.
+//! Every answer goes into the ledger. Commands in flight when the server was killed go into the ledger as unknown, and
+//! the audit repeats them with their ids.
 
 use std::time::{Duration, Instant};
 use stockhold_client::{
@@ -12,59 +13,59 @@ use stockhold_protocol::command::{Command, Kind, Release, Reserve};
 use stockhold_protocol::{BadField, CommandId, Envelope, Lines};
 use stockhold_workload::{CartEnding, CartGenerator, CartMix, Ledger, Step};
 
-/// Connections of the shoppers.
-pub(super) const LANES: usize = 8;
-/// New carts in one frame.
+/// The number of the shoppers' connections.
+pub(super) const CONNECTIONS: usize = 8;
+/// The number of new carts in a frame.
 pub(super) const FRAME_CARTS: usize = 64;
-/// Most reservations that the ledger keeps for the audit.
+/// The maximum number of reservations that the ledger keeps for the audit.
 const LEDGER_MAX: usize = 3_000_000;
-/// Most latencies that are kept; one for each frame.
+/// The maximum number of latencies that are kept, one per frame.
 const LATENCIES_MAX: usize = 4_000_000;
-/// The name under which the server's log sees the shoppers.
+/// The client name in the server's log.
 const CLIENT_NAME: &str = "stockhold-demo";
-/// How long an answer may take.
+/// The timeout for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// Why a sale cannot go on.
+/// Why a sale cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SaleError {
-    /// A connection broke when none should.
+    /// A connection broke while the server was running.
     #[error("a shopper lost the connection")]
     Connection(#[from] ConnectionError),
-    /// A frame was not taken.
-    #[error("a shopper's frame was not taken")]
+    /// A frame was not accepted.
+    #[error("a shopper's frame was not accepted")]
     Submit(#[from] SubmitError),
-    /// A cart cannot be sent.
-    #[error("a shopper's cart cannot be sent")]
+    /// A cart cannot be encoded.
+    #[error("a shopper's cart cannot be encoded")]
     Push(#[from] PushError),
-    /// A sent cart cannot be read back.
-    #[error("a shopper's cart cannot be read back")]
+    /// A sent cart cannot be decoded.
+    #[error("a shopper's cart cannot be decoded")]
     Record(#[from] BadField),
-    /// An answer did not come.
+    /// An answer did not arrive in time.
     #[error("the server did not answer a shopper within {ANSWER_MAX:?}")]
     Silence,
 }
 
 /// One connection with at most one frame in flight.
-struct Lane {
+struct ShopperConnection {
     connection: PipelinedConnection,
     batch: CommandBatch,
     outcomes: Outcomes,
     sent: Instant,
 }
 
-/// What came out besides the ledger.
+/// Counts that the ledger does not contain.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    /// Refusals from the published cells: given, not recorded.
+    /// The number of edge refusals, which are not recorded.
     pub(super) edge_refusals: u64,
-    /// Answers that ask to come again.
+    /// The number of `busy` answers.
     pub(super) busy: u64,
     pub(super) confirmed: u64,
     pub(super) released: u64,
     /// How long carts were sent.
     pub(super) selling: Duration,
-    /// Microseconds from a frame's submit to its last outcome.
+    /// The microseconds from sending a frame to its last outcome.
     latencies_us: Vec<u64>,
 }
 
@@ -83,8 +84,8 @@ pub(super) struct Sale {
     pub(super) counts: Counts,
     carts: CartGenerator,
     ids: IdGenerator,
-    lanes: Vec<Lane>,
-    /// What becomes of holds that were granted.
+    shoppers: Vec<ShopperConnection>,
+    /// The next steps of holds that were granted.
     endings: Vec<(CommandId, CartEnding)>,
 }
 
@@ -95,76 +96,76 @@ impl Sale {
             counts: Counts::default(),
             carts: CartGenerator::new(mix, seed),
             ids: IdGenerator::new(),
-            lanes: Vec::new(),
+            shoppers: Vec::new(),
             endings: Vec::new(),
         }
     }
 
     /// Connects all shoppers.
     pub(super) async fn open(&mut self, address: &str) -> Result<(), SaleError> {
-        self.lanes.clear();
-        for _ in 0..LANES {
+        self.shoppers.clear();
+        for _ in 0..CONNECTIONS {
             let connection = PipelinedConnection::connect(address, CLIENT_NAME).await?;
             let (batch, outcomes) = (CommandBatch::new(), Outcomes::new());
-            self.lanes.push(Lane { connection, batch, outcomes, sent: Instant::now() });
+            self.shoppers.push(ShopperConnection { connection, batch, outcomes, sent: Instant::now() });
         }
         Ok(())
     }
 
-    /// Sells for so long. At the end every lane has a frame in flight.
+    /// Sells for this time. At the end every connection has a frame in flight.
     pub(super) async fn sell(
         &mut self,
         span: Duration,
         mut each_round: impl FnMut(Duration, u64),
     ) -> Result<(), SaleError> {
         let begun = Instant::now();
-        let mut lanes = std::mem::take(&mut self.lanes);
-        for lane in &mut lanes {
-            self.submit(lane)?;
+        let mut shoppers = std::mem::take(&mut self.shoppers);
+        for shopper in &mut shoppers {
+            self.submit(shopper)?;
         }
         while begun.elapsed() < span {
-            for lane in &mut lanes {
-                receive(lane).await?;
-                self.note(lane)?;
-                self.submit(lane)?;
+            for shopper in &mut shoppers {
+                receive(shopper).await?;
+                self.note(shopper)?;
+                self.submit(shopper)?;
             }
             each_round(begun.elapsed(), self.ledger.tally().granted);
         }
         self.counts.selling += begun.elapsed();
-        self.lanes = lanes;
+        self.shoppers = shoppers;
         Ok(())
     }
 
-    /// Takes what is still in flight, from a server that lives.
+    /// Receives the answers in flight from a running server.
     pub(super) async fn finish(&mut self) -> Result<(), SaleError> {
-        for mut lane in std::mem::take(&mut self.lanes) {
-            receive(&mut lane).await?;
-            self.note(&mut lane)?;
+        for mut shopper in std::mem::take(&mut self.shoppers) {
+            receive(&mut shopper).await?;
+            self.note(&mut shopper)?;
         }
         Ok(())
     }
 
-    /// Takes what still comes from a server that is dead; the rest is doubted. Tells how many doubts.
-    pub(super) async fn lose(&mut self) -> Result<u64, SaleError> {
-        let mut doubts = 0;
-        for mut lane in std::mem::take(&mut self.lanes) {
-            // The connection is broken; the answers that had come before are good.
-            drop(receive(&mut lane).await);
-            for (record, index) in lane.batch.records().zip(0..) {
-                if let Some(outcome) = lane.outcomes.get(index) {
+    /// Receives the remaining answers of a killed server. The other commands become unknown. Returns their number.
+    pub(super) async fn record_unanswered(&mut self) -> Result<u64, SaleError> {
+        let mut unanswered = 0;
+        for mut shopper in std::mem::take(&mut self.shoppers) {
+            // The connection is broken. Answers that arrived before are valid.
+            drop(receive(&mut shopper).await);
+            for (record, index) in shopper.batch.records().zip(0..) {
+                if let Some(outcome) = shopper.outcomes.get(index) {
                     self.ledger.note_record(record, outcome)?;
                 } else {
                     self.ledger.note_unknown(record);
-                    doubts += 1;
+                    unanswered += 1;
                 }
             }
         }
-        Ok(doubts)
+        Ok(unanswered)
     }
 
-    /// Fills a lane's frame with what became of earlier holds and with new carts, and sends it.
-    fn submit(&mut self, lane: &mut Lane) -> Result<(), SaleError> {
-        lane.batch.clear();
+    /// Fills a frame with the next steps of earlier holds and with new carts, and sends it.
+    fn submit(&mut self, shopper: &mut ShopperConnection) -> Result<(), SaleError> {
+        shopper.batch.clear();
         let now_ms = wall_clock_ms();
         let due = self.endings.len().saturating_sub(FRAME_CARTS);
         for (reservation, ending) in self.endings.drain(due..) {
@@ -175,29 +176,31 @@ impl Sale {
                 }
                 CartEnding::Abandon => continue,
             };
-            lane.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
+            shopper.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
         }
         for _ in 0..FRAME_CARTS {
             let Step::Cart { target, lines, ttl_ms } = self.carts.next_step() else { continue };
             let lines = Lines::Slice(lines);
             let reserve = Reserve { target, lines, best_effort: false, ttl_ms, owner: 0, reference: "" };
             let command = Command::Reserve(reserve);
-            lane.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
+            shopper.batch.push(&Envelope::fresh(self.ids.next_at(now_ms), command))?;
         }
-        lane.outcomes.reset(lane.batch.len());
-        lane.connection.submit(&lane.batch)?;
-        lane.sent = Instant::now();
+        shopper.outcomes.reset(shopper.batch.len());
+        shopper.connection.submit(&shopper.batch)?;
+        shopper.sent = Instant::now();
         Ok(())
     }
 
-    /// Notes the answers to a lane's frame.
-    fn note(&mut self, lane: &mut Lane) -> Result<(), SaleError> {
+    /// Records the answers to a frame.
+    fn note(&mut self, shopper: &mut ShopperConnection) -> Result<(), SaleError> {
         if self.counts.latencies_us.len() < LATENCIES_MAX {
-            let took = lane.sent.elapsed().as_micros();
+            let took = shopper.sent.elapsed().as_micros();
             self.counts.latencies_us.push(u64::try_from(took).unwrap_or(u64::MAX));
         }
-        for (record, index) in lane.batch.records().zip(0..) {
-            let Some(outcome) = lane.outcomes.get(index) else { return Err(ConnectionError::Closed.into()) };
+        for (record, index) in shopper.batch.records().zip(0..) {
+            let Some(outcome) = shopper.outcomes.get(index) else {
+                return Err(ConnectionError::Closed.into());
+            };
             let envelope = Envelope::decode(record)?;
             self.ledger.note(&envelope, outcome);
             let kind = envelope.command.kind();
@@ -213,20 +216,20 @@ impl Sale {
                 self.counts.busy += u64::from(!decided);
             }
         }
-        // The frame is settled; it must not be doubted later.
-        lane.batch.clear();
+        // The frame is answered and must not become unknown later.
+        shopper.batch.clear();
         Ok(())
     }
 }
 
-/// Waits for all outcomes of a lane's frame.
-async fn receive(lane: &mut Lane) -> Result<(), SaleError> {
-    while lane.connection.in_flight() > 0 {
-        let turned = tokio::time::timeout(ANSWER_MAX, lane.connection.turn());
+/// Waits for all outcomes of a frame.
+async fn receive(shopper: &mut ShopperConnection) -> Result<(), SaleError> {
+    while shopper.connection.in_flight() > 0 {
+        let turned = tokio::time::timeout(ANSWER_MAX, shopper.connection.turn());
         turned.await.map_err(|_| SaleError::Silence)??;
-        while let Some(reply) = lane.connection.next_reply()? {
+        while let Some(reply) = shopper.connection.next_reply()? {
             if let Reply::Outcomes(frame) = reply {
-                lane.outcomes.take(&frame)?;
+                shopper.outcomes.take(&frame)?;
             }
         }
     }
