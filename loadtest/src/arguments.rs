@@ -1,4 +1,4 @@
-//! The command line. It says what may be asked, not how it is done.
+//! The command line of the load tool.
 
 use crate::bad_peers::arguments::BadPeersArguments;
 use crate::chaos::arguments::ChaosArguments;
@@ -49,7 +49,7 @@ Examples:
 Exit codes: 0 fine; 1 the audit found a violation, a rate was not kept, or a sweep found no knee; 2 wrong \
 arguments; 3 could not run.";
 
-/// Everything on the command line.
+/// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "stockhold-loadtest",
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
-/// What else may be asked than the sale.
+/// The scenarios, besides the canonical sale.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Single-line carts over uniformly chosen SKUs, closed loop (or open, with --rate): the highest rate of durable reservations.
@@ -180,7 +180,7 @@ pub(crate) struct LoadArguments {
     pub(crate) warmup: Duration,
 }
 
-/// Whether the loop is open, and at what rate.
+/// The pace: a closed loop, or an open loop at a rate.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct PaceArguments {
     /// Open loop: operations that are due each second over all connections, whatever the server does (20000, 20k, 1.5M).
@@ -194,7 +194,7 @@ pub(crate) struct PaceArguments {
     pub(crate) ramp: Option<Ramp>,
 }
 
-/// A rate that changes evenly.
+/// A rate that changes linearly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 pub(crate) struct Ramp {
     pub(crate) from: u32,
@@ -297,10 +297,10 @@ pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The highest rate that may be asked for.
+/// The highest accepted rate.
 const RATE_MAX: u32 = 10_000_000;
 
-/// A rate in whole operations per second, also in thousands (`20k`) or millions (`1.5M`).
+/// Parses a rate in whole operations per second, also in thousands (`20k`) or millions (`1.5M`).
 pub(crate) fn rate(text: &str) -> Result<u32, String> {
     let rule = || format!("must be a rate between 1 and {RATE_MAX}, such as 20000, 20k or 1.5M");
     let (digits, thousands) = match text.strip_suffix(['k', 'K']) {
@@ -319,7 +319,7 @@ pub(crate) fn rate(text: &str) -> Result<u32, String> {
         .ok_or_else(rule)
 }
 
-/// Two rates.
+/// Parses two rates.
 pub(crate) fn ramp(text: &str) -> Result<Ramp, String> {
     let (from, to) = text.split_once("..").ok_or("must have the form FROM..TO, such as 1k..200k")?;
     Ok(Ramp { from: rate(from)?, to: rate(to)? })
@@ -348,13 +348,13 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        // Proves that names and conflicts of arguments fit each other.
+        // Proves that names and conflicts of arguments are consistent.
         Arguments::command().debug_assert();
     }
 
     #[test]
     fn no_arguments_mean_the_canonical_sale() {
-        // Proves the defaults that the documentation promises.
+        // Proves the documented defaults.
         let arguments = Arguments::try_parse_from(["stockhold-loadtest"]).unwrap();
         assert!(arguments.command.is_none());
         assert_eq!((arguments.sale.rate, arguments.sale.skus), (20_000, 1_000));
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused() {
-        // Proves that limits are checked where they are typed.
+        // Proves that limits are checked when arguments are parsed.
         for wrong in [
             ["uniform", "--depth", "0"],
             ["uniform", "--connections", "0"],
@@ -387,7 +387,8 @@ mod tests {
 
     #[test]
     fn rates_may_be_written_short() {
-        // Proves thousands and millions, fractions of them, and that what is no whole rate in bounds is refused.
+        // Proves thousands and millions, fractions of them, and that anything but a whole rate within the limits is
+        // refused.
         let written = [("1", 1), ("20k", 20_000), ("1.5M", 1_500_000), ("0.25k", 250), ("10M", RATE_MAX)];
         for (text, expected) in written {
             assert_eq!(rate(text), Ok(expected), "{text}");
@@ -413,7 +414,8 @@ mod tests {
 
     #[test]
     fn a_rate_makes_the_loop_open() {
-        // Proves that the pace has its warm-up, that a ramp goes from end to end, and that only one of the two may be given.
+        // Proves that the pace has its warm-up, that a ramp covers its whole range, and that only one of the two
+        // options may be given.
         let parse = |words: &[&str]| {
             let words =
                 ["stockhold-loadtest", "uniform", "--warmup", "1", "--seconds", "4"].iter().chain(words);

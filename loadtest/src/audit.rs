@@ -1,5 +1,5 @@
-//! The audit of a closed-loop run, from the client's own ledger alone: nothing was granted that was not there, nothing acknowledged is
-//! missing, and asking again gets the same answers.
+//! The audit of a closed-loop run, from the client's own ledger alone: no more was granted than there was, nothing
+//! acknowledged is missing, and retries get the same answers.
 
 use crate::control_connection::ControlConnection;
 use crate::samples::Sample;
@@ -12,34 +12,36 @@ use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::query::{Answer, Query};
 use stockhold_protocol::{Code, Envelope, Line, Lines, Outcome};
 
-/// How many of the sampled reservations are looked up one by one.
+/// Maximum number of sampled reservations that are looked up one by one.
 const LOOKED_UP_MAX: usize = 256;
 
-/// What an audit found. Every number but those of what was checked must be 0.
+/// The findings of an audit. All numbers must be 0, except the counts of what was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
-    /// Units granted beyond what was there.
+    /// Units granted beyond the goods.
     pub(crate) oversold_units: u64,
     /// Acknowledged units that the server no longer counts, and acknowledged reservations that it does not know.
     pub(crate) lost_acknowledged: u64,
-    /// Ids that were asked again and answered otherwise, or not from the record.
+    /// Retried ids that got another answer, or an answer that is not marked as replayed.
     pub(crate) changed_answers: u64,
     /// Carts refused for quantity although there was plenty.
     pub(crate) wrong_refusals: u64,
-    /// Checks whose answer cannot be right: more than was ever there, less than nothing, or a change where nothing was sold.
+    /// Checks with impossible answers: more than there ever was, less than nothing, or a change although nothing was
+    /// sold.
     pub(crate) wrong_checks: u64,
-    /// Units that the server counts and nobody was granted. On a shared server others may have bought them.
+    /// Units that the server counts and that were not granted in this run. On a shared server other clients may have
+    /// bought them.
     pub(crate) unexplained_units: u64,
-    /// Ids asked again.
+    /// Retried ids.
     pub(crate) checked_ids: u64,
-    /// SKUs whose units were added up.
+    /// SKUs whose units were summed.
     pub(crate) checked_skus: u64,
     /// The first findings, as sentences.
     pub(crate) findings: Vec<String>,
 }
 
 impl Audit {
-    /// Adds what another audit has found, of another server.
+    /// Adds the findings of another audit, of another server.
     pub(crate) fn merge(&mut self, other: Self) {
         self.oversold_units += other.oversold_units;
         self.lost_acknowledged += other.lost_acknowledged;
@@ -52,7 +54,7 @@ impl Audit {
         self.findings.extend(other.findings);
     }
 
-    /// Whether a promise was broken. `is_ours`: nobody else uses the server.
+    /// Whether a guarantee was violated. `is_ours`: no other client uses the server.
     pub(crate) const fn is_violated(&self, is_ours: bool) -> bool {
         self.oversold_units > 0
             || self.lost_acknowledged > 0
@@ -64,7 +66,7 @@ impl Audit {
 }
 
 impl Audit {
-    /// One sentence on whether all is well, for a page.
+    /// One sentence with the result, for a page.
     pub(crate) fn verdict(&self, is_ours: bool, is_rate_kept: bool) -> (bool, String) {
         if self.is_violated(is_ours) {
             (false, "the audit found broken promises".to_owned())
@@ -80,7 +82,7 @@ impl Audit {
     }
 }
 
-/// Audits a run on `catalog`; where there is plenty, nobody may have been refused.
+/// Audits a run on `catalog`. If goods were plentiful, no cart may have been refused.
 pub(crate) fn audit(
     control: &mut ControlConnection,
     catalog: &TestCatalog,
@@ -99,14 +101,14 @@ pub(crate) fn audit(
     audit.changed_answers = tally.changed_retries
         + count(samples.iter().zip(&answers).filter(|(sample, again)| !is_same(sample, again)));
     audit.lost_acknowledged += count_unknown(control, catalog, samples)?;
-    // What was asked again must not have been executed again.
+    // A retry must not have executed anything.
     let cells_after = control.cells(catalog.stock, &catalog.skus, tally.last_op)?;
     let moved = cells.iter().zip(&cells_after).map(|(before, after)| units(before.abs_diff(*after)));
     audit.unexplained_units += moved.sum::<u64>();
     Ok(audit)
 }
 
-/// Adds up what was granted and compares it with what was there and what the server says is left.
+/// Compares the granted units with the goods and with what the server still offers.
 fn compare_units(salable: &[i64], cells: &[i64], tally: &Tally) -> Audit {
     let mut audit = Audit { checked_skus: count(cells.iter()), ..Audit::default() };
     let mut unexplained = 0;
@@ -117,7 +119,7 @@ fn compare_units(salable: &[i64], cells: &[i64], tally: &Tally) -> Audit {
         audit.lost_acknowledged += units(left.saturating_sub(expected).max(0).unsigned_abs());
         unexplained += units(expected.saturating_sub(*left).max(0).unsigned_abs());
     }
-    // A cart whose answer never came may have been granted.
+    // A cart without an answer may have been granted.
     audit.unexplained_units = unexplained.saturating_sub(tally.unknown);
     audit
 }
@@ -154,7 +156,7 @@ fn is_same(sample: &Sample, again: &Outcome) -> bool {
     again.replayed && (again.code, again.value, again.op) == (sample.code, sample.value, sample.op)
 }
 
-/// How many of the sampled grants the server does not know as they were granted.
+/// Counts sampled grants that the server does not know as they were granted.
 fn count_unknown(
     control: &mut ControlConnection,
     catalog: &TestCatalog,
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_honest_ledger_passes() {
-        // Proves that what adds up is not complained about.
+        // Proves that consistent sums are accepted.
         let audit = compare_units(&[raw(10), raw(5)], &[raw(7), raw(5)], &tally(&[3, 0]));
         assert_eq!(audit, Audit { checked_skus: 2, ..Audit::default() });
         assert!(!audit.is_violated(true));
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_broken_promise_is_found() {
-        // Proves that the audit can fail: an oversell, a lost acknowledgement, units from nowhere, a wrong refusal.
+        // Proves that the audit can fail: an oversell, a lost acknowledgement, unexplained units, a wrong refusal.
         let oversold = compare_units(&[raw(2)], &[raw(-1)], &tally(&[3]));
         assert_eq!((oversold.oversold_units, oversold.is_violated(false)), (1, true));
         let lost = compare_units(&[raw(10)], &[raw(8)], &tally(&[4]));
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_never_came_explains_one_unit_and_no_more() {
-        // Proves that a cut connection is no violation by itself.
+        // Proves that a broken connection is not a violation by itself.
         let mut tally = tally(&[4]);
         tally.unknown = 1;
         assert_eq!(compare_units(&[raw(10)], &[raw(5)], &tally).unexplained_units, 0);
@@ -227,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_changed_answer_is_noticed() {
-        // Proves that code, value, op and the replay mark all count.
+        // Proves that code, value, op and the replayed flag are all compared.
         let sample = Sample {
             id: CommandId::from_parts(1, 1),
             sku: 0,

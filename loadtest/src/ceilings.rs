@@ -1,5 +1,6 @@
-//! The two ceilings of this machine. E(c,d): the same client, connections and frames against an echo server that decides nothing. S: one
-//! block made durable by the server's own log code. A server can be held against both when they are measured in the same run.
+//! The two ceilings of this machine. E(c,d) is the same client, connections and frames against an echo server that
+//! decides nothing. S is one block made durable by the server's own log code. A server can be compared with both when
+//! they are measured in the same run.
 
 use crate::arguments::CeilingArguments;
 use crate::children::{ChildProcess, DataDir, StorageFacts};
@@ -29,11 +30,11 @@ use stockhold_client::wall_clock_ms;
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
 
-/// SKUs of the carts that the echo server does not look at.
+/// SKUs of the carts. The echo server ignores them.
 const SKUS: u32 = 1_000;
-/// A payload that fills one block together with its frame's head.
+/// A payload that fills one block together with the head of its frame.
 const PAYLOAD_BYTES: usize = 4_000;
-/// The salt of the throw-away log: nobody reads it.
+/// The salt of the temporary log.
 const SALT: u64 = 1;
 
 /// The report.
@@ -120,7 +121,7 @@ fn text(report: &CeilingReport) -> String {
     table.text()
 }
 
-/// Times single-block appends of the server's own log, one in flight.
+/// Measures single-block appends of the server's own log, one in flight.
 pub(crate) fn synced_blocks(
     path: &Path,
     blocks: u32,
@@ -141,7 +142,7 @@ pub(crate) fn synced_blocks(
     Ok(latencies)
 }
 
-/// A new log whose first segment holds all blocks, so that nothing but the write is timed.
+/// A new log whose first segment has room for all blocks, so that only the write is measured.
 fn open_log(path: &Path) -> Result<LogWriter, anyhow::Error> {
     let config = Config { data_dir: path.to_owned(), ..Config::default() };
     let now_ms = wall_clock_ms();

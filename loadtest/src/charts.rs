@@ -1,17 +1,17 @@
-//! What the plots of a run show: latencies by percentile, and rates and latencies over time.
+//! The charts of a run: latencies by percentile, and rates and latencies over time.
 
 use crate::latency::CurvePoint;
 use crate::plot::{Axis, Chart, Kind, Line, Mark, Stroke, Unit, figures};
 use crate::ratio;
 use crate::series::{Point, PointLatency};
 
-/// The percentiles whose latency is written at the curve.
+/// The percentiles whose latency is labelled on the curve.
 const NAMED: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 
-/// Where the curve begins: the shortest latency of all would stretch the axis and tell nothing.
+/// The first percentile of the curve. Lower ones would stretch the axis without being useful.
 const FIRST: f64 = 5.0;
 
-/// Latencies by percentile: every nine as wide as the next.
+/// Latencies by percentile, with every nine equally wide.
 pub(crate) fn latencies(title: &str, curve: &[CurvePoint]) -> Chart {
     let share = |point: &CurvePoint| ratio::hundredth(point.percentile);
     let named = NAMED.iter().filter_map(|percentile| {
@@ -35,7 +35,7 @@ pub(crate) fn latencies(title: &str, curve: &[CurvePoint]) -> Chart {
     }
 }
 
-/// The two plots over time.
+/// The two charts over time.
 pub(crate) fn over_time(series: &[Point], marks: &[(f64, String)]) -> [Chart; 2] {
     let marks = || marks.iter().map(|(at_s, text)| Mark::Upright(*at_s, text.clone())).collect();
     let axis = || Axis { name: "time", kind: Kind::Linear, unit: Unit::Seconds };
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_curve_names_its_percentiles_as_far_as_it_goes() {
-        // Proves that only percentiles that were measured are named, each with the latency of the curve.
+        // Proves that only measured percentiles are labelled, each with the latency of the curve.
         let point = |percentile, us| CurvePoint { percentile, us };
         let chart = latencies("latency", &[point(10.0, 5.0), point(60.0, 10.0), point(95.0, 2_500.0)]);
         let marks: Vec<String> = chart
@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn an_interval_without_answers_is_a_gap() {
-        // Proves that a stall is not drawn as a latency, that its throughput is 0, and that only an open loop shows what was asked for.
+        // Proves that a stall is not drawn as a latency, that its throughput is 0, and that only an open loop shows
+        // the requested rate.
         let point = |at_s, asked_per_second, latency| Point {
             at_s,
             span_s: 0.1,

@@ -1,5 +1,5 @@
-//! The server under test as the tool sees it: one that runs already, or a child process of this program with a data directory that goes
-//! away with it. It starts and ends processes; what runs in them stands in `serve` and `echo`.
+//! The server under test: one that already runs, or a child process of this program with a temporary data directory.
+//! This module starts and ends processes. Their contents are in `serve` and `echo`.
 
 use crate::arguments::CommonArguments;
 use crate::exit::Failure;
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 
 /// How long a child may take to end after its standard input was closed.
 const STOP_MAX: Duration = Duration::from_secs(30);
-/// How often an ending child is looked at.
+/// How often an ending child is polled.
 const STOP_POLL: Duration = Duration::from_millis(5);
 /// The longest first line of a child in bytes.
 const READY_BYTES_MAX: u64 = 4_096;
 
-/// The first line of a child: it takes connections.
+/// The first line of a child. It reports that the child accepts connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ready {
-    /// Where.
+    /// The address.
     pub(crate) address: SocketAddr,
-    /// What its log lies on; absent where nothing is written.
+    /// The storage of its log. Absent if it writes nothing.
     pub(crate) storage: Option<StorageFacts>,
-    /// What it found when it started; absent where nothing is kept.
+    /// What it found at its start. Absent if it keeps nothing.
     pub(crate) recovery: Option<RecoveryFacts>,
 }
 
@@ -37,9 +37,9 @@ pub(crate) struct Ready {
 pub(crate) struct RecoveryFacts {
     /// The last op of the log.
     pub(crate) recovered_ops: u64,
-    /// How many of them were replayed behind a snapshot.
+    /// How many of them were replayed after a snapshot.
     pub(crate) replayed_ops: u64,
-    /// Whether the log ended in a write that was cut off.
+    /// Whether the log ended in a torn write.
     pub(crate) torn_tail: bool,
     /// Snapshots that could not be used, each with the reason.
     pub(crate) snapshots_refused: Vec<String>,
@@ -56,16 +56,16 @@ impl RecoveryFacts {
     }
 }
 
-/// What a log lies on.
+/// The storage of a log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StorageFacts {
     /// The file system.
     pub(crate) file_system: String,
     /// How one write is made durable.
     pub(crate) write_path: String,
-    /// Whether it lies in memory.
+    /// Whether it is in memory.
     pub(crate) in_memory: bool,
-    /// What should be known before trusting it.
+    /// A warning about its durability.
     pub(crate) warning: Option<String>,
 }
 
@@ -89,7 +89,8 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// The chosen directory, or a new one beside this program: on the disk that the program was built on, not in memory.
+    /// The chosen directory, or a new one beside this program: on the disk that the program was built on, not in
+    /// memory.
     pub(crate) fn make(chosen: Option<&Path>, keep: bool) -> Result<Self, Failure> {
         let path = match chosen {
             Some(path) => path.to_owned(),
@@ -108,12 +109,12 @@ impl DataDir {
         &self.path
     }
 
-    /// Leaves the directory behind, because it is evidence.
+    /// Keeps the directory, because it is evidence.
     pub(crate) fn preserve(&mut self) {
         self.removed_at_end = false;
     }
 
-    /// A synced write into memory measures nothing: only who asked for it by name gets it.
+    /// A sync to memory measures nothing. It is accepted only if the directory was named explicitly.
     pub(crate) fn check(&self, storage: &StorageFacts) -> Result<(), Failure> {
         if storage.in_memory && !self.chosen {
             let path = self.path.display();
@@ -128,7 +129,7 @@ impl DataDir {
 impl Drop for DataDir {
     fn drop(&mut self) {
         if self.removed_at_end {
-            // What cannot be removed stays behind, in plain sight.
+            // What cannot be removed is left in place.
             drop(std::fs::remove_dir_all(&self.path));
         }
     }
@@ -150,20 +151,20 @@ pub(crate) fn spawn(
         .envs(environment)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // A Ctrl-C at the terminal is for the parent alone, which still needs its server for the audit.
+        // A Ctrl-C at the terminal is for the parent only, which still needs its server for the audit.
         .process_group(0)
         .spawn();
     Ok(child.context("cannot start a child process")?)
 }
 
-/// The first line of what a child prints.
+/// The first line that a child prints.
 pub(crate) fn first_line(stdout: ChildStdout) -> std::io::Result<String> {
     let mut line = String::new();
     BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
     Ok(line)
 }
 
-/// Asks a child to end in good order and waits for it.
+/// Asks a child to stop cleanly and waits for it.
 pub(crate) fn stop(child: &mut Child) -> Result<(), Failure> {
     drop(child.stdin.take());
     let until = Instant::now() + STOP_MAX;
@@ -177,7 +178,7 @@ pub(crate) fn stop(child: &mut Child) -> Result<(), Failure> {
     Err(anyhow!("the server under test did not end within {STOP_MAX:?}").into())
 }
 
-/// A child of this program. It ends when its standard input is closed, so it never outlives us.
+/// A child of this program. It ends when its standard input is closed, so it never outlives its parent.
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
     child: Child,
@@ -185,7 +186,7 @@ pub(crate) struct ChildProcess {
 }
 
 impl ChildProcess {
-    /// Runs this program with other arguments and waits until it takes connections.
+    /// Runs this program with other arguments and waits until it accepts connections.
     pub(crate) fn start(
         arguments: &[&std::ffi::OsStr],
         environment: Option<(&str, String)>,
@@ -198,7 +199,7 @@ impl ChildProcess {
         if let Ok(ready) = serde_json::from_str(&line) {
             return Ok(Self { child, ready });
         }
-        // It has ended, or is about to: it says why on standard error.
+        // It has ended, or is about to. It reports the reason on standard error.
         drop(child.kill());
         let status = child.wait()?;
         Err(anyhow!("the child process did not start ({status})").into())
@@ -208,7 +209,7 @@ impl ChildProcess {
         self.child.id()
     }
 
-    /// Asks the child to end in good order and waits for it.
+    /// Asks the child to stop cleanly and waits for it.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         stop(&mut self.child)
     }
@@ -216,7 +217,7 @@ impl ChildProcess {
 
 impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // After a regular stop both fail, which is as it should be.
+        // After a regular stop both fail, which is expected.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -228,19 +229,19 @@ pub(crate) struct ServerUnderTest {
     pub(crate) address: SocketAddr,
     pub(crate) pid: Option<u32>,
     pub(crate) storage: Option<StorageFacts>,
-    /// Whether nobody else uses it.
+    /// Whether no other client uses it.
     pub(crate) is_ours: bool,
-    /// The state in which its memory was when it started.
+    /// The state of its memory at the start.
     pub(crate) memory: MemoryFacts,
     child: Option<ChildProcess>,
-    /// Memory that the server shall not get; let go after the child has ended.
+    /// Memory that the server must not get. It is released after the child has ended.
     prepared: Option<Prepared>,
     /// Dropped, and so removed, after the child has ended.
     data_dir: Option<DataDir>,
 }
 
 impl ServerUnderTest {
-    /// Takes the server that is named, or starts one.
+    /// Uses the given server, or starts one.
     pub(crate) fn get(arguments: &CommonArguments) -> Result<Self, Failure> {
         if let Some(address) = arguments.server {
             return Ok(Self {
@@ -279,7 +280,7 @@ impl ServerUnderTest {
         })
     }
 
-    /// Ends a server that was started; lets a running one be.
+    /// Stops a server that was started. A given server is left running.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let stopped = self.child.map_or(Ok(()), ChildProcess::stop);
         drop((self.prepared, self.data_dir));

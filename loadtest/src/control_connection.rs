@@ -1,5 +1,5 @@
-//! One connection for everything around a measurement: setting up, asking for status, auditing. Blocking, and with a time limit on
-//! every exchange; the measurement itself has its own connections.
+//! The connection for everything besides the measurement: setup, status queries, and audits. It is blocking and has a
+//! time limit on every exchange. The measurement uses connections of its own.
 
 use anyhow::{Context as _, anyhow};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ const EXCHANGE_MAX: Duration = Duration::from_mins(1);
 /// Commands or checks in one frame: well below every limit of the protocol.
 const FRAME_MAX: usize = 1_000;
 
-/// The connection.
+/// A blocking connection.
 #[derive(Debug)]
 pub(crate) struct ControlConnection {
     runtime: Runtime,
@@ -23,7 +23,7 @@ pub(crate) struct ControlConnection {
     ids: IdGenerator,
     batch: CommandBatch,
     outcomes: Outcomes,
-    /// The newest op that a recorded outcome named.
+    /// The highest op of a recorded outcome.
     recorded_op: u64,
 }
 
@@ -41,12 +41,12 @@ impl ControlConnection {
         self.connection.welcome()
     }
 
-    /// The newest op that this connection had a recorded answer of.
+    /// The highest op of a recorded outcome on this connection.
     pub(crate) const fn recorded_op(&self) -> u64 {
         self.recorded_op
     }
 
-    /// Sends commands under new ids; the outcomes come in the same order.
+    /// Sends commands under new ids. The outcomes are in the same order.
     pub(crate) fn commands<'a>(
         &mut self,
         commands: impl IntoIterator<Item = Command<'a>>,
@@ -96,7 +96,7 @@ impl ControlConnection {
         Ok(())
     }
 
-    /// What is salable of each SKU in a stock, as raw cells, at `min_op` or later.
+    /// The raw cells of SKUs in a stock, at `min_op` or later.
     pub(crate) fn cells(
         &mut self,
         stock: StockId,
@@ -119,7 +119,7 @@ impl ControlConnection {
         Ok(cells)
     }
 
-    /// Asks a question.
+    /// Sends a query.
     pub(crate) fn query(&mut self, query: &Query) -> Result<Answer, anyhow::Error> {
         self.connection.submit_query(query)?;
         let mut answered = None;

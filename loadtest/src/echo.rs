@@ -1,5 +1,5 @@
-//! The echo server of the ceiling E(c,d), in a child process: it answers each frame of commands with one frame of as many outcomes and
-//! decides, remembers and writes nothing. What the real server adds to this is its own.
+//! The echo server of the ceiling E(c,d), in a child process. It answers each frame of commands with one frame of as
+//! many outcomes. It decides, stores and writes nothing.
 
 use crate::children::Ready;
 use crate::exit::{Exit, Failure};
@@ -13,10 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 
-/// Room for input: the largest frame.
+/// The size of the input buffer: the largest frame.
 const INPUT_BYTES: usize = FRAME_BODY_BYTES_MAX + FRAME_HEADER_BYTES;
 
-/// Answers until standard input ends.
+/// Serves until standard input is closed.
 pub(crate) fn serve_echo() -> Result<Exit, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
@@ -29,7 +29,7 @@ pub(crate) fn serve_echo() -> Result<Exit, Failure> {
         serve::wait_for_parent();
         std::process::exit(i32::from(Exit::Fine.number()));
     })?;
-    // The loop that accepts is a task of its own: what is polled by `block_on` itself is woken at a higher price.
+    // The accept loop is a task of its own, because waking the future of `block_on` itself is more expensive.
     let accepting = runtime.spawn_local(accept(listener));
     runtime.block_on(accepting)??;
     Ok(Exit::Fine)
@@ -39,7 +39,7 @@ async fn accept(listener: TcpListener) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        // A connection that ends, however it ends, ends alone.
+        // An error ends only its own connection.
         drop(tokio::task::spawn_local(async move { drop(echo(stream).await) }));
     }
 }
@@ -61,7 +61,7 @@ async fn echo(mut stream: TcpStream) -> Result<(), anyhow::Error> {
     }
 }
 
-/// Appends an answer to each whole frame of `input`; tells how many bytes they took.
+/// Appends an answer to each complete frame of `input`. Returns the length of these frames.
 fn answer_all(input: &[u8], output: &mut Vec<u8>) -> Result<usize, anyhow::Error> {
     let mut taken = 0;
     while let Some((frame, length)) = frame::parse(&input[taken..], FRAME_BODY_BYTES_MAX)? {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn each_command_gets_one_outcome_and_a_cut_frame_waits() {
-        // Proves that the answer has the size of a real one, and that frames are followed through a stream of bytes.
+        // Proves that the answer has the size of a real one, and that consecutive frames are parsed.
         let (mut input, mut output) = (Vec::new(), Vec::new());
         frame::append(Header::new(FrameKind::Commands, 7, 3), b"any records", &mut input);
         let whole = input.len();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// It ran and the audit found nothing.
     Fine,
-    /// The audit found a broken promise, or the offered rate was not kept.
+    /// The audit found a violation, or the requested rate was not kept.
     Violation,
     /// The arguments are wrong.
     Usage,
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a run did not come to its end.
+/// Why a run was not completed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -45,12 +45,12 @@ impl Failure {
         Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}") }
     }
 
-    /// A promise that was seen broken where nothing else can be reported.
+    /// A violation that was found although the run could not be completed.
     pub(crate) fn violation(message: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Violation, error: anyhow::anyhow!("{message}") }
     }
 
-    /// The sentence and its causes, outermost first. A cause that its parent has quoted already is left out.
+    /// The message and its causes, outermost first. A cause that its parent already quotes is omitted.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for cause in self.error.chain() {
@@ -66,7 +66,7 @@ impl Failure {
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
-    /// Whatever goes wrong on the way means that nothing was measured.
+    /// Any other error means that nothing was measured.
     fn from(error: E) -> Self {
         Self { exit: Exit::NotRun, error: error.into() }
     }

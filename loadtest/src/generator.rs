@@ -1,8 +1,9 @@
-//! The threads that generate load, and the closed loop: each connection sends a frame of carts, waits until all of them are answered, and
-//! sends the next. It never waits for time, so it finds the highest rate; latencies that shoppers would see are those of `open_loop`.
+//! The threads that generate load, and the closed loop. Each connection sends a frame of carts, waits until all of
+//! them are answered, and sends the next. The closed loop finds the highest rate, because it never waits for a time.
+//! For the latencies that shoppers would see, use `open_loop`.
 //!
-//! One thread drives many connections on its own runtime. Per cart it makes an id, encodes, decodes and counts (see `closed::round`);
-//! everything that costs more happens once per frame.
+//! One thread drives many connections on its own runtime. Per cart it makes an id, encodes, decodes and counts (see
+//! `closed::round`). Everything more expensive happens once per frame.
 
 use crate::closed::round::{Round, RoundBuilder};
 use crate::closed::scenario::Scenario;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use stockhold_client::{ConnectionError, PipelinedConnection, Reply};
 use tokio::runtime::{Builder, LocalOptions};
 
-/// The time that is measured.
+/// The measured time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     /// When the load begins.
@@ -37,36 +38,36 @@ impl Window {
     }
 }
 
-/// How the threads start together.
+/// Synchronizes the start of the threads.
 #[derive(Debug)]
 pub(crate) struct Start {
-    /// Met twice: when all connections are there, and when the window is set.
+    /// Reached twice: when all connections are open, and when the window is set.
     pub(crate) barrier: Barrier,
     pub(crate) window: OnceLock<Window>,
     /// Answers so far, for the progress bar.
     pub(crate) answered: AtomicU64,
-    /// Latencies since somebody took them, where somebody does.
+    /// Latencies since they were last taken, if they are taken during the run.
     pub(crate) latencies: Option<Mutex<Latencies>>,
 }
 
-/// What one thread does.
+/// The plan of one thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) connections: u32,
-    /// Which of all connections is the first one of this thread, and how many there are.
+    /// The index of this thread's first connection, and the number of all connections.
     pub(crate) first_of: (u32, u32),
     pub(crate) depth: u16,
     pub(crate) seed: u64,
     pub(crate) catalog: Arc<TestCatalog>,
     pub(crate) scenario: Scenario,
-    /// What an open loop keeps to; a closed loop has nothing of the kind.
+    /// The plan of an open loop. `None` for a closed loop.
     pub(crate) asked: Option<OpenLoopPlan>,
     pub(crate) start: Arc<Start>,
     pub(crate) interrupt: Interrupt,
 }
 
-/// Runs a thread's share to the end of the window. The barrier is met whatever happens.
+/// Runs a thread's share to the end of the window. It reaches the barrier even after an error.
 pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let connected = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
@@ -97,7 +98,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Tally, anyhow::Error> {
 }
 
 impl Plan {
-    /// What this thread's connection of that number has of the pace.
+    /// The share of the pace for the connection with this index.
     fn part(&self, index: u32) -> Part {
         let (first, connections) = self.first_of;
         let (unit, group_max) = (self.scenario.unit(), u64::from(self.depth));
@@ -113,7 +114,7 @@ async fn connect(plan: &Plan) -> Result<Vec<PipelinedConnection>, ConnectionErro
     Ok(connections)
 }
 
-/// What the connections of one thread share.
+/// State that the connections of one thread share.
 #[derive(Debug)]
 pub(crate) struct ThreadContext {
     pub(crate) window: Window,
@@ -143,7 +144,7 @@ impl ThreadContext {
         })
     }
 
-    /// Puts a new round on its way.
+    /// Sends a new round.
     fn begin(
         &self,
         connection: &mut PipelinedConnection,
@@ -156,7 +157,7 @@ impl ThreadContext {
         Ok(())
     }
 
-    /// So many answers more, for the progress bar.
+    /// Counts answers for the progress bar.
     pub(crate) fn progress(&self, answered: u64) {
         self.start.answered.fetch_add(answered, Ordering::Relaxed);
     }
@@ -166,7 +167,7 @@ impl ThreadContext {
     }
 }
 
-/// One connection, from the start to the end of the window; what was sent last is waited for.
+/// Drives one connection from the start to the end of the window, and waits for its last answers.
 async fn drive(mut connection: PipelinedConnection, context: Rc<ThreadContext>, depth: u16) {
     let mut round = Round::default();
     if let Err(broken) = rounds(&mut connection, &context, depth, &mut round).await {
@@ -191,7 +192,7 @@ async fn rounds(
         while round.left > 0 {
             answers(connection, context, round, sent).await?;
             if round.left == 0 {
-                // What was begun is ended, also after the window.
+                // A round that was begun is completed, even after the window.
                 sent = Instant::now();
                 if let Some(ready) =
                     context.builder.borrow_mut().go_on(connection.server_clock().now_ms(), round)?
@@ -206,7 +207,7 @@ async fn rounds(
     }
 }
 
-/// Takes what one exchange of bytes brings.
+/// Counts the answers of one exchange of bytes.
 async fn answers(
     connection: &mut PipelinedConnection,
     context: &ThreadContext,

@@ -1,4 +1,4 @@
-//! Ctrl-C: the run stops early, and still audits and reports.
+//! Ctrl-C: the run stops early but still audits and reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens for Ctrl-C from now on. The listener lives as long as the process.
+    /// Listens for Ctrl-C. The listener lives as long as the process.
     pub(crate) fn listen() -> Self {
         let interrupt = Self::default();
         let heard = interrupt.clone();
@@ -20,12 +20,12 @@ impl Interrupt {
                 heard.0.store(true, Ordering::Relaxed);
             }
         };
-        // Without the listener Ctrl-C ends the process at once, which is what it does by default.
+        // Without the listener, Ctrl-C ends the process at once, as by default.
         drop(std::thread::Builder::new().name("interrupt".to_owned()).spawn(listener));
         interrupt
     }
 
-    /// Asks to stop from inside.
+    /// Requests a stop from inside.
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Percentiles as a report tells them, in microseconds.
+//! Percentiles in reports, in microseconds.
 
 use crate::page::Tile;
 use crate::plot::figures;
@@ -6,7 +6,7 @@ use crate::ratio;
 use crate::tally::Latencies;
 use serde::Serialize;
 
-/// One point of a whole curve.
+/// One point of a latency curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct CurvePoint {
     /// In percent, below 100.
@@ -14,7 +14,7 @@ pub(crate) struct CurvePoint {
     pub(crate) us: f64,
 }
 
-/// The whole curve of some latencies, for a plot.
+/// The curve of some latencies, for a chart.
 pub(crate) fn curve_of(latencies: &Latencies) -> Vec<CurvePoint> {
     let curve = latencies.curve().into_iter();
     curve
@@ -45,14 +45,14 @@ impl Percentiles {
         }
     }
 
-    /// What catches the eye on a page.
+    /// The tiles at the top of a page.
     pub(crate) fn tiles(&self) -> [Tile; 4] {
         let named =
             [(self.p50_us, "p50"), (self.p99_us, "p99"), (self.p999_us, "p99.9"), (self.max_us, "longest")];
         named.map(|(us, name)| Tile { figure: figures::latency(us), name })
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         let Self { p50_us, p90_us, p99_us, p999_us, max_us } = self;
         format!(

@@ -1,5 +1,5 @@
-//! The audit from a full ledger: the workload's own, and one comparison more, since here every answer is known: when all
-//! holds have ended, what the server has promised must be what the ledger says, unit for unit.
+//! The audit from a full ledger: the audit of the workload crate, and one more comparison. Here every answer is
+//! known, so when all holds have ended, the server's promises must equal the ledger's, unit for unit.
 
 use crate::audit::Audit;
 use crate::control_connection::ControlConnection;
@@ -13,25 +13,26 @@ use stockhold_protocol::{SkuId, StockId};
 use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{AuditPlan, Ledger, audit};
 
-/// How long after the last deadline every cell shows that the hold is gone, with a second to spare.
+/// How long after the last deadline every cell has dropped the hold, plus a second.
 const EXPIRY_GRACE_S: u32 = 2;
 /// How long one call of the audit may take.
 pub(crate) const CALL_MAX: Duration = Duration::from_mins(1);
-/// Most findings that are spelled out.
+/// Maximum number of findings that are described.
 const FINDINGS_MAX: usize = 20;
 
-/// The time that deadlines are in. The machine's own clock is another: hold time stands still while the server is down.
+/// The server's hold time, which deadlines use. It differs from its wall clock, because hold time stands still while
+/// the server is down.
 pub(crate) fn hold_time_ms(status: &Status) -> Result<u64, anyhow::Error> {
     stockhold_workload::hold_time_ms(status).context("the server does not tell its hold time")
 }
 
-/// How long to wait until the hold with the latest deadline has expired for everybody; `now_ms` is hold time.
+/// How long to wait until the hold with the latest deadline has expired. `now_ms` is hold time.
 pub(crate) fn until_expired(deadline_max_s: u32, now_ms: u64) -> Duration {
     let ends_ms = u64::from(deadline_max_s.saturating_add(EXPIRY_GRACE_S)) * 1_000;
     Duration::from_millis(ends_ms.saturating_sub(now_ms))
 }
 
-/// Runs both. All holds have expired by now.
+/// Runs both audits. All holds must have expired.
 pub(crate) async fn run(
     client: &Client,
     ledger: &mut Ledger,
@@ -87,7 +88,7 @@ pub(crate) fn compare(
     Ok(())
 }
 
-/// What a stock has promised of a SKU, holds included.
+/// The promises of a stock for a SKU, including holds.
 fn promised_in(view: &SkuView, stock: StockId) -> i64 {
     let position = view.positions.iter().find(|position| position.stock == stock);
     position.map_or(0, |position| position.confirmed.raw().saturating_add(position.held.raw()))
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn too_little_and_too_much_are_told_apart() {
-        // Proves that a lost promise and a promise from nowhere, such as a hold that never expired, are both found.
+        // Proves that a lost promise and an unexplained one, such as a hold that never expired, are both found.
         let mut audit = Audit::default();
         judge(&mut audit, "A", 30_000, 30_000);
         assert_eq!(audit, Audit::default());
@@ -127,12 +128,12 @@ mod tests {
 
     #[test]
     fn holds_are_waited_for_to_the_second_and_a_little_longer() {
-        // Proves that the audit does not look before the last deadline, and does not wait when there is none.
+        // Proves that the audit waits for the last deadline, and does not wait when there is none.
         assert_eq!(until_expired(10, 10_500), Duration::from_millis(1_500));
         assert_eq!(until_expired(0, 10_500), Duration::ZERO);
     }
 
-    /// A server of this process, with one SKU of ten units in one stock.
+    /// A server in this process, with one SKU of ten units in one stock.
     fn server(
         folder: &std::path::Path,
     ) -> (stockhold::server::RunningServer, ControlConnection, SkuId, StockId) {
@@ -150,7 +151,7 @@ mod tests {
         (running, control, catalog.skus[0], catalog.stock)
     }
 
-    /// What an audit finds in a ledger with one honest grant of two units, after `tamper` had its way with the ledger.
+    /// The findings of an audit with one correct grant of two units, after `tamper` has changed the ledger.
     fn audited(tamper: impl FnOnce(&mut Ledger, &Envelope<'_>, &Outcome)) -> Audit {
         let folder = tempfile::tempdir().unwrap();
         let (running, mut control, sku, stock) = server(folder.path());
@@ -179,8 +180,8 @@ mod tests {
 
     #[test]
     fn an_audit_of_a_real_server_sees_what_it_is_for() {
-        // Proves on a whole server that an honest ledger passes, and that an answer which the server never gave, one that it gave
-        // otherwise, and one that nobody noted are each found.
+        // Proves on a whole server that a correct ledger passes, and that an answer that the server never gave, a
+        // changed answer and an unrecorded answer are each found.
         let honest = audited(Ledger::note);
         assert!(!honest.is_violated(true) && honest.checked_ids == 1, "{honest:?}");
         let lost = audited(|ledger, envelope, outcome| {

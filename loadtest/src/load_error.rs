@@ -1,9 +1,9 @@
-//! Why a connection of a load stopped before its time.
+//! Why a connection of a load stopped early.
 
 use std::io;
 use stockhold_client::{ConnectionError, PushError, SubmitError};
 
-/// Why a connection stopped before its time.
+/// Why a connection stopped early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     #[error(transparent)]

@@ -1,6 +1,6 @@
-//! The bundled load tool of Stockhold: it measures a server through the client that checkouts use, and audits every answer from the
-//! client's own ledger. It is not part of the server, and the server library is used only to start one in a child process and to time
-//! the log's own writes.
+//! The load tool of Stockhold. It measures a server through the client that checkouts use, and audits every answer
+//! from the client's own ledger. It is not part of the server. It uses the server library only to start a server in a
+//! child process and to measure the log's own writes.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
-            // When neither stream is there any more, nobody is left to be told.
+            // If both streams are closed, the error cannot be reported.
             drop(error.print());
             return exit.into();
         }

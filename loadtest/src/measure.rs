@@ -1,4 +1,5 @@
-//! One measured run of a load, closed or open loop: starts the threads together, reads the machine at both ends of the window, shows how it goes.
+//! One measured run of a load, closed or open loop. It starts the threads together, reads the machine's counters at
+//! both ends of the window, and shows the progress.
 
 use crate::arguments::LoadArguments;
 use crate::closed::scenario::Scenario;
@@ -17,10 +18,10 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often the progress bar and the interrupt are looked at.
+/// How often the progress bar and the interrupt are polled.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What is measured.
+/// The load to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -28,17 +29,17 @@ pub(crate) struct Target {
     pub(crate) catalog: Arc<TestCatalog>,
     pub(crate) seed: u64,
     pub(crate) scenario: Scenario,
-    /// What an open loop keeps to.
+    /// The plan of an open loop.
     pub(crate) asked: Option<OpenLoopPlan>,
-    /// What the progress bar calls it.
+    /// The name in the progress bar.
     pub(crate) name: &'static str,
 }
 
-/// What came out.
+/// The result.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) tally: Tally,
-    /// How long the window was.
+    /// The length of the window.
     pub(crate) span: Duration,
     pub(crate) cost: Cost,
 }
@@ -82,7 +83,7 @@ pub(crate) fn measure(
             last = now;
         }
     };
-    // The span is that of the window in which answers are counted, whatever the readings take.
+    // The span is that of the window in which answers are counted, however long the readings take.
     watch(from);
     let before = Reading::take(target.server_pid);
     at_edges()?;

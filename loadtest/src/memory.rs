@@ -1,6 +1,7 @@
-//! The state of memory before a measurement. A page fault costs a guest ten microseconds more where its host has taken the page back, and
-//! about one and a half where the page was used a moment ago; a server that takes millions of pages is as fast as what it happens to
-//! get. Here that is made the same for every run on request: all memory faulted in before the start, or all memory cold.
+//! The state of memory before a measurement. A page fault costs a guest ten microseconds more if its host has taken
+//! the page back, and about one and a half if the page was used a moment ago. A server that faults in millions of
+//! pages therefore depends on the state of memory. On request it is made the same for every run: all memory faulted
+//! in before the start, or all memory cold.
 
 use crate::exit::Failure;
 use crate::ratio;
@@ -11,27 +12,28 @@ use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What is always left to the rest of the machine.
+/// Memory that is always left to the rest of the machine.
 const RESERVE_BYTES: u64 = 1 << 30;
-/// Memory is held in blocks of this size, which the allocator takes from the system and gives back to it one by one.
+/// The size of held blocks. The allocator takes them from the system and returns them one by one.
 const BLOCK_BYTES: usize = 64 << 20;
-/// A server's memory is faulted in in pieces of this size: small enough to come from the heap that is kept.
+/// The size of the pieces in which a server's memory is faulted in: small enough to come from the heap that is kept.
 const PIECE_BYTES: usize = 1 << 20;
 const PAGE_BYTES: usize = 4_096;
-/// A page is cold when it takes so many times as long as one that was freed a moment ago.
+/// A page is cold when it takes this many times as long as one that was freed a moment ago.
 const COLD_TIMES: u32 = 3;
-/// So many cold blocks in a row, and what is left is cold too.
+/// After this many cold blocks in a row, the rest of memory counts as cold.
 const COLD_BLOCKS: u32 = 4;
-/// How often the time of a page that was freed a moment ago is measured; the shortest counts.
+/// How often the time of a recently freed page is measured. The shortest counts.
 const FREED_TRIES: u32 = 3;
-/// Read by glibc: one heap for all threads, from which nothing goes back to the system, so that what was faulted in stays.
+/// Settings for glibc: one heap for all threads that returns nothing to the system, so that faulted-in memory is
+/// kept.
 const TUNABLES: &str =
     "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=1099511627776";
 const TUNABLES_NAME: &str = "GLIBC_TUNABLES";
-/// What is faulted in or left free unless something else is said, in MiB.
+/// The default of what is faulted in or left free, in MiB.
 const NEEDED_MIB: u32 = 3_072;
 
-/// What may be asked for.
+/// The requested state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum MemoryState {
     /// Nothing is done: the server gets what happens to be free.
@@ -68,35 +70,35 @@ pub(crate) struct MemoryArguments {
 pub(crate) struct MemoryFacts {
     /// `as_is`, `touched` or `cold`.
     state: &'static str,
-    /// Faulted in before the start.
+    /// Memory that was faulted in before the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     touched_mib: Option<u64>,
     #[serde(flatten)]
     held: Option<HeldFacts>,
 }
 
-/// What was held, and why that was enough.
+/// The memory that was held, and why it was enough.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 struct HeldFacts {
     held_mib: u64,
-    /// How long a page took that was freed a moment before.
+    /// The time of a page that was freed a moment before.
     freed_page_us: f64,
-    /// How long a page of the last block took: so long takes a page that the server gets.
+    /// The time of a page of the last block, which the server's pages will also take.
     fresh_page_us: f64,
-    /// Whether that is cold.
+    /// Whether that counts as cold.
     is_cold: bool,
 }
 
-/// Memory as it was prepared; what is held is let go with it.
+/// The prepared memory. What is held is released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) facts: MemoryFacts,
-    /// So much the server is to fault in before it starts.
+    /// How much the server must fault in before it starts.
     pub(crate) touch_mib: Option<u32>,
     _held: Held,
 }
 
-/// Blocks that nobody else shall have.
+/// Blocks that are kept from other processes.
 #[derive(Default)]
 struct Held(Vec<Vec<u8>>);
 
@@ -133,12 +135,12 @@ impl MemoryArguments {
 }
 
 impl Prepared {
-    /// What a process needs to know to keep what it has faulted in.
+    /// The environment that makes a process keep what it has faulted in.
     pub(crate) fn environment(&self) -> Option<(&'static str, String)> {
         self.touch_mib.map(|_| (TUNABLES_NAME, tunables(std::env::var(TUNABLES_NAME).ok().as_deref())))
     }
 
-    /// What is to be told of a peer that has faulted in so much itself, or nothing.
+    /// The facts about a peer that has faulted in this much itself, or nothing.
     pub(crate) fn facts_of(&self, touched_mib: Option<u64>) -> MemoryFacts {
         match (self.touch_mib, touched_mib) {
             (Some(_), Some(mib)) => MemoryFacts::touched(mib),
@@ -147,7 +149,7 @@ impl Prepared {
         }
     }
 
-    /// Whether a server that was told to fault memory in has kept it.
+    /// Checks that a server has kept the memory that it was told to fault in.
     pub(crate) fn check(&self, resident: Option<u64>) -> Result<(), Failure> {
         let wanted = u64::from(self.touch_mib.unwrap_or(0)) << 20;
         match resident {
@@ -162,14 +164,14 @@ impl Prepared {
     }
 }
 
-/// The options of before, and ours; of two that contradict each other the last counts.
+/// The previous options followed by ours. Of two contradicting ones, the last counts.
 fn tunables(before: Option<&str>) -> String {
     before
         .filter(|before| !before.is_empty())
         .map_or_else(|| TUNABLES.to_owned(), |before| format!("{before}:{TUNABLES}"))
 }
 
-/// Whether `needed`, `more` and the reserve can be had.
+/// Checks that `needed`, `more` and the reserve are available.
 fn left_beside(needed: u64, more: u64) -> Result<(), Failure> {
     let available = system::available_bytes().unwrap_or(0);
     if is_enough(available, needed, more) {
@@ -186,7 +188,7 @@ const fn is_enough(available: u64, needed: u64, more: u64) -> bool {
     available >= needed.saturating_add(more).saturating_add(RESERVE_BYTES)
 }
 
-/// Takes up memory until what is left is cold, or as long as `may_take` allows another block.
+/// Takes memory until what is left is cold, or until `may_take` refuses another block.
 fn hold_until_cold(
     may_take: impl Fn(u64) -> Result<(), Failure>,
 ) -> Result<(Vec<Vec<u8>>, HeldFacts), Failure> {
@@ -214,7 +216,7 @@ fn is_cold(time: Duration, freed: Duration) -> bool {
     time >= freed * COLD_TIMES
 }
 
-/// How long a block takes that was given back to the system a moment ago.
+/// The time of a block that was returned to the system a moment ago.
 fn freed_block_time() -> Duration {
     drop(touch(BLOCK_BYTES));
     (0..FREED_TRIES).map(|_| touch(BLOCK_BYTES).1).min().unwrap_or_default()
@@ -233,15 +235,15 @@ fn touch(bytes: usize) -> (Vec<u8>, Duration) {
     (memory, began.elapsed())
 }
 
-/// Faults so much into the heap of this process and gives it back to the heap.
+/// Faults this much into the heap of this process and returns it to the heap.
 pub(crate) fn fault_in(mib: u32) {
-    // The list is taken first: what lies behind the pieces would keep them from becoming one.
+    // The list is allocated first. Behind the pieces it would keep them from being merged.
     let mut pieces = Vec::with_capacity(usize::try_from(mib).unwrap_or(0));
     pieces.extend((0..mib).map(|_| touch(PIECE_BYTES).0));
 }
 
 impl MemoryFacts {
-    /// A peer has so much faulted in.
+    /// A peer has faulted in this much.
     pub(crate) const fn touched(mib: u64) -> Self {
         Self { state: "touched", touched_mib: Some(mib), held: None }
     }
@@ -256,7 +258,7 @@ impl MemoryFacts {
         self.touched_mib.is_some()
     }
 
-    /// The state alone, for people.
+    /// The state only, for people.
     pub(crate) fn state_text(&self) -> String {
         match (self.touched_mib, &self.held) {
             (Some(mib), _) => format!("{mib} MiB touched"),
@@ -266,7 +268,7 @@ impl MemoryFacts {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         if let Some(mib) = self.touched_mib {
             return format!("touched: {mib} MiB were faulted in before the start");
@@ -289,7 +291,8 @@ mod tests {
 
     #[test]
     fn holding_ends_where_it_must() {
-        // Proves the bound: no block is taken beyond what may be, whatever pages cost, and without room for one there is no measurement.
+        // Proves the bound: no block is taken beyond the limit, whatever pages cost, and without room for one block
+        // there is no measurement.
         let left = Cell::new(3_u32);
         let may_take = |_| match left.get() {
             0 => Err(Failure::usage("no more")),
@@ -307,7 +310,8 @@ mod tests {
 
     #[test]
     fn what_the_server_needs_is_left() {
-        // Proves the edge: what was named, the block in question and the reserve are there to the byte, and no sum overflows.
+        // Proves the limit to the byte: the requested memory, the current block and the reserve; and that no sum
+        // overflows.
         let (needed, block) = (512 << 20, 64 << 20);
         let all = needed + block + RESERVE_BYTES;
         assert!(is_enough(all, needed, block) && !is_enough(all - 1, needed, block));
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_told_as_what_it_did() {
-        // Proves that a peer which faulted nothing in is not called touched, and one that did has its own figure.
+        // Proves that a peer that faulted nothing in is not called touched, and that one that did has its own figure.
         let prepared =
             Prepared { facts: MemoryFacts::touched(64), touch_mib: Some(64), _held: Held::default() };
         assert_eq!(prepared.facts_of(Some(7)).touched_mib, Some(7));
@@ -328,14 +332,15 @@ mod tests {
 
     #[test]
     fn a_page_is_cold_by_its_ratio() {
-        // Proves the rule at its edge: no absolute time of one machine is in it.
+        // Proves the rule at its limit. It does not depend on absolute times of one machine.
         let freed = Duration::from_nanos(1_500);
         assert!(is_cold(Duration::from_nanos(4_500), freed) && !is_cold(Duration::from_nanos(4_499), freed));
     }
 
     #[test]
     fn more_than_there_is_is_refused() {
-        // Proves that nothing is taken when the reserve would be touched, and that the sentence names the option and the figures.
+        // Proves that nothing is taken when the reserve would be touched, and that the message contains the option
+        // and the figures.
         let arguments = |memory| MemoryArguments { memory, memory_mib: Some(4_194_304) };
         for memory in [MemoryState::Touched, MemoryState::Cold] {
             let failure = arguments(memory).prepare().unwrap_err();
@@ -348,7 +353,7 @@ mod tests {
 
     #[test]
     fn options_of_the_user_stay() {
-        // Proves that what the user has set for glibc is kept, and ours counts where both speak.
+        // Proves that the user's own glibc settings are kept, and that ours win in a conflict.
         assert_eq!(tunables(None), TUNABLES);
         assert_eq!(tunables(Some("")), TUNABLES);
         assert_eq!(tunables(Some("glibc.malloc.check=3")), format!("glibc.malloc.check=3:{TUNABLES}"));
@@ -356,7 +361,7 @@ mod tests {
 
     #[test]
     fn every_state_is_told() {
-        // Proves that a report cannot be read without the state of memory, and that cold memory which is none is no secret.
+        // Proves that a report shows the state of memory, and says when no cold memory was found.
         let held = HeldFacts { held_mib: 64, freed_page_us: 1.5, fresh_page_us: 11.5, is_cold: true };
         let cold = |held| MemoryFacts { state: "cold", touched_mib: None, held: Some(held) };
         for (facts, words) in [

@@ -1,4 +1,5 @@
-//! Everything that is printed: reports to standard output, progress and failures to standard error, so that a pipe gets reports only.
+//! All output: reports go to standard output, progress and failures to standard error, so that a pipe gets only
+//! reports.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use std::time::Duration;
 /// How often a progress bar is drawn at most, per second.
 const DRAWS_PER_SECOND: u8 = 10;
 
-/// Where a run prints.
+/// The output of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -29,19 +30,19 @@ impl Output {
         Ok(())
     }
 
-    /// Tells people something on the way; programs do not see it.
+    /// Prints a note for people. It is suppressed for programs.
     pub(crate) fn note(self, text: &str) {
         if !self.json {
             complain(text);
         }
     }
 
-    /// A bar over `duration`; invisible to programs and when nobody watches.
+    /// A progress bar over `duration`. It is hidden for programs and without a terminal.
     pub(crate) fn progress(self, duration: Duration, what: &'static str) -> ProgressBar {
         self.progress_to(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), what)
     }
 
-    /// A bar up to `total`; invisible to programs and when nobody watches.
+    /// A progress bar up to `total`. It is hidden for programs and without a terminal.
     pub(crate) fn progress_to(self, total: u64, what: &'static str) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -62,7 +63,7 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes to standard error; if that is closed too there is nobody left to tell.
+/// Writes to standard error. If that is closed too, the error is ignored.
 pub(crate) fn complain(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
 }

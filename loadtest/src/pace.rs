@@ -1,25 +1,26 @@
-//! How many operations are due by when, as exact arithmetic on nanoseconds: rates that stay, rise, fall or jump, whatever the server does.
-//! It knows nothing of connections and of clocks; who sends what stands in `schedule`.
+//! The pace of an open loop: how many operations are due at which time, as exact arithmetic on nanoseconds. Rates may
+//! stay, rise, fall or jump. The module knows no connections and no clock; `schedule` distributes the operations.
 //!
-//! A pace is a chain of pieces, in each of which the rate changes evenly. Operation `n` is due when the pieces add up to `n`.
+//! A pace is a chain of pieces, in each of which the rate changes linearly. Operation `n` is due when the integral of
+//! the rate reaches `n`.
 
 use std::time::Duration;
 
-/// Most pieces of a pace: a rate of ten million halves 24 times until nothing is left of it.
+/// Maximum number of pieces of a pace: a rate of ten million halves 24 times until it is zero.
 const PIECES_MAX: usize = 64;
-/// One operation, counted in halves of a billionth: a rate times nanoseconds is then a whole number even where the rate changes.
+/// One operation, in halves of a billionth. A rate times nanoseconds is then an integer even while the rate changes.
 const OPERATION: u128 = 2_000_000_000;
-/// Rates are compared in millionths, so that a root is fine enough.
+/// Rates are compared in millionths, so that a square root is precise enough.
 const FINE: u128 = 1_000_000;
 
-/// A stretch of time in which the rate changes evenly.
+/// A period in which the rate changes linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Piece {
     begin_ns: u64,
     span_ns: u64,
     /// Operations per second at its two ends.
     rates: (u32, u32),
-    /// What is due before it.
+    /// The operations that are due before it.
     before: u128,
 }
 
@@ -32,15 +33,15 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// The same rate from beginning to end.
+    /// A constant rate.
     pub(crate) fn steady(rate: u32, span: Duration) -> Self {
         Self::default().then(rate, rate, span)
     }
 
-    /// Goes on for `span`, at a rate that changes evenly from one end to the other.
+    /// Appends a piece of `span` in which the rate changes linearly.
     ///
     /// # Panics
-    /// Beyond the limit of pieces: none of the callers comes near it.
+    /// Beyond the limit of pieces, which no caller reaches.
     pub(crate) fn then(mut self, from: u32, to: u32, span: Duration) -> Self {
         assert!(self.pieces.len() < PIECES_MAX, "a pace has at most {PIECES_MAX} pieces");
         let span_ns = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
@@ -54,7 +55,8 @@ impl Pace {
         self
     }
 
-    /// Goes on until `end` at a rate that jumps to `peak` and halves every `half_life`, evenly in between, but never falls below `base`.
+    /// Continues until `end` at a rate that jumps to `peak` and halves every `half_life`, linearly in between, but
+    /// never falls below `base`.
     pub(crate) fn spike(mut self, base: u32, peak: u32, half_life: Duration, end: Duration) -> Self {
         let mut above = peak.saturating_sub(base);
         let mut left = end.saturating_sub(Duration::from_nanos(self.end_ns));
@@ -70,7 +72,7 @@ impl Pace {
         self.then(base, base, left)
     }
 
-    /// When everything was due.
+    /// The end of the pace.
     pub(crate) const fn end_ns(&self) -> u64 {
         self.end_ns
     }
@@ -80,7 +82,7 @@ impl Pace {
         self.pieces.iter().map(|piece| piece.rates.0.max(piece.rates.1)).max().unwrap_or(0)
     }
 
-    /// When the operation of this number is due, counted from 0; `None` when there are not so many.
+    /// When the operation with this number is due, counted from 0. `None` if there are fewer.
     pub(crate) fn due_ns(&self, number: u64) -> Option<u64> {
         let wanted = u128::from(number) * OPERATION;
         if wanted >= self.all {
@@ -91,12 +93,12 @@ impl Pace {
         Some(piece.begin_ns + piece.passed_at(wanted - piece.before))
     }
 
-    /// How many operations are due before this moment.
+    /// How many operations are due before this time.
     pub(crate) fn due_by(&self, ns: u64) -> u64 {
         u64::try_from(self.due(ns).div_ceil(OPERATION)).unwrap_or(u64::MAX)
     }
 
-    /// The mean rate between two moments, in whole operations per second.
+    /// The mean rate between two times, in whole operations per second.
     pub(crate) fn rate_between(&self, from_ns: u64, to_ns: u64) -> u64 {
         let span_ns = u128::from(to_ns.saturating_sub(from_ns)).max(1);
         let due = self.due(to_ns).saturating_sub(self.due(from_ns));
@@ -111,14 +113,14 @@ impl Pace {
     }
 }
 
-/// What falls away of a rate within `span`, of which it halves in `half_life`.
+/// The decrease of a rate within `span`, if it halves in `half_life`.
 fn lost(above: u32, span: Duration, half_life: Duration) -> u32 {
     let half = u128::from(above.div_ceil(2));
     u32::try_from(half * span.as_nanos() / half_life.as_nanos().max(1)).unwrap_or(above).min(above)
 }
 
 impl Piece {
-    /// What is due in its first `passed_ns`.
+    /// The operations due in its first `passed_ns`.
     fn due_within(&self, passed_ns: u64) -> u128 {
         let (passed, span) = (u128::from(passed_ns.min(self.span_ns)), u128::from(self.span_ns));
         let (from, to) = (u128::from(self.rates.0), u128::from(self.rates.1));
@@ -130,7 +132,8 @@ impl Piece {
         }
     }
 
-    /// How many of its nanoseconds have passed when so much is due: the root of `due_within`, in the form that loses no digits.
+    /// How many nanoseconds have passed when this much is due: the inverse of `due_within`, in a form that loses no
+    /// digits.
     fn passed_at(&self, due: u128) -> u64 {
         let (from, to) = (u128::from(self.rates.0) * FINE, u128::from(self.rates.1) * FINE);
         let root = if from == to {
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_steady_pace_is_even_to_the_nanosecond() {
-        // Proves that nothing adds up over a day: operation n is due at n / rate.
+        // Proves that no error accumulates over a day: operation n is due at n / rate.
         for rate in [1, 7, 999_983, 10_000_000] {
             let pace = Pace::steady(rate, seconds(86_400));
             let last = u64::from(rate) * 86_400 - 1;
@@ -184,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_ramp_has_its_mean_rate_and_its_ends() {
-        // Proves up and down: as many as the mean rate gives, in order, slow where the rate is low.
+        // Proves rising and falling rates: as many operations as the mean rate gives, in order, slow where the rate
+        // is low.
         for (from, to) in [(100, 1_900), (1_900, 100), (0, 2_000), (2_000, 0)] {
             let pace = Pace::default().then(from, to, seconds(4));
             let dues = all(&pace);
@@ -199,7 +203,8 @@ mod tests {
 
     #[test]
     fn the_root_and_the_sum_agree() {
-        // Proves that each operation is due at the first moment at which so many are due, within a hundred-thousandth.
+        // Proves that each operation is due at the first moment at which the integral reaches it, within a
+        // hundred-thousandth.
         let pace =
             Pace::default().then(10, 50_000, seconds(3)).then(200, 0, seconds(2)).then(7, 7, seconds(1));
         for number in 0..pace.due_by(u64::MAX) {
@@ -212,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_spike_halves_and_ends_in_the_trickle() {
-        // Proves the shape of a flash sale: a trickle, a jump, a rate that halves, the trickle again, and the end where it was asked.
+        // Proves the shape of a flash sale: a low rate, a jump, a rate that halves, the low rate again, and the
+        // requested end.
         let pace = Pace::steady(100, seconds(2)).spike(100, 8_100, seconds(1), seconds(20));
         assert_eq!((pace.end_ns(), pace.peak()), (20 * SECOND, 8_100));
         assert_eq!(pace.rate_between(0, 2 * SECOND), 100);

@@ -1,5 +1,5 @@
-//! A report as a page: figures, plots, the table of facts and the report itself, in one file that asks for nothing from anywhere. It knows
-//! nothing of loads; what it shows is made by the reports.
+//! A report as an HTML page: figures, charts, the table of facts and the report itself, in one self-contained file.
+//! The reports provide the contents.
 
 use crate::arguments::PageArguments;
 use crate::exit::Failure;
@@ -8,7 +8,7 @@ use crate::plot::style::{self, escape};
 use anyhow::Context as _;
 use std::path::Path;
 
-/// The style of what is no plot.
+/// The style of the page without its charts.
 const PAGE: &str = "\
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 Inter,system-ui,-apple-system,'Segoe UI',Roboto,\
 'Helvetica Neue',Arial,sans-serif;font-variant-numeric:tabular-nums}main{max-width:1040px;margin:0 auto;padding:40px 20px 64px}\
@@ -26,7 +26,7 @@ summary{cursor:pointer;font-size:13.5px;color:var(--soft)}pre{margin:12px 0 0;fo
 overflow-wrap:anywhere}\
 @media (max-width:560px){main{padding:24px 12px 40px}.tile{padding:10px 12px}.tile b{font-size:18px}.facts th{width:92px;white-space:normal}}";
 
-/// A figure that catches the eye.
+/// A prominent figure.
 #[derive(Clone, Debug)]
 pub(crate) struct Tile {
     pub(crate) figure: String,
@@ -37,7 +37,7 @@ pub(crate) struct Tile {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     pub(crate) head: Vec<&'static str>,
-    /// Each with whether it is the one that was looked for.
+    /// Rows, each with a flag for the one that was searched for.
     pub(crate) rows: Vec<(Vec<String>, bool)>,
 }
 
@@ -46,19 +46,19 @@ pub(crate) struct Steps {
 pub(crate) struct Page {
     pub(crate) title: String,
     pub(crate) subtitle: String,
-    /// Whether all is well, and what to say about it.
+    /// Whether the run succeeded, and a sentence about it.
     pub(crate) verdict: (bool, String),
     pub(crate) tiles: Vec<Tile>,
-    /// The first is the one of latencies.
+    /// The first chart is that of latencies.
     pub(crate) charts: Vec<Chart>,
     pub(crate) steps: Steps,
     pub(crate) facts: Vec<(&'static str, String)>,
-    /// The report for programs.
+    /// The report as JSON.
     pub(crate) json: String,
 }
 
 impl PageArguments {
-    /// Tells before a run what cannot be written after it.
+    /// Checks before a run that the files can be written after it.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         for (option, file) in [("--report", &self.report), ("--svg", &self.svg)] {
             let Some(file) = file else { continue };
@@ -70,7 +70,7 @@ impl PageArguments {
         Ok(())
     }
 
-    /// Writes what was asked for.
+    /// Writes the requested files.
     pub(crate) fn write(
         &self,
         page: impl FnOnce() -> Result<Page, anyhow::Error>,
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_and_runs_nothing() {
-        // Proves that no text becomes markup, and that nothing is asked for from anywhere.
+        // Proves that no text becomes markup, and that the page loads nothing.
         let html = page().html();
         for foreign in ["<script", "src=", "href=", "@import", "url(", "<link", "http://", "https://"] {
             let found = html.replace("http://www.w3.org/2000/svg", "").contains(foreign);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn files_are_written_where_they_can_be() {
-        // Proves that both files come, and that a folder that is not there is told before the run.
+        // Proves that both files are written, and that a missing directory is reported before the run.
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| Some(folder.path().join(name));
         let arguments = PageArguments { report: path("a.html"), svg: path("a.svg") };

@@ -1,24 +1,22 @@
-//! The only floating-point arithmetic of the tool: rates and shares of counters, for reports. Nothing decides by them.
-#![expect(
-    clippy::float_arithmetic,
-    reason = "a rate is not a quantity of goods; it is printed and nothing else"
-)]
+//! The only floating-point arithmetic of the tool: rates and shares of counters, for reports. No decision depends on
+//! them.
+#![expect(clippy::float_arithmetic, reason = "a rate is not a quantity of goods; it is only printed")]
 #![expect(clippy::cast_precision_loss, reason = "counters of a run are far below 2^52")]
 
 use crate::series::Point;
 use std::time::Duration;
 
-/// So many per second.
+/// A count per second.
 pub(crate) fn per_second(count: u64, span: Duration) -> f64 {
     if span.is_zero() { 0.0 } else { rounded(count as f64 / span.as_secs_f64(), 1_000.0) }
 }
 
-/// Microseconds of `span` for each of `count`; 0 when there is none.
+/// Microseconds of `span` per item of `count`. 0 if there is none.
 pub(crate) fn us_each(span: Duration, count: u64) -> f64 {
     if count == 0 { 0.0 } else { rounded(span.as_secs_f64() * 1e6 / count as f64, 10_000.0) }
 }
 
-/// `part` for each of `count`; 0 when there is none.
+/// `part` per item of `count`. 0 if there is none.
 pub(crate) fn each(part: u64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { rounded(part as f64 / count as f64, 1_000.0) }
 }
@@ -33,7 +31,7 @@ pub(crate) fn us(nanoseconds: u64) -> f64 {
     rounded(nanoseconds as f64 / 1e3, 10.0)
 }
 
-/// A share as a percentage, to ten millionths: a curve of latencies has that many nines.
+/// A share as a percentage, rounded to ten millionths, because a latency curve has that many nines.
 pub(crate) fn hundred(share: f64) -> f64 {
     rounded(share * 100.0, 1e7)
 }
@@ -43,12 +41,12 @@ pub(crate) fn hundredth(percentage: f64) -> f64 {
     percentage / 100.0
 }
 
-/// A counter where a plot wants a number.
+/// A counter as a number for a chart.
 pub(crate) fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Bytes, more or fewer, in MiB.
+/// Bytes, positive or negative, in MiB.
 pub(crate) fn mib(bytes: i64) -> f64 {
     rounded(bytes as f64 / f64::from(1 << 20), 10.0)
 }
@@ -68,12 +66,12 @@ pub(crate) fn middle_of(point: &Point) -> f64 {
     rounded(point.at_s + point.span_s / 2.0, 1e6)
 }
 
-/// How many times `other` fits into `one`; 0 when there is nothing to divide by.
+/// How many times `other` fits into `one`. 0 if there is nothing to divide by.
 pub(crate) fn quotient(one: f64, other: f64) -> f64 {
     if other > 0.0 { rounded(one / other, 1_000.0) } else { 0.0 }
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// The middle value, or the mean of the two middle ones.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -85,14 +83,15 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     values.get(middle - 1).map(|lower| rounded(f64::midpoint(*lower, upper), 1_000.0))
 }
 
-/// The lowest and the highest.
+/// The lowest and the highest value.
 pub(crate) fn span(values: &[f64]) -> Option<(f64, f64)> {
     let lowest = values.iter().copied().min_by(f64::total_cmp)?;
     Some((lowest, values.iter().copied().max_by(f64::total_cmp)?))
 }
 
-/// What was kept of a rate, in percent: each figure of `with` beside the mean of those of `alone` before and after it, and of these
-/// shares the median. So a machine whose speed drifts is no finding.
+/// The share of a rate that was kept, in percent. Each figure of `with` is divided by the mean of the figures of
+/// `alone` before and after it; the result is the median of these shares. A machine whose speed drifts therefore
+/// causes no finding.
 pub(crate) fn kept_percent(with: &[f64], alone: &[f64]) -> f64 {
     let shares: Vec<f64> = with
         .iter()
@@ -110,7 +109,7 @@ pub(crate) fn is_below(percent: f64, limit: u32) -> bool {
     percent < f64::from(limit)
 }
 
-/// The least of all; 0 without any.
+/// The lowest value. 0 without any.
 pub(crate) fn least(values: impl Iterator<Item = f64>) -> f64 {
     values.min_by(f64::total_cmp).unwrap_or(0.0)
 }
@@ -125,12 +124,12 @@ mod tests {
 
     #[test]
     fn rates_are_those_of_the_counters() {
-        // Proves units and that an empty run divides by nothing.
+        // Proves units, and that an empty run does not divide by zero.
         assert!((per_second(3_000, Duration::from_millis(1_500)) - 2_000.0).abs() < 1e-9);
         assert!((us_each(Duration::from_secs(1), 2_000_000) - 0.5).abs() < 1e-9);
         assert!((percent(Duration::from_secs(1), Duration::from_secs(4)) - 25.0).abs() < 1e-9);
         assert!((us(1_550) - 1.6).abs() < 1e-9);
-        // A machine that becomes three times as fast in between, and one stretch that was disturbed.
+        // A machine that becomes three times as fast in between, and one disturbed measurement.
         assert!((kept_percent(&[80.0, 1.0, 270.0], &[100.0, 100.0, 300.0, 300.0]) - 80.0).abs() < 1e-9);
         assert!(kept_percent(&[1.0], &[]).abs() < 1e-9);
         assert!(
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn medians_and_spans_are_those_of_the_values() {
-        // Proves odd, even and empty counts, and that order does not matter.
+        // Proves odd, even and empty counts, and that the order does not matter.
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!((median(&[]), span(&[])), (None, None));

@@ -1,8 +1,9 @@
-//! A sample of recorded answers, spread evenly over a run of any length in bounded memory: the ids that the audit sends again.
+//! A sample of recorded answers, spread evenly over a run of any length in bounded memory. The audit repeats these
+//! ids.
 
 use stockhold_protocol::{Code, CommandId};
 
-/// Most answers that one sample holds.
+/// Maximum number of answers in one sample.
 const SAMPLES_MAX: usize = 4_096;
 
 /// One answered cart.
@@ -11,16 +12,16 @@ pub(crate) struct Sample {
     pub(crate) id: CommandId,
     /// The position of its first SKU in the catalog.
     pub(crate) sku: u32,
-    /// How many lines it has.
+    /// The number of its lines.
     pub(crate) lines: u32,
-    /// The TTL that it was sent with.
+    /// Its TTL.
     pub(crate) ttl_ms: Option<u32>,
     pub(crate) code: Code,
     pub(crate) value: u32,
     pub(crate) op: u64,
 }
 
-/// Every n-th of what is offered; n doubles whenever the sample is full, and every second one kept so far goes.
+/// Every n-th answer. When the sample is full, n doubles and every second answer is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
     kept: Vec<Sample>,
@@ -35,7 +36,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// Whether the next one offered should be kept.
+    /// Whether the next answer should be kept.
     pub(crate) const fn wants_next(&mut self) -> bool {
         self.until_next -= 1;
         if self.until_next > 0 {
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_long_run_is_sampled_evenly_in_bounded_memory() {
-        // Proves the bound, and that the first and the last quarter of a run are sampled alike.
+        // Proves the bound, and that the first and the last quarter of a run are sampled equally.
         let mut samples = Samples::default();
         for op in 0..1_000_000 {
             if samples.wants_next() {

@@ -1,29 +1,28 @@
-//! When the operations of one connection are due, whatever the server does: the clock of an open loop, as arithmetic on nanoseconds
-//! since the start.
+//! The schedule of one connection in an open loop: when its operations are due, in nanoseconds since the start.
 //!
-//! Operations come in small groups, the connections taking turns. What is due and was not sent yet stays due with its own time, so a
-//! stall of the server, or of this program, lengthens the latencies of everybody who had to wait (a closed loop would simply send less
-//! and never notice).
+//! Operations are sent in small groups, with the connections taking turns. An operation that is due but not yet sent
+//! keeps its due time. A stall of the server or of this program therefore lengthens the latencies of all operations
+//! that had to wait. A closed loop would send less and not notice.
 
 use crate::pace::Pace;
 use std::sync::Arc;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// How far apart the groups of one connection are at least, at the highest rate.
+/// The shortest distance between groups of one connection, at the highest rate.
 const GROUP_EVERY_NS: u64 = 1_000_000;
-/// Most operations of one group.
+/// Maximum number of operations of one group.
 pub(crate) const GROUP_MAX: u64 = 256;
 
-/// A connection's part in a pace.
+/// The share of a connection in a pace.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
-    /// How many connections take turns.
+    /// The number of connections that take turns.
     pub(crate) connections: u32,
-    /// Which one this is.
+    /// The index of this connection.
     pub(crate) index: u32,
-    /// Operations that belong together: groups hold a multiple of it.
+    /// The number of operations that belong together. Groups contain a multiple of it.
     pub(crate) unit: u64,
-    /// Most operations of one group, if that is less than the limit of all groups.
+    /// Maximum number of operations of one group, if that is below the general limit.
     pub(crate) group_max: u64,
 }
 
@@ -51,17 +50,17 @@ impl Schedule {
         schedule
     }
 
-    /// Operations of one group.
+    /// The number of operations of one group.
     pub(crate) const fn group(&self) -> u64 {
         self.group
     }
 
-    /// When the next group is due; `None` when all have come.
+    /// When the next group is due. `None` if there are no more.
     pub(crate) const fn next_ns(&self) -> Option<u64> {
         self.next_ns
     }
 
-    /// Takes one group that is due at `now_ns`, and tells when it was.
+    /// Takes one group that is due at `now_ns`. Returns its due time.
     pub(crate) fn take_due(&mut self, now_ns: u64) -> Option<u64> {
         let due = self.next_ns.filter(|due| *due <= now_ns)?;
         self.next += self.connections;
@@ -69,8 +68,8 @@ impl Schedule {
         Some(due)
     }
 
-    /// A moment at or soon after `ns` at which a group of this connection is due too; at a slow pace, and after the end, the next
-    /// millisecond.
+    /// A time at or soon after `ns` at which a group of this connection is due as well. At a slow pace, and after the
+    /// end, it is the next millisecond.
     pub(crate) fn round_up(&self, ns: u64) -> u64 {
         let index = self.next % self.connections;
         let groups = (self.pace.due_by(ns) / self.group).saturating_sub(index).div_ceil(self.connections);
@@ -81,7 +80,7 @@ impl Schedule {
         found.filter(|due| *due <= millisecond.saturating_add(GROUP_EVERY_NS)).unwrap_or(millisecond)
     }
 
-    /// Nothing more comes.
+    /// Ends the schedule.
     pub(crate) const fn end(&mut self) {
         self.next_ns = None;
     }
@@ -107,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_rate_comes_out_exactly_and_evenly() {
-        // Proves that groups of all connections add up to the rate, at even distances, for odd numbers too.
+        // Proves that the groups of all connections add up to the rate, evenly spaced, for odd numbers too.
         for (rate, connections) in [(20_000, 8), (7, 3), (999_983, 64), (1, 1), (10_000_000, 1)] {
             let duration = Duration::from_secs(3);
             let mut operations = 0;
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_in_time_stays_due_with_its_own_time() {
-        // Proves that a stall skips nobody: the source of honest latencies.
+        // Proves that a stall skips no operation, which makes latencies honest.
         let mut schedule = schedule(1_000, 1, 0, Duration::from_secs(1));
         assert_eq!(schedule.take_due(0), Some(0));
         assert_eq!(schedule.take_due(0), None);
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn groups_hold_what_belongs_together_and_no_more_than_fits() {
-        // Proves that a cart and its retry are due together, and that a group fits a connection of little depth.
+        // Proves that a cart and its retry are due together, and that a group fits a connection of small depth.
         let pace = Arc::new(Pace::steady(1_000_000, Duration::from_secs(1)));
         for (unit, group_max, expected) in [(1, 256, 125), (2, 256, 126), (2, 7, 6), (2, 1, 2), (1, 1, 1)] {
             let part = Part { connections: 8, index: 0, unit, group_max };

@@ -1,5 +1,5 @@
-//! What happened when: answers and their latencies in even intervals of the measured time, so that a report can show how a run went and
-//! not only how it was on the whole. Coarser than the latencies of the whole run, since there are many of them.
+//! A time series: answers and their latencies in equal intervals of the measured time, so that a report can show the
+//! course of a run. It is coarser than the latencies of the whole run, because there are many intervals.
 
 use crate::pace::Pace;
 use crate::ratio;
@@ -7,15 +7,15 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Into how many intervals a run is cut where their bounds allow it.
+/// The intended number of intervals, if their limits allow it.
 const INTERVALS_AIM: u32 = 100;
-/// The shortest interval: a shorter one holds too few answers for a percentile.
+/// The shortest interval. A shorter one contains too few answers for a percentile.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
-/// The longest interval, as long as there are not too many of them.
+/// The longest interval, unless there would be too many of them.
 const INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// Most intervals: twenty minutes of seconds. Longer runs have longer intervals.
+/// Maximum number of intervals: twenty minutes of seconds. Longer runs have longer intervals.
 const INTERVALS_MAX: u32 = 1_200;
-/// The bounds of a latency in nanoseconds: what is shorter counts as that.
+/// The limits of a latency in nanoseconds. Values outside are clamped.
 const LATENCY_NS: (u64, u64) = (1_000, 600_000_000_000);
 /// Significant decimal digits of a latency.
 const LATENCY_DIGITS: u8 = 2;
@@ -25,7 +25,7 @@ const LATENCY_DIGITS: u8 = 2;
 pub(crate) struct Series {
     span: Duration,
     interval: Duration,
-    /// What every interval begins as.
+    /// The initial histogram of every interval.
     empty: Option<Histogram<u32>>,
     intervals: Vec<Option<Histogram<u32>>>,
 }
@@ -37,12 +37,12 @@ pub(crate) struct Point {
     pub(crate) at_s: f64,
     /// How long it was.
     pub(crate) span_s: f64,
-    /// The rate that was asked for; only of an open loop.
+    /// The requested rate. Only in an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_per_second: Option<u64>,
-    /// Answers that came in it.
+    /// Answers per second in it.
     pub(crate) per_second: f64,
-    /// Their latency; absent where no answer came.
+    /// Their latency. Absent if there was no answer.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) latency: Option<PointLatency>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct PointLatency {
 }
 
 impl Series {
-    /// Over so much time.
+    /// A series over `span`.
     pub(crate) fn over(span: Duration) -> Result<Self, anyhow::Error> {
         let wanted = (span / INTERVALS_AIM).clamp(INTERVAL_MIN, INTERVAL_MAX);
         let interval = wanted.max(part_of(span, INTERVALS_MAX));
@@ -65,7 +65,7 @@ impl Series {
         Ok(Self { span, interval, empty: Some(empty), intervals: Vec::new() })
     }
 
-    /// Counts answers that came so long after the beginning.
+    /// Counts answers that arrived `at` after the beginning.
     pub(crate) fn record(&mut self, at: Duration, latency: Duration, count: u64) {
         if at >= self.span {
             return;
@@ -85,7 +85,7 @@ impl Series {
         }
     }
 
-    /// Adds what another thread has seen in the same time.
+    /// Adds the series of another thread over the same time.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), anyhow::Error> {
         if self.intervals.is_empty() {
             *self = other;
@@ -104,8 +104,8 @@ impl Series {
         Ok(())
     }
 
-    /// For a report: the intervals of the first `span`, which may have been cut short. A pace tells what was asked for, and when in it the
-    /// measured time began.
+    /// The intervals of the first `span`, which may have been cut short, for a report. `asked` is the pace, and the
+    /// start of the measured time in it.
     pub(crate) fn points(&self, span: Duration, asked: Option<(&Pace, Duration)>) -> Vec<Point> {
         let span = span.min(self.span);
         let mut points = Vec::new();
@@ -145,7 +145,7 @@ fn point(
     }
 }
 
-/// A part of `span`, rounded up, so that `parts` of them are enough.
+/// A part of `span`, rounded up, so that `parts` of them cover it.
 fn part_of(span: Duration, parts: u32) -> Duration {
     let part = span / parts;
     if part * parts < span { part + Duration::from_nanos(1) } else { part }
@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn answers_fall_into_their_interval() {
-        // Proves rates and percentiles of each interval, empty ones in between, and that nothing counts after the end.
+        // Proves rates and percentiles of each interval, empty ones in between, and that nothing counts after the
+        // end.
         let span = MS * 300;
         let mut series = Series::over(span).unwrap();
         series.record(MS * 10, MS, 99);
@@ -188,14 +189,14 @@ mod tests {
             (first.p50_us - 1_000.0).abs() < 10.0 && (first.p999_us - 20_000.0).abs() < 200.0,
             "{first:?}"
         );
-        // A run that ended in the middle of an interval has a shorter one at its end, and its rate is over that.
+        // A run that ended within an interval has a shorter last interval, and its rate is over that.
         let cut = series.points(MS * 50, None);
         assert!(cut.len() == 1 && (cut[0].per_second - 2_000.0).abs() < 1e-9, "{cut:?}");
     }
 
     #[test]
     fn threads_add_up() {
-        // Proves that merging loses nothing, whichever of the two saw more.
+        // Proves that merging loses nothing, whichever of the two is longer.
         let span = MS * 500;
         let (mut one, mut other) = (Series::over(span).unwrap(), Series::over(span).unwrap());
         one.record(MS * 10, MS, 5);
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_open_loop_shows_what_was_asked_for() {
-        // Proves that each interval has the pace's own rate, from behind the warm-up.
+        // Proves that each interval has the pace's own rate, starting after the warm-up.
         let pace = Pace::steady(1_000, MS * 100).then(1_000, 3_000, MS * 200);
         let series = Series::over(MS * 200).unwrap();
         let points = series.points(MS * 200, Some((&pace, MS * 100)));

@@ -1,5 +1,5 @@
-//! The server in a child process of the tool: formats an empty directory, serves until its standard input is closed, and stops in good
-//! order. It measures nothing.
+//! The server in a child process of the tool. It formats an empty directory, serves until its standard input is
+//! closed, and stops cleanly.
 
 use crate::arguments::ServeChildArguments;
 use crate::children::{Ready, RecoveryFacts, StorageFacts};
@@ -13,7 +13,7 @@ use stockhold_client::wall_clock_ms;
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
 
-/// Serves until standard input ends.
+/// Serves until standard input is closed.
 pub(crate) fn serve(arguments: &ServeChildArguments) -> Result<Exit, Failure> {
     memory::fault_in(arguments.touch_mib);
     let mut overrides: Overrides = arguments.set.iter().cloned().collect();
@@ -45,7 +45,7 @@ pub(crate) fn serve(arguments: &ServeChildArguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Returns when the parent has closed our standard input, or is gone.
+/// Returns when the parent has closed our standard input, or has ended.
 pub(crate) fn wait_for_parent() {
     let mut byte = [0];
     while matches!(std::io::stdin().lock().read(&mut byte), Ok(1)) {}

@@ -1,10 +1,11 @@
-//! What the server says of its own log before and after a measurement: the difference is what the measurement wrote.
+//! The server's own counters of its log, before and after a measurement. The difference is what the measurement
+//! wrote.
 
 use crate::ratio;
 use serde::Serialize;
 use stockhold_protocol::query::Status;
 
-/// The log's part in a measurement.
+/// The log activity of a measurement.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct LogFacts {
     /// Durable writes: each is one sync.
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn only_what_was_written_in_between_counts() {
-        // Proves the differences, and that a metric that is missing is no failure.
+        // Proves the differences, and that a missing metric is not an error.
         let before = status(&[("batches", 10), ("ops_logged", 100), ("payload_bytes", 4_000)]);
         let after =
             status(&[("batches", 12), ("ops_logged", 300), ("payload_bytes", 11_000), ("write_us_p50", 120)]);
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_metrics_exist_under_these_names() {
-        // Proves that the server still has what is read here.
+        // Proves that the server still has the metrics that are read here.
         let declared: Vec<&str> =
             stockhold::metrics::Metrics::DECLARED.iter().map(|(name, _, _)| *name).collect();
         for name in ["batches", "ops_logged", "log_bytes", "payload_bytes", "write_us"] {

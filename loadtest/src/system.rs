@@ -1,4 +1,5 @@
-//! What the operating system tells of processes and of the machine: CPU time, steal, memory. Linux only; elsewhere zeros are told.
+//! Counters of the operating system for processes and the machine: CPU time, steal, memory. They are read on Linux
+//! only; elsewhere they are zero.
 
 use crate::ratio;
 use serde::Serialize;
@@ -9,49 +10,50 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     client_cpu: Duration,
-    /// `None` if the server's process is not known.
+    /// `None` if the server's process is unknown.
     server: Option<Family>,
     steal: Duration,
 }
 
-/// Counters of a process and of those that it has started itself and that still live.
+/// Counters of a process and of its live children.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Family {
-    /// In user mode and in the kernel.
+    /// CPU time in user mode and in the kernel.
     cpu: Duration,
-    /// In the kernel.
+    /// CPU time in the kernel.
     system: Duration,
-    /// Page faults that needed no disk.
+    /// Page faults without disk access.
     minor_faults: u64,
-    /// Their own memory, and the most shared memory that one of them sees: they share it with one another.
+    /// Their own memory, plus the largest shared memory that one of them sees, because they share it with one
+    /// another.
     resident_bytes: u64,
 }
 
-/// What a stretch of time cost.
+/// The cost of a period.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     /// CPU time of this process.
     pub(crate) client_cpu: Duration,
-    /// CPU time of the server's process and of its children; zero if that is not known.
+    /// CPU time of the server's process and its children. Zero if it is unknown.
     pub(crate) server_cpu: Duration,
-    /// What the server's memory cost; `None` if its process is not known.
+    /// The cost of the server's memory. `None` if its process is unknown.
     pub(crate) paging: Option<Paging>,
-    /// Time that the hypervisor took from this machine, summed over the cores.
+    /// Steal: time that the hypervisor took from this machine, summed over the cores.
     pub(crate) steal: Duration,
 }
 
-/// What the server's memory cost in a stretch of time. A page fault takes up to eight times as long where the host has to find the page
-/// first, so figures of runs that differ here compare memory.
+/// The cost of the server's memory in a period. A page fault takes up to eight times as long if the host has to find
+/// the page first. Runs that differ in these figures therefore compare memory, not the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Paging {
     pub(crate) minor_faults: u64,
-    /// Time in the kernel, faults and everything else.
+    /// CPU time in the kernel, for faults and everything else.
     pub(crate) system: Duration,
-    /// Negative where memory was given back.
+    /// Negative if memory was returned.
     pub(crate) resident_growth_bytes: i64,
 }
 
-/// The same, for a report.
+/// The same for a report.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
 pub(crate) struct PagingFacts {
     #[serde(rename = "server_minor_faults")]
@@ -70,12 +72,12 @@ pub(crate) struct MachineFacts {
     pub(crate) cores: usize,
     /// The processor's name.
     pub(crate) processor: String,
-    /// Time that the hypervisor took, as a percentage of one core: 200 at most on two cores.
+    /// Steal, as a percentage of one core: 200 at most on two cores.
     pub(crate) steal_percent: f64,
 }
 
 impl Reading {
-    /// Reads now.
+    /// Reads the counters now.
     pub(crate) fn take(server_pid: Option<u32>) -> Self {
         Self {
             client_cpu: cpu_of(std::process::id()).unwrap_or_default(),
@@ -84,7 +86,7 @@ impl Reading {
         }
     }
 
-    /// What has passed since `earlier`.
+    /// The difference since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Cost {
         let server = self.server.zip(earlier.server);
         Cost {
@@ -118,7 +120,7 @@ impl Paging {
 }
 
 impl PagingFacts {
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         let Self { minor_faults, system_percent, resident_growth_bytes } = self;
         format!(
@@ -167,7 +169,7 @@ fn family(pid: u32) -> Family {
     all
 }
 
-/// What is needed of `/proc/PID/stat`.
+/// The fields of `/proc/PID/stat` that are needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stat {
     parent: u32,
@@ -177,7 +179,7 @@ struct Stat {
 }
 
 impl Stat {
-    /// The name, in the second field, may hold blanks and parentheses; what follows the last one is regular.
+    /// The name, in the second field, may contain blanks and parentheses. The part after the last one is regular.
     fn parse(stat: &str) -> Option<Self> {
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
@@ -209,12 +211,12 @@ fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// Memory that a process occupies, in bytes.
+/// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     bytes_of_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
-/// Memory that could be used without taking any from others, in bytes; within the limit of the group in which this process runs.
+/// Available memory in bytes, within the limit of this process's control group.
 pub(crate) fn available_bytes() -> Option<u64> {
     let available = bytes_of_status(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     Some(available.min(left_in_group().unwrap_or(u64::MAX)))
@@ -227,7 +229,7 @@ fn left_in_group() -> Option<u64> {
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
 
-/// A line of `/proc/PID/status` or `/proc/meminfo`, which count in KiB.
+/// A value of `/proc/PID/status` or `/proc/meminfo`, which use KiB.
 fn bytes_of_status(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1_024)
@@ -252,7 +254,7 @@ mod tests {
 
     #[test]
     fn kibibytes_are_read_by_name() {
-        // Proves the unit, and that a name is taken from the beginning of its line.
+        // Proves the unit, and that a name is matched at the beginning of its line.
         let status = "Name:\tRssAnon: 5 kB\nVmRSS:\t    2048 kB\nRssAnon:\t    1024 kB\n";
         assert_eq!(bytes_of_status(status, "VmRSS:"), Some(2 << 20));
         assert_eq!(bytes_of_status(status, "RssAnon:"), Some(1 << 20));
@@ -261,7 +263,7 @@ mod tests {
 
     #[test]
     fn memory_that_is_touched_shows() {
-        // Proves that faults and growth come from the process that is named: a shell takes 32 MiB between two readings of it.
+        // Proves that faults and growth belong to the given process: a shell takes 32 MiB between two readings of it.
         let script = "read go; text=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; read end";
         let mut shell = Command::new("sh")
             .args(["-c", script])

@@ -1,4 +1,4 @@
-//! Reports for people: two columns, and the rows that every scenario has.
+//! Reports for people: two columns, and the rows that all scenarios share.
 
 use crate::audit::Audit;
 use crate::children::StorageFacts;
@@ -31,7 +31,7 @@ impl Table {
         self.row(name, format!("{us_each:.3} µs per reservation, {percent:.0} % of one core"));
     }
 
-    /// What the server's memory cost, and in which state it was.
+    /// The cost of the server's memory, and its state.
     pub(crate) fn paging(&mut self, paging: Option<&PagingFacts>) {
         let unknown = || "unknown: name the server's process with --server-pid".to_owned();
         self.row("server paging", paging.map_or_else(unknown, PagingFacts::text));
@@ -89,7 +89,7 @@ impl Table {
         self.rows
     }
 
-    /// The rows, their texts aligned.
+    /// The rows as text, aligned.
     pub(crate) fn text(&self) -> String {
         let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let mut out = String::new();
@@ -100,7 +100,7 @@ impl Table {
     }
 }
 
-/// Columns with their heads, all aligned to the right but the last.
+/// Columns with headings, right-aligned except the last one.
 pub(crate) fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
@@ -126,14 +126,14 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        // Proves widths by letters and not by bytes, and that the last column is left as it is.
+        // Proves that widths count letters and not bytes, and that the last column is left-aligned.
         let rows = [vec!["5 µs".to_owned(), "good".to_owned()], vec!["500 µs".to_owned(), "bad".to_owned()]];
         assert_eq!(columns(&["p50", "verdict"], &rows), "   p50  verdict\n  5 µs  good\n500 µs  bad\n");
     }
 
     #[test]
     fn texts_line_up() {
-        // Proves that the second column begins at one place.
+        // Proves that the second column is aligned.
         let mut table = Table::new();
         table.row("a", "1".to_owned());
         table.row("longer", "2".to_owned());

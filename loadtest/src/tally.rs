@@ -1,5 +1,5 @@
-//! What one thread of the generator has seen: answers by code, latencies, units granted per SKU, and a sample of ids. It is the cheap
-//! ledger of a closed loop; it judges nothing.
+//! The tally of one generator thread: answers by code, latencies, units granted per SKU, and a sample of ids. It is
+//! the cheap ledger of a closed loop.
 
 use crate::samples::Samples;
 use crate::series::Series;
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use stockhold_protocol::{Code, Outcome};
 
-/// The longest latency that is told apart, in nanoseconds: ten minutes.
+/// The longest latency that is distinguished, in nanoseconds: ten minutes.
 const LATENCY_MAX_NS: u64 = 600_000_000_000;
 /// Significant decimal digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
-/// Points of a curve until the rest of the answers has halved.
+/// Points of a curve per halving of the remaining answers.
 const CURVE_STEPS: u32 = 5;
-/// One counter for each code that a byte can hold.
+/// One counter for each possible code.
 const CODES: usize = 256;
 
 /// Latencies in nanoseconds.
@@ -27,7 +27,7 @@ impl Latencies {
         Ok(Self(Histogram::new_with_bounds(1, LATENCY_MAX_NS, LATENCY_DIGITS)?))
     }
 
-    /// Counts `count` answers that took so long.
+    /// Counts `count` answers with this latency.
     pub(crate) fn record(&mut self, latency: Duration, count: u64) {
         self.0.saturating_record_n(u64::try_from(latency.as_nanos()).unwrap_or(LATENCY_MAX_NS), count);
     }
@@ -36,7 +36,7 @@ impl Latencies {
         Ok(self.0.add(&other.0)?)
     }
 
-    /// The latency in nanoseconds below or at which this share of all answers lies; 0 without answers.
+    /// The latency in nanoseconds of this quantile. 0 without answers.
     pub(crate) fn quantile(&self, quantile: f64) -> u64 {
         self.0.value_at_quantile(quantile)
     }
@@ -49,12 +49,13 @@ impl Latencies {
         self.0.len()
     }
 
-    /// The whole curve: quantiles below 1, finer towards the end, and the latency in nanoseconds at each. Empty without answers.
+    /// The curve: quantiles below 1, finer towards the end, with the latency in nanoseconds at each. Empty without
+    /// answers.
     pub(crate) fn curve(&self) -> Vec<(f64, u64)> {
         let steps = self.0.iter_quantiles(CURVE_STEPS);
         let mut curve: Vec<(f64, u64)> =
             steps.map(|step| (step.quantile_iterated_to(), step.value_iterated_to())).collect();
-        // The last step stands for everything: its quantile is 1, which no axis of nines can show.
+        // The last step covers everything. Its quantile is 1, which an axis of nines cannot show.
         curve.retain(|(quantile, _)| *quantile < 1.0);
         curve
     }
@@ -70,7 +71,7 @@ impl Default for Answers {
     }
 }
 
-/// Every code, and what stands for those of later releases.
+/// Every code, and the stand-ins for codes of later releases.
 fn all_codes() -> impl Iterator<Item = &'static Code> {
     Code::ALL.iter().chain(&Code::STAND_INS)
 }
@@ -94,7 +95,7 @@ impl Answers {
         Code::ALL.iter().filter(|code| code.is_success()).map(|code| self.of(*code)).sum()
     }
 
-    /// Those that the server did not turn away.
+    /// Answers other than those that the server turned away.
     pub(crate) fn served(&self) -> u64 {
         all_codes().filter(|code| code.is_recordable()).map(|code| self.of(*code)).sum()
     }
@@ -110,14 +111,14 @@ impl Answers {
     }
 }
 
-/// What one thread has seen.
+/// The counters of one thread.
 #[derive(Debug)]
 pub(crate) struct Tally {
     /// Units granted, by the position of the SKU in the catalog; over the whole run.
     pub(crate) granted: Vec<u64>,
     /// All answers of the run.
     pub(crate) answers: Answers,
-    /// Those within the measured time.
+    /// Answers within the measured time.
     pub(crate) measured: Answers,
     /// Carts granted for the first time, within the measured time.
     pub(crate) sold: u64,
@@ -125,32 +126,32 @@ pub(crate) struct Tally {
     pub(crate) edge_refusals: u64,
     /// Checks answered within the measured time.
     pub(crate) checks: u64,
-    /// Checks of the whole run whose answer cannot be right.
+    /// Checks of the whole run with impossible answers.
     pub(crate) wrong_checks: u64,
-    /// Retries of the whole run that were answered otherwise than the command.
+    /// Retries of the whole run that got another answer than the command.
     pub(crate) changed_retries: u64,
     /// Latencies within the measured time.
     pub(crate) latencies: Latencies,
-    /// Ids to ask again.
+    /// Ids to repeat.
     pub(crate) samples: Samples,
-    /// Carts whose answer never came.
+    /// Carts that were never answered.
     pub(crate) unknown: u64,
     /// Why connections broke.
     pub(crate) broken: Vec<String>,
-    /// The last op that an answer named.
+    /// The highest op of an answer.
     pub(crate) last_op: u64,
     /// Answers over the measured time.
     pub(crate) series: Series,
-    /// What only an open loop has.
+    /// Counters of an open loop.
     pub(crate) open: OpenTally,
 }
 
-/// How an open loop kept its pace.
+/// How well an open loop kept its pace.
 #[derive(Debug)]
 pub(crate) struct OpenTally {
-    /// Operations answered within the measured time, of those that the pace asked for, without those that the server turned away.
+    /// Operations of the pace answered within the measured time, without those answered `busy`.
     pub(crate) operations: u64,
-    /// How long after they were due operations were sent, of those due within the measured time.
+    /// How long after its due time an operation was sent, for operations due within the measured time.
     pub(crate) send_lag: Latencies,
     /// Operations that were due within the measured time and never sent.
     pub(crate) unsent: u64,
@@ -177,7 +178,7 @@ impl Tally {
         })
     }
 
-    /// Counts what a cart that begins at this position of the catalog was answered.
+    /// Counts the answer of a cart that begins at this position of the catalog.
     pub(crate) fn count_cart(
         &mut self,
         catalog: &TestCatalog,
@@ -195,13 +196,13 @@ impl Tally {
         }
     }
 
-    /// Counts one unit that was given back. What was never granted cannot be: the audit will find that the units do not add up.
+    /// Counts one released unit. If it was never granted, the audit will find that the units do not add up.
     pub(crate) fn give_back(&mut self, first: u32) {
         let granted = &mut self.granted[index_of(first)];
         *granted = granted.saturating_sub(1);
     }
 
-    /// Adds what another thread has seen.
+    /// Adds the tally of another thread.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), anyhow::Error> {
         for (sum, more) in self.granted.iter_mut().zip(&other.granted) {
             *sum += more;

@@ -1,5 +1,5 @@
-//! What the generated carts are about: SKUs at one source behind one stock, and, where scenarios ask for it, at shops with stocks of their
-//! own, whose goods the first stock sells too. All of it is made if it is not there yet.
+//! The catalog of the generated carts: SKUs at one source behind one stock. If a scenario needs it, there are also
+//! shops with stocks of their own, whose goods the first stock sells too. Whatever is missing is created.
 
 use crate::control_connection::ControlConnection;
 use anyhow::anyhow;
@@ -17,12 +17,12 @@ const SHOP: &str = "load-shop";
 /// SKUs that stocks sell.
 #[derive(Clone, Debug)]
 pub(crate) struct TestCatalog {
-    /// Sells what lies anywhere.
+    /// The stock that sells the goods of all sources.
     pub(crate) stock: StockId,
-    /// Each sells what lies in its own shop.
+    /// Stocks that each sell only the goods of one shop.
     pub(crate) shops: Vec<StockId>,
     pub(crate) skus: Vec<SkuId>,
-    /// What was salable of each in the first stock before the load, in ten-thousandths.
+    /// What was salable of each SKU in the first stock before the load, in ten-thousandths.
     pub(crate) salable: Vec<i64>,
 }
 
@@ -37,7 +37,7 @@ impl TestCatalog {
         self.skus.get(index_of(at)).copied().unwrap_or_default()
     }
 
-    /// The stock that a cart with this id buys from: all stocks get alike many.
+    /// The stock that a cart with this id buys from. All stocks get equally many carts.
     pub(crate) fn stock_for(&self, id: CommandId) -> StockId {
         let Ok(shops) = u32::try_from(self.shops.len()) else { return self.stock };
         if shops == 0 {
@@ -48,14 +48,14 @@ impl TestCatalog {
         self.shops.get(index_of(drawn)).copied().unwrap_or(self.stock)
     }
 
-    /// What was salable at a position before the load.
+    /// What was salable of a SKU before the load.
     pub(crate) fn salable_of(&self, at: u32) -> i64 {
         self.salable.get(index_of(at)).copied().unwrap_or_default()
     }
 
-    /// The position of the n-th line of a cart that begins at `first`: its lines lie evenly spread behind that.
+    /// The position of the n-th line of a cart that begins at `first`. Lines are spread evenly after it.
     pub(crate) fn position(&self, first: u32, line: u32, lines: u32) -> u32 {
-        // Catalogues are far smaller than half of what 32 bits hold.
+        // Catalogs are far smaller than half of the 32-bit range.
         let count = u32::try_from(self.skus.len()).unwrap_or(u32::MAX).max(1);
         (first + line * (count / lines)) % count
     }
@@ -67,13 +67,13 @@ impl TestCatalog {
         cart.extend((0..lines).map(line));
     }
 
-    /// SKUs that nobody has defined, for servers that do not look.
+    /// SKUs that are not defined anywhere, for servers that ignore them.
     pub(crate) fn imaginary(count: u32) -> Self {
         let skus = (0..count).map(SkuId).collect();
         Self { stock: StockId(0), shops: Vec::new(), skus, salable: Vec::new() }
     }
 
-    /// Defines what is missing and fills every SKU up to `units` in the warehouse and in each of so many shops.
+    /// Creates what is missing and fills every SKU up to `units` in the warehouse and in each shop.
     pub(crate) fn prepare(
         control: &mut ControlConnection,
         count: u32,
@@ -107,7 +107,7 @@ impl TestCatalog {
     }
 }
 
-/// Defines a source and a stock, or finds them.
+/// Creates a source and a stock, or finds them.
 fn define_place(
     control: &mut ControlConnection,
     source: &str,
@@ -129,7 +129,7 @@ fn define_place(
     }
 }
 
-/// Defines SKUs with this prefix, or finds them as they are.
+/// Creates SKUs with this prefix, or finds them.
 pub(crate) fn define_skus(
     control: &mut ControlConnection,
     prefix: &str,
@@ -180,7 +180,7 @@ pub(crate) fn done(outcomes: &[Outcome]) -> Result<Vec<u32>, anyhow::Error> {
     outcomes.iter().map(value).collect()
 }
 
-/// What the server says of a SKU.
+/// The server's view of a SKU.
 pub(crate) fn view(control: &mut ControlConnection, sku: SkuId) -> Result<SkuView, anyhow::Error> {
     let answer = control.query(&Query::Sku(sku))?;
     let Answer::Sku(Some(view)) = answer else {
@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn all_stocks_are_bought_from_and_a_cart_always_from_the_same() {
-        // Proves the draw: about as many carts for each of four stocks, and the first stock alone where there are no shops.
+        // Proves the distribution: about as many carts for each of four stocks, and only the first stock without
+        // shops.
         let shops = [1, 2, 3].map(StockId).to_vec();
         let shared = TestCatalog { shops, ..TestCatalog::imaginary(1) };
         let mut counts = [0_u32; 4];

@@ -1,4 +1,5 @@
-//! The whole tool as a user runs it: it starts real servers as child processes, loads them for a moment, audits, reports and cleans up.
+//! The whole tool as a user runs it: it starts real servers as child processes, loads them briefly, audits, reports
+//! and cleans up.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
@@ -16,7 +17,7 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(TOOL).args(arguments).output().unwrap()
 }
 
-/// Runs with `--json`; the one line on standard output.
+/// Runs with `--json`. Returns the one line on standard output.
 fn report(arguments: &[&str]) -> Value {
     let output = run(&[arguments, &["--json"]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -36,7 +37,7 @@ fn assert_clean(report: &Value) {
     assert!(report["audit"]["checked_ids"].as_u64().unwrap() > 0, "{report}");
 }
 
-/// What the server's memory cost is told, whatever was measured.
+/// Checks that the cost of the server's memory is reported.
 fn assert_paging(part: &Value) {
     assert!(part["server_minor_faults"].is_u64(), "{part}");
     assert!(part["server_system_percent"].is_number(), "{part}");
@@ -45,7 +46,7 @@ fn assert_paging(part: &Value) {
 
 #[test]
 fn uniform_loads_a_server_and_audits_it() {
-    // Proves the whole way: child server, set-up, closed loop, audit, report; and that every figure in it is there.
+    // Proves the complete run: child server, setup, closed loop, audit, report; and that every figure is present.
     let report = report(&[
         "uniform",
         "--connections",
@@ -92,7 +93,8 @@ fn uniform_loads_a_server_and_audits_it() {
 
 #[test]
 fn memory_that_was_touched_is_the_servers() {
-    // Proves that the server keeps what was faulted in before it started and serves from it: what it reserves adds next to nothing.
+    // Proves that the server keeps what was faulted in before its start and serves from it: its reservations add next
+    // to nothing.
     let report = report(&[
         "uniform",
         "--connections",
@@ -120,7 +122,7 @@ fn memory_that_was_touched_is_the_servers() {
 
 #[test]
 fn one_cart_in_flight_works_too() {
-    // Proves the path of single commands, which has no frame to share.
+    // Proves the path of single commands, which share no frame.
     let report = report(&[
         "uniform",
         "--connections",
@@ -137,7 +139,7 @@ fn one_cart_in_flight_works_too() {
     assert_clean(&report);
 }
 
-/// A closed-loop scenario for a moment, on few SKUs.
+/// Runs a closed-loop scenario briefly, on few SKUs.
 fn scenario(name: &str) -> Value {
     let load = ["--connections", "4", "--depth", "32", "--skus", "20", "--seconds", "0.4", "--warmup", "0.2"];
     let report = report(&[&[name], load.as_slice()].concat());
@@ -166,7 +168,7 @@ fn every_way_to_choose_skus_sells() {
 
 #[test]
 fn checks_are_answered_as_the_goods_are() {
-    // Proves that checks alone move nothing and are all right.
+    // Proves that checks change nothing and are all correct.
     let report = scenario("checks");
     assert!(report["checks_per_second"].as_f64().unwrap() > 0.0);
     assert_eq!(report["answers"].as_object().unwrap().len(), 0);
@@ -174,7 +176,7 @@ fn checks_are_answered_as_the_goods_are() {
 
 #[test]
 fn a_sold_out_storm_is_refused_and_nothing_is_oversold() {
-    // Proves that the scarce goods are gone before the measured time, and that most refusals come from the edge.
+    // Proves that the scarce goods are sold before the measured time, and that most refusals are edge refusals.
     let report = scenario("sold-out");
     assert_eq!(report["reservations_per_second"].as_f64(), Some(0.0));
     assert!(report["edge_refusals"].as_u64().unwrap() > 0, "{report}");
@@ -182,7 +184,8 @@ fn a_sold_out_storm_is_refused_and_nothing_is_oversold() {
 
 #[test]
 fn holds_end_and_retries_are_told_again() {
-    // Proves that ends of holds add up, that a retry gets the answer of its cart, and that all of it goes together.
+    // Proves that confirms and releases add up, that a retry gets the answer of its cart, and that all scenarios can
+    // be mixed.
     for name in ["hold-churn", "retry-storm", "mixed"] {
         let report = scenario(name);
         assert!(report["reservations_per_second"].as_f64().unwrap() > 0.0, "{report}");
@@ -193,7 +196,7 @@ fn holds_end_and_retries_are_told_again() {
 
 #[test]
 fn the_sale_sells_out_expires_and_audits() {
-    // Proves the canonical scenario: two stocks over shared goods, a hot SKU, every fate of a hold, checks, expiry.
+    // Proves the canonical sale: two stocks over shared goods, a hot SKU, every ending of a hold, checks, expiry.
     let report = report(&["--rate", "8000", "--seconds", "2", "--connections", "3", "--skus", "20"]);
     assert_clean(&report);
     assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("sale"), Some("open")));
@@ -211,7 +214,7 @@ fn the_sale_sells_out_expires_and_audits() {
 
 #[test]
 fn ceilings_tell_echoes_and_syncs() {
-    // Proves that both ceilings come from something that was measured.
+    // Proves that both ceilings are measured.
     let report = report(&[
         "ceilings",
         "--connections",
@@ -233,7 +236,7 @@ fn ceilings_tell_echoes_and_syncs() {
 
 #[test]
 fn a_chosen_directory_is_kept_and_used_again_by_nobody() {
-    // Proves --data-dir and --keep, and that a directory with something in it is refused instead of overwritten.
+    // Proves --data-dir and --keep, and that a non-empty directory is refused.
     let parent = tempfile::tempdir_in(Path::new(TOOL).parent().unwrap()).unwrap();
     let chosen = parent.path().join("data");
     let directory = chosen.to_str().unwrap();
@@ -248,7 +251,8 @@ fn a_chosen_directory_is_kept_and_used_again_by_nobody() {
 
 #[test]
 fn nothing_is_lost_under_kills() {
-    // Proves the whole way of chaos: kills, freezes, restarts, repeated commands, audit of every recorded id, check of the directory.
+    // Proves the complete chaos run: kills, freezes, restarts, repeated commands, the audit of every recorded id, and
+    // the check of the directory.
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let report = report(&[
@@ -274,7 +278,7 @@ fn nothing_is_lost_under_kills() {
     assert!(!data_dir.exists(), "a run without findings cleans up");
 }
 
-/// Runs chaos with power cuts; `None` where file systems cannot be mounted, which is said for everybody to see.
+/// Runs chaos with power cuts. `None` where file systems cannot be mounted, which is printed.
 fn cut_power(arguments: &[&str]) -> Option<Output> {
     let output = run(&[&["chaos", "--json", "--data-dir"], arguments].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -288,8 +292,8 @@ fn cut_power(arguments: &[&str]) -> Option<Output> {
 
 #[test]
 fn nothing_is_lost_with_the_power() {
-    // Proves the whole way of power cuts on both ways of writing: file systems that are mounted, cut off, mounted again and cleaned up; and
-    // that what was answered is there.
+    // Proves the complete run with power cuts on both write paths: file systems are mounted, cut off, mounted again
+    // and cleaned up, and everything that was answered is present.
     for path in ["log.write-path=direct", "log.write-path=fdatasync"] {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
@@ -312,11 +316,11 @@ fn nothing_is_lost_with_the_power() {
 
 #[test]
 fn answers_before_the_sync_are_lost_with_the_power() {
-    // Proves that the proof above can fail: with syncs on a timer a power cut takes answers back, and the run says so.
+    // Proves that the test above can fail: with syncs on a timer a power cut loses answers, and the run reports it.
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let rest = [data_dir.to_str().unwrap(), "--power-cuts", "2", "--seconds-between", "2..2.5"];
-    // A new segment and a snapshot would sync as well.
+    // A new segment or a snapshot would sync as well.
     let interval =
         ["log.durability=interval", "log.interval-ms=1500", "log.segment-bytes=8388608", "snapshot.ops=0"];
     let interval: Vec<&str> = interval.iter().flat_map(|option| ["--set", option]).collect();
@@ -328,7 +332,8 @@ fn answers_before_the_sync_are_lost_with_the_power() {
 
 #[test]
 fn a_server_that_loses_everything_is_found_out() {
-    // Proves that losing what an audit needs, here the SKUs themselves, counts as a broken promise and not as a run that failed.
+    // Proves that losing what the audit needs, here the SKUs themselves, counts as a violation and not as a failed
+    // run.
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let rest = [data_dir.to_str().unwrap(), "--power-cuts", "1", "--stop-seconds", "0.1"];
@@ -341,10 +346,11 @@ fn a_server_that_loses_everything_is_found_out() {
     assert!(errors.contains("had been answered, and a start came back with op"), "{errors}");
 }
 
-/// Visits kinds of bad peers for a moment each, and checks what holds beside every kind; how many connections each kind lost.
+/// Runs some kinds of bad peers briefly and checks what every kind must keep. Returns how many connections each kind
+/// lost.
 ///
-/// What is promised, 80 %, is for an optimised server on a machine of its own. Tests run beside each other and in builds that are not
-/// optimised, so `keep_percent` here only tells slow from stopped.
+/// The documented 80 % holds for an optimized server on a machine of its own. Tests run in parallel and in
+/// unoptimized builds, so `keep_percent` only distinguishes slow from stopped here.
 fn visit(kinds: &[&str], keep_percent: &str) -> Vec<u64> {
     let load = ["--connections", "4", "--depth", "32", "--rounds", "1", "--seconds", "0.2", "--idle", "300"];
     let limits = ["--reservations", "50000", "--keep-percent", keep_percent, "--p99-ratio-max", "100"];
@@ -367,16 +373,18 @@ fn visit(kinds: &[&str], keep_percent: &str) -> Vec<u64> {
 
 #[test]
 fn peers_that_do_not_read_or_do_not_end_harm_nobody() {
-    // Proves the whole way of bad peers: these kinds come and go, healthy carts are all answered and audited, and memory stays in its
-    // bound. The checks that slow readers leave unread are hundreds of millions of bytes, which a server that is not optimised is still
-    // writing when carts are counted: it shares itself among 64 of them and 4 healthy connections.
+    // Proves the complete run with bad peers: these kinds are started and stopped, healthy carts are all answered and
+    // audited, and memory stays within its bound. The checks that slow readers leave unread are hundreds of millions
+    // of bytes. An unoptimized server is still writing them while carts are counted: it divides its time among 64
+    // slow readers and 4 healthy connections.
     let ended = visit(&["mute", "half_hello", "idle", "crowd", "slow_reader", "endless"], "2");
     assert!(ended[3] > 0, "a crowd takes places from itself: {ended:?}");
 }
 
 #[test]
 fn floods_and_questions_harm_nobody() {
-    // Proves that none of these kinds stops sales: a server that answers each validation from beginning to end keeps a hundredth.
+    // Proves that none of these kinds stops sales. A server that answers each validation without a break keeps one
+    // percent.
     let ended = visit(&["flood", "oversized", "garbage", "validations", "lists", "snapshots"], "10");
     assert!(ended[1] > 0 && ended[2] > 0, "broken frames end their connections: {ended:?}");
 }
@@ -386,7 +394,7 @@ fn what_cannot_run_says_so() {
     // Proves the exit codes of wrong arguments and of a server that is not there.
     assert_eq!(run(&["uniform", "--depth", "0"]).status.code(), Some(2));
     for wrong in [
-        // It would do nothing, is more than there is, or comes too late.
+        // A run that would do nothing, exceeds a limit, or starts too late.
         &["--memory-mib", "64"][..],
         &["--memory", "as-is", "--memory-mib", "64"],
         &["--memory", "touched", "--memory-mib", "4194304"],
@@ -396,7 +404,7 @@ fn what_cannot_run_says_so() {
     }
     assert_eq!(run(&["chaos", "--seconds-between", "2..1"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
-    // A port that was free a moment ago and that nobody listens at.
+    // A port that was free a moment ago and that no process listens on.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let output = run(&["uniform", "--server", &address]);
     assert_eq!(output.status.code(), Some(3));

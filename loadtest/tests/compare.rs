@@ -1,4 +1,4 @@
-//! The comparison as a user runs it. Where a peer is not installed, a test says `NOT RUN`; in the gate it fails.
+//! The comparison as a user runs it. If a peer is not installed, a test prints `NOT RUN`; in the gate it fails.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
@@ -12,12 +12,12 @@ use std::process::{Command, Output};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stockhold-loadtest");
 
-/// Faulted in before each sample by whoever can.
+/// Faulted in before each sample by every store that can.
 const TOUCHED: [&str; 4] = ["--memory", "touched", "--memory-mib", "64"];
 
-/// Compares with a peer; `None` where it is not installed, which is said for everybody to see.
+/// Compares with a peer. `None` if it is not installed, which is printed.
 fn compare(peer: &str, more: &[&str]) -> Option<Output> {
-    // PostgreSQL runs under an account of its own, to which the folder of this clone may be closed.
+    // PostgreSQL runs under an account of its own, which may not have access to the directory of this clone.
     let everybody = std::fs::Permissions::from_mode(0o755);
     let folder = tempfile::Builder::new().permissions(everybody).tempdir().unwrap();
     let mut command = Command::new(TOOL);
@@ -46,7 +46,8 @@ fn report(output: &Output) -> Value {
     assert!(report["steal_percent"].is_number());
     for sample in report["samples"].as_array().unwrap() {
         let figure = |name: &str| sample[name].as_f64().unwrap();
-        // The measured time of a quick sample may end before the first of many carts is answered; the sample itself does not.
+        // The measured time of a quick sample may end before the first of many carts is answered. The sample itself
+        // does not.
         assert!(figure("granted") >= figure("depth") && figure("depth") >= 1.0, "{sample}");
         let has_answers = figure("reservations_per_second") > 0.0;
         assert_eq!((figure("p50_us") > 0.0, figure("max_us") > 0.0), (has_answers, has_answers), "{sample}");
@@ -60,7 +61,7 @@ fn report(output: &Output) -> Value {
     report
 }
 
-/// Every store has touched what was asked for, and of the echo, which keeps nothing, nothing is said.
+/// Every store has touched the requested memory. Nothing is reported for the echo server, which keeps nothing.
 fn assert_touched(report: &Value) {
     for sample in report["samples"].as_array().unwrap() {
         let memory = &sample["memory"];
@@ -85,7 +86,7 @@ fn assert_ratios(report: &Value, setting: &str) {
 
 #[test]
 fn redis_is_measured_in_the_same_run() {
-    // Proves the whole way with Redis: start, script, pipelined load, adding up, ratios.
+    // Proves the complete run with Redis: start, script, pipelined load, sums, ratios.
     let Some(output) = compare("redis", &[]) else { return };
     let report = report(&output);
     assert_eq!(report["samples"].as_array().unwrap().len(), 10, "{report}");
@@ -98,15 +99,16 @@ fn redis_is_measured_in_the_same_run() {
 
 #[test]
 fn redis_and_stockhold_serve_from_memory_that_was_touched() {
-    // Proves that both take what was asked for before the sample and keep it: the tool fails where a process holds less than that.
+    // Proves that both take the requested memory before the sample and keep it. The tool fails if a process holds
+    // less.
     let Some(output) = compare("redis", &TOUCHED) else { return };
     assert_touched(&report(&output));
 }
 
 #[test]
 fn postgres_is_measured_in_the_same_run() {
-    // Proves the whole way with PostgreSQL: a cluster of its own, frames in one statement, one hot SKU, adding up, ratios; and that
-    // memory which all its processes share is touched from outside.
+    // Proves the complete run with PostgreSQL: its own cluster, frames in one statement, one hot SKU, sums, ratios;
+    // and that memory shared by its processes is touched from outside.
     let Some(output) = compare("postgres", &TOUCHED) else { return };
     let report = report(&output);
     for setting in ["postgres", "postgres_hot"] {
@@ -118,7 +120,7 @@ fn postgres_is_measured_in_the_same_run() {
 
 #[test]
 fn a_missing_peer_is_told_and_fails_the_gate() {
-    // Proves that the test of a peer that is not installed says NOT RUN past the test runner, and that it fails in the gate.
+    // Proves that the test of a missing peer prints NOT RUN through the test runner, and that it fails in the gate.
     let test_of_redis = |gate: &str| {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "redis_is_measured_in_the_same_run"])

@@ -11,7 +11,7 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(TOOL).args(arguments).output().unwrap()
 }
 
-/// Runs with `--json`, to this exit code or, on a machine that has other things to do, to 1: a rate was not kept.
+/// Runs with `--json` and expects this exit code. On a busy machine, 1 is accepted too: a rate was not kept.
 fn report(arguments: &[&str]) -> Value {
     let output = run(&[arguments, &["--json"]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -31,7 +31,7 @@ fn report(arguments: &[&str]) -> Value {
     report
 }
 
-/// What the server's memory cost is told.
+/// Checks that the cost of the server's memory is reported.
 fn assert_paging(part: &Value) {
     for figure in ["server_minor_faults", "server_system_percent", "server_resident_growth_bytes"] {
         assert!(part[figure].is_number(), "{figure} in {part}");
@@ -42,15 +42,15 @@ fn number(report: &Value, name: &str) -> f64 {
     report[name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"))
 }
 
-/// Points of the series whose field is a number, and that number.
+/// The points of the series that have this field as a number, and the number.
 fn series(report: &Value, field: &str) -> Vec<f64> {
     report["series"].as_array().unwrap().iter().filter_map(|point| point[field].as_f64()).collect()
 }
 
 #[test]
 fn a_rate_is_asked_for_and_told() {
-    // Proves the open loop of carts and of everything at once: the rate that was asked for, what came of it, how late it was sent, and the
-    // series; on a machine of one's own it is reached.
+    // Proves the open loop of carts and of mixed commands: the requested rate, the reached rate, the lateness, and
+    // the series. On a machine of its own the rate is reached.
     for scenario in ["uniform", "mixed", "hold-churn"] {
         let report = report(&[
             scenario,
@@ -84,7 +84,7 @@ fn a_rate_is_asked_for_and_told() {
 
 #[test]
 fn a_ramp_rises_and_a_closed_loop_has_a_series_too() {
-    // Proves that a ramp asks for ever more over its seconds, and that the series is there without any rate.
+    // Proves that a ramp increases the rate over its seconds, and that the series is present without any rate.
     let load = ["--connections", "4", "--depth", "16", "--skus", "20", "--seconds", "1", "--warmup", "0.1"];
     let ramped = report(&[&["checks", "--ramp", "1k..5k"], load.as_slice()].concat());
     let asked = series(&ramped, "asked_per_second");
@@ -101,7 +101,8 @@ fn a_ramp_rises_and_a_closed_loop_has_a_series_too() {
 
 #[test]
 fn more_than_any_server_can_do_is_told_as_such() {
-    // Proves that overload is seen and not hidden: the rate is not kept, the wait is latency, and the exit code says so.
+    // Proves that overload is visible: the rate is not kept, the wait is part of the latency, and the exit code
+    // reports it.
     let output = run(&[
         "uniform",
         "--rate",
@@ -128,7 +129,8 @@ fn more_than_any_server_can_do_is_told_as_such() {
 
 #[test]
 fn a_flash_sale_opens_its_doors() {
-    // Proves the spike: nobody is refused before the doors open, the hot goods sell out behind them, and everything expires and adds up.
+    // Proves the spike: no cart is refused before the doors open, the hot goods sell out after that, and everything
+    // expires and adds up.
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("sale.html");
     let report = report(&[
@@ -167,7 +169,7 @@ fn a_flash_sale_opens_its_doors() {
 
 #[test]
 fn a_sweep_finds_a_knee_and_draws_it() {
-    // Proves the whole way of a sweep: steps that rise, a knee among them, one audit of all, a page and a picture of their own.
+    // Proves the complete sweep: increasing steps, a knee among them, one audit of everything, a page and a picture.
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (page, picture) = (path("sweep.html"), path("sweep.svg"));
@@ -225,7 +227,7 @@ fn depths_are_swept_too() {
 
 #[test]
 fn contradictions_are_refused_before_anything_starts() {
-    // Proves the exit code of arguments that do not go together, and of files that cannot be written.
+    // Proves the exit code of contradicting arguments, and of files that cannot be written.
     for wrong in [
         &["uniform", "--rate", "5k", "--ramp", "1k..2k"][..],
         &["uniform", "--rate", "0"],

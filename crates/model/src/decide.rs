@@ -62,30 +62,6 @@ pub(crate) fn merged(wanted: &Wanted) -> Vec<(u32, i64)> {
     sums.into_iter().collect()
 }
 
-/// The body of a step in the form in which bodies are compared: lines summed and sorted where the rules require it.
-pub(crate) fn body(step: &Step, named: CommandId) -> String {
-    match step {
-        Step::Reserve(cart) => format!("{named} reserve {}", cart_body(cart)),
-        Step::Replace(_, cart) => format!("{named} replace {}", cart_body(cart)),
-        Step::Confirm(_) => format!("{named} confirm"),
-        Step::Release(_, lines) => format!("{named} release {:?}", merged(lines)),
-        Step::Extend(_, ttl) => format!("{named} extend {ttl}"),
-        Step::Ship(_, source, lines, forced) => format!("{named} ship {source} {:?} {forced}", merged(lines)),
-        Step::Sell(target, source, lines, forced) => {
-            format!("sell {target:?} {source} {:?} {forced}", merged(lines))
-        }
-        Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
-        other if other.pick().is_some() => format!("{named} {other:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-fn cart_body(cart: &Cart) -> String {
-    let Cart { target, lines, best_effort, ttl_ms, owner } = cart;
-    // A channel is compared as it was sent, whatever stock it means now.
-    format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
-}
-
 /// What one line of a cart would be granted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PlannedLine {
@@ -116,7 +92,7 @@ impl Model {
             outcome.recorded = false;
             return outcome;
         }
-        let body = body(step, named);
+        let body = crate::step::body(step, named);
         if let Some(outcome) = self.known_answer(id, &body) {
             return outcome;
         }

@@ -7,10 +7,10 @@
 //! is far more expensive here), not for worlds larger than [`SOURCES`] × [`STOCKS`] × [`SKUS`], and it does not cover
 //! the definition of SKUs, stocks, sources and channels: the world is defined before anything else happens in it.
 #![forbid(unsafe_code)]
-#![expect(clippy::expect_used, reason = "a model that meets what it does not know stops at once")]
+#![expect(clippy::expect_used, reason = "the model must stop at the first inconsistency")]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a step that a room does not know belongs to the next room"
+    reason = "a step that a module does not handle is handled by another module"
 )]
 
 mod decide;

@@ -1,5 +1,6 @@
 //! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
+use crate::decide::merged;
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
     LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
@@ -373,4 +374,28 @@ fn settings_change(setting: &Setting) -> SettingsChange {
         }
     }
     settings
+}
+
+/// The body of a step in the form in which bodies are compared: lines summed and sorted where the rules require it.
+pub(crate) fn body(step: &Step, named: CommandId) -> String {
+    match step {
+        Step::Reserve(cart) => format!("{named} reserve {}", cart_body(cart)),
+        Step::Replace(_, cart) => format!("{named} replace {}", cart_body(cart)),
+        Step::Confirm(_) => format!("{named} confirm"),
+        Step::Release(_, lines) => format!("{named} release {:?}", merged(lines)),
+        Step::Extend(_, ttl) => format!("{named} extend {ttl}"),
+        Step::Ship(_, source, lines, forced) => format!("{named} ship {source} {:?} {forced}", merged(lines)),
+        Step::Sell(target, source, lines, forced) => {
+            format!("sell {target:?} {source} {:?} {forced}", merged(lines))
+        }
+        Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
+        other if other.pick().is_some() => format!("{named} {other:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn cart_body(cart: &Cart) -> String {
+    let Cart { target, lines, best_effort, ttl_ms, owner } = cart;
+    // A channel is compared as it was sent, whatever stock it means now.
+    format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
 }

@@ -1,11 +1,9 @@
 //! Tagged fields: the encoding of values that may grow, so that a program of another release can read them.
 //!
-//! A tagged value is a sequence of fields in ascending order of their numbers. Each field consists of its number
-//! (u16), the length of its bytes (u32) and its bytes, which hold one value in the bincode format of
-//! [`crate::codec`]. A field whose value is absent (`None`, `Change::Keep`) is omitted. The sequence ends where the
-//! surrounding bytes end. Numbers are never reused. Bit 15 of the number marks a field that a reader may skip when it
-//! does not know it. A reader refuses every other unknown field, because it cannot know what the value means without
-//! it.
+//! A tagged value is a sequence of fields in ascending order of their numbers. A field consists of its number (u16),
+//! the length of its bytes (u32) and its bytes, which hold one value in the bincode format of [`crate::codec`]. An
+//! absent value (`None`, `Change::Keep`) is omitted. The sequence ends where the surrounding bytes end. Numbers are
+//! never reused. A reader may skip an unknown field if bit 15 of its number is set, and refuses it otherwise.
 //!
 //! The bodies of hot commands do not use tagged fields; their layout is fixed.
 
@@ -22,12 +20,11 @@ const HEAD_BYTES: usize = size_of::<u16>() + size_of::<u32>();
 /// How a field that this program does not know is handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
-    /// It is refused, optional or not. Used for commands: a server never executes a command that it understands only
-    /// in part.
+    /// It is refused, optional or not. Used for commands: a server never executes a command in part.
     Refuse,
     /// Optional fields are skipped, others are refused. Used for messages of a peer.
     Skip,
-    /// Like `Skip`, for values that are written again: the reader returns the skipped fields. Inside a nested field,
+    /// Like `Skip`, but the reader returns the skipped fields to be written again. Nested unknown fields are refused.
     /// where they could not be kept, unknown fields are refused, optional or not.
     Keep,
 }
@@ -79,8 +76,7 @@ pub fn decode_fields<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, Bad
     decode_fields_with(bytes, unknown, T::get_fields).map(|(value, _)| value)
 }
 
-/// Like [`decode_fields`], for a value whose parts go to different places. The skipped optional fields are returned
-/// unchanged, to be written again.
+/// Like [`decode_fields`], for a value in several parts. Skipped optional fields are returned, to be written again.
 ///
 /// # Errors
 /// As [`decode_fields`].
@@ -487,8 +483,7 @@ mod tests {
 
     #[test]
     fn disorder_and_cuts_are_refused_by_name() {
-        // Proves that every truncation, a repeated number, a missing field, a value of another length and a wrong
-        // optional bit are refused.
+        // Proves that truncation, a repeated or missing field, another length and a wrong optional bit are refused.
         let whole = bytes(&Old { count: 7, name: Some("abc".into()), size: Change::Keep });
         for cut in 0..whole.len() {
             // Truncation at the boundary of the optional name removes the name.

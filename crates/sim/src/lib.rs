@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "kinds and codes that a check is not about are none of its business"
+    reason = "a check ignores the kinds and codes that it does not concern"
 )]
 
 mod answer_checker;

@@ -1,5 +1,5 @@
 //! `stockhold-sim`: runs seeds of the simulator and says which one broke a promise, and how to see it again.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program prints")]
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

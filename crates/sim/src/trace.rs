@@ -57,7 +57,7 @@ impl Trace {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "who asks for a trace wants to read it")]
+#[expect(clippy::print_stdout, reason = "printing the trace is its purpose")]
 fn show(line: &str) {
     print!("{line}");
 }

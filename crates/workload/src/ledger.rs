@@ -151,7 +151,7 @@ impl Ledger {
     }
 
     /// Records the outcome of a command.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a command that makes no promise is only asked again")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a command that makes no promise is only repeated")]
     pub fn note(&mut self, envelope: &Envelope<'_>, outcome: &Outcome) {
         if !outcome.recorded {
             self.tally.unrecorded += 1;

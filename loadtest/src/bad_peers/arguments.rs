@@ -1,4 +1,4 @@
-//! What the scenario `bad-peers` takes on the command line.
+//! The arguments of the scenario `bad-peers`.
 
 use super::peers::Kind;
 use crate::arguments::{CommonArguments, seconds};

@@ -1,20 +1,22 @@
-//! How much the server's memory may grow for peers of one kind: the bound that the documentation promises, from the limits of the server.
+//! The documented bound for the growth of the server's memory with peers of one kind, computed from the limits of the
+//! server.
 
 use super::peers::Kind;
 use stockhold_protocol::handshake::Welcome;
 
-/// An open connection that has sent nothing beyond a hello: its task, its seat, the pages of its input buffer that were used.
+/// An open connection that has sent only a Hello: its task, its slot, the used pages of its input buffer.
 const IDLE_BYTES: u64 = 16 << 10;
-/// Unsent bytes beyond which nothing more is read (`limits.outbox-bytes`), by default.
+/// Unsent bytes above which the server stops reading (`limits.outbox-bytes`), by default.
 const OUTBOX_BYTES: u64 = 4 << 20;
-/// One answer beyond that, and what a growing buffer reserves ahead.
+/// One answer beyond that limit, and what a growing buffer reserves in advance.
 const OUTBOX_SLACK_BYTES: u64 = 4 << 20;
-/// What grows at the same time for other reasons: outcomes of the healthy carts, the allocator's arenas. It is measured with no bad peers.
+/// Growth for other reasons at the same time: outcomes of the healthy carts, the allocator's arenas. Measured without
+/// bad peers.
 const BESIDE_BYTES: u64 = 64 << 20;
 
-/// The most that `count` peers of this kind may add.
+/// How much `count` peers of this kind may add at most.
 pub(crate) fn of(kind: Kind, count: u32, welcome: &Welcome) -> u64 {
-    // A frame under way, in a buffer that doubles as it grows.
+    // An incomplete frame, in a buffer that doubles as it grows.
     let frame_bytes = 2 * u64::from(welcome.limits.frame_body_bytes_max);
     let each = match kind {
         Kind::Mute | Kind::HalfHello | Kind::Idle | Kind::Crowd | Kind::Oversized | Kind::Garbage => {
@@ -22,7 +24,7 @@ pub(crate) fn of(kind: Kind, count: u32, welcome: &Welcome) -> u64 {
         }
         Kind::SlowReader | Kind::Flood => frame_bytes + OUTBOX_BYTES + OUTBOX_SLACK_BYTES,
         Kind::Endless => frame_bytes,
-        // They read what they are answered, so no more than an outbox waits for each of them.
+        // These peers read their answers, so at most one outbox is pending for each.
         Kind::Validations | Kind::Lists | Kind::Snapshots => OUTBOX_BYTES,
     };
     u64::from(count) * each + BESIDE_BYTES

@@ -1,6 +1,7 @@
-//! Healthy carts beside peers that misbehave: does a mute, idle, slow, flooding or broken peer cost the others their throughput, or the
-//! server its memory? Each kind comes and goes several times while the same healthy connections go on; the throughput with it is
-//! compared with that before and after, so that a machine that changes its speed is no finding.
+//! Healthy carts beside misbehaving peers. The scenario measures whether a mute, idle, slow, flooding or broken peer
+//! costs the others throughput or the server memory. Each kind of peers is started and stopped several times while
+//! the same healthy connections continue. The throughput with it is compared with that before and after it, so that a
+//! machine that changes its speed does not cause a finding.
 
 pub(crate) mod arguments;
 mod bound;
@@ -40,15 +41,15 @@ const SKUS: u32 = 1_000;
 const UNITS: u32 = 1_000_000_000;
 /// File descriptors that are not connections of peers.
 const FILES_BESIDE: u64 = 1_200;
-/// Places that a server keeps for peers on its own machine.
+/// Connections that a server reserves for peers on its own machine.
 const LOCAL_PLACES: u32 = 16;
-/// Connections of a crowd for which there is no place.
+/// Connections of a crowd beyond the server's limit.
 const CROWD_SURPLUS: u32 = 8;
-/// How long peers may take to get as far as they want.
+/// How long peers may take to reach their state.
 const SETTLE_MAX: Duration = Duration::from_secs(20);
-/// After peers have come or gone, so long passes before anything is measured.
+/// The pause after peers were started or stopped, before anything is measured.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How often memory is looked at.
+/// How often memory is read.
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than any run.
 const FOR_EVER: Duration = Duration::from_hours(24);
@@ -75,7 +76,7 @@ pub(crate) fn run(arguments: &BadPeersArguments, interrupt: &Interrupt) -> Resul
     Ok(report.exit(results.is_ours))
 }
 
-/// What has been seen so far.
+/// The results so far.
 pub(crate) struct Results {
     measurements: Vec<KindMeasurement>,
     tally: Tally,
@@ -90,8 +91,8 @@ impl Results {
         Ok(Self { measurements: Vec::new(), tally, audit: Audit::default(), storage: None, is_ours: true })
     }
 
-    /// Tries one kind, on a fresh server where it is ours: the healthy carts beside one kind are tens of millions, and a server
-    /// remembers every one of them.
+    /// Measures one kind, on a fresh server unless the server was given: the healthy carts of one kind are tens of
+    /// millions, and a server remembers all of them.
     fn measure_kind(
         &mut self,
         kind: Kind,
@@ -107,7 +108,7 @@ impl Results {
         let server = ServerUnderTest::get(&common)?;
         let mut control = ControlConnection::connect(server.address)?;
         let mut catalog = TestCatalog::prepare(&mut control, SKUS + 1, units_of(UNITS), 0)?;
-        // The last SKU is the flood's: what it buys is in no sum.
+        // The last SKU is for the flood. What it buys is not summed.
         let (sku, _) = (catalog.skus.pop(), catalog.salable.pop());
         let target = PeerTarget {
             address: server.address,
@@ -115,7 +116,7 @@ impl Results {
             sku: sku.ok_or_else(|| anyhow!("there is no SKU for the flood"))?,
         };
         let catalog = Arc::new(catalog);
-        // Memory first: healthy carts are remembered, so with them it grows for a good reason.
+        // Memory is measured first, because it also grows with the healthy carts.
         output.note(&format!("memory with {}", report::name(kind)));
         let mut measurement = measure_memory(kind, arguments, &server, target, &control)?;
         let healthy = HealthyLoad::start(arguments, &server, &catalog)?;
@@ -134,12 +135,13 @@ impl Results {
     }
 }
 
-/// Connections that a server takes which is to be full: some fewer than there are, counting the places that it keeps for its machine.
+/// The connection limit of a server that is to be full: a few less than there are connections, including those
+/// reserved for its own machine.
 fn crowded(arguments: &BadPeersArguments) -> u32 {
     (arguments.idle + arguments.connections).saturating_sub(LOCAL_PLACES + CROWD_SURPLUS).max(1)
 }
 
-/// Both this process and the server, which inherits it, need a descriptor for each connection.
+/// This process and the server, which inherits the limit, need a descriptor for each connection.
 fn raise_file_limit(needed: u64) -> Result<(), Failure> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
@@ -155,7 +157,7 @@ fn raise_file_limit(needed: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The healthy connections, at work from beginning to end.
+/// The healthy connections. They run during the whole measurement.
 struct HealthyLoad {
     start: Arc<Start>,
     interrupt: Interrupt,
@@ -196,7 +198,7 @@ impl HealthyLoad {
         Ok(Self { start, interrupt, thread })
     }
 
-    /// Waits until so many carts were answered.
+    /// Waits until this many carts were answered.
     fn reach(&self, carts: u64) -> Result<(), anyhow::Error> {
         while self.start.answered.load(Ordering::Relaxed) < carts {
             if self.thread.is_finished() {
@@ -207,7 +209,7 @@ impl HealthyLoad {
         Ok(())
     }
 
-    /// Carts per second over a stretch of time, and their 99th percentile in milliseconds.
+    /// Measures carts per second over `span`, and their 99th percentile in milliseconds.
     fn measure(&self, span: Duration) -> Result<(f64, f64), anyhow::Error> {
         self.take_latencies()?;
         let (began, before) = (Instant::now(), self.start.answered.load(Ordering::Relaxed));
@@ -232,7 +234,7 @@ impl HealthyLoad {
     }
 }
 
-/// Lets peers come and waits until they have got as far as they want.
+/// Starts peers and waits until all have reached their state.
 fn start_peers(
     kind: Kind,
     arguments: &BadPeersArguments,
@@ -253,7 +255,7 @@ fn start_peers(
     Ok(peers)
 }
 
-/// What one kind of peers costs the server in memory.
+/// Measures what one kind of peers costs the server in memory.
 fn measure_memory(
     kind: Kind,
     arguments: &BadPeersArguments,
@@ -278,13 +280,15 @@ fn measure_memory(
     Ok(measurement)
 }
 
-/// By how much memory grew, where that shows: what was faulted in beforehand is resident whether it is used or not.
+/// How much memory grew, if that is visible: memory that was faulted in beforehand is resident whether it is used or
+/// not.
 fn grown(before: Option<u64>, most: Option<u64>, memory: &MemoryFacts) -> Option<u64> {
     let (before, most) = before.zip(most).filter(|_| !memory.is_touched())?;
     Some(most.saturating_sub(before))
 }
 
-/// What one kind of peers costs the others in throughput: alone, with them, alone, with them, …, alone.
+/// Measures what one kind of peers costs the others in throughput: without them, with them, without them, …, without
+/// them.
 fn measure_throughput(
     measurement: &mut KindMeasurement,
     arguments: &BadPeersArguments,
@@ -294,7 +298,7 @@ fn measure_throughput(
     control: &mut ControlConnection,
 ) -> Result<(), anyhow::Error> {
     std::thread::sleep(SETTLE);
-    // An idle connection makes room for a crowd.
+    // The server may close an idle connection to make room for a crowd, so it is opened again.
     *control = ControlConnection::connect(target.address)?;
     let cut_before = cut_by_server(control)?;
     healthy.reach(arguments.reservations)?;
@@ -332,7 +336,7 @@ fn measure_throughput(
     Ok(())
 }
 
-/// Connections that the server says it has cut or ended for breaking the protocol.
+/// Connections that the server reports as cut, or ended for violating the protocol.
 fn cut_by_server(control: &mut ControlConnection) -> Result<u64, anyhow::Error> {
     let status = control.status()?;
     let figure = |name: &str| {
@@ -348,7 +352,8 @@ mod tests {
 
     #[test]
     fn growth_that_cannot_be_seen_is_not_called_none() {
-        // Proves that a bound is not said to be kept where nobody could tell: the process is not known, or all its memory was touched.
+        // Proves that growth is not reported as zero when it is not visible: the process is unknown, or all its
+        // memory was touched.
         let as_is = MemoryFacts::as_is();
         assert_eq!(grown(Some(3), Some(10), &as_is), Some(7));
         assert_eq!(grown(Some(10), Some(3), &as_is), Some(0));

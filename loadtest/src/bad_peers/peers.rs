@@ -1,5 +1,5 @@
-//! Peers that misbehave, each kind in its own way, for as long as they are wanted. They come again when they are cut off. None of them
-//! measures or judges anything.
+//! Misbehaving peers, each kind in its own way, until they are stopped. They reconnect when they are disconnected.
+//! They measure nothing.
 
 use super::queries;
 use clap::ValueEnum;
@@ -22,32 +22,33 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 
-/// Peers that say nothing, or too little, before the handshake.
+/// Peers that send nothing, or too little, before the handshake.
 const MUTE_PEERS: u32 = 500;
 /// Peers that do not read.
 const SLOW_READERS: u32 = 64;
-/// Peers that begin a frame and do not end it.
+/// Peers that begin a frame and never complete it.
 const ENDLESS_PEERS: u32 = 128;
-/// Peers that send what is no frame, or too long a one.
+/// Peers that send invalid or oversized frames.
 const BROKEN_PEERS: u32 = 16;
-/// Peers that ask without end.
+/// Peers that send queries without end.
 const ASKERS: u32 = 16;
 /// Carts in one frame of a flood.
 const FLOOD_CARTS: u16 = 1_000;
-/// Pairs in one check of a slow reader: the answer is as long as the question, some 64 KiB.
+/// Pairs in one check of a slow reader. The answer is as long as the request, about 64 KiB.
 const CHECK_PAIRS: u16 = 8_000;
-/// What the operating system keeps for a slow reader.
+/// The receive buffer of the operating system for a slow reader.
 const RECEIVE_BYTES: u32 = 8 * 1024;
-/// The pause of a peer that was cut off, and of one that goes on byte by byte.
+/// The pause after a disconnection, and between single bytes.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often a peer that cannot write looks whether it is still wanted.
+/// How often a peer that cannot write checks whether it is stopped.
 const POLL: Duration = Duration::from_millis(50);
-/// How often one that only waits does, beside being told: thousands of them must not take the time that is measured.
+/// How often a waiting peer checks it, in addition to being notified. Thousands of peers must not disturb the
+/// measurement.
 const IDLE_POLL: Duration = Duration::from_secs(1);
-/// A peer that could not write for so many looks is stuck.
+/// A peer is stuck when it could not write for this many polls.
 const STUCK_POLLS: u32 = 16;
 
-/// A way to misbehave.
+/// A kind of misbehaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -92,18 +93,18 @@ impl Kind {
     }
 }
 
-/// What the peers of one stretch share.
+/// State that the peers of one measurement share.
 #[derive(Debug, Default)]
 pub(crate) struct SharedPeerState {
     is_over: AtomicBool,
     stop: Notify,
-    /// Peers that have got as far as they wanted for the first time.
+    /// Peers that have reached their state for the first time.
     pub(crate) settled: AtomicU64,
     /// Connections that the server has ended.
     pub(crate) cut: AtomicU64,
     /// Bytes that the peers have sent.
     pub(crate) sent_bytes: AtomicU64,
-    /// Questions that the server has answered.
+    /// Queries that the server has answered.
     pub(crate) answers: AtomicU64,
 }
 
@@ -113,24 +114,24 @@ impl SharedPeerState {
     }
 }
 
-/// Peers at work on a thread of their own.
+/// Running peers, on a thread of their own.
 #[derive(Debug)]
 pub(crate) struct Peers {
     pub(crate) state: Arc<SharedPeerState>,
     thread: JoinHandle<Result<(), anyhow::Error>>,
 }
 
-/// Whom the peers pester, and with what.
+/// The server that the peers connect to, and what they use there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerTarget {
     pub(crate) address: SocketAddr,
     pub(crate) stock: StockId,
-    /// What a flood buys; nobody else does.
+    /// The SKU that a flood buys. No other client does.
     pub(crate) sku: SkuId,
 }
 
 impl Peers {
-    /// Lets peers come.
+    /// Starts the peers.
     pub(crate) fn start(kind: Kind, count: u32, target: PeerTarget) -> io::Result<Self> {
         let state = Arc::new(SharedPeerState::default());
         let shared = Arc::clone(&state);
@@ -153,7 +154,7 @@ impl Peers {
         Ok(Self { state, thread })
     }
 
-    /// Sends them away.
+    /// Stops the peers.
     pub(crate) fn stop(self) -> Result<(), anyhow::Error> {
         self.state.is_over.store(true, Ordering::Relaxed);
         self.state.stop.notify_waiters();
@@ -161,7 +162,7 @@ impl Peers {
     }
 }
 
-/// One peer: it comes again when it is cut off.
+/// Runs one peer. It reconnects when it is disconnected.
 async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, state: Arc<SharedPeerState>) {
     let mut is_settled = false;
     while !state.is_over() {
@@ -213,7 +214,7 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, state: Arc
             }
             wait_for_the_end(&mut stream, &state).await
         };
-        // However it ended: it was cut off, or is not wanted any more.
+        // It was disconnected or stopped.
         if ended.await.is_err() && !state.is_over() {
             state.cut.fetch_add(1, Ordering::Relaxed);
         }
@@ -224,7 +225,7 @@ async fn misbehave(kind: Kind, address: SocketAddr, flood: Arc<[u8]>, state: Arc
 async fn connect(kind: Kind, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if kind == Kind::SlowReader {
-        // What the operating system would keep for it is not the server's business.
+        // A small receive buffer keeps the data in the server instead of in the operating system.
         socket.set_recv_buffer_size(RECEIVE_BYTES)?;
     }
     let stream = socket.connect(address).await?;
@@ -249,7 +250,7 @@ async fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// Reads until the server closes, which is an error, or the peer is not wanted any more.
+/// Reads until the server closes, which is an error, or until the peer is stopped.
 async fn wait_for_the_end(stream: &mut TcpStream, state: &SharedPeerState) -> io::Result<()> {
     let mut bytes = [0; 512];
     while !state.is_over() {
@@ -264,7 +265,7 @@ async fn wait_for_the_end(stream: &mut TcpStream, state: &SharedPeerState) -> io
     Ok(())
 }
 
-/// Writes all bytes unless the peer is not wanted any more.
+/// Writes all bytes unless the peer is stopped.
 async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
@@ -304,7 +305,7 @@ async fn ask_and_never_read(
     Ok(())
 }
 
-/// Sends the same carts again and again, and reads the answers as fast as they come.
+/// Sends the same carts repeatedly and reads the answers as fast as they arrive.
 async fn flood_with(stream: TcpStream, carts: &[u8], state: &Arc<SharedPeerState>) -> io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
     let reading_state = Arc::clone(state);
@@ -330,7 +331,7 @@ async fn flood_with(stream: TcpStream, carts: &[u8], state: &Arc<SharedPeerState
     written
 }
 
-/// The commands of a flood: valid, and the same each time, so that the server decides them again and again.
+/// The commands of a flood. They are valid and the same each time, so that the server decides them repeatedly.
 fn flood_carts(target: PeerTarget) -> Result<Vec<u8>, anyhow::Error> {
     let (mut ids, mut batch) = (IdGenerator::new(), CommandBatch::new());
     let now_ms = wall_clock_ms();
@@ -342,7 +343,7 @@ fn flood_carts(target: PeerTarget) -> Result<Vec<u8>, anyhow::Error> {
     Ok(batch.bytes().to_vec())
 }
 
-/// A frame of full length, all but its last bytes at once, the rest one at a time.
+/// Sends a frame of full length: all but its last bytes at once, the rest one byte at a time.
 async fn never_end(
     stream: &mut TcpStream,
     state: &SharedPeerState,
@@ -363,7 +364,7 @@ async fn never_end(
     Ok(())
 }
 
-/// The header of a frame that is longer than any may be, with a right checksum.
+/// The header of a frame that is longer than the limit, with a valid checksum.
 fn oversized() -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     frame::append(Header::new(FrameKind::Commands, 1, 1), &[], &mut bytes);
@@ -382,7 +383,7 @@ mod tests {
 
     #[test]
     fn an_oversized_frame_is_refused_for_its_length_alone() {
-        // Proves that the peer tests what it says: the checksum of the header is right and only the length is wrong.
+        // Proves that only the length is wrong: the checksum of the header is valid.
         let bytes = oversized().unwrap();
         let parsed = frame::parse(&bytes, FRAME_BODY_BYTES_MAX);
         assert!(matches!(parsed, Err(FrameError::TooLong { .. })), "{parsed:?}");
@@ -390,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_made_of_whole_frames() {
-        // Proves that what floods is valid, so that the server cannot get rid of it by an error.
+        // Proves that the flood is valid, so that the server cannot refuse it with an error.
         let target =
             PeerTarget { address: SocketAddr::from(([127, 0, 0, 1], 1)), stock: StockId(0), sku: SkuId(0) };
         let mut bytes = Vec::new();

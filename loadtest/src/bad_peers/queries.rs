@@ -1,5 +1,5 @@
-//! Peers that ask without end: each keeps as many questions in flight as a connection may, and reads every answer. They measure and
-//! judge nothing.
+//! Peers that send queries without end: each keeps as many queries in flight as a connection may, and reads every
+//! answer. They measure nothing.
 
 use super::peers::{Kind, SharedPeerState};
 use std::io;
@@ -12,14 +12,14 @@ use stockhold_protocol::query::{LIST_MAX, Query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Questions that a connection may have in flight, by default.
+/// Queries that a connection may have in flight, by default.
 const IN_FLIGHT: u64 = 64;
-/// How often a peer whose answers do not come looks whether it is still wanted.
+/// How often a peer without answers checks whether it is stopped.
 const POLL: Duration = Duration::from_millis(50);
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The questions of one kind, in turn.
+/// The queries of one kind, in turn.
 fn query(kind: Kind, number: u64) -> Query {
     match (kind, number % 3) {
         (Kind::Validations, _) => Query::Validate,
@@ -37,7 +37,7 @@ fn append(kind: Kind, number: u64, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks until the peer is not wanted any more.
+/// Sends queries until the peer is stopped.
 pub(super) async fn ask(mut stream: TcpStream, kind: Kind, state: &SharedPeerState) -> io::Result<()> {
     let mut out = Vec::new();
     let mut asked = 0;

@@ -13,34 +13,34 @@ use crate::table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What was measured around one kind.
+/// The measurement of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct KindMeasurement {
     pub(crate) kind: Kind,
     pub(crate) peers: u32,
-    /// Carts per second without them: before, between and after.
+    /// Carts per second without the peers: before, between and after.
     pub(crate) alone: Vec<f64>,
-    /// And with them.
+    /// Carts per second with the peers.
     pub(crate) with: Vec<f64>,
-    /// What healthy connections kept of their throughput, in percent; by medians.
+    /// The share of throughput that healthy connections kept, in percent, by medians.
     pub(crate) kept_percent: f64,
-    /// The latency below which 99 of 100 carts were answered, in milliseconds: without the peers, and with them.
+    /// The 99th percentile of cart latencies, in milliseconds, without and with the peers.
     pub(crate) alone_p99_ms: Vec<f64>,
     pub(crate) with_p99_ms: Vec<f64>,
-    /// How many times longer it was with them; by medians.
+    /// The ratio of the two, by medians.
     pub(crate) p99_ratio: f64,
-    /// Questions that were answered to the peers, per second.
+    /// Queries of the peers that were answered, per second.
     pub(crate) answers_per_second: f64,
-    /// By how much the server's memory grew at most, if that can be seen, and by how much it may.
+    /// The maximum growth of the server's memory, if it is visible, and its bound.
     pub(crate) grown_bytes: Option<u64>,
     pub(crate) bound_bytes: u64,
-    /// While throughput was measured, with the peers and without them; the healthy carts are remembered.
+    /// Paging while throughput was measured, with and without the peers. The healthy carts are included.
     #[serde(flatten)]
     pub(crate) paging: Option<PagingFacts>,
-    /// When the server started; each kind has its own.
+    /// The state of memory when the server started. Each kind has its own server.
     pub(crate) memory: MemoryFacts,
     pub(crate) sent_bytes: u64,
-    /// Connections that peers saw ended, and that the server says it ended.
+    /// Connections that peers saw ended, and that the server reports as ended.
     pub(crate) seen_ended: u64,
     pub(crate) ended: u64,
 }
@@ -67,7 +67,7 @@ impl KindMeasurement {
         }
     }
 
-    /// For people.
+    /// The text for people.
     fn text(&self) -> String {
         let Self { peers, kept_percent, p99_ratio, grown_bytes, bound_bytes, ended, .. } = self;
         let grown = match grown_bytes {
@@ -90,15 +90,15 @@ pub(crate) struct BadPeersReport {
     connections: u32,
     depth: u16,
     seed: u64,
-    /// Healthy carts before anything was measured.
+    /// Healthy carts before the measurement.
     reservations: u64,
-    /// The least that a kind left to the healthy connections, in percent of their throughput.
+    /// The smallest share of throughput that a kind left to the healthy connections, in percent.
     kept_percent_min: f64,
-    /// Kinds with which too little was kept.
+    /// Kinds that took too much throughput.
     starved: Vec<Kind>,
-    /// Kinds with which carts took too long.
+    /// Kinds that delayed carts too much.
     delayed: Vec<Kind>,
-    /// Kinds with which the server's memory grew beyond its bound.
+    /// Kinds that made the server's memory grow beyond its bound.
     bloated: Vec<Kind>,
     kinds: Vec<KindMeasurement>,
     answers: BTreeMap<&'static str, u64>,
@@ -149,7 +149,7 @@ impl BadPeersReport {
         }
     }
 
-    /// How the run ends.
+    /// The exit code of the run.
     pub(crate) fn exit(&self, is_ours: bool) -> Exit {
         let is_harmed = self.unknown > 0 || !self.connections_broken.is_empty();
         if self.audit.is_violated(is_ours)
@@ -164,7 +164,7 @@ impl BadPeersReport {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         let mut table = Table::new();
         let shape =

@@ -1,11 +1,11 @@
-//! What the scenario `chaos` takes on the command line.
+//! The arguments of the scenario `chaos`.
 
 use crate::arguments::{key_and_value, seconds};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The longest pause between two faults: shoppers must not grow old in a test.
+/// The longest pause between two faults, which bounds the duration of a test.
 const BETWEEN_MAX: Duration = Duration::from_mins(10);
 
 /// A sale under a server that is killed again and again.
@@ -46,7 +46,7 @@ pub(crate) struct ChaosArguments {
 }
 
 impl ChaosArguments {
-    /// How often the server is ended in the way that is asked for.
+    /// How many crashes of the requested kind are injected.
     pub(crate) fn crashes(&self) -> u32 {
         self.power_cuts.unwrap_or(self.kills)
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_span_has_two_ends_in_order() {
-        // Proves that a range is checked where it is typed.
+        // Proves that a range is checked when it is parsed.
         let half = Duration::from_millis(500);
         assert_eq!(span("0.5..0.5"), Ok(Span { shortest: half, longest: half }));
         for wrong in ["0.5", "1..0.5", "0..1", "a..b", "1..601", ".."] {

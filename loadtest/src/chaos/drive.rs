@@ -1,5 +1,5 @@
-//! Shoppers at work: each sends one errand after the other through the client that checkouts use, and repeats what was not answered,
-//! under the same ids, until it is. Everything that was answered goes into one ledger.
+//! Runs the shoppers. Each sends one command group after the other through the client that checkouts use. It repeats
+//! unanswered commands under the same ids until they are answered. All answers go to one ledger.
 
 use super::shared_state::SharedState;
 use super::shopper::{CommandGroup, Shopper};
@@ -13,29 +13,30 @@ use stockhold_protocol::command::Kind;
 use stockhold_protocol::{Envelope, Outcome};
 use stockhold_workload::Ledger;
 
-/// How long one call may take: less than the longest freeze, so that outcomes do become unknown.
+/// How long one call may take. It is shorter than the longest freeze, so that outcomes do become unknown.
 const CALL_MAX: Duration = Duration::from_millis(700);
 /// Connections of all shoppers together.
 const CONNECTIONS: usize = 3;
-/// Longest pause of a shopper between two errands, in microseconds.
+/// Longest pause of a shopper between two command groups, in microseconds.
 const THINKS_MAX_US: u64 = 20_000;
 /// The pause after a call that had no effect.
 const AGAIN: Duration = Duration::from_millis(5);
 /// Longest pause of the client between two tries.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
-/// How long an errand is repeated before the run is given up: much longer than any start takes.
+/// How long a command group is repeated before the run is given up: much longer than any start takes.
 const GROUP_MAX: Duration = Duration::from_mins(3);
 
-/// What all shoppers share.
+/// State that all shoppers share.
 #[derive(Debug)]
 pub(crate) struct ShopperContext {
     pub(crate) state: Arc<SharedState>,
     pub(crate) ledger: RefCell<Ledger>,
     /// The latest deadline of a hold, in seconds since the Unix epoch.
     pub(crate) deadline_max_s: Cell<u32>,
-    /// Commands whose outcome was unknown at some time and is known now.
+    /// Commands whose outcome was unknown at some time and is now known.
     pub(crate) unknown_resolved: Cell<u64>,
-    /// Commands whose outcome nobody can learn: the log has begun a new epoch, which it does when it may have lost answers.
+    /// Commands whose outcome cannot be learned, because the log has begun a new epoch. It does so when answers may
+    /// have been lost.
     pub(crate) abandoned: Cell<u64>,
     /// Why a shopper gave up.
     pub(crate) failure: RefCell<Option<anyhow::Error>>,
@@ -67,21 +68,21 @@ impl ShopperContext {
         let command = Envelope::decode(record)?.command;
         let has_deadline = matches!(command.kind(), Kind::Reserve | Kind::Replace | Kind::Extend);
         if has_deadline && outcome.code.is_success() {
-            // The value of a grant that is no hold is 0.
+            // The value of a grant that is not a hold is 0.
             self.deadline_max_s.set(self.deadline_max_s.get().max(outcome.value));
         }
         Ok(())
     }
 }
 
-/// The client of all shoppers.
+/// The client that all shoppers share.
 pub(crate) async fn connect(state: &Arc<SharedState>) -> Result<Client, anyhow::Error> {
     let retry = RetryPolicy { longest_pause: PAUSE_MAX, ..RetryPolicy::default() };
     let builder = Client::builder().name("stockhold-loadtest").connections(CONNECTIONS);
     Ok(builder.deadline(CALL_MAX).retry(retry).connect_with(state.dialer()).await?)
 }
 
-/// One shopper, until it is over.
+/// Runs one shopper until the run is finished.
 pub(crate) async fn shop(client: Client, mut shopper: Shopper, context: Rc<ShopperContext>) {
     while !context.state.is_over() {
         tokio::time::sleep(Duration::from_micros(shopper.thinks_us(THINKS_MAX_US))).await;
@@ -168,7 +169,7 @@ fn is_of_other_epoch(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CallError::EpochChanged { .. }))
 }
 
-/// How many outcomes an error leaves unknown; errors that repeating does not mend are handed on.
+/// How many outcomes an error leaves unknown. Errors that a retry cannot fix are returned.
 fn judge(error: CallError, commands: u64) -> Result<u64, CallError> {
     match error {
         CallError::Unknown { .. } => Ok(commands),

@@ -1,5 +1,5 @@
-//! Deals the faults: one after the other, each followed by a start, until there were enough of them. What is counted here is what the
-//! server said of itself when it came back, and the one comparison that needs no audit: it came back with every op that it had answered.
+//! Injects the faults one after the other, each followed by a start. It counts what the server reports after each
+//! start and makes the one comparison that needs no audit: every answered op must have been recovered.
 
 use super::arguments::ChaosArguments;
 use super::fault_schedule::{CrashKind, FaultKind, FaultSchedule};
@@ -16,41 +16,41 @@ use std::time::{Duration, Instant};
 
 /// How long a start may take.
 const START_MAX: Duration = Duration::from_mins(2);
-/// How long the beginning of a snapshot is waited for.
+/// How long to wait for the beginning of a snapshot.
 const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How often it is looked for.
+/// How often to look for it.
 const SNAPSHOT_POLL: Duration = Duration::from_micros(300);
 
-/// What was done, and what came of it.
+/// Counters of the injected faults and of the starts after them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct FaultCounts {
     /// SIGKILLs.
     pub(crate) kills: u32,
-    /// Ends of the server's power.
+    /// Power cuts.
     pub(crate) power_cuts: u32,
-    /// Kills and power cuts before the server took connections: while it recovered.
+    /// Kills and power cuts while the server recovered, before it accepted connections.
     pub(crate) kills_while_starting: u32,
     /// Kills and power cuts that left an unfinished snapshot behind.
     pub(crate) kills_while_writing_snapshot: u32,
     /// SIGSTOPs.
     pub(crate) stops: u32,
-    /// Starts on a used directory that ended with taking connections.
+    /// Successful starts on a used directory.
     pub(crate) restarts: u32,
-    /// Starts that found a cut-off write at the end of the log.
+    /// Starts that found a torn write at the end of the log.
     pub(crate) torn_tails: u32,
-    /// The most ops that a start had behind it.
+    /// The highest number of ops that a start recovered.
     pub(crate) recovered_ops_max: u64,
-    /// The most ops that a start replayed behind a snapshot.
+    /// The highest number of ops that a start replayed after a snapshot.
     pub(crate) replayed_ops_max: u64,
-    /// The longest time from starting the process to taking connections.
+    /// The longest time from starting the process to accepting connections.
     pub(crate) longest_restart_ms: u64,
-    /// Starts that came back without an op that had been answered.
+    /// Starts that recovered without an op that had been answered.
     #[serde(skip)]
     pub(crate) starts_that_forgot: u64,
-    /// What was found, as sentences.
+    /// Findings, as sentences.
     #[serde(skip)]
     pub(crate) findings: Vec<String>,
-    /// What the log lies on.
+    /// The storage of the log.
     #[serde(skip)]
     pub(crate) storage: Option<StorageFacts>,
 }
@@ -80,12 +80,12 @@ impl FaultInjector {
         if let Some(storage) = injector.faults.storage.clone() {
             injector.server.data_dir().check(&storage)?;
         }
-        // The first start found nothing.
+        // The first start recovered nothing.
         injector.faults.restarts = 0;
         Ok(injector)
     }
 
-    /// Injects faults until the server has crashed `crashes` times in the way that is asked for.
+    /// Injects faults until the server has crashed `crashes` times in the requested way.
     pub(crate) fn inject(
         &mut self,
         crashes: u32,
@@ -124,7 +124,7 @@ impl FaultInjector {
         Ok(())
     }
 
-    /// Ends the server in the way that is asked for, and starts it again.
+    /// Crashes the server in the requested way, and starts it again.
     pub(crate) fn crash_once_more(&mut self) -> Result<(), Failure> {
         self.crash_and_restart(self.schedule.crash_kind())
     }
@@ -134,7 +134,7 @@ impl FaultInjector {
         self.start()
     }
 
-    /// How often the server has ended in the way that is asked for.
+    /// How often the server has crashed in the requested way.
     const fn crashes(&self) -> u32 {
         match self.schedule.crash_kind() {
             CrashKind::Kill => self.faults.kills,
@@ -142,7 +142,7 @@ impl FaultInjector {
         }
     }
 
-    /// What was done so far, and the server.
+    /// The counters and the server.
     pub(crate) fn into_parts(self) -> (FaultCounts, ServerProcess) {
         (self.faults, self.server)
     }
@@ -180,7 +180,7 @@ impl FaultInjector {
         self.meet()
     }
 
-    /// Starts the server and ends it before it is there, or just after.
+    /// Starts the server and crashes it before it is ready, or just after.
     fn crash_while_starting(&mut self, percent: u32) -> Result<(), Failure> {
         let longest = Duration::from_millis(self.faults.longest_restart_ms.max(1));
         self.server.start()?;
@@ -189,7 +189,7 @@ impl FaultInjector {
         self.crash(self.schedule.crash_kind())
     }
 
-    /// Waits until the server takes connections, and takes down what it says.
+    /// Waits until the server accepts connections, and records what it reports.
     fn meet(&mut self) -> Result<(), Failure> {
         let answered = self.state.acknowledged_op();
         let Some((ready, took)) = self.server.ready(START_MAX)? else {
@@ -208,7 +208,7 @@ impl FaultInjector {
 }
 
 impl FaultCounts {
-    /// Takes down what a start found, when `answered` had been the last op that anybody had an answer of.
+    /// Records what a start found. `answered` is the last op that was answered before it.
     fn note(&mut self, recovery: &RecoveryFacts, answered: u64) {
         self.torn_tails += u32::from(recovery.torn_tail);
         self.recovered_ops_max = self.recovered_ops_max.max(recovery.recovered_ops);
@@ -219,7 +219,7 @@ impl FaultCounts {
             self.findings
                 .push(format!("op {answered} had been answered, and a start came back with op {recovered}"));
         }
-        // A snapshot that has its name is whole, whatever happened since.
+        // A snapshot with its final name is complete, whatever happened since.
         self.findings.extend(recovery.snapshots_refused.iter().cloned());
     }
 }
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn a_start_that_forgot_an_answered_op_is_found() {
-        // Proves the comparison of what came back with what was answered, at the op itself and one below, and that a broken
-        // snapshot is no secret.
+        // Proves the comparison of recovered and answered ops, at the last op and one below it, and that a damaged
+        // snapshot is reported.
         let mut faults = FaultCounts::default();
         faults.note(&recovery(10, &[]), 10);
         assert_eq!((faults.starts_that_forgot, faults.findings.len(), faults.torn_tails), (0, 0, 1));

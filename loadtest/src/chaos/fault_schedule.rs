@@ -1,48 +1,48 @@
-//! What is done to the server, and after how long: a sequence that a seed decides. It strikes nobody itself.
+//! The schedule of faults: which fault is injected after which time. A seed determines it.
 
 use super::arguments::Span;
 use fastrand::Rng;
 use std::time::Duration;
 
-/// How long after the first sight of an unfinished snapshot the server is killed at most.
+/// How long after an unfinished snapshot is first seen the server is killed at most.
 const IN_SNAPSHOT_MAX: Duration = Duration::from_millis(4);
-/// The shortest time for which the server is frozen.
+/// The shortest freeze.
 const STOP_MIN: Duration = Duration::from_millis(20);
-/// A start that is cut off is given up to this many hundredths of the longest start so far.
+/// A start is interrupted after at most this percentage of the longest start so far.
 const START_PERCENT_MAX: u32 = 110;
 
-/// Of a hundred ends in a run with power cuts, those where only the process is killed: the next start then finds in the system's
-/// caches what it must not rely on, and the power may fail after that.
+/// In a run with power cuts, the percentage of crashes that only kill the process. The next start then finds data in
+/// the system's page cache that it must not rely on, because the power may fail after it.
 const KILLS_PERCENT: u32 = 25;
 
-/// One way to treat a server.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
     /// Crash it.
     Crash,
-    /// Wait until it writes a snapshot, let it go on for so long, and end it.
+    /// Wait until it writes a snapshot, wait for this time, and crash it.
     CrashInSnapshot(Duration),
-    /// Crash it, and crash it again after so many hundredths of the longest start.
+    /// Crash it, and crash it again after this percentage of the longest start.
     CrashTwice {
-        /// Hundredths.
+        /// The percentage.
         percent_of_start: u32,
     },
-    /// Freeze it for so long.
+    /// Freeze it for this time.
     Freeze(Duration),
-    /// Freeze it for so long and end it then.
+    /// Freeze it for this time, and crash it then.
     FreezeAndCrash(Duration),
 }
 
-/// How a server ends.
+/// How the server crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CrashKind {
     /// SIGKILL.
     Kill,
-    /// Its power is cut.
+    /// A power cut.
     PowerCut,
 }
 
-/// A blow, the end that it brings, and the time before it.
+/// A fault, the kind of its crash, and the time before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledFault {
     pub(crate) after: Duration,
@@ -50,13 +50,13 @@ pub(crate) struct ScheduledFault {
     pub(crate) crash: CrashKind,
 }
 
-/// The sequence.
+/// The sequence of faults.
 #[derive(Clone, Debug)]
 pub(crate) struct FaultSchedule {
     random: Rng,
     between: Span,
     stop_max: Duration,
-    /// The end that is asked for.
+    /// The requested kind of crash.
     crash: CrashKind,
 }
 
@@ -65,7 +65,7 @@ impl FaultSchedule {
         Self { random: Rng::with_seed(seed), between, stop_max, crash }
     }
 
-    /// The end that is asked for.
+    /// The requested kind of crash.
     pub(crate) const fn crash_kind(&self) -> CrashKind {
         self.crash
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_and_every_kind_of_blow_occurs() {
-        // Proves that a run can be repeated by its seed, that times keep to their range, and that nothing is left out.
+        // Proves that a seed reproduces a run, that times stay in their range, and that every kind of fault occurs.
         let stop_max = Duration::from_millis(300);
         let strikes = |seed| FaultSchedule::new(seed, BETWEEN, stop_max, CrashKind::PowerCut);
         let (mut one, mut other) = (strikes(7), strikes(7));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_power_fails_only_where_it_is_asked_for() {
-        // Proves that a run with kills alone needs no power supply.
+        // Proves that a run with kills only needs no power supply.
         let mut strikes = FaultSchedule::new(7, BETWEEN, Duration::from_millis(300), CrashKind::Kill);
         assert!((0..500).all(|_| strikes.next().crash == CrashKind::Kill));
     }

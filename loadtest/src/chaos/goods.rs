@@ -1,5 +1,6 @@
-//! What is sold under faults: few SKUs with few units, in stocks that share sources, so that most answers are about the last units. Two
-//! departments: one whose stocks overlap without being nested, one with a web shop over shops that sell for themselves.
+//! The catalog of the chaos scenario: few SKUs with few units, in stocks that share sources, so that most answers
+//! concern the last units. There are two departments: one whose stocks overlap without being nested, and one with a
+//! web shop over shops that also sell for themselves.
 
 use crate::control_connection::ControlConnection;
 use crate::test_catalog::{define_skus, done};
@@ -14,14 +15,14 @@ use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
 
 /// SKUs of one department.
 const SKUS: usize = 12;
-/// Fewest and most units of a SKU at a source.
+/// Minimum and maximum units of a SKU at a source.
 const UNITS: (u32, u32) = (2, 15);
-/// How far beyond its goods one SKU may be promised in one stock.
+/// The allowance of one SKU in one stock.
 const ALLOWANCE_UNITS: u32 = 3;
-/// How long outcomes are kept: a long test must be able to ask for the first of its answers.
+/// How long outcomes are kept. A long test must be able to repeat its first commands.
 const ID_RETENTION_MS: u64 = 24 * 3_600_000;
 
-/// The sources of one department, and the stocks with the places of their sources.
+/// The sources of one department, and its stocks with the indexes of their sources.
 struct Plan {
     sources: &'static [&'static str],
     stocks: &'static [(&'static str, &'static [usize])],
@@ -43,7 +44,7 @@ const PLANS: [Plan; 2] = [
     },
 ];
 
-/// Stocks, and what each of them sells.
+/// Stocks and the SKUs that they sell.
 #[derive(Clone, Debug)]
 pub(crate) struct Department {
     pub(crate) stocks: Vec<StockId>,
@@ -131,7 +132,7 @@ fn prepare(
     Ok(Department { stocks, skus })
 }
 
-/// Lets the first stock promise some units more of the first SKU than there are.
+/// Gives the first stock an allowance for the first SKU.
 fn allow_backorders(control: &mut ControlConnection, department: &Department) -> Result<(), anyhow::Error> {
     let (Some(sku), Some(stock)) = (department.skus.first(), department.stocks.first()) else {
         return Ok(());

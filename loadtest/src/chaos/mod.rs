@@ -1,5 +1,6 @@
-//! A scarce sale on a real server that is killed, frozen, cut off from its power and started again at random moments, over real files
-//! and real sockets; then the audit. What is proved: whatever was answered is still so, and nothing was promised that was not there.
+//! A scarce sale on a real server over real files and sockets. The server is killed, frozen, cut off from its power
+//! and restarted at random moments; then the run is audited. It proves that every answer stays valid and that nothing
+//! was oversold.
 
 pub(crate) mod arguments;
 mod drive;
@@ -40,9 +41,9 @@ use stockhold_workload::facts::SkuFacts;
 use stockhold_workload::{Ledger, facts};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-/// Most reservations, and as many changes of them, that the ledger keeps.
+/// Maximum number of reservations, and of changes of them, in the ledger.
 const LEDGER_MAX: usize = 10_000_000;
-/// Odd, so that every shopper gets a seed of its own.
+/// Odd, so that every shopper gets another seed.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Runs the scenario.
@@ -75,7 +76,7 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
     }
 }
 
-/// Who has lost so much that nobody can audit the rest has broken a promise all the same.
+/// If a finding exists, a later failure of the audit still counts as a violation.
 fn after(findings: &[String], failure: Failure) -> Failure {
     match findings.first() {
         Some(finding) => Failure::violation(format!("{finding}; and then: {}", failure.text())),
@@ -83,13 +84,13 @@ fn after(findings: &[String], failure: Failure) -> Failure {
     }
 }
 
-/// A directory after a finding is evidence.
+/// Keeps the directory after a finding, as evidence.
 fn keep(data_dir: &mut DataDir, path: &Path) {
     data_dir.preserve();
     crate::output::complain(&format!("the data directory is left behind at {}", path.display()));
 }
 
-/// The sale, the last kill and the audit; everything but the blows and the directory.
+/// The sale, the last crash and the audit. The caller handles the counters and the directory.
 fn play(
     arguments: &ChaosArguments,
     injector: &mut FaultInjector,
@@ -100,7 +101,7 @@ fn play(
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let mut setting_up = connect_control(state)?;
     let goods = Rc::new(Goods::prepare(&mut setting_up, arguments.seed)?);
-    // What was set up was answered too: nobody may have got a cart before the first fault.
+    // The commands of the setup were answered too, so they count before the first fault.
     state.acknowledge(setting_up.recorded_op());
     drop(setting_up);
     let client = runtime.block_on(drive::connect(state))?;
@@ -125,7 +126,7 @@ fn play(
     if let Some(error) = context.failure.take() {
         return Err(error.into());
     }
-    // The audit asks a server that remembers nothing but what its directory says.
+    // The audit must run on a server that knows only what its directory contains.
     injector.crash_once_more()?;
     let span = started.elapsed();
     let context = Rc::into_inner(context).ok_or_else(|| anyhow!("a shopper is still there"))?;
@@ -160,7 +161,7 @@ async fn shop_all(
     let mut tasks = Vec::new();
     for index in 0..u64::from(arguments.shoppers) {
         let seed = arguments.seed.wrapping_add(index.wrapping_mul(SEED_STEP));
-        // Every other shopper owns nothing: such carts are stored in the shortest way.
+        // Every other shopper has no owner. Such carts are stored in the shortest form.
         let owner = if index % 2 == 0 { 0 } else { index };
         let shopper = Shopper::new(Rc::clone(goods), seed, owner);
         tasks.push(tokio::task::spawn_local(drive::shop(client.clone(), shopper, Rc::clone(context))));
@@ -191,7 +192,7 @@ fn audit(
     Ok(audited)
 }
 
-/// What `stockhold verify` finds in the directory, after a stop in good order.
+/// The findings of `stockhold verify` in the directory after a clean stop.
 fn damage(path: &Path) -> Result<Vec<String>, anyhow::Error> {
     let files: SharedReadStorage = Arc::new(ReadOnlyFs::open(path)?);
     let verification = verify(&files, |_, _| {})?;

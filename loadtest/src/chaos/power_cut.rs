@@ -1,19 +1,20 @@
-//! A power supply that can be cut, for a server process on a real file system. It knows files, mounts and programs of the system, and
-//! nothing of servers; when the power fails is for `torment`.
+//! A power supply that can be cut, for a server process on a real file system. It works with files, mounts and system
+//! programs; `fault_injector` decides when the power fails.
 //!
 //! ```text
-//! medium.img ─► medium  holds cache.img, the medium: what is in it is what a power cut leaves
-//! cache.img ─► cache  holds data.img, a disk with a cache: a write lies in the page cache of `cache` until the disk is told to flush
-//! data.img  ─► data   holds the server's directory
+//! medium.img ─► medium  contains cache.img; its content is what survives a power cut
+//! cache.img  ─► cache   contains data.img; a disk with a write cache, which is the page cache of this file system
+//! data.img   ─► data    contains the server's directory
 //! ```
 //!
-//! Each is ext4 on a loop device. Cutting the power freezes `medium`, so that writes to the medium stop at one moment, and copies
-//! `cache.img` as it is then. Everything above is thrown away with its page caches: what the server wrote and did not sync, and what the
-//! disk was sent and not told to flush. The journals of `cache` and `data` recover when the copy is mounted.
+//! Each is ext4 on a loop device. A power cut freezes `medium`, so that all writes to the medium stop at one moment,
+//! and copies `cache.img` in that state. Then the file systems above are discarded with their page caches. This loses
+//! what the server wrote without syncing, and what the disk received without being told to flush. The journals of
+//! `cache` and `data` recover when the copy is mounted.
 //!
-//! Freezing flushes the file system that is frozen. That is why there is a third one: the page cache of `medium` belongs to the medium,
-//! and nothing may be lost in it. Copying without a freeze could give a journal from one moment and the blocks that it speaks of from
-//! another, which no power cut leaves.
+//! Freezing flushes the frozen file system. That is why there is a third one: the page cache of `medium` belongs to
+//! the medium and must not be lost. A copy without a freeze could contain a journal from one moment and its blocks
+//! from another, which no power cut leaves.
 
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
@@ -26,56 +27,56 @@ use std::time::Duration;
 /// One file system.
 #[derive(Clone, Copy, Debug)]
 struct FileSystem {
-    /// Of the image, and of the directory where it is mounted.
+    /// The name of the image, and of the mount point.
     name: &'static str,
-    /// How large it is; images are sparse.
+    /// Its size. Images are sparse.
     bytes: u64,
 }
 
 const MEDIUM: FileSystem = FileSystem { name: "medium", bytes: 768 << 20 };
 const CACHE: FileSystem = FileSystem { name: "cache", bytes: 512 << 20 };
 const DATA: FileSystem = FileSystem { name: "data", bytes: 320 << 20 };
-/// The server's directory on the innermost; the top of a file system has a directory of its own in it.
+/// The server's directory on the innermost file system. The root of a file system also contains `lost+found`.
 const SERVER_DIR: &str = "server";
-/// How often a file system is unmounted that still reports that it is busy, and the pause between.
+/// How often unmounting is tried while the file system is busy, and the pause between tries.
 const UNMOUNT_TRIES: u32 = 100;
 const UNMOUNT_PAUSE: Duration = Duration::from_millis(50);
-/// What is copied at a time.
+/// Bytes that are copied at a time.
 const COPY_BYTES: usize = 1 << 20;
 
 /// Why the power could not be cut.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PowerError {
-    /// Mounting is for root.
+    /// Only root may mount.
     #[error("power cuts are not possible here: only root may mount file systems")]
     NotRoot,
-    /// The system does not let us mount a file system on a loop device.
+    /// The system does not allow mounting a file system on a loop device.
     #[error("power cuts are not possible here: {0}")]
     NotHere(#[source] Box<PowerError>),
-    /// A program of the system is not there.
+    /// A system program is missing.
     #[error("the program {program} cannot be run")]
     Missing {
-        /// Which.
+        /// The program.
         program: &'static str,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A program of the system failed.
+    /// A system program failed.
     #[error("{program} failed with {status}: {message}")]
     Failed {
-        /// Which.
+        /// The program.
         program: &'static str,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// What it said.
+        /// Its error output.
         message: String,
     },
-    /// An image or a directory cannot be made, read or written.
+    /// An image or a directory cannot be created, read or written.
     #[error("{path}: {source}", path = .path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -84,47 +85,47 @@ pub(crate) enum PowerError {
 #[derive(Debug)]
 pub(crate) struct PowerSupply {
     base: PathBuf,
-    /// Whether the medium is being copied.
+    /// Whether the medium is frozen.
     frozen: bool,
 }
 
 impl PowerSupply {
-    /// Makes the three file systems in a directory.
+    /// Creates the three file systems in a directory.
     pub(crate) fn connect(base: &Path) -> Result<Self, PowerError> {
         if !rustix::process::geteuid().is_root() {
             return Err(PowerError::NotRoot);
         }
         let power = Self { base: base.to_owned(), frozen: false };
-        // What cannot be mounted now never can; later failures are something else.
+        // Mounting that fails now will always fail. Later failures have other causes.
         power.make_all().map_err(|error| PowerError::NotHere(Box::new(error)))?;
         Ok(power)
     }
 
-    /// Where the server has its data.
+    /// The server's data directory.
     pub(crate) fn server_dir(&self) -> PathBuf {
         self.mount_point(DATA).join(SERVER_DIR)
     }
 
-    /// Stops all writes to the medium, at one moment.
+    /// Stops all writes to the medium at one moment.
     pub(crate) fn freeze(&mut self) -> Result<(), PowerError> {
         run("fsfreeze", &["--freeze".as_ref(), &self.mount_point(MEDIUM)])?;
         self.frozen = true;
         Ok(())
     }
 
-    /// Copies the medium, which is frozen.
+    /// Copies the frozen medium.
     pub(crate) fn capture(&self) -> Result<(), PowerError> {
         copy_sparse(&self.image(CACHE), &self.captured())
     }
 
-    /// Lets writes to the medium go on; what they write is not in the copy.
+    /// Lets writes to the medium continue. They are not in the copy.
     pub(crate) fn thaw(&mut self) -> Result<(), PowerError> {
         run("fsfreeze", &["--unfreeze".as_ref(), &self.mount_point(MEDIUM)])?;
         self.frozen = false;
         Ok(())
     }
 
-    /// Mounts what was captured in place of what is mounted now. Nobody may use it any more.
+    /// Mounts the copy in place of the current file systems, which must not be in use.
     pub(crate) fn restore(&self) -> Result<(), PowerError> {
         unmount(&self.mount_point(DATA))?;
         unmount(&self.mount_point(CACHE))?;
@@ -139,7 +140,8 @@ impl PowerSupply {
             let made = File::create_new(&image).and_then(|file| file.set_len(file_system.bytes));
             made.and_then(|()| std::fs::create_dir(&mount_point))
                 .map_err(|source| PowerError::File { path: image.clone(), source })?;
-            // A small image would get smaller blocks than servers have; and nothing may be left to be initialised later.
+            // The options override the defaults for small images: blocks as large as on servers, and no lazy
+            // initialization.
             let format = ["-q", "-F", "-b", "4096", "-N", "1024", "-E", "lazy_itable_init=0"].map(Path::new);
             run("mkfs.ext4", &[format.as_slice(), &[image.as_path()]].concat())?;
             self.mount(file_system)?;
@@ -148,7 +150,7 @@ impl PowerSupply {
     }
 
     fn mount(&self, file_system: FileSystem) -> Result<(), PowerError> {
-        // The loop device goes with the mount.
+        // The loop device is released with the mount.
         run(
             "mount",
             &["-t", "ext4", "-o", "loop"]
@@ -159,7 +161,7 @@ impl PowerSupply {
         )
     }
 
-    /// Where a file system is mounted.
+    /// The mount point of a file system.
     fn mount_point(&self, file_system: FileSystem) -> PathBuf {
         self.base.join(file_system.name)
     }
@@ -180,7 +182,7 @@ impl PowerSupply {
 
 impl Drop for PowerSupply {
     fn drop(&mut self) {
-        // After a failure some of these fail as well; what stays mounted is seen in the list of mounts.
+        // After a failure some of these fail too. What stays mounted is visible in the list of mounts.
         if self.frozen {
             drop(self.thaw());
         }
@@ -190,7 +192,7 @@ impl Drop for PowerSupply {
     }
 }
 
-/// Unmounts; a file system whose last user has just ended may be busy for a moment.
+/// Unmounts. A file system may be busy for a moment after its last user has ended.
 fn unmount(mount_point: &Path) -> Result<(), PowerError> {
     let mut answer = run("umount", &[mount_point]);
     for _ in 1..UNMOUNT_TRIES {
@@ -203,7 +205,7 @@ fn unmount(mount_point: &Path) -> Result<(), PowerError> {
     answer
 }
 
-/// Runs a program of the system to its end.
+/// Runs a system program to its end.
 fn run(program: &'static str, arguments: &[&Path]) -> Result<(), PowerError> {
     let output = Command::new(program)
         .args(arguments)
@@ -218,7 +220,7 @@ fn run(program: &'static str, arguments: &[&Path]) -> Result<(), PowerError> {
     Err(PowerError::Failed { program, status: output.status, message })
 }
 
-/// Copies a file with its holes; what was in `to` before is gone.
+/// Copies a sparse file and replaces the contents of `to`.
 fn copy_sparse(from: &Path, to: &Path) -> Result<(), PowerError> {
     let failed = |path: &Path, source| PowerError::File { path: path.to_owned(), source };
     let source = File::open(from).map_err(|error| failed(from, error))?;
@@ -228,7 +230,7 @@ fn copy_sparse(from: &Path, to: &Path) -> Result<(), PowerError> {
     let mut buffer = vec![0; COPY_BYTES];
     let mut offset = 0;
     while offset < bytes {
-        // The next byte that is no hole.
+        // The next byte that is not in a hole.
         match rustix::fs::seek(&source, SeekFrom::Data(offset)) {
             Ok(next) => offset = next,
             Err(Errno::NXIO) => break,
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_equal_and_keeps_its_holes() {
-        // Proves the copy of a medium: bytes at the ends and beside holes, and nothing of what the target was before.
+        // Proves the copy of a medium: bytes at the ends and beside holes, and nothing of the target's old contents.
         use std::os::unix::fs::MetadataExt;
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_a_program_says_is_handed_on() {
-        // Proves that a failure names its program and quotes it, and that a missing program is told apart.
+        // Proves that a failure names its program and quotes it, and that a missing program is reported as such.
         let error = run("umount", &[Path::new("/nowhere/at/all")]).unwrap_err();
         assert!(matches!(&error, PowerError::Failed { message, .. } if !message.is_empty()), "{error}");
         assert!(error.to_string().starts_with("umount failed with"), "{error}");

@@ -1,4 +1,4 @@
-//! The report of a run under faults.
+//! The report of a chaos run.
 
 use super::arguments::ChaosArguments;
 use super::fault_injector::FaultCounts;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::time::Duration;
 use stockhold_workload::Tally;
 
-/// What a report is made of.
+/// The inputs of the report.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) faults: FaultCounts,
@@ -19,7 +19,7 @@ pub(crate) struct Findings {
     pub(crate) span: Duration,
     pub(crate) interrupted: bool,
     pub(crate) audit: Audit,
-    /// What is wrong with the directory after the last stop.
+    /// Findings in the directory after the last stop.
     pub(crate) damage: Vec<String>,
 }
 
@@ -32,20 +32,20 @@ pub(crate) struct ChaosReport {
     seconds: f64,
     #[serde(flatten)]
     faults: FaultCounts,
-    /// Recorded answers: granted, refused, or another command that was done.
+    /// Recorded answers: granted, refused, or another command that took effect.
     acknowledged: u64,
     granted: u64,
     refused: u64,
     changed: u64,
-    /// Answers that the server did not record, such as refusals at the edge.
+    /// Answers that the server did not record, such as edge refusals.
     unrecorded: u64,
-    /// Commands whose outcome was unknown at some time and was learned by repeating them.
+    /// Commands whose outcome was unknown at some time and was learned by retries.
     unknown_resolved: u64,
-    /// Commands whose outcome nobody can learn, because the log has begun a new epoch.
+    /// Commands whose outcome cannot be learned, because the log has begun a new epoch.
     abandoned: u64,
     #[serde(flatten)]
     audit: Audit,
-    /// What is wrong with the log and the snapshots after the last stop.
+    /// Findings in the log and the snapshots after the last stop.
     damage: Vec<String>,
     storage: Option<crate::children::StorageFacts>,
     interrupted: bool,
@@ -83,14 +83,14 @@ impl ChaosReport {
         }
     }
 
-    /// How the run ends. Every finding is one too many: nobody else uses this server.
+    /// The exit code of the run. Every finding is a violation, because no other client uses this server.
     pub(crate) fn exit(&self) -> Exit {
         let is_clean =
             !self.audit.is_violated(true) && self.audit.findings.is_empty() && self.damage.is_empty();
         if is_clean { Exit::Fine } else { Exit::Violation }
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         let mut table = Table::new();
         let Self { faults, seconds, shoppers, .. } = self;

@@ -1,5 +1,5 @@
-//! The server that is killed: a process with a data directory that outlives it. It starts, freezes and ends processes of its own making
-//! by their ids; when, is for `torment`.
+//! The server that is crashed: a process with a data directory that outlives it. It starts, freezes and ends only
+//! processes that it started. `fault_injector` decides when.
 
 use super::power_cut::PowerSupply;
 use crate::children::{self, DataDir, Ready};
@@ -12,16 +12,16 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// Segments of some dozen writes and a snapshot every thousand ops, so that blows fall on rotations and snapshots too.
+/// Segments of some dozen writes and a snapshot every thousand ops, so that faults also hit rotations and snapshots.
 const OPTIONS: [(&str, &str); 3] =
     [("log.batch-bytes", "66560"), ("log.segment-bytes", "131072"), ("snapshot.ops", "1000")];
 
-/// One process.
+/// A running process.
 #[derive(Debug)]
 struct RunningProcess {
     child: Child,
     started: Instant,
-    /// Its first line, when it has come.
+    /// Its first line, once it has been read.
     first_line: Receiver<std::io::Result<String>>,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct ServerProcess {
     running: Option<RunningProcess>,
     /// The server's directory.
     server_dir: PathBuf,
-    /// Before the directory that it lies in: it goes first.
+    /// It must be dropped before the directory that contains it.
     power: Option<PowerSupply>,
     data_dir: DataDir,
 }
 
 impl ServerProcess {
-    /// A server that has not been started yet. With a power supply its data lie where that says.
+    /// A server that has not been started yet. With a power supply, its data is on that supply's file system.
     pub(crate) fn new(data_dir: DataDir, power: Option<PowerSupply>, set: &[(String, String)]) -> Self {
         let server_dir = power.as_ref().map_or_else(|| data_dir.path().to_owned(), PowerSupply::server_dir);
         let mut arguments: Vec<OsString> =
@@ -57,7 +57,7 @@ impl ServerProcess {
         &mut self.data_dir
     }
 
-    /// Starts a process and does not wait for it.
+    /// Starts a process without waiting for it.
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
         let arguments: Vec<_> = self.arguments.iter().map(OsString::as_os_str).collect();
         let started = Instant::now();
@@ -67,14 +67,15 @@ impl ServerProcess {
         self.running = Some(RunningProcess { child, started, first_line });
         let stdout = stdout.ok_or_else(|| anyhow!("the child process has no standard output"))?;
         let reading = move || {
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             sender.send(children::first_line(stdout)).ok();
         };
         drop(std::thread::Builder::new().name("first line".to_owned()).spawn(reading)?);
         Ok(())
     }
 
-    /// Waits until the process takes connections, at most for `limit` (then `None`). Tells how long the start took.
+    /// Waits until the process accepts connections, at most for `limit` (then `None`). Returns how long the start
+    /// took.
     pub(crate) fn ready(&mut self, limit: Duration) -> Result<Option<(Ready, Duration)>, Failure> {
         let running = self.running.as_mut().ok_or_else(|| anyhow!("the server was not started"))?;
         let line = match running.first_line.recv_timeout(limit) {
@@ -86,12 +87,12 @@ impl ServerProcess {
         if let Ok(ready) = serde_json::from_str(&line) {
             return Ok(Some((ready, took)));
         }
-        // It says why on standard error.
+        // The process reports the reason on standard error.
         let status = running.child.wait()?;
         Err(anyhow!("the server did not start ({status})").into())
     }
 
-    /// Ends the process as a crash of it would end it: the system, and what its caches hold, live on.
+    /// Kills the process. The system and its page cache stay as they are.
     pub(crate) fn kill(&mut self) -> Result<(), Failure> {
         let mut child = self.take_running()?;
         child.kill()?;
@@ -99,16 +100,16 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// Ends the process by cutting its power: of its files that is left which had reached the medium. They lie where they lay.
+    /// Cuts the power of the process. Of its files, only what had reached the medium survives, at the same paths.
     pub(crate) fn cut_power(&mut self) -> Result<(), Failure> {
         let mut child = self.take_running()?;
         let power = self.power.as_mut().ok_or_else(|| anyhow!("there is no power supply"))?;
-        // It is at work: calls are cut off in their middle. From here on nothing gets durable, so a right server answers nothing more
-        // that would have to be.
+        // The server is running, so calls are interrupted. From here on nothing becomes durable, so a correct server
+        // sends no further answer that needs it.
         power.freeze()?;
         let captured = power.capture();
         let killed = child.kill();
-        // What is still to be written gets nowhere near the copy.
+        // Later writes do not reach the copy.
         power.thaw()?;
         killed?;
         child.wait()?;
@@ -117,7 +118,7 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// The process that is to be ended; it must have been alive until now.
+    /// The process that is to be crashed. It must have been running until now.
     fn take_running(&mut self) -> Result<Child, Failure> {
         let mut running = self.running.take().ok_or_else(|| anyhow!("there is no server to kill"))?;
         match running.child.try_wait()? {
@@ -126,14 +127,14 @@ impl ServerProcess {
         }
     }
 
-    /// Freezes the process for so long.
+    /// Freezes the process for this time.
     pub(crate) fn freeze(&self, span: Duration) -> Result<(), Failure> {
         self.signal(Signal::STOP)?;
         std::thread::sleep(span);
         Ok(())
     }
 
-    /// Lets a frozen process go on.
+    /// Lets a frozen process continue.
     pub(crate) fn thaw(&self) -> Result<(), Failure> {
         self.signal(Signal::CONT)
     }
@@ -156,7 +157,7 @@ impl ServerProcess {
         })
     }
 
-    /// Ends the process in good order.
+    /// Stops the process cleanly.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         self.running.take().map_or(Ok(()), |mut running| children::stop(&mut running.child))
     }
@@ -165,7 +166,7 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         if let Some(running) = &mut self.running {
-            // After a failure nothing is left to say about it; a frozen process dies as well.
+            // After a failure there is nothing more to report. A frozen process is killed too.
             drop(running.child.kill());
             drop(running.child.wait());
         }

@@ -1,4 +1,5 @@
-//! What the one who strikes and the shoppers share, across threads: where the server is, whether it is over, what has been answered.
+//! State that the fault injector and the shoppers share across threads: the server's address, whether the run is
+//! finished, and the last acknowledged op.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,19 +10,19 @@ use tokio::net::TcpStream;
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct SharedState {
-    /// `None` while no server takes connections.
+    /// `None` while no server accepts connections.
     address: Mutex<Option<SocketAddr>>,
     over: AtomicBool,
     acknowledged_op: AtomicU64,
 }
 
 impl SharedState {
-    /// The server takes connections here.
+    /// The server accepts connections at this address.
     pub(crate) fn set_address(&self, address: SocketAddr) {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
-    /// The server is gone. Each life listens at a port of its own, so that nobody can have taken the old one meanwhile.
+    /// The server is gone. Each process uses another port, so that no other process can have taken the old one.
     pub(crate) fn clear_address(&self) {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -39,7 +40,7 @@ impl SharedState {
         self.over.load(Ordering::Acquire)
     }
 
-    /// An answer names this op: it is durable.
+    /// Records an op that an answer contained. It is durable.
     pub(crate) fn acknowledge(&self, op: u64) {
         self.acknowledged_op.fetch_max(op, Ordering::AcqRel);
     }
@@ -48,7 +49,7 @@ impl SharedState {
         self.acknowledged_op.load(Ordering::Acquire)
     }
 
-    /// Connects to wherever the server is at the moment.
+    /// A dialer that connects to the current address of the server.
     pub(crate) fn dialer(self: &Arc<Self>) -> Dialer {
         let state = Arc::clone(self);
         Arc::new(move || {

@@ -1,5 +1,6 @@
-//! What one shopper wants next, by seed and by what was answered so far: carts of one to three lines, frames of carts, payments,
-//! releases, other carts, longer holds. Goods go round, so that they stay scarce for ever. No clock and no socket here.
+//! The commands of one shopper, from a seed and the answers so far: carts of one to three lines, frames of carts,
+//! confirms, releases, replaces, extensions. Goods are released again, so that they stay scarce for the whole run.
+//! The module uses no clock and no socket.
 
 use super::goods::{Department, Goods};
 use fastrand::Rng;
@@ -9,17 +10,17 @@ use stockhold_client::{IdGenerator, units_of};
 use stockhold_protocol::command::{Command, Extend, Release, Replace, Reserve, Target};
 use stockhold_protocol::{BadField, Code, Envelope, Line, Lines, Outcome, ReservationId, SkuId, StockId};
 
-/// Most reservations of one shopper; then the oldest goes back.
+/// Maximum number of reservations of one shopper. Then the oldest is released.
 const OPEN_MAX: usize = 12;
-/// Most lines of a cart and most units of a line.
+/// Maximum number of lines of a cart and of units of a line.
 const LINES_MAX: usize = 3;
 const UNITS_MAX: u32 = 3;
-/// Most carts of a frame.
+/// Maximum number of carts in a frame.
 const FRAME_MAX: u32 = 8;
-/// Shortest and longest life of a hold.
+/// Shortest and longest TTL of a hold.
 const TTL_MS: (u32, u32) = (1_000, 4_000);
 
-/// Encoded commands that are sent together: one alone, or several as one frame.
+/// Encoded commands that are sent together: a single one, or several as one frame.
 pub(crate) type CommandGroup = Vec<Box<[u8]>>;
 
 /// A reservation that the shopper believes to have.
@@ -71,7 +72,7 @@ impl Shopper {
         Self { goods, random: Rng::with_seed(seed), ids: IdGenerator::new(), owner, open: VecDeque::new() }
     }
 
-    /// What it wants now.
+    /// The next command group.
     pub(crate) fn next(&mut self, now_ms: u64) -> Result<CommandGroup, BadField> {
         let wish = if self.open.len() >= OPEN_MAX { 60 } else { self.random.u32(..100) };
         let Some(at) = self.pick(wish) else { return self.reserves(now_ms, wish) };
@@ -90,14 +91,15 @@ impl Shopper {
         self.group(now_ms, command)
     }
 
-    /// Which reservation a wish is about; `None`: it is about a new one.
+    /// The reservation that a command is about. `None`: a new one.
     fn pick(&mut self, wish: u32) -> Option<usize> {
         match self.open.len() {
             0 => None,
             OPEN_MAX.. => Some(0),
             _ if wish < 45 => None,
             _ if wish >= 97 => {
-                // A shopper that walks away: the hold expires. An order would stay for good, and the goods would run out.
+                // The shopper abandons a hold, which then expires. An abandoned order would stay for ever, and the
+                // goods would run out.
                 if let Some(hold) = self.open.iter().position(|open| !open.is_order) {
                     self.open.remove(hold);
                 }
@@ -147,12 +149,12 @@ impl Shopper {
         self.random.u32(TTL_MS.0..=TTL_MS.1)
     }
 
-    /// How long it thinks before the next command group, in microseconds.
+    /// How long it pauses before the next command group, in microseconds.
     pub(crate) fn thinks_us(&mut self, longest_us: u64) -> u64 {
         self.random.u64(..=longest_us)
     }
 
-    /// Learns what was answered to one of its commands.
+    /// Updates its reservations with the outcome of one of its commands.
     #[expect(clippy::wildcard_enum_match_arm, reason = "most commands end no reservation")]
     pub(crate) fn learn(&mut self, record: &[u8], outcome: &Outcome) -> Result<(), BadField> {
         let envelope = Envelope::decode(record)?;
@@ -173,7 +175,7 @@ impl Shopper {
             Command::Extend(extend) if !is_done && outcome.code != Code::AlreadyConfirmed => {
                 self.forget(extend.reservation);
             }
-            // What was refused for quantity changed nothing, and the rest keeps its reservation.
+            // A refusal for quantity changed nothing, and other outcomes do not end the reservation.
             _ => {}
         }
         Ok(())
@@ -219,7 +221,8 @@ mod tests {
 
     #[test]
     fn every_command_of_a_checkout_comes_up_and_nothing_leaks() {
-        // Proves that all kinds occur, alone and in frames, that a shopper never holds more than it may, and that lines are distinct.
+        // Proves that all kinds occur, alone and in frames, that a shopper never holds more than it may, and that
+        // lines are distinct.
         let mut shopper = Shopper::new(goods(), 3, 7);
         let (mut kinds, mut frames, mut op) = ([0_u32; 256], 0, 0);
         for round in 0..2_000 {
@@ -233,7 +236,7 @@ mod tests {
                 let code = if op % 5 == 0 { Code::SoldOut } else { Code::Ok };
                 shopper.learn(record, &Outcome::new(code, 0, op)).unwrap();
             }
-            // One frame may end above the limit; then the oldest go back one by one.
+            // One frame may end above the limit. Then the oldest are released one by one.
             assert!(shopper.open.len() < OPEN_MAX + usize::try_from(FRAME_MAX).unwrap());
         }
         for kind in [Kind::Reserve, Kind::Confirm, Kind::Release, Kind::Extend, Kind::Replace] {
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_reservation_is_forgotten_when_it_has_ended_and_not_before() {
-        // Proves what keeps goods going round: orders stay known until they are released.
+        // Proves what keeps goods in circulation: orders stay known until they are released.
         let mut shopper = Shopper::new(goods(), 3, 0);
         let cart = shopper.cart(0);
         let reserve = shopper.group(1, Command::Reserve(cart.reserve())).unwrap();

@@ -1,5 +1,5 @@
-//! The scenarios from `uniform` to `mixed`: one server, one load, one audit, one report. What they send stands in `scenario` and `round`,
-//! the closed loop in `generator`, the open one in `open_loop`.
+//! The scenarios from `uniform` to `mixed`: one server, one load, one audit, one report. Their contents are in
+//! `scenario` and `round`, the closed loop is in `generator`, and the open loop is in `open_loop`.
 
 mod report;
 pub(crate) mod round;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stockhold_client::units_of;
 
-/// How long at most after the end of an open loop operations are sent that were due before it; never longer than the loop itself was.
+/// How long after the end of an open loop overdue operations are still sent. It is never longer than the loop itself.
 const LATE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a scenario.
@@ -86,7 +86,7 @@ fn check_arguments(arguments: &ClosedArguments, scenario: &Scenario, skus: u32) 
     Ok(())
 }
 
-/// What the server allows on one connection must hold the carts in flight.
+/// Checks that the server's limits allow the carts in flight on one connection.
 pub(crate) fn check_limits(depth: u16, control: &ControlConnection) -> Result<(), Failure> {
     let limits = control.welcome().limits;
     let most = limits.in_flight_max.min(limits.frame_count_max);

@@ -1,4 +1,4 @@
-//! What a scenario tells.
+//! The report of a scenario.
 
 use super::scenario::Scenario;
 use crate::arguments::ClosedArguments;
@@ -26,8 +26,8 @@ use stockhold_protocol::query::Status;
 #[derive(Debug, Serialize)]
 pub(crate) struct ClosedReport {
     scenario: &'static str,
-    /// Closed: a connection sends only when its last frame is answered, so latency at saturation is mostly waiting. Open: latency counts
-    /// from the moment an operation was due.
+    /// Closed: a connection sends only when its last frame is answered, so latency at saturation is mostly waiting.
+    /// Open: latency counts from the moment an operation was due.
     r#loop: &'static str,
     #[serde(flatten)]
     open: Option<OpenFacts>,
@@ -40,16 +40,16 @@ pub(crate) struct ClosedReport {
     durability: String,
     /// Carts granted for the first time.
     reservations_per_second: f64,
-    /// Answers of every kind, to checks too.
+    /// Answers of every kind, including those to checks.
     answers_per_second: f64,
     checks_per_second: f64,
     #[serde(flatten)]
     latency: Percentiles,
-    /// Within the measured time, by code.
+    /// Answers within the measured time, by code.
     answers: BTreeMap<&'static str, u64>,
     /// Refusals that were neither logged nor recorded.
     edge_refusals: u64,
-    /// Carts of the whole run whose answer never came.
+    /// Carts of the whole run that were never answered.
     unknown: u64,
     connections_broken: Vec<String>,
     client_cpu_us_per_reservation: f64,
@@ -72,11 +72,11 @@ pub(crate) struct ClosedReport {
     audit: Audit,
 }
 
-/// What was seen of a run.
+/// The inputs of the report.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) measured: &'a Measured,
-    /// What an open loop kept to.
+    /// The pace of an open loop.
     pub(crate) pace: Option<&'a Pace>,
     /// The server's status at both ends of the measured time.
     pub(crate) edges: (&'a Status, &'a Status),
@@ -134,7 +134,7 @@ impl ClosedReport {
         }
     }
 
-    /// How the run ends.
+    /// The exit code of the run.
     pub(crate) fn exit(&self, is_ours: bool) -> Exit {
         let is_rate_kept = self.open.as_ref().is_none_or(|open| open.rate_kept);
         if self.audit.is_violated(is_ours) || !is_rate_kept {
@@ -146,7 +146,7 @@ impl ClosedReport {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         self.table().text()
     }
@@ -201,7 +201,7 @@ impl ClosedReport {
         table
     }
 
-    /// With plots.
+    /// The page with charts.
     pub(crate) fn page(&self, is_ours: bool) -> Result<Page, anyhow::Error> {
         let shape = format!(
             "{} loop · {} connections × {} in flight · {} SKUs · {} s · durability {}",

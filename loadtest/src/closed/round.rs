@@ -1,5 +1,5 @@
-//! One round of a connection: which commands it sends together, and what their answers mean for the ledger. It knows nothing of time and of
-//! sockets' turns; those are the generator's.
+//! One round of a connection: the commands that it sends together, and what their answers mean for the ledger. Timing
+//! and sockets are up to the generator.
 
 use super::scenario::{Chooser, Scenario, Work};
 use crate::load_error::LoadError;
@@ -15,7 +15,7 @@ use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Lines, Outcome, ReservationId, SkuId, StockId,
 };
 
-/// The longest pause that a busy server gets.
+/// The longest pause that is made for a busy server.
 const PAUSE_MAX_MS: u32 = 1_000;
 /// The TTL of holds: longer than any round.
 const HOLD_TTL_MS: u32 = 60_000;
@@ -28,7 +28,7 @@ pub(crate) enum PreparedFrame<'a> {
 }
 
 impl PreparedFrame<'_> {
-    /// Puts it on its way; its request number.
+    /// Submits the frame. Returns its request number.
     pub(crate) fn submit(&self, connection: &mut PipelinedConnection) -> Result<u64, SubmitError> {
         match self {
             Self::Commands(batch) => connection.submit(batch),
@@ -37,14 +37,14 @@ impl PreparedFrame<'_> {
     }
 }
 
-/// What the commands in flight are.
+/// The kind of the commands in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RoundKind {
-    /// New carts of so many lines.
+    /// New carts with this many lines.
     Carts { lines: u32 },
-    /// New carts at even places, each followed by its retry.
+    /// New carts at even indexes, each followed by its retry.
     Pairs,
-    /// Ends of holds.
+    /// Confirms and releases of holds.
     HoldEnds,
     /// Checks.
     Checks,
@@ -56,17 +56,17 @@ pub(crate) struct Round {
     kind: RoundKind,
     /// The position of each cart's first SKU in the catalog.
     firsts: Vec<u32>,
-    /// The ids of holds that want an end.
+    /// The ids of holds that must be confirmed or released.
     holds: Vec<CommandId>,
-    /// Whether the hold at an even place is the one that is confirmed.
+    /// Whether the holds at even indexes are confirmed and the others released.
     is_even_confirmed: bool,
-    /// What carts at even places were answered, until their retries are.
+    /// The answers of carts at even indexes, until their retries are answered.
     answers: Vec<Option<Outcome>>,
-    /// The cart whose answer is remembered: its index, its id and the TTL that it was sent with.
+    /// The cart that is sampled: its index, its id and its TTL.
     sampled: Option<(u16, CommandId, Option<u32>)>,
-    /// Answers that have not come.
+    /// Commands without an answer.
     pub(crate) left: u16,
-    /// How long a busy server asks to be left alone.
+    /// How long a busy server asks the client to wait.
     pub(crate) pause_ms: u32,
 }
 
@@ -85,14 +85,14 @@ impl Default for Round {
     }
 }
 
-/// What makes rounds: never held across an await.
+/// Builds rounds. It is never borrowed across an await.
 #[derive(Debug)]
 pub(crate) struct RoundBuilder {
     scenario: Scenario,
     chooser: Chooser,
     random: fastrand::Rng,
     ids: IdGenerator,
-    /// The time that ids are made with.
+    /// The time in new ids.
     now_ms: u64,
     batch: CommandBatch,
     pairs: Vec<(SkuId, StockId)>,
@@ -111,7 +111,7 @@ impl RoundBuilder {
         }
     }
 
-    /// Makes a new round of so many commands, with ids of this time of the server.
+    /// Builds a new round of this many commands, with ids of the given server time.
     pub(crate) fn begin(
         &mut self,
         catalog: &TestCatalog,
@@ -139,7 +139,7 @@ impl RoundBuilder {
                 round.is_even_confirmed = self.random.bool();
                 self.carts(catalog, tally, depth, Some(HOLD_TTL_MS), round)?;
                 round.holds.extend(self.batch.ids());
-                // Only what is confirmed will be found again.
+                // Only confirmed holds can be found again.
                 round.sampled = round.sampled.filter(|(index, ..)| round.is_confirmed(*index));
             }
             Work::Twice => {
@@ -155,7 +155,7 @@ impl RoundBuilder {
         Ok(PreparedFrame::Commands(&self.batch))
     }
 
-    /// Single-line carts: the loop that everything else is measured against, so nothing is decided in it.
+    /// Single-line carts. Other code is compared with this loop, so it makes no decisions.
     fn carts(
         &mut self,
         catalog: &TestCatalog,
@@ -203,7 +203,7 @@ impl RoundBuilder {
         Ok(())
     }
 
-    /// Carts, each with its retry right behind it; an odd place at the end stays empty.
+    /// Carts, each directly followed by its retry. An odd index at the end stays unused.
     fn pairs(&mut self, catalog: &TestCatalog, depth: u16, round: &mut Round) -> Result<(), LoadError> {
         let unit = units_of(1);
         round.answers.clear();
@@ -234,7 +234,7 @@ impl RoundBuilder {
         }
     }
 
-    /// Makes the ends of a round's holds, if there are any.
+    /// Builds the confirms and releases for the holds of a round, if there are any.
     pub(crate) fn go_on(
         &mut self,
         now_ms: u64,
@@ -270,7 +270,7 @@ impl Round {
         is_confirmed(index, self.is_even_confirmed)
     }
 
-    /// Counts what one frame answers, and tells the place and the code of each answer.
+    /// Counts the answers of one frame, and reports the index and code of each.
     pub(crate) fn take(
         &mut self,
         frame: &OutcomeFrame<'_>,
@@ -318,7 +318,7 @@ impl Round {
         Ok(())
     }
 
-    /// A cart, or its retry, which must have the answer of the cart.
+    /// Counts the answer of a cart or of its retry, which must be the same.
     fn take_of_pair(
         &mut self,
         index: u16,
@@ -336,15 +336,15 @@ impl Round {
             None => *answer = Some(outcome),
             Some(other) => {
                 let of = |outcome: &Outcome| (outcome.code, outcome.value, outcome.op);
-                // One of the two was executed and the other one told again, in whatever order they were answered.
+                // One of the two was executed and the other replayed, in whatever order they were answered.
                 let is_kept = of(&other) == of(&outcome) && other.replayed != outcome.replayed;
-                // What is not recorded leaves the id unused: both are then first attempts.
+                // An unrecorded answer leaves the id unused. Both are then first attempts.
                 tally.changed_retries += u64::from(other.recorded && outcome.recorded && !is_kept);
             }
         }
     }
 
-    /// Looks at the cells that answer checks.
+    /// Counts the cells that answer checks.
     pub(crate) fn take_cells(
         &mut self,
         frame: &CellFrame<'_>,
@@ -381,7 +381,8 @@ mod tests {
 
     #[test]
     fn a_retry_must_get_the_answer_of_its_cart() {
-        // Proves that the ledger counts a pair once, in any order of answers, and notices another answer and a second execution.
+        // Proves that the ledger counts a pair once, in any order of answers, and notices another answer and a second
+        // execution.
         let granted = Outcome::new(Code::Ok, 0, 7);
         let again = Outcome { replayed: true, ..granted.clone() };
         for (first, second) in [(granted.clone(), again.clone()), (again.clone(), granted.clone())] {
@@ -396,7 +397,7 @@ mod tests {
 
     #[test]
     fn half_of_the_holds_are_confirmed() {
-        // Proves that neighbours have different endings, whichever half it is.
+        // Proves that neighbours have different endings, in both cases.
         for is_even_confirmed in [true, false] {
             let round = Round { is_even_confirmed, ..Round::default() };
             assert_eq!(

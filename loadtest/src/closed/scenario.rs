@@ -1,23 +1,23 @@
-//! The closed-loop scenarios: what a round holds, which SKUs it wants, how much there is of them. They are a table; how a round is made
-//! stands in `round`.
+//! The table of closed-loop scenarios: the commands of a round, the choice of SKUs, and the quantities. `round`
+//! builds the rounds.
 
 use crate::test_catalog::TestCatalog;
 
-/// More of each SKU than any run can sell.
+/// More units of each SKU than any run can sell.
 const PLENTY: u32 = 1_000_000_000;
-/// So little of each SKU that it is gone before the measured time.
+/// So few units of each SKU that they are sold before the measured time.
 const SCARCE: u32 = 10;
-/// The weight of the first SKU where weights fall with the rank: fine enough for ten million ranks.
+/// The weight of the first SKU if weights fall with the rank. It is fine enough for ten million ranks.
 const ZIPF_SCALE: u64 = 1 << 32;
 
-/// What all commands of one round are.
+/// The commands of one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Carts of so many lines, born confirmed.
+    /// Carts with this many lines, confirmed from the start.
     Carts { lines: u32 },
-    /// Each cart twice: under its id as new, and right behind it as a retry.
+    /// Each cart twice: as new under its id, and directly after it as a retry.
     Twice,
-    /// Holds; when they are answered, half of them are confirmed and half released.
+    /// Holds. When they are answered, half of them are confirmed and half released.
     Holds,
     /// Availability checks.
     Checks,
@@ -26,9 +26,9 @@ pub(crate) enum Work {
 /// How SKUs are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// All alike.
+    /// All SKUs are equally likely.
     Uniform,
-    /// The n-th with a weight of 1/n.
+    /// The n-th SKU has a weight of 1/n.
     Zipf,
 }
 
@@ -36,14 +36,14 @@ pub(crate) enum Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// What rounds hold, and how many of a hundred hold it.
+    /// The kinds of rounds, with their percentages.
     pub(crate) works: &'static [(Work, u32)],
     pub(crate) choice: Choice,
     /// Units of each SKU before the load.
     pub(crate) units: u32,
-    /// Whether there is one SKU, whatever was asked for.
+    /// Whether there is only one SKU, whatever was requested.
     pub(crate) is_hot: bool,
-    /// Shops that sell what lies in them, beside the stock that sells everything.
+    /// The number of shops that sell their own goods, besides the stock that sells everything.
     pub(crate) shops: u32,
 }
 
@@ -81,12 +81,12 @@ impl Scenario {
         ..CARTS
     };
 
-    /// Whether nobody may be refused.
+    /// Whether no cart may be refused.
     pub(crate) const fn is_plentiful(&self) -> bool {
         self.units == PLENTY
     }
 
-    /// How many SKUs there are to choose from, of those that were asked for.
+    /// The number of SKUs to choose from, given the requested number.
     pub(crate) const fn skus(&self, asked: u32) -> u32 {
         if self.is_hot { 1 } else { asked }
     }
@@ -96,17 +96,17 @@ impl Scenario {
         self.works.iter().all(|(work, _)| *work == Work::Checks)
     }
 
-    /// The fewest SKUs with which each line of a cart has its own.
+    /// The smallest number of SKUs for which the lines of a cart are distinct.
     pub(crate) fn skus_min(&self) -> u32 {
         self.works.iter().map(|(work, _)| work.lines()).max().unwrap_or(1)
     }
 
-    /// Commands that are always sent together.
+    /// The number of commands that are always sent together.
     pub(crate) fn unit(&self) -> u64 {
         if self.works.iter().any(|(work, _)| *work == Work::Twice) { 2 } else { 1 }
     }
 
-    /// What the next round holds.
+    /// The kind of the next round.
     pub(crate) fn work(&self, random: &mut fastrand::Rng) -> Work {
         let [(only, _)] = self.works else {
             let all: u32 = self.works.iter().map(|(_, weight)| weight).sum();
@@ -120,7 +120,7 @@ impl Scenario {
     }
 }
 
-/// Whether `left` falls into the next `weight`; otherwise that much is taken off it.
+/// Whether `left` falls into the next `weight`. Otherwise `weight` is subtracted from it.
 const fn take(left: &mut u32, weight: u32) -> bool {
     match left.checked_sub(weight) {
         None => true,
@@ -132,7 +132,7 @@ const fn take(left: &mut u32, weight: u32) -> bool {
 }
 
 impl Work {
-    /// Lines of one cart.
+    /// The number of lines of one cart.
     pub(crate) const fn lines(self) -> u32 {
         match self {
             Self::Carts { lines } => lines,
@@ -141,11 +141,11 @@ impl Work {
     }
 }
 
-/// Chooses positions of a catalog.
+/// Chooses positions in a catalog.
 #[derive(Clone, Debug)]
 pub(crate) struct Chooser {
     count: u32,
-    /// Sums of the weights up to each position; empty where all are alike.
+    /// Cumulative weights by position. Empty if all are equal.
     sums: Vec<u64>,
 }
 
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn shares_add_up_and_every_kind_of_round_comes() {
-        // Proves that weights are percentages and that none is forgotten.
+        // Proves that the weights are percentages and that none is forgotten.
         for scenario in ALL {
             assert_eq!(
                 scenario.works.iter().map(|(_, weight)| weight).sum::<u32>(),

@@ -1,4 +1,4 @@
-//! What `compare` takes on the command line.
+//! The arguments of `compare`.
 
 use crate::arguments::{seconds, seconds_or_none};
 use crate::memory::MemoryArguments;
@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long each sample of a quick run is measured: enough to see that everything works, not enough to believe.
+/// The measured time of a sample in a quick run: enough to see that everything works, not enough for meaningful
+/// figures.
 const QUICK_SECONDS: Duration = Duration::from_millis(300);
-/// What a quick run lets pass before.
+/// The warm-up of a quick run.
 const QUICK_WARMUP: Duration = Duration::from_millis(200);
 
 /// The same carts against Stockhold and its peers.
@@ -54,7 +55,7 @@ pub(crate) enum Peer {
     Postgres,
 }
 
-/// How long and how often.
+/// The duration and number of samples.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) rounds: u32,

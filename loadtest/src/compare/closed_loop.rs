@@ -1,5 +1,5 @@
-//! The closed loop against peers, in the shape of `generator`: one thread, many connections, each sends a frame of carts, waits until
-//! all are answered and sends the next. What a frame looks like on the wire is the peer's own.
+//! The closed loop against peers, built like `generator`: one thread, many connections. Each connection sends a frame
+//! of carts, waits until all are answered, and sends the next. The wire format of a frame depends on the peer.
 
 use crate::interrupt::Interrupt;
 use crate::system::{Cost, Reading};
@@ -12,10 +12,10 @@ use stockhold_client::{IdGenerator, wall_clock_ms};
 use stockhold_protocol::CommandId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-/// How often the interrupt is looked at.
+/// How often the interrupt is polled.
 const POLL: Duration = Duration::from_millis(50);
 
-/// One unit of one SKU, for a new id.
+/// One unit of one SKU, under a new id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cart {
     pub(crate) id: CommandId,
@@ -25,11 +25,11 @@ pub(crate) struct Cart {
 
 /// A connection to a peer.
 pub(crate) trait Connection: 'static {
-    /// Sends all carts at once and waits for all answers; tells how many were granted.
+    /// Sends all carts at once and waits for all answers. Returns how many were granted.
     async fn reserve(&mut self, carts: &[Cart]) -> Result<usize, anyhow::Error>;
 }
 
-/// What a sample is to be.
+/// The load of a sample.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     pub(crate) connections: u32,
@@ -38,26 +38,26 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     pub(crate) warmup: Duration,
     pub(crate) seconds: Duration,
-    /// How much memory the peer is to have faulted in before.
+    /// How much memory the peer must fault in before.
     pub(crate) touch_mib: Option<u32>,
     pub(crate) interrupt: Interrupt,
 }
 
-/// What came out.
+/// The result of a sample.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// Granted in the measured time.
+    /// Carts granted in the measured time.
     pub(crate) measured: u64,
-    /// Granted in the whole sample.
+    /// Carts granted in the whole sample.
     pub(crate) granted: u64,
     pub(crate) latencies: Latencies,
     pub(crate) span: Duration,
     pub(crate) cost: Cost,
-    /// How much memory the peer had faulted in before, where that was asked for.
+    /// How much memory the peer had faulted in before, if that was requested.
     pub(crate) touched_mib: Option<u64>,
 }
 
-/// What the connections share.
+/// State that the connections share.
 #[derive(Debug)]
 struct LoopContext {
     from: Instant,
@@ -67,12 +67,12 @@ struct LoopContext {
     tally: RefCell<(u64, u64, Latencies)>,
 }
 
-/// A runtime on this thread alone, as the generator has one.
+/// A runtime on this thread only, as in the generator.
 pub(crate) fn runtime() -> std::io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-/// Loads a peer through `connections` and reads the machine at both ends of the measured time.
+/// Loads a peer through `connections` and reads the machine's counters at both ends of the measured time.
 pub(crate) fn run<C: Connection>(
     runtime: &LocalRuntime,
     connections: Vec<C>,

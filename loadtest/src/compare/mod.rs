@@ -1,5 +1,5 @@
-//! Stockhold and its peers in one run: the same carts, one after the other, round by round, with both ceilings between. It measures; what
-//! the figures are worth is told by the spread of the rounds and by the steal beside them.
+//! Stockhold and its peers in one run: the same carts, one store after the other, round by round, with both ceilings
+//! in each round. The spread of the rounds and the steal time show how reliable the figures are.
 
 pub(crate) mod arguments;
 mod closed_loop;
@@ -42,10 +42,10 @@ use subject::{Setting, Subject, settings, subjects};
 
 /// Units of each SKU at Stockhold: more than any sample can sell.
 const UNITS: u32 = 1_000_000_000;
-/// How many synced blocks a round times.
+/// The number of synced blocks that a round measures.
 const BLOCKS: u32 = 1_000;
 
-/// What is to be measured, and with what.
+/// The programs and options of a run.
 #[derive(Debug)]
 struct Comparison<'a> {
     arguments: &'a CompareArguments,
@@ -56,17 +56,17 @@ struct Comparison<'a> {
     postgres: Option<Postgres>,
 }
 
-/// What the samples add up to.
+/// Sums over the samples.
 #[derive(Debug, Default)]
 struct Sums {
     measured: Duration,
     stolen: Duration,
 }
 
-/// Measures everybody.
+/// Runs the comparison.
 pub(crate) fn run(arguments: &CompareArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let peers = arguments.peers();
-    // Whoever is missing is told before anything has started.
+    // A missing peer is reported before anything has started.
     let redis = peers.contains(&Peer::Redis).then(Redis::find).transpose()?;
     let postgres = peers.contains(&Peer::Postgres).then(Postgres::find).transpose()?;
     let data_dir = DataDir::make(arguments.data_dir.as_deref(), false)?;
@@ -89,7 +89,7 @@ impl Comparison<'_> {
         'rounds: for round in 1..=self.arguments.pace().rounds {
             for subject in &subjects {
                 let sample = self.sample(round, subject, &mut sums)?;
-                // A sample that was cut short says nothing.
+                // A sample that was cut short is meaningless.
                 if self.interrupt.is_set() {
                     break 'rounds;
                 }
@@ -124,7 +124,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// A fresh server, the closed loop of `uniform`, its audit.
+    /// A sample of Stockhold: a fresh server, the closed loop of `uniform`, and its audit.
     fn stockhold(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
         let server = ServerUnderTest::get(&CommonArguments {
             server: None,
@@ -172,7 +172,7 @@ impl Comparison<'_> {
         };
         let measured = self.measure(&target, subject)?;
         echo.stop()?;
-        // It keeps nothing, so there is nothing to fault in for it.
+        // The echo server keeps nothing, so there is nothing to fault in.
         let memory = prepared.facts_of(None);
         Ok(sums.sample(round, subject, Answers::total, &measured, memory))
     }
@@ -213,7 +213,7 @@ impl Comparison<'_> {
         Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
-    /// Where the cluster of PostgreSQL lies, for everybody wherever they stand.
+    /// The directory of the PostgreSQL cluster. Every account must be able to reach it.
     fn cluster(&self) -> Result<PathBuf, Failure> {
         Ok(self.data_dir.path().canonicalize()?.join("postgres"))
     }
@@ -236,7 +236,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The same for everybody in a round.
+    /// The seed, which is the same for all stores in a round.
     fn seed(&self, round: u32) -> u64 {
         self.arguments.seed.wrapping_add(u64::from(round) - 1)
     }

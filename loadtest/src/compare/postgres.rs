@@ -1,5 +1,5 @@
-//! PostgreSQL as a peer: one prepared statement that promises a whole frame exactly once, in one transaction. One cluster for the whole
-//! run; server and tables are new for each sample.
+//! PostgreSQL as a peer: one prepared statement reserves a whole frame, each cart exactly once, in one transaction.
+//! There is one cluster for the whole run; server and tables are new for each sample.
 
 use super::closed_loop::{self, Cart, Connection, Load, Loaded};
 use super::program::{self, End, PeerProcess, START_MAX, START_POLL};
@@ -13,18 +13,18 @@ use std::time::Instant;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use uuid::Uuid;
 
-/// Where Debian puts the programs, in a folder for each version.
+/// Where Debian installs the programs, in one directory for each version.
 const DEBIAN_FOLDERS: &str = "/usr/lib/postgresql";
-/// Who runs it when we are root, which PostgreSQL refuses to be.
+/// The account that runs it if we are root, which PostgreSQL refuses.
 const ACCOUNT: &str = "postgres";
-/// The user and the database inside.
+/// The user and the database inside the cluster.
 const USER: &str = "postgres";
 /// Units of each SKU: more than any sample can sell.
 const UNITS: i64 = 1_000_000_000;
 const TABLES: &str = include_str!("postgres.sql");
 const ONE: &str = include_str!("postgres_one.sql");
 const FRAME: &str = include_str!("postgres_frame.sql");
-/// What differs from the defaults. Checkpoints stay out of a sample; every commit is synced.
+/// Options that differ from the defaults. Checkpoints are avoided during a sample; every commit is synced.
 const OPTIONS: [&str; 10] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -43,7 +43,7 @@ const OPTIONS: [&str; 10] = [
 pub(crate) struct Postgres {
     server: PathBuf,
     initdb: PathBuf,
-    /// The program that changes to another account, where one is needed.
+    /// The program that changes to another account, if one is needed.
     setpriv: Option<PathBuf>,
     pub(crate) version: String,
 }
@@ -71,7 +71,7 @@ impl Postgres {
         format!("one prepared statement per frame, one transaction; {}", OPTIONS.join(", "))
     }
 
-    /// Makes the cluster in `directory`, which must not exist.
+    /// Creates the cluster in `directory`, which must not exist.
     pub(crate) fn make_cluster(&self, directory: &Path) -> Result<(), Failure> {
         match &self.setpriv {
             Some(_) => {
@@ -94,7 +94,7 @@ impl Postgres {
         finish(initdb)
     }
 
-    /// What goes before a program so that it runs under an account that may.
+    /// The words before a program that make it run under a permitted account.
     fn account_words(&self) -> Vec<OsString> {
         let Some(setpriv) = &self.setpriv else { return Vec::new() };
         let mut words = vec![setpriv.clone().into_os_string()];
@@ -102,7 +102,7 @@ impl Postgres {
         words
     }
 
-    /// Measures once on the cluster in `directory`, and adds up what was sold.
+    /// Measures one sample on the cluster in `directory`, and checks the sums.
     pub(crate) fn sample(&self, directory: &Path, load: &Load) -> Result<Loaded, Failure> {
         let port = program::free_port()?;
         let mut words: Vec<OsString> = vec!["-D".into(), directory.into()];
@@ -138,7 +138,7 @@ impl Postgres {
     }
 }
 
-/// Runs a program to its end; what it complains of is the cause.
+/// Runs a program to its end. Its error output becomes the cause of a failure.
 fn finish(mut command: Command) -> Result<(), Failure> {
     let name = command.get_program().to_owned();
     let output = command.output().with_context(|| format!("cannot run {}", Path::new(&name).display()))?;
@@ -152,10 +152,10 @@ fn finish(mut command: Command) -> Result<(), Failure> {
     .into())
 }
 
-/// Connects; the connection's own task runs beside us.
+/// Connects. The connection's own task runs on this runtime.
 async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
-    // What breaks a connection is told to whoever waits for an answer on it.
+    // The error that breaks a connection is also returned to the pending query.
     drop(tokio::task::spawn_local(async move { drop(connection.await) }));
     Ok(client)
 }
@@ -177,20 +177,20 @@ async fn wait_for(config: &Config, process: &mut PeerProcess) -> Result<Client, 
     Err(anyhow!("postgres did not answer within {START_MAX:?}: {last:?}").into())
 }
 
-/// Makes the tables anew and stocks every SKU up.
+/// Creates the tables and fills the stock of every SKU.
 async fn set_up(control: &Client, skus: u32) -> Result<(), anyhow::Error> {
     control.batch_execute(TABLES).await?;
     let last = i32::try_from(skus)? - 1;
     let stocked = "INSERT INTO stock SELECT sku, $1 FROM generate_series(0, $2::int) AS sku";
     control.execute(stocked, &[&UNITS, &last]).await?;
-    // Neither may run within a transaction, and several statements in one text are one.
+    // Neither may run within a transaction, and several statements in one text form one.
     for upkeep in ["VACUUM ANALYZE stock", "CHECKPOINT"] {
         control.batch_execute(upkeep).await?;
     }
     Ok(())
 }
 
-/// Every unit that was taken must belong to a grant that was answered, and to a record that is kept.
+/// Checks that every unit that was taken belongs to an answered grant and to a stored record.
 async fn add_up(control: &Client, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
     let there = UNITS * i64::from(skus);
     let taken: i64 =
@@ -205,7 +205,7 @@ async fn add_up(control: &Client, skus: u32, granted: u64) -> Result<(), anyhow:
     Ok(())
 }
 
-/// A connection that sells.
+/// A connection that reserves carts.
 #[derive(Debug)]
 struct Shopper {
     client: Client,

@@ -1,4 +1,4 @@
-//! Programs of peers: finding them, starting them so that they end with us, and ending them. What they serve stands in their own modules.
+//! Programs of peers: finding them, starting them so that they end with this process, and stopping them.
 
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 /// How long a peer may take to end.
 const STOP_MAX: Duration = Duration::from_secs(30);
-/// How often an ending peer is looked at.
+/// How often an ending peer is polled.
 const STOP_POLL: Duration = Duration::from_millis(5);
 /// How long a peer may take until it answers.
 pub(crate) const START_MAX: Duration = Duration::from_secs(20);
-/// How often a starting peer is asked.
+/// How often a starting peer is polled.
 pub(crate) const START_POLL: Duration = Duration::from_millis(10);
 
-/// What the operating system tells a peer when it is to end, and when we are gone.
+/// The signal that stops a peer, and that it gets when this process ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     /// SIGTERM.
@@ -57,7 +57,7 @@ pub(crate) fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// Looks for a program of a peer, or says how to get it.
+/// Looks for a program of a peer. The error says how to install it.
 pub(crate) fn required(name: &str, more: &[PathBuf]) -> Result<PathBuf, Failure> {
     find(name, more).ok_or_else(|| {
         anyhow!("{name} is not installed, so there is nothing to compare with: run scripts/install-peers.sh")
@@ -65,21 +65,21 @@ pub(crate) fn required(name: &str, more: &[PathBuf]) -> Result<PathBuf, Failure>
     })
 }
 
-/// What a program says of its version.
+/// The version line of a program.
 pub(crate) fn version(program: &Path) -> Result<String, Failure> {
     let output = Command::new(program).arg("--version").output();
     let output = output.with_context(|| format!("cannot run {}", program.display()))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A port that nobody uses at this moment.
+/// A port that is unused at this moment.
 pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 impl PeerProcess {
-    /// Starts a program, under `account` if one is named (then setpriv must be there), with `environment` beside ours. What it prints is
-    /// dropped.
+    /// Starts a program, under `account` if one is given (this needs setpriv), with `environment` added. Its output
+    /// is discarded.
     pub(crate) fn start<'a>(
         program: &Path,
         arguments: impl IntoIterator<Item = &'a OsStr>,
@@ -87,7 +87,7 @@ impl PeerProcess {
         account: Option<&str>,
         environment: &[(&str, String)],
     ) -> Result<Self, Failure> {
-        // Nobody may be left running when this process is killed, and only setpriv can ask for that from outside.
+        // No peer may survive when this process is killed. Only setpriv can request that from outside.
         let mut command = match find("setpriv", &[]) {
             Some(setpriv) => {
                 let mut command = Command::new(setpriv);
@@ -100,14 +100,14 @@ impl PeerProcess {
             None => Command::new(program),
         };
         let child = command
-            // Another account may not be allowed where we are.
+            // Another account may not have access to the current directory.
             .current_dir("/")
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A Ctrl-C at the terminal is for the parent, which ends its peers itself.
+            // A Ctrl-C at the terminal is for the parent only, which stops its peers itself.
             .process_group(0)
             .spawn();
         let child = child.with_context(|| format!("cannot start {}", program.display()))?;
@@ -123,7 +123,7 @@ impl PeerProcess {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Asks it to end and waits for that.
+    /// Stops it and waits for it.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, self.end.signal())?;
@@ -140,7 +140,7 @@ impl PeerProcess {
 
 impl Drop for PeerProcess {
     fn drop(&mut self) {
-        // After a regular stop both fail, which is as it should be.
+        // After a regular stop both fail, which is expected.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_told_with_the_way_out() {
-        // Proves the sentence and the exit code that scripts rely on.
+        // Proves the message and the exit code that scripts rely on.
         let failure = required("no-such-store", &[]).unwrap_err();
         assert_eq!(failure.exit, crate::exit::Exit::NotRun);
         assert!(failure.text().contains("no-such-store is not installed"), "{}", failure.text());

@@ -1,5 +1,5 @@
-//! Redis as a peer: a Lua script that promises exactly once, called by its hash, pipelined. A fresh server and directory for each sample,
-//! so that nobody measures what an earlier sample left behind.
+//! Redis as a peer: a Lua script reserves each cart exactly once. It is called by its hash and pipelined. Each sample
+//! gets a fresh server and directory, so that no sample depends on an earlier one.
 
 use super::closed_loop::{self, Cart, Connection, Load, Loaded};
 use super::program::{self, End, PeerProcess, START_MAX, START_POLL};
@@ -18,15 +18,15 @@ use tokio::net::TcpStream;
 const SCRIPT: &str = include_str!("reserve.lua");
 /// Units of each SKU: more than any sample can sell.
 const UNITS: i64 = 1_000_000_000;
-/// Room for replies: a frame of them and more.
+/// The size of the reply buffer: more than one frame of replies.
 const INPUT_BYTES: usize = 65_536;
-/// Read by the allocators with which Redis is built: what was faulted in stays, for values of any size. jemalloc reads one of the two names,
-/// as it was built.
+/// Settings for the allocators with which Redis is built: faulted-in memory is kept, for values of any size. jemalloc
+/// reads one of the two names, depending on its build.
 const KEEPING: &str = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1,lg_extent_max_active_fit:63";
 const KEEPING_NAMES: [&str; 2] = ["MALLOC_CONF", "JE_MALLOC_CONF"];
-/// Redis fills itself with values of this size, which it writes from end to end, and forgets them.
+/// The size of the values with which Redis fills its memory before it deletes them.
 const FILLER_BYTES: u64 = 1 << 20;
-/// What does not depend on the sample. Rewrites of its log, which a long run would have to pay for, are spared.
+/// Options that do not depend on the sample. Log rewrites, which a long run would have to pay for, are avoided.
 const OPTIONS: [&str; 10] = [
     "--bind",
     "127.0.0.1",
@@ -51,7 +51,7 @@ pub(crate) struct Redis {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Syncing {
     EverySecond,
-    /// Before answers leave.
+    /// Before every answer.
     Always,
 }
 
@@ -79,7 +79,7 @@ impl Redis {
         )
     }
 
-    /// Measures once, in `directory`, and adds up what was sold.
+    /// Measures one sample in `directory` and checks the sums.
     pub(crate) fn sample(&self, directory: &Path, syncing: Syncing, load: &Load) -> Result<Loaded, Failure> {
         std::fs::create_dir_all(directory)?;
         let port = program::free_port()?;
@@ -138,8 +138,8 @@ async fn wait_for(address: SocketAddr, process: &mut PeerProcess) -> Result<Wire
     Err(anyhow!("redis-server did not answer within {START_MAX:?}").into())
 }
 
-/// Lets Redis fault in so much memory, which it keeps for what comes. It forgets value by value: to forget all at once it would give the
-/// memory back, whatever its allocator is told.
+/// Makes Redis fault in this much memory, which it keeps. The values are deleted one by one, because deleting all at
+/// once would return the memory to the system, whatever the allocator's settings.
 async fn fill_and_empty(control: &mut Wire, mib: u32) -> Result<(), anyhow::Error> {
     let last = (FILLER_BYTES - 1).to_string();
     let key = |filler: u32| format!("f:{filler}");
@@ -153,7 +153,7 @@ async fn fill_and_empty(control: &mut Wire, mib: u32) -> Result<(), anyhow::Erro
     control.exchange(mib, |reply| expect(reply == Reply::Integer(1), reply)).await
 }
 
-/// An allocator that has given the memory back would be measured as if it had kept it.
+/// Checks that the allocator has kept the memory. Otherwise the report would be wrong about it.
 fn check_kept(resident: Option<u64>, mib: u32) -> Result<(), anyhow::Error> {
     match resident {
         Some(resident) if resident < u64::from(mib) << 20 => {
@@ -163,7 +163,7 @@ fn check_kept(resident: Option<u64>, mib: u32) -> Result<(), anyhow::Error> {
     }
 }
 
-/// Stocks every SKU up and loads the script.
+/// Fills the stock of every SKU and loads the script.
 async fn set_up(control: &mut Wire, skus: u32) -> Result<Script, anyhow::Error> {
     for sku in 0..skus {
         let units = UNITS.to_string();
@@ -183,7 +183,7 @@ async fn set_up(control: &mut Wire, skus: u32) -> Result<Script, anyhow::Error> 
     Ok(Script::new(&hash, skus))
 }
 
-/// Every unit that was taken must belong to a grant that was answered, and to a record that is kept.
+/// Checks that every unit that was taken belongs to an answered grant and to a stored record.
 async fn add_up(control: &mut Wire, skus: u32, granted: u64) -> Result<(), anyhow::Error> {
     for sku in 0..skus {
         resp::command(&[b"GET", sku_key(sku).as_bytes()], &mut control.output);
@@ -231,11 +231,11 @@ fn sku_key(sku: u32) -> String {
 /// The parts of a call that are the same in every frame, encoded once.
 #[derive(Debug)]
 struct Script {
-    /// Up to the keys.
+    /// The call up to its keys.
     head: Vec<u8>,
-    /// The units left, by the position of the SKU.
+    /// The key of the units left, by the position of the SKU.
     sku_words: Vec<Vec<u8>>,
-    /// The units wanted and the record, likewise.
+    /// The wanted units and the record, by the position of the SKU.
     tails: Vec<Vec<u8>>,
 }
 
@@ -274,7 +274,7 @@ impl Script {
     }
 }
 
-/// A connection that sells.
+/// A connection that reserves carts.
 #[derive(Debug)]
 struct Shopper {
     wire: Wire,
@@ -315,7 +315,7 @@ impl Wire {
         Ok(Self { stream, output: Vec::new(), input: vec![0; INPUT_BYTES], used: 0 })
     }
 
-    /// Sends what is in `output` and takes so many replies.
+    /// Sends the contents of `output` and takes this many replies.
     async fn exchange(
         &mut self,
         replies: u32,
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_call_holds_the_cart_and_nothing_else_changes() {
-        // Proves that prepared parts and the id together are one command of the protocol.
+        // Proves that the prepared parts and the id together form one command of the protocol.
         let script = Script::new(&[b'a'; 40], 3);
         let id = CommandId::from_parts(5, 6);
         let mut output = Vec::new();

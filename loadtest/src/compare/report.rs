@@ -1,5 +1,5 @@
-//! What a comparison tells: every sample, and ratios of their medians. A ratio is a quotient of figures of one run; figures of
-//! different runs are not comparable on a machine that drifts.
+//! The report of a comparison: every sample, and the ratios of their medians. A ratio compares figures of one run.
+//! Figures of different runs are not comparable, because machines drift.
 
 use super::arguments::{CompareArguments, Pace};
 use super::subject::{Role, Setting, Shape, Subject, settings};
@@ -23,7 +23,7 @@ pub(crate) struct Sample {
     role: Role,
     #[serde(flatten)]
     shape: Shape,
-    /// In the whole sample, before and after the measured time too.
+    /// Carts granted in the whole sample, including before and after the measured time.
     granted: u64,
     reservations_per_second: f64,
     #[serde(flatten)]
@@ -38,12 +38,12 @@ pub(crate) struct Sample {
     memory: MemoryFacts,
 }
 
-/// What was measured, before it is put into figures.
+/// A measurement, before figures are computed.
 #[derive(Debug)]
 pub(crate) struct Measurement<'a> {
-    /// Granted in the measured time.
+    /// Carts granted in the measured time.
     pub(crate) measured: u64,
-    /// Granted in the whole sample.
+    /// Carts granted in the whole sample.
     pub(crate) granted: u64,
     pub(crate) latencies: &'a Latencies,
     pub(crate) span: Duration,
@@ -51,7 +51,7 @@ pub(crate) struct Measurement<'a> {
     pub(crate) memory: MemoryFacts,
 }
 
-/// One block made durable, in one round.
+/// The time to make one block durable, in one round.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SyncSample {
     pub(crate) round: u32,
@@ -59,7 +59,7 @@ pub(crate) struct SyncSample {
     pub(crate) latency: Percentiles,
 }
 
-/// A peer as it was run.
+/// The configuration of a peer.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PeerFacts {
     pub(crate) version: String,
@@ -67,7 +67,7 @@ pub(crate) struct PeerFacts {
     pub(crate) durability: &'static str,
 }
 
-/// The two ceilings, medians of all rounds.
+/// The two ceilings, as medians of all rounds.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct CeilingFigures {
     echo_deep: f64,
@@ -93,14 +93,14 @@ pub(crate) struct CompareReport {
     skus: u32,
     seed: u64,
     quick: bool,
-    /// Of medians over all rounds; deep, the peer's best shape counts.
+    /// Ratios of medians over all rounds. In the deep role, the peer's best shape is used.
     ratios: Ratios<f64>,
-    /// The lowest and the highest ratio that a single round gave.
+    /// The lowest and the highest ratio of a single round.
     ratios_of_rounds: Ratios<(f64, f64)>,
-    /// The shape that was the peer's best.
+    /// The peer's best shape.
     best_shapes: BTreeMap<&'static str, Shape>,
     ceilings: CeilingFigures,
-    /// Over all samples, in percent of one core.
+    /// Steal over all samples, in percent of one core.
     steal_percent: f64,
     peers: BTreeMap<&'static str, PeerFacts>,
     samples: Vec<Sample>,
@@ -130,12 +130,12 @@ impl Sample {
         }
     }
 
-    /// Every process that is measured here is known.
+    /// The paging of all measured processes.
     fn paging(&self) -> PagingFacts {
         self.paging.unwrap_or_default()
     }
 
-    /// For people, on the way.
+    /// A line of progress, for people.
     pub(crate) fn text(&self) -> String {
         format!(
             "round {}: {:<15} {:>4} × {:<4} {:>10.0} per second, steal {:.0} %",
@@ -149,7 +149,8 @@ impl Sample {
     }
 }
 
-/// Rates of one setting in one role, of the rounds that `is_wanted` names: of its best shape where it has several.
+/// Rates of one setting in one role, in the rounds that `is_wanted` selects. If there are several shapes, its best
+/// one is used.
 fn best(
     samples: &[Sample],
     setting: Setting,
@@ -179,13 +180,13 @@ fn quotient(
     Some(ratio::quotient(ours, theirs))
 }
 
-/// What only the run knows.
+/// Values that only the run knows.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) peers: BTreeMap<&'static str, PeerFacts>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) synced_blocks: Vec<SyncSample>,
-    /// Time in which samples were measured, and what the hypervisor took of it.
+    /// The total measured time of the samples, and the steal in it.
     pub(crate) measured: Duration,
     pub(crate) stolen: Duration,
     pub(crate) interrupted: bool,
@@ -355,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_best_shape_of_a_peer_counts() {
-        // Proves that a peer is held against us by the median of its best shape, not by its best moment or its first shape.
+        // Proves that a peer is compared by the median of its best shape, not by its best moment or its first shape.
         let (us, them) = (Setting::Stockhold, Setting::RedisEverysec);
         let samples: Vec<Sample> =
             [(1, 900.0, 100.0, 40.0), (2, 1_000.0, 100.0, 60.0), (3, 1_300.0, 500.0, 50.0)]

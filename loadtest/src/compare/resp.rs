@@ -1,9 +1,9 @@
-//! The words of Redis' protocol (RESP 2) as far as the comparison needs them: commands out, single replies in. It knows bytes; what the
-//! commands mean stands in `redis`.
+//! The part of Redis' protocol (RESP 2) that the comparison needs: commands out, single replies in. `redis` gives the
+//! commands their meaning.
 
-/// The longest line of a reply: no status or error is as long.
+/// The longest accepted line of a reply. No status or error is as long.
 const LINE_BYTES_MAX: usize = 65_536;
-/// The longest string in a reply.
+/// The longest accepted string of a reply.
 const BULK_BYTES_MAX: usize = 1 << 20;
 const LINE_END: &[u8] = b"\r\n";
 
@@ -12,14 +12,14 @@ const LINE_END: &[u8] = b"\r\n";
 pub(crate) enum Reply<'a> {
     /// A status, such as OK.
     Simple(&'a [u8]),
-    /// What went wrong.
+    /// An error.
     Error(&'a [u8]),
     Integer(i64),
-    /// A string of bytes; absent if there is none.
+    /// A string of bytes, or none.
     Bulk(Option<&'a [u8]>),
 }
 
-/// Bytes that are no reply.
+/// Bytes that are not a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("a reply begins with byte {0:#04x}")]
@@ -32,14 +32,14 @@ pub(crate) enum Malformed {
     Unterminated,
 }
 
-/// Appends the head of a command of so many words.
+/// Appends the head of a command of this many words.
 pub(crate) fn begin(words: usize, output: &mut Vec<u8>) {
     output.push(b'*');
     output.extend_from_slice(words.to_string().as_bytes());
     output.extend_from_slice(LINE_END);
 }
 
-/// Appends one word of a command. Any bytes will do.
+/// Appends one word of a command, which may contain any bytes.
 pub(crate) fn word(bytes: &[u8], output: &mut Vec<u8>) {
     output.push(b'$');
     output.extend_from_slice(bytes.len().to_string().as_bytes());
@@ -56,7 +56,7 @@ pub(crate) fn command(words: &[&[u8]], output: &mut Vec<u8>) {
     }
 }
 
-/// The first reply in `input` and how many bytes it takes; nothing while it is incomplete.
+/// The first reply in `input` and its length. `None` while it is incomplete.
 pub(crate) fn parse(input: &[u8]) -> Result<Option<(Reply<'_>, usize)>, Malformed> {
     let Some((kind, rest)) = input.split_first() else { return Ok(None) };
     let Some(line) = line(rest)? else { return Ok(None) };
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn commands_are_counted_words() {
-        // Proves the bytes of a command, and that a word may hold any byte.
+        // Proves the bytes of a command, and that a word may contain any byte.
         let mut output = Vec::new();
         command(&[b"SET", b"r:\r\n\0", b""], &mut output);
         assert_eq!(output, b"*3\r\n$3\r\nSET\r\n$5\r\nr:\r\n\0\r\n$0\r\n\r\n");
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_reply_is_read() {
-        // Proves each form, and that the bytes behind it are left alone.
+        // Proves each kind of reply, and that the bytes after it are left alone.
         let cases: [(&[u8], Reply<'_>); 7] = [
             (b"+OK\r\n", Reply::Simple(b"OK")),
             (b"-ERR no such key\r\n", Reply::Error(b"ERR no such key")),
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_reply_are_named() {
-        // Proves that nonsense is neither waited for nor taken for an answer.
+        // Proves that invalid bytes are an error, and not an incomplete reply.
         let cases: [(&[u8], Malformed); 6] = [
             (b"!5\r\n", Malformed::Kind(b'!')),
             (b":one\r\n", Malformed::Number),

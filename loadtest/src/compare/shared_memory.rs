@@ -1,5 +1,6 @@
-//! The memory that the processes of a peer share: faulted in from outside, by reading it through the process that made it. A read finds no
-//! page, so the system makes one, full of zeros, for all of them; nothing of what stands there changes.
+//! The shared memory of a peer's processes. It is faulted in from outside, by reading it through the process that
+//! created it. Reading an absent page makes the system create it, filled with zeros, for all processes; nothing in it
+//! changes.
 
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
@@ -7,10 +8,11 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// Read at a time.
+/// Bytes that are read at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Faults in anonymous memory that this process shares with others, all of it or the first `most` bytes. Tells how many bytes that are.
+/// Faults in the anonymous shared memory of this process, completely or up to the first `most` bytes. Returns the
+/// number of bytes.
 pub(crate) fn fault_in(pid: u32, most: u64) -> Result<u64, Failure> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
     let maps = maps.context("cannot read the memory map of a peer")?;
@@ -31,7 +33,7 @@ pub(crate) fn fault_in(pid: u32, most: u64) -> Result<u64, Failure> {
     Ok(bytes)
 }
 
-/// Where a line of a memory map lies, if it is memory that is written, shared and in no file.
+/// The address range of a line of a memory map, if it is writable, shared and anonymous memory.
 fn shared(line: &str) -> Option<Range<u64>> {
     let mut words = line.split_ascii_whitespace();
     let (range, permissions) = (words.next()?, words.next()?);
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn only_shared_memory_is_read() {
-        // Proves that private memory, files and memory that nobody may write are left alone.
+        // Proves that private memory, files and read-only memory are left alone.
         let line = "7f1000-7f3000 rw-s 00000000 00:01 1031                       /dev/zero (deleted)";
         assert_eq!(shared(line), Some(0x7f_1000..0x7f_3000));
         for other in [

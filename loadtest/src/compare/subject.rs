@@ -1,33 +1,33 @@
-//! Who is measured, and in which shape. It says what there is to compare, not how it is run.
+//! The subjects of a comparison: which stores are measured, and with which connections and depths.
 
 use super::arguments::Peer;
 use serde::Serialize;
 
-/// The shape in which Stockhold is measured deep.
+/// The shape of Stockhold in the deep role.
 const DEEP: Shape = Shape { connections: 64, depth: 128 };
-/// The shape in which everybody is measured with one cart in flight.
+/// The shape of all stores in the single role.
 const SINGLE: Shape = Shape { connections: 64, depth: 1 };
-/// A peer is measured deep in all of these, and its best counts.
+/// The shapes of peers in the deep role. The best one counts.
 const DEEP_OF_PEERS: [Shape; 3] =
     [Shape { connections: 64, depth: 16 }, DEEP, Shape { connections: 512, depth: 128 }];
-/// PostgreSQL is at its best with fewer connections, so it gets a shape more.
+/// PostgreSQL is fastest with fewer connections, so it gets an additional shape.
 const FEW: Shape = Shape { connections: 8, depth: 128 };
-/// A quick run leaves out shapes with more connections.
+/// A quick run omits shapes with more connections.
 const QUICK_CONNECTIONS_MAX: u32 = 64;
 
-/// Connections, and carts in flight on each.
+/// A number of connections, and of carts in flight on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Shape {
     pub(crate) connections: u32,
     pub(crate) depth: u16,
 }
 
-/// What a sample is compared with.
+/// The role of a sample in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Many carts in flight on each connection.
     Deep,
-    /// One.
+    /// One cart in flight on each connection.
     Single,
 }
 
@@ -35,18 +35,18 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     Stockhold,
-    /// With one SKU.
+    /// Stockhold with one SKU.
     StockholdHot,
     RedisEverysec,
     RedisAlways,
     Postgres,
-    /// With one SKU.
+    /// PostgreSQL with one SKU.
     PostgresHot,
-    /// The ceiling: our own frames, and nothing decided.
+    /// The ceiling: our own frames, without decisions.
     Echo,
 }
 
-/// One thing to measure in each round.
+/// One measurement of each round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) setting: Setting,
@@ -64,7 +64,7 @@ impl Role {
 }
 
 impl Setting {
-    /// Its name in the report.
+    /// The name in the report.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Stockhold => "stockhold",
@@ -77,7 +77,7 @@ impl Setting {
         }
     }
 
-    /// What an answer is worth.
+    /// The durability of an answer.
     pub(crate) const fn durability(self) -> &'static str {
         match self {
             Self::Stockhold | Self::StockholdHot | Self::RedisAlways | Self::Postgres | Self::PostgresHot => {
@@ -88,7 +88,7 @@ impl Setting {
         }
     }
 
-    /// What a peer's figures are held against: Stockhold with the same carts.
+    /// The setting of Stockhold that a peer is compared with.
     pub(crate) const fn rival(self) -> Option<Self> {
         match self {
             Self::RedisEverysec | Self::RedisAlways | Self::Postgres => Some(Self::Stockhold),
@@ -97,7 +97,7 @@ impl Setting {
         }
     }
 
-    /// How many SKUs there are to choose from, of those that were asked for.
+    /// The number of SKUs to choose from, given the requested number.
     pub(crate) const fn skus(self, asked: u32) -> u32 {
         match self {
             Self::StockholdHot | Self::PostgresHot => 1,
@@ -125,12 +125,13 @@ impl Setting {
     }
 }
 
-/// The settings of peers that are measured.
+/// The settings of the peers that are measured.
 pub(crate) fn settings(peers: &[Peer]) -> Vec<Setting> {
     peers.iter().flat_map(|peer| Setting::settings_of(*peer)).copied().collect()
 }
 
-/// What one round measures, in order: first everything deep, then everything with one cart in flight; whoever is compared stands together.
+/// The measurements of one round, in order: first the deep role, then the single one. Subjects that are compared are
+/// adjacent.
 pub(crate) fn subjects(peers: &[Peer], is_quick: bool) -> Vec<Subject> {
     let settings = settings(peers);
     let mut rivals: Vec<Setting> = settings.iter().filter_map(|setting| setting.rival()).collect();
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn everybody_is_measured_beside_their_rival() {
-        // Proves the shapes that the report promises: 64 × 128 against a peer's shapes, 64 × 1 against 64 × 1, and both ceilings.
+        // Proves the reported shapes: 64 × 128 against a peer's shapes, 64 × 1 against 64 × 1, and both ceilings.
         let subjects = subjects(&[Peer::Redis, Peer::Postgres], false);
         let shapes = |setting, role| -> Vec<(u32, u16)> {
             let of = subjects.iter().filter(|subject| subject.setting == setting && subject.role == role);

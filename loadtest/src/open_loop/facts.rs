@@ -1,4 +1,5 @@
-//! How an open loop kept its pace, for a report: what was asked for, what was reached, and how late the load tool itself was.
+//! How well an open loop kept its pace, for a report: the requested rate, the reached rate, and the lateness of the
+//! load tool itself.
 
 use crate::arguments::{LoadArguments, Ramp};
 use crate::latency::Percentiles;
@@ -10,9 +11,9 @@ use crate::ratio;
 use crate::table::Table;
 use serde::Serialize;
 
-/// A rate is kept when so many of a hundred operations were answered while it was asked for.
+/// A rate is kept when this percentage of its operations was answered in the measured time.
 pub(crate) const KEPT_PERCENT: u64 = 98;
-/// So many operations may lie on either side of the measured time's edges, which matters where there are few.
+/// This many operations may fall outside the edges of the measured time. It matters when there are few.
 const EDGE: u64 = 8;
 
 /// See the module.
@@ -20,18 +21,18 @@ const EDGE: u64 = 8;
 pub(crate) struct OpenFacts {
     /// Operations due each second, on average over the measured time.
     pub(crate) asked_rate: f64,
-    /// Operations answered each second; those that the server turned away (`busy`) do not count.
+    /// Operations answered each second, without those answered `busy`.
     pub(crate) reached_rate: f64,
-    /// Whether it is at least 98 % of what was asked for.
+    /// Whether it is at least 98 % of the requested rate.
     pub(crate) rate_kept: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ramp: Option<Ramp>,
-    /// Connections × depth: what is due beyond that waits, and its wait is latency.
+    /// Connections × depth. Operations beyond that wait, and the wait is part of their latency.
     in_flight_max: u64,
-    /// How long after they were due operations were sent.
+    /// How long after its due time an operation was sent.
     pub(crate) send_lag: Percentiles,
-    /// Operations that were due and never sent, because the run had been over for too long; their latency is told as the time that they
-    /// had waited by then.
+    /// Operations that were due and never sent, because the run had been over for too long. Their latency is the time
+    /// that they had waited by then.
     pub(crate) unsent: u64,
 }
 
@@ -51,7 +52,7 @@ impl OpenFacts {
         }
     }
 
-    /// What was asked for, in short.
+    /// The requested rate, in short.
     pub(crate) fn rates(&self) -> String {
         let count = |rate| figures::count(f64::from(rate));
         self.ramp.map_or_else(
@@ -60,7 +61,7 @@ impl OpenFacts {
         )
     }
 
-    /// Its rows for people.
+    /// The rows for people.
     pub(crate) fn rows(&self, table: &mut Table) {
         let kept = if self.rate_kept { "the rate was kept" } else { "THE RATE WAS NOT KEPT" };
         let (asked, reached) = (self.asked_rate, self.reached_rate);
@@ -73,7 +74,7 @@ impl OpenFacts {
     }
 }
 
-/// Whether so many of those asked for are enough.
+/// Whether enough of the requested operations were answered.
 fn is_kept(asked: u64, answered: u64) -> bool {
     let missing = asked.saturating_sub(answered);
     missing <= EDGE || u128::from(missing) * 100 <= u128::from(asked) * u128::from(100 - KEPT_PERCENT)
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn two_of_a_hundred_may_be_missing() {
-        // Proves the bound of a kept rate, and that a few operations at the edges break no low rate.
+        // Proves the limit of a kept rate, and that a few operations at the edges do not break a low rate.
         assert!(is_kept(1_000, 980) && !is_kept(1_000, 979) && is_kept(1_000, 2_000));
         assert!(is_kept(10, 2) && !is_kept(10, 1) && is_kept(0, 0));
         assert!(!is_kept(u64::MAX, 0));

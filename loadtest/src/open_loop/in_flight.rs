@@ -1,8 +1,8 @@
-//! What is on its way on one connection of an open loop, without a socket and without a clock: which operations were sent together, and
-//! when each of them had been due.
+//! The operations in flight on one connection of an open loop: which operations were sent together, and when each of
+//! them was due. The module uses no socket and no clock.
 //!
-//! At most so many are in flight as the connection has depth. What is due beyond that waits with its own time, and the wait is part of
-//! its latency: the limit bounds memory, and hides nothing.
+//! The depth of the connection limits the operations in flight. Operations beyond it wait and keep their due time, so
+//! the wait is part of their latency. The limit bounds memory and hides nothing.
 
 use crate::closed::round::Round;
 use crate::load_error::LoadError;
@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use stockhold_client::{CellFrame, ConnectionError, OutcomeFrame};
 
-/// Rounds whose buffers are kept for the next ones.
+/// Rounds whose buffers are kept for reuse.
 const SPARE_MAX: usize = 64;
 
 /// The measured time, in nanoseconds since the beginning of the load.
@@ -29,7 +29,7 @@ impl MeasuredSpan {
     }
 }
 
-/// When the commands of one frame were due: runs of the same time, each with the place behind its last command.
+/// The due times of the commands of one frame: runs of equal times, each with the index after its last command.
 #[derive(Debug, Default)]
 struct DueTimes(Vec<(u16, u64)>);
 
@@ -53,12 +53,12 @@ impl DueTimes {
     }
 }
 
-/// Commands that were sent together.
+/// A round that was sent.
 #[derive(Debug, Default)]
 pub(super) struct InFlightRound {
     request: u64,
     count: u16,
-    /// Whether the pace asked for it; the ends of holds come by themselves.
+    /// Whether the pace requested it. Confirms and releases of holds follow by themselves.
     is_asked: bool,
     due_times: DueTimes,
     pub(super) round: Round,
@@ -69,7 +69,7 @@ pub(super) struct InFlightRound {
 struct Answered {
     due_ns: u64,
     count: u64,
-    /// Those of them that the server did not turn away.
+    /// Commands among them that were not turned away.
     served: u64,
 }
 
@@ -78,13 +78,13 @@ struct Answered {
 pub(super) struct InFlight {
     schedule: Schedule,
     measured: MeasuredSpan,
-    /// How many operations more may be in flight.
+    /// How many more operations may be in flight.
     room: u16,
-    /// The flight that is being made.
+    /// The round that is being built.
     pub(super) next: InFlightRound,
     rounds: VecDeque<InFlightRound>,
     spare: Vec<InFlightRound>,
-    /// What one frame answers.
+    /// The answers of one frame.
     answered: Vec<Answered>,
 }
 
@@ -101,17 +101,17 @@ impl InFlight {
         }
     }
 
-    /// When something is due next.
+    /// The next due time.
     pub(super) const fn next_ns(&self) -> Option<u64> {
         self.schedule.next_ns()
     }
 
-    /// Nothing more becomes due.
+    /// Stops the schedule.
     pub(super) const fn end(&mut self) {
         self.schedule.end();
     }
 
-    /// Gathers what is due and fits; how many operations that are.
+    /// Gathers the due operations that fit. Returns their number.
     pub(super) fn gather(&mut self, now_ns: u64) -> u16 {
         let group = u16::try_from(self.schedule.group()).unwrap_or(u16::MAX);
         self.next.due_times.0.clear();
@@ -125,7 +125,7 @@ impl InFlight {
         count
     }
 
-    /// What was gathered is on its way under this request number.
+    /// Records that the gathered operations were sent under this request number.
     pub(super) fn sent(&mut self, request: u64, now_ns: u64, tally: &mut Tally) {
         let mut sent = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
         sent.request = request;
@@ -138,7 +138,7 @@ impl InFlight {
         self.rounds.push_back(sent);
     }
 
-    /// Takes answers to commands; tells which flight has landed.
+    /// Takes answers to commands. Returns the index of a round that is complete.
     pub(super) fn take(
         &mut self,
         frame: &OutcomeFrame<'_>,
@@ -151,7 +151,7 @@ impl InFlight {
         let answered = &mut self.answered;
         answered.clear();
         round.take(frame, catalog, tally, self.measured.holds(now_ns), |index, code| {
-            // Codes that are never recorded say that nothing happened: the server was busy, for example.
+            // Codes that are never recorded mean that nothing happened; the server was busy, for example.
             let (due_ns, served) = (due_times.at(index), u64::from(code.is_recordable()));
             match answered.last_mut() {
                 Some(run) if run.due_ns == due_ns => {
@@ -166,7 +166,7 @@ impl InFlight {
         Ok(is_complete.then_some(at))
     }
 
-    /// Takes the answer to checks; tells which flight has landed.
+    /// Takes the answer to checks. Returns the index of a round that is complete.
     pub(super) fn take_cells(
         &mut self,
         frame: &CellFrame<'_>,
@@ -185,7 +185,8 @@ impl InFlight {
         Ok(is_complete.then_some(at))
     }
 
-    /// Latency counts for who was due in the measured time, the rate by who was served in it.
+    /// Latency is counted for operations that were due in the measured time, the rate for operations that were served
+    /// in it.
     fn count(&self, is_asked: bool, now_ns: u64, tally: &mut Tally) {
         for &Answered { due_ns, count, served } in &self.answered {
             let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
@@ -200,12 +201,12 @@ impl InFlight {
         }
     }
 
-    /// A round that was sent.
+    /// The round with this index.
     pub(super) fn round(&mut self, at: usize) -> Option<&mut Round> {
         self.rounds.get_mut(at).map(|sent| &mut sent.round)
     }
 
-    /// A flight goes on with the ends of its holds, which were due when the holds were answered.
+    /// Continues a round with the confirms and releases of its holds, which became due when the holds were answered.
     pub(super) fn continues(&mut self, at: usize, request: u64, now_ns: u64) {
         let Some(mut sent) = self.rounds.remove(at) else { return };
         sent.request = request;
@@ -215,7 +216,7 @@ impl InFlight {
         self.rounds.push_back(sent);
     }
 
-    /// A flight is over.
+    /// Removes a complete round.
     pub(super) fn complete(&mut self, at: usize) {
         let Some(sent) = self.rounds.remove(at) else { return };
         self.room += sent.count;
@@ -224,7 +225,7 @@ impl InFlight {
         }
     }
 
-    /// Too late: what is still due is not sent any more. It has waited so long already, and that is told.
+    /// Gives up overdue operations. They count with the time that they have waited.
     pub(super) fn give_up(&mut self, now_ns: u64, tally: &mut Tally) {
         let group = self.schedule.group();
         while let Some(due_ns) = self.schedule.take_due(u64::MAX) {

@@ -1,4 +1,5 @@
-//! The rounds of an open loop against a server that this file plays, in virtual time: nothing here sleeps or looks at a clock.
+//! The rounds of an open loop against a server that this file simulates, in virtual time: nothing here sleeps or
+//! reads a clock.
 
 use super::*;
 use crate::closed::round::{PreparedFrame, RoundBuilder};
@@ -28,12 +29,12 @@ struct World {
     tally: Tally,
     unanswered: Vec<(FrameKind, u64, u16)>,
     op: u64,
-    /// Every so many commands the server turns one away.
+    /// Every how many commands the server answers `busy`.
     busy_every: u64,
 }
 
 impl World {
-    /// A second of warm-up, then `seconds` that are measured.
+    /// One second of warm-up, then `seconds` of measured time.
     fn new(scenario: Scenario, rate: u32, depth: u16, seconds: u64) -> Self {
         let mut catalog = TestCatalog::imaginary(10);
         catalog.salable = vec![0; 10];
@@ -119,7 +120,7 @@ impl World {
         self.read();
     }
 
-    /// Runs to the end in steps of one millisecond; the server answers nothing between `stall`'s ends.
+    /// Runs to the end in steps of one millisecond. The server answers nothing during `stall`.
     fn run(&mut self, stall: std::ops::Range<u64>) {
         let mut now_ns = 0;
         while self.in_flight.next_ns().is_some() || self.pipeline.in_flight() > 0 {
@@ -172,8 +173,9 @@ fn give(pipeline: &mut SansIoConnection, bytes: &[u8]) {
 
 #[test]
 fn a_stall_shows_in_the_latency_of_everybody_who_was_due() {
-    // Proves that there is no coordinated omission: of 4,000 operations that were due in four seconds, a thousand waited in a second of
-    // silence, although the depth let only 64 of them be sent; and that the sender's own lateness is told.
+    // Proves that there is no coordinated omission: of 4,000 operations that were due in four seconds, a thousand
+    // waited during a second of silence, although the depth allowed only 64 of them to be sent. The sender's own
+    // lateness is reported too.
     let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 4);
     world.run(2 * SECOND..3 * SECOND);
     let Tally { latencies, open, .. } = &world.tally;
@@ -187,13 +189,13 @@ fn a_stall_shows_in_the_latency_of_everybody_who_was_due() {
     assert!(lag.quantile(0.74) <= 2 * MS);
     let points = world.tally.series.points(Duration::from_secs(4), None);
     assert!(points[12].latency.is_none() && points[12].per_second.abs() < 1e-9, "silence: {:?}", points[12]);
-    // The 64 that were in flight and, a millisecond later, what the freed room let through.
+    // The 64 that were in flight and, a millisecond later, those that the freed room allowed.
     assert!(points[20].latency.unwrap().p999_us > 900_000.0, "and then the wait: {:?}", points[20]);
 }
 
 #[test]
 fn no_more_is_in_flight_than_the_depth() {
-    // Proves the named bound, with groups that share a frame and commands that come in pairs.
+    // Proves the limit with groups that share a frame and commands that come in pairs.
     for (scenario, depth) in [
         (Scenario::UNIFORM, 10),
         (Scenario::RETRY_STORM, 11),
@@ -215,7 +217,7 @@ fn no_more_is_in_flight_than_the_depth() {
 
 #[test]
 fn what_follows_by_itself_is_no_part_of_the_rate() {
-    // Proves that the ends of holds have a latency and do not count as operations, and that a pair counts as two.
+    // Proves that confirms and releases have a latency and do not count as operations, and that a pair counts as two.
     let mut churn = World::new(Scenario::HOLD_CHURN, 1_000, 64, 2);
     churn.run(0..0);
     assert_eq!((churn.tally.open.operations, churn.tally.latencies.count()), (2_000, 4_000));
@@ -229,7 +231,7 @@ fn what_follows_by_itself_is_no_part_of_the_rate() {
 
 #[test]
 fn who_is_turned_away_is_answered_and_not_served() {
-    // Proves that a server cannot reach a rate by saying that it is busy: such answers have a code and a latency, and are no part of the rate.
+    // Proves that `busy` answers do not count towards the rate. They still have a code and a latency.
     let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 2);
     world.busy_every = 4;
     world.run(0..0);
@@ -240,7 +242,7 @@ fn who_is_turned_away_is_answered_and_not_served() {
 
 #[test]
 fn what_is_given_up_is_counted_with_its_wait() {
-    // Proves that a load that cannot be sent at all does not vanish from the report.
+    // Proves that a load that cannot be sent at all still appears in the report.
     let mut world = World::new(Scenario::UNIFORM, 1_000, 64, 1);
     world.send(0);
     world.send(5 * SECOND);

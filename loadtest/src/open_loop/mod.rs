@@ -1,5 +1,6 @@
-//! The open loop of one connection: it sleeps until something is due or an answer comes, whatever the server does. What is due, and what
-//! an answer means, is its sender's: the rounds of the scenarios (`rounds`) or the shoppers of a sale.
+//! The open loop of one connection. It sleeps until an operation is due or an answer arrives, whatever the server
+//! does. Its sender decides what is due and what an answer means: the rounds of the scenarios (`rounds`) or the
+//! shoppers of a sale.
 
 pub(crate) mod facts;
 mod in_flight;
@@ -12,21 +13,21 @@ use std::time::{Duration, Instant};
 use stockhold_client::PipelinedConnection;
 use timer::Timer;
 
-/// How often the interrupt is looked at while nothing else happens.
+/// How often the interrupt is polled while nothing else happens.
 const POLL_NS: u64 = 100_000_000;
 
-/// What one connection sends and takes. Times are nanoseconds since the beginning of the load.
+/// What one connection sends and receives. Times are nanoseconds since the beginning of the load.
 pub(crate) trait Sender {
     /// Sends what is due, as far as there is room.
     fn send_due(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError>;
 
-    /// Takes the answers that have come.
+    /// Takes the answers that have arrived.
     fn take_replies(&mut self, connection: &mut PipelinedConnection, now_ns: u64) -> Result<(), LoadError>;
 
-    /// When something is due next; `None` when nothing will be unless an answer brings it.
+    /// The next due time. `None` if only an answer can make something due.
     fn next_ns(&self) -> Option<u64>;
 
-    /// Nothing new becomes due; what was begun is ended.
+    /// Lets nothing new become due. What was begun is completed.
     fn stop_new(&mut self);
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn span_ns(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Serves until nothing is due any more and everything is answered.
+/// Runs until nothing is due any more and everything is answered.
 pub(crate) async fn serve(
     connection: &mut PipelinedConnection,
     sender: &mut impl Sender,
@@ -59,10 +60,10 @@ pub(crate) async fn serve(
         if next_ns.is_none() && connection.in_flight() == 0 {
             return Ok(());
         }
-        // Without room nothing can be sent, however long it is due; then an answer is waited for.
+        // Without room nothing can be sent, even if it is due. Then the loop waits for an answer.
         let poll_ns = now_ns.saturating_add(POLL_NS);
         let wake_ns = next_ns.filter(|due| *due > now_ns).unwrap_or(poll_ns).min(poll_ns);
-        // An alarm that rings a little earlier does no harm, and setting it anew is a system call.
+        // A timer that expires a little early does no harm, and setting it again is a system call.
         if expires_ns <= now_ns || expires_ns > wake_ns {
             timer.set(Duration::from_nanos(wake_ns.saturating_sub(ns_since(began))))?;
             expires_ns = wake_ns;

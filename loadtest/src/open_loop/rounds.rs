@@ -1,4 +1,5 @@
-//! The scenarios as an open loop: whatever is due on a connection is sent as one round, several of which may be in flight.
+//! The scenarios as an open loop: the due operations of a connection are sent as one round. Several rounds may be in
+//! flight.
 
 use super::in_flight::{InFlight, MeasuredSpan};
 use super::{Sender, serve, span_ns};
@@ -11,19 +12,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stockhold_client::{PipelinedConnection, Reply};
 
-/// How long after the last operation was sent answers are waited for.
+/// How long to wait for answers after the last operation was sent.
 const ANSWERS_MAX: Duration = Duration::from_secs(30);
 
-/// What an open loop is to keep to.
+/// The plan of an open loop.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenLoopPlan {
     /// From the beginning of the warm-up to the end of the measured time.
     pub(crate) pace: Arc<Pace>,
-    /// How long after the end operations are sent that were due before it.
+    /// How long after the end overdue operations are still sent.
     pub(crate) late_max: Duration,
 }
 
-/// One connection's rounds.
+/// The rounds of one connection.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     context: Rc<ThreadContext>,
@@ -31,7 +32,7 @@ pub(crate) struct Rounds {
     late_ns: u64,
 }
 
-/// One connection, from the beginning until everything that was due is answered.
+/// Drives one connection until everything that was due is answered.
 pub(crate) async fn drive(
     mut connection: PipelinedConnection,
     context: Rc<ThreadContext>,

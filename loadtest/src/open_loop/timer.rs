@@ -1,4 +1,5 @@
-//! A timer that is finer than the runtime's, which counts in milliseconds: an open loop at thousands of groups per second needs it.
+//! A timer with a finer resolution than the runtime's milliseconds. An open loop with thousands of groups per second
+//! needs it.
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -13,16 +14,13 @@ use tokio::io::unix::AsyncFd;
 pub(crate) struct Timer(AsyncFd<OwnedFd>);
 
 impl Timer {
-    #[expect(
-        deprecated,
-        reason = "what replaces it is unsafe for types that may change their descriptor; an OwnedFd keeps it"
-    )]
+    #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd never changes its descriptor")]
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self(AsyncFd::new(timerfd_create(TimerfdClockId::Monotonic, flags)?)?))
     }
 
-    /// Rings once after `span`; an earlier setting is forgotten.
+    /// Expires once after `span`. It replaces an earlier setting.
     pub(crate) fn set(&self, span: Duration) -> io::Result<()> {
         // A span of zero would disarm the timer.
         let value = Timespec::try_from(span.max(Duration::from_nanos(1))).map_err(io::Error::other)?;
@@ -31,7 +29,7 @@ impl Timer {
         Ok(())
     }
 
-    /// Waits until it rings. Dropping the future loses nothing.
+    /// Waits until it expires. Dropping the future loses nothing.
     pub(crate) async fn expired(&self) -> io::Result<()> {
         loop {
             let mut ready = self.0.readable().await?;

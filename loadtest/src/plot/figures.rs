@@ -1,5 +1,5 @@
-//! Numbers as people write them: few digits, with their unit.
-#![expect(clippy::float_arithmetic, reason = "a number is printed and nothing else")]
+//! Numbers for people: few digits, with their unit.
+#![expect(clippy::float_arithmetic, reason = "numbers are only printed")]
 
 /// A number with about three digits, without needless zeros.
 pub(crate) fn short(value: f64) -> String {

@@ -1,8 +1,9 @@
-//! Line plots as SVG: what a report needs to show rates and latencies, and nothing more. Crates that draw plots colour with numbers, while
-//! these follow the reader's light or dark theme by style sheet; and none has an axis of nines.
+//! Line charts as SVG, with only what a report needs to show rates and latencies. Existing plotting crates use fixed
+//! colours, while these charts follow the reader's light or dark theme by style sheet. Existing crates also have no
+//! axis of nines.
 //!
-//! The same data make the same bytes. What is no number is a gap, and a plot without a single number says so.
-#![expect(clippy::float_arithmetic, reason = "places on a picture; nothing decides by them")]
+//! The same data makes the same bytes. A value that is not a number is a gap, and a chart without any number says so.
+#![expect(clippy::float_arithmetic, reason = "coordinates of a picture; no decision depends on them")]
 
 pub(crate) mod figures;
 mod scale;
@@ -11,7 +12,7 @@ pub(crate) mod style;
 use scale::Scale;
 use style::escape;
 
-/// The whole picture.
+/// The size of the whole picture.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
 /// The space around the axes.
@@ -19,30 +20,30 @@ const LEFT: f64 = 74.0;
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 72.0;
 const BOTTOM: f64 = 50.0;
-/// The mean width of a letter in the legend: generous, since nobody measures fonts here.
+/// The mean width of a letter in the legend. It is generous, because fonts are not measured.
 const LETTER: f64 = 7.0;
-/// Colours that the style sheet knows.
+/// The number of colours of the style sheet.
 const COLOURS: usize = 4;
 
-/// How values lie along an axis.
+/// How values are laid out along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Evenly, from 0.
+    /// Linear, from 0.
     Linear,
-    /// Each decade as wide as the next.
+    /// Logarithmic: every decade is equally wide.
     Log,
-    /// Each nine of a percentile as wide as the next; values are shares below 1.
+    /// Every nine of a percentile is equally wide. Values are shares below 1.
     Nines,
 }
 
-/// What the numbers of an axis are.
+/// The unit of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Seconds of a run.
     Seconds,
     /// Microseconds of a latency.
     Latency,
-    /// Something per second.
+    /// A number per second.
     Rate,
     /// A plain count.
     Count,
@@ -61,17 +62,17 @@ pub(crate) struct Axis {
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stroke {
-    /// In the colour of this number.
+    /// In the colour with this number.
     Plain(usize),
-    /// The same, with the area below it.
+    /// The same, with the area below it filled.
     Area(usize),
     /// The same, with a dot at each point.
     Dots(usize),
-    /// Grey and dashed: what was asked for.
+    /// Grey and dashed: the requested rate.
     Dashed,
 }
 
-/// One line; a value that is no number is a gap.
+/// One line. A value that is not a number is a gap.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -79,18 +80,18 @@ pub(crate) struct Line {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// Something to point at.
+/// An annotation.
 #[derive(Clone, Debug)]
 pub(crate) enum Mark {
-    /// A moment or another value of the horizontal axis.
+    /// A vertical line at a value of the horizontal axis.
     Upright(f64, String),
-    /// A value of the vertical axis.
+    /// A horizontal line at a value of the vertical axis.
     Level(f64, String),
     /// A point, with its value.
     Point(f64, f64, String),
 }
 
-/// A plot.
+/// A chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
     pub(crate) title: String,
@@ -100,7 +101,7 @@ pub(crate) struct Chart {
     pub(crate) marks: Vec<Mark>,
 }
 
-/// Where values lie on the picture.
+/// The position of values in the picture.
 struct Frame {
     x: Scale,
     y: Scale,
@@ -117,7 +118,7 @@ impl Frame {
 }
 
 impl Chart {
-    /// The picture, for a page that has the style sheet.
+    /// The picture for a page that contains the style sheet.
     pub(crate) fn inline(&self) -> String {
         self.svg("")
     }
@@ -155,7 +156,7 @@ impl Chart {
         out.concat()
     }
 
-    /// Where values lie; `None` when there is not one.
+    /// The position of values. `None` if there are none.
     fn frame(&self) -> Option<Frame> {
         let (x_kind, y_kind) = (self.x.kind, self.y.kind);
         let is_there = |(x, y): &(f64, f64)| x_kind.takes(*x) && y_kind.takes(*y);
@@ -228,7 +229,7 @@ impl Chart {
         out.concat()
     }
 
-    /// What points at something.
+    /// The annotations.
     fn pointers(&self, frame: &Frame) -> String {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         let mut out = Vec::new();
@@ -236,7 +237,7 @@ impl Chart {
             out.push(match mark {
                 Mark::Upright(value, text) if self.x.kind.takes(*value) => {
                     let (x, y, text) = (frame.x(*value), TOP + 14.0, escape(text));
-                    // Beyond the middle the text stands on the other side of the line.
+                    // In the right half, the text is on the left side of the line.
                     let (anchor, at) = if x > WIDTH / 2.0 { ("end", x - 7.0) } else { ("start", x + 7.0) };
                     format!(
                         r#"<path class="mark" d="M{x:.1} {TOP}V{bottom}"/><text class="note" text-anchor="{anchor}" x="{at:.1}" y="{y}">{text}</text>"#
@@ -252,7 +253,7 @@ impl Chart {
                 }
                 Mark::Point(x, y, text) if self.x.kind.takes(*x) && self.y.kind.takes(*y) => {
                     let (x, y, text) = (frame.x(*x), frame.y(*y), escape(text));
-                    // The curve comes from the left and below, so what is above it on the left is free.
+                    // The curve comes from the lower left, so the area above it on the left is free.
                     let (at, above) = (x - 4.0, y - 10.0);
                     format!(
                         r#"<circle class="dot c0" cx="{x:.1}" cy="{y:.1}" r="3.5"/><text class="value" text-anchor="end" x="{at:.1}" y="{above:.1}">{text}</text>"#
@@ -285,7 +286,7 @@ impl Unit {
     }
 }
 
-/// A line, in as many pieces as it has gaps.
+/// A line, in as many parts as its gaps require.
 fn draw(line: &Line, frame: &Frame) -> String {
     let class = line.stroke.class();
     let mut out = Vec::new();

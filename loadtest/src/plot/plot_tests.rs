@@ -1,4 +1,4 @@
-//! Whole pictures: what they hold, and what they do with values that are no numbers.
+//! Whole pictures: their contents, and their handling of values that are not numbers.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn chart(points: Vec<(f64, f64)>) -> Chart {
     }
 }
 
-/// Every element is closed and every attribute quoted, which is as much of XML as is written here.
+/// Checks that every element is closed and every attribute quoted, which covers the XML that is written here.
 fn assert_well_formed(svg: &str) {
     let mut open = Vec::new();
     for part in svg.split('<').skip(1) {
@@ -32,7 +32,7 @@ fn assert_well_formed(svg: &str) {
 
 #[test]
 fn the_same_data_make_the_same_bytes() {
-    // Proves that pictures can be compared, that their parts are there and that their text is escaped.
+    // Proves that pictures are deterministic, that their parts are present and that their text is escaped.
     let points = vec![(0.0, 100.0), (1.0, 300.0), (2.0, 200.0)];
     let svg = chart(points.clone()).standalone();
     assert_eq!(svg, chart(points).standalone());
@@ -52,7 +52,7 @@ fn the_same_data_make_the_same_bytes() {
 
 #[test]
 fn what_is_no_number_is_a_gap() {
-    // Proves that a line breaks at an interval without answers instead of crossing it, and that one point between gaps is still seen.
+    // Proves that a line breaks at an interval without answers, and that one point between gaps is still visible.
     let points = vec![
         (0.0, 1.0),
         (1.0, 2.0),

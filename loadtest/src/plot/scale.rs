@@ -1,20 +1,20 @@
-//! Where a value lies on an axis, and which values are named there.
-#![expect(clippy::float_arithmetic, reason = "places on a picture; nothing decides by them")]
+//! The position of values on an axis, and the values that are labelled.
+#![expect(clippy::float_arithmetic, reason = "coordinates of a picture; no decision depends on them")]
 
 use super::Kind;
 
-/// Most named values of an even axis.
+/// Maximum number of labelled values of a linear axis.
 const TICKS_MAX: f64 = 6.0;
-/// More decades than this name their first value only.
+/// Above this many decades, only the first value of each is labelled.
 const DECADES_NAMED_FINELY: f64 = 2.2;
 /// The decades that an axis may show.
 const DECADES: std::ops::RangeInclusive<i32> = -9..=18;
-/// The percentiles that are named.
+/// The percentiles that are labelled.
 const PERCENTILES: [f64; 8] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.999_99, 0.999_999];
-/// An axis of nines shows two of them at least.
+/// An axis of nines shows at least two of them.
 const NINES_MIN: f64 = 2.0;
 
-/// One axis with its ends, which are kept as they lie: logarithms are taken already.
+/// One axis with its ends. On a logarithmic axis, the ends are already logarithms.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     kind: Kind,
@@ -23,7 +23,7 @@ pub(super) struct Scale {
 }
 
 impl Kind {
-    /// Whether the axis has a place for a value.
+    /// Whether the axis can show a value.
     pub(super) fn takes(self, value: f64) -> bool {
         value.is_finite()
             && match self {
@@ -43,7 +43,8 @@ impl Kind {
 }
 
 impl Scale {
-    /// An axis for all these values, which it takes; `None` without any. With `air` the highest does not touch the end.
+    /// An axis for all these values that it can show. `None` without any. With `air`, the highest value does not
+    /// touch the end.
     pub(super) fn around(kind: Kind, values: impl Iterator<Item = f64>, air: bool) -> Option<Self> {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values {
@@ -74,12 +75,12 @@ impl Scale {
         self.kind
     }
 
-    /// From 0 at one end to 1 at the other.
+    /// The position, from 0 at one end to 1 at the other.
     pub(super) fn share(&self, value: f64) -> f64 {
         ((self.kind.lies(value) - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Values with a line across the plot, and whether they are named.
+    /// Values with a grid line, and whether they are labelled.
     pub(super) fn ticks(&self) -> Vec<(f64, bool)> {
         match self.kind {
             Kind::Linear => self.even_ticks(),
@@ -115,7 +116,7 @@ impl Scale {
                     2 | 5 => decades <= DECADES_NAMED_FINELY,
                     _ => false,
                 };
-                // Over many decades the lines between them would be a wall.
+                // Over many decades the lines between them would be too dense.
                 if is_named || decades <= 4.0 {
                     ticks.push((value, is_named));
                 }
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn logarithmic_axes_name_decades_and_few_decades_finer() {
-        // Proves the named values of short and of long axes.
+        // Proves the labelled values of short and of long axes.
         assert_eq!(named(&around(Kind::Log, &[100.0, 1_000.0])), [100.0, 200.0, 500.0, 1_000.0]);
         let long = named(&around(Kind::Log, &[10.0, 1_000_000.0]));
         assert_eq!(long, [10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0]);
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_nine_is_as_wide_as_the_next() {
-        // Proves the axis of percentiles: 90, 99 and 99.9 % lie evenly, and two nines are always shown.
+        // Proves the axis of percentiles: 90, 99 and 99.9 % are evenly spaced, and two nines are always shown.
         let scale = around(Kind::Nines, &[0.0, 0.999]);
         for (share, place) in [(0.0, 0.0), (0.9, 1.0 / 3.0), (0.99, 2.0 / 3.0), (0.999, 1.0)] {
             assert!((scale.share(share) - place).abs() < 1e-9, "{share}");
@@ -170,7 +171,8 @@ mod tests {
 
     #[test]
     fn one_value_alone_has_an_axis_too() {
-        // Proves that nothing is divided by an axis of no length, and that no axis has a place for what is no number.
+        // Proves that an axis of zero length causes no division by zero, and that no axis shows a value that is not a
+        // number.
         for (kind, value) in [(Kind::Linear, 0.0), (Kind::Linear, 5.0), (Kind::Log, 7.0), (Kind::Nines, 0.0)]
         {
             let scale = around(kind, &[value]);

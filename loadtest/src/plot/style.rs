@@ -1,4 +1,4 @@
-//! How plots look, in the light and in the dark, and how text gets into a page without being taken for markup.
+//! The style of charts in light and dark themes, and the escaping of text.
 
 /// The colours of both themes.
 pub(crate) const THEMES: &str = "\
@@ -7,7 +7,7 @@ pub(crate) const THEMES: &str = "\
 @media (prefers-color-scheme:dark){:root{--card:#141a21;--page:#0c1015;--ink:#e8edf2;--soft:#94a1ae;--grid:#252d36;--fine:#1b222a;\
 --edge:#2a333d;--c0:#6ca6ff;--c1:#f0a850;--c2:#ff7f9f;--c3:#4fcfb2;--asked:#7d8894;--good:#4fcfb2;--bad:#ff7f9f}}";
 
-/// What is drawn.
+/// The style of the drawing.
 pub(crate) const PLOT: &str = "\
 .plot{display:block;width:100%;height:auto;font-family:Inter,system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;\
 font-variant-numeric:tabular-nums}\
@@ -20,7 +20,7 @@ font-variant-numeric:tabular-nums}\
 .area.c0,.dot.c0{fill:var(--c0)}.area.c1,.dot.c1{fill:var(--c1)}.area.c2,.dot.c2{fill:var(--c2)}.area.c3,.dot.c3{fill:var(--c3)}\
 .dot{stroke:var(--card);stroke-width:1.5}.line.dashed{stroke:var(--asked);stroke-width:1.5;stroke-dasharray:5 4;stroke-linecap:butt}";
 
-/// Text as the content or an attribute of an element. What no document may hold becomes a question mark.
+/// Text as the content or an attribute of an element. Characters that XML forbids become question marks.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -44,14 +44,14 @@ mod tests {
 
     #[test]
     fn text_stays_text() {
-        // Proves that nothing in a report can become an element, an attribute or an unreadable document.
+        // Proves that no text of a report can become an element, an attribute or an invalid document.
         assert_eq!(escape(r#"<a href="x">&'"#), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
         assert_eq!(escape("a\u{0}b\u{1b}c\td\u{ffff}µ"), "a?b?c\td?µ");
     }
 
     #[test]
     fn every_colour_is_there_in_both_themes() {
-        // Proves that no name of a colour is used and not given, in the light and in the dark.
+        // Proves that every colour that is used is defined, in the light and in the dark theme.
         let (light, dark) = THEMES.split_once("@media").unwrap();
         for used in PLOT.split("var(").skip(1) {
             let name = used.split_once(')').unwrap().0;

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use stockhold_client::{ConnectionError, PipelinedConnection, Reply};
 use stockhold_workload::Ledger;
 
-/// How long after the last shopper answers are waited for.
+/// How long to wait for answers after the last shopper.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 pub(crate) struct Sale {
     pub(crate) started: Instant,
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// One connection from the first to the last of its shoppers.
+/// Drives one connection from its first to its last shopper.
 async fn drive(mut connection: PipelinedConnection, mut sender: ConnectionSender, limit: Duration) {
     let sale = Rc::clone(&sender.sale);
     let serving = serve(&mut connection, &mut sender, sale.started, &sale.interrupt);
@@ -68,7 +68,7 @@ async fn drive(mut connection: PipelinedConnection, mut sender: ConnectionSender
     }
 }
 
-/// The shoppers of one connection, and where their answers are noted.
+/// The shoppers of one connection, and where their answers are recorded.
 #[derive(Debug)]
 struct ConnectionSender {
     shoppers: Shoppers,

@@ -1,5 +1,5 @@
-//! The flash sale: a trickle of shoppers until the doors open, then a crowd that wants the same few goods, and ever fewer of them. What it
-//! is, and what is told of it; how it runs stands in the other rooms of a sale.
+//! The flash sale: a few shoppers until the doors open, then a crowd that wants the same few goods and shrinks over
+//! time. This module has its parameters and its report; the other modules of `sale` run it.
 
 use super::goods::Hot;
 use super::{Offer, hold};
@@ -11,11 +11,11 @@ use clap::Args;
 use serde::Serialize;
 use std::time::Duration;
 
-/// How many shoppers of a hundred only look while the doors are closed.
+/// Percentage of shoppers that only check while the doors are closed.
 pub(super) const CHECK_PERCENT_BEFORE: u32 = 75;
-/// The share of the hot goods in all lines once the doors are open.
+/// Percentage of lines that want the hot SKUs once the doors are open.
 const HOT_PERCENT: u32 = 80;
-/// With fewer groups than this of the spike between its beginning and its first half-life there is no spike.
+/// A shorter half-life is refused: too few groups of the spike would be due within it.
 const HALF_LIFE_MIN: Duration = Duration::from_millis(50);
 
 /// The flash sale.
@@ -54,7 +54,7 @@ pub(crate) struct FlashArguments {
     pub(crate) hot_units: u32,
 }
 
-/// When the doors open, and for whom.
+/// When the doors open, and the crowd after that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doors {
     pub(crate) at: Duration,
@@ -62,7 +62,7 @@ pub(crate) struct Doors {
     half_life: Duration,
 }
 
-/// What a report says of them.
+/// The report about the doors.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct DoorsFacts {
     pub(crate) doors_at_s: f64,
@@ -70,7 +70,7 @@ pub(crate) struct DoorsFacts {
     half_life_s: f64,
     hot_skus: u32,
     hot_units: u64,
-    /// How long after the doors had opened somebody was refused for the first time.
+    /// How long after the doors opened the first cart was refused as sold out.
     first_sold_out_after_s: Option<f64>,
 }
 

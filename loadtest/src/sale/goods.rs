@@ -1,5 +1,5 @@
-//! What a sale sells: two warehouses behind a web shop, one of which also serves a counter, so that two stocks share goods; the first
-//! SKUs hot and scarce.
+//! The goods of a sale: two warehouses supply a web shop, and one of them also supplies a counter, so that two stocks
+//! share goods. The first SKUs are hot and scarce.
 
 use crate::control_connection::ControlConnection;
 use crate::test_catalog::{define_skus, done, index_of, view};
@@ -17,17 +17,17 @@ const COUNTER: &str = "sale-counter";
 
 /// Units of an ordinary SKU in each warehouse.
 const UNITS: u32 = 1_000_000;
-/// How long a hold lives: long enough to pay, short enough that abandoned ones come back while the sale runs.
+/// The TTL of a hold: long enough to pay, short enough that abandoned holds expire during the sale.
 const TTL_MS: u32 = 3_000;
 
-/// The goods that everybody wants: the first of all.
+/// The hot SKUs: the first ones of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hot {
-    /// How many SKUs.
+    /// The number of hot SKUs.
     pub(crate) skus: u32,
     /// Units of each in each warehouse.
     pub(crate) units: u32,
-    /// Their share of all lines.
+    /// Their percentage of all lines.
     pub(crate) percent: u32,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Goods {
 }
 
 impl Goods {
-    /// Defines what is missing and brings every SKU to its quantity, whatever earlier sales have promised.
+    /// Defines what is missing and restocks every SKU, whatever earlier sales have promised.
     pub(crate) fn prepare(
         control: &mut ControlConnection,
         count: u32,
@@ -71,19 +71,19 @@ impl Goods {
         Ok(Self { web, counter, skus, hot })
     }
 
-    /// What shoppers want of them; so many of a hundred only look.
+    /// The mix of all SKUs. `check_percent` of the shoppers only check.
     pub(crate) fn mix(&self, check_percent: u32) -> CartMix {
         let Hot { skus: hot, percent: hot_percent, .. } = self.hot;
         CartMix { popularity: Popularity::Hot { hot, hot_percent }, ..self.mix_of(&self.skus, check_percent) }
     }
 
-    /// What they want while the hot goods are not sold yet.
+    /// The mix before the hot SKUs are on sale.
     pub(crate) fn mix_without_hot(&self, check_percent: u32) -> CartMix {
         self.mix_of(self.skus.get(index_of(self.hot.skus)..).unwrap_or_default(), check_percent)
     }
 
     fn mix_of(&self, skus: &[SkuId], check_percent: u32) -> CartMix {
-        // The web shop sells four carts for each one at the counter.
+        // The web shop sells four carts for each cart at the counter.
         let stocks = vec![self.web, self.web, self.web, self.web, self.counter];
         CartMix { lines_max: 3, ttl_ms: Some(TTL_MS), check_percent, ..CartMix::plain(stocks, skus.to_vec()) }
     }
@@ -93,7 +93,7 @@ fn pair<T: Copy>(all: &[T]) -> Result<[T; 2], anyhow::Error> {
     <[T; 2]>::try_from(all).map_err(|_| anyhow!("the server answered another number of commands"))
 }
 
-/// Counts each SKU at both warehouses: so many units beyond what is promised already, which is kept in the east.
+/// Restocks each SKU at both warehouses: this many units beyond what is promised, which is kept in the east.
 fn stock_up(
     control: &mut ControlConnection,
     [east, west]: [SourceId; 2],

@@ -1,5 +1,6 @@
-//! Sales: open loop, two stocks that share goods, hot and scarce SKUs, holds that are paid for, released or abandoned, checks in between;
-//! then the audit. The canonical sale runs at one rate; the flash sale (`flash`) opens its doors at a moment that everybody waits for.
+//! Sales: an open loop with two stocks that share goods, hot and scarce SKUs, holds that are paid for, released or
+//! abandoned, and checks in between; then the audit. The canonical sale runs at one rate. The flash sale (`flash`)
+//! opens its doors at a known moment.
 
 mod drive;
 pub(crate) mod flash;
@@ -37,16 +38,16 @@ use stockhold_client::Client;
 use stockhold_workload::{Ledger, facts};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-/// Most reservations that the ledger keeps.
+/// Maximum number of reservations in the ledger.
 const LEDGER_MAX: usize = 20_000_000;
-/// The hot SKU of the canonical sale: a tenth of all lines want it, and it is gone within seconds.
+/// The hot SKU of the canonical sale. A tenth of all lines want it, and it is sold out within seconds.
 const HOT: Hot = Hot { skus: 1, units: 2_500, percent: 10 };
-/// How many shoppers of a hundred only look.
+/// Percentage of shoppers that only check.
 const CHECK_PERCENT: u32 = 25;
-/// How often the progress bar is brought up to date.
+/// How often the progress bar is updated.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What a sale is asked to be.
+/// The parameters of a sale.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer<'a> {
     pub(crate) name: &'static str,
@@ -56,7 +57,7 @@ pub(crate) struct Offer<'a> {
     pub(crate) skus: u32,
     pub(crate) hot: Hot,
     pub(crate) pace: Pace,
-    /// The rate while nothing special happens.
+    /// The base rate.
     pub(crate) rate: u32,
     pub(crate) ramp: Option<Ramp>,
     pub(crate) doors: Option<Doors>,
@@ -80,7 +81,7 @@ pub(crate) fn run(arguments: &SaleArguments, interrupt: &Interrupt) -> Result<Ex
     hold(&offer, interrupt)
 }
 
-/// Holds a sale.
+/// Runs a sale.
 fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let output = Output::new(offer.common.json);
     offer.page.check()?;
@@ -162,13 +163,13 @@ fn sell(
     let showing = runtime.spawn_local(show(bar.clone(), Rc::clone(&sale)));
     runtime.block_on(drive::run(connections, plan, &sale))?;
     showing.abort();
-    // An aborted task ends with an error, which is what was asked for.
+    // An aborted task ends with an error, which is expected.
     drop(runtime.block_on(showing));
     bar.finish_and_clear();
     Rc::into_inner(sale).ok_or_else(|| anyhow!("a connection still runs"))
 }
 
-/// Shows how the sale goes, until it is aborted.
+/// Updates the progress bar until it is aborted.
 async fn show(bar: ProgressBar, sale: Rc<Sale>) {
     let mut last = (Instant::now(), 0);
     loop {

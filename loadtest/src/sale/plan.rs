@@ -1,4 +1,5 @@
-//! What a sale is to be: when its shoppers come and what they want. The canonical sale and the flash sale differ in nothing else.
+//! The plan of a sale: when its shoppers arrive and what they want. The canonical sale and the flash sale differ only
+//! in this.
 
 use super::shoppers::Shoppers;
 use crate::open_loop::span_ns;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use stockhold_client::IdGenerator;
 use stockhold_workload::{CartGenerator, CartMix, Step};
 
-/// Odd, so that every connection gets a seed of its own.
+/// Odd, so that every connection gets another seed.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// See the module.
@@ -18,9 +19,9 @@ pub(crate) struct SalePlan {
     pub(crate) pace: Arc<Pace>,
     pub(crate) connections: u32,
     pub(crate) seed: u64,
-    /// What shoppers want before the doors open, and how long that is.
+    /// The mix before the doors open, and how long that is.
     pub(crate) before: Option<(Duration, CartMix)>,
-    /// What they want from then on.
+    /// The mix after that.
     pub(crate) mix: CartMix,
 }
 
@@ -40,14 +41,14 @@ impl SalePlan {
 /// What the shoppers of one connection want.
 #[derive(Clone, Debug)]
 pub(crate) struct ShopperMix {
-    /// Until so many nanoseconds after the beginning.
+    /// Until this many nanoseconds after the beginning.
     pub(crate) before: Option<(u64, CartGenerator)>,
-    /// From then on.
+    /// After that.
     pub(crate) source: CartGenerator,
 }
 
 impl ShopperMix {
-    /// What somebody wants who is due at this moment.
+    /// The next action of a shopper that is due at this time.
     pub(crate) fn next_step(&mut self, due_ns: u64) -> Step<'_> {
         match &mut self.before {
             Some((doors_ns, before)) if due_ns < *doors_ns => before.next_step(),
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_doors_change_what_is_wanted() {
-        // Proves that nobody wants the hot goods before the doors open, and that everybody does from that nanosecond on.
+        // Proves that no cart wants the hot goods before the doors open, and that all do from that nanosecond on.
         let mix = |sku| CartMix::plain(vec![StockId(0)], vec![SkuId(sku)]);
         let source = |sku| CartGenerator::new(mix(sku), 1);
         let mut mixes = ShopperMix { before: Some((1_000, source(7))), source: source(1) };

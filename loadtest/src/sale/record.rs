@@ -1,63 +1,63 @@
-//! What a sale has seen: latencies from the moment something was due, and answers by kind.
+//! The record of a sale: latencies from the due time on, and answers by kind.
 
 use crate::series::Series;
 use crate::tally::{Answers, Latencies};
 use std::time::Duration;
 use stockhold_protocol::{Code, Outcome};
 
-/// What was asked for.
+/// The kind of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CommandKind {
     /// A cart.
     Cart,
-    /// A payment: the hold becomes an order.
+    /// A payment: the hold is confirmed.
     Payment,
-    /// The shopper empties the cart.
+    /// The shopper empties the cart: the hold is released.
     Release,
 }
 
-/// Everything that was counted.
+/// All counters of a sale.
 #[derive(Debug)]
 pub(crate) struct SaleRecord {
-    /// From due to answered.
+    /// Latencies of carts, from the due time to the answer.
     pub(crate) cart_latency: Latencies,
     pub(crate) payment_latency: Latencies,
     pub(crate) check_latency: Latencies,
     pub(crate) carts: Answers,
     pub(crate) payments: Answers,
     pub(crate) releases: Answers,
-    /// Carts that were refused without a record.
+    /// Carts that were refused without being recorded.
     pub(crate) edge_refusals: u64,
-    /// Holds that nobody paid for or released.
+    /// Holds that were neither paid for nor released.
     pub(crate) abandoned: u64,
-    /// How long after they were due shoppers were sent.
+    /// How long after its due time a shopper was sent.
     pub(crate) send_lag: Latencies,
-    /// Answers over the time in which shoppers come.
+    /// Answers over the time in which shoppers arrive.
     pub(crate) series: Series,
-    /// That time.
+    /// The length of that time.
     pub(crate) span: Duration,
-    /// Carts and checks answered within it, without those that the server turned away.
+    /// Carts and checks answered within it, without those answered `busy`.
     pub(crate) answered_in_time: u64,
-    /// When a cart was refused for the first time because something was sold out.
+    /// When a cart was first refused as sold out.
     pub(crate) sold_out_ns: Option<u64>,
     /// Shoppers that were sent.
     pub(crate) shoppers: u64,
-    /// Those of them that were sent half a second after the end at the latest.
+    /// Shoppers that were sent at most half a second after the end.
     pub(crate) shoppers_in_time: u64,
     /// When the last cart was answered.
     pub(crate) last_answer_ns: u64,
     /// The latest deadline of a hold, in seconds since the Unix epoch.
     pub(crate) deadline_max_s: u32,
-    /// The last op that an answer named.
+    /// The highest op of an answer.
     pub(crate) last_op: u64,
     /// Why connections broke.
     pub(crate) broken: Vec<String>,
-    /// Commands whose answers never came.
+    /// Commands that were never answered.
     pub(crate) unknown: u64,
 }
 
 impl SaleRecord {
-    /// Of a sale whose shoppers come for so long.
+    /// The record of a sale whose shoppers arrive during `span`.
     pub(crate) fn over(span: Duration) -> Result<Self, anyhow::Error> {
         Ok(Self {
             cart_latency: Latencies::new()?,
@@ -96,7 +96,7 @@ impl SaleRecord {
         self.in_time(now_ns);
     }
 
-    /// Counts an answer over time; its latency.
+    /// Counts an answer over time. Returns its latency.
     fn answer(&mut self, due_ns: u64, now_ns: u64) -> Duration {
         let latency = Duration::from_nanos(now_ns.saturating_sub(due_ns));
         self.series.record(Duration::from_nanos(now_ns), latency, 1);
@@ -115,7 +115,7 @@ impl SaleRecord {
             CommandKind::Cart => {
                 self.carts.count(outcome.code);
                 self.cart_latency.record(latency, 1);
-                // Nothing happened to a cart that a busy server turned away.
+                // A cart that was answered `busy` had no effect.
                 if outcome.code.is_recordable() {
                     self.in_time(now_ns);
                 }

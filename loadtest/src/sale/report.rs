@@ -24,7 +24,7 @@ use std::time::Duration;
 use stockhold_protocol::query::Status;
 use stockhold_workload::Tally;
 
-/// What a report is made of.
+/// The inputs of the report.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
     pub(crate) record: &'a SaleRecord,
@@ -41,7 +41,7 @@ pub(crate) struct Findings<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct SaleReport {
     scenario: &'static str,
-    /// Open: latency counts from the moment something was due.
+    /// Open: latency counts from the due time on.
     r#loop: &'static str,
     rate: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,15 +57,15 @@ pub(crate) struct SaleReport {
     shoppers: u64,
     shoppers_in_time: u64,
     rate_kept: bool,
-    /// Shoppers that were due each second on average, and those answered while others still came.
+    /// Shoppers due each second on average, and the rate of those answered in that time.
     asked_rate: f64,
     reached_rate: f64,
-    /// How long after they were due shoppers were sent.
+    /// How long after its due time a shopper was sent.
     send_lag: Percentiles,
     reserved: u64,
     refused: u64,
     reservations_per_second: f64,
-    /// Of carts.
+    /// The latencies of carts.
     #[serde(flatten)]
     latency: Percentiles,
     payment_latency: Percentiles,
@@ -74,7 +74,7 @@ pub(crate) struct SaleReport {
     answers: BTreeMap<&'static str, u64>,
     payment_answers: BTreeMap<&'static str, u64>,
     release_answers: BTreeMap<&'static str, u64>,
-    /// Refusals at the edge: unlogged and unrecorded.
+    /// Edge refusals: neither logged nor recorded.
     edge_refusals: u64,
     /// Holds that were left to expire.
     abandoned_holds: u64,
@@ -94,7 +94,7 @@ pub(crate) struct SaleReport {
     server_version: String,
     interrupted: bool,
     series: Vec<Point>,
-    /// The whole curve of cart latencies.
+    /// The curve of cart latencies.
     latency_curve: Vec<CurvePoint>,
     audit: Audit,
 }
@@ -118,7 +118,7 @@ impl SaleReport {
             durability: after.durability.clone(),
             shoppers: record.shoppers,
             shoppers_in_time: record.shoppers_in_time,
-            // 99 of 100 must have been sent by the end; an early end by Ctrl-C breaks nothing.
+            // 99 % must have been sent by the end. An early end by Ctrl-C is not a failure.
             rate_kept: record.shoppers_in_time * 100 >= record.shoppers * 99,
             asked_rate: ratio::per_second(offer.pace.due_by(span_ns(coming)), coming),
             reached_rate: ratio::per_second(record.answered_in_time, coming),
@@ -155,7 +155,7 @@ impl SaleReport {
         }
     }
 
-    /// How the run ends.
+    /// The exit code of the run.
     pub(crate) fn exit(&self, is_ours: bool) -> Exit {
         if self.audit.is_violated(is_ours) || !self.rate_kept {
             Exit::Violation
@@ -166,7 +166,7 @@ impl SaleReport {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub(crate) fn text(&self) -> String {
         self.table().text()
     }
@@ -221,7 +221,7 @@ impl SaleReport {
         table
     }
 
-    /// With plots.
+    /// The page with charts.
     pub(crate) fn page(&self, is_ours: bool) -> Result<Page, anyhow::Error> {
         let subtitle = format!(
             "open loop · {} connections · {} SKUs · durability {}",

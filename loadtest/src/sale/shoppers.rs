@@ -1,5 +1,5 @@
-//! The shoppers of one connection, without a socket and without a clock: what is due now becomes a frame of commands and one of
-//! checks, answers become entries of the ledger and payments that fall due later.
+//! The shoppers of one connection. Due actions become a frame of commands and a frame of checks; answers become
+//! entries of the ledger and payments that are due later. The module uses no socket and no clock.
 
 use super::plan::ShopperMix;
 use super::record::{CommandKind, SaleRecord};
@@ -11,13 +11,13 @@ use stockhold_protocol::command::{Command, Release};
 use stockhold_protocol::{CommandId, Envelope, Lines, SkuId, StockId};
 use stockhold_workload::{CartEnding, Ledger, Step};
 
-/// How long a shopper thinks between a hold and its payment or release.
+/// The time between a hold and its payment or release.
 pub(crate) const THINK_NS: u64 = 300_000_000;
-/// Who is sent later than this after the end was not sent in time.
+/// A shopper sent later than this after the end was not sent in time.
 const IN_TIME_SLACK: Duration = Duration::from_millis(500);
-/// Most commands and checks that are sent at one moment.
+/// Maximum number of commands and checks that are sent at once.
 const SENT_MAX: u64 = 1_024;
-/// Frames whose buffers are kept for the next ones.
+/// Frames whose buffers are kept for reuse.
 const SPARE_MAX: usize = 64;
 
 /// What a shopper will do with a hold.
@@ -28,16 +28,16 @@ struct Decision {
     ending: CartEnding,
 }
 
-/// One command on its way.
+/// One command in flight.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     asked: CommandKind,
     due_ns: u64,
-    /// Where its record ends in the batch.
+    /// The end of its record in the batch.
     end: usize,
 }
 
-/// A frame of commands on its way.
+/// A frame of commands in flight.
 #[derive(Debug, Default)]
 struct Frame {
     request: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Shoppers {
     schedule: Schedule,
     ids: IdGenerator,
     decisions: VecDeque<Decision>,
-    /// What is about to be sent.
+    /// The frame that is being built.
     next: Frame,
     pairs: Vec<(SkuId, StockId)>,
     pairs_due: Vec<u64>,
@@ -81,13 +81,13 @@ impl Shoppers {
         }
     }
 
-    /// When something is due next; `None` when nothing will be unless an answer brings it.
+    /// The next due time. `None` if only an answer can make something due.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         let decision = self.decisions.front().map(|decision| decision.due_ns);
         [self.schedule.next_ns(), decision].into_iter().flatten().min()
     }
 
-    /// Nobody new comes; who has a hold still pays or releases it.
+    /// Lets no new shopper arrive. Shoppers with a hold still pay or release it.
     pub(crate) const fn stop_new(&mut self) {
         self.schedule.end();
     }
@@ -161,7 +161,7 @@ impl Shoppers {
         &self.pairs
     }
 
-    /// The commands were put on their way under this request number.
+    /// Records that the commands were sent under this request number.
     pub(crate) fn batch_sent(&mut self, request: u64) {
         let mut frame = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
         frame.request = request;
@@ -169,7 +169,7 @@ impl Shoppers {
         self.frames.push_back(frame);
     }
 
-    /// The checks were put on their way.
+    /// Records that the checks were sent.
     pub(crate) fn pairs_sent(&mut self, request: u64) {
         self.checks.push_back((request, std::mem::take(&mut self.pairs_due)));
         self.pairs.clear();
@@ -241,7 +241,7 @@ impl Shoppers {
         Ok(())
     }
 
-    /// The connection broke: what was not answered is in doubt. Answers how many commands that are.
+    /// Called when the connection broke: the unanswered commands are recorded as unknown. Returns their number.
     pub(crate) fn doubt_all(&mut self, ledger: &mut Ledger) -> u64 {
         let mut doubts = 0;
         for frame in self.frames.drain(..) {

@@ -1,4 +1,4 @@
-//! The open loop against a server that this file plays, in virtual time: nothing here sleeps or looks at a clock.
+//! The open loop against a server that this file simulates, in virtual time: nothing here sleeps or reads a clock.
 
 use super::*;
 use crate::pace::Pace;
@@ -20,7 +20,7 @@ struct World {
     shoppers: Shoppers,
     record: SaleRecord,
     ledger: Ledger,
-    /// What the server has read and not answered.
+    /// The requests that the server has read and not answered.
     unanswered: Vec<(FrameKind, u64, u16)>,
     op: u64,
 }
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    /// Runs to the end in steps of one millisecond; the server answers nothing between `stall`'s ends.
+    /// Runs to the end in steps of one millisecond. The server answers nothing during `stall`.
     fn run(&mut self, stall: std::ops::Range<u64>) {
         let mut now_ns = 0;
         while self.shoppers.next_ns().is_some() || self.pipeline.in_flight() > 0 {
@@ -139,7 +139,7 @@ fn holds() -> CartMix {
 #[test]
 fn a_stall_shows_in_the_latency_of_everybody_who_was_due() {
     // Proves that there is no coordinated omission: during one second of silence at 1,000 per second a thousand carts
-    // waited, half of them more than half a second, although none of them could be sent in a closed loop.
+    // waited, half of them more than half a second. A closed loop would have sent none of them.
     let mut world = World::new(orders(), 1_000, Duration::from_secs(4));
     world.run(SECOND..2 * SECOND);
     let latencies = &world.record.cart_latency;
@@ -152,7 +152,8 @@ fn a_stall_shows_in_the_latency_of_everybody_who_was_due() {
 
 #[test]
 fn a_stall_beyond_the_limit_in_flight_is_made_up_for_and_counted() {
-    // Proves that what could not even be sent keeps its own time, and that the rate is then told as not kept.
+    // Proves that an operation that could not be sent keeps its due time, and that the rate is then reported as not
+    // kept.
     let mut world = World::new(orders(), 40_000, Duration::from_secs(2));
     world.run(SECOND..3 * SECOND);
     let record = &world.record;
@@ -178,7 +179,7 @@ fn holds_are_paid_for_released_or_left() {
 
 #[test]
 fn what_a_broken_connection_leaves_open_is_in_doubt() {
-    // Proves that nothing unanswered is forgotten: it is asked again before the audit.
+    // Proves that no unanswered command is forgotten: it is repeated before the audit.
     let mut world = World::new(orders(), 1_000, Duration::from_secs(1));
     world.send(0);
     world.answer(0);

@@ -1,11 +1,11 @@
-//! What may be asked of a sweep.
+//! The arguments of a sweep.
 
 use crate::arguments::{CommonArguments, LoadArguments, PageArguments, Ramp, ramp};
 use crate::closed::scenario::Scenario;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
-/// Most depths of one sweep.
+/// Maximum number of depths of one sweep.
 const DEPTHS_MAX: usize = 32;
 
 /// The scenarios that can be swept.
@@ -73,7 +73,7 @@ pub(crate) struct SweepArguments {
 }
 
 impl SweepArguments {
-    /// Whether so many depths can be shown.
+    /// Whether there are too many depths to show.
     pub(super) const fn has_too_many_depths(&self) -> bool {
         self.depths.len() > DEPTHS_MAX
     }

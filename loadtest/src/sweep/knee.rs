@@ -1,9 +1,9 @@
-//! The search for the knee: the highest rate that is still good. It decides which rate is measured next, and measures nothing.
+//! The search for the knee: the highest good rate. It decides which rate is measured next.
 //!
-//! Rates double until one is bad; then the space between the last good and the first bad one is halved. A bad step is measured once more
-//! before it is believed, since a machine that was busy with something else for a moment would end the search far too low.
+//! Rates double until one is bad. Then the interval between the last good and the first bad rate is bisected. A bad
+//! step is measured once more, because a machine that was busy for a moment would end the search far too early.
 
-/// So close to each other two rates need no other between them: in parts of the lower one.
+/// Two rates are close enough when they differ by less than this fraction of the lower one.
 const CLOSE: u32 = 50;
 
 /// See the module.
@@ -17,7 +17,7 @@ pub(super) struct KneeSearch {
     refine: u32,
 }
 
-/// What the search makes of a step.
+/// The decision about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Good,
@@ -31,7 +31,7 @@ impl KneeSearch {
         Self { to, next: Some(from), is_second_try: false, good: None, bad: None, refine }
     }
 
-    /// The rate to measure; `None` when the search is over.
+    /// The next rate to measure. `None` when the search is over.
     pub(super) const fn next(&self) -> Option<u32> {
         self.next
     }
@@ -41,12 +41,12 @@ impl KneeSearch {
         self.good
     }
 
-    /// Whether some rate was bad, so that the knee lies within the range.
+    /// Whether some rate was bad, so that the knee is within the range.
     pub(super) const fn is_bounded(&self) -> bool {
         self.bad.is_some()
     }
 
-    /// How the step at the rate to measure went.
+    /// Records whether the step at the current rate was good.
     pub(super) fn note(&mut self, is_good: bool) -> Verdict {
         let Some(rate) = self.next else { return Verdict::Bad };
         if !is_good && !self.is_second_try {
@@ -75,7 +75,7 @@ impl KneeSearch {
 mod tests {
     use super::*;
 
-    /// The rates that a search measures when everything up to `knee` is good, and what it finds.
+    /// The rates that a search measures when everything up to `knee` is good, and its result.
     fn search(from: u32, to: u32, refine: u32, knee: u32) -> (Vec<u32>, KneeSearch) {
         let mut search = KneeSearch::new(from, to, refine);
         let mut measured = Vec::new();
@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn the_knee_is_closed_in_from_both_sides() {
-        // Proves the steps: doubling, a second look at what was bad, halving; and that the knee is the highest good rate.
+        // Proves the steps: doubling, a second measurement of a bad step, bisection; and that the knee is the highest
+        // good rate.
         let (measured, found) = search(100, 10_000, 3, 1_100);
         assert_eq!(measured, [100, 200, 400, 800, 1_600, 1_600, 1_200, 1_200, 1_000, 1_100]);
         assert_eq!((found.knee(), found.is_bounded()), (Some(1_100), true));
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_range_without_a_knee_is_told() {
-        // Proves both ends: everything is good up to the end of the range, or not even its beginning is.
+        // Proves both ends: every rate of the range is good, or none is.
         let (measured, found) = search(100, 500, 4, u32::MAX);
         assert_eq!(
             (measured, found.knee(), found.is_bounded()),
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn rates_that_lie_close_end_the_search() {
-        // Proves that no step is wasted between rates within two percent, and that the highest rates do not overflow.
+        // Proves that no step is spent between rates within two percent, and that the highest rates do not overflow.
         assert_eq!(search(1, u32::MAX, 12, 3).0, [1, 2, 4, 4, 3]);
         let (_, found) = search(3_000_000_000, u32::MAX, 0, u32::MAX);
         assert_eq!(found.knee(), Some(u32::MAX));

@@ -1,5 +1,5 @@
-//! A sweep: the same scenario step by step at ever higher rates (open loop) or depths (closed loop) on one server, until the knee is found.
-//! Then one audit of everything.
+//! A sweep: the same scenario at increasing rates (open loop) or depths (closed loop) on one server, until the knee
+//! is found. Then everything is audited once.
 
 pub(crate) mod arguments;
 mod knee;
@@ -28,10 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use stockhold_client::units_of;
 
-/// How long after the end of a step operations are sent that were due in it: beyond the knee there is no end of them.
+/// How long after the end of a step overdue operations are still sent. Beyond the knee they would never end.
 const LATE_MAX: Duration = Duration::from_millis(500);
 
-/// What every step works with.
+/// State that all steps share.
 struct Sweep<'a> {
     arguments: &'a SweepArguments,
     scenario: Scenario,
@@ -39,7 +39,7 @@ struct Sweep<'a> {
     catalog: &'a Arc<TestCatalog>,
     output: Output,
     interrupt: &'a Interrupt,
-    /// What all steps have seen together, for the audit.
+    /// The tallies of all steps together, for the audit.
     all: Tally,
     steps: Vec<Step>,
 }
@@ -99,7 +99,7 @@ fn check_arguments(arguments: &SweepArguments, scenario: &Scenario, skus: u32) -
 }
 
 impl Sweep<'_> {
-    /// Through rates, open loop.
+    /// Steps through rates, open loop.
     fn rates(&mut self) -> Result<Option<Knee>, Failure> {
         let rates = self.arguments.rates;
         let mut search = KneeSearch::new(rates.from, rates.to, self.arguments.refine);
@@ -113,14 +113,14 @@ impl Sweep<'_> {
                 }
             }
         }
-        // The search goes back and forth; people read upwards.
+        // The search jumps between rates; the report sorts them.
         self.steps.sort_by_key(|step| step.rate);
         let found = search.knee();
         let knee = self.steps.iter().find(|step| step.rate == found && found.is_some());
         Ok(knee.map(|step| Knee::at(step, search.is_bounded())))
     }
 
-    /// Through depths, closed loop: the one with the most answers among the good ones.
+    /// Steps through depths, closed loop. The knee is the good depth with the most answers.
     fn depths(&mut self) -> Result<Option<Knee>, Failure> {
         for depth in self.arguments.depths.clone() {
             let load = LoadArguments { depth, ..self.arguments.load };
@@ -145,7 +145,7 @@ impl Sweep<'_> {
         Ok(Some(step))
     }
 
-    /// One step; `None` when it was cut short, since it says nothing then.
+    /// Measures one step. `None` if it was cut short and is meaningless.
     fn measure(
         &self,
         load: &LoadArguments,
@@ -160,7 +160,7 @@ impl Sweep<'_> {
             address: self.server.address,
             server_pid: self.server.pid,
             catalog: Arc::clone(self.catalog),
-            // Another step, other carts.
+            // Each step uses other carts.
             seed: self.arguments.common.seed.wrapping_add(u64::try_from(self.steps.len())?),
             scenario: self.scenario,
             asked,
@@ -170,7 +170,7 @@ impl Sweep<'_> {
         Ok(Some(measured).filter(|_| !self.interrupt.is_set()))
     }
 
-    /// Adds a step to what is audited.
+    /// Adds a step to the audited tallies.
     fn take(&mut self, mut tally: Tally) -> Result<(), Failure> {
         tally.series = crate::series::Series::default();
         Ok(self.all.merge(tally)?)

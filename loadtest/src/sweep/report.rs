@@ -1,4 +1,4 @@
-//! What a sweep tells: a line for each step, and the knee.
+//! The report of a sweep: a line for each step, and the knee.
 
 use super::arguments::SweepArguments;
 use crate::audit::Audit;
@@ -24,12 +24,12 @@ use stockhold_protocol::query::Status;
 /// One step.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Step {
-    /// The rate that was asked for, in an open loop.
+    /// The requested rate, in an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rate: Option<u32>,
     depth: u16,
     pub(super) reached_rate: f64,
-    /// Whether it was reached to 98 %; a closed loop asks for none.
+    /// Whether 98 % of it was reached. Absent in a closed loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_kept: Option<bool>,
     #[serde(flatten)]
@@ -49,7 +49,7 @@ pub(super) struct Step {
     pub(super) is_good: bool,
 }
 
-/// The step that was looked for.
+/// The step that was searched for.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Knee {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,11 +59,11 @@ pub(super) struct Knee {
     p50_us: f64,
     p99_us: f64,
     p999_us: f64,
-    /// Whether a higher step was bad; if not, the knee lies beyond the range.
+    /// Whether a higher step was bad. If not, the knee is beyond the range.
     is_bounded: bool,
 }
 
-/// What was found.
+/// The inputs of the report.
 #[derive(Debug)]
 pub(super) struct Findings<'a> {
     pub(super) steps: Vec<Step>,
@@ -78,14 +78,14 @@ pub(super) struct Findings<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct SweepReport {
     scenario: &'static str,
-    /// What every step did.
+    /// The scenario of every step.
     of: &'static str,
     r#loop: &'static str,
     connections: u32,
     threads: u32,
     skus: u32,
     seed: u64,
-    /// Of each step.
+    /// The measured time of each step.
     seconds: f64,
     warmup: f64,
     p99_limit_ms: f64,
@@ -94,9 +94,9 @@ pub(super) struct SweepReport {
     steps: Vec<Step>,
     unknown: u64,
     connections_broken: Vec<String>,
-    /// Over all steps.
+    /// The log activity over all steps.
     log: LogFacts,
-    /// When the server started; what each step cost stands with it.
+    /// The state of memory when the server started. The cost of each step is in the step.
     memory: MemoryFacts,
     storage: Option<StorageFacts>,
     machine: MachineFacts,
@@ -241,7 +241,7 @@ impl SweepReport {
         }
     }
 
-    /// How the run ends.
+    /// The exit code of the run.
     pub(super) fn exit(&self, is_ours: bool) -> Exit {
         let is_without_knee = self.knee.is_none() && !self.interrupted;
         if self.audit.is_violated(is_ours) || is_without_knee {
@@ -253,7 +253,7 @@ impl SweepReport {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub(super) fn text(&self) -> String {
         let rows: Vec<Vec<String>> = self.steps.iter().map(Step::cells).collect();
         format!("{}\n{}", columns(&self.head(), &rows), self.table().text())
@@ -303,7 +303,7 @@ impl SweepReport {
         table
     }
 
-    /// With plots.
+    /// The page with charts.
     pub(super) fn page(&self, is_ours: bool) -> Result<Page, anyhow::Error> {
         let tile = |figure, name| Tile { figure, name };
         let tiles = self.knee.iter().flat_map(|knee| {
