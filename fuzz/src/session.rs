@@ -106,7 +106,7 @@ impl Server {
                 break;
             }
             rounds += 1;
-            assert!(rounds < ROUNDS_MAX, "the server does not come to rest");
+            assert!(rounds < ROUNDS_MAX, "the server does not become idle");
         }
     }
 

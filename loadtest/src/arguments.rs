@@ -18,35 +18,35 @@ Measures a Stockhold server through its client, and audits every answer from the
 Without a subcommand it runs the canonical sale: 1,000 SKUs, one of them hot and scarce, carts of one \
 to three lines, holds that are confirmed or abandoned, availability checks in between.
 
-Two kinds of loop, two kinds of question:
-  closed  each connection keeps --depth operations in flight and waits for them. It finds the highest rate; \
-its latency is mostly waiting, and a stall makes it ask less.
+There are two kinds of loop:
+  closed  each connection keeps --depth operations in flight and waits for them. It finds the highest rate. \
+Its latency is mostly waiting, and during a stall it sends less.
   open    operations are due at a rate (--rate, --ramp), whatever the server does. Latency counts from the \
-moment an operation was due, so it is what shoppers would see, stalls included.
+moment an operation was due, so it is what shoppers would see, including stalls.
 The sales are open loop. The scenarios from uniform to mixed are closed loop, and open loop with --rate or \
 --ramp; sweep finds the highest rate that is kept with a tolerable latency.
 
 Unless --server is given, a server is started as a child process on an empty data directory beside this \
 program, and both are removed afterwards. Client and server then share this machine; the report says how much \
-CPU each took, and near 100 % for each thread the client was the limit.";
+CPU each used. If the client used nearly 100 % per thread, it was the limit.";
 
 const EXAMPLES: &str = "\
 Examples:
   stockhold-loadtest                                       the canonical sale
   stockhold-loadtest --rate 50k --seconds 30               the same, faster and longer
-  stockhold-loadtest flash-sale --spike-rate 200k          doors that open to a crowd
+  stockhold-loadtest flash-sale --spike-rate 200k          a crowd when the doors open
   stockhold-loadtest uniform --connections 64 --depth 128  the highest rate, in frames of 128 carts
   stockhold-loadtest uniform --rate 200k                   latency at a rate, open loop
   stockhold-loadtest mixed --ramp 10k..500k --seconds 30   latency while the rate rises
   stockhold-loadtest sweep mixed --p99-limit-ms 5          the highest rate that is kept with a p99 below 5 ms
-  stockhold-loadtest uniform --rate 100k --report a.html   a page with plots; --svg a.svg the latency plot alone
-  stockhold-loadtest ceilings --connections 64 --depth 1   what this machine would allow at best
-  stockhold-loadtest compare --peers redis,postgres        beside other stores, in the same run
-  stockhold-loadtest uniform --memory touched              page faults are no part of what is measured
+  stockhold-loadtest uniform --rate 100k --report a.html   a page with charts; --svg a.svg for the latency chart only
+  stockhold-loadtest ceilings --connections 64 --depth 1   the limits of this machine
+  stockhold-loadtest compare --peers redis,postgres        other stores, in the same run
+  stockhold-loadtest uniform --memory touched              page faults are not measured
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
 
-Exit codes: 0 fine; 1 the audit found a violation, a rate was not kept, or a sweep found no knee; 2 wrong \
+Exit codes: 0 success; 1 the audit found a violation, a rate was not kept, or a sweep found no knee; 2 wrong \
 arguments; 3 could not run.";
 
 /// The whole command line.
@@ -67,62 +67,71 @@ pub(crate) struct Arguments {
 /// The scenarios, besides the canonical sale.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Single-line carts over uniformly chosen SKUs, closed loop (or open, with --rate): the highest rate of durable reservations.
+    /// Single-line carts over uniformly chosen SKUs, closed loop (or open, with --rate): the highest rate of durable
+    /// reservations.
     ///
-    /// Each connection keeps --depth carts in flight, sent as one frame; a round ends when all its outcomes
-    /// have come. Stock is plentiful, every id is new. Latency is that of a cart within its round, so at
-    /// saturation it is mostly waiting. With --rate or --ramp the loop is open, and latency counts from the
-    /// moment a cart was due.
+    /// Each connection keeps --depth carts in flight, sent as one frame; a round ends when all its outcomes have
+    /// arrived. Stock is plentiful, and every id is new. Latency is that of a cart within its round, so at saturation
+    /// it is mostly waiting. With --rate or --ramp the loop is open, and latency counts from the moment a cart was
+    /// due.
     Uniform(ClosedArguments),
-    /// As uniform, and all carts want the same SKU.
+    /// Like uniform, but all carts want the same SKU.
     Hot(ClosedArguments),
-    /// As hot, and four stocks sell the SKU: a web shop everything, three shops what lies in them.
+    /// Like hot, but four stocks sell the SKU: a web shop sells all of it, three shops sell what they have.
     Shared(ClosedArguments),
-    /// As uniform, and a web shop sells what lies in its warehouse and in 50 shops, which sell it too.
+    /// Like uniform, but a web shop sells the goods of its warehouse and of 50 shops, which sell them too.
     Shops(ClosedArguments),
-    /// As uniform, and the n-th SKU is wanted with a weight of 1/n.
+    /// Like uniform, but the n-th SKU has a weight of 1/n.
     Zipf(ClosedArguments),
-    /// As uniform, with three lines in each cart.
+    /// Like uniform, with three lines in each cart.
     Carts(ClosedArguments),
-    /// Availability checks only; nothing is sold, so every answer is known.
+    /// Availability checks only. Nothing is sold, so every answer is known.
     Checks(ClosedArguments),
-    /// As uniform, with ten units of each SKU: nearly everybody is refused, at the edge where the client may be.
+    /// Like uniform, with ten units of each SKU. Nearly all carts are refused, at the edge if possible.
     SoldOut(ClosedArguments),
     /// Holds, half of which are then confirmed and half released.
     HoldChurn(ClosedArguments),
-    /// As uniform, and every cart is sent twice in the same frame: as new and as a retry, which must get the same answer.
+    /// Like uniform, but every cart is sent twice in the same frame: as new and as a retry, which must get the same
+    /// answer.
     RetryStorm(ClosedArguments),
-    /// Of a hundred rounds 40 check, 30 reserve one line and 10 three lines, 15 hold and confirm or release, 5 send everything twice; as zipf.
+    /// A mix of rounds, with SKUs as in zipf: 40 % check, 30 % reserve one line, 10 % reserve three lines, 15 % hold
+    /// and then confirm or release, 5 % send everything twice.
     Mixed(ClosedArguments),
-    /// A trickle of shoppers until the doors open, then a crowd that wants the same few goods, open loop.
+    /// A few shoppers until the doors open, then a crowd that wants the same few goods, open loop.
     ///
-    /// Until --doors-at three of four shoppers only look, and the hot goods are not sold yet. Then the rate jumps to --spike-rate, falls to
-    /// half of that every --half-life, and four of five lines want one of --hot-skus. Otherwise it is the canonical sale.
+    /// Until --doors-at three of four shoppers only check, and the hot goods are not on sale. Then the rate jumps to
+    /// --spike-rate and halves every --half-life, and four of five lines want one of --hot-skus. Otherwise it is the
+    /// canonical sale.
     FlashSale(FlashArguments),
-    /// Ever higher rates (or depths) of one scenario, until the knee is found.
+    /// Increasing rates (or depths) of one scenario, until the knee is found.
     ///
-    /// The knee is the highest rate of which at least 98 % are reached, with a 99th percentile below --p99-limit-ms. Rates double from the
-    /// first of --rates until one is bad; then the space in between is halved --refine times. A bad step is measured once more before it is
-    /// believed. With --depths the loop is closed, and the knee is the depth with the most answers among those below the limit.
+    /// The knee is the highest rate of which at least 98 % are reached, with a 99th percentile below --p99-limit-ms.
+    /// Rates double from the first of --rates until one is bad; then the interval is bisected --refine times. A bad
+    /// step is measured once more before it counts. With --depths the loop is closed, and the knee is the depth with
+    /// the most answers among those below the limit.
     Sweep(SweepArguments),
-    /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with
-    /// frames of the same size and decides nothing; and S, one synced block by the server's own log code.
+    /// The two ceilings of this machine: E(c,d), the same client against an echo server that answers with frames of
+    /// the same size and decides nothing; and S, one synced block by the server's own log code.
     Ceilings(CeilingArguments),
-    /// Stockhold and other stores in one run: the same carts, sample by sample in turn, and the ratios of their medians.
+    /// Stockhold and other stores in one run: the same carts, in alternating samples, and the ratios of their
+    /// medians.
     ///
-    /// Each sample gets a fresh server on an empty directory. Deep, Stockhold with 64 connections × 128 carts in flight is held
-    /// against a peer's best of several shapes; single, both with 64 × 1. Every sample is audited.
+    /// Each sample gets a fresh server on an empty directory. In the deep role, Stockhold with 64 connections × 128
+    /// carts in flight is compared with a peer's best of several shapes; in the single role, both have 64 × 1. Every
+    /// sample is audited.
     Compare(CompareArguments),
-    /// A scarce sale while the server is killed, stopped and started again, and an audit of every answer.
+    /// A scarce sale while the server is killed, frozen and restarted, and an audit of every answer.
     ///
-    /// The server is ended with SIGKILL at random moments: while it serves, while it writes a snapshot, while it recovers. Now and
-    /// then it is frozen with SIGSTOP for longer than a call may take. Shoppers repeat what was not answered under the same id. At the
-    /// end every recorded id is asked again, and every set of stocks that share goods is added up.
+    /// The server is killed with SIGKILL at random moments: while it serves, while it writes a snapshot, while it
+    /// recovers. At times it is frozen with SIGSTOP for longer than a call may take. Shoppers repeat unanswered
+    /// commands under the same ids. At the end every recorded id is repeated, and the promises of every set of stocks
+    /// that share goods are compared with the goods.
     Chaos(ChaosArguments),
-    /// Healthy carts beside peers that misbehave: mute, idle, slow, flooding and broken ones.
+    /// Healthy carts beside misbehaving peers: mute, idle, slow, flooding and broken ones.
     ///
-    /// Each kind comes and goes while the same healthy connections go on, closed loop. The exit code is 1 when they keep less than
-    /// --keep-percent of their throughput, when one of them is harmed, or when the server's memory grows beyond its bound.
+    /// Each kind is started and stopped while the same healthy connections continue, closed loop. The exit code is 1
+    /// when they keep less than --keep-percent of their throughput, when one of them is harmed, or when the server's
+    /// memory grows beyond its bound.
     BadPeers(BadPeersArguments),
     /// The server in a child process.
     #[command(hide = true)]
@@ -132,22 +141,22 @@ pub(crate) enum Command {
     EchoChild,
 }
 
-/// What every scenario takes.
+/// Options of every scenario.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArguments {
-    /// Measure a server that runs already, instead of starting one. Its SKUs named LOAD-… are used.
+    /// Measure a running server instead of starting one. Its SKUs named LOAD-… are used.
     #[arg(long, value_name = "ADDR", conflicts_with = "memory")]
     pub(crate) server: Option<SocketAddr>,
-    /// The process of that server, if it runs on this machine: its CPU time and page faults are then reported too.
+    /// The process of that server, if it runs on this machine. Its CPU time and page faults are then reported too.
     #[arg(long, value_name = "PID", requires = "server")]
     pub(crate) server_pid: Option<u32>,
     /// An option of the started server, as in its configuration file (log.durability=interval).
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value, conflicts_with = "server")]
     pub(crate) set: Vec<(String, String)>,
-    /// Where the started server keeps its data; must be empty or absent. Default: beside this program.
+    /// Data directory of the started server; must be empty or absent. Default: beside this program.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Leave the data directory behind.
+    /// Keep the data directory.
     #[arg(long, conflicts_with = "server")]
     pub(crate) keep: bool,
     /// Print one line of JSON instead of a table.
@@ -160,22 +169,22 @@ pub(crate) struct CommonArguments {
     pub(crate) memory: MemoryArguments,
 }
 
-/// What is measured and for how long.
+/// Options of the load.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct LoadArguments {
     /// Connections to the server.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) connections: u32,
-    /// Carts in flight on each connection; more than one are sent as one frame.
+    /// Carts in flight on each connection. More than one are sent as one frame.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=8_192))]
     pub(crate) depth: u16,
-    /// Threads that generate load; the connections are shared out among them.
+    /// Threads that generate load. The connections are divided among them.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) threads: u32,
-    /// Seconds that are measured.
+    /// Seconds to measure.
     #[arg(long, default_value = "5", value_parser = seconds)]
     pub(crate) seconds: Duration,
-    /// Seconds before that which are not measured (their carts are audited all the same).
+    /// Seconds of warm-up, which are not measured (but audited).
     #[arg(long, default_value = "1", value_parser = seconds_or_none)]
     pub(crate) warmup: Duration,
 }
@@ -183,13 +192,13 @@ pub(crate) struct LoadArguments {
 /// The pace: a closed loop, or an open loop at a rate.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct PaceArguments {
-    /// Open loop: operations that are due each second over all connections, whatever the server does (20000, 20k, 1.5M).
+    /// Open loop: operations due each second over all connections, whatever the server does (20000, 20k, 1.5M).
     ///
-    /// Latency then counts from the moment an operation was due. At most connections × depth are in flight; what is due beyond that
-    /// waits, and its wait is part of its latency. Without --rate or --ramp the loop is closed.
+    /// Latency counts from the moment an operation was due. At most connections × depth are in flight; operations
+    /// beyond that wait, and the wait is part of their latency. Without --rate or --ramp the loop is closed.
     #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "ramp", help_heading = "Open loop")]
     pub(crate) rate: Option<u32>,
-    /// Open loop at a rate that goes evenly from one to the other over --seconds (1k..200k); the warm-up has the first.
+    /// Open loop at a rate that changes linearly over --seconds (1k..200k). The warm-up runs at the first rate.
     #[arg(long, value_name = "FROM..TO", value_parser = ramp, help_heading = "Open loop")]
     pub(crate) ramp: Option<Ramp>,
 }
@@ -209,18 +218,18 @@ impl PaceArguments {
     }
 }
 
-/// Where pictures of a run are left.
+/// Output files with charts.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PageArguments {
-    /// Write the report as a page with plots: one file that needs nothing else.
+    /// Write the report as a self-contained HTML page with charts.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
-    /// Write the plot of latencies alone, as a picture for a document.
+    /// Write only the latency chart, as a picture for a document.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// What every scenario takes that can be closed or open loop.
+/// Options of scenarios that can be closed or open loop.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClosedArguments {
     #[command(flatten)]
@@ -236,15 +245,15 @@ pub(crate) struct ClosedArguments {
     pub(crate) skus: u32,
 }
 
-/// The measurement of ceilings.
+/// Options of the ceilings.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CeilingArguments {
     #[command(flatten)]
     pub(crate) load: LoadArguments,
-    /// Where the synced blocks are written. Default: beside this program.
+    /// Directory for the synced blocks. Default: beside this program.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// How many blocks are written; one segment of the log holds them all.
+    /// Number of blocks to write. One segment of the log holds them all.
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=16_000))]
     pub(crate) blocks: u32,
     /// Print one line of JSON instead of a table.
@@ -252,37 +261,37 @@ pub(crate) struct CeilingArguments {
     pub(crate) json: bool,
 }
 
-/// The canonical sale.
+/// Options of the canonical sale.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SaleArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     #[command(flatten)]
     pub(crate) page: PageArguments,
-    /// Shoppers that are due each second, whatever the server does (20000, 20k).
+    /// Shoppers due each second, whatever the server does (20000, 20k).
     #[arg(long, default_value = "20000", value_parser = rate)]
     pub(crate) rate: u32,
-    /// A rate that goes evenly from one to the other over --seconds, instead of --rate.
+    /// A rate that changes linearly over --seconds, instead of --rate.
     #[arg(long, value_name = "FROM..TO", value_parser = ramp, conflicts_with = "rate")]
     pub(crate) ramp: Option<Ramp>,
-    /// How long carts come.
+    /// How long shoppers arrive, in seconds.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) seconds: Duration,
     /// Connections to the server.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) connections: u32,
-    /// SKUs in the sale; the first of them is hot and scarce.
+    /// SKUs in the sale. The first one is hot and scarce.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     pub(crate) skus: u32,
 }
 
-/// How the child process is told what to serve.
+/// Arguments of the child process.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServeChildArguments {
-    /// The data directory; formatted if it is empty.
+    /// The data directory. It is formatted if it is empty.
     #[arg(long)]
     pub(crate) data_dir: PathBuf,
-    /// Options of the configuration.
+    /// Options of the server's configuration.
     #[arg(long = "set", value_parser = key_and_value)]
     pub(crate) set: Vec<(String, String)>,
     /// Memory in MiB that is faulted in before the start.

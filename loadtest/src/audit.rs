@@ -69,7 +69,7 @@ impl Audit {
     /// One sentence with the result, for a page.
     pub(crate) fn verdict(&self, is_ours: bool, is_rate_kept: bool) -> (bool, String) {
         if self.is_violated(is_ours) {
-            (false, "the audit found broken promises".to_owned())
+            (false, "the audit found violations".to_owned())
         } else if is_rate_kept {
             let (ids, skus) = (self.checked_ids, self.checked_skus);
             (

@@ -45,7 +45,7 @@ pub(crate) fn over_time(series: &[Point], marks: &[(f64, String)]) -> [Chart; 2]
         series.iter().filter_map(|point| Some((at(point), ratio::number(point.asked_per_second?)))).collect();
     let mut rates = vec![Line { name: "answered".to_owned(), stroke: Stroke::Area(0), points: answered }];
     if !asked.is_empty() {
-        rates.push(Line { name: "asked for".to_owned(), stroke: Stroke::Dashed, points: asked });
+        rates.push(Line { name: "requested".to_owned(), stroke: Stroke::Dashed, points: asked });
     }
     let line = |name: &str, colour, of: fn(&PointLatency) -> f64| Line {
         name: name.to_owned(),

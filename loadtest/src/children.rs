@@ -99,9 +99,12 @@ impl DataDir {
         if path.exists()
             && path.read_dir().with_context(|| format!("cannot read {}", path.display()))?.next().is_some()
         {
-            return Err(Failure::usage(format!("{} is not empty; name another --data-dir", path.display())));
+            return Err(Failure::usage(format!(
+                "{} is not empty; choose another --data-dir",
+                path.display()
+            )));
         }
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { path, removed_at_end: !keep, chosen: chosen.is_some() })
     }
 
@@ -119,7 +122,7 @@ impl DataDir {
         if storage.in_memory && !self.chosen {
             let path = self.path.display();
             return Err(Failure::usage(format!(
-                "{path} lies in memory, where a sync means nothing; name a --data-dir"
+                "{path} is in memory, where a sync has no effect; choose a --data-dir"
             )));
         }
         Ok(())
@@ -137,7 +140,10 @@ impl Drop for DataDir {
 
 fn own_directory() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
-    Ok(program.parent().map(Path::to_owned).ok_or_else(|| anyhow!("this program lies nowhere"))?)
+    Ok(program
+        .parent()
+        .map(Path::to_owned)
+        .ok_or_else(|| anyhow!("the directory of this program is unknown"))?)
 }
 
 /// Runs this program with other arguments.

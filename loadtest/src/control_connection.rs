@@ -128,13 +128,13 @@ impl ControlConnection {
                 answered = Some(*answer);
             }
         })?;
-        answered.ok_or_else(|| anyhow!("the server did not answer a question"))
+        answered.ok_or_else(|| anyhow!("the server did not answer a query"))
     }
 
     pub(crate) fn status(&mut self) -> Result<Status, anyhow::Error> {
         let answer = self.query(&Query::Status)?;
         let Answer::Status(status) = answer else {
-            return Err(anyhow!("the server answered {answer:?} to a question for its status"));
+            return Err(anyhow!("the server answered {answer:?} to a status query"));
         };
         Ok(status)
     }

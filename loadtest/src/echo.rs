@@ -88,7 +88,7 @@ fn answer_all(input: &[u8], output: &mut Vec<u8>) -> Result<usize, anyhow::Error
             | FrameKind::Resolved
             | FrameKind::Query
             | FrameKind::Answer
-            | FrameKind::Goodbye => return Err(anyhow!("the echo server answers commands only")),
+            | FrameKind::Goodbye => return Err(anyhow!("the echo server only answers commands")),
         };
         frame::finish(answer, start, output);
     }

@@ -23,7 +23,7 @@ const FINDINGS_MAX: usize = 20;
 /// The server's hold time, which deadlines use. It differs from its wall clock, because hold time stands still while
 /// the server is down.
 pub(crate) fn hold_time_ms(status: &Status) -> Result<u64, anyhow::Error> {
-    stockhold_workload::hold_time_ms(status).context("the server does not tell its hold time")
+    stockhold_workload::hold_time_ms(status).context("the server does not report its hold time")
 }
 
 /// How long to wait until the hold with the latest deadline has expired. `now_ms` is hold time.
@@ -42,7 +42,7 @@ pub(crate) async fn run(
     let now_s = u32::try_from(hold_time_ms(&client.status().await?)? / 1_000)?;
     let mut found = audit::run(client, ledger, facts, AuditPlan::at(now_s)).await?;
     if found.too_old > 0 {
-        found.findings.push(format!("{} ids had become too old to be compared", found.too_old));
+        found.findings.push(format!("{} ids were too old to be compared", found.too_old));
     }
     Ok(Audit {
         oversold_units: found.oversold_units.unsigned_abs(),
@@ -101,7 +101,7 @@ fn judge(audit: &mut Audit, sku: &str, expected: i64, kept: i64) {
     audit.unexplained_units += unexplained;
     if lost + unexplained > 0 && audit.findings.len() < FINDINGS_MAX {
         let finding =
-            format!("{sku}: {expected} ten-thousandths were acknowledged and the server keeps {kept}");
+            format!("{sku}: {expected} ten-thousandths were acknowledged, but the server has {kept}");
         audit.findings.push(finding);
     }
 }

@@ -36,30 +36,32 @@ const NEEDED_MIB: u32 = 3_072;
 /// The requested state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum MemoryState {
-    /// Nothing is done: the server gets what happens to be free.
+    /// Nothing is done: the server gets whatever memory is free.
     AsIs,
-    /// The server faults --memory-mib in before it starts, so that its page faults are no part of what is measured.
+    /// The server faults in --memory-mib before it starts, so that its page faults are not measured.
     Touched,
-    /// Memory that was used recently is taken up and held meanwhile, so that the server gets pages that the host has to find first.
+    /// Recently used memory is held by this tool, so that the server gets pages that the host has to find first.
     Cold,
 }
 
-/// How memory is prepared.
+/// Options of the memory state.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct MemoryArguments {
-    /// Bring the server's memory into a known state first; as-is, it gets what happens to be free.
+    /// Bring the server's memory into a known state first. With as-is, it gets whatever is free.
     ///
-    /// touched: the server process takes --memory-mib, writes to every page and gives them back to its own heap, which keeps them (glibc:
-    /// one heap for all threads, nothing returned to the system). It serves from that memory; what it needs beyond shows as minor page
-    /// faults. A peer of `compare` does what comes next to that: Redis fills and empties itself, PostgreSQL has its shared buffers faulted in.
+    /// touched: the server process takes --memory-mib, writes to every page and returns them to its own heap, which
+    /// keeps them (glibc: one heap for all threads, nothing returned to the system). It serves from that memory; what
+    /// it needs beyond shows as minor page faults. A peer of `compare` does the closest equivalent: Redis fills and
+    /// empties itself, PostgreSQL has its shared buffers faulted in.
     ///
-    /// cold: this tool takes up free memory block by block until four blocks in a row take three times as long per page as memory that was
-    /// freed a moment ago, and holds it until the server has ended. It stops where --memory-mib and 1 GiB are left. If no memory is cold by
-    /// then, the report says so: the host makes no difference, or none was left.
+    /// cold: this tool takes free memory block by block until four blocks in a row take three times as long per page
+    /// as memory that was freed a moment ago, and holds it until the server has ended. It stops when --memory-mib and
+    /// 1 GiB are left. If no memory is cold by then, the report says so: the host makes no difference, or no memory
+    /// was left.
     #[arg(long, value_enum, value_name = "STATE", default_value = "as-is", help_heading = "Memory")]
     pub(crate) memory: MemoryState,
-    /// What the server may need, in MiB: so much is faulted in (touched) or left free (cold). A reservation takes some 128 bytes.
-    /// Default: 3072.
+    /// The memory that the server may need, in MiB: this much is faulted in (touched) or left free (cold). A
+    /// reservation takes about 128 bytes. Default: 3072.
     #[arg(long, value_name = "N", help_heading = "Memory", requires = "memory")]
     #[arg(value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) memory_mib: Option<u32>,
@@ -115,7 +117,7 @@ impl MemoryArguments {
         let needed = u64::from(mib) << 20;
         match self.memory {
             MemoryState::AsIs if self.memory_mib.is_some() => {
-                Err(Failure::usage("--memory-mib is for --memory touched and --memory cold"))
+                Err(Failure::usage("--memory-mib requires --memory touched or --memory cold"))
             }
             MemoryState::AsIs => {
                 Ok(Prepared { facts: MemoryFacts::as_is(), touch_mib: None, _held: Held::default() })
@@ -154,7 +156,7 @@ impl Prepared {
         let wanted = u64::from(self.touch_mib.unwrap_or(0)) << 20;
         match resident {
             Some(resident) if resident < wanted => Err(anyhow!(
-                "--memory touched: the server keeps {} MiB of {} MiB that it has touched; it needs glibc",
+                "--memory touched: the server kept {} MiB of the {} MiB that it touched; this requires glibc",
                 resident >> 20,
                 wanted >> 20
             )
@@ -274,10 +276,10 @@ impl MemoryFacts {
             return format!("touched: {mib} MiB were faulted in before the start");
         }
         let Some(held) = &self.held else {
-            return "as is: runs compare with one another only with --memory touched or cold".to_owned();
+            return "as is: runs are comparable only with --memory touched or cold".to_owned();
         };
         let HeldFacts { held_mib, freed_page_us, fresh_page_us, is_cold } = held;
-        let verdict = if *is_cold { "cold" } else { "NOT COLD, though all that may be taken was" };
+        let verdict = if *is_cold { "cold" } else { "NOT COLD, although all permitted memory was taken" };
         format!(
             "{verdict}: {held_mib} MiB are held, a page took {fresh_page_us:.1} µs then, one just freed {freed_page_us:.1} µs"
         )

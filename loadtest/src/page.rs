@@ -197,6 +197,6 @@ mod tests {
             assert!(PageArguments { report, svg: None }.check().is_err());
         }
         assert!(PageArguments { report: None, svg: Some(PathBuf::from("a.svg")) }.check().is_ok());
-        PageArguments::default().write(|| panic!("nobody asked for a page")).unwrap();
+        PageArguments::default().write(|| panic!("no page was requested")).unwrap();
     }
 }

@@ -33,7 +33,7 @@ impl Table {
 
     /// The cost of the server's memory, and its state.
     pub(crate) fn paging(&mut self, paging: Option<&PagingFacts>) {
-        let unknown = || "unknown: name the server's process with --server-pid".to_owned();
+        let unknown = || "unknown: give the server's process with --server-pid".to_owned();
         self.row("server paging", paging.map_or_else(unknown, PagingFacts::text));
     }
 

@@ -100,7 +100,7 @@ impl TestCatalog {
         let salable = control.cells(stock, &skus, 0)?;
         if salable.iter().any(|cell| *cell != all) {
             return Err(anyhow!(
-                "somebody else changes the SKUs of this test, or their settings were changed"
+                "another client changes the SKUs of this test, or their settings were changed"
             ));
         }
         Ok(Self { stock, shops: own.into_iter().map(|(_, shop)| shop).collect(), skus, salable })
@@ -125,7 +125,7 @@ fn define_place(
     let places = [Command::DefineSource(Box::new(definition)), Command::DefineStock(stock)];
     match done(&control.commands(places)?)?.as_slice() {
         [source, stock] => Ok((SourceId(*source), StockId(*stock))),
-        _ => Err(anyhow!("the server answered another number of commands")),
+        _ => Err(anyhow!("the number of answers differs from the number of commands")),
     }
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn done(outcomes: &[Outcome]) -> Result<Vec<u32>, anyhow::Error> {
 pub(crate) fn view(control: &mut ControlConnection, sku: SkuId) -> Result<SkuView, anyhow::Error> {
     let answer = control.query(&Query::Sku(sku))?;
     let Answer::Sku(Some(view)) = answer else {
-        return Err(anyhow!("the server answered {answer:?} to a question for SKU {sku}"));
+        return Err(anyhow!("the server answered {answer:?} to a query for SKU {sku}"));
     };
     Ok(view)
 }

@@ -80,7 +80,7 @@ fn before_hello() -> Vec<(Vec<u8>, &'static str)> {
         (plain(FrameKind::Hello, 1, &good), "its count is 0"),
         (
             plain(FrameKind::Commands, 1, &command()),
-            "kind 4 is not expected here; a connection begins with hello",
+            "kind 4 is not expected here; a connection begins with a Hello",
         ),
         (plain(FrameKind::Goodbye, 0, &[]), "kind 12 is not expected"),
     ]

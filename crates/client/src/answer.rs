@@ -119,10 +119,10 @@ impl fmt::Display for Refusal {
                 write!(f, " {available} of SKU {sku} could still be promised.")
             }
             Detail::Bound { sku, bound, value } => {
-                write!(f, " SKU {sku}: the bound is {bound}, asked for was {value}.")
+                write!(f, " SKU {sku}: the bound is {bound}, requested was {value}.")
             }
             Detail::Range { min, max, value } => {
-                write!(f, " What lies between {min} and {max} is accepted, asked for was {value}.")
+                write!(f, " Values between {min} and {max} are accepted, requested was {value}.")
             }
             Detail::Limit { name, value } => write!(f, " The limit of {name} is {value}."),
             Detail::Sku(sku) => write!(f, " SKU {sku}."),

@@ -12,7 +12,7 @@ use stockhold_protocol::{BadField, CommandId, Envelope, Line, Lines};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
     /// The frame is full. Send the batch first.
-    #[error("the batch is full; send it first")]
+    #[error("the command batch is full; send it first")]
     Full,
     /// A field violates a rule of the protocol.
     #[error(transparent)]

@@ -18,7 +18,7 @@ pub enum ConnectionError {
     #[error("the server refused the connection: {0}")]
     Refused(String),
     /// The connection ended before the server answered the Hello.
-    #[error("the connection was closed before the server answered the hello")]
+    #[error("the connection was closed before the server answered the Hello")]
     ClosedInHandshake,
     /// The handshake took too long.
     #[error("the server did not answer the handshake within {0:?}")]
@@ -40,7 +40,7 @@ pub enum ConnectionError {
     #[error("the server chose protocol version {0}, which this client does not speak")]
     Version(u8),
     /// The server sent an answer that the request does not wait for.
-    #[error("the server answered request {0}, which does not wait for such an answer")]
+    #[error("the server answered request {0}, which expects no such answer")]
     UnexpectedAnswer(u64),
 }
 
@@ -62,7 +62,7 @@ pub enum SubmitError {
     #[error("the request does not fit one frame of this server")]
     TooLarge,
     /// The server is stopping and reads nothing new.
-    #[error("the server is stopping and takes nothing new on this connection")]
+    #[error("the server is stopping and accepts nothing new on this connection")]
     Goodbye,
 }
 
@@ -78,7 +78,7 @@ pub enum CallError {
     },
     /// The command took effect in a way that only later versions of this client know. This is neither a success nor a
     /// refusal. Find out what happened with a query, or with a client of the server's release.
-    #[error("{id} took effect in a way that this client does not know; ask the server what became of it")]
+    #[error("{id} took effect in a way that this client does not know; query the server for the result")]
     UnknownEffect {
         /// The command's id.
         id: CommandId,
@@ -92,10 +92,10 @@ pub enum CallError {
         why: NotDone,
     },
     /// The server does not know this name.
-    #[error("the server knows no {0:?}")]
+    #[error("the server does not know {0:?}")]
     UnknownName(Name),
     /// A field violates a rule of the protocol. Nothing was sent.
-    #[error("a field breaks a rule; nothing was sent")]
+    #[error("a field violates a rule; nothing was sent")]
     BadField(#[from] BadField),
     /// The identity or epoch of the log has changed, and the call uses dense numbers of the old one. Nothing was sent
     /// after the change; resolve the names again. If `earlier` is set, an earlier try may have taken effect.
@@ -105,13 +105,13 @@ pub enum CallError {
         earlier: Option<CommandId>,
     },
     /// A query was not answered. It changes nothing and may be repeated.
-    #[error("the question was not answered: {0}")]
+    #[error("the query was not answered: {0}")]
     NotAnswered(NotDone),
     /// The server could not answer a query, and reported why.
     #[error("the server could not answer: {0}")]
     Failed(String),
     /// The server has not yet applied the op that a check waits for.
-    #[error("the server has reached op {op}, not the op that the check asks for")]
+    #[error("the server has only reached op {op}, not the op that the check requires")]
     Behind {
         /// The op that the server has reached.
         op: u64,
@@ -121,7 +121,7 @@ pub enum CallError {
 impl CallError {
     /// The server answered a query with an answer of another kind.
     pub(crate) fn other_answer() -> Self {
-        Self::Failed("the server answered another question".to_owned())
+        Self::Failed("the server sent the answer to another query".to_owned())
     }
 }
 
@@ -135,9 +135,9 @@ pub enum NotDone {
     #[error("the server could not be reached")]
     Unreachable(#[source] Arc<ConnectionError>),
     /// The call's deadline passed before the command was sent or logged.
-    #[error("the deadline passed before it was sent or logged")]
+    #[error("the deadline passed before the request was sent or logged")]
     DeadlinePassed,
     /// The request does not fit one frame of this server.
-    #[error("it does not fit one frame of this server")]
+    #[error("the request does not fit one frame of this server")]
     TooLarge,
 }

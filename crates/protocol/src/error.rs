@@ -69,15 +69,15 @@ pub enum FrameError {
         max: u16,
     },
     /// The body does not contain what the header announces.
-    #[error("the frame body does not hold what its header promises: {0}")]
+    #[error("the frame body does not match its header: {0}")]
     Body(&'static str),
     /// A request has no number.
-    #[error("request number 0 is nobody's; requests have numbers from 1 on")]
+    #[error("request number 0 is reserved; requests are numbered from 1")]
     RequestZero,
     /// A request has the number of another one that is still being answered.
     #[error("request number {0} is in use: not all answers to that request have been sent")]
     RequestInUse(u64),
     /// This side does not expect such a frame now.
-    #[error("the frame kind {0} is not expected here; a connection begins with hello")]
+    #[error("the frame kind {0} is not expected here; a connection begins with a Hello")]
     Unexpected(u8),
 }

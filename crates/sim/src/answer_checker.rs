@@ -78,7 +78,7 @@ pub(crate) fn outcomes_of(frame: &OwnedFrame) -> CheckResult<Vec<(u16, Outcome)>
     let mut reader = Reader::new(&frame.body);
     let outcome = |_| Outcome::decode(&mut reader).map_err(violation("an outcome that cannot be read"));
     let outcomes = (0..frame.count).map(outcome).collect::<CheckResult<Vec<_>>>()?;
-    reader.finish().map_err(violation("bytes behind the last outcome"))?;
+    reader.finish().map_err(violation("bytes after the last outcome"))?;
     Ok(outcomes)
 }
 
@@ -225,7 +225,7 @@ impl AnswerChecker {
             FrameKind::Cells => {
                 let waiting = self.waiting.entry(key).or_default();
                 let pairs = waiting.checks.remove(&frame.request);
-                ensure!(pairs.is_some(), "cells that nobody asked for");
+                ensure!(pairs.is_some(), "cells without a request");
                 // The cells were taken between two batches some steps ago, so their op may be behind.
                 Ok(())
             }
@@ -233,7 +233,7 @@ impl AnswerChecker {
                 let answer = Answer::decode(&frame.body).map_err(violation("an answer"))?;
                 if let Answer::Validation(validation) = answer {
                     let found = validation.violations.join("; ");
-                    ensure!(found.is_empty(), "the machine finds itself broken: {found}");
+                    ensure!(found.is_empty(), "the machine's invariants are violated: {found}");
                 }
                 Ok(())
             }
@@ -289,7 +289,7 @@ impl AnswerChecker {
         model: &Model,
     ) -> CheckResult {
         let Some(asked) = received.iter().find(|asked| asked.request == frame.request) else {
-            return Err(Violation("cells that nobody asked for".to_owned()));
+            return Err(Violation("cells without a request".to_owned()));
         };
         let (head, cells) = frame.body.split_at_checked(8).unwrap_or_default();
         ensure!(head == op.to_le_bytes(), "cells of another op than {op}");
@@ -298,8 +298,11 @@ impl AnswerChecker {
         for ((sku, stock), cell) in pairs_of(&asked.body).into_iter().zip(cells) {
             let cell = i64::from_le_bytes(*cell);
             let exact = *known.entry((sku, stock)).or_insert_with(|| model.cell(sku, stock));
-            ensure!(cell <= exact, "a cell of SKU {sku} in stock {stock} says {cell}, there is {exact}");
-            ensure!(!self.is_swept || cell == exact, "a cell at rest says {cell}, there is {exact}");
+            ensure!(
+                cell <= exact,
+                "a cell of SKU {sku} in stock {stock} is {cell}, but only {exact} is available"
+            );
+            ensure!(!self.is_swept || cell == exact, "an idle cell is {cell} instead of {exact}");
             self.seen.cells += 1;
         }
         Ok(())
@@ -310,12 +313,12 @@ impl AnswerChecker {
 fn check_edge_refusal(record: &[u8], context: &NetContext, model: &Model) -> CheckResult {
     let envelope = Envelope::decode(record).map_err(violation("a refused command"))?;
     let Command::Reserve(reserve) = &envelope.command else {
-        return Err(Violation("an edge refusal of something else than a reserve".to_owned()));
+        return Err(Violation("an edge refusal of a command that is not a reserve".to_owned()));
     };
     ensure!(!reserve.best_effort, "an edge refusal of a best effort");
     let later = model.at_time(context.clock.propose_now().0);
     let Some(stock) = later.stock_of(reserve.target) else {
-        return Err(Violation(format!("an edge refusal at {:?}, which nobody knows", reserve.target)));
+        return Err(Violation(format!("an edge refusal at {:?}, which is unknown", reserve.target)));
     };
     let mut wanted: BTreeMap<u32, i64> = BTreeMap::new();
     for line in reserve.lines.iter() {
@@ -324,7 +327,7 @@ fn check_edge_refusal(record: &[u8], context: &NetContext, model: &Model) -> Che
     let there_is = |sku: u32| later.cell(sku, stock);
     ensure!(
         wanted.iter().any(|(sku, quantity)| *quantity > there_is(*sku)),
-        "an edge refusal at {} of a cart that would have fitted: {wanted:?} of {:?}",
+        "an edge refusal at {} of a cart that would have been granted: {wanted:?} of {:?}",
         later.now_ms(),
         wanted.keys().map(|sku| there_is(*sku)).collect::<Vec<_>>()
     );

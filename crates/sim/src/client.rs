@@ -87,7 +87,7 @@ impl Client {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         connection.arrived.extend_from_slice(bytes);
         let (frames, used, error) = frames_of(&connection.arrived);
-        ensure!(error.is_none(), "a client reads bytes that are no frame: {error:?}");
+        ensure!(error.is_none(), "a client reads bytes that are not a frame: {error:?}");
         connection.arrived.drain(..used);
         Ok(frames)
     }

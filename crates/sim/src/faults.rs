@@ -179,7 +179,7 @@ impl World {
             }
             1 => {
                 self.time.set_wall_ms(self.true_ms);
-                self.trace.note(format_args!("clock: set right"));
+                self.trace.note(format_args!("clock: corrected"));
             }
             _ => {
                 let by_ms = match self.rng.weighted(&[(12, 0), (3, 1), (1, 2), (1, 3), (1, 4)]) {
@@ -434,7 +434,7 @@ impl World {
             ensure!(epoch > self.epoch, "ops were lost, and the epoch is still {epoch}");
             self.oracle.rewind(op)?;
             self.commands.forget_after(op);
-            self.counts.count("losses that the interval allows");
+            self.counts.count("losses allowed by the interval");
         }
         let is_right = if self.plan.is_interval() { epoch >= self.epoch } else { epoch == self.epoch };
         ensure!(is_right, "the epoch went from {} to {epoch}", self.epoch);
@@ -464,7 +464,7 @@ impl World {
             ensure!(is_kept, "{} was answered {recorded:?}, but the log says {kept:?}", command.id);
         }
         let marks = self.running()?.assembly.watermarks.read();
-        ensure!(marks.iter().all(|(_, mark)| *mark == op), "marks after recovery: {marks:?}, op {op}");
+        ensure!(marks.iter().all(|(_, mark)| *mark == op), "watermarks after recovery: {marks:?}, op {op}");
         (self.watermarks, self.durable_op) = ([op; 5], op);
         Ok(())
     }

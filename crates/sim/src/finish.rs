@@ -26,7 +26,7 @@ impl World {
             self.turn()?;
         }
         let open = self.commands.open();
-        ensure!(open.is_empty(), "{} errands never come to their end", open.len());
+        ensure!(open.is_empty(), "{} commands never get an outcome", open.len());
         self.settle()?;
         self.check_rest()?;
         let op = self.oracle.op();
@@ -35,7 +35,7 @@ impl World {
         self.verify_files()?;
         self.start()?;
         let report = self.running()?.assembly.report.clone();
-        ensure!(report.clean_stop, "a clean stop is not told from a crash");
+        ensure!(report.clean_stop, "a clean stop is reported as a crash");
         ensure!(
             report.snapshot_op() >= Some(op),
             "the last snapshot was not used: {:?}",
@@ -91,7 +91,7 @@ impl World {
                 return Ok(());
             }
         }
-        ensure!(false, "the server does not come to rest");
+        ensure!(false, "the server does not become idle");
         Ok(())
     }
 
@@ -109,12 +109,18 @@ impl World {
             for stock in 0..STOCKS {
                 let cell = context.published.cell(SkuId(sku), StockId(stock)).value;
                 let exact = self.oracle.model().cell(sku, stock);
-                ensure!(cell == exact, "at rest, SKU {sku} in stock {stock} shows {cell}, there is {exact}");
+                ensure!(
+                    cell == exact,
+                    "when idle, the cell of SKU {sku} in stock {stock} is {cell} instead of {exact}"
+                );
             }
         }
         let marks = self.running()?.assembly.watermarks.read();
-        ensure!(marks.iter().all(|(_, mark)| *mark == op), "at rest, marks differ: {marks:?}, op {op}");
-        ensure!(self.answer_checker.is_idle(), "at rest, a connection still waits");
+        ensure!(
+            marks.iter().all(|(_, mark)| *mark == op),
+            "when idle, the watermarks differ: {marks:?}, op {op}"
+        );
+        ensure!(self.answer_checker.is_idle(), "when idle, a connection still waits for an answer");
         Ok(())
     }
 

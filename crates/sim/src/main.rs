@@ -1,4 +1,4 @@
-//! `stockhold-sim`: runs seeds of the simulator and says which one broke a promise, and how to see it again.
+//! `stockhold-sim`: runs seeds of the simulator and reports which one violated a guarantee, and how to reproduce it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program prints")]
 
 use std::io::IsTerminal;
@@ -9,9 +9,9 @@ use clap::Parser;
 use serde::Serialize;
 use stockhold_sim::{Options, Report, run};
 
-/// Runs whole Stockhold servers in simulated worlds: one thread and one seed each. Disk, clocks, network and crashes are simulated,
-/// everything else is the server's own code, and a model predicts every answer. Ends with 1 when a promise was broken, and says how
-/// to see it again.
+/// Runs whole Stockhold servers in simulated worlds, each on one thread and from one seed. Disk, clocks, network and
+/// crashes are simulated; everything else is the server's own code. A model predicts every answer. The exit code is 1
+/// when a guarantee was violated; the output then says how to reproduce it.
 #[derive(Debug, Parser)]
 #[command(name = "stockhold-sim", version, after_help = LEARN)]
 struct Arguments {
@@ -21,13 +21,13 @@ struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 1, value_name = "S")]
     first: u64,
-    /// Run this seed alone: it always happens alike
+    /// Run only this seed; a seed is always reproducible
     #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "first"])]
     seed: Option<u64>,
-    /// How many commands the clients of a world think of
+    /// How many commands the clients of a world make
     #[arg(long, default_value_t = Options::default().ops, value_name = "M")]
     ops: u32,
-    /// Print everything that happens, line by line
+    /// Print the whole trace, line by line
     #[arg(long, requires = "seed")]
     trace: bool,
     /// Print one JSON object at the end instead of text
@@ -38,18 +38,18 @@ struct Arguments {
 const LEARN: &str = "Examples:
   stockhold-sim --seeds 200                              two hundred worlds
   stockhold-sim --seed 17 --trace                        one world, line by line
-  stockhold-sim --first 100000 --seeds 5000 --ops 2000   a long night
+  stockhold-sim --first 100000 --seeds 5000 --ops 2000   a long run
 
-What goes wrong: unsynced sectors lost in any subset, torn batches, short and failed writes, failed syncs, no space at
+Injected faults: unsynced sectors lost in any subset, torn batches, short and failed writes, failed syncs, no space at
 any write, read errors, wrong reads, flipped bits, names and lengths that were not durable, power cuts while running
 and again while starting, killed processes, clocks that step, sleep and stall, requests that are late, repeated, lost
 or reordered, connections cut within a frame, full queues, mass expiry, ids older than what is remembered.
 
-What is held: every answer is the one that the model predicts, nothing oversold over any set of stocks, everything
-acknowledged is there after every crash, nothing is invented, each id is decided once, edge refusals only under their
-conditions, marks never go back, the machine's own invariants; and the digests of server, replay and snapshot are one.";
+Checked guarantees: every answer is the one that the model predicts; nothing is oversold over any set of stocks;
+everything acknowledged survives every crash; nothing is invented; each id is decided once; edge refusals meet their
+conditions; watermarks never go back; the machine's invariants hold; the digests of server, replay and snapshot are equal.";
 
-/// How often progress is told.
+/// How often progress is printed.
 const PROGRESS: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize)]
@@ -92,21 +92,21 @@ fn main() -> ExitCode {
     summary.seconds = started.elapsed().as_secs_f64();
     show(&summary, arguments.json);
     if let (Some(seed), Some(violation)) = (summary.failed_seed, &summary.violation) {
-        eprintln!("seed {seed} broke a promise: {violation}");
+        eprintln!("seed {seed} violated a guarantee: {violation}");
         eprintln!("{}", again(seed, arguments.ops));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// How to see a seed again.
+/// The command that reproduces a seed.
 fn again(seed: u64, ops: u32) -> String {
     format!(
-        "To see it again: cargo run --release -p stockhold-sim -- --seed {seed} --ops {ops} --trace | tail -60"
+        "To reproduce it: cargo run --release -p stockhold-sim -- --seed {seed} --ops {ops} --trace | tail -60"
     )
 }
 
-/// A broken invariant of the server ends the program; its last words say which seed it was.
+/// A broken invariant aborts the program. The last line of output then contains the seed.
 fn report_panics_of(seed: u64, ops: u32) {
     drop(std::panic::take_hook());
     let before = std::panic::take_hook();
@@ -133,6 +133,6 @@ fn show(summary: &Summary, json: bool) {
         println!("{name}: {}.", list.join(", "));
     }
     if summary.violation.is_none() {
-        println!("No promise was broken.");
+        println!("No guarantee was violated.");
     }
 }

@@ -51,7 +51,7 @@ impl World {
         }
         let (key, waiting) = (connection.key, connection.to_server.len());
         if !self.running()?.may_read(key) {
-            self.counts.count("reads put off");
+            self.counts.count("reads postponed");
             return Ok(());
         }
         let count = portion(&mut self.rng, waiting).min(READ_BYTES);
@@ -62,7 +62,7 @@ impl World {
         if server.is_lost(key) {
             ensure!(
                 server.assembly.context.ingress.is_closed(),
-                "commands are lost, although they are taken"
+                "commands are lost although the ingress queue is open"
             );
             self.counts.count("connections lost with the log");
             self.cut(client);
@@ -70,7 +70,7 @@ impl World {
             let context = server.assembly.context.clone();
             self.answer_checker.received(key, (&received, &answered), &context, &self.oracle)?;
             self.trace.note(format_args!(
-                "client {client}: the server read {} frames and said {} at once",
+                "client {client}: the server read {} frames and answered {} at once",
                 received.len(),
                 answered.len()
             ));
@@ -109,7 +109,7 @@ impl World {
             let is_owner =
                 |client: &Client| client.connection.as_ref().is_some_and(|connection| connection.key == key);
             let Some(client) = self.clients.iter().position(is_owner) else { continue };
-            self.trace.note(format_args!("client {client}: keeps the server waiting, cut {is_cut}"));
+            self.trace.note(format_args!("client {client}: timed out, cut {is_cut}"));
             if is_cut {
                 self.counts.count("slow readers cut");
                 self.cut(client);
@@ -169,7 +169,7 @@ impl World {
             FrameKind::Error => {
                 let is_broken =
                     self.clients[client].connection.as_ref().is_some_and(|connection| connection.is_broken);
-                ensure!(is_broken, "a client in good order got an error frame");
+                ensure!(is_broken, "a well-behaved client got an error frame");
                 self.counts.count("error frames");
                 return Ok(());
             }
@@ -191,7 +191,7 @@ impl World {
         }
         if frame.kind != FrameKind::Outcomes {
             let pending = self.clients[client].pending.remove(&frame.request);
-            ensure!(pending.is_some(), "an answer to request {}, which was answered before", frame.request);
+            ensure!(pending.is_some(), "an answer to request {}, which was already answered", frame.request);
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl World {
         let Some(PendingRequest::Commands(commands)) = pending.get_mut(&frame.request) else {
             let was_check = matches!(pending.remove(&frame.request), Some(PendingRequest::Checks));
             ensure!(was_check, "outcomes of request {}, which had none", frame.request);
-            self.counts.count("checks turned away");
+            self.counts.count("checks refused");
             return Ok(());
         };
         let mut ended = 0;

@@ -150,7 +150,7 @@ impl Oracle {
             None => {
                 ensure!(
                     is_of_servers(record),
-                    "op {op} is no command that any client sent, and none of a server"
+                    "op {op} is neither a command that a client sent nor one of the server"
                 );
                 let expected = self.model.answer(proposed_ms, CommandId::NONE, &Step::Tick, CommandId::NONE);
                 ensure!(outcome == expected, "op {op}, a tick: {outcome:?}");
@@ -230,7 +230,7 @@ impl Oracle {
         };
         let past = usize::try_from(self.past_op).unwrap_or(usize::MAX).min(self.applied_ops.len());
         let Some(applied_ops) = self.applied_ops[past..].iter_mut().find(is_own) else {
-            return Err(Violation(format!("an answer that no committed op gave: {outcome:?}")));
+            return Err(Violation(format!("an answer without a committed op: {outcome:?}")));
         };
         applied_ops.answered = true;
         Ok(())

@@ -104,7 +104,7 @@ fn whole_frames(bytes: &[u8]) -> CheckResult<Vec<OwnedFrame>> {
     let (frames, used, error) = frames_of(bytes);
     ensure!(
         used == bytes.len(),
-        "the server sends {} bytes that are no frame: {error:?}",
+        "the server sends {} bytes that are not a frame: {error:?}",
         bytes.len() - used
     );
     Ok(frames)
@@ -214,7 +214,7 @@ impl Server {
                 PeerTimeout::Expired => {
                     let unsent = state.out().len();
                     let has_reason = unsent > context.limits.outbox_bytes || !state.is_reading();
-                    ensure!(has_reason, "a connection is cut that has {unsent} bytes to read");
+                    ensure!(has_reason, "a connection with {unsent} unread bytes is cut");
                     late.push((key, true));
                 }
             }
@@ -246,7 +246,7 @@ impl Server {
             entry.flush(&context);
             let unsent = entry.state.as_mut().map_or(0, |state| state.out().len());
             let most = context.limits.outbox_bytes.saturating_add(OVERHANG_BYTES);
-            ensure!(unsent <= most, "{unsent} bytes wait for a client that does not read");
+            ensure!(unsent <= most, "{unsent} bytes are buffered for a client that does not read");
         }
         buffer.clear();
         self.buffer = buffer;

@@ -101,7 +101,7 @@ impl World {
     /// Opens a separate connection for the setup.
     fn connect_merchant(&mut self) -> CheckResult<ConnectionKey> {
         let Some(key) = self.running()?.connect() else {
-            return Err(Violation("there is no room for the first connection".to_owned()));
+            return Err(Violation("the first connection is refused".to_owned()));
         };
         let mut body = Vec::new();
         Hello::new("merchant").encode(&mut body).map_err(violation("a hello"))?;
@@ -196,7 +196,7 @@ impl World {
             }
             self.turn()?;
         }
-        ensure!(self.commands.open().is_empty(), "the shop does not open");
+        ensure!(self.commands.open().is_empty(), "the shop is never set up");
         self.budget = budget;
         Ok(())
     }

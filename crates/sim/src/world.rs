@@ -162,7 +162,11 @@ impl World {
                 digest == expected,
                 "at op {op} the server's digest is {digest:016x}, replay's {expected:016x}"
             );
-            ensure!(found.is_empty(), "at op {op} the machine finds itself broken: {}", found.join("; "));
+            ensure!(
+                found.is_empty(),
+                "at op {op} the machine's invariants are violated: {}",
+                found.join("; ")
+            );
             self.trace.note(format_args!("applier: op {op}, digest {digest:016x}"));
         }
         self.check_watermarks()?;

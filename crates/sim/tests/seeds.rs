@@ -32,12 +32,12 @@ const MET: [&str; 28] = [
     "power cuts within a step",
     "processes ended by a failed log",
     "processes killed",
-    "reads put off",
+    "reads postponed",
     "slow readers cut",
     "snapshots answered",
     "starts refused",
     "request bursts",
-    "losses that the interval allows",
+    "losses allowed by the interval",
 ];
 
 /// Outcomes that must have been decided.

@@ -94,7 +94,7 @@ pub enum AuditError {
     #[error("the server did not answer the audit")]
     Call(#[from] CallError),
     /// A recorded command could not be sent again.
-    #[error("a kept command could not be sent again")]
+    #[error("a recorded command could not be sent again")]
     Push(#[from] PushError),
     /// A record of the ledger cannot be decoded.
     #[error("a record of the ledger cannot be decoded")]
@@ -167,14 +167,12 @@ pub fn goods(ledger: &Ledger, facts: &[SkuFacts], now_s: u32) -> Audit {
         let lack = worst(facts, sums);
         lack_max = lack_max.max(lack);
         if lack > 0 {
-            audit.find(|| format!("SKU {sku}: {lack} ten-thousandths are promised beyond what there is"));
+            audit.find(|| format!("SKU {sku}: {lack} ten-thousandths are promised beyond the goods"));
         }
     }
     if let Some((sku, op, lack)) = worst_moment(ledger, facts) {
         lack_max = lack_max.max(lack);
-        audit.find(|| {
-            format!("SKU {sku}: at op {op} {lack} ten-thousandths were promised beyond what there was")
-        });
+        audit.find(|| format!("SKU {sku}: at op {op} {lack} ten-thousandths were promised beyond the goods"));
     }
     audit.oversold_units =
         lack_max.unsigned_abs().div_ceil(QUANTITY_SCALE.unsigned_abs()).try_into().unwrap_or(i64::MAX);
@@ -199,7 +197,7 @@ async fn look_up(
         audit.looked_up += 1;
         if !is_kept(view.as_ref(), entry, ledger.granted_lines(at, entry), plan.now_s) {
             audit.lost_acknowledged += 1;
-            audit.find(|| format!("reservation {}: acknowledged, and now {view:?}", entry.id));
+            audit.find(|| format!("reservation {}: acknowledged, but now {view:?}", entry.id));
         }
     }
     Ok(())
@@ -295,9 +293,7 @@ fn check_answer(expected: &Expected, outcome: &Outcome, audit: &mut Audit) {
     } else {
         audit.changed_answers += 1;
     }
-    audit.find(|| {
-        format!("id {}: answered {was:?} first and {outcome:?} when it was asked again", expected.id)
-    });
+    audit.find(|| format!("id {}: answered {was:?} first and {outcome:?} when it was repeated", expected.id));
 }
 
 fn agrees(expected: &Expected, outcome: &Outcome) -> bool {

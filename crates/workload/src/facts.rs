@@ -45,7 +45,7 @@ pub struct SkuFacts {
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// A query was not answered.
-    #[error("a question about the catalog was not answered")]
+    #[error("a query about the catalog was not answered")]
     Call(#[from] CallError),
     /// The server does not know a SKU.
     #[error("the server does not know SKU {0}")]

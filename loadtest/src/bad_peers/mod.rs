@@ -202,7 +202,7 @@ impl HealthyLoad {
     fn reach(&self, carts: u64) -> Result<(), anyhow::Error> {
         while self.start.answered.load(Ordering::Relaxed) < carts {
             if self.thread.is_finished() {
-                return Err(anyhow!("the healthy connections have ended"));
+                return Err(anyhow!("the healthy connections ended early"));
             }
             std::thread::sleep(POLL);
         }
@@ -247,7 +247,10 @@ fn start_peers(
         if Instant::now() > until {
             let settled = peers.state.settled.load(Ordering::Relaxed);
             peers.stop()?;
-            return Err(anyhow!("only {settled} of {count} peers ({}) came about", report::name(kind)));
+            return Err(anyhow!(
+                "only {settled} of {count} peers ({}) reached their state",
+                report::name(kind)
+            ));
         }
         std::thread::sleep(POLL);
     }
@@ -315,7 +318,7 @@ fn measure_throughput(
         let peers = start_peers(measurement.kind, arguments, target)?;
         let newcomer = ControlConnection::connect(target.address);
         newcomer.with_context(|| {
-            format!("a newcomer beside {} did not get in", report::name(measurement.kind))
+            format!("a new connection beside {} was not accepted", report::name(measurement.kind))
         })?;
         let answers_before = peers.state.answers.load(Ordering::Relaxed);
         let (per_second, p99_ms) = healthy.measure(arguments.seconds)?;

@@ -52,29 +52,29 @@ const STUCK_POLLS: u32 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// Connections that never say hello.
+    /// Connections that never send a Hello.
     Mute,
-    /// Connections that say half of a hello.
+    /// Connections that send half of a Hello.
     HalfHello,
-    /// Connections that say hello and nothing more.
+    /// Connections that send a Hello and nothing more.
     Idle,
-    /// The same, and more of them than the server has places: they take one from each other.
+    /// The same, but more of them than the server accepts: they displace each other.
     Crowd,
-    /// Connections that ask and never read an answer.
+    /// Connections that send checks and never read an answer.
     SlowReader,
     /// One connection that sends commands as fast as it can.
     Flood,
-    /// Frames that say they are longer than any frame may be.
+    /// Frames whose header announces more than the maximum length.
     Oversized,
-    /// Frames that begin, hold most of their bytes, and go on byte by byte.
+    /// Frames that send most of their bytes and then continue byte by byte.
     Endless,
-    /// Bytes that are no frame.
+    /// Bytes that are not a frame.
     Garbage,
     /// Connections that keep as many validations in flight as they may.
     Validations,
-    /// Connections that do so with lists of SKUs, sources and stocks.
+    /// The same with lists of SKUs, sources and stocks.
     Lists,
-    /// Connections that do so with snapshots.
+    /// The same with snapshots.
     Snapshots,
 }
 

@@ -72,7 +72,7 @@ impl KindMeasurement {
         let Self { peers, kept_percent, p99_ratio, grown_bytes, bound_bytes, ended, .. } = self;
         let grown = match grown_bytes {
             Some(bytes) => format!("memory grew by {} MiB", bytes >> 20),
-            None => "how much memory grew CANNOT BE SEEN".to_owned(),
+            None => "memory growth IS NOT VISIBLE".to_owned(),
         };
         format!(
             "{peers} peers: {kept_percent:.0} % of {:.0} carts/s kept, p99 {p99_ratio:.1} × {:.1} ms, {grown} (bound {} MiB), {ended} connections ended",

@@ -8,36 +8,36 @@ use std::time::Duration;
 /// The longest pause between two faults, which bounds the duration of a test.
 const BETWEEN_MAX: Duration = Duration::from_mins(10);
 
-/// A sale under a server that is killed again and again.
+/// A sale on a server that is killed repeatedly.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ChaosArguments {
-    /// How often the server is ended with SIGKILL. The last time is when all shoppers have gone: the audit asks a server that knows
-    /// everything from its directory alone.
+    /// How often the server is killed with SIGKILL. The last kill is after all shoppers have finished, so that the
+    /// audit runs on a server that knows only what its directory contains.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) kills: u32,
-    /// Cut the power so often instead, and only kill the server now and then. Its data lie on file systems of their own then, on loop
-    /// devices, so this needs root and the programs mkfs.ext4, mount, umount and fsfreeze.
+    /// Cut the power this many times instead, and kill the server only now and then. Its data is then on separate
+    /// file systems on loop devices, which requires root and the programs mkfs.ext4, mount, umount and fsfreeze.
     #[arg(long, value_name = "N", conflicts_with = "kills", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) power_cuts: Option<u32>,
-    /// Shortest and longest time that the server may work between two faults, in seconds.
+    /// Shortest and longest time between two faults, in seconds.
     #[arg(long, value_name = "MIN..MAX", default_value = "0.05..0.5", value_parser = span)]
     pub(crate) seconds_between: Span,
-    /// The longest time for which the server is frozen with SIGSTOP, in seconds.
+    /// Longest time for which the server is frozen with SIGSTOP, in seconds.
     #[arg(long, default_value = "2", value_parser = seconds)]
     pub(crate) stop_seconds: Duration,
-    /// Shoppers, each with one command or one frame of commands on its way.
+    /// Shoppers, each with one command or one frame of commands in flight.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) shoppers: u32,
-    /// Seed of the blows and of the carts (what the operating system makes of the moments differs from run to run).
+    /// Seed of the faults and of the carts. The timing still differs from run to run.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// An option of the server, as in its configuration file. By default segments are small and snapshots frequent.
+    /// An option of the server, as in its configuration file. Default: small segments and frequent snapshots.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) set: Vec<(String, String)>,
-    /// Where the server keeps its data; must be empty or absent. Default: beside this program.
+    /// Data directory of the server; must be empty or absent. Default: beside this program.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Leave the data directory behind. (It stays in any case when something is found.)
+    /// Keep the data directory. It is always kept after a finding.
     #[arg(long)]
     pub(crate) keep: bool,
     /// Print one line of JSON instead of a table.

@@ -217,7 +217,7 @@ impl FaultCounts {
             self.starts_that_forgot += 1;
             let recovered = recovery.recovered_ops;
             self.findings
-                .push(format!("op {answered} had been answered, and a start came back with op {recovered}"));
+                .push(format!("op {answered} was answered, but a start recovered only up to op {recovered}"));
         }
         // A snapshot with its final name is complete, whatever happened since.
         self.findings.extend(recovery.snapshots_refused.iter().cloned());

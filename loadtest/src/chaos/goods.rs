@@ -105,7 +105,7 @@ fn prepare(
         .map(|(name, _)| Command::DefineStock(StockDefinition { name: (*name).to_owned() }));
     let stocks: Vec<StockId> = done(&control.commands(stocks)?)?.into_iter().map(StockId).collect();
     if sources.len() != plan.sources.len() || stocks.len() != plan.stocks.len() {
-        return Err(anyhow!("the server answered another number of commands"));
+        return Err(anyhow!("the number of answers differs from the number of commands"));
     }
     let links = stocks.iter().zip(plan.stocks).flat_map(|(stock, (_, places))| {
         let sources = &sources;

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
 /// If a finding exists, a later failure of the audit still counts as a violation.
 fn after(findings: &[String], failure: Failure) -> Failure {
     match findings.first() {
-        Some(finding) => Failure::violation(format!("{finding}; and then: {}", failure.text())),
+        Some(finding) => Failure::violation(format!("{finding}; then the run failed: {}", failure.text())),
         None => failure,
     }
 }
@@ -87,7 +87,7 @@ fn after(findings: &[String], failure: Failure) -> Failure {
 /// Keeps the directory after a finding, as evidence.
 fn keep(data_dir: &mut DataDir, path: &Path) {
     data_dir.preserve();
-    crate::output::complain(&format!("the data directory is left behind at {}", path.display()));
+    crate::output::complain(&format!("the data directory is kept at {}", path.display()));
 }
 
 /// The sale, the last crash and the audit. The caller handles the counters and the directory.
@@ -121,7 +121,7 @@ fn play(
         let injecting =
             std::thread::Builder::new().name("faults".to_owned()).spawn_scoped(scope, injecting)?;
         runtime.block_on(shop_all(arguments, &client, &goods, &context))?;
-        injecting.join().map_err(|_| anyhow!("the thread that strikes has panicked"))?
+        injecting.join().map_err(|_| anyhow!("the fault injection thread has panicked"))?
     })?;
     if let Some(error) = context.failure.take() {
         return Err(error.into());
@@ -129,7 +129,7 @@ fn play(
     // The audit must run on a server that knows only what its directory contains.
     injector.crash_once_more()?;
     let span = started.elapsed();
-    let context = Rc::into_inner(context).ok_or_else(|| anyhow!("a shopper is still there"))?;
+    let context = Rc::into_inner(context).ok_or_else(|| anyhow!("a shopper still runs"))?;
     let mut ledger = context.ledger.into_inner();
     output.note("waiting until abandoned holds have expired, then auditing");
     let client = client.with_deadline(ledger_audit::CALL_MAX);

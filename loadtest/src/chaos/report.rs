@@ -105,7 +105,7 @@ impl ChaosReport {
         );
         table.row("kills", kills);
         let restarts = format!(
-            "{} (longest {} ms, {} with a cut-off write), up to {} ops, up to {} of them replayed",
+            "{} (longest {} ms, {} with a torn write), up to {} ops, up to {} of them replayed",
             faults.restarts,
             faults.longest_restart_ms,
             faults.torn_tails,
@@ -118,7 +118,7 @@ impl ChaosReport {
             self.acknowledged, self.granted, self.refused, self.changed, self.unrecorded
         );
         table.row("acknowledged", acknowledged);
-        table.row("unknown", format!("{} at some time, learned by repeating", self.unknown_resolved));
+        table.row("unknown", format!("{} at some time, learned by retries", self.unknown_resolved));
         if self.abandoned > 0 {
             table.row("abandoned", format!("{} commands, after a new epoch of the log", self.abandoned));
         }

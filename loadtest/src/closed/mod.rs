@@ -61,7 +61,7 @@ pub(crate) fn run(
     output.note("auditing");
     let audit = audit(&mut control, &catalog, &measured.tally, scenario.is_plentiful())?;
     let [before, after] = edges.as_slice() else {
-        return Err(anyhow!("the measurement has no edges").into());
+        return Err(anyhow!("the measurement window is missing").into());
     };
     let interrupted = interrupt.is_set();
     let edges = (before, after);
@@ -78,10 +78,13 @@ pub(crate) fn run(
 
 fn check_arguments(arguments: &ClosedArguments, scenario: &Scenario, skus: u32) -> Result<(), Failure> {
     if skus < scenario.skus_min() {
-        return Err(Failure::usage(format!("--skus: a cart has {} lines", scenario.skus_min())));
+        return Err(Failure::usage(format!(
+            "--skus: must be at least {}, the number of lines of a cart",
+            scenario.skus_min()
+        )));
     }
     if u64::from(arguments.load.depth) < scenario.unit() {
-        return Err(Failure::usage("--depth: a cart and its retry are two in flight"));
+        return Err(Failure::usage("--depth: must be at least 2, for a cart and its retry"));
     }
     Ok(())
 }
@@ -91,7 +94,9 @@ pub(crate) fn check_limits(depth: u16, control: &ControlConnection) -> Result<()
     let limits = control.welcome().limits;
     let most = limits.in_flight_max.min(limits.frame_count_max);
     if u32::from(depth) > most {
-        return Err(Failure::usage(format!("--depth: this server takes {most} commands on one connection")));
+        return Err(Failure::usage(format!(
+            "--depth: this server accepts {most} commands in flight on one connection"
+        )));
     }
     Ok(())
 }

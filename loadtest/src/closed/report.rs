@@ -173,7 +173,7 @@ impl ClosedReport {
         table.row(
             "all answers",
             format!(
-                "{:.0} per second, of which {:.0} to checks; {} refusals at the edge",
+                "{:.0} per second, of which {:.0} to checks; {} edge refusals",
                 self.answers_per_second, self.checks_per_second, self.edge_refusals
             ),
         );
@@ -214,7 +214,7 @@ impl ClosedReport {
         );
         let mut tiles = Vec::new();
         if let Some(open) = &self.open {
-            tiles.push(Tile { figure: open.rates(), name: "asked for per second" });
+            tiles.push(Tile { figure: open.rates(), name: "requested per second" });
             tiles.push(Tile { figure: figures::count(open.reached_rate), name: "reached per second" });
         } else {
             tiles.push(Tile { figure: figures::count(self.answers_per_second), name: "answers per second" });

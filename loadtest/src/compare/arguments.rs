@@ -15,25 +15,26 @@ const QUICK_WARMUP: Duration = Duration::from_millis(200);
 /// The same carts against Stockhold and its peers.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// Whom to measure beside Stockhold. Their programs must be installed: scripts/install-peers.sh does that.
+    /// The peers to measure beside Stockhold. Their programs must be installed (scripts/install-peers.sh).
     #[arg(long, value_enum, value_delimiter = ',', default_value = "redis")]
     pub(crate) peers: Vec<Peer>,
-    /// How often everybody is measured, one after the other; medians are reported.
+    /// How often every store is measured, one after the other. Medians are reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "quick")]
     pub(crate) rounds: u32,
-    /// Seconds that are measured of each sample.
+    /// Seconds to measure in each sample.
     #[arg(long, default_value = "2", value_parser = seconds, conflicts_with = "quick")]
     pub(crate) seconds: Duration,
-    /// Seconds before that which are not measured.
+    /// Seconds of warm-up, which are not measured.
     #[arg(long, default_value = "1", value_parser = seconds_or_none, conflicts_with = "quick")]
     pub(crate) warmup: Duration,
-    /// One round of very short samples in fewer shapes: shows that everything works, and gives figures that nobody should quote.
+    /// One round of very short samples in fewer shapes. It shows that everything works; its figures are not
+    /// meaningful.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// SKUs to choose from, except where one SKU is hot.
+    /// SKUs to choose from, except in samples with one hot SKU.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) skus: u32,
-    /// Where everybody keeps the data; must be empty or absent. Default: beside this program.
+    /// Data directory of all stores; must be empty or absent. Default: beside this program.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print one line of JSON instead of a table.

@@ -119,7 +119,10 @@ async fn drive<C: Connection>(mut connection: C, context: Rc<LoopContext>) -> Re
         context.fill(&mut carts);
         let granted = connection.reserve(&carts).await?;
         if granted != carts.len() {
-            return Err(anyhow!("the peer granted {granted} of {} carts, with plenty there", carts.len()));
+            return Err(anyhow!(
+                "the peer granted only {granted} of {} carts although goods are plentiful",
+                carts.len()
+            ));
         }
         context.count(sent, u64::from(context.load.depth));
     }

@@ -101,7 +101,7 @@ impl Comparison<'_> {
             self.clear("blocks")?;
         }
         if samples.len() < subjects.len() {
-            return Err(anyhow!("stopped before everybody had been measured once").into());
+            return Err(anyhow!("stopped before every store was measured once").into());
         }
         let findings = Findings {
             peers: self.facts(peers),
@@ -200,14 +200,14 @@ impl Comparison<'_> {
         syncing: Syncing,
         sums: &mut Sums,
     ) -> Result<Sample, Failure> {
-        let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis was not looked for"))?;
+        let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis is not part of this run"))?;
         let prepared = self.arguments.memory.prepare()?;
         let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject, &prepared))?;
         Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
     fn postgres(&self, round: u32, subject: &Subject, sums: &mut Sums) -> Result<Sample, Failure> {
-        let postgres = self.postgres.as_ref().ok_or_else(|| anyhow!("PostgreSQL was not looked for"))?;
+        let postgres = self.postgres.as_ref().ok_or_else(|| anyhow!("PostgreSQL is not part of this run"))?;
         let prepared = self.arguments.memory.prepare()?;
         let loaded = postgres.sample(&self.cluster()?, &self.load(round, subject, &prepared))?;
         Ok(sums.loaded(round, subject, &loaded, &prepared))

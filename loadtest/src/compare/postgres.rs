@@ -116,7 +116,7 @@ impl Postgres {
         config.host("127.0.0.1").port(port).user(USER).dbname(USER);
         let runtime = closed_loop::runtime()?;
         let control = runtime.block_on(wait_for(&config, &mut process))?;
-        runtime.block_on(set_up(&control, load.skus)).context("cannot make the tables")?;
+        runtime.block_on(set_up(&control, load.skus)).context("cannot create the tables")?;
         let connections = runtime.block_on(async {
             let mut connections = Vec::new();
             for _ in 0..load.connections {
@@ -147,7 +147,7 @@ fn finish(mut command: Command) -> Result<(), Failure> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(anyhow!(
-        "the cluster of PostgreSQL cannot be made (is --data-dir open to account {ACCOUNT}?): {complaint}"
+        "cannot create the PostgreSQL cluster (can account {ACCOUNT} access --data-dir?): {complaint}"
     )
     .into())
 }

@@ -59,10 +59,7 @@ pub(crate) fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
 
 /// Looks for a program of a peer. The error says how to install it.
 pub(crate) fn required(name: &str, more: &[PathBuf]) -> Result<PathBuf, Failure> {
-    find(name, more).ok_or_else(|| {
-        anyhow!("{name} is not installed, so there is nothing to compare with: run scripts/install-peers.sh")
-            .into()
-    })
+    find(name, more).ok_or_else(|| anyhow!("{name} is not installed; run scripts/install-peers.sh").into())
 }
 
 /// The version line of a program.

@@ -157,7 +157,7 @@ async fn fill_and_empty(control: &mut Wire, mib: u32) -> Result<(), anyhow::Erro
 fn check_kept(resident: Option<u64>, mib: u32) -> Result<(), anyhow::Error> {
     match resident {
         Some(resident) if resident < u64::from(mib) << 20 => {
-            Err(anyhow!("Redis keeps {} MiB of {mib} MiB that it has touched", resident >> 20))
+            Err(anyhow!("Redis kept {} MiB of the {mib} MiB that it touched", resident >> 20))
         }
         Some(_) | None => Ok(()),
     }
@@ -334,7 +334,9 @@ impl Wire {
             while let Some((reply, length)) = resp::parse(&self.input[taken..self.used])? {
                 take(reply)?;
                 taken += length;
-                left = left.checked_sub(1).ok_or_else(|| anyhow!("Redis answered more than was asked"))?;
+                left = left
+                    .checked_sub(1)
+                    .ok_or_else(|| anyhow!("Redis sent more replies than there were commands"))?;
             }
             self.input.copy_within(taken..self.used, 0);
             self.used -= taken;

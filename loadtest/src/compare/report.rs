@@ -282,7 +282,10 @@ impl CompareReport {
         }
         table.machine(&self.machine, None);
         if self.quick {
-            table.row("note", "a quick run shows that everything works; its figures mean nothing".to_owned());
+            table.row(
+                "note",
+                "a quick run only shows that everything works; its figures are not meaningful".to_owned(),
+            );
         }
         if self.interrupted {
             table.row("note", "stopped early by Ctrl-C".to_owned());

@@ -24,11 +24,11 @@ pub(crate) enum Reply<'a> {
 pub(crate) enum Malformed {
     #[error("a reply begins with byte {0:#04x}")]
     Kind(u8),
-    #[error("a reply holds something else than a number where one belongs")]
+    #[error("a reply contains an invalid number")]
     Number,
-    #[error("a reply is longer than the {0} bytes that are read")]
+    #[error("a reply is longer than the limit of {0} bytes")]
     TooLong(usize),
-    #[error("a string in a reply does not end where it should")]
+    #[error("a string in a reply has a wrong length")]
     Unterminated,
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn fault_in(pid: u32, most: u64) -> Result<u64, Failure> {
         bytes += end - range.start;
     }
     if bytes == 0 {
-        return Err(anyhow!("a peer shares no memory, so there is nothing to fault in").into());
+        return Err(anyhow!("the peer has no shared memory to fault in").into());
     }
     Ok(bytes)
 }

@@ -83,8 +83,8 @@ impl Setting {
             Self::Stockhold | Self::StockholdHot | Self::RedisAlways | Self::Postgres | Self::PostgresHot => {
                 "synced before the answer"
             }
-            Self::RedisEverysec => "weaker: a crash of the machine forgets up to about a second of answers",
-            Self::Echo => "none: nothing is decided or written",
+            Self::RedisEverysec => "weaker: a crash of the machine loses up to about a second of answers",
+            Self::Echo => "none: it decides and writes nothing",
         }
     }
 

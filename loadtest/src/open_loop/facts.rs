@@ -66,7 +66,7 @@ impl OpenFacts {
         let kept = if self.rate_kept { "the rate was kept" } else { "THE RATE WAS NOT KEPT" };
         let (asked, reached) = (self.asked_rate, self.reached_rate);
         let ramp = self.ramp.map_or_else(String::new, |Ramp { from, to }| format!(" (from {from} to {to})"));
-        table.row("rate", format!("{asked:.0} per second asked for{ramp}, {reached:.0} reached: {kept}"));
+        table.row("rate", format!("{asked:.0} per second requested{ramp}, {reached:.0} reached: {kept}"));
         table.row("sent late by", self.send_lag.text());
         if self.unsent > 0 {
             table.row("never sent", format!("{} operations that were due", self.unsent));

@@ -25,28 +25,28 @@ pub(crate) struct FlashArguments {
     pub(crate) common: CommonArguments,
     #[command(flatten)]
     pub(crate) page: PageArguments,
-    /// When the doors open.
+    /// When the doors open, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) doors_at: Duration,
-    /// Shoppers that are due each second at the moment when the doors open (200000, 200k).
+    /// Shoppers due each second at the moment when the doors open (200000, 200k).
     #[arg(long, value_name = "R", default_value = "100k", value_parser = rate)]
     pub(crate) spike_rate: u32,
-    /// How long it takes until half of that crowd has gone away.
+    /// How long it takes until half of that crowd has left, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) half_life: Duration,
-    /// Shoppers that are due each second before the doors open, and at the least afterwards.
+    /// Shoppers due each second before the doors open, and at least afterwards.
     #[arg(long, value_name = "R", default_value = "1k", value_parser = rate)]
     pub(crate) rate: u32,
-    /// How long shoppers come, from the beginning.
+    /// How long shoppers arrive, in seconds.
     #[arg(long, default_value = "12", value_parser = seconds)]
     pub(crate) seconds: Duration,
     /// Connections to the server.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) connections: u32,
-    /// SKUs of the shop; the first of them are the hot ones.
+    /// SKUs of the shop. The first ones are hot.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     pub(crate) skus: u32,
-    /// SKUs that four of five lines want once the doors are open, and nobody before.
+    /// Hot SKUs: four of five lines want them once the doors are open, and no line before.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) hot_skus: u32,
     /// Units of each hot SKU in each of the two warehouses.
@@ -78,7 +78,7 @@ pub(crate) struct DoorsFacts {
 pub(crate) fn run(arguments: &FlashArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let FlashArguments { doors_at, spike_rate, half_life, seconds, .. } = *arguments;
     if seconds <= doors_at {
-        return Err(Failure::usage("--seconds: the sale must go on after --doors-at"));
+        return Err(Failure::usage("--seconds: the sale must continue after --doors-at"));
     }
     if spike_rate < arguments.rate {
         return Err(Failure::usage("--spike-rate: must be at least --rate"));
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &FlashArguments, interrupt: &Interrupt) -> Result<E
         return Err(Failure::usage("--half-life: must be at least 0.05 seconds"));
     }
     if arguments.skus < arguments.hot_skus.saturating_add(3) {
-        return Err(Failure::usage("--skus: there must be three more than hot ones"));
+        return Err(Failure::usage("--skus: must be at least three more than --hot-skus"));
     }
     let offer = Offer {
         name: "flash-sale",

@@ -90,7 +90,7 @@ impl Goods {
 }
 
 fn pair<T: Copy>(all: &[T]) -> Result<[T; 2], anyhow::Error> {
-    <[T; 2]>::try_from(all).map_err(|_| anyhow!("the server answered another number of commands"))
+    <[T; 2]>::try_from(all).map_err(|_| anyhow!("the number of answers differs from the number of commands"))
 }
 
 /// Restocks each SKU at both warehouses: this many units beyond what is promised, which is kept in the east.

@@ -89,7 +89,9 @@ fn hold(offer: &Offer<'_>, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let mut control = ControlConnection::connect(server.address)?;
     if u64::from(control.welcome().limits.in_flight_max) < 2 * GROUP_MAX {
-        return Err(Failure::usage("this server takes too few commands on one connection for a sale"));
+        return Err(Failure::usage(
+            "this server accepts too few commands in flight on one connection for a sale",
+        ));
     }
     output.note(&format!("preparing {} SKUs at {}", offer.skus, server.address));
     let goods = Goods::prepare(&mut control, offer.skus, offer.hot)?;

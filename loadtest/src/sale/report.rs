@@ -186,7 +186,7 @@ impl SaleReport {
         table.row("shoppers", format!("{shoppers}, {} of them sent in time: {kept}", self.shoppers_in_time));
         table.row(
             "rate",
-            format!("{:.0} per second asked for, {:.0} reached", self.asked_rate, self.reached_rate),
+            format!("{:.0} per second requested, {:.0} reached", self.asked_rate, self.reached_rate),
         );
         table.row("sent late by", self.send_lag.text());
         let (reserved, refused, each_second) = (self.reserved, self.refused, self.reservations_per_second);
@@ -199,7 +199,7 @@ impl SaleReport {
         table.row("payment latency", self.payment_latency.text());
         table.row("check latency", format!("{} ({} checks)", self.check_latency.text(), self.checks));
         table.answers("cart answers", &self.answers);
-        table.row("", format!("of which refused at the edge: {}", self.edge_refusals));
+        table.row("", format!("of which edge refusals: {}", self.edge_refusals));
         table.answers("payments", &self.payment_answers);
         table.answers("releases", &self.release_answers);
         table.row("abandoned", format!("{} holds, all expired before the audit", self.abandoned_holds));

@@ -45,20 +45,20 @@ impl Swept {
 /// A sweep.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SweepArguments {
-    /// What every step does.
+    /// The scenario of every step.
     #[arg(value_enum, default_value = "uniform")]
     pub(crate) scenario: Swept,
-    /// Rates to step through, open loop: doubling from the first until one is not kept, then ever closer around the knee.
+    /// Rates to step through, open loop: they double until one is not kept, then the knee is bisected.
     #[arg(long, value_name = "FROM..TO", default_value = "10k..2M", value_parser = rising, help_heading = "Sweep")]
     pub(crate) rates: Ramp,
     /// Depths to step through instead, closed loop (1,4,16,64,256).
     #[arg(long, value_name = "D,…", value_delimiter = ',', num_args = 1.., conflicts_with = "rates", help_heading = "Sweep")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=8_192))]
     pub(crate) depths: Vec<u16>,
-    /// The 99th percentile that a good step stays below, in milliseconds.
+    /// The 99th percentile that a good step must stay below, in milliseconds.
     #[arg(long, value_name = "MS", default_value = "10", value_parser = milliseconds, help_heading = "Sweep")]
     pub(crate) p99_limit_ms: Duration,
-    /// How often the space between the last good and the first bad rate is halved.
+    /// How often the interval between the last good and the first bad rate is bisected.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=12), help_heading = "Sweep")]
     pub(crate) refine: u32,
     #[command(flatten)]

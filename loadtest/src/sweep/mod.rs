@@ -86,11 +86,14 @@ pub(crate) fn run(arguments: &SweepArguments, interrupt: &Interrupt) -> Result<E
 
 fn check_arguments(arguments: &SweepArguments, scenario: &Scenario, skus: u32) -> Result<(), Failure> {
     if skus < scenario.skus_min() {
-        return Err(Failure::usage(format!("--skus: a cart has {} lines", scenario.skus_min())));
+        return Err(Failure::usage(format!(
+            "--skus: must be at least {}, the number of lines of a cart",
+            scenario.skus_min()
+        )));
     }
     let shallowest = arguments.depths.iter().copied().min().unwrap_or(arguments.load.depth);
     if u64::from(shallowest) < scenario.unit() {
-        return Err(Failure::usage("--depth, --depths: a cart and its retry are two in flight"));
+        return Err(Failure::usage("--depth, --depths: must be at least 2, for a cart and its retry"));
     }
     if arguments.has_too_many_depths() {
         return Err(Failure::usage("--depths: too many"));
@@ -109,7 +112,7 @@ impl Sweep<'_> {
                 Verdict::Good | Verdict::Bad => self.steps.push(step),
                 Verdict::Doubtful => {
                     let text = figures::count(f64::from(rate));
-                    self.output.note(&format!("{text} was not good; once more"));
+                    self.output.note(&format!("{text} was not good; measuring it again"));
                 }
             }
         }

@@ -149,7 +149,7 @@ impl Step {
         let verdict = match (self.is_good, self.rate_kept) {
             (true, _) => "good",
             (false, Some(false)) => "rate not kept",
-            (false, _) => "p99 too long",
+            (false, _) => "p99 too high",
         };
         let unknown = || "?".to_owned();
         vec![
@@ -196,7 +196,7 @@ impl Knee {
             || format!("depth {}", self.depth),
             |rate| format!("{} per second", figures::count(f64::from(rate))),
         );
-        let beyond = if self.is_bounded { "" } else { "; it may lie higher, the range ends here" };
+        let beyond = if self.is_bounded { "" } else { "; it may be higher, the range ends here" };
         let (p50, p99) = (figures::latency(*p50_us), figures::latency(*p99_us));
         format!("{what} ({reached_rate:.0} reached, p50 {p50}, p99 {p99}){beyond}")
     }
@@ -284,7 +284,7 @@ impl SweepReport {
         let each =
             format!("{of}, {connections} connections, {skus} SKUs, {seconds} s each, {} loop", self.r#loop);
         table.row("sweep", each);
-        let none = || "none: not even the first step was good".to_owned();
+        let none = || "none: the first step was already bad".to_owned();
         table.row("knee", self.knee.as_ref().map_or_else(none, Knee::text));
         let rule = if self.r#loop == "open" { "98 % of the rate reached and " } else { "" };
         table.row("a good step", format!("{rule}p99 below {} ms", self.p99_limit_ms));
@@ -344,7 +344,7 @@ impl SweepReport {
         let at = |step: &Step| step.rate.map_or_else(|| f64::from(step.depth), f64::from);
         let is_open = self.r#loop == "open";
         let axis = || Axis {
-            name: if is_open { "asked for per second" } else { "in flight on each connection" },
+            name: if is_open { "requested per second" } else { "in flight on each connection" },
             kind: Kind::Log,
             unit: Unit::Count,
         };
@@ -361,7 +361,7 @@ impl SweepReport {
             Mark::Level(ratio::thousand(self.p99_limit_ms), format!("p99 limit {} ms", self.p99_limit_ms));
         let mut rates = vec![line("reached", Stroke::Dots(0), |step| step.reached_rate)];
         if is_open {
-            rates.push(line("asked for", Stroke::Dashed, |step| step.rate.map_or(f64::NAN, f64::from)));
+            rates.push(line("requested", Stroke::Dashed, |step| step.rate.map_or(f64::NAN, f64::from)));
         }
         vec![
             Chart {
@@ -376,7 +376,7 @@ impl SweepReport {
                 marks: knee.iter().cloned().chain([limit]).collect(),
             },
             Chart {
-                title: if is_open { "Rate reached by rate asked for" } else { "Answers by depth" }.to_owned(),
+                title: if is_open { "Rate reached by rate requested" } else { "Answers by depth" }.to_owned(),
                 x: axis(),
                 y: Axis { name: "answers per second", kind: Kind::Linear, unit: Unit::Rate },
                 lines: rates,

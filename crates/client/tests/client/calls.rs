@@ -396,7 +396,7 @@ async fn a_refused_handshake_tells_the_reason_and_one_that_is_cut_off_says_so() 
         drop(peer);
         let error = connecting.await.unwrap().unwrap_err();
         let expected = reason.map_or_else(
-            || "the connection was closed before the server answered the hello".to_owned(),
+            || "the connection was closed before the server answered the Hello".to_owned(),
             |reason| format!("the server refused the connection: {reason}"),
         );
         assert_eq!(error.to_string(), expected);

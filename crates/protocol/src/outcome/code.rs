@@ -48,7 +48,7 @@ macro_rules! codes {
             pub const fn sentence(self) -> &'static str {
                 match self {
                     $($(#[cfg($cfg)])? Self::$name => $sentence,)*
-                    Self::UnknownEffect => "The command took effect in a way that this program does not know; ask what became of it.",
+                    Self::UnknownEffect => "The command took effect in a way that this program does not know; query the result.",
                     Self::UnknownRefusal => "The command was refused for a reason that this program does not know.",
                     Self::UnknownAnswer => "Nothing happened, for a reason that this program does not know.",
                 }
@@ -63,7 +63,7 @@ codes! {
     /// Best effort: less than asked was granted.
     Partial = 1, "partial", "Part of what was asked was granted; the lines say how much.";
     /// The hold had expired, its units were still available, and it is confirmed.
-    ConfirmedLate = 2, "confirmed_late", "The hold had expired, but its units still fitted: it is confirmed.";
+    ConfirmedLate = 2, "confirmed_late", "The hold had expired, but its units were still available, so it is confirmed.";
 
     /// Not enough can be promised.
     SoldOut = 32, "sold_out", "There is not enough left to promise.";
@@ -72,33 +72,33 @@ codes! {
     /// No linked source has a source item of the SKU.
     NotAssigned = 34, "not_assigned", "The requested sku is not assigned to given stock.";
     /// Fewer than `min_sale_qty`.
-    BelowMinSale = 35, "below_min_sale", "The quantity is below the fewest units that may be purchased.";
+    BelowMinSale = 35, "below_min_sale", "The quantity is below the minimum that may be purchased.";
     /// More than `max_sale_qty`.
-    AboveMaxSale = 36, "above_max_sale", "The quantity exceeds the most units allowed in a cart.";
+    AboveMaxSale = 36, "above_max_sale", "The quantity exceeds the maximum allowed in a cart.";
     /// Not a multiple of `qty_increments`.
     NotAnIncrement = 37, "not_an_increment", "The product is sold only in multiples of its increment.";
     /// Parts of a unit of a SKU sold whole.
-    DecimalsNotAllowed = 38, "decimals_not_allowed", "The product cannot be sold in parts of a unit.";
+    DecimalsNotAllowed = 38, "decimals_not_allowed", "The product cannot be sold in fractions of a unit.";
     /// A composite SKU has no units of its own.
     Composite = 39, "composite", "A composite SKU has no units of its own; reserve its parts.";
     /// The quota is used up.
     QuotaExceeded = 40, "quota_exceeded", "The quota of this SKU in this stock does not leave enough.";
     /// No such reservation, or its record is no longer kept.
     UnknownReservation = 41, "unknown_reservation", "There is no such reservation, or its record is no longer kept.";
-    /// The reservation is confirmed already.
-    AlreadyConfirmed = 42, "already_confirmed", "The reservation is confirmed already.";
+    /// The reservation is already confirmed.
+    AlreadyConfirmed = 42, "already_confirmed", "The reservation is already confirmed.";
     /// The reservation is closed already.
-    AlreadyClosed = 43, "already_closed", "The reservation is closed already: shipped, released or replaced.";
+    AlreadyClosed = 43, "already_closed", "The reservation is already closed: shipped, released or replaced.";
     /// The hold has expired.
     Expired = 44, "expired", "The hold has expired.";
     /// The hold has expired, and its units are no longer available.
-    TooLate = 45, "too_late", "The hold has expired and its units no longer fit; a new id may try again while the record is kept.";
+    TooLate = 45, "too_late", "The hold has expired and its units are no longer available; a new id may retry while the record is kept.";
     /// The hold must be confirmed first.
     NotConfirmed = 46, "not_confirmed", "The reservation is still a hold; confirm it first.";
     /// More units than are open.
-    MoreThanOpen = 47, "more_than_open", "More units are named than are open in the reservation.";
+    MoreThanOpen = 47, "more_than_open", "The command names more units than are open in the reservation.";
     /// More units than were shipped and not yet returned.
-    MoreThanShipped = 48, "more_than_shipped", "More units are returned than were shipped and not yet returned.";
+    MoreThanShipped = 48, "more_than_shipped", "The command returns more units than were shipped and not yet returned.";
     /// The units are needed by promises that only this source can keep.
     NeededElsewhere = 49, "needed_elsewhere", "These units cannot leave this source without breaking a promise.";
     /// The source does not hold that many.
@@ -108,15 +108,15 @@ codes! {
     /// The reservation belongs to another owner.
     OwnerDiffers = 52, "owner_differs", "The reservation belongs to another owner.";
     /// The deadline would lie beyond the maximum total time.
-    BeyondMaximumTotal = 53, "beyond_maximum_total", "The deadline would lie beyond the longest time that a hold may last in all.";
+    BeyondMaximumTotal = 53, "beyond_maximum_total", "The deadline would exceed the maximum total time of a hold.";
     /// A sum would leave the range of quantities.
     QuantityOverflow = 54, "quantity_overflow", "A quantity would leave the range of ±100,000,000,000 units.";
     /// The link would create a group of connected stocks that cannot be decided exactly in bounded time.
     GroupTooLarge = 55, "group_too_large", "The link would connect more stocks and sources than can be decided exactly; ARCHITECTURE.md gives the limits.";
     /// The change would break existing promises.
-    WouldBreakPromises = 56, "would_break_promises", "The change would break promises that exist.";
+    WouldBreakPromises = 56, "would_break_promises", "The change would break existing promises.";
     /// The name belongs to something else.
-    NameTaken = 57, "name_taken", "The name belongs to something else already.";
+    NameTaken = 57, "name_taken", "The name already belongs to something else.";
     /// A limit on the number of things is reached.
     LimitReached = 58, "limit_reached", "A limit on the number of things is reached; the detail names it.";
     /// There is no such link.
@@ -130,11 +130,11 @@ codes! {
     /// The queue or the outcome memory is full. The command had no effect.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";
     /// The server accepts no changes now.
-    ReadOnly = 129, "read_only", "The server takes no such changes now because its disk is full; nothing happened.";
+    ReadOnly = 129, "read_only", "The server accepts no such changes now because its disk is full; nothing happened.";
     /// A field violates a rule.
-    BadField = 130, "bad_field", "A field breaks a rule; nothing happened.";
+    BadField = 130, "bad_field", "A field violates a rule; nothing happened.";
     /// A dense number is unknown.
-    UnknownName = 131, "unknown_name", "A number stands for no known name; resolve the name again.";
+    UnknownName = 131, "unknown_name", "A dense number is unknown; resolve the name again.";
     /// The id was used with another body.
     IdReused = 132, "id_reused", "The id was used before with another body; nothing happened.";
     /// The id's outcome is no longer kept.
