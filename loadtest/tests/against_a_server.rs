@@ -343,7 +343,7 @@ fn a_server_that_loses_everything_is_found_out() {
     let Some(output) = cut_power(&[&rest[..], &never[..]].concat()) else { return };
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("had been answered, and a start came back with op"), "{errors}");
+    assert!(errors.contains("was answered, but a start recovered only up to op"), "{errors}");
 }
 
 /// Runs some kinds of bad peers briefly and checks what every kind must keep. Returns how many connections each kind

@@ -303,7 +303,7 @@ impl Round {
             }
             match self.kind {
                 RoundKind::Carts { lines } => {
-                    tally.count_cart(catalog, (first, lines), &outcome, is_measured)
+                    tally.count_cart(catalog, (first, lines), &outcome, is_measured);
                 }
                 RoundKind::Pairs => self.take_of_pair(index, first, outcome, catalog, tally, is_measured),
                 RoundKind::HoldEnds => {
