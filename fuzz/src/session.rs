@@ -122,7 +122,7 @@ impl Server {
         }
         assert!(rest.is_empty(), "half a frame was sent");
         self.session.peer_closed();
-        assert!(self.session.is_over(), "an answer is owed, and nobody works on it");
+        assert!(self.session.is_over(), "an answer is due, and nothing works on it");
         let violations = self.assembly.applier.machine().validate();
         assert!(violations.is_empty(), "{violations:?}");
     }

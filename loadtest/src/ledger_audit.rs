@@ -82,7 +82,7 @@ pub(crate) fn compare(
                 .find(|known| known.stock == stock)
                 .map_or(0, |known| known.promised_before);
             let kept = promised_in(&view, stock).saturating_sub(before);
-            judge(audit, &view.sku, expected, kept);
+            compare_promises(audit, &view.sku, expected, kept);
         }
     }
     Ok(())
@@ -94,7 +94,7 @@ fn promised_in(view: &SkuView, stock: StockId) -> i64 {
     position.map_or(0, |position| position.confirmed.raw().saturating_add(position.held.raw()))
 }
 
-fn judge(audit: &mut Audit, sku: &str, expected: i64, kept: i64) {
+fn compare_promises(audit: &mut Audit, sku: &str, expected: i64, kept: i64) {
     let units = |raw: i64| raw.max(0).unsigned_abs().div_ceil(QUANTITY_SCALE.unsigned_abs());
     let (lost, unexplained) = (units(expected.saturating_sub(kept)), units(kept.saturating_sub(expected)));
     audit.lost_acknowledged += lost;
@@ -116,11 +116,11 @@ mod tests {
     fn too_little_and_too_much_are_told_apart() {
         // Proves that a lost promise and an unexplained one, such as a hold that never expired, are both found.
         let mut audit = Audit::default();
-        judge(&mut audit, "A", 30_000, 30_000);
+        compare_promises(&mut audit, "A", 30_000, 30_000);
         assert_eq!(audit, Audit::default());
-        judge(&mut audit, "A", 30_000, 10_000);
+        compare_promises(&mut audit, "A", 30_000, 10_000);
         assert_eq!((audit.lost_acknowledged, audit.unexplained_units), (2, 0));
-        judge(&mut audit, "B", 0, 10_000);
+        compare_promises(&mut audit, "B", 0, 10_000);
         assert_eq!((audit.lost_acknowledged, audit.unexplained_units), (2, 1));
         assert_eq!(audit.findings.len(), 2);
         assert!(audit.is_violated(true));

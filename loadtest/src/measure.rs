@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the progress bar and the interrupt are polled.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The load to measure.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub(crate) fn measure(
     let watch = |until: Instant| {
         let mut last = (Instant::now(), start.answered.load(Ordering::Relaxed));
         while !interrupt.is_set() && Instant::now() < until && !handles.iter().all(JoinHandle::is_finished) {
-            std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+            std::thread::sleep(POLL_INTERVAL.min(until.saturating_duration_since(Instant::now())));
             let now = (Instant::now(), start.answered.load(Ordering::Relaxed));
             let spent = now.0.saturating_duration_since(began);
             bar.set_position(u64::try_from(spent.as_millis()).unwrap_or(u64::MAX));

@@ -282,6 +282,10 @@ mod tests {
         assert_eq!(line, "done\n");
         assert!(paging.resident_growth_bytes >= 24 << 20, "{paging:?}");
         assert!(paging.minor_faults >= 16, "{paging:?}");
-        assert_eq!(Reading::take(None).since(Reading::take(None)).paging, None, "nothing is told of nobody");
+        assert_eq!(
+            Reading::take(None).since(Reading::take(None)).paging,
+            None,
+            "an unknown process has no figures"
+        );
     }
 }

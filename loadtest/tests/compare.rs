@@ -26,7 +26,7 @@ fn compare(peer: &str, more: &[&str]) -> Option<Output> {
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(3) && errors.contains("is not installed") {
-        assert!(errors.contains("scripts/install-peers.sh"), "the way out is told: {errors}");
+        assert!(errors.contains("scripts/install-peers.sh"), "the message names the script: {errors}");
         assert!(output.stdout.is_empty(), "nothing was started");
         not_run(Missing::Program, errors.trim(), peer);
         return None;

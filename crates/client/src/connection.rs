@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
     /// be in flight.
     ///
     /// # Errors
-    /// [`SendError`] tells whether the batch was sent.
+    /// [`SendError`] reports whether the batch was sent.
     pub async fn send(&mut self, batch: &CommandBatch, outcomes: &mut Outcomes) -> Result<(), SendError> {
         let in_flight = self.in_flight();
         if in_flight > 0 {

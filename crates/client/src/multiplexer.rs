@@ -60,7 +60,7 @@ impl Multiplexer {
             } else if job.deadline <= now {
                 job.fail(JobError::Expired);
             } else if !job.claim() {
-                // The caller has given up; nobody waits for the answer.
+                // The caller has given up, so the answer is not needed.
             } else if let Some(job) = self.submit_one(job, waiting, now) {
                 waiting.push_front(job);
                 return;

@@ -109,7 +109,7 @@ mod tests {
         clock.note(9_000);
         assert!(is_about(9_000_000));
         clock.note(0);
-        assert!(is_about(9_000_000), "nothing was told");
+        assert!(is_about(9_000_000), "no time was received");
         clock.note(1_000);
         assert!(is_about(1_000_000), "the clock was set back by a restart from an older state");
     }

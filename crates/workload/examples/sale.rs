@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sold += sell(&client, &mut source, &mut ledger).await?;
     }
     audit::resolve_unknown(&client, &mut ledger).await?;
-    let hold_time_ms = hold_time_ms(&client.status().await?).ok_or("the server does not tell its time")?;
+    let hold_time_ms = hold_time_ms(&client.status().await?).ok_or("the server does not report its time")?;
     let now_s = u32::try_from(hold_time_ms / 1_000)?.saturating_add(1);
     let audit = audit::run(&client, &ledger, &facts, AuditPlan::at(now_s)).await?;
     let sums: BTreeMap<_, _> = [("carts", sold), ("granted", ledger.tally().granted)].into();

@@ -50,7 +50,7 @@ pub fn hold_time_ms(status: &Status) -> Option<u64> {
     u64::try_from(hold_time_ms).ok()
 }
 
-/// The findings of an audit. [`Audit::is_clean`] tells whether there are any.
+/// The findings of an audit. [`Audit::is_clean`] reports whether there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// Units promised beyond goods and allowances, over every set of stocks, at the end or at any op. Rounded up.

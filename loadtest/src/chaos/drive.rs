@@ -128,14 +128,14 @@ async fn settle_one(
 ) -> Result<Vec<Outcome>, anyhow::Error> {
     let Envelope { id, command, .. } = Envelope::decode(record)?;
     let mut handle = client.first_try(id);
-    let mut doubts = 0;
+    let mut unknown = 0;
     loop {
         match handle.execute(&command).await {
             Ok(settled) => {
-                context.unknown_resolved.set(context.unknown_resolved.get() + doubts);
+                context.unknown_resolved.set(context.unknown_resolved.get() + unknown);
                 return Ok(vec![settled.outcome]);
             }
-            Err(error) => doubts = doubts.max(judge(error, 1)?),
+            Err(error) => unknown = unknown.max(unknown_outcomes(error, 1)?),
         }
         handle = client.retry(id);
         tokio::time::sleep(AGAIN).await;
@@ -152,14 +152,14 @@ async fn settle_frame(
     for record in group {
         batch.push_record(record)?;
     }
-    let mut doubts = 0;
+    let mut unknown = 0;
     loop {
         match client.send_batch(&mut batch).await {
             Ok(outcomes) => {
-                context.unknown_resolved.set(context.unknown_resolved.get() + doubts);
+                context.unknown_resolved.set(context.unknown_resolved.get() + unknown);
                 return Ok(outcomes.iter().cloned().collect());
             }
-            Err(error) => doubts = doubts.max(judge(error, u64::from(batch.len()))?),
+            Err(error) => unknown = unknown.max(unknown_outcomes(error, u64::from(batch.len()))?),
         }
         tokio::time::sleep(AGAIN).await;
     }
@@ -170,7 +170,7 @@ fn is_of_other_epoch(error: &anyhow::Error) -> bool {
 }
 
 /// How many outcomes an error leaves unknown. Errors that a retry cannot fix are returned.
-fn judge(error: CallError, commands: u64) -> Result<u64, CallError> {
+fn unknown_outcomes(error: CallError, commands: u64) -> Result<u64, CallError> {
     match error {
         CallError::Unknown { .. } => Ok(commands),
         CallError::NotDone { .. } => Ok(0),

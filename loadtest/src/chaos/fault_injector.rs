@@ -76,7 +76,7 @@ impl FaultInjector {
             FaultSchedule::new(arguments.seed, arguments.seconds_between, arguments.stop_seconds, end);
         let mut injector = Self { server, schedule, state, faults: FaultCounts::default() };
         injector.server.start()?;
-        injector.meet()?;
+        injector.wait_until_ready()?;
         if let Some(storage) = injector.faults.storage.clone() {
             injector.server.data_dir().check(&storage)?;
         }
@@ -177,7 +177,7 @@ impl FaultInjector {
 
     fn start(&mut self) -> Result<(), Failure> {
         self.server.start()?;
-        self.meet()
+        self.wait_until_ready()
     }
 
     /// Starts the server and crashes it before it is ready, or just after.
@@ -190,7 +190,7 @@ impl FaultInjector {
     }
 
     /// Waits until the server accepts connections, and records what it reports.
-    fn meet(&mut self) -> Result<(), Failure> {
+    fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let answered = self.state.acknowledged_op();
         let Some((ready, took)) = self.server.ready(START_MAX)? else {
             return Err(anyhow!("the server did not start within {START_MAX:?}").into());

@@ -96,7 +96,7 @@ impl Comparison<'_> {
                 self.output.note(&sample.text());
                 samples.push(sample);
             }
-            let latencies = synced_blocks(&self.room("blocks")?, BLOCKS, self.interrupt)?;
+            let latencies = synced_blocks(&self.sample_dir("blocks")?, BLOCKS, self.interrupt)?;
             blocks.push(SyncSample { round, latency: Percentiles::of(&latencies) });
             self.clear("blocks")?;
         }
@@ -130,7 +130,7 @@ impl Comparison<'_> {
             server: None,
             server_pid: None,
             set: Vec::new(),
-            data_dir: Some(self.room("stockhold")?),
+            data_dir: Some(self.sample_dir("stockhold")?),
             keep: false,
             json: self.arguments.json,
             seed: self.seed(round),
@@ -202,7 +202,8 @@ impl Comparison<'_> {
     ) -> Result<Sample, Failure> {
         let redis = self.redis.as_ref().ok_or_else(|| anyhow!("Redis is not part of this run"))?;
         let prepared = self.arguments.memory.prepare()?;
-        let loaded = redis.sample(&self.room("redis")?, syncing, &self.load(round, subject, &prepared))?;
+        let loaded =
+            redis.sample(&self.sample_dir("redis")?, syncing, &self.load(round, subject, &prepared))?;
         Ok(sums.loaded(round, subject, &loaded, &prepared))
     }
 
@@ -242,10 +243,10 @@ impl Comparison<'_> {
     }
 
     /// An empty directory for one sample.
-    fn room(&self, name: &str) -> Result<PathBuf, Failure> {
-        let room = self.data_dir.path().join(name);
-        std::fs::create_dir_all(&room)?;
-        Ok(room)
+    fn sample_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+        let dir = self.data_dir.path().join(name);
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
     }
 
     fn clear(&self, name: &str) -> Result<(), Failure> {

@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(shapes(setting, Role::Deep), deep, "{setting:?}");
             assert_eq!(shapes(setting, Role::Single), [(64, 1)], "{setting:?}");
             let is_there = setting.rival().is_none_or(|rival| !shapes(rival, Role::Deep).is_empty());
-            assert!(is_there, "{setting:?} has nobody to be compared with");
+            assert!(is_there, "{setting:?} has no setting to be compared with");
         }
     }
 }

@@ -61,9 +61,9 @@ async fn drive(mut connection: PipelinedConnection, mut sender: ConnectionSender
     let serving = serve(&mut connection, &mut sender, sale.started, &sale.interrupt);
     let served = tokio::time::timeout(limit, serving).await;
     if let Err(broken) = served.unwrap_or(Err(LoadError::Stalled)) {
-        let doubts = sender.shoppers.doubt_all(&mut sale.ledger.borrow_mut());
+        let unknown = sender.shoppers.record_unanswered(&mut sale.ledger.borrow_mut());
         let mut record = sale.record.borrow_mut();
-        record.unknown += doubts;
+        record.unknown += unknown;
         record.broken.push(broken.to_string());
     }
 }

@@ -69,7 +69,7 @@ mod tests {
         let source = |sku| CartGenerator::new(mix(sku), 1);
         let mut mixes = ShopperMix { before: Some((1_000, source(7))), source: source(1) };
         for (due_ns, wanted) in [(0, 7), (999, 7), (1_000, 1), (u64::MAX, 1)] {
-            let Step::Cart { lines, .. } = mixes.next_step(due_ns) else { panic!("nobody only looks") };
+            let Step::Cart { lines, .. } = mixes.next_step(due_ns) else { panic!("no shopper only checks") };
             assert_eq!(lines[0].sku, SkuId(wanted), "{due_ns}");
         }
     }

@@ -242,17 +242,17 @@ impl Shoppers {
     }
 
     /// Called when the connection broke: the unanswered commands are recorded as unknown. Returns their number.
-    pub(crate) fn doubt_all(&mut self, ledger: &mut Ledger) -> u64 {
-        let mut doubts = 0;
+    pub(crate) fn record_unanswered(&mut self, ledger: &mut Ledger) -> u64 {
+        let mut unknown = 0;
         for frame in self.frames.drain(..) {
             for (index, answered) in frame.answered.iter().enumerate() {
                 if !answered {
                     ledger.note_unknown(frame.record(index));
-                    doubts += 1;
+                    unknown += 1;
                 }
             }
         }
-        doubts
+        unknown
     }
 }
 

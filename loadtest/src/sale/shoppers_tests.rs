@@ -186,6 +186,6 @@ fn what_a_broken_connection_leaves_open_is_in_doubt() {
     world.send(10 * MS);
     let sent = u64::from(world.pipeline.in_flight());
     assert!(sent > 0);
-    assert_eq!(world.shoppers.doubt_all(&mut world.ledger), sent);
+    assert_eq!(world.shoppers.record_unanswered(&mut world.ledger), sent);
     assert_eq!(u64::try_from(world.ledger.take_unknown().len()).unwrap(), sent);
 }
