@@ -1,7 +1,8 @@
-//! One SKU in one group of connected stocks: its pool, and per stock the holds by deadline and the
-//! settings in force. All of it is derived from records, so it is in no snapshot and no digest.
+//! A cluster: one SKU in one group of connected stocks. It has the pool of the group, and for each stock
+//! the holds by deadline and the settings in force. All of it is derived from records, so it is not part of
+//! snapshots and of the digest.
 //!
-//! Not for deciding: this room only knows what is promised and what is left.
+//! It makes no decisions: it only knows what is promised and what is left.
 
 use crate::stock::settings::Effective;
 use crate::stock::sharing::{Group, Pool};
@@ -11,21 +12,21 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// The second that no hold has: nothing is due.
+/// The second that no hold has: no deadline.
 pub(crate) const NEVER: u32 = u32::MAX;
 
-/// Held units with one deadline: a million equal deadlines end in one subtraction.
+/// Held units with the same deadline. A million equal deadlines end by one subtraction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// Units promised.
     pub(crate) units: i64,
-    /// Of these, units that took from the quota in force.
+    /// Those of the units that were taken from the quota in force.
     pub(crate) quota: i64,
-    /// Lines in the sum, so that an empty sum is told from a zero one.
+    /// The number of lines in the sum. It distinguishes an empty sum from one that is 0.
     pub(crate) lines: u32,
 }
 
-/// What is held at one place.
+/// The holds of one place.
 #[derive(Debug, Default)]
 struct Holds {
     /// Sums of `by_deadline`.
@@ -34,16 +35,16 @@ struct Holds {
     by_deadline: BTreeMap<u32, Held>,
 }
 
-/// One SKU in one stock. Small, because there is one for each SKU in each stock.
+/// A place: one SKU in one stock. It is small, because there is one for each SKU in each stock.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Slot of the position's record, or [`NO_SLOT`] while there is nothing to remember.
+    /// The slot of the position's record, or [`NO_SLOT`] while there is no record.
     pub(crate) position: u32,
-    /// Whether the position has a quota, so that the many without need not be looked up.
+    /// Whether the position has a quota. If not, which is the common case, the record need not be read.
     pub(crate) has_quota: bool,
-    /// Shared by all places where the same is in force.
+    /// The settings in force, shared by all places with the same ones.
     pub(crate) settings: Arc<Effective>,
-    /// Nothing before the first hold.
+    /// `None` before the first hold.
     holds: Option<Box<Holds>>,
 }
 
@@ -52,22 +53,22 @@ impl Place {
         Self { position: NO_SLOT, has_quota: false, settings, holds: None }
     }
 
-    /// Whether nothing at all is remembered here.
+    /// Whether the place has neither a record nor holds.
     pub(crate) fn is_blank(&self) -> bool {
         self.position == NO_SLOT && self.holds.as_ref().is_none_or(|holds| holds.by_deadline.is_empty())
     }
 
-    /// Units held.
+    /// The number of held units.
     pub(crate) fn units_held(&self) -> i64 {
         self.holds.as_ref().map_or(0, |holds| holds.units)
     }
 
-    /// Of these, units that took from the quota in force.
+    /// Those of the held units that were taken from the quota in force.
     pub(crate) fn quota_held(&self) -> i64 {
         self.holds.as_ref().map_or(0, |holds| holds.quota)
     }
 
-    /// Forgets which held units took from a quota: a new quota begins with nothing taken.
+    /// Resets the held units that were taken from a quota, because a new quota begins with nothing taken.
     pub(crate) fn forget_quota(&mut self) {
         let Some(holds) = &mut self.holds else { return };
         holds.quota = 0;
@@ -80,7 +81,7 @@ impl Place {
         self.holds.iter().flat_map(|holds| &holds.by_deadline)
     }
 
-    /// The sum of held units as the buckets say, for validation.
+    /// The sums of held units, computed from the holds by deadline. For validation.
     pub(crate) fn sums(&self) -> (i64, i64) {
         self.held().fold((0, 0), |(units, quota), (_, held)| {
             (units.saturating_add(held.units), quota.saturating_add(held.quota))
@@ -92,7 +93,7 @@ impl Place {
         self.held().map(|(deadline_s, _)| *deadline_s).collect()
     }
 
-    /// Units, and quota units, of holds that have ended at `now_s` and still stand in their buckets.
+    /// Units, and quota units, of holds that have ended at `now_s` and are still counted here.
     pub(crate) fn ended_at(&self, now_s: u32) -> (i64, i64) {
         let ended = self.held().take_while(|(deadline_s, _)| **deadline_s <= now_s);
         ended.fold((0, 0), |(units, quota), (_, held)| {
@@ -104,7 +105,7 @@ impl Place {
         self.held().next().map_or(NEVER, |(deadline_s, _)| *deadline_s)
     }
 
-    /// Takes the first bucket out if its deadline is at or before `now_s`.
+    /// Removes the held units with the first deadline, if it is at or before `now_s`.
     fn pop_ended(&mut self, now_s: u32) -> Option<Held> {
         let holds = self.holds.as_mut()?;
         let entry = holds.by_deadline.first_entry().filter(|entry| *entry.key() <= now_s)?;
@@ -115,7 +116,8 @@ impl Place {
     }
 }
 
-/// The places of a cluster. Most SKUs stand in groups of one stock, and these find their only place without another look-up.
+/// The places of a cluster. Most SKUs are in groups of one stock; their only place is found without another
+/// memory access.
 #[derive(Debug)]
 pub(crate) enum Places {
     One(Place),
@@ -154,15 +156,16 @@ impl DerefMut for Places {
     }
 }
 
-/// See the module.
+/// One SKU in one group of stocks.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Cluster {
     pub(crate) sku: u32,
     pub(crate) group: u32,
-    /// No later than the earliest deadline of its holds.
+    /// A second that is not later than the earliest deadline of its holds.
     pub(crate) next_deadline: u32,
-    /// The number of the SKU's next cluster; the first one's after the last, so its own where it is the only one.
+    /// The number of the SKU's next cluster. The last one links to the first one; a single one links to
+    /// itself.
     pub(crate) next: u32,
     pub(crate) pool: Pool,
     /// One per stock of the group, in index order.
@@ -185,7 +188,8 @@ impl Cluster {
         &mut self.places[index as usize]
     }
 
-    /// Ends every hold whose deadline is at or before `now_s`: its units count nothing from here on.
+    /// Ends every hold whose deadline is at or before `now_s`: its units are no longer promised. Returns
+    /// false if there was nothing to end.
     pub(crate) fn settle(&mut self, group: &Group, now_s: u32) -> bool {
         if self.next_deadline > now_s {
             return false;
@@ -201,7 +205,7 @@ impl Cluster {
         true
     }
 
-    /// The pool as of `now_s` for a reader, who cannot settle: without the holds that have ended.
+    /// The pool at `now_s` without the holds that have ended, for readers that cannot end holds.
     pub(crate) fn pool_at(&self, group: &Group, now_s: u32) -> Cow<'_, Pool> {
         let mut pool = Cow::Borrowed(&self.pool);
         if self.next_deadline <= now_s {
@@ -213,7 +217,7 @@ impl Cluster {
         pool
     }
 
-    /// Counts a held line; true if its deadline is new here and must be watched.
+    /// Adds a held line. Returns true if its deadline is new here and must be put on the due list.
     pub(crate) fn hold(
         &mut self,
         group: &Group,
@@ -235,7 +239,7 @@ impl Cluster {
         is_new
     }
 
-    /// Takes units of a held line back; `ends` says that the line's hold is over with it.
+    /// Subtracts units of a held line. `ends` means that the line is no longer held at all.
     pub(crate) fn unhold(
         &mut self,
         group: &Group,
@@ -252,15 +256,15 @@ impl Cluster {
         holds.units = holds.units.saturating_sub(units);
         holds.quota = holds.quota.saturating_sub(quota);
         let Some(held) = holds.by_deadline.get_mut(&deadline_s) else {
-            unreachable!("a live hold stands in the bucket of its deadline");
+            unreachable!("a live hold is counted under its deadline");
         };
         held.units = held.units.saturating_sub(units);
         held.quota = held.quota.saturating_sub(quota);
-        assert!(held.units >= 0, "no more leaves a bucket than came in");
+        assert!(held.units >= 0, "no more units are subtracted from a deadline than were added");
         if ends {
             held.lines = held.lines.saturating_sub(1);
             if held.lines == 0 {
-                assert!(held.units == 0, "a bucket without lines holds no units");
+                assert!(held.units == 0, "a deadline without lines has no units");
                 holds.by_deadline.remove(&deadline_s);
             }
         }

@@ -1,7 +1,8 @@
-//! Settings after inheritance: global → SKU → (SKU, stock), each level inheriting what it leaves unset.
+//! Settings after inheritance: global → SKU → (SKU, stock). Each level inherits the values that it does not
+//! set.
 //!
-//! Rules and defaults are MSI's (msi.md 2.5); the threshold is adapted to backorders as there:
-//! eff_min = backorders off ? max(min_qty, 0) : min(min_qty, 0).
+//! Rules and defaults are those of MSI (msi.md 2.5). The threshold depends on backorders, as there:
+//! `eff_min` = backorders off ? max(`min_qty`, 0) : min(`min_qty`, 0).
 
 use crate::ledger::record::Overrides;
 use crate::stock::sharing::Allowance;
@@ -18,28 +19,28 @@ const MAX_SALE: usize = 2;
 const INCREMENTS: usize = 3;
 const NOTIFY: usize = 4;
 
-/// What applies to one SKU in one stock.
+/// The settings of one SKU in one stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Effective {
-    /// The raw threshold, for views.
+    /// The threshold as it was set, for views.
     pub(crate) min_qty: i64,
     /// Fewest units of a line; 0 = no check.
     pub(crate) min_sale: i64,
     /// Most units of a line; 0 = no check.
     pub(crate) max_sale: i64,
-    /// Lines are multiples of this; 0 = no check.
+    /// Quantities of lines must be multiples of this; 0 = no check.
     pub(crate) increment: i64,
     pub(crate) notify: i64,
     #[cfg(feature = "next-release")]
     pub(crate) lead_days: u32,
     pub(crate) manage_stock: bool,
     pub(crate) backorders: BackorderMode,
-    /// Whether parts of a unit may be sold.
+    /// Whether fractions of a unit may be sold.
     pub(crate) decimals: bool,
 }
 
 impl Effective {
-    /// Merges the levels, the most special last.
+    /// Merges the levels, the most specific one last.
     pub(crate) fn merge(levels: [Option<&Overrides>; 3], decimals: bool) -> Self {
         let mut merged = Overrides {
             manage_stock: Some(true),
@@ -83,7 +84,7 @@ impl Effective {
         }
     }
 
-    /// Whether any quantity may be promised beyond what there is.
+    /// Whether any quantity may be promised beyond the goods.
     pub(crate) fn is_unlimited(&self) -> bool {
         self.backorders != BackorderMode::Off && self.min_qty >= 0
     }
@@ -93,7 +94,7 @@ impl Effective {
         if self.backorders == BackorderMode::Off { self.min_qty.max(0) } else { self.min_qty.min(0) }
     }
 
-    /// What the stock may promise beyond the goods.
+    /// The quantity that the stock may promise beyond the goods.
     pub(crate) fn allowance(&self) -> Allowance {
         if self.is_unlimited() {
             Allowance::Unlimited
@@ -119,26 +120,27 @@ impl Effective {
     }
 }
 
-/// The settings that are in force somewhere, each once: a catalog of millions of places has few that differ.
+/// The settings that are in force somewhere, each stored once. A catalog of millions of places has few
+/// different ones.
 #[derive(Debug, Default)]
 pub(crate) struct SettingsInForce {
     known: BTreeSet<Arc<Effective>>,
-    /// When so many are known, those that nobody shares any more are forgotten.
-    forget_at: usize,
+    /// When this many are known, those that are no longer in use are removed.
+    prune_at: usize,
 }
 
-/// Fewer than this are never looked through for ones to forget.
-const FORGET_AT_MIN: usize = 1_024;
+/// Below this number nothing is removed.
+const PRUNE_AT_MIN: usize = 1_024;
 
 impl SettingsInForce {
-    /// Settings to be shared with all places that have the same.
+    /// Returns shared settings that are equal to these.
     pub(crate) fn share(&mut self, settings: Effective) -> Arc<Effective> {
         if let Some(known) = self.known.get(&settings) {
             return Arc::clone(known);
         }
-        if self.known.len() >= self.forget_at.max(FORGET_AT_MIN) {
+        if self.known.len() >= self.prune_at.max(PRUNE_AT_MIN) {
             self.known.retain(|settings| Arc::strong_count(settings) > 1);
-            self.forget_at = self.known.len().saturating_mul(2);
+            self.prune_at = self.known.len().saturating_mul(2);
         }
         let shared = Arc::new(settings);
         self.known.insert(Arc::clone(&shared));
@@ -155,15 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn equal_settings_are_one_and_those_of_nobody_are_forgotten() {
-        // Proves that settings are shared, and that a merchant who changes them for ever fills no memory.
+    fn equal_settings_are_stored_once_and_unused_ones_are_removed() {
+        // Proves that settings are shared, and that changing them again and again does not fill memory.
         let mut in_force = SettingsInForce::default();
         let (one, other) = (in_force.share(settings(1)), in_force.share(settings(1)));
         assert!(Arc::ptr_eq(&one, &other));
         for notify in 2..100_000 {
             assert_eq!(in_force.share(settings(notify)).notify, notify);
         }
-        assert!(in_force.known.len() <= 2 * FORGET_AT_MIN, "{}", in_force.known.len());
-        assert!(Arc::ptr_eq(&one, &in_force.share(settings(1))), "what is in force stays");
+        assert!(in_force.known.len() <= 2 * PRUNE_AT_MIN, "{}", in_force.known.len());
+        assert!(Arc::ptr_eq(&one, &in_force.share(settings(1))), "settings in force are kept");
     }
 }

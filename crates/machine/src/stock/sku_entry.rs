@@ -1,15 +1,18 @@
-//! What is derived per SKU: where its source items and its clusters begin. How they are found from there stands in `seats`.
+//! The derived data of a SKU: where its source items and its clusters begin. How they are found from there
+//! is in `ledger::places`.
 
 use crate::table::NO_SLOT;
 
-/// What is derived per SKU: where its items and clusters are.
+/// The derived data of a SKU.
 #[derive(Debug)]
 pub(crate) struct SkuEntry {
-    /// Slot of its first source item, which leads to the others; [`NO_SLOT`] if it has none.
+    /// The slot of its first source item, which links to the others; [`NO_SLOT`] if it has none.
     pub(crate) first_item: u32,
-    /// The number of its first cluster, which leads to the others and round; [`NO_SLOT`] if it has none.
+    /// The number of its first cluster, which is part of the ring of its clusters; [`NO_SLOT`] if it has
+    /// none.
     pub(crate) first_cluster: u32,
-    /// It has no units of its own. Stands in the SKU's record too, which is large and looked at for its name.
+    /// The SKU has no units of its own. The SKU's record contains this too, but it is large and is read for
+    /// its name only.
     pub(crate) is_composite: bool,
 }
 

@@ -1,11 +1,12 @@
-//! Groups whose source sets overlap in part: goods are sent from buckets to classes by max-flow.
+//! Flow form: groups whose source sets overlap partly. A max-flow sends goods from buckets to classes.
 //!
-//! It is for the groups that no other form takes. A link that would make one larger than the `FLOW_*_MAX` limits is
-//! refused; only an unlink, which is a fact, may leave a larger one, exact and slow. It is NOT incremental: nothing but
-//! the buckets' goods is kept, an answer costs a flow.
+//! It is used for groups that no other form can compute. A link that would make such a group larger than
+//! the `FLOW_*_MAX` limits is refused. An unlink is a fact, so it can leave a larger group, which is still
+//! exact, but slow. The form is NOT incremental: it stores only the goods of the buckets, so each answer
+//! computes a flow.
 //!
-//! What flows without t's promises, F0, and what flows with t asking for everything, F1, give
-//! left(t) = F1 − F0 − promised(t); and a further push for t on top of the flow of the others is F1 − F0.
+//! Let F0 be the flow without the promises of t, and F1 the flow in which t asks for everything. Then
+//! left(t) = F1 − F0 − promised(t). F1 − F0 is what can be pushed for t on top of the flow of the others.
 //!
 //! Cells: the goods of every bucket.
 #![expect(
@@ -19,7 +20,7 @@ use super::{FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GroupTooLarge, a
 const NONE: u32 = u32::MAX;
 /// The class where a search began.
 const START: u32 = u32::MAX - 1;
-/// What a class asks for when it asks for everything: more than all goods of a group.
+/// The quantity that a class asks for when it asks for everything: more than all goods of a group.
 const EVERYTHING: i64 = i64::MAX / 2;
 
 /// Sources that serve the same classes, merged.
@@ -64,7 +65,7 @@ impl Flow {
         }
     }
 
-    /// Whether a link may leave a group as large as this; `stock` names it.
+    /// Checks that a link may make a group as large as this. `stock` identifies the group.
     pub(super) fn check(&self, stock: u32) -> Result<(), GroupTooLarge> {
         let (classes, buckets, links) = (self.class_links.len(), self.cell_count(), self.link_class.len());
         if classes > FLOW_CLASSES_MAX || buckets > FLOW_BUCKETS_MAX || links > FLOW_LINKS_MAX {
@@ -82,9 +83,9 @@ impl Flow {
         goods[usize::from(self.bucket_of_source[source])] += delta;
     }
 
-    /// The formula for one class.
+    /// left(t) for one class.
     pub(super) fn left(&self, goods: &[i64], promised: &[i64], class: usize) -> i64 {
-        let mut sent = self.nothing_sent(goods);
+        let mut sent = self.empty_flow(goods);
         for (other, &promised) in promised.iter().enumerate() {
             if other != class {
                 self.push(&mut sent, other, promised);
@@ -93,12 +94,12 @@ impl Flow {
         self.push(&mut sent, class, EVERYTHING) - promised[class]
     }
 
-    /// The formula for every class, told to `set`. Without shortfall the flow of all promises stands, and what a
-    /// class can push on top of it is what it has left.
+    /// Passes left(t) of every class to `set`. Without shortfall, the flow of all promises satisfies them,
+    /// and what a class can push on top of it is what it has left.
     pub(super) fn left_all(&self, goods: &[i64], promised: &[i64], mut set: impl FnMut(usize, i64)) {
-        let mut all = self.nothing_sent(goods);
+        let mut all = self.empty_flow(goods);
         let is_short = self.push_all(&mut all, promised) > 0;
-        let mut trial = self.nothing_sent(goods);
+        let mut trial = self.empty_flow(goods);
         for class in 0..self.class_links.len() {
             if is_short {
                 set(class, self.left(goods, promised, class));
@@ -109,19 +110,20 @@ impl Flow {
         }
     }
 
-    /// By how much what the classes ask for exceeds the goods.
+    /// The quantity by which the demands of the classes exceed the goods.
     pub(super) fn short_of(&self, goods: &[i64], asked: &[i64]) -> i64 {
-        self.push_all(&mut self.nothing_sent(goods), asked)
+        self.push_all(&mut self.empty_flow(goods), asked)
     }
 
-    /// Sends every class what it asks for, as far as it goes, and gives what is missing.
+    /// Sends every class as much as possible of what it asks for. Returns what is missing.
     fn push_all(&self, sent: &mut Sent, asked: &[i64]) -> i64 {
         asked.iter().enumerate().map(|(class, &asked)| asked - self.push(sent, class, asked)).sum()
     }
 
-    /// Sends up to `asked` more to a class, rerouting what others get without taking from it; gives what it got.
+    /// Sends up to `asked` more to a class. It may reroute the flow to other classes without reducing it.
+    /// Returns the quantity sent.
     fn push(&self, sent: &mut Sent, class: usize, asked: i64) -> i64 {
-        // More than shortest augmenting paths can ever need: links times nodes.
+        // An upper bound on the number of shortest augmenting paths: links times nodes.
         let nodes = self.class_links.len() + self.cell_count() + 2;
         let rounds_max = (self.link_class.len() + nodes) * nodes;
         let mut missing = asked;
@@ -135,17 +137,17 @@ impl Flow {
         unreachable!("shortest augmenting paths end within links times nodes")
     }
 
-    /// A shortest way from the class over links, and back over links that carry, to a bucket that has goods to spare;
-    /// gives that bucket, and leaves in `sent` how every node was reached.
+    /// Finds a shortest path from the class to a bucket with spare goods: forward over links, and back over
+    /// links that carry flow. Returns that bucket, and stores in `sent` how every node was reached.
     fn find_path(&self, sent: &mut Sent, class: usize) -> Option<usize> {
         sent.class_via.fill(NONE);
         sent.bucket_via.fill(NONE);
         sent.queue.clear();
         sent.class_via[class] = START;
         sent.queue.push(class);
-        let mut taken = 0;
-        while let Some(&from) = sent.queue.get(taken) {
-            taken += 1;
+        let mut visited = 0;
+        while let Some(&from) = sent.queue.get(visited) {
+            visited += 1;
             for &link in &self.class_links[from] {
                 let bucket = usize::from(self.link_bucket[at(link)]);
                 if sent.bucket_via[bucket] != NONE {
@@ -167,7 +169,7 @@ impl Flow {
         None
     }
 
-    /// Sends up to `missing` along the path that was found and gives what went.
+    /// Sends up to `missing` along the path that was found. Returns the quantity sent.
     fn augment(&self, sent: &mut Sent, class: usize, bucket: usize, missing: i64) -> i64 {
         let mut amount = missing.min(sent.spare[bucket]);
         self.walk(sent, class, bucket, |carried, _, back| {
@@ -175,7 +177,7 @@ impl Flow {
                 amount = amount.min(carried[back]);
             }
         });
-        assert!(amount > 0, "an augmenting path carries something");
+        assert!(amount > 0, "an augmenting path has spare capacity");
         sent.spare[bucket] -= amount;
         self.walk(sent, class, bucket, |carried, link, back| {
             carried[link] += amount;
@@ -186,7 +188,8 @@ impl Flow {
         amount
     }
 
-    /// Visits the links of a path from its bucket back to its class: each takes more, and the one behind it less.
+    /// Visits the links of a path from its bucket back to its class. Each visited link carries more, and
+    /// the link back from it less.
     fn walk(
         &self,
         sent: &mut Sent,
@@ -196,20 +199,20 @@ impl Flow {
     ) {
         for _ in 0..self.class_links.len() {
             let link = at(sent.bucket_via[bucket]);
-            let taker = usize::from(self.link_class[link]);
-            if taker == class {
+            let receiver = usize::from(self.link_class[link]);
+            if receiver == class {
                 visit(&mut sent.carried, link, None);
                 return;
             }
-            let back = at(sent.class_via[taker]);
+            let back = at(sent.class_via[receiver]);
             visit(&mut sent.carried, link, Some(back));
             bucket = usize::from(self.link_bucket[back]);
         }
         unreachable!("a path visits no class twice")
     }
 
-    /// A flow of nothing.
-    fn nothing_sent(&self, goods: &[i64]) -> Sent {
+    /// An empty flow.
+    fn empty_flow(&self, goods: &[i64]) -> Sent {
         Sent {
             carried: vec![0; self.link_class.len()],
             spare: goods.to_vec(),
@@ -222,9 +225,9 @@ impl Flow {
 
 /// A flow under construction.
 struct Sent {
-    /// What every link carries.
+    /// The flow on every link.
     carried: Vec<i64>,
-    /// What every bucket has to spare.
+    /// The unused goods of every bucket.
     spare: Vec<i64>,
     /// The link over which the last search reached a class.
     class_via: Vec<u32>,

@@ -1,10 +1,13 @@
-//! One connected group of stocks and sources, reduced to classes and buckets, with the form chosen for it.
+//! A group: connected stocks and sources, reduced to classes and buckets, and the form that is chosen for
+//! it.
 //!
-//! It is for everything about a group that does not depend on a SKU. It is NOT for quantities (see `pool`).
+//! It contains everything about a group that does not depend on a SKU. It does NOT contain quantities (see
+//! `pool`).
 //!
-//! Which form: up to 4 classes the subsets, because 16 sums in two cache lines beat any walk; above that the tree
-//! if the source sets are nested, because it grows with the nodes and not with their power set; then subsets up
-//! (64 sums); then flow, which is exact for everything but computes on demand, so links keep it small.
+//! The choice of the form: up to 4 classes use subsets, because 16 sums in two cache lines are faster than
+//! any other structure. Above that, nested source sets use the tree, whose size grows with the number of
+//! nodes. Groups that are not nested use subsets up to 6 classes (64 sums). All others use flow, which is
+//! exact for everything but computes on demand, so links keep such groups small.
 #![expect(clippy::arithmetic_side_effects, reason = "counts of at most GROUP_LINKS_MAX members")]
 
 use std::collections::BTreeMap;
@@ -14,10 +17,10 @@ use super::subsets::Subsets;
 use super::tree::Tree;
 use super::{GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge, SUBSET_CLASSES_MAX, Sharing, at, short};
 
-/// Up to this many classes the subsets are cheaper than a tree.
+/// Up to this many classes, subsets are cheaper than a tree.
 const SUBSET_CLASSES_CHEAP: usize = 4;
 
-/// How a group is computed.
+/// The form in which a group is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// One class of stocks: goods minus promises.
@@ -32,7 +35,7 @@ pub enum Form {
     Independent,
 }
 
-/// The prepared structure of the form.
+/// The prepared structure of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     Single,
@@ -42,16 +45,18 @@ pub(super) enum Plan {
     Independent,
 }
 
-/// One group. Two groups that compare equal give every pool the same meaning.
+/// One group. If two groups are equal, pools of one are valid for the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     stocks: Box<[u32]>,
     sources: Box<[u32]>,
     sharing: Sharing,
-    /// Classes are numbered by their first stock, so without merged stocks this is the identity.
+    /// Classes are numbered in the order of their first stock. If no stocks are merged, this is the
+    /// identity.
     class_of_stock: Box<[u16]>,
     first_stock_of_class: Box<[u16]>,
-    /// Classes that sell from a source: those of source s are `source_classes[source_starts[s]..source_starts[s + 1]]`.
+    /// Classes that sell from a source: those of source s are
+    /// `source_classes[source_starts[s]..source_starts[s + 1]]`.
     source_starts: Box<[u32]>,
     source_classes: Box<[u16]>,
     plan: Plan,
@@ -97,22 +102,22 @@ impl Group {
         Ok(group)
     }
 
-    /// The cheapest exact form; a forced one if the group's structure allows it.
+    /// Chooses the cheapest exact form, or the forced one if the structure of the group allows it.
     fn choose(&self, sets: &[Vec<u16>], forced: Option<Form>) -> Plan {
         let classes = sets.len();
-        let is_free = |form: Form| forced.is_none_or(|forced| forced == form);
-        if classes == 1 && is_free(Form::Single) {
+        let is_allowed = |form: Form| forced.is_none_or(|forced| forced == form);
+        if classes == 1 && is_allowed(Form::Single) {
             return Plan::Single;
         }
         let subset_classes_max =
             if forced == Some(Form::Subsets) { SUBSET_CLASSES_MAX } else { SUBSET_CLASSES_CHEAP };
-        if classes <= subset_classes_max && is_free(Form::Subsets) {
+        if classes <= subset_classes_max && is_allowed(Form::Subsets) {
             return Plan::Subsets(Subsets::build(
                 classes,
                 (0..self.sources.len()).map(|source| self.classes_of_source(source)),
             ));
         }
-        if is_free(Form::Tree)
+        if is_allowed(Form::Tree)
             && let Some(tree) = Tree::build(sets, self.sources.len())
         {
             return Plan::Tree(tree);
@@ -126,7 +131,7 @@ impl Group {
         Plan::Flow(Flow::build(classes, &Buckets::of(self)))
     }
 
-    /// Whether a link may leave this group; an unlink may.
+    /// Checks that a link may result in this group. An unlink always may.
     pub(super) fn check(&self) -> Result<(), GroupTooLarge> {
         match &self.plan {
             Plan::Flow(flow) => flow.check(self.stocks[0]),
@@ -144,7 +149,7 @@ impl Group {
         &self.sources
     }
 
-    /// How this group is computed.
+    /// The form in which this group is computed.
     pub fn form(&self) -> Form {
         match self.plan {
             Plan::Single => Form::Single,
@@ -155,7 +160,7 @@ impl Group {
         }
     }
 
-    /// Whether stocks of this group see each other's promises.
+    /// Whether promises of the stocks of this group limit each other.
     pub fn sharing(&self) -> Sharing {
         self.sharing
     }
@@ -180,12 +185,12 @@ impl Group {
         &self.first_stock_of_class
     }
 
-    /// Stocks with equal source sets exist.
+    /// Whether there are stocks with equal source sets.
     pub(super) fn is_merged(&self) -> bool {
         self.first_stock_of_class.len() < self.stocks.len()
     }
 
-    /// One stock that shares nothing: its pool needs no heap.
+    /// Whether the group has one stock only, whose pool needs no heap memory.
     pub(super) fn is_inline(&self) -> bool {
         match self.plan {
             Plan::Single | Plan::Independent => self.stocks.len() == 1,

@@ -1,7 +1,8 @@
-//! The structure of all links: which stocks are connected through shared sources, and where each one stands.
+//! The layout: the structure of all links. It says which stocks are connected through shared sources, and
+//! the group and index of each stock and source.
 //!
-//! It is for finding the group and index of a stock or source, and for telling which groups a change of links
-//! left as they were. It is NOT for quantities: those are in the pools, one per SKU and group.
+//! It also determines which groups did not change when links changed. It does NOT contain quantities: those
+//! are in the pools, one per SKU and group.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "indexes into slices of at most GROUP_MEMBERS_MAX or IDS_MAX entries"
@@ -9,7 +10,8 @@
 
 use super::{Form, Group, GroupTooLarge, IDS_MAX, InGroup, Sharing, at};
 
-/// Groups of connected stocks in the order of their lowest stock id, with the place of every stock and source.
+/// Groups of connected stocks, ordered by their lowest stock id, and the group and index of every stock and
+/// source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     groups: Vec<Group>,
@@ -18,12 +20,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Builds the layout. A stock without a link stands in a group of its own; a source without a link stands
-    /// nowhere. The order of `stocks` and `links` is irrelevant, and repetitions do no harm.
+    /// Builds the layout. A stock without links is a group of its own. A source without links is in no
+    /// group. The order of `stocks` and `links` does not matter, and duplicates are ignored.
     ///
     /// # Errors
-    /// [`GroupTooLarge`] if a group has too many members or links: then the newest link is to be refused. The limits of
-    /// the flow form are looked at by [`Layout::check`], because an unlink is accepted beyond them.
+    /// [`GroupTooLarge`] if a group has too many members or links. In this case the newest link must be
+    /// refused. [`Layout::check`] checks the limits of the flow form, because an unlink may exceed them.
     pub fn build(
         stocks: impl IntoIterator<Item = u32>,
         links: impl IntoIterator<Item = (u32, u32)>,
@@ -32,7 +34,8 @@ impl Layout {
         Self::build_as(stocks, links, sharing, None)
     }
 
-    /// As [`Layout::build`], with the form of every group forced where that is possible: tests compare forms.
+    /// Like [`Layout::build`], but with a forced form for every group where possible. Tests use it to
+    /// compare forms.
     pub(super) fn build_as(
         stocks: impl IntoIterator<Item = u32>,
         links: impl IntoIterator<Item = (u32, u32)>,
@@ -52,22 +55,22 @@ impl Layout {
             let Ok(number) = u32::try_from(layout.groups.len()) else {
                 unreachable!("there are at most as many groups as stock ids")
             };
-            set_places(&mut layout.stock_in_group, group.stocks(), number);
-            set_places(&mut layout.source_in_group, group.sources(), number);
+            set_members(&mut layout.stock_in_group, group.stocks(), number);
+            set_members(&mut layout.source_in_group, group.sources(), number);
             layout.groups.push(group);
         }
         Ok(layout)
     }
 
-    /// Whether a new link may leave the group of this stock.
+    /// Checks that a new link may result in the present group of this stock.
     ///
     /// # Errors
-    /// [`GroupTooLarge`] if it is computed as a flow and exceeds the limits of that form.
+    /// [`GroupTooLarge`] if the group is computed as a flow and exceeds the limits of that form.
     pub fn check(&self, stock: u32) -> Result<(), GroupTooLarge> {
         self.stock_in_group(stock).map_or(Ok(()), |place| self.group(place.group).check())
     }
 
-    /// Whether every group is one that links may leave.
+    /// Checks that links may result in the present groups.
     ///
     /// # Errors
     /// As [`Layout::check`].
@@ -75,17 +78,17 @@ impl Layout {
         self.groups.iter().try_for_each(Group::check)
     }
 
-    /// Where this stock stands; `None` for a stock that the layout was built without.
+    /// The group and index of this stock; `None` for a stock that the layout does not contain.
     pub fn stock_in_group(&self, stock: u32) -> Option<InGroup> {
         self.stock_in_group.get(at(stock)).copied().flatten()
     }
 
-    /// Where this source stands; `None` if no stock is linked to it.
+    /// The group and index of this source; `None` if no stock is linked to it.
     pub fn source_in_group(&self, source: u32) -> Option<InGroup> {
         self.source_in_group.get(at(source)).copied().flatten()
     }
 
-    /// The group of this number.
+    /// The group with this number.
     pub fn group(&self, group: u32) -> &Group {
         &self.groups[at(group)]
     }
@@ -100,8 +103,8 @@ impl Layout {
         &self.groups
     }
 
-    /// For every group of this layout, the number that the very same group has in `old`: its pools stay valid.
-    /// `None` means new or changed, and its pools are to be filled afresh.
+    /// For every group of this layout, the number of the identical group in `old`, whose pools stay valid.
+    /// `None` means that the group is new or changed, and its pools must be filled again.
     pub fn unchanged_since(&self, old: &Self) -> Vec<Option<u32>> {
         let same = |group: &Group| {
             let number = old.stock_in_group(*group.stocks().first()?)?.group;
@@ -132,7 +135,7 @@ fn connect(stocks: &[u32], links: &[(u32, u32)]) -> Vec<Members> {
         if pair[0].0 == pair[1].0 {
             let first = root(&mut parents, position(pair[0].1));
             let second = root(&mut parents, position(pair[1].1));
-            // The lowest position is the root, so that groups come out in a fixed order.
+            // The lowest position is the root, so the order of the groups is fixed.
             parents[first.max(second)] = first.min(second);
         }
     }
@@ -155,7 +158,7 @@ fn connect(stocks: &[u32], links: &[(u32, u32)]) -> Vec<Members> {
     groups
 }
 
-/// The root of a position, halving the path on the way.
+/// The root of a position. It halves the path on the way.
 fn root(parents: &mut [usize], mut position: usize) -> usize {
     while parents[position] != position {
         parents[position] = parents[parents[position]];
@@ -164,12 +167,12 @@ fn root(parents: &mut [usize], mut position: usize) -> usize {
     position
 }
 
-fn set_places(places: &mut Vec<Option<InGroup>>, ids: &[u32], group: u32) {
+fn set_members(in_group: &mut Vec<Option<InGroup>>, ids: &[u32], group: u32) {
     for (&id, index) in ids.iter().zip(0_u32..) {
         assert!(id < IDS_MAX, "stock and source ids are dense");
-        if places.len() <= at(id) {
-            places.resize(at(id) + 1, None);
+        if in_group.len() <= at(id) {
+            in_group.resize(at(id) + 1, None);
         }
-        places[at(id)] = Some(InGroup { group, index });
+        in_group[at(id)] = Some(InGroup { group, index });
     }
 }

@@ -1,9 +1,9 @@
-//! Which limit of a group a link would break. What the limits are stands in the parent module.
+//! The error of a link that would exceed a limit of a group. The limits are in the parent module.
 
 use super::{FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX};
 
-/// Why a link was refused: the group that it would make is larger than can be kept exact. The stock named is the
-/// lowest id of that group.
+/// Why a link was refused: the resulting group would be too large to be computed exactly. The group is
+/// identified by its lowest stock id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupTooLarge {
     /// More stocks than [`GROUP_MEMBERS_MAX`].
@@ -27,7 +27,7 @@ pub enum GroupTooLarge {
         /// Links in the group.
         count: usize,
     },
-    /// Source sets that are not nested, and more than the flow form takes of classes, buckets or links.
+    /// The source sets are not nested, and there are too many classes, buckets or links for the flow form.
     Flow {
         /// Lowest stock id of the group.
         stock: u32,

@@ -1,13 +1,13 @@
-//! The numbers of one SKU in one group: goods, promises, and what follows from them.
+//! A pool: the goods and promises of one SKU in one group, and the quantities computed from them.
 //!
-//! It is for keeping them as source items and promises change, and for answering. It is NOT for remembering the
-//! source items: the caller has them, and tells a change as before and after. Neither does a pool know its group:
-//! the same one is to be given to every call.
+//! A pool is updated when source items and promises change. It does NOT store the source items: the caller
+//! passes their values before and after a change. It does not store its group either: every call must pass
+//! the same one.
 //!
 //! ```text
-//! one stock that shares nothing:  goods, promised, item counters, inline
-//! otherwise, one boxed slice:     promised per stock │ promised per class, if stocks are merged
-//!                                 │ item counters per class │ cells of the form
+//! one stock that shares no source: goods, promised, item counters, inline
+//! otherwise, one boxed slice:      promised per stock │ promised per class, if stocks are merged
+//!                                  │ item counters per class │ cells of the form
 //! ```
 #![expect(
     clippy::arithmetic_side_effects,
@@ -19,12 +19,13 @@ use super::subsets::Subsets;
 use super::tree::Tree;
 use super::{AMOUNT_MAX, Allowance, Change, Group, Sharing, Supply, at};
 
-/// One source item in an item counter: the upper half counts items, the lower half those that count.
+/// One source item in an item counter. The upper half counts items, and the lower half counts those that
+/// are in stock at an enabled source.
 const ITEM: i32 = 1 << 16;
-/// One counting source item in an item counter.
+/// One source item that is in stock at an enabled source, in an item counter.
 const COUNTING: i32 = 1;
 
-/// Goods and promises of one SKU in one group; see the module.
+/// Goods and promises of one SKU in one group. See the module documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool(Numbers);
 
@@ -34,7 +35,7 @@ enum Numbers {
     Boxed(Box<[i64]>),
 }
 
-const _: () = assert!(size_of::<Pool>() <= 24, "a pool stands inline in the record of every SKU");
+const _: () = assert!(size_of::<Pool>() <= 24, "a pool is part of every cluster, which is one cache line");
 
 /// Where the parts of a boxed slice begin.
 struct Parts {
@@ -47,7 +48,7 @@ impl Parts {
     fn of(group: &Group) -> Self {
         let stocks = group.stocks().len();
         let classes = group.class_count();
-        // Without merged stocks the promises of the classes are those of the stocks.
+        // If no stocks are merged, the promises of the classes are those of the stocks.
         let class_promised = if group.is_merged() { stocks } else { 0 };
         let items = class_promised + classes;
         Self { class_promised, items, form: items + classes }
@@ -70,7 +71,7 @@ impl Pool {
         Self(Numbers::Boxed(vec![0; Parts::of(group).form + form].into()))
     }
 
-    /// Changes the source item at a source; `before` is what this pool was last told of it.
+    /// Changes the source item at a source. `before` must be its last value that was passed to this pool.
     pub fn change_supply(
         &mut self,
         group: &Group,
@@ -85,13 +86,13 @@ impl Pool {
                 assert!(at(source_index) < group.sources().len(), "a source of the group");
                 *goods += delta;
                 *items += items_delta;
-                assert!(*items >= 0, "a source item leaves only after it came");
+                assert!(*items >= 0, "a source item is removed only after it was added");
             }
             Numbers::Boxed(cells) => change_boxed(cells, group, at(source_index), delta, items_delta),
         }
     }
 
-    /// Adds to the promises of a stock, or takes away.
+    /// Adds to the promises of a stock. A negative `delta` subtracts.
     pub fn add_promise(&mut self, group: &Group, stock_index: u32, delta: i64) {
         let promised = match &mut self.0 {
             Numbers::Inline { promised, .. } => {
@@ -101,7 +102,7 @@ impl Pool {
             }
             Numbers::Boxed(cells) => promise_boxed(cells, group, stock_index, delta),
         };
-        assert!(promised >= 0, "no more is taken back than was promised");
+        assert!(promised >= 0, "no more is subtracted than was promised");
         assert!(promised <= AMOUNT_MAX, "the caller bounds the promises of a stock");
     }
 
@@ -114,8 +115,8 @@ impl Pool {
         }
     }
 
-    /// What the promises of all stocks leave to this one, before its threshold and quota; below zero if its own
-    /// promises exceed that.
+    /// The quantity that the promises of all stocks leave to this one, before its threshold and quota. It
+    /// is negative if the stock has promised more than it can.
     pub fn left(&self, group: &Group, stock_index: u32) -> i64 {
         let cells = match &self.0 {
             Numbers::Inline { goods, promised, .. } => return goods - promised,
@@ -135,7 +136,8 @@ impl Pool {
         left.max(-cells[at(stock_index)])
     }
 
-    /// [`Pool::left`] of every stock of the group in index order; `out` is overwritten, and keeps its memory.
+    /// [`Pool::left`] of every stock of the group in index order. `out` is overwritten and keeps its
+    /// memory.
     pub fn left_all(&self, group: &Group, out: &mut Vec<i64>) {
         out.clear();
         let cells = match &self.0 {
@@ -168,19 +170,21 @@ impl Pool {
             }
         }
         if group.is_merged() {
-            // From the last stock down, so that the first of a class is floored after the others have read it.
+            // From the last stock to the first, so that the value of a class is limited for its first stock
+            // only after the others have read it.
             for (stock, &class) in group.class_of_stock().iter().enumerate().rev() {
                 out[stock] = out[usize::from(first_stock[usize::from(class)])].max(-cells[stock]);
             }
         }
     }
 
-    /// At least one source item of the stock counts, whatever its quantity.
+    /// Whether at least one source item of the stock is in stock at an enabled source, whatever its
+    /// quantity.
     pub fn any_in_stock(&self, group: &Group, stock_index: u32) -> bool {
         self.items(group, stock_index) % i64::from(ITEM) != 0
     }
 
-    /// At least one source of the stock has a source item, whether it counts or not.
+    /// Whether at least one source of the stock has a source item, whether that is in stock or not.
     pub fn is_assigned(&self, group: &Group, stock_index: u32) -> bool {
         self.items(group, stock_index) != 0
     }
@@ -192,12 +196,12 @@ impl Pool {
         }
     }
 
-    /// By how much the promises of the group exceed its goods, every stock having its allowance beyond them; not
-    /// negative. With independent stocks it is the sum (saturating) of what every stock lacks by itself:
-    /// max(0, promised − sum of its source items − allowance), where a negative source item adds to the lack.
+    /// The quantity by which the promises of the group exceed its goods plus allowances; not negative. With
+    /// independent stocks it is the (saturating) sum of what every stock is missing: max(0, promised − sum
+    /// of its source items − allowance). A negative source item increases what is missing.
     pub fn shortfall(&self, group: &Group, allowance: impl Fn(u32) -> Allowance) -> i64 {
         let cells = match &self.0 {
-            Numbers::Inline { goods, promised, .. } => return lacking(*goods, *promised, allowance(0)),
+            Numbers::Inline { goods, promised, .. } => return missing(*goods, *promised, allowance(0)),
             Numbers::Boxed(cells) => cells,
         };
         let parts = Parts::of(group);
@@ -207,28 +211,29 @@ impl Pool {
             || group.class_of_stock().iter().map(|&class| usize::from(class)).zip(cells).zip(0_u32..);
         if let Plan::Independent = group.plan() {
             return stocks()
-                .map(|((class, &promised), stock)| lacking(form[class], promised, allowance(stock)))
+                .map(|((class, &promised), stock)| missing(form[class], promised, allowance(stock)))
                 .fold(0, i64::saturating_add);
         }
-        // An allowance only lessens a shortfall, so without one nobody needs to be asked for an allowance.
+        // Allowances only reduce a shortfall, so without a shortfall they need not be considered.
         if self.is_covered(group) {
             return 0;
         }
-        // Only what a stock promised above its allowance asks for goods.
+        // Only promises above the allowance ask for goods.
         let mut asked = vec![0; group.class_count()];
         for ((class, &promised), stock) in stocks() {
-            asked[class] += lacking(0, promised, allowance(stock));
+            asked[class] += missing(0, promised, allowance(stock));
         }
         match group.plan() {
             Plan::Single => (asked[0] - form[0]).max(0),
             Plan::Subsets(_) => Subsets::short_of(form, promised, &asked),
             Plan::Tree(tree) => tree.short_of(form, &asked),
             Plan::Flow(flow) => flow.short_of(form, &asked),
-            Plan::Independent => unreachable!("answered above"),
+            Plan::Independent => unreachable!("independent stocks were handled above"),
         }
     }
 
-    /// The goods cover all promises without any allowance: [`Pool::shortfall`] with zero allowances is zero.
+    /// Whether the goods cover all promises without any allowance: [`Pool::shortfall`] with zero allowances
+    /// is zero.
     pub fn is_covered(&self, group: &Group) -> bool {
         let cells = match &self.0 {
             Numbers::Inline { goods, promised, .. } => return promised <= goods,
@@ -250,8 +255,8 @@ impl Pool {
         }
     }
 
-    /// The shortfall that there would be after a change. The change is made on a copy: exact in every form, and a
-    /// shipment is rare enough.
+    /// The shortfall that would result from a change. The change is made on a copy. This is exact in every
+    /// form, and shipments are rare enough.
     pub fn would_short(&self, group: &Group, change: Change, allowance: impl Fn(u32) -> Allowance) -> i64 {
         let mut trial = self.clone();
         trial.change_supply(group, change.source_index, change.before, change.after);
@@ -260,8 +265,8 @@ impl Pool {
     }
 }
 
-/// What one stock lacks by itself.
-fn lacking(goods: i64, promised: i64, allowance: Allowance) -> i64 {
+/// What one stock is missing by itself.
+fn missing(goods: i64, promised: i64, allowance: Allowance) -> i64 {
     match allowance {
         Allowance::Unlimited => 0,
         Allowance::Units(units) => {
@@ -278,7 +283,7 @@ fn change_boxed(cells: &mut [i64], group: &Group, source: usize, delta: i64, ite
     for &class in group.classes_of_source(source) {
         let items = &mut head[parts.items + usize::from(class)];
         *items += i64::from(items_delta);
-        assert!(*items >= 0, "a source item leaves only after it came");
+        assert!(*items >= 0, "a source item is removed only after it was added");
     }
     if delta == 0 {
         return;
@@ -313,7 +318,7 @@ fn promise_boxed(cells: &mut [i64], group: &Group, stock_index: u32, delta: i64)
     *promised
 }
 
-/// The goods that a source item brings.
+/// The goods that a source item supplies.
 fn goods_of(group: &Group, supply: Option<Supply>) -> i64 {
     let Some(Supply { on_hand, counts }) = supply else { return 0 };
     assert!(on_hand.abs() <= AMOUNT_MAX, "the caller bounds a quantity on hand");
@@ -324,7 +329,7 @@ fn goods_of(group: &Group, supply: Option<Supply>) -> i64 {
     }
 }
 
-/// What a source item adds to an item counter.
+/// The value that a source item adds to an item counter.
 fn items_of(supply: Option<Supply>) -> i32 {
     match supply {
         None => 0,

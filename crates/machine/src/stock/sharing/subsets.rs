@@ -1,8 +1,11 @@
-//! Groups of few classes: the slack of every subset is kept, so an answer is a scan of 2 to 64 sums.
+//! Subsets form: groups of few classes. The slack of every subset is stored, so an answer reads 2 to 64
+//! sums.
 //!
-//! It is for the exact formula as it stands. It is NOT for groups above [`SUBSET_CLASSES_MAX`] classes.
+//! It evaluates the exact formula literally. It is NOT for groups with more than [`SUBSET_CLASSES_MAX`]
+//! classes.
 //!
-//! Cells: `slack[mask]` for every mask of classes, bit c standing for class c; `slack[0]` stays 0.
+//! Cells: `slack[mask]` for every set of classes, where bit c of the mask is class c; `slack[0]` is always
+//! 0.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "masks have at most SUBSET_CLASSES_MAX bits; sums are bounded by the assertions of the parent module"
@@ -10,10 +13,10 @@
 
 use super::SUBSET_CLASSES_MAX;
 
-/// Sums of the largest group.
+/// The number of sums of the largest group.
 const SUMS_MAX: usize = 1 << SUBSET_CLASSES_MAX;
 
-/// The subsets that each source belongs to, as the mask of the classes that sell from it.
+/// The classes that sell from each source, as a mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subsets {
     classes: usize,
@@ -21,9 +24,9 @@ pub(super) struct Subsets {
 }
 
 impl Subsets {
-    /// Of so many classes, and of sources with the classes that sell from each.
+    /// Builds the form for this many classes, from the classes that sell from each source.
     pub(super) fn build<'a>(classes: usize, sources: impl Iterator<Item = &'a [u16]>) -> Self {
-        assert!(classes <= SUBSET_CLASSES_MAX, "more classes than subsets are kept for");
+        assert!(classes <= SUBSET_CLASSES_MAX, "the subsets form has at most SUBSET_CLASSES_MAX classes");
         let mask = |members: &[u16]| members.iter().fold(0_u8, |mask, &class| mask | 1 << class);
         Self { classes, mask_of_source: sources.map(mask).collect() }
     }
@@ -40,14 +43,15 @@ impl Subsets {
         }
     }
 
-    /// Takes promises from every subset that contains the class; a pass without branches beats visiting only those.
+    /// Subtracts promises from every subset that contains the class. A pass without branches is faster than
+    /// visiting only those.
     pub(super) fn add_promise(slack: &mut [i64], class: usize, delta: i64) {
         for (mask, slack) in slack.iter_mut().enumerate() {
             *slack -= if mask >> class & 1 == 1 { delta } else { 0 };
         }
     }
 
-    /// The formula for one class.
+    /// left(t) for one class.
     pub(super) fn left(slack: &[i64], class: usize) -> i64 {
         let run = 1 << class;
         #[cfg(feature = "mutants")]
@@ -63,7 +67,7 @@ impl Subsets {
         with - without
     }
 
-    /// The formula for every class, told to `set` from the highest class down.
+    /// Passes left(t) of every class to `set`, from the highest class to the lowest.
     pub(super) fn left_all(slack: &[i64], set: impl FnMut(usize, i64)) {
         match slack.len() {
             2 => fold::<2>(slack, set),
@@ -75,12 +79,12 @@ impl Subsets {
         }
     }
 
-    /// By how much the promises exceed the goods: short(0).
+    /// The quantity by which the promises exceed the goods: short(0).
     pub(super) fn short(slack: &[i64]) -> i64 {
         -slack.iter().fold(0, |least, &slack| least.min(slack))
     }
 
-    /// The same with `asked[class]` in the place of `promised[class]`.
+    /// Like `short`, with `asked[class]` instead of `promised[class]`.
     pub(super) fn short_of(slack: &[i64], promised: &[i64], asked: &[i64]) -> i64 {
         let mut most = 0;
         for (mask, slack) in slack.iter().enumerate() {
@@ -94,8 +98,9 @@ impl Subsets {
     }
 }
 
-/// Both minima of the highest class are those of the two halves; folding the halves together by minimum leaves the
-/// same question for the classes below, so all classes cost little more than one pass over the sums.
+/// Computes left(t) of every class. The two minima for the highest class are those of the two halves of the
+/// sums. Merging the halves by minimum leaves the same problem for the lower classes, so all classes cost
+/// little more than one pass over the sums.
 fn fold<const SUMS: usize>(slack: &[i64], mut set: impl FnMut(usize, i64)) {
     let Ok(mut least) = <[i64; SUMS]>::try_from(slack) else {
         unreachable!("a group has a power of two of sums, at most SUMS_MAX")

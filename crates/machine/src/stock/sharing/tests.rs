@@ -1,16 +1,16 @@
-//! Every form against the literal formula and against a max-flow oracle, over layouts with and without shortfall.
-//! Forms are forced, so each of them answers for every layout that its structure allows.
+//! Tests every form against the literal formula and against a max-flow oracle, on layouts with and without
+//! shortfall. Forms are forced, so each of them computes every layout that its structure allows.
 
 mod limits;
 mod nested;
 mod oracle;
 
-use oracle::World;
+use oracle::Oracle;
 use proptest::prelude::*;
 
 use super::{Allowance, Change, Form, Layout, Pool, Sharing, Supply};
 
-/// One step of a history; indexes are taken modulo what there is.
+/// One step of a random history. Indexes are taken modulo the number of sources or stocks.
 #[derive(Clone, Debug)]
 enum Step {
     Supply { source: usize, after: Option<Supply> },
@@ -58,19 +58,19 @@ fn nested_sets(stocks: usize) -> impl Strategy<Value = Vec<u32>> {
     })
 }
 
-/// One layout in one form with its pools, which follow a world.
+/// One layout in one form, with pools that are updated by each step.
 struct Subject {
     layout: Layout,
     pools: Vec<Pool>,
 }
 
 impl Subject {
-    fn new(world: &World, forced: Option<Form>) -> Self {
-        let layout = Layout::build_as(world.stocks(), world.links(), world.sharing, forced).unwrap();
+    fn new(oracle: &Oracle, forced: Option<Form>) -> Self {
+        let layout = Layout::build_as(oracle.stocks(), oracle.links(), oracle.sharing, forced).unwrap();
         for group in layout.groups() {
             match forced {
                 Some(Form::Subsets | Form::Flow) => {
-                    assert_eq!(Some(group.form()), forced, "these take any layout");
+                    assert_eq!(Some(group.form()), forced, "these forms can compute any layout");
                 }
                 Some(Form::Single | Form::Tree | Form::Independent) | None => {}
             }
@@ -79,15 +79,15 @@ impl Subject {
         Self { layout, pools }
     }
 
-    /// The subject as if the world had always been as it is.
-    fn rebuilt(&self, world: &World) -> Vec<Pool> {
+    /// The pools as if the oracle had always had its present values.
+    fn rebuilt(&self, oracle: &Oracle) -> Vec<Pool> {
         let mut fresh =
             Self { layout: self.layout.clone(), pools: self.layout.groups().iter().map(Pool::new).collect() };
-        for source in 0..world.supplies.len() {
-            fresh.set(source, None, world.supplies[source]);
+        for source in 0..oracle.supplies.len() {
+            fresh.set(source, None, oracle.supplies[source]);
         }
-        for stock in 0..world.promised.len() {
-            fresh.promise(stock, world.promised[stock]);
+        for stock in 0..oracle.promised.len() {
+            fresh.promise(stock, oracle.promised[stock]);
         }
         fresh.pools
     }
@@ -111,9 +111,9 @@ impl Subject {
         self.layout.groups().iter().zip(&self.pools).map(of_group).sum()
     }
 
-    /// Everything that can be asked, against the world's literal answers.
-    fn assert_agrees(&self, world: &World, allowance: &[Allowance]) {
-        let none = vec![Allowance::Units(0); world.promised.len()];
+    /// Compares every result with the literal result of the oracle.
+    fn assert_agrees(&self, oracle: &Oracle, allowance: &[Allowance]) {
+        let none = vec![Allowance::Units(0); oracle.promised.len()];
         let mut all = Vec::new();
         for (group, pool) in self.layout.groups().iter().zip(&self.pools) {
             pool.left_all(group, &mut all);
@@ -122,60 +122,60 @@ impl Subject {
             for ((&stock, index), &left) in group.stocks().iter().zip(0_u32..).zip(&all) {
                 let stock = super::at(stock);
                 let form = group.form();
-                assert_eq!(left, world.left_literal(stock), "{form:?}: left_all of stock {stock}");
+                assert_eq!(left, oracle.left_literal(stock), "{form:?}: left_all of stock {stock}");
                 assert_eq!(pool.left(group, index), left, "{form:?}: left of stock {stock}");
-                assert_eq!(pool.promised(group, index), world.promised[stock]);
-                assert_eq!(pool.is_assigned(group, index), world.items_of(stock).count() > 0);
-                assert_eq!(pool.any_in_stock(group, index), world.items_of(stock).any(|item| item.counts));
+                assert_eq!(pool.promised(group, index), oracle.promised[stock]);
+                assert_eq!(pool.is_assigned(group, index), oracle.items_of(stock).count() > 0);
+                assert_eq!(pool.any_in_stock(group, index), oracle.items_of(stock).any(|item| item.counts));
                 short = pool.shortfall(group, |_| Allowance::Units(0));
             }
             assert_eq!(pool.is_covered(group), short == 0);
         }
-        assert_eq!(self.shortfall(&none), world.short_literal(&none), "short(0)");
-        assert_eq!(self.shortfall(allowance), world.short_literal(allowance), "short(n)");
+        assert_eq!(self.shortfall(&none), oracle.short_literal(&none), "short(0)");
+        assert_eq!(self.shortfall(allowance), oracle.short_literal(allowance), "short(n)");
     }
 }
 
-/// Stocks and sources have their index as their id.
+/// The id of a stock or source is its index.
 fn id(index: usize) -> u32 {
     u32::try_from(index).unwrap()
 }
 
-/// Runs a history through every forced form at once.
+/// Runs a history with all forced forms in parallel.
 fn run(sets: &[u32], sharing: Sharing, history: &[Step], allowance: &[Allowance], forms: &[Option<Form>]) {
-    let mut world = World::new(sets, sharing);
-    let mut subjects: Vec<Subject> = forms.iter().map(|&form| Subject::new(&world, form)).collect();
+    let mut oracle = Oracle::new(sets, sharing);
+    let mut subjects: Vec<Subject> = forms.iter().map(|&form| Subject::new(&oracle, form)).collect();
     for step in history {
         match *step {
             Step::Supply { source, after } => {
-                let source = source % world.supplies.len();
-                let before = std::mem::replace(&mut world.supplies[source], after);
+                let source = source % oracle.supplies.len();
+                let before = std::mem::replace(&mut oracle.supplies[source], after);
                 for subject in &mut subjects {
                     subject.set(source, before, after);
                 }
             }
             Step::Promise { stock, delta } => {
-                let stock = stock % world.promised.len();
-                let delta = delta.max(-world.promised[stock]);
-                promise(&mut world, &mut subjects, stock, delta);
+                let stock = stock % oracle.promised.len();
+                let delta = delta.max(-oracle.promised[stock]);
+                promise(&mut oracle, &mut subjects, stock, delta);
             }
             Step::GrantLeft { stock } => {
-                let stock = stock % world.promised.len();
-                let left = world.left_literal(stock).max(0);
-                promise(&mut world, &mut subjects, stock, left);
+                let stock = stock % oracle.promised.len();
+                let left = oracle.left_literal(stock).max(0);
+                promise(&mut oracle, &mut subjects, stock, left);
             }
         }
         for subject in &subjects {
-            subject.assert_agrees(&world, allowance);
+            subject.assert_agrees(&oracle, allowance);
         }
     }
     for subject in &subjects {
-        assert_eq!(subject.pools, subject.rebuilt(&world), "incremental equals rebuilt");
+        assert_eq!(subject.pools, subject.rebuilt(&oracle), "updated pools equal rebuilt ones");
     }
 }
 
-fn promise(world: &mut World, subjects: &mut [Subject], stock: usize, delta: i64) {
-    world.promised[stock] += delta;
+fn promise(oracle: &mut Oracle, subjects: &mut [Subject], stock: usize, delta: i64) {
+    oracle.promised[stock] += delta;
     for subject in subjects {
         subject.promise(stock, delta);
     }
@@ -187,14 +187,14 @@ const EXACT_FORMS: [Option<Form>; 5] =
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Proves that all forms equal the literal formula on layouts up to 5 sources and 4 stocks, merged classes,
-    /// stocks without sources, and supplies lowered below promises included.
+    /// Proves that all forms equal the literal formula on layouts of up to 5 sources and 4 stocks,
+    /// including merged classes, stocks without sources, and supplies that are reduced below the promises.
     #[test]
     fn small_layouts(sets in any_sets(4, 5), history in histories(), allowance in allowances()) {
         run(&sets, Sharing::Exact, &history, &allowance, &EXACT_FORMS);
     }
 
-    /// Proves the same for six stocks, where subsets are at their limit.
+    /// Proves the same for six stocks, the limit of the subsets form.
     #[test]
     fn six_stocks(sets in any_sets(6, 6), history in histories(), allowance in allowances()) {
         run(&sets, Sharing::Exact, &history, &allowance, &[None, Some(Form::Subsets), Some(Form::Flow)]);
@@ -206,57 +206,58 @@ proptest! {
         run(&sets, Sharing::Exact, &history, &allowance, &[None, Some(Form::Tree), Some(Form::Flow)]);
     }
 
-    /// Proves that independent stocks follow the plain sum.
+    /// Proves that independent stocks use the plain sum.
     #[test]
     fn independent(sets in any_sets(4, 4), history in histories(), allowance in allowances()) {
         run(&sets, Sharing::Independent, &history, &allowance, &[None]);
     }
 
-    /// Proves that the literal formula is what a max-flow says: the most that t can have beside the others' flow.
+    /// Proves that the literal formula equals the max-flow: the most that t can have in addition to the
+    /// flow of the others.
     #[test]
-    fn the_formula_is_the_flow(sets in any_sets(5, 5), history in histories()) {
-        let mut world = World::new(&sets, Sharing::Exact);
-        world.follow(&history);
-        for stock in 0..world.promised.len() {
-            prop_assert_eq!(world.left_literal(stock), world.left_by_flow(stock));
+    fn the_formula_equals_the_max_flow(sets in any_sets(5, 5), history in histories()) {
+        let mut oracle = Oracle::new(&sets, Sharing::Exact);
+        oracle.apply(&history);
+        for stock in 0..oracle.promised.len() {
+            prop_assert_eq!(oracle.left_literal(stock), oracle.left_by_flow(stock));
         }
     }
 
-    /// Proves that a grant of what is left, allowance included, never raises short(0) beyond it nor short(n), and
-    /// that one unit more than what is left always makes something short.
+    /// Proves that granting what is left, allowance included, raises neither short(0) beyond it nor
+    /// short(n), and that one unit more than what is left always makes a shortfall.
     #[test]
-    fn a_grant_takes_from_nobody(
+    fn a_grant_makes_no_shortfall(
         sets in any_sets(5, 5), history in histories(), stock in 0_usize..8, allowance in allowances(),
     ) {
-        let mut world = World::new(&sets, Sharing::Exact);
-        world.follow(&history);
-        let stock = stock % world.promised.len();
-        let none = vec![Allowance::Units(0); world.promised.len()];
-        let promised = world.promised[stock];
-        let (short, short_allowed) = (world.short_literal(&none), world.short_literal(&allowance));
-        let left = world.left_literal(stock);
-        world.promised[stock] = promised + left.max(0);
-        prop_assert_eq!(world.short_literal(&none), short);
-        world.promised[stock] += 1;
-        prop_assert_eq!(world.short_literal(&none), short + 1);
+        let mut oracle = Oracle::new(&sets, Sharing::Exact);
+        oracle.apply(&history);
+        let stock = stock % oracle.promised.len();
+        let none = vec![Allowance::Units(0); oracle.promised.len()];
+        let promised = oracle.promised[stock];
+        let (short, short_allowed) = (oracle.short_literal(&none), oracle.short_literal(&allowance));
+        let left = oracle.left_literal(stock);
+        oracle.promised[stock] = promised + left.max(0);
+        prop_assert_eq!(oracle.short_literal(&none), short);
+        oracle.promised[stock] += 1;
+        prop_assert_eq!(oracle.short_literal(&none), short + 1);
         if let Allowance::Units(units) = allowance[stock] {
-            world.promised[stock] = promised + (left + units).max(0);
-            prop_assert_eq!(world.short_literal(&allowance), short_allowed);
+            oracle.promised[stock] = promised + (left + units).max(0);
+            prop_assert_eq!(oracle.short_literal(&allowance), short_allowed);
         }
     }
 
-    /// Proves that asking what a shipment would do gives the shortfall that it then makes.
+    /// Proves that the predicted shortfall of a shipment equals the shortfall after it.
     #[test]
-    fn asking_equals_doing(
+    fn the_predicted_shortfall_equals_the_actual_one(
         sets in any_sets(5, 4), history in histories(), source in 0_usize..8, stock in 0_usize..8,
         after in supplies(), allowance in allowances(), form in prop::sample::select(EXACT_FORMS.to_vec()),
     ) {
-        let mut world = World::new(&sets, Sharing::Exact);
-        world.follow(&history);
-        let mut subject = Subject::new(&world, form);
-        subject.pools = subject.rebuilt(&world);
-        let source = source % world.supplies.len();
-        let stock = stock % world.promised.len();
+        let mut oracle = Oracle::new(&sets, Sharing::Exact);
+        oracle.apply(&history);
+        let mut subject = Subject::new(&oracle, form);
+        subject.pools = subject.rebuilt(&oracle);
+        let source = source % oracle.supplies.len();
+        let stock = stock % oracle.promised.len();
         let place = subject.layout.stock_in_group(id(stock)).unwrap();
         let Some(from) = subject.layout.source_in_group(id(source)) else { return Ok(()) };
         prop_assume!(from.group == place.group);
@@ -264,15 +265,15 @@ proptest! {
         let allow = |index: u32| allowance[super::at(group.stocks()[super::at(index)])];
         let change = Change {
             source_index: from.index,
-            before: world.supplies[source],
+            before: oracle.supplies[source],
             after,
             stock_index: place.index,
-            promise_delta: -(world.promised[stock] / 2),
+            promise_delta: -(oracle.promised[stock] / 2),
         };
         let pool = &subject.pools[super::at(place.group)];
-        let told = pool.would_short(&group, change, allow);
+        let predicted = pool.would_short(&group, change, allow);
         subject.set(source, change.before, after);
         subject.promise(stock, change.promise_delta);
-        prop_assert_eq!(subject.pools[super::at(place.group)].shortfall(&group, allow), told);
+        prop_assert_eq!(subject.pools[super::at(place.group)].shortfall(&group, allow), predicted);
     }
 }

@@ -1,13 +1,16 @@
-//! Nested source sets: one web shop over hundreds of shops, each with its own point of sale, to any depth.
+//! Tree form: nested source sets of any depth, such as one web shop over hundreds of shops that each have
+//! their own point of sale.
 //!
-//! It is for groups in which any two classes have disjoint sources or one has all of the other's. It is NOT for
-//! sets that overlap in part: [`Tree::build`] gives `None` for those.
+//! It is for groups in which the source sets of any two classes are disjoint, or one contains the other. It
+//! is NOT for sets that overlap partly: [`Tree::build`] returns `None` for those.
 //!
-//! A node is a class, its children are the largest classes within it. Goods that a subtree can use:
-//! load(v) = min(cap(v), promised(v) + Σ load(child)), and the promises that load cuts off are short.
-//! left(t) takes t's promises away, looks for the tightest cap on the way to the root, and subtracts them again.
+//! A node is a class. Its children are the largest classes within it. The goods that a subtree can use are
+//! load(v) = min(cap(v), promised(v) + Σ load(child)). The promises that this minimum cuts off are short.
+//! left(t) is computed by removing the promises of t, finding the tightest cap on the path to the root, and
+//! subtracting the promises again.
 //!
-//! Cells: `[0]` promises cut off in the whole tree, then per node cap and inflow = promised(v) + Σ load(child).
+//! Cells: `[0]` the promises that are cut off in the whole tree; then for each node cap and inflow =
+//! promised(v) + Σ load(child).
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "nodes number at most GROUP_MEMBERS_MAX; sums are bounded by the assertions of the parent module"
@@ -15,10 +18,10 @@
 
 use super::short;
 
-/// The parent of the root, and the node of a source without one.
+/// No class: the parent of the root, and the home of a source that no class has.
 const NONE: u16 = u16::MAX;
 
-/// The nodes of the tree; they have the numbers of the classes.
+/// The nodes of the tree. A node has the number of its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tree {
     parents: Box<[u16]>,
@@ -45,7 +48,8 @@ impl Tree {
         top_down.sort_by_key(|&class| std::cmp::Reverse(sets[usize::from(class)].len()));
         let mut parents = vec![NONE; sets.len()];
         let mut homes = vec![NONE; sources];
-        // Larger sets come first, so a nested set finds all of its sources in the hands of one and the same class.
+        // Larger sets come first. So if the sets are nested, all sources of a set have the same home when
+        // it is inserted.
         for &class in &top_down {
             let set = &sets[usize::from(class)];
             let parent = set.first().map_or(NONE, |&source| homes[usize::from(source)]);
@@ -81,7 +85,7 @@ impl Tree {
         }
     }
 
-    /// Adds promises at a node; the walk ends where a cap swallows them.
+    /// Adds promises at a node. It stops at the node whose cap absorbs them.
     pub(super) fn add_promise(&self, cells: &mut [i64], class: usize, delta: i64) {
         let mut rise = delta;
         let mut next = Some(class);
@@ -93,7 +97,7 @@ impl Tree {
         }
     }
 
-    /// The formula for one class.
+    /// left(t) for one class.
     pub(super) fn left(&self, cells: &[i64], promised: i64, class: usize) -> i64 {
         let mut least = i64::MAX;
         let mut removed = promised;
@@ -109,8 +113,8 @@ impl Tree {
         least - promised
     }
 
-    /// The formula for every class, into `out[first_stock[class]]`. Without shortfall no cap cuts anything off, so
-    /// what a node has left is the least of its own and its parent's: one pass from the top.
+    /// Writes left(t) of every class into `out[first_stock[class]]`. Without shortfall no cap cuts anything
+    /// off, so what a node has left is the minimum of its own and its parent's: one pass from the root.
     pub(super) fn left_all(&self, cells: &[i64], promised: &[i64], first_stock: &[u16], out: &mut [i64]) {
         for &class in &self.top_down {
             let class = usize::from(class);
@@ -124,12 +128,12 @@ impl Tree {
         }
     }
 
-    /// By how much the promises exceed the goods: short(0).
+    /// The quantity by which the promises exceed the goods: short(0).
     pub(super) fn short(cells: &[i64]) -> i64 {
         cells[0]
     }
 
-    /// The same with `asked[class]` in the place of the promises.
+    /// Like `short`, with `asked[class]` instead of the promises.
     pub(super) fn short_of(&self, cells: &[i64], asked: &[i64]) -> i64 {
         let mut inflows = asked.to_vec();
         let mut short = 0;
@@ -145,7 +149,8 @@ impl Tree {
     }
 }
 
-/// Raises cap and inflow of one node, keeps the sum of what is cut off, and gives the rise of its load.
+/// Increases cap and inflow of one node, updates the sum of what is cut off, and returns the increase of
+/// its load.
 fn raise(cells: &mut [i64], class: usize, cap_delta: i64, inflow_delta: i64) -> i64 {
     let Node { cap, inflow } = node(class);
     let load_before = cells[cap].min(cells[inflow]);

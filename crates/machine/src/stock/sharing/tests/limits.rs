@@ -1,4 +1,4 @@
-//! What a group may be, at each limit minus one, the limit, and the limit plus one; and which form it gets.
+//! Tests each limit of a group at limit minus one, limit and limit plus one, and which form a group gets.
 
 use super::super::{
     FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, Form, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX,
@@ -20,7 +20,7 @@ fn ring(stocks: u32) -> impl Iterator<Item = (u32, u32)> {
 
 #[test]
 fn forms_by_structure() {
-    // Proves the choice: one class, few classes, nested, few again, and the rest.
+    // Proves the choice of the form: one class, few classes, nested, few classes again, and all others.
     assert_eq!(form([(0, 0)]), Ok(Form::Single));
     assert_eq!(form((0..9).flat_map(|stock| [(stock, 0), (stock, 1)])), Ok(Form::Single));
     assert_eq!(form(ring(4)), Ok(Form::Subsets));
@@ -33,7 +33,8 @@ fn forms_by_structure() {
 
 #[test]
 fn members_of_a_group() {
-    // Proves the limits of stocks, sources and links in any group, and that the refusal names the group and count.
+    // Proves the limits of stocks, sources and links in any group, and that the refusal names the group and
+    // count.
     let members = id(GROUP_MEMBERS_MAX);
     for stocks in [members - 1, members] {
         assert_eq!(form((0..stocks).map(|stock| (stock, 0))), Ok(Form::Single));
@@ -55,7 +56,7 @@ fn members_of_a_group() {
 
 #[test]
 fn classes_of_a_flow_group() {
-    // Proves the limit of classes that are not nested, and that no other limit speaks for it.
+    // Proves the limit of classes that are not nested, and that the error reports this limit.
     let classes = id(FLOW_CLASSES_MAX);
     assert_eq!(form(ring(classes - 1)), Ok(Form::Flow));
     assert_eq!(form(ring(classes)), Ok(Form::Flow));
@@ -88,10 +89,12 @@ fn buckets_of_a_flow_group() {
 
 #[test]
 fn links_of_a_flow_group() {
-    // Proves the limit of links: 256 sources with eight stocks each, and one more or less at the last of them.
+    // Proves the limit of links: 256 sources with eight stocks each, and one more or less at the last of
+    // them.
     let stocks = id(FLOW_CLASSES_MAX);
     let per_source = FLOW_LINKS_MAX / FLOW_BUCKETS_MAX;
-    // Source s starts at stock s mod 32 and leaves one of eight different gaps, so that no two have equal stocks.
+    // Source s starts at stock s mod 32 and skips one of eight different gaps, so no two sources have equal
+    // stocks.
     let members = |source: u32, count: usize| {
         let pattern = source / stocks;
         let skip = pattern + 1;

@@ -1,4 +1,5 @@
-//! One web shop over 200 shops: larger than enumeration reaches, so the answers are worked out by hand.
+//! One web shop over 200 shops. This is too large for enumeration, so the expected values come from a
+//! formula for this layout.
 
 use super::super::{AMOUNT_MAX, Allowance, Form, Group, Layout, Pool, Sharing, Supply};
 
@@ -11,8 +12,8 @@ fn web_over_shops(shops: usize) -> Layout {
     Layout::build([], links, Sharing::Exact).unwrap()
 }
 
-/// What every stock has left, from the caps and promises of Web and the shops.
-fn by_hand(caps: &[i64], web: i64, shops: &[i64]) -> Vec<i64> {
+/// What every stock has left, computed from the goods and promises of the web shop and the shops.
+fn expected_left(caps: &[i64], web: i64, shops: &[i64]) -> Vec<i64> {
     let goods: i64 = caps.iter().sum();
     let used: i64 = caps.iter().zip(shops).map(|(&cap, &promised)| cap.min(promised)).sum();
     let of_shop = |(&cap, &promised): (&i64, &i64)| {
@@ -51,7 +52,7 @@ impl Chain {
     }
 
     fn assert_agrees(&self) {
-        let expected = by_hand(&self.caps, self.web, &self.shops);
+        let expected = expected_left(&self.caps, self.web, &self.shops);
         let mut all = Vec::new();
         self.pool.left_all(self.group(), &mut all);
         assert_eq!(all, expected);
@@ -67,7 +68,8 @@ impl Chain {
 
 #[test]
 fn one_web_shop_over_two_hundred() {
-    // Proves the tree form at retail size: before, in and after a shortfall of a shop and of the web shop.
+    // Proves the tree form at the size of a retailer: before, during and after a shortfall of a shop and of
+    // the web shop.
     let layout = web_over_shops(SHOPS);
     assert_eq!(layout.group(0).form(), Form::Tree);
     let pool = Pool::new(layout.group(0));
@@ -94,7 +96,7 @@ fn one_web_shop_over_two_hundred() {
     assert_eq!(chain.short(), 42);
     chain.assert_agrees();
     chain.restock(17, 30);
-    assert_eq!(chain.short(), 12, "new goods go to the backlog first");
+    assert_eq!(chain.short(), 12, "new goods reduce the shortfall first");
     chain.assert_agrees();
     chain.promise(0, -12);
     assert_eq!(chain.short(), 0);
@@ -103,7 +105,8 @@ fn one_web_shop_over_two_hundred() {
 
 #[test]
 fn three_levels() {
-    // Proves a country over regions over shops: a region's promises bind its shops and the country, not its sister.
+    // Proves a country over regions over shops: the promises of a region limit its shops and the country,
+    // but not the other region.
     let links = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 2), (2, 3), (3, 0), (4, 2)];
     let layout = Layout::build([], links, Sharing::Exact).unwrap();
     let group = layout.group(0);
@@ -121,7 +124,11 @@ fn three_levels() {
     assert_eq!(all, [7, 5, 7, 5, 7]);
     pool.add_promise(group, 3, 8);
     pool.left_all(group, &mut all);
-    assert_eq!(all, [2, -3, 2, -3, 2], "the region is 3 short, and each of its stocks counts last by itself");
+    assert_eq!(
+        all,
+        [2, -3, 2, -3, 2],
+        "the region is 3 short, and each of its stocks would be the last to be served"
+    );
     assert_eq!(pool.shortfall(group, |_| Allowance::Units(0)), 3);
 }
 

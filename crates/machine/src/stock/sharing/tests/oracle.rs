@@ -1,10 +1,10 @@
-//! A world that answers by the letter: no merging, no increments, every set of stocks enumerated, and a max-flow
-//! over a plain matrix as a second opinion. It is NOT fast.
+//! The oracle: a literal implementation. It merges nothing, updates nothing incrementally and enumerates
+//! every set of stocks. A max-flow over a plain matrix is a second implementation. It is NOT fast.
 
 use super::super::{Allowance, Sharing, Supply};
 use super::{Step, id};
 
-pub(super) struct World {
+pub(super) struct Oracle {
     pub(super) sharing: Sharing,
     /// Source sets of the stocks as bit masks.
     pub(super) sets: Vec<u32>,
@@ -12,7 +12,7 @@ pub(super) struct World {
     pub(super) promised: Vec<i64>,
 }
 
-impl World {
+impl Oracle {
     pub(super) fn new(sets: &[u32], sharing: Sharing) -> Self {
         let sources = sets.iter().map(|set| 32 - set.leading_zeros()).max().unwrap().max(1);
         Self {
@@ -36,8 +36,8 @@ impl World {
         self.stocks().flat_map(linked).collect()
     }
 
-    /// Follows a history without any subject.
-    pub(super) fn follow(&mut self, history: &[Step]) {
+    /// Applies a history without any subject.
+    pub(super) fn apply(&mut self, history: &[Step]) {
         for step in history {
             match *step {
                 Step::Supply { source, after } => {
@@ -88,7 +88,7 @@ impl World {
         self.goods_of_set(set) - self.members(chosen).map(|stock| self.promised[stock]).sum::<i64>()
     }
 
-    /// The formula as it is written.
+    /// left(t) by the literal formula.
     pub(super) fn left_literal(&self, stock: usize) -> i64 {
         if self.sharing == Sharing::Independent {
             return self.goods_of_set(self.sets[stock]) - self.promised[stock];
@@ -100,7 +100,7 @@ impl World {
         least(1) - least(0)
     }
 
-    /// short(n) as it is written: a stock with an unlimited allowance is in no set that is short.
+    /// short(n) by the literal formula. A stock with an unlimited allowance is in no set that is short.
     pub(super) fn short_literal(&self, allowance: &[Allowance]) -> i64 {
         let room = |stock: usize| match allowance[stock] {
             Allowance::Units(units) => Some(units),
@@ -117,7 +117,8 @@ impl World {
         -(0_u32..1 << self.sets.len()).filter_map(slack).min().unwrap()
     }
 
-    /// The most that flows to the stock beside a largest flow of all others, minus its own promises.
+    /// The most that can flow to the stock in addition to a maximum flow of all others, minus its own
+    /// promises.
     pub(super) fn left_by_flow(&self, stock: usize) -> i64 {
         let mut asked = self.promised.clone();
         asked[stock] = 0;
@@ -126,7 +127,8 @@ impl World {
         self.max_flow(&asked) - without - self.promised[stock]
     }
 
-    /// Ford and Fulkerson over a matrix: node 0 feeds the sources, the sources feed stocks, stocks feed the last node.
+    /// The Ford–Fulkerson algorithm over a matrix: node 0 feeds the sources, the sources feed stocks, and
+    /// stocks feed the last node.
     fn max_flow(&self, asked: &[i64]) -> i64 {
         let sources = self.supplies.len();
         let nodes = sources + asked.len() + 2;
