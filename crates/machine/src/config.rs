@@ -1,5 +1,5 @@
-//! What the machine is configured with: limits and modes that `apply` reads. All of it is state, set when a
-//! directory is formatted or by a logged `configure`, never by the process.
+//! The configuration of the machine: limits and modes that `apply` reads. All of it is state. It is set
+//! when a directory is formatted or by a logged `configure`, never by options of the process.
 
 use std::fmt;
 use stockhold_protocol::command::{Configure, Sharing};
@@ -8,74 +8,77 @@ use stockhold_protocol::limits::LINES_MAX;
 use stockhold_protocol::query::ConfigurationView;
 use stockhold_protocol::{BadField, Timestamp, tagged};
 
-/// The rules that this program executes. They stand in the state, in the genesis and in each batch; a directory of
-/// others is refused by name, because replaying it would decide otherwise than its server did.
+/// The version of the rules that this program executes. It is stored in the state, in the genesis and in
+/// each batch. A directory of another version is refused by name, because replaying it would decide
+/// differently than its server did.
 pub const RULES_VERSION: u32 = 3;
-/// The same, as a batch tells it.
+/// The version of the rules as it is stored in a batch.
 pub const BATCH_RULES: u16 = {
     let [low, high, rest @ ..] = RULES_VERSION.to_le_bytes();
     assert!(rest[0] == 0 && rest[1] == 0, "a batch has two bytes for the version of its rules");
     u16::from_le_bytes([low, high])
 };
-/// Most sources.
+/// The most sources.
 pub const SOURCES_MAX: u32 = 16_384;
-/// Most stocks.
+/// The most stocks.
 pub const STOCKS_MAX: u32 = 16_384;
-/// Most sales channels.
+/// The most sales channels.
 pub const CHANNELS_MAX: u32 = 65_536;
-/// Most SKUs.
+/// The most SKUs.
 pub const SKUS_MAX: u32 = 16_000_000;
-/// Most links of a stock with a source.
+/// The most links between stocks and sources.
 pub const LINKS_MAX: usize = 262_144;
-/// Most marks that are remembered; the oldest goes first.
+/// The most marks that are kept. A further one removes the oldest.
 pub const MARKS_MAX: usize = 1_024;
-/// Most actors that have a number of their own; further ones are one actor together, `other`.
+/// The most actors that have a number of their own. All others share one number, `other`.
 pub const ACTORS_MAX: usize = 4_096;
-/// Most writers that are remembered; a further one is refused.
+/// The most writers. A further one is refused.
 pub const WRITERS_MAX: usize = 64;
-/// How far the client's time in an id may lie ahead of the op's, in milliseconds.
+/// How far the client's time in an id may be ahead of op time, in milliseconds.
 pub const ID_AHEAD_MAX_MS: u64 = 5 * 60 * 1_000;
-/// The span of client time that one generation of outcomes covers, in milliseconds.
+/// The period of client time that one generation of outcomes covers, in milliseconds.
 pub const GENERATION_MS: u64 = 15_000;
 /// The shortest minimum retention of outcomes, in milliseconds.
 pub const ID_RETENTION_FLOOR_MS: u64 = 60_000;
-/// The longest retention of outcomes, in milliseconds: 24 hours, so that generations stay few.
+/// The longest retention of outcomes, in milliseconds: 24 hours, which bounds the number of generations.
 pub const ID_RETENTION_CEILING_MS: u64 = 24 * 3_600_000;
-/// The shortest gap that may be told from the pause between two ticks, which come each second, in milliseconds.
+/// The least value of `gap_max_ms`, in milliseconds. It must exceed the second between two ticks.
 pub const GAP_FLOOR_MS: u64 = 2_000;
-/// The least that a start may be allowed to follow the wall clock, in milliseconds.
+/// The least value of `clock_jump_max_ms`, in milliseconds.
 pub const CLOCK_JUMP_FLOOR_MS: u64 = 60_000;
-/// The longest time that any limit of holds and records may be set to, in milliseconds: 30 days.
+/// The longest period that a limit of holds and records may be set to, in milliseconds: 30 days.
 pub const SPAN_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
-/// The machine's configuration. Defaults and ranges are those of the design: TTL 1 s … 24 h, 48 h in all,
-/// 256 lines, 24 h of late confirmation, 15 min of ids (never below 60 s), 4 GiB of outcomes.
+/// The configuration. Default values: TTLs from 1 s to 24 h, at most 48 h in total, 256 lines, late
+/// confirmation for 24 h, outcomes for 15 min (never less than 60 s) in 4 GiB.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Configuration {
     /// Whether promises of stocks that share sources limit each other. Default: exact.
     pub sharing: Sharing,
-    /// Shortest TTL in milliseconds. Default 1,000; at least 1.
+    /// The shortest TTL in milliseconds. Default 1,000; at least 1.
     pub ttl_min_ms: u64,
-    /// Longest TTL in milliseconds. Default 86,400,000.
+    /// The longest TTL in milliseconds. Default 86,400,000.
     pub ttl_max_ms: u64,
-    /// Longest time from first reserve to deadline in milliseconds. Default 172,800,000.
+    /// The longest time from the first reserve to the deadline, in milliseconds. Default 172,800,000.
     pub ttl_total_max_ms: u64,
-    /// Most lines of a cart, 1..=256. Default 256.
+    /// The most lines of a cart, 1..=256. Default 256.
     pub lines_max: u32,
     /// How long records of expired and closed reservations are kept, in milliseconds. Default 86,400,000;
     /// at least 1,000.
     pub late_confirm_window_ms: u64,
     /// Target retention of outcomes in milliseconds. Default 900,000.
     pub id_retention_ms: u64,
-    /// Least retention of outcomes in milliseconds. Default and minimum 60,000.
+    /// Minimum retention of outcomes in milliseconds. Default and least value 60,000.
     pub id_retention_min_ms: u64,
     /// Memory for outcomes in bytes. Default 4 GiB; at least 64 KiB.
     pub outcome_bytes_max: u64,
-    /// Most reservations whose records are kept. Default 50,000,000.
+    /// The most reservations whose records are kept. Default 50,000,000.
     pub reservations_max: u64,
-    /// A longer time between two ops does not count against holds and ids, in milliseconds. Default 5,000; 2,000 to 30 days.
+    /// The longest time between two ops that counts as hold time, in milliseconds. A longer one is a gap.
+    /// Default 5,000; 2,000 to 30 days.
     pub gap_max_ms: u64,
-    /// How far a start may follow the wall clock, in milliseconds. Default 604,800,000; at least 60,000.
+    /// How far a starting server may follow the wall clock, in milliseconds. Default 604,800,000; at least
+    /// 60,000.
     pub clock_jump_max_ms: u64,
 }
 
@@ -117,7 +120,7 @@ impl Configuration {
     /// The configuration after a change.
     ///
     /// # Errors
-    /// [`BadField`] names the field that leaves its range.
+    /// [`BadField`] names the field that is out of range.
     pub fn changed(&self, change: &Configure) -> Result<Self, BadField> {
         let next = Self {
             sharing: change.sharing.unwrap_or(self.sharing),
@@ -200,24 +203,24 @@ impl Configuration {
     }
 }
 
-/// What a new directory is formatted with: the state before the first op.
+/// The initial state of a directory, which is set when it is formatted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Genesis {
     /// The configuration.
     pub configuration: Configuration,
-    /// When it was formatted: the time of op 0.
+    /// The time when it was formatted, which is the time of op 0.
     pub formatted_at: Timestamp,
 }
 
-/// Why a directory cannot begin with its genesis.
+/// Why a genesis cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum GenesisError {
-    /// The first op was decided by other rules than this program executes.
+    /// The directory was formatted under rules that this program does not execute.
     Rules {
         /// Their version.
         found: u32,
     },
-    /// The bytes are no genesis, or break a rule.
+    /// The bytes are not a genesis, or a value breaks a rule.
     Field(BadField),
 }
 
@@ -242,7 +245,8 @@ impl From<BadField> for GenesisError {
 }
 
 impl Genesis {
-    /// The bytes that stand in the directory's manifest: tagged fields, of which the version of the rules is the first.
+    /// The bytes that are stored in the directory's manifest: tagged fields, of which the version of the
+    /// rules is the first.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -255,10 +259,10 @@ impl Genesis {
         out
     }
 
-    /// Reads the manifest's bytes.
+    /// Reads the bytes from the manifest.
     ///
     /// # Errors
-    /// [`GenesisError`] when they are not a genesis, break a rule, or are of other rules.
+    /// [`GenesisError`] if they are not a genesis, if a value breaks a rule, or if they are of other rules.
     pub fn decode(bytes: &[u8]) -> Result<Self, GenesisError> {
         let found = first_field(bytes, |fields| fields.value(1, "genesis.rules_version"))?;
         if found != RULES_VERSION {

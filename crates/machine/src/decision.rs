@@ -1,8 +1,9 @@
-//! What a command decides: an answer or a refusal, before it is an outcome with an op. It decides nothing itself.
+//! The result of a command before it becomes an outcome with an op: an answer or a refusal. No decisions
+//! are made here.
 
 use stockhold_protocol::{Code, CommandId, Detail};
 
-/// A decision that is not a plain yes.
+/// The refusal of a command.
 pub(crate) struct Refusal {
     pub(crate) code: Code,
     pub(crate) value: u32,
@@ -30,10 +31,10 @@ impl Refusal {
     }
 }
 
-/// What a command decided, before it is an outcome with an op.
+/// The result of a command.
 pub(crate) type Decision = Result<Answer, Refusal>;
 
-/// A command took effect.
+/// The answer of a command that took effect.
 pub(crate) struct Answer {
     pub(crate) code: Code,
     pub(crate) value: u32,
@@ -51,7 +52,7 @@ impl Answer {
     }
 }
 
-/// What a command that makes a reservation needs to know of itself.
+/// What identifies a command that makes a reservation: its op, its id and its fingerprint.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
     pub(crate) op: u64,

@@ -1,20 +1,20 @@
-//! Bugs put in on purpose, one at a time and for one thread, to show that the tests and the simulator would see them. It exists
-//! only with the feature `mutants`, which no release build takes; it is not for failures of the world around (the storage has
-//! those) and not for anything that a server may meet.
+//! Mutants: bugs that are inserted on purpose, one at a time and for one thread, to show that the tests and
+//! the simulator detect them. The module exists only with the feature `mutants`, which release builds
+//! cannot have. Faults of the environment are not here: the storage has those.
 
 use std::cell::Cell;
 
 #[cfg(not(debug_assertions))]
-compile_error!("the feature `mutants` puts bugs in: no build without debug assertions may have it");
+compile_error!("the feature `mutants` inserts bugs: it must not be built without debug assertions");
 
-/// A bug of the machine.
+/// A deliberate bug of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
-    /// Refusals are answered and not remembered.
+    /// Refusals are answered but not recorded.
     ForgetsRefusals,
-    /// A stock sees its own goods and promises only, whoever shares them.
+    /// A stock considers only its own goods and promises, even if others share them.
     IgnoresOtherStocks,
-    /// Outcomes are dropped in time, and the horizon stays where it is.
+    /// Outcomes are dropped as usual, but the horizon does not move.
     KeepsTheHorizon,
 }
 
@@ -22,7 +22,7 @@ thread_local! {
     static PRESENT: Cell<Option<Mutant>> = const { Cell::new(None) };
 }
 
-/// Puts a bug into all machines of this thread, or takes it out.
+/// Inserts a bug into all machines of this thread, or removes it.
 pub fn set(mutant: Option<Mutant>) {
     PRESENT.set(mutant);
 }

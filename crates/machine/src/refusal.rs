@@ -1,6 +1,7 @@
-//! Refusals that name what the caller needs: the bound, the range, the limit, the SKU.
+//! Refusals with the detail that a client needs: the bound, the range, the limit, the SKU.
 //!
-//! Not for deciding what is refused. Everything here is cold: a plain yes makes none of it.
+//! What is refused is decided elsewhere. All functions here are cold: a command that succeeds calls none of
+//! them.
 
 use crate::decision::Refusal;
 use crate::ledger::state::State;
@@ -9,59 +10,59 @@ use crate::stock::sharing::{
 };
 use stockhold_protocol::{Code, Detail, Quantity, SkuId};
 
-/// A quantity for an answer; what leaves the range stands for its end.
+/// A quantity for an answer. A value that is out of range becomes the maximum.
 pub(crate) fn quantity(raw: i64) -> Quantity {
     Quantity::from_raw(raw).unwrap_or(Quantity::MAX)
 }
 
 impl Refusal {
-    /// Names the bound that refuses a quantity.
+    /// Adds the bound that a quantity exceeds.
     #[cold]
     pub(crate) fn bounded(self, sku: u32, bound: i64, value: i64) -> Self {
         self.with(Detail::Bound { sku: SkuId(sku), bound: quantity(bound), value: quantity(value) })
     }
 
-    /// Names the SKU that is the reason.
+    /// Adds the SKU that caused the refusal.
     #[cold]
     pub(crate) fn of_sku(self, sku: u32) -> Self {
         self.with(Detail::Sku(SkuId(sku)))
     }
 
-    /// A number outside its range.
+    /// A refusal of a number that is out of range.
     #[cold]
     pub(crate) fn out_of_range(code: Code, min: u64, max: u64, value: u64) -> Self {
         Self::new(code).with(Detail::Range { min, max, value })
     }
 
-    /// Names the field that stands for nothing.
+    /// A refusal of a field that contains an unknown name.
     #[cold]
     pub(crate) fn unknown(field: &str) -> Self {
         Self::new(Code::UnknownName).unknown_field(field)
     }
 
-    /// As [`Refusal::unknown`], of the line at `index`.
+    /// Like [`Refusal::unknown`], for the line at `index`.
     #[cold]
     pub(crate) fn unknown_in_line(field: &str, index: usize) -> Self {
         Self::of_line(Code::UnknownName, index).unknown_field(field)
     }
 
     fn unknown_field(self, field: &str) -> Self {
-        self.rule(field, "stands for no known name")
+        self.rule(field, "is not a known name")
     }
 
-    /// Names a field and the rule that it breaks.
+    /// Adds a field and the rule that it breaks.
     #[cold]
     pub(crate) fn rule(self, field: &str, rule: impl Into<String>) -> Self {
         self.with(Detail::Field { field: field.to_owned(), rule: rule.into() })
     }
 
-    /// A limit on the number of things is reached.
+    /// A refusal because a limit on the number of things is reached.
     #[cold]
     pub(crate) fn limit(name: &str, value: impl TryInto<u64>) -> Self {
         Self::new(Code::LimitReached).limited(name, value)
     }
 
-    /// The group of stocks that a link would make is too large.
+    /// A refusal of a link that would make a group of stocks too large.
     #[cold]
     pub(crate) fn group_too_large(error: GroupTooLarge) -> Self {
         let refusal = Self::new(Code::GroupTooLarge);
@@ -87,7 +88,7 @@ impl Refusal {
 }
 
 impl State {
-    /// The times that an id may carry now, in milliseconds, beside the one that it carries.
+    /// The range of times that an id may have now, in milliseconds, and the time that it has.
     #[cold]
     pub(crate) fn id_range(&self, value: u64) -> Detail {
         let min = self.core.horizon.saturating_mul(crate::config::GENERATION_MS);

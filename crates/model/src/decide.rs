@@ -42,7 +42,7 @@ pub(crate) fn of_sku((code, value, _): Answer, sku: u32) -> Answer {
 /// The answer to an unknown number in a field, of the line at an index.
 pub(crate) fn unknown(field: &str, index: usize) -> Answer {
     let (code, value, _) = at(Code::UnknownName, index);
-    (code, value, Detail::Field { field: field.to_owned(), rule: "stands for no known name".to_owned() })
+    (code, value, Detail::Field { field: field.to_owned(), rule: "is not a known name".to_owned() })
 }
 
 fn range(code: Code, min: u64, max: u64, value: u64) -> Answer {
