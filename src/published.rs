@@ -14,7 +14,7 @@ mod seqlock;
 use atomics::{AtomicU32, AtomicU64, Ordering};
 use growing_array::GrowingArray;
 use std::sync::OnceLock;
-use stockhold_machine::{AHEAD, CellChange, Changes, SkuChange};
+use stockhold_machine::{CellChange, Changes, PREFETCH_WIDTH, SkuChange};
 use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
@@ -140,7 +140,7 @@ impl Published {
     fn publish_cells(&self, changes: &Changes) {
         let mut cells = changes.cells.as_slice();
         for (at, sku) in changes.skus.iter().enumerate() {
-            if at.is_multiple_of(AHEAD) {
+            if at.is_multiple_of(PREFETCH_WIDTH) {
                 self.prefetch(&changes.skus[at..], cells);
             }
             let count = usize::try_from(sku.cells).unwrap_or(usize::MAX).min(cells.len());
@@ -153,10 +153,10 @@ impl Published {
 
     /// Loads the words of SKUs and cells that are written next, so that the processor fetches them in parallel.
     fn prefetch(&self, skus: &[SkuChange], cells: &[CellChange]) {
-        for sku in skus.iter().take(AHEAD) {
+        for sku in skus.iter().take(PREFETCH_WIDTH) {
             std::hint::black_box(self.skus.get(sku.sku.0).and_then(|words| words.dated(|| None)));
         }
-        for cell in cells.iter().take(AHEAD) {
+        for cell in cells.iter().take(PREFETCH_WIDTH) {
             std::hint::black_box(self.word(cell.sku, cell.stock).map(AtomicCell::load));
         }
     }

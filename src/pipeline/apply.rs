@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stockhold_machine::config::WRITERS_MAX;
-use stockhold_machine::{AHEAD, BatchVerdict, DigestPoint, Machine};
+use stockhold_machine::{BatchVerdict, DigestPoint, Machine, PREFETCH_WIDTH};
 use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
 use stockhold_protocol::limits::FEATURE_LEVEL;
@@ -154,8 +154,8 @@ pub fn apply_payload(
     let mut found = 0_u64;
     let mut ahead = batch.records();
     for entry in batch.entries() {
-        if found.is_multiple_of(AHEAD as u64) {
-            machine.prefetch(ahead.by_ref().take(AHEAD).flatten());
+        if found.is_multiple_of(PREFETCH_WIDTH as u64) {
+            machine.prefetch(ahead.by_ref().take(PREFETCH_WIDTH).flatten());
         }
         if found == u64::from(records) {
             // There are more records than announced.

@@ -1,13 +1,15 @@
 //! The deterministic inventory state machine of Stockhold: it decides who gets what.
 //!
-//! It is a pure function of its log: [`Machine::apply`] takes one command record and a proposed time, and
-//! answers an outcome. There is no clock, no input or output, no thread, no randomness and no float in
-//! here, and no `Result`: a refusal is an outcome, and a broken invariant of our own stops the program.
+//! The machine is a pure function of its log: [`Machine::apply`] takes one command record and a proposed
+//! time, and returns an outcome. The crate uses no clock, no I/O, no threads, no randomness and no floating
+//! point. Functions that execute commands return no `Result`: a refusal is an outcome, and a broken
+//! invariant stops the program.
 //!
-//! Modules, from the bottom up: `table` (containers), [`config`] (limits that are state), `stock` (what can be promised; [`sharing`] is
-//! the one rule against overselling), `ledger` (records and state), `moves` (the only code that changes a quantity), `verbs` (what
-//! each command does), `machine` (one command after the other); and beside the verbs, which read only: `views`, `persist`
-//! (snapshots), `validate`.
+//! Modules, from the bottom up: `table` (containers), [`config`] (limits that are state), `stock` (what can
+//! be promised; [`sharing`] is the rule against overselling), `ledger` (records and state), `moves` (the
+//! only code that changes a quantity), `verbs` (what each command does), `machine` (executes one command
+//! after the other). Beside the verbs there are modules that only read: `views`, `persist` (snapshots) and
+//! `validate`.
 #![deny(clippy::arithmetic_side_effects)]
 #![forbid(unsafe_code)]
 
@@ -35,5 +37,5 @@ pub use machine::{BatchVerdict, DigestPoint, Machine};
 pub use persist::load::{self, LoadError, Loader};
 pub use persist::snapshot::{self, SnapshotMark};
 pub use stock::sharing;
-pub use table::{AHEAD, Progress};
+pub use table::{PREFETCH_WIDTH, Progress};
 pub use views::stats::Stats;

@@ -1,10 +1,10 @@
-//! The machine: one command after the other, each decided by the state and the proposed time alone.
+//! The machine executes one command after the other. The state and the proposed time alone decide each.
 //!
 //! ```text
-//! record ─► time passes ─► bad field? ─► known id? ─► plan (reads only) ─► execute (cannot fail) ─► outcome recorded
+//! record ─► set time ─► bad field? ─► known id? ─► plan (reads only) ─► execute (cannot fail) ─► record outcome
 //! ```
-//! It is *not* for anything that knows of disks, sockets, clocks or threads; and nothing in it is an
-//! error: whatever the bytes, there is an outcome.
+//! The machine does *not* use disks, sockets, clocks or threads. There are no errors either: any bytes give
+//! an outcome.
 
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
@@ -20,58 +20,60 @@ use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
 use stockhold_protocol::{Code, CommandId, Line, Outcome, SkuId, StockId, Timestamp};
 
-/// The latest time of an op: one second before the last one that a deadline can express, so that a record's
-/// end always lies ahead of the op that sets it.
+/// The latest time of an op: one second before the last time that a deadline can represent, so the end of a
+/// record is always later than the op that sets it.
 const TIME_MAX: Timestamp = Timestamp(Timestamp::MAX.0 - 1_000);
 
-/// So many ops lie between two digests at most, up to the end of a batch.
+/// The most ops between two digests, not counting the rest of the last batch.
 const DIGEST_OPS: u64 = 4_096;
 
-/// The digest of the state as of the last op of a batch.
+/// The digest of the state after the last op of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DigestPoint {
     /// The op.
     pub op: u64,
-    /// The digest as of it.
+    /// The digest after that op.
     pub digest: u64,
 }
 
-/// Whether a batch is to be applied. Any other is passed over: it takes no op and no time, and changes nothing.
+/// Whether a batch must be applied. Any other batch is passed over: it takes no op and no time, and changes
+/// nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BatchVerdict {
     /// Apply its commands.
     Apply,
     /// It was applied before.
     Duplicate,
-    /// The writer has begun a later session since. Nothing is known of this batch, so it is no duplicate.
+    /// The writer has begun a later session since. Batches of older sessions are not known any more, so it
+    /// may or may not have been applied.
     OldSession {
         /// The session of the last batch of this writer.
         known: u64,
     },
     /// Batches of this writer are missing.
     Gap {
-        /// The number that should come next.
+        /// The number that must come next.
         expected: u64,
     },
-    /// More writers than are remembered, which are [`WRITERS_MAX`].
+    /// There are more than [`WRITERS_MAX`] writers.
     TooManyWriters,
 }
 
-/// See the module.
+/// The state machine, with buffers for the command that it executes.
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) state: State,
-    /// The numbers of the actors that the batch in hand has introduced.
+    /// The numbers of the actors that the current batch has introduced.
     batch_actors: Vec<u16>,
-    /// Op and time before the batch in hand.
+    /// Op and time before the current batch.
     batch_start: (u64, Timestamp),
     pub(crate) scratch: Scratch,
-    /// The lines of the command in hand, merged.
+    /// The lines of the current command, merged.
     pub(crate) lines: Vec<Line>,
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
     pub(crate) plan: Plan,
-    pub(crate) walk: crate::persist::walk::Walk,
+    pub(crate) snapshot: crate::persist::cursor::SnapshotCursor,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
 
@@ -92,7 +94,7 @@ impl Machine {
             planned: Vec::new(),
             line_states: Vec::new(),
             plan: Plan::default(),
-            walk: crate::persist::walk::Walk::default(),
+            snapshot: crate::persist::cursor::SnapshotCursor::default(),
             validating: None,
         }
     }
@@ -103,7 +105,7 @@ impl Machine {
         self.state.core.rules_version
     }
 
-    /// The epoch of the log, as its commands say.
+    /// The epoch of the log, according to its commands.
     #[must_use]
     pub const fn epoch(&self) -> u64 {
         self.state.core.epoch
@@ -121,7 +123,8 @@ impl Machine {
         self.state.core.time
     }
 
-    /// Whether a batch of this writer comes next; if so it is remembered as applied. Any other changes nothing.
+    /// Decides whether a batch must be applied. If so, it is registered as applied. Any other batch changes
+    /// nothing.
     pub fn begin_batch(&mut self, header: &BatchHeader) -> BatchVerdict {
         let verdict = self.admit(header);
         if verdict == BatchVerdict::Apply {
@@ -161,8 +164,8 @@ impl Machine {
         BatchVerdict::Apply
     }
 
-    /// The commands from here on are those of this run of the batch in hand. A new actor gets a number, whatever
-    /// becomes of its commands.
+    /// Begins a run of the current batch: the commands that follow belong to its actor. A new actor gets a
+    /// number, whatever the outcome of its commands.
     pub fn begin_run(&mut self, run: &Run<'_>) {
         if let Some(actor) = run.introduces {
             let number = self.state.catalog.intern(actor, ACTORS_MAX);
@@ -171,8 +174,9 @@ impl Machine {
         self.state.actor = self.batch_actors.get(usize::from(run.actor)).copied().unwrap_or(OTHER);
     }
 
-    /// Ends the batch in hand. Answers op and digest at the first batch end behind each 4,096 ops and each second: every
-    /// machine that applies the log has them at the same ops, so they can be compared.
+    /// Ends the current batch. Returns op and digest at the end of the first batch after each 4,096 ops and
+    /// after each second of op time. Every machine that applies the log returns them at the same ops, so
+    /// they can be compared.
     pub fn end_batch(&mut self) -> Option<DigestPoint> {
         let (op, time) = self.batch_start;
         let is_due = op / DIGEST_OPS != self.op() / DIGEST_OPS || time.0 / 1_000 != self.time().0 / 1_000;
@@ -182,7 +186,7 @@ impl Machine {
         })
     }
 
-    /// Applies one command record as the next op. Whatever the bytes are, there is an outcome.
+    /// Applies one command record as the next op. Any bytes give an outcome.
     pub fn apply(&mut self, proposed: Timestamp, record: &[u8]) -> Outcome {
         let op = self.next_op(proposed);
         if let Some(cart) = PlainCart::read(record) {
@@ -196,43 +200,46 @@ impl Machine {
         }
     }
 
-    /// Lets an op pass without effect: an operator skipped it after it had stopped the server.
+    /// Counts an op without executing its record: an operator has skipped it after it had stopped the
+    /// server.
     pub fn skip(&mut self, proposed: Timestamp) -> Outcome {
         let op = self.next_op(proposed);
         Outcome::new(Code::Skipped, 0, op)
     }
 
-    /// What changed for readers since the last call; `into` is overwritten.
+    /// Moves the changes for readers since the last call to `into`, which is overwritten.
     pub fn take_changes(&mut self, into: &mut Changes) {
         self.state.take_changes(into);
     }
 
-    /// Everything that readers must know; `into` is overwritten.
+    /// All cells, names and channels that readers need. `into` is overwritten.
     pub fn all_changes(&self, into: &mut Changes) {
         self.state.all_changes(into);
     }
 
-    /// The time from which on an op ends a hold and frees its units for readers, if no gap comes before.
+    /// The first op time at which a hold ends and frees its units, if no gap comes before.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let second = self.state.next_due_s()?;
         Some(Timestamp(u64::from(second).saturating_mul(1_000).saturating_add(self.state.hold_offset_ms())))
     }
 
-    /// Whether anything can run out: a hold, or the retention of an id. Then a tick a second tells time that passes from a gap.
+    /// Whether anything can expire: a hold, or the retention of an id. In this case a server must log a
+    /// tick each second, so that time that passes can be distinguished from a gap.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
         self.state.next_due_s().is_some() || self.state.outcomes.entries() > 0
     }
 
-    /// How the clocks lie to each other as of the last op.
+    /// The offsets between op time, hold time and wall clock after the last op.
     #[must_use]
     pub const fn clock(&self) -> ClockView {
         self.state.clock_view()
     }
 
-    /// Does up to `budget` steps of work that changes no answer: refreshes due cells, erases records whose
-    /// time is up, frees memory. True if more is left. For the shell, between batches.
+    /// Does up to `budget` steps of work that changes no answer: it refreshes cells of ended holds, erases
+    /// records whose retention has ended, and frees memory. Returns true if more is left. The caller calls
+    /// it between batches.
     pub fn sweep(&mut self, budget: u32) -> bool {
         let cells = self.state.refresh_due_clusters(budget);
         let records = self.state.erase_due_records(budget);
@@ -241,14 +248,14 @@ impl Machine {
         cells || records || references || memory
     }
 
-    /// The digest of the state as of the last op: equal for equal states, on every machine.
+    /// The digest of the state after the last op. Equal states have equal digests on every machine.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let core = record_hash(crate::ledger::record::Section::Core as u8, &self.state.core_bytes());
         self.state.whole_digest().to_u64().wrapping_add(core).wrapping_add(self.state.catalog.hash())
     }
 
-    /// What can still be promised of a SKU in a stock, exact as of the last op.
+    /// What a stock can still promise of a SKU, exact after the last op.
     #[must_use]
     pub fn cell(&self, sku: SkuId, stock: StockId) -> i64 {
         match self.state.find(sku.0, stock.0) {
@@ -276,7 +283,7 @@ impl Machine {
             core.offsets.wall_ms = offset_ms;
         }
         if let Command::BeginEpoch(epoch) = envelope.command {
-            // Never back: in a cluster an epoch may be begun by more than one node.
+            // An epoch never decreases: in a cluster, more than one node may begin the same epoch.
             core.epoch = core.epoch.max(epoch);
         }
         if envelope.command.is_of_servers() {
@@ -290,7 +297,7 @@ impl Machine {
         })
     }
 
-    /// The answer to an id: what it has answered before, or what `execute` decides now, which is remembered.
+    /// Returns the recorded answer of a known id. Otherwise executes the command and records its outcome.
     #[inline]
     fn answer_once(
         &mut self,
@@ -317,7 +324,7 @@ impl Machine {
         outcome
     }
 
-    /// Plans a command, asks the guard once for the whole plan, and executes it.
+    /// Plans a command, checks the whole plan with the guard once, and executes it.
     pub(crate) fn perform(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
         self.plan.clear();
         let answer = verb(&self.state, &mut self.plan)?;
@@ -353,7 +360,7 @@ impl Machine {
             Command::Quota(quota) => self.quota(*quota),
             Command::Configure(change) => self.configure(change),
             Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) => {
-                unreachable!("answered without being recorded")
+                unreachable!("`decide` answers the commands of the server itself")
             }
             Command::AcceptClock(until) => {
                 self.state.core.offsets.accepted_until = *until;

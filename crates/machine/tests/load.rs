@@ -1,4 +1,5 @@
-//! What a loader refuses although every record and the sum of their hashes is right.
+//! Snapshots that a loader refuses although every record can be read and the sum of their hashes is
+//! correct.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use stockhold_machine::config::{ACTORS_MAX, BATCH_RULES};
@@ -70,7 +71,7 @@ fn machine() -> Machine {
 /// Section, number of records and bytes of each frame.
 type Frames = Vec<(u16, u32, Vec<u8>)>;
 
-/// The frames of a snapshot, and what it promises.
+/// The frames and the mark of a snapshot.
 fn snapshot(machine: &mut Machine) -> (Frames, SnapshotMark) {
     let mut frames = Vec::new();
     let mark = machine.begin_snapshot();
@@ -87,8 +88,8 @@ fn load(frames: &[(u16, u32, Vec<u8>)], mark: &SnapshotMark) -> Result<Machine, 
     loader.finish(mark)
 }
 
-/// The place of the bytes of an outcome in its frame.
-fn place_of(frames: &[(u16, u32, Vec<u8>)], id: CommandId) -> (usize, usize) {
+/// The frame of an outcome, and the position of its bytes there.
+fn position_of(frames: &[(u16, u32, Vec<u8>)], id: CommandId) -> (usize, usize) {
     let id = id.to_bytes();
     let of_id = |bytes: &[u8]| bytes.windows(id.len()).position(|window| window == id);
     let is_outcome = |section: u16| section == Section::Outcome as u16;
@@ -98,10 +99,11 @@ fn place_of(frames: &[(u16, u32, Vec<u8>)], id: CommandId) -> (usize, usize) {
     found.unwrap()
 }
 
-/// Loads the snapshot with one byte of an outcome's record changed, and the digest as whoever wrote that byte would have summed it.
+/// Loads the snapshot with one byte of an outcome's record changed, and with the digest of the changed
+/// record.
 fn load_with(at_id: CommandId, offset: usize, byte: u8) -> Result<Machine, LoadError> {
     let (mut frames, mut mark) = snapshot(&mut machine());
-    let (number, at) = place_of(&frames, at_id);
+    let (number, at) = position_of(&frames, at_id);
     let bytes = &mut frames[number].2;
     let length = OUTCOME_BYTES + usize::from(u16::from_le_bytes([bytes[at + 38], bytes[at + 39]]));
     let hash = |bytes: &[u8]| record_hash(Section::Outcome as u8, &bytes[at..at + length]);
@@ -113,16 +115,17 @@ fn load_with(at_id: CommandId, offset: usize, byte: u8) -> Result<Machine, LoadE
 
 #[test]
 fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
-    // Proves that a code which this program does not know is never replayed as a yes, nor a detail which it cannot read as none: not
-    // one that a later program wrote, and not one that nobody records.
+    // Proves that a code that this program does not know is never replayed as a success, and that a detail
+    // that it cannot decode is never dropped: neither those of a later program, nor those that are never
+    // recorded.
     let (plain, detailed) = (CommandId::from_parts(NOW.0, 3), CommandId::from_parts(NOW.0, 5));
     assert!(load_with(plain, CODE_AT, Code::Ok.number()).is_ok());
     for code in [3, 31, 61, 127, Code::Busy.number(), Code::NotSupported.number(), 255] {
         let refused = load_with(plain, CODE_AT, code).map(|machine| machine.op());
-        let rule = "is no recorded code that this program knows";
+        let rule = "is not a code that this program records";
         assert_eq!(refused, Err(LoadError::Record(Section::Outcome, "outcome.code", rule)), "{code}");
     }
-    // The detail of a count begins behind the value: its variant.
+    // The detail of a count follows the value and begins with its variant.
     for (offset, byte) in
         [(SIDE_AT + 4, 99), (SIDE_AT + 4, 0), (SIDE_AT + 4, 1), (SIDE_FLAG_AT, 2), (SIDE_FLAG_AT, 0)]
     {
@@ -135,8 +138,9 @@ fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
 }
 
 #[test]
-fn bytes_that_mean_nothing_here_are_refused() {
-    // Proves that what a later version keeps in reserved bytes, shapes and fields is not lost unnoticed.
+fn reserved_bytes_that_are_used_are_refused() {
+    // Proves that data that a later version stores in reserved bytes, shapes and fields is not lost
+    // silently.
     let (frames, mark) = snapshot(&mut machine());
     let unknown = [
         (Section::Position, 36, 1),
@@ -162,13 +166,14 @@ fn bytes_that_mean_nothing_here_are_refused() {
 }
 
 #[test]
-fn a_genesis_says_its_rules_and_others_are_refused_by_name() {
-    // Proves that a directory without a snapshot says by which rules its log was decided, and that nothing else of it is read where they differ.
+fn a_genesis_of_other_rules_is_refused_by_name() {
+    // Proves that a directory without a snapshot states the rules of its log, and that nothing else in it
+    // is read if they differ.
     let genesis = Genesis { formatted_at: NOW, ..Genesis::default() };
     let bytes = genesis.encode();
     assert_eq!(Genesis::decode(&bytes), Ok(genesis));
     for found in [RULES_VERSION - 1, RULES_VERSION + 1] {
-        // What stands behind the version is for its own rules to read.
+        // The bytes after the version may have any format under other rules.
         let other = [&bytes[..6], &found.to_le_bytes(), b"anything"].concat();
         assert_eq!(Genesis::decode(&other), Err(GenesisError::Rules { found }));
     }
@@ -181,8 +186,8 @@ fn a_genesis_says_its_rules_and_others_are_refused_by_name() {
 
 #[test]
 fn an_order_without_its_outcome_is_refused() {
-    // Proves that a snapshot cannot hold a grant whose answer would come into being by loading it: the next snapshot of such a state
-    // would hold more than its digest sums up.
+    // Proves that a snapshot must not contain a grant without its outcome. Loading it would create the
+    // outcome, and the next snapshot of the state would contain more than the digest covers.
     let (mut frames, mut mark) = snapshot(&mut machine());
     assert!(load(&frames, &mark).is_ok());
     let id = CommandId::from_parts(NOW.0, 6).to_bytes();
@@ -234,8 +239,8 @@ fn with_field(
 
 #[test]
 fn an_optional_field_of_a_later_release_is_kept_and_any_other_refused() {
-    // Proves that a directory which goes through an earlier release loses nothing that may be passed over, and that what may not be is
-    // refused by name. The source goes on living in between.
+    // Proves that a directory loses no optional fields when an earlier release uses it, and that fields
+    // that are not optional are refused by name. The loaded machine is used in between.
     let whole = snapshot(&mut machine());
     for section in [Section::Core, Section::Source, Section::Stock, Section::Link] {
         let (frames, mark) = with_field(section, true, &whole);
@@ -258,7 +263,7 @@ fn an_optional_field_of_a_later_release_is_kept_and_any_other_refused() {
 
 #[test]
 fn a_source_that_changes_keeps_the_optional_field_of_a_later_release() {
-    // Proves that such a field belongs to the record and not to its bytes as they were.
+    // Proves that such a field stays with its record when other fields of the record change.
     let (frames, mark) = with_field(Section::Source, true, &snapshot(&mut machine()));
     let mut machine = load(&frames, &mark).unwrap();
     let mut record = Vec::new();
@@ -279,7 +284,7 @@ fn a_source_that_changes_keeps_the_optional_field_of_a_later_release() {
     assert!(load(&frames, &mark).is_ok());
 }
 
-/// A reserve of one unit, by a run of its own that introduces this actor.
+/// Reserves one unit in a run of its own that introduces this actor.
 fn reserve_as(machine: &mut Machine, number: u128, actor: Actor<'_>) -> CommandId {
     let id = CommandId::from_parts(NOW.0, number);
     let lines = [Line::new(SkuId(0), Quantity::from_raw(1).unwrap())];
@@ -312,7 +317,7 @@ fn reserve_as(machine: &mut Machine, number: u128, actor: Actor<'_>) -> CommandI
     id
 }
 
-/// Who made a reservation, and whether that is proved.
+/// The actor of a reservation, and whether its name is proved.
 fn maker_of(machine: &Machine, id: CommandId) -> (String, MakerKind) {
     let Some(Answer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
         panic!("the reservation is kept");
@@ -322,8 +327,8 @@ fn maker_of(machine: &Machine, id: CommandId) -> (String, MakerKind) {
 
 #[test]
 fn a_reservation_keeps_its_actor_through_a_snapshot() {
-    // Proves that a claimed name and a proved one are two actors, that both are told of what they made, and that a further actor than
-    // there are numbers is one of the others, before and after loading.
+    // Proves that a claimed name and a proved name are two actors, that each reservation reports its actor,
+    // and that actors beyond the limit share one number, before and after loading.
     let mut machine = machine();
     let define = Command::Settings(Box::new(SettingsChange {
         min_sale_qty: Change::Set(Quantity::ZERO),

@@ -1,7 +1,8 @@
-//! Looking ahead over a catalog that is too large for it to be left out: it must change nothing, whatever the records are.
+//! Prefetching with a catalog that is large enough for it to be used. It must change nothing, whatever the
+//! records are.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use stockhold_machine::{AHEAD, Changes, Genesis, Machine};
+use stockhold_machine::{Changes, Genesis, Machine, PREFETCH_WIDTH};
 use stockhold_protocol::command::{
     Command, Count, Envelope, LinkDefinition, Reserve, SkuDefinition, SourceDefinition, StockDefinition,
     Target,
@@ -9,7 +10,7 @@ use stockhold_protocol::command::{
 use stockhold_protocol::{Code, CommandId, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-/// Beyond what a machine takes for small.
+/// More SKUs than the limit up to which prefetching is skipped.
 const SKUS: u32 = 9_000;
 
 struct Shop {
@@ -25,14 +26,14 @@ impl Shop {
         record
     }
 
-    fn done(&mut self, command: Command<'_>) {
+    fn apply(&mut self, command: Command<'_>) {
         let record = self.record(command);
         let outcome = self.machine.apply(NOW, &record);
         assert!(outcome.code.is_success(), "{outcome:?}");
     }
 
-    /// Every other SKU lies somewhere, so that some have no cluster.
-    fn open() -> Self {
+    /// Every other SKU has a source item, so that some have no cluster.
+    fn new() -> Self {
         let genesis = Genesis { formatted_at: NOW, ..Genesis::default() };
         let mut shop = Self { machine: Machine::new(&genesis), next: 0 };
         let source = SourceDefinition {
@@ -43,11 +44,11 @@ impl Shop {
             postcode: "1".into(),
             ..SourceDefinition::default()
         };
-        shop.done(Command::DefineSource(Box::new(source)));
-        shop.done(Command::DefineStock(StockDefinition { name: "web".into() }));
-        shop.done(Command::Link(LinkDefinition { stock: StockId(0), source: SourceId(0), priority: 1 }));
+        shop.apply(Command::DefineSource(Box::new(source)));
+        shop.apply(Command::DefineStock(StockDefinition { name: "web".into() }));
+        shop.apply(Command::Link(LinkDefinition { stock: StockId(0), source: SourceId(0), priority: 1 }));
         for number in 0..SKUS {
-            shop.done(Command::DefineSku(SkuDefinition {
+            shop.apply(Command::DefineSku(SkuDefinition {
                 sku: format!("S{number}"),
                 ..SkuDefinition::default()
             }));
@@ -55,7 +56,14 @@ impl Shop {
                 let (quantity, reason, reference) =
                     (Quantity::units(5).unwrap(), String::new(), String::new());
                 let (source, sku) = (SourceId(0), SkuId(number));
-                shop.done(Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference }));
+                shop.apply(Command::Count(Count {
+                    source,
+                    sku,
+                    quantity,
+                    in_stock: None,
+                    reason,
+                    reference,
+                }));
             }
         }
         shop
@@ -75,31 +83,34 @@ impl Shop {
 }
 
 #[test]
-fn looking_ahead_changes_neither_digest_nor_answers() {
-    // Proves that carts on SKUs with goods, without any, and with numbers that nobody has, are looked at and decided as without looking.
-    let (mut looking, mut plain) = (Shop::open(), Shop::open());
+fn prefetching_changes_neither_digest_nor_answers() {
+    // Proves that prefetching does not affect carts on SKUs with goods, SKUs without goods, and numbers
+    // without a SKU.
+    let (mut prefetching, mut plain) = (Shop::new(), Shop::new());
     for round in 0..200_u32 {
-        let skus: Vec<u32> = (0_u32..).take(AHEAD).map(|at| (round * 97 + at * 613) % (SKUS + 50)).collect();
-        let records: Vec<Vec<u8>> = skus.iter().map(|sku| looking.cart(*sku)).collect();
-        looking.machine.prefetch(records.iter().map(Vec::as_slice));
+        let skus: Vec<u32> =
+            (0_u32..).take(PREFETCH_WIDTH).map(|at| (round * 97 + at * 613) % (SKUS + 50)).collect();
+        let records: Vec<Vec<u8>> = skus.iter().map(|sku| prefetching.cart(*sku)).collect();
+        prefetching.machine.prefetch(records.iter().map(Vec::as_slice));
         for (record, sku) in records.iter().zip(skus) {
-            let outcome = looking.machine.apply(NOW, record);
+            let outcome = prefetching.machine.apply(NOW, record);
             assert_eq!(plain.machine.apply(NOW, record), outcome);
             assert!(sku < SKUS || outcome.code == Code::UnknownName, "{sku}: {outcome:?}");
         }
-        assert_eq!(looking.machine.digest(), plain.machine.digest());
+        assert_eq!(prefetching.machine.digest(), plain.machine.digest());
     }
     let (mut changes, mut others) = (Changes::default(), Changes::default());
-    looking.machine.take_changes(&mut changes);
+    prefetching.machine.take_changes(&mut changes);
     plain.machine.take_changes(&mut others);
     assert_eq!((changes.skus, changes.cells), (others.skus, others.cells));
-    assert_eq!(looking.machine.validate(), Vec::<String>::new());
+    assert_eq!(prefetching.machine.validate(), Vec::<String>::new());
 }
 
 #[test]
-fn whatever_the_bytes_are_they_can_be_looked_at() {
-    // Proves that records which are cut off, empty, drawn or of other kinds, and more of them than are looked at, harm nothing.
-    let mut shop = Shop::open();
+fn any_bytes_can_be_prefetched() {
+    // Proves that prefetching accepts records that are cut off, empty, random or of other kinds, and more
+    // records than its width.
+    let mut shop = Shop::new();
     let digest = shop.machine.digest();
     let whole = shop.cart(2);
     let mut seed = 7_u64;
@@ -109,8 +120,8 @@ fn whatever_the_bytes_are_they_can_be_looked_at() {
     };
     let mut records: Vec<Vec<u8>> = (0..=whole.len()).map(|length| whole[..length].to_vec()).collect();
     records.extend((0..2_000).map(|_| (0..6).flat_map(|_| drawn()).collect::<Vec<u8>>()));
-    for some in records.chunks(AHEAD + 3) {
-        shop.machine.prefetch(some.iter().map(Vec::as_slice));
+    for chunk in records.chunks(PREFETCH_WIDTH + 3) {
+        shop.machine.prefetch(chunk.iter().map(Vec::as_slice));
     }
     assert_eq!(shop.machine.digest(), digest);
 }

@@ -1,4 +1,4 @@
-//! The due list against maps: items by second, and sums that leave at one instant.
+//! The due list against maps: items by second, and sums that are removed at one instant.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ enum Step {
     Take { ahead: u32, budget: u32 },
     AddHash(u32, u64),
     SubHash(usize),
-    HashDue(u32),
+    TakeHashSum(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -21,11 +21,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u32..40, 0_u32..50).prop_map(|(ahead, budget)| Step::Take { ahead, budget }),
         6 => (1_u32..300, any::<u64>()).prop_map(|(ahead, hash)| Step::AddHash(ahead, hash)),
         3 => any::<usize>().prop_map(Step::SubHash),
-        1 => (0_u32..40).prop_map(Step::HashDue),
+        1 => (0_u32..40).prop_map(Step::TakeHashSum),
     ]
 }
 
-/// A due list and what it should hold.
+/// A due list and its model.
 #[derive(Default)]
 struct Pair {
     due: DueList,
@@ -54,13 +54,13 @@ impl Pair {
                     self.due.sub_hash(second, hash);
                 }
             }
-            Step::HashDue(ahead) => {
+            Step::TakeHashSum(ahead) => {
                 self.now += ahead;
                 let now = self.now;
                 let passed = self.hashes.extract_if(.., |(second, _)| *second <= now);
                 let expected = passed.fold(0_u64, |sum, (_, hash)| sum.wrapping_add(hash));
-                assert_eq!(self.due.hash_due(now), expected);
-                assert_eq!(self.due.hash_due(now), 0, "a sum leaves once");
+                assert_eq!(self.due.take_hash_sum(now), expected);
+                assert_eq!(self.due.take_hash_sum(now), 0, "a sum is taken once");
             }
         }
         let items: usize = self.items.values().map(Vec::len).sum();
@@ -84,7 +84,7 @@ impl Pair {
             assert_eq!(
                 first.get().len() + 1,
                 items_before,
-                "item {item} comes once, from the earliest second"
+                "item {item} is returned once, from the earliest second"
             );
             if first.get().is_empty() {
                 first.remove();
@@ -96,8 +96,8 @@ impl Pair {
 proptest! {
     #[test]
     fn due_list_holds_what_maps_hold(steps in prop::collection::vec(step(), 0..600)) {
-        // Proves that items come once, when due and not before, earliest second first, and that sums leave
-        // exactly.
+        // Proves that items are returned once, when they are due and not before, the earliest second first,
+        // and that sums are exact.
         let mut pair = Pair::default();
         for step in &steps {
             pair.apply(step);
@@ -109,8 +109,8 @@ proptest! {
 }
 
 #[test]
-fn a_million_hashes_of_one_second_leave_in_one_subtraction() {
-    // Proves that the cost of a passed second does not grow with its records: nothing is held per hash.
+fn a_million_hashes_of_one_second_are_removed_by_one_subtraction() {
+    // Proves that the cost of a second does not grow with its records: no memory is used per hash.
     let mut due = DueList::new();
     due.add_hash(100, 1);
     let held = due.bytes();
@@ -118,15 +118,15 @@ fn a_million_hashes_of_one_second_leave_in_one_subtraction() {
         due.add_hash(100, hash);
     }
     assert_eq!(due.bytes(), held);
-    assert_eq!(due.hash_due(99), 0);
-    assert_eq!(due.hash_due(100), 1 + 999_999 * 1_000_000 / 2);
-    assert_eq!(due.hash_due(101), 0);
+    assert_eq!(due.take_hash_sum(99), 0);
+    assert_eq!(due.take_hash_sum(100), 1 + 999_999 * 1_000_000 / 2);
+    assert_eq!(due.take_hash_sum(101), 0);
 }
 
 #[test]
 fn a_crowded_second_takes_less_than_five_bytes_per_item() {
-    // Proves that items are packed, that growing by a million of one second is no copy, and that memory is
-    // used again.
+    // Proves that items are packed, that a million pushes to one second never copy the list, and that
+    // memory is used again.
     let mut due = DueList::new();
     let mut held = due.bytes();
     for item in 0..1_000_000 {
@@ -147,8 +147,8 @@ fn a_crowded_second_takes_less_than_five_bytes_per_item() {
 }
 
 #[test]
-fn the_ends_of_time_are_ordinary_seconds() {
-    // Proves that the first and the last second that 32 bits can say work.
+fn the_first_and_the_last_second_work() {
+    // Proves that the first and the last second that 32 bits can represent work like others.
     let mut due = DueList::new();
     due.push(u32::MAX, 2);
     due.push(0, 1);
@@ -157,9 +157,9 @@ fn the_ends_of_time_are_ordinary_seconds() {
     assert_eq!(due.next_due(), Some(0));
     let mut taken = Vec::new();
     assert!(!due.take_due(0, 10, &mut taken));
-    assert_eq!(due.hash_due(0), 5);
+    assert_eq!(due.take_hash_sum(0), 5);
     assert!(due.take_due(u32::MAX, 0, &mut taken), "a budget of nothing takes nothing");
     assert!(!due.take_due(u32::MAX, 10, &mut taken));
-    assert_eq!(due.hash_due(u32::MAX), 7);
+    assert_eq!(due.take_hash_sum(u32::MAX), 7);
     assert_eq!(taken, [1, 2]);
 }

@@ -1,21 +1,21 @@
-//! Who asked: the names that commands came under, each interned as a small number that records can hold.
+//! Actors: the names under which commands arrive. Each is interned as a small number, which records can
+//! store.
 //!
-//! A name that its connection only claims and the same name that a token proves are two actors. Not for rights: what a
-//! connection may do comes with each run of a batch.
+//! A name that a connection only claims and the same name proved by a token are two actors. This module is
+//! not about rights: the rights of a connection come with each run of a batch.
 
 use crate::config::ACTORS_MAX;
 use std::collections::BTreeMap;
 use stockhold_protocol::batch::{Actor, ActorKind};
 
-/// The server itself: it lets time pass and begins epochs.
+/// The server itself. It sends ticks and begins epochs.
 pub(crate) const SERVER: u16 = 0;
-/// All actors together that came when there were [`ACTORS_MAX`] already.
+/// The number that is shared by all actors that arrived when [`ACTORS_MAX`] actors had numbers already.
 pub(crate) const OTHER: u16 = u16::MAX;
 
-const _: () =
-    assert!(ACTORS_MAX < OTHER as usize, "numbers from 1 on are given out below that of all others");
+const _: () = assert!(ACTORS_MAX < OTHER as usize, "the numbers of actors are less than OTHER");
 
-/// The actors that have numbers, which are given out from 1 on in log order.
+/// The actors that have numbers. Numbers are assigned in log order from 1 on.
 #[derive(Debug, Default)]
 pub(crate) struct Actors {
     names: Vec<(ActorKind, Box<str>)>,
@@ -33,7 +33,7 @@ impl Actors {
         u16::try_from(self.names.len().saturating_add(1)).unwrap_or(OTHER)
     }
 
-    /// The number of an actor. A new one gets the next number while there are fewer than `most`.
+    /// The number of an actor. A new actor gets the next number while there are fewer than `most`.
     pub(super) fn intern(&mut self, actor: Actor<'_>, most: usize) -> u16 {
         let next = self.next_number();
         let numbers = match actor.kind {
@@ -52,18 +52,18 @@ impl Actors {
         next
     }
 
-    /// The actor of a number; none for [`OTHER`].
+    /// The actor with this number; `None` for [`OTHER`].
     pub(crate) fn get(&self, number: u16) -> Option<Actor<'_>> {
         let Some(at) = usize::from(number).checked_sub(1) else { return Some(Actor::SERVER) };
         self.names.get(at).map(|(kind, name)| Actor { kind: *kind, name })
     }
 
-    /// Whether a record may hold this number.
+    /// Whether a record may contain this number.
     pub(crate) fn has(&self, number: u16) -> bool {
         number == OTHER || usize::from(number) <= self.names.len()
     }
 
-    /// The numbers that were given out.
+    /// The numbers that were assigned.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u16> {
         1..self.next_number()
     }
@@ -74,8 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claimed_name_is_never_that_of_a_token() {
-        // Proves that the two kinds of names have numbers of their own.
+    fn a_claimed_name_and_a_proved_name_are_two_actors() {
+        // Proves that the same name has a different number for each kind.
         let mut actors = Actors::default();
         let claimed = Actor { kind: ActorKind::Claimed, name: "shop" };
         let proved = Actor { kind: ActorKind::Proved, name: "shop" };
@@ -84,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_most_all_are_others() {
-        // Proves the answer at the limit - 1, the limit and the limit + 1, and that known ones go on to be known.
+    fn actors_beyond_the_limit_share_one_number() {
+        // Proves the numbers at limit - 1, limit and limit + 1, and that known actors keep their numbers.
         let mut actors = Actors::default();
         let mut number = |name: &str| actors.intern(Actor { kind: ActorKind::Claimed, name }, 2);
         assert_eq!(["a", "b", "c", "d", "a"].map(&mut number), [1, 2, OTHER, OTHER, 1]);

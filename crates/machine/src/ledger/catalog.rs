@@ -1,8 +1,9 @@
-//! The small catalog: sources, stocks, links and channels with their names, the actors and marks of the log, and the
-//! layout that follows from the links. SKUs are many and stand elsewhere.
+//! The small catalog: sources, stocks, links and channels with their names, the actors and marks of the
+//! log, and the layout that follows from the links. SKUs are not here, because there are many of them.
 //!
-//! Numbers are places in these lists, given out in log order and never reused. Every change goes through this room,
-//! because every change moves the catalog's part of the digest; the bytes of the records stand in `record`.
+//! The number of an entry is its position in its list. Numbers are assigned in log order and never reused.
+//! Every change of the catalog is made in this module, because it also updates the catalog's part of the
+//! digest. The bytes of the records are in `record`.
 
 #[cfg(feature = "next-release")]
 mod note;
@@ -17,7 +18,7 @@ use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::Actor;
 use stockhold_protocol::command::SourceDefinition;
 
-/// One link; its id is the order in which it was made and survives a change of priority.
+/// One link. Its id is the order in which links were made. It does not change with the priority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LinkRow {
     pub(crate) id: u64,
@@ -54,21 +55,22 @@ pub(crate) struct Catalog {
     stock_by_name: BTreeMap<String, u32>,
     pub(crate) channels: Vec<ChannelRow>,
     channel_by_name: BTreeMap<(String, String), u32>,
-    /// By (stock, source).
+    /// Links by (stock, source).
     links: BTreeMap<(u32, u32), LinkRow>,
     pub(crate) links_made: u64,
     actors: Actors,
-    /// The oldest first; one op makes at most one.
+    /// Marks in the order of their ops. One op makes at most one.
     marks: VecDeque<MarkRow>,
-    /// Optional fields of a later release, by the section and the key of their record: written again as they came.
+    /// Optional fields that a later release wrote, by the section and the key of their record. They are
+    /// written back unchanged.
     kept: BTreeMap<(Section, u64), Box<[u8]>>,
     digest: Digest,
-    /// The outermost level of settings.
+    /// The global settings.
     pub(crate) global: Overrides,
     pub(crate) layout: Layout,
 }
 
-/// The number of a name that is put at the end of a list.
+/// The number of the next entry of a list.
 fn next_number<T>(list: &[T]) -> u32 {
     u32::try_from(list.len()).unwrap_or(u32::MAX)
 }
@@ -76,7 +78,7 @@ fn next_number<T>(list: &[T]) -> u32 {
 impl Catalog {
     pub(crate) fn new() -> Self {
         let Ok(layout) = Layout::build([], [], Sharing::Exact) else {
-            unreachable!("a layout of nothing exceeds no limit")
+            unreachable!("an empty layout exceeds no limit")
         };
         Self {
             sources: Vec::new(),
@@ -121,7 +123,7 @@ impl Catalog {
         (stock as usize) < self.stocks.len()
     }
 
-    /// Puts a source at the end, or in the place of the one with this number.
+    /// Adds a source, or overwrites the one with this number.
     pub(crate) fn set_source(&mut self, number: Option<u32>, definition: SourceDefinition) -> u32 {
         let number = number.unwrap_or_else(|| next_number(&self.sources));
         if let Some(old) = self.sources.get(number as usize) {
@@ -146,7 +148,7 @@ impl Catalog {
         number
     }
 
-    /// Puts a channel at the end, or moves the one of this name.
+    /// Adds a channel, or changes the stock of the one with this name.
     pub(crate) fn set_channel(&mut self, row: ChannelRow) -> u32 {
         let name = (row.channel_type.clone(), row.code.clone());
         let number = if let Some(number) = self.channel_by_name.get(&name).copied() {
@@ -168,7 +170,7 @@ impl Catalog {
         &self.links
     }
 
-    /// Puts a link in, or in the place of the one between the two.
+    /// Adds a link, or overwrites the one between the same stock and source.
     pub(crate) fn set_link(&mut self, row: LinkRow) {
         let key = link_key(row.stock, row.source);
         if self.links.contains_key(&(row.stock, row.source)) {
@@ -185,7 +187,7 @@ impl Catalog {
         self.kept.remove(&(Section::Link, key));
     }
 
-    /// Names a moment; of more than `most` the oldest is forgotten.
+    /// Adds a mark. If there are `most` marks already, the oldest one is removed.
     pub(crate) fn add_mark(&mut self, mark: MarkRow, most: usize) {
         if self.marks.len() >= most
             && let Some(op) = self.marks.front().map(|oldest| oldest.op)
@@ -203,7 +205,7 @@ impl Catalog {
         self.count_note(op, Self::count);
     }
 
-    /// The number of an actor, who gets one if there are fewer than `most`.
+    /// The number of an actor. A new actor gets one if there are fewer than `most`.
     pub(crate) fn intern(&mut self, actor: Actor<'_>, most: usize) -> u16 {
         let known = self.actors.len();
         let number = self.actors.intern(actor, most);
@@ -217,7 +219,7 @@ impl Catalog {
         &self.actors
     }
 
-    /// The layout that the present stocks and these links make.
+    /// The layout of the present stocks with these links.
     pub(crate) fn layout_with<'a>(
         &self,
         links: impl Iterator<Item = &'a (u32, u32)>,
@@ -226,7 +228,7 @@ impl Catalog {
         Layout::build(0..next_number(&self.stocks), links.copied(), sharing)
     }
 
-    /// The links of a stock by (priority, link id): the order in which sources are looked at.
+    /// The links of a stock by (priority, link id), which is the order in which its sources are considered.
     pub(crate) fn links_of(&self, stock: u32) -> Vec<LinkRow> {
         let range = self.links.range((stock, 0)..=(stock, u32::MAX));
         let mut links: Vec<LinkRow> = range.map(|(_, link)| *link).collect();
@@ -235,7 +237,7 @@ impl Catalog {
     }
 }
 
-/// The key of the link between two numbers.
+/// The key of the link between a stock and a source.
 fn link_key(stock: u32, source: u32) -> u64 {
     u64::from(stock) << 32 | u64::from(source)
 }

@@ -1,25 +1,25 @@
-//! Cells: what a SKU can still promise in a stock, as readers see it, and the list of those that changed. Reads only, but for
-//! ending the holds whose time is up.
+//! Cells: the quantity that a stock can still promise of a SKU, as published for readers, and the list of
+//! changed cells. This module only reads the state, except that it ends holds whose deadline has passed.
 
 use crate::ledger::changes::{CellChange, Changes, SkuChange};
 use crate::ledger::state::State;
 use crate::stock::cluster::{Cluster, NEVER, Place};
-use crate::table::{AHEAD, NO_SLOT};
+use crate::table::{NO_SLOT, PREFETCH_WIDTH};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
 impl State {
-    /// Computes the cells of changed clusters and swaps the changes out.
+    /// Computes the cells of changed clusters and moves all changes to `into`.
     pub(crate) fn take_changes(&mut self, into: &mut Changes) {
         self.sum_positions();
         let mut left = Vec::new();
         let mut changes = std::mem::take(&mut self.changes);
         let list = self.changed_clusters.take();
-        // Those that changed last come first: they are still in the cache.
-        for some in list.rchunks(AHEAD) {
-            self.prefetch_clusters(some);
-            for cluster in some {
-                // Not listed again: it is on the list.
+        // The clusters that changed last are first, because they are still in the cache.
+        for clusters in list.rchunks(PREFETCH_WIDTH) {
+            self.prefetch_clusters(clusters);
+            for cluster in clusters {
+                // This does not put the cluster on the list of changed clusters again.
                 if self.clusters.get(*cluster).next_deadline <= self.now_s() {
                     self.settle_due(*cluster);
                 }
@@ -33,7 +33,7 @@ impl State {
         into.hold_offset_ms = self.hold_offset_ms();
     }
 
-    /// Everything that readers must know, for filling them after a start.
+    /// All cells, names and channels, to fill the published tables after a start.
     pub(crate) fn all_changes(&self, into: &mut Changes) {
         into.clear();
         into.hold_offset_ms = self.hold_offset_ms();
@@ -66,13 +66,13 @@ impl State {
             into.cells.push(CellChange { sku, stock: StockId(*stock), value, upper_bound: false });
         }
         let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
-        // A SKU may stand in several groups; its deadline is the earliest of all of them.
+        // A SKU can be in several groups; its deadline is the earliest of all of them.
         let next_deadline_s =
             self.ring_of(number).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
         into.skus.push(SkuChange { sku, next_deadline_s, cells });
     }
 
-    /// What can still be promised, as readers see it.
+    /// The value of a cell: what the stock can still promise, as published for readers.
     pub(crate) fn cell_value(&self, cluster: &Cluster, index: u32, left: i64) -> i64 {
         let group = self.catalog.layout.group(cluster.group);
         if !cluster.pool.is_assigned(group, index) {
@@ -90,7 +90,7 @@ impl State {
         formula.min(self.quota_left(place))
     }
 
-    /// What the quota of a place leaves; the largest number where there is none.
+    /// What the quota of a place leaves; `i64::MAX` without a quota.
     #[inline]
     pub(crate) fn quota_left(&self, place: &Place) -> i64 {
         if !place.has_quota || place.position == NO_SLOT {

@@ -1,7 +1,7 @@
-//! What changed for readers: cells of SKUs in stocks, deadlines, names, channels.
+//! Changes that readers must see: cells of SKUs in stocks, deadlines, names and channels.
 //!
-//! The applier takes these after a batch and publishes them before any answer of the batch leaves. Nothing
-//! here is state.
+//! The applier takes them after a batch and publishes them before it sends any answer of the batch. They
+//! are not part of the state.
 
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, SkuId, StockId};
@@ -11,9 +11,10 @@ use stockhold_protocol::{ChannelId, SkuId, StockId};
 pub struct SkuChange {
     /// Which SKU.
     pub sku: SkuId,
-    /// The earliest second of hold time in which a hold of it ends; `u32::MAX` = none. Until then the cells are exact.
+    /// The earliest second of hold time at which one of its holds ends; `u32::MAX` = none. Until then its
+    /// cells are exact.
     pub next_deadline_s: u32,
-    /// How many of [`Changes::cells`] belong to it, in order.
+    /// How many of [`Changes::cells`] belong to this SKU. They follow in the order of the SKUs.
     pub cells: u32,
 }
 
@@ -24,13 +25,13 @@ pub struct CellChange {
     pub sku: SkuId,
     /// In which stock.
     pub stock: StockId,
-    /// What can still be promised, in ten-thousandths; or a `CELL_` sentinel of the protocol.
+    /// The quantity that can still be promised, in ten-thousandths, or a `CELL_` sentinel of the protocol.
     pub value: i64,
-    /// The value is an upper bound: a check that meets it asks the applier.
+    /// The value is an upper bound: a check that it affects must ask the applier.
     pub upper_bound: bool,
 }
 
-/// See the module.
+/// All changes since they were last taken.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Changed SKUs.
@@ -39,14 +40,14 @@ pub struct Changes {
     pub cells: Vec<CellChange>,
     /// New names and their numbers.
     pub names: Vec<(Name, u32)>,
-    /// Channels and the stocks that they now sell from.
+    /// Changed channels and the stocks that they sell from now.
     pub channels: Vec<(ChannelId, StockId)>,
-    /// Op time minus hold time, in milliseconds, as of the last op: deadlines are in hold time.
+    /// Op time minus hold time as of the last op, in milliseconds. Deadlines are in hold time.
     pub hold_offset_ms: u64,
 }
 
 impl Changes {
-    /// Forgets everything and keeps the memory.
+    /// Removes everything and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.skus.clear();
         self.cells.clear();
@@ -61,7 +62,7 @@ impl Changes {
     }
 }
 
-/// Clusters whose cells readers must see anew, each once.
+/// A set of the clusters whose cells must be published again.
 #[derive(Debug, Default)]
 pub(crate) struct ChangedClusters {
     list: Vec<u32>,
@@ -70,7 +71,7 @@ pub(crate) struct ChangedClusters {
 }
 
 impl ChangedClusters {
-    /// Puts a cluster on the list.
+    /// Adds a cluster, if it is not on the list already.
     #[inline]
     pub(crate) fn push(&mut self, cluster: u32) {
         let word = (cluster / u64::BITS) as usize;
@@ -84,7 +85,7 @@ impl ChangedClusters {
         }
     }
 
-    /// Takes the list; whoever does gives its memory back by [`reuse`](Self::reuse).
+    /// Takes the list. The caller returns its memory with [`reuse`](Self::reuse).
     pub(crate) fn take(&mut self) -> Vec<u32> {
         for cluster in &self.list {
             self.listed[(cluster / u64::BITS) as usize] &= !(1 << (cluster % u64::BITS));
@@ -97,7 +98,7 @@ impl ChangedClusters {
         self.list = list;
     }
 
-    /// Forgets all.
+    /// Removes all clusters.
     pub(crate) fn clear(&mut self) {
         let list = self.take();
         self.reuse(list);

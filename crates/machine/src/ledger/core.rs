@@ -1,4 +1,4 @@
-//! The core record: the scalars of the state.
+//! The core record: all values of the state that exist once.
 
 use crate::config::Configuration;
 use crate::ledger::catalog::Catalog;
@@ -8,7 +8,7 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{BadField, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// The last batch that was applied of one writer.
+/// The last applied batch of a writer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub(crate) struct WriterRow {
     pub(crate) writer: u64,
@@ -16,7 +16,7 @@ pub(crate) struct WriterRow {
     pub(crate) number: u64,
 }
 
-/// The scalars of the state: one record.
+/// The contents of the core record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Core {
     pub(crate) rules_version: u32,
@@ -26,19 +26,21 @@ pub(crate) struct Core {
     pub(crate) epoch: u64,
     pub(crate) op: u64,
     pub(crate) time: Timestamp,
-    /// Raised when a name is given to another thing.
+    /// It is increased when a name is given to another thing.
     pub(crate) name_generation: u32,
     pub(crate) configuration: Configuration,
     pub(crate) offsets: Offsets,
-    /// Outcomes of generations below this one are no longer kept: the horizon is this many spans.
+    /// Outcomes of generations below this number are not kept. Multiplied by the period of a generation it
+    /// is the horizon.
     pub(crate) horizon: u64,
     pub(crate) writers: Vec<WriterRow>,
-    /// Optional fields of a later release, of the core and of its configuration: written again as they came.
+    /// Optional fields that a later release wrote, of the core and of its configuration. They are written
+    /// back unchanged.
     pub(crate) kept: [Vec<u8>; 2],
 }
 
 impl Core {
-    /// Appends the fields of the record, of which two stand in the catalog.
+    /// Appends the fields of the record. The values of two of them are in the catalog.
     pub(crate) fn put(&self, catalog: &Catalog, out: &mut Vec<u8>) -> Result<(), BadField> {
         let [kept, configuration_kept] = &self.kept;
         let mut configuration = Vec::new();
@@ -62,7 +64,8 @@ impl Core {
         Ok(())
     }
 
-    /// Reads the record; the version of the rules comes first, because it says whether the rest means anything here.
+    /// Reads the record. The version of the rules is the first field, because the meaning of the others
+    /// depends on it.
     pub(crate) fn get(bytes: &[u8], catalog: &mut Catalog) -> Result<Self, BadField> {
         let (mut core, kept) = decode_fields_with(bytes, Unknown::Keep, |fields| {
             let rules_version = fields.value(1, "core.rules_version")?;
@@ -96,7 +99,7 @@ impl Core {
             return Err(BadField::new("core.feature_level", "is that of a later release"));
         }
         if core.op == u64::MAX {
-            return Err(BadField::new("core.op", "leaves no room for another one"));
+            return Err(BadField::new("core.op", "is the last possible number"));
         }
         core.kept[0] = kept;
         Ok(core)

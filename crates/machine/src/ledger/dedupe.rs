@@ -1,19 +1,22 @@
-//! Exactly once: what an id has answered, whether it may still execute, and the horizon below which it is too old.
+//! Idempotency: whether an id was answered before, whether it may still execute, and the horizon below
+//! which ids are too old.
 //!
-//! Not for how answers are stored: that is `book`, and the table of generations below it.
+//! How outcomes are stored is in `reservation_index` and in the table of generations.
 
 use crate::ledger::record::{OutcomeRow, generation_of, read_side};
-use crate::ledger::reservation_index::{Answered, MOVED_PER_OP, row_of_grant};
+use crate::ledger::reservation_index::{KnownOutcome, REFERENCES_MOVED_PER_OP, row_of_grant};
 use crate::ledger::state::State;
 use stockhold_protocol::{Code, CommandId, Outcome};
 
-/// Side bytes that must fit before a command is executed: more than any recorded detail needs.
+/// The space for side bytes that must be free before a command is executed: more than any recorded detail
+/// needs.
 const SIDE_RESERVE: usize = 8 * 1024;
-/// What a client that met full outcome memory is asked to wait, in milliseconds.
+/// How long a client is asked to wait when the memory for outcomes is full, in milliseconds.
 const BUSY_RETRY_MS: u32 = 1_000;
 
 impl State {
-    /// The answer to an id that was used, is too old, or cannot be recorded now; `None`: it is new.
+    /// The answer to an id that was used before, is too old, or cannot be recorded now. `None` means that
+    /// the command must be executed.
     pub(crate) fn answer_of_known_id(&self, op: u64, id: CommandId, fingerprint: u64) -> Option<Outcome> {
         let number = generation_of(id);
         if number < self.core.horizon {
@@ -27,15 +30,18 @@ impl State {
             }
             return Some(self.granted_outcome(slot));
         }
-        match self.answered(id) {
-            Some(Answered::Row(row)) if row.is_of(fingerprint) => {
-                return Some(self.recorded(number, row));
+        match self.find_outcome(id) {
+            Some(KnownOutcome::Row(row)) if row.has_fingerprint(fingerprint) => {
+                return Some(self.recorded_outcome(number, row));
             }
-            // As many bits are compared as a row keeps, because a row may take the grant's place at any time.
-            Some(Answered::Grant(slot)) if row_of_grant(self.reservations.get(slot)).is_of(fingerprint) => {
+            // Only the bits that a row stores are compared, because a row can replace the grant at any
+            // time.
+            Some(KnownOutcome::Grant(slot))
+                if row_of_grant(self.reservations.get(slot)).has_fingerprint(fingerprint) =>
+            {
                 return Some(self.granted_outcome(slot));
             }
-            Some(Answered::Row(_) | Answered::Grant(_)) => {
+            Some(KnownOutcome::Row(_) | KnownOutcome::Grant(_)) => {
                 return Some(Outcome::new(Code::IdReused, 0, op));
             }
             None => {}
@@ -50,8 +56,9 @@ impl State {
         is_full.then(|| Outcome::new(Code::Busy, BUSY_RETRY_MS, op))
     }
 
-    /// Drops the generations that are older than the retention, and, when memory is short, those older than
-    /// the least retention. An id below the horizon that this leaves can never execute again.
+    /// Drops the generations that are older than the retention. If memory is short, it also drops those
+    /// that are older than the minimum retention. An id below the resulting horizon can never execute
+    /// again.
     pub(crate) fn raise_horizon(&mut self) {
         let configuration = self.core.configuration;
         self.forget_gaps();
@@ -60,7 +67,7 @@ impl State {
         let is_short =
             self.outcomes.bytes_counted().saturating_add(reserve) > configuration.outcome_bytes_max;
         if self.core.horizon >= target && !is_short && !self.outcomes.has_dropped() {
-            // Nothing to drop and nothing to free: so it is for all but a few ops.
+            // Nothing to drop and nothing to free, which is the case for nearly all ops.
             return;
         }
         let least = self.oldest_kept(configuration.id_retention_min_ms);
@@ -89,24 +96,23 @@ impl State {
             self.core.horizon = target;
         }
         self.outcomes.raise_number_min(self.core.horizon);
-        // Moving and freeing are bounded per op and change no answer; what is left waits for the next one.
-        self.move_references(MOVED_PER_OP);
+        // Moving references and freeing memory are bounded per op and do not affect answers. The next ops
+        // do the rest.
+        self.move_references(REFERENCES_MOVED_PER_OP);
         if self.outcomes.free_some(1) == crate::table::Progress::More {}
     }
 
     /// The recorded outcome of a row, marked as replayed.
-    fn recorded(&self, number: u64, row: &OutcomeRow) -> Outcome {
+    fn recorded_outcome(&self, number: u64, row: &OutcomeRow) -> Outcome {
         let Some(code) = Code::from_number(row.code()) else {
-            unreachable!("a code is recorded by this program, or known to it since it was loaded");
+            unreachable!("this program recorded the code, or checked it when it was loaded");
         };
         let mut outcome = Outcome::new(code, row.value(), row.op());
         outcome.replayed = true;
         if row.has_side() {
             let side = self.outcomes.arena(number).map(|arena| arena.get(row.value()));
             let Some(Ok((value, detail))) = side.map(read_side) else {
-                unreachable!(
-                    "side bytes are written by this program, or were read once when they were loaded"
-                );
+                unreachable!("this program wrote the side bytes, or decoded them when they were loaded");
             };
             (outcome.value, outcome.detail) = (value, detail);
         }

@@ -1,5 +1,5 @@
-//! Source items as they are read: what lies where, what it brings to its pool, and what is missing. Reads only, but for ending the
-//! holds whose time is up.
+//! Reading source items: the quantity at each source, what an item supplies to its pool, and the shortfall.
+//! This module only reads the state, except that it ends holds whose deadline has passed.
 
 use crate::ledger::record::ItemRow;
 use crate::ledger::state::State;
@@ -11,30 +11,31 @@ impl State {
         self.items_of(sku).find(|(_, item)| item.source == source).map(|(slot, _)| slot)
     }
 
-    /// What a source item brings to its pool.
+    /// What a source item supplies to its pool.
     pub(crate) fn supply_of(&self, item: &ItemRow) -> Supply {
         let is_enabled = self.catalog.source(item.source).is_some_and(|source| source.enabled);
         Supply { on_hand: item.on_hand, counts: item.in_stock && is_enabled }
     }
 
-    /// What a source brings of a SKU; the item that would be made where there is none yet.
+    /// What a source supplies of a SKU. If there is no source item yet, it is the supply of a new one.
     pub(crate) fn supply_at(&self, sku: u32, source: u32) -> Supply {
-        let made = ItemRow::new(sku, source);
-        let item = self.item(sku, source).map_or(made, |slot| *self.items.get(slot));
+        let new = ItemRow::new(sku, source);
+        let item = self.item(sku, source).map_or(new, |slot| *self.items.get(slot));
         self.supply_of(&item)
     }
 
-    /// Units of a SKU that are promised and missing, over all its groups, allowances included.
+    /// The shortfall of a SKU over all its groups: units that are promised and missing, allowances
+    /// included. It ends the holds whose deadline has passed.
     pub(crate) fn shortfall_of(&mut self, sku: u32) -> i64 {
         let numbers: Vec<u32> = self.clusters_of(sku).map(|(number, _)| number).collect();
         for number in &numbers {
             self.settle(*number);
         }
-        self.shortfall_seen(sku)
+        self.shortfall_for_readers(sku)
     }
 
-    /// As [`State::shortfall_of`], for a reader.
-    pub(crate) fn shortfall_seen(&self, sku: u32) -> i64 {
+    /// Like [`State::shortfall_of`], for readers that cannot end holds.
+    pub(crate) fn shortfall_for_readers(&self, sku: u32) -> i64 {
         self.clusters_of(sku).fold(0, |sum: i64, (_, cluster)| {
             let allowed = |index: u32| cluster.place(index).settings.allowance();
             let group = self.catalog.layout.group(cluster.group);

@@ -1,8 +1,10 @@
-//! The state: records, what is derived from them, and how both are read. It knows no command.
+//! The state: records, the data derived from them, and functions that read both. Nothing here knows a
+//! command.
 //!
-//! From the bottom up: [`record`] has the persisted shapes, [`catalog`] and [`core`] what there is one of, [`state`] all of it;
-//! then how it is found and read: [`records`] (digest and erasure), [`places`], [`items`], [`cells`], [`now`], and the outcomes:
-//! [`reservations`], [`reservation_index`], [`dedupe`].
+//! From the bottom up: [`record`] has the persisted records; [`catalog`] and [`core`] have the data that
+//! exists once; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
+//! erasure), [`places`], [`items`], [`cells`], [`now`], and, for outcomes, [`reservations`],
+//! [`reservation_index`] and [`dedupe`].
 
 pub(crate) mod actor;
 pub(crate) mod catalog;

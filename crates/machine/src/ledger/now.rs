@@ -1,4 +1,4 @@
-//! Now: the time of the last op, in each of the ways in which it counts.
+//! The time of the last op, as op time, as hold time and as the time that is shown to people.
 
 use crate::config::{GENERATION_MS, ID_AHEAD_MAX_MS};
 use crate::ledger::hold_time::{ClockView, Offsets};
@@ -6,19 +6,19 @@ use crate::ledger::state::State;
 use stockhold_protocol::Timestamp;
 
 impl State {
-    /// The time of deadlines and retention as of the last op.
+    /// The hold time of the last op, to which deadlines and retention refer.
     #[inline]
     pub(crate) fn hold_time(&self) -> Timestamp {
         self.core.offsets.hold_time(self.core.time)
     }
 
-    /// The second of hold time as of the last op.
+    /// The hold time of the last op, in seconds.
     #[inline]
     pub(crate) fn now_s(&self) -> u32 {
         self.hold_time().second()
     }
 
-    /// Takes over the time of the next op, which is not before the last one. A gap does not count as hold time.
+    /// Sets the time of the next op, which is not before the last one. A gap does not count as hold time.
     #[inline]
     pub(crate) fn move_time(&mut self, time: Timestamp) {
         let passed_ms = time.0.saturating_sub(self.core.time.0);
@@ -29,14 +29,14 @@ impl State {
         self.core.time = time;
     }
 
-    /// The first generation whose ids are kept for so long.
+    /// The first generation whose ids are kept with this retention.
     #[inline]
     pub(crate) fn oldest_kept(&self, retention_ms: u64) -> u64 {
         let from_ms = self.hold_time().0.saturating_sub(retention_ms);
         self.core.offsets.op_time(from_ms) / GENERATION_MS
     }
 
-    /// Forgets the gaps that lie further back than ids are kept.
+    /// Removes the gaps that are older than the retention of ids.
     #[inline]
     pub(crate) fn forget_gaps(&mut self) {
         if !self.core.offsets.is_without_gaps() {
@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// The latest time that an id may carry now, in milliseconds.
+    /// The latest time that an id may have now, in milliseconds.
     #[inline]
     pub(crate) fn id_time_max(&self) -> u64 {
         self.core.time.0.saturating_add(ID_AHEAD_MAX_MS)
@@ -62,7 +62,8 @@ impl State {
         ClockView { hold_offset_ms: hold_ms, wall_offset_ms: wall_ms, jump_max_ms, accepted_until }
     }
 
-    /// Wall clock minus hold time, in milliseconds: what people are shown is a hold time plus this.
+    /// Wall clock minus hold time, in milliseconds. Adding it to a hold time gives the time to show to
+    /// people.
     pub(crate) fn shown_offset_ms(&self) -> i64 {
         self.core.offsets.wall_ms.saturating_add_unsigned(self.core.offsets.hold_ms)
     }

@@ -1,7 +1,9 @@
-//! Where the things of a SKU stand: its source items, a chain that the SKU's entry begins, and its clusters, a ring with a way in.
+//! Finding the source items and clusters of a SKU. The source items form a linked list that begins in the
+//! SKU's entry. The clusters form a ring that can be entered at any of them.
 //!
-//! Chain and ring, because nearly every SKU has few of both, and a list of its own for each would take more memory than they do; a ring,
-//! because a cluster that is the only one of its SKU then tells so itself.
+//! List and ring are used because nearly every SKU has few of both: a separate list for each SKU would take
+//! more memory than they do. The ring has the advantage that a cluster that is the only one of its SKU
+//! links to itself.
 
 use crate::ledger::record::{ItemRow, Overrides};
 use crate::ledger::state::{At, State};
@@ -11,7 +13,7 @@ use crate::table::NO_SLOT;
 use stockhold_protocol::Code;
 
 impl State {
-    /// Where a SKU in a stock stands, if its cluster exists.
+    /// The place of a SKU in a stock, if its cluster exists.
     pub(crate) fn find(&self, sku: u32, stock: u32) -> Option<At> {
         let in_group = self.catalog.layout.stock_in_group(stock)?;
         self.cluster_of(sku, in_group.group).map(|cluster| At { cluster, index: in_group.index })
@@ -40,13 +42,13 @@ impl State {
         }
     }
 
-    /// The clusters of a SKU with their numbers, in the order in which they were made.
+    /// The clusters of a SKU with their numbers, in the order of their creation.
     pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
         let first = self.sku_entries.get(sku).first_cluster;
         (first != NO_SLOT).then(|| self.ring_of(first)).into_iter().flatten()
     }
 
-    /// The clusters of a SKU from one of them on, round.
+    /// All clusters of a SKU, beginning with this one and following the ring.
     pub(crate) fn ring_of(&self, first: u32) -> impl Iterator<Item = (u32, &Cluster)> {
         let at = |number: u32| (number, self.clusters.get(number));
         std::iter::successors(Some(at(first)), move |(_, cluster)| {
@@ -54,13 +56,13 @@ impl State {
         })
     }
 
-    /// The source items of a SKU with their slots, in the order in which they came.
+    /// The source items of a SKU with their slots, in the order of their creation.
     pub(crate) fn items_of(&self, sku: u32) -> impl Iterator<Item = (u32, &ItemRow)> {
         let at = |slot: u32| (slot != NO_SLOT).then(|| (slot, self.items.get(slot)));
         std::iter::successors(at(self.sku_entries.get(sku).first_item), move |(_, item)| at(item.next))
     }
 
-    /// Stores a new source item behind the others of its SKU.
+    /// Stores a new source item at the end of the list of its SKU.
     pub(crate) fn add_item(&mut self, row: ItemRow) -> u32 {
         let last = self.items_of(row.sku).last().map(|(slot, _)| slot);
         let slot = self.items.insert(ItemRow { next: NO_SLOT, ..row });
@@ -71,7 +73,7 @@ impl State {
         slot
     }
 
-    /// Where a line of a cart stands, or why its units cannot be sold at all.
+    /// The place of a line of a cart, or the reason why the SKU cannot be sold there at all.
     pub(crate) fn place_to_sell(&self, sku: u32, stock: u32) -> Result<At, Code> {
         let entry = self.entry_to_sell(sku)?;
         let in_group = self.catalog.layout.stock_in_group(stock).ok_or(Code::NotAssigned)?;
@@ -79,13 +81,13 @@ impl State {
         Ok(At { cluster, index: in_group.index })
     }
 
-    /// The entry of a SKU that has units.
+    /// The entry of a SKU that has units of its own.
     pub(crate) fn entry_to_sell(&self, sku: u32) -> Result<&SkuEntry, Code> {
         let entry = self.sku_entries.find(sku).ok_or(Code::UnknownName)?;
         if entry.is_composite { Err(Code::Composite) } else { Ok(entry) }
     }
 
-    /// The cluster of a SKU in a group, made if there is none.
+    /// The cluster of a SKU in a group. It is created if it does not exist.
     pub(crate) fn cluster_or_new(&mut self, sku: u32, group: u32) -> u32 {
         if let Some(cluster) = self.cluster_of(sku, group) {
             return cluster;
@@ -95,9 +97,9 @@ impl State {
         let places: Places =
             settings.into_iter().map(|settings| Place::new(self.settings_in_force.share(settings))).collect();
         let last = self.clusters_of(sku).last().map(|(number, _)| number);
-        let made = Cluster::new(sku, group, self.catalog.layout.group(group), places);
-        let number = self.clusters.push(made);
-        // Behind the last one, before the first; or alone.
+        let cluster = Cluster::new(sku, group, self.catalog.layout.group(group), places);
+        let number = self.clusters.push(cluster);
+        // The new cluster is linked between the last and the first one, or to itself.
         let first = match last {
             Some(last) => std::mem::replace(&mut self.clusters.get_mut(last).next, number),
             None => std::mem::replace(&mut self.sku_entries.get_mut(sku).first_cluster, number),
@@ -106,7 +108,7 @@ impl State {
         number
     }
 
-    /// Settings in force for a SKU in a stock.
+    /// The settings in force for a SKU in a stock.
     pub(crate) fn settings_of(&self, sku: u32, stock: u32) -> crate::stock::settings::Effective {
         let level = |scope: (u32, u32)| -> Option<&Overrides> {
             self.settings_by_scope.get(&scope).map(|slot| &self.settings.get(*slot).values)

@@ -1,22 +1,24 @@
-//! The few ways in which records change. Every change of a record goes through this room, because every change moves the digest.
+//! Changes of records, the digest, and the erasure of reservations. Every change of a record updates the
+//! digest, so it uses these functions.
 //!
-//! Not for rules: who may change what is decided in the rooms of the commands.
+//! The rules for changes are not here: the verbs decide who may change what.
 
 use crate::ledger::record::{PositionRow, Record};
 use crate::ledger::state::{At, State};
 use crate::stock::cluster::NEVER;
 use crate::stock::sharing::InGroup;
-use crate::table::{AHEAD, Digest, NO_SLOT};
+use crate::table::{Digest, NO_SLOT, PREFETCH_WIDTH};
 use stockhold_protocol::CommandId;
 use xxhash_rust::xxh3::xxh3_64;
 
 impl State {
-    /// Erases up to `budget` records whose time is up; true if more wait. Answers do not depend on it: a
-    /// record whose time is up is unknown already.
+    /// Erases up to `budget` records whose retention has ended. Returns true if more are left. Answers do
+    /// not depend on it: such a record is unknown already.
     pub(crate) fn erase_due_records(&mut self, budget: u32) -> bool {
         let now_s = self.now_s();
-        // A snapshot reads the answers of grants from their reservations, so these stay until it is done.
-        if self.grant_walk.is_some() || self.erase_due.next_due().is_none_or(|second| second > now_s) {
+        // A snapshot in progress computes the outcomes of grants from their reservations, so these must
+        // stay until it is done.
+        if self.grant_cursor.is_some() || self.erase_due.next_due().is_none_or(|second| second > now_s) {
             return false;
         }
         let mut due = std::mem::take(&mut self.due);
@@ -50,7 +52,7 @@ impl State {
         }
     }
 
-    /// Puts a cluster on the list of those whose cells readers must see anew.
+    /// Marks a cluster as changed: its cells must be published again.
     pub(crate) fn mark_changed(&mut self, cluster: u32) {
         self.changed_clusters.push(cluster);
     }
@@ -60,12 +62,13 @@ impl State {
         (slot != NO_SLOT).then(|| self.positions.get(slot))
     }
 
-    /// Adds the positions that changed to the digest again. For the end of a batch; answers do not depend on it.
+    /// Adds the changed positions to the digest again. It is called at the end of a batch; answers do not
+    /// depend on it.
     pub(crate) fn sum_positions(&mut self) {
         let mut list = std::mem::take(&mut self.unsummed);
-        for some in list.rchunks(AHEAD) {
-            self.prefetch_positions(some.iter());
-            for slot in some {
+        for slots in list.rchunks(PREFETCH_WIDTH) {
+            self.prefetch_positions(slots.iter());
+            for slot in slots {
                 let row = self.positions.get_mut(*slot);
                 row.is_unsummed = false;
                 self.digest.add(row.hash(&mut self.scratch));
@@ -75,7 +78,7 @@ impl State {
         self.unsummed = list;
     }
 
-    /// The digest with the positions that are not summed yet.
+    /// The digest, including the changed positions that are not in the running sum yet.
     pub(crate) fn whole_digest(&self) -> Digest {
         let mut digest = self.digest;
         let mut scratch = Vec::new();
@@ -110,7 +113,7 @@ impl State {
         sum
     }
 
-    /// Takes a reservation out of the digest before it changes.
+    /// Subtracts a reservation from the digest. It must be called before the reservation changes.
     pub(crate) fn remove_from_digest(&mut self, slot: u32) {
         self.recount_reservation(slot);
         let hash = self.reservation_hash(slot);
@@ -121,13 +124,13 @@ impl State {
         }
     }
 
-    /// Puts a reservation into the digest after it changed, and on the list of records to erase.
+    /// Adds a reservation to the digest after it changed, and to the list of records to erase.
     pub(crate) fn add_to_digest(&mut self, slot: u32) {
         let hash = self.reservation_hash(slot);
         self.add_hash_to_digest(slot, hash);
     }
 
-    /// As [`State::add_to_digest`], of a reservation whose hash is known.
+    /// Like [`State::add_to_digest`], for a reservation whose hash is known.
     pub(crate) fn add_hash_to_digest(&mut self, slot: u32, hash: u64) {
         self.digest.add(hash);
         let row = self.reservations.get(slot);
@@ -149,12 +152,12 @@ impl State {
         sku < self.skus.len()
     }
 
-    /// Where the sources of a source stand in the layout.
+    /// The group of a source, and its index there.
     pub(crate) fn source_in_group(&self, source: u32) -> Option<InGroup> {
         self.catalog.layout.source_in_group(source)
     }
 
-    /// The first second of hold time in which a hold ends and readers' cells must be refreshed.
+    /// The first second of hold time at which a hold ends and its cells must be published again.
     pub(crate) fn next_due_s(&self) -> Option<u32> {
         self.holds_due.next_due().filter(|second| *second != NEVER)
     }

@@ -1,4 +1,4 @@
-//! The records of reservations: how one is stored, found and answered for. No rule about quantities is here.
+//! The records of reservations: how they are stored, found and read. Rules about quantities are not here.
 
 use crate::decision::{Answer, Refusal};
 use crate::ledger::record::{
@@ -10,13 +10,13 @@ use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId, Timestamp};
 
 impl State {
-    /// When a record whose use ends at `from` stops being known.
+    /// The second at which a record becomes unknown that was last needed at `from`.
     pub(crate) fn erase_at(&self, from: Timestamp) -> u32 {
         from.plus_ms(self.core.configuration.late_confirm_window_ms).round_up().0
     }
 
-    /// Stores a new reservation with its lines, its reference and, if the lines do not tell it, what its op answered; and where its
-    /// units were shipped from, if they were.
+    /// Stores a new reservation with its lines, its reference, the sources of shipped units and, if the lines do
+    /// not contain it, the detail of its answer.
     pub(crate) fn add_reservation(
         &mut self,
         mut row: ReservationRow,
@@ -62,7 +62,7 @@ impl State {
         self.place_reservation(row);
     }
 
-    /// Stores the record of a reservation whose further lines and notes are stored.
+    /// Stores the record of a reservation whose further lines and notes are stored already.
     #[inline]
     pub(crate) fn place_reservation(&mut self, row: ReservationRow) {
         let own_hash = row.hash(&mut self.scratch);
@@ -74,7 +74,7 @@ impl State {
         self.add_hash_to_digest(slot, hash);
     }
 
-    /// Puts notes of one kind before those that the reservation has.
+    /// Stores `bytes` as notes of one kind, in front of the notes that the reservation has.
     fn put_notes(&mut self, row: &mut ReservationRow, kind: NoteKind, bytes: &[u8]) {
         for (at, part) in bytes.chunks(NOTE_BYTES).enumerate().rev() {
             let mut note = NoteRow::new(row.id(), kind, u16::try_from(at).unwrap_or(u16::MAX), part);
@@ -131,7 +131,8 @@ impl State {
         bytes
     }
 
-    /// Whether a note is missing, or the notes of an answer cannot be read: no such snapshot was ever written.
+    /// Whether a note is missing, or the notes of an answer cannot be decoded. No machine writes such a
+    /// snapshot.
     pub(crate) fn has_bad_notes(&self, slot: u32) -> bool {
         let row = self.reservations.get(slot);
         let mut expected = (NoteKind::Reference, 0);
@@ -151,7 +152,7 @@ impl State {
         !noted.is_empty() && Detail::decode(&noted).is_err()
     }
 
-    /// The outcome that the op of a reservation answered.
+    /// The outcome of the op that made a reservation, marked as replayed.
     pub(crate) fn granted_outcome(&self, slot: u32) -> Outcome {
         let row = self.reservations.get(slot);
         let grant = row.grant();
@@ -168,14 +169,14 @@ impl State {
             outcome.detail = Detail::Granted { lines, backordered: Quantity::ZERO };
         } else if !noted.is_empty() {
             let Ok(detail) = Detail::decode(&noted) else {
-                unreachable!("a loader takes only notes that can be read");
+                unreachable!("this program wrote the notes, or decoded them when they were loaded");
             };
             outcome.detail = detail;
         }
         outcome
     }
 
-    /// All lines of a reservation, sorted by SKU as they were granted; `out` is overwritten.
+    /// All lines of a reservation, sorted by SKU as they were granted. `out` is overwritten.
     pub(crate) fn lines_of(&self, slot: u32, out: &mut Vec<LineState>) {
         let row = self.reservations.get(slot);
         out.clear();
@@ -208,15 +209,16 @@ impl State {
         }
     }
 
-    /// The place of a line of a reservation: its SKU in the reservation's stock.
+    /// The place of a line of a reservation: its SKU in the reservation's stock. The cluster is created if
+    /// it does not exist.
     pub(crate) fn place_of_line(&mut self, sku: u32, stock: u32) -> At {
         let Some(in_group) = self.catalog.layout.stock_in_group(stock) else {
-            unreachable!("every stock has a place in the layout");
+            unreachable!("every stock is in the layout");
         };
         At { cluster: self.cluster_or_new(sku, in_group.group), index: in_group.index }
     }
 
-    /// Whether an id names a reservation that is kept.
+    /// The slot of a reservation, or the refusal if it is not known.
     pub(crate) fn reservation(&self, id: CommandId) -> Result<u32, Refusal> {
         self.find_reservation(id).ok_or(Refusal::new(Code::UnknownReservation))
     }
@@ -226,7 +228,7 @@ fn granted_line(line: &LineState) -> GrantedLine {
     GrantedLine { sku: SkuId(line.sku), quantity: Quantity::from_raw(line.granted).unwrap_or_default() }
 }
 
-/// Whether an answer's detail lists the lines of the reservation and says no more than that.
+/// Whether an answer's detail is exactly the list of the reservation's lines.
 fn is_list_of(lines: &[LineState], detail: &Detail) -> bool {
     let Detail::Granted { lines: listed, backordered } = detail else { return false };
     *backordered == Quantity::ZERO

@@ -1,4 +1,4 @@
-//! The state: records in slabs, and what is derived from them. How records change stands in `ledger`.
+//! The state: records in slabs, and the data derived from them.
 
 use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::actor::SERVER;
@@ -9,7 +9,7 @@ use crate::ledger::hold_time::Offsets;
 use crate::ledger::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow, SkuRow,
 };
-use crate::persist::walk::GrantWalk;
+use crate::persist::cursor::GrantCursor;
 use crate::stock::cluster::Cluster;
 use crate::stock::settings::SettingsInForce;
 use crate::stock::sku_entry::SkuEntry;
@@ -18,14 +18,14 @@ use crate::table::{Digest, DueList, Generations, Index, Slab, SlicedIndex};
 use crate::validate::count::Recount;
 use std::collections::BTreeMap;
 
-/// A place in a cluster.
+/// The place of a SKU in a stock: a cluster and the index of the stock in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At {
     pub(crate) cluster: u32,
     pub(crate) index: u32,
 }
 
-/// See the module.
+/// All records and the data derived from them.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) core: Core,
@@ -37,44 +37,45 @@ pub(crate) struct State {
     pub(crate) items: Slab<ItemRow>,
     pub(crate) positions: Slab<PositionRow>,
     pub(crate) reservations: Slab<ReservationRow>,
-    /// Reservations that no reference among the outcomes finds: old ones, and those whose answer says more than
-    /// their record. See `book`.
+    /// Reservations that are not found by a reference among the outcomes: those whose generation was
+    /// dropped, and those whose outcome cannot be computed from their record. See `reservation_index`.
     pub(crate) reservation_index: SlicedIndex,
-    /// Who asks for the commands in hand.
+    /// The actor of the current run of commands.
     pub(crate) actor: u16,
-    /// The reservation that the op in hand has made and whose record tells the whole answer.
-    pub(crate) made: Option<u32>,
-    /// What is moved from dropped generations, to use its memory again.
-    pub(crate) taken: Vec<(u64, u32)>,
-    /// The outcomes of grants that the snapshot under way has still to write.
-    pub(crate) grant_walk: Option<GrantWalk>,
+    /// The reservation that the current op has made, if its outcome can be computed from its record.
+    pub(crate) new_plain_grant: Option<u32>,
+    /// A buffer for references taken from dropped generations, kept to reuse its memory.
+    pub(crate) taken_references: Vec<(u64, u32)>,
+    /// How far the snapshot in progress has written the outcomes of plain grants.
+    pub(crate) grant_cursor: Option<GrantCursor>,
     pub(crate) lines: Slab<LineRow>,
     pub(crate) notes: Slab<NoteRow>,
     pub(crate) outcomes: Generations<OutcomeRow>,
-    /// The sum over all records but the core and the small catalog, whose hashes are added when asked, and
-    /// the positions in `unsummed`.
+    /// The running digest of all records, except the core and the small catalog, whose hashes are added on
+    /// request, and the positions in `unsummed`.
     pub(crate) digest: Digest,
-    /// Positions that changed since [`State::sum_positions`]: one that changes a thousand times in a batch is
-    /// hashed twice, not two thousand times.
+    /// Positions that changed since [`State::sum_positions`] and are missing in the digest. So a position
+    /// that changes a thousand times in a batch is hashed twice, not two thousand times.
     pub(crate) unsummed: Vec<u32>,
 
     pub(crate) sku_entries: Chunked<SkuEntry>,
     pub(crate) clusters: Chunked<Cluster>,
-    /// Clusters by the second in which a hold of theirs ends.
+    /// Clusters by the second at which one of their holds ends.
     pub(crate) holds_due: DueList,
-    /// Reservations by the second in which their record stops being known.
+    /// Reservations by the second at which their record becomes unknown.
     pub(crate) erase_due: DueList,
-    /// Reservations whose record is known; those that wait for being erased are not among them, because how
-    /// many wait depends on the sweeps and no decision may.
+    /// The number of reservations whose record is known. Records that are only waiting for erasure are not
+    /// counted, because their number depends on the sweeps and no decision may.
     pub(crate) known: u64,
     pub(crate) changed_clusters: ChangedClusters,
     pub(crate) settings_in_force: SettingsInForce,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
-    /// A validation under way: it counts records just before they change.
+    /// The recount of a validation in progress, which counts records just before they change.
     pub(crate) recount: Option<Box<Recount>>,
+    /// A buffer for due items, kept to reuse its memory.
     pub(crate) due: Vec<u32>,
-    /// Whether something that is due was left by the op before; new things come due with a new second only.
+    /// Whether the previous op has left due clusters. Further clusters become due only with a new second.
     pub(crate) has_due: bool,
 }
 
@@ -107,9 +108,9 @@ impl State {
             reservations: Slab::new(),
             reservation_index: SlicedIndex::new(),
             actor: SERVER,
-            made: None,
-            taken: Vec::new(),
-            grant_walk: None,
+            new_plain_grant: None,
+            taken_references: Vec::new(),
+            grant_cursor: None,
             lines: Slab::new(),
             notes: Slab::new(),
             outcomes: Generations::new(),

@@ -1,7 +1,8 @@
-//! Loading a snapshot: records in, a machine out, its digest compared with what the snapshot promises.
+//! Loading a snapshot: the loader receives records, builds a machine, and compares its digest with the
+//! digest that is stored in the snapshot.
 //!
-//! Everything that is derived (indexes, clusters, buckets of holds, due lists) is made here anew. Sections
-//! come in the order of their numbers; records within a section in any order.
+//! Everything that is derived (indexes, clusters, sums of holds, due lists) is built again. Sections must
+//! arrive in the order of [`Section::ALL`]; the records of a section may have any order.
 
 use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::catalog::LinkRow;
@@ -19,32 +20,32 @@ use stockhold_protocol::codec::Reader;
 use stockhold_protocol::fields::first_field;
 use stockhold_protocol::{BadField, Deadline};
 
-/// Why a snapshot could not be loaded. All of these mean damage, a bug or another program, never a state of business.
+/// Why a snapshot could not be loaded. Each reason means damage, a bug, or a file of another program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadError {
     /// A section number is unknown.
     UnknownSection(u16),
-    /// The state is one of other rules than this program executes.
+    /// The state was written under rules that this program does not execute.
     Rules {
         /// Their version.
         found: u32,
     },
-    /// Sections came out of order.
+    /// A section arrived too late.
     Order(Section),
     /// A record could not be read.
     Record(Section, &'static str, &'static str),
-    /// A record names something that is not there.
+    /// A record refers to something that does not exist.
     Dangling(Section),
-    /// The digest differs from the one that the snapshot promises.
+    /// The digest differs from the one that is stored in the snapshot.
     Digest {
-        /// The promised digest.
+        /// The stored digest.
         expected: u64,
-        /// The digest of what was loaded.
+        /// The digest of the loaded records.
         loaded: u64,
     },
-    /// The op differs from the one that the snapshot promises.
+    /// The op differs from the one that is stored in the snapshot.
     Op {
-        /// The promised op.
+        /// The stored op.
         expected: u64,
         /// The op in the core record.
         loaded: u64,
@@ -57,23 +58,23 @@ impl fmt::Display for LoadError {
             Self::UnknownSection(number) => write!(f, "section {number} is unknown to this program"),
             Self::Rules { found } => write!(
                 f,
-                "the state is one of rules version {found}, this program executes version {RULES_VERSION}"
+                "the state was written by rules version {found}, this program executes version {RULES_VERSION}"
             ),
-            Self::Order(section) => write!(f, "section {section:?} comes too late"),
+            Self::Order(section) => write!(f, "section {section:?} is out of order"),
             Self::Record(section, field, rule) => {
                 write!(f, "a record of section {section:?} is damaged: {field} {rule}")
             }
             Self::Dangling(section) => {
-                write!(f, "a record of section {section:?} names something that is not there")
+                write!(f, "a record of section {section:?} refers to something that does not exist")
             }
             Self::Digest { expected, loaded } => {
                 write!(
                     f,
-                    "the snapshot promises the digest {expected:016x}, but what it holds has {loaded:016x}"
+                    "the snapshot states the digest {expected:016x}, but its records have {loaded:016x}"
                 )
             }
             Self::Op { expected, loaded } => {
-                write!(f, "the snapshot promises op {expected}, but holds op {loaded}")
+                write!(f, "the snapshot states op {expected}, but its core record states op {loaded}")
             }
         }
     }
@@ -81,16 +82,16 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// The first section behind the small catalog; the layout is made before it.
-const BEHIND_CATALOG: Section = Section::Sku;
+/// The first section after the small catalog. The layout is built before it.
+const FIRST_AFTER_CATALOG: Section = Section::Sku;
 
-/// See the module.
+/// Receives the sections of one snapshot and builds a machine.
 #[derive(Debug)]
 pub struct Loader {
     state: State,
-    last: Section,
-    /// The sum of the hashes of the records as they came.
-    sum: Digest,
+    last_section: Section,
+    /// The sum of the hashes of the records, as they arrived.
+    digest: Digest,
 }
 
 impl Machine {
@@ -98,31 +99,31 @@ impl Machine {
     #[must_use]
     pub fn loader() -> Loader {
         let state = State::new(&Genesis::default());
-        Loader { state, last: Section::Core, sum: Digest::EMPTY }
+        Loader { state, last_section: Section::Core, digest: Digest::EMPTY }
     }
 }
 
 impl Loader {
-    /// Takes one frame of records.
+    /// Loads one frame of records.
     ///
     /// # Errors
-    /// [`LoadError`] when the frame cannot be what a machine wrote.
+    /// [`LoadError`] if no machine can have written the frame.
     pub fn section(&mut self, number: u16, records: u32, bytes: &[u8]) -> Result<(), LoadError> {
         let section = Section::from_number(number).ok_or(LoadError::UnknownSection(number))?;
-        if section < self.last {
+        if section < self.last_section {
             return Err(LoadError::Order(section));
         }
-        if section >= BEHIND_CATALOG && self.last < BEHIND_CATALOG {
+        if section >= FIRST_AFTER_CATALOG && self.last_section < FIRST_AFTER_CATALOG {
             self.state.finish_catalog()?;
         }
-        self.last = section;
+        self.last_section = section;
         let damaged = |error: BadField| LoadError::Record(section, error.field, error.rule);
         if section == Section::Core {
             let found = rules_of_core(bytes).map_err(damaged)?;
             if found != RULES_VERSION {
                 return Err(LoadError::Rules { found });
             }
-            self.sum.add(record_hash(Section::Core as u8, bytes));
+            self.digest.add(record_hash(Section::Core as u8, bytes));
             return self.core(bytes).map_err(damaged);
         }
         let mut reader = Reader::new(bytes);
@@ -130,28 +131,29 @@ impl Loader {
             let before = reader.rest();
             self.record(section, &mut reader).map_err(damaged)??;
             let read = before.len().saturating_sub(reader.rest().len());
-            self.sum.add(record_hash(section as u8, &before[..read]));
+            self.digest.add(record_hash(section as u8, &before[..read]));
         }
         reader.finish().map_err(damaged)
     }
 
-    /// The machine, if it is what the snapshot promises.
+    /// Completes the machine.
     ///
     /// # Errors
-    /// [`LoadError::Digest`], [`LoadError::Op`] or [`LoadError::Rules`] when it is not.
+    /// [`LoadError::Digest`], [`LoadError::Op`] or [`LoadError::Rules`] if it is not what the mark states,
+    /// [`LoadError::Dangling`] if a record refers to something that does not exist.
     pub fn finish(mut self, mark: &SnapshotMark) -> Result<Machine, LoadError> {
-        // Compared before anything is derived: only what a machine wrote can be relied on there.
+        // The comparisons come before anything is derived: deriving relies on records that a machine wrote.
         if mark.rules_version != RULES_VERSION {
             return Err(LoadError::Rules { found: mark.rules_version });
         }
-        let (op, sum) = (self.state.core.op, self.sum.to_u64());
+        let (op, digest) = (self.state.core.op, self.digest.to_u64());
         if op != mark.op {
             return Err(LoadError::Op { expected: mark.op, loaded: op });
         }
-        if sum != mark.digest {
-            return Err(LoadError::Digest { expected: mark.digest, loaded: sum });
+        if digest != mark.digest {
+            return Err(LoadError::Digest { expected: mark.digest, loaded: digest });
         }
-        if self.last < BEHIND_CATALOG {
+        if self.last_section < FIRST_AFTER_CATALOG {
             self.state.finish_catalog()?;
         }
         self.state.derive()?;
@@ -231,7 +233,7 @@ impl Loader {
     }
 }
 
-/// The version of the rules in a core record, whose other fields are another version's.
+/// The version of the rules in a core record. The other fields of that record may be those of other rules.
 fn rules_of_core(bytes: &[u8]) -> Result<u32, BadField> {
     first_field(bytes, |fields| fields.value(1, "core.rules_version"))
 }
@@ -252,7 +254,7 @@ impl State {
         Ok(())
     }
 
-    /// Links a further line into its reservation's chain, which is kept in the order of lines.
+    /// Inserts a further line into its reservation's list, which is ordered by position.
     fn load_line(&mut self, mut row: LineRow) -> Result<(), LoadError> {
         let Some(slot) = self.slot_of(row.reservation) else {
             return Err(LoadError::Dangling(Section::Line));
@@ -273,7 +275,7 @@ impl State {
         Ok(())
     }
 
-    /// Links a note into its reservation's chain, which is kept sorted.
+    /// Inserts a note into its reservation's list, which is ordered by kind and position.
     fn load_note(&mut self, mut row: NoteRow) -> Result<(), LoadError> {
         let Some(slot) = self.slot_of(row.reservation) else {
             return Err(LoadError::Dangling(Section::Note));
@@ -297,7 +299,7 @@ impl State {
         Ok(())
     }
 
-    /// Makes everything that is derived from records.
+    /// Builds everything that is derived from records.
     fn derive(&mut self) -> Result<(), LoadError> {
         self.fill_clusters();
         let positions: Vec<(u32, PositionRow)> =
@@ -309,18 +311,19 @@ impl State {
             self.attach_position(slot, &row);
         }
         let slots: Vec<u32> = self.reservations.iter().map(|(slot, _)| slot).collect();
-        let gone = self.erase_due.hash_due(self.now_s());
-        assert!(gone == 0, "nothing stands on the list before the first reservation");
+        let removed = self.erase_due.take_hash_sum(self.now_s());
+        assert!(removed == 0, "the erase list is empty before the first reservation");
         let mut lines = Vec::new();
         let mut plain_grants: u64 = 0;
         for slot in slots {
             self.derive_hold(slot, &mut lines)?;
             self.add_to_digest(slot);
             self.known = self.known.saturating_add(1);
-            let tells_outcome = self.outcome_of_grant(self.reservations.get(slot)).is_some();
-            plain_grants = plain_grants.saturating_add(u64::from(tells_outcome));
+            let has_outcome = self.outcome_of_grant(self.reservations.get(slot)).is_some();
+            plain_grants = plain_grants.saturating_add(u64::from(has_outcome));
         }
-        // Each grant that tells its outcome has brought it: a snapshot of this state would write it otherwise, and another digest with it.
+        // Each plain grant must have been loaded with its outcome. Otherwise the next snapshot of this
+        // state would contain further outcomes, and have another digest.
         if plain_grants != self.outcomes.references() {
             return Err(LoadError::Dangling(Section::Outcome));
         }
@@ -328,7 +331,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts the lines of a live hold into the buckets of their deadline.
+    /// Adds the lines of a live hold to the sums of its deadline.
     fn derive_hold(
         &mut self,
         slot: u32,
@@ -339,10 +342,10 @@ impl State {
             return Err(LoadError::Dangling(Section::Note));
         }
         self.lines_of(slot, lines);
-        let names_nothing = lines.iter().any(|line| !self.has_sku(line.sku))
+        let is_dangling = lines.iter().any(|line| !self.has_sku(line.sku))
             || !self.catalog.has_stock(row.stock)
             || !self.catalog.actors().has(row.actor);
-        if names_nothing {
+        if is_dangling {
             return Err(LoadError::Dangling(Section::Reservation));
         }
         if row.stage() == Stage::Held && !Deadline(row.deadline_s).has_passed(self.hold_time()) {

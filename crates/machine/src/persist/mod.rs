@@ -1,5 +1,6 @@
-//! The state as the bytes of a snapshot, written in bounded steps while commands go on ([`snapshot`], [`walk`]), and back ([`load`]).
+//! Snapshots: the state is written in bounded steps while commands are applied ([`snapshot`], [`cursor`]),
+//! and loaded again ([`load`]).
 
+pub(crate) mod cursor;
 pub mod load;
 pub mod snapshot;
-pub(crate) mod walk;

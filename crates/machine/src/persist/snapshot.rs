@@ -1,27 +1,27 @@
-//! Snapshots: the state of one instant, walked in bounded steps while the machine goes on.
+//! Snapshots: the state of one instant, copied in bounded steps while the machine continues.
 //!
-//! `begin_snapshot` marks the instant: the small parts (core and small catalog) are encoded at once, the
-//! slabs remember what they were. `snapshot_step` then hands out frames of records, section by section. No
-//! slot number is in them, and their order within a section is free.
+//! `begin_snapshot` marks the instant. It encodes the core and the small catalog at once, and the slabs
+//! save the old values of records that change from then on. `snapshot_step` then emits frames of records,
+//! section by section. Records contain no slot numbers, and their order within a section is undefined.
 //!
-//! Not for files: what becomes of a frame is the shell's business.
+//! Files are not written here: the caller decides what to do with a frame.
 
 use crate::ledger::record::{OutcomeRow, Record, Section};
 use crate::ledger::state::State;
 use crate::machine::Machine;
-use crate::persist::walk::{GrantWalk, RecordSink, Sections};
+use crate::persist::cursor::{GrantCursor, RecordSink, Sections};
 use crate::table::{Progress, Slab};
 use stockhold_protocol::Timestamp;
 
-/// A frame is handed out when it has grown to this many bytes, so it is never much longer.
+/// A frame is emitted when it has at least this many bytes, so it is never much longer.
 const FRAME_BYTES: usize = 128 * 1024;
 
-/// What a snapshot stands for.
+/// Which state a snapshot contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SnapshotMark {
-    /// The op as of which it is.
+    /// The last op that it includes.
     pub op: u64,
-    /// That op's time.
+    /// The time of that op.
     pub time: Timestamp,
     /// The digest of the state.
     pub digest: u64,
@@ -29,24 +29,25 @@ pub struct SnapshotMark {
     pub rules_version: u32,
 }
 
-/// Where frames go: section, number of records, bytes.
+/// Receives frames: section, number of records, bytes.
 pub type Sink<'a> = dyn FnMut(u16, u32, &[u8]) + 'a;
 
 impl Machine {
-    /// Erases up to `budget` records whose time is up, because they are no longer part of the state and would be in the
-    /// way of a snapshot. `Done`: none is left at this op, and [`Machine::begin_snapshot`] is quick.
+    /// Erases up to `budget` records whose retention has ended. They are no longer part of the state and
+    /// must not be in a snapshot. `Done` means that none is left at this op, so [`Machine::begin_snapshot`]
+    /// is quick.
     pub fn prepare_snapshot(&mut self, budget: u32) -> Progress {
         if self.state.erase_due_records(budget) { Progress::More } else { Progress::Done }
     }
 
-    /// Marks this instant for a snapshot, after erasing what [`Machine::prepare_snapshot`] has left.
+    /// Begins a snapshot of this instant, after erasing what [`Machine::prepare_snapshot`] has left.
     pub fn begin_snapshot(&mut self) -> SnapshotMark {
-        assert!(!self.is_walking(), "one walk over the records at a time");
+        assert!(!self.is_walking(), "only one scan over the records may be in progress");
         while self.state.erase_due_records(u32::MAX) {}
         self.state.sum_positions();
-        self.walk.ready = self.state.small_parts();
-        self.walk.left = Sections::all();
-        self.state.begin_walks();
+        self.snapshot.ready = self.state.core_and_catalog_frames();
+        self.snapshot.sections = Sections::all();
+        self.state.begin_record_snapshots();
         SnapshotMark {
             op: self.op(),
             time: self.time(),
@@ -55,34 +56,36 @@ impl Machine {
         }
     }
 
-    /// Walks up to `budget` records of the mark and hands full frames to the sink. `Done` ends the snapshot.
+    /// Copies up to `budget` records of the snapshot and passes full frames to the sink. `Done` ends the
+    /// snapshot.
     pub fn snapshot_step(&mut self, budget: u32, sink: &mut Sink<'_>) -> Progress {
-        for (section, records, bytes) in self.walk.ready.drain(..) {
+        for (section, records, bytes) in self.snapshot.ready.drain(..) {
             sink(section.number(), records, &bytes);
         }
-        let Some(section) = self.walk.left.current() else { return Progress::Done };
+        let Some(section) = self.snapshot.sections.current() else { return Progress::Done };
         let mut writer = FrameWriter {
             section,
-            frame: std::mem::take(&mut self.walk.frame),
-            records: self.walk.records,
+            frame: std::mem::take(&mut self.snapshot.frame),
+            records: self.snapshot.records,
             sink,
         };
-        let progress = self.state.walk_section(section, budget, &mut writer);
+        let progress = self.state.copy_section(section, budget, &mut writer);
         if progress == Progress::Done {
             writer.flush();
-            self.walk.left.pass();
+            self.snapshot.sections.advance();
         }
-        self.walk.records = writer.records;
-        self.walk.frame = writer.frame;
-        if self.walk.left.is_over() { Progress::Done } else { Progress::More }
+        self.snapshot.records = writer.records;
+        self.snapshot.frame = writer.frame;
+        if self.snapshot.sections.is_done() { Progress::Done } else { Progress::More }
     }
 
-    /// Gives the snapshot up; what was put aside for it is freed by walking on in steps of `budget`.
+    /// Aborts the snapshot. The saved records are freed in steps of `budget`; call it until it returns
+    /// `Done`.
     pub fn abort_snapshot(&mut self, budget: u32) -> Progress {
         self.snapshot_step(budget, &mut |_, _, _| {})
     }
 
-    /// Heap bytes that the snapshot under way holds in addition to the state.
+    /// Heap bytes that the snapshot in progress uses in addition to the state.
     #[must_use]
     pub fn snapshot_saved_bytes(&self) -> usize {
         let state = &self.state;
@@ -107,7 +110,7 @@ struct FrameWriter<'a, 'b> {
 }
 
 impl RecordSink for FrameWriter<'_, '_> {
-    fn take(&mut self, _: Section, put: impl FnOnce(&mut Vec<u8>)) {
+    fn write_record(&mut self, _: Section, put: impl FnOnce(&mut Vec<u8>)) {
         put(&mut self.frame);
         self.records = self.records.saturating_add(1);
         if self.frame.len() >= FRAME_BYTES {
@@ -127,7 +130,7 @@ impl FrameWriter<'_, '_> {
 }
 
 impl State {
-    /// The core record as it stands in snapshots and in the digest.
+    /// The bytes of the core record in snapshots and in the digest.
     pub(crate) fn core_bytes(&self) -> Vec<u8> {
         let mut core = Vec::new();
         let encoded = self.core.put(&self.catalog, &mut core);
@@ -135,7 +138,8 @@ impl State {
         core
     }
 
-    fn small_parts(&self) -> Vec<(Section, u32, Vec<u8>)> {
+    /// The frames of the core and of the small catalog.
+    fn core_and_catalog_frames(&self) -> Vec<(Section, u32, Vec<u8>)> {
         let mut parts = vec![(Section::Core, 1, self.core_bytes())];
         self.catalog.records(&mut |section, bytes| match parts.last_mut() {
             Some((last, records, frame)) if *last == section && frame.len() < FRAME_BYTES => {
@@ -147,8 +151,8 @@ impl State {
         parts
     }
 
-    /// Marks this instant in every slab: walks visit the records as they are now.
-    pub(crate) fn begin_walks(&mut self) {
+    /// Begins a snapshot of every container: [`State::copy_section`] visits the records as they are now.
+    pub(crate) fn begin_record_snapshots(&mut self) {
         self.skus.begin_snapshot();
         self.settings.begin_snapshot();
         self.items.begin_snapshot();
@@ -157,12 +161,12 @@ impl State {
         self.lines.begin_snapshot();
         self.notes.begin_snapshot();
         self.outcomes.begin_snapshot();
-        self.grant_walk =
-            Some(GrantWalk { cursor: 0, op: self.core.op, number_min: self.outcomes.number_min() });
+        self.grant_cursor =
+            Some(GrantCursor { next_slot: 0, op: self.core.op, number_min: self.outcomes.number_min() });
     }
 
-    /// Hands up to `budget` records of a section to the sink.
-    pub(crate) fn walk_section(
+    /// Passes up to `budget` records of a section to the sink.
+    pub(crate) fn copy_section(
         &mut self,
         section: Section,
         budget: u32,
@@ -178,40 +182,40 @@ impl State {
             | Section::Mark => Progress::Done,
             #[cfg(feature = "next-release")]
             Section::MarkNote => Progress::Done,
-            Section::Sku => walk(&mut self.skus, section, budget, sink),
-            Section::Settings => walk(&mut self.settings, section, budget, sink),
-            Section::Item => walk(&mut self.items, section, budget, sink),
-            Section::Position => walk(&mut self.positions, section, budget, sink),
-            Section::Reservation => walk(&mut self.reservations, section, budget, sink),
-            Section::Line => walk(&mut self.lines, section, budget, sink),
-            Section::Note => walk(&mut self.notes, section, budget, sink),
-            Section::Outcome => self.walk_outcomes(budget, sink),
+            Section::Sku => copy_slab(&mut self.skus, section, budget, sink),
+            Section::Settings => copy_slab(&mut self.settings, section, budget, sink),
+            Section::Item => copy_slab(&mut self.items, section, budget, sink),
+            Section::Position => copy_slab(&mut self.positions, section, budget, sink),
+            Section::Reservation => copy_slab(&mut self.reservations, section, budget, sink),
+            Section::Line => copy_slab(&mut self.lines, section, budget, sink),
+            Section::Note => copy_slab(&mut self.notes, section, budget, sink),
+            Section::Outcome => self.copy_outcomes(budget, sink),
         }
     }
 }
 
 impl State {
-    /// First the outcomes that grants tell, then the rows.
-    fn walk_outcomes(&mut self, budget: u32, sink: &mut impl RecordSink) -> Progress {
-        if let Some(mut walk) = self.grant_walk {
-            let progress = self.outcomes_of_grants(&mut walk, budget, &mut |row| {
-                sink.take(Section::Outcome, |out| row.put(&[], out));
+    /// Passes first the outcomes of plain grants to the sink, then the rows.
+    fn copy_outcomes(&mut self, budget: u32, sink: &mut impl RecordSink) -> Progress {
+        if let Some(mut cursor) = self.grant_cursor {
+            let progress = self.outcomes_of_grants(&mut cursor, budget, &mut |row| {
+                sink.write_record(Section::Outcome, |out| row.put(&[], out));
             });
-            self.grant_walk = (progress == Progress::More).then_some(walk);
+            self.grant_cursor = (progress == Progress::More).then_some(cursor);
             return Progress::More;
         }
         self.outcomes.copy_next(budget, &mut |_, row: &OutcomeRow, arena| {
             let side = if row.has_side() { arena.get(row.value()) } else { &[] };
-            sink.take(Section::Outcome, |out| row.put(side, out));
+            sink.write_record(Section::Outcome, |out| row.put(side, out));
         })
     }
 }
 
-fn walk<T: Record>(
+fn copy_slab<T: Record>(
     slab: &mut Slab<T>,
     section: Section,
     budget: u32,
     sink: &mut impl RecordSink,
 ) -> Progress {
-    slab.copy_next(budget, &mut |record| sink.take(section, |out| record.put(out)))
+    slab.copy_next(budget, &mut |record| sink.write_record(section, |out| record.put(out)))
 }

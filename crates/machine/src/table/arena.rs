@@ -1,23 +1,23 @@
-//! `Arena`: byte strings of any length, appended to fixed chunks and read by position.
+//! `Arena`: an append-only store of byte strings, kept in fixed chunks and read by position.
 //!
-//! Not for anything that changes or is freed one by one: an arena goes as a whole, chunk by chunk. Since it
-//! is append-only, a snapshot of it is a length.
+//! An arena does not change records or free single ones: it is freed as a whole, chunk by chunk. Because it
+//! is append-only, a length is a complete snapshot of it.
 
 use super::Progress;
 
-/// Bytes of one chunk.
+/// The size of a chunk in bytes, as a power of two.
 const CHUNK_SHIFT: u32 = 18;
 const CHUNK_BYTES: u32 = 1 << CHUNK_SHIFT;
-/// Every record starts with its length, two bytes, little-endian.
+/// The bytes of the length in front of each record (u16, little-endian).
 const PREFIX_BYTES: usize = 2;
 
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = u16::MAX as usize;
 
-/// Chunks of an arena: positions are 32 bits.
+/// The most chunks of an arena: a position has 32 bits.
 const CHUNKS_MAX: usize = 1 << (u32::BITS - CHUNK_SHIFT);
 
-/// Byte strings by position. See the module.
+/// Byte strings by position. See the module documentation.
 #[derive(Debug, Default)]
 pub struct Arena {
     chunks: Vec<Vec<u8>>,
@@ -30,13 +30,14 @@ impl Arena {
         Self { chunks: Vec::new(), bytes_counted: 0 }
     }
 
-    /// Whether a record of this length can be appended: a length too large, or a full arena, says no.
+    /// Whether a record of this length can be appended. False if the record is too long or the arena is
+    /// full.
     pub fn has_room(&self, length: usize) -> bool {
         length <= RECORD_BYTES_MAX && (self.chunks.len() < CHUNKS_MAX || self.last_has_room(length))
     }
 
-    /// Appends a record and returns its position. The caller has asked [`has_room`](Self::has_room), or
-    /// bounds what it appends otherwise.
+    /// Appends a record and returns its position. The caller must have checked
+    /// [`has_room`](Self::has_room), or must bound by other means what it appends.
     pub fn push(&mut self, record: &[u8]) -> u32 {
         let Ok(length) = u16::try_from(record.len()) else {
             unreachable!("the caller bounds the length of a record");
@@ -65,19 +66,19 @@ impl Arena {
         &chunk[start + PREFIX_BYTES..start + PREFIX_BYTES + length]
     }
 
-    /// Bytes appended, length prefixes included, unused ends of chunks not: the same for the same records
-    /// in any order, so that rules may use it.
+    /// The number of bytes appended, including length prefixes and excluding the unused ends of chunks. It
+    /// is the same for the same records in any order, so rules may depend on it.
     pub const fn bytes_counted(&self) -> u64 {
         self.bytes_counted
     }
 
-    /// Heap bytes taken.
+    /// Heap bytes in use.
     pub fn bytes(&self) -> usize {
         self.chunks.len() * CHUNK_BYTES as usize + self.chunks.capacity() * size_of::<Vec<u8>>()
     }
 
-    /// Frees one chunk: how an arena that nobody reads any more goes away in bounded steps. It must not be
-    /// used after that.
+    /// Frees one chunk. An arena that is no longer needed is freed in bounded steps by repeated calls. It
+    /// must not be used after the first one.
     pub fn drop_chunk(&mut self) -> Progress {
         self.chunks.pop();
         if self.chunks.is_empty() { Progress::Done } else { Progress::More }

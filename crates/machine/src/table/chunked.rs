@@ -1,11 +1,13 @@
-//! A list that grows by chunks and never moves what it holds: for derived things that are not `Copy`.
+//! `Chunked`: a list that grows by chunks and never moves its elements. It is for derived data that is not
+//! `Copy`.
 //!
-//! Not for records of the state, which stand in a [`Slab`](crate::table::Slab) so that snapshots see them.
+//! It is not for records of the state: those are stored in a [`Slab`](crate::table::Slab), which supports
+//! snapshots.
 
-/// Elements of one chunk.
+/// The number of elements in a chunk.
 const CHUNK: usize = 1_024;
 
-/// A growing list, numbered from 0.
+/// A growing list whose elements are numbered from 0.
 #[derive(Debug)]
 pub(crate) struct Chunked<T> {
     chunks: Vec<Vec<T>>,
@@ -35,7 +37,7 @@ impl<T> Chunked<T> {
         &self.chunks[at / CHUNK][at % CHUNK]
     }
 
-    /// The element of this number, if there is one.
+    /// The element with this number, if it exists.
     pub(crate) fn find(&self, number: u32) -> Option<&T> {
         let at = number as usize;
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)

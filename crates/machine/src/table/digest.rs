@@ -1,45 +1,46 @@
-//! The digest of a state: a sum of the hashes of its records, in any order.
+//! The digest of a state: the sum of the hashes of its records, in any order.
 //!
-//! Because the sum is commutative and has an inverse, one changed record costs one `sub` and one `add`, and
-//! a snapshot is verified while it streams by. It is *not* a proof against a forger: whoever chooses
-//! records freely can make two states with one digest. It finds our own mistakes (a replay that decided
-//! otherwise, a snapshot that lost a record), which hit a given 64-bit sum with a chance of 2⁻⁶⁴; 128 bits
-//! would cost every record a second sum to guard against nothing more likely.
+//! The sum is commutative and has an inverse, so one changed record costs one `sub` and one `add`, and a
+//! snapshot can be verified while it is read. The digest is *not* protection against forgery: anyone who
+//! can choose the records can construct two states with the same digest. It detects our own errors, such as
+//! a replay that decided differently or a snapshot that lost a record. Such an error produces a given
+//! 64-bit sum with a probability of 2⁻⁶⁴. A 128-bit digest would cost a second sum per record and would not
+//! detect any more likely error.
 
 use std::fmt;
 
-/// The hash of one record: XXH3, 64 bits, seeded with the record's kind so that equal bytes of two kinds
-/// differ. Part of the format: it never changes.
+/// The hash of one record: XXH3 with 64 bits. The seed is the kind of the record, so equal bytes of two
+/// kinds have different hashes. The hash is part of the disk format and never changes.
 #[inline]
 pub fn record_hash(kind: u8, bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(bytes, u64::from(kind))
 }
 
-/// A wrapping sum of record hashes; the digest of nothing is 0.
+/// A wrapping sum of record hashes. The sum of no records is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest(u64);
 
 impl Digest {
-    /// The digest of no record.
+    /// The digest of no records.
     pub const EMPTY: Self = Self(0);
 
-    /// A digest that was written somewhere.
+    /// A digest from its stored value.
     pub const fn from_u64(sum: u64) -> Self {
         Self(sum)
     }
 
-    /// The sum itself, to write it somewhere.
+    /// The value to store.
     pub const fn to_u64(self) -> u64 {
         self.0
     }
 
-    /// Counts a record.
+    /// Adds the hash of a record.
     #[inline]
     pub const fn add(&mut self, hash: u64) {
         self.0 = self.0.wrapping_add(hash);
     }
 
-    /// Stops counting a record.
+    /// Subtracts the hash of a record.
     #[inline]
     pub const fn sub(&mut self, hash: u64) {
         self.0 = self.0.wrapping_sub(hash);
@@ -58,8 +59,8 @@ mod tests {
 
     #[test]
     fn record_hash_is_frozen() {
-        // Proves that the hash in the format has not changed: 2d06800538d394c2 is XXH3's published value
-        // for no bytes and seed 0.
+        // Proves that the hash in the disk format has not changed: 2d06800538d394c2 is the published value
+        // of XXH3 for no bytes and seed 0.
         assert_eq!(record_hash(0, b""), 0x2d06_8005_38d3_94c2);
         assert_eq!(record_hash(1, b"stockhold"), 0xd423_2b3c_b95b_78f7);
         assert_eq!(record_hash(2, b"stockhold"), 0x9d24_d3c3_2e54_2cc8);
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn digest_forgets_order_and_removed_records() {
+    fn digest_does_not_depend_on_order_or_removed_records() {
         // Proves that the digest depends on the set of records only.
         let (a, b, c) = (record_hash(1, b"a"), record_hash(1, b"b"), record_hash(2, b"a"));
         let mut one = Digest::EMPTY;

@@ -1,42 +1,43 @@
-//! `DueList`: what comes due at which second, and how much of the digest stops counting then.
+//! `DueList`: items that become due at a second, and the part of the digest that expires with each second.
 //!
-//! Two things per second: a list of items, taken a bounded number at a time once their second has come, and a
-//! sum of record hashes, which leaves all at once however many records it stands for. They pass
-//! independently: a million holds expire in one instant, their records are erased over many.
+//! Each second has two things. The first is a list of items. They are taken a bounded number at a time once
+//! their second has passed. The second is a sum of record hashes. It is removed in one step, however many
+//! records it covers. The two proceed independently: a million holds expire at one instant, while their
+//! records are erased in many steps.
 //!
-//! Not for order: the items of a second come in an order that follows from the pushes, which differ after a
-//! load, so no outcome may depend on it. Removal is lazy: an item that is no longer due at its second is for
-//! the caller to recognise when it comes.
+//! A due list does not define an order: the items of a second are returned in an order that depends on the
+//! calls of `push`, which are different after a load. No outcome may depend on it. Removal is lazy: the
+//! caller must recognise and ignore an item that is no longer due when it is returned.
 
 use std::collections::BTreeMap;
 
 use super::NO_SLOT;
 use super::slab::Slab;
 
-/// Seconds in a page, one per bit of its mask.
+/// The seconds of a page, one per bit of its mask.
 const PAGE_SECONDS: u32 = u64::BITS;
 const BLOCK_ITEMS: usize = 14;
 
-/// Items and hash sums by second. See the module.
+/// Items and hash sums by second. See the module documentation.
 #[derive(Debug)]
 pub struct DueList {
-    /// Per second the first block of items, the only one that may have room.
+    /// For each second the first block of items. Only the first block of a second may have free entries.
     lists: Seconds<u32>,
     blocks: Slab<Block>,
     items: u64,
     sums: Seconds<Sum>,
-    /// Seconds up to this one no longer count; none before the first call of `hash_due`.
+    /// The last second whose sums were taken; none before the first call of `take_hashes`.
     summed_through: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Sum {
     sum: u64,
-    /// Hashes in the sum, so that a sum that happens to be 0 is not taken for none.
+    /// The number of hashes in the sum. It distinguishes a sum that happens to be 0 from an empty one.
     count: u32,
 }
 
-/// Items of one second; a cache line.
+/// Items of one second, in one cache line.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     items: [u32; BLOCK_ITEMS],
@@ -46,7 +47,7 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 64, "a block is one cache line");
 
-/// A value per second, in pages, so that a dense span of seconds makes a small tree.
+/// A value per second. Seconds are grouped into pages, so a dense range of seconds needs a small tree.
 #[derive(Debug)]
 struct Seconds<V: Copy> {
     pages: BTreeMap<u32, Box<Page<V>>>,
@@ -54,7 +55,7 @@ struct Seconds<V: Copy> {
 
 #[derive(Debug)]
 struct Page<V: Copy> {
-    /// A bit per second that has a value.
+    /// One bit for each second that has a value.
     used: u64,
     values: [V; PAGE_SECONDS as usize],
 }
@@ -70,17 +71,17 @@ impl<V: Copy> Seconds<V> {
         Some(number * PAGE_SECONDS + page.used.trailing_zeros())
     }
 
-    /// The value of a second, which is `absent` until now if it has none.
-    fn get_or_insert(&mut self, second: u32, absent: V) -> &mut V {
+    /// The value of a second. A second without a value gets `initial`.
+    fn get_or_insert(&mut self, second: u32, initial: V) -> &mut V {
         let page = self
             .pages
             .entry(second / PAGE_SECONDS)
-            .or_insert_with(|| Box::new(Page { used: 0, values: [absent; PAGE_SECONDS as usize] }));
+            .or_insert_with(|| Box::new(Page { used: 0, values: [initial; PAGE_SECONDS as usize] }));
         let bit = second % PAGE_SECONDS;
         let value = &mut page.values[bit as usize];
         if page.used & (1 << bit) == 0 {
             page.used |= 1 << bit;
-            *value = absent;
+            *value = initial;
         }
         value
     }
@@ -91,7 +92,7 @@ impl<V: Copy> Seconds<V> {
         (page.used & (1 << bit) != 0).then_some(&mut page.values[bit as usize])
     }
 
-    /// Takes the value of a second, and the page with its last value.
+    /// Removes the value of a second, and the page if it is empty afterwards.
     fn remove(&mut self, second: u32) -> Option<V> {
         let value = *self.get_mut(second)?;
         let number = second / PAGE_SECONDS;
@@ -103,7 +104,7 @@ impl<V: Copy> Seconds<V> {
         Some(value)
     }
 
-    /// Heap bytes taken; the tree's own nodes are estimated at twice their content.
+    /// Heap bytes in use. The nodes of the tree are estimated at twice their content.
     fn bytes(&self) -> usize {
         self.pages.len() * (size_of::<Page<V>>() + 2 * size_of::<(u32, Box<Page<V>>)>())
     }
@@ -121,22 +122,22 @@ impl DueList {
         }
     }
 
-    /// Items in the list, those that their owners no longer care for included.
+    /// The number of items in the list, including stale ones.
     pub const fn len(&self) -> u64 {
         self.items
     }
 
-    /// Whether the list has no item.
+    /// Whether the list has no items.
     pub const fn is_empty(&self) -> bool {
         self.items == 0
     }
 
-    /// Heap bytes taken.
+    /// Heap bytes in use.
     pub fn bytes(&self) -> usize {
         self.blocks.bytes() + self.lists.bytes() + self.sums.bytes()
     }
 
-    /// Lets an item come due at a second.
+    /// Adds an item that becomes due at a second.
     pub fn push(&mut self, second: u32, item: u32) {
         let first = self.lists.get_or_insert(second, NO_SLOT);
         self.items += 1;
@@ -158,8 +159,8 @@ impl DueList {
         self.lists.first()
     }
 
-    /// Moves up to `budget` items of the seconds up to `now` into `taken`, earlier seconds first; true if
-    /// more are due.
+    /// Moves up to `budget` items of the seconds up to `now` into `taken`, earlier seconds first. Returns
+    /// true if more items are due.
     pub fn take_due(&mut self, now: u32, budget: u32, taken: &mut Vec<u32>) -> bool {
         let mut left = budget;
         while let Some(second) = self.next_due().filter(|&second| second <= now) {
@@ -171,10 +172,10 @@ impl DueList {
         false
     }
 
-    /// Takes from the first block of a second; returns how many.
+    /// Takes items from the first block of a second and returns how many.
     fn take_block(&mut self, second: u32, budget: u32, taken: &mut Vec<u32>) -> u32 {
         let Some(first) = self.lists.get_mut(second) else {
-            unreachable!("the second was found by its items");
+            unreachable!("next_due returns only seconds that have items");
         };
         let block = self.blocks.get_mut(*first);
         let count = block.count.min(budget);
@@ -191,35 +192,35 @@ impl DueList {
         count
     }
 
-    /// Adds a record's hash to the sum of a second that has not passed.
+    /// Adds the hash of a record to the sum of a second that has not passed.
     pub fn add_hash(&mut self, second: u32, hash: u64) {
-        self.assert_counts(second);
+        self.assert_not_passed(second);
         let entry = self.sums.get_or_insert(second, Sum { sum: 0, count: 0 });
         entry.sum = entry.sum.wrapping_add(hash);
         entry.count += 1;
     }
 
-    /// Takes a record's hash out of the sum of a second that has not passed.
+    /// Subtracts the hash of a record from the sum of a second that has not passed.
     pub fn sub_hash(&mut self, second: u32, hash: u64) {
-        self.assert_counts(second);
+        self.assert_not_passed(second);
         let Some(entry) = self.sums.get_mut(second) else {
-            unreachable!("a hash leaves the second into which it was added");
+            unreachable!("a hash is subtracted from the second to which it was added");
         };
         entry.sum = entry.sum.wrapping_sub(hash);
         entry.count -= 1;
         if entry.count == 0 {
-            assert!(entry.sum == 0, "the sum of no record is 0");
+            assert!(entry.sum == 0, "the sum of no records is 0");
             self.sums.remove(second);
         }
     }
 
-    /// The sum of the hashes of all seconds up to `now`, which leave the list: afterwards these records count
-    /// no more and must not be subtracted again.
-    pub fn hash_due(&mut self, now: u32) -> u64 {
+    /// Removes the sums of all seconds up to `now` and returns their total. The hashes of these records
+    /// must not be subtracted again.
+    pub fn take_hash_sum(&mut self, now: u32) -> u64 {
         self.take_hashes(now).0
     }
 
-    /// As [`hash_due`](Self::hash_due), and of how many records it is the sum.
+    /// Like [`take_hash_sum`](Self::take_hash_sum). Also returns the number of records in the sum.
     pub fn take_hashes(&mut self, now: u32) -> (u64, u64) {
         let (mut total, mut count): (u64, u64) = (0, 0);
         while let Some(second) = self.sums.first().filter(|&second| second <= now) {
@@ -231,9 +232,9 @@ impl DueList {
         (total, count)
     }
 
-    fn assert_counts(&self, second: u32) {
-        let counts = self.summed_through.is_none_or(|passed| second > passed);
-        assert!(counts, "hashes of a passed second no longer count");
+    fn assert_not_passed(&self, second: u32) {
+        let is_ahead = self.summed_through.is_none_or(|passed| second > passed);
+        assert!(is_ahead, "the sum of this second was taken already");
     }
 }
 

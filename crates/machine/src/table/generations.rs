@@ -1,18 +1,18 @@
-//! `Generations`: records that are kept for a span of time and then go all together; the machine keeps its
-//! recorded outcomes in one.
+//! `Generations`: entries that are kept for a period of time and then dropped together. The machine keeps
+//! its recorded outcomes in one.
 //!
-//! A generation is an append-only list of small entries, their index, and an arena for what does not fit
-//! into an entry. Dropping the oldest takes it out of sight at once; its memory goes in bounded steps
-//! afterwards, and not before a snapshot that covers it has walked it. Since nothing changes once it is
-//! appended, a snapshot is one count per generation.
+//! A generation is an append-only list of small entries, their index, and an arena for data that does not
+//! fit into an entry. Dropping the oldest generation makes its entries invisible at once. Its memory is
+//! freed afterwards in bounded steps, and not before a snapshot that covers it has copied it. Entries never
+//! change, so the mark of a snapshot is one count per generation.
 //!
-//! An entry that a record of the caller's tells by itself takes no row: it is a *reference* to that record, by
-//! its slot. It counts as much as any entry. When the record goes, the caller puts a row in its place; when
-//! the generation goes first, the caller takes the slots back, a few at a time. Snapshots of references are
-//! the caller's.
+//! An entry whose content can be computed from one of the caller's records needs no row. It is stored as a
+//! *reference*: the slot of that record. A reference counts like any other entry. When the record is
+//! removed, the caller replaces the reference by a row. When the generation is dropped first, the caller
+//! takes the slots back, a few at a time. The caller writes references to snapshots itself.
 //!
-//! Not for deciding when a generation goes, nor for what its number means: the caller computes numbers
-//! (client time divided by a span) and drops.
+//! This module does not decide when a generation is dropped, or what its number means: the caller computes
+//! numbers (client time divided by a period) and drops generations.
 
 use std::collections::VecDeque;
 
@@ -23,44 +23,44 @@ use super::digest::Digest;
 use super::rows::Rows;
 use super::sliced::SlicedIndex;
 
-/// What an entry counts for, whatever the size of its type.
+/// The size that is counted for each entry, independent of the size of its type.
 pub const ENTRY_BYTES: u64 = 32;
 
-/// Generations alive at once. The caller's window of numbers must be smaller; a search among them is short.
+/// The most generations that are alive at the same time. The caller's range of numbers must be smaller.
 pub const GENERATIONS_MAX: usize = 8192;
 
-/// Entries by generation. See the module.
+/// Entries by generation. See the module documentation.
 #[derive(Debug)]
 pub struct Generations<E: Copy> {
-    /// In the order of their numbers.
+    /// The generations that are alive, ordered by number.
     alive: VecDeque<Box<Generation<E>>>,
-    /// Dropped ones whose memory is still to be freed, in the order of their numbers.
+    /// Dropped generations whose memory is not freed yet, ordered by number.
     dropped: VecDeque<Box<Generation<E>>>,
-    /// Numbers below this one were dropped and never come back.
+    /// Generations below this number were dropped and cannot be created again.
     number_min: u64,
     entries: u64,
     bytes_counted: u64,
-    walk: Walk,
+    snapshot: Snapshot,
 }
 
 #[derive(Debug)]
 struct Generation<E: Copy> {
     number: u64,
     rows: Rows<E>,
-    /// Slots that became references, in the order in which they did; those that are none any more included.
+    /// The slots of all references in the order of their insertion, including references that have ended.
     references: Rows<u32>,
-    /// Rows by their number, references by their slot and a bit.
+    /// Rows by their number; references by their slot, with the bit [`REFERENCE`] set.
     index: SlicedIndex,
     arena: Arena,
     digest: Digest,
-    /// Rows and references.
+    /// The number of rows and references.
     entries: u32,
 }
 
-/// Tells a reference from a row in an index.
+/// The bit that marks a reference in an index.
 const REFERENCE: u32 = 1 << 31;
 
-/// What an entry is.
+/// One entry.
 #[derive(Debug)]
 pub enum Entry<'a, E> {
     /// A row of its own.
@@ -69,40 +69,41 @@ pub enum Entry<'a, E> {
     Reference(u32),
 }
 
-/// The snapshot under way: generations still to visit, the first one from `visited` on.
+/// The snapshot in progress: the generations that are still to be copied. Of the first one, `visited`
+/// entries are done.
 #[derive(Debug, Default)]
-struct Walk {
+struct Snapshot {
     active: bool,
     marks: VecDeque<Mark>,
     visited: u32,
 }
 
-/// How many entries a generation had at the mark.
+/// The number of entries of a generation when the snapshot began.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     number: u64,
     entries: u32,
 }
 
-/// Where an entry stands.
+/// What an entry is found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// The number of its generation.
     pub number: u64,
     /// The time in its id, in milliseconds.
     pub time_ms: u64,
-    /// A hash of its id, spread over all 64 bits.
+    /// A hash of its id, uniform over all 64 bits.
     pub hash: u64,
 }
 
-/// What went with a dropped generation.
+/// What a dropped generation contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedGeneration {
     /// Its number.
     pub number: u64,
-    /// Entries it had.
+    /// The number of its entries.
     pub entries: u32,
-    /// What it counted for.
+    /// Its counted bytes.
     pub bytes_counted: u64,
     /// The sum of the hashes that were added to it.
     pub digest: Digest,
@@ -138,9 +139,9 @@ impl<E: Copy> Generation<E> {
         size_of::<Self>() + lists + self.index.bytes() + self.arena.bytes()
     }
 
-    fn find(&self, key: Key, is_it: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
+    fn find(&self, key: Key, is_match: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
         let found =
-            self.index.find(key.time_ms, key.hash, |indexed| is_it(&entry_of(&self.rows, indexed)))?;
+            self.index.find(key.time_ms, key.hash, |indexed| is_match(&entry_of(&self.rows, indexed)))?;
         Some(entry_of(&self.rows, found))
     }
 
@@ -162,49 +163,51 @@ impl<E: Copy> Generation<E> {
 
 impl<E: Copy> Generations<E> {
     const ENTRY_FITS: () =
-        assert!(size_of::<E>() as u64 <= ENTRY_BYTES, "an entry is at most what it counts for");
+        assert!(size_of::<E>() as u64 <= ENTRY_BYTES, "an entry is not larger than its counted size");
 
-    /// No generation yet.
+    /// Without any generation.
     pub const fn new() -> Self {
         let () = Self::ENTRY_FITS;
-        let walk = Walk { active: false, marks: VecDeque::new(), visited: 0 };
+        let snapshot = Snapshot { active: false, marks: VecDeque::new(), visited: 0 };
         Self {
             alive: VecDeque::new(),
             dropped: VecDeque::new(),
             number_min: 0,
             entries: 0,
             bytes_counted: 0,
-            walk,
+            snapshot,
         }
     }
 
-    /// Entries of all generations.
+    /// The number of entries of all generations that are alive.
     pub const fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// References among the entries that are alive. Costs a step per generation.
+    /// The number of references among the entries that are alive. The cost is one step per generation.
     pub fn references(&self) -> u64 {
         self.alive.iter().map(|generation| u64::from(generation.entries - generation.rows.len())).sum()
     }
 
-    /// 32 bytes per entry, and the side bytes with their length prefixes: the same for the same records in
-    /// any order, so that rules may use it.
+    /// The counted size: 32 bytes per entry, plus the side bytes with their length prefixes. It is the same
+    /// for the same records in any order, so rules may depend on it.
     pub const fn bytes_counted(&self) -> u64 {
         self.bytes_counted
     }
 
-    /// Whether an entry may be put into the generation of this number: it was not dropped, and there are not too many.
+    /// Whether an entry can be inserted into the generation with this number: the generation was not
+    /// dropped, and the limit of generations is not exceeded.
     pub fn has_room_for(&self, number: u64) -> bool {
         number >= self.number_min && (self.alive.len() < GENERATIONS_MAX || self.generation(number).is_some())
     }
 
-    /// Heap bytes taken, dropped generations that are not freed yet included. Costs a step per generation.
+    /// Heap bytes in use, including dropped generations that are not freed yet. The cost is one step per
+    /// generation.
     pub fn bytes(&self) -> usize {
         self.alive.iter().chain(&self.dropped).map(|generation| generation.bytes()).sum()
     }
 
-    /// Generations alive.
+    /// The number of generations that are alive.
     pub fn len(&self) -> usize {
         self.alive.len()
     }
@@ -219,33 +222,33 @@ impl<E: Copy> Generations<E> {
         self.alive.front().map(|generation| generation.number)
     }
 
-    /// The least number that an insert may use: those below were dropped.
+    /// The lowest number that an insert may use. Generations below it were dropped.
     pub const fn number_min(&self) -> u64 {
         self.number_min
     }
 
-    /// The entry under this key for which `is_it` holds.
-    pub fn find(&self, key: Key, is_it: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
-        self.generation(key.number)?.find(key, is_it)
+    /// The entry with this key for which `is_match` returns true.
+    pub fn find(&self, key: Key, is_match: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
+        self.generation(key.number)?.find(key, is_match)
     }
 
-    /// What a search for this key will read first, without reading it.
+    /// The address that a search for this key reads first. This function does not read it.
     #[inline]
-    pub fn entrance(&self, key: Key) -> Option<&u32> {
-        self.generation(key.number)?.index.entrance(key.time_ms, key.hash)
+    pub fn prefetch_target(&self, key: Key) -> Option<&u32> {
+        self.generation(key.number)?.index.prefetch_target(key.time_ms, key.hash)
     }
 
-    /// The slot of a reference for which `is_it` holds, also in a generation that was dropped and whose slots
-    /// were not all taken back yet.
-    pub fn find_reference(&self, key: Key, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    /// The slot of a reference for which `is_match` returns true. The search covers dropped generations
+    /// whose slots were not all taken back yet.
+    pub fn find_reference(&self, key: Key, is_match: impl Fn(u32) -> bool) -> Option<u32> {
         let generation = self.generation_kept(key.number)?;
         if generation.references.is_empty() {
-            // It has none, or is being freed.
+            // The generation has no references, or it is being freed.
             return None;
         }
         let found = generation.find(key, |entry| match entry {
             Entry::Row(_) => false,
-            Entry::Reference(slot) => is_it(*slot),
+            Entry::Reference(slot) => is_match(*slot),
         });
         match found? {
             Entry::Row(_) => None,
@@ -253,8 +256,8 @@ impl<E: Copy> Generations<E> {
         }
     }
 
-    /// Appends an entry, and adds its record's hash to the sum that goes with its generation, which begins with
-    /// its first entry. `hash_of` gives the hash of an entry that is there already.
+    /// Appends an entry and adds the hash of its record to the digest of its generation, which is created
+    /// with its first entry. `hash_of` returns the hash of an existing entry.
     ///
     /// The number must not be below [`number_min`](Self::number_min).
     pub fn insert(&mut self, key: Key, entry: E, record_hash: u64, hash_of: impl Fn(&Entry<'_, E>) -> u64) {
@@ -266,7 +269,8 @@ impl<E: Copy> Generations<E> {
         self.bytes_counted += ENTRY_BYTES;
     }
 
-    /// As [`insert`](Self::insert), of an entry that the caller's record in this slot tells.
+    /// Like [`insert`](Self::insert), for an entry that can be computed from the caller's record in this
+    /// slot.
     pub fn insert_reference(
         &mut self,
         key: Key,
@@ -285,8 +289,8 @@ impl<E: Copy> Generations<E> {
         self.bytes_counted += ENTRY_BYTES;
     }
 
-    /// The record that a reference stands for goes: `entry` takes its place, unless the generation was dropped.
-    /// False if there is no such reference.
+    /// Ends a reference, because its record is being removed. `entry` replaces it, unless the generation
+    /// was dropped. Returns false if there is no such reference.
     pub fn end_reference(
         &mut self,
         key: Key,
@@ -306,9 +310,9 @@ impl<E: Copy> Generations<E> {
         is_found
     }
 
-    /// Takes slots of references back from dropped generations, up to `count`: each with the number of its
-    /// generation. A slot may have been given up or used again since. Nothing of a generation is freed before
-    /// its slots are taken.
+    /// Takes up to `count` slots of references back from dropped generations, each with the number of its
+    /// generation. The caller must expect slots that were freed or used again since. A generation is not
+    /// freed before all its slots are taken.
     pub fn take_references(&mut self, count: u32, taken: &mut Vec<(u64, u32)>) {
         let mut left = count;
         for generation in &mut self.dropped {
@@ -320,14 +324,14 @@ impl<E: Copy> Generations<E> {
         }
     }
 
-    /// Whether this generation can take side bytes of this length.
+    /// Whether side bytes of this length fit into this generation.
     pub fn has_side_room(&self, number: u64, length: usize) -> bool {
         self.generation(number)
             .map_or_else(|| Arena::new().has_room(length), |generation| generation.arena.has_room(length))
     }
 
-    /// Appends side bytes and returns their position; the entry that knows the position follows by
-    /// [`insert`](Self::insert).
+    /// Appends side bytes and returns their position. The caller then [inserts](Self::insert) the entry
+    /// that contains the position.
     pub fn push_side(&mut self, number: u64, record: &[u8]) -> u32 {
         let arena = &mut self.generation_or_new(number).arena;
         let counted_before = arena.bytes_counted();
@@ -342,7 +346,8 @@ impl<E: Copy> Generations<E> {
         self.generation(number).map(|generation| &generation.arena)
     }
 
-    /// Visits every row that is alive, with the arena of its side bytes: for checks, not for rules.
+    /// Visits every row that is alive, with the arena of its side bytes. This is for validation, not for
+    /// rules.
     pub fn for_each(&self, mut visit: impl FnMut(&E, &Arena)) {
         for generation in &self.alive {
             for row in 0..generation.rows.len() {
@@ -351,7 +356,8 @@ impl<E: Copy> Generations<E> {
         }
     }
 
-    /// Drops the oldest generation: gone at once, freed by [`free_some`](Self::free_some).
+    /// Drops the oldest generation. Its entries are invisible at once; [`free_some`](Self::free_some) frees
+    /// its memory.
     pub fn drop_oldest(&mut self) -> Option<DroppedGeneration> {
         let generation = self.alive.pop_front()?;
         let dropped = DroppedGeneration {
@@ -367,30 +373,30 @@ impl<E: Copy> Generations<E> {
         Some(dropped)
     }
 
-    /// Forbids numbers below this one, as if their generations had been dropped; none of them may be alive.
-    /// For an empty span of time, and for a load.
+    /// Forbids numbers below this one, as if their generations had been dropped. None of them may be alive.
+    /// This is for a period without entries, and for a load.
     pub fn raise_number_min(&mut self, number: u64) {
         assert!(
             self.oldest().is_none_or(|oldest| oldest >= number),
-            "a generation alive is dropped, not forbidden"
+            "a generation that is alive must be dropped, not forbidden"
         );
         self.number_min = self.number_min.max(number);
     }
 
-    /// Whether dropped generations wait to be freed.
+    /// Whether dropped generations are not freed yet.
     pub fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
     }
 
-    /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to walk.
-    /// `Done`: nothing can be freed for now.
+    /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to copy.
+    /// `Done` means that nothing can be freed at present.
     pub fn free_some(&mut self, chunks: u32) -> Progress {
         for _ in 0..chunks {
-            let walked_from = self.walk.marks.front().map_or(u64::MAX, |mark| mark.number);
+            let copy_from = self.snapshot.marks.front().map_or(u64::MAX, |mark| mark.number);
             let Some(generation) = self
                 .dropped
                 .front_mut()
-                .filter(|generation| generation.number < walked_from && generation.references.is_empty())
+                .filter(|generation| generation.number < copy_from && generation.references.is_empty())
             else {
                 return Progress::Done;
             };
@@ -401,47 +407,48 @@ impl<E: Copy> Generations<E> {
         if self.dropped.is_empty() { Progress::Done } else { Progress::More }
     }
 
-    /// Marks this instant for [`copy_next`](Self::copy_next). One snapshot at a time.
+    /// Begins a snapshot of this instant, which [`copy_next`](Self::copy_next) copies. Only one snapshot
+    /// may be in progress.
     pub fn begin_snapshot(&mut self) {
-        assert!(!self.walk.active, "one snapshot at a time");
+        assert!(!self.snapshot.active, "one snapshot at a time");
         let marks = self
             .alive
             .iter()
             .map(|generation| Mark { number: generation.number, entries: generation.rows.len() });
-        self.walk = Walk { active: true, marks: marks.collect(), visited: 0 };
+        self.snapshot = Snapshot { active: true, marks: marks.collect(), visited: 0 };
     }
 
-    /// Visits up to `budget` entries of the mark, oldest generation first (a generation costs one more);
-    /// the arena is for the entry's side bytes. `Done` ends the snapshot. To give it up, walk on with a
-    /// visitor that does nothing.
+    /// Visits up to `budget` entries of the snapshot, the oldest generation first. Each generation costs
+    /// one entry more. The arena contains the entry's side bytes. `Done` ends the snapshot. To abort a
+    /// snapshot, continue with a visitor that does nothing.
     pub fn copy_next(&mut self, budget: u32, visit: &mut impl FnMut(u64, &E, &Arena)) -> Progress {
         let mut left = budget;
-        while let Some(&mark) = self.walk.marks.front() {
+        while let Some(&mark) = self.snapshot.marks.front() {
             if left == 0 {
                 return Progress::More;
             }
-            let count = left.min(mark.entries - self.walk.visited);
+            let count = left.min(mark.entries - self.snapshot.visited);
             let Some(generation) = self.generation_kept(mark.number) else {
-                unreachable!("a generation under a mark is alive or waits for the walk");
+                unreachable!("a generation of the snapshot is not freed before it is copied");
             };
-            for row in self.walk.visited..self.walk.visited + count {
+            for row in self.snapshot.visited..self.snapshot.visited + count {
                 visit(mark.number, generation.rows.get(row), &generation.arena);
             }
             left -= count;
-            self.walk.visited += count;
-            if self.walk.visited == mark.entries {
-                self.walk.marks.pop_front();
-                self.walk.visited = 0;
+            self.snapshot.visited += count;
+            if self.snapshot.visited == mark.entries {
+                self.snapshot.marks.pop_front();
+                self.snapshot.visited = 0;
                 left = left.saturating_sub(1);
             }
         }
-        self.walk = Walk::default();
+        self.snapshot = Snapshot::default();
         Progress::Done
     }
 
     #[inline]
     fn generation(&self, number: u64) -> Option<&Generation<E>> {
-        // Nearly every id was made a moment ago, so the newest generation is looked at first.
+        // Nearly every id was made a moment ago, so the newest generation is tried first.
         match self.alive.back() {
             Some(newest) if newest.number == number => Some(newest),
             Some(_) | None => self.older_generation(number),
@@ -453,7 +460,7 @@ impl<E: Copy> Generations<E> {
         Some(&self.alive[place])
     }
 
-    /// A generation that is alive, or dropped and not freed yet.
+    /// A generation that is alive, or that is dropped and not freed yet.
     fn generation_kept(&self, number: u64) -> Option<&Generation<E>> {
         if number >= self.number_min {
             return self.generation(number);
@@ -470,7 +477,7 @@ impl<E: Copy> Generations<E> {
 
     #[inline]
     fn generation_or_new(&mut self, number: u64) -> &mut Generation<E> {
-        assert!(number >= self.number_min, "a dropped generation does not come back");
+        assert!(number >= self.number_min, "a dropped generation is not created again");
         let place = match self.alive.back() {
             Some(newest) if newest.number == number => self.alive.len() - 1,
             Some(_) | None => self.place_or_new(number),
@@ -480,7 +487,7 @@ impl<E: Copy> Generations<E> {
 
     fn place_or_new(&mut self, number: u64) -> usize {
         self.alive.binary_search_by_key(&number, |generation| generation.number).unwrap_or_else(|place| {
-            assert!(self.alive.len() < GENERATIONS_MAX, "the caller's window bounds the generations");
+            assert!(self.alive.len() < GENERATIONS_MAX, "the caller bounds the number of generations");
             self.alive.insert(place, Box::new(Generation::new(number)));
             place
         })

@@ -1,32 +1,34 @@
-//! `Index`: from a 64-bit hash to slots, by linear hashing: one bucket splits per so many inserts, and
-//! nothing ever rehashes as a whole.
+//! `Index`: finds slots by a 64-bit hash. It uses linear hashing: a fixed number of inserts splits one
+//! bucket, and the table is never rehashed as a whole.
 //!
-//! A bucket is one cache line of ten entries and a link to its overflow. An entry keeps its slot and 16
-//! bits of its hash. These bits start at `TAG_SHIFT`: from 2^`TAG_SHIFT` buckets on they contain the very bit
-//! by which a bucket splits, and a split touches no record; what they have above it still tells entries of
-//! one bucket apart. With 14 that holds from about 100,000 entries on, and at 12 million entries 9 bits are
-//! left (a search meets a wrong record in about 1 of 90 cases); an index that stays smaller takes less.
+//! A bucket is one cache line with ten entries and a link to an overflow bucket. An entry is a slot and a
+//! tag, which is 16 bits of the hash. The tag starts at bit `TAG_SHIFT`. From 2^`TAG_SHIFT` buckets on, the
+//! tag contains the bit by which a bucket splits, so a split reads no record. The bits of the tag above
+//! that one distinguish the entries of a bucket. With `TAG_SHIFT` 14 this holds from about 100,000 entries
+//! on. At 12 million entries 9 bits are left, so about 1 of 90 searches meets a wrong record. An index that
+//! stays smaller uses a lower `TAG_SHIFT`.
 //!
-//! Chains: overflow exists only behind a full bucket, and only the first overflow may have room. So an
-//! insert touches at most two lines, a removal fills its gap from there, and equal hashes, by accident or
-//! malice, cost searches a longer chain and nothing else. Buckets do not merge again: after a peak the
-//! index keeps its size, as the records' slots do.
+//! Only a full bucket has overflow buckets, and only the first overflow bucket of a chain may have free
+//! entries. So an insert touches at most two cache lines, and a removal fills the gap from the end of the
+//! chain. Equal hashes, by accident or by malice, only make the chain longer that a search reads. Buckets
+//! do not merge again: after a peak the index keeps its size, as the slots of the records do.
 //!
-//! Not for keys: it never sees one. The caller compares, and gives hashes that are spread over all 64 bits.
+//! The index does not see keys. The caller compares them, and provides hashes that are uniform over all 64
+//! bits.
 
 use super::rows::Rows;
 use super::slab::Slab;
 use super::{NO_SLOT, Progress};
 
 const BUCKET_ENTRIES: usize = 10;
-/// One bucket splits whenever there are more than 13/2 entries per bucket: at most 12 bytes per entry at
-/// any count, few chains.
+/// One bucket splits whenever there are more than 13/2 entries per bucket. This gives at most 12 bytes per
+/// entry at any count, and few chains.
 const ENTRIES_PER_TWO_BUCKETS: u64 = 13;
 
-/// Slots by hash. See the module.
+/// Slots by hash. See the module documentation.
 #[derive(Debug, Default)]
 pub struct Index<const TAG_SHIFT: u32 = 14> {
-    /// The home buckets: 2^level of the last full round, and those split since.
+    /// The home buckets: 2^level of the last complete round, and those that were split since.
     buckets: Rows<Bucket>,
     overflow: Slab<Bucket>,
     len: u32,
@@ -43,14 +45,14 @@ struct Bucket {
 
 const _: () = assert!(size_of::<Bucket>() == 64, "a bucket is one cache line");
 
-/// How many entries of a bucket are in use, in the lower four bits, and the bucket that goes on where it is full, in
-/// `overflow`.
+/// The number of used entries of a bucket, in the lower four bits; above them the number of the next bucket
+/// of the chain in `overflow`.
 #[derive(Debug, Clone, Copy)]
 struct Link(u32);
 
 const COUNT_BITS: u32 = 4;
 const COUNT_MASK: u32 = (1 << COUNT_BITS) - 1;
-/// Nothing goes on.
+/// The end of a chain.
 const NO_BUCKET: u32 = u32::MAX >> COUNT_BITS;
 
 impl Link {
@@ -82,7 +84,7 @@ impl Bucket {
         true
     }
 
-    /// Takes the last entry; there must be one.
+    /// Removes the last entry, which must exist.
     fn pop(&mut self) -> (u16, u32) {
         self.link.0 -= 1;
         let last = self.link.count();
@@ -107,18 +109,19 @@ impl Bucket {
         self.entries().position(|(used_tag, used)| used == slot && used_tag == tag)
     }
 
-    /// A bit for each entry in use that carries this tag; written so that it compiles to vector comparisons.
+    /// One bit for each used entry with this tag. The loop is written so that it compiles to vector
+    /// comparisons.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
         let mut mask = 0;
-        for (position, &carried) in self.tags.iter().enumerate() {
-            mask |= u32::from(carried == tag) << position;
+        for (position, &used_tag) in self.tags.iter().enumerate() {
+            mask |= u32::from(used_tag == tag) << position;
         }
         mask & ((1 << self.link.count()) - 1)
     }
 }
 
-/// Where an entry stands: in its home bucket, or in an overflow bucket.
+/// Which bucket contains an entry: its home bucket or an overflow bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Home(u32),
@@ -141,25 +144,25 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         self.len == 0
     }
 
-    /// Heap bytes taken.
+    /// Heap bytes in use.
     pub fn bytes(&self) -> usize {
         self.buckets.bytes() + self.overflow.bytes()
     }
 
-    /// The home bucket of entries of this hash; there must be one.
+    /// The home bucket of entries with this hash. There must be at least one bucket.
     #[inline]
     fn bucket_of(&self, hash: u64) -> u32 {
         let count = self.buckets.len();
         let round = 1_u32 << count.checked_ilog2().unwrap_or(0);
         let low = low_bits(hash);
-        // In the middle of a round the buckets that have split are those whose longer number exists.
+        // In the middle of a round, a bucket has been split if the bucket with the longer number exists.
         let split = low & ((round << 1).wrapping_sub(1));
         if split < count { split } else { low & (round - 1) }
     }
 
-    /// The slot among those of this hash for which `is_it` holds.
+    /// The slot among the entries with this hash for which `is_match` returns true.
     #[inline]
-    pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub fn find(&self, hash: u64, mut is_match: impl FnMut(u32) -> bool) -> Option<u32> {
         if self.buckets.is_empty() {
             return None;
         }
@@ -169,7 +172,7 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
             let mut matches = bucket.matches(tag);
             while matches != 0 {
                 let slot = bucket.slots[matches.trailing_zeros() as usize];
-                if is_it(slot) {
+                if is_match(slot) {
                     return Some(slot);
                 }
                 matches &= matches - 1;
@@ -181,19 +184,20 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         }
     }
 
-    /// What a search for this hash will read first, without reading it: a word of its home bucket.
+    /// The address that a search for this hash reads first: a word of its home bucket. This function does
+    /// not read it.
     #[inline]
-    pub fn entrance(&self, hash: u64) -> Option<&u32> {
+    pub fn prefetch_target(&self, hash: u64) -> Option<&u32> {
         (!self.buckets.is_empty()).then(|| &self.buckets.get(self.bucket_of(hash)).link.0)
     }
 
-    /// Adds an entry. `hash_of` gives the hash of a slot that is already in the index; it is asked in small
-    /// indexes only.
+    /// Adds an entry. `hash_of` returns the hash of a slot that is already in the index. It is called in
+    /// small indexes only.
     ///
     /// The same slot must not be inserted twice.
     #[inline]
     pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
-        assert!(slot != NO_SLOT, "the last slot number means no slot");
+        assert!(slot != NO_SLOT, "the last slot number is NO_SLOT");
         if self.buckets.is_empty() {
             self.buckets.push(Bucket::EMPTY);
         } else if u64::from(self.len) * 2 >= u64::from(self.buckets.len()) * ENTRIES_PER_TWO_BUCKETS {
@@ -204,7 +208,7 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         self.len += 1;
     }
 
-    /// Removes the entry of this slot; false if there is none.
+    /// Removes the entry of this slot. Returns false if there is none.
     pub fn remove(&mut self, hash: u64, slot: u32) -> bool {
         if self.buckets.is_empty() || slot == NO_SLOT {
             return false;
@@ -217,7 +221,7 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         let tail =
             if first_overflow == NO_BUCKET { Place::Home(home) } else { Place::Overflow(first_overflow) };
         let tail_bucket = self.bucket_mut(tail);
-        // The entry was found, so its chain does not end with an empty bucket.
+        // The entry was found, so the bucket is not empty.
         let moved = tail_bucket.pop();
         let (last, next) = (tail_bucket.link.count(), tail_bucket.next());
         if (gap, gap_position) != (tail, last) {
@@ -232,8 +236,8 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         true
     }
 
-    /// Frees some of the index: how one that nobody reads any more goes away in bounded steps. It must not
-    /// be used after that.
+    /// Frees a part of the index. An index that is no longer needed is freed in bounded steps by repeated
+    /// calls. It must not be used after the first one.
     pub fn drop_chunk(&mut self) -> Progress {
         self.len = 0;
         if self.buckets.drop_chunk() == Progress::More {
@@ -264,21 +268,21 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
         }
     }
 
-    /// Splits the next bucket of the round in two by one more bit of the hash.
+    /// Splits the next bucket of the round in two, by one more bit of the hash.
     fn split_one(&mut self, hash_of: impl Fn(u32) -> u64) {
         let level = self.buckets.len().ilog2();
         let lower = self.buckets.len() - (1 << level);
         let in_tag = (TAG_SHIFT..TAG_SHIFT + u16::BITS).contains(&level);
         let mut chain = *self.buckets.get(lower);
-        let (mut stays, mut goes) = (Bucket::EMPTY, Bucket::EMPTY);
+        let (mut lower_half, mut upper_half) = (Bucket::EMPTY, Bucket::EMPTY);
         loop {
             for (tag, slot) in chain.entries() {
-                let goes_up = if in_tag {
+                let is_upper = if in_tag {
                     tag >> (level - TAG_SHIFT) & 1 == 1
                 } else {
                     hash_of(slot) >> level & 1 == 1
                 };
-                let half = if goes_up { &mut goes } else { &mut stays };
+                let half = if is_upper { &mut upper_half } else { &mut lower_half };
                 place(&mut self.overflow, half, tag, slot);
             }
             if chain.next() == NO_BUCKET {
@@ -286,12 +290,13 @@ impl<const TAG_SHIFT: u32> Index<TAG_SHIFT> {
             }
             chain = self.overflow.remove(chain.next());
         }
-        *self.buckets.get_mut(lower) = stays;
-        self.buckets.push(goes);
+        *self.buckets.get_mut(lower) = lower_half;
+        self.buckets.push(upper_half);
     }
 }
 
-/// Puts an entry into a chain: home, else the first overflow, else a new first overflow.
+/// Puts an entry into a chain: into the home bucket, else into the first overflow bucket, else into a new
+/// first overflow bucket.
 #[inline]
 fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
     if home.try_push(tag, slot) {
@@ -301,11 +306,11 @@ fn place(overflow: &mut Slab<Bucket>, home: &mut Bucket, tag: u16, slot: u32) {
         return;
     }
     let mut fresh = Bucket { link: Link::new(home.next()), ..Bucket::EMPTY };
-    assert!(fresh.try_push(tag, slot), "an empty bucket has room");
+    assert!(fresh.try_push(tag, slot), "an empty bucket has free entries");
     home.set_next(overflow.insert(fresh));
 }
 
-/// The 16 bits of a hash from `shift` on.
+/// The 16 bits of a hash that begin at bit `shift`.
 fn tag_of(hash: u64, shift: u32) -> u16 {
     u16::try_from(hash >> shift & u64::from(u16::MAX)).unwrap_or(u16::MAX)
 }

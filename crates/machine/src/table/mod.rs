@@ -1,11 +1,11 @@
-//! The containers under the machine's state: fixed chunks, bounded steps, no surprise.
+//! The containers of the machine's state.
 //!
-//! What they share: growing allocates one chunk and moves none, nothing rehashes as a whole, large things
-//! are freed in bounded steps, and the same calls in the same order give the same slots. A snapshot sees
-//! the state of one instant while the machine goes on changing it.
+//! They have common properties. Growing allocates one chunk and moves none. Nothing is rehashed as a whole.
+//! Large containers are freed in bounded steps. The same calls in the same order give the same slots. A
+//! snapshot contains the state of one instant, while the machine continues to change it.
 //!
-//! They are *not* for rules: nothing in here knows what a reservation is, and no outcome may depend on a
-//! slot number, which is an accident of the order in which records came.
+//! The containers do *not* contain rules: no file here knows what a reservation is. No outcome may depend
+//! on a slot number, because slot numbers depend on the order in which records arrived.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "every operand is a slot, row, chunk or byte number; the containers assert their bounds (ROWS_MAX, BYTES_MAX) where they grow"
@@ -30,14 +30,14 @@ pub use rows::Rows;
 pub use slab::Slab;
 pub use sliced::SlicedIndex;
 
-/// Bytes of one chunk of records: large enough that the directory of chunks stays small, small enough that
-/// allocating or freeing one is no pause.
+/// The bytes of a chunk of records: large enough to keep the list of chunks small, and small enough that
+/// allocating or freeing one causes no noticeable pause.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The slot that no record has; it marks "nothing" in links and buckets.
+/// The number that no slot has. It means "none" in links and buckets.
 pub const NO_SLOT: u32 = u32::MAX;
 
-/// Whether a task that is done in bounded steps has come to its end.
+/// Whether a task that is done in bounded steps is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Progress {
@@ -47,5 +47,6 @@ pub enum Progress {
     More,
 }
 
-/// How many records are looked at together: what is read fits the smallest cache, and is still there when it is needed.
-pub const AHEAD: usize = 16;
+/// How many records are prefetched together. What they read fits into the L1 cache, and is still there when
+/// it is used.
+pub const PREFETCH_WIDTH: usize = 16;

@@ -1,18 +1,19 @@
-//! `Rows`: a stack of plain records in fixed chunks; it grows without moving anything and shrinks from its
-//! end. Only the first chunk begins small and doubles, so that many short lists take little memory; what one
-//! doubling moves is at most half a chunk.
+//! `Rows`: a stack of `Copy` values in fixed chunks. It grows without moving its content and shrinks from
+//! its end. Only the first chunk begins small and doubles, so that many short lists use little memory. One
+//! doubling moves at most half a chunk.
 //!
-//! Not for records that are removed from the middle: that is a [`Slab`](super::Slab).
+//! It does not remove rows from the middle: use a [`Slab`](super::Slab) for that.
 
 use super::{CHUNK_BYTES, NO_SLOT, Progress};
 
-/// Rows that one `Rows` can hold: the last number is [`NO_SLOT`], which must stay free.
+/// The most rows of one `Rows`: [`NO_SLOT`] is never the number of a row.
 pub const ROWS_MAX: u32 = NO_SLOT;
 
-/// A growing list of `T` in chunks of a power of two of rows, numbered from 0.
+/// A growing list of `T`, numbered from 0. The number of rows in a chunk is a power of two.
 #[derive(Debug, Clone)]
 pub struct Rows<T: Copy> {
-    /// Every chunk but the first is allocated at its full capacity once; all but the last are full.
+    /// Every chunk except the first is allocated with its full capacity. Every chunk except the last is
+    /// full.
     chunks: Vec<Vec<T>>,
     len: u32,
 }
@@ -20,7 +21,7 @@ pub struct Rows<T: Copy> {
 impl<T: Copy> Rows<T> {
     /// The number of rows in a chunk is two to this power.
     pub(super) const CHUNK_SHIFT: u32 = {
-        assert!(size_of::<T>() > 0, "a row has a size");
+        assert!(size_of::<T>() > 0, "a row has a size of at least one byte");
         assert!(
             size_of::<T>() <= CHUNK_BYTES / 64,
             "a chunk holds at least 64 rows, one word of liveness bits"
@@ -30,9 +31,9 @@ impl<T: Copy> Rows<T> {
     /// Rows in a chunk.
     pub const CHUNK_ROWS: u32 = 1 << Self::CHUNK_SHIFT;
     const ROW_MASK: u32 = Self::CHUNK_ROWS - 1;
-    /// Rows that the first chunk begins with: a power of two, so that doubling ends at a full chunk.
+    /// The initial capacity of the first chunk: a power of two, so that doubling ends at a full chunk.
     const FIRST_ROWS: u32 = if Self::CHUNK_ROWS < 16 { Self::CHUNK_ROWS } else { 16 };
-    /// What one chunk takes of the heap.
+    /// Heap bytes of one chunk.
     const CHUNK_BYTES_TAKEN: usize = (Self::CHUNK_ROWS as usize) * size_of::<T>();
 
     /// An empty list; it allocates nothing.
@@ -40,19 +41,19 @@ impl<T: Copy> Rows<T> {
         Self { chunks: Vec::new(), len: 0 }
     }
 
-    /// Rows in the list.
+    /// The number of rows.
     pub const fn len(&self) -> u32 {
         self.len
     }
 
-    /// Whether the list has no row.
+    /// Whether the list has no rows.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Appends a row and returns its number.
     ///
-    /// The caller bounds the count: more than [`ROWS_MAX`] rows are a broken invariant.
+    /// The caller must bound the number of rows: more than [`ROWS_MAX`] rows break an invariant.
     pub fn push(&mut self, row: T) -> u32 {
         let number = self.len;
         assert!(number < ROWS_MAX, "the caller bounds the number of rows");
@@ -66,8 +67,8 @@ impl<T: Copy> Rows<T> {
         number
     }
 
-    /// Takes the last row. A chunk is freed only when the next one is needed from below, so a list that
-    /// swings around a boundary allocates nothing.
+    /// Removes the last row and returns it. An empty chunk is freed only by the next `pop`, so a list whose
+    /// length changes around the boundary of a chunk allocates nothing.
     pub fn pop(&mut self) -> Option<T> {
         if self.chunks.last().is_some_and(Vec::is_empty) {
             self.chunks.pop();
@@ -94,8 +95,8 @@ impl<T: Copy> Rows<T> {
         self.chunks.iter().flatten()
     }
 
-    /// Frees the last chunk with the rows in it: how a list that nobody reads any more goes away in bounded
-    /// steps.
+    /// Frees the last chunk with its rows. A list that is no longer needed is freed in bounded steps by
+    /// repeated calls.
     pub fn drop_chunk(&mut self) -> Progress {
         if let Some(chunk) = self.chunks.pop() {
             let rows = u32::try_from(chunk.len()).unwrap_or(Self::CHUNK_ROWS);
@@ -104,7 +105,7 @@ impl<T: Copy> Rows<T> {
         if self.chunks.is_empty() { Progress::Done } else { Progress::More }
     }
 
-    /// Heap bytes taken, unused rows of the last chunk and the directory of chunks included.
+    /// Heap bytes in use, including unused rows and the list of chunks.
     pub fn bytes(&self) -> usize {
         let first = self.chunks.first().map_or(0, |chunk| chunk.capacity() * size_of::<T>());
         let rest = self.chunks.len().saturating_sub(1) * Self::CHUNK_BYTES_TAKEN;

@@ -1,50 +1,51 @@
-//! `Slab`: records of one kind in fixed chunks, addressed by slot, with a snapshot of one instant while
-//! they go on changing.
+//! `Slab`: records of one kind in fixed chunks, addressed by slot. A snapshot contains the records of one
+//! instant, while the records continue to change.
 //!
-//! A snapshot copies no chunk. The first change of a record that the walk has not reached yet puts the *old
-//! value of that record* aside, so one change costs one record however scattered the changes are; a copy
-//! per chunk would make a batch of scattered changes copy half the state at once. The next step of the walk
-//! visits what was put aside before it goes on, so no more is ever held than was changed between two steps
-//! (if a step's budget is larger than that).
+//! A snapshot copies no chunks. The first change of a record that the snapshot has not visited yet saves the
+//! *old value of that record*. So one change costs one record, however scattered the changes are. A copy per
+//! chunk would make a batch of scattered changes copy half of the state at once. The next step of the
+//! snapshot visits the saved records before it continues. So the number of saved records never exceeds the
+//! number of changes between two steps, as long as the budget of a step is larger than that.
 //!
 //! ```text
-//! slots of the mark: [ visited | first change puts the old value aside ] slots made after the mark
-//!                              ^ cursor                                ^ cursor + slots_left
+//! slots at the beginning: [ visited | first change saves the old value ] slots added later
+//!                                   ^ cursor                           ^ cursor + slots_left
 //! ```
-//! The order of visits means nothing.
+//! The order of visits has no meaning.
 //!
-//! Not for order: slots are reused last-in first-out, and no outcome may depend on them.
+//! Slots have no meaningful order either: they are reused last-in first-out, and no outcome may depend on
+//! them.
 
 use super::Progress;
 use super::rows::Rows;
 
-/// Records by slot. See the module for how snapshots work.
+/// Records by slot. The module documentation describes how snapshots work.
 #[derive(Debug)]
 pub struct Slab<T: Copy> {
     rows: Rows<T>,
-    /// One bit per slot: whether it holds a record.
+    /// One bit per slot: whether it contains a record.
     live: Rows<u64>,
-    /// Slots to use again, the last freed first.
+    /// Free slots; the slot that was freed last is used first.
     free: Rows<u32>,
     len: u32,
-    walk: Walk<T>,
+    snapshot: Snapshot<T>,
 }
 
-/// The snapshot under way; without one `slots_left` is 0, so that a change pays one comparison.
+/// The snapshot in progress. `slots_left` is 0 if there is none, so a change costs one comparison.
 #[derive(Debug)]
-struct Walk<T: Copy> {
+struct Snapshot<T: Copy> {
     active: bool,
-    /// Slots of the mark below this one are visited.
+    /// Slots below this one were visited.
     cursor: u32,
-    /// Slots of the mark from the cursor on.
+    /// The number of slots from the cursor on that existed when the snapshot began.
     slots_left: u32,
-    /// One bit per slot of the mark: changed since, before the walk came. A slot that is not is as it was.
+    /// One bit per slot: the record was changed after the snapshot began and before it was visited.
     changed: Vec<u64>,
-    /// What changed slots held at the mark, to be visited next.
+    /// The old values of changed slots. They are visited next.
     saved: Rows<T>,
 }
 
-impl<T: Copy> Walk<T> {
+impl<T: Copy> Snapshot<T> {
     const NONE: Self =
         Self { active: false, cursor: 0, slots_left: 0, changed: Vec::new(), saved: Rows::new() };
 }
@@ -52,25 +53,26 @@ impl<T: Copy> Walk<T> {
 impl<T: Copy> Slab<T> {
     /// An empty slab; it allocates nothing.
     pub const fn new() -> Self {
-        Self { rows: Rows::new(), live: Rows::new(), free: Rows::new(), len: 0, walk: Walk::NONE }
+        Self { rows: Rows::new(), live: Rows::new(), free: Rows::new(), len: 0, snapshot: Snapshot::NONE }
     }
 
-    /// Records in the slab.
+    /// The number of records.
     pub const fn len(&self) -> u32 {
         self.len
     }
 
-    /// Slots in use or used before: a bound for walking over them.
+    /// The number of slots that are or were in use: a bound for iteration.
     pub const fn slots(&self) -> u32 {
         self.rows.len()
     }
 
-    /// Whether the slab holds no record.
+    /// Whether the slab contains no records.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Puts a record into the slot freed last, or into a new one. The caller bounds the count of records.
+    /// Stores a record in the slot that was freed last, or in a new one. The caller must bound the number
+    /// of records.
     pub fn insert(&mut self, record: T) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             self.before_change(slot);
@@ -88,15 +90,15 @@ impl<T: Copy> Slab<T> {
         slot
     }
 
-    /// The record in this slot. The slot must hold one; only debug builds pay for the test, since it would
-    /// cost another cache line.
+    /// The record in this slot, which must contain one. Only debug builds check this, because the check
+    /// would read another cache line.
     #[inline]
     pub fn get(&self, slot: u32) -> &T {
         debug_assert!(self.contains(slot));
         self.rows.get(slot)
     }
 
-    /// The record in this slot, to change it. The slot must hold one.
+    /// The record in this slot, to be changed. The slot must contain one.
     #[inline]
     pub fn get_mut(&mut self, slot: u32) -> &mut T {
         debug_assert!(self.contains(slot));
@@ -104,9 +106,9 @@ impl<T: Copy> Slab<T> {
         self.rows.get_mut(slot)
     }
 
-    /// Takes the record out of this slot, which must hold one.
+    /// Removes the record in this slot, which must contain one.
     pub fn remove(&mut self, slot: u32) -> T {
-        assert!(self.contains(slot), "a slot is freed once");
+        assert!(self.contains(slot), "a freed slot contains a record");
         self.before_change(slot);
         *self.live.get_mut(word_of(slot)) &= !bit_of(slot);
         self.free.push(slot);
@@ -114,7 +116,7 @@ impl<T: Copy> Slab<T> {
         *self.rows.get(slot)
     }
 
-    /// Whether this slot holds a record.
+    /// Whether this slot contains a record.
     pub fn contains(&self, slot: u32) -> bool {
         slot < self.rows.len() && self.live.get(word_of(slot)) & bit_of(slot) != 0
     }
@@ -126,67 +128,67 @@ impl<T: Copy> Slab<T> {
         slots.map(|slot| (slot, self.rows.get(slot)))
     }
 
-    /// Heap bytes taken, those of a snapshot under way included.
+    /// Heap bytes in use, including those of a snapshot in progress.
     pub fn bytes(&self) -> usize {
         self.rows.bytes() + self.live.bytes() + self.free.bytes() + self.snapshot_bytes()
     }
 
-    /// Marks this instant: the walk of [`copy_next`](Self::copy_next) visits the records as they are now. One
-    /// snapshot at a time.
+    /// Begins a snapshot of this instant: [`copy_next`](Self::copy_next) visits the records as they are
+    /// now. Only one snapshot may be in progress.
     pub fn begin_snapshot(&mut self) {
-        assert!(!self.walk.active, "one snapshot at a time");
-        // Zeroed memory comes from the system page by page as it is touched, so this is no pause.
+        assert!(!self.snapshot.active, "one snapshot at a time");
+        // The system provides zeroed memory page by page when it is first touched, so this causes no pause.
         let changed = vec![0; self.live.len() as usize];
-        self.walk = Walk { active: true, slots_left: self.rows.len(), changed, ..Walk::NONE };
+        self.snapshot = Snapshot { active: true, slots_left: self.rows.len(), changed, ..Snapshot::NONE };
     }
 
-    /// Whether a snapshot is under way.
+    /// Whether a snapshot is in progress.
     pub const fn in_snapshot(&self) -> bool {
-        self.walk.active
+        self.snapshot.active
     }
 
-    /// Records put aside that the next steps of the walk visit first: a caller that sees them pile up gives
+    /// The number of saved records that the next steps visit first. A caller that sees it grow should use
     /// larger budgets.
     pub const fn saved_len(&self) -> u32 {
-        self.walk.saved.len()
+        self.snapshot.saved.len()
     }
 
-    /// Heap bytes that the snapshot under way takes: a bit per slot, and what is put aside.
+    /// Heap bytes of the snapshot in progress: one bit per slot, and the saved records.
     pub fn snapshot_bytes(&self) -> usize {
-        size_of_val(&*self.walk.changed) + self.walk.saved.bytes()
+        size_of_val(&*self.snapshot.changed) + self.snapshot.saved.bytes()
     }
 
-    /// Visits up to `budget` records as they were at the mark (64 slots with nothing to visit cost as much as
-    /// one record). `Done` ends the snapshot.
+    /// Visits up to `budget` records as they were when the snapshot began. 64 slots without a record to
+    /// visit cost as much as one record. `Done` ends the snapshot.
     ///
-    /// To give a snapshot up, walk on with a visitor that does nothing.
+    /// To abort a snapshot, continue with a visitor that does nothing.
     pub fn copy_next(&mut self, budget: u32, visit: &mut impl FnMut(&T)) -> Progress {
         let mut left = budget;
         while left > 0 {
-            if let Some(record) = self.walk.saved.pop() {
+            if let Some(record) = self.snapshot.saved.pop() {
                 visit(&record);
                 left -= 1;
-            } else if self.walk.slots_left > 0 {
+            } else if self.snapshot.slots_left > 0 {
                 left = self.visit_word_in_place(left, visit);
             } else {
                 break;
             }
         }
-        if self.walk.slots_left > 0 || !self.walk.saved.is_empty() {
+        if self.snapshot.slots_left > 0 || !self.snapshot.saved.is_empty() {
             return Progress::More;
         }
-        self.walk = Walk::NONE;
+        self.snapshot = Snapshot::NONE;
         Progress::Done
     }
 
-    /// Visits what is unchanged in the word of slots under the cursor; returns the budget that is left.
+    /// Visits the unchanged records among the 64 slots at the cursor. Returns the budget that is left.
     fn visit_word_in_place(&mut self, budget: u32, visit: &mut impl FnMut(&T)) -> u32 {
-        let cursor = self.walk.cursor;
-        let slots_end = cursor + self.walk.slots_left;
+        let cursor = self.snapshot.cursor;
+        let slots_end = cursor + self.snapshot.slots_left;
         let word_start = cursor - cursor % u64::BITS;
         let word_end = slots_end.min(word_start.saturating_add(u64::BITS));
-        // An unchanged slot holds a record now if and only if it did at the mark.
-        let mut pending = self.live.get(word_of(cursor)) & !self.walk.changed[word_of(cursor) as usize];
+        // An unchanged slot contains a record now if and only if it did when the snapshot began.
+        let mut pending = self.live.get(word_of(cursor)) & !self.snapshot.changed[word_of(cursor) as usize];
         pending &= u64::MAX << (cursor - word_start);
         pending &= u64::MAX >> (u64::BITS - (word_end - word_start));
         if pending == 0 {
@@ -196,7 +198,8 @@ impl<T: Copy> Slab<T> {
         let mut left = budget;
         for bit in Bits(pending) {
             if left == 0 {
-                // The cursor stands behind the last record visited, so the rest of the word is found again.
+                // The cursor is just behind the last record visited, so the next call continues with the
+                // rest of the word.
                 return 0;
             }
             visit(self.rows.get(word_start + bit));
@@ -208,35 +211,35 @@ impl<T: Copy> Slab<T> {
     }
 
     fn advance_to(&mut self, cursor: u32) {
-        self.walk.slots_left -= cursor - self.walk.cursor;
-        self.walk.cursor = cursor;
+        self.snapshot.slots_left -= cursor - self.snapshot.cursor;
+        self.snapshot.cursor = cursor;
     }
 
     #[inline]
     fn before_change(&mut self, slot: u32) {
-        if slot.wrapping_sub(self.walk.cursor) < self.walk.slots_left {
+        if slot.wrapping_sub(self.snapshot.cursor) < self.snapshot.slots_left {
             self.save(slot);
         }
     }
 
-    /// Puts the record of a slot of the mark aside, if this is its first change and it held one.
+    /// Saves the record of a slot, if this is its first change in this snapshot and it contains a record.
     #[cold]
     #[inline(never)]
     fn save(&mut self, slot: u32) {
-        let changed = &mut self.walk.changed[word_of(slot) as usize];
+        let changed = &mut self.snapshot.changed[word_of(slot) as usize];
         if *changed & bit_of(slot) != 0 {
             return;
         }
         *changed |= bit_of(slot);
         if self.contains(slot) {
-            self.walk.saved.push(*self.rows.get(slot));
+            self.snapshot.saved.push(*self.rows.get(slot));
         }
     }
 
-    /// Frees some of the slab, records included: how one that nobody reads any more goes away in bounded
-    /// steps. It must not be used after that.
+    /// Frees a part of the slab with its records. A slab that is no longer needed is freed in bounded steps
+    /// by repeated calls. It must not be used after the first one.
     pub fn drop_chunk(&mut self) -> Progress {
-        assert!(!self.walk.active, "a slab under a snapshot stays");
+        assert!(!self.snapshot.active, "a slab is not freed while a snapshot is in progress");
         self.len = 0;
         if self.rows.drop_chunk() == Progress::More || self.free.drop_chunk() == Progress::More {
             return Progress::More;
@@ -259,7 +262,7 @@ const fn bit_of(slot: u32) -> u64 {
     1 << (slot % u64::BITS)
 }
 
-/// The numbers of the set bits of a word, the lowest first.
+/// The positions of the set bits of a word, the lowest first.
 struct Bits(u64);
 
 impl Iterator for Bits {

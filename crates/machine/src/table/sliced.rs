@@ -1,31 +1,34 @@
-//! `SlicedIndex`: an index in parts, one for each slice of the time that stands in an id, round and round.
+//! `SlicedIndex`: an index with one part for each slice of the time in an id. The parts are used in
+//! rotation.
 //!
-//! Ids that come together were made together, so for a while all look-ups and inserts meet in one or two
-//! parts, and these stay in the processor's cache however large the whole has grown. One index of millions
-//! would meet a cold line on a cold page each time; measured, that was a quarter of what a reservation cost.
-//! Ids of one and the same time are found as well as in a single index, and no faster.
+//! Ids that arrive together were made at nearly the same time. So for a while all searches and inserts use
+//! one or two parts, and these stay in the processor's cache, however large the whole index is. A single
+//! index of millions of entries would miss the cache and the TLB each time; measured, this was a quarter of
+//! the cost of a reservation. Ids that all have the same time are found as well as in a single index, and
+//! no faster.
 //!
-//! Not for order, nor for telling old from new: slices return after [`ROUND_MS`], and a part then holds ids of
-//! several rounds.
+//! A sliced index does not define an order, and does not distinguish old from new ids: slices return after
+//! [`ROUND_MS`], so a part contains ids of several rounds.
 
 use super::Progress;
 use super::index::Index;
 
-/// The time that one slice covers, in milliseconds: at a million ids per second a part gains 64,000 entries,
-/// some 600 KiB, while it is in use.
+/// The period of one slice, in milliseconds. At a million ids per second a part gains 64,000 entries (about
+/// 600 KiB) while it is in use.
 pub const SLICE_MS: u64 = 64;
-/// The parts.
+/// The number of parts.
 const SLICES: usize = 256;
-/// The time after which a part is used again, in milliseconds.
+/// The period after which a part is used again, in milliseconds.
 pub const ROUND_MS: u64 = SLICE_MS * SLICES as u64;
 
-/// Parts are small, so the bits that an entry keeps of its hash start low.
+/// Parts are small, so the tags of their entries start at a low bit.
 type Part = Index<6>;
 
-/// Slots by time and hash. See the module.
+/// Slots by time and hash. See the module documentation.
 #[derive(Debug, Default)]
 pub struct SlicedIndex {
-    /// No parts before the first insert; then all of them, made when they are needed.
+    /// Empty before the first insert. Then it has all parts, each of which is created when it is first
+    /// needed.
     parts: Vec<Option<Box<Part>>>,
     len: u64,
 }
@@ -46,25 +49,25 @@ impl SlicedIndex {
         self.len == 0
     }
 
-    /// Heap bytes taken. Costs a step per part.
+    /// Heap bytes in use. The cost is one step per part.
     pub fn bytes(&self) -> usize {
         let parts = self.parts.iter().flatten().map(|part| size_of::<Part>() + part.bytes());
         self.parts.capacity() * size_of::<Option<Box<Part>>>() + parts.sum::<usize>()
     }
 
-    /// The slot among those of this time and hash for which `is_it` holds.
+    /// The slot among the entries with this time and hash for which `is_match` returns true.
     #[inline]
-    pub fn find(&self, time_ms: u64, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.parts.get(part_of(time_ms))?.as_ref()?.find(hash, is_it)
+    pub fn find(&self, time_ms: u64, hash: u64, is_match: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.parts.get(part_of(time_ms))?.as_ref()?.find(hash, is_match)
     }
 
-    /// What a search will read first, without reading it.
+    /// The address that a search reads first. This function does not read it.
     #[inline]
-    pub fn entrance(&self, time_ms: u64, hash: u64) -> Option<&u32> {
-        self.parts.get(part_of(time_ms))?.as_ref()?.entrance(hash)
+    pub fn prefetch_target(&self, time_ms: u64, hash: u64) -> Option<&u32> {
+        self.parts.get(part_of(time_ms))?.as_ref()?.prefetch_target(hash)
     }
 
-    /// Adds an entry. `hash_of` gives the hash of a slot that is already in the index.
+    /// Adds an entry. `hash_of` returns the hash of a slot that is already in the index.
     ///
     /// The same slot must not be inserted twice.
     #[inline]
@@ -76,7 +79,7 @@ impl SlicedIndex {
         self.len += 1;
     }
 
-    /// Removes the entry of this slot; false if there is none.
+    /// Removes the entry of this slot. Returns false if there is none.
     pub fn remove(&mut self, time_ms: u64, hash: u64, slot: u32) -> bool {
         let part = self.parts.get_mut(part_of(time_ms)).and_then(Option::as_mut);
         let is_removed = part.is_some_and(|part| part.remove(hash, slot));
@@ -84,8 +87,8 @@ impl SlicedIndex {
         is_removed
     }
 
-    /// Frees some of the index: how one that nobody reads any more goes away in bounded steps. It must not
-    /// be used after that.
+    /// Frees a part of the index. An index that is no longer needed is freed in bounded steps by repeated
+    /// calls. It must not be used after the first one.
     pub fn drop_chunk(&mut self) -> Progress {
         self.len = 0;
         while let Some(last) = self.parts.last_mut() {
@@ -101,7 +104,7 @@ impl SlicedIndex {
     }
 }
 
-/// The part that ids of this time stand in.
+/// The part that contains ids of this time.
 fn part_of(time_ms: u64) -> usize {
     usize::try_from(time_ms / SLICE_MS % SLICES as u64).unwrap_or(0)
 }

@@ -1,32 +1,33 @@
-//! How far a count of all promises is, which commands may disturb: a part of the state that holds it, and not of any record.
+//! The progress of a recount of all promises. Commands can be applied between its steps, so it is stored in
+//! the state. It is not part of any record.
 
 use super::findings::Findings;
 use std::collections::BTreeMap;
 use stockhold_protocol::Timestamp;
 
-/// What is promised in one stock of one SKU: to orders, and to holds.
+/// The units of one SKU in one stock that are promised to orders and to holds.
 #[derive(Default, PartialEq, Eq, Debug, Clone, Copy)]
 pub(super) struct Sums {
     pub(super) confirmed: i64,
     pub(super) held: i64,
 }
 
-/// The numbers below an end, each visited once.
+/// Returns each number below `end` once.
 #[derive(Debug)]
-pub(super) struct Visits {
+pub(super) struct VisitOnce {
     cursor: u32,
     end: u32,
-    /// One bit each: visited out of turn.
+    /// One bit per number: visited out of order.
     visited: Vec<u64>,
 }
 
-impl Visits {
+impl VisitOnce {
     pub(super) fn new(end: u32) -> Self {
-        // Zeroed memory comes from the system page by page as it is touched, so this is no pause.
+        // The system provides zeroed memory page by page when it is first touched, so this causes no pause.
         Self { cursor: 0, end, visited: vec![0; end.div_ceil(u64::BITS) as usize] }
     }
 
-    /// The next one in turn.
+    /// The next number that was not visited yet.
     pub(super) fn next(&mut self) -> Option<u32> {
         while self.cursor < self.end {
             let number = self.cursor;
@@ -38,12 +39,12 @@ impl Visits {
         None
     }
 
-    /// Whether this one is still to be visited; it counts as visited from now on.
-    pub(super) fn is_first_of(&mut self, number: u32) -> bool {
+    /// Whether a number was not visited yet. It counts as visited afterwards.
+    pub(super) fn is_first_visit(&mut self, number: u32) -> bool {
         number >= self.cursor && number < self.end && !self.mark(number)
     }
 
-    /// Marks one as visited; whether it was so before.
+    /// Marks a number as visited. Returns whether it was visited before.
     fn mark(&mut self, number: u32) -> bool {
         let word = &mut self.visited[(number / u64::BITS) as usize];
         let bit = 1 << (number % u64::BITS);
@@ -53,17 +54,17 @@ impl Visits {
     }
 }
 
-/// A count as of one op; `recount` does it.
+/// A recount as of one op. The counting is in `recount`.
 #[derive(Debug)]
 pub(crate) struct Recount {
-    /// The op as of which everything is counted, and its time.
+    /// The op of the mark, and its time.
     pub(super) op: u64,
     pub(super) time: Timestamp,
-    pub(super) reservations: Visits,
-    /// Clusters whose promises are to be counted as of the mark.
-    pub(super) clusters: Visits,
-    /// Clusters whose own numbers are to be compared; these hold at any time.
-    pub(super) checks: Visits,
+    pub(super) reservations: VisitOnce,
+    /// Clusters whose promises must be counted as of the mark.
+    pub(super) clusters: VisitOnce,
+    /// Clusters whose own numbers must be compared. These must agree at any time.
+    pub(super) cluster_checks: VisitOnce,
     pub(super) sums: BTreeMap<(u32, u32), Sums>,
     pub(super) findings: Findings,
     pub(super) has_overflowed: bool,

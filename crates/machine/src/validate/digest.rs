@@ -1,17 +1,17 @@
-//! The digest, summed up again from the records: at once, or in steps as of one op. It judges nothing but the sum.
+//! The digest, computed again from the records: at once, or in steps as of one op.
 
 use super::findings::Findings;
 use crate::ledger::record::{Record, Section};
 use crate::ledger::state::State;
-use crate::persist::walk::{RecordSink, Sections};
+use crate::persist::cursor::{RecordSink, Sections};
 use crate::table::{Digest, NO_SLOT, Progress, record_hash};
 
-/// A walk over all records as they were at one op.
+/// A scan of all records as they were at one op.
 #[derive(Debug)]
-pub(super) struct DigestWalk {
+pub(super) struct DigestScan {
     sections: Sections,
     sum: HashSum,
-    /// The running digest at the mark.
+    /// The running digest when the scan began.
     expected: Digest,
 }
 
@@ -23,45 +23,45 @@ struct HashSum {
 }
 
 impl RecordSink for HashSum {
-    fn take(&mut self, section: Section, put: impl FnOnce(&mut Vec<u8>)) {
+    fn write_record(&mut self, section: Section, put: impl FnOnce(&mut Vec<u8>)) {
         self.bytes.clear();
         put(&mut self.bytes);
         self.sum.add(record_hash(section as u8, &self.bytes));
     }
 }
 
-impl DigestWalk {
-    /// Marks this instant.
+impl DigestScan {
+    /// Begins a scan of this instant.
     pub(super) fn begin(state: &mut State) -> Self {
         state.sum_positions();
-        state.begin_walks();
+        state.begin_record_snapshots();
         let sum = HashSum { sum: Digest::EMPTY, bytes: Vec::new() };
         Self { sections: Sections::all(), sum, expected: state.digest }
     }
 
-    /// Sums up the records of up to `budget` slots.
+    /// Adds the records of up to `budget` slots.
     pub(super) fn step(&mut self, state: &mut State, budget: u32) -> Progress {
         let Some(section) = self.sections.current() else { return Progress::Done };
-        if state.walk_section(section, budget, &mut self.sum) == Progress::Done {
-            self.sections.pass();
+        if state.copy_section(section, budget, &mut self.sum) == Progress::Done {
+            self.sections.advance();
         }
-        if self.sections.is_over() { Progress::Done } else { Progress::More }
+        if self.sections.is_done() { Progress::Done } else { Progress::More }
     }
 
-    /// Compares, when all records are summed up.
-    pub(super) fn judge(&self, findings: &mut Findings) {
-        compare(self.expected, self.sum.sum, findings);
+    /// Compares the sum with the running digest, after the last step.
+    pub(super) fn compare(&self, findings: &mut Findings) {
+        compare_digests(self.expected, self.sum.sum, findings);
     }
 }
 
-fn compare(running: Digest, found: Digest, findings: &mut Findings) {
+fn compare_digests(running: Digest, found: Digest, findings: &mut Findings) {
     if found != running {
-        findings.say(|| format!("the running digest {running} differs from that of the records, {found}"));
+        findings.add(|| format!("the running digest {running} differs from that of the records, {found}"));
     }
 }
 
 impl State {
-    /// Sums up all records now.
+    /// Computes the digest of all records now and compares it.
     pub(super) fn check_digest(&self, findings: &mut Findings) {
         let mut digest = Digest::EMPTY;
         let mut bytes = Vec::new();
@@ -96,6 +96,6 @@ impl State {
                 add(outcome.hash(&[], &mut bytes));
             }
         }
-        compare(self.whole_digest(), digest, findings);
+        compare_digests(self.whole_digest(), digest, findings);
     }
 }

@@ -1,17 +1,18 @@
-//! What a validation has found wrong, in a bounded number of sentences.
+//! The findings of a validation: sentences about broken invariants, in a bounded number.
 
-/// Violations that are told at most; a broken state has many, and the first ones say enough.
-pub(super) const TOLD_MAX: usize = 100;
-/// Most pairs of SKU and stock whose promises are held against their reservations at one time: about 1 GiB of memory.
+/// The most findings that are reported. A broken state has many, and the first ones are enough.
+pub(super) const FINDINGS_MAX: usize = 100;
+/// The most pairs of SKU and stock whose promises are compared with their reservations at one time: about 1
+/// GiB of memory.
 pub(super) const SUMS_MAX: usize = 16_000_000;
 
-/// Sentences about what is wrong, bounded.
+/// A bounded list of findings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(pub(super) Vec<String>);
 
 impl Findings {
-    pub(super) fn say(&mut self, sentence: impl FnOnce() -> String) {
-        if self.0.len() < TOLD_MAX {
+    pub(super) fn add(&mut self, sentence: impl FnOnce() -> String) {
+        if self.0.len() < FINDINGS_MAX {
             self.0.push(sentence());
         }
     }

@@ -1,9 +1,10 @@
-//! The machine's own invariants, checked from the records up: what recovery, tests and operators run.
+//! Validation: the machine checks its own invariants by counting everything again from the records.
+//! Recovery, tests and operators use it.
 //!
-//! Everything is counted again and compared. [`Machine::validate`] does so at once, for a machine that nothing else uses. A
-//! server that goes on selling validates in bounded steps: [`Machine::begin_validation`] marks an op, and
-//! [`Machine::validation_step`] compares the state as of that op while commands are applied. Both use the same checks.
-//! Nothing here changes the state or an answer.
+//! [`Machine::validate`] does it at once, for a machine that is not in use. A server that continues to sell
+//! validates in bounded steps: [`Machine::begin_validation`] marks an op, and [`Machine::validation_step`]
+//! compares the state as of that op while commands are applied. Both use the same checks. Validation
+//! changes neither the state nor an answer.
 
 pub(crate) mod count;
 mod digest;
@@ -16,13 +17,14 @@ mod validating;
 use crate::machine::Machine;
 use crate::table::Progress;
 use count::Recount;
-use digest::DigestWalk;
-use findings::{Findings, TOLD_MAX};
+use digest::DigestScan;
+use findings::{FINDINGS_MAX, Findings};
 use stockhold_protocol::query::Validation;
 pub(crate) use validating::Validating;
 
 impl Machine {
-    /// Broken invariants, as sentences; empty when all hold. The time that it takes is in proportion to the state.
+    /// Describes each broken invariant in a sentence; empty if all invariants hold. The duration is
+    /// proportional to the size of the state.
     #[must_use]
     pub fn validate(&self) -> Vec<String> {
         let mut recount = Recount::new(&self.state);
@@ -32,25 +34,29 @@ impl Machine {
         findings.0
     }
 
-    /// Whether a snapshot or a validation is walking over the records: one at a time.
+    /// Whether a snapshot or a validation is scanning the records. Only one scan can be in progress.
     #[must_use]
     pub fn is_walking(&self) -> bool {
-        !self.walk.is_over()
+        !self.snapshot.is_done()
             || self.validating.as_ref().is_some_and(|validating| validating.records.is_some())
     }
 
-    /// Whether [`Machine::begin_validation`] was called and the last step did not answer yet.
+    /// Whether a validation is in progress: [`Machine::begin_validation`] was called, and
+    /// [`Machine::validation_step`] has not returned a result yet.
     #[must_use]
     pub const fn is_validating(&self) -> bool {
         self.validating.is_some()
     }
 
-    /// Marks this op for a validation, after erasing what [`Machine::prepare_snapshot`] has left. Nothing else may walk
-    /// over the records.
+    /// Begins a validation as of this op, after erasing what [`Machine::prepare_snapshot`] has left. No
+    /// other scan of the records may be in progress.
     pub fn begin_validation(&mut self) {
-        assert!(!self.is_walking() && !self.is_validating(), "one walk over the records at a time");
+        assert!(
+            !self.is_walking() && !self.is_validating(),
+            "only one scan over the records may be in progress"
+        );
         while self.state.erase_due_records(u32::MAX) {}
-        let records = DigestWalk::begin(&mut self.state);
+        let records = DigestScan::begin(&mut self.state);
         self.state.recount = Some(Box::new(Recount::new(&self.state)));
         self.validating = Some(Validating {
             op: self.op(),
@@ -60,12 +66,12 @@ impl Machine {
         });
     }
 
-    /// Looks at up to `budget` records. Answers what was found when all have been looked at.
+    /// Checks up to `budget` records. Returns the result when all have been checked.
     pub fn validation_step(&mut self, budget: u32) -> Option<Validation> {
         let validating = self.validating.as_mut()?;
-        if let Some(walk) = &mut validating.records {
-            if walk.step(&mut self.state, budget) == Progress::Done {
-                walk.judge(&mut validating.findings);
+        if let Some(scan) = &mut validating.records {
+            if scan.step(&mut self.state, budget) == Progress::Done {
+                scan.compare(&mut validating.findings);
                 validating.records = None;
             }
             return None;
@@ -78,7 +84,7 @@ impl Machine {
         let validating = self.validating.take()?;
         let mut violations = validating.findings.0;
         violations.extend(recount.finish().0);
-        violations.truncate(TOLD_MAX);
+        violations.truncate(FINDINGS_MAX);
         Some(Validation { op: validating.op, digest: validating.digest, violations })
     }
 }

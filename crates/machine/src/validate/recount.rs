@@ -1,11 +1,13 @@
-//! Counts again what reservations promise and compares it with what the clusters say, as of one op.
+//! Counts the promises of reservations again, as of one op, and compares them with the promises that
+//! clusters count.
 //!
-//! A reservation adds its open units to a sum per SKU and stock, and a cluster takes away what it counts there, so every sum
-//! must end at zero. Each is looked at once, in any order: by a cursor, or just before its first change since the mark
-//! (`State::recount_reservation`, `State::recount_cluster`). So commands may be applied between two steps, and each
-//! pays at most for the records that it is the first to change.
+//! A reservation adds its open units to a sum per SKU and stock. A cluster subtracts the units that it
+//! counts there. So every sum must be zero at the end. Each reservation and cluster is visited once, in any
+//! order: either by a cursor, or just before its first change since the mark (`State::recount_reservation`,
+//! `State::recount_cluster`). So commands can be applied between two steps, and each command pays at most
+//! for the records that it is the first to change.
 
-use super::count::{Recount, Sums, Visits};
+use super::count::{Recount, Sums, VisitOnce};
 use super::findings::{Findings, SUMS_MAX};
 use crate::ledger::record::Stage;
 use crate::ledger::state::State;
@@ -15,22 +17,22 @@ use std::collections::BTreeMap;
 use stockhold_protocol::Deadline;
 
 impl Recount {
-    /// A count as of the last op.
+    /// A recount as of the last op.
     pub(crate) fn new(state: &State) -> Self {
         let clusters = u32::try_from(state.clusters.len()).unwrap_or(u32::MAX);
         Self {
             op: state.core.op,
             time: state.hold_time(),
-            reservations: Visits::new(state.reservations.slots()),
-            clusters: Visits::new(clusters),
-            checks: Visits::new(clusters),
+            reservations: VisitOnce::new(state.reservations.slots()),
+            clusters: VisitOnce::new(clusters),
+            cluster_checks: VisitOnce::new(clusters),
             sums: BTreeMap::new(),
             findings: Findings::default(),
             has_overflowed: false,
         }
     }
 
-    /// Looks at records until about `budget` have been looked at.
+    /// Checks records until about `budget` have been checked.
     pub(crate) fn step(&mut self, state: &State, budget: u32) -> Progress {
         let mut left = budget;
         while left > 0 {
@@ -38,9 +40,9 @@ impl Recount {
                 self.visit_reservation(state, slot)
             } else if let Some(number) = self.clusters.next() {
                 self.visit_cluster(state, number)
-            } else if let Some(number) = self.checks.next() {
+            } else if let Some(number) = self.cluster_checks.next() {
                 self.check_cluster(state, number)
-            } else if self.sums.pop_first().is_some_and(|entry| self.judge(entry)) {
+            } else if self.sums.pop_first().is_some_and(|entry| self.report(entry)) {
                 1
             } else {
                 return Progress::Done;
@@ -50,10 +52,10 @@ impl Recount {
         Progress::More
     }
 
-    /// What was found, after the last step.
+    /// The findings, after the last step.
     pub(crate) fn finish(mut self) -> Findings {
         if self.has_overflowed {
-            self.findings.say(|| {
+            self.findings.add(|| {
                 format!(
                     "more than {SUMS_MAX} SKUs in stocks have promises: too many to compare them here; `stockhold verify` \
                      compares a copy of the directory with its log"
@@ -63,28 +65,28 @@ impl Recount {
         self.findings
     }
 
-    /// One reservation as of the mark: checks its record and adds what it promises. Answers what that cost.
+    /// Checks one reservation as of the mark and adds its promises. Returns the cost.
     fn visit_reservation(&mut self, state: &State, slot: u32) -> u32 {
-        // A slot that was given to a reservation after the mark.
+        // The slot is free, or it was given to a reservation after the mark.
         if !state.reservations.contains(slot) || state.reservations.get(slot).grant().op > self.op {
             return 1;
         }
         let row = state.reservations.get(slot);
         let id = row.id();
         if state.slot_of(id) != Some(slot) {
-            self.findings.say(|| format!("reservation {id} does not stand in the index"));
+            self.findings.add(|| format!("reservation {id} is not in the index"));
         }
         let mut lines = Vec::new();
         state.lines_of(slot, &mut lines);
         if lines.len() < usize::from(row.grant().lines) {
-            let (found, said) = (lines.len(), row.grant().lines);
-            self.findings.say(|| format!("reservation {id} has {found} lines instead of {said}"));
+            let (found, expected) = (lines.len(), row.grant().lines);
+            self.findings.add(|| format!("reservation {id} has {found} lines instead of {expected}"));
         }
         let is_open = matches!(row.stage(), Stage::Held | Stage::Confirmed);
         for line in &lines {
             let in_range = line.open >= 0 && line.returned >= 0 && line.returned <= line.shipped;
             if !in_range || (!is_open && line.open != 0) {
-                self.findings.say(|| format!("reservation {id} has a line out of range: {line:?}"));
+                self.findings.add(|| format!("reservation {id} has a line out of range: {line:?}"));
             }
             if !line.counts {
                 continue;
@@ -98,8 +100,8 @@ impl Recount {
             };
             if promised != Sums::default() && state.find(line.sku, row.stock).is_none() {
                 let (sku, stock) = (line.sku, row.stock);
-                self.findings.say(|| {
-                    format!("sku {sku} in stock {stock} is promised {promised:?} but stands in no cluster")
+                self.findings.add(|| {
+                    format!("sku {sku} in stock {stock} is promised {promised:?} but is in no cluster")
                 });
                 continue;
             }
@@ -108,7 +110,7 @@ impl Recount {
         u32::try_from(lines.len()).unwrap_or(u32::MAX)
     }
 
-    /// One cluster as of the mark: takes away what it counts as promised. Answers what that cost.
+    /// Subtracts the promises that one cluster counts, as of the mark. Returns the cost.
     fn visit_cluster(&mut self, state: &State, number: u32) -> u32 {
         let cluster = state.clusters.get(number);
         let group = state.catalog.layout.group(cluster.group);
@@ -124,24 +126,24 @@ impl Recount {
         u32::try_from(cluster.places.len()).unwrap_or(u32::MAX)
     }
 
-    fn add(&mut self, name: (u32, u32), more: Sums) {
+    fn add(&mut self, position: (u32, u32), more: Sums) {
         if more == Sums::default() || self.has_overflowed {
             return;
         }
-        let sum = self.sums.entry(name).or_default();
+        let sum = self.sums.entry(position).or_default();
         sum.confirmed = sum.confirmed.saturating_add(more.confirmed);
         sum.held = sum.held.saturating_add(more.held);
         if *sum == Sums::default() {
-            self.sums.remove(&name);
+            self.sums.remove(&position);
         } else if self.sums.len() > SUMS_MAX {
             self.has_overflowed = true;
         }
     }
 
-    /// Says that a sum is not zero. True, so that the next one follows.
-    fn judge(&mut self, ((sku, stock), sum): ((u32, u32), Sums)) -> bool {
+    /// Reports a sum that is not zero. Always returns true, so that the caller continues.
+    fn report(&mut self, ((sku, stock), sum): ((u32, u32), Sums)) -> bool {
         if !self.has_overflowed {
-            self.findings.say(|| {
+            self.findings.add(|| {
                 format!(
                     "the reservations of sku {sku} in stock {stock} promise {} confirmed and {} held units \
                      (in ten-thousandths) more than the stock counts",
@@ -152,7 +154,7 @@ impl Recount {
         true
     }
 
-    /// Compares the numbers of one cluster with its items and places, as of now. Answers what that cost.
+    /// Compares the numbers of one cluster with its source items and places, as of now. Returns the cost.
     fn check_cluster(&mut self, state: &State, number: u32) -> u32 {
         let cluster = state.clusters.get(number);
         let group = state.catalog.layout.group(cluster.group);
@@ -170,20 +172,19 @@ impl Recount {
             let place = cluster.place(index);
             let row = (place.position != NO_SLOT).then(|| state.positions.get(place.position));
             if place.has_quota != row.is_some_and(crate::ledger::record::PositionRow::has_quota) {
-                self.findings
-                    .say(|| format!("sku {} in stock {stock} is wrong about its quota", cluster.sku));
+                self.findings.add(|| format!("sku {} in stock {stock} has a wrong quota flag", cluster.sku));
             }
             let confirmed = row.map_or(0, |row| row.confirmed);
             pool.add_promise(group, index, confirmed.saturating_add(place.units_held()));
             if place.sums() != (place.units_held(), place.quota_held()) {
                 self.findings
-                    .say(|| format!("sku {} in stock {stock} sums its buckets wrongly", cluster.sku));
+                    .add(|| format!("sku {} in stock {stock} has wrong sums of its holds", cluster.sku));
             }
         }
         if pool != cluster.pool {
-            self.findings.say(|| {
+            self.findings.add(|| {
                 format!(
-                    "the pool of sku {} in group {} differs from its items and promises",
+                    "the pool of sku {} in group {} differs from its source items and promises",
                     cluster.sku, cluster.group
                 )
             });
@@ -193,41 +194,42 @@ impl Recount {
 }
 
 impl State {
-    /// To be called before a reservation changes or goes: a count under way counts it as it was at its mark.
+    /// Must be called before a reservation changes or is erased. A recount in progress then counts it as it
+    /// was at the mark.
     #[inline]
     pub(crate) fn recount_reservation(&mut self, slot: u32) {
         if self.recount.is_some() {
-            self.recount_first(|recount, state| {
-                if recount.reservations.is_first_of(slot) {
+            self.with_recount(|recount, state| {
+                if recount.reservations.is_first_visit(slot) {
                     recount.visit_reservation(state, slot);
                 }
             });
         }
     }
 
-    /// To be called before the promises of a cluster change.
+    /// Must be called before the promises of a cluster change.
     #[inline]
     pub(crate) fn recount_cluster(&mut self, number: u32) {
         if self.recount.is_some() {
-            self.recount_first(|recount, state| {
-                if recount.clusters.is_first_of(number) {
+            self.with_recount(|recount, state| {
+                if recount.clusters.is_first_visit(number) {
                     recount.visit_cluster(state, number);
                 }
             });
         }
     }
 
-    /// To be called before clusters are made anew: what is left is counted and compared now. That takes time in proportion to
-    /// the state, as making the clusters does.
+    /// Must be called before clusters are rebuilt. Everything that is left is counted and compared now. The
+    /// duration is proportional to the size of the state, as is that of rebuilding the clusters.
     pub(crate) fn recount_rest(&mut self) {
-        self.recount_first(|recount, state| {
+        self.with_recount(|recount, state| {
             while let Some(slot) = recount.reservations.next() {
                 recount.visit_reservation(state, slot);
             }
             while let Some(number) = recount.clusters.next() {
                 recount.visit_cluster(state, number);
             }
-            while let Some(number) = recount.checks.next() {
+            while let Some(number) = recount.cluster_checks.next() {
                 recount.check_cluster(state, number);
             }
         });
@@ -235,7 +237,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn recount_first(&mut self, visit: impl FnOnce(&mut Recount, &Self)) {
+    fn with_recount(&mut self, visit: impl FnOnce(&mut Recount, &Self)) {
         if let Some(mut recount) = self.recount.take() {
             visit(&mut recount, self);
             self.recount = Some(recount);

@@ -1,4 +1,5 @@
-//! Broken states are found, at once and in steps; sound ones are not called broken while they change.
+//! Tests that validation finds each broken invariant, at once and in steps, and reports none while a sound
+//! state changes.
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
 use crate::ledger::record::LineState;
@@ -13,10 +14,10 @@ use stockhold_protocol::{
 };
 
 const START_MS: u64 = 1_763_800_000_000;
-/// More reservations than one step looks at.
+/// More reservations than one step checks.
 const CARTS: u64 = 300;
 
-/// A machine and what is sent to it.
+/// A machine, and the number of commands that it was sent.
 struct Shop {
     machine: Machine,
     ids: u64,
@@ -76,7 +77,7 @@ impl Shop {
         }));
     }
 
-    /// The findings of a validation in steps of 7 records; before each step something happens.
+    /// The findings of a validation in steps of 7 records. `between` is called before each step.
     fn validate_in_steps(&mut self, mut between: impl FnMut(&mut Self)) -> Vec<String> {
         self.machine.begin_validation();
         for _ in 0..10_000 {
@@ -91,7 +92,7 @@ impl Shop {
 
 #[test]
 fn a_sound_state_is_sound_while_it_changes() {
-    // Proves that commands between the steps do not look like damage, and that the answer is of the mark.
+    // Proves that commands between the steps cause no findings, and that the result refers to the mark.
     let mut shop = Shop::new();
     let (op, digest) = (shop.machine.op(), shop.machine.digest());
     shop.machine.begin_validation();
@@ -107,11 +108,12 @@ fn a_sound_state_is_sound_while_it_changes() {
     assert_eq!(shop.machine.validate(), Vec::<String>::new());
 }
 
-/// Breaks a state, and says a word of the sentence that tells.
+/// Breaks a state; and a part of the finding that is expected.
 type Tampering = (fn(&mut Machine), &'static str);
 
 const TAMPERINGS: [Tampering; 5] = [
-    // A position that counts more than is promised; the digest is told, so that only the comparison can see it.
+    // A position that counts more than is promised. The digest is correct, so only the comparison of
+    // promises can detect it.
     (
         |machine| {
             let mut plan = Plan::default();
@@ -120,7 +122,7 @@ const TAMPERINGS: [Tampering; 5] = [
         },
         "more than the stock counts",
     ),
-    // A hold that its reservation does not know.
+    // A hold without a reservation.
     (
         |machine| {
             let line =
@@ -129,7 +131,7 @@ const TAMPERINGS: [Tampering; 5] = [
         },
         "more than the stock counts",
     ),
-    // Goods that no source item has.
+    // Promises in the pool that no position has.
     (
         |machine| {
             let at = machine.state.find(9, 0).unwrap();
@@ -137,39 +139,43 @@ const TAMPERINGS: [Tampering; 5] = [
             let group = machine.state.catalog.layout.group(cluster.group);
             cluster.pool.add_promise(group, 0, 10_000);
         },
-        "differs from its items",
+        "differs from its source items",
     ),
-    // A record that changed behind the digest's back.
+    // A record that changed without an update of the digest.
     (|machine| machine.state.items.get_mut(3).version += 1, "running digest"),
-    // A reservation that its id does not find.
+    // A reservation that is not found by its id.
     (
         |machine| {
             let (slot, _) = machine.state.reservations.iter().nth(11).unwrap();
             machine.state.unregister_id(slot);
             machine.state.reservation_index.remove(0, 0, slot);
         },
-        "does not stand in the index",
+        "is not in the index",
     ),
 ];
 
 #[test]
 fn each_broken_invariant_is_found_at_once_and_in_steps() {
-    // Proves that every comparison can fail, whichever way it is made, also when the broken SKU goes on selling.
-    for (tamper, told) in TAMPERINGS {
+    // Proves that every comparison can fail, at once and in steps, also while the broken SKU continues to
+    // sell.
+    for (tamper, expected) in TAMPERINGS {
         let mut shop = Shop::new();
         tamper(&mut shop.machine);
         let at_once = shop.machine.validate();
-        assert!(at_once.iter().any(|finding| finding.contains(told)), "{told}: {at_once:?}");
+        assert!(at_once.iter().any(|finding| finding.contains(expected)), "{expected}: {at_once:?}");
         let in_steps = shop.validate_in_steps(|_| ());
-        assert!(in_steps.iter().any(|finding| finding.contains(told)), "{told}: {in_steps:?}");
+        assert!(in_steps.iter().any(|finding| finding.contains(expected)), "{expected}: {in_steps:?}");
         let while_selling = shop.validate_in_steps(Shop::reserve);
-        assert!(while_selling.iter().any(|finding| finding.contains(told)), "{told}: {while_selling:?}");
+        assert!(
+            while_selling.iter().any(|finding| finding.contains(expected)),
+            "{expected}: {while_selling:?}"
+        );
     }
 }
 
 #[test]
 fn a_change_of_structure_does_not_disturb_a_validation() {
-    // Proves that what the clusters said at the mark is counted before they are made anew.
+    // Proves that the promises of clusters are counted as of the mark before the clusters are rebuilt.
     let mut shop = Shop::new();
     let mut steps = 0;
     let findings = shop.validate_in_steps(|shop| {

@@ -1,14 +1,14 @@
-//! A validation under way, as far as the machine keeps it.
+//! The part of a validation in progress that the machine stores.
 
-use super::digest::DigestWalk;
+use super::digest::DigestScan;
 use super::findings::Findings;
 
-/// A validation under way; the part that commands can disturb stands in the state.
+/// A validation in progress. The part that depends on commands is `State::recount`.
 #[derive(Debug)]
 pub(crate) struct Validating {
     pub(super) op: u64,
     pub(super) digest: u64,
-    /// `None` when the records have been summed up.
-    pub(super) records: Option<DigestWalk>,
+    /// The scan for the digest; `None` when it is complete.
+    pub(super) records: Option<DigestScan>,
     pub(super) findings: Findings,
 }

@@ -1,7 +1,7 @@
-//! Questions about the state: one reservation, SKUs, sources, stocks, configuration.
+//! Queries of the state: one reservation, SKUs, sources, stocks, configuration.
 //!
-//! Nothing here changes anything. Every answer is bounded in cost: a list ends when its entries have cost enough, and the
-//! next question goes on behind its last entry.
+//! A query changes nothing. The cost of every answer is bounded: a list ends when the cost of its entries
+//! reaches a limit, and the next query continues after its last entry.
 
 pub(crate) mod stats;
 
@@ -20,17 +20,17 @@ fn quantity(raw: i64) -> Quantity {
     Quantity::from_raw(raw).unwrap_or_default()
 }
 
-/// What the entries of one list may cost together, in records looked at; the last entry may go beyond it. A record takes
-/// 20 to 150 ns, so that a list takes well below 200 µs.
+/// The most that the entries of one list may cost together, in records read. The last entry may exceed it.
+/// A record takes 20 to 150 ns, so a list takes well below 200 µs.
 const LIST_COST_MAX: usize = 1_000;
-/// Bytes of text that cost as much as one record.
+/// How many bytes of text cost as much as one record.
 const TEXT_BYTES_PER_COST: usize = 64;
 
-/// An entry of a list, and what it cost.
+/// An entry of a list and its cost.
 type Costed<T> = (T, usize);
 
 impl Machine {
-    /// Answers a question about the state; `None` for those that only the shell can answer.
+    /// Answers a query of the state; `None` for those that only the caller can answer.
     #[must_use]
     pub fn query(&self, query: &Query) -> Option<Answer> {
         let state = &self.state;
@@ -56,7 +56,7 @@ impl Machine {
         })
     }
 
-    /// The dense number of a name.
+    /// The number of a name.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Option<u32> {
         let catalog = &self.state.catalog;
@@ -75,7 +75,7 @@ fn page(after: Option<u32>, limit: u32, count: u32) -> std::ops::Range<u32> {
     start..start.saturating_add(limit.clamp(1, LIST_MAX)).min(count)
 }
 
-/// The entries of a page, until they have cost enough.
+/// The entries of a page, up to the limit of cost.
 fn list<T>(range: std::ops::Range<u32>, mut entry: impl FnMut(u32) -> Costed<T>) -> Vec<T> {
     let mut entries = Vec::new();
     let mut cost = 0_usize;
@@ -83,9 +83,9 @@ fn list<T>(range: std::ops::Range<u32>, mut entry: impl FnMut(u32) -> Costed<T>)
         if cost >= LIST_COST_MAX {
             break;
         }
-        let (view, more) = entry(number);
+        let (view, entry_cost) = entry(number);
         entries.push(view);
-        cost = cost.saturating_add(more);
+        cost = cost.saturating_add(entry_cost);
     }
     entries
 }
@@ -158,12 +158,12 @@ impl State {
             decimals: row.decimals,
             items,
             positions,
-            shortfall: quantity(self.shortfall_seen(sku)),
+            shortfall: quantity(self.shortfall_for_readers(sku)),
         };
         (view, cost)
     }
 
-    /// Adds the positions of one cluster; answers what that cost.
+    /// Adds the positions of one cluster. Returns the cost.
     fn position_views(&self, cluster: u32, into: &mut Vec<PositionView>) -> usize {
         let one = self.clusters.get(cluster);
         let group = self.catalog.layout.group(one.group);
@@ -193,7 +193,8 @@ impl State {
         let stocks = group.stocks().len();
         match group.form() {
             Form::Single | Form::Subsets | Form::Tree | Form::Independent => stocks,
-            // What is left is a flow for each class of stocks, over all classes.
+            // The salable quantities need one max-flow for each class of stocks, and its cost depends on
+            // all classes.
             Form::Flow => {
                 stocks.saturating_add(stocks.min(FLOW_CLASSES_MAX).saturating_mul(FLOW_CLASSES_MAX))
             }
@@ -229,7 +230,7 @@ impl State {
         let text_bytes = channels.iter().fold(0_usize, |sum, (_, channel_type, code)| {
             sum.saturating_add(channel_type.len()).saturating_add(code.len())
         });
-        // All channels are looked through for those of the stock; 16 of them cost as much as another record.
+        // All channels are searched for those of the stock; 16 of them cost as much as one record.
         let cost = cost_of_text(text_bytes)
             .saturating_add(links.len())
             .saturating_add(self.catalog.channels.len() / 16);
@@ -238,7 +239,7 @@ impl State {
     }
 }
 
-/// What an entry costs that copies so many bytes of text.
+/// The cost of an entry that copies this many bytes of text.
 const fn cost_of_text(bytes: usize) -> usize {
     (bytes / TEXT_BYTES_PER_COST).saturating_add(1)
 }

@@ -1,30 +1,30 @@
-//! Counts and bytes of the state, for status and for limits.
+//! Numbers of records and bytes of the state, for status and limits.
 
 use crate::config::GENERATION_MS;
 use crate::machine::Machine;
 
-/// What the machine holds.
+/// What the machine contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
     /// Reservations whose records are kept.
     pub reservations: u64,
-    /// Most reservations that may be kept.
+    /// The most reservations that may be kept.
     pub reservations_max: u64,
     /// Recorded outcomes.
     pub outcomes: u64,
-    /// What outcomes count for, in bytes.
+    /// The counted bytes of outcomes.
     pub outcome_bytes: u64,
-    /// Most that outcomes may count for.
+    /// The most counted bytes of outcomes.
     pub outcome_bytes_max: u64,
     /// Generations of outcomes.
     pub generations: u64,
-    /// Ids whose time is before this (milliseconds since the Unix epoch) are too old.
+    /// Ids with a time before this one (milliseconds since the Unix epoch) are too old.
     pub horizon_ms: u64,
     /// SKUs.
     pub skus: u64,
     /// Source items.
     pub items: u64,
-    /// SKUs in stocks with promises, quotas or the memory of them.
+    /// SKUs in stocks that have or had promises or quotas.
     pub positions: u64,
     /// Clusters: SKUs in groups of stocks.
     pub clusters: u64,
@@ -34,14 +34,14 @@ pub struct Stats {
     pub actors: u64,
     /// Heap bytes of records and indexes.
     pub memory_bytes: u64,
-    /// Heap bytes of the records of reservations, with their index.
+    /// Heap bytes of the records of reservations and of their index.
     pub reservation_bytes: u64,
-    /// Heap bytes that a snapshot under way holds in addition.
+    /// Heap bytes that a snapshot in progress uses in addition.
     pub snapshot_bytes: u64,
 }
 
 impl Machine {
-    /// Counts and bytes.
+    /// Numbers of records and bytes.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let state = &self.state;

@@ -1,4 +1,5 @@
-//! Notes of marks: the kind of record that the feature `next-release` adds, as a later release may add one.
+//! Notes of marks: the kind of record that the feature `next-release` adds, as a stand-in for one that a
+//! later release adds.
 
 use super::{Catalog, MarkRow};
 use crate::ledger::record::Section;
@@ -12,14 +13,14 @@ impl Catalog {
         self.marks.iter().any(|mark| mark.name == name && mark.note.is_some())
     }
 
-    /// Adds the note of a mark to the digest, or takes it out, if there is one.
+    /// Applies `count` (add to the digest, or subtract) to the note of a mark, if it has one.
     pub(super) fn count_note(&mut self, op: u64, count: fn(&mut Self, Section, u64)) {
         if find(&self.marks, op).is_some_and(|mark| mark.note.is_some()) {
             count(self, Section::MarkNote, op);
         }
     }
 
-    /// Takes a note over from a snapshot.
+    /// Loads a note from a snapshot.
     pub(super) fn load_note(&mut self, op: u64, note: String) -> Result<(), BadField> {
         match self.marks.iter_mut().find(|mark| mark.op == op) {
             Some(mark) if mark.note.is_none() => mark.note = Some(note),
@@ -35,7 +36,7 @@ fn find(marks: &VecDeque<MarkRow>, op: u64) -> Option<&MarkRow> {
     marks.get(marks.partition_point(|mark| mark.op < op)).filter(|mark| mark.op == op)
 }
 
-/// Writes the record of a note that is there.
+/// Writes the record of an existing note.
 pub(super) fn put(marks: &VecDeque<MarkRow>, op: u64, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
     fields.value(1, &op)?;
     fields.option(2, &find(marks, op).and_then(|mark| mark.note.clone()))

@@ -1,6 +1,8 @@
-//! The records of the small catalog: tagged fields behind their length (FORMAT.md, "Snapshot records").
+//! The records of the small catalog: tagged fields, preceded by their length (FORMAT.md, "Snapshot
+//! records").
 //!
-//! Each record is found by its section and a key: a number, the two numbers of a link, the op of a mark.
+//! A record is identified by its section and a key: its number, both numbers of a link, or the op of a
+//! mark.
 
 use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
 use crate::config::ACTORS_MAX;
@@ -31,7 +33,7 @@ impl Catalog {
         self.digest.add(self.hash_of(section, key));
     }
 
-    /// Takes a record out of the digest, before it changes.
+    /// Subtracts a record from the digest. It must be called before the record changes.
     pub(super) fn remove_from_digest(&mut self, section: Section, key: u64) {
         self.digest.sub(self.hash_of(section, key));
     }
@@ -42,7 +44,7 @@ impl Catalog {
         record_hash(section as u8, &bytes)
     }
 
-    /// Walks all records with their sections and bytes, section by section: for snapshots and for validation.
+    /// Visits all records with their sections and bytes, section by section. For snapshots and validation.
     pub(crate) fn records(&self, visit: &mut dyn FnMut(Section, &[u8])) {
         let mut bytes = Vec::new();
         let mut one = |section: Section, key: u64| {
@@ -60,7 +62,7 @@ impl Catalog {
         self.marks.iter().filter(|mark| mark.note.is_some()).for_each(|mark| one(Section::MarkNote, mark.op));
     }
 
-    /// Appends a record that is there.
+    /// Appends the bytes of an existing record.
     fn put(&self, section: Section, key: u64, out: &mut Vec<u8>) {
         let kept: &[u8] = self.kept.get(&(section, key)).map_or(&[], |kept| kept);
         put_counted(out, kept, |fields| self.put_fields(section, key, fields));
@@ -117,7 +119,7 @@ impl Catalog {
         }
     }
 
-    /// Takes a record over from a snapshot.
+    /// Loads a record from a snapshot.
     pub(crate) fn load(&mut self, section: Section, reader: &mut Reader<'_>) -> Result<(), BadField> {
         match section {
             Section::Source => {
@@ -182,7 +184,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Requires that a record's number is the next one, and keeps what this program does not know of it.
+    /// Checks that the number of a record is the next one, and keeps the fields that this program does not
+    /// know.
     fn expect(&mut self, section: Section, number: u32, next: usize, kept: Vec<u8>) -> Result<(), BadField> {
         if number as usize != next {
             return Err(OUT_OF_ORDER);

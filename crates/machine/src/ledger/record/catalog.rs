@@ -1,4 +1,4 @@
-//! Records of SKUs and of settings. Which settings are in force is told in `settings`, not here.
+//! Records of SKUs and of settings. Which settings are in force is computed in `stock::settings`.
 
 use super::{Record, Section, get_counted, put_counted};
 use stockhold_protocol::codec::Reader;
@@ -7,7 +7,7 @@ use stockhold_protocol::fields::{FieldReader, FieldWriter, Tagged};
 use stockhold_protocol::limits::SKU_BYTES_MAX;
 use stockhold_protocol::{BadField, Quantity};
 
-/// A SKU. Its number is its place in the list of SKUs.
+/// A SKU. Its number is its position in the list of SKUs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SkuRow {
     pub(crate) sku: u32,
@@ -45,7 +45,7 @@ impl Record for SkuRow {
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        get_whole(reader, |fields| {
+        get_without_unknown(reader, |fields| {
             let (sku, name): (u32, String) = (fields.value(1, "sku.number")?, fields.value(2, "sku.name")?);
             if name.len() > SKU_BYTES_MAX {
                 return Err(BadField::new("sku.name", "is longer than a SKU"));
@@ -55,8 +55,8 @@ impl Record for SkuRow {
     }
 }
 
-/// Reads a record whose rows have no place for fields that this program does not know: such fields are refused, optional or not.
-fn get_whole<'a, T>(
+/// Reads a record whose row cannot keep unknown fields: such fields are refused, even optional ones.
+fn get_without_unknown<'a, T>(
     reader: &mut Reader<'a>,
     get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
 ) -> Result<T, BadField> {
@@ -68,10 +68,10 @@ fn get_whole<'a, T>(
     }
 }
 
-/// The stock number that stands for "in every stock" in a [`SettingsRow`].
+/// The stock number that means "all stocks" in a [`SettingsRow`].
 pub(crate) const ALL_STOCKS: u32 = u32::MAX;
 
-/// Settings at one level; what is `None` is inherited.
+/// Settings at one level; `None` is inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SettingsRow {
     pub(crate) sku: u32,
@@ -170,7 +170,7 @@ impl Record for SettingsRow {
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        get_whole(reader, |fields| {
+        get_without_unknown(reader, |fields| {
             let sku = fields.value(1, "settings.sku")?;
             let stock: Option<u32> = fields.option(2, "settings.stock")?;
             Ok(Self { sku, stock: stock.unwrap_or(ALL_STOCKS), values: fields.nested(3, "settings.values")? })

@@ -1,11 +1,12 @@
-//! Records of source items and of SKUs in stocks. What holds promise is derived and stands in no record.
+//! Records of source items and of positions (SKUs in stocks). Units promised by holds are derived from
+//! reservations and are in no record.
 
 use super::{Record, Section};
 use crate::table::{NO_SLOT, record_hash};
 use stockhold_protocol::BadField;
 use stockhold_protocol::codec::{Fixed, Reader};
 
-/// Room for the op as of which a source item was last counted (u64, 0 = not told).
+/// Reserved for the op of the last count of a source item (u64, 0 = unknown).
 const RESERVED: [u8; 8] = [0; 8];
 
 /// A source item.
@@ -16,12 +17,12 @@ pub(crate) struct ItemRow {
     pub(crate) on_hand: i64,
     pub(crate) version: u32,
     pub(crate) in_stock: bool,
-    /// Slot of the SKU's next source item; not in the bytes.
+    /// Slot of the SKU's next source item. Not part of the bytes.
     pub(crate) next: u32,
 }
 
 impl ItemRow {
-    /// An item that nothing is known of: in stock, with nothing there.
+    /// A new item: in stock, with quantity 0.
     pub(crate) const fn new(sku: u32, source: u32) -> Self {
         Self { sku, source, on_hand: 0, version: 0, in_stock: true, next: NO_SLOT }
     }
@@ -70,23 +71,24 @@ impl Record for ItemRow {
     }
 }
 
-/// A [`PositionRow::quota_limit`] that says: no quota.
+/// The value of [`PositionRow::quota_limit`] without a quota.
 pub(crate) const NO_QUOTA: i64 = -1;
 
-/// One SKU in one stock: what is promised to orders, and the quota. What holds promise is derived from the
-/// reservations, so that a hold's end changes no record.
+/// One SKU in one stock: the units promised to orders, and the quota. Units promised by holds are derived
+/// from the reservations, so the end of a hold changes no record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PositionRow {
     pub(crate) sku: u32,
     pub(crate) stock: u32,
     pub(crate) confirmed: i64,
     pub(crate) quota_limit: i64,
-    /// Taken by everything but live holds.
+    /// Units taken from the quota, except those of live holds.
     pub(crate) quota_taken: i64,
-    /// Counts the quotas that were set where there was none; a line gives back only to the quota that it
-    /// took from.
+    /// The number of quotas that were set when there was none. A line gives units back only to the quota
+    /// that they were taken from.
     pub(crate) quota_number: u32,
-    /// It changed since its hash was last added to the digest, which lacks it now; not in the bytes.
+    /// The record changed, so the running digest does not contain its hash at present. Not part of the
+    /// bytes.
     pub(crate) is_unsummed: bool,
 }
 

@@ -1,8 +1,8 @@
-//! The records of the state: small, fixed, `Copy`, each with its own bytes.
+//! The records of the state: small, of fixed size and `Copy`. Each defines its own bytes.
 //!
-//! The bytes are what a snapshot holds and what the digest sums (FORMAT.md, "Snapshot records"). They name
-//! things by ids and never by slots, which are accidents of one process; fields that only say where
-//! something lies in memory are not in them.
+//! The bytes are stored in snapshots and hashed for the digest (FORMAT.md, "Snapshot records"). They refer
+//! to other records by id and never by slot, because slots are different in each process. Fields that only
+//! say where something is in memory are not part of the bytes.
 
 mod catalog;
 mod goods;
@@ -22,11 +22,12 @@ use stockhold_protocol::codec::Reader;
 use stockhold_protocol::fields::{FieldReader, FieldWriter, Unknown, decode_fields_with, encode_fields_with};
 use stockhold_protocol::{BadField, CommandId};
 
-/// Sections of a snapshot and kinds of record hashes: append-only numbers. They are ordered as a loader wants them.
+/// Sections of a snapshot, and kinds of record hashes. Numbers are never reused. The order of sections is
+/// the order in which a loader expects them.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Section {
-    /// Scalars, configuration, writers.
+    /// The core record: values that exist once, configuration, writers.
     Core = 1,
     /// Sources.
     Source = 2,
@@ -63,7 +64,7 @@ pub enum Section {
 
 impl Ord for Section {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
+        self.position().cmp(&other.position())
     }
 }
 
@@ -74,7 +75,8 @@ impl PartialOrd for Section {
 }
 
 impl Section {
-    /// Every section, in the order in which a loader wants them; a later one stands where it belongs, whatever its number.
+    /// Every section, in the order in which a loader expects them. A section that is added later is placed
+    /// where it belongs, whatever its number.
     pub const ALL: &'static [Self] = &[
         Self::Core,
         Self::Source,
@@ -95,14 +97,14 @@ impl Section {
         Self::Outcome,
     ];
 
-    /// The section of this number.
+    /// The section with this number.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|section| section.number() == number)
     }
 
-    /// Where it stands among all.
-    fn place(self) -> usize {
+    /// Its position in [`Section::ALL`].
+    fn position(self) -> usize {
         Self::ALL.iter().position(|section| *section == self).unwrap_or(Self::ALL.len())
     }
 
@@ -113,9 +115,9 @@ impl Section {
     }
 }
 
-/// A record of the state with its bytes.
+/// A record of the state that defines its bytes.
 pub(crate) trait Record: Copy {
-    /// Where it stands in a snapshot.
+    /// The section of a snapshot that contains it.
     const SECTION: Section;
 
     /// Appends its bytes.
@@ -132,7 +134,8 @@ pub(crate) trait Record: Copy {
     }
 }
 
-/// Appends a tagged record behind its length (u32); `kept` are fields of a later release, which have higher numbers.
+/// Appends a tagged record with its length (u32) in front. `kept` are fields of a later release, which have
+/// higher numbers.
 pub(crate) fn put_counted(
     out: &mut Vec<u8>,
     kept: &[u8],
@@ -148,7 +151,7 @@ pub(crate) fn put_counted(
     out[at..start].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Reads a tagged record behind its length, and what this program does not know of it.
+/// Reads a tagged record with its length in front. Also returns the fields that this program does not know.
 pub(crate) fn get_counted<'a, T>(
     reader: &mut Reader<'a>,
     get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
@@ -158,13 +161,13 @@ pub(crate) fn get_counted<'a, T>(
     decode_fields_with(bytes, Unknown::Keep, get)
 }
 
-fn put_all(words: &[&[u8]], out: &mut Vec<u8>) {
-    for word in words {
-        out.extend_from_slice(word);
+fn put_all(parts: &[&[u8]], out: &mut Vec<u8>) {
+    for part in parts {
+        out.extend_from_slice(part);
     }
 }
 
-/// An id as two words, so that a record needs no 16-byte alignment.
+/// An id as two 64-bit words, so that a record does not need 16-byte alignment.
 fn id_words(id: CommandId) -> [u64; 2] {
     let [a, b, c, d, e, f, g, h, rest @ ..] = id.value().to_le_bytes();
     [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes(rest)]

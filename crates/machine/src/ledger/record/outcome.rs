@@ -1,4 +1,4 @@
-//! The record of an outcome: what a repeated id is answered. It is found by id in its generation.
+//! The record of an outcome, which is returned for a repeated id. It is found by id in its generation.
 
 use super::{Section, id_of_words, id_words};
 use crate::config::GENERATION_MS;
@@ -6,8 +6,9 @@ use crate::table::record_hash;
 use stockhold_protocol::codec::{Fixed, Reader};
 use stockhold_protocol::{BadField, Code, CommandId, Detail};
 
-/// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. An outcome with a
-/// detail keeps it in its generation's arena, at the position that then stands in `value`.
+/// A recorded outcome, 32 bytes: id, 40 bits of fingerprint, code, op (48 bits), value. If the outcome has
+/// a detail, its value and detail are in the generation's arena (the side bytes), and `value` is their
+/// position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutcomeRow {
     pub(crate) id: [u64; 2],
@@ -31,7 +32,7 @@ impl OutcomeRow {
         id_of_words(self.id)
     }
 
-    pub(crate) const fn is_of(&self, fingerprint: u64) -> bool {
+    pub(crate) const fn has_fingerprint(&self, fingerprint: u64) -> bool {
         self.head >> 24 == fingerprint & FINGERPRINT_40
     }
 
@@ -55,13 +56,13 @@ impl OutcomeRow {
         u32::try_from(self.tail >> 32).unwrap_or(0)
     }
 
-    /// The bytes of the record with its side bytes, which replace the arena's position.
+    /// The bytes of the record with its side bytes, which replace their position in the arena.
     pub(crate) fn put(&self, side: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&self.bytes(u16::try_from(side.len()).unwrap_or(u16::MAX)));
         out.extend_from_slice(side);
     }
 
-    /// The hash of the record with its side bytes; `scratch` is overwritten where there are any.
+    /// The hash of the record with its side bytes. `scratch` is overwritten if there are any.
     pub(crate) fn hash(&self, side: &[u8], scratch: &mut Vec<u8>) -> u64 {
         if side.is_empty() {
             return record_hash(Section::Outcome as u8, &self.bytes(0));
@@ -84,7 +85,8 @@ impl OutcomeRow {
         bytes.done()
     }
 
-    /// Reads a record and its side bytes; the value of one with side bytes is the caller's to set.
+    /// Reads a record and its side bytes. If there are side bytes, the caller must set the value to their
+    /// position.
     pub(crate) fn get<'a>(reader: &mut Reader<'a>) -> Result<(Self, &'a [u8]), BadField> {
         let id = CommandId::from_bytes(reader.array("outcome.id")?);
         let fingerprint = reader.u64("outcome.fingerprint")?;
@@ -92,7 +94,7 @@ impl OutcomeRow {
         let value = reader.u32("outcome.value")?;
         let code = reader.u8("outcome.code")?;
         if !Code::from_number(code).is_some_and(Code::is_recordable) {
-            return Err(BadField::new("outcome.code", "is no recorded code that this program knows"));
+            return Err(BadField::new("outcome.code", "is not a code that this program records"));
         }
         let side = match reader.u8("outcome.side")? {
             0 => false,
@@ -104,31 +106,34 @@ impl OutcomeRow {
         if side {
             read_side(bytes)?;
         } else if !bytes.is_empty() {
-            return Err(BadField::new("outcome.side", "is there, and the record says that it is not"));
+            return Err(BadField::new(
+                "outcome.side",
+                "is present, but the flag of the record says that there are none",
+            ));
         }
         Ok((Self::new(id, fingerprint, code, op, value, side), bytes))
     }
 
-    /// The same outcome with its detail at another position.
-    pub(crate) fn at(self, position: u32) -> Self {
+    /// The same outcome with its side bytes at another position.
+    pub(crate) fn with_side_position(self, position: u32) -> Self {
         Self { tail: u64::from(position) << 32 | (self.tail & 0xFFFF_FFFF), ..self }
     }
 }
 
 const _: () = assert!(size_of::<OutcomeRow>() == 32, "an outcome's fixed part is 32 bytes");
 
-/// The generation that an id belongs to, by the client's time in it.
+/// The generation of an id, which depends on the client's time in the id.
 pub(crate) const fn generation_of(id: CommandId) -> u64 {
     id.client_time_ms() / GENERATION_MS
 }
 
-/// The value and the detail that stand in side bytes, which hold both or are none.
+/// The value and the detail in side bytes. Side bytes always contain both.
 pub(crate) fn read_side(side: &[u8]) -> Result<(u32, Detail), BadField> {
     let (value, detail) =
-        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "has no room for a value"))?;
+        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "is too short for a value"))?;
     let detail = Detail::decode(detail)?;
     if detail == Detail::None {
-        return Err(BadField::new("outcome.side", "says nothing"));
+        return Err(BadField::new("outcome.side", "has no detail"));
     }
     Ok((u32::from_le_bytes(*value), detail))
 }

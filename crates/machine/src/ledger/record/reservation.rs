@@ -1,5 +1,5 @@
-//! Records of reservations: the first line stands in the reservation's own record, further lines and notes
-//! in records of their own, which name the reservation so that a snapshot needs no slots.
+//! Records of reservations. The first line is part of the reservation's own record. Further lines and notes
+//! have records of their own, which contain the id of the reservation, so a snapshot needs no slots.
 
 use super::{Record, Section, id_of_words, id_words, put_all};
 use crate::ledger::actor::SERVER;
@@ -12,9 +12,9 @@ use stockhold_protocol::{BadField, CommandId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct LineState {
     pub(crate) sku: u32,
-    /// The quota that it took from; 0 = none.
+    /// The quota that the units were taken from; 0 = none.
     pub(crate) quota_number: u32,
-    /// Whether it counts: manage_stock was on at the grant.
+    /// Whether the line counts as promised: `manage_stock` was on when it was granted.
     pub(crate) counts: bool,
     pub(crate) granted: i64,
     pub(crate) open: i64,
@@ -50,7 +50,8 @@ impl LineState {
     }
 }
 
-/// What became of a reservation, as far as it is stored: a hold expires by the clock of the log alone.
+/// The stored state of a reservation. That a hold has expired is not stored, because it follows from the
+/// time of the log.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -58,11 +59,11 @@ pub(crate) enum Stage {
     Held = 1,
     /// An order with open units.
     Confirmed = 2,
-    /// Closed: given back.
+    /// Closed: all units were given back.
     Released = 3,
-    /// Closed: at least something was shipped.
+    /// Closed: at least one unit was shipped.
     Shipped = 4,
-    /// Closed: taken over by another reservation.
+    /// Closed: replaced by another reservation.
     Replaced = 5,
 }
 
@@ -80,24 +81,25 @@ impl Stage {
 }
 
 const LOW_48: u64 = (1 << 48) - 1;
-/// What the bits of [`ReservationRow`]'s word mean.
+/// The bits of [`ReservationRow`]'s `packed` field.
 const LINES_MASK: u16 = 0x01FF;
 const STAGE_SHIFT: u16 = 9;
 const STAGE_MASK: u16 = 0b111 << STAGE_SHIFT;
 const AWAITS_ERASURE: u16 = 1 << 12;
 const PARTIAL: u16 = 1 << 14;
 const LISTED: u16 = 1 << 15;
-/// Of these the ones that stand in the bytes of a wide record.
+/// The bits that are part of the bytes of a wide record.
 const PERSISTED: u16 = LINES_MASK | PARTIAL | LISTED;
 
-/// The shape of the record of most reservations: one line, of which nothing has left, and an answer without a list.
+/// The shape of the record of most reservations: one line of which nothing was shipped, and an answer
+/// without a list.
 const PLAIN: u8 = 1;
 const PLAIN_BYTES: usize = 80;
-/// The shape of every other.
+/// The shape of all other records.
 const WIDE: u8 = 2;
 const WIDE_BYTES: usize = 106;
 
-/// What the op that made a reservation answered.
+/// The answer of the op that made a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) fingerprint: u64,
@@ -106,7 +108,7 @@ pub(crate) struct Grant {
     pub(crate) deadline_s: u32,
     pub(crate) lines: u16,
     pub(crate) partial: bool,
-    /// The answer lists the lines, just as they stand in the reservation.
+    /// The answer contains the list of the reservation's lines.
     pub(crate) listed: bool,
 }
 
@@ -127,20 +129,21 @@ pub(crate) struct ReservationRow {
     pub(crate) stock: u32,
     /// 0 = none.
     pub(crate) deadline_s: u32,
-    /// When the record stops being known, once it is no order with open units; it never moves to an earlier
-    /// second, because the entry of the erase list that waits for it does not either. 0 = not decided.
+    /// The second at which the record becomes unknown, unless it is an order with open units; 0 = not
+    /// decided. It never moves to an earlier second, because the entry of the erase list for this slot does
+    /// not move either.
     pub(crate) erase_at_s: u32,
     sku: u32,
     flags: u32,
-    /// Slot of the first further line; not in the bytes.
+    /// Slot of the first further line. Not part of the bytes.
     pub(crate) more: u32,
-    /// Slot of the first note; not in the bytes.
+    /// Slot of the first note. Not part of the bytes.
     pub(crate) notes: u32,
-    /// Who made it.
+    /// The actor that made the reservation.
     pub(crate) actor: u16,
-    /// The count of lines, the stage, two flags of the grant, and whether an entry of the erase list waits for this slot, which is
-    /// not in the bytes.
-    word: u16,
+    /// The number of lines, the stage, two flags of the grant, and whether the erase list has an entry for
+    /// this slot. The last is not part of the bytes.
+    packed: u16,
 }
 
 impl ReservationRow {
@@ -163,11 +166,11 @@ impl ReservationRow {
             more: NO_SLOT,
             notes: NO_SLOT,
             actor: SERVER,
-            word: (Stage::Confirmed as u16) << STAGE_SHIFT,
+            packed: (Stage::Confirmed as u16) << STAGE_SHIFT,
         }
     }
 
-    /// What became of it.
+    /// Its stored state.
     #[inline]
     pub(crate) fn stage(&self) -> Stage {
         Stage::from_code(self.stage_code()).unwrap_or(Stage::Confirmed)
@@ -176,28 +179,28 @@ impl ReservationRow {
     /// The stage's number in the bytes.
     #[inline]
     const fn stage_code(&self) -> u8 {
-        ((self.word & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes()[0]
+        ((self.packed & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes()[0]
     }
 
     #[inline]
     pub(crate) fn set_stage(&mut self, stage: Stage) {
-        self.word = self.word & !STAGE_MASK | (stage as u16) << STAGE_SHIFT;
+        self.packed = self.packed & !STAGE_MASK | (stage as u16) << STAGE_SHIFT;
     }
 
-    /// Whether an entry of the erase list waits for this slot.
+    /// Whether the erase list has an entry for this slot.
     pub(crate) const fn awaits_erasure(&self) -> bool {
-        self.word & AWAITS_ERASURE != 0
+        self.packed & AWAITS_ERASURE != 0
     }
 
     pub(crate) fn set_awaits_erasure(&mut self, awaits: bool) {
-        self.word = self.word & !AWAITS_ERASURE | if awaits { AWAITS_ERASURE } else { 0 };
+        self.packed = self.packed & !AWAITS_ERASURE | if awaits { AWAITS_ERASURE } else { 0 };
     }
 
     pub(crate) fn id(&self) -> CommandId {
         id_of_words(self.id)
     }
 
-    /// What the grant answered, kept so that a live reservation can answer for its own id at any age.
+    /// Stores the answer of the grant, so that a kept reservation can answer its own id at any age.
     pub(crate) fn set_grant(&mut self, grant: Grant) {
         let [a, b, c, d] = grant.deadline_s.to_le_bytes();
         let (low, high) = (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])));
@@ -205,14 +208,14 @@ impl ReservationRow {
         self.op = grant.op & LOW_48 | low << 48;
         let partial = if grant.partial { PARTIAL } else { 0 };
         let listed = if grant.listed { LISTED } else { 0 };
-        let others = self.word & (STAGE_MASK | AWAITS_ERASURE);
-        self.word = grant.lines & LINES_MASK | partial | listed | others;
+        let others = self.packed & (STAGE_MASK | AWAITS_ERASURE);
+        self.packed = grant.lines & LINES_MASK | partial | listed | others;
         self.deadline_s = grant.deadline_s;
     }
 
-    /// The answer lists the lines, just as they stand in the reservation.
+    /// The answer contains the list of the reservation's lines.
     pub(crate) fn set_listed(&mut self) {
-        self.word |= LISTED;
+        self.packed |= LISTED;
     }
 
     pub(crate) fn grant(&self) -> Grant {
@@ -221,13 +224,13 @@ impl ReservationRow {
             fingerprint: self.fingerprint & LOW_48,
             op: self.op & LOW_48,
             deadline_s: half(self.fingerprint) << 16 | half(self.op),
-            lines: self.word & LINES_MASK,
-            partial: self.word & PARTIAL != 0,
-            listed: self.word & LISTED != 0,
+            lines: self.packed & LINES_MASK,
+            partial: self.packed & PARTIAL != 0,
+            listed: self.packed & LISTED != 0,
         }
     }
 
-    /// When the record stops being known; 0 = it does not yet, because its units are an order's.
+    /// The second at which the record becomes unknown; 0 = none, because it is an order with open units.
     #[inline]
     pub(crate) fn ends_at_s(&self) -> u32 {
         if self.stage_code() == Stage::Confirmed as u8 { 0 } else { self.erase_at_s }
@@ -245,14 +248,14 @@ impl ReservationRow {
         }
     }
 
-    /// Whether the record is a plain one: what decides is the content alone.
+    /// Whether the record has the plain shape. This depends only on its content.
     #[inline]
     const fn is_plain(&self) -> bool {
         let fits = (self.granted | self.open).cast_unsigned() >> u32::BITS == 0;
-        self.word & PERSISTED == 1 && self.shipped | self.returned == 0 && fits
+        self.packed & PERSISTED == 1 && self.shipped | self.returned == 0 && fits
     }
 
-    /// What both shapes begin with.
+    /// Appends the fields that both shapes begin with.
     #[inline]
     fn put_head<const N: usize>(&self, shape: u8, bytes: &mut Fixed<N>) {
         bytes
@@ -283,7 +286,7 @@ impl ReservationRow {
     fn wide_bytes(&self) -> [u8; WIDE_BYTES] {
         let mut bytes = Fixed::new();
         self.put_head(WIDE, &mut bytes);
-        bytes.put((self.word & PERSISTED).to_le_bytes()).put(self.first_line().bytes());
+        bytes.put((self.packed & PERSISTED).to_le_bytes()).put(self.first_line().bytes());
         bytes.done()
     }
 
@@ -334,19 +337,19 @@ impl Record for ReservationRow {
         row.erase_at_s = reader.u32("reservation.erase_at")?;
         match shape {
             PLAIN => {
-                row.word = 1;
+                row.packed = 1;
                 (row.sku, row.flags) = (reader.u32("reservation.sku")?, reader.u32("reservation.flags")?);
                 row.granted = reader.u32("reservation.granted")?.into();
                 row.open = reader.u32("reservation.open")?.into();
             }
             WIDE => {
-                row.word = reader.u16("reservation.lines")?;
+                row.packed = reader.u16("reservation.lines")?;
                 row.set_first_line(LineState::get(reader)?);
-                if row.word & !PERSISTED != 0 {
-                    return Err(BadField::new("reservation.lines", "has a bit set that means nothing"));
+                if row.packed & !PERSISTED != 0 {
+                    return Err(BadField::new("reservation.lines", "has an unknown bit set"));
                 }
                 if row.is_plain() {
-                    return Err(BadField::new("reservation.shape", "is wide, and the content is plain"));
+                    return Err(BadField::new("reservation.shape", "is wide, but the content is plain"));
                 }
             }
             _ => return Err(BadField::new("reservation.shape", "is unknown")),
@@ -356,20 +359,20 @@ impl Record for ReservationRow {
     }
 }
 
-/// The low 32 bits of a quantity that has no others.
+/// The low 32 bits of a quantity whose other bits are 0.
 #[inline]
 const fn low_half(quantity: i64) -> [u8; 4] {
     let [a, b, c, d, ..] = quantity.to_le_bytes();
     [a, b, c, d]
 }
 
-/// A further line of a reservation, which it names so that snapshots need no slots.
+/// A further line of a reservation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineRow {
     pub(crate) reservation: CommandId,
-    /// 1 for the second line.
+    /// The position of the line; 1 is the second line.
     pub(crate) at: u32,
-    /// Slot of the next line; not in the bytes.
+    /// Slot of the next line. Not part of the bytes.
     pub(crate) next: u32,
     pub(crate) state: LineState,
 }
@@ -388,22 +391,22 @@ impl Record for LineRow {
     }
 }
 
-/// What a note of a reservation is a part of.
+/// What the notes of a reservation contain.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum NoteKind {
-    /// The order reference; it fits one note.
+    /// The order reference, which fits into one note.
     Reference = 1,
-    /// The detail of what the grant answered, when the lines do not tell it.
+    /// The detail of the grant's answer, if the lines do not contain it.
     Answer = 2,
-    /// What one source has shipped of one line: one note of a [`Shipment`].
+    /// The units of one line that one source has shipped: one [`Shipment`] per note.
     Shipment = 3,
 }
 
-/// Bytes of one note.
+/// The most bytes of one note.
 pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
 
-/// What one source has shipped of one line, in ten-thousandths, without what was taken back off the van.
+/// The units of one line that one source has shipped, in ten-thousandths, without units whose shipment was taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shipment {
     pub(crate) sku: u32,
@@ -411,7 +414,7 @@ pub(crate) struct Shipment {
     /// The number of the quota that the line was charged to; 0 = none.
     pub(crate) quota_number: u32,
     pub(crate) units: i64,
-    /// Of these, units that no promise asked for: they were shipped by force.
+    /// Those of the units that were shipped by force, without a promise.
     pub(crate) beyond: i64,
 }
 
@@ -430,7 +433,7 @@ impl Shipment {
         bytes.done()
     }
 
-    /// What a note says; `None` if it is none that is written.
+    /// Reads a note; `None` if no machine writes such a note.
     pub(crate) fn of_note(note: &NoteRow) -> Option<Self> {
         let mut reader = Reader::new(note.part());
         let sku = reader.u32("shipment.sku").ok()?;
@@ -444,14 +447,15 @@ impl Shipment {
     }
 }
 
-/// A part of what few reservations have, and theirs alone; a chain of notes is sorted by kind and position.
+/// A part of data that few reservations have. The notes of a reservation form a list that is sorted by kind
+/// and position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoteRow {
     pub(crate) reservation: CommandId,
     pub(crate) kind: NoteKind,
     /// Position among the notes of its kind, from 0.
     pub(crate) at: u16,
-    /// Slot of the next note; not in the bytes.
+    /// Slot of the next note. Not part of the bytes.
     pub(crate) next: u32,
     length: u8,
     bytes: [u8; NOTE_BYTES],
@@ -466,12 +470,12 @@ impl NoteRow {
         Self { reservation, kind, at, next: NO_SLOT, length, bytes }
     }
 
-    /// Puts other bytes of the same length in their place.
+    /// Replaces the content by other bytes of the same length.
     pub(crate) fn set_part(&mut self, part: &[u8]) {
         self.bytes[..usize::from(self.length)].copy_from_slice(part);
     }
 
-    /// What stands in it.
+    /// Its content.
     pub(crate) fn part(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
@@ -497,7 +501,7 @@ impl Record for NoteRow {
         let length = usize::from(reader.u8("note.part")?);
         let part = reader.take(length, "note.part")?;
         if part.len() > NOTE_BYTES || (kind == NoteKind::Reference && std::str::from_utf8(part).is_err()) {
-            return Err(BadField::new("note.part", "is no note"));
+            return Err(BadField::new("note.part", "is not a valid note"));
         }
         Ok(Self::new(reservation, kind, at, part))
     }
