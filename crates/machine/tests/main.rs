@@ -1,4 +1,4 @@
-//! The machine through its public interface, and its tables against maps.
+//! Tests of the machine through its public interface, and of its tables against maps.
 
 mod golden;
 mod load;

@@ -1,4 +1,4 @@
-//! The stories with known answers: they pin the rule through the public interface, in units.
+//! Examples with known results. They test the rule of sharing through the public interface, in units.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use stockhold_machine::sharing::{Allowance, Change, Form, InGroup, Layout, Pool, Sharing, Supply};
@@ -10,7 +10,7 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(links: &[(u32, u32)], sharing: Sharing, on_hand: &[(u32, i64)]) -> Self {
+    fn new(links: &[(u32, u32)], sharing: Sharing, on_hand: &[(u32, i64)]) -> Self {
         let layout = Layout::build([], links.iter().copied(), sharing).unwrap();
         assert_eq!(layout.group_count(), 1);
         let mut shop = Self { pool: Pool::new(layout.group(0)), layout };
@@ -34,7 +34,7 @@ impl Shop {
         let left = self.pool.left(group, self.stock(stock));
         let mut all = Vec::new();
         self.pool.left_all(group, &mut all);
-        assert_eq!(all[usize::try_from(self.stock(stock)).unwrap()], left, "both ways to ask agree");
+        assert_eq!(all[usize::try_from(self.stock(stock)).unwrap()], left, "left and left_all agree");
         left
     }
 
@@ -60,7 +60,7 @@ const WEB: u32 = 1;
 const POS: u32 = 2;
 
 #[test]
-fn shop_story() {
+fn two_stocks_with_a_shared_source() {
     // Proves the golden vectors of two stocks that share A2, in both orders of the links.
     let vectors: [&[(u32, i64, i64)]; 5] = [
         &[(WEB, 3, 3), (POS, 5, 5), (WEB, 7, 7)],
@@ -71,7 +71,7 @@ fn shop_story() {
     ];
     for links in [[(WEB, A2), (POS, A1), (POS, A2)], [(POS, A2), (POS, A1), (WEB, A2)]] {
         for vector in vectors {
-            let mut shop = Shop::open(&links, Sharing::Exact, &[(A1, 20), (A2, 10)]);
+            let mut shop = Shop::new(&links, Sharing::Exact, &[(A1, 20), (A2, 10)]);
             for &(stock, wanted, granted) in vector {
                 assert_eq!(shop.grant(stock, wanted), granted, "{vector:?}");
                 assert_eq!(shop.short(), 0);
@@ -82,9 +82,10 @@ fn shop_story() {
 
 #[test]
 fn a_neighbour_in_shortfall_does_not_block_own_goods() {
-    // Proves that Web sells all of A3 while POS is short at A2 after a recount, and that new goods go to the backlog.
+    // Proves that Web sells all of A3 while POS is short at A2 after a recount, and that new goods reduce
+    // the shortfall first.
     let a3 = 3;
-    let mut shop = Shop::open(&[(WEB, A2), (WEB, a3), (POS, A2)], Sharing::Exact, &[(A2, 5), (a3, 10)]);
+    let mut shop = Shop::new(&[(WEB, A2), (WEB, a3), (POS, A2)], Sharing::Exact, &[(A2, 5), (a3, 10)]);
     shop.promise(POS, 5);
     let before = Some(Supply { on_hand: 5, counts: true });
     let after = Some(Supply { on_hand: 0, counts: true });
@@ -101,7 +102,7 @@ fn a_neighbour_in_shortfall_does_not_block_own_goods() {
 #[test]
 fn backorders_are_an_allowance() {
     // Proves short(0) and short(n) for a threshold of −5: 15 can be promised of 10, the 16th would be short.
-    let mut shop = Shop::open(&[(WEB, A1)], Sharing::Exact, &[(A1, 10)]);
+    let mut shop = Shop::new(&[(WEB, A1)], Sharing::Exact, &[(A1, 10)]);
     assert_eq!(shop.layout.group(0).form(), Form::Single);
     shop.promise(WEB, 15);
     assert_eq!(shop.left(WEB) + 5, 0);
@@ -114,8 +115,9 @@ fn backorders_are_an_allowance() {
 
 #[test]
 fn items_count_apart_from_quantities() {
-    // Proves that an item of quantity zero is in stock, that a disabled one is only assigned, and that it has no goods.
-    let mut shop = Shop::open(&[(WEB, A2), (POS, A1), (POS, A2)], Sharing::Exact, &[]);
+    // Proves that an item of quantity zero is in stock, that a disabled one is only assigned, and that it
+    // has no goods.
+    let mut shop = Shop::new(&[(WEB, A2), (POS, A1), (POS, A2)], Sharing::Exact, &[]);
     let state = |shop: &Shop, stock| {
         let group = shop.layout.group(0);
         let index = shop.stock(stock);
@@ -138,9 +140,10 @@ fn items_count_apart_from_quantities() {
 }
 
 #[test]
-fn a_shipment_from_the_wrong_source_would_be_short() {
-    // Proves the ship guard: POS ships 5 of its own from A2, which Web's promises need, or from A1, which nobody needs.
-    let mut shop = Shop::open(&[(WEB, A2), (POS, A1), (POS, A2)], Sharing::Exact, &[(A1, 20), (A2, 10)]);
+fn a_shipment_from_a_source_that_others_need_makes_a_shortfall() {
+    // Proves the guard of shipments: POS ships 5 units from A2, which the promises of Web need, or from A1,
+    // which no other promise needs.
+    let mut shop = Shop::new(&[(WEB, A2), (POS, A1), (POS, A2)], Sharing::Exact, &[(A1, 20), (A2, 10)]);
     shop.promise(WEB, 8);
     shop.promise(POS, 5);
     let moved = |source, from| Change {
@@ -154,14 +157,15 @@ fn a_shipment_from_the_wrong_source_would_be_short() {
     let none = |_| Allowance::Units(0);
     assert_eq!(shop.pool.would_short(group, moved(A2, 10), none), 3);
     assert_eq!(shop.pool.would_short(group, moved(A1, 20), none), 0);
-    assert_eq!(shop.pool.promised(group, shop.stock(POS)), 5, "asking changes nothing");
+    assert_eq!(shop.pool.promised(group, shop.stock(POS)), 5, "would_short changes nothing");
 }
 
 #[test]
 fn independent_stocks_keep_the_plain_sum() {
-    // Proves that independent stocks see only their own promises, and that a negative source item subtracts.
+    // Proves that independent stocks consider only their own promises, and that a negative source item is
+    // subtracted.
     let links = [(WEB, A2), (POS, A1), (POS, A2)];
-    let mut shop = Shop::open(&links, Sharing::Independent, &[(A1, -4), (A2, 10)]);
+    let mut shop = Shop::new(&links, Sharing::Independent, &[(A1, -4), (A2, 10)]);
     assert_eq!(shop.layout.group(0).form(), Form::Independent);
     shop.promise(POS, 6);
     assert_eq!((shop.left(WEB), shop.left(POS)), (10, 0));
@@ -172,8 +176,9 @@ fn independent_stocks_keep_the_plain_sum() {
 }
 
 #[test]
-fn a_layout_tells_what_a_link_changed() {
-    // Proves places, the order of groups, that stocks without links have a place, and which groups a link leaves alone.
+fn a_layout_reports_the_groups_that_a_link_changed() {
+    // Proves group and index of stocks and sources, the order of groups, that stocks without links are in a
+    // group, and which groups a link does not change.
     let old = Layout::build([9, 4], [(7, 3), (2, 5), (5, 5)], Sharing::Exact).unwrap();
     let stocks: Vec<&[u32]> = old.groups().iter().map(stockhold_machine::sharing::Group::stocks).collect();
     assert_eq!(stocks, [&[2, 5][..], &[4], &[7], &[9]]);

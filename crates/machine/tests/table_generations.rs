@@ -1,4 +1,5 @@
-//! Generations and the arena against maps: contents, drops, and snapshots that outlive a dropped generation.
+//! Generations and the arena against maps: contents, drops, and snapshots that continue after a generation
+//! is dropped.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,7 +15,7 @@ struct Entry {
     rest: [u32; 5],
 }
 
-/// Few hashes, so that entries collide and the comparison decides.
+/// There are few different hashes, so entries collide and the comparison decides.
 fn hash_of(key: u64) -> u64 {
     (key % 11).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -38,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generations and what they should hold: keys by number.
+/// Generations and their model: keys by number.
 #[derive(Default)]
 struct Pair {
     generations: Generations<Entry>,
@@ -68,8 +69,8 @@ impl Pair {
     }
 
     fn row(&self, place: Key, key: u64) -> Option<&Entry> {
-        let is_it = |found: &Found<'_, Entry>| matches!(found, Found::Row(entry) if entry.key == key);
-        match self.generations.find(place, is_it)? {
+        let is_match = |found: &Found<'_, Entry>| matches!(found, Found::Row(entry) if entry.key == key);
+        match self.generations.find(place, is_match)? {
             Found::Row(entry) => Some(entry),
             Found::Reference(_) => None,
         }
@@ -118,12 +119,12 @@ fn hash_of_entry(entry: &Found<'_, Entry>) -> u64 {
     }
 }
 
-/// Where a key stands; keys of one generation are of several times.
+/// The key of an entry. Entries of one generation have several times.
 fn key_of(number: u64, key: u64) -> Key {
     Key { number, time_ms: number * 15_000 + key % 500, hash: hash_of(key) }
 }
 
-/// What entries of these keys count for.
+/// The counted bytes of entries with these keys.
 fn counted(keys: &[u64]) -> u64 {
     keys.iter().map(|&key| 32 + 2 + 8 * (key % 40)).sum()
 }
@@ -131,8 +132,8 @@ fn counted(keys: &[u64]) -> u64 {
 proptest! {
     #[test]
     fn generations_hold_what_a_map_holds(steps in prop::collection::vec(step(), 0..600)) {
-        // Proves that entries are found in their generation only, that counts are exact, and what a drop
-        // takes along.
+        // Proves that entries are found only in their own generation, that counts are exact, and what a
+        // drop removes.
         let mut pair = Pair::default();
         for step in &steps {
             pair.apply(step);
@@ -147,8 +148,8 @@ proptest! {
         budget in prop_oneof![1_u32..6, 6_u32..100, Just(u32::MAX)],
         steps_per_walk in 1_usize..30,
     ) {
-        // Proves that a walk visits exactly the entries of the mark with their side bytes, whatever is
-        // dropped and freed.
+        // Proves that a snapshot visits exactly the entries that existed when it began, with their side
+        // bytes, whatever is dropped and freed.
         let mut pair = Pair::default();
         for step in &before {
             pair.apply(step);
@@ -182,9 +183,9 @@ proptest! {
     }
 
     #[test]
-    fn an_arena_gives_back_what_was_put_in(lengths in prop::collection::vec(0_usize..=RECORD_BYTES_MAX, 0..40)) {
-        // Proves that records of any length come back whole, across chunks, and count their length and
-        // prefix.
+    fn an_arena_returns_what_was_appended(lengths in prop::collection::vec(0_usize..=RECORD_BYTES_MAX, 0..40)) {
+        // Proves that records of any length are read back unchanged, across chunks, and that their length
+        // and prefix are counted.
         let mut arena = Arena::new();
         let mut records = VecDeque::new();
         for (number, length) in lengths.into_iter().enumerate() {
@@ -201,8 +202,8 @@ proptest! {
 }
 
 #[test]
-fn an_arena_says_when_a_record_is_too_long() {
-    // Proves the limit of a record at limit, and limit + 1.
+fn an_arena_reports_that_a_record_is_too_long() {
+    // Proves the limit of a record at limit and limit + 1.
     let mut arena = Arena::new();
     assert!(arena.has_room(RECORD_BYTES_MAX));
     assert!(!arena.has_room(RECORD_BYTES_MAX + 1));
@@ -214,9 +215,9 @@ fn an_arena_says_when_a_record_is_too_long() {
 }
 
 #[test]
-fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
-    // Proves that a drop is a change of view only, that a walk keeps what it needs, and that freeing goes
-    // in steps.
+fn a_dropped_generation_is_freed_after_the_snapshot() {
+    // Proves that a drop frees nothing, that a snapshot keeps what it needs, and that memory is freed in
+    // steps.
     let mut generations = Generations::new();
     for key in 0..50_000_u64 {
         let side = generations.push_side(1, &[1; 20]);
@@ -226,7 +227,11 @@ fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
     let full = generations.bytes();
     generations.begin_snapshot();
     assert_eq!(generations.drop_oldest().map(|dropped| dropped.entries), Some(50_000));
-    assert_eq!(generations.free_some(1_000), Progress::Done, "nothing can be freed under the walk");
+    assert_eq!(
+        generations.free_some(1_000),
+        Progress::Done,
+        "nothing can be freed before the snapshot has copied it"
+    );
     assert_eq!(generations.bytes(), full);
     assert_eq!(generations.entries(), 0);
     let mut visited = 0;
@@ -246,7 +251,7 @@ fn dropping_takes_no_memory_back_before_the_walk_and_all_of_it_after() {
 
 #[test]
 fn the_least_number_can_be_raised_over_an_empty_span() {
-    // Proves that a load, or a span without entries, sets the horizon that drops would have set.
+    // Proves that a load, or a period without entries, can set the horizon that drops would have set.
     let mut generations = Generations::<Entry>::new();
     generations.raise_number_min(7);
     generations.raise_number_min(5);
@@ -257,9 +262,9 @@ fn the_least_number_can_be_raised_over_an_empty_span() {
 }
 
 #[test]
-fn a_reference_counts_as_an_entry_and_outlives_its_generation_until_it_is_taken_back() {
-    // Proves the life of references: found, counted, ended in favour of a row, still found in a dropped generation, and taken back
-    // before anything of it is freed.
+fn a_reference_counts_as_an_entry_and_can_be_found_until_it_is_taken_back() {
+    // Proves that references are found and counted, that a row can replace one, that they are still found
+    // in a dropped generation, and that they are taken back before anything of it is freed.
     let mut generations = Generations::<Entry>::new();
     for slot in 0..100_u32 {
         generations.insert_reference(key_of(4, slot.into()), slot, slot.into(), hash_of_entry);
@@ -271,17 +276,17 @@ fn a_reference_counts_as_an_entry_and_outlives_its_generation_until_it_is_taken_
     assert_eq!(found(&generations, 7), Some(7));
     let row = Entry { key: 7, side: 0, rest: [0; 5] };
     assert!(generations.end_reference(key_of(4, 7), 7, row, hash_of_entry));
-    assert!(!generations.end_reference(key_of(4, 7), 7, row, hash_of_entry), "it ends once");
+    assert!(!generations.end_reference(key_of(4, 7), 7, row, hash_of_entry), "a reference ends once");
     assert_eq!(found(&generations, 7), None);
-    let is_it = |entry: &Found<'_, Entry>| matches!(entry, Found::Row(entry) if entry.key == 7);
-    assert!(generations.find(key_of(4, 7), is_it).is_some(), "a row took its place");
+    let is_match = |entry: &Found<'_, Entry>| matches!(entry, Found::Row(entry) if entry.key == 7);
+    assert!(generations.find(key_of(4, 7), is_match).is_some(), "a row has replaced it");
     assert_eq!((generations.entries(), generations.bytes_counted()), (100, 3_200));
     let digest = Digest::from_u64((0..100).sum());
     let dropped = DroppedGeneration { number: 4, entries: 100, bytes_counted: 3_200, digest };
     assert_eq!(generations.drop_oldest(), Some(dropped));
     assert_eq!(generations.free_some(1_000), Progress::Done, "nothing is freed before the slots are taken");
-    assert!(generations.find(key_of(4, 9), |_| true).is_none(), "its entries are out of sight");
-    assert_eq!(found(&generations, 9), Some(9), "the records behind them are not");
+    assert!(generations.find(key_of(4, 9), |_| true).is_none(), "its entries are not found");
+    assert_eq!(found(&generations, 9), Some(9), "its references are still found");
     assert!(generations.end_reference(key_of(4, 9), 9, row, hash_of_entry));
     assert_eq!(found(&generations, 9), None);
     let mut taken = Vec::new();
@@ -291,7 +296,7 @@ fn a_reference_counts_as_an_entry_and_outlives_its_generation_until_it_is_taken_
     generations.take_references(60, &mut taken);
     let mut slots: Vec<u32> = taken.iter().map(|(number, slot)| slot * u32::from(*number == 4)).collect();
     slots.sort_unstable();
-    assert!(slots.iter().copied().eq(0..100), "each slot once, those that were given up included");
+    assert!(slots.iter().copied().eq(0..100), "each slot once, including those of ended references");
     while generations.free_some(1) == Progress::More {}
     assert_eq!(generations.bytes(), 0);
     assert_eq!(found(&generations, 10), None);

@@ -41,11 +41,11 @@ impl Pair {
         }
     }
 
-    /// The slots that a search for this hash offers.
+    /// The slots that a search for this hash passes to the comparison.
     fn candidates(&self, hash: u64) -> BTreeSet<u32> {
         let mut offered = BTreeSet::new();
         let found = self.index.find(hash, |slot| {
-            assert!(offered.insert(slot), "a slot is offered once");
+            assert!(offered.insert(slot), "a slot is compared once");
             false
         });
         assert_eq!(found, None);
@@ -92,7 +92,7 @@ fn an_empty_index_finds_nothing() {
 
 #[test]
 fn equal_hashes_make_long_chains_that_shrink_again() {
-    // Proves that 20,000 entries of one hash stay correct among others, and that their memory is used again.
+    // Proves that 20,000 entries with one hash are found among others, and that their memory is used again.
     let mut pair = Pair::default();
     for slot in 0..20_000 {
         pair.insert(42, slot);
@@ -119,8 +119,8 @@ fn equal_hashes_make_long_chains_that_shrink_again() {
 
 #[test]
 fn an_entry_takes_at_most_12_bytes_at_any_count() {
-    // Proves the memory bound of 12 bytes per entry at every count from 1 to 12 million, and that a search
-    // for an absent hash looks at few records.
+    // Proves the bound of 12 bytes per entry at every count from 1 to 12 million, and that a search for an
+    // absent hash compares few records.
     const COUNT_MAX: u32 = 12_000_000;
     let mut index = Index::<14>::new();
     let mut worst = 0;
@@ -133,12 +133,12 @@ fn an_entry_takes_at_most_12_bytes_at_any_count() {
             worst = worst.max(hundredths);
         }
     }
-    let mut looked_at = 0_u32;
+    let mut compared = 0_u32;
     for number in 0..100_000_u64 {
         let absent = spread(u64::from(COUNT_MAX) + number);
         assert_eq!(
             index.find(absent, |_| {
-                looked_at += 1;
+                compared += 1;
                 false
             }),
             None
@@ -146,9 +146,9 @@ fn an_entry_takes_at_most_12_bytes_at_any_count() {
         let slot = u32::try_from(number * 119).unwrap();
         assert_eq!(index.find(spread(u64::from(slot)), |found| found == slot), Some(slot));
     }
-    assert!(looked_at < 4_000, "{looked_at} records looked at for 100,000 absent hashes");
+    assert!(compared < 4_000, "{compared} records compared for 100,000 absent hashes");
     println!(
-        "worst {worst} hundredths of a byte per entry; {looked_at} of 100,000 absent hashes met a record"
+        "worst {worst} hundredths of a byte per entry; {compared} of 100,000 absent hashes met a record"
     );
     for slot in 0..COUNT_MAX / 2 {
         assert!(index.remove(spread(u64::from(slot)), slot));
@@ -162,21 +162,21 @@ fn an_entry_takes_at_most_12_bytes_at_any_count() {
 }
 
 #[test]
-fn large_indexes_split_without_asking_for_hashes() {
+fn large_indexes_split_without_reading_records() {
     // Proves that from 2^14 buckets on the stored bits decide a split, so that it touches no record.
     let mut index = Index::<14>::new();
-    let mut asked_late = 0_u32;
+    let mut late_calls = 0_u32;
     for slot in 0..400_000_u32 {
-        let asked = std::cell::Cell::new(0);
+        let calls = std::cell::Cell::new(0);
         index.insert(spread(u64::from(slot)), slot, |slot| {
-            asked.set(asked.get() + 1);
+            calls.set(calls.get() + 1);
             spread(u64::from(slot))
         });
         if slot > 16_384 * 13 / 2 + 1 {
-            asked_late += asked.get();
+            late_calls += calls.get();
         }
     }
-    assert_eq!(asked_late, 0);
+    assert_eq!(late_calls, 0);
     for slot in (0..400_000_u32).step_by(37) {
         assert_eq!(index.find(spread(u64::from(slot)), |found| found == slot), Some(slot));
     }

@@ -1,11 +1,12 @@
-//! The slab against a map: contents, slots, and snapshots of one instant under any changes.
+//! The slab against a map: contents, slots, and snapshots of one instant while records change.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use stockhold_machine::table::{Progress, Rows, Slab};
 
-/// A record so large that a chunk holds 256 of them: few changes reach several chunks of several words.
+/// A record so large that a chunk contains 256 of them, so that few changes affect several chunks of
+/// several words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Large {
     value: u64,
@@ -21,7 +22,7 @@ enum Step {
     Insert(u64),
     Change(usize, u64),
     Remove(usize),
-    /// Removes most of what there is, so that whole chunks stand empty.
+    /// Removes most records, so that whole chunks are empty.
     Thin,
 }
 
@@ -34,7 +35,7 @@ fn change() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The slab and what it should hold.
+/// A slab and its model.
 #[derive(Default)]
 struct Pair {
     slab: Slab<Large>,
@@ -67,7 +68,7 @@ impl Pair {
 
     fn insert(&mut self, value: u64) {
         let slot = self.slab.insert(large(value));
-        assert_eq!(self.model.insert(slot, value), None, "a live slot is not given out again");
+        assert_eq!(self.model.insert(slot, value), None, "a slot in use is not assigned again");
     }
 
     fn remove(&mut self, slot: u32) {
@@ -91,8 +92,8 @@ impl Pair {
         }
     }
 
-    /// Begins a snapshot, applies the changes with a step of the walk after each, and compares with the
-    /// state at the mark.
+    /// Begins a snapshot, applies the changes with a step of the snapshot after each group, and compares it
+    /// with the state at its beginning.
     fn snapshot(&mut self, changes: &[Step], budget: u32, changes_per_step: usize) {
         let mut expected: Vec<u64> = self.model.values().copied().collect();
         let mut visited = Vec::new();
@@ -113,7 +114,7 @@ impl Pair {
         expected.sort_unstable();
         visited.sort_unstable();
         assert_eq!(visited, expected);
-        assert_eq!(self.slab.snapshot_bytes(), 0, "what was put aside is freed with the walk");
+        assert_eq!(self.slab.snapshot_bytes(), 0, "saved records are freed at the end of the snapshot");
         self.assert_equal();
     }
 }
@@ -138,8 +139,8 @@ proptest! {
         budget in prop_oneof![1_u32..8, 8_u32..200, Just(u32::MAX)],
         changes_per_step in 1_usize..20,
     ) {
-        // Proves that a walk visits exactly the records of the mark whatever changes meanwhile, twice in a
-        // row.
+        // Proves that a snapshot visits exactly the records that existed when it began, whatever changes
+        // meanwhile, twice in a row.
         let mut pair = Pair::default();
         (0..size).for_each(|value| pair.insert(value));
         for change in &first {
@@ -151,7 +152,7 @@ proptest! {
 
     #[test]
     fn same_calls_give_same_slots(changes in prop::collection::vec(change(), 0..300)) {
-        // Proves that slots are a function of the calls, and that a snapshot under way changes none of them.
+        // Proves that slots depend only on the calls, and that a snapshot in progress does not affect them.
         let (mut one, mut other) = (Pair::default(), Pair::default());
         for (number, change) in changes.iter().enumerate() {
             if number % 50 == 10 {
@@ -171,8 +172,8 @@ proptest! {
 }
 
 #[test]
-fn every_budget_walks_every_record_once() {
-    // Proves that the budget cuts the walk anywhere, also within a word of slots, and is kept.
+fn every_budget_visits_every_record_once() {
+    // Proves that the budget is kept and can end a step anywhere, also within a word of slots.
     for budget in 1..=200 {
         let mut slab = Slab::new();
         let slots: Vec<u32> = (0..150_u64).map(|value| slab.insert(value)).collect();
@@ -208,9 +209,9 @@ fn freed_slots_are_reused_last_first() {
 }
 
 #[test]
-fn a_change_during_a_snapshot_puts_one_record_aside() {
-    // Proves that a scattered change costs a record and not a chunk, its second change and one behind the
-    // walk nothing, and that the next step takes what is aside.
+fn a_change_during_a_snapshot_saves_one_record() {
+    // Proves that a scattered change saves a record and not a chunk, that a second change and a change of a
+    // visited record save nothing, and that the next step visits the saved records.
     let mut slab = Slab::new();
     let per_chunk = Rows::<[u64; 8]>::CHUNK_ROWS;
     let chunks = 64;
@@ -233,12 +234,13 @@ fn a_change_during_a_snapshot_puts_one_record_aside() {
     }
     while slab.copy_next(per_chunk, &mut |_| visited += 1) == Progress::More {}
     assert_eq!(visited, per_chunk * chunks);
-    assert_eq!(slab.bytes(), bytes_before, "a snapshot leaves no memory behind");
+    assert_eq!(slab.bytes(), bytes_before, "a snapshot frees its memory");
 }
 
 #[test]
 fn growing_costs_a_chunk_at_a_time() {
-    // Proves that memory never exceeds the records by more than a chunk and the directory: nothing doubles.
+    // Proves that memory never exceeds the records by more than a chunk and the list of chunks: nothing
+    // doubles.
     let mut slab = Slab::new();
     let mut before = 0;
     for value in 0..300_000_u64 {
@@ -252,7 +254,7 @@ fn growing_costs_a_chunk_at_a_time() {
 
 #[test]
 fn a_slab_is_freed_in_steps() {
-    // Proves that freeing takes one step per chunk and ends with nothing held.
+    // Proves that freeing takes one step per chunk and that nothing is left at the end.
     let mut slab = Slab::new();
     for value in 0..100_000_u64 {
         slab.insert(value);

@@ -1,4 +1,4 @@
-//! The index in slices of time: it holds what a map holds, whatever the times, in little memory, and goes away in bounded steps.
+//! The sliced index against a map: contents for any times, memory, and freeing in bounded steps.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +24,15 @@ proptest! {
         steps in prop::collection::vec((any::<bool>(), any::<u32>(), 0..3 * ROUND_MS), 0..1_500),
         spread_ms in prop_oneof![Just(1), Just(SLICE_MS * 2), Just(3 * ROUND_MS)],
     ) {
-        // Proves that entries of one slice, of several, and of several rounds are found at their own time, and gone when removed.
+        // Proves that entries of one slice, of several slices and of several rounds are found at their own
+        // time, and not after they are removed.
         let mut index = SlicedIndex::new();
         let mut times = BTreeMap::new();
         for (number, (remove, pick, time_ms)) in steps.into_iter().enumerate() {
             let time_ms = time_ms % spread_ms;
             if remove && !times.is_empty() {
                 let (&slot, &at_ms) = times.iter().nth(pick as usize % times.len()).unwrap();
-                prop_assert!(!index.remove(at_ms + SLICE_MS, hash_of(slot), slot), "it stands at its own time");
+                prop_assert!(!index.remove(at_ms + SLICE_MS, hash_of(slot), slot), "it is found only at its own time");
                 prop_assert!(index.remove(at_ms, hash_of(slot), slot));
                 prop_assert!(!index.remove(at_ms, hash_of(slot), slot), "an entry is removed once");
                 times.remove(&slot);
@@ -51,7 +52,8 @@ proptest! {
 
 #[test]
 fn an_entry_takes_at_most_19_bytes_and_14_from_6_million_on() {
-    // Proves the bound on memory for entries that come evenly over several rounds, at every count from 1 to 12 million.
+    // Proves the bound on memory for entries that arrive evenly over several rounds, at every count from 1
+    // to 12 million.
     const COUNT_MAX: u32 = 12_000_000;
     let mut index = SlicedIndex::new();
     for slot in 0..COUNT_MAX {
@@ -67,8 +69,8 @@ fn an_entry_takes_at_most_19_bytes_and_14_from_6_million_on() {
 }
 
 #[test]
-fn it_goes_away_in_bounded_steps() {
-    // Proves that an index that nobody reads any more frees little at a time, and all of it in the end.
+fn it_is_freed_in_bounded_steps() {
+    // Proves that each step frees little, and that all steps free everything.
     let mut index = SlicedIndex::new();
     for slot in 0..500_000 {
         index.insert(u64::from(slot) / 50, hash_of(slot), slot, hash_of);
@@ -86,7 +88,7 @@ fn it_goes_away_in_bounded_steps() {
 
 #[test]
 fn few_entries_take_little_memory() {
-    // Proves that a trickle of ids, one per slice, does not cost a chunk each.
+    // Proves that few ids, one per slice, do not take a chunk each.
     let mut index = SlicedIndex::new();
     for slot in 0..256 {
         index.insert(u64::from(slot) * SLICE_MS, hash_of(slot), slot, hash_of);

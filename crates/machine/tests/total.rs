@@ -1,4 +1,4 @@
-//! Whatever the bytes and whatever the numbers, there is an outcome, and no invariant breaks.
+//! Any bytes and any numbers give an outcome, and no invariant breaks.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
@@ -15,11 +15,11 @@ use stockhold_protocol::{
     Timestamp,
 };
 
-/// The numbers that one wild command is made of.
+/// The random numbers that a command is made from.
 #[derive(Clone, Debug)]
 struct Dice {
     kind: usize,
-    /// Small numbers that mostly name something.
+    /// Small numbers, most of which are numbers of existing things.
     ids: [u32; 4],
     quantities: Vec<(u32, i64)>,
     raw: i64,
@@ -54,7 +54,7 @@ fn dice() -> impl Strategy<Value = Dice> {
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
-/// Makes a command of the dice; the one with this index in `made` is the reservation that it names.
+/// Makes a command from the random numbers. If it is about a reservation, that is one of `made`.
 fn with_command(dice: &Dice, made: &[CommandId], take: &mut dyn FnMut(Command<'_>)) {
     let quantity = |raw| Quantity::from_raw(raw).unwrap();
     let lines: Vec<Line> =
@@ -191,8 +191,8 @@ fn settings_of(dice: &Dice, amount: Quantity) -> SettingsChange {
     change
 }
 
-/// A machine with something to break.
-fn furnished() -> (Machine, Vec<u8>) {
+/// A machine with a catalog and goods.
+fn machine_with_goods() -> (Machine, Vec<u8>) {
     let mut machine = Machine::new(&Genesis::default());
     let mut record = Vec::new();
     let mut made = 0;
@@ -241,8 +241,8 @@ proptest! {
     fn any_bytes_get_an_outcome(
         records in proptest::collection::vec((any::<u64>(), proptest::collection::vec(any::<u8>(), 0..120)), 1..20),
     ) {
-        // Proves that noise is an outcome, whether or not its length and its kind look right.
-        let (mut machine, _) = furnished();
+        // Proves that random bytes give an outcome, whether or not their length and their kind are valid.
+        let (mut machine, _) = machine_with_goods();
         for (at, (time, mut record)) in records.into_iter().enumerate() {
             if let [low, high, kind, ..] = record.as_mut_slice() && at % 2 == 0 {
                 *kind = Kind::ALL[usize::from(*kind) % Kind::ALL.len()].code();
@@ -264,8 +264,8 @@ proptest! {
         byte in any::<u8>(),
         cut in any::<bool>(),
     ) {
-        // Proves it for records that are nearly right: one byte changed, or the end cut off.
-        let (mut machine, mut record) = furnished();
+        // Proves the same for records that are nearly valid: one byte changed, or the end cut off.
+        let (mut machine, mut record) = machine_with_goods();
         record.clear();
         with_command(&dice, &[], &mut |command| {
             Envelope::new(CommandId::from_parts(0, 77_777), command).encode(&mut record).unwrap();
@@ -281,15 +281,15 @@ proptest! {
     }
 
     #[test]
-    fn wild_numbers_break_nothing(
-        lives in proptest::collection::vec((pauses(), dice()), 1..100),
+    fn extreme_numbers_break_nothing(
+        steps in proptest::collection::vec((pauses(), dice()), 1..100),
     ) {
-        // Proves that commands with extreme quantities, times and numbers end in outcomes, and that the state
-        // stays sound and loads from its own snapshot.
-        let (mut machine, mut record) = furnished();
+        // Proves that commands with extreme quantities, times and numbers give outcomes, that the state
+        // stays valid, and that it can be loaded from its own snapshot.
+        let (mut machine, mut record) = machine_with_goods();
         let mut made = Vec::new();
         let mut now = Timestamp(0);
-        for (serial, (pause, dice)) in (0_u128..).zip(lives) {
+        for (serial, (pause, dice)) in (0_u128..).zip(steps) {
             now = Timestamp(now.0.saturating_add(pause)).min(Timestamp(Timestamp::MAX.0));
             let id = CommandId::from_parts(now.0, 1_000 + serial);
             record.clear();

@@ -1,12 +1,12 @@
-//! The golden log of every version of the rules: its bytes, what each op answered, the digest after it, and the
-//! snapshot at its end.
+//! The golden log of every version of the rules: the bytes of the log, the answer and the digest after each
+//! op, and the snapshot at its end.
 //!
-//! Another digest is another set of rules: logs in the field would replay to another state. Such a change needs a
-//! new `RULES_VERSION` and a new log beside the old one. `STOCKHOLD_GOLDEN=write cargo test -p
-//! stockhold-machine-tests golden` writes the files of the current version anew.
+//! A different digest means different rules: existing logs would replay to another state. Such a change
+//! needs a new `RULES_VERSION` and a new log beside the old one. `STOCKHOLD_GOLDEN=write cargo test -p
+//! stockhold-machine-tests golden` writes the files of the current version again.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod story;
+mod generator;
 
 use std::fmt::Write;
 use std::fs;
@@ -32,19 +32,19 @@ fn file(extension: &str) -> PathBuf {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the machine reads no environment; whoever renews its golden files does"
+    reason = "the machine reads no environment variables; this test reads one to write golden files again"
 )]
-fn is_to_be_written() -> bool {
-    // What stands in for a later release writes none.
+fn must_write() -> bool {
+    // The stand-in for a later release never writes golden files.
     !cfg!(feature = "next-release") && std::env::var("STOCKHOLD_GOLDEN").is_ok_and(|word| word == "write")
 }
 
 fn genesis() -> Genesis {
-    let configuration = Configuration { gap_max_ms: story::GAP_MAX_MS, ..Configuration::default() };
-    Genesis { formatted_at: Timestamp(story::START_MS), configuration }
+    let configuration = Configuration { gap_max_ms: generator::GAP_MAX_MS, ..Configuration::default() };
+    Genesis { formatted_at: Timestamp(generator::START_MS), configuration }
 }
 
-/// The batches of a golden log: each behind its length in four bytes.
+/// The batches of a golden log. Each is preceded by its length in four bytes.
 fn batches(log: &[u8]) -> Vec<&[u8]> {
     let mut reader = Reader::new(log);
     let mut found = Vec::new();
@@ -55,8 +55,8 @@ fn batches(log: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// One line per op: what it answered, and the digest after it.
-fn told(outcome: &Outcome, machine: &Machine) -> String {
+/// The line of an op: its answer, and the digest after it.
+fn answer_line(outcome: &Outcome, machine: &Machine) -> String {
     let replayed = if outcome.replayed { " replayed" } else { "" };
     format!(
         "{} {} {}{replayed} {:016x}\n",
@@ -67,7 +67,7 @@ fn told(outcome: &Outcome, machine: &Machine) -> String {
     )
 }
 
-/// Applies one batch and tells what happened.
+/// Applies one batch and appends a line per op.
 fn apply(machine: &mut Machine, payload: &[u8], into: &mut String) {
     let batch = Batch::decode(payload).unwrap();
     assert_eq!(batch.header.applied_op, machine.op());
@@ -80,13 +80,13 @@ fn apply(machine: &mut Machine, payload: &[u8], into: &mut String) {
             machine.begin_run(run);
         }
         let outcome = machine.apply(batch.header.proposed, entry.record);
-        into.push_str(&told(&outcome, machine));
+        into.push_str(&answer_line(&outcome, machine));
     }
     let ends = DigestPoint { op: machine.op(), digest: machine.digest() };
     assert!(machine.end_batch().is_none_or(|point| point == ends));
 }
 
-/// The records of a batch as runs of two shops by turns.
+/// The records of a batch as runs of two actors in turn.
 fn runs_of(records: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (number, records) in (0_u16..).zip(records.chunks(5)) {
@@ -108,7 +108,7 @@ fn runs_of(records: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// The snapshot of a machine: section, records, length, bytes, frame after frame.
+/// The snapshot of a machine: for each frame its section, number of records, length and bytes.
 fn snapshot(machine: &mut Machine) -> (SnapshotMark, Vec<u8>) {
     let mut bytes = Vec::new();
     let mark = machine.begin_snapshot();
@@ -122,14 +122,14 @@ fn snapshot(machine: &mut Machine) -> (SnapshotMark, Vec<u8>) {
     (mark, bytes)
 }
 
-/// Writes the story down: the log, and what came of it.
+/// Writes the golden files: the log, the answers and the snapshot.
 fn write() {
     let mut machine = Machine::new(&genesis());
-    let mut story = story::Story::new();
+    let mut generator = generator::Generator::new();
     let (mut log, mut answers) = (Vec::new(), String::new());
-    for number in 1..=story::BATCHES {
-        let records = story.next_records();
-        let proposed = story.next_time();
+    for number in 1..=generator::BATCHES {
+        let records = generator.next_records();
+        let proposed = generator.next_time();
         let header = BatchHeader {
             rules: BATCH_RULES,
             count: u32::try_from(records.len()).unwrap(),
@@ -156,8 +156,9 @@ fn write() {
 
 #[test]
 fn the_golden_log_replays_to_the_same_answers_digests_and_snapshot() {
-    // Proves that these rules decide what they decided when the files were made, and keep the same bytes.
-    if is_to_be_written() {
+    // Proves that the rules decide as they did when the files were written, and that all bytes are the
+    // same.
+    if must_write() {
         write();
     }
     let log = fs::read(file("batches")).unwrap();
@@ -173,14 +174,14 @@ fn the_golden_log_replays_to_the_same_answers_digests_and_snapshot() {
         assert_eq!(got, golden);
     }
     assert_eq!(answers.lines().count(), golden.lines().count());
-    assert!(machine.op() >= 300, "a golden log is worth something");
+    assert!(machine.op() >= 300, "the golden log has enough ops to cover the rules");
     let frames = snapshot(&mut machine).1;
     assert!(frames == fs::read(file("snapshot")).unwrap(), "the snapshot's bytes changed");
 }
 
 #[test]
 fn the_golden_snapshot_loads_to_the_golden_digest() {
-    // Proves that a snapshot of this version is still read, and goes on living.
+    // Proves that a snapshot of this version can still be loaded.
     let frames = fs::read(file("snapshot")).unwrap();
     let mut reader = Reader::new(&frames);
     let mut loader = Machine::loader();
@@ -201,10 +202,11 @@ fn the_golden_snapshot_loads_to_the_golden_digest() {
 
 #[test]
 fn a_snapshot_of_earlier_rules_is_refused_by_name() {
-    // Proves that what rules 1 left is not taken for a state of these rules, whoever says what.
+    // Proves that a state of rules 1 is refused, whether the core record or the mark states the version.
     let mut machine = Machine::new(&genesis());
     let (mark, frames) = snapshot(&mut machine);
-    // The first field of the core record, behind the head of the frame and of the field; the others are what they are.
+    // The first field of the core record, after the head of the frame and of the field. The other fields do
+    // not matter.
     let length = usize::try_from(u32::from_le_bytes(frames[6..10].try_into().unwrap())).unwrap();
     let mut core = frames[FRAME_HEAD_BYTES..][..length].to_vec();
     core[6..10].copy_from_slice(&1_u32.to_le_bytes());
@@ -213,16 +215,16 @@ fn a_snapshot_of_earlier_rules_is_refused_by_name() {
     let foreign = SnapshotMark { rules_version: RULES_VERSION + 1, ..mark };
     let refused = Machine::loader().finish(&foreign).map(|machine| machine.op());
     assert_eq!(refused, Err(LoadError::Rules { found: RULES_VERSION + 1 }));
-    let told = LoadError::Rules { found: 1 }.to_string();
-    assert!(told.contains("rules version 1") && told.contains("executes version 3"), "{told}");
+    let message = LoadError::Rules { found: 1 }.to_string();
+    assert!(message.contains("rules version 1") && message.contains("executes version 3"), "{message}");
 }
 
 #[test]
-fn the_golden_log_meets_most_answers() {
-    // Proves that the log covers the rules: an answer that is not in it could change unnoticed.
+fn the_golden_log_contains_most_answers() {
+    // Proves that the log covers the rules: an answer that does not occur in it could change unnoticed.
     let golden = fs::read_to_string(file("answers")).unwrap();
     let mut missing = String::new();
-    for code in story::MET {
+    for code in generator::EXPECTED_ANSWERS {
         if !golden.lines().any(|line| line.split(' ').nth(1) == Some(code)) {
             write!(missing, "{code} ").unwrap();
         }

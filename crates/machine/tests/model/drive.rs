@@ -1,4 +1,4 @@
-//! Drives machines and the model with the same steps, and holds every answer against the model's.
+//! Applies the same steps to machines and the model, and compares every answer with the model's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_machine::table::Progress;
@@ -19,8 +19,8 @@ const LIMITS: Limits = Limits {
     ..Limits::DEFAULT
 };
 
-/// A snapshot under way, and what must be replayed on what it loads to.
-struct Walk {
+/// A snapshot in progress and the loader that receives it.
+struct Snapshot {
     mark: SnapshotMark,
     loader: Loader,
 }
@@ -28,36 +28,38 @@ struct Walk {
 /// One applied record: time, bytes, outcome.
 type Logged = (Timestamp, Vec<u8>, Outcome);
 
-/// A life under way.
-pub(crate) struct Life {
+/// A run of two machines and the model in parallel.
+pub(crate) struct ModelRun {
     now: Timestamp,
     machine: Machine,
-    /// The same log, swept by other budgets.
+    /// A second machine with the same log, swept with other budgets.
     other: Machine,
     model: Model,
-    /// Every command that was sent, and the ids that may name a reservation.
+    /// Every command that was sent.
     sent: Vec<(CommandId, Step, CommandId)>,
+    /// Ids that may be those of reservations.
     made: Vec<CommandId>,
-    /// Reservations in whose place another one stands.
+    /// Reservations that were replaced.
     replaced: BTreeSet<CommandId>,
     ids: u128,
+    /// The records applied since the snapshot began.
     log: Vec<Logged>,
-    walk: Option<Walk>,
+    snapshot: Option<Snapshot>,
     steps: u32,
-    /// After how many steps all invariants are counted anew; cells are compared after each.
+    /// All invariants are validated after this many steps. Cells are compared after each.
     validate_every: u32,
-    /// How often each step got each answer.
+    /// How often each command got each answer.
     pub(crate) seen: BTreeMap<(&'static str, &'static str), u32>,
-    /// Snapshots that are complete.
+    /// The number of completed snapshots.
     pub(crate) loaded: u32,
-    /// Op and digest at the mark of the validation of the other machine.
+    /// Op and digest when the validation of the second machine began.
     marked: Option<(u64, u64)>,
-    /// Validations in steps that are complete.
+    /// The number of completed validations in steps.
     pub(crate) validated: u32,
 }
 
-impl Life {
-    pub(crate) fn begin(validate_every: u32) -> Self {
+impl ModelRun {
+    pub(crate) fn new(validate_every: u32) -> Self {
         let configuration = Configuration {
             ttl_max_ms: LIMITS.ttl_max_ms,
             ttl_total_max_ms: LIMITS.ttl_total_ms,
@@ -68,7 +70,7 @@ impl Life {
         };
         let now = Timestamp(START_MS);
         let genesis = Genesis { configuration, formatted_at: now };
-        let mut life = Self {
+        let mut run = Self {
             now,
             machine: Machine::new(&genesis),
             other: Machine::new(&genesis),
@@ -78,7 +80,7 @@ impl Life {
             replaced: BTreeSet::new(),
             ids: 1_000,
             log: Vec::new(),
-            walk: None,
+            snapshot: None,
             steps: 0,
             validate_every,
             seen: BTreeMap::new(),
@@ -87,19 +89,19 @@ impl Life {
             validated: 0,
         };
         for source in 0..SOURCES {
-            life.define(Command::DefineSource(Box::new(source_definition(source, true))));
+            run.define(Command::DefineSource(Box::new(source_definition(source, true))));
         }
         for stock in 0..STOCKS {
-            life.define(Command::DefineStock(StockDefinition { name: stock_name(stock) }));
+            run.define(Command::DefineStock(StockDefinition { name: stock_name(stock) }));
         }
         for channel in 0..CHANNELS {
-            life.define(Command::Channel(channel_assignment(channel, first_stock(channel))));
+            run.define(Command::Channel(channel_assignment(channel, first_stock(channel))));
         }
         for sku in 0..SKUS {
             let (decimals, sku) = (has_decimals(sku), sku_name(sku));
-            life.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
+            run.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
         }
-        life
+        run
     }
 
     fn define(&mut self, command: Command<'_>) {
@@ -116,20 +118,20 @@ impl Life {
         CommandId::from_parts(self.now.0, self.ids)
     }
 
-    /// Applies a record to both machines, which must agree whatever is swept.
+    /// Applies a record to both machines, which must agree however they are swept.
     fn apply(&mut self, record: Vec<u8>, budget: u32) -> Outcome {
         let outcome = self.machine.apply(self.now, &record);
         assert_eq!(self.other.apply(self.now, &record), outcome, "sweeping changes an answer");
         self.other.sweep(budget);
         assert_eq!(self.machine.digest(), self.other.digest(), "sweeping changes the digest");
-        if self.walk.is_some() {
+        if self.snapshot.is_some() {
             self.log.push((self.now, record, outcome.clone()));
         }
         outcome
     }
 
-    /// Lets time pass and takes one step.
-    pub(crate) fn take(&mut self, pause_ms: u64, step: &Step, budget: u32) {
+    /// Lets time pass and applies one step.
+    pub(crate) fn step(&mut self, pause_ms: u64, step: &Step, budget: u32) {
         self.now.0 += pause_ms;
         let (id, step, named) = self.resolve(step);
         let mut record = Vec::new();
@@ -154,7 +156,7 @@ impl Life {
         self.sent.push((id, step, named));
     }
 
-    /// The id and the reservation of a step; a retry becomes the step that it repeats.
+    /// The id and the reservation of a step. A retry becomes the step that it repeats.
     fn resolve(&mut self, step: &Step) -> (CommandId, Step, CommandId) {
         match step {
             Step::Retry(which, other) if !self.sent.is_empty() => {
@@ -170,13 +172,13 @@ impl Life {
         }
     }
 
-    /// A reservation: mostly one of the latest, so that much happens to the same one.
+    /// A reservation: mostly one of the latest, so that many steps affect the same one.
     fn picked(&self, pick: usize) -> CommandId {
         let back = if pick < 48 { pick % self.made.len().min(8) } else { pick % self.made.len() };
         self.made[self.made.len() - 1 - back]
     }
 
-    /// No grant raises short(n) of any SKU.
+    /// Checks that no grant increases the shortfall of any SKU.
     fn check_shortfalls(&self, before: &Model, outcome: &Outcome, step: &Step) {
         let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
         if !is_grant || !outcome.code.is_success() || outcome.replayed {
@@ -188,7 +190,7 @@ impl Life {
         }
     }
 
-    /// A cart stands once: what was replaced is neither replaced nor confirmed again.
+    /// Checks that a replaced reservation is neither replaced nor confirmed again.
     fn check_replaced(&mut self, step: &Step, named: CommandId, outcome: &Outcome) {
         if !outcome.code.is_success() || outcome.replayed {
             return;
@@ -196,7 +198,7 @@ impl Life {
         match step {
             Step::Replace(..) => assert!(self.replaced.insert(named), "{named} was replaced twice"),
             Step::Confirm(_) | Step::Extend(..) => {
-                assert!(!self.replaced.contains(&named), "{named} was replaced, and yet {step:?}");
+                assert!(!self.replaced.contains(&named), "{named} was replaced, but {step:?} succeeded");
             }
             _ => {}
         }
@@ -216,8 +218,9 @@ impl Life {
         }
     }
 
-    /// Takes the other machine's validation `budget` records further, or begins one: it finds nothing, whatever was applied since.
-    pub(crate) fn validate_on(&mut self, budget: u32) {
+    /// Begins a validation of the second machine, or advances it by `budget` records. It must find nothing,
+    /// whatever was applied since.
+    pub(crate) fn advance_validation(&mut self, budget: u32) {
         let Some(marked) = self.marked else {
             self.other.begin_validation();
             self.marked = Some((self.other.op(), self.other.digest()));
@@ -231,31 +234,31 @@ impl Life {
         }
     }
 
-    /// Begins a snapshot, or takes the one under way `budget` records further; what is complete must load to
-    /// its mark and then live through the rest of the log alike.
-    pub(crate) fn walk(&mut self, budget: u32) {
-        if self.walk.is_none() {
+    /// Begins a snapshot, or advances the one in progress by `budget` records. A complete snapshot must
+    /// load to the state of its mark, and then give the same answers for the rest of the log.
+    pub(crate) fn advance_snapshot(&mut self, budget: u32) {
+        if self.snapshot.is_none() {
             self.log.clear();
-            self.walk = Some(Walk { mark: self.machine.begin_snapshot(), loader: Machine::loader() });
+            self.snapshot = Some(Snapshot { mark: self.machine.begin_snapshot(), loader: Machine::loader() });
         }
-        let Some(walk) = &mut self.walk else { return };
-        let loader = &mut walk.loader;
+        let Some(snapshot) = &mut self.snapshot else { return };
+        let loader = &mut snapshot.loader;
         let mut sink = |section: u16, records: u32, bytes: &[u8]| {
             assert_eq!(loader.section(section, records, bytes), Ok(()));
         };
         if self.machine.snapshot_step(budget, &mut sink) == Progress::Done
-            && let Some(walk) = self.walk.take()
+            && let Some(snapshot) = self.snapshot.take()
         {
-            let mut loaded = walk.loader.finish(&walk.mark).expect("a snapshot loads");
-            assert_eq!((loaded.op(), loaded.digest()), (walk.mark.op, walk.mark.digest));
+            let mut loaded = snapshot.loader.finish(&snapshot.mark).expect("a snapshot loads");
+            assert_eq!((loaded.op(), loaded.digest()), (snapshot.mark.op, snapshot.mark.digest));
             assert_eq!(loaded.validate(), Vec::<String>::new());
             for (time, record, outcome) in self.log.drain(..) {
-                assert_eq!(loaded.apply(time, &record), outcome, "what was loaded answers otherwise");
+                assert_eq!(loaded.apply(time, &record), outcome, "the loaded machine gives another answer");
             }
             assert_eq!(loaded.digest(), self.machine.digest());
             assert_eq!(loaded.validate(), Vec::<String>::new());
             self.loaded += 1;
-            // From here on the loaded one is the other machine.
+            // The loaded machine becomes the second machine.
             self.other = loaded;
             self.marked = None;
         }

@@ -1,23 +1,23 @@
-//! The machine against a naive model: random lives in which every outcome is predicted, and every invariant is
-//! checked after every step.
+//! The machine against a naive model: random runs in which every outcome is predicted, and every invariant
+//! is checked after every step.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a step that a room does not know belongs to the next room"
+    reason = "a step that a module does not handle is handled by the next one"
 )]
 
 mod drive;
 mod nested;
 mod step;
 
-use drive::Life;
+use drive::ModelRun;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 use stockhold_model::{SKUS, SOURCES, STOCKS, Step};
 
-/// Which links there are, and what lies where, at the beginning of a life.
+/// The links and source items at the beginning of a run.
 type Shop = (Vec<bool>, Vec<Option<i64>>);
 
 fn shop() -> impl Strategy<Value = Shop> {
@@ -32,43 +32,43 @@ fn shop() -> impl Strategy<Value = Shop> {
     )
 }
 
-fn open(shop: &Shop) -> Life {
-    let mut life = Life::begin(1);
+fn start(shop: &Shop) -> ModelRun {
+    let mut run = ModelRun::new(1);
     let pairs = |of: u32| (0..of).flat_map(|one| (0..SOURCES).map(move |source| (one, source)));
     for ((stock, source), is_linked) in pairs(STOCKS).zip(&shop.0) {
         if *is_linked {
-            life.take(0, &Step::Link(stock, source, 1), 0);
+            run.step(0, &Step::Link(stock, source, 1), 0);
         }
     }
     for ((sku, source), held) in pairs(SKUS).zip(&shop.1) {
         if let Some(held) = held {
-            life.take(0, &Step::Count(source, sku, *held, None), 0);
+            run.step(0, &Step::Count(source, sku, *held, None), 0);
         }
     }
-    life
+    run
 }
 
-/// A whole life: the shop at its beginning, then pauses, steps, budgets of sweeping and of a snapshot's walk.
+/// The steps of a run: each with a pause, a budget of sweeping and a budget of a snapshot.
 type Steps = Vec<(u64, Step, u32, u32)>;
 
 fn steps() -> impl Strategy<Value = Steps> {
     proptest::collection::vec((step::pause(), step::step(), 0_u32..4, 0_u32..12), 1..120)
 }
 
-/// Lives a life to its end.
-fn live(shop: &Shop, steps: &Steps) -> Life {
-    let mut life = open(shop);
-    for (pause, step, budget, walked) in steps {
-        life.take(*pause, step, *budget);
-        if *walked > 3 {
-            life.walk(*walked);
+/// Applies all steps of a run.
+fn run(shop: &Shop, steps: &Steps) -> ModelRun {
+    let mut run = start(shop);
+    for (pause, step, budget, copied) in steps {
+        run.step(*pause, step, *budget);
+        if *copied > 3 {
+            run.advance_snapshot(*copied);
         }
-        life.validate_on(4 * *walked + 1);
+        run.advance_validation(4 * *copied + 1);
     }
-    while life.loaded == 0 {
-        life.walk(1_000);
+    while run.loaded == 0 {
+        run.advance_snapshot(1_000);
     }
-    life
+    run
 }
 
 proptest! {
@@ -79,15 +79,17 @@ proptest! {
         shop in shop(),
         steps in steps(),
     ) {
-        // Proves: all codes, values and details; no grant raises a shortfall; a refusal would not have fitted;
-        // sweeps change nothing; a snapshot taken in steps while commands go on loads to its mark, and replays
-        // the rest alike; a validation in steps finds nothing, whatever commands come between.
-        live(&shop, &steps);
+        // Proves that the machine returns the codes, values and details of the model; that no grant
+        // increases a shortfall; that a refused cart would not have fitted; that sweeps change no answer;
+        // that a snapshot taken in steps while commands are applied loads to the state of its mark and
+        // replays the rest alike; and that a validation in steps finds nothing, whatever commands come
+        // between.
+        run(&shop, &steps);
     }
 }
 
-/// Answers that random lives meet, by command.
-const MET: &[(&str, &[&str])] = &[
+/// Answers that must occur in random runs, by command.
+const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     (
         "reserve",
         &["ok", "partial", "sold_out", "quota_exceeded", "no_source_in_stock", "not_assigned", "id_reused"],
@@ -115,23 +117,23 @@ const MET: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn random_lives_meet_every_answer() {
-    // Proves that the property above is about something: each of these answers occurs in 400 lives.
+fn random_runs_produce_every_answer() {
+    // Proves that the property above covers the rules: each of these answers occurs in 400 runs.
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let mut validated = 0;
     for _ in 0..400 {
         let (shop, steps) = (shop(), steps()).new_tree(&mut runner).unwrap().current();
-        let life = live(&shop, &steps);
-        validated += life.validated;
-        for (answer, times) in life.seen {
+        let run = run(&shop, &steps);
+        validated += run.validated;
+        for (answer, times) in run.seen {
             *seen.entry(answer).or_default() += times;
         }
     }
-    assert!(validated >= 400, "only {validated} validations came to their end");
-    for (kind, answers) in MET {
+    assert!(validated >= 400, "only {validated} validations were completed");
+    for (kind, answers) in EXPECTED_ANSWERS {
         for answer in *answers {
-            assert!(seen.contains_key(&(*kind, *answer)), "no {kind} was answered {answer}: {seen:?}");
+            assert!(seen.contains_key(&(*kind, *answer)), "no {kind} got the answer {answer}: {seen:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One web shop over up to 200 shops, each with its own point of sale: the layout of retail.
+//! One web shop over up to 200 shops, each with its own point of sale: the typical layout of a retailer.
 
 use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
@@ -10,7 +10,7 @@ use stockhold_protocol::{
     StockId, Timestamp,
 };
 
-/// Stock 0 is the web; stock i + 1 is the counter of shop i, which sells from source i alone.
+/// Stock 0 is the web shop. Stock i + 1 is the counter of shop i, which sells from source i alone.
 struct Chain {
     machine: Machine,
     ids: u128,
@@ -21,7 +21,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn open(goods: &[i64]) -> Self {
+    fn new(goods: &[i64]) -> Self {
         let machine = Machine::new(&Genesis::default());
         let mut chain =
             Self { machine, ids: 0, goods: vec![0; goods.len()], shops: vec![0; goods.len()], web: 0 };
@@ -67,7 +67,7 @@ impl Chain {
         self.goods[shop as usize] = units;
     }
 
-    /// What the web or a shop has left, by the formula worked out for this one layout.
+    /// What the web shop or a counter has left, by a formula for this layout.
     fn left(&self, stock: u32) -> i64 {
         let goods: i64 = self.goods.iter().sum();
         let promised: i64 = self.shops.iter().sum();
@@ -125,8 +125,8 @@ proptest! {
         goods in proptest::collection::vec(0_i64..6, 1..=200),
         steps in proptest::collection::vec((0_u32..8, any::<u32>(), 1_i64..9), 1..120),
     ) {
-        // Proves grants and cells against the closed formula, with recounts and releases between.
-        let mut chain = Chain::open(&goods);
+        // Proves grants and cells against this formula, with counts and releases in between.
+        let mut chain = Chain::new(&goods);
         let shops = u32::try_from(goods.len()).unwrap();
         let mut live = Vec::new();
         for (kind, pick, units) in steps {

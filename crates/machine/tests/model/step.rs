@@ -1,4 +1,4 @@
-//! How the steps of a random life are drawn.
+//! Random generation of the steps of a run.
 
 use proptest::prelude::*;
 use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
@@ -19,7 +19,7 @@ fn target() -> impl Strategy<Value = Target> {
     ]
 }
 
-/// Limits that bite in a short life, and at times one beyond its range.
+/// Limits that matter in a short run, and some that are out of range.
 fn limits() -> impl Strategy<Value = Configure> {
     let none = Configure::default();
     prop_oneof![
@@ -83,7 +83,7 @@ fn setting() -> impl Strategy<Value = Setting> {
         .prop_map(|(sku, stock, value)| Setting { sku, stock: sku.and(stock), value })
 }
 
-/// One step of a life.
+/// One step of a run.
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let pick = || 0_usize..64;
     prop_oneof![

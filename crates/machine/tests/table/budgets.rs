@@ -1,11 +1,11 @@
-//! Quotas: what takes from them and what gives back.
+//! Quotas: which commands take units from a quota, and which give them back.
 
 use super::reserving::PLAIN;
 use super::script::run;
 
 #[test]
 fn a_quota_is_given_back_by_release_expiry_and_refund_but_not_by_ship() {
-    // Proves every way in which a unit of a budget is taken or given back.
+    // Proves every way in which a unit of a quota is taken or given back.
     run(PLAIN).go("
         quota WEB BIKE 6
         reserve a WEB 2xBIKE ttl=10s
@@ -41,7 +41,8 @@ fn a_quota_is_given_back_by_release_expiry_and_refund_but_not_by_ship() {
 
 #[test]
 fn a_lowered_quota_takes_nothing_back() {
-    // Proves a quota below what is taken, one lifted, and one set again that begins with nothing taken.
+    // Proves a quota below what is taken, one that is lifted, and one that is set again and begins with
+    // nothing taken.
     run(PLAIN).go("
         reserve before WEB 1xBIKE ttl=1h
         quota WEB BIKE 5
@@ -62,7 +63,7 @@ fn a_lowered_quota_takes_nothing_back() {
         release a
         quota WEB BIKE 3
         quota_taken WEB BIKE -> 0/3
-        // Units of an earlier quota, and of none, give back to nobody.
+        // Units of an earlier quota, or of none, are not given back to this one.
         release c
         release before
         quota_taken WEB BIKE -> 0/3

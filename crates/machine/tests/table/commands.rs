@@ -1,4 +1,4 @@
-//! From the words of a line to a command.
+//! Makes a command from the words of a scenario line.
 
 use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
@@ -12,7 +12,7 @@ use stockhold_protocol::{
     ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
 };
 
-/// Makes the command of a line and gives it to `take`, because hot commands borrow their lines.
+/// Makes the command of a line and passes it to `take`, because hot commands borrow their lines.
 pub(crate) fn command_of(script: &mut Script, sentence: &Sentence, take: &mut dyn FnMut(Command<'_>)) {
     match sentence.word(0) {
         "reserve" => {

@@ -1,7 +1,7 @@
-//! Many holds with one deadline: they end in one instant, and no answer depends on who sweeps how much.
+//! Many holds with one deadline: they end at one instant, and no answer depends on sweeps.
 
+use super::machines::{START_S, without_gaps};
 use super::script::run;
-use super::world::{START_S, without_gaps};
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Change, Count, LinkDefinition, Reserve, SettingScope, SettingsChange, SkuDefinition, SourceDefinition,
@@ -14,7 +14,7 @@ use stockhold_protocol::{
 
 const HOLDS: u32 = 100_000;
 
-/// A machine with its clock and its ids.
+/// A machine with its time and its ids.
 struct Run {
     machine: Machine,
     now: Timestamp,
@@ -42,8 +42,8 @@ impl Run {
         }))
     }
 
-    /// A shop with exactly as many units as there will be holds.
-    fn open() -> Self {
+    /// A machine with as many units as there will be holds.
+    fn new() -> Self {
         let now = Timestamp(START_S * 1_000);
         let genesis = Genesis { formatted_at: now, configuration: without_gaps() };
         let mut run = Self { machine: Machine::new(&genesis), now, ids: 0 };
@@ -76,10 +76,10 @@ impl Run {
 
 #[test]
 fn a_hundred_thousand_equal_deadlines_end_in_one_step() {
-    // Proves that the op of the deadline sees all units free, and that four budgets of sweeping give the same
-    // answers and digests at every op, while records are erased at their own pace.
+    // Proves that the op at the deadline finds all units free, and that four budgets of sweeping give the
+    // same answers and digests at every op, although records are erased at different times.
     let budgets = [0, 1, 100, u32::MAX];
-    let mut runs: Vec<Run> = budgets.iter().map(|_| Run::open()).collect();
+    let mut runs: Vec<Run> = budgets.iter().map(|_| Run::new()).collect();
     for run in &mut runs {
         for _ in 0..HOLDS {
             assert_eq!(run.reserve(1, Some(60_000)).code, Code::Ok);
@@ -87,25 +87,26 @@ fn a_hundred_thousand_equal_deadlines_end_in_one_step() {
         assert_eq!(run.reserve(1, None).code, Code::SoldOut);
         assert_eq!(run.machine.next_due(), Some(Timestamp((START_S + 60) * 1_000)));
     }
-    // The second before, the deadline itself, and the end of the window in which records are known.
+    // The second before the deadline, the deadline itself, and the end of the window in which records are
+    // known.
     for (step, seconds) in [59, 60, 61, 60 + 86_399, 60 + 86_400, 60 + 86_401].into_iter().enumerate() {
         let mut seen = Vec::new();
         for (run, budget) in runs.iter_mut().zip(budgets) {
             run.now = Timestamp((START_S + seconds) * 1_000);
-            let mut said = Vec::new();
+            let mut answers = Vec::new();
             let first = CommandId::from_parts(START_S * 1_000, 7);
-            said.push(run.reserve(i64::from(HOLDS), Some(1_000)));
+            answers.push(run.reserve(i64::from(HOLDS), Some(1_000)));
             if step > 0 {
-                said.push(run.send(Command::Confirm(ReservationId(first))));
+                answers.push(run.send(Command::Confirm(ReservationId(first))));
             }
             for _ in 0..10 {
                 if budget > 0 {
                     run.machine.sweep(budget);
                 }
-                said.push(run.reserve(i64::from(HOLDS) + 1, None));
-                said.push(run.reserve(1, Some(1_000)));
+                answers.push(run.reserve(i64::from(HOLDS) + 1, None));
+                answers.push(run.reserve(1, Some(1_000)));
             }
-            seen.push((said, run.machine.digest(), run.machine.cell(SkuId(0), StockId(0))));
+            seen.push((answers, run.machine.digest(), run.machine.cell(SkuId(0), StockId(0))));
         }
         for other in &seen[1..] {
             assert_eq!(other, &seen[0], "budgets disagree in step {step}");
@@ -126,13 +127,13 @@ fn a_hundred_thousand_equal_deadlines_end_in_one_step() {
         assert_eq!(run.machine.validate(), Vec::<String>::new());
         while run.machine.sweep(u32::MAX) {}
         assert_eq!(run.machine.validate(), Vec::<String>::new());
-        assert!(run.machine.stats().reservations < 100, "what is known is only what was made lately");
+        assert!(run.machine.stats().reservations < 100, "only recent reservations are known");
     }
 }
 
 #[test]
 fn a_hold_ends_at_its_second_and_not_before() {
-    // Proves deadline <= op time, ticks that free units for readers, and holds moved to another deadline.
+    // Proves deadline <= op time, ticks that free units for readers, and holds with a changed deadline.
     run(super::reserving::PLAIN).go("
         reserve a WEB 4xBIKE ttl=10s
         reserve b WEB 6xBIKE ttl=20s
@@ -157,8 +158,8 @@ fn a_hold_ends_at_its_second_and_not_before() {
 
 #[test]
 fn time_never_goes_back_and_has_an_end() {
-    // Proves op time = max(last, proposed), and that the last second of time is an outcome and no panic.
-    let mut run = Run::open();
+    // Proves op time = max(last, proposed), and that the last second of time gives an outcome and no panic.
+    let mut run = Run::new();
     let held = run.reserve(1, Some(5_000));
     run.now = Timestamp(0);
     let later = run.reserve(1, Some(5_000));

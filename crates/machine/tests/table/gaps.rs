@@ -1,11 +1,13 @@
-//! Gaps between ops: downtime and bad clocks count neither against holds, nor against records that are kept for a while, nor against ids.
+//! Gaps between ops: downtime and wrong clocks shorten neither holds, nor the retention of records, nor
+//! that of ids.
 
 use super::reserving::PLAIN;
 use super::script::run;
 
 #[test]
-fn a_gap_shortens_no_hold_and_time_that_is_ticked_does() {
-    // Proves both sides of the limit, that the deadline told is hold time, and that each verb goes by hold time.
+fn a_gap_shortens_no_hold_but_time_with_ticks_does() {
+    // Proves both sides of the limit, that the returned deadline is hold time, and that each verb uses hold
+    // time.
     run(PLAIN).go("
         configure gap=5s
         reserve a WEB 3xBIKE ttl=10s -> ok until=10
@@ -30,8 +32,9 @@ fn a_gap_shortens_no_hold_and_time_that_is_ticked_does() {
 
 #[test]
 fn ids_are_kept_for_their_retention_of_hold_time() {
-    // Proves that the answer to an id outlives any gap, that an id made in the gap or before it still executes, that both end when their
-    // retention has passed since, and that then the horizon skips the gap.
+    // Proves that the answer to an id is kept across any gap, that an id made in the gap or before it still
+    // executes, that both end when their retention has passed since, and that the horizon then skips the
+    // gap.
     run(PLAIN).go("
         configure gap=5s retention=60s
         reserve a WEB 1xBIKE
@@ -77,7 +80,8 @@ fn records_of_closed_reservations_outlive_a_gap() {
 
 #[test]
 fn offsets_of_the_clock_are_state_and_change_nothing_else() {
-    // Proves that both commands are applied without touching a promise, and that only the one that an operator sends is recorded.
+    // Proves that both commands are applied without affecting a promise, and that only the one that an
+    // operator sends is recorded.
     let mut script = run(PLAIN);
     script.go("
         reserve a WEB 1xBIKE ttl=60s -> ok until=60

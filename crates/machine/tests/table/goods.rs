@@ -1,11 +1,12 @@
-//! Ship, sell, refund, count, adjust, transfer, enabling, and links that merge and split groups.
+//! Ship, sell, refund, count, adjust, transfer, enabling of sources, and links that merge and split groups.
 
 use super::reserving::{PLAIN, SHARED};
 use super::script::run;
 
 #[test]
 fn a_shipment_must_break_no_promise() {
-    // Proves the guard with the sources that would do, and that forcing skips it and reports the shortfall.
+    // Proves the guard and its list of sources that could ship instead, and that a forced command skips it
+    // and reports the shortfall.
     let mut script = run(SHARED);
     script.go("
         reserve w WEB 10xBIKE
@@ -32,8 +33,8 @@ fn a_shipment_must_break_no_promise() {
 }
 
 #[test]
-fn shipping_looks_at_goods_and_not_at_status_or_links() {
-    // Proves that a disabled, out-of-stock or unlinked source ships, if nobody misses the goods.
+fn shipping_checks_goods_but_not_status_or_links() {
+    // Proves that a disabled, out-of-stock or unlinked source can ship, if no promise needs the goods.
     run(PLAIN).go("
         source A2
         sku BELL
@@ -53,8 +54,9 @@ fn shipping_looks_at_goods_and_not_at_status_or_links() {
 }
 
 #[test]
-fn the_guard_knows_allowances() {
-    // Proves short(0) and short(n): an allowance of the neighbour does not make its promise fair game.
+fn the_guard_considers_allowances() {
+    // Proves short(0) and short(n): the goods of a promise stay protected, even if its stock has an
+    // allowance.
     run(SHARED).go("
         set BIKE/WEB backorders=on min_qty=-3
         reserve w WEB 10xBIKE -> ok bare
@@ -65,7 +67,7 @@ fn the_guard_knows_allowances() {
         ship w A2 10xBIKE
         ship w2 A2 1xBIKE -> not_enough_at_source
         ship w2 A1 1xBIKE -> needed_elsewhere
-        // A1 gives a unit to A2, where both stocks can have it.
+        // A1 transfers a unit to A2, which both stocks sell from.
         transfer A1 A2 1xBIKE
         transfer A2 A1 1xBIKE
         transfer A1 A2 1xBIKE
@@ -77,7 +79,7 @@ fn the_guard_knows_allowances() {
 
 #[test]
 fn a_sale_at_the_counter_is_reserve_confirm_and_ship() {
-    // Proves its checks, its guard, its forced form, and what it leaves behind.
+    // Proves the checks, the guard and the forced form of a sale, and the reservation that it records.
     run(SHARED).go("
         sell a POS A1 3xBIKE
         state a -> shipped 0xBIKE+3
@@ -137,8 +139,8 @@ fn a_refund_goes_by_its_parts() {
 }
 
 #[test]
-fn parts_of_a_refund_are_judged_together() {
-    // Proves that two losses, each harmless alone, are refused when together they break a promise.
+fn parts_of_a_refund_are_checked_together() {
+    // Proves that two losses that are each harmless are refused if together they break a promise.
     run("
         source A
         source B
@@ -169,7 +171,7 @@ fn parts_of_a_refund_are_judged_together() {
 
 #[test]
 fn returns_stay_in_the_range_of_quantities() {
-    // Proves that parts that arrive at one source are bounded by their sum.
+    // Proves that the parts that arrive at one source are bounded by their sum.
     run(PLAIN).go("
         source A2
         set BIKE max_sale=0
@@ -186,7 +188,7 @@ fn returns_stay_in_the_range_of_quantities() {
 
 #[test]
 fn facts_are_accepted_and_their_shortfall_is_reported() {
-    // Proves count, adjust, status, enabling and unlinking, and that versions count changes.
+    // Proves count, adjust, stock status, enabling and unlinking, and that the version counts changes.
     run(SHARED).go("
         reserve w WEB 10xBIKE
         reserve p POS 20xBIKE
@@ -263,7 +265,8 @@ fn groups_merge_and_split_with_holds_open() {
 
 #[test]
 fn names_numbers_and_limits() {
-    // Proves upserts, taken names, unknown numbers, and that defining again changes only what it says.
+    // Proves upserts, taken names, unknown numbers, and that a second definition changes only what it
+    // contains.
     let mut script = run("
         source A1 name=One -> ok number=0
         source A2 name=Two -> ok number=1
@@ -315,9 +318,9 @@ fn names_numbers_and_limits() {
 }
 
 #[test]
-fn a_full_house_of_reservations_does_not_depend_on_the_sweeps() {
-    // Proves that records which only wait for being erased never count against the bound: an unswept machine
-    // has dozens of them where a swept one has none.
+fn the_limit_of_reservations_does_not_depend_on_sweeps() {
+    // Proves that records that are waiting for erasure do not count against the limit: a machine that is
+    // not swept has dozens of them, and a swept one has none.
     let mut script = run(PLAIN);
     script.go("configure reservations=40 window=1s\ncount A1 BIKE 100");
     for cart in 0..40 {
@@ -331,8 +334,8 @@ fn a_full_house_of_reservations_does_not_depend_on_the_sweeps() {
 }
 
 #[test]
-fn a_forced_sale_and_a_kept_line_do_not_ask_what_was_derived_before() {
-    // Proves that SKUs which lost their sources answer alike before and after a load.
+fn a_forced_sale_and_a_kept_line_do_not_depend_on_derived_state() {
+    // Proves that SKUs that lost their sources give the same answers before and after a load.
     run(PLAIN).go("
         sku BELL
         stock SHOP
@@ -360,9 +363,10 @@ fn a_forced_sale_and_a_kept_line_do_not_ask_what_was_derived_before() {
 }
 
 #[test]
-fn an_unlink_is_a_fact_whatever_it_leaves() {
-    // Proves that an unlink which leaves a group that no link may leave is accepted, that the group stays exact, that other
-    // links there are refused while links elsewhere are not, and that the link which makes it small again is taken.
+fn an_unlink_is_accepted_whatever_group_it_leaves() {
+    // Proves that an unlink is accepted even if it leaves a group that no link may make; that this group
+    // stays exact; that further links there are refused, but links elsewhere are not; and that the link
+    // that makes it small again is accepted.
     let mut script = run("sku BIKE\nstock WEB\nstock REGION");
     for shop in 0..34 {
         script.go(&format!("source S{shop}\nlink WEB S{shop}\ncount S{shop} BIKE 1"));
@@ -387,7 +391,7 @@ fn an_unlink_is_a_fact_whatever_it_leaves() {
         configure sharing=independent
         configure sharing=exact -> group_too_large
     ");
-    // Back in exact form the way it came: by a link that makes the group nested.
+    // The group becomes exact again by a link that makes it nested.
     script.go("
         link WEB S0 -> ok
         configure sharing=exact -> ok

@@ -1,4 +1,5 @@
-//! Exactly once: replays, reused ids, ids too old and from the future, the horizon, full outcome memory.
+//! Idempotency: replays, reused ids, ids that are too old or from the future, the horizon, and full outcome
+//! memory.
 
 use super::reserving::PLAIN;
 use super::script::run;
@@ -9,14 +10,15 @@ use stockhold_protocol::{Code, Command, CommandId, Envelope, Timestamp};
 
 #[test]
 fn the_same_id_and_body_get_the_recorded_outcome_again() {
-    // Proves replay of grants, refusals with details, facts and definitions, and that nothing executes twice.
+    // Proves the replay of grants, refusals with details, facts and definitions, and that nothing executes
+    // twice.
     run(PLAIN).go("
         sku BELL
         count A1 BELL 9
         reserve a WEB 3xBIKE 2xBELL ttl=60s -> ok until=60
         time +5s
         reserve a WEB 3xBIKE 2xBELL ttl=60s -> ok until=60 replayed
-        // Lines split or in another order, and the fresh flag, make no other body.
+        // Splitting or reordering lines, and the fresh flag, do not change the fingerprint.
         reserve a WEB 2xBELL 1xBIKE 2xBIKE ttl=60s fresh -> ok until=60 replayed
         reserve a WEB 3xBIKE 1xBELL ttl=60s -> id_reused unrecorded
         reserve a WEB 3xBIKE 2xBELL ttl=61s -> id_reused
@@ -42,15 +44,15 @@ fn the_same_id_and_body_get_the_recorded_outcome_again() {
         reserve d @site:eu 1xBIKE
         stock POS
         channel site:eu POS
-        // The channel as sent is the body, whatever it stands for now.
+        // The fingerprint contains the channel as it was sent, whatever stock it sells from now.
         reserve d @site:eu 1xBIKE -> ok replayed
         reserve d WEB 1xBIKE -> id_reused
     ");
 }
 
 #[test]
-fn unrecorded_answers_leave_the_id_unused() {
-    // Proves it for unknown names, a TTL out of range, bad configuration and ids from the future.
+fn an_unrecorded_answer_does_not_use_up_the_id() {
+    // Proves this for unknown names, a TTL out of range, an invalid configuration and ids from the future.
     run(PLAIN).go("
         reserve a #9 1xBIKE -> unknown_name unrecorded
         reserve a WEB 1xBIKE ttl=0s -> ttl_out_of_range unrecorded
@@ -64,7 +66,8 @@ fn unrecorded_answers_leave_the_id_unused() {
 
 #[test]
 fn an_id_below_the_horizon_never_executes() {
-    // Proves id_too_old, that a kept reservation answers for its own id at any age, and its own body only.
+    // Proves id_too_old, and that a kept reservation answers its own id at any age, but only with the same
+    // fingerprint.
     run(PLAIN).go("
         reserve old WEB 1xBIKE age=16m -> id_too_old unrecorded
         reserve young WEB 1xBIKE age=14m -> ok
@@ -87,9 +90,9 @@ fn an_id_below_the_horizon_never_executes() {
 }
 
 #[test]
-fn a_reservation_answers_for_its_id_in_full_when_the_outcome_is_gone() {
-    // Proves that what the lines do not tell (units backordered, lines that got nothing, a sale's shortfall) is kept with
-    // the reservation, through snapshots too.
+fn a_reservation_gives_its_full_answer_after_the_outcome_is_dropped() {
+    // Proves that details that the lines do not contain (backordered units, lines without a grant, the
+    // shortfall of a sale) are stored with the reservation, also in snapshots.
     let mut script = run(PLAIN);
     script.go("
         sku BELL
@@ -126,7 +129,7 @@ fn a_reservation_answers_for_its_id_in_full_when_the_outcome_is_gone() {
 
 #[test]
 fn the_horizon_moves_with_the_retention_and_never_back() {
-    // Proves that a longer retention does not bring ids back that were forgotten.
+    // Proves that a longer retention does not restore ids that were dropped.
     run(PLAIN).go("
         reserve a WEB 99xBIKE -> sold_out
         time +10m
@@ -144,13 +147,14 @@ fn the_horizon_moves_with_the_retention_and_never_back() {
 
 #[test]
 fn full_outcome_memory_is_busy_and_changes_nothing() {
-    // Proves busy while all ids are younger than the least retention, and that older ones make room.
+    // Proves busy while all ids are within the minimum retention, and that older ones are dropped to make
+    // room.
     let mut script = run(PLAIN);
     script.go("configure outcome_bytes=65536");
     let mut taken = 0;
     loop {
         script.go(&format!("// {taken}"));
-        let free = script.world.machine.stats().outcome_bytes + 8_192 <= 65_536;
+        let free = script.machines.plain.stats().outcome_bytes + 8_192 <= 65_536;
         if !free {
             break;
         }
@@ -175,7 +179,7 @@ fn full_outcome_memory_is_busy_and_changes_nothing() {
 
 #[test]
 fn a_batch_is_applied_once_and_gaps_are_refused() {
-    // Proves duplicates, gaps, new and old sessions, and the bound on writers.
+    // Proves duplicates, gaps, new and old sessions, and the limit of writers.
     let mut machine = Machine::new(&Genesis::default());
     let mut begin = |writer, session, number| {
         let proposed = Timestamp(0);
@@ -203,7 +207,7 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
     assert_eq!(
         begin(1, 5, 1),
         BatchVerdict::OldSession { known: 6 },
-        "what was applied is not known any more"
+        "batches of older sessions are not known"
     );
     assert_eq!(begin(1, 6, 0), BatchVerdict::Duplicate);
     assert_eq!(begin(1, 6, u64::MAX), BatchVerdict::Gap { expected: 2 });
@@ -216,7 +220,7 @@ fn a_batch_is_applied_once_and_gaps_are_refused() {
 
 #[test]
 fn an_epoch_is_state_and_never_goes_back() {
-    // Proves that the state knows its epoch by the log alone, whoever begins it and however often.
+    // Proves that the epoch follows from the log alone, however often it is begun.
     let mut machine = Machine::new(&Genesis::default());
     assert_eq!(machine.epoch(), 1);
     for (begun, known) in [(3, 3), (3, 3), (2, 3), (4, 4)] {

@@ -1,9 +1,9 @@
-//! `sharing = independent`: the quantity at the source alone decides whether goods may leave it.
+//! `sharing = independent`: only the quantity at the source decides whether goods may leave it.
 
 use super::reserving::SHARED;
 use super::script::run;
 
-/// One unit in A2, which both stocks sell from, promised twice.
+/// One unit in A2, from which both stocks sell, is promised twice.
 const LAST_UNIT: &str = "
     count A1 BIKE 0
     count A2 BIKE 1
@@ -16,8 +16,8 @@ const LAST_UNIT: &str = "
 
 #[test]
 fn two_orders_for_the_last_unit_do_not_wait_for_each_other() {
-    // Proves MSI's case `seed000.last_item_oversell` with either order first: one ships, the other one is told that the unit is
-    // gone, and ships when goods have come.
+    // Proves MSI's case `seed000.last_item_oversell` with either order first: one order ships; the other is
+    // refused because the unit is gone, and ships when goods have arrived.
     for (first, second) in [("w", "p"), ("p", "w")] {
         let mut script = run(SHARED);
         script.go(LAST_UNIT);
@@ -35,9 +35,9 @@ fn two_orders_for_the_last_unit_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn nothing_that_leaves_a_source_asks_for_the_promises_of_others() {
-    // Proves it for a sale, a write-off and a transfer, each of which the exact mode refuses there; goods that are not there leave in
-    // neither mode.
+fn goods_may_leave_a_source_whatever_others_promised() {
+    // Proves this for a sale, a write-off and a transfer, each of which the exact mode refuses. Goods that
+    // do not exist leave in neither mode.
     let exact = [
         "sell s POS A2 1xBIKE -> needed_elsewhere sources=A1",
         "refund p lost@A2:1xBIKE -> needed_elsewhere line=0 sku=BIKE",
@@ -60,27 +60,29 @@ fn nothing_that_leaves_a_source_asks_for_the_promises_of_others() {
         sell u WEB A2 1xBIKE -> sold_out
         refund p lost@A2:1xBIKE -> not_enough_at_source line=0 sku=BIKE bound=0 asked=1
         transfer A2 A1 1xBIKE -> not_enough_at_source line=0 sku=BIKE bound=0 asked=1
-        // Facts are facts there too.
+        // Facts are accepted in this mode too.
         unlink POS A1 -> ok short=20
     ");
 }
 
 #[test]
 fn the_exact_mode_guards_again_when_it_is_switched_on() {
-    // Proves that the guard follows the mode, and that a list of sources that would do may be empty in exact mode only.
+    // Proves that the guard depends on the mode, and that its list of other sources can be empty in exact
+    // mode.
     run(SHARED).go("
         count A1 BIKE 0
         configure sharing=independent
         reserve w WEB 10xBIKE
         reserve p POS 1xBIKE
         configure sharing=exact
-        // One unit is missing already, and shipping POS would not make it worse.
+        // One unit is missing already, and shipping POS does not increase the shortfall.
         ship p A2 1xBIKE
         reserve refused POS 1xBIKE -> sold_out
         count A1 BIKE 3
         reserve q POS 3xBIKE
         count A1 BIKE 2 -> ok short=2
-        // No other source of the stock holds all three, so the list is empty: fewer units can be shipped from elsewhere.
+        // No other source of the stock has all three units, so the list is empty. Fewer units can be
+        // shipped from elsewhere.
         ship q A2 3xBIKE -> needed_elsewhere line=0 sources=
         ship q A1 2xBIKE
     ");

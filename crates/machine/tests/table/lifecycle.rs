@@ -1,4 +1,5 @@
-//! The life of a reservation: the state x command matrix, deadlines, extend, replace, release, late confirm.
+//! The lifecycle of a reservation: the matrix of states and commands, deadlines, extend, replace, release,
+//! late confirm.
 
 use super::reserving::{PLAIN, SHARED};
 use super::script::run;
@@ -17,7 +18,7 @@ const STATES: &str = "
     replace successor replaced WEB 1xBIKE ttl=1h owner=7
 ";
 
-/// Runs one command from each of the states, every time in a world of its own.
+/// Runs one command in each of the states, each time on new machines.
 fn row(command: &str, expected: [(&str, &str); 7]) {
     for (state, answer) in expected {
         let line = command.replace('?', state);
@@ -27,7 +28,7 @@ fn row(command: &str, expected: [(&str, &str); 7]) {
 
 #[test]
 fn every_state_answers_extend_confirm_and_release() {
-    // Proves three rows of the matrix; the column "closed" is tried for each of its three ways.
+    // Proves three rows of the matrix. Each of the three reasons for "closed" is tested.
     row(
         "extend ? ttl=2h",
         [
@@ -37,7 +38,7 @@ fn every_state_answers_extend_confirm_and_release() {
             ("shipped", "already_closed"),
             ("released", "already_closed"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
     row(
@@ -49,7 +50,7 @@ fn every_state_answers_extend_confirm_and_release() {
             ("shipped", "already_closed"),
             ("released", "already_closed"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
     row(
@@ -61,7 +62,7 @@ fn every_state_answers_extend_confirm_and_release() {
             ("shipped", "already_closed"),
             ("released", "already_closed"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
 }
@@ -78,7 +79,7 @@ fn every_state_answers_replace_ship_and_refund() {
             ("shipped", "already_closed"),
             ("released", "ok bare"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
     row(
@@ -90,7 +91,7 @@ fn every_state_answers_replace_ship_and_refund() {
             ("shipped", "already_closed"),
             ("released", "already_closed"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
     row(
@@ -102,7 +103,7 @@ fn every_state_answers_replace_ship_and_refund() {
             ("shipped", "already_closed"),
             ("released", "already_closed"),
             ("replaced", "already_closed"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
     row(
@@ -114,14 +115,15 @@ fn every_state_answers_replace_ship_and_refund() {
             ("shipped", "ok"),
             ("released", "more_than_shipped"),
             ("replaced", "more_than_shipped"),
-            ("nobody", "unknown_reservation"),
+            ("missing", "unknown_reservation"),
         ],
     );
 }
 
 #[test]
 fn a_late_confirm_takes_all_lines_or_none() {
-    // Proves confirmed_late, too_late with the line, and that a new id may try again while the record is kept.
+    // Proves confirmed_late, too_late with its line, and that another id can try again while the record is
+    // kept.
     let mut script = run(PLAIN);
     script.go("
         sku BELL
@@ -155,8 +157,9 @@ fn a_late_confirm_takes_all_lines_or_none() {
 
 #[test]
 fn the_record_of_a_closed_reservation_is_kept_for_the_window() {
-    // Proves that closing early or late leaves the record long enough, and then no longer; snapshots agree
-    // at every step, although the erase list still waits for the hold's own end.
+    // Proves that a closed record is kept for the window and not longer, whether it was closed early or
+    // late. Snapshots agree at every step, although the erase list still has the entry for the original
+    // deadline.
     let mut script = run(PLAIN);
     script.go("
         configure window=10s
@@ -191,7 +194,7 @@ fn the_record_of_a_closed_reservation_is_kept_for_the_window() {
 
 #[test]
 fn extend_never_shortens_and_ends_at_the_maximum_total() {
-    // Proves both, and that the origin survives replaces of a live hold.
+    // Proves both, and that the origin is kept when a live hold is replaced.
     let mut script = run(PLAIN);
     script.go("
         configure ttl_max=1h ttl_total=2h
@@ -212,7 +215,7 @@ fn extend_never_shortens_and_ends_at_the_maximum_total() {
         extend c ttl=59m -> ok until=7141
         time +1h
         tick
-        // Expired, so a replace is a plain reserve with a new origin.
+        // The hold has expired, so this replace is a plain reserve with a new origin.
         replace d c WEB 3xBIKE ttl=1h -> ok bare until=10801
         extend d ttl=1h -> ok
         time +30m
@@ -222,8 +225,8 @@ fn extend_never_shortens_and_ends_at_the_maximum_total() {
 
 #[test]
 fn replace_counts_the_net_change() {
-    // Proves growth by what is left, lines that do not grow, dropped and new lines, the owner, and that a
-    // refusal leaves the old hold alone.
+    // Proves lines that grow by what is left, lines that do not grow, removed and new lines, the owner, and
+    // that a refusal does not change the old hold.
     let mut script = run(PLAIN);
     script.go("
         sku BELL
@@ -236,7 +239,7 @@ fn replace_counts_the_net_change() {
         state a -> held 6xBIKE 2xBELL
         replace e a WEB 6xBIKE 5xBELL ttl=1h owner=7 -> ok granted=6xBIKE,5xBELL
         salable WEB BELL -> 0
-        // The recount leaves less than is held: a line that does not grow is not refused for it.
+        // After the count there is less than is held. A line that does not grow is not refused for that.
         count A1 BIKE 1 -> ok short=9
         set BIKE min_sale=9 max_sale=9
         replace f e WEB 6xBIKE ttl=1h owner=7 -> ok granted=6xBIKE
@@ -246,7 +249,7 @@ fn replace_counts_the_net_change() {
         replace h g WEB 4xBIKE ttl=1h owner=7 -> ok
         replace i h WEB 9xBIKE ttl=1h owner=7 -> no_source_in_stock
         state h -> held 4xBIKE
-        // Without a TTL the successor is born confirmed.
+        // Without a TTL the new reservation is confirmed at once.
         replace j h WEB 4xBIKE owner=7 -> ok value=0
         state j -> confirmed 4xBIKE
         replace k j WEB 4xBIKE owner=7 -> already_confirmed
@@ -263,7 +266,7 @@ fn replace_counts_the_net_change() {
 
 #[test]
 fn replace_by_best_effort_keeps_what_it_has() {
-    // Proves that a partly growing cart grows by what is left and never falls below what it had.
+    // Proves that a line grows by what is left and never gets less than it had.
     run(PLAIN).go("
         reserve a WEB 6xBIKE ttl=1h
         reserve b WEB 2xBIKE
@@ -277,7 +280,8 @@ fn replace_by_best_effort_keeps_what_it_has() {
 
 #[test]
 fn release_gives_back_parts_or_all() {
-    // Proves partial release, more_than_open, lines that are not there, and closing with the last unit.
+    // Proves partial release, more_than_open, lines that do not exist, and that releasing the last unit
+    // closes the reservation.
     run(PLAIN).go("
         sku BELL
         count A1 BELL 5
@@ -305,7 +309,8 @@ fn release_gives_back_parts_or_all() {
 
 #[test]
 fn manage_stock_is_decided_at_the_grant() {
-    // Proves that a line granted without counting never counts, and one granted with it always does.
+    // Proves that a line that did not count when it was granted never counts, and that one that counted
+    // always does.
     run(PLAIN).go("
         reserve counted WEB 2xBIKE
         set BIKE manage_stock=off
@@ -323,7 +328,7 @@ fn manage_stock_is_decided_at_the_grant() {
         count A1 BIKE 9
         salable WEB BIKE -> 9
         refund free returned@#44:1xBIKE -> unknown_name
-        // A hold without counting that is replaced counts when it grows.
+        // A hold that does not count, counts after a replace in which it grows.
         set BIKE manage_stock=off
         reserve h WEB 3xBIKE ttl=1h
         set BIKE manage_stock=on

@@ -1,6 +1,6 @@
-//! Lists are bounded in what they cost, and a walk over their pages leaves nothing out.
+//! The cost of a list is bounded, and reading all pages returns every entry.
 
-use super::world::{START_S, without_gaps};
+use super::machines::{START_S, without_gaps};
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     ChannelAssignment, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
@@ -8,7 +8,7 @@ use stockhold_protocol::command::{
 use stockhold_protocol::query::{Answer, LIST_MAX, Query};
 use stockhold_protocol::{Command, CommandId, Envelope, SourceId, StockId, Timestamp};
 
-/// A machine with many of everything, and with entries that are expensive to tell.
+/// A machine with many entries, some of which are expensive.
 struct Merchant {
     machine: Machine,
     ids: u64,
@@ -30,8 +30,8 @@ impl Merchant {
     }
 }
 
-/// Walks a list as PROTOCOL.md says, and answers the length of each page.
-fn walk(
+/// Reads all pages of a list as PROTOCOL.md describes, and returns the length of each page.
+fn read_all(
     machine: &Machine,
     ask: impl Fn(Option<u32>) -> Query,
     numbers: impl Fn(Answer) -> Vec<u32>,
@@ -51,13 +51,13 @@ fn walk(
 
 #[test]
 fn pages_of_cheap_entries_are_as_long_as_asked() {
-    // Proves that the bound of cost does not shorten ordinary lists.
+    // Proves that the bound on cost does not shorten ordinary lists.
     let mut merchant = Merchant::new();
     for number in 0..700 {
         let sku = SkuDefinition { sku: format!("SKU-{number}"), ..SkuDefinition::default() };
         merchant.send(Command::DefineSku(sku));
     }
-    let pages = walk(
+    let pages = read_all(
         &merchant.machine,
         |after| Query::Skus { after: after.map(stockhold_protocol::SkuId), limit: LIST_MAX },
         |answer| {
@@ -69,8 +69,9 @@ fn pages_of_cheap_entries_are_as_long_as_asked() {
 }
 
 #[test]
-fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
-    // Proves that a page ends when it has cost enough, holds an entry at least, and that the next one goes on behind it.
+fn pages_of_expensive_entries_are_short_and_complete() {
+    // Proves that a page ends when its cost reaches the limit, contains at least one entry, and that the
+    // next page continues after it.
     let mut merchant = Merchant::new();
     for number in 0..40 {
         let source = SourceDefinition {
@@ -96,7 +97,7 @@ fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
             stock: StockId(number % 2),
         }));
     }
-    let sources = walk(
+    let sources = read_all(
         &merchant.machine,
         |after| Query::Sources { after: after.map(SourceId), limit: LIST_MAX },
         |answer| {
@@ -106,7 +107,7 @@ fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
     );
     // 4 KiB of text cost 65 records each.
     assert_eq!(sources, [16, 16, 8]);
-    let stocks = walk(
+    let stocks = read_all(
         &merchant.machine,
         |after| Query::Stocks { after: after.map(StockId), limit: LIST_MAX },
         |answer| {
@@ -114,7 +115,8 @@ fn pages_of_dear_entries_are_cut_short_and_none_is_left_out() {
             views.iter().map(|view| view.id.0).collect()
         },
     );
-    // Each of the first two tells a thousand channels; for the others two thousand are looked through.
+    // Each of the first two contains a thousand channels. For the others two thousand channels are
+    // searched.
     assert_eq!((stocks[0], stocks[1]), (1, 1));
     assert_eq!(stocks.iter().sum::<usize>(), 40);
     assert!(stocks.len() > 5, "{stocks:?}");

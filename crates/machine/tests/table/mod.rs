@@ -1,5 +1,6 @@
-//! Scenarios as text: every rule of the machine, one command per line with the answer that it must get. After
-//! every line five machines that are treated differently are compared and validated (see `world`).
+//! Scenarios as text that cover every rule of the machine: one command per line with its expected answer.
+//! After every line, five machines that are treated differently are compared and validated (see
+//! `machines`).
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod budgets;
@@ -11,9 +12,9 @@ mod identity;
 mod independent;
 mod lifecycle;
 mod lists;
+mod machines;
 mod refusals;
 mod reserving;
 mod reviving;
 mod script;
 mod words;
-mod world;

@@ -1,11 +1,12 @@
-//! What a refusal says besides its code: the bound, the range, the limit, the SKU; and that it says it again.
+//! The details of refusals besides their code: the bound, the range, the limit, the SKU; and that a replay
+//! returns the same details.
 
 use super::reserving::{PLAIN, SHARED};
 use super::script::run;
 
 #[test]
 fn a_refusal_names_the_bound_and_the_quantity() {
-    // Proves it for every code of a quantity, with the SKU of the line that is the reason.
+    // Proves this for every code about a quantity, with the SKU of the refused line.
     run(PLAIN).go("
         sku BELL
         sku GAS decimals
@@ -43,7 +44,7 @@ fn a_refusal_names_the_bound_and_the_quantity() {
 
 #[test]
 fn a_refusal_names_the_sku_that_cannot_be_sold() {
-    // Proves it for lines that no quantity would help.
+    // Proves this for lines that are refused with any quantity.
     run(PLAIN).go("
         sku BELL
         sku SET composite
@@ -65,8 +66,9 @@ fn a_refusal_names_the_sku_that_cannot_be_sold() {
 }
 
 #[test]
-fn a_best_effort_that_gets_nothing_says_why() {
-    // Proves that a rule of sale which no part of the line keeps is named, not a want of goods; and what is wanting otherwise.
+fn a_best_effort_that_gets_nothing_reports_the_reason() {
+    // Proves that the refusal names the rule of sale if no part of the line can satisfy it, and otherwise
+    // what is missing.
     run(PLAIN).go("
         set BIKE min_sale=4
         reserve a WEB 3xBIKE best -> below_min_sale line=0 sku=BIKE bound=4 asked=3
@@ -95,7 +97,8 @@ fn a_best_effort_that_gets_nothing_says_why() {
 
 #[test]
 fn a_refusal_names_the_range_of_times() {
-    // Proves it for TTLs and for ids; the longest TTL that is named is accepted, and one millisecond more is not.
+    // Proves this for TTLs and for ids. The longest TTL that is named is accepted; one millisecond more is
+    // refused.
     let mut script = run(PLAIN);
     script.go("
         configure ttl_max=1h ttl_total=2h
@@ -121,7 +124,8 @@ fn a_refusal_names_the_range_of_times() {
 
 #[test]
 fn a_refusal_names_the_limit_or_the_field() {
-    // Proves it for limits on the number of things, for names that are unknown, and for what else a field refuses.
+    // Proves this for limits on the number of things, for unknown names, and for other fields that are
+    // refused.
     run(SHARED).go("
         reserve a #9 1xBIKE -> unknown_name field=target
         sell b WEB #9 1xBIKE -> unknown_name field=source
@@ -153,8 +157,9 @@ fn a_refusal_names_the_limit_or_the_field() {
 
 #[test]
 fn backorder_allowances_over_shared_sources_depend_on_the_order_of_promises() {
-    // Proves the figures of PROTOCOL.md: ten units in A2, both stocks with an allowance of five. Each stock is charged what the
-    // group lacks at the margin, so who promises first decides how much of the allowances can be used.
+    // Proves the figures in PROTOCOL.md: ten units in A2, and both stocks with an allowance of five. Each
+    // stock is charged what the group is missing at the margin, so the order of promises decides how much
+    // of the allowances can be used.
     const BOTH: &str = "
         count A1 BIKE 0
         set BIKE backorders=on min_qty=-5

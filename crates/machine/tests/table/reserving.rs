@@ -1,4 +1,4 @@
-//! Salable, grants and their limits.
+//! Salable quantities, grants and their limits.
 
 use super::script::{Script, run};
 
@@ -31,7 +31,7 @@ fn shared() -> Script {
 
 #[test]
 fn the_simplest_cart_is_promised_and_refused() {
-    // Proves grant, refusal with what is left, confirm and release on one stock.
+    // Proves a grant, a refusal with the quantity that is left, a confirm and a release on one stock.
     let mut script = run(PLAIN);
     script.go("
         salable WEB BIKE -> 10
@@ -79,7 +79,7 @@ fn the_golden_vectors_hold() {
 }
 
 #[test]
-fn the_shop_story_of_one_source_and_a_quota() {
+fn a_quota_limits_one_stock_of_a_shared_source() {
     // Proves quota 10 of 30: on hand / web / shops only = 30/10/20, then 27/7/20, 22/7/15, 15/0/15.
     let mut script = run("
         source A1
@@ -110,7 +110,7 @@ fn the_shop_story_of_one_source_and_a_quota() {
 }
 
 #[test]
-fn a_stock_in_shortfall_does_not_block_what_its_neighbour_owns_alone() {
+fn a_stock_in_shortfall_does_not_block_unshared_goods_of_another() {
     // Proves the vector Web={A2,A3}, POS={A2}: A2=0 after a recount, A3=10, POS promised 5 -> Web 10.
     run("
         source A2
@@ -129,7 +129,7 @@ fn a_stock_in_shortfall_does_not_block_what_its_neighbour_owns_alone() {
         salable POS BIKE -> -5
         reserve w WEB 10xBIKE
         reserve q POS 1xBIKE -> sold_out bare
-        // New goods go to the backlog first.
+        // New goods reduce the shortfall first.
         adjust A2 BIKE 4 -> ok on=4 short=1
         salable POS BIKE -> -1
         adjust A2 BIKE 3 -> ok on=7 short=0
@@ -142,7 +142,8 @@ fn a_stock_in_shortfall_does_not_block_what_its_neighbour_owns_alone() {
 
 #[test]
 fn backorders_have_their_bounds() {
-    // Proves 10 on hand with min_qty -5 -> 15, unlimited backorders, and that none in stock refuses.
+    // Proves that 10 on hand with min_qty −5 gives 15, unlimited backorders, and that a SKU without any
+    // item in stock is refused.
     let mut script = run(PLAIN);
     script.go("
         set BIKE backorders=on min_qty=-5
@@ -152,7 +153,7 @@ fn backorders_have_their_bounds() {
         reserve c WEB 3xBIKE -> ok backordered=3
         reserve d WEB 1xBIKE -> sold_out
         release c
-        // The allowance is no shortfall; what goes beyond it is.
+        // Promises within the allowance are not a shortfall. Promises beyond it are.
         adjust A1 BIKE -1 -> ok on=9 short=0
         adjust A1 BIKE -3 -> ok on=6 short=1
         salable WEB BIKE -> -1
@@ -165,7 +166,7 @@ fn backorders_have_their_bounds() {
         salable WEB BIKE -> unlimited
         reserve g WEB 1xBIKE -> ok bare
         state g -> confirmed 1xBIKE!
-        // Backorders off again: a negative threshold counts for nothing.
+        // Backorders are off again, so a negative threshold has no effect.
         set BIKE manage_stock=unset backorders=off min_qty=-5
         count A1 BIKE 5000 in
         salable WEB BIKE -> 3988
@@ -174,7 +175,8 @@ fn backorders_have_their_bounds() {
 
 #[test]
 fn a_threshold_holds_back_for_its_own_stock_only() {
-    // Proves positive thresholds, and the inheritance global, SKU, SKU in stock with unset distinct from 0.
+    // Proves positive thresholds, and the inheritance global, SKU, SKU in stock, where unset differs from
+    // 0.
     let mut script = run(SHARED);
     script.go("
         set global min_qty=2
@@ -190,7 +192,7 @@ fn a_threshold_holds_back_for_its_own_stock_only() {
         salable WEB BIKE -> 10
         set BIKE/WEB min_qty=unset
         salable WEB BIKE -> 8
-        // A threshold reserves nothing against others.
+        // A threshold does not reserve goods against other stocks.
         reserve p POS 28xBIKE
         salable WEB BIKE -> 0
         reserve w WEB 1xBIKE -> sold_out bare
@@ -236,7 +238,8 @@ fn a_line_must_be_one_that_may_be_sold() {
 
 #[test]
 fn best_effort_grants_whole_units_and_increments() {
-    // Proves rounding down, the minimum that grants nothing, partial carts and the refusal of all zeros.
+    // Proves rounding down, a minimum that prevents a grant, partial carts and the refusal of a cart that
+    // gets nothing.
     let mut script = run(PLAIN);
     script.go("
         sku ROPE decimals
@@ -255,7 +258,7 @@ fn best_effort_grants_whole_units_and_increments() {
         set BELL min_sale=18
         reserve e WEB 18xBELL best -> sold_out available=17
         reserve f WEB 1xBIKE 1x#88 best -> unknown_name
-        // An increment that is no whole number of units: whole units win.
+        // The increment is not a whole number of units; whole units take precedence.
         set BELL increments=on increment=1.5 min_sale=1
         reserve g WEB 17xBELL best -> partial granted=15xBELL
         set ROPE manage_stock=off
@@ -268,7 +271,8 @@ fn best_effort_grants_whole_units_and_increments() {
 
 #[test]
 fn the_same_sku_twice_is_its_sum() {
-    // Proves that lines are summed before they are decided, and that a channel stands for its stock now.
+    // Proves that lines are added up before they are decided, and that a channel means the stock that it
+    // sells from now.
     let mut script = run(PLAIN);
     script.go("
         reserve a WEB 6xBIKE 5xBIKE -> sold_out available=10
@@ -286,7 +290,7 @@ fn the_same_sku_twice_is_its_sum() {
 
 #[test]
 fn a_ttl_is_refused_or_rounded_up_but_never_clamped() {
-    // Proves 0, below the minimum, above the maximum, the rounding, and that a changed bound is state.
+    // Proves 0, below the minimum, above the maximum, rounding, and that the limits are state.
     let mut script = run(PLAIN);
     script.go("
         reserve a WEB 1xBIKE ttl=0s -> ttl_out_of_range unrecorded
@@ -313,7 +317,8 @@ fn a_ttl_is_refused_or_rounded_up_but_never_clamped() {
 
 #[test]
 fn a_grant_stays_in_the_range_of_quantities() {
-    // Proves that unlimited backorders end where a promise would leave the range, and that facts do too.
+    // Proves that unlimited backorders end where a promise would exceed the range of quantities, and that
+    // facts are bounded too.
     let mut script = run(PLAIN);
     script.go("
         set BIKE backorders=on max_sale=0
@@ -336,7 +341,7 @@ fn a_grant_stays_in_the_range_of_quantities() {
     ");
     script.go(&format!("reserve big4 WEB {big} -> quantity_overflow"));
     script.go(&format!("release fill\nreserve big5 WEB {big}"));
-    // The expired hold does not fit the range any more, with and without counting.
+    // The expired hold does not fit into the range any more if it counts, and does if it does not count.
     script.go("
         confirm hold -> too_late line=0
         set BIKE manage_stock=off
@@ -347,7 +352,8 @@ fn a_grant_stays_in_the_range_of_quantities() {
 
 #[test]
 fn independent_sharing_is_the_plain_sum() {
-    // Proves MSI's per-stock figure, where a negative source item subtracts, and the way back with a shortfall.
+    // Proves the per-stock quantity of MSI, in which a negative source item is subtracted, and the change
+    // back to exact with a shortfall.
     let mut script = run(SHARED);
     script.go("
         configure sharing=independent

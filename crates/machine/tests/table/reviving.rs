@@ -1,9 +1,10 @@
-//! A cart that has expired or was released is revived once: the replace that does it ends the old record.
+//! A cart that has expired or was released can be revived once: the replace that revives it ends the old
+//! record.
 
 use super::reserving::PLAIN;
 use super::script::run;
 
-/// What every command answers that names a cart which was revived.
+/// The answers of every command that names a revived cart.
 const IS_CLOSED: &str = "
     state h -> replaced 0xBIKE
     replace again h WEB 1xBIKE ttl=1h owner=7 -> already_closed
@@ -16,9 +17,9 @@ const IS_CLOSED: &str = "
 ";
 
 #[test]
-fn an_expired_cart_stands_once_however_often_it_is_asked_for() {
-    // Proves that the second replace and the late confirm of an expired hold are refused once a replace was granted: the cart stood
-    // three times before.
+fn an_expired_cart_is_promised_once_however_often_it_is_replaced() {
+    // Proves that a second replace and the late confirm of an expired hold are refused once a replace was
+    // granted. Before, the cart was promised three times.
     let mut script = run(PLAIN);
     script.go("
         reserve h WEB 3xBIKE ttl=10s owner=7
@@ -34,7 +35,7 @@ fn an_expired_cart_stands_once_however_often_it_is_asked_for() {
     script.go("
         confirm r
         salable WEB BIKE -> 7
-        // Both ids go on answering what they answered.
+        // Both ids still return their recorded answers.
         reserve h WEB 3xBIKE ttl=10s owner=7 -> ok replayed until=10
         replace r h WEB 3xBIKE ttl=1h owner=7 -> ok replayed
     ");
@@ -42,7 +43,8 @@ fn an_expired_cart_stands_once_however_often_it_is_asked_for() {
 
 #[test]
 fn a_released_cart_is_revived_once() {
-    // Proves the same of a hold and of an order that was given back, in any stock, and of a cart of several lines.
+    // Proves the same for a hold and for an order that was released, in any stock, and for a cart of
+    // several lines.
     for how in ["ttl=1h", ""] {
         let mut script = run(PLAIN);
         script.go(&format!(
@@ -63,7 +65,8 @@ fn a_released_cart_is_revived_once() {
 
 #[test]
 fn a_refused_revival_leaves_the_old_record_alone() {
-    // Proves that whatever refuses the reserve leaves the hold expired: it is confirmed late all the same.
+    // Proves that a refused reserve leaves the hold expired, whatever the reason is: it can still be
+    // confirmed late.
     let mut script = run(PLAIN);
     script.go("
         reserve h WEB 3xBIKE ttl=10s owner=7
@@ -85,7 +88,8 @@ fn a_refused_revival_leaves_the_old_record_alone() {
 
 #[test]
 fn the_record_of_a_revived_cart_is_kept_for_the_window_from_then_on() {
-    // Proves that its record lasts as that of any closed one: from the replace on, or from the old deadline where that is later.
+    // Proves that the record is kept like that of any closed reservation: from the replace on, or from the
+    // old deadline if that is later.
     let mut script = run(PLAIN);
     script.go("
         configure window=10s
@@ -116,7 +120,8 @@ fn the_record_of_a_revived_cart_is_kept_for_the_window_from_then_on() {
 
 #[test]
 fn a_revival_takes_from_quotas_once() {
-    // Proves that the units of an expired hold went back to its quota before, and are not given back again.
+    // Proves that the units of an expired hold went back to its quota when it expired, and are not given
+    // back again.
     run(PLAIN).go("
         quota WEB BIKE 6
         reserve h WEB 4xBIKE ttl=10s

@@ -1,4 +1,4 @@
-//! Runs scenarios: one command per line, with the answer that it must get.
+//! Runs scenarios: one command per line, with its expected answer.
 //!
 //! ```text
 //! reserve r1 WEB 3xBIKE ttl=60s -> ok until=60
@@ -6,22 +6,23 @@
 //! time +61s
 //! salable WEB BIKE              -> 7
 //! ```
-//! `ticks 60s` lets time pass with a tick each second. A line without `->` must get `ok`. After `->` stands the code, then whatever else of the answer matters;
-//! `replayed` must be there exactly if the answer is one. Names that were never defined are written `#7`, the
-//! dense number. An id is made from the name of what it makes (`id=` for other commands) with the client time
-//! now, or `age=`/`ahead=` from it; the same name again is the same id again.
+//! `ticks 60s` lets time pass with a tick each second. A line without `->` expects `ok`. After `->` comes
+//! the code, then the other parts of the answer that matter. `replayed` must be present exactly if the
+//! answer is replayed. A name that was never defined is written as a number, such as `#7`. The id of a
+//! command is derived from the name of the reservation that it makes, or from `id=` for other commands. Its
+//! client time is now, or differs by `age=` or `ahead=`. The same name gives the same id.
 
 use super::commands::command_of;
+use super::machines::{Machines, START_S};
 use super::words::{Sentence, joined, line, span_ms};
-use super::world::{START_S, World};
 use std::collections::BTreeMap;
 use stockhold_machine::ClockView;
 use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
 use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};
 
-/// A scenario under way: the machines, and the names that its lines use.
+/// A scenario in progress: the machines, and the names that its lines use.
 pub(crate) struct Script {
-    pub(crate) world: World,
+    pub(crate) machines: Machines,
     /// Ids by the name that a line gave them.
     pub(crate) ids: BTreeMap<String, CommandId>,
     made: u128,
@@ -37,12 +38,12 @@ pub(crate) fn run(text: &str) -> Script {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { world: World::new(), ids: BTreeMap::new(), made: 0, at: 0 }
+        Self { machines: Machines::new(), ids: BTreeMap::new(), made: 0, at: 0 }
     }
 
-    /// How the clocks lie to each other.
+    /// The offsets between op time, hold time and wall clock.
     pub(crate) fn clock(&self) -> ClockView {
-        self.world.machine.clock()
+        self.machines.plain.clock()
     }
 
     /// Runs further lines.
@@ -50,40 +51,40 @@ impl Script {
         for text in text.lines() {
             self.at += 1;
             if let Some(sentence) = Sentence::parse(text) {
-                self.say(&sentence, text);
+                self.run_line(&sentence, text);
             }
         }
     }
 
-    fn say(&mut self, sentence: &Sentence, text: &str) {
-        let shown = format!("line {}: {}", self.at, text.trim());
+    fn run_line(&mut self, sentence: &Sentence, text: &str) {
+        let context = format!("line {}: {}", self.at, text.trim());
         match sentence.word(0) {
-            "time" => self.world.now.0 += span_ms(sentence.word(1).trim_start_matches('+')),
+            "time" => self.machines.now.0 += span_ms(sentence.word(1).trim_start_matches('+')),
             "ticks" => {
                 for _ in 0..span_ms(sentence.word(1)) / 1_000 {
-                    self.world.now.0 += 1_000;
+                    self.machines.now.0 += 1_000;
                     let tick = Sentence::parse("tick").expect("is a command");
-                    assert_eq!(self.send(&tick).code, Code::Ok, "{shown}");
+                    assert_eq!(self.send(&tick).code, Code::Ok, "{context}");
                 }
             }
-            "skip" => self.world.skip(),
+            "skip" => self.machines.skip(),
             "salable" => {
                 let sku = SkuId(self.sku(sentence.word(2)));
                 let stock = StockId(self.stock(sentence.word(1)));
-                let got = cell_text(self.world.machine.cell(sku, stock));
-                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+                let got = cell_text(self.machines.plain.cell(sku, stock));
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             "state" => {
                 let got = self.state(sentence.word(1));
-                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             "quota_taken" => {
                 let got = self.quota_taken(sentence.word(1), sentence.word(2));
-                assert_eq!(got, sentence.expected.join(" "), "{shown}");
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             _ => {
                 let outcome = self.send(sentence);
-                self.expect(sentence, &outcome, &shown);
+                self.expect(sentence, &outcome, &context);
             }
         }
     }
@@ -97,7 +98,7 @@ impl Script {
             let envelope = Envelope { fresh, ..Envelope::new(id, command) };
             envelope.encode(&mut bytes).unwrap_or_else(|error| panic!("{sentence:?}: {error}"));
         });
-        self.world.apply(&bytes)
+        self.machines.apply(&bytes)
     }
 
     fn id_of(&mut self, sentence: &Sentence) -> CommandId {
@@ -109,16 +110,16 @@ impl Script {
         let ahead = sentence.option("ahead").map_or(0, span_ms);
         let age = sentence.option("age").map_or(0, span_ms);
         self.made += 1;
-        let id = CommandId::from_parts(self.world.now.0 + ahead - age, self.made << 8);
+        let id = CommandId::from_parts(self.machines.now.0 + ahead - age, self.made << 8);
         if let Some(name) = name {
             self.ids.insert(name, id);
         }
         id
     }
 
-    /// The id of a reservation; one that was never made gets an id all the same.
+    /// The id of a reservation. A name that was never used gets an id that no reservation has.
     pub(crate) fn reservation(&mut self, name: &str) -> CommandId {
-        let unknown = CommandId::from_parts(self.world.now.0, 7);
+        let unknown = CommandId::from_parts(self.machines.now.0, 7);
         self.ids.get(name).copied().unwrap_or(unknown)
     }
 
@@ -144,22 +145,22 @@ impl Script {
     fn number(&self, name: &str, make: impl Fn(&str) -> Name) -> u32 {
         match name.strip_prefix('#') {
             Some(number) => number.parse().unwrap_or_else(|_| panic!("{name} is no number")),
-            None => self.world.machine.resolve(&make(name)).unwrap_or_else(|| panic!("{name} is unknown")),
+            None => self.machines.plain.resolve(&make(name)).unwrap_or_else(|| panic!("{name} is unknown")),
         }
     }
 
-    fn expect(&self, sentence: &Sentence, outcome: &Outcome, shown: &str) {
+    fn expect(&self, sentence: &Sentence, outcome: &Outcome, context: &str) {
         let got = self.words_of(outcome);
         let code = sentence.expected.first().map_or("ok", String::as_str);
-        assert_eq!(outcome.code.name(), code, "{shown}\n  got {got:?}");
+        assert_eq!(outcome.code.name(), code, "{context}\n  got {got:?}");
         for word in sentence.expected.iter().skip(1) {
-            assert!(got.contains(word), "{shown}\n  got {got:?}");
+            assert!(got.contains(word), "{context}\n  got {got:?}");
         }
         let is_expected = sentence.expected.iter().any(|word| word == "replayed");
-        assert_eq!(outcome.replayed, is_expected, "{shown}\n  got {got:?}");
+        assert_eq!(outcome.replayed, is_expected, "{context}\n  got {got:?}");
     }
 
-    /// Everything that an answer says, as words that a line may expect.
+    /// All parts of an answer, as words that a line may expect.
     fn words_of(&self, outcome: &Outcome) -> Vec<String> {
         let mut words = vec![format!("value={}", outcome.value), format!("line={}", outcome.value)];
         words.push(format!("until={}", i64::from(outcome.value) - i64::try_from(START_S).unwrap()));
@@ -202,26 +203,26 @@ impl Script {
     }
 
     fn sku_name(&self, sku: SkuId) -> String {
-        match self.world.machine.query(&Query::Sku(sku)) {
+        match self.machines.plain.query(&Query::Sku(sku)) {
             Some(Answer::Sku(Some(view))) => view.sku,
-            other => panic!("a SKU answers its name, not {other:?}"),
+            other => panic!("expected a SKU, got {other:?}"),
         }
     }
 
     fn source_name(&self, source: u32) -> String {
-        match self.world.machine.query(&Query::Sources {
+        match self.machines.plain.query(&Query::Sources {
             after: source.checked_sub(1).map(stockhold_protocol::SourceId),
             limit: 1,
         }) {
             Some(Answer::Sources(views)) => views[0].definition.code.clone(),
-            other => panic!("sources answer their names, not {other:?}"),
+            other => panic!("expected sources, got {other:?}"),
         }
     }
 
-    /// `held open=3xBIKE shipped=0xBIKE`, lines by SKU; `unknown` if nothing is kept.
+    /// The state and the lines of a reservation, such as `held 3xBIKE+1`; `unknown` if it is not kept.
     fn state(&mut self, name: &str) -> String {
         let id = self.reservation(name).to_bytes();
-        let Some(Answer::Reservation(Some(view))) = self.world.machine.query(&Query::Reservation(id)) else {
+        let Some(Answer::Reservation(Some(view))) = self.machines.plain.query(&Query::Reservation(id)) else {
             return "unknown".into();
         };
         let mut words = vec![view.state.name().to_owned()];
@@ -242,15 +243,15 @@ impl Script {
 
     fn quota_taken(&self, stock: &str, sku: &str) -> String {
         let stock = StockId(self.stock(stock));
-        match self.world.machine.query(&Query::Sku(SkuId(self.sku(sku)))) {
+        match self.machines.plain.query(&Query::Sku(SkuId(self.sku(sku)))) {
             Some(Answer::Sku(Some(view))) => {
                 let position = view.positions.iter().find(|position| position.stock == stock);
-                let position = position.unwrap_or_else(|| panic!("nothing stands at {sku} in {stock}"));
+                let position = position.unwrap_or_else(|| panic!("there is no position of {sku} in {stock}"));
                 position
                     .quota_limit
                     .map_or("none".into(), |limit| format!("{}/{limit}", position.quota_taken))
             }
-            other => panic!("a SKU answers its view, not {other:?}"),
+            other => panic!("expected a SKU, got {other:?}"),
         }
     }
 }
@@ -263,7 +264,7 @@ fn cell_text(cell: i64) -> String {
     }
 }
 
-/// The lines of a sentence from a word on.
+/// The lines of a cart in a sentence, from this word on.
 pub(crate) fn lines_from(script: &Script, sentence: &Sentence, from: usize) -> Vec<stockhold_protocol::Line> {
     let words = sentence.words.iter().skip(from).filter_map(|word| line(word));
     words.map(|(quantity, name)| stockhold_protocol::Line::new(SkuId(script.sku(name)), quantity)).collect()

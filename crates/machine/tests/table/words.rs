@@ -1,19 +1,19 @@
-//! The words of a scenario line: quantities, lines, options.
+//! Parsing of a scenario line: quantities, lines of carts, options.
 
 use std::collections::BTreeMap;
 use stockhold_protocol::{Quantity, SourceId};
 
-/// One line of a scenario, cut up: bare words, `key=value` options, and what is expected after `->`.
+/// One parsed line of a scenario: words, `key=value` options, and what is expected after `->`.
 #[derive(Debug, Default)]
 pub(crate) struct Sentence {
     pub(crate) words: Vec<String>,
     pub(crate) options: BTreeMap<String, String>,
-    /// Empty: plain `ok`.
+    /// If it is empty, `ok` is expected.
     pub(crate) expected: Vec<String>,
 }
 
 impl Sentence {
-    /// Cuts a line up; `None` for blank lines and comments.
+    /// Parses a line; `None` for blank lines and comments.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let line = line.split("//").next().unwrap_or_default().trim();
         if line.is_empty() {
@@ -33,7 +33,7 @@ impl Sentence {
         Some(sentence)
     }
 
-    /// The word at a place, counted from 0.
+    /// The word at a position, counted from 0.
     pub(crate) fn word(&self, at: usize) -> &str {
         self.words.get(at).unwrap_or_else(|| panic!("word {at} is missing in {self:?}"))
     }
@@ -71,7 +71,7 @@ pub(crate) fn span_ms(text: &str) -> u64 {
     digits.parse::<u64>().unwrap_or_else(|_| panic!("{text} is no span of time")) * scale
 }
 
-/// A list for comparing: `A1,A2`.
+/// A list of names, such as `A1,A2`.
 pub(crate) fn joined(sources: &[SourceId], name: impl Fn(u32) -> String) -> String {
     sources.iter().map(|source| name(source.0)).collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,8 @@
-//! Five machines in lockstep, fed with encoded records: one plain, one swept a little and one swept wholly
-//! after every op, one that is a snapshot of itself loaded again and again, and one that takes its snapshot in
-//! small steps while commands go on. They must agree on every outcome and every digest.
+//! Five machines that apply the same encoded records. One is plain. One is swept a little after every op,
+//! and one is swept completely. One is loaded from its own snapshot again and again. One takes its snapshot
+//! in small steps while commands are applied. They must agree on every outcome and every digest.
 //!
-//! Not for reading scenarios: that is `script`.
+//! Scenarios are parsed in `script`.
 
 use stockhold_machine::config::SPAN_MAX_MS;
 use stockhold_machine::table::Progress;
@@ -11,53 +11,53 @@ use stockhold_protocol::{Code, Outcome, Timestamp};
 
 /// The second at which every scenario begins.
 pub(crate) const START_S: u64 = 1_763_800_000;
-/// Ops between two reloads.
+/// The number of ops between two reloads.
 const RELOAD_EVERY: u64 = 3;
 
-/// A configuration in which no pause is a gap: scenarios skip hours without a tick.
+/// A configuration in which no pause is a gap, because scenarios skip hours without a tick.
 pub(crate) fn without_gaps() -> Configuration {
     Configuration { gap_max_ms: SPAN_MAX_MS, ..Configuration::default() }
 }
 
-/// See the module.
-pub(crate) struct World {
+/// See the module documentation.
+pub(crate) struct Machines {
     pub(crate) now: Timestamp,
-    pub(crate) machine: Machine,
+    pub(crate) plain: Machine,
     swept_little: Machine,
     swept_wholly: Machine,
     reloaded: Machine,
-    walked: Machine,
-    walk: Option<Walk>,
+    copied: Machine,
+    snapshot: Option<Snapshot>,
 }
 
-/// A snapshot under way.
-struct Walk {
+/// A snapshot in progress and the loader that receives it.
+struct Snapshot {
     mark: SnapshotMark,
     loader: Loader,
 }
 
-impl World {
+impl Machines {
     pub(crate) fn new() -> Self {
         let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), configuration: without_gaps() };
         let new = || Machine::new(&genesis);
         Self {
             now: genesis.formatted_at,
-            machine: new(),
+            plain: new(),
             swept_little: new(),
             swept_wholly: new(),
             reloaded: new(),
-            walked: new(),
-            walk: None,
+            copied: new(),
+            snapshot: None,
         }
     }
 
     /// Applies a record to every machine and compares them.
     pub(crate) fn apply(&mut self, record: &[u8]) -> Outcome {
-        let outcome = self.machine.apply(self.now, record);
-        let digest = self.machine.digest();
-        let others = [&mut self.swept_little, &mut self.swept_wholly, &mut self.reloaded, &mut self.walked];
+        let outcome = self.plain.apply(self.now, record);
+        let digest = self.plain.digest();
+        let others = [&mut self.swept_little, &mut self.swept_wholly, &mut self.reloaded, &mut self.copied];
         for (which, other) in others.into_iter().enumerate() {
-            assert_eq!(other.apply(self.now, record), outcome, "machine {which} answers otherwise");
+            assert_eq!(other.apply(self.now, record), outcome, "machine {which} gives another answer");
             assert_eq!(other.digest(), digest, "machine {which} has another digest after {outcome:?}");
         }
         self.swept_little.sweep(1);
@@ -65,48 +65,49 @@ impl World {
         if outcome.op.is_multiple_of(RELOAD_EVERY) {
             self.reloaded = reload(&mut self.reloaded);
         }
-        self.step_walk();
+        self.step_snapshot();
         self.validate();
         outcome
     }
 
-    /// The shell skips an op on every machine.
+    /// Skips an op on every machine.
     pub(crate) fn skip(&mut self) {
-        let outcome = self.machine.skip(self.now);
+        let outcome = self.plain.skip(self.now);
         assert_eq!(outcome.code, Code::Skipped);
-        for other in [&mut self.swept_little, &mut self.swept_wholly, &mut self.reloaded, &mut self.walked] {
+        for other in [&mut self.swept_little, &mut self.swept_wholly, &mut self.reloaded, &mut self.copied] {
             assert_eq!(other.skip(self.now), outcome);
-            assert_eq!(other.digest(), self.machine.digest());
+            assert_eq!(other.digest(), self.plain.digest());
         }
         self.validate();
     }
 
     pub(crate) fn validate(&self) {
-        let machines = [&self.machine, &self.swept_little, &self.swept_wholly, &self.reloaded, &self.walked];
+        let machines = [&self.plain, &self.swept_little, &self.swept_wholly, &self.reloaded, &self.copied];
         for (which, machine) in machines.into_iter().enumerate() {
             assert_eq!(machine.validate(), Vec::<String>::new(), "machine {which} breaks an invariant");
         }
     }
 
-    /// Takes the walked machine's snapshot a little further; at its end it must load to what its mark says.
-    fn step_walk(&mut self) {
-        let walk = self
-            .walk
-            .get_or_insert_with(|| Walk { mark: self.walked.begin_snapshot(), loader: Machine::loader() });
+    /// Advances the snapshot of one machine. A complete snapshot must load to the state of its mark.
+    fn step_snapshot(&mut self) {
+        let snapshot = self.snapshot.get_or_insert_with(|| Snapshot {
+            mark: self.copied.begin_snapshot(),
+            loader: Machine::loader(),
+        });
         let mut sink = |section: u16, records: u32, bytes: &[u8]| {
-            assert_eq!(walk.loader.section(section, records, bytes), Ok(()));
+            assert_eq!(snapshot.loader.section(section, records, bytes), Ok(()));
         };
-        if self.walked.snapshot_step(2, &mut sink) == Progress::Done
-            && let Some(walk) = self.walk.take()
+        if self.copied.snapshot_step(2, &mut sink) == Progress::Done
+            && let Some(snapshot) = self.snapshot.take()
         {
-            let loaded = walk.loader.finish(&walk.mark).expect("a snapshot loads");
-            assert_eq!(loaded.digest(), walk.mark.digest);
-            assert_eq!(loaded.validate(), Vec::<String>::new(), "what was loaded breaks an invariant");
+            let loaded = snapshot.loader.finish(&snapshot.mark).expect("a snapshot loads");
+            assert_eq!(loaded.digest(), snapshot.mark.digest);
+            assert_eq!(loaded.validate(), Vec::<String>::new(), "the loaded machine breaks an invariant");
         }
     }
 }
 
-/// A machine by way of its own snapshot.
+/// Loads a machine from its own snapshot.
 fn reload(machine: &mut Machine) -> Machine {
     let mark = machine.begin_snapshot();
     let mut loader = Machine::loader();

@@ -1,5 +1,5 @@
-//! The commands of the golden log, made by a small generator with a fixed seed. Only who writes the files anew
-//! needs it: the log itself is the bytes.
+//! The commands of the golden log, made by a pseudo-random generator with a fixed seed. It is used only to
+//! write the golden files again: tests read the bytes of the log.
 
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
@@ -19,8 +19,8 @@ pub(crate) const GAP_MAX_MS: u64 = 1_200_000;
 pub(crate) const BATCHES: u64 = 63;
 const RECORDS_PER_BATCH: u32 = 20;
 
-/// Answers that the log must meet.
-pub(crate) const MET: &[&str] = &[
+/// Answers that must occur in the log.
+pub(crate) const EXPECTED_ANSWERS: &[&str] = &[
     "ok",
     "partial",
     "confirmed_late",
@@ -61,8 +61,8 @@ pub(crate) const MET: &[&str] = &[
     "limit_reached",
 ];
 
-/// See the module.
-pub(crate) struct Story {
+/// Generates the batches of the golden log.
+pub(crate) struct Generator {
     seed: u64,
     now: Timestamp,
     ids: u128,
@@ -71,14 +71,14 @@ pub(crate) struct Story {
     sent: Vec<Vec<u8>>,
 }
 
-impl Story {
+impl Generator {
     pub(crate) fn new() -> Self {
         let now = Timestamp(START_MS);
         Self { seed: 0x5EED, now, ids: 0, batch: 0, made: Vec::new(), sent: Vec::new() }
     }
 
-    /// A number below `below`.
-    fn dice(&mut self, below: u32) -> u32 {
+    /// A pseudo-random number below `below`.
+    fn draw(&mut self, below: u32) -> u32 {
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         u32::try_from(self.seed >> 33).unwrap() % below
     }
@@ -88,7 +88,7 @@ impl Story {
             3 | 8 | 13 => 65_000,
             19 if self.batch.is_multiple_of(2) => 1_000_000,
             19 => 2 * GAP_MAX_MS,
-            _ => u64::from(self.dice(3_000)),
+            _ => u64::from(self.draw(3_000)),
         };
         self.now.0 += pause;
         self.now
@@ -97,7 +97,7 @@ impl Story {
     pub(crate) fn next_records(&mut self) -> Vec<Vec<u8>> {
         self.batch += 1;
         if self.batch == 1 {
-            return self.furnish();
+            return self.define_catalog();
         }
         match BATCHES - self.batch {
             2 => return self.open_lamp_shop(),
@@ -110,9 +110,9 @@ impl Story {
 
     fn record(&mut self, command: Command<'_>) -> Vec<u8> {
         self.ids += 1;
-        let is_chance = (2..BATCHES - 2).contains(&self.batch);
+        let is_random = (2..BATCHES - 2).contains(&self.batch);
         let time = match self.ids % 97 {
-            _ if !is_chance => self.now.0,
+            _ if !is_random => self.now.0,
             5 => self.now.0 + 400_000,
             6 => self.now.0 - 2_000_000,
             _ => self.now.0,
@@ -128,7 +128,7 @@ impl Story {
         bytes
     }
 
-    fn furnish(&mut self) -> Vec<Vec<u8>> {
+    fn define_catalog(&mut self) -> Vec<Vec<u8>> {
         let mut records = Vec::new();
         for code in ["berlin", "hamburg", "munich", "store-a", "store-b"] {
             records.push(self.record(Command::DefineSource(Box::new(source(code, code, true)))));
@@ -164,63 +164,63 @@ impl Story {
     }
 
     fn lines(&mut self) -> Vec<Line> {
-        let count = 1 + self.dice(3);
+        let count = 1 + self.draw(3);
         let mut lines = Vec::new();
         for _ in 0..count {
-            let sku = if self.dice(40) == 0 { 3 + self.dice(2) } else { self.dice(3) };
-            let raw = match self.dice(12) {
+            let sku = if self.draw(40) == 0 { 3 + self.draw(2) } else { self.draw(3) };
+            let raw = match self.draw(12) {
                 0 => 15_000,
                 1 => 5_000,
                 2 => 250_000,
-                _ => 10_000 * i64::from(1 + self.dice(6)),
+                _ => 10_000 * i64::from(1 + self.draw(6)),
             };
             lines.push(Line::new(SkuId(sku), Quantity::from_raw(raw).unwrap()));
         }
         lines
     }
 
-    fn picked(&mut self) -> ReservationId {
-        let back = self.dice(10);
+    fn pick_reservation(&mut self) -> ReservationId {
+        let back = self.draw(10);
         let latest = self.made.iter().rev().nth(usize::try_from(back).unwrap()).copied();
         ReservationId(latest.unwrap_or(CommandId::from_parts(START_MS, 1)))
     }
 
     fn next_record(&mut self) -> Vec<u8> {
         let lines = self.lines();
-        match self.dice(40) {
+        match self.draw(40) {
             0..=13 => {
                 let reserve = self.reserve(&lines);
                 self.record(Command::Reserve(reserve))
             }
             14 | 15 => {
-                let (old, new) = (self.picked(), self.reserve(&lines));
+                let (old, new) = (self.pick_reservation(), self.reserve(&lines));
                 self.record(Command::Replace(Replace { old, new }))
             }
             16..=18 => {
-                let reservation = self.picked();
+                let reservation = self.pick_reservation();
                 self.record(Command::Confirm(reservation))
             }
             19 => {
-                let reservation = self.picked();
-                let lines = if self.dice(2) == 0 { Lines::NONE } else { Lines::Slice(&lines[..1]) };
+                let reservation = self.pick_reservation();
+                let lines = if self.draw(2) == 0 { Lines::NONE } else { Lines::Slice(&lines[..1]) };
                 self.record(Command::Release(Release { reservation, lines }))
             }
             20 => {
-                let (reservation, ttl_ms) = (self.picked(), self.dice(90_000));
+                let (reservation, ttl_ms) = (self.pick_reservation(), self.draw(90_000));
                 self.record(Command::Extend(Extend { reservation, ttl_ms }))
             }
             21..=24 => {
-                let (reservation, source) = (self.picked(), SourceId(self.dice(5)));
-                let (lines, forced) = (Lines::Slice(&lines[..1]), self.dice(4) == 0);
+                let (reservation, source) = (self.pick_reservation(), SourceId(self.draw(5)));
+                let (lines, forced) = (Lines::Slice(&lines[..1]), self.draw(4) == 0);
                 self.record(Command::Ship(Ship { reservation, source, lines, forced }))
             }
             25 => self.sale(&lines),
             26..=28 => self.refund(&lines),
             29 => {
-                // An earlier record once more; sometimes with its target or first field changed.
-                let at = usize::try_from(self.dice(1_000)).unwrap() % self.sent.len();
+                // An earlier record again, sometimes with its target or first field changed.
+                let at = usize::try_from(self.draw(1_000)).unwrap() % self.sent.len();
                 let mut bytes = self.sent[self.sent.len() - 1 - at.min(200)].clone();
-                if self.dice(3) == 0 && bytes.len() > 21 {
+                if self.draw(3) == 0 && bytes.len() > 21 {
                     bytes[20] ^= 1;
                 }
                 bytes
@@ -230,20 +230,20 @@ impl Story {
     }
 
     fn reserve<'a>(&mut self, lines: &'a [Line]) -> Reserve<'a> {
-        let stock = if self.dice(3) == 0 { self.dice(5) } else { 0 };
+        let stock = if self.draw(3) == 0 { self.draw(5) } else { 0 };
         let target =
-            if self.dice(4) == 0 { Target::Channel(ChannelId(0)) } else { Target::Stock(StockId(stock)) };
-        let ttl_ms = match self.dice(8) {
+            if self.draw(4) == 0 { Target::Channel(ChannelId(0)) } else { Target::Stock(StockId(stock)) };
+        let ttl_ms = match self.draw(8) {
             0 | 1 => None,
-            2 => Some(self.dice(1_500)),
-            _ => Some(4_000 + self.dice(60_000)),
+            2 => Some(self.draw(1_500)),
+            _ => Some(4_000 + self.draw(60_000)),
         };
-        let owner = u64::from(self.dice(12) == 0);
-        let reference = if self.dice(2) == 0 { "" } else { "100000123" };
+        let owner = u64::from(self.draw(12) == 0);
+        let reference = if self.draw(2) == 0 { "" } else { "100000123" };
         Reserve {
             target,
             lines: Lines::Slice(lines),
-            best_effort: self.dice(3) == 0,
+            best_effort: self.draw(3) == 0,
             ttl_ms,
             owner,
             reference,
@@ -251,18 +251,18 @@ impl Story {
     }
 
     fn sale(&mut self, lines: &[Line]) -> Vec<u8> {
-        let (stock, forced) = (StockId(self.dice(4)), self.dice(3) == 0);
-        let (target, source) = (Target::Stock(stock), SourceId(self.dice(5)));
+        let (stock, forced) = (StockId(self.draw(4)), self.draw(3) == 0);
+        let (target, source) = (Target::Stock(stock), SourceId(self.draw(5)));
         let (lines, owner, reference) = (Lines::Slice(lines), 0, "till-4");
         self.record(Command::Sell(Sell { target, source, lines, forced, owner, reference }))
     }
 
     fn refund(&mut self, lines: &[Line]) -> Vec<u8> {
-        let reservation = self.picked();
+        let reservation = self.pick_reservation();
         let mut parts = Vec::new();
         for line in lines {
-            let source = SourceId(self.dice(5));
-            let kind = match self.dice(3) {
+            let source = SourceId(self.draw(5));
+            let kind = match self.draw(3) {
                 0 => PartKind::Unshipped,
                 1 => PartKind::Returned(source),
                 _ => PartKind::WrittenOff(source),
@@ -272,7 +272,7 @@ impl Story {
         self.record(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }))
     }
 
-    /// The last but two: what chance met too seldom, on a SKU of its own.
+    /// The last batch but two: what random commands produce too rarely, on a SKU of its own.
     fn open_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         let mut records = Vec::new();
         records.push(self.record(Command::DefineSource(Box::new(source("depot", "depot", true)))));
@@ -305,7 +305,7 @@ impl Story {
         records
     }
 
-    /// The last but one, after the hold of all lamps has expired.
+    /// The last batch but one, after the hold of all lamps has expired.
     fn close_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         self.now.0 += 2_000;
         let held = ReservationId(self.made[self.made.len() - 1]);
@@ -336,7 +336,7 @@ impl Story {
         records
     }
 
-    /// The last batch: a cart that is revived, independent stocks, and what else refuses.
+    /// The last batch: a cart that is revived, independent stocks, and further refusals.
     fn end_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         self.now.0 += 5_000;
         let earlier = ReservationId(self.made[self.made.len() - 1]);
@@ -385,11 +385,11 @@ impl Story {
     }
 
     fn merchant(&mut self, lines: &[Line]) -> Vec<u8> {
-        let (sku, source, stock) = (self.dice(4), self.dice(5), self.dice(4));
-        let units = i64::from(self.dice(40)) - 5;
-        match self.dice(13) {
+        let (sku, source, stock) = (self.draw(4), self.draw(5), self.draw(4));
+        let units = i64::from(self.draw(40)) - 5;
+        match self.draw(13) {
             0 | 1 => {
-                let in_stock = (self.dice(4) == 0).then_some(units % 2 == 0);
+                let in_stock = (self.draw(4) == 0).then_some(units % 2 == 0);
                 self.count(source, sku, units, in_stock)
             }
             2 => {
@@ -404,9 +404,9 @@ impl Story {
                 self.record(Command::Transfer(Transfer { from, to, lines, reason }))
             }
             4 => {
-                let taken = self.dice(4) == 0;
+                let taken = self.draw(4) == 0;
                 let name = if taken { "berlin" } else { "munich" };
-                let enabled = self.dice(2) == 0;
+                let enabled = self.draw(2) == 0;
                 self.record(Command::DefineSource(Box::new(source_named(name, enabled))))
             }
             5 => {
@@ -419,7 +419,7 @@ impl Story {
             }
             7..=9 => self.settings(sku, stock, units),
             10 => {
-                let limit = (self.dice(3) > 0).then(|| Quantity::units(units.max(0)).unwrap());
+                let limit = (self.draw(3) > 0).then(|| Quantity::units(units.max(0)).unwrap());
                 let (sku, stock) = (SkuId(sku), StockId(stock));
                 self.record(Command::Quota(QuotaChange { sku, stock, limit }))
             }
@@ -429,7 +429,7 @@ impl Story {
     }
 
     fn rare(&mut self, units: i64) -> Vec<u8> {
-        match self.dice(4) {
+        match self.draw(4) {
             0 => self.record(Command::Mark(Mark::new(format!("mark {units}")))),
             1 => self.record(Command::ActivateRules(RULES_VERSION + u32::from(units > 10))),
             2 => {
@@ -446,14 +446,14 @@ impl Story {
     }
 
     fn settings(&mut self, sku: u32, stock: u32, units: i64) -> Vec<u8> {
-        let scope = match self.dice(4) {
+        let scope = match self.draw(4) {
             0 => SettingScope::Global,
             1 => SettingScope::Sku(SkuId(sku)),
             _ => SettingScope::SkuStock(SkuId(sku), StockId(stock)),
         };
         let mut change = SettingsChange::at(scope);
         let quantity = |units: i64| Change::Set(Quantity::units(units).unwrap());
-        match self.dice(7) {
+        match self.draw(7) {
             0 => change.manage_stock = Change::Set(units > 0),
             1 => change.backorders = Change::Set(BackorderMode::Allow),
             2 => change.backorders = Change::Unset,
@@ -487,7 +487,7 @@ fn source(code: &str, name: &str, enabled: bool) -> SourceDefinition {
     }
 }
 
-/// The third source, under another name.
+/// The third source with another name.
 fn source_named(name: &str, enabled: bool) -> SourceDefinition {
     source("munich", name, enabled)
 }
