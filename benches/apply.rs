@@ -1,18 +1,18 @@
 //! The cost of one reservation in the machine: time passes, the id is looked up, the cart is planned, executed and
 //! recorded. Each iteration applies a batch of 1,024 carts with new ids, then takes the changes, as the applier does.
-#![expect(dead_code, reason = "the instruction counts use more of the world")]
+#![expect(dead_code, reason = "the instruction counts use more of the fixture")]
 
-#[path = "../crates/machine/benches/world.rs"]
-mod world;
+#[path = "../crates/machine/benches/fixture.rs"]
+mod fixture;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fixture::{BATCH, Fixture};
 use stockhold_protocol::Quantity;
-use world::{BATCH, World};
 
 fn bench(
     c: &mut Criterion,
     name: &str,
-    mut world: World,
+    mut fixture: Fixture,
     lines: u32,
     ttl_ms: Option<u32>,
     mut pick: impl FnMut(u64) -> (u32, u32),
@@ -25,7 +25,7 @@ fn bench(
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         pick(seed >> 33)
     };
-    let cell = std::cell::RefCell::new(&mut world);
+    let cell = std::cell::RefCell::new(&mut fixture);
     group.bench_function(name, |b| {
         b.iter_batched(
             || cell.borrow_mut().fill(lines, ttl_ms, &mut draw),
@@ -45,7 +45,7 @@ fn sold_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("apply");
     group.throughput(Throughput::Elements(u64::from(BATCH)));
     group.sample_size(20);
-    let world = std::cell::RefCell::new(World::new(1, |stock| vec![stock], 1, 1_000, Quantity::ZERO));
+    let fixture = std::cell::RefCell::new(Fixture::new(1, |stock| vec![stock], 1, 1_000, Quantity::ZERO));
     let mut next = 0_u32;
     let mut pick = move || {
         next = next.wrapping_add(7);
@@ -53,8 +53,8 @@ fn sold_out(c: &mut Criterion) {
     };
     group.bench_function("sold_out", |b| {
         b.iter_batched(
-            || world.borrow_mut().fill(1, None, &mut pick),
-            |()| world.borrow_mut().refuse_batch(),
+            || fixture.borrow_mut().fill(1, None, &mut pick),
+            |()| fixture.borrow_mut().refuse_batch(),
             BatchSize::PerIteration,
         );
     });
@@ -71,23 +71,30 @@ fn zipf(draw: u64) -> u32 {
 
 fn apply(c: &mut Criterion) {
     let own = |stock: u32| vec![stock];
-    bench(c, "uniform", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (small(r) % 1_000, 0));
-    bench(c, "hot", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |_| (7, 0));
-    bench(c, "zipf", World::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (zipf(r), 0));
-    bench(c, "holds", World::new(1, own, 1, 1_000, Quantity::MAX), 1, Some(900_000), |r| {
+    bench(c, "uniform", Fixture::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (small(r) % 1_000, 0));
+    bench(c, "hot", Fixture::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |_| (7, 0));
+    bench(c, "zipf", Fixture::new(1, own, 1, 1_000, Quantity::MAX), 1, None, |r| (zipf(r), 0));
+    bench(c, "holds", Fixture::new(1, own, 1, 1_000, Quantity::MAX), 1, Some(900_000), |r| {
         (small(r) % 1_000, 0)
     });
-    bench(c, "three_lines", World::new(1, own, 1, 1_000, Quantity::MAX), 3, None, |r| (small(r) % 1_000, 0));
-    bench(c, "shared_by_4", World::new(4, |stock| vec![0, stock + 1], 5, 100, Quantity::MAX), 1, None, |r| {
-        (small(r) % 100, small(r >> 8) % 4)
+    bench(c, "three_lines", Fixture::new(1, own, 1, 1_000, Quantity::MAX), 3, None, |r| {
+        (small(r) % 1_000, 0)
     });
+    bench(
+        c,
+        "shared_by_4",
+        Fixture::new(4, |stock| vec![0, stock + 1], 5, 100, Quantity::MAX),
+        1,
+        None,
+        |r| (small(r) % 100, small(r >> 8) % 4),
+    );
     let nested = |stock: u32| if stock == 0 { (0..50).collect() } else { vec![stock - 1] };
     sold_out(c);
-    bench(c, "web_and_50_shops", World::new(51, nested, 50, 20, Quantity::MAX), 1, None, |r| {
+    bench(c, "web_and_50_shops", Fixture::new(51, nested, 50, 20, Quantity::MAX), 1, None, |r| {
         (small(r) % 20, small(r >> 8) % 51)
     });
     let nested = |stock: u32| if stock == 0 { (0..200).collect() } else { vec![stock - 1] };
-    bench(c, "web_and_200_shops", World::new(201, nested, 200, 8, Quantity::MAX), 1, None, |r| {
+    bench(c, "web_and_200_shops", Fixture::new(201, nested, 200, 8, Quantity::MAX), 1, None, |r| {
         (small(r) % 8, small(r >> 8) % 201)
     });
 }

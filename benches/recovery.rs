@@ -1,11 +1,12 @@
 //! The cost of a start: replaying a log of a quarter million reservations, and loading a snapshot of as many. Also
 //! the cost of one step of an unfinished snapshot for the applier.
-#![expect(dead_code, reason = "other benches use more of the world")]
+#![expect(dead_code, reason = "other benches use more of the fixture")]
 
-#[path = "../crates/machine/benches/world.rs"]
-mod world;
+#[path = "../crates/machine/benches/fixture.rs"]
+mod fixture;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fixture::{BATCH, Fixture, NOW_MS, genesis};
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use stockhold_machine::table::Progress;
 use stockhold_protocol::batch::{Actor, ActorKind, BatchHeader, batch_of_one_run};
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Quantity, Timestamp};
-use world::{BATCH, NOW_MS, World, genesis};
 
 const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
 const BATCHES: u64 = 256;
@@ -29,8 +29,8 @@ const SALT: u64 = 1;
 /// What the applier copies between two batches.
 const RECORDS_PER_STEP: u32 = 4_096;
 
-fn world() -> World {
-    World::new(1, |stock| vec![stock], 1, 1_000, Quantity::MAX)
+fn new_fixture() -> Fixture {
+    Fixture::new(1, |stock| vec![stock], 1, 1_000, Quantity::MAX)
 }
 
 fn open(path: &Path) -> (SharedStorage, Directory) {
@@ -59,8 +59,8 @@ fn header(count: u32, number: u64) -> BatchHeader {
     }
 }
 
-/// Logs the history and returns the number of ops.
-fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) -> u64 {
+/// Writes the commands of the fixture to a log and returns the number of ops.
+fn write_log(storage: &SharedStorage, directory: &Directory, fixture: &mut Fixture) -> u64 {
     let Ok(recovered) = recover(directory, |_| ()) else { unreachable!("an empty log is recovered") };
     let manifest = directory.manifest();
     let start = LogStart { log_uuid: manifest.log_uuid, epoch: 1, now_ms: NOW_MS, salt_seed: SALT };
@@ -74,8 +74,8 @@ fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) 
         let appended = log.append(&mut frame, count);
         assert!(appended.is_ok(), "one segment holds the whole life: {appended:?}");
     };
-    let definitions = world.definitions().concat();
-    let defined = u32::try_from(world.definitions().len()).unwrap_or(0);
+    let definitions = fixture.definitions().concat();
+    let defined = u32::try_from(fixture.definitions().len()).unwrap_or(0);
     append(defined, 1, &definitions);
     let mut next = 0_u32;
     let mut pick = move || {
@@ -83,9 +83,9 @@ fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) 
         (next % 1_000, 0)
     };
     for number in 0..BATCHES {
-        world.fill(1, None, &mut pick);
-        append(BATCH, number + 2, world.records());
-        world.apply_batch();
+        fixture.fill(1, None, &mut pick);
+        append(BATCH, number + 2, fixture.records());
+        fixture.apply_batch();
     }
     u64::from(defined) + BATCHES * u64::from(BATCH)
 }
@@ -93,15 +93,15 @@ fn write_log(storage: &SharedStorage, directory: &Directory, world: &mut World) 
 fn starts(c: &mut Criterion) {
     let Ok(place) = tempfile::tempdir_in(DIRECTORY) else { unreachable!("the build directory is writable") };
     let (storage, directory) = open(place.path());
-    let mut world = world();
-    let ops = write_log(&storage, &directory, &mut world);
+    let mut fixture = new_fixture();
+    let ops = write_log(&storage, &directory, &mut fixture);
     let mut group = c.benchmark_group("recovery");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ops));
     group.bench_function("replay", |b| {
         b.iter(|| recover(&directory, |_| ()).map(|recovered| recovered.report.replayed_ops).ok());
     });
-    let mark = world.machine().begin_snapshot();
+    let mark = fixture.machine().begin_snapshot();
     let header = SnapshotHeader {
         log_uuid: directory.manifest().log_uuid,
         epoch: 1,
@@ -115,7 +115,7 @@ fn starts(c: &mut Criterion) {
     let mut sink = |section: u16, records: u32, bytes: &[u8]| {
         assert!(writer.push_frame(section, records, bytes).is_ok(), "there is room");
     };
-    while world.machine().snapshot_step(RECORDS_PER_STEP, &mut sink) == Progress::More {}
+    while fixture.machine().snapshot_step(RECORDS_PER_STEP, &mut sink) == Progress::More {}
     assert!(writer.finish(digest_bytes(mark.digest)).is_ok(), "the snapshot verifies");
     group.bench_function("load_snapshot", |b| {
         b.iter(|| recover(&directory, |_| ()).map(|recovered| recovered.report.snapshot_op()).ok());
@@ -124,16 +124,16 @@ fn starts(c: &mut Criterion) {
 }
 
 fn steps(c: &mut Criterion) {
-    let mut world = world();
+    let mut fixture = new_fixture();
     for _ in 0..BATCHES {
         let mut next = 0_u32;
-        world.fill(1, None, &mut || {
+        fixture.fill(1, None, &mut || {
             next = next.wrapping_add(7);
             (next % 1_000, 0)
         });
-        world.apply_batch();
+        fixture.apply_batch();
     }
-    let world = RefCell::new(world);
+    let fixture = RefCell::new(fixture);
     let is_walking = RefCell::new(false);
     let mut group = c.benchmark_group("snapshot");
     group.throughput(Throughput::Elements(u64::from(RECORDS_PER_STEP)));
@@ -141,12 +141,12 @@ fn steps(c: &mut Criterion) {
         b.iter_batched(
             || {
                 if !is_walking.replace(true) {
-                    world.borrow_mut().machine().begin_snapshot();
+                    fixture.borrow_mut().machine().begin_snapshot();
                 }
             },
             |()| {
                 let progress =
-                    world.borrow_mut().machine().snapshot_step(RECORDS_PER_STEP, &mut |_, _, _| ());
+                    fixture.borrow_mut().machine().snapshot_step(RECORDS_PER_STEP, &mut |_, _, _| ());
                 is_walking.replace(progress == Progress::More);
             },
             BatchSize::PerIteration,

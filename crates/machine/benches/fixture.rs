@@ -1,6 +1,6 @@
-//! A machine under load for benches: a catalog, carts with ids of their own, and batches of them.
+//! A machine under load for benches: a catalog, carts with new ids, and batches of them.
 //!
-//! Not for tests: what is granted here is not looked at, only that it is granted.
+//! It is not for tests: it only checks that the carts are granted.
 
 use std::hint::black_box;
 
@@ -17,8 +17,8 @@ use stockhold_protocol::{CommandId, Line, Lines, Quantity, SkuId, SourceId, Stoc
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 pub(crate) const BATCH: u32 = 1_024;
 
-/// A machine with its own ids, so that every command is new.
-pub(crate) struct World {
+/// A machine with a generator of ids, so that every command is new.
+pub(crate) struct Fixture {
     machine: Machine,
     changes: Changes,
     batch: BatchHeader,
@@ -29,13 +29,14 @@ pub(crate) struct World {
     definitions: Vec<Vec<u8>>,
 }
 
-/// What the world's log would begin with.
+/// The genesis of the machine.
 pub(crate) fn genesis() -> Genesis {
     Genesis { formatted_at: Timestamp(NOW_MS), ..Genesis::default() }
 }
 
-impl World {
-    /// Stocks with the sources that `sources_of` gives, and SKUs with `on_hand` at every source.
+impl Fixture {
+    /// A machine with stocks that have the sources of `sources_of`, and SKUs with `on_hand` at every
+    /// source.
     pub(crate) fn new(
         stocks: u32,
         sources_of: impl Fn(u32) -> Vec<u32>,
@@ -43,7 +44,7 @@ impl World {
         skus: u32,
         on_hand: Quantity,
     ) -> Self {
-        let mut world = Self {
+        let mut fixture = Self {
             machine: Machine::new(&genesis()),
             changes: Changes::default(),
             batch: BatchHeader {
@@ -64,7 +65,7 @@ impl World {
             definitions: Vec::new(),
         };
         for source in 0..sources {
-            world.define(&Command::DefineSource(Box::new(SourceDefinition {
+            fixture.define(&Command::DefineSource(Box::new(SourceDefinition {
                 code: format!("source-{source}"),
                 name: format!("Source {source}"),
                 enabled: true,
@@ -74,21 +75,21 @@ impl World {
             })));
         }
         for stock in 0..stocks {
-            world.define(&Command::DefineStock(StockDefinition { name: format!("stock-{stock}") }));
+            fixture.define(&Command::DefineStock(StockDefinition { name: format!("stock-{stock}") }));
         }
         for stock in 0..stocks {
             for source in sources_of(stock) {
                 let link = LinkDefinition { stock: StockId(stock), source: SourceId(source), priority: 1 };
-                world.define(&Command::Link(link));
+                fixture.define(&Command::Link(link));
             }
         }
         for sku in 0..skus {
-            world.define(&Command::DefineSku(SkuDefinition {
+            fixture.define(&Command::DefineSku(SkuDefinition {
                 sku: format!("SKU-{sku}"),
                 ..SkuDefinition::default()
             }));
             for source in 0..sources {
-                world.define(&Command::Count(Count {
+                fixture.define(&Command::Count(Count {
                     source: SourceId(source),
                     sku: SkuId(sku),
                     quantity: on_hand,
@@ -98,12 +99,12 @@ impl World {
                 }));
             }
         }
-        world
+        fixture
     }
 
     fn id(&mut self) -> CommandId {
         self.next += 1;
-        // A Weyl sequence spreads the random bits as a client's generator does.
+        // A Weyl sequence distributes the random bits as the generator of a client does.
         CommandId::from_parts(NOW_MS, self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
     }
 
@@ -117,7 +118,7 @@ impl World {
         self.definitions.push(record);
     }
 
-    /// Makes a batch of carts; `pick` draws SKU and stock.
+    /// Makes a batch of carts; `pick` chooses SKU and stock.
     pub(crate) fn fill(&mut self, lines: u32, ttl_ms: Option<u32>, pick: &mut dyn FnMut() -> (u32, u32)) {
         self.bytes.clear();
         self.ends.clear();
@@ -149,7 +150,7 @@ impl World {
         self.apply_all(true);
     }
 
-    /// As [`World::apply_batch`], of carts that are all refused.
+    /// Like [`Fixture::apply_batch`], for carts that are all refused.
     pub(crate) fn refuse_batch(&mut self) {
         self.apply_all(false);
     }
@@ -177,7 +178,7 @@ impl World {
         &mut self.machine
     }
 
-    /// The records of the batch, one behind the other.
+    /// The records of the batch, concatenated.
     pub(crate) fn records(&self) -> &[u8] {
         &self.bytes
     }
