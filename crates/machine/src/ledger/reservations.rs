@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// What each source has shipped of a reservation; `out` is overwritten.
+    /// The units that each source has shipped of a reservation. `out` is overwritten.
     pub(crate) fn shipments_of(&self, slot: u32, out: &mut Vec<Shipment>) {
         out.clear();
         out.extend(self.shipment_notes(slot).filter_map(|(_, note)| Shipment::of_note(note)));
@@ -95,7 +95,8 @@ impl State {
             .filter(|(_, note)| note.kind == NoteKind::Shipment)
     }
 
-    /// Writes shipments back, in the order of [`State::shipments_of`]; further ones become new notes behind all others.
+    /// Writes shipments back in the order of [`State::shipments_of`]. Further ones are stored as new notes
+    /// after all others.
     pub(crate) fn set_shipments(&mut self, slot: u32, shipments: &[Shipment]) {
         let known: Vec<u32> = self.shipment_notes(slot).map(|(note, _)| note).collect();
         for (note, shipment) in known.iter().zip(shipments) {
@@ -163,7 +164,7 @@ impl State {
         if grant.listed {
             let mut states = Vec::new();
             self.lines_of(slot, &mut states);
-            // Lines that came later were not granted by this op.
+            // Lines that were added later were not granted by this op.
             states.truncate(usize::from(grant.lines));
             let lines = states.iter().map(granted_line).collect();
             outcome.detail = Detail::Granted { lines, backordered: Quantity::ZERO };

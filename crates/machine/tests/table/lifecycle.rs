@@ -342,7 +342,8 @@ fn manage_stock_is_decided_at_the_grant() {
 
 #[test]
 fn a_shipment_is_taken_back_as_far_as_its_source_shipped() {
-    // Proves that goods and promise are back in one step, that each source is bounded by what it shipped, and by what was returned.
+    // Proves that one step restores goods and promise, and that each source is bounded by what it shipped
+    // and by what was returned.
     run(SHARED).go("
         count A1 BIKE 20
         reserve p POS 12xBIKE
@@ -368,8 +369,8 @@ fn a_shipment_is_taken_back_as_far_as_its_source_shipped() {
 
 #[test]
 fn an_unship_is_a_fact() {
-    // Proves that it is accepted with a shortfall, that holds are not shipped, that a closed order is open again and stays so
-    // beyond the window, and that a sale is taken back like an order.
+    // Proves that unship is accepted with a shortfall, that units of a hold are not shipped, that a closed
+    // order is open again and stays open beyond the window, and that a sale is taken back like an order.
     run(PLAIN).go("
         reserve a WEB 10xBIKE
         ship a A1 10xBIKE
@@ -400,8 +401,8 @@ fn an_unship_is_a_fact() {
 
 #[test]
 fn what_was_shipped_beyond_a_promise_is_never_promised_again() {
-    // Proves that the units beyond come back first, and that a quota is neither charged nor credited by a shipment and its
-    // reversal.
+    // Proves that the units shipped by force without a promise are taken back first, and that a quota is
+    // neither charged nor credited by a shipment and its reversal.
     run(PLAIN).go("
         quota WEB BIKE 6
         reserve a WEB 4xBIKE
