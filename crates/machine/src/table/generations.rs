@@ -195,8 +195,8 @@ impl<E: Copy> Generations<E> {
         self.bytes_counted
     }
 
-    /// Whether an entry can be inserted into the generation with this number: the generation was not
-    /// dropped, and the limit of generations is not exceeded.
+    /// Whether an entry can be inserted into the generation with this number: it was not dropped, and the
+    /// limit of generations is not exceeded.
     pub fn has_room_for(&self, number: u64) -> bool {
         number >= self.number_min && (self.alive.len() < GENERATIONS_MAX || self.generation(number).is_some())
     }
@@ -289,8 +289,8 @@ impl<E: Copy> Generations<E> {
         self.bytes_counted += ENTRY_BYTES;
     }
 
-    /// Ends a reference, because its record is being removed. `entry` replaces it, unless the generation
-    /// was dropped. Returns false if there is no such reference.
+    /// Ends a reference because its record is removed. `entry` replaces it, unless the generation was
+    /// dropped. False if there is none.
     pub fn end_reference(
         &mut self,
         key: Key,
@@ -310,9 +310,8 @@ impl<E: Copy> Generations<E> {
         is_found
     }
 
-    /// Takes up to `count` slots of references back from dropped generations, each with the number of its
-    /// generation. The caller must expect slots that were freed or used again since. A generation is not
-    /// freed before all its slots are taken.
+    /// Takes up to `count` slots of references back from dropped generations, each with its generation's
+    /// number. Slots may have been freed or used again since. No generation is freed before.
     pub fn take_references(&mut self, count: u32, taken: &mut Vec<(u64, u32)>) {
         let mut left = count;
         for generation in &mut self.dropped {
@@ -356,8 +355,7 @@ impl<E: Copy> Generations<E> {
         }
     }
 
-    /// Drops the oldest generation. Its entries are invisible at once; [`free_some`](Self::free_some) frees
-    /// its memory.
+    /// Drops the oldest generation, which [`free_some`](Self::free_some) frees later.
     pub fn drop_oldest(&mut self) -> Option<DroppedGeneration> {
         let generation = self.alive.pop_front()?;
         let dropped = DroppedGeneration {
@@ -374,7 +372,7 @@ impl<E: Copy> Generations<E> {
     }
 
     /// Forbids numbers below this one, as if their generations had been dropped. None of them may be alive.
-    /// This is for a period without entries, and for a load.
+    /// For a period without entries, and for a load.
     pub fn raise_number_min(&mut self, number: u64) {
         assert!(
             self.oldest().is_none_or(|oldest| oldest >= number),
@@ -388,8 +386,8 @@ impl<E: Copy> Generations<E> {
         !self.dropped.is_empty()
     }
 
-    /// Frees up to `chunks` chunks of dropped generations, except those that a snapshot still has to copy.
-    /// `Done` means that nothing can be freed at present.
+    /// Frees up to `chunks` chunks of dropped generations, unless a snapshot still has to copy them.
+    /// `Done`: nothing can be freed at present.
     pub fn free_some(&mut self, chunks: u32) -> Progress {
         for _ in 0..chunks {
             let copy_from = self.snapshot.marks.front().map_or(u64::MAX, |mark| mark.number);

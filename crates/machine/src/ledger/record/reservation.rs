@@ -1,5 +1,5 @@
 //! Records of reservations. The first line is part of the reservation's own record. Further lines and notes
-//! have records of their own, which contain the id of the reservation, so a snapshot needs no slots.
+//! have their own records with the id of the reservation, so a snapshot needs no slots.
 
 use super::{Record, Section, id_of_words, id_words, put_all};
 use crate::ledger::actor::SERVER;
@@ -50,8 +50,7 @@ impl LineState {
     }
 }
 
-/// The stored state of a reservation. That a hold has expired is not stored, because it follows from the
-/// time of the log.
+/// The stored state of a reservation. Expiry is not stored, because it follows from the time of the log.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -91,8 +90,7 @@ const LISTED: u16 = 1 << 15;
 /// The bits that are part of the bytes of a wide record.
 const PERSISTED: u16 = LINES_MASK | PARTIAL | LISTED;
 
-/// The shape of the record of most reservations: one line of which nothing was shipped, and an answer
-/// without a list.
+/// The shape of most records: one line, of which nothing was shipped, and an answer without a list.
 const PLAIN: u8 = 1;
 const PLAIN_BYTES: usize = 80;
 /// The shape of all other records.
@@ -116,9 +114,9 @@ pub(crate) struct Grant {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReservationRow {
     id: [u64; 2],
-    /// 48 bits of fingerprint; above them the upper half of the deadline as first granted.
+    /// 48 bits of fingerprint, and the upper half of the deadline as first granted.
     fingerprint: u64,
-    /// 48 bits of op; above them the lower half of the deadline as first granted.
+    /// 48 bits of op, and the lower half of the deadline as first granted.
     op: u64,
     pub(crate) owner: u64,
     pub(crate) origin_ms: u64,
@@ -129,9 +127,8 @@ pub(crate) struct ReservationRow {
     pub(crate) stock: u32,
     /// 0 = none.
     pub(crate) deadline_s: u32,
-    /// The second at which the record becomes unknown, unless it is an order with open units; 0 = not
-    /// decided. It never moves to an earlier second, because the entry of the erase list for this slot does
-    /// not move either.
+    /// The second at which the record becomes unknown, unless it is an order with open units; 0 = none. It
+    /// never moves to an earlier second, because its entry on the erase list does not move.
     pub(crate) erase_at_s: u32,
     sku: u32,
     flags: u32,
@@ -139,10 +136,9 @@ pub(crate) struct ReservationRow {
     pub(crate) more: u32,
     /// Slot of the first note. Not part of the bytes.
     pub(crate) notes: u32,
-    /// The actor that made the reservation.
     pub(crate) actor: u16,
-    /// The number of lines, the stage, two flags of the grant, and whether the erase list has an entry for
-    /// this slot. The last is not part of the bytes.
+    /// The number of lines, the stage, two flags of the grant, and, outside the bytes, whether the erase
+    /// list has an entry for this slot.
     packed: u16,
 }
 
@@ -170,13 +166,11 @@ impl ReservationRow {
         }
     }
 
-    /// Its stored state.
     #[inline]
     pub(crate) fn stage(&self) -> Stage {
         Stage::from_code(self.stage_code()).unwrap_or(Stage::Confirmed)
     }
 
-    /// The stage's number in the bytes.
     #[inline]
     const fn stage_code(&self) -> u8 {
         ((self.packed & STAGE_MASK) >> STAGE_SHIFT).to_le_bytes()[0]
@@ -200,7 +194,7 @@ impl ReservationRow {
         id_of_words(self.id)
     }
 
-    /// Stores the answer of the grant, so that a kept reservation can answer its own id at any age.
+    /// Stores the answer of the grant, so a kept reservation can answer its own id at any age.
     pub(crate) fn set_grant(&mut self, grant: Grant) {
         let [a, b, c, d] = grant.deadline_s.to_le_bytes();
         let (low, high) = (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])));
@@ -406,7 +400,7 @@ pub(crate) enum NoteKind {
 /// The most bytes of one note.
 pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
 
-/// The units of one line that one source has shipped, in ten-thousandths, without units whose shipment was taken back.
+/// The units of one line that one source has shipped and not taken back, in ten-thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shipment {
     pub(crate) sku: u32,
@@ -447,8 +441,7 @@ impl Shipment {
     }
 }
 
-/// A part of data that few reservations have. The notes of a reservation form a list that is sorted by kind
-/// and position.
+/// A part of data that few reservations have. Notes of a reservation are sorted by kind and position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoteRow {
     pub(crate) reservation: CommandId,
