@@ -3,7 +3,7 @@
 //! continues with the same results.
 
 use super::draw::Draw;
-use super::drive::Life;
+use super::drive::ModelRun;
 use stockhold_model::{Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
@@ -16,40 +16,40 @@ const VALIDATE_EVERY: u32 = 16;
 /// Runs the history that the bytes encode.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
-    let mut life = Life::begin(VALIDATE_EVERY);
-    open(&mut draw, &mut life);
+    let mut run = ModelRun::new(VALIDATE_EVERY);
+    start(&mut draw, &mut run);
     let mut steps = 0;
     while !draw.is_empty() && steps < STEPS_MAX {
         let pause_ms = pause(&mut draw);
         let step = step(&mut draw);
         let budget = draw.byte();
-        life.take(pause_ms, &step, u32::from(budget & 3));
+        run.step(pause_ms, &step, u32::from(budget & 3));
         if budget >= 192 {
-            life.walk(u32::from(budget >> 2 & 15));
-            life.validate_on(u32::from(budget));
+            run.advance_snapshot(u32::from(budget >> 2 & 15));
+            run.advance_validation(u32::from(budget));
         }
         steps += 1;
     }
     if steps > 0 {
-        assert!(!life.seen.is_empty(), "every step is answered");
+        assert!(!run.seen.is_empty(), "every step is answered");
     }
-    let before = life.loaded;
-    while life.loaded == before {
-        life.walk(1_000);
+    let before = run.loaded;
+    while run.loaded == before {
+        run.advance_snapshot(1_000);
     }
-    let before = life.validated;
-    while life.validated == before {
-        life.validate_on(1_000);
+    let before = run.validated;
+    while run.validated == before {
+        run.advance_validation(1_000);
     }
 }
 
 /// Creates links and goods.
-fn open(draw: &mut Draw<'_>, life: &mut Life) {
+fn start(draw: &mut Draw<'_>, run: &mut ModelRun) {
     let mut links = u32::from(draw.word()) | u32::from(draw.byte()) << 16;
     for stock in 0..STOCKS {
         for source in 0..SOURCES {
             if links & 1 == 1 {
-                life.take(0, &Step::Link(stock, source, 1), 0);
+                run.step(0, &Step::Link(stock, source, 1), 0);
             }
             links >>= 1;
         }
@@ -58,7 +58,7 @@ fn open(draw: &mut Draw<'_>, life: &mut Life) {
         for source in 0..SOURCES {
             let held = draw.byte() % 24;
             if held > 3 {
-                life.take(0, &Step::Count(source, sku, i64::from(held - 4) * 2, None), 0);
+                run.step(0, &Step::Count(source, sku, i64::from(held - 4) * 2, None), 0);
             }
         }
     }
