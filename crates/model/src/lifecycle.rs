@@ -123,7 +123,9 @@ impl Model {
     }
 
     pub(crate) fn move_item(&mut self, sku: u32, source: u32, units: i64) {
-        let item = self.items.entry((sku, source)).or_insert(Item { on_hand: 0, in_stock: true, version: 0 });
+        // Only force takes goods from a source that has no item; the new item must not sell backorders.
+        let made = Item { on_hand: 0, in_stock: units >= 0, version: 0 };
+        let item = self.items.entry((sku, source)).or_insert(made);
         item.on_hand += units;
         item.version += 1;
     }
@@ -155,6 +157,9 @@ impl Model {
         forced: bool,
     ) -> Result<(), Answer> {
         let on_hand = |sku: u32, source: u32| self.items.get(&(sku, source)).map(|item| item.on_hand);
+        if forced {
+            return Ok(());
+        }
         for Departure { index, sku, units, .. } in departures {
             let held = on_hand(*sku, source).ok_or(of_sku(at(Code::NoSourceItem, *index), *sku))?;
             if held < *units {
@@ -164,7 +169,7 @@ impl Model {
         let raises = |departure: &&Departure| {
             self.departure_raises(departure.sku, source, departure.units, stock, departure.ended)
         };
-        let missed = departures.iter().find(raises).filter(|_| !forced);
+        let missed = departures.iter().find(raises);
         let Some(Departure { index, sku, units, ended }) = missed else { return Ok(()) };
         let mut links: Vec<_> = self.links.iter().filter(|(of, ..)| *of == stock).collect();
         links.sort_by_key(|(_, _, priority)| *priority);
@@ -180,12 +185,17 @@ impl Model {
 
     pub(crate) fn ship(&mut self, named: CommandId, source: u32, lines: &Wanted, forced: bool) -> Decision {
         let mut one = self.named(named)?;
-        match one.stage {
-            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
-            Stage::Held => return Err(plain(Code::NotConfirmed)),
-            Stage::Confirmed => {}
+        let is_promised = match one.stage {
+            Stage::Held if self.has_expired(&one) && !forced => return Err(plain(Code::Expired)),
+            Stage::Held if self.has_expired(&one) => false,
+            Stage::Held if !forced => return Err(plain(Code::NotConfirmed)),
+            Stage::Held | Stage::Confirmed => {
+                one.stage = Stage::Confirmed;
+                true
+            }
+            Stage::Released | Stage::Shipped | Stage::Replaced if forced => false,
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
-        }
+        };
         if source >= SOURCES {
             return Err(unknown("source", 0));
         }
@@ -197,7 +207,7 @@ impl Model {
             if *units > line.open && !forced {
                 return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, *units));
             }
-            let ended = (*units).min(line.open);
+            let ended = if is_promised { (*units).min(line.open) } else { 0 };
             if line.counts {
                 departures.push(Departure { index, sku: *sku, units: *units, ended });
             }
@@ -212,7 +222,11 @@ impl Model {
         for (sku, units) in &counted {
             self.move_item(*sku, source, -units);
         }
-        self.settle_open(named, one);
+        if is_promised {
+            self.settle_open(named, one);
+        } else {
+            self.reservations.insert(named, one);
+        }
         let short: i64 = counted.iter().map(|(sku, _)| self.total_shortfall(*sku)).sum();
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
     }
@@ -483,8 +497,15 @@ impl Model {
             after.move_item(*sku, to, *units);
         }
         for (index, (sku, _)) in asked.iter().enumerate() {
-            if self.group_of_source(from).is_some_and(|group| self.raises(&after, *sku, group)) {
-                return Err(of_sku(at(Code::NeededElsewhere, index), *sku));
+            let group = self.group_of_source(from);
+            if group.is_some_and(|group| self.raises(&after, *sku, group)) {
+                // Would it be harmless if the target were not below zero?
+                let mut filled = after.clone();
+                let hole = self.items.get(&(*sku, to)).map_or(0, |item| item.on_hand.min(0));
+                filled.move_item(*sku, to, -hole);
+                let is_hole = !group.is_some_and(|group| self.raises(&filled, *sku, group));
+                let code = if is_hole { Code::SourceBelowZero } else { Code::NeededElsewhere };
+                return Err(of_sku(at(code, index), *sku));
             }
         }
         *self = after;

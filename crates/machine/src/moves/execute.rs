@@ -1,6 +1,6 @@
 //! Carries out a plan. It cannot fail: verb and guard have asked everything before. Every quantity and the digest change here.
 
-use super::plan::{Account, LineCount, Movement, Plan, Planned, Report, Subject};
+use super::plan::{Account, Cause, LineCount, Movement, Plan, Planned, Report, Subject};
 use crate::decision::Answer;
 use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
 use crate::ledger::state::{At, State};
@@ -72,7 +72,10 @@ impl State {
                 let (units, quota) = (0_i64.saturating_sub(units), 0_i64.saturating_sub(quota));
                 self.unhold(at, deadline_s, units, quota, line == LineCount::Leaves);
             }
-            Account::Goods { source, in_stock, .. } => {
+            Account::Goods { source, cause, in_stock } => {
+                // Goods that left a source which had none: it must not begin to sell backorders by that.
+                let is_made_by_force = cause == Cause::Shipped && self.item(sku, source).is_none();
+                let in_stock = if is_made_by_force { Some(false) } else { in_stock };
                 let slot = self.item_or_new(sku, source);
                 self.change_item(slot, |item| {
                     item.on_hand = item.on_hand.saturating_add(units);

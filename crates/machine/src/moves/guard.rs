@@ -1,8 +1,8 @@
-//! The guard: goods leave a source only if they lie there, and by a decision only if nobody who was promised something misses them.
+//! The guard: by a decision, goods leave a source only if they are there and if nobody who was promised something misses them.
 //!
 //! It judges a plan as a whole, because two movements that are harmless one by one can break a promise together, and a promise that
 //! ends with the goods needs them no longer. A plan may raise the shortfall of no cluster, neither without allowances nor with them.
-//! Facts are not judged. Where stocks are independent, the quantity at the source alone decides: a test
+//! Facts are refused only where a quantity would leave its range. Where stocks are independent, the quantity at the source alone decides: a test
 //! across promises would let two orders for one unit wait for each other for ever.
 
 use super::plan::{Account, Cause, Movement, Plan};
@@ -16,11 +16,18 @@ use stockhold_protocol::{Code, Detail, SourceId};
 /// Most sources that a refusal names as ones that would do instead.
 const ALTERNATIVES_MAX: usize = 16;
 
+/// Whether goods that come to a source below zero fill the hole first, as they do, or count at once: then the hole is no reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holes {
+    Open,
+    Filled,
+}
+
 impl State {
     /// Refuses a plan whose goods are not there or have no room, or that breaks a promise.
     pub(crate) fn guard(&self, plan: &Plan) -> Result<(), Refusal> {
         for movement in &plan.movements {
-            self.check_goods(&plan.movements, movement)?;
+            self.check_goods(plan, movement)?;
         }
         if plan.is_fact || self.core.configuration.sharing != Sharing::Exact {
             return Ok(());
@@ -31,12 +38,17 @@ impl State {
             (Account::Goods { cause: Cause::Shipped, .. }, Some(stock)) => {
                 Err(refusal.with(Detail::Sources(self.alternatives(&plan.movements, harm, stock))))
             }
+            (Account::Goods { cause: Cause::Transferred, .. }, _)
+                if !self.is_missed(&plan.movements, &harm, Holes::Filled) =>
+            {
+                Err(Refusal::of_line(Code::SourceBelowZero, harm.asked).of_sku(harm.sku))
+            }
             _ => Err(refusal.of_sku(harm.sku)),
         }
     }
 
     /// Whether the units that leave a source lie there, and whether those that come have room: summed over all movements the same way.
-    fn check_goods(&self, movements: &[Movement], movement: &Movement) -> Result<(), Refusal> {
+    fn check_goods(&self, plan: &Plan, movement: &Movement) -> Result<(), Refusal> {
         let Movement { sku, account: Account::Goods { source, cause, .. }, asked, .. } = *movement else {
             return Ok(());
         };
@@ -48,19 +60,25 @@ impl State {
             let Account::Goods { source: of, .. } = other.account else { return false };
             other.sku == sku && of == source && (other.units < 0) == goes
         };
-        let units = movements.iter().filter(is_same).fold(0, |sum: i64, one| sum.saturating_add(one.units));
+        let same = plan.movements.iter().filter(is_same);
+        let units = same.fold(0, |sum: i64, one| sum.saturating_add(one.units));
         let item = self.item(sku, source).map(|slot| self.items.get(slot).on_hand);
-        match item {
-            None if goes => Err(Refusal::of_line(Code::NoSourceItem, asked).of_sku(sku)),
-            Some(on_hand) if goes && on_hand.saturating_add(units) < 0 => {
+        let on_hand = item.unwrap_or(0);
+        let after = on_hand.saturating_add(units);
+        if goes && !plan.is_fact {
+            if item.is_none() {
+                return Err(Refusal::of_line(Code::NoSourceItem, asked).of_sku(sku));
+            }
+            if after < 0 {
                 let units = 0_i64.saturating_sub(units);
-                Err(Refusal::of_line(Code::NotEnoughAtSource, asked).bounded(sku, on_hand, units))
+                return Err(Refusal::of_line(Code::NotEnoughAtSource, asked).bounded(sku, on_hand, units));
             }
-            None | Some(_) if item.unwrap_or(0).saturating_add(units) > QUANTITY_MAX => {
-                Err(Refusal::of_line(Code::QuantityOverflow, asked).bounded(sku, QUANTITY_MAX, units))
-            }
-            None | Some(_) => Ok(()),
         }
+        if after.saturating_abs() > QUANTITY_MAX {
+            let bound = QUANTITY_MAX.saturating_mul(units.signum());
+            return Err(Refusal::of_line(Code::QuantityOverflow, asked).bounded(sku, bound, units));
+        }
+        Ok(())
     }
 
     /// The first departure of the first SKU, by number, that would be missed.
@@ -71,7 +89,7 @@ impl State {
             if harmed.is_some_and(before) {
                 continue;
             }
-            if self.is_missed(movements, departure) {
+            if self.is_missed(movements, departure, Holes::Open) {
                 harmed = Some(*departure);
             }
         }
@@ -79,7 +97,7 @@ impl State {
     }
 
     /// Whether the shortfall of the cluster from which goods leave rises by all that moves.
-    fn is_missed(&self, movements: &[Movement], departure: &Movement) -> bool {
+    fn is_missed(&self, movements: &[Movement], departure: &Movement, holes: Holes) -> bool {
         let Account::Goods { source, .. } = departure.account else { return false };
         let Some(in_group) = self.source_in_group(source) else { return false };
         let Some(number) = self.cluster_of(departure.sku, in_group.group) else { return false };
@@ -104,7 +122,7 @@ impl State {
                     }
                     let sum = of_sku.clone().filter(at_source);
                     let units = sum.fold(0, |sum: i64, other| sum.saturating_add(other.units));
-                    self.try_goods(&mut after, in_group.group, movement.sku, source, units);
+                    self.try_goods(&mut after, in_group.group, movement.sku, source, units, holes);
                 }
             }
         }
@@ -115,12 +133,13 @@ impl State {
     }
 
     /// Changes the goods of a source on a copy of its pool; a source of another group changes nothing.
-    fn try_goods(&self, pool: &mut Pool, group: u32, sku: u32, source: u32, units: i64) {
+    fn try_goods(&self, pool: &mut Pool, group: u32, sku: u32, source: u32, units: i64, holes: Holes) {
         let in_group = self.source_in_group(source).filter(|in_group| in_group.group == group);
         let Some(in_group) = in_group else { return };
         let before = self.item(sku, source).map(|slot| self.supply_of(self.items.get(slot)));
         let there = self.supply_at(sku, source);
-        let after = Supply { on_hand: there.on_hand.saturating_add(units), ..there };
+        let before_units = if holes == Holes::Filled { there.on_hand.max(0) } else { there.on_hand };
+        let after = Supply { on_hand: before_units.saturating_add(units), ..there };
         pool.change_supply(self.catalog.layout.group(group), in_group.index, before, Some(after));
     }
 
@@ -141,7 +160,7 @@ impl State {
                     movement.account = other;
                 }
             }
-            if !self.is_missed(&trial, &Movement { account: other, ..harm }) {
+            if !self.is_missed(&trial, &Movement { account: other, ..harm }, Holes::Open) {
                 found.push(SourceId(link.source));
             }
             if found.len() == ALTERNATIVES_MAX {

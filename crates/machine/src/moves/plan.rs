@@ -91,10 +91,10 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Where its units are promised now.
+    /// Where its units are promised as far as the plan has come.
     fn account(&self, quota: i64, line: LineCount) -> Account {
-        let (stock, deadline_s) = (self.stock, self.deadline_before_s);
-        if self.before == Stage::Held {
+        let (stock, deadline_s) = (self.stock, self.deadline_after_s);
+        if self.after == Stage::Held {
             Account::Hold { stock, deadline_s, quota, line }
         } else {
             Account::Order { stock, quota }
@@ -181,7 +181,7 @@ impl Plan {
         // A line without open units has left its deadline already.
         let had_open = line.open > 0;
         line.open = line.open.saturating_sub(units);
-        if line.counts && had_open {
+        if line.counts && had_open && units > 0 {
             let count = if line.open == 0 { LineCount::Leaves } else { LineCount::Stays };
             let account = subject.account(0_i64.saturating_sub(quota), count);
             let (sku, units) = (line.sku, 0_i64.saturating_sub(units));
@@ -189,10 +189,9 @@ impl Plan {
         }
     }
 
-    /// Units of a line leave for a customer: they end as much of the promise as is open, and the rest is beyond it.
-    pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, asked: usize) {
-        let LineState { sku, quota_number, open, counts, .. } = self.lines[at];
-        let ended = units.min(open);
+    /// Units of a line leave for a customer. `ended` of them were promised to them; the others are beyond the promise.
+    pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, ended: i64, asked: usize) {
+        let LineState { sku, quota_number, counts, .. } = self.lines[at];
         // A quota is not given back by a shipment: the budget is spent.
         self.end_promise(at, ended, 0, asked);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);

@@ -97,12 +97,23 @@ impl State {
     }
 
     pub(crate) fn plan_ship(&self, ship: &Ship<'_>, plan: &mut Plan) -> Decision {
-        self.subject(ship.reservation, plan).and_then(|(_, standing)| match standing {
-            Standing::Confirmed => Ok(()),
-            Standing::Held => Err(Refusal::new(Code::NotConfirmed)),
-            Standing::Expired => Err(Refusal::new(Code::Expired)),
-            Standing::Released | Standing::Ended => Err(Refusal::new(Code::AlreadyClosed)),
-        })?;
+        let (row, standing) = self.subject(ship.reservation, plan)?;
+        match standing {
+            Standing::Confirmed => {}
+            Standing::Held if ship.forced => {
+                for at in 0..plan.lines.len() {
+                    let line = plan.lines[at];
+                    plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), None);
+                }
+                plan.confirm();
+            }
+            // Nothing of it is promised any more: all that leaves is beyond.
+            Standing::Expired | Standing::Released | Standing::Ended if ship.forced => {}
+            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Standing::Expired => return Err(Refusal::new(Code::Expired)),
+            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        }
+        let is_promised = matches!(standing, Standing::Confirmed | Standing::Held);
         if self.catalog.source(ship.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }
@@ -117,12 +128,15 @@ impl State {
             if units > open && !ship.forced {
                 return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, open, units));
             }
-            plan.ship(at, ship.source.0, units, index);
+            let ended = if is_promised { units.min(open) } else { 0 };
+            plan.ship(at, ship.source.0, units, ended, index);
         }
         if plan.shipments.len() > SHIPMENTS_MAX {
             return Err(Refusal::limit("shipments of a reservation", SHIPMENTS_MAX));
         }
-        plan.close_if_settled();
+        if is_promised {
+            plan.close_if_settled();
+        }
         if ship.forced {
             plan.is_fact = true;
             plan.report = Report::Shortfall;

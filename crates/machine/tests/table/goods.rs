@@ -26,7 +26,6 @@ fn a_shipment_must_break_no_promise() {
         state p -> confirmed 11xBIKE+9
         ship p A1 12xBIKE forced -> ok short=4
         state p -> shipped 0xBIKE+21
-        ship w A2 7xBIKE forced -> not_enough_at_source
         ship w A2 6xBIKE
         state w -> confirmed 4xBIKE+6
     ");
@@ -88,7 +87,6 @@ fn a_sale_at_the_counter_is_reserve_confirm_and_ship() {
         reserve w WEB 10xBIKE
         sell d POS A2 1xBIKE -> needed_elsewhere sources=A1
         sell e POS A2 2xBIKE forced -> ok short=2
-        sell f POS A2 9xBIKE forced -> not_enough_at_source
         sell g POS #9 1xBIKE -> unknown_name
         sell h #9 A1 1xBIKE -> unknown_name
         sell i POS A1 0.5xBIKE -> below_min_sale
@@ -396,5 +394,71 @@ fn an_unlink_is_accepted_whatever_group_it_leaves() {
         link WEB S0 -> ok
         configure sharing=exact -> ok
         salable WEB BIKE -> 0
+    ");
+}
+
+#[test]
+fn a_forced_shipment_is_a_fact_beyond_the_books() {
+    // Proves that it goes below zero and makes a missing item out of stock, that it confirms a live hold, and that everything it
+    // takes of a reservation without a promise is beyond it.
+    run(PLAIN).go("
+        source A2
+        set BIKE backorders=on min_qty=-3
+        reserve h WEB 4xBIKE ttl=60s
+        ship h A2 3xBIKE forced -> ok short=0
+        state h -> confirmed 1xBIKE+3
+        adjust A2 BIKE 1 -> ok on=-2 v=2
+        link WEB A2
+        salable WEB BIKE -> 12
+        ship h A1 12xBIKE forced -> ok short=0
+        state h -> shipped 0xBIKE+15
+        adjust A1 BIKE 2 -> ok on=0 short=0
+        ship h A1 2xBIKE forced -> ok short=0
+        state h -> shipped 0xBIKE+17
+        unship h A1 14xBIKE -> ok short=0
+        state h -> confirmed 1xBIKE+3
+        reserve e WEB 2xBIKE ttl=1s
+        time +2s
+        ship e A1 2xBIKE forced -> ok short=0
+        state e -> expired 2xBIKE+2
+        unship e A1 2xBIKE -> ok
+        state e -> expired 2xBIKE
+        confirm e -> confirmed_late
+        release e
+        ship e A1 1xBIKE -> already_closed
+        ship e A1 1xBIKE forced -> ok
+        state e -> released 0xBIKE+1
+        refund e returned@A1:1xBIKE
+        ship nobody A1 1xBIKE forced -> unknown_reservation
+        ship e #9 1xBIKE forced -> unknown_name
+    ");
+}
+
+#[test]
+fn a_forced_sale_goes_below_zero_and_arrivals_fill_the_hole_first() {
+    // Proves that a source below zero has nothing to give, that a transfer there breaks no promise, and that only a quantity out
+    // of range refuses a fact.
+    run(SHARED).go("
+        sell f POS A1 25xBIKE forced -> ok short=0
+        adjust A1 BIKE 1 -> ok on=-4
+        adjust A1 BIKE -1
+        salable POS BIKE -> 10
+        reserve p POS 9xBIKE
+        transfer A2 A1 2xBIKE -> source_below_zero line=0 sku=BIKE
+        release p
+        reserve w WEB 9xBIKE
+        transfer A2 A1 2xBIKE -> needed_elsewhere
+        release w
+        transfer A2 A1 2xBIKE -> ok
+        salable POS BIKE -> 8
+        count A1 BIKE -99999999999
+        sell g POS A1 2xBIKE forced -> quantity_overflow
+        sku COMP composite
+        sell c POS A1 1xCOMP forced -> composite
+        source A3
+        sell i POS A3 1xBIKE forced -> ok short=0
+        count A3 BIKE 3
+        link POS A3
+        salable POS BIKE -> 8
     ");
 }

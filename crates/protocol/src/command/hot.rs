@@ -70,8 +70,8 @@ pub struct Ship<'a> {
     pub source: SourceId,
     /// The units that are shipped.
     pub lines: Lines<'a>,
-    /// The goods *have* left. The shortfall test and the open-units test are skipped, and the shortfall is reported.
-    /// The source must still hold the goods.
+    /// The goods *have* left: a fact. Neither promises nor open units nor the quantity at the source are asked, a hold
+    /// is confirmed, and the shortfall is reported.
     pub forced: bool,
 }
 
@@ -84,8 +84,8 @@ pub struct Sell<'a> {
     pub source: SourceId,
     /// 1..=256 lines.
     pub lines: Lines<'a>,
-    /// The goods *have* left. The sale rules, the quota and the shortfall test are skipped, and the shortfall is
-    /// reported. The source must still hold the goods.
+    /// The goods *have* left: a fact. Neither the sale rules nor the quota nor promises nor the quantity at the source
+    /// are asked, and the shortfall is reported.
     pub forced: bool,
     /// An opaque owner; 0 means none.
     pub owner: u64,

@@ -123,9 +123,11 @@ codes! {
     UnknownLink = 59, "unknown_link", "There is no such link.";
     /// The SKU is not in the reservation.
     NotInReservation = 60, "not_in_reservation", "The reservation holds no such SKU.";
+    /// Goods that come there only fill what is missing, and a promise needs them where they are.
+    SourceBelowZero = 61, "source_below_zero", "The target source is below zero, so the transfer would break a promise.";
     /// The note of another mark with this name would become ambiguous.
     #[cfg(feature = "next-release")]
-    MarkHasNote = 61, "mark_has_note", "Another mark of this name has a note.";
+    MarkHasNote = 127, "mark_has_note", "Another mark of this name has a note.";
 
     /// The queue or the outcome memory is full. The command had no effect.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";
