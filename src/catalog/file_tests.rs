@@ -83,7 +83,7 @@ fn links_get_their_places_as_priorities() {
 }
 
 #[test]
-fn what_is_left_out_is_kept_on_the_server() {
+fn an_omitted_field_is_kept_on_the_server() {
     // Proves that a setting that the file omits is not reset to a default.
     let catalog = parse(GOOD).unwrap().catalog;
     let change = catalog.skus[0].settings.change(SettingScope::Global);

@@ -136,7 +136,7 @@ impl Bulk {
     /// Receives answers until at most `left` frames are in flight.
     fn receive(&mut self, server: &mut ServerConnection, left: usize) -> Result<(), Failure> {
         while self.in_flight.len() > left {
-            let (in_flight, mut news) = (&self.in_flight, Vec::new());
+            let (in_flight, mut received) = (&self.in_flight, Vec::new());
             let turned = server.with_connection(async |connection| {
                 connection.turn().await?;
                 while let Some(reply) = connection.next_reply()? {
@@ -145,13 +145,13 @@ impl Bulk {
                         let at = at.ok_or(ConnectionError::UnexpectedAnswer(frame.request))?;
                         for entry in frame.iter() {
                             let (index, outcome) = entry?;
-                            news.push((at, usize::from(index), outcome));
+                            received.push((at, usize::from(index), outcome));
                         }
                     }
                 }
                 Ok(())
             });
-            for (at, index, outcome) in news {
+            for (at, index, outcome) in received {
                 self.note(at, index, outcome);
             }
             self.in_flight.retain(|sent| !sent.is_done());

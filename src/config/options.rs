@@ -28,8 +28,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("queues.questions", "Maximum number of questions that wait for the applier. Minimum 1."),
     (
         "limits.connections",
-        "Most connections at once, beside 16 from this machine; beyond, the idlest makes room. Takes as many open files and 368 more. \
-         Minimum 1.",
+        "Maximum number of connections, in addition to 16 from this machine; at the limit the idlest one is closed for a new one. \
+         The server needs as many open files and 368 more. Minimum 1.",
     ),
     (
         "limits.in-flight",

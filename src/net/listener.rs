@@ -144,7 +144,7 @@ async fn acquire_permit(
         let is_asked = threads[thread].send(ThreadRequest::EvictIdle { is_local, done }).await.is_ok();
         if is_asked && answer.await.unwrap_or(false) {
             report.displaced += 1;
-            report.last = String::from("an idle connection made room");
+            report.last = String::from("an idle connection was evicted");
             // Only the listener acquires permits, so the permit is still free.
             return context.admit(is_local);
         }

@@ -277,7 +277,7 @@ fn one_log_gives_one_state_under_any_process_configuration() {
 }
 
 #[test]
-fn a_stop_in_good_order_is_told_from_a_crash() {
+fn a_clean_stop_is_distinguished_from_a_crash() {
     // Proves that the end frame is written and found, and that its absence is reported.
     for stops in [true, false] {
         let storage = RecordingStorage::new();

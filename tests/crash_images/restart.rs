@@ -94,7 +94,7 @@ fn pass_seconds(world: &mut World, first: u64) {
 }
 
 #[test]
-fn an_op_of_an_earlier_session_can_be_left_out_although_digests_were_told_since() {
+fn an_op_of_an_earlier_session_can_be_skipped_although_later_digests_contain_it() {
     // Proves that a skip never makes a directory unusable: digests of a state that had the op are not compared with a
     // replay that skips it, and later digests are compared again.
     let life = live_with(&RecordingStorage::new(), &small(), false);
@@ -121,7 +121,7 @@ fn an_op_of_an_earlier_session_can_be_left_out_although_digests_were_told_since(
 }
 
 #[test]
-fn a_damaged_snapshot_is_told_and_the_older_one_used() {
+fn a_damaged_snapshot_is_reported_and_the_older_one_is_used() {
     // Proves that the older of two snapshots and the log after it lead to the same state.
     let life = live_with(&RecordingStorage::new(), &small(), true);
     let image = life.storage.crash_now(Survival::Everything);

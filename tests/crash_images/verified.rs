@@ -69,7 +69,7 @@ fn a_log_that_reaches_back_to_its_first_op_is_replayed_from_there() {
 }
 
 #[test]
-fn an_op_left_out_by_order_is_told_and_is_no_damage() {
+fn a_skipped_op_is_reported_and_is_not_damage() {
     // Proves that the replay skips what a start skips and reports it; and that an op that a snapshot contains cannot be
     // skipped unnoticed.
     let life = live_with(&RecordingStorage::new(), &small(), true);
@@ -112,7 +112,7 @@ fn an_op_left_out_by_order_is_told_and_is_no_damage() {
 }
 
 #[test]
-fn what_an_unclean_stop_without_syncs_may_have_lost_is_told() {
+fn a_possible_loss_after_an_unclean_stop_is_reported() {
     // Proves durability = interval: before the next start the report says that answers may be lost, after it that an
     // epoch began for that reason.
     let mut config = small();
@@ -273,7 +273,7 @@ fn damage_in_one_place_hides_no_other() {
 }
 
 #[test]
-fn files_that_mean_nothing_are_told_and_left_alone() {
+fn foreign_files_are_reported_and_not_changed() {
     // Proves that leftover and foreign files are not reported as damage, and that they are not removed.
     let disk = trimmed();
     for name in

@@ -9,7 +9,7 @@ use super::failing::{Failpoint, Failure};
 use super::shop::{Shop, UNITS, buy, clear_log_lines, log_lines, wait_until};
 
 #[test]
-fn a_failed_snapshot_is_told_and_costs_nothing() {
+fn a_failed_snapshot_is_reported_and_loses_nothing() {
     // Proves every step of a snapshot: the client that requested it is told, the server continues to sell, no file is
     // left, the next snapshot succeeds, and a start does not need the failed one.
     let steps = [

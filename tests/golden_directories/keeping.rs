@@ -37,7 +37,7 @@ impl Expectation {
     }
 }
 
-pub(crate) fn shelf() -> PathBuf {
+pub(crate) fn golden_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden_directories")
 }
 
@@ -59,7 +59,7 @@ const WRITTEN: &[Versions] =
 impl Versions {
     fn folder(self) -> PathBuf {
         let level = if self.level == 1 { String::new() } else { format!("-level{}", self.level) };
-        shelf().join(format!("v{}-rules{}{level}", self.format, self.rules))
+        golden_folder().join(format!("v{}-rules{}{level}", self.format, self.rules))
     }
 
     /// Whether this program can open such a directory.

@@ -7,7 +7,7 @@ use stockhold::pipeline::Stepped;
 use stockhold_protocol::{Code, Command, Envelope, Line, Timestamp};
 
 #[test]
-fn a_lone_connection_is_served_the_short_way() {
+fn a_single_connection_takes_the_inline_path() {
     // Proves that the inline path is used, that its commands are logged, and that a restart has them.
     let mut server = TestServer::start(|config| config.threads.network = 1);
     let mut peer = server.connect();
@@ -17,7 +17,7 @@ fn a_lone_connection_is_served_the_short_way() {
     // Only a slow disk pauses the inline path here (`src/server/inline_path.rs`, where no time passes).
     let began = Instant::now();
     while peer.metric("inline_commits") == before {
-        assert!(began.elapsed() < HANG, "{reserves} commands, and none went the short way");
+        assert!(began.elapsed() < HANG, "{reserves} commands, and none took the inline path");
         assert_eq!(peer.reserve(shop.stock, shop.skus[0], 1).code, Code::Ok);
         reserves += 1;
     }
@@ -46,7 +46,7 @@ fn who_checks_does_not_wait_for_the_disk() {
 }
 
 #[test]
-fn with_two_network_threads_nobody_takes_the_short_way() {
+fn two_network_threads_do_not_take_the_inline_path() {
     // Proves that a thread does not wait for the disk where it could serve other connections meanwhile.
     let server = TestServer::start(|config| config.threads.network = 2);
     let mut peer = server.connect();
@@ -58,7 +58,7 @@ fn with_two_network_threads_nobody_takes_the_short_way() {
 }
 
 #[test]
-fn many_connections_on_the_short_way_get_each_their_answer() {
+fn many_connections_on_the_inline_path_each_get_their_answer() {
     // Proves that commands of many connections are answered completely and counted exactly, whichever path they take;
     // some take the inline path.
     let server = TestServer::start(|config| config.threads.network = 1);
@@ -68,7 +68,7 @@ fn many_connections_on_the_short_way_get_each_their_answer() {
     let lines = [Line::new(shop.skus[0], units(1))];
     let (mut left, mut rounds, began) = (all, 0, Instant::now());
     while rounds < 20 || peers[0].metric("inline_commits") == 0 {
-        assert!(began.elapsed() < HANG, "{rounds} turns, and none went the short way");
+        assert!(began.elapsed() < HANG, "{rounds} turns, and none took the inline path");
         let command = || Command::Reserve(cart(shop.stock, &lines));
         let requests: Vec<_> =
             peers.iter_mut().map(|peer| peer.send_commands(&[Envelope::new(new_id(), command())])).collect();

@@ -15,12 +15,12 @@ use super::seqlock::{AtomicCell, DatedCell, SeqLock, SkuDeadline};
 
 /// A SKU with one cell.
 #[derive(Debug, Default)]
-struct Shelf {
+struct PublishedSku {
     sku: SkuDeadline,
     cell: AtomicCell,
 }
 
-impl Shelf {
+impl PublishedSku {
     /// The n-th state: value and deadline are the same number.
     fn change(&self, number: u32) {
         self.sku.change(number, || self.cell.store(i64::from(number), false));
@@ -34,8 +34,8 @@ impl Shelf {
     }
 }
 
-fn sku() -> Arc<Shelf> {
-    let sku = Arc::new(Shelf::default());
+fn sku() -> Arc<PublishedSku> {
+    let sku = Arc::new(PublishedSku::default());
     sku.change(0);
     sku
 }
