@@ -159,7 +159,9 @@ fn step(draw: &mut Draw<'_>) -> Step {
             pick(draw),
             [5_000, 60_000, 3_600_000, u32::from(draw.word())][usize::from(kind % 4)],
         ),
-        144..=163 => Step::Ship(pick(draw), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(5)),
+        144..=153 => Step::Ship(pick(draw), one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(5)),
+        154..=158 => Step::Unship(pick(draw), one_of(draw, SOURCES), wanted(draw)),
+        159..=163 => Step::Amend(pick(draw), wanted(draw)),
         164..=171 => {
             let target = Target::Stock(StockId(one_of(draw, STOCKS)));
             Step::Sell(target, one_of(draw, SOURCES), wanted(draw), kind.is_multiple_of(4))

@@ -1,4 +1,4 @@
-//! The commands that move goods: ship, sell, refund; count, adjust, transfer.
+//! The commands that move goods or change an order: ship, unship, amend, sell, refund; count, adjust, transfer.
 
 use super::checkout::{Owner, SoldFrom, Which, resolve_lines, send};
 use super::context::{Call, Context};
@@ -6,8 +6,10 @@ use super::exit::{Exit, Failure};
 use super::parse::{CartLine, RefundLine};
 use super::server_connection::ServerConnection;
 use clap::{ArgGroup, Args};
-use stockhold_protocol::command::{Adjust, Count, PartKind, Parts, Refund, RefundPart, Sell, Ship, Transfer};
-use stockhold_protocol::{Command, Lines, Quantity, SourceId};
+use stockhold_protocol::command::{
+    Adjust, Amend, Count, PartKind, Parts, Refund, RefundPart, Sell, Ship, Transfer, Unship,
+};
+use stockhold_protocol::{Command, Line, Lines, Quantity, SourceId};
 
 /// `ship`
 #[derive(Args, Debug)]
@@ -23,12 +25,50 @@ pub(super) struct ShipArguments {
     /// The shipped units; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
-    /// The goods have left already: accept more than is open and a missing promise, and report the shortfall
+    /// The goods have left already: accept it whatever the books say, and report the shortfall
     ///
-    /// Still refused: a reservation that is not confirmed or is closed, a SKU that is not in it, and a source that does
-    /// not hold the units.
+    /// A hold is confirmed, units beyond what is open are recorded as such, and the quantity on hand may go below
+    /// zero. Still refused: an unknown reservation and a SKU that is not in it.
     #[arg(long)]
     forced: bool,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `unship`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold unship 019a0b3c-4d5e-7f60-8123-456789abcdef --source us-east --line BIKE-0001=2")]
+pub(super) struct UnshipArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The source that shipped the goods and has them again
+    #[arg(long, value_name = "CODE")]
+    source: String,
+    /// The units that are taken back; repeat it for more lines
+    #[arg(long = "line", required = true, value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `amend`
+#[derive(Args, Debug)]
+#[command(
+    group(ArgGroup::new("change").args(["lines", "cancel"]).required(true).multiple(true)),
+    after_help = "Examples:
+  stockhold amend 019a0b3c-4d5e-7f60-8123-456789abcdef --line BIKE-0001=3
+  stockhold amend 019a0b3c-4d5e-7f60-8123-456789abcdef --line HELM-0001=1 --cancel BELL-0001"
+)]
+pub(super) struct AmendArguments {
+    #[command(flatten)]
+    which: Which,
+    /// How much of a SKU the order is to have in all, shipped units included; repeat it for more lines
+    #[arg(long = "line", value_name = "SKU=QTY")]
+    lines: Vec<CartLine>,
+    /// A SKU that the order is not to have any more
+    #[arg(long, value_name = "SKU")]
+    cancel: Vec<String>,
     #[command(flatten)]
     call: Call,
 }
@@ -48,8 +88,8 @@ pub(super) struct SellArguments {
     lines: Vec<CartLine>,
     /// The goods have left already: ignore rules of sale, quotas and promises, and report the shortfall
     ///
-    /// Still refused: a SKU that is unknown or composite, a source that does not hold the units, and any sale at the
-    /// limit of kept reservations. The quota still counts the units.
+    /// The quantity on hand may go below zero, and the quota counts the units. Still refused: a SKU that is unknown or
+    /// composite, and any sale at the limit of kept reservations.
     #[arg(long)]
     forced: bool,
     #[command(flatten)]
@@ -160,6 +200,24 @@ pub(super) fn ship(context: Context<'_>, arguments: &ShipArguments) -> Result<Ex
     let lines = Lines::Slice(&lines);
     let ship = Ship { reservation: arguments.which.reservation, source, lines, forced: arguments.forced };
     send(context, &mut server, &arguments.call, Command::Ship(ship))
+}
+
+pub(super) fn unship(context: Context<'_>, arguments: &UnshipArguments) -> Result<Exit, Failure> {
+    let mut server = context.server()?;
+    let source = server.source(&arguments.source)?;
+    let lines = resolve_lines(&mut server, &arguments.lines)?;
+    let unship = Unship { reservation: arguments.which.reservation, source, lines };
+    send(context, &mut server, &arguments.call, Command::Unship(unship))
+}
+
+pub(super) fn amend(context: Context<'_>, arguments: &AmendArguments) -> Result<Exit, Failure> {
+    let mut server = context.server()?;
+    let mut lines = resolve_lines(&mut server, &arguments.lines)?;
+    for sku in &arguments.cancel {
+        lines.push(Line::new(server.sku(sku)?, Quantity::ZERO));
+    }
+    let amend = Amend { reservation: arguments.which.reservation, lines };
+    send(context, &mut server, &arguments.call, Command::Amend(amend))
 }
 
 pub(super) fn sell(context: Context<'_>, arguments: &SellArguments) -> Result<Exit, Failure> {

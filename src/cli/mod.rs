@@ -78,6 +78,10 @@ enum Action {
     Replace(checkout::ReplaceArguments),
     /// Take promised units out of a source
     Ship(goods::ShipArguments),
+    /// Take a shipment back: goods at the source, promise open again
+    Unship(goods::UnshipArguments),
+    /// Change a confirmed order in one step
+    Amend(goods::AmendArguments),
     /// Sell at a point of sale: reserve, confirm and ship at once
     Sell(goods::SellArguments),
     /// Undo parts of an order
@@ -169,6 +173,8 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Extend(arguments) => checkout::extend(context, arguments),
         Action::Replace(arguments) => checkout::replace(context, arguments),
         Action::Ship(arguments) => goods::ship(context, arguments),
+        Action::Unship(arguments) => goods::unship(context, arguments),
+        Action::Amend(arguments) => goods::amend(context, arguments),
         Action::Sell(arguments) => goods::sell(context, arguments),
         Action::Refund(arguments) => goods::refund(context, arguments),
         Action::Count(arguments) => goods::count(context, arguments),

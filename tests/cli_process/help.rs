@@ -13,6 +13,8 @@ const COMMANDS: &[&[&str]] = &[
     &["extend"],
     &["replace"],
     &["ship"],
+    &["unship"],
+    &["amend"],
     &["sell"],
     &["refund"],
     &["count"],

@@ -43,6 +43,12 @@ fn an_order_lives_through_the_command_line() {
     assert_eq!(salable(&server, "A", "web"), "8");
     let shown = server.ok(&["show", "reservation", id]);
     assert_eq!((text(&shown, "state"), text(&shown["lines"][0], "open")), ("confirmed", "1"));
+    server.ok(&["unship", id, "--source", "east", "--line", "A=1"]);
+    let shown = server.ok(&["show", "reservation", id]);
+    assert_eq!((text(&shown["lines"][0], "open"), text(&shown["lines"][0], "shipped")), ("2", "1"));
+    server.ok(&["amend", id, "--line", "A=5"]);
+    assert_eq!(salable(&server, "A", "web"), "6");
+    server.ok(&["amend", id, "--line", "A=2"]);
     server.ok(&["release", id]);
     server.ok(&["sell", "--stock", "web", "--source", "east", "--line", "A"]);
     server.ok(&["adjust", "--source", "east", "--sku", "A", "--delta", "-1.0"]);

@@ -71,6 +71,10 @@ blocking_calls! {
     fn ship<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Shipped>;
     /// See [`crate::Client::ship_forced`].
     fn ship_forced<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Shipped>;
+    /// See [`crate::Client::unship`].
+    fn unship<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Done>;
+    /// See [`crate::Client::amend`].
+    fn amend(reservation: ReservationId, lines: &[CartLine<'_>]) -> Answer<Done>;
     /// See [`crate::Client::sell`].
     fn sell<'a>(cart: &Cart<'_>, source: impl Into<SourceRef<'a>>) -> Answer<Shipped>;
     /// See [`crate::Client::sell_forced`].

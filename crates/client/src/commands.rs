@@ -1,4 +1,4 @@
-//! The calls of a checkout: reserve, confirm, release, extend, replace, ship, sell, refund.
+//! The calls of a checkout: reserve, confirm, release, extend, replace, amend, ship, unship, sell, refund.
 
 use crate::answer::{Answer, Confirmed, Done, Extended, Reserved, Settled, Shipped};
 use crate::cart::{Cart, millis};
@@ -7,7 +7,8 @@ use crate::error::CallError;
 use crate::names::{CartLine, Numbers, SkuRef, SourceRef};
 use std::time::Duration;
 use stockhold_protocol::command::{
-    Command, Extend, Kind, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship,
+    Amend, Command, Extend, Kind, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship,
+    Unship,
 };
 use stockhold_protocol::{BadField, Line, Lines, Quantity, ReservationId};
 
@@ -111,9 +112,9 @@ impl Client {
         self.ship_as(reservation, source.into(), lines, false).await
     }
 
-    /// Records that goods *have* left a source, whatever that means for other promises. The answer reports the
-    /// shortfall. More units than are open may be named. The command is still refused when the reservation is not a
-    /// confirmed one with open units, when it has no such SKU, or when the source does not hold enough.
+    /// Records that goods *have* left a source, whatever that means for promises and for the quantity on hand, which may
+    /// go below zero. The answer reports the shortfall. A hold is confirmed, and units beyond what is open are recorded as
+    /// beyond the promise. The command is still refused when the reservation is unknown or has no such SKU.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
@@ -141,6 +142,42 @@ impl Client {
         Ok(settled.await?.answer(|settled| Shipped::of(reservation, settled)))
     }
 
+    /// Takes shipped units back: the goods are at the source again and the promise is open again, in one step. It is
+    /// bounded by what the source shipped of each SKU.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn unship<'a>(
+        &self,
+        reservation: ReservationId,
+        source: impl Into<SourceRef<'a>>,
+        lines: &[CartLine<'_>],
+    ) -> Result<Answer<Done>, CallError> {
+        let source = source.into();
+        let settled = self.mutate(Kind::Unship, |numbers| {
+            let (source, lines) = (numbers.source(source), numbers.lines(lines));
+            numbers.encode(Command::Unship(Unship { reservation, source, lines }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Changes a confirmed order in one step. Each line states how much of its SKU the order is to have in all, shipped
+    /// units included; 0 cancels a line. Lines that are not named stay as they are.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn amend(
+        &self,
+        reservation: ReservationId,
+        lines: &[CartLine<'_>],
+    ) -> Result<Answer<Done>, CallError> {
+        let settled = self.mutate(Kind::Amend, |numbers| {
+            let lines = numbers.lines(lines);
+            numbers.encode(Command::Amend(Amend { reservation, lines }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
     /// Sells over the counter: reserve, confirm and ship in one step. The TTL and best-effort flag of the cart are
     /// ignored.
     ///
@@ -155,8 +192,8 @@ impl Client {
     }
 
     /// Records that goods *have* been sold over the counter. The answer reports the shortfall. Sale rules, quotas and
-    /// promises are updated but not enforced. The command is still refused when a SKU is unknown or composite, when
-    /// the source does not hold enough, and at the limit of kept reservations.
+    /// promises are updated but not enforced, and the quantity on hand may go below zero. The command is still refused
+    /// when a SKU is unknown or composite, and at the limit of kept reservations.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.

@@ -81,7 +81,7 @@ fn setting(rng: &mut Rng) -> Setting {
 /// A step of a shopper: a cart, or a command on a reservation.
 fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     let pick = usize::try_from(rng.below(64)).unwrap_or(0);
-    match rng.weighted(&[(38, 0), (8, 1), (9, 2), (8, 3), (4, 4), (9, 5), (5, 6), (6, 7)]) {
+    match rng.weighted(&[(38, 0), (8, 1), (9, 2), (8, 3), (4, 4), (9, 5), (5, 6), (6, 7), (5, 8), (5, 9)]) {
         0 => Step::Reserve(cart(rng, longest_ms)),
         1 => Step::Replace(pick, cart(rng, longest_ms)),
         2 => Step::Confirm(pick),
@@ -92,6 +92,8 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
             ttl(rng, longest_ms).unwrap_or(longest_ms.min(3_600_000).try_into().unwrap_or(60_000)),
         ),
         5 => Step::Ship(pick, known(rng, SOURCES, 15), wanted(rng), rng.chance(200)),
+        8 => Step::Unship(pick, known(rng, SOURCES, 15), wanted(rng)),
+        9 => Step::Amend(pick, wanted(rng)),
         6 => Step::Sell(target(rng), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
         _ => {
             let parts = rng.within(1..4);
