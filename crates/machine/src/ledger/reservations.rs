@@ -190,7 +190,8 @@ impl State {
         }
     }
 
-    /// Writes the lines of a reservation back, in the order of [`State::lines_of`]; further ones become new records behind them.
+    /// Writes the lines of a reservation back in the order of [`State::lines_of`]. Further ones become new
+    /// records after the others.
     pub(crate) fn set_lines(&mut self, slot: u32, lines: &[LineState]) {
         let Some((first, rest)) = lines.split_first() else { return };
         let row = self.reservations.get_mut(slot);

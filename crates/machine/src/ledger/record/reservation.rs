@@ -127,8 +127,7 @@ pub(crate) struct ReservationRow {
     pub(crate) stock: u32,
     /// 0 = none.
     pub(crate) deadline_s: u32,
-    /// The second at which the record becomes unknown, unless it is an order with open units; 0 = none. It
-    /// never moves to an earlier second, because its entry on the erase list does not move.
+    /// When the record becomes unknown, in seconds, unless it is an open order; 0 = none. It never decreases.
     pub(crate) erase_at_s: u32,
     sku: u32,
     flags: u32,
@@ -137,8 +136,7 @@ pub(crate) struct ReservationRow {
     /// Slot of the first note. Not part of the bytes.
     pub(crate) notes: u32,
     pub(crate) actor: u16,
-    /// The number of lines, the stage, two flags of the grant, and, outside the bytes, whether the erase
-    /// list has an entry for this slot.
+    /// Lines, stage, two flags of the grant, and (not in the bytes) whether the erase list has an entry.
     packed: u16,
 }
 
@@ -468,7 +466,6 @@ impl NoteRow {
         self.bytes[..usize::from(self.length)].copy_from_slice(part);
     }
 
-    /// Its content.
     pub(crate) fn part(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
