@@ -16,6 +16,7 @@
 mod decide;
 mod lifecycle;
 mod limits;
+mod merchant;
 mod state;
 mod step;
 

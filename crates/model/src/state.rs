@@ -4,12 +4,12 @@
 //! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
 use crate::limits::{Limits, Recorded};
-use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Step, Value, first_stock, has_decimals};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Value, first_stock, has_decimals};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stockhold_protocol::command::Target;
 use stockhold_protocol::limits::QUANTITY_SCALE;
-use stockhold_protocol::{Code, CommandId, Outcome, StockId};
+use stockhold_protocol::{Code, CommandId, Outcome};
 
 /// A source item.
 #[derive(Clone, Debug)]
@@ -217,45 +217,6 @@ impl Model {
     #[must_use]
     pub fn reservation(&self, id: CommandId) -> Option<&Reservation> {
         self.reservations.get(&id)
-    }
-
-    /// Changes a step so that it mostly names SKUs and quantities of its reservation. Otherwise most random steps
-    /// would be refused.
-    #[must_use]
-    pub fn make_plausible(&self, step: &Step, named: CommandId) -> Step {
-        let mut step = step.clone();
-        let Some(one) = self.reservations.get(&named) else { return step };
-        // Three of four steps are changed. Some of these name everything that is open.
-        let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
-            let line = &one.lines[*sku as usize % one.lines.len()];
-            if !pick.is_multiple_of(4) {
-                *sku = line.sku;
-                let open = if line.open > 0 { line.open } else { line.shipped() - line.returned } / HALF;
-                *halves = if pick.is_multiple_of(3) { open.max(1) } else { (*halves).min(open).max(1) };
-            }
-        };
-        if let Some((pick, lines)) = step.named_lines_mut() {
-            for (sku, halves) in lines.iter_mut() {
-                aim(pick, sku, halves);
-            }
-            let mut seen = BTreeSet::new();
-            lines.retain(|(sku, _)| seen.insert(*sku));
-        }
-        match &mut step {
-            Step::Refund(pick, parts) => {
-                for (sku, halves, _) in parts.iter_mut() {
-                    aim(*pick, sku, halves);
-                }
-            }
-            Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
-                cart.owner = one.owner;
-                if self.stock_of(cart.target) != Some(one.stock) {
-                    cart.target = Target::Stock(StockId(one.stock));
-                }
-            }
-            _ => {}
-        }
-        step
     }
 
     /// Whether an id is older than the kept outcomes.

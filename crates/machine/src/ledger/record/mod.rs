@@ -6,15 +6,15 @@
 
 mod catalog;
 mod goods;
+mod note;
 mod outcome;
 mod reservation;
 
 pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
+pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
-pub(crate) use reservation::{
-    Grant, LineRow, LineState, NOTE_BYTES, NoteKind, NoteRow, ReservationRow, Shipment, Stage,
-};
+pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
 
 use crate::table::record_hash;
 use std::cmp::Ordering;
