@@ -1,6 +1,6 @@
 //! The life of a reservation after its grant: confirm, extend, release, and how a hold ends.
 //!
-//! States and answers are the matrix of ARCHITECTURE.md ("Reservation states"). That a hold has expired is
+//! PROTOCOL.md ("What the commands do") has the answer of each command in each state. That a hold has expired is
 //! never stored: it is a fact of the op's time.
 
 use crate::decision::{Answer, Decision, Refusal};
