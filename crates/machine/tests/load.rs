@@ -120,7 +120,7 @@ fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
     // recorded.
     let (plain, detailed) = (CommandId::from_parts(NOW.0, 3), CommandId::from_parts(NOW.0, 5));
     assert!(load_with(plain, CODE_AT, Code::Ok.number()).is_ok());
-    for code in [3, 31, 100, 126, Code::Busy.number(), Code::NotSupported.number(), 255] {
+    for code in [3, 31, 100, 125, Code::Busy.number(), Code::NotSupported.number(), 255] {
         let refused = load_with(plain, CODE_AT, code).map(|machine| machine.op());
         let rule = "is not a code that this program records";
         assert_eq!(refused, Err(LoadError::Record(Section::Outcome, "outcome.code", rule)), "{code}");

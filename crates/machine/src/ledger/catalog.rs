@@ -10,7 +10,7 @@ mod note;
 mod record;
 
 use crate::ledger::actor::Actors;
-use crate::ledger::record::{Overrides, Section};
+use crate::ledger::record::{CatalogSection, Overrides};
 use crate::stock::sharing::{GroupTooLarge, Layout, Sharing};
 use crate::table::Digest;
 use std::collections::{BTreeMap, VecDeque};
@@ -63,7 +63,7 @@ pub(crate) struct Catalog {
     marks: VecDeque<MarkRow>,
     /// Optional fields that a later release wrote, by the section and the key of their record. They are
     /// written back unchanged.
-    kept: BTreeMap<(Section, u64), Box<[u8]>>,
+    kept: BTreeMap<(CatalogSection, u64), Box<[u8]>>,
     digest: Digest,
     /// The global settings.
     pub(crate) global: Overrides,
@@ -128,7 +128,7 @@ impl Catalog {
         let number = number.unwrap_or_else(|| next_number(&self.sources));
         if let Some(old) = self.sources.get(number as usize) {
             self.source_by_name.remove(&old.name);
-            self.remove_from_digest(Section::Source, number.into());
+            self.remove_from_digest(CatalogSection::Source, number.into());
         }
         self.source_by_code.insert(definition.code.clone(), number);
         self.source_by_name.insert(definition.name.clone(), number);
@@ -136,7 +136,7 @@ impl Catalog {
             Some(place) => *place = definition,
             None => self.sources.push(definition),
         }
-        self.count(Section::Source, number.into());
+        self.count(CatalogSection::Source, number.into());
         number
     }
 
@@ -144,7 +144,7 @@ impl Catalog {
         let number = next_number(&self.stocks);
         self.stock_by_name.insert(name.clone(), number);
         self.stocks.push(name);
-        self.count(Section::Stock, number.into());
+        self.count(CatalogSection::Stock, number.into());
         number
     }
 
@@ -152,7 +152,7 @@ impl Catalog {
     pub(crate) fn set_channel(&mut self, row: ChannelRow) -> u32 {
         let name = (row.channel_type.clone(), row.code.clone());
         let number = if let Some(number) = self.channel_by_name.get(&name).copied() {
-            self.remove_from_digest(Section::Channel, number.into());
+            self.remove_from_digest(CatalogSection::Channel, number.into());
             self.channels[number as usize] = row;
             number
         } else {
@@ -161,7 +161,7 @@ impl Catalog {
             self.channels.push(row);
             number
         };
-        self.count(Section::Channel, number.into());
+        self.count(CatalogSection::Channel, number.into());
         number
     }
 
@@ -174,17 +174,17 @@ impl Catalog {
     pub(crate) fn set_link(&mut self, row: LinkRow) {
         let key = link_key(row.stock, row.source);
         if self.links.contains_key(&(row.stock, row.source)) {
-            self.remove_from_digest(Section::Link, key);
+            self.remove_from_digest(CatalogSection::Link, key);
         }
         self.links.insert((row.stock, row.source), row);
-        self.count(Section::Link, key);
+        self.count(CatalogSection::Link, key);
     }
 
     pub(crate) fn remove_link(&mut self, stock: u32, source: u32) {
         let key = link_key(stock, source);
-        self.remove_from_digest(Section::Link, key);
+        self.remove_from_digest(CatalogSection::Link, key);
         self.links.remove(&(stock, source));
-        self.kept.remove(&(Section::Link, key));
+        self.kept.remove(&(CatalogSection::Link, key));
     }
 
     /// Adds a mark. If there are `most` marks already, the oldest one is removed.
@@ -192,15 +192,15 @@ impl Catalog {
         if self.marks.len() >= most
             && let Some(op) = self.marks.front().map(|oldest| oldest.op)
         {
-            self.remove_from_digest(Section::Mark, op);
+            self.remove_from_digest(CatalogSection::Mark, op);
             #[cfg(feature = "next-release")]
             self.count_note(op, Self::remove_from_digest);
             self.marks.pop_front();
-            self.kept.remove(&(Section::Mark, op));
+            self.kept.remove(&(CatalogSection::Mark, op));
         }
         let op = mark.op;
         self.marks.push_back(mark);
-        self.count(Section::Mark, op);
+        self.count(CatalogSection::Mark, op);
         #[cfg(feature = "next-release")]
         self.count_note(op, Self::count);
     }
@@ -210,7 +210,7 @@ impl Catalog {
         let known = self.actors.len();
         let number = self.actors.intern(actor, most);
         if self.actors.len() > known {
-            self.count(Section::Actor, number.into());
+            self.count(CatalogSection::Actor, number.into());
         }
         number
     }

@@ -30,7 +30,7 @@ impl Sections {
     /// All sections that are scanned in steps. The core and the small catalog are copied when a snapshot
     /// begins.
     pub(crate) fn all() -> Self {
-        Self(Section::ALL.iter().rev().copied().filter(|section| *section >= Section::Sku).collect())
+        Self(Section::ALL.iter().rev().copied().filter(|section| !section.is_of_catalog()).collect())
     }
 
     /// The section that is being scanned.

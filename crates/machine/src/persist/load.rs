@@ -8,8 +8,8 @@ use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section, SettingsRow, SkuRow,
-    Stage, generation_of,
+    Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
+    SettingsRow, SkuRow, Stage, TableSection, generation_of, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -82,9 +82,6 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// The first section after the small catalog. The layout is built before it.
-const FIRST_AFTER_CATALOG: Section = Section::Sku;
-
 /// Receives the sections of one snapshot and builds a machine.
 #[derive(Debug)]
 pub struct Loader {
@@ -113,7 +110,7 @@ impl Loader {
         if section < self.last_section {
             return Err(LoadError::Order(section));
         }
-        if section >= FIRST_AFTER_CATALOG && self.last_section < FIRST_AFTER_CATALOG {
+        if !section.is_of_catalog() && self.last_section.is_of_catalog() {
             self.state.finish_catalog()?;
         }
         self.last_section = section;
@@ -153,7 +150,7 @@ impl Loader {
         if digest != mark.digest {
             return Err(LoadError::Digest { expected: mark.digest, loaded: digest });
         }
-        if self.last_section < FIRST_AFTER_CATALOG {
+        if self.last_section.is_of_catalog() {
             self.state.finish_catalog()?;
         }
         self.state.derive()?;
@@ -180,56 +177,79 @@ impl Loader {
         section: Section,
         reader: &mut Reader<'_>,
     ) -> Result<Result<(), LoadError>, BadField> {
-        let state = &mut self.state;
-        match section {
-            Section::Core => {}
-            Section::Source
-            | Section::Stock
-            | Section::Link
-            | Section::Channel
-            | Section::Actor
-            | Section::Mark => state.catalog.load(section, reader)?,
-            #[cfg(feature = "next-release")]
-            Section::MarkNote => state.catalog.load(section, reader)?,
-            Section::Sku => {
-                let row = SkuRow::get(reader)?;
-                if row.sku != state.skus.len() {
-                    return Ok(Err(LoadError::Dangling(section)));
-                }
-                state.add_sku(row);
-            }
-            Section::Settings => state.add_settings(SettingsRow::get(reader)?),
-            Section::Item => {
-                let row = ItemRow::get(reader)?;
-                state.digest.add(row.hash(&mut state.scratch));
-                if !state.has_sku(row.sku) {
-                    return Ok(Err(LoadError::Dangling(section)));
-                }
-                state.add_item(row);
-            }
-            Section::Position => {
-                let row = PositionRow::get(reader)?;
-                state.digest.add(row.hash(&mut state.scratch));
-                state.positions.insert(row);
-            }
-            Section::Reservation => {
-                let row = ReservationRow::get(reader)?;
-                let slot = state.reservations.insert(row);
-                state.index_reservation(slot);
-            }
-            Section::Line => return Ok(state.load_line(LineRow::get(reader)?)),
-            Section::Note => return Ok(state.load_note(NoteRow::get(reader)?)),
-            Section::Outcome => {
+        match section.content() {
+            Content::Core => Ok(Ok(())),
+            Content::Catalog(section) => self.state.catalog.load(section, reader).map(Ok),
+            Content::Table(table) => self.state.load_record(table, reader),
+            Content::Outcomes => {
                 let (row, side) = OutcomeRow::get(reader)?;
-                if !state.outcomes.has_room_for(generation_of(row.id())) {
-                    return Ok(Err(LoadError::Dangling(section)));
-                }
-                if !state.load_outcome(row, side) {
-                    return Ok(Err(LoadError::Dangling(section)));
-                }
+                let is_sound = self.state.outcomes.has_room_for(generation_of(row.id()))
+                    && self.state.load_outcome(row, side);
+                Ok(if is_sound { Ok(()) } else { Err(LoadError::Dangling(section)) })
             }
         }
-        Ok(Ok(()))
+    }
+}
+
+macro_rules! load_tables {
+    ([]
+        core { $($core:tt)* }
+        catalog { $($catalog:tt)* }
+        tables { $(
+            $(#[doc = $doc:literal])*
+            $number:literal $table:ident($field:ident: $row:ty, $load:ident);
+        )+ }
+        outcomes { $($outcome:tt)* }
+    ) => {
+        impl State {
+            fn load_record(
+                &mut self,
+                table: TableSection,
+                reader: &mut Reader<'_>,
+            ) -> Result<Result<(), LoadError>, BadField> {
+                Ok(match table {
+                    $(TableSection::$table => self.$load(<$row>::get(reader)?),)+
+                })
+            }
+        }
+    };
+}
+record_table!(load_tables);
+
+#[expect(clippy::unnecessary_wraps, reason = "the table of records calls each of them alike")]
+impl State {
+    fn load_sku(&mut self, row: SkuRow) -> Result<(), LoadError> {
+        if row.sku != self.skus.len() {
+            return Err(LoadError::Dangling(Section::Sku));
+        }
+        self.add_sku(row);
+        Ok(())
+    }
+
+    fn load_settings(&mut self, row: SettingsRow) -> Result<(), LoadError> {
+        self.add_settings(row);
+        Ok(())
+    }
+
+    fn load_item(&mut self, row: ItemRow) -> Result<(), LoadError> {
+        self.digest.add(row.hash(&mut self.scratch));
+        if !self.has_sku(row.sku) {
+            return Err(LoadError::Dangling(Section::Item));
+        }
+        self.add_item(row);
+        Ok(())
+    }
+
+    fn load_position(&mut self, row: PositionRow) -> Result<(), LoadError> {
+        self.digest.add(row.hash(&mut self.scratch));
+        self.positions.insert(row);
+        Ok(())
+    }
+
+    fn load_reservation(&mut self, row: ReservationRow) -> Result<(), LoadError> {
+        let slot = self.reservations.insert(row);
+        self.index_reservation(slot);
+        Ok(())
     }
 }
 

@@ -6,11 +6,14 @@
 //!
 //! Files are not written here: the caller decides what to do with a frame.
 
-use crate::ledger::record::{OutcomeRow, Record, Section};
+use crate::ledger::record::{
+    Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
+    SettingsRow, SkuRow, TableSection, record_table,
+};
 use crate::ledger::state::State;
 use crate::machine::Machine;
 use crate::persist::cursor::{GrantCursor, RecordSink, Sections};
-use crate::table::{Progress, Slab};
+use crate::table::Progress;
 use stockhold_protocol::Timestamp;
 
 /// A frame is emitted when it has at least this many bytes, so it is never much longer.
@@ -153,13 +156,7 @@ impl State {
 
     /// Begins a snapshot of every container: [`State::copy_section`] visits the records as they are now.
     pub(crate) fn begin_record_snapshots(&mut self) {
-        self.skus.begin_snapshot();
-        self.settings.begin_snapshot();
-        self.items.begin_snapshot();
-        self.positions.begin_snapshot();
-        self.reservations.begin_snapshot();
-        self.lines.begin_snapshot();
-        self.notes.begin_snapshot();
+        self.begin_table_snapshots();
         self.outcomes.begin_snapshot();
         self.grant_cursor =
             Some(GrantCursor { next_slot: 0, op: self.core.op, number_min: self.outcomes.number_min() });
@@ -172,24 +169,10 @@ impl State {
         budget: u32,
         sink: &mut impl RecordSink,
     ) -> Progress {
-        match section {
-            Section::Core
-            | Section::Source
-            | Section::Stock
-            | Section::Link
-            | Section::Channel
-            | Section::Actor
-            | Section::Mark => Progress::Done,
-            #[cfg(feature = "next-release")]
-            Section::MarkNote => Progress::Done,
-            Section::Sku => copy_slab(&mut self.skus, section, budget, sink),
-            Section::Settings => copy_slab(&mut self.settings, section, budget, sink),
-            Section::Item => copy_slab(&mut self.items, section, budget, sink),
-            Section::Position => copy_slab(&mut self.positions, section, budget, sink),
-            Section::Reservation => copy_slab(&mut self.reservations, section, budget, sink),
-            Section::Line => copy_slab(&mut self.lines, section, budget, sink),
-            Section::Note => copy_slab(&mut self.notes, section, budget, sink),
-            Section::Outcome => self.copy_outcomes(budget, sink),
+        match section.content() {
+            Content::Core | Content::Catalog(_) => Progress::Done,
+            Content::Table(table) => self.copy_table(table, budget, sink),
+            Content::Outcomes => self.copy_outcomes(budget, sink),
         }
     }
 }
@@ -211,11 +194,34 @@ impl State {
     }
 }
 
-fn copy_slab<T: Record>(
-    slab: &mut Slab<T>,
-    section: Section,
-    budget: u32,
-    sink: &mut impl RecordSink,
-) -> Progress {
-    slab.copy_next(budget, &mut |record| sink.write_record(section, |out| record.put(out)))
+macro_rules! snapshot_tables {
+    ([]
+        core { $($core:tt)* }
+        catalog { $($catalog:tt)* }
+        tables { $(
+            $(#[doc = $doc:literal])*
+            $number:literal $table:ident($field:ident: $row:ty, $load:ident);
+        )+ }
+        outcomes { $($outcome:tt)* }
+    ) => {
+        impl State {
+            fn begin_table_snapshots(&mut self) {
+                $(self.$field.begin_snapshot();)+
+            }
+
+            fn copy_table(
+                &mut self,
+                table: TableSection,
+                budget: u32,
+                sink: &mut impl RecordSink,
+            ) -> Progress {
+                match table {
+                    $(TableSection::$table => self.$field.copy_next(budget, &mut |row: &$row| {
+                        sink.write_record(Section::$table, |out| row.put(out));
+                    }),)+
+                }
+            }
+        }
+    };
 }
+record_table!(snapshot_tables);

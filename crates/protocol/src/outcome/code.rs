@@ -127,7 +127,7 @@ codes! {
     SourceBelowZero = 61, "source_below_zero", "The target source is below zero, so the transfer would break a promise.";
     /// The note of another mark with this name would become ambiguous.
     #[cfg(feature = "next-release")]
-    MarkHasNote = 127, "mark_has_note", "Another mark of this name has a note.";
+    MarkHasNote = 126, "mark_has_note", "Another mark of this name has a note.";
 
     /// The queue or the outcome memory is full. The command had no effect.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";

@@ -2,7 +2,7 @@
 //! later release adds.
 
 use super::{Catalog, MarkRow};
-use crate::ledger::record::Section;
+use crate::ledger::record::CatalogSection;
 use std::collections::VecDeque;
 use stockhold_protocol::BadField;
 use stockhold_protocol::fields::{FieldReader, FieldWriter};
@@ -14,9 +14,9 @@ impl Catalog {
     }
 
     /// Applies `count` (add to the digest, or subtract) to the note of a mark, if it has one.
-    pub(super) fn count_note(&mut self, op: u64, count: fn(&mut Self, Section, u64)) {
+    pub(super) fn count_note(&mut self, op: u64, count: fn(&mut Self, CatalogSection, u64)) {
         if find(&self.marks, op).is_some_and(|mark| mark.note.is_some()) {
-            count(self, Section::MarkNote, op);
+            count(self, CatalogSection::MarkNote, op);
         }
     }
 

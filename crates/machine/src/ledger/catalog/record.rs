@@ -7,7 +7,7 @@
 use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
 use crate::config::ACTORS_MAX;
 use crate::ledger::actor::OTHER;
-use crate::ledger::record::{Section, get_counted, put_counted};
+use crate::ledger::record::{CatalogSection, Section, get_counted, put_counted};
 use crate::table::record_hash;
 use stockhold_protocol::batch::{ACTOR_BYTES_MAX, Actor, ActorKind};
 use stockhold_protocol::codec::Reader;
@@ -29,122 +29,121 @@ impl Catalog {
     }
 
     /// Adds a record to the digest.
-    pub(super) fn count(&mut self, section: Section, key: u64) {
+    pub(super) fn count(&mut self, section: CatalogSection, key: u64) {
         self.digest.add(self.hash_of(section, key));
     }
 
     /// Subtracts a record from the digest. It must be called before the record changes.
-    pub(super) fn remove_from_digest(&mut self, section: Section, key: u64) {
+    pub(super) fn remove_from_digest(&mut self, section: CatalogSection, key: u64) {
         self.digest.sub(self.hash_of(section, key));
     }
 
-    fn hash_of(&self, section: Section, key: u64) -> u64 {
+    fn hash_of(&self, section: CatalogSection, key: u64) -> u64 {
         let mut bytes = Vec::new();
         self.put(section, key, &mut bytes);
-        record_hash(section as u8, &bytes)
+        record_hash(Section::from(section) as u8, &bytes)
     }
 
     /// Visits all records with their sections and bytes, section by section. For snapshots and validation.
     pub(crate) fn records(&self, visit: &mut dyn FnMut(Section, &[u8])) {
         let mut bytes = Vec::new();
-        let mut one = |section: Section, key: u64| {
+        let mut one = |section: CatalogSection, key: u64| {
             bytes.clear();
             self.put(section, key, &mut bytes);
-            visit(section, &bytes);
+            visit(section.into(), &bytes);
         };
-        (0..).zip(&self.sources).for_each(|(number, _)| one(Section::Source, number));
-        (0..).zip(&self.stocks).for_each(|(number, _)| one(Section::Stock, number));
-        self.links.keys().for_each(|(stock, source)| one(Section::Link, link_key(*stock, *source)));
-        (0..).zip(&self.channels).for_each(|(number, _)| one(Section::Channel, number));
-        self.actors.numbers().for_each(|number| one(Section::Actor, number.into()));
-        self.marks.iter().for_each(|mark| one(Section::Mark, mark.op));
+        (0..).zip(&self.sources).for_each(|(number, _)| one(CatalogSection::Source, number));
+        (0..).zip(&self.stocks).for_each(|(number, _)| one(CatalogSection::Stock, number));
+        self.links.keys().for_each(|(stock, source)| one(CatalogSection::Link, link_key(*stock, *source)));
+        (0..).zip(&self.channels).for_each(|(number, _)| one(CatalogSection::Channel, number));
+        self.actors.numbers().for_each(|number| one(CatalogSection::Actor, number.into()));
+        self.marks.iter().for_each(|mark| one(CatalogSection::Mark, mark.op));
         #[cfg(feature = "next-release")]
-        self.marks.iter().filter(|mark| mark.note.is_some()).for_each(|mark| one(Section::MarkNote, mark.op));
+        self.marks
+            .iter()
+            .filter(|mark| mark.note.is_some())
+            .for_each(|mark| one(CatalogSection::MarkNote, mark.op));
     }
 
     /// Appends the bytes of an existing record.
-    fn put(&self, section: Section, key: u64, out: &mut Vec<u8>) {
+    fn put(&self, section: CatalogSection, key: u64, out: &mut Vec<u8>) {
         let kept: &[u8] = self.kept.get(&(section, key)).map_or(&[], |kept| kept);
         put_counted(out, kept, |fields| self.put_fields(section, key, fields));
     }
 
-    fn put_fields(&self, section: Section, key: u64, fields: &mut FieldWriter<'_>) -> Result<(), BadField> {
+    fn put_fields(
+        &self,
+        section: CatalogSection,
+        key: u64,
+        fields: &mut FieldWriter<'_>,
+    ) -> Result<(), BadField> {
         let (high, low) = halves(key);
         match section {
-            Section::Source => {
+            CatalogSection::Source => {
                 fields.value(1, &low)?;
                 fields.nested(2, &self.sources[low as usize])
             }
-            Section::Stock => {
+            CatalogSection::Stock => {
                 fields.value(1, &low)?;
                 fields.value(2, &self.stocks[low as usize])
             }
-            Section::Link => {
+            CatalogSection::Link => {
                 let link = &self.links[&(high, low)];
                 fields.value(1, &link.stock)?;
                 fields.value(2, &link.source)?;
                 fields.value(3, &link.priority)?;
                 fields.value(4, &link.id)
             }
-            Section::Channel => {
+            CatalogSection::Channel => {
                 let channel = &self.channels[low as usize];
                 fields.value(1, &low)?;
                 fields.value(2, &channel.channel_type)?;
                 fields.value(3, &channel.code)?;
                 fields.value(4, &channel.stock)
             }
-            Section::Actor => {
+            CatalogSection::Actor => {
                 let Some(actor) = self.actors.get(u16::try_from(low).unwrap_or(OTHER)) else { return Ok(()) };
                 fields.value(1, &low)?;
                 fields.value(2, &(actor.kind == ActorKind::Proved))?;
                 fields.value(3, &actor.name.to_owned())
             }
-            Section::Mark => {
+            CatalogSection::Mark => {
                 let mark = &self.marks[self.marks.partition_point(|mark| mark.op < key)];
                 fields.value(1, &mark.op)?;
                 fields.value(2, &mark.time)?;
                 fields.value(3, &mark.name)
             }
             #[cfg(feature = "next-release")]
-            Section::MarkNote => super::note::put(&self.marks, key, fields),
-            Section::Core
-            | Section::Sku
-            | Section::Settings
-            | Section::Item
-            | Section::Position
-            | Section::Reservation
-            | Section::Line
-            | Section::Note
-            | Section::Outcome => Ok(()),
+            CatalogSection::MarkNote => super::note::put(&self.marks, key, fields),
         }
     }
 
     /// Loads a record from a snapshot.
-    pub(crate) fn load(&mut self, section: Section, reader: &mut Reader<'_>) -> Result<(), BadField> {
+    pub(crate) fn load(&mut self, section: CatalogSection, reader: &mut Reader<'_>) -> Result<(), BadField> {
         match section {
-            Section::Source => {
+            CatalogSection::Source => {
                 let ((number, definition), kept) = get_counted(reader, get_source)?;
                 self.expect(section, number, self.sources.len(), kept)?;
                 self.set_source(None, definition);
             }
-            Section::Stock => {
+            CatalogSection::Stock => {
                 let ((number, name), kept) = get_counted(reader, |fields| {
                     Ok((fields.value::<u32>(1, "stock.number")?, fields.value::<String>(2, "stock.name")?))
                 })?;
                 self.expect(section, number, self.stocks.len(), kept)?;
                 self.add_stock(name);
             }
-            Section::Link => {
+            CatalogSection::Link => {
                 let (link, kept) = get_counted(reader, get_link)?;
                 self.keep(section, link_key(link.stock, link.source), kept);
                 self.set_link(link);
             }
-            Section::Channel => {
+            CatalogSection::Channel => {
                 let ((number, channel), kept) = get_counted(reader, get_channel)?;
                 self.expect(section, number, self.channels.len(), kept)?;
                 self.set_channel(channel);
             }
-            Section::Actor => {
+            CatalogSection::Actor => {
                 let ((number, is_proved, name), kept) = get_counted(reader, get_actor)?;
                 self.expect(section, number, self.actors.next_number().into(), kept)?;
                 if self.actors.len() >= ACTORS_MAX || name.len() > ACTOR_BYTES_MAX {
@@ -157,7 +156,7 @@ impl Catalog {
                     return Err(BadField::new("actor.name", "has a number already"));
                 }
             }
-            Section::Mark => {
+            CatalogSection::Mark => {
                 let (mark, kept) = get_counted(reader, get_mark)?;
                 if self.marks.back().is_some_and(|last| last.op >= mark.op) {
                     return Err(OUT_OF_ORDER);
@@ -166,27 +165,24 @@ impl Catalog {
                 self.add_mark(mark, usize::MAX);
             }
             #[cfg(feature = "next-release")]
-            Section::MarkNote => {
+            CatalogSection::MarkNote => {
                 let ((op, note), kept) = get_counted(reader, super::note::get)?;
                 self.keep(section, op, kept);
                 self.load_note(op, note)?;
             }
-            Section::Core
-            | Section::Sku
-            | Section::Settings
-            | Section::Item
-            | Section::Position
-            | Section::Reservation
-            | Section::Line
-            | Section::Note
-            | Section::Outcome => {}
         }
         Ok(())
     }
 
     /// Checks that the number of a record is the next one, and keeps the fields that this program does not
     /// know.
-    fn expect(&mut self, section: Section, number: u32, next: usize, kept: Vec<u8>) -> Result<(), BadField> {
+    fn expect(
+        &mut self,
+        section: CatalogSection,
+        number: u32,
+        next: usize,
+        kept: Vec<u8>,
+    ) -> Result<(), BadField> {
         if number as usize != next {
             return Err(OUT_OF_ORDER);
         }
@@ -194,7 +190,7 @@ impl Catalog {
         Ok(())
     }
 
-    fn keep(&mut self, section: Section, key: u64, kept: Vec<u8>) {
+    fn keep(&mut self, section: CatalogSection, key: u64, kept: Vec<u8>) {
         if !kept.is_empty() {
             self.kept.insert((section, key), kept.into_boxed_slice());
         }

@@ -9,111 +9,20 @@ mod goods;
 mod note;
 mod outcome;
 mod reservation;
+mod table;
 
 pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
+pub use table::Section;
+pub(crate) use table::{CatalogSection, Content, TableSection, record_table};
 
 use crate::table::record_hash;
-use std::cmp::Ordering;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::fields::{FieldReader, FieldWriter, Unknown, decode_fields_with, encode_fields_with};
 use stockhold_protocol::{BadField, CommandId};
-
-/// Sections of a snapshot, and kinds of record hashes. Numbers are never reused. The order of sections is
-/// the order in which a loader expects them.
-#[repr(u8)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Section {
-    /// The core record: values that exist once, configuration, writers.
-    Core = 1,
-    /// Sources.
-    Source = 2,
-    /// Stocks.
-    Stock = 3,
-    /// Links.
-    Link = 4,
-    /// Channels.
-    Channel = 5,
-    /// Actors.
-    Actor = 6,
-    /// Marks.
-    Mark = 7,
-    /// SKUs.
-    Sku = 8,
-    /// Settings of SKUs and of SKUs in stocks.
-    Settings = 9,
-    /// Source items.
-    Item = 10,
-    /// SKUs in stocks: promises and quotas.
-    Position = 11,
-    /// Reservations with their first line.
-    Reservation = 12,
-    /// Further lines of reservations.
-    Line = 13,
-    /// Notes of reservations: order references, details of answers.
-    Note = 14,
-    /// Recorded outcomes.
-    Outcome = 15,
-    /// Notes of marks.
-    #[cfg(feature = "next-release")]
-    MarkNote = 240,
-}
-
-impl Ord for Section {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.position().cmp(&other.position())
-    }
-}
-
-impl PartialOrd for Section {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Section {
-    /// Every section, in the order in which a loader expects them. A section that is added later is placed
-    /// where it belongs, whatever its number.
-    pub const ALL: &'static [Self] = &[
-        Self::Core,
-        Self::Source,
-        Self::Stock,
-        Self::Link,
-        Self::Channel,
-        Self::Actor,
-        Self::Mark,
-        #[cfg(feature = "next-release")]
-        Self::MarkNote,
-        Self::Sku,
-        Self::Settings,
-        Self::Item,
-        Self::Position,
-        Self::Reservation,
-        Self::Line,
-        Self::Note,
-        Self::Outcome,
-    ];
-
-    /// The section with this number.
-    #[must_use]
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|section| section.number() == number)
-    }
-
-    /// Its position in [`Section::ALL`].
-    fn position(self) -> usize {
-        Self::ALL.iter().position(|section| *section == self).unwrap_or(Self::ALL.len())
-    }
-
-    /// The persisted number.
-    #[must_use]
-    pub const fn number(self) -> u16 {
-        self as u16
-    }
-}
 
 /// A record of the state that defines its bytes.
 pub(crate) trait Record: Copy {
