@@ -245,3 +245,47 @@ fn no_file_imports_one_that_imports_it() {
         assert_eq!(tree.circles(), Vec::<Vec<String>>::new(), "circles of imports in {folder}");
     }
 }
+
+/// The layers of the machine, the lowest first. Modules of one layer may be named together.
+const LAYERS: [&[&str]; 8] = [
+    &["config", "decision", "mutant"],
+    &["table"],
+    &["stock"],
+    &["ledger"],
+    &["refusal"],
+    &["moves"],
+    &["machine", "validate"],
+    &["persist", "prefetch", "verbs", "views"],
+];
+
+/// The imports of a tree that go from a lower layer to a higher one.
+fn upward(tree: &Tree) -> Vec<String> {
+    let layer = |module: &Module| {
+        let name = module.first()?;
+        let layer = LAYERS.iter().position(|layer| layer.contains(&name.as_str()));
+        Some(layer.unwrap_or_else(|| panic!("{name} is in no layer")))
+    };
+    let mut found = Vec::new();
+    for (module, imports) in tree.imports() {
+        for import in imports {
+            if let (Some(from), Some(to)) = (layer(&module), layer(&import))
+                && from < to
+            {
+                found.push(format!("{} imports {}", module.join("::"), import.join("::")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_machine_has_layers() {
+    // Proves that each directory of the machine imports only its own layer and lower ones, and that the test would see more.
+    let tree = Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/machine/src"));
+    assert_eq!(upward(&tree), Vec::<String>::new());
+    let made_up = Tree::of(BTreeMap::from([
+        (vec!["ledger".to_owned()], "use crate::moves::M;\n".to_owned()),
+        (vec!["moves".to_owned()], "use crate::ledger::L;\n".to_owned()),
+    ]));
+    assert_eq!(upward(&made_up), ["ledger imports moves"]);
+}

@@ -52,7 +52,7 @@ fn an_order_lives_through_the_command_line() {
     server.ok(&["release", id]);
     server.ok(&["sell", "--stock", "web", "--source", "east", "--line", "A"]);
     server.ok(&["adjust", "--source", "east", "--sku", "A", "--delta", "-1.0"]);
-    assert_eq!(salable(&server, "A", "web"), "7");
+    assert_eq!(salable(&server, "A", "web"), "8");
 }
 
 #[test]

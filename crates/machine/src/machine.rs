@@ -73,7 +73,7 @@ pub struct Machine {
     pub(crate) planned: Vec<Planned>,
     pub(crate) line_states: Vec<LineState>,
     pub(crate) plan: Plan,
-    pub(crate) snapshot: crate::persist::cursor::SnapshotCursor,
+    pub(crate) snapshot: crate::ledger::cursor::SnapshotCursor,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
 
@@ -94,7 +94,7 @@ impl Machine {
             planned: Vec::new(),
             line_states: Vec::new(),
             plan: Plan::default(),
-            snapshot: crate::persist::cursor::SnapshotCursor::default(),
+            snapshot: crate::ledger::cursor::SnapshotCursor::default(),
             validating: None,
         }
     }

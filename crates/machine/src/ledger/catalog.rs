@@ -10,7 +10,8 @@ mod note;
 mod record;
 
 use crate::ledger::actor::Actors;
-use crate::ledger::record::{CatalogSection, Overrides};
+use crate::ledger::record::CatalogSection;
+use crate::stock::settings::Overrides;
 use crate::stock::sharing::{GroupTooLarge, Layout, Sharing};
 use crate::table::Digest;
 use std::collections::{BTreeMap, VecDeque};

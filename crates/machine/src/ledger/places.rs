@@ -5,9 +5,10 @@
 //! more memory than they do. The ring has the advantage that a cluster that is the only one of its SKU
 //! links to itself.
 
-use crate::ledger::record::{ItemRow, Overrides};
+use crate::ledger::record::ItemRow;
 use crate::ledger::state::{At, State};
 use crate::stock::cluster::{Cluster, Place, Places};
+use crate::stock::settings::Overrides;
 use crate::stock::sku_entry::SkuEntry;
 use crate::table::NO_SLOT;
 use stockhold_protocol::Code;

@@ -13,9 +13,9 @@
 //! The digest and snapshots do not show the difference: both contain a row for each recorded outcome.
 //! This module does not decide what an answer is.
 
+use crate::ledger::cursor::GrantCursor;
 use crate::ledger::record::{NoteKind, OutcomeRow, ReservationRow, generation_of};
 use crate::ledger::state::State;
-use crate::persist::cursor::GrantCursor;
 use crate::table::{Entry, Key, NO_SLOT, Progress, Slab};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome};
 

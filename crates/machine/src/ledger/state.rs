@@ -5,17 +5,17 @@ use crate::ledger::actor::SERVER;
 use crate::ledger::catalog::Catalog;
 use crate::ledger::changes::{ChangedClusters, Changes};
 use crate::ledger::core::Core;
+use crate::ledger::cursor::GrantCursor;
 use crate::ledger::hold_time::Offsets;
 use crate::ledger::record::{
     ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow, SkuRow,
 };
-use crate::persist::cursor::GrantCursor;
+use crate::ledger::recount_progress::Recount;
 use crate::stock::cluster::Cluster;
 use crate::stock::settings::SettingsInForce;
 use crate::stock::sku_entry::SkuEntry;
 use crate::table::chunked::Chunked;
 use crate::table::{Digest, DueList, Generations, Index, Slab, SlicedIndex};
-use crate::validate::count::Recount;
 use std::collections::BTreeMap;
 
 /// The place of a SKU in a stock: a cluster and the index of the stock in its group.

@@ -1,6 +1,5 @@
-//! Snapshots: the state is written in bounded steps while commands are applied ([`snapshot`], [`cursor`]),
+//! Snapshots: the state is written in bounded steps while commands are applied ([`snapshot`]),
 //! and loaded again ([`load`]).
 
-pub(crate) mod cursor;
 pub mod load;
 pub mod snapshot;

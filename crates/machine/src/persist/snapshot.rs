@@ -6,13 +6,13 @@
 //!
 //! Files are not written here: the caller decides what to do with a frame.
 
+use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
     Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
     SettingsRow, SkuRow, TableSection, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
-use crate::persist::cursor::{GrantCursor, RecordSink, Sections};
 use crate::table::Progress;
 use stockhold_protocol::Timestamp;
 

@@ -4,12 +4,11 @@
 //! Rules and defaults are those of MSI (msi.md 2.5). The threshold depends on backorders, as there:
 //! `eff_min` = backorders off ? max(`min_qty`, 0) : min(`min_qty`, 0).
 
-use crate::ledger::record::Overrides;
 use crate::stock::sharing::Allowance;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stockhold_protocol::Quantity;
-use stockhold_protocol::command::BackorderMode;
+use stockhold_protocol::command::{BackorderMode, Change, SettingsChange};
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::query::SettingsView;
 
@@ -18,6 +17,47 @@ const MIN_SALE: usize = 1;
 const MAX_SALE: usize = 2;
 const INCREMENTS: usize = 3;
 const NOTIFY: usize = 4;
+
+/// The values of one level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Overrides {
+    pub(crate) manage_stock: Option<bool>,
+    pub(crate) backorders: Option<BackorderMode>,
+    pub(crate) enable_qty_increments: Option<bool>,
+    /// min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty.
+    pub(crate) quantities: [Option<i64>; 5],
+    #[cfg(feature = "next-release")]
+    pub(crate) lead_days: Option<u32>,
+}
+
+impl Overrides {
+    /// The values after a change.
+    pub(crate) fn changed(mut self, change: &SettingsChange) -> Self {
+        fn set<T: Copy, U>(field: &mut Option<U>, change: Change<T>, convert: impl Fn(T) -> U) {
+            match change {
+                Change::Keep => {}
+                Change::Unset => *field = None,
+                Change::Set(value) => *field = Some(convert(value)),
+            }
+        }
+        set(&mut self.manage_stock, change.manage_stock, |value| value);
+        set(&mut self.backorders, change.backorders, |value| value);
+        set(&mut self.enable_qty_increments, change.enable_qty_increments, |value| value);
+        let quantities = [
+            change.min_qty,
+            change.min_sale_qty,
+            change.max_sale_qty,
+            change.qty_increments,
+            change.notify_stock_qty,
+        ];
+        for (field, quantity) in self.quantities.iter_mut().zip(quantities) {
+            set(field, quantity, Quantity::raw);
+        }
+        #[cfg(feature = "next-release")]
+        set(&mut self.lead_days, change.lead_days, |value| value);
+        self
+    }
+}
 
 /// The settings of one SKU in one stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

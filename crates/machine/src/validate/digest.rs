@@ -1,9 +1,9 @@
 //! The digest, computed again from the records: at once, or in steps as of one op.
 
-use super::findings::Findings;
+use crate::ledger::cursor::{RecordSink, Sections};
+use crate::ledger::findings::Findings;
 use crate::ledger::record::{Record, Section};
 use crate::ledger::state::State;
-use crate::persist::cursor::{RecordSink, Sections};
 use crate::table::{Digest, NO_SLOT, Progress, record_hash};
 
 /// A scan of all records as they were at one op.

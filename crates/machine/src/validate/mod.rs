@@ -6,19 +6,17 @@
 //! compares the state as of that op while commands are applied. Both use the same checks. Validation
 //! changes neither the state nor an answer.
 
-pub(crate) mod count;
 mod digest;
-mod findings;
 mod recount;
 #[cfg(test)]
 mod tests;
 mod validating;
 
+use crate::ledger::findings::{FINDINGS_MAX, Findings};
+use crate::ledger::recount_progress::Recount;
 use crate::machine::Machine;
 use crate::table::Progress;
-use count::Recount;
 use digest::DigestScan;
-use findings::{FINDINGS_MAX, Findings};
 use stockhold_protocol::query::Validation;
 pub(crate) use validating::Validating;
 

@@ -7,9 +7,9 @@
 //! `State::recount_cluster`). So commands can be applied between two steps, and each command pays at most
 //! for the records that it is the first to change.
 
-use super::count::{Recount, Sums, VisitOnce};
-use super::findings::{Findings, SUMS_MAX};
+use crate::ledger::findings::{Findings, SUMS_MAX};
 use crate::ledger::record::Stage;
+use crate::ledger::recount_progress::{Recount, Sums, VisitOnce};
 use crate::ledger::state::State;
 use crate::stock::sharing::Pool;
 use crate::table::{NO_SLOT, Progress};

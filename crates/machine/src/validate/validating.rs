@@ -1,7 +1,7 @@
 //! The part of a validation in progress that the machine stores.
 
 use super::digest::DigestScan;
-use super::findings::Findings;
+use crate::ledger::findings::Findings;
 
 /// A validation in progress. The part that depends on commands is `State::recount`.
 #[derive(Debug)]

@@ -6,9 +6,10 @@
 use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::catalog::{ChannelRow, LinkRow, MarkRow};
-use crate::ledger::record::{ALL_STOCKS, Overrides, Record, SettingsRow, SkuRow};
+use crate::ledger::record::{ALL_STOCKS, Record, SettingsRow, SkuRow};
 use crate::ledger::state::State;
 use crate::machine::Machine;
+use crate::stock::settings::Overrides;
 use crate::stock::sharing::{Layout, Sharing as Mode};
 use crate::stock::sku_entry::SkuEntry;
 use stockhold_protocol::command::{

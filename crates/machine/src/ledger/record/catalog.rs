@@ -1,11 +1,12 @@
 //! Records of SKUs and of settings. Which settings are in force is computed in `stock::settings`.
 
 use super::{Record, Section, get_counted, put_counted};
+use crate::stock::settings::Overrides;
+use stockhold_protocol::BadField;
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::command::{BackorderMode, Change, SettingsChange, SkuKind};
+use stockhold_protocol::command::SkuKind;
 use stockhold_protocol::fields::{FieldReader, FieldWriter, Tagged};
 use stockhold_protocol::limits::SKU_BYTES_MAX;
-use stockhold_protocol::{BadField, Quantity};
 
 /// A SKU. Its number is its position in the list of SKUs.
 #[derive(Clone, Copy, Debug)]
@@ -78,47 +79,6 @@ pub(crate) struct SettingsRow {
     /// A stock, or [`ALL_STOCKS`].
     pub(crate) stock: u32,
     pub(crate) values: Overrides,
-}
-
-/// The values of one level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Overrides {
-    pub(crate) manage_stock: Option<bool>,
-    pub(crate) backorders: Option<BackorderMode>,
-    pub(crate) enable_qty_increments: Option<bool>,
-    /// min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty.
-    pub(crate) quantities: [Option<i64>; 5],
-    #[cfg(feature = "next-release")]
-    pub(crate) lead_days: Option<u32>,
-}
-
-impl Overrides {
-    /// The values after a change.
-    pub(crate) fn changed(mut self, change: &SettingsChange) -> Self {
-        fn set<T: Copy, U>(field: &mut Option<U>, change: Change<T>, convert: impl Fn(T) -> U) {
-            match change {
-                Change::Keep => {}
-                Change::Unset => *field = None,
-                Change::Set(value) => *field = Some(convert(value)),
-            }
-        }
-        set(&mut self.manage_stock, change.manage_stock, |value| value);
-        set(&mut self.backorders, change.backorders, |value| value);
-        set(&mut self.enable_qty_increments, change.enable_qty_increments, |value| value);
-        let quantities = [
-            change.min_qty,
-            change.min_sale_qty,
-            change.max_sale_qty,
-            change.qty_increments,
-            change.notify_stock_qty,
-        ];
-        for (field, quantity) in self.quantities.iter_mut().zip(quantities) {
-            set(field, quantity, Quantity::raw);
-        }
-        #[cfg(feature = "next-release")]
-        set(&mut self.lead_days, change.lead_days, |value| value);
-        self
-    }
 }
 
 impl Tagged for Overrides {

@@ -11,7 +11,7 @@ mod outcome;
 mod reservation;
 mod table;
 
-pub(crate) use catalog::{ALL_STOCKS, Overrides, SettingsRow, SkuRow};
+pub(crate) use catalog::{ALL_STOCKS, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};

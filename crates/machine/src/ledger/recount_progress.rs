@@ -1,20 +1,20 @@
 //! The progress of a recount of all promises. Commands can be applied between its steps, so it is stored in
 //! the state. It is not part of any record.
 
-use super::findings::Findings;
+use crate::ledger::findings::Findings;
 use std::collections::BTreeMap;
 use stockhold_protocol::Timestamp;
 
 /// The units of one SKU in one stock that are promised to orders and to holds.
 #[derive(Default, PartialEq, Eq, Debug, Clone, Copy)]
-pub(super) struct Sums {
-    pub(super) confirmed: i64,
-    pub(super) held: i64,
+pub(crate) struct Sums {
+    pub(crate) confirmed: i64,
+    pub(crate) held: i64,
 }
 
 /// Returns each number below `end` once.
 #[derive(Debug)]
-pub(super) struct VisitOnce {
+pub(crate) struct VisitOnce {
     cursor: u32,
     end: u32,
     /// One bit per number: visited out of order.
@@ -22,13 +22,13 @@ pub(super) struct VisitOnce {
 }
 
 impl VisitOnce {
-    pub(super) fn new(end: u32) -> Self {
+    pub(crate) fn new(end: u32) -> Self {
         // The system provides zeroed memory page by page when it is first touched, so this causes no pause.
         Self { cursor: 0, end, visited: vec![0; end.div_ceil(u64::BITS) as usize] }
     }
 
     /// The next number that was not visited yet.
-    pub(super) fn next(&mut self) -> Option<u32> {
+    pub(crate) fn next(&mut self) -> Option<u32> {
         while self.cursor < self.end {
             let number = self.cursor;
             self.cursor = number.saturating_add(1);
@@ -40,7 +40,7 @@ impl VisitOnce {
     }
 
     /// Whether a number was not visited yet. It counts as visited afterwards.
-    pub(super) fn is_first_visit(&mut self, number: u32) -> bool {
+    pub(crate) fn is_first_visit(&mut self, number: u32) -> bool {
         number >= self.cursor && number < self.end && !self.mark(number)
     }
 
@@ -58,14 +58,14 @@ impl VisitOnce {
 #[derive(Debug)]
 pub(crate) struct Recount {
     /// The op of the mark, and its time.
-    pub(super) op: u64,
-    pub(super) time: Timestamp,
-    pub(super) reservations: VisitOnce,
+    pub(crate) op: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) reservations: VisitOnce,
     /// Clusters whose promises must be counted as of the mark.
-    pub(super) clusters: VisitOnce,
+    pub(crate) clusters: VisitOnce,
     /// Clusters whose own numbers must be compared. These must agree at any time.
-    pub(super) cluster_checks: VisitOnce,
-    pub(super) sums: BTreeMap<(u32, u32), Sums>,
-    pub(super) findings: Findings,
-    pub(super) has_overflowed: bool,
+    pub(crate) cluster_checks: VisitOnce,
+    pub(crate) sums: BTreeMap<(u32, u32), Sums>,
+    pub(crate) findings: Findings,
+    pub(crate) has_overflowed: bool,
 }
