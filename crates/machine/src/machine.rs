@@ -325,31 +325,35 @@ impl Machine {
     }
 
     /// Plans a command, checks the whole plan with the guard once, and executes it.
-    pub(crate) fn perform(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
+    pub(crate) fn plan_and_execute(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
         self.plan.clear();
         let answer = verb(&self.state, &mut self.plan)?;
         self.state.guard(&self.plan)?;
         self.state.execute(&self.plan);
-        Ok(self.state.reported(answer, &self.plan))
+        Ok(self.state.with_report(answer, &self.plan))
     }
 
     fn execute(&mut self, ticket: Ticket, command: &Command<'_>) -> Decision {
         match command {
             Command::Reserve(reserve) => self.reserve(ticket, reserve),
             Command::Confirm(reservation) => {
-                self.perform(|state, plan| state.plan_confirm(*reservation, plan))
+                self.plan_and_execute(|state, plan| state.plan_confirm(*reservation, plan))
             }
-            Command::Release(release) => self.perform(|state, plan| state.plan_release(release, plan)),
-            Command::Extend(extend) => self.perform(|state, plan| state.plan_extend(*extend, plan)),
+            Command::Release(release) => {
+                self.plan_and_execute(|state, plan| state.plan_release(release, plan))
+            }
+            Command::Extend(extend) => self.plan_and_execute(|state, plan| state.plan_extend(*extend, plan)),
             Command::Replace(replace) => self.replace(ticket, replace),
-            Command::Ship(ship) => self.perform(|state, plan| state.plan_ship(ship, plan)),
+            Command::Ship(ship) => self.plan_and_execute(|state, plan| state.plan_ship(ship, plan)),
             Command::Sell(sell) => self.sell(ticket, sell),
-            Command::Refund(refund) => self.perform(|state, plan| state.plan_refund(refund, plan)),
+            Command::Refund(refund) => self.plan_and_execute(|state, plan| state.plan_refund(refund, plan)),
             Command::Amend(amend) => self.amend(amend),
-            Command::Unship(unship) => self.perform(|state, plan| state.plan_unship(unship, plan)),
-            Command::Count(count) => self.perform(|state, plan| state.plan_count(count, plan)),
-            Command::Adjust(adjust) => self.perform(|state, plan| state.plan_adjust(adjust, plan)),
-            Command::Transfer(transfer) => self.perform(|state, plan| state.plan_transfer(transfer, plan)),
+            Command::Unship(unship) => self.plan_and_execute(|state, plan| state.plan_unship(unship, plan)),
+            Command::Count(count) => self.plan_and_execute(|state, plan| state.plan_count(count, plan)),
+            Command::Adjust(adjust) => self.plan_and_execute(|state, plan| state.plan_adjust(adjust, plan)),
+            Command::Transfer(transfer) => {
+                self.plan_and_execute(|state, plan| state.plan_transfer(transfer, plan))
+            }
             Command::DefineSource(source) => self.define_source(source),
             Command::DefineStock(stock) => self.define_stock(stock),
             Command::DefineSku(sku) => self.define_sku(sku),

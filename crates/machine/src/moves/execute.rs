@@ -1,6 +1,7 @@
-//! Carries out a plan. It cannot fail: verb and guard have asked everything before. Every quantity and the digest change here.
+//! Applies a plan. This cannot fail, because the verb and the guard have made all checks before. Quantities
+//! and the digest change together.
 
-use super::plan::{Account, Cause, LineCount, Movement, Plan, Planned, Report, Subject};
+use super::plan::{Account, Cause, LineCount, Movement, Plan, Planned, Report, ReservationChange};
 use crate::decision::Answer;
 use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
 use crate::ledger::state::{At, State};
@@ -9,28 +10,28 @@ use crate::stock::sharing::Supply;
 use crate::table::NO_SLOT;
 use stockhold_protocol::{Deadline, Detail};
 
-/// The quota number shares its word with a flag in a line's bytes.
+/// A line is encoded with its quota number and a flag in one u32, so the number has 31 bits.
 const QUOTA_NUMBER_MAX: u32 = u32::MAX >> 1;
 
 impl State {
-    /// Carries out the whole plan.
+    /// Applies the complete plan.
     pub(crate) fn execute(&mut self, plan: &Plan) {
-        if let Some(subject) = &plan.subject {
-            self.remove_from_digest(subject.slot);
+        if let Some(change) = &plan.reservation {
+            self.remove_from_digest(change.slot);
         }
         for movement in &plan.movements {
             self.move_units(movement);
         }
-        if let Some(subject) = &plan.subject {
+        if let Some(change) = &plan.reservation {
             if !plan.shipments.is_empty() {
-                self.set_shipments(subject.slot, &plan.shipments);
+                self.set_shipments(change.slot, &plan.shipments);
             }
-            self.change_record(subject, &plan.lines);
+            self.change_record(change, &plan.lines);
         }
     }
 
-    /// Adds to an answer what the plan's command says of the state after it.
-    pub(crate) fn reported(&mut self, answer: Answer, plan: &Plan) -> Answer {
+    /// Adds the report of an executed plan to its answer.
+    pub(crate) fn with_report(&mut self, answer: Answer, plan: &Plan) -> Answer {
         let mut goods = plan.movements.iter().filter(|one| matches!(one.account, Account::Goods { .. }));
         match plan.report {
             Report::Nothing => answer,
@@ -40,7 +41,7 @@ impl State {
             }
             Report::Item => {
                 let Some(Movement { sku, account: Account::Goods { source, .. }, .. }) = goods.next() else {
-                    unreachable!("a command about a source item moves its goods")
+                    unreachable!("a plan that reports a source item has a movement of its goods")
                 };
                 let slot = self.item_or_new(*sku, *source);
                 let item = *self.items.get(slot);
@@ -63,19 +64,20 @@ impl State {
                 self.settle(at.cluster);
                 self.promise(at, units, quota);
             }
-            Account::Hold { stock, deadline_s, quota, line: LineCount::Joins } => {
+            Account::Hold { stock, deadline_s, quota, line: LineCount::Increases } => {
                 let at = self.place_of_line(sku, stock);
                 self.hold(at, deadline_s, units, quota);
             }
             Account::Hold { stock, deadline_s, quota, line } => {
                 let at = self.place_of_line(sku, stock);
                 let (units, quota) = (0_i64.saturating_sub(units), 0_i64.saturating_sub(quota));
-                self.unhold(at, deadline_s, units, quota, line == LineCount::Leaves);
+                self.unhold(at, deadline_s, units, quota, line == LineCount::Decreases);
             }
             Account::Goods { source, cause, in_stock } => {
-                // Goods that left a source which had none: it must not begin to sell backorders by that.
-                let is_made_by_force = cause == Cause::Shipped && self.item(sku, source).is_none();
-                let in_stock = if is_made_by_force { Some(false) } else { in_stock };
+                // A forced shipment can create the source item. The new item is out of stock, so that its
+                // backorder settings do not make it salable.
+                let is_created_by_shipment = cause == Cause::Shipped && self.item(sku, source).is_none();
+                let in_stock = if is_created_by_shipment { Some(false) } else { in_stock };
                 let slot = self.item_or_new(sku, source);
                 self.change_item(slot, |item| {
                     item.on_hand = item.on_hand.saturating_add(units);
@@ -85,27 +87,26 @@ impl State {
         }
     }
 
-    /// Puts the reservation back into the digest as it is from here on.
-    fn change_record(&mut self, subject: &Subject, lines: &[LineState]) {
-        self.set_lines(subject.slot, lines);
-        let erase_at_s = match subject.after {
+    /// Writes the lines, stage and deadline of the reservation and adds it to the digest again.
+    fn change_record(&mut self, change: &ReservationChange, lines: &[LineState]) {
+        self.set_lines(change.slot, lines);
+        let erase_at_s = match change.after {
             Stage::Confirmed => 0,
-            // The record of a hold is kept for the configured window from its deadline on, a closed one from now on.
-            Stage::Held => self.erase_at(Deadline(subject.deadline_after_s).timestamp()),
+            // The record is kept for the configured window: after the deadline of a hold, or after the close.
+            Stage::Held => self.erase_at(Deadline(change.deadline_after_s).timestamp()),
             Stage::Released | Stage::Shipped | Stage::Replaced => self.erase_at(self.hold_time()),
         };
-        let is_moved =
-            subject.after != subject.before || subject.deadline_after_s != subject.deadline_before_s;
-        let row = self.reservations.get_mut(subject.slot);
-        row.set_stage(subject.after);
-        row.deadline_s = subject.deadline_after_s;
+        let is_moved = change.after != change.before || change.deadline_after_s != change.deadline_before_s;
+        let row = self.reservations.get_mut(change.slot);
+        row.set_stage(change.after);
+        row.deadline_s = change.deadline_after_s;
         if is_moved {
             row.erase_at_s = row.erase_at_s.max(erase_at_s);
         }
-        self.add_to_digest(subject.slot);
+        self.add_to_digest(change.slot);
     }
 
-    /// Promises one planned line of a new reservation.
+    /// Adds one planned line of a new reservation to the promised units.
     #[inline]
     pub(super) fn promise_line(&mut self, line: &Planned, deadline: Deadline) {
         if !line.counts {
@@ -119,16 +120,16 @@ impl State {
         }
     }
 
-    /// Sets or lifts a quota. One that is set where there is none begins with nothing taken.
+    /// Sets or removes a quota. A new quota starts with no units taken.
     pub(crate) fn set_quota(&mut self, sku: u32, stock: u32, limit: Option<i64>) {
         let at = self.place_of_line(sku, stock);
         self.settle(at.cluster);
-        let is_set = self.quota_number(at) != 0;
-        if is_set != limit.is_some() {
+        let was_set = self.quota_number(at) != 0;
+        if was_set != limit.is_some() {
             self.clusters.get_mut(at.cluster).place_mut(at.index).forget_quota();
         }
         self.change_position(at, |row| {
-            if !is_set && limit.is_some() {
+            if !was_set && limit.is_some() {
                 row.quota_number = row.quota_number.saturating_add(1) & QUOTA_NUMBER_MAX;
                 row.quota_taken = 0;
             }
@@ -137,7 +138,7 @@ impl State {
         self.mark_changed(at.cluster);
     }
 
-    /// Changes the position of a place; the record is made when there is none.
+    /// Changes the position of a place and creates it if it is missing.
     fn change_position(&mut self, at: At, change: impl FnOnce(&mut PositionRow)) {
         let row = self.position_to_change(at);
         change(row);
@@ -145,7 +146,8 @@ impl State {
         self.clusters.get_mut(at.cluster).place_mut(at.index).has_quota = has_quota;
     }
 
-    /// The position of a place, out of the digest until the batch ends. Whether it has a quota must stay as it is.
+    /// The position of a place for a change. It is not in the digest until the batch ends. The caller must
+    /// not change whether it has a quota.
     #[inline]
     fn position_to_change(&mut self, at: At) -> &mut PositionRow {
         let cluster = self.clusters.get_mut(at.cluster);
@@ -166,7 +168,7 @@ impl State {
         row
     }
 
-    /// Adds to the promises of orders and to what the quota has given out.
+    /// Adds units to the confirmed promises, and `quota` of them to the units taken from the quota.
     fn promise(&mut self, at: At, units: i64, quota: i64) {
         self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
@@ -177,7 +179,7 @@ impl State {
         row.quota_taken = row.quota_taken.saturating_add(quota);
     }
 
-    /// Counts a held line under its deadline.
+    /// Adds a held line to the units that are due at its deadline.
     pub(super) fn hold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64) {
         self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
@@ -188,12 +190,12 @@ impl State {
         self.mark_changed(at.cluster);
     }
 
-    /// Takes units of a held line back; `ends` when the line is no longer held at all.
-    fn unhold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64, ends: bool) {
+    /// Removes held units of a line. `is_last` means that no unit of the line is held any more.
+    fn unhold(&mut self, at: At, deadline_s: u32, units: i64, quota: i64, is_last: bool) {
         self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
-        cluster.unhold(group, at.index, deadline_s, units, quota, ends);
+        cluster.unhold(group, at.index, deadline_s, units, quota, is_last);
         self.mark_changed(at.cluster);
     }
 
@@ -217,7 +219,7 @@ impl State {
         self.mark_changed(number);
     }
 
-    /// Changes a source item, its pool and its version.
+    /// Changes a source item, increments its version and updates its pool.
     fn change_item(&mut self, slot: u32, change: impl FnOnce(&mut ItemRow)) {
         let before = *self.items.get(slot);
         let mut after = before;

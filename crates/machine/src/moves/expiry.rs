@@ -1,37 +1,38 @@
-//! Time passes: holds whose deadline has come end, and records whose time is up stop being known.
+//! The effects of time: holds end at their deadline, and records are erased at the end of their window.
 //!
-//! Both are facts of an op's time. What is done here in bounded steps changes no answer: every decision ends the due holds of the
-//! clusters that it reads, and a record whose time is up is unknown already.
+//! Both follow from the time of an op alone. The sweeps in this module only catch up in bounded steps and
+//! never change an answer: each decision first ends the due holds of the clusters that it reads, and a record
+//! past its window is treated as unknown before it is erased.
 
 use crate::ledger::state::State;
 use stockhold_protocol::Timestamp;
 
-/// Clusters that one op refreshes when holds have ended.
+/// The most clusters that one op settles.
 const CLUSTERS_PER_OP: u32 = 4;
-/// Records that one op erases.
+/// The most records that one op erases.
 const ERASED_PER_OP: u32 = 4;
 
 impl State {
-    /// Lets time pass to `time`: records whose time is up stop counting in the digest at this instant, and
-    /// a bounded number of them is erased.
+    /// Moves the state to `time`. All records past their window leave the digest immediately. A bounded
+    /// number of them is erased.
     pub(crate) fn pass_time(&mut self, time: Timestamp) {
         let second = self.now_s();
         self.move_time(time);
         let is_new_second = self.now_s() != second;
         if is_new_second {
-            let (gone, records) = self.erase_due.take_hashes(self.now_s());
-            self.digest.sub(gone);
+            let (hashes, records) = self.erase_due.take_hashes(self.now_s());
+            self.digest.sub(hashes);
             self.known = self.known.saturating_sub(records);
         }
         if is_new_second || self.has_due {
-            let cells = self.refresh_due_clusters(CLUSTERS_PER_OP);
+            let clusters = self.refresh_due_clusters(CLUSTERS_PER_OP);
             let records = self.erase_due_records(ERASED_PER_OP);
-            self.has_due = cells || records;
+            self.has_due = clusters || records;
         }
     }
 
-    /// Ends the due holds of up to `budget` clusters; true if more wait. Answers do not depend on it: every
-    /// decision settles the clusters that it reads.
+    /// Ends the due holds of up to `budget` clusters. Returns whether more clusters are due. Answers do not
+    /// depend on it, because each decision settles the clusters that it reads.
     pub(crate) fn refresh_due_clusters(&mut self, budget: u32) -> bool {
         if self.holds_due.next_due().is_none_or(|second| second > self.now_s()) {
             return false;
@@ -45,7 +46,7 @@ impl State {
         more
     }
 
-    /// Ends the due holds of a cluster, so that what is read of it is as of now.
+    /// Ends the due holds of a cluster, so that its values are those of the current time.
     #[inline]
     pub(crate) fn settle(&mut self, cluster: u32) {
         if self.clusters.get(cluster).next_deadline <= self.now_s() && self.settle_due(cluster) {
@@ -53,7 +54,7 @@ impl State {
         }
     }
 
-    /// Ends the due holds of a cluster that has some; whether its cells changed.
+    /// Ends the due holds of a cluster that has some. Returns whether its cells changed.
     #[inline(never)]
     pub(crate) fn settle_due(&mut self, cluster: u32) -> bool {
         self.recount_cluster(cluster);

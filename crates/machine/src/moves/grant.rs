@@ -1,5 +1,7 @@
-//! A new reservation: its record, and the promises of its planned lines. The lines of a cart are planned as such and need no list
-//! of movements, because this is the way of nearly every command.
+//! Creates a new reservation: its record and the promises of its planned lines.
+//!
+//! Nearly every command takes this path. The code therefore uses the planned lines directly and builds no list
+//! of movements.
 
 use super::plan::Planned;
 use crate::decision::{Answer, Ticket};
@@ -18,15 +20,15 @@ pub(crate) struct Terms<'a> {
 }
 
 impl State {
-    /// Promises the one line of a common cart, whose record has all that its answer says.
+    /// Creates a reservation of one line. Its record contains everything that the answer reports.
     pub(crate) fn grant_single(&mut self, terms: &Terms<'_>, planned: &Planned) {
         self.promise_line(planned, terms.deadline);
-        let mut row = self.row_of(terms, 1, false);
+        let mut row = self.new_row(terms, 1, false);
         row.set_first_line(planned.granted_line());
         self.place_reservation(row);
     }
 
-    /// Promises the lines of a cart; `lines` are those of its record.
+    /// Creates a reservation with the promises of a cart. `lines` are the lines of its record.
     pub(crate) fn grant(
         &mut self,
         terms: &Terms<'_>,
@@ -38,11 +40,11 @@ impl State {
             self.promise_line(line, terms.deadline);
         }
         let is_partial = answer.code == stockhold_protocol::Code::Partial;
-        let row = self.row_of(terms, lines.len(), is_partial);
+        let row = self.new_row(terms, lines.len(), is_partial);
         self.add_reservation(row, lines, terms.reference, answer, None);
     }
 
-    /// Records a sale whose goods have left a source: nothing of it is promised.
+    /// Records a point-of-sale sale. Its goods have left the source, so it has no promise.
     pub(crate) fn record_sale(
         &mut self,
         terms: &Terms<'_>,
@@ -50,15 +52,15 @@ impl State {
         source: u32,
         answer: &Answer,
     ) {
-        let mut row = self.row_of(terms, lines.len(), false);
+        let mut row = self.new_row(terms, lines.len(), false);
         row.set_stage(Stage::Shipped);
         row.erase_at_s = self.erase_at(self.hold_time());
         self.add_reservation(row, lines, terms.reference, answer, Some(source));
     }
 
-    /// The record of a new reservation, still without its lines.
+    /// The record of a new reservation without its lines.
     #[inline]
-    fn row_of(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
+    fn new_row(&self, terms: &Terms<'_>, lines: usize, partial: bool) -> ReservationRow {
         let mut row = ReservationRow::new(terms.ticket.id, terms.stock);
         row.actor = self.actor;
         row.owner = terms.owner;

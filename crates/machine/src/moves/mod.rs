@@ -1,8 +1,10 @@
-//! The only code that changes a quantity: what a reservation has open, what a stock has promised, what a source has on hand.
+//! The executor: the only code that changes a quantity, that is, the open units of a reservation, the
+//! promised units of a stock and the quantity on hand at a source.
 //!
-//! A command makes a [`plan`] and reads only; the [`guard`] judges the whole plan once; [`execute`] carries it out and cannot
-//! fail. [`grant`] is the same way for a new reservation, whose lines are planned as a cart. [`expiry`] ends what is due, and
-//! [`structure`] derives the clusters anew when sources, stocks or links change. Not for rules of commands.
+//! A verb reads the state and fills a [`plan`]. The [`guard`] checks the complete plan once. [`execute`] then
+//! applies it and cannot fail. [`grant`] does the same for a new reservation, whose lines are planned as a
+//! cart. [`expiry`] ends holds at their deadline. [`structure`] rebuilds the clusters when sources, stocks or
+//! links change. The rules of the commands are in `verbs`, not here.
 
 mod execute;
 mod expiry;

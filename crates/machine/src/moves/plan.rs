@@ -1,13 +1,14 @@
-//! What a command wants to change: movements of units, and what becomes of the reservation that it names.
+//! A plan: the movements of units that a command makes, and the new values of the reservation that it
+//! changes.
 //!
-//! A plan is made from a state that does not change meanwhile, so its methods keep the lines of the reservation and the movements
-//! in step. Not for deciding whether a plan is allowed.
+//! The state does not change while a plan is built. The methods of [`Plan`] keep the lines of the reservation
+//! consistent with the movements. The guard decides whether a plan is allowed.
 
 use crate::ledger::record::{LineState, ReservationRow, Shipment, Stage};
 use crate::ledger::state::At;
 use stockhold_protocol::{Line, Lines};
 
-/// What one line of a cart will get.
+/// The grant that is planned for one line of a cart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planned {
     pub(crate) at: At,
@@ -16,12 +17,12 @@ pub(crate) struct Planned {
     pub(crate) counts: bool,
     /// The quota that it takes from; 0 = none.
     pub(crate) quota_number: u32,
-    /// Units that lean on an allowance.
+    /// Units that only an allowance covers.
     pub(crate) backordered: i64,
 }
 
 impl Planned {
-    /// The line of a reservation that this becomes.
+    /// The line as the reservation stores it.
     pub(crate) const fn granted_line(&self) -> LineState {
         LineState {
             sku: self.sku,
@@ -35,53 +36,53 @@ impl Planned {
     }
 }
 
-/// Why goods move.
+/// The reason for a movement of goods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// A count or an adjustment: somebody saw what is there.
-    Seen,
+    /// A count or an adjustment by the merchant.
+    Adjusted,
     /// Shipped to a customer, or sold at a counter.
     Shipped,
-    /// Back from a customer.
+    /// Returned by a customer, or a shipment that was reversed.
     Returned,
-    /// Lost before it was shipped.
+    /// Lost before the shipment.
     WrittenOff,
-    /// From one source to another.
+    /// Moved from one source to another.
     Transferred,
 }
 
-/// What a movement does to the number of lines that a hold's deadline has.
+/// How a movement changes the number of held lines that are due at a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineCount {
-    Joins,
-    Stays,
-    Leaves,
+    Increases,
+    Unchanged,
+    Decreases,
 }
 
-/// Where units are counted.
+/// The quantity that a movement changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Account {
-    /// Promised by confirmed reservations of a stock.
+    /// Units promised by confirmed reservations of a stock.
     Order { stock: u32, quota: i64 },
-    /// Held in a stock until a deadline.
+    /// Units held in a stock until a deadline.
     Hold { stock: u32, deadline_s: u32, quota: i64, line: LineCount },
-    /// On hand at a source; the status of the source item changes with it where one is given.
+    /// Units on hand at a source. `in_stock` also sets the status of the source item.
     Goods { source: u32, cause: Cause, in_stock: Option<bool> },
 }
 
-/// Units of one SKU that join an account, or leave it where they are below zero.
+/// Units of one SKU that are added to an account, or removed from it if negative.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Movement {
     pub(crate) sku: u32,
     pub(crate) units: i64,
     pub(crate) account: Account,
-    /// The position in the command of what asks for it, which a refusal names.
-    pub(crate) asked: usize,
+    /// The line or refund part of the command that requested the movement. A refusal names it.
+    pub(crate) line_index: usize,
 }
 
-/// The reservation that a plan changes.
+/// The reservation that a plan changes, with its stage and deadline before and after.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject {
+pub(crate) struct ReservationChange {
     pub(crate) slot: u32,
     pub(crate) stock: u32,
     pub(crate) before: Stage,
@@ -90,8 +91,8 @@ pub(crate) struct Subject {
     pub(crate) deadline_after_s: u32,
 }
 
-impl Subject {
-    /// Where its units are promised as far as the plan has come.
+impl ReservationChange {
+    /// The account of its promised units, at the stage and deadline planned so far.
     fn account(&self, quota: i64, line: LineCount) -> Account {
         let (stock, deadline_s) = (self.stock, self.deadline_after_s);
         if self.after == Stage::Held {
@@ -102,40 +103,40 @@ impl Subject {
     }
 }
 
-/// What the answer says of the state after the plan.
+/// What the answer reports about the state after the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Report {
     #[default]
     Nothing,
-    /// The shortfall of the SKUs whose goods moved.
+    /// The total shortfall of the SKUs whose goods moved.
     Shortfall,
     /// The source item that changed.
     Item,
 }
 
-/// See the module. Its buffers are used again for the next command.
+/// See the module documentation. The buffers are reused for the next command.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// The lines of the command, merged.
-    pub(crate) asked: Vec<Line>,
+    /// The lines of the command, summed by SKU.
+    pub(crate) requested: Vec<Line>,
     pub(crate) movements: Vec<Movement>,
-    pub(crate) subject: Option<Subject>,
-    /// The lines of the reservation as they will be.
+    pub(crate) reservation: Option<ReservationChange>,
+    /// The lines of the reservation after the plan.
     pub(crate) lines: Vec<LineState>,
-    /// What each source has shipped of the reservation, as it will be; empty where nothing of that changes.
+    /// The shipments of the reservation after the plan. Empty if they do not change.
     pub(crate) shipments: Vec<Shipment>,
-    /// The stock whose other sources a refusal may name.
+    /// The stock whose other sources a refusal may list.
     pub(crate) stock: Option<u32>,
-    /// What happened already and is written down: no promise is asked.
+    /// Whether the plan records a fact. A fact is not checked against promises or the quantity on hand.
     pub(crate) is_fact: bool,
     pub(crate) report: Report,
 }
 
 impl Plan {
     pub(crate) fn clear(&mut self) {
-        self.asked.clear();
+        self.requested.clear();
         self.movements.clear();
-        self.subject = None;
+        self.reservation = None;
         self.lines.clear();
         self.shipments.clear();
         self.stock = None;
@@ -143,16 +144,16 @@ impl Plan {
         self.report = Report::Nothing;
     }
 
-    /// Takes the lines of the command.
-    pub(crate) fn ask(&mut self, lines: &Lines<'_>) {
-        lines.merge_into(&mut self.asked);
+    /// Sums the lines of the command by SKU into `requested`.
+    pub(crate) fn merge_lines(&mut self, lines: &Lines<'_>) {
+        lines.merge_into(&mut self.requested);
     }
 
-    /// Changes this reservation, whose lines are those in hand.
-    pub(crate) fn change(&mut self, slot: u32, row: &ReservationRow) {
+    /// Sets the reservation that the plan changes. The caller has filled `lines` with its lines.
+    pub(crate) fn begin_change(&mut self, slot: u32, row: &ReservationRow) {
         let (stage, deadline_s) = (row.stage(), row.deadline_s);
         self.stock = Some(row.stock);
-        self.subject = Some(Subject {
+        self.reservation = Some(ReservationChange {
             slot,
             stock: row.stock,
             before: stage,
@@ -162,40 +163,40 @@ impl Plan {
         });
     }
 
-    fn subject(&mut self) -> &mut Subject {
-        let Some(subject) = &mut self.subject else {
-            unreachable!("a verb names the reservation before it changes its lines")
+    fn reservation_mut(&mut self) -> &mut ReservationChange {
+        let Some(change) = &mut self.reservation else {
+            unreachable!("the verb began a change of a reservation before")
         };
-        subject
+        change
     }
 
-    /// The line of the reservation with this SKU.
+    /// The index of the reservation's line with this SKU.
     pub(crate) fn line_of(&self, sku: u32) -> Option<usize> {
         self.lines.iter().position(|line| line.sku == sku)
     }
 
-    /// The promise of so many open units of a line ends; `quota` of them go back to its quota.
-    pub(crate) fn end_promise(&mut self, at: usize, units: i64, quota: i64, asked: usize) {
-        let subject = *self.subject();
+    /// Ends the promise of open units of a line. `quota` of them are returned to its quota.
+    pub(crate) fn end_promise(&mut self, at: usize, units: i64, quota: i64, line_index: usize) {
+        let change = *self.reservation_mut();
         let line = &mut self.lines[at];
-        // A line without open units has left its deadline already.
+        // A line without open units no longer counts at its deadline.
         let had_open = line.open > 0;
         line.open = line.open.saturating_sub(units);
         if line.counts && had_open && units > 0 {
-            let count = if line.open == 0 { LineCount::Leaves } else { LineCount::Stays };
-            let account = subject.account(0_i64.saturating_sub(quota), count);
+            let count = if line.open == 0 { LineCount::Decreases } else { LineCount::Unchanged };
+            let account = change.account(0_i64.saturating_sub(quota), count);
             let (sku, units) = (line.sku, 0_i64.saturating_sub(units));
-            self.movements.push(Movement { sku, units, account, asked });
+            self.movements.push(Movement { sku, units, account, line_index });
         }
     }
 
-    /// Units of a line leave for a customer. `ended` of them were promised to them; the others are beyond the promise.
-    pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, ended: i64, asked: usize) {
+    /// Ships units of a line. `promised` of them are open units; the others are shipped beyond the promise.
+    pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, promised: i64, line_index: usize) {
         let LineState { sku, quota_number, counts, .. } = self.lines[at];
-        // A quota is not given back by a shipment: the budget is spent.
-        self.end_promise(at, ended, 0, asked);
+        // A shipment returns nothing to the quota: sold units stay counted.
+        self.end_promise(at, promised, 0, line_index);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
-        let beyond = units.saturating_sub(ended);
+        let beyond = units.saturating_sub(promised);
         let key = (sku, source, quota_number);
         let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number) == key;
         match self.shipments.iter_mut().find(of_line) {
@@ -206,59 +207,59 @@ impl Plan {
             None => self.shipments.push(Shipment { sku, source, quota_number, units, beyond }),
         }
         if counts {
-            self.move_goods(sku, source, 0_i64.saturating_sub(units), Cause::Shipped, asked);
+            self.move_goods(sku, source, 0_i64.saturating_sub(units), Cause::Shipped, line_index);
         }
     }
 
-    /// All open units of a line leave the hold for where `kept_until_s` says: another deadline, or an order.
-    pub(crate) fn keep_promise(&mut self, at: usize, quota: i64, kept_until_s: Option<u32>) {
-        let subject = *self.subject();
+    /// Moves all open units of a held line to another deadline, or to the confirmed units if there is none.
+    pub(crate) fn move_promise(&mut self, at: usize, quota: i64, new_deadline_s: Option<u32>) {
+        let change = *self.reservation_mut();
         let LineState { sku, open, counts, .. } = self.lines[at];
         if !counts || open == 0 {
             return;
         }
-        let leaves = subject.account(0_i64.saturating_sub(quota), LineCount::Leaves);
-        let stock = subject.stock;
-        let joins = match kept_until_s {
-            Some(deadline_s) => Account::Hold { stock, deadline_s, quota, line: LineCount::Joins },
+        let from = change.account(0_i64.saturating_sub(quota), LineCount::Decreases);
+        let stock = change.stock;
+        let to = match new_deadline_s {
+            Some(deadline_s) => Account::Hold { stock, deadline_s, quota, line: LineCount::Increases },
             None => Account::Order { stock, quota },
         };
         let units = 0_i64.saturating_sub(open);
-        self.movements.push(Movement { sku, units, account: leaves, asked: at });
-        self.movements.push(Movement { sku, units: open, account: joins, asked: at });
+        self.movements.push(Movement { sku, units, account: from, line_index: at });
+        self.movements.push(Movement { sku, units: open, account: to, line_index: at });
     }
 
-    /// Promises units to an order; `quota` of them are taken from the quota in force.
-    pub(crate) fn promise(&mut self, sku: u32, stock: u32, units: i64, quota: i64, asked: usize) {
-        self.movements.push(Movement { sku, units, account: Account::Order { stock, quota }, asked });
+    /// Adds confirmed units. `quota` of them are taken from the quota in force.
+    pub(crate) fn promise(&mut self, sku: u32, stock: u32, units: i64, quota: i64, line_index: usize) {
+        self.movements.push(Movement { sku, units, account: Account::Order { stock, quota }, line_index });
     }
 
-    /// Goods come to a source, or leave it where they are below zero.
-    pub(crate) fn move_goods(&mut self, sku: u32, source: u32, units: i64, cause: Cause, asked: usize) {
+    /// Adds goods to a source, or removes them if `units` is negative.
+    pub(crate) fn move_goods(&mut self, sku: u32, source: u32, units: i64, cause: Cause, line_index: usize) {
         let account = Account::Goods { source, cause, in_stock: None };
-        self.movements.push(Movement { sku, units, account, asked });
+        self.movements.push(Movement { sku, units, account, line_index });
     }
 
-    /// What somebody saw of a source item: a fact, whose source item is reported.
-    pub(crate) fn see_goods(&mut self, sku: u32, source: u32, units: i64, in_stock: Option<bool>) {
-        let account = Account::Goods { source, cause: Cause::Seen, in_stock };
-        self.movements.push(Movement { sku, units, account, asked: 0 });
+    /// Records a count or an adjustment of a source item. The answer reports the item.
+    pub(crate) fn adjust_item(&mut self, sku: u32, source: u32, units: i64, in_stock: Option<bool>) {
+        let account = Account::Goods { source, cause: Cause::Adjusted, in_stock };
+        self.movements.push(Movement { sku, units, account, line_index: 0 });
         self.is_fact = true;
         self.report = Report::Item;
     }
 
-    /// A hold becomes an order.
+    /// Confirms the reservation.
     pub(crate) fn confirm(&mut self) {
-        let subject = self.subject();
-        subject.after = Stage::Confirmed;
-        subject.deadline_after_s = 0;
+        let change = self.reservation_mut();
+        change.after = Stage::Confirmed;
+        change.deadline_after_s = 0;
     }
 
     pub(crate) fn close(&mut self, stage: Stage) {
-        self.subject().after = stage;
+        self.reservation_mut().after = stage;
     }
 
-    /// Closes the reservation if nothing is open any more.
+    /// Closes the reservation if no units are open.
     pub(crate) fn close_if_settled(&mut self) {
         if self.lines.iter().all(|line| line.open == 0) {
             let has_shipped = self.lines.iter().any(|line| line.shipped > 0);
@@ -267,6 +268,6 @@ impl Plan {
     }
 
     pub(crate) fn move_deadline(&mut self, deadline_s: u32) {
-        self.subject().deadline_after_s = deadline_s;
+        self.reservation_mut().deadline_after_s = deadline_s;
     }
 }

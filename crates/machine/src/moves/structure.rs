@@ -1,5 +1,6 @@
-//! Changes of structure: sources that come or go, and links and stocks that put SKUs into other groups. No unit is promised,
-//! held or moved here: clusters are derived anew from source items, positions and holds.
+//! Rebuilds clusters when a source is enabled or disabled, or when links or stocks change the groups.
+//!
+//! No quantity changes here. Clusters are derived from source items, positions and holds.
 
 use crate::ledger::changes::{CellChange, SkuChange};
 use crate::ledger::record::{LineState, PositionRow};
@@ -15,8 +16,8 @@ use stockhold_protocol::query::CELL_NOT_ASSIGNED;
 use stockhold_protocol::{SkuId, StockId};
 
 impl State {
-    /// Changes a source whose enabled flag changes: all its items come or go. Answers the shortfall of its
-    /// SKUs afterwards.
+    /// Redefines a source whose enabled flag changes, which adds or removes the supply of all its items.
+    /// Returns the shortfall of its SKUs afterwards.
     pub(crate) fn switch_source(&mut self, source: u32, definition: SourceDefinition) -> i64 {
         let rows: Vec<_> =
             self.items.iter().filter(|(_, item)| item.source == source).map(|(_, item)| *item).collect();
@@ -34,32 +35,33 @@ impl State {
         rows.iter().fold(0, |sum: i64, item| sum.saturating_add(self.shortfall_of(item.sku)))
     }
 
-    /// Takes a new layout over: clusters are made anew from items and from what their places remember.
+    /// Switches to a new layout. Clusters are rebuilt from the source items and the places of the old
+    /// clusters.
     pub(crate) fn adopt_layout(&mut self, layout: Layout) {
         self.recount_rest();
         let old_layout = std::mem::replace(&mut self.catalog.layout, layout);
         let mut old = std::mem::replace(&mut self.clusters, Chunked::new());
         self.holds_due = DueList::new();
         self.changed_clusters.clear();
-        let mut carried: BTreeMap<(u32, u32), Place> = BTreeMap::new();
-        let mut seen: Vec<(u32, u32)> = Vec::new();
+        let mut kept_places: BTreeMap<(u32, u32), Place> = BTreeMap::new();
+        let mut old_cells: Vec<(u32, u32)> = Vec::new();
         for cluster in old.iter_mut() {
             self.sku_entries.get_mut(cluster.sku).first_cluster = NO_SLOT;
             let stocks = old_layout.group(cluster.group).stocks();
             let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
             for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
-                seen.push((cluster.sku, *stock));
+                old_cells.push((cluster.sku, *stock));
                 if !place.is_blank() {
                     let empty = blank(place);
-                    carried.insert((cluster.sku, *stock), std::mem::replace(place, empty));
+                    kept_places.insert((cluster.sku, *stock), std::mem::replace(place, empty));
                 }
             }
         }
         self.fill_clusters();
-        for ((sku, stock), place) in carried {
+        for ((sku, stock), place) in kept_places {
             self.attach_place(sku, stock, place);
         }
-        for (sku, stock) in seen {
+        for (sku, stock) in old_cells {
             if self.find(sku, stock).is_none() {
                 let cell = CellChange {
                     sku: SkuId(sku),
@@ -76,7 +78,7 @@ impl State {
         }
     }
 
-    /// Makes the clusters of all source items.
+    /// Builds the clusters of all source items.
     pub(crate) fn fill_clusters(&mut self) {
         let rows: Vec<_> = self.items.iter().map(|(_, item)| *item).collect();
         for item in rows {
@@ -88,7 +90,7 @@ impl State {
         }
     }
 
-    /// Puts what a place remembers into the cluster where its stock stands now.
+    /// Moves a place into the cluster that has its stock in the new layout.
     fn attach_place(&mut self, sku: u32, stock: u32, place: Place) {
         let at: At = self.place_of_line(sku, stock);
         let confirmed =
@@ -106,7 +108,7 @@ impl State {
         home.settings = settings;
     }
 
-    /// Puts what a loaded position says into its cluster.
+    /// Adds a loaded position to its cluster.
     pub(crate) fn attach_position(&mut self, slot: u32, row: &PositionRow) {
         let at = self.place_of_line(row.sku, row.stock);
         let cluster = self.clusters.get_mut(at.cluster);
@@ -115,7 +117,7 @@ impl State {
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, row.confirmed);
     }
 
-    /// Puts the open lines of a loaded hold into their clusters.
+    /// Adds the open lines of a loaded hold to their clusters.
     pub(crate) fn attach_hold(&mut self, stock: u32, deadline_s: u32, lines: &[LineState]) {
         for line in lines.iter().filter(|line| line.counts && line.open > 0) {
             let at = self.place_of_line(line.sku, stock);

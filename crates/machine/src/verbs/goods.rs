@@ -1,6 +1,7 @@
-//! Goods: count, adjust, transfer.
+//! The commands count, adjust and transfer.
 //!
-//! Counts and adjustments are facts: accepted, their shortfall reported. Transfers are decisions.
+//! A count or an adjustment is a fact: it is accepted, and its shortfall is reported. A transfer is a
+//! decision that the guard can refuse.
 
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::state::State;
@@ -13,7 +14,7 @@ impl State {
     pub(crate) fn plan_count(&self, count: &Count, plan: &mut Plan) -> Decision {
         self.check_item_names(count.sku, count.source)?;
         let delta = count.quantity.raw().saturating_sub(self.on_hand(count.sku.0, count.source.0));
-        plan.see_goods(count.sku.0, count.source.0, delta, count.in_stock);
+        plan.adjust_item(count.sku.0, count.source.0, delta, count.in_stock);
         Ok(Answer::ok(0))
     }
 
@@ -25,7 +26,7 @@ impl State {
             let bound = QUANTITY_MAX.saturating_mul(delta.signum());
             return Err(Refusal::new(Code::QuantityOverflow).bounded(adjust.sku.0, bound, delta));
         }
-        plan.see_goods(adjust.sku.0, adjust.source.0, delta, None);
+        plan.adjust_item(adjust.sku.0, adjust.source.0, delta, None);
         Ok(Answer::ok(0))
     }
 
@@ -36,9 +37,9 @@ impl State {
                 return Err(Refusal::unknown(field));
             }
         }
-        plan.ask(&Lines::Slice(&transfer.lines));
-        for index in 0..plan.asked.len() {
-            let (sku, units) = (plan.asked[index].sku, plan.asked[index].quantity.raw());
+        plan.merge_lines(&Lines::Slice(&transfer.lines));
+        for index in 0..plan.requested.len() {
+            let (sku, units) = (plan.requested[index].sku, plan.requested[index].quantity.raw());
             self.check_item_names(sku, from)
                 .map_err(|refusal| Refusal { value: u32::try_from(index).unwrap_or(u32::MAX), ..refusal })?;
             plan.move_goods(sku.0, to.0, units, Cause::Transferred, index);
@@ -47,7 +48,7 @@ impl State {
         Ok(Answer::ok(0))
     }
 
-    /// Units of a SKU that lie at a source.
+    /// The quantity of a SKU on hand at a source.
     fn on_hand(&self, sku: u32, source: u32) -> i64 {
         self.item(sku, source).map_or(0, |slot| self.items.get(slot).on_hand)
     }

@@ -1,7 +1,7 @@
-//! The life of a reservation after its grant: confirm, extend, release, and how a hold ends.
+//! The commands confirm, extend and release, and the deadlines of holds.
 //!
-//! PROTOCOL.md ("What the commands do") has the answer of each command in each state. That a hold has expired is
-//! never stored: it is a fact of the op's time.
+//! PROTOCOL.md ("What the commands do") gives the answer of each command in each state. The expiry of a hold is
+//! never stored, because it follows from the time of the op.
 
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, ReservationRow, Stage};
@@ -13,55 +13,55 @@ use stockhold_protocol::command::{Extend, Release};
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Deadline, Line, ReservationId, SkuId, Timestamp};
 
-/// How far a reservation is at the time of the op.
+/// The status of a reservation at the time of the op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Status {
     Held,
     Expired,
     Confirmed,
     Released,
-    /// Shipped, or replaced by another one.
-    Ended,
+    /// Shipped completely, or replaced by another reservation.
+    ShippedOrReplaced,
 }
 
 impl State {
-    /// Begins a plan about a reservation: its lines are in hand.
-    pub(crate) fn subject(
+    /// Begins a plan that changes a reservation, and loads the lines of the reservation into it.
+    pub(crate) fn begin_plan(
         &self,
         reservation: ReservationId,
         plan: &mut Plan,
-    ) -> Result<(ReservationRow, Standing), Refusal> {
+    ) -> Result<(ReservationRow, Status), Refusal> {
         let slot = self.reservation(reservation.0)?;
         let row = *self.reservations.get(slot);
         self.lines_of(slot, &mut plan.lines);
-        plan.change(slot, &row);
-        Ok((row, self.standing(&row)))
+        plan.begin_change(slot, &row);
+        Ok((row, self.status_of(&row)))
     }
 
-    pub(crate) fn standing(&self, row: &ReservationRow) -> Standing {
+    pub(crate) fn status_of(&self, row: &ReservationRow) -> Status {
         match row.stage() {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => Standing::Expired,
-            Stage::Held => Standing::Held,
-            Stage::Confirmed => Standing::Confirmed,
-            Stage::Released => Standing::Released,
-            Stage::Shipped | Stage::Replaced => Standing::Ended,
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => Status::Expired,
+            Stage::Held => Status::Held,
+            Stage::Confirmed => Status::Confirmed,
+            Stage::Released => Status::Released,
+            Stage::Shipped | Stage::Replaced => Status::ShippedOrReplaced,
         }
     }
 
     pub(crate) fn plan_confirm(&self, reservation: ReservationId, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(reservation, plan)?;
-        let is_late = match standing {
-            Standing::Held => false,
-            Standing::Expired => true,
-            Standing::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
-            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        let (row, status) = self.begin_plan(reservation, plan)?;
+        let is_late = match status {
+            Status::Held => false,
+            Status::Expired => true,
+            Status::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
+            Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         };
         if is_late {
-            self.promise_again(row.stock, plan)?;
+            self.plan_late_confirm(row.stock, plan)?;
         } else {
             for at in 0..plan.lines.len() {
                 let line = plan.lines[at];
-                plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), None);
+                plan.move_promise(at, self.quota_of(&line, row.stock, line.open), None);
             }
         }
         plan.confirm();
@@ -69,9 +69,9 @@ impl State {
         Ok(Answer { code, ..Answer::ok(0) })
     }
 
-    /// Plans all lines of an expired hold again, if they still fit.
-    fn promise_again(&self, stock: u32, plan: &mut Plan) -> Result<(), Refusal> {
-        let misfit = plan.lines.iter().enumerate().find(|(_, line)| !self.fits_again(line, stock));
+    /// Promises all lines of an expired hold again if they still fit.
+    fn plan_late_confirm(&self, stock: u32, plan: &mut Plan) -> Result<(), Refusal> {
+        let misfit = plan.lines.iter().enumerate().find(|(_, line)| !self.still_fits(line, stock));
         if let Some((index, line)) = misfit {
             return Err(self.too_late(stock, Line::new(SkuId(line.sku), quantity(line.open)), index));
         }
@@ -83,7 +83,7 @@ impl State {
             let (sku, open) = (line.sku, line.open);
             line.counts = self.settings_at(sku, stock).manage_stock;
             if !line.counts {
-                // What is not counted any more fits always, and so it must not count against anybody.
+                // The line is no longer counted, so it fits without a check. It must not take from a quota.
                 line.quota_number = 0;
                 continue;
             }
@@ -95,37 +95,37 @@ impl State {
     }
 
     pub(crate) fn plan_extend(&self, extend: Extend, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(extend.reservation, plan)?;
-        match standing {
-            Standing::Held => {}
-            Standing::Expired => return Err(Refusal::new(Code::Expired)),
-            Standing::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
-            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        let (row, status) = self.begin_plan(extend.reservation, plan)?;
+        match status {
+            Status::Held => {}
+            Status::Expired => return Err(Refusal::new(Code::Expired)),
+            Status::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
+            Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
-        let asked = self.deadline_of(extend.ttl_ms, Timestamp(row.origin_ms))?;
-        if asked.0 > row.deadline_s {
+        let requested = self.deadline_of(extend.ttl_ms, Timestamp(row.origin_ms))?;
+        if requested.0 > row.deadline_s {
             for at in 0..plan.lines.len() {
                 let line = plan.lines[at];
-                plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), Some(asked.0));
+                plan.move_promise(at, self.quota_of(&line, row.stock, line.open), Some(requested.0));
             }
-            plan.move_deadline(asked.0);
+            plan.move_deadline(requested.0);
         }
-        Ok(Answer::ok(asked.0.max(row.deadline_s)))
+        Ok(Answer::ok(requested.0.max(row.deadline_s)))
     }
 
     pub(crate) fn plan_release(&self, release: &Release<'_>, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(release.reservation, plan)?;
-        match standing {
-            Standing::Held | Standing::Confirmed => {}
-            Standing::Expired => return Err(Refusal::new(Code::Expired)),
-            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        let (row, status) = self.begin_plan(release.reservation, plan)?;
+        match status {
+            Status::Held | Status::Confirmed => {}
+            Status::Expired => return Err(Refusal::new(Code::Expired)),
+            Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
-        plan.ask(&release.lines);
-        if plan.asked.is_empty() {
-            self.give_all_back(row.stock, plan);
+        plan.merge_lines(&release.lines);
+        if plan.requested.is_empty() {
+            self.release_all(row.stock, plan);
         }
-        for index in 0..plan.asked.len() {
-            let (sku, units) = (plan.asked[index].sku.0, plan.asked[index].quantity.raw());
+        for index in 0..plan.requested.len() {
+            let (sku, units) = (plan.requested[index].sku.0, plan.requested[index].quantity.raw());
             let Some(at) = plan.line_of(sku) else {
                 return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
             };
@@ -139,27 +139,28 @@ impl State {
         Ok(Answer::ok(0))
     }
 
-    fn give_all_back(&self, stock: u32, plan: &mut Plan) {
+    fn release_all(&self, stock: u32, plan: &mut Plan) {
         for at in 0..plan.lines.len() {
             let line = plan.lines[at];
             plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), at);
         }
     }
 
-    /// Ends a hold in whose place another reservation stands. What an expired hold promised ended with its deadline.
+    /// Closes a reservation that another one replaces. The promise of an expired hold has already ended at
+    /// its deadline.
     pub(crate) fn plan_replaced(&self, slot: u32, plan: &mut Plan) {
         let row = *self.reservations.get(slot);
         self.lines_of(slot, &mut plan.lines);
-        plan.change(slot, &row);
-        if self.standing(&row) == Standing::Held {
-            self.give_all_back(row.stock, plan);
+        plan.begin_change(slot, &row);
+        if self.status_of(&row) == Status::Held {
+            self.release_all(row.stock, plan);
         } else {
             plan.lines.iter_mut().for_each(|line| line.open = 0);
         }
         plan.close(Stage::Replaced);
     }
 
-    /// When a hold ends that is to last so long from now on and whose cart began at `origin`.
+    /// The deadline of a hold with this TTL from now on. `origin` is the time of the cart's first reserve.
     #[inline]
     pub(crate) fn deadline_of(&self, ttl_ms: u32, origin: Timestamp) -> Result<Deadline, Refusal> {
         let configuration = &self.core.configuration;
@@ -177,12 +178,12 @@ impl State {
         Ok(deadline)
     }
 
-    /// How many of a line's units are counted under the quota in force.
+    /// How many of `units` of a line are counted in the quota in force.
     pub(crate) fn quota_of(&self, line: &LineState, stock: u32, units: i64) -> i64 {
         self.find(line.sku, stock).map_or(0, |at| self.quota_units(at, line.quota_number, units))
     }
 
-    /// The settings in force, whether or not anything is kept of the SKU in the stock.
+    /// The effective settings of a SKU in a stock, even if there is no cluster for it.
     pub(crate) fn settings_at(&self, sku: u32, stock: u32) -> Effective {
         match self.find(sku, stock) {
             Some(at) => *self.clusters.get(at.cluster).place(at.index).settings,
@@ -190,13 +191,13 @@ impl State {
         }
     }
 
-    /// Whether an expired line could be promised again now.
-    fn fits_again(&self, line: &LineState, stock: u32) -> bool {
+    /// Whether a line of an expired hold can be promised again now.
+    fn still_fits(&self, line: &LineState, stock: u32) -> bool {
         let is_counted = line.counts && line.open > 0;
         !is_counted || self.fits(line.sku, stock, line.open)
     }
 
-    /// Whether so many more units of a SKU can be promised in a stock now.
+    /// Whether `units` more of a SKU can be promised in a stock now.
     pub(crate) fn fits(&self, sku: u32, stock: u32, units: i64) -> bool {
         let Some(at) = self.find(sku, stock) else { return !self.settings_of(sku, stock).manage_stock };
         let cluster = self.clusters.get(at.cluster);

@@ -1,6 +1,7 @@
-//! What each command does: a verb reads the state and makes a plan, or refuses. `moves` carries plans out.
+//! The rules of the commands. A verb reads the state and either fills a plan or refuses the command.
 //!
-//! Not for changing quantities. The verbs of the catalog change what is sold where, and by which rules; these are no quantities.
+//! Quantities are changed only in `moves`, which executes the plans. The verbs of the catalog change
+//! definitions, links and settings directly, because these are not quantities.
 
 mod cart;
 mod catalog;

@@ -1,7 +1,7 @@
-//! What becomes of an order: amend, ship, and what is taken back off the van: unship.
+//! The commands of a confirmed order: amend, ship, and unship, which reverses a shipment.
 
-use super::cart::{Kept, Stop};
-use super::hold::Standing;
+use super::cart::{ExistingPromise, RefusalReason};
+use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, Shipment};
 use crate::ledger::state::{At, State};
@@ -12,11 +12,12 @@ use stockhold_protocol::command::{Amend, Ship, Unship};
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Detail, Lines, Quantity};
 
-/// Most pairs of a line and a source from which it was shipped, in one reservation.
+/// The most shipments that a reservation stores: one for each SKU, source and quota number.
 const SHIPMENTS_MAX: usize = 1_024;
 
 impl Machine {
-    /// Changes a confirmed order; what is planned is as of now.
+    /// Changes a confirmed order. The clusters of its lines are settled first, so that expired holds do not
+    /// count.
     pub(crate) fn amend(&mut self, amend: &Amend) -> Decision {
         let stock = self.state.find_reservation(amend.reservation.0);
         let stock = stock.map(|slot| self.state.reservations.get(slot).stock);
@@ -26,23 +27,23 @@ impl Machine {
                 self.state.settle(at.cluster);
             }
         }
-        self.perform(|state, plan| state.plan_amend(amend, plan))
+        self.plan_and_execute(|state, plan| state.plan_amend(amend, plan))
     }
 }
 
 impl State {
     fn plan_amend(&self, amend: &Amend, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(amend.reservation, plan)?;
-        match standing {
-            Standing::Confirmed => {}
-            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
-            Standing::Expired => return Err(Refusal::new(Code::Expired)),
-            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        let (row, status) = self.begin_plan(amend.reservation, plan)?;
+        match status {
+            Status::Confirmed => {}
+            Status::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Status::Expired => return Err(Refusal::new(Code::Expired)),
+            Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
-        plan.ask(&Lines::Slice(&amend.lines));
+        plan.merge_lines(&Lines::Slice(&amend.lines));
         let mut backordered: i64 = 0;
-        for index in 0..plan.asked.len() {
-            let more = self.plan_amended(row.stock, index, plan)?;
+        for index in 0..plan.requested.len() {
+            let more = self.plan_amend_line(row.stock, index, plan)?;
             backordered = backordered.saturating_add(more);
         }
         plan.close_if_settled();
@@ -52,10 +53,10 @@ impl State {
         Ok(Answer::ok(0).with(detail))
     }
 
-    /// Plans one line of an amend; returns how many of its units lean on an allowance.
-    fn plan_amended(&self, stock: u32, index: usize, plan: &mut Plan) -> Result<i64, Refusal> {
-        let asked = plan.asked[index];
-        let (sku, total) = (asked.sku.0, asked.quantity.raw());
+    /// Plans one line of an amend. Returns how many of its units only an allowance covers.
+    fn plan_amend_line(&self, stock: u32, index: usize, plan: &mut Plan) -> Result<i64, Refusal> {
+        let requested = plan.requested[index];
+        let (sku, total) = (requested.sku.0, requested.quantity.raw());
         let known = plan.line_of(sku);
         let line = known.map_or(LineState { sku, ..LineState::default() }, |at| plan.lines[at]);
         let ordered = line.open.saturating_add(line.shipped);
@@ -71,12 +72,14 @@ impl State {
             plan.end_promise(at, cancelled, self.quota_of(&line, stock, cancelled), index);
             return Ok(0);
         }
-        let refused = |code: Code, at: Option<At>| self.refused_line(Stop { code, at }, asked, index);
+        let refused =
+            |code: Code, at: Option<At>| self.line_refusal(RefusalReason { code, at }, requested, index);
         let place = self.place_to_sell(sku, stock).map_err(|code| refused(code, None))?;
-        // What was not counted so far must fit as a whole; what has left needs no room.
+        // Shipped units need no promise. Open units need a new one only if the line was not counted so far.
         let units = if line.counts { ordered } else { line.shipped };
-        let kept = Kept { units, counts: true, quota_number: line.quota_number };
-        let planned = self.plan_line(place, asked, false, kept).map_err(|code| refused(code, Some(place)))?;
+        let existing = ExistingPromise { units, counts: true, quota_number: line.quota_number };
+        let planned =
+            self.plan_line(place, requested, false, existing).map_err(|code| refused(code, Some(place)))?;
         let open = total.saturating_sub(line.shipped);
         let lines_max = self.core.configuration.lines_max;
         let at = known.unwrap_or(plan.lines.len());
@@ -86,7 +89,7 @@ impl State {
             }
             plan.lines.push(line);
         }
-        // As in a replace, a line that grows takes from the quota in force as a whole.
+        // As in a replace, all open units of a line that grows are charged to the quota in force.
         plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), index);
         let quota_number = if planned.counts { planned.quota_number } else { 0 };
         plan.lines[at] = LineState { counts: planned.counts, quota_number, open, ..line };
@@ -97,30 +100,30 @@ impl State {
     }
 
     pub(crate) fn plan_ship(&self, ship: &Ship<'_>, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(ship.reservation, plan)?;
-        match standing {
-            Standing::Confirmed => {}
-            Standing::Held if ship.forced => {
+        let (row, status) = self.begin_plan(ship.reservation, plan)?;
+        match status {
+            Status::Confirmed => {}
+            Status::Held if ship.forced => {
                 for at in 0..plan.lines.len() {
                     let line = plan.lines[at];
-                    plan.keep_promise(at, self.quota_of(&line, row.stock, line.open), None);
+                    plan.move_promise(at, self.quota_of(&line, row.stock, line.open), None);
                 }
                 plan.confirm();
             }
-            // Nothing of it is promised any more: all that leaves is beyond.
-            Standing::Expired | Standing::Released | Standing::Ended if ship.forced => {}
-            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
-            Standing::Expired => return Err(Refusal::new(Code::Expired)),
-            Standing::Released | Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+            // The reservation has no promise any more, so all units are shipped beyond it.
+            Status::Expired | Status::Released | Status::ShippedOrReplaced if ship.forced => {}
+            Status::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Status::Expired => return Err(Refusal::new(Code::Expired)),
+            Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
-        let is_promised = matches!(standing, Standing::Confirmed | Standing::Held);
+        let is_promised = matches!(status, Status::Confirmed | Status::Held);
         if self.catalog.source(ship.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }
-        self.with_shipments(plan);
-        plan.ask(&ship.lines);
-        for index in 0..plan.asked.len() {
-            let (sku, units) = (plan.asked[index].sku.0, plan.asked[index].quantity.raw());
+        self.load_shipments(plan);
+        plan.merge_lines(&ship.lines);
+        for index in 0..plan.requested.len() {
+            let (sku, units) = (plan.requested[index].sku.0, plan.requested[index].quantity.raw());
             let Some(at) = plan.line_of(sku) else {
                 return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
             };
@@ -128,8 +131,8 @@ impl State {
             if units > open && !ship.forced {
                 return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, open, units));
             }
-            let ended = if is_promised { units.min(open) } else { 0 };
-            plan.ship(at, ship.source.0, units, ended, index);
+            let promised = if is_promised { units.min(open) } else { 0 };
+            plan.ship(at, ship.source.0, units, promised, index);
         }
         if plan.shipments.len() > SHIPMENTS_MAX {
             return Err(Refusal::limit("shipments of a reservation", SHIPMENTS_MAX));
@@ -144,28 +147,36 @@ impl State {
         Ok(Answer::ok(0))
     }
 
-    /// A fact: it is bounded by what the source shipped, and a shortfall is reported.
+    /// Plans the reversal of a shipment. It is a fact: it is limited only by the units that the source
+    /// shipped, and its shortfall is reported.
     pub(crate) fn plan_unship(&self, unship: &Unship, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(unship.reservation, plan)?;
-        if standing == Standing::Held {
+        let (row, status) = self.begin_plan(unship.reservation, plan)?;
+        if status == Status::Held {
             return Err(Refusal::new(Code::NotConfirmed));
         }
         if self.catalog.source(unship.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }
-        self.with_shipments(plan);
-        plan.ask(&Lines::Slice(&unship.lines));
-        for index in 0..plan.asked.len() {
-            self.plan_taken_back(row.stock, unship.source.0, index, plan)?;
+        self.load_shipments(plan);
+        plan.merge_lines(&Lines::Slice(&unship.lines));
+        for index in 0..plan.requested.len() {
+            self.plan_unship_line(row.stock, unship.source.0, index, plan)?;
         }
         plan.is_fact = true;
         plan.report = Report::Shortfall;
         Ok(Answer::ok(0))
     }
 
-    /// Plans one line of an unship. Units that no promise asked for come back first, and nothing is promised for them.
-    fn plan_taken_back(&self, stock: u32, source: u32, index: usize, plan: &mut Plan) -> Result<(), Refusal> {
-        let (sku, units) = (plan.asked[index].sku.0, plan.asked[index].quantity.raw());
+    /// Plans one line of an unship. Units shipped beyond the promise are reversed first, and they are not
+    /// promised again.
+    fn plan_unship_line(
+        &self,
+        stock: u32,
+        source: u32,
+        index: usize,
+        plan: &mut Plan,
+    ) -> Result<(), Refusal> {
+        let (sku, units) = (plan.requested[index].sku.0, plan.requested[index].quantity.raw());
         let Some(at) = plan.line_of(sku) else {
             return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
         };
@@ -185,8 +196,8 @@ impl State {
             left = left.saturating_sub(beyond);
         }
         let reopened = left;
-        // A shipment gives nothing back to its quota, so its reversal takes nothing from it; but the line may have come under
-        // another one since, or under none.
+        // A shipment returns nothing to its quota, so its reversal takes nothing from the same quota. The
+        // line may have moved to another quota, or to none, since the shipment.
         for is_of_quota in [true, false] {
             let wanted =
                 |one: &&mut Shipment| of_line(one) && (one.quota_number == quota_number) == is_of_quota;
@@ -220,7 +231,7 @@ impl State {
         Ok(())
     }
 
-    /// Units of a SKU that a stock has promised.
+    /// The promised units of a SKU in a stock.
     fn promised(&self, sku: u32, stock: u32) -> i64 {
         let Some(at) = self.find(sku, stock) else { return 0 };
         let cluster = self.clusters.get(at.cluster);
@@ -228,10 +239,10 @@ impl State {
         cluster.pool_at(group, self.now_s()).promised(group, at.index)
     }
 
-    /// Lets the plan change what each source has shipped.
-    fn with_shipments(&self, plan: &mut Plan) {
-        if let Some(subject) = &plan.subject {
-            self.shipments_of(subject.slot, &mut plan.shipments);
+    /// Loads the shipments of the reservation into the plan, so that it can change them.
+    fn load_shipments(&self, plan: &mut Plan) {
+        if let Some(change) = &plan.reservation {
+            self.shipments_of(change.slot, &mut plan.shipments);
         }
     }
 }

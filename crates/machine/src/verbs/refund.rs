@@ -1,8 +1,9 @@
-//! Undoing parts of an order: units that never left, units that came back, units that were lost.
+//! The command refund: unshipped units are cancelled, shipped units are returned, or lost units are written
+//! off.
 //!
-//! All parts are one op and one plan. Not for giving a hold back, which is a release.
+//! All parts of a refund form one op and one plan. A hold is given back with a release instead.
 
-use super::hold::Standing;
+use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::state::State;
 use crate::moves::{Cause, Plan};
@@ -11,15 +12,15 @@ use stockhold_protocol::command::{PartKind, Refund, RefundPart};
 
 impl State {
     pub(crate) fn plan_refund(&self, refund: &Refund<'_>, plan: &mut Plan) -> Decision {
-        let (row, standing) = self.subject(refund.reservation, plan)?;
-        let is_closed = match standing {
-            Standing::Held => return Err(Refusal::new(Code::NotConfirmed)),
-            Standing::Expired => return Err(Refusal::new(Code::Expired)),
-            Standing::Confirmed => false,
-            Standing::Released | Standing::Ended => true,
+        let (row, status) = self.begin_plan(refund.reservation, plan)?;
+        let is_closed = match status {
+            Status::Held => return Err(Refusal::new(Code::NotConfirmed)),
+            Status::Expired => return Err(Refusal::new(Code::Expired)),
+            Status::Confirmed => false,
+            Status::Released | Status::ShippedOrReplaced => true,
         };
         for (index, part) in refund.parts.iter().enumerate() {
-            self.plan_part(row.stock, part, is_closed, index, plan)?;
+            self.plan_refund_part(row.stock, part, is_closed, index, plan)?;
         }
         if !is_closed {
             plan.close_if_settled();
@@ -27,7 +28,7 @@ impl State {
         Ok(Answer::ok(0))
     }
 
-    fn plan_part(
+    fn plan_refund_part(
         &self,
         stock: u32,
         part: RefundPart,
@@ -62,7 +63,7 @@ impl State {
                 return Ok(());
             }
             PartKind::WrittenOff(source) => {
-                // The units are gone as if they had been shipped, and so is their part of a quota.
+                // As in a shipment, written-off units stay counted in the quota.
                 plan.end_promise(at, units, 0, index);
                 (source.0, 0_i64.saturating_sub(units), Cause::WrittenOff)
             }

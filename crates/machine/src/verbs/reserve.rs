@@ -1,8 +1,9 @@
-//! Making promises: reserve, replace, and the sale at a counter.
+//! The commands reserve, replace and sell (a point-of-sale sale).
 //!
-//! Plan first, reading only (the rules of a cart are in `cart`); then execute, which cannot fail.
+//! A command is first planned, which only reads (the rules of a cart are in `cart`), and then executed, which
+//! cannot fail.
 
-use super::hold::Standing;
+use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::record::LineState;
 use crate::machine::Machine;
@@ -12,15 +13,15 @@ use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{BadField, Code, Deadline, Detail, Quantity, SkuId, Timestamp};
 
 impl Machine {
-    /// What [`Machine::reserve`] does with a cart of one line, without the lists that longer ones need.
+    /// The fast path of [`Machine::reserve`] for a cart of one line. It uses no lists.
     pub(crate) fn reserve_plain(&mut self, ticket: Ticket, cart: &PlainCart) -> Decision {
         let origin = self.state.hold_time();
         let (stock, deadline) = self.terms_of(cart.target, cart.ttl_ms, origin)?;
-        self.check_room(1)?;
+        self.check_limits(1)?;
         let planned = self.state.plan_single(stock, cart.line)?;
         let terms = Terms { ticket, stock, owner: cart.owner, reference: "", origin, deadline };
         if planned.backordered > 0 {
-            // The answer says more than the record of a line does.
+            // The answer has a detail that the record of a single line cannot store.
             self.planned.clear();
             self.planned.push(planned);
             return Ok(self.grant(&terms, planned.granted, false));
@@ -32,11 +33,11 @@ impl Machine {
     pub(crate) fn reserve(&mut self, ticket: Ticket, reserve: &Reserve<'_>) -> Decision {
         let origin = self.state.hold_time();
         let (stock, deadline) = self.terms_of(reserve.target, reserve.ttl_ms, origin)?;
-        let asked = self.merge(reserve)?;
+        let requested = self.merge(reserve)?;
         self.plan_cart(stock, reserve.best_effort, None)?;
         let terms =
             Terms { ticket, stock, owner: reserve.owner, reference: reserve.reference, origin, deadline };
-        Ok(self.grant(&terms, asked, reserve.best_effort))
+        Ok(self.grant(&terms, requested, reserve.best_effort))
     }
 
     pub(crate) fn replace(&mut self, ticket: Ticket, replace: &Replace<'_>) -> Decision {
@@ -46,11 +47,11 @@ impl Machine {
         if old.owner != replace.new.owner {
             return Err(Refusal::new(Code::OwnerDiffers));
         }
-        match self.state.standing(&old) {
-            Standing::Held => {}
-            Standing::Expired | Standing::Released => return self.revive(ticket, slot, &replace.new),
-            Standing::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
-            Standing::Ended => return Err(Refusal::new(Code::AlreadyClosed)),
+        match self.state.status_of(&old) {
+            Status::Held => {}
+            Status::Expired | Status::Released => return self.revive(ticket, slot, &replace.new),
+            Status::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
+            Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
         let origin = Timestamp(old.origin_ms);
         let (stock, deadline) = self.terms_of(replace.new.target, replace.new.ttl_ms, origin)?;
@@ -58,7 +59,7 @@ impl Machine {
             let error = BadField::new("target", "must be the stock of the hold that is replaced");
             return Err(Refusal::field(&error));
         }
-        let asked = self.merge(&replace.new)?;
+        let requested = self.merge(&replace.new)?;
         self.plan_cart(stock, replace.new.best_effort, Some(slot))?;
         self.end_replaced(slot);
         let terms = Terms {
@@ -69,18 +70,18 @@ impl Machine {
             origin,
             deadline,
         };
-        Ok(self.grant(&terms, asked, true))
+        Ok(self.grant(&terms, requested, true))
     }
 
-    /// A plain reserve in place of a cart that has expired or was released. That cart is replaced then, so it is not
-    /// revived a second time: neither by another replace nor by a late confirm.
+    /// Replaces an expired or released cart, which is a plain reserve. The old cart is closed as replaced, so
+    /// that neither another replace nor a late confirm can revive it again.
     fn revive(&mut self, ticket: Ticket, old: u32, new: &Reserve<'_>) -> Decision {
         let answer = self.reserve(ticket, new)?;
         self.end_replaced(old);
         Ok(answer)
     }
 
-    /// Ends the record in whose place a new reservation stands.
+    /// Closes the reservation that a new one replaces.
     fn end_replaced(&mut self, slot: u32) {
         self.plan.clear();
         self.state.plan_replaced(slot, &mut self.plan);
@@ -92,7 +93,7 @@ impl Machine {
         if self.state.catalog.source(sell.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }
-        self.check_room(sell.lines.len())?;
+        self.check_limits(sell.lines.len())?;
         let mut lines = std::mem::take(&mut self.lines);
         sell.lines.merge_into(&mut lines);
         self.lines = lines;
@@ -104,7 +105,7 @@ impl Machine {
         self.execute_sale(ticket, stock, sell)
     }
 
-    /// The stock that a target stands for now.
+    /// The stock of a target. A channel is resolved to its current stock.
     pub(crate) fn stock_of(&self, target: Target) -> Result<u32, Refusal> {
         let catalog = &self.state.catalog;
         let stock = match target {
@@ -126,15 +127,15 @@ impl Machine {
         Ok((stock, self.state.deadline_of(ttl_ms, origin)?))
     }
 
-    /// Executes the plan: a new reservation with its promises. `lists` = the answer lists the lines.
-    fn grant(&mut self, terms: &Terms<'_>, asked: i64, lists: bool) -> Answer {
+    /// Creates the planned reservation. `lists` tells whether the answer lists the granted lines.
+    fn grant(&mut self, terms: &Terms<'_>, requested: i64, lists: bool) -> Answer {
         self.line_states.clear();
         let mut granted: i64 = 0;
         for line in self.planned.iter().filter(|line| line.granted > 0) {
             granted = granted.saturating_add(line.granted);
             self.line_states.push(line.granted_line());
         }
-        let code = if granted < asked { Code::Partial } else { Code::Ok };
+        let code = if granted < requested { Code::Partial } else { Code::Ok };
         let answer = Answer { code, value: terms.deadline.0, detail: self.grant_detail(lists) };
         self.state.grant(terms, &self.planned, &self.line_states, &answer);
         answer
@@ -162,7 +163,7 @@ impl Machine {
         Quantity::from_raw(sum).unwrap_or(Quantity::MAX)
     }
 
-    /// The goods of a sale leave their source, and what a quota gives is spent.
+    /// Plans and executes the movements of a sale. The goods leave the source, and the quota is charged.
     fn execute_sale(&mut self, ticket: Ticket, stock: u32, sell: &Sell<'_>) -> Decision {
         self.plan.clear();
         self.line_states.clear();
@@ -183,7 +184,7 @@ impl Machine {
         }
         self.state.guard(&self.plan)?;
         self.state.execute(&self.plan);
-        let answer = self.state.reported(Answer::ok(0), &self.plan);
+        let answer = self.state.with_report(Answer::ok(0), &self.plan);
         let terms = Terms {
             ticket,
             stock,
