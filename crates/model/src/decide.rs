@@ -234,15 +234,15 @@ impl Model {
             planned.push(line.map_err(|code| self.refused(code, (sku, asked), stock, index))?);
         }
         if planned.iter().all(|line| line.granted == 0) {
-            let code = self.why_nothing(lines[0], stock);
+            let code = self.no_grant_reason(lines[0], stock);
             return Err(self.refused(code, lines[0], stock, 0));
         }
         Ok(planned)
     }
 
     /// Why a best effort can grant nothing of a line.
-    fn why_nothing(&self, (sku, asked): (u32, i64), stock: u32) -> Code {
-        if self.sellable(sku, stock, asked) == 0 {
+    fn no_grant_reason(&self, (sku, asked): (u32, i64), stock: u32) -> Code {
+        if self.largest_allowed_sale(sku, stock, asked) == 0 {
             return self.sale_rule(sku, stock, asked).expect_err("all that may be sold can be sold");
         }
         if !self.any_in_stock(sku, stock) {
@@ -293,7 +293,7 @@ impl Model {
     }
 
     /// The largest quantity up to `most` that may be sold. All are tried, downwards.
-    fn sellable(&self, sku: u32, stock: u32, most: i64) -> i64 {
+    fn largest_allowed_sale(&self, sku: u32, stock: u32, most: i64) -> i64 {
         let tried = (1..=most / HALF).rev().map(|halves| halves * HALF);
         tried.into_iter().find(|granted| self.sale_rule(sku, stock, *granted).is_ok()).unwrap_or(0)
     }
@@ -323,7 +323,7 @@ impl Model {
         }
         let settings = self.settings(sku, stock);
         if !settings.manage_stock {
-            let granted = if best { self.sellable(sku, stock, asked) } else { asked };
+            let granted = if best { self.largest_allowed_sale(sku, stock, asked) } else { asked };
             return Ok(PlannedLine { sku, granted, counts: false, quota: 0, backordered: 0 });
         }
         let left = self.remaining(sku, stock);
@@ -332,7 +332,7 @@ impl Model {
         let had = if kept.counts { kept.units } else { 0 };
         let granted = if best {
             let room = if in_stock { fits.min(quota_left).max(0) } else { 0 };
-            self.sellable(sku, stock, asked.min(had.saturating_add(room))).max(had)
+            self.largest_allowed_sale(sku, stock, asked.min(had.saturating_add(room))).max(had)
         } else {
             asked
         };
@@ -426,7 +426,7 @@ impl Model {
         let departures: Vec<_> = (0..)
             .zip(&planned)
             .filter(|(_, line)| line.counts)
-            .map(|(index, line)| Departure { index, sku: line.sku, units: line.granted, ended: 0 })
+            .map(|(index, line)| Departure { index, sku: line.sku, units: line.granted, promised: 0 })
             .collect();
         self.check_departures(&departures, source, stock, forced)?;
         let mut lines = Vec::new();

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockhold_protocol::command::Target;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId, StockId};
 
-/// Goods that would leave a source, and how much of a promise would end with them.
+/// Units that would leave a source, and how many of them are promised to the reservation.
 pub(crate) struct Departure {
     pub(crate) index: usize,
     pub(crate) sku: u32,
     pub(crate) units: i64,
-    pub(crate) ended: i64,
+    pub(crate) promised: i64,
 }
 
 impl Model {
-    /// What each step does.
+    /// Executes a step and returns its outcome.
     pub(crate) fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
         match step {
             Step::Reserve(cart) => self.reserve(id, cart),
@@ -113,7 +113,7 @@ impl Model {
         Ok(plain(Code::Ok))
     }
 
-    /// Puts a reservation back, and closes it if nothing is open any more.
+    /// Stores a reservation, and closes it if no units are open.
     fn settle_open(&mut self, named: CommandId, one: Reservation) {
         let is_over = one.lines.iter().all(|line| line.open == 0);
         let has_shipped = one.lines.iter().any(|line| line.shipped() > 0);
@@ -124,32 +124,33 @@ impl Model {
     }
 
     pub(crate) fn move_item(&mut self, sku: u32, source: u32, units: i64) {
-        // Only force takes goods from a source that has no item; the new item must not sell backorders.
-        let made = Item { on_hand: 0, in_stock: units >= 0, version: 0 };
-        let item = self.items.entry((sku, source)).or_insert(made);
+        // Only a forced command takes goods from a source without an item. The new item is out of stock, so
+        // that it sells no backorders.
+        let new = Item { on_hand: 0, in_stock: units >= 0, version: 0 };
+        let item = self.items.entry((sku, source)).or_insert(new);
         item.on_hand += units;
         item.version += 1;
     }
 
-    /// Whether a change raises short(0) or short(n) of a SKU in a group. Independent stocks skip this test: only the
-    /// quantity at the source matters there.
-    pub(crate) fn raises(&self, after: &Model, sku: u32, group: u32) -> bool {
-        let asks = !self.independent;
-        asks && [false, true]
-            .into_iter()
-            .any(|allowed| after.shortfall(sku, group, allowed) > self.shortfall(sku, group, allowed))
+    /// Whether a change raises short(0) or short(n) of a SKU in a group. Independent stocks skip this test:
+    /// only the quantity at the source matters there.
+    pub(crate) fn raises_shortfall(&self, after: &Model, sku: u32, group: u32) -> bool {
+        !self.independent
+            && [false, true]
+                .into_iter()
+                .any(|allowed| after.shortfall(sku, group, allowed) > self.shortfall(sku, group, allowed))
     }
 
-    /// Whether goods that leave, together with a promise that ends, raise a shortfall in the group of the source.
-    fn departure_raises(&self, sku: u32, source: u32, units: i64, stock: u32, ended: i64) -> bool {
+    /// Whether a departure raises a shortfall in the group of its source. The promise of `promised` units ends.
+    fn departure_raises(&self, sku: u32, source: u32, units: i64, stock: u32, promised: i64) -> bool {
         let Some(group) = self.group_of_source(source) else { return false };
         let mut after = self.clone();
         after.move_item(sku, source, -units);
-        *after.hypothetical.entry((sku, stock)).or_default() -= ended;
-        self.raises(&after, sku, group)
+        *after.hypothetical.entry((sku, stock)).or_default() -= promised;
+        self.raises_shortfall(&after, sku, group)
     }
 
-    /// Whether goods may leave a source: all of them lie there, and nobody who was promised something misses them.
+    /// Checks that the units are on hand at the source and that no other promise needs them.
     pub(crate) fn check_departures(
         &self,
         departures: &[Departure],
@@ -168,18 +169,19 @@ impl Model {
             }
         }
         let raises = |departure: &&Departure| {
-            self.departure_raises(departure.sku, source, departure.units, stock, departure.ended)
+            self.departure_raises(departure.sku, source, departure.units, stock, departure.promised)
         };
         let missed = departures.iter().find(raises);
-        let Some(Departure { index, sku, units, ended }) = missed else { return Ok(()) };
+        let Some(Departure { index, sku, units, promised }) = missed else { return Ok(()) };
         let mut links: Vec<_> = self.links.iter().filter(|(of, ..)| *of == stock).collect();
         links.sort_by_key(|(_, _, priority)| *priority);
-        let would_do = |other: u32| {
+        let is_alternative = |other: u32| {
             other != source
                 && on_hand(*sku, other).is_some_and(|held| held >= *units)
-                && !self.departure_raises(*sku, other, *units, stock, *ended)
+                && !self.departure_raises(*sku, other, *units, stock, *promised)
         };
-        let sources = links.iter().map(|(_, other, _)| *other).filter(|other| would_do(*other)).map(SourceId);
+        let sources =
+            links.iter().map(|(_, other, _)| *other).filter(|other| is_alternative(*other)).map(SourceId);
         let (code, value, _) = at(Code::NeededElsewhere, *index);
         Err((code, value, Detail::Sources(sources.collect())))
     }
@@ -208,14 +210,14 @@ impl Model {
             if *units > line.open && !forced {
                 return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, *units));
             }
-            let ended = if is_promised { (*units).min(line.open) } else { 0 };
+            let promised = if is_promised { (*units).min(line.open) } else { 0 };
             if line.counts {
-                departures.push(Departure { index, sku: *sku, units: *units, ended });
+                departures.push(Departure { index, sku: *sku, units: *units, promised });
             }
-            line.open -= ended;
+            line.open -= promised;
             let from = line.shipped_from.entry((source, line.quota)).or_default();
-            *from = (from.0 + units, from.1 + units - ended);
-            *line.spent.entry(line.quota).or_default() += ended;
+            *from = (from.0 + units, from.1 + units - promised);
+            *line.spent.entry(line.quota).or_default() += promised;
         }
         self.check_departures(&departures, source, one.stock, forced)?;
         let counted: Vec<_> = one.lines.iter().filter(|line| line.counts).map(|line| line.sku).collect();
@@ -232,7 +234,8 @@ impl Model {
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
     }
 
-    /// A line that grows must fit and comes under the quota in force; one that does not grow is only cancelled.
+    /// A line that grows must fit, and it is charged to the quota in force. For a line that does not grow, only
+    /// open units are cancelled.
     fn amend(&mut self, named: CommandId, lines: &Wanted) -> Decision {
         let mut one = self.named(named)?;
         match one.stage {
@@ -286,7 +289,7 @@ impl Model {
         Ok((Code::Ok, 0, detail))
     }
 
-    /// Units that no promise asked for come back first. The others are promised again.
+    /// Units shipped beyond the promise are reversed first. The others are promised again.
     fn unship(&mut self, named: CommandId, source: u32, lines: &Wanted) -> Decision {
         let mut one = self.named(named)?;
         if one.stage == Stage::Held && !self.has_expired(&one) {
@@ -307,23 +310,23 @@ impl Model {
             if *units > most {
                 return Err(bounded(at(Code::MoreThanShipped, index), *sku, most, *units));
             }
-            let promised_again = (units - beyond).max(0);
-            // What is charged to the line's quota now comes back before what is not.
+            let reopened = (units - beyond).max(0);
+            // Shipments that are charged to the line's current quota are reversed before the others.
             let quota = line.quota;
             let mut entries: Vec<_> =
                 line.shipped_from.iter_mut().filter(|(key, _)| of_source(key)).collect();
             entries.sort_by_key(|(key, _)| key.1 != quota);
-            let (mut unpromised, mut promised) = (units - promised_again, promised_again);
+            let (mut unpromised_left, mut promised_left) = (units - reopened, reopened);
             for (key, one) in entries {
-                let (back, again) = (unpromised.min(one.1), promised.min(one.0 - one.1));
-                (unpromised, promised) = (unpromised - back, promised - again);
-                *one = (one.0 - back - again, one.1 - back);
+                let (unpromised, promised) = (unpromised_left.min(one.1), promised_left.min(one.0 - one.1));
+                (unpromised_left, promised_left) = (unpromised_left - unpromised, promised_left - promised);
+                *one = (one.0 - unpromised - promised, one.1 - unpromised);
                 if key.1 == quota {
-                    *line.spent.entry(quota).or_default() -= again;
+                    *line.spent.entry(quota).or_default() -= promised;
                 }
             }
-            line.open += promised_again;
-            if promised_again > 0 {
+            line.open += reopened;
+            if reopened > 0 {
                 one.stage = Stage::Confirmed;
             }
             if line.counts {
@@ -352,7 +355,7 @@ impl Model {
             let units = halves * HALF;
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let (source, comes) = match kind {
+            let (source, is_returned) = match kind {
                 RefundKind::Unshipped => (None, false),
                 RefundKind::Returned(source) => (Some(*source), true),
                 RefundKind::Lost(source) => (Some(*source), false),
@@ -360,7 +363,7 @@ impl Model {
             if source.is_some_and(|source| source >= SOURCES) {
                 return Err(unknown("parts", index));
             }
-            if comes {
+            if is_returned {
                 let left = line.shipped() - line.returned;
                 if units > left {
                     return Err(bounded(at(Code::MoreThanShipped, index), *sku, left, units));
@@ -377,10 +380,10 @@ impl Model {
                 *line.spent.entry(line.quota).or_default() += if source.is_some() { units } else { 0 };
             }
             if let Some(source) = source.filter(|_| line.counts) {
-                if !comes {
+                if !is_returned {
                     first_losses.entry(*sku).or_insert(index);
                 }
-                after.move_item(*sku, source, if comes { units } else { -units });
+                after.move_item(*sku, source, if is_returned { units } else { -units });
             }
         }
         self.check_losses(&one, parts)?;
@@ -392,7 +395,7 @@ impl Model {
         for sku in 0..SKUS {
             let groups = (0..STOCKS).map(|stock| self.group(stock));
             if let Some(&index) = first_losses.get(&sku)
-                && groups.into_iter().any(|group| self.raises(&after, sku, group))
+                && groups.into_iter().any(|group| self.raises_shortfall(&after, sku, group))
             {
                 return Err(of_sku(at(Code::NeededElsewhere, index), sku));
             }
@@ -401,7 +404,7 @@ impl Model {
         Ok(plain(Code::Ok))
     }
 
-    /// Whether all units that a refund writes off lie at their sources.
+    /// Checks that all units that a refund writes off are on hand at their sources.
     fn check_losses(&self, one: &Reservation, parts: &[(u32, i64, RefundKind)]) -> Result<(), Answer> {
         for (index, (sku, _, kind)) in parts.iter().enumerate() {
             let RefundKind::Lost(source) = kind else { continue };
@@ -420,8 +423,8 @@ impl Model {
         Ok(())
     }
 
-    /// Changes a step so that it mostly names SKUs and quantities of its reservation. Otherwise most random steps
-    /// would be refused.
+    /// Changes a step so that it mostly names SKUs and quantities of its reservation. Otherwise most random
+    /// steps would be refused.
     #[must_use]
     pub fn make_plausible(&self, step: &Step, named: CommandId) -> Step {
         let mut step = step.clone();

@@ -1,4 +1,4 @@
-//! The outcomes of the merchants' commands: facts about goods, transfers, structure and settings.
+//! The outcomes of the merchant's commands: counts, adjustments, transfers, definitions and settings.
 
 use crate::decide::{Answer, Decision, amount, at, bounded, merged, of_sku, plain, unknown};
 use crate::state::Model;
@@ -46,7 +46,7 @@ impl Model {
                 Ok((Code::Ok, *channel, Detail::None))
             }
             Step::Configure(change) => self.configure(change),
-            other => panic!("{other:?} is no command of a merchant"),
+            other => panic!("{other:?} is not a command of the merchant"),
         }
     }
 
@@ -85,13 +85,14 @@ impl Model {
         }
         for (index, (sku, _)) in asked.iter().enumerate() {
             let group = self.group_of_source(from);
-            if group.is_some_and(|group| self.raises(&after, *sku, group)) {
-                // Would it be harmless if the target were not below zero?
-                let mut filled = after.clone();
-                let hole = self.items.get(&(*sku, to)).map_or(0, |item| item.on_hand.min(0));
-                filled.move_item(*sku, to, -hole);
-                let is_hole = !group.is_some_and(|group| self.raises(&filled, *sku, group));
-                let code = if is_hole { Code::SourceBelowZero } else { Code::NeededElsewhere };
+            if group.is_some_and(|group| self.raises_shortfall(&after, *sku, group)) {
+                // The negative quantity on hand is the reason if the transfer raises no shortfall without it.
+                let mut without_deficit = after.clone();
+                let deficit = self.items.get(&(*sku, to)).map_or(0, |item| item.on_hand.min(0));
+                without_deficit.move_item(*sku, to, -deficit);
+                let is_deficit_the_reason =
+                    !group.is_some_and(|group| self.raises_shortfall(&without_deficit, *sku, group));
+                let code = if is_deficit_the_reason { Code::SourceBelowZero } else { Code::NeededElsewhere };
                 return Err(of_sku(at(code, index), *sku));
             }
         }

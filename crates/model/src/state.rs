@@ -46,16 +46,16 @@ pub struct Line {
     pub(crate) granted: i64,
     /// Promised, and neither shipped nor released.
     pub open: i64,
-    /// By source and quota: units shipped and not taken back, and how many of these no promise asked for.
+    /// By source and quota: units shipped and not reversed, and how many of them were shipped beyond the promise.
     pub(crate) shipped_from: BTreeMap<(u32, u32), (i64, i64)>,
-    /// Shipped and returned.
+    /// Units shipped and returned by the customer.
     pub returned: i64,
-    /// Promised units that left or were lost. They stay counted in the quota.
+    /// By quota: promised units that were shipped or written off. They stay counted in the quota.
     pub(crate) spent: BTreeMap<u32, i64>,
 }
 
 impl Line {
-    /// Shipped, from whatever source, and not taken back.
+    /// Units shipped from all sources and not reversed.
     #[must_use]
     pub fn shipped(&self) -> i64 {
         self.shipped_from.values().map(|(units, _)| units).sum()

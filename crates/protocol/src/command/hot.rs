@@ -70,8 +70,8 @@ pub struct Ship<'a> {
     pub source: SourceId,
     /// The units that are shipped.
     pub lines: Lines<'a>,
-    /// The goods *have* left: a fact. Neither promises nor open units nor the quantity at the source are asked, a hold
-    /// is confirmed, and the shortfall is reported.
+    /// The goods *have* left: a fact. Promises, open units and the quantity on hand are not checked, a hold is
+    /// confirmed, and the shortfall is reported.
     pub forced: bool,
 }
 
@@ -84,8 +84,8 @@ pub struct Sell<'a> {
     pub source: SourceId,
     /// 1..=256 lines.
     pub lines: Lines<'a>,
-    /// The goods *have* left: a fact. Neither the sale rules nor the quota nor promises nor the quantity at the source
-    /// are asked, and the shortfall is reported.
+    /// The goods *have* left: a fact. The sale rules, the quota, promises and the quantity on hand are not checked,
+    /// and the shortfall is reported.
     pub forced: bool,
     /// An opaque owner; 0 means none.
     pub owner: u64,

@@ -1,4 +1,4 @@
-//! The commands that change an order after it was made.
+//! The commands that change a confirmed order: amend, unship and refund.
 
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -9,13 +9,13 @@ use crate::id::{CommandId, ReservationId, SkuId, SourceId};
 use crate::line::{Line, Lines, check_count, check_quantity};
 use crate::quantity::Quantity;
 
-/// Take shipped units back off the van: the goods are at the source again and the promise is open again, in one
-/// step. It is a fact: a shortfall is reported.
+/// Reverses a shipment in one step: the units are on hand at the source again, and their promise is open
+/// again. It is a fact: no promise can refuse it, and its shortfall is reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unship {
     /// The reservation whose units were shipped.
     pub reservation: ReservationId,
-    /// The source that shipped the goods and has them again.
+    /// The source that shipped the units and has them on hand again.
     pub source: SourceId,
     /// 1..=256 lines; the same SKU twice counts as its sum.
     pub lines: Vec<Line>,
@@ -49,12 +49,13 @@ impl ColdBody for Unship {
     }
 }
 
-/// Change a confirmed order in one step: decreases are cancelled, growth must fit.
+/// Changes a confirmed order in one step. A decrease cancels open units. An increase must fit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Amend {
     /// The order.
     pub reservation: ReservationId,
-    /// 1..=256 lines as the order shall have them, what is shipped included; 0 cancels a line. Lines that are not named stay.
+    /// 1..=256 lines with the new total quantity of each SKU, shipped units included. 0 cancels a line. Other lines of
+    /// the order do not change.
     pub lines: Vec<Line>,
 }
 
@@ -73,8 +74,8 @@ impl Tagged for Amend {
 impl ColdBody for Amend {
     fn check(&self) -> Result<(), BadField> {
         check_count("lines", self.lines.len(), 1)?;
-        let counted = self.lines.iter().filter(|line| line.quantity != Quantity::ZERO);
-        counted.copied().try_for_each(|line| check_quantity(line.quantity.raw()))
+        let nonzero = self.lines.iter().filter(|line| line.quantity != Quantity::ZERO);
+        nonzero.copied().try_for_each(|line| check_quantity(line.quantity.raw()))
     }
 
     fn canonical(&self, scratch: &mut Scratch) {
@@ -100,11 +101,11 @@ pub struct Refund<'a> {
 /// What happens to the units of one refund part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub enum PartKind {
-    /// Units that never left. Their promise ends.
+    /// Units that were never shipped. They are cancelled: their promise ends.
     Unshipped,
-    /// Units that left and came back to this source.
+    /// Shipped units that the customer returned to this source.
     Returned(SourceId),
-    /// Units that never left and are lost. They leave this source and their promise ends.
+    /// Units that were lost before the shipment. They are removed from this source and their promise ends.
     WrittenOff(SourceId),
 }
 
@@ -127,7 +128,7 @@ pub const PART_BYTES: usize = 17;
 pub enum Parts<'a> {
     /// Parts packed in the bytes of the command. Every part has been checked.
     Packed(&'a [u8]),
-    /// Parts of the caller.
+    /// Parts in a slice of the caller.
     Slice(&'a [RefundPart]),
 }
 
@@ -199,10 +200,7 @@ fn unpack(bytes: &[u8; PART_BYTES]) -> Result<RefundPart, BadField> {
     let kind = match kind {
         1 if source.0 == 0 => PartKind::Unshipped,
         1 => {
-            return Err(BadField::new(
-                "parts.source",
-                "must be 0 for unshipped units, which lie at no source",
-            ));
+            return Err(BadField::new("parts.source", "must be 0 for unshipped units"));
         }
         2 => PartKind::Returned(source),
         3 => PartKind::WrittenOff(source),
