@@ -398,9 +398,10 @@ fn an_unlink_is_accepted_whatever_group_it_leaves() {
 }
 
 #[test]
-fn a_forced_shipment_is_a_fact_beyond_the_books() {
-    // Proves that it goes below zero and makes a missing item out of stock, that it confirms a live hold, and that everything it
-    // takes of a reservation without a promise is beyond it.
+fn a_forced_shipment_may_exceed_the_promise_and_the_quantity_on_hand() {
+    // Proves that a forced ship can make the quantity on hand negative, that it creates a missing source item
+    // as out of stock, that it confirms a live hold, and that it ships all units of an expired or closed
+    // reservation beyond the promise.
     run(PLAIN).go("
         source A2
         set BIKE backorders=on min_qty=-3
@@ -435,9 +436,10 @@ fn a_forced_shipment_is_a_fact_beyond_the_books() {
 }
 
 #[test]
-fn a_forced_sale_goes_below_zero_and_arrivals_fill_the_hole_first() {
-    // Proves that a source below zero has nothing to give, that a transfer there breaks no promise, and that only a quantity out
-    // of range refuses a fact.
+fn a_forced_sale_may_make_on_hand_negative() {
+    // Proves that a source with a negative quantity on hand supplies nothing, that goods that arrive there
+    // first raise it to zero, that a transfer to it is refused if it would break a promise, and that a forced
+    // sale is refused only for a composite SKU or a quantity out of range.
     run(SHARED).go("
         sell f POS A1 25xBIKE forced -> ok short=0
         adjust A1 BIKE 1 -> ok on=-4

@@ -341,9 +341,9 @@ fn manage_stock_is_decided_at_the_grant() {
 }
 
 #[test]
-fn a_shipment_is_taken_back_as_far_as_its_source_shipped() {
-    // Proves that one step restores goods and promise, and that each source is bounded by what it shipped
-    // and by what was returned.
+fn an_unship_is_limited_by_what_its_source_shipped() {
+    // Proves that one unship restores the quantity on hand and the promise, and that it is limited by what
+    // the source shipped and what was not returned.
     run(SHARED).go("
         count A1 BIKE 20
         reserve p POS 12xBIKE
@@ -369,8 +369,9 @@ fn a_shipment_is_taken_back_as_far_as_its_source_shipped() {
 
 #[test]
 fn an_unship_is_a_fact() {
-    // Proves that unship is accepted with a shortfall, that units of a hold are not shipped, that a closed
-    // order is open again and stays open beyond the window, and that a sale is taken back like an order.
+    // Proves that an unship with a shortfall is accepted, that a hold has no shipment to reverse, that a
+    // closed order is open again and is kept beyond the window, and that a sale can be reversed like an
+    // order.
     run(PLAIN).go("
         reserve a WEB 10xBIKE
         ship a A1 10xBIKE
@@ -400,9 +401,9 @@ fn an_unship_is_a_fact() {
 }
 
 #[test]
-fn what_was_shipped_beyond_a_promise_is_never_promised_again() {
-    // Proves that the units shipped by force without a promise are taken back first, and that a quota is
-    // neither charged nor credited by a shipment and its reversal.
+fn units_shipped_beyond_the_promise_are_never_promised_again() {
+    // Proves that units of a forced ship beyond the promise are reversed first, and that neither a shipment
+    // nor its reversal changes the units taken from a quota.
     run(PLAIN).go("
         quota WEB BIKE 6
         reserve a WEB 4xBIKE
@@ -420,9 +421,9 @@ fn what_was_shipped_beyond_a_promise_is_never_promised_again() {
 }
 
 #[test]
-fn an_order_is_changed_in_one_step() {
-    // Proves decrease, growth, new lines and cancelling; that a line which does not fit refuses the whole change; and that the
-    // first answer stays.
+fn an_amend_changes_all_lines_or_none() {
+    // Proves decreases, increases, new lines and cancelled lines, and that a line that does not fit refuses
+    // the complete amend.
     run(PLAIN).go("
         sku BELL
         sku COMP composite
@@ -456,8 +457,9 @@ fn an_order_is_changed_in_one_step() {
 }
 
 #[test]
-fn an_amended_line_is_judged_as_it_will_be() {
-    // Proves rules of sale on the whole line, quota net, and that a line which does not grow is refused by no rule.
+fn an_amended_line_is_checked_with_its_new_total() {
+    // Proves that the sale rules apply to the new total, that only the increase is checked against the quota,
+    // and that no rule refuses a line that does not grow.
     run(PLAIN).go("
         quota WEB BIKE 6
         reserve a WEB 4xBIKE
