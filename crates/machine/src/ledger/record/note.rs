@@ -21,7 +21,7 @@ pub(crate) enum NoteKind {
 /// The most bytes of one note.
 pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
 
-/// The units of one line that one source has shipped and not taken back, in ten-thousandths.
+/// The units of one line that one source has shipped and that were not reversed, in ten-thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shipment {
     pub(crate) sku: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Shipment {
     /// The number of the quota that the line was charged to; 0 = none.
     pub(crate) quota_number: u32,
     pub(crate) units: i64,
-    /// Those of the units that were shipped by force, without a promise.
+    /// How many of the units a forced ship took beyond the promise.
     pub(crate) beyond: i64,
 }
 
