@@ -169,7 +169,7 @@ impl Model {
 
     pub(crate) fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decision {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
-        self.check_room(cart.lines.len())?;
+        self.check_limits(cart.lines.len())?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
@@ -190,7 +190,7 @@ impl Model {
         if stock != old.stock {
             return Err(bad_field("target", "must be the stock of the hold that is replaced"));
         }
-        self.check_room(cart.lines.len())?;
+        self.check_limits(cart.lines.len())?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
         self.close(named, Stage::Replaced);
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
@@ -419,7 +419,7 @@ impl Model {
         if source >= SOURCES {
             return Err(unknown("source", 0));
         }
-        self.check_room(lines.len())?;
+        self.check_limits(lines.len())?;
         let asked = merged(lines);
         let planned =
             if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };

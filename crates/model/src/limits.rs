@@ -196,7 +196,7 @@ impl Model {
     }
 
     /// Refuses a cart with too many lines, or any further cart at the limit of reservations.
-    pub(crate) fn check_room(&self, lines: usize) -> Result<(), Answer> {
+    pub(crate) fn check_limits(&self, lines: usize) -> Result<(), Answer> {
         if lines > usize::try_from(self.limits.lines_max).expect("small") {
             let rule =
                 format!("are {lines}, and lines_max of the configuration is {}", self.limits.lines_max);
