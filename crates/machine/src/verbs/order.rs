@@ -135,7 +135,7 @@ impl State {
             plan.ship(at, ship.source.0, units, promised, index);
         }
         if plan.shipments.len() > SHIPMENTS_MAX {
-            return Err(Refusal::limit("shipments of a reservation", SHIPMENTS_MAX));
+            return Err(Refusal::limit("shipments_max", SHIPMENTS_MAX));
         }
         if is_promised {
             plan.close_if_settled();

@@ -13,6 +13,7 @@ mod independent;
 mod lifecycle;
 mod lists;
 mod machines;
+mod orders;
 mod refusals;
 mod reserving;
 mod reviving;
