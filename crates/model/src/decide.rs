@@ -2,7 +2,7 @@
 
 use crate::lifecycle::Departure;
 use crate::limits::{Limits, Recorded, bad_field, busy};
-use crate::state::{Line, Model, Reservation, Stage};
+use crate::state::{Line, Model, Reservation, Shipment, Stage};
 use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -379,7 +379,7 @@ impl Model {
                 quota: if line.counts { line.quota } else { 0 },
                 granted: line.granted,
                 open: line.granted,
-                shipped_from: BTreeMap::new(),
+                shipments: Vec::new(),
                 returned: 0,
                 spent: BTreeMap::new(),
             })
@@ -441,7 +441,11 @@ impl Model {
                 quota,
                 granted: line.granted,
                 open: 0,
-                shipped_from: BTreeMap::from([((source, quota), (line.granted, 0))]),
+                shipments: vec![Shipment {
+                    of: (source, quota, line.counts),
+                    units: line.granted,
+                    beyond: 0,
+                }],
                 returned: 0,
                 spent: BTreeMap::from([(quota, line.granted)]),
             });

@@ -1,7 +1,7 @@
 //! The outcomes of commands on existing reservations, and which steps are plausible for one.
 
 use crate::decide::{Answer, Decision, HeldLine, amount, at, bounded, merged, of_sku, plain, unknown};
-use crate::state::{Item, Line, Model, Reservation, Stage};
+use crate::state::{Item, Line, Model, Reservation, Shipment, Stage};
 use crate::step::{HALF, RefundKind, SKUS, SOURCES, STOCKS, Step, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_protocol::command::Target;
@@ -215,8 +215,12 @@ impl Model {
                 departures.push(Departure { index, sku: *sku, units: *units, promised });
             }
             line.open -= promised;
-            let from = line.shipped_from.entry((source, line.quota)).or_default();
-            *from = (from.0 + units, from.1 + units - promised);
+            let of = (source, line.quota, line.counts);
+            if !line.shipments.iter().any(|one| one.of == of) {
+                line.shipments.push(Shipment { of, units: 0, beyond: 0 });
+            }
+            let from = line.shipments.iter_mut().find(|one| one.of == of).expect("just made");
+            (from.units, from.beyond) = (from.units + units, from.beyond + units - promised);
             *line.spent.entry(line.quota).or_default() += promised;
         }
         self.check_departures(&departures, source, one.stock, forced)?;
@@ -273,9 +277,9 @@ impl Model {
                     return Err((Code::LimitReached, 0, Detail::Limit { name: "lines_max".into(), value }));
                 }
                 None => {
-                    let (shipped_from, spent) = (BTreeMap::new(), BTreeMap::new());
+                    let (shipments, spent) = (Vec::new(), BTreeMap::new());
                     let (counts, quota, granted, open, returned) = (false, 0, 0, 0, 0);
-                    one.lines.push(Line { sku, counts, quota, granted, open, shipped_from, returned, spent });
+                    one.lines.push(Line { sku, counts, quota, granted, open, shipments, returned, spent });
                     one.lines.len() - 1
                 }
             };
@@ -303,25 +307,23 @@ impl Model {
         for (index, (sku, units)) in asked.iter().enumerate() {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let of_source = |key: &(u32, u32)| key.0 == source;
-            let all = line.shipped_from.iter().filter(|(key, _)| of_source(key));
-            let (shipped, beyond) = all.fold((0, 0), |sum, (_, one)| (sum.0 + one.0, sum.1 + one.1));
-            let most = shipped.min(line.shipped() - line.returned);
+            let all = line.shipments.iter().filter(|one| one.of.0 == source);
+            let (most, beyond) = all.fold((0, 0), |sum, one| (sum.0 + one.units, sum.1 + one.beyond));
             if *units > most {
                 return Err(bounded(at(Code::MoreThanShipped, index), *sku, most, *units));
             }
             let reopened = (units - beyond).max(0);
             // Shipments that are charged to the line's current quota are reversed before the others.
             let quota = line.quota;
-            let mut entries: Vec<_> =
-                line.shipped_from.iter_mut().filter(|(key, _)| of_source(key)).collect();
-            entries.sort_by_key(|(key, _)| key.1 != quota);
-            let (mut unpromised_left, mut promised_left) = (units - reopened, reopened);
-            for (key, one) in entries {
-                let (unpromised, promised) = (unpromised_left.min(one.1), promised_left.min(one.0 - one.1));
+            let mut entries: Vec<_> = line.shipments.iter_mut().filter(|one| one.of.0 == source).collect();
+            entries.sort_by_key(|one| one.of.1 != quota);
+            let (mut unpromised_left, mut promised_left, mut goods) = (units - reopened, reopened, 0);
+            for one in entries {
+                let (unpromised, counted) = one.take(unpromised_left, true);
+                let (promised, promised_counted) = one.take(promised_left, false);
                 (unpromised_left, promised_left) = (unpromised_left - unpromised, promised_left - promised);
-                *one = (one.0 - unpromised - promised, one.1 - unpromised);
-                if key.1 == quota {
+                goods += counted + promised_counted;
+                if one.of.1 == quota {
                     *line.spent.entry(quota).or_default() -= promised;
                 }
             }
@@ -329,8 +331,8 @@ impl Model {
             if reopened > 0 {
                 one.stage = Stage::Confirmed;
             }
-            if line.counts {
-                counted.push((*sku, *units));
+            if goods > 0 {
+                counted.push((*sku, goods));
             }
         }
         self.reservations.insert(named, one);
@@ -355,35 +357,35 @@ impl Model {
             let units = halves * HALF;
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let (source, is_returned) = match kind {
-                RefundKind::Unshipped => (None, false),
-                RefundKind::Returned(source) => (Some(*source), true),
-                RefundKind::Lost(source) => (Some(*source), false),
+            let source = match kind {
+                RefundKind::Unshipped => None,
+                RefundKind::Returned(source) | RefundKind::Lost(source) => Some(*source),
             };
             if source.is_some_and(|source| source >= SOURCES) {
                 return Err(unknown("parts", index));
             }
-            if is_returned {
+            if let RefundKind::Returned(source) = kind {
                 let left = line.shipped() - line.returned;
                 if units > left {
                     return Err(bounded(at(Code::MoreThanShipped, index), *sku, left, units));
                 }
-                line.returned += units;
-            } else {
-                if is_closed {
-                    return Err(at(Code::AlreadyClosed, index));
+                let goods = return_units(line, *source, units);
+                if goods > 0 {
+                    after.move_item(*sku, *source, goods);
                 }
-                if units > line.open {
-                    return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, units));
-                }
-                line.open -= units;
-                *line.spent.entry(line.quota).or_default() += if source.is_some() { units } else { 0 };
+                continue;
             }
+            if is_closed {
+                return Err(at(Code::AlreadyClosed, index));
+            }
+            if units > line.open {
+                return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, units));
+            }
+            line.open -= units;
+            *line.spent.entry(line.quota).or_default() += if source.is_some() { units } else { 0 };
             if let Some(source) = source.filter(|_| line.counts) {
-                if !is_returned {
-                    first_losses.entry(*sku).or_insert(index);
-                }
-                after.move_item(*sku, source, if is_returned { units } else { -units });
+                first_losses.entry(*sku).or_insert(index);
+                after.move_item(*sku, source, -units);
             }
         }
         self.check_losses(&one, parts)?;
@@ -461,4 +463,20 @@ impl Model {
         }
         step
     }
+}
+
+/// Returns units of a line to a source: first those that this source shipped. The result is how many of them were counted
+/// when they were shipped.
+fn return_units(line: &mut Line, source: u32, units: i64) -> i64 {
+    let (mut left, mut goods) = (units, 0);
+    let mut entries: Vec<_> = line.shipments.iter_mut().collect();
+    entries.sort_by_key(|one| one.of.0 != source);
+    for one in entries {
+        for beyond in [true, false] {
+            let (taken, counted) = one.take(left, beyond);
+            (left, goods) = (left - taken, goods + counted);
+        }
+    }
+    line.returned += units;
+    goods
 }

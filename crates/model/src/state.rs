@@ -34,6 +34,27 @@ pub enum Stage {
     Replaced,
 }
 
+/// Units of a line that were shipped from one source, under one quota, and all counted or all not.
+#[derive(Clone, Debug)]
+pub(crate) struct Shipment {
+    /// Source, quota, and whether the line counted, so that the goods on hand were reduced.
+    pub(crate) of: (u32, u32, bool),
+    pub(crate) units: i64,
+    /// How many of them were shipped beyond the promise.
+    pub(crate) beyond: i64,
+}
+
+impl Shipment {
+    /// Takes up to `most` units, of those beyond the promise or of the others. Returns how many, and how many of these
+    /// were counted.
+    pub(crate) fn take(&mut self, most: i64, beyond: bool) -> (i64, i64) {
+        let taken = most.min(if beyond { self.beyond } else { self.units - self.beyond });
+        self.units -= taken;
+        self.beyond -= if beyond { taken } else { 0 };
+        (taken, if self.of.2 { taken } else { 0 })
+    }
+}
+
 /// A line of a reservation, in ten-thousandths.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -46,8 +67,8 @@ pub struct Line {
     pub(crate) granted: i64,
     /// Promised, and neither shipped nor released.
     pub open: i64,
-    /// By source and quota: units shipped and not reversed, and how many of them were shipped beyond the promise.
-    pub(crate) shipped_from: BTreeMap<(u32, u32), (i64, i64)>,
+    /// Units shipped and neither reversed nor returned, in the order of the first shipment of each kind.
+    pub(crate) shipments: Vec<Shipment>,
     /// Units shipped and returned by the customer.
     pub returned: i64,
     /// By quota: promised units that were shipped or written off. They stay counted in the quota.
@@ -58,7 +79,7 @@ impl Line {
     /// Units shipped from all sources and not reversed.
     #[must_use]
     pub fn shipped(&self) -> i64 {
-        self.shipped_from.values().map(|(units, _)| units).sum()
+        self.shipments.iter().map(|one| one.units).sum::<i64>() + self.returned
     }
 }
 

@@ -40,6 +40,7 @@ impl State {
                     sku: line.sku,
                     source,
                     quota_number: line.quota_number,
+                    counts: line.counts,
                     units: line.shipped,
                     beyond: 0,
                 };

@@ -197,18 +197,36 @@ impl Plan {
         self.end_promise(at, promised, 0, line_index);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
         let beyond = units.saturating_sub(promised);
-        let key = (sku, source, quota_number);
-        let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number) == key;
+        let key = (sku, source, quota_number, counts);
+        let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number, one.counts) == key;
         match self.shipments.iter_mut().find(of_line) {
             Some(known) => {
                 known.units = known.units.saturating_add(units);
                 known.beyond = known.beyond.saturating_add(beyond);
             }
-            None => self.shipments.push(Shipment { sku, source, quota_number, units, beyond }),
+            None => self.shipments.push(Shipment { sku, source, quota_number, counts, units, beyond }),
         }
         if counts {
             self.move_goods(sku, source, 0_i64.saturating_sub(units), Cause::Shipped, line_index);
         }
+    }
+
+    /// Returns units of a line to a source: first those that this source shipped, and of each shipment first
+    /// those beyond the promise. The result is how many of them were counted when they were shipped.
+    pub(crate) fn return_units(&mut self, at: usize, source: u32, units: i64) -> i64 {
+        let line = &mut self.lines[at];
+        line.returned = line.returned.saturating_add(units);
+        let (sku, mut left, mut goods) = (line.sku, units, 0_i64);
+        for is_of_source in [true, false] {
+            let wanted = |one: &&mut Shipment| one.sku == sku && (one.source == source) == is_of_source;
+            for shipment in self.shipments.iter_mut().filter(wanted) {
+                let beyond = shipment.take_beyond(left);
+                let taken = beyond.saturating_add(shipment.take_promised(left.saturating_sub(beyond)));
+                left = left.saturating_sub(taken);
+                goods = goods.saturating_add(if shipment.counts { taken } else { 0 });
+            }
+        }
+        goods
     }
 
     /// Moves all open units of a held line to another deadline, or to the confirmed units if there is none.

@@ -82,6 +82,18 @@ impl Recount {
             let (found, expected) = (lines.len(), row.grant().lines);
             self.findings.add(|| format!("reservation {id} has {found} lines instead of {expected}"));
         }
+        let mut shipments = Vec::new();
+        state.shipments_of(slot, &mut shipments);
+        let out = lines.iter().map(|line| line.shipped.saturating_sub(line.returned));
+        let (out, noted) = (out.fold(0, i64::saturating_add), shipments.iter().map(|one| one.units));
+        let noted = noted.fold(0, i64::saturating_add);
+        if out != noted {
+            self.findings.add(|| {
+                format!(
+                    "reservation {id} has {out} ten-thousandths at customers, but its sources shipped {noted}"
+                )
+            });
+        }
         let is_open = matches!(row.stage(), Stage::Held | Stage::Confirmed);
         for line in &lines {
             let in_range = line.open >= 0 && line.returned >= 0 && line.returned <= line.shipped;

@@ -180,20 +180,19 @@ impl State {
         let Some(at) = plan.line_of(sku) else {
             return Err(Refusal::of_line(Code::NotInReservation, index).of_sku(sku));
         };
-        let LineState { counts, shipped, returned, quota_number, .. } = plan.lines[at];
+        let LineState { counts, quota_number, .. } = plan.lines[at];
         let of_line = |one: &Shipment| (one.sku, one.source) == (sku, source);
         let from_source = plan.shipments.iter().filter(|one| of_line(one));
         let most = from_source.fold(0, |sum: i64, one| sum.saturating_add(one.units));
-        let most = most.min(shipped.saturating_sub(returned));
         if units > most {
             return Err(Refusal::of_line(Code::MoreThanShipped, index).bounded(sku, most, units));
         }
-        let (mut left, mut charged_already) = (units, 0);
+        // Goods on hand grow by the units that reduced them when they were shipped, whatever the line does now.
+        let (mut left, mut goods, mut charged_already) = (units, 0_i64, 0);
         for shipment in plan.shipments.iter_mut().filter(|one| of_line(one)) {
-            let beyond = left.min(shipment.beyond);
-            shipment.beyond = shipment.beyond.saturating_sub(beyond);
-            shipment.units = shipment.units.saturating_sub(beyond);
+            let beyond = shipment.take_beyond(left);
             left = left.saturating_sub(beyond);
+            goods = goods.saturating_add(if shipment.counts { beyond } else { 0 });
         }
         let reopened = left;
         // A shipment returns nothing to its quota, so its reversal takes nothing from the same quota. The
@@ -202,11 +201,11 @@ impl State {
             let wanted =
                 |one: &&mut Shipment| of_line(one) && (one.quota_number == quota_number) == is_of_quota;
             for shipment in plan.shipments.iter_mut().filter(wanted) {
-                let promised = left.min(shipment.units.saturating_sub(shipment.beyond));
-                shipment.units = shipment.units.saturating_sub(promised);
+                let promised = shipment.take_promised(left);
                 left = left.saturating_sub(promised);
+                goods = goods.saturating_add(if shipment.counts { promised } else { 0 });
                 if is_of_quota {
-                    charged_already = promised;
+                    charged_already = promised.saturating_add(charged_already);
                 }
             }
         }
@@ -214,8 +213,8 @@ impl State {
         line.shipped = line.shipped.saturating_sub(units);
         line.open = line.open.saturating_add(reopened);
         let line = *line;
-        if counts {
-            plan.move_goods(sku, source, units, Cause::Returned, index);
+        if goods > 0 {
+            plan.move_goods(sku, source, goods, Cause::Returned, index);
         }
         if reopened > 0 {
             plan.confirm();
@@ -240,7 +239,7 @@ impl State {
     }
 
     /// Loads the shipments of the reservation into the plan, so that it can change them.
-    fn load_shipments(&self, plan: &mut Plan) {
+    pub(crate) fn load_shipments(&self, plan: &mut Plan) {
         if let Some(change) = &plan.reservation {
             self.shipments_of(change.slot, &mut plan.shipments);
         }

@@ -19,6 +19,9 @@ impl State {
             Status::Confirmed => false,
             Status::Released | Status::ShippedOrReplaced => true,
         };
+        if refund.parts.iter().any(|part| matches!(part.kind, PartKind::Returned(_))) {
+            self.load_shipments(plan);
+        }
         for (index, part) in refund.parts.iter().enumerate() {
             self.plan_refund_part(row.stock, part, is_closed, index, plan)?;
         }
@@ -68,11 +71,12 @@ impl State {
                 (source.0, 0_i64.saturating_sub(units), Cause::WrittenOff)
             }
             PartKind::Returned(source) => {
-                plan.lines[at].returned = line.returned.saturating_add(units);
-                (source.0, units, Cause::Returned)
+                let goods = plan.return_units(at, source.0, units);
+                (source.0, goods, Cause::Returned)
             }
         };
-        if line.counts {
+        let is_counted = if cause == Cause::Returned { change > 0 } else { line.counts };
+        if is_counted {
             plan.move_goods(sku, source, change, cause, index);
         }
         Ok(())

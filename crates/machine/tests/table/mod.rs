@@ -18,4 +18,5 @@ mod refusals;
 mod reserving;
 mod reviving;
 mod script;
+mod steps_back;
 mod words;

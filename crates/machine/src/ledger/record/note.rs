@@ -21,13 +21,15 @@ pub(crate) enum NoteKind {
 /// The most bytes of one note.
 pub(crate) const NOTE_BYTES: usize = REFERENCE_BYTES_MAX;
 
-/// The units of one line that one source has shipped and that were not reversed, in ten-thousandths.
+/// The units of one line that one source has shipped and that were neither reversed nor returned, in ten-thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shipment {
     pub(crate) sku: u32,
     pub(crate) source: u32,
     /// The number of the quota that the line was charged to; 0 = none.
     pub(crate) quota_number: u32,
+    /// Whether the line counted when it was shipped, so that the goods on hand were reduced.
+    pub(crate) counts: bool,
     pub(crate) units: i64,
     /// How many of the units a forced ship took beyond the promise.
     pub(crate) beyond: i64,
@@ -42,7 +44,7 @@ impl Shipment {
         bytes
             .put(self.sku.to_le_bytes())
             .put(self.source.to_le_bytes())
-            .put(self.quota_number.to_le_bytes())
+            .put((self.quota_number << 1 | u32::from(self.counts)).to_le_bytes())
             .put(self.units.to_le_bytes())
             .put(self.beyond.to_le_bytes());
         bytes.done()
@@ -53,12 +55,28 @@ impl Shipment {
         let mut reader = Reader::new(note.part());
         let sku = reader.u32("shipment.sku").ok()?;
         let source = reader.u32("shipment.source").ok()?;
-        let quota_number = reader.u32("shipment.quota").ok()?;
+        let flags = reader.u32("shipment.flags").ok()?;
         let units = reader.i64("shipment.units").ok()?;
         let beyond = reader.i64("shipment.beyond").ok()?;
         reader.finish().ok()?;
         let is_sound = 0 <= beyond && beyond <= units;
-        is_sound.then_some(Self { sku, source, quota_number, units, beyond })
+        let (quota_number, counts) = (flags >> 1, flags & 1 != 0);
+        is_sound.then_some(Self { sku, source, quota_number, counts, units, beyond })
+    }
+
+    /// Takes up to `units` of those beyond the promise. Returns how many.
+    pub(crate) fn take_beyond(&mut self, units: i64) -> i64 {
+        let taken = units.min(self.beyond);
+        self.beyond = self.beyond.saturating_sub(taken);
+        self.units = self.units.saturating_sub(taken);
+        taken
+    }
+
+    /// Takes up to `units` of those that were promised. Returns how many.
+    pub(crate) fn take_promised(&mut self, units: i64) -> i64 {
+        let taken = units.min(self.units.saturating_sub(self.beyond));
+        self.units = self.units.saturating_sub(taken);
+        taken
     }
 }
 

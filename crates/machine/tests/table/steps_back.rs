@@ -1,0 +1,79 @@
+//! Reversed and returned shipments after a change of `manage_stock`: goods on hand grow by the units that reduced
+//! them when they were shipped.
+
+use super::reserving::{PLAIN, SHARED};
+use super::script::run;
+
+#[test]
+fn goods_come_back_as_they_left_when_an_order_no_longer_counts() {
+    // Proves that units which left while they counted come back in the books, by an unship as by a return, although the line
+    // has grown since without being counted.
+    for back in ["unship a A1 2xBIKE", "refund a returned@A1:2xBIKE"] {
+        run(PLAIN).go(&format!(
+            "
+            reserve a WEB 4xBIKE
+            ship a A1 2xBIKE
+            set BIKE manage_stock=off
+            amend a 6xBIKE -> ok bare
+            ship a A1 1xBIKE
+            {back}
+            adjust A1 BIKE 1 -> ok on=11
+        "
+        ));
+    }
+}
+
+#[test]
+fn goods_that_left_uncounted_do_not_come_into_the_books() {
+    // Proves that units which left while nothing was counted make no goods when they come back, although the line counts since
+    // it has grown.
+    for back in ["unship a A1 499xBIKE", "refund a returned@A1:499xBIKE"] {
+        run(PLAIN).go(&format!(
+            "
+            set BIKE manage_stock=off
+            reserve a WEB 500xBIKE
+            ship a A1 499xBIKE
+            set BIKE manage_stock=on
+            amend a 501xBIKE -> ok bare
+            {back}
+            adjust A1 BIKE 1 -> ok on=11
+        "
+        ));
+    }
+}
+
+#[test]
+fn a_forced_shipment_comes_back_after_a_late_confirm_that_counts_nothing() {
+    // Proves the same for a hold that is shipped by force after its end and is confirmed late when nothing is counted.
+    run(PLAIN).go("
+        reserve h WEB 3xBIKE ttl=10s
+        time +10s
+        ship h A1 2xBIKE forced
+        set BIKE manage_stock=off
+        confirm h -> confirmed_late
+        unship h A1 2xBIKE
+        adjust A1 BIKE 1 -> ok on=11
+    ");
+}
+
+#[test]
+fn a_return_uses_up_the_shipments_of_its_source_first() {
+    // Proves that units which came back from the customer cannot be taken off the van of the source that they came back to, and
+    // that units which no promise asked for are returned first.
+    run(SHARED).go("
+        reserve p POS 10xBIKE
+        ship p A1 5xBIKE
+        ship p A2 4xBIKE
+        refund p returned@A1:3xBIKE
+        unship p A1 3xBIKE -> more_than_shipped sku=BIKE bound=2 asked=3
+        unship p A2 4xBIKE -> ok
+        unship p A1 2xBIKE -> ok
+        state p -> confirmed 7xBIKE+3~3
+        release p
+        reserve q POS 2xBIKE
+        ship q A1 5xBIKE forced
+        refund q returned@A2:3xBIKE
+        unship q A1 2xBIKE
+        state q -> confirmed 2xBIKE+3~3
+    ");
+}
