@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, Kind, LinkDefinition,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, Kind, LinkDefinition,
     LinkRemoval, Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
     SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer,
+    Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::{
@@ -50,7 +50,7 @@ fn dice() -> impl Strategy<Value = Dice> {
     ];
     let word = prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), 0_u64..100_000];
     let ids = [number().boxed(), number().boxed(), number().boxed(), number().boxed()];
-    (0_usize..43, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
+    (0_usize..47, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
@@ -103,6 +103,14 @@ fn with_command(dice: &Dice, made: &[CommandId], take: &mut dyn FnMut(Command<'_
                 .collect();
             take(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }));
         }
+        43 | 44 => {
+            let mut lines = lines;
+            if dice.flag {
+                lines[0].quantity = Quantity::ZERO;
+            }
+            take(Command::Amend(Amend { reservation, lines }));
+        }
+        45 | 46 => take(Command::Unship(Unship { reservation, source, lines })),
         _ => take(cold_command(dice, &lines)),
     }
 }
