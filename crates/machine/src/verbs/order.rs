@@ -131,6 +131,10 @@ impl State {
             if units > open && !ship.forced {
                 return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, open, units));
             }
+            if plan.lines[at].shipped.saturating_add(units) > QUANTITY_MAX {
+                let refusal = Refusal::of_line(Code::QuantityOverflow, index);
+                return Err(refusal.bounded(sku, QUANTITY_MAX, units));
+            }
             let promised = if is_promised { units.min(open) } else { 0 };
             plan.ship(at, ship.source.0, units, promised, index);
         }

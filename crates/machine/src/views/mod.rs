@@ -8,17 +8,14 @@ pub(crate) mod stats;
 use crate::ledger::record::{NO_QUOTA, NoteKind, Stage};
 use crate::ledger::state::{At, State};
 use crate::machine::Machine;
+use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
 use stockhold_protocol::query::{
     Answer, ItemView, LIST_MAX, MakerKind, Name, PositionView, Query, ReservationLine, ReservationState,
     ReservationView, SkuView, SourceView, StockView,
 };
-use stockhold_protocol::{ChannelId, CommandId, Deadline, Quantity, SkuId, SourceId, StockId};
-
-fn quantity(raw: i64) -> Quantity {
-    Quantity::from_raw(raw).unwrap_or_default()
-}
+use stockhold_protocol::{ChannelId, CommandId, Deadline, SkuId, SourceId, StockId};
 
 /// The most that the entries of one list may cost together, in records read. The last entry may exceed it.
 /// A record takes 20 to 150 ns, so a list takes well below 200 µs.

@@ -77,3 +77,33 @@ fn a_return_uses_up_the_shipments_of_its_source_first() {
         state q -> confirmed 2xBIKE+3~3
     ");
 }
+
+#[test]
+fn a_forced_shipment_keeps_the_shipped_units_in_range() {
+    // Proves that only what can be counted is recorded, however often goods arrive and leave by force.
+    let mut script = run(PLAIN);
+    script.go("reserve a WEB 1xBIKE");
+    let most = "100000000xBIKE ".repeat(250);
+    for _ in 0..4 {
+        script.go(&format!("count A1 BIKE 100000000000\nship a A1 {most} forced"));
+    }
+    script.go("
+        state a -> shipped 0xBIKE+100000000000
+        count A1 BIKE 100
+        ship a A1 1xBIKE forced -> quantity_overflow line=0 sku=BIKE bound=100000000000 asked=1
+        unship a A1 2xBIKE
+        ship a A1 2xBIKE forced -> ok
+    ");
+}
+
+#[test]
+fn a_quota_far_beyond_its_limit_is_not_shown_as_unused() {
+    // Proves that what forced sales took from a quota is shown as the largest quantity when it is more than that.
+    let mut script = run(PLAIN);
+    script.go("quota WEB BIKE 5");
+    let most = "100000000xBIKE ".repeat(256);
+    for sale in 0..5 {
+        script.go(&format!("count A1 BIKE 100000000000\nsell s{sale} WEB A1 {most} forced"));
+    }
+    script.go("quota_taken WEB BIKE -> 100000000000/5");
+}
