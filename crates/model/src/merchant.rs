@@ -57,10 +57,12 @@ impl Model {
         if sku >= SKUS {
             return Err(unknown("sku", 0));
         }
+        let is_missing = !self.items.contains_key(&(sku, source));
         self.move_item(sku, source, 0);
         let item = self.items.get_mut(&(sku, source)).expect("just made");
         item.on_hand = next(item.on_hand);
-        item.in_stock = in_stock.unwrap_or(item.in_stock);
+        // An item that is made below zero must not sell backorders.
+        item.in_stock = in_stock.unwrap_or(item.in_stock && !(is_missing && item.on_hand < 0));
         let (on_hand, version) = (amount(item.on_hand), item.version);
         let shortfall = amount(self.total_shortfall(sku));
         Ok((Code::Ok, version, Detail::Item { on_hand, version, shortfall }))

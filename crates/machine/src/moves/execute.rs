@@ -1,7 +1,7 @@
 //! Applies a plan. This cannot fail, because the verb and the guard have made all checks before. Quantities
 //! and the digest change together.
 
-use super::plan::{Account, Cause, LineCount, Movement, Plan, Planned, Report, ReservationChange};
+use super::plan::{Account, LineCount, Movement, Plan, Planned, Report, ReservationChange};
 use crate::decision::Answer;
 use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
 use crate::ledger::state::{At, State};
@@ -73,11 +73,10 @@ impl State {
                 let (units, quota) = (0_i64.saturating_sub(units), 0_i64.saturating_sub(quota));
                 self.unhold(at, deadline_s, units, quota, line == LineCount::Decreases);
             }
-            Account::Goods { source, cause, in_stock } => {
-                // A forced shipment can create the source item. The new item is out of stock, so that its
-                // backorder settings do not make it salable.
-                let is_created_by_shipment = cause == Cause::Shipped && self.item(sku, source).is_none();
-                let in_stock = if is_created_by_shipment { Some(false) } else { in_stock };
+            Account::Goods { source, in_stock, .. } => {
+                // A source item that is made below zero must not begin to sell backorders by that.
+                let is_made_below_zero = units < 0 && self.item(sku, source).is_none();
+                let in_stock = in_stock.or(is_made_below_zero.then_some(false));
                 let slot = self.item_or_new(sku, source);
                 self.change_item(slot, |item| {
                     item.on_hand = item.on_hand.saturating_add(units);

@@ -97,6 +97,28 @@ fn a_forced_shipment_keeps_the_shipped_units_in_range() {
 }
 
 #[test]
+fn a_fact_that_makes_a_source_item_below_zero_begins_no_backorders() {
+    // Proves that an adjustment or a count below zero makes a missing source item out of stock, unless it says otherwise.
+    for (fact, salable) in [
+        ("adjust A2 BIKE -1", 0),
+        ("count A2 BIKE -1", 0),
+        ("count A2 BIKE -1 in", 3),
+        ("count A2 BIKE 0", 3),
+    ] {
+        run(PLAIN).go(&format!(
+            "
+            source A2
+            stock SHOP
+            link SHOP A2
+            set BIKE backorders=on min_qty=-3
+            {fact}
+            salable SHOP BIKE -> {salable}
+        "
+        ));
+    }
+}
+
+#[test]
 fn a_quota_far_beyond_its_limit_is_not_shown_as_unused() {
     // Proves that what forced sales took from a quota is shown as the largest quantity when it is more than that.
     let mut script = run(PLAIN);
