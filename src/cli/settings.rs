@@ -186,6 +186,9 @@ pub(super) struct Limits {
     /// How far ahead a start follows the wall clock before an operator must accept it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     clock_jump_max: Option<Duration>,
+    /// How long an old name is kept for what was renamed
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    name_grace: Option<Duration>,
 }
 
 impl Limits {
@@ -204,6 +207,7 @@ impl Limits {
             reservations_max: self.reservations_max,
             gap_max_ms: self.gap_max.map(milliseconds),
             clock_jump_max_ms: self.clock_jump_max.map(milliseconds),
+            name_grace_ms: self.name_grace.map(milliseconds),
         }
     }
 }

@@ -313,6 +313,7 @@ fn configuration(server: &mut ServerConnection) -> Result<Rendered, Failure> {
         "reservations_max": view.reservations_max,
         "gap_max_ms": view.gap_max_ms,
         "clock_jump_max_ms": view.clock_jump_max_ms,
+        "name_grace_ms": view.name_grace_ms,
     });
     let fields = document.as_object().cloned().unwrap_or_default();
     let rows: Vec<Vec<String>> = fields

@@ -80,6 +80,9 @@ pub struct Configuration {
     /// How far a starting server may follow the wall clock, in milliseconds. Default 604,800,000; at least
     /// 60,000.
     pub clock_jump_max_ms: u64,
+    /// How long a name that was given up is kept for what was renamed, in milliseconds of op time. Default 86,400,000; at
+    /// least the retention of ids.
+    pub name_grace_ms: u64,
 }
 
 tagged!(Configuration {
@@ -95,6 +98,7 @@ tagged!(Configuration {
     10 reservations_max value,
     11 gap_max_ms value,
     12 clock_jump_max_ms value,
+    13 name_grace_ms value,
 });
 
 impl Default for Configuration {
@@ -112,6 +116,7 @@ impl Default for Configuration {
             reservations_max: 50_000_000,
             gap_max_ms: 5_000,
             clock_jump_max_ms: 7 * 86_400_000,
+            name_grace_ms: 86_400_000,
         }
     }
 }
@@ -135,6 +140,7 @@ impl Configuration {
             reservations_max: change.reservations_max.unwrap_or(self.reservations_max),
             gap_max_ms: change.gap_max_ms.unwrap_or(self.gap_max_ms),
             clock_jump_max_ms: change.clock_jump_max_ms.unwrap_or(self.clock_jump_max_ms),
+            name_grace_ms: change.name_grace_ms.unwrap_or(self.name_grace_ms),
         };
         next.check()?;
         Ok(next)
@@ -176,6 +182,12 @@ impl Configuration {
             ),
             (self.clock_jump_max_ms >= CLOCK_JUMP_FLOOR_MS, "clock_jump_max_ms", "must be at least 60,000"),
             (self.clock_jump_max_ms <= SPAN_MAX_MS, "clock_jump_max_ms", "must be at most 30 days"),
+            (
+                self.name_grace_ms >= self.id_retention_ms,
+                "name_grace_ms",
+                "must not be below the retention of ids",
+            ),
+            (self.name_grace_ms <= SPAN_MAX_MS, "name_grace_ms", "must be at most 30 days"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {
             Some((_, field, rule)) => Err(BadField::new(field, rule)),
@@ -199,6 +211,7 @@ impl Configuration {
             reservations_max: self.reservations_max,
             gap_max_ms: self.gap_max_ms,
             clock_jump_max_ms: self.clock_jump_max_ms,
+            name_grace_ms: self.name_grace_ms,
         }
     }
 }

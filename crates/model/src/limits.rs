@@ -41,6 +41,8 @@ pub struct Limits {
     pub gap_max_ms: u64,
     /// How far a start may follow the wall clock. No rule of the model uses it.
     pub clock_jump_max_ms: u64,
+    /// How long a name that was given up is kept for what was renamed.
+    pub name_grace_ms: u64,
 }
 
 impl Limits {
@@ -57,6 +59,7 @@ impl Limits {
         reservations_max: 50_000_000,
         gap_max_ms: 5_000,
         clock_jump_max_ms: 7 * DAY_MS,
+        name_grace_ms: DAY_MS,
     };
 
     /// The limits after a change, or the first rule that the change violates.
@@ -73,6 +76,7 @@ impl Limits {
         set(&mut self.reservations_max, change.reservations_max);
         set(&mut self.gap_max_ms, change.gap_max_ms);
         set(&mut self.clock_jump_max_ms, change.clock_jump_max_ms);
+        set(&mut self.name_grace_ms, change.name_grace_ms);
         self.broken_rule().map_or(Ok(self), Err)
     }
 
@@ -129,7 +133,13 @@ impl Limits {
         if self.clock_jump_max_ms < 60_000 {
             return Some(("clock_jump_max_ms", "must be at least 60,000"));
         }
-        (self.clock_jump_max_ms > 30 * DAY_MS).then_some(("clock_jump_max_ms", "must be at most 30 days"))
+        if self.clock_jump_max_ms > 30 * DAY_MS {
+            return Some(("clock_jump_max_ms", "must be at most 30 days"));
+        }
+        if self.name_grace_ms < self.retention_ms {
+            return Some(("name_grace_ms", "must not be below the retention of ids"));
+        }
+        (self.name_grace_ms > 30 * DAY_MS).then_some(("name_grace_ms", "must be at most 30 days"))
     }
 }
 

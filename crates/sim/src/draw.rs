@@ -118,6 +118,7 @@ fn limits(rng: &mut Rng) -> Configure {
         (1, 8),
         (1, 9),
         (2, 10),
+        (2, 11),
     ]) {
         0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
         1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
@@ -147,6 +148,10 @@ fn limits(rng: &mut Rng) -> Configure {
         }
         10 => {
             change.gap_max_ms = Some(rng.weighted(&[(1, 1_999), (3, 2_000), (2, 5_000), (4, 2_592_000_000)]));
+        }
+        11 => {
+            let ms = rng.weighted(&[(1, 59_999), (3, 60_000), (2, 900_000), (1, 86_400_000)]);
+            change.name_grace_ms = Some(ms);
         }
         8 => {
             change.outcome_bytes_max =

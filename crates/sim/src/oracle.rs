@@ -19,7 +19,7 @@ enum Expectation {
     /// Under this id it defines something with this number.
     Definition(CommandId, u32),
     /// It is a step of the model.
-    Step { id: CommandId, step: Step, named: CommandId },
+    Step { id: CommandId, step: Box<Step>, named: CommandId },
 }
 
 /// A batch from the log. A server writes each batch once, so positions and ops are equal; replaying checks that.
@@ -81,7 +81,7 @@ impl Oracle {
 
     /// Announces a record before a client sends it.
     pub(crate) fn expect(&mut self, record: Vec<u8>, id: CommandId, step: Step, named: CommandId) {
-        self.expectations.insert(record, Expectation::Step { id, step, named });
+        self.expectations.insert(record, Expectation::Step { id, step: Box::new(step), named });
     }
 
     pub(crate) fn op(&self) -> u64 {

@@ -36,6 +36,8 @@ fn limits() -> impl Strategy<Value = Configure> {
             .prop_map(move |ms| Configure { gap_max_ms: Some(ms), ..none }),
         1 => prop_oneof![Just(59_999), Just(60_000), Just(2_592_000_001)]
             .prop_map(move |ms| Configure { clock_jump_max_ms: Some(ms), ..none }),
+        2 => prop_oneof![Just(60_000), Just(900_000), Just(86_400_000), Just(2_592_000_001)]
+            .prop_map(move |ms| Configure { name_grace_ms: Some(ms), ..none }),
     ]
 }
 

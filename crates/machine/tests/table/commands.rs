@@ -189,6 +189,7 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
             reservations_max: sentence.number("reservations"),
             gap_max_ms: sentence.option("gap").map(span_ms),
             clock_jump_max_ms: sentence.option("jump").map(span_ms),
+            name_grace_ms: sentence.option("name_grace").map(span_ms),
         })),
         "tick" => Command::Tick,
         "mark" => Command::Mark(Mark::new(sentence.word(1))),

@@ -321,6 +321,8 @@ pub struct Configure {
     pub gap_max_ms: Option<u64>,
     /// How far the server's time may follow the wall clock at a start, in milliseconds.
     pub clock_jump_max_ms: Option<u64>,
+    /// How long a name that was given up is kept for what was renamed, in milliseconds.
+    pub name_grace_ms: Option<u64>,
 }
 tagged!(Configure {
     1 sharing option,
@@ -335,6 +337,7 @@ tagged!(Configure {
     10 reservations_max option,
     11 gap_max_ms option,
     12 clock_jump_max_ms option,
+    13 name_grace_ms option,
 });
 
 /// Marks this position of the log with a name, so that a restore can go back to it.

@@ -326,6 +326,8 @@ pub struct ConfigurationView {
     pub gap_max_ms: u64,
     /// How far the server's time may follow the wall clock at a start.
     pub clock_jump_max_ms: u64,
+    /// How long a name that was given up is kept for what was renamed.
+    pub name_grace_ms: u64,
 }
 tagged!(ConfigurationView {
     1 sharing value,
@@ -340,6 +342,7 @@ tagged!(ConfigurationView {
     10 reservations_max value,
     11 gap_max_ms value,
     12 clock_jump_max_ms value,
+    13 name_grace_ms value,
 });
 
 /// The result of checking the machine's invariants.

@@ -192,7 +192,7 @@ fn source_definition() -> impl Strategy<Value = SourceDefinition> {
 
 fn configure() -> impl Strategy<Value = Configure> {
     let sharing = option::of(prop::sample::select(vec![Sharing::Exact, Sharing::Independent]));
-    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 10]>()).prop_map(
+    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 11]>()).prop_map(
         |(sharing, lines_max, numbers)| Configure {
             sharing,
             ttl_min_ms: numbers[0],
@@ -206,6 +206,7 @@ fn configure() -> impl Strategy<Value = Configure> {
             reservations_max: numbers[7],
             gap_max_ms: numbers[8],
             clock_jump_max_ms: numbers[9],
+            name_grace_ms: numbers[10],
         },
     )
 }

@@ -123,6 +123,7 @@ mirror_tagged!(Configure {
     10 reservations_max: Option<u64> as option,
     11 gap_max_ms: Option<u64> as option,
     12 clock_jump_max_ms: Option<u64> as option,
+    13 name_grace_ms: Option<u64> as option,
 });
 mirror_tagged!(Mark {
     1 name: String as value,
@@ -248,6 +249,7 @@ mirror_tagged!(ConfigurationView {
     10 reservations_max: u64 as value,
     11 gap_max_ms: u64 as value,
     12 clock_jump_max_ms: u64 as value,
+    13 name_grace_ms: u64 as value,
 });
 mirror_tagged!(Validation {
     1 op: u64 as value,

@@ -117,6 +117,7 @@ fn configuration() -> ConfigurationView {
         reservations_max: 12_000_000,
         gap_max_ms: 5_000,
         clock_jump_max_ms: 604_800_000,
+        name_grace_ms: 86_400_000,
     }
 }
 

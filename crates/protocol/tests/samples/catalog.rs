@@ -57,6 +57,7 @@ fn configure() -> Configure {
         reservations_max: Some(12_000_000),
         gap_max_ms: Some(4_000),
         clock_jump_max_ms: Some(86_400_000),
+        name_grace_ms: Some(172_800_000),
     }
 }
 
