@@ -122,6 +122,9 @@ impl Published {
                 self.publish_channels(&changes.channels);
             });
         }
+        for name in &changes.ended_names {
+            self.names.remove(name);
+        }
         for (name, number) in &changes.names {
             self.names.insert(name, *number);
         }

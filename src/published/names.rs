@@ -31,6 +31,18 @@ impl Names {
         };
     }
 
+    /// Forgets a name that stands for nothing any more.
+    pub fn remove(&self, name: &Name) {
+        match name {
+            Name::Sku(sku) => self.skus.remove(sku.as_str()),
+            Name::Stock(stock) => self.stocks.remove(stock.as_str()),
+            Name::Source(source) => self.sources.remove(source.as_str()),
+            Name::Channel(channel_type, code) => {
+                self.channels.remove(channel_key(channel_type, code).as_str())
+            }
+        };
+    }
+
     /// The number of a name.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Option<u32> {
@@ -62,5 +74,11 @@ mod tests {
         assert_eq!(names.resolve(&Name::Source("A".into())), None);
         assert_eq!(names.resolve(&Name::Channel("a/b".into(), "c".into())), Some(3));
         assert_eq!(names.resolve(&Name::Channel("a".into(), "b/c".into())), Some(4));
+        names.remove(&Name::Sku("A".into()));
+        names.remove(&Name::Channel("a".into(), "b/c".into()));
+        assert_eq!(names.resolve(&Name::Sku("A".into())), None);
+        assert_eq!(names.resolve(&Name::Stock("A".into())), Some(2));
+        assert_eq!(names.resolve(&Name::Channel("a/b".into(), "c".into())), Some(3));
+        assert_eq!(names.resolve(&Name::Channel("a".into(), "b/c".into())), None);
     }
 }

@@ -30,6 +30,9 @@ pub const SKUS_MAX: u32 = 16_000_000;
 pub const LINKS_MAX: usize = 262_144;
 /// The most marks that are kept. A further one removes the oldest.
 pub const MARKS_MAX: usize = 1_024;
+/// The most old names that are kept, in their grace or after it. A further one removes the oldest one whose grace has ended. If all
+/// are in their grace, a rename is refused.
+pub const OLD_NAMES_MAX: usize = 65_536;
 /// The most actors that have a number of their own. All others share one number, `other`.
 pub const ACTORS_MAX: usize = 4_096;
 /// The most writers. A further one is refused.

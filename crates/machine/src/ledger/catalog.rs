@@ -10,6 +10,7 @@ mod note;
 mod record;
 
 use crate::ledger::actor::Actors;
+use crate::ledger::old_names::{OldName, OldNames};
 use crate::ledger::record::CatalogSection;
 use crate::stock::settings::Overrides;
 use crate::stock::sharing::{GroupTooLarge, Layout, Sharing};
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::Actor;
 use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::query::Name;
 
 /// One link. Its id is the order in which links were made. It does not change with the priority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +64,7 @@ pub(crate) struct Catalog {
     actors: Actors,
     /// Marks in the order of their ops. One op makes at most one.
     marks: VecDeque<MarkRow>,
+    old_names: OldNames,
     /// Optional fields that a later release wrote, by the section and the key of their record. They are
     /// written back unchanged.
     kept: BTreeMap<(CatalogSection, u64), Box<[u8]>>,
@@ -93,6 +96,7 @@ impl Catalog {
             links_made: 0,
             actors: Actors::default(),
             marks: VecDeque::new(),
+            old_names: OldNames::default(),
             kept: BTreeMap::new(),
             digest: Digest::EMPTY,
             global: Overrides::default(),
@@ -128,6 +132,7 @@ impl Catalog {
     pub(crate) fn set_source(&mut self, number: Option<u32>, definition: SourceDefinition) -> u32 {
         let number = number.unwrap_or_else(|| next_number(&self.sources));
         if let Some(old) = self.sources.get(number as usize) {
+            self.source_by_code.remove(&old.code);
             self.source_by_name.remove(&old.name);
             self.remove_from_digest(CatalogSection::Source, number.into());
         }
@@ -141,27 +146,34 @@ impl Catalog {
         number
     }
 
-    pub(crate) fn add_stock(&mut self, name: String) -> u32 {
-        let number = next_number(&self.stocks);
+    /// Puts a stock at the end, or in the place of the one with this number.
+    pub(crate) fn set_stock(&mut self, number: Option<u32>, name: String) -> u32 {
+        let number = number.unwrap_or_else(|| next_number(&self.stocks));
+        if let Some(old) = self.stocks.get(number as usize) {
+            self.stock_by_name.remove(old);
+            self.remove_from_digest(CatalogSection::Stock, number.into());
+        }
         self.stock_by_name.insert(name.clone(), number);
-        self.stocks.push(name);
+        match self.stocks.get_mut(number as usize) {
+            Some(place) => *place = name,
+            None => self.stocks.push(name),
+        }
         self.count(CatalogSection::Stock, number.into());
         number
     }
 
-    /// Adds a channel, or changes the stock of the one with this name.
-    pub(crate) fn set_channel(&mut self, row: ChannelRow) -> u32 {
-        let name = (row.channel_type.clone(), row.code.clone());
-        let number = if let Some(number) = self.channel_by_name.get(&name).copied() {
+    /// Adds a channel, or replaces the one with this number.
+    pub(crate) fn set_channel(&mut self, number: Option<u32>, row: ChannelRow) -> u32 {
+        let number = number.unwrap_or_else(|| next_number(&self.channels));
+        if let Some(old) = self.channels.get(number as usize) {
+            self.channel_by_name.remove(&(old.channel_type.clone(), old.code.clone()));
             self.remove_from_digest(CatalogSection::Channel, number.into());
-            self.channels[number as usize] = row;
-            number
-        } else {
-            let number = next_number(&self.channels);
-            self.channel_by_name.insert(name, number);
-            self.channels.push(row);
-            number
-        };
+        }
+        self.channel_by_name.insert((row.channel_type.clone(), row.code.clone()), number);
+        match self.channels.get_mut(number as usize) {
+            Some(place) => *place = row,
+            None => self.channels.push(row),
+        }
         self.count(CatalogSection::Channel, number.into());
         number
     }
@@ -204,6 +216,29 @@ impl Catalog {
         self.count(CatalogSection::Mark, op);
         #[cfg(feature = "next-release")]
         self.count_note(op, Self::count);
+    }
+
+    pub(crate) const fn old_names(&self) -> &OldNames {
+        &self.old_names
+    }
+
+    /// Keeps a name that an op gave up.
+    pub(crate) fn keep_old_name(&mut self, op: u64, old: OldName) {
+        self.old_names.insert(op, old);
+        self.count(CatalogSection::OldName, op);
+    }
+
+    /// Removes an old name, if it is one.
+    pub(crate) fn forget_old_name(&mut self, name: &Name) -> Option<OldName> {
+        let op = self.old_names.op_of(name)?;
+        self.remove_from_digest(CatalogSection::OldName, op);
+        self.kept.remove(&(CatalogSection::OldName, op));
+        self.old_names.remove(op)
+    }
+
+    /// The next name that readers still have although its grace has ended. Each one is returned once.
+    pub(crate) fn next_ended_name(&mut self, now: Timestamp) -> Option<Name> {
+        self.old_names.next_ended(now)
     }
 
     /// The number of an actor. A new actor gets one if there are fewer than `most`.

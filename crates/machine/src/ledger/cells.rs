@@ -27,6 +27,9 @@ impl State {
             }
         }
         self.changed_clusters.reuse(list);
+        while let Some(name) = self.catalog.next_ended_name(self.core.time) {
+            changes.ended_names.push(name);
+        }
         self.changes = changes;
         into.clear();
         std::mem::swap(into, &mut self.changes);
@@ -53,6 +56,10 @@ impl State {
         for (number, channel) in (0..).zip(&self.catalog.channels) {
             into.names.push((Name::Channel(channel.channel_type.clone(), channel.code.clone()), number));
             into.channels.push((ChannelId(number), StockId(channel.stock)));
+        }
+        let old_names = self.catalog.old_names().iter().map(|(_, old)| old);
+        for old in old_names.filter(|old| self.core.time < old.until) {
+            into.names.push((old.name.clone(), old.number));
         }
     }
 

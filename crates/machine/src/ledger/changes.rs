@@ -40,6 +40,8 @@ pub struct Changes {
     pub cells: Vec<CellChange>,
     /// New names and their numbers.
     pub names: Vec<(Name, u32)>,
+    /// Old names whose grace has ended, so that they mean nothing any more. None of them is in `names`.
+    pub ended_names: Vec<Name>,
     /// Changed channels and the stocks that they sell from now.
     pub channels: Vec<(ChannelId, StockId)>,
     /// Op time minus hold time as of the last op, in milliseconds. Deadlines are in hold time.
@@ -52,13 +54,17 @@ impl Changes {
         self.skus.clear();
         self.cells.clear();
         self.names.clear();
+        self.ended_names.clear();
         self.channels.clear();
     }
 
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.skus.is_empty() && self.names.is_empty() && self.channels.is_empty()
+        self.skus.is_empty()
+            && self.names.is_empty()
+            && self.ended_names.is_empty()
+            && self.channels.is_empty()
     }
 }
 

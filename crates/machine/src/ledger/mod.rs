@@ -3,7 +3,7 @@
 //!
 //! From the bottom up: [`record`] has the persisted records; [`catalog`] and [`core`] have the data that
 //! exists once; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
-//! erasure), [`places`], [`items`], [`cells`], [`now`], and, for outcomes, [`reservations`],
+//! erasure), [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
 //! [`reservation_index`] and [`dedupe`].
 
 pub(crate) mod actor;
@@ -16,7 +16,9 @@ mod dedupe;
 pub(crate) mod findings;
 pub(crate) mod hold_time;
 mod items;
+mod names;
 mod now;
+pub(crate) mod old_names;
 mod places;
 pub(crate) mod record;
 mod records;

@@ -321,6 +321,9 @@ impl State {
 
     /// Builds everything that is derived from records.
     fn derive(&mut self) -> Result<(), LoadError> {
+        if self.catalog.old_names().iter().any(|(op, _)| !self.is_sound_old_name(op)) {
+            return Err(LoadError::Dangling(Section::OldName));
+        }
         self.fill_clusters();
         let positions: Vec<(u32, PositionRow)> =
             self.positions.iter().map(|(slot, row)| (slot, *row)).collect();

@@ -26,6 +26,7 @@ impl Recount {
             reservations: VisitOnce::new(state.reservations.slots()),
             clusters: VisitOnce::new(clusters),
             cluster_checks: VisitOnce::new(clusters),
+            old_names: 0,
             sums: BTreeMap::new(),
             findings: Findings::default(),
             has_overflowed: false,
@@ -42,6 +43,8 @@ impl Recount {
                 self.visit_cluster(state, number)
             } else if let Some(number) = self.cluster_checks.next() {
                 self.check_cluster(state, number)
+            } else if let Some(op) = state.catalog.old_names().next_op(self.old_names) {
+                self.check_old_name(state, op)
             } else if self.sums.pop_first().is_some_and(|entry| self.report(entry)) {
                 1
             } else {
@@ -63,6 +66,16 @@ impl Recount {
             });
         }
         self.findings
+    }
+
+    fn check_old_name(&mut self, state: &State, op: u64) -> u32 {
+        self.old_names = op;
+        if !state.is_sound_old_name(op) {
+            self.findings.add(|| {
+                format!("the old name of op {op} belongs to no thing, or another thing has the name")
+            });
+        }
+        1
     }
 
     /// Checks one reservation as of the mark and adds its promises. Returns the cost.

@@ -29,8 +29,9 @@ const fn mode_of(sharing: Sharing) -> Mode {
 
 impl Machine {
     pub(crate) fn define_source(&mut self, definition: &SourceDefinition) -> Decision {
+        let code = Name::Source(definition.code.clone());
+        let known = self.state.resolve(&code);
         let catalog = &self.state.catalog;
-        let known = catalog.source_of_code(&definition.code);
         let namesake = catalog.source_of_name(&definition.name);
         if namesake.is_some() && namesake != known {
             let owner = namesake.and_then(|source| catalog.source(source));
@@ -40,30 +41,36 @@ impl Machine {
         if known.is_none() && catalog.sources.len() >= SOURCES_MAX as usize {
             return Err(Refusal::limit("sources", SOURCES_MAX));
         }
+        let mut definition = definition.clone();
+        if let Some(present) = known.and_then(|source| catalog.source(source)) {
+            // An old code means this source, which keeps its present code.
+            definition.code.clone_from(&present.code);
+        }
         let was_enabled = known.and_then(|source| catalog.source(source)).map(|source| source.enabled);
         if let Some(source) = known
             && was_enabled != Some(definition.enabled)
         {
-            let shortfall = self.state.switch_source(source, definition.clone());
+            let shortfall = self.state.switch_source(source, definition);
             let shortfall = Quantity::from_raw(shortfall).unwrap_or(Quantity::MAX);
             return Ok(Answer::ok(source).with(Detail::Shortfall(shortfall)));
         }
-        let number = self.state.catalog.set_source(known, definition.clone());
+        let number = self.state.catalog.set_source(known, definition);
         if known.is_none() {
-            self.state.changes.names.push((Name::Source(definition.code.clone()), number));
+            self.state.give_name(code, number);
         }
         Ok(Answer::ok(number))
     }
 
     pub(crate) fn define_stock(&mut self, definition: &StockDefinition) -> Decision {
-        if let Some(number) = self.state.catalog.stock_of_name(&definition.name) {
+        let name = Name::Stock(definition.name.clone());
+        if let Some(number) = self.state.resolve(&name) {
             return Ok(Answer::ok(number));
         }
         if self.state.catalog.stocks.len() >= STOCKS_MAX as usize {
             return Err(Refusal::limit("stocks", STOCKS_MAX));
         }
-        let number = self.state.catalog.add_stock(definition.name.clone());
-        self.state.changes.names.push((Name::Stock(definition.name.clone()), number));
+        let number = self.state.catalog.set_stock(None, definition.name.clone());
+        self.state.give_name(name, number);
         let Ok(layout) = self.state.layout_of_links() else {
             unreachable!("a stock without links makes a group of its own");
         };
@@ -72,14 +79,15 @@ impl Machine {
     }
 
     pub(crate) fn define_sku(&mut self, definition: &SkuDefinition) -> Decision {
-        match self.state.sku_of_name(&definition.sku) {
+        let name = Name::Sku(definition.sku.clone());
+        match self.state.resolve(&name) {
             Some(sku) => self.redefine_sku(sku, definition),
             None if self.state.skus.len() >= SKUS_MAX => Err(Refusal::limit("skus", SKUS_MAX)),
             None => {
                 let sku = self.state.skus.len();
                 let row = SkuRow::new(sku, &definition.sku, definition.kind, definition.decimals);
                 self.state.add_sku(row);
-                self.state.changes.names.push((Name::Sku(definition.sku.clone()), sku));
+                self.state.give_name(name, sku);
                 Ok(Answer::ok(sku))
             }
         }
@@ -151,25 +159,28 @@ impl Machine {
     }
 
     pub(crate) fn channel(&mut self, channel: &ChannelAssignment) -> Decision {
+        let name = Name::Channel(channel.channel_type.clone(), channel.code.clone());
+        let known = self.state.resolve(&name);
         let catalog = &mut self.state.catalog;
         if !catalog.has_stock(channel.stock.0) {
             return Err(Refusal::unknown("stock"));
         }
-        let known = catalog.channel_of_name(&channel.channel_type, &channel.code);
         if known.is_none() && catalog.channels.len() >= CHANNELS_MAX as usize {
             return Err(Refusal::limit("channels", CHANNELS_MAX));
         }
-        let number = catalog.set_channel(ChannelRow {
-            channel_type: channel.channel_type.clone(),
-            code: channel.code.clone(),
-            stock: channel.stock.0,
-        });
-        let changes = &mut self.state.changes;
+        let stock = channel.stock.0;
+        // An old name means this channel, which keeps its present name.
+        let row = match known.and_then(|known| catalog.channels.get(known as usize)) {
+            Some(present) => ChannelRow { stock, ..present.clone() },
+            None => {
+                ChannelRow { channel_type: channel.channel_type.clone(), code: channel.code.clone(), stock }
+            }
+        };
+        let number = catalog.set_channel(known, row);
         if known.is_none() {
-            let name = Name::Channel(channel.channel_type.clone(), channel.code.clone());
-            changes.names.push((name, number));
+            self.state.give_name(name, number);
         }
-        changes.channels.push((ChannelId(number), channel.stock));
+        self.state.changes.channels.push((ChannelId(number), channel.stock));
         Ok(Answer::ok(number))
     }
 

@@ -53,16 +53,10 @@ impl Machine {
         })
     }
 
-    /// The number of a name.
+    /// The number of a name, or of an old name in its grace.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Option<u32> {
-        let catalog = &self.state.catalog;
-        match name {
-            Name::Sku(sku) => self.state.sku_of_name(sku),
-            Name::Stock(stock) => catalog.stock_of_name(stock),
-            Name::Source(code) => catalog.source_of_code(code),
-            Name::Channel(channel_type, code) => catalog.channel_of_name(channel_type, code),
-        }
+        self.state.resolve(name)
     }
 }
 

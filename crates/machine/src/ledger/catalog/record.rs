@@ -2,11 +2,12 @@
 //! records").
 //!
 //! A record is identified by its section and a key: its number, both numbers of a link, or the op of a
-//! mark.
+//! mark or of an old name.
 
 use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
 use crate::config::ACTORS_MAX;
 use crate::ledger::actor::OTHER;
+use crate::ledger::old_names::OldName;
 use crate::ledger::record::{CatalogSection, Section, get_counted, put_counted};
 use crate::table::record_hash;
 use stockhold_protocol::batch::{ACTOR_BYTES_MAX, Actor, ActorKind};
@@ -63,6 +64,7 @@ impl Catalog {
             .iter()
             .filter(|mark| mark.note.is_some())
             .for_each(|mark| one(CatalogSection::MarkNote, mark.op));
+        self.old_names.iter().for_each(|(op, _)| one(CatalogSection::OldName, op));
     }
 
     /// Appends the bytes of an existing record.
@@ -115,6 +117,13 @@ impl Catalog {
             }
             #[cfg(feature = "next-release")]
             CatalogSection::MarkNote => super::note::put(&self.marks, key, fields),
+            CatalogSection::OldName => {
+                let Some(old) = self.old_names.get(key) else { return Ok(()) };
+                fields.value(1, &key)?;
+                fields.value(2, &old.name)?;
+                fields.value(3, &old.number)?;
+                fields.value(4, &old.until)
+            }
         }
     }
 
@@ -131,7 +140,7 @@ impl Catalog {
                     Ok((fields.value::<u32>(1, "stock.number")?, fields.value::<String>(2, "stock.name")?))
                 })?;
                 self.expect(section, number, self.stocks.len(), kept)?;
-                self.add_stock(name);
+                self.set_stock(None, name);
             }
             CatalogSection::Link => {
                 let (link, kept) = get_counted(reader, get_link)?;
@@ -141,7 +150,7 @@ impl Catalog {
             CatalogSection::Channel => {
                 let ((number, channel), kept) = get_counted(reader, get_channel)?;
                 self.expect(section, number, self.channels.len(), kept)?;
-                self.set_channel(channel);
+                self.set_channel(None, channel);
             }
             CatalogSection::Actor => {
                 let ((number, is_proved, name), kept) = get_counted(reader, get_actor)?;
@@ -170,6 +179,22 @@ impl Catalog {
                 self.keep(section, op, kept);
                 self.load_note(op, note)?;
             }
+            CatalogSection::OldName => {
+                let ((op, old), kept) = get_counted(reader, get_old_name)?;
+                self.check_old_name(op, &old)?;
+                self.keep(section, op, kept);
+                self.keep_old_name(op, old);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_old_name(&self, op: u64, old: &OldName) -> Result<(), BadField> {
+        if op == 0 || self.old_names.next_op(op.saturating_sub(1)).is_some() {
+            return Err(OUT_OF_ORDER);
+        }
+        if self.old_names.is_full() || self.old_names.op_of(&old.name).is_some() {
+            return Err(BadField::new("old_name.name", "is one too many, or stands there twice"));
         }
         Ok(())
     }
@@ -224,6 +249,12 @@ fn get_channel(fields: &mut FieldReader<'_>) -> Result<(u32, ChannelRow), BadFie
 fn get_actor(fields: &mut FieldReader<'_>) -> Result<(u32, bool, String), BadField> {
     let (number, is_proved) = (fields.value(1, "actor.number")?, fields.value(2, "actor.proved")?);
     Ok((number, is_proved, fields.value(3, "actor.name")?))
+}
+
+fn get_old_name(fields: &mut FieldReader<'_>) -> Result<(u64, OldName), BadField> {
+    let (op, name) = (fields.value(1, "old_name.op")?, fields.value(2, "old_name.name")?);
+    let number = fields.value(3, "old_name.number")?;
+    Ok((op, OldName { name, number, until: fields.value(4, "old_name.until")? }))
 }
 
 fn get_mark(fields: &mut FieldReader<'_>) -> Result<MarkRow, BadField> {

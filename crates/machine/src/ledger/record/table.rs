@@ -32,6 +32,8 @@ macro_rules! record_table {
                 /// Notes of marks.
                 #[cfg(feature = "next-release")]
                 240 MarkNote;
+                /// Old names of renamed things.
+                32 OldName;
             }
             tables {
                 /// SKUs.
