@@ -5,6 +5,7 @@
 //! All of these conditions must hold:
 //!
 //! - The client has marked the id as never sent before.
+//! - No name was given to another thing since the client resolved its numbers.
 //! - It is a plain all-or-nothing reserve.
 //! - Only plain reserves are in flight on this connection. Otherwise its own release, not yet applied, could free
 //!   units.
@@ -27,13 +28,15 @@ const LINES_MAX: usize = 8;
 pub struct EdgeCase {
     /// The client has never sent this id before.
     pub fresh: bool,
+    /// No name was given to another thing since the client resolved its numbers.
+    pub present_names: bool,
     /// The number of commands in flight on this connection that are not plain reserves.
     pub others_in_flight: u32,
 }
 
 impl EdgeCase {
     const fn allows_refusal(self) -> bool {
-        self.fresh && self.others_in_flight == 0
+        self.fresh && self.present_names && self.others_in_flight == 0
     }
 }
 
@@ -209,7 +212,7 @@ mod tests {
                 owner: 0,
                 reference: "",
             };
-            let case = EdgeCase { fresh: true, others_in_flight: 0 };
+            let case = EdgeCase { fresh: true, present_names: true, others_in_flight: 0 };
             refuse(&published, case, &reserve, || Timestamp(0)).map(|outcome| (outcome.value, outcome.detail))
         };
         let available = |sku: u32, raw: i64| Detail::Available {
@@ -230,13 +233,17 @@ mod tests {
     #[test]
     fn each_condition_is_needed() {
         // Proves that the refusal is given when all conditions hold, and not when any one of them fails.
-        let good = EdgeCase { fresh: true, others_in_flight: 0 };
+        let good = EdgeCase { fresh: true, present_names: true, others_in_flight: 0 };
         let (stock, one_unit) = (Target::Stock(STOCK), 10_000);
         let cells = published(one_unit, false, 100);
         assert!(is_refused(&cells, good, stock, false, 99));
         assert!(is_refused(&cells, good, Target::Channel(ChannelId(5)), false, 99));
 
         assert!(!is_refused(&cells, EdgeCase { fresh: false, ..good }, stock, false, 99), "a repeated id");
+        assert!(
+            !is_refused(&cells, EdgeCase { present_names: false, ..good }, stock, false, 99),
+            "a number that was resolved before a name was given to another thing"
+        );
         assert!(
             !is_refused(&cells, EdgeCase { others_in_flight: 1, ..good }, stock, false, 99),
             "a release in flight"

@@ -243,7 +243,7 @@ pub fn recover_with(
         let before = machine.op();
         let is_skipped = |op: u64| skips.contains_key(&op);
         let result =
-            apply_payload(&mut machine, span, &batch.payload, is_skipped, |_| ()).map_err(of_apply)?;
+            apply_payload(&mut machine, span, &batch.payload, is_skipped, |_, _| ()).map_err(of_apply)?;
         match result {
             BatchResult::Applied(Applied { header, digest }) => {
                 digests.compare(&header, machine.epoch())?;

@@ -148,6 +148,8 @@ impl Import<'_> {
             places.push(place);
         }
         self.bulk.drain(server)?;
+        // A definition may have given an old name to a new thing. All numbers here are answers to definitions of this file.
+        server.take_names();
         let mut numbers = vec![None; places.len()];
         let mut answers = self.bulk.take_answers();
         answers.sort_by_key(|(tag, _)| *tag);

@@ -190,6 +190,10 @@ impl Import<'_> {
         if self.skus.len() > NAMES_KEPT_MAX {
             self.skus.clear();
         }
+        if server.take_names() {
+            self.skus.clear();
+            self.sources.clear();
+        }
         self.resolve_sources(server, rows)?;
         self.resolve_skus(server, rows)?;
         let mut pairs = BTreeSet::new();
@@ -297,6 +301,8 @@ impl Import<'_> {
                 }
             }
         }
+        // A new SKU may have got a name that another one had. The numbers of these rows were resolved just now.
+        server.take_names();
         Ok(())
     }
 }

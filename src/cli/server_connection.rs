@@ -75,6 +75,12 @@ impl ServerConnection {
         self.connection.as_ref().map_or(0, |connection| connection.welcome().shown_offset_ms)
     }
 
+    /// Returns whether the server has reported a new name generation since the last call. If so, numbers from before must be
+    /// resolved again. Commands carry the new generation from now on.
+    pub(super) fn take_names(&mut self) -> bool {
+        self.connection.as_mut().is_some_and(PipelinedConnection::take_names)
+    }
+
     /// Closes the connection and opens a new one.
     pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
         self.connection = None;

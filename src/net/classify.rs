@@ -16,14 +16,19 @@ pub(super) enum Disposition {
 }
 
 /// Classifies one record. `others_in_flight` is the number of the connection's commands in flight that are not plain
-/// reserves.
-pub(super) fn classify(record: &[u8], others_in_flight: u32, context: &NetContext) -> Disposition {
+/// reserves. `present_names` tells whether the client resolved its numbers by the present name generation.
+pub(super) fn classify(
+    record: &[u8],
+    others_in_flight: u32,
+    present_names: bool,
+    context: &NetContext,
+) -> Disposition {
     let bad_field = |error: &BadField| {
         context.metrics.commands_bad_field.add(1);
         Disposition::Answer(Outcome::bad_field(error, context.published.op()))
     };
     if let Some(cart) = PlainCart::read(record) {
-        let case = EdgeCase { fresh: cart.fresh, others_in_flight };
+        let case = EdgeCase { fresh: cart.fresh, present_names, others_in_flight };
         return match edge::refuse_plain(&context.published, case, &cart, || context.clock.propose_now()) {
             Some(outcome) => Disposition::Answer(outcome),
             None => Disposition::Submit { is_other: false },
@@ -37,7 +42,7 @@ pub(super) fn classify(record: &[u8], others_in_flight: u32, context: &NetContex
         return bad_field(&BadField::new("key", "is made by servers for HTTP only"));
     }
     if let Command::Reserve(reserve) = &envelope.command {
-        let case = EdgeCase { fresh: envelope.fresh, others_in_flight };
+        let case = EdgeCase { fresh: envelope.fresh, present_names, others_in_flight };
         return match edge::refuse(&context.published, case, reserve, || context.clock.propose_now()) {
             Some(outcome) => Disposition::Answer(outcome),
             None => Disposition::Submit { is_other: !edge::is_plain(reserve) },

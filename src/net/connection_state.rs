@@ -72,8 +72,6 @@ impl LocalOutcomes {
 const QUERIES_ASKED_MAX: u32 = 4;
 const TOO_MANY_QUERIES: &str = "Too many questions wait for answers; ask again later.";
 
-/// Names are never reused in this version, so every client knows the names of this generation.
-const NAME_GENERATION: u32 = 0;
 /// Outcomes that did not need the log are sent as soon as they reach this size.
 const LOCAL_BYTES_MAX: usize = 256 * 1024;
 
@@ -270,9 +268,11 @@ impl ConnectionState {
             ms => context.clock.monotonic_ms().saturating_add(u64::from(ms)),
         };
         let request = frame.header.request;
+        let present_names = context.feedback.name_generation();
+        let names = frame.header.name_generation(present_names);
         let mut submission = context.ingress.blank();
         submission.reset(self.address, request, until_ms);
-        submission.set_origin(&self.origin, NAME_GENERATION);
+        submission.set_origin(&self.origin, names);
         let mut rest = frame.body;
         let mut others = 0;
         let mut edge_refusals = 0;
@@ -285,7 +285,7 @@ impl ConnectionState {
                 continue;
             }
             let others_in_flight = self.others_in_flight + others;
-            match classify(record, others_in_flight, context) {
+            match classify(record, others_in_flight, names == present_names, context) {
                 Disposition::Answer(outcome) => {
                     edge_refusals += u64::from(outcome.code == Code::SoldOut);
                     self.local.push(index, &outcome);
@@ -297,7 +297,7 @@ impl ConnectionState {
                     if !submission.has_room(record.len()) {
                         self.submit(&mut submission, context);
                         submission.reset(self.address, request, until_ms);
-                        submission.set_origin(&self.origin, NAME_GENERATION);
+                        submission.set_origin(&self.origin, names);
                         others = 0;
                     }
                     others += u32::from(is_other);
@@ -343,8 +343,8 @@ impl ConnectionState {
 
     fn flush_local(&mut self, request: u64, context: &NetContext) {
         if self.local.count > 0 {
-            let header =
-                Header::answer(FrameKind::Outcomes, request, self.local.count, context.clock.propose_now());
+            let (now, names) = (context.clock.propose_now(), context.feedback.name_generation());
+            let header = Header::outcomes(request, self.local.count, now, names);
             frame::append(header.in_version(self.address.version), &self.local.bytes, &mut self.out);
             self.local.bytes.clear();
             self.local.count = 0;

@@ -85,6 +85,7 @@ impl NetContext {
             op: self.published.op(),
             time_ms: self.clock.propose_now().0,
             shown_offset_ms: clock.wall_offset_ms.saturating_add_unsigned(clock.hold_offset_ms),
+            name_generation: self.feedback.name_generation(),
             limits,
             server: concat!("stockhold ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Welcome::default()

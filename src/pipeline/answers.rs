@@ -52,7 +52,7 @@ impl<'a> OutcomeWriter<'a> {
         Self { submissions, replies, time, current, at: 0, frame: None }
     }
 
-    pub(super) fn push(&mut self, outcome: &Outcome) {
+    pub(super) fn push(&mut self, outcome: &Outcome, name_generation: u32) {
         // Commands that the sequencer adds are last in the batch and have no submission. Their outcomes are not sent.
         let Some(submission) = self.current else { return };
         let buffer = self.replies.of(submission.address);
@@ -69,7 +69,7 @@ impl<'a> OutcomeWriter<'a> {
         let answered = AnsweredCounts { commands: u32::from(count), others, ..AnsweredCounts::default() };
         buffer.seal(
             start,
-            Header::answer(FrameKind::Outcomes, submission.request, count, self.time),
+            Header::outcomes(submission.request, count, self.time, name_generation),
             submission.address,
             answered,
         );

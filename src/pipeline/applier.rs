@@ -143,7 +143,7 @@ impl Applier {
             span,
             batch.frame.payload(),
             |_| false,
-            |outcome| outcomes.push(&outcome),
+            |machine, outcome| outcomes.push(&outcome, machine.name_generation()),
         )?;
         match result {
             BatchResult::Applied(applied) => batch.digest = applied.digest,

@@ -123,7 +123,7 @@ pub enum BatchResult {
 }
 
 /// Applies one payload of `records` records that begins at `position`. `is_skipped` returns whether an op is to be
-/// skipped without effect. `each` receives the outcomes in order.
+/// skipped without effect. `each` receives the outcomes in order, and the machine after each.
 ///
 /// # Errors
 /// [`ApplyError`] when the payload cannot belong to this log. The machine may have applied a part of it and must be
@@ -133,7 +133,7 @@ pub fn apply_payload(
     (position, records): (u64, u32),
     payload: &[u8],
     is_skipped: impl Fn(u64) -> bool,
-    mut each: impl FnMut(Outcome),
+    mut each: impl FnMut(&Machine, Outcome),
 ) -> Result<BatchResult, ApplyError> {
     let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { position, source })?;
     let header = batch.header;
@@ -174,7 +174,7 @@ pub fn apply_payload(
             APPLYING.store(op, Ordering::Relaxed);
             machine.apply(header.proposed, entry.record)
         };
-        each(outcome);
+        each(machine, outcome);
     }
     APPLYING.store(0, Ordering::Relaxed);
     if found != u64::from(records) {

@@ -1,7 +1,7 @@
 //! Values that earlier stages read of later ones: when a tick is due, the offsets of the machine's clocks, and the
 //! state of the server. All are atomics.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use stockhold_machine::{ClockView, Machine};
 use stockhold_protocol::Timestamp;
@@ -57,6 +57,7 @@ pub struct Feedback {
     wall_offset_ms: AtomicI64,
     jump_max_ms: AtomicU64,
     accepted_until_ms: AtomicU64,
+    name_generation: AtomicU32,
     state: AtomicU8,
 }
 
@@ -69,6 +70,7 @@ impl Default for Feedback {
             wall_offset_ms: AtomicI64::new(0),
             jump_max_ms: AtomicU64::new(0),
             accepted_until_ms: AtomicU64::new(0),
+            name_generation: AtomicU32::new(0),
             state: AtomicU8::new(0),
         }
     }
@@ -83,6 +85,8 @@ impl Feedback {
         self.wall_offset_ms.store(wall_offset_ms, Ordering::Relaxed);
         self.jump_max_ms.store(jump_max_ms, Ordering::Relaxed);
         self.accepted_until_ms.store(accepted_until.0, Ordering::Relaxed);
+        // Names are published before, so whoever reads this generation resolves by it or by a later one.
+        self.name_generation.store(machine.name_generation(), Ordering::Release);
         self.needs_ticks.store(machine.needs_ticks(), Ordering::Relaxed);
         self.set_next_due(machine.next_due())
     }
@@ -117,6 +121,12 @@ impl Feedback {
             jump_max_ms: self.jump_max_ms.load(Ordering::Relaxed),
             accepted_until: Timestamp(self.accepted_until_ms.load(Ordering::Relaxed)),
         }
+    }
+
+    /// The name generation: how often a name was given to another thing.
+    #[must_use]
+    pub fn name_generation(&self) -> u32 {
+        self.name_generation.load(Ordering::Acquire)
     }
 
     /// The state of the server.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stockhold_machine::DigestPoint;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX};
-use stockhold_protocol::frame::{FrameKind, Header};
+use stockhold_protocol::frame::Header;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Code, Command, Outcome};
 
@@ -447,8 +447,8 @@ impl<L: CommitLog> Sequencer<L> {
         outcome: &Outcome,
     ) {
         let count = u16::try_from(indexes.len()).unwrap_or(u16::MAX);
-        let header =
-            Header::answer(FrameKind::Outcomes, submission.request, count, self.links.clock.propose_now());
+        let (now, names) = (self.links.clock.propose_now(), self.links.feedback.name_generation());
+        let header = Header::outcomes(submission.request, count, now, names);
         self.replies.frame(submission.address, header, counts, |out| {
             for index in indexes {
                 outcome.encode(*index, out);

@@ -104,7 +104,8 @@ impl<'a> Replay<'a> {
         let batch = (frame.first_position, frame.records);
         let before = machine.op();
         let is_skipped = |op: u64| self.skips.contains_key(&op);
-        let result = apply_payload(machine, batch, frame.payload, is_skipped, |_| ()).map_err(Fault::Apply);
+        let result =
+            apply_payload(machine, batch, frame.payload, is_skipped, |_, _| ()).map_err(Fault::Apply);
         let compared = result.and_then(|result| {
             if let BatchResult::Applied(applied) = &result {
                 self.digests.compare(&applied.header, machine.epoch()).map_err(Fault::Diverged)?;

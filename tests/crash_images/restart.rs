@@ -35,8 +35,14 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
     let opened = *life.digests.keys().nth(1).unwrap();
     let mut batches = 0;
     while let Some(frame) = log.next_frame().unwrap() {
-        apply_payload(&mut machine, (frame.first_position, frame.records), frame.payload, |_| false, |_| ())
-            .unwrap();
+        apply_payload(
+            &mut machine,
+            (frame.first_position, frame.records),
+            frame.payload,
+            |_| false,
+            |_, _| (),
+        )
+        .unwrap();
         if machine.op() >= opened {
             assert_eq!(life.digests.get(&machine.op()), Some(&machine.digest()), "after op {}", machine.op());
             batches += 1;

@@ -164,6 +164,13 @@ impl Client {
                     (id, fresh, may_renew) = (self.new_id(), true, false);
                     continue;
                 }
+                Exchange::Answered(Response::Outcome(outcome)) if outcome.code == Code::NamesChanged => {
+                    // The id is unused. The next `build` resolves the names again; it cannot resolve numbers that the caller gave.
+                    self.shared.names.renew(outcome.value);
+                    if built.by_number {
+                        return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(id) });
+                    }
+                }
                 Exchange::Answered(Response::Outcome(outcome)) => {
                     match resolve_outcome(id, outcome, &mut tries) {
                         Resolution::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
@@ -176,7 +183,7 @@ impl Client {
                     tries.note(failed);
                     return Err(tries.give_up(id));
                 }
-                // After a change of epoch the next `build` resolves the names again.
+                // After a change of epoch or names the next `build` resolves the names again.
                 Exchange::Failed(failed) => tries.note(failed),
                 Exchange::Late { sent } => {
                     tries.maybe_done |= sent;
@@ -204,8 +211,11 @@ impl Client {
             result?;
             if built.by_number {
                 // Dense numbers that the caller gave belong to the log that was current when the call began.
-                let of = *numbers_of
-                    .get_or_insert(built.identity.unwrap_or(LogIdentity { log_uuid: [0; 16], epoch: 0 }));
+                let of = *numbers_of.get_or_insert(built.identity.unwrap_or(LogIdentity {
+                    log_uuid: [0; 16],
+                    epoch: 0,
+                    names: 0,
+                }));
                 if built.identity != Some(of) {
                     return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(id) });
                 }

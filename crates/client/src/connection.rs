@@ -209,6 +209,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PipelinedConnection<S> {
         .await
     }
 
+    /// Returns whether the server has reported another name generation than the one that commands of this connection give. If so,
+    /// they give the new one from now on. Resolve names again before sending their numbers.
+    pub const fn take_names(&mut self) -> bool {
+        let told = self.protocol.told_names();
+        let is_new = self.protocol.names() != told;
+        self.protocol.know_names(told);
+        is_new
+    }
+
     pub(crate) const fn protocol(&mut self) -> &mut SansIoConnection {
         &mut self.protocol
     }

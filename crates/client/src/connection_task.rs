@@ -79,6 +79,16 @@ impl ConnectionTask {
         }
     }
 
+    /// Passes replies on, and drops cached numbers when the server reports a new name generation.
+    fn take_replies(&self, multiplexer: &mut Multiplexer) -> Result<(), ConnectionError> {
+        let before = multiplexer.identity;
+        let taken = multiplexer.take_replies();
+        if multiplexer.identity != before {
+            self.names.on_connect(multiplexer.identity);
+        }
+        taken
+    }
+
     /// Works until the connection ends (an error) or no handle is left.
     async fn serve(
         &mut self,
@@ -98,7 +108,7 @@ impl ConnectionTask {
                 // of the runtime, because the runtime of a blocking client has not run since the last call.
                 yield_now().await;
                 if multiplexer.connection.read_now().await? {
-                    multiplexer.take_replies()?;
+                    self.take_replies(multiplexer)?;
                 }
             }
             multiplexer.submit(waiting, now);
@@ -117,7 +127,7 @@ impl ConnectionTask {
                 moved = multiplexer.connection.read_more() => {
                     moved?;
                     last_read = Instant::now();
-                    multiplexer.take_replies()?;
+                    self.take_replies(multiplexer)?;
                 }
                 () = sleep_until(stalled), if multiplexer.in_flight() > 0 => {
                     return Err(ConnectionError::Stalled(stall));

@@ -97,9 +97,10 @@ pub enum CallError {
     /// A field violates a rule of the protocol. Nothing was sent.
     #[error("a field violates a rule; nothing was sent")]
     BadField(#[from] BadField),
-    /// The identity or epoch of the log has changed, and the call uses dense numbers of the old one. Nothing was sent
-    /// after the change; resolve the names again. If `earlier` is set, an earlier try may have taken effect.
-    #[error("the log's epoch has changed; dense numbers must be resolved again")]
+    /// The identity or epoch of the log has changed, or a name was given to another thing, and the call uses dense numbers from
+    /// before. Nothing happened after the change; resolve the names again. If `earlier` is set, an earlier try may have
+    /// taken effect.
+    #[error("the log's epoch or names have changed; dense numbers must be resolved again")]
     EpochChanged {
         /// The id of an earlier try whose outcome is unknown.
         earlier: Option<CommandId>,

@@ -56,7 +56,7 @@ pub(crate) enum JobError {
     NotSent(Arc<ConnectionError>),
     /// The request may have been written, and the connection is gone.
     Lost(Arc<ConnectionError>),
-    /// The request was not sent because it contains dense numbers of another log identity.
+    /// The request was not sent because it contains dense numbers of another log or epoch, or of older names.
     EpochChanged,
     /// The request was not sent because its deadline had passed.
     Expired,

@@ -55,7 +55,7 @@ impl Multiplexer {
         while let Some(job) = waiting.pop_front() {
             if self.connection.is_stopping() {
                 job.fail(JobError::NotSent(Arc::new(ConnectionError::Closed)));
-            } else if self.is_of_other_epoch(&job) {
+            } else if self.has_old_numbers(&job) {
                 job.fail(JobError::EpochChanged);
             } else if job.deadline <= now {
                 job.fail(JobError::Expired);
@@ -68,12 +68,23 @@ impl Multiplexer {
         }
     }
 
-    fn is_of_other_epoch(&self, job: &Job) -> bool {
-        job.identity.is_some_and(|identity| identity != self.identity)
+    fn has_old_numbers(&self, job: &Job) -> bool {
+        job.identity.is_some_and(|of| !of.is_of_epoch_of(&self.identity) || of.is_older_than(&self.identity))
+    }
+
+    /// Takes over a newer name generation, which another connection may have received first.
+    fn know_names(&mut self, identity: LogIdentity) {
+        if self.identity.is_older_than(&identity) {
+            self.identity = identity;
+            self.connection.protocol().know_names(identity.names);
+        }
     }
 
     /// Sends one job, or returns it because the connection has no room now.
     fn submit_one(&mut self, job: Job, waiting: &mut VecDeque<Job>, now: Instant) -> Option<Job> {
+        if let Some(identity) = job.identity {
+            self.know_names(identity);
+        }
         let deadline_ms = job.deadline_ms(now);
         let protocol = self.connection.protocol();
         let result = match &job.request {
@@ -157,6 +168,8 @@ impl Multiplexer {
                 at.and_then(|at| self.slots.get_mut(at)).ok_or(ConnectionError::UnexpectedAnswer(request))?;
             answer(slot, &reply, self.identity)?;
             self.has_answered = true;
+            let names = self.connection.protocol().told_names();
+            self.know_names(LogIdentity { names, ..self.identity });
             while self.slots.front().is_some_and(|slot| matches!(slot, Slot::Empty)) {
                 self.slots.pop_front();
                 self.first_request += 1;

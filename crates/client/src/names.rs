@@ -4,6 +4,7 @@
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use stockhold_protocol::command::{SettingScope, Target};
+use stockhold_protocol::frame::low_bits;
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -20,11 +21,24 @@ pub struct LogIdentity {
     pub log_uuid: [u8; 16],
     /// The epoch of the log.
     pub epoch: u64,
+    /// The low 16 bits of its name generation, which rises when a name is given to another thing.
+    pub names: u16,
 }
 
 impl LogIdentity {
     pub(crate) const fn of(welcome: &Welcome) -> Self {
-        Self { log_uuid: welcome.log_uuid, epoch: welcome.epoch }
+        Self { log_uuid: welcome.log_uuid, epoch: welcome.epoch, names: low_bits(welcome.name_generation) }
+    }
+
+    /// Whether both are of one epoch of one log, so that a number means the same thing.
+    pub(crate) fn is_of_epoch_of(&self, other: &Self) -> bool {
+        self.log_uuid == other.log_uuid && self.epoch == other.epoch
+    }
+
+    /// Whether the other one is of the same epoch, and names stand for other things since.
+    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
+        // The generation only rises, so of 16 bits the half ahead is newer.
+        self.is_of_epoch_of(other) && (1..1 << 15).contains(&other.names.wrapping_sub(self.names))
     }
 }
 
@@ -142,11 +156,20 @@ impl KnownNumbers {
 pub(crate) struct NameCache(RwLock<KnownNumbers>);
 
 impl NameCache {
-    /// Called when a connection has reached this log. Numbers of another log are dropped.
+    /// Called when a connection has reached this log, or its name generation. Numbers of another log or of older names are dropped.
+    /// A connection that knows an older name generation changes nothing.
     pub(crate) fn on_connect(&self, identity: LogIdentity) {
         let mut known = self.0.write();
-        if known.identity != Some(identity) {
+        let is_new = |known: LogIdentity| !known.is_of_epoch_of(&identity) || known.is_older_than(&identity);
+        if known.identity.is_none_or(is_new) {
             *known = KnownNumbers { identity: Some(identity), ..KnownNumbers::default() };
+        }
+    }
+
+    /// Called when the server has refused a command because names have changed.
+    pub(crate) fn renew(&self, name_generation: u32) {
+        if let Some(identity) = self.identity() {
+            self.on_connect(LogIdentity { names: low_bits(name_generation), ..identity });
         }
     }
 
@@ -311,8 +334,8 @@ impl Numbers<'_> {
 mod tests {
     use super::*;
 
-    const ONE: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 1 };
-    const TWO: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 2 };
+    const ONE: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 1, names: 0xFFFF };
+    const TWO: LogIdentity = LogIdentity { log_uuid: [1; 16], epoch: 2, names: 0xFFFE };
 
     #[test]
     fn another_epoch_empties_the_cache() {
@@ -327,6 +350,24 @@ mod tests {
         assert_eq!((cache.len(), cache.identity()), (0, Some(TWO)));
         cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
         assert_eq!(cache.len(), 0);
+    }
+
+    #[test]
+    fn later_names_empty_the_cache_and_earlier_ones_do_not() {
+        // Proves the order of name generations, of which 16 bits are known, across their end.
+        let cache = NameCache::default();
+        let name = Name::Sku("BIKE".to_owned());
+        cache.on_connect(ONE);
+        cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
+        cache.on_connect(LogIdentity { names: 0xFFFE, ..ONE });
+        assert_eq!((cache.len(), cache.identity()), (1, Some(ONE)), "heard late");
+        cache.renew(0x2_0001);
+        let later = LogIdentity { names: 1, ..ONE };
+        assert_eq!((cache.len(), cache.identity()), (0, Some(later)));
+        cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
+        assert_eq!(cache.len(), 0, "a number of earlier names");
+        cache.on_connect(ONE);
+        assert_eq!(cache.identity(), Some(later));
     }
 
     #[test]

@@ -39,9 +39,10 @@ pub struct SansIoConnection {
     limits: ConnectionLimits,
     /// The protocol version that was agreed on.
     version: u8,
-    /// The low bits of the name generation that the server reported. They say which names the dense numbers of this
-    /// connection belong to.
+    /// The low bits of the name generation by which dense numbers were resolved. Every command carries them.
     names: u16,
+    /// The low bits of the name generation that the server told last.
+    told_names: u16,
     output: Vec<u8>,
     written: usize,
     input: Vec<u8>,
@@ -67,6 +68,7 @@ impl SansIoConnection {
             limits: ConnectionLimits { in_flight_max: 0, ..ConnectionLimits::default() },
             version: PROTOCOL_VERSION,
             names: 0,
+            told_names: 0,
             output: Vec::new(),
             written: 0,
             input: vec![0; INPUT_BYTES],
@@ -106,9 +108,27 @@ impl SansIoConnection {
         }
         self.limits = welcome.limits;
         self.version = welcome.version;
-        let [low, high, ..] = welcome.name_generation.to_le_bytes();
-        self.names = u16::from_le_bytes([low, high]);
+        self.told_names = frame::low_bits(welcome.name_generation);
+        self.names = self.told_names;
         Ok(Some(welcome))
+    }
+
+    /// The low 16 bits of the name generation that the server reported last, in Welcome or with outcomes.
+    #[must_use]
+    pub const fn told_names(&self) -> u16 {
+        self.told_names
+    }
+
+    /// The low 16 bits of the name generation that commands carry.
+    #[must_use]
+    pub const fn names(&self) -> u16 {
+        self.names
+    }
+
+    /// Sets the low 16 bits of the name generation that commands carry from now on. At first it is that of Welcome. Call this
+    /// after names were resolved again because the server reported another one.
+    pub const fn know_names(&mut self, names: u16) {
+        self.names = names;
     }
 
     /// The limits of the server for this connection.
@@ -294,7 +314,10 @@ impl SansIoConnection {
         let Some((frame, used)) = frame::parse(bytes, FRAME_BODY_BYTES_MAX)? else { return Ok(None) };
         self.input_start += used;
         frame.header.check_version(self.version)?;
-        let Header { request, count, kind, .. } = frame.header;
+        let Header { request, count, kind, names, .. } = frame.header;
+        if kind == FrameKind::Outcomes {
+            self.told_names = names;
+        }
         match kind {
             FrameKind::Goodbye => self.stopping = true,
             FrameKind::Error => return Err(ConnectionError::ByServer(decode_cold(frame.body)?)),

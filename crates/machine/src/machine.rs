@@ -111,6 +111,12 @@ impl Machine {
         self.state.core.epoch
     }
 
+    /// How often a name was given to another thing.
+    #[must_use]
+    pub const fn name_generation(&self) -> u32 {
+        self.state.core.name_generation
+    }
+
     /// The last applied op; 0 = none.
     #[must_use]
     pub const fn op(&self) -> u64 {
@@ -133,6 +139,7 @@ impl Machine {
             self.batch_start = (core.op, core.time);
             self.batch_actors.clear();
             self.state.actor = SERVER;
+            self.state.know_names(u32::MAX);
         }
         verdict
     }
@@ -172,6 +179,7 @@ impl Machine {
             self.batch_actors.push(number);
         }
         self.state.actor = self.batch_actors.get(usize::from(run.actor)).copied().unwrap_or(OTHER);
+        self.state.know_names(run.name_generation);
     }
 
     /// Ends the current batch. Returns op and digest at the end of the first batch after each 4,096 ops and
@@ -190,7 +198,7 @@ impl Machine {
     pub fn apply(&mut self, proposed: Timestamp, record: &[u8]) -> Outcome {
         let op = self.next_op(proposed);
         if let Some(cart) = PlainCart::read(record) {
-            return self.answer_once(op, cart.id, cart.fingerprint(), |machine, ticket| {
+            return self.answer_once(op, (cart.id, cart.fingerprint()), true, |machine, ticket| {
                 machine.reserve_plain(ticket, &cart)
             });
         }
@@ -292,7 +300,8 @@ impl Machine {
             return outcome;
         }
         let fingerprint = envelope.command.fingerprint(&mut self.scratch);
-        self.answer_once(op, envelope.id, fingerprint, |machine, ticket| {
+        let has_numbers = envelope.command.kind().has_numbers();
+        self.answer_once(op, (envelope.id, fingerprint), has_numbers, |machine, ticket| {
             machine.execute(ticket, &envelope.command)
         })
     }
@@ -302,12 +311,15 @@ impl Machine {
     fn answer_once(
         &mut self,
         op: u64,
-        id: CommandId,
-        fingerprint: u64,
+        (id, fingerprint): (CommandId, u64),
+        has_numbers: bool,
         execute: impl FnOnce(&mut Self, Ticket) -> Decision,
     ) -> Outcome {
         if let Some(answer) = self.state.answer_of_known_id(op, id, fingerprint) {
             return answer;
+        }
+        if has_numbers && self.state.has_old_numbers {
+            return Outcome::new(Code::NamesChanged, self.name_generation(), op);
         }
         let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint }) {
             Ok(answer) => (answer.code, answer.value, answer.detail),

@@ -116,10 +116,18 @@ impl Header {
         Self { version, kind, request, time: 0, count, names: 0 }
     }
 
-    /// The header of an answer that reports the server's time.
+    /// The header of outcomes, which reports the server's time and name generation.
     #[must_use]
-    pub fn answer(kind: FrameKind, request: u64, count: u16, time: Timestamp) -> Self {
-        Self { time: time.second(), ..Self::new(kind, request, count) }
+    pub fn outcomes(request: u64, count: u16, time: Timestamp, name_generation: u32) -> Self {
+        let names = low_bits(name_generation);
+        Self { time: time.second(), names, ..Self::new(FrameKind::Outcomes, request, count) }
+    }
+
+    /// The name generation by which a client resolved its numbers. Its header carries the low bits; the result is the latest
+    /// generation with these bits that is not after the present one.
+    #[must_use]
+    pub fn name_generation(&self, present: u32) -> u32 {
+        present.saturating_sub(low_bits(present).wrapping_sub(self.names).into())
     }
 
     /// The header in the version that was agreed on. Frames of the handshake keep their own version.
@@ -139,6 +147,13 @@ impl Header {
             Err(FrameError::OtherVersion { got: self.version, agreed })
         }
     }
+}
+
+/// The part of a name generation that a header carries.
+#[must_use]
+pub const fn low_bits(name_generation: u32) -> u16 {
+    let [low, high, ..] = name_generation.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
 
 /// One complete frame, borrowed from the bytes that were read.
@@ -348,6 +363,21 @@ mod tests {
                 assert_eq!(got, Err(FrameError::Body("reserved header bytes are not zero")), "{kind:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_low_bits_of_a_name_generation_mean_the_latest_that_has_been() {
+        // Proves the way back from 16 bits, also where they begin again and where there were not so many generations yet.
+        let meant = |names, present| {
+            Header { names, ..Header::new(FrameKind::Commands, 1, 1) }.name_generation(present)
+        };
+        assert_eq!([meant(7, 7), meant(6, 7), meant(0, 7), meant(8, 7)], [7, 6, 0, 0]);
+        assert_eq!(
+            [meant(2, 0x2_0002), meant(1, 0x2_0002), meant(3, 0x2_0002)],
+            [0x2_0002, 0x2_0001, 0x1_0003]
+        );
+        assert_eq!(meant(0xFFFF, 0x1_0000), 0xFFFF);
+        assert_eq!(meant(5, 0), 0, "nobody can be behind the first");
     }
 
     #[test]

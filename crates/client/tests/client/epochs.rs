@@ -1,11 +1,11 @@
 //! Names and epochs: what is cached, when the cache is emptied, and which dense numbers of the caller are accepted.
 
-use crate::fake::{Accept, Peer, network};
+use crate::fake::{Accept, Peer, Sent, network};
 use std::time::Duration;
 use stockhold_client::protocol::command::{Command, Target};
 use stockhold_client::protocol::frame::{self, FrameKind, Header};
 use stockhold_client::protocol::query::Name;
-use stockhold_client::protocol::{Code, Envelope, Outcome, SkuId, StockId};
+use stockhold_client::protocol::{Code, CommandId, Envelope, Outcome, ReservationId, SkuId, StockId};
 use stockhold_client::{Availability, CallError, Cart, Client};
 
 fn named() -> Cart<'static> {
@@ -77,6 +77,68 @@ async fn a_callers_own_numbers_do_not_cross_an_epoch() {
         matches!(result, Err(CallError::EpochChanged { earlier: Some(earlier) }) if earlier == id),
         "{result:?}"
     );
+    assert!(peer.is_quiet().await);
+}
+
+/// Answers all commands of a frame as a server does that knows later names than the client.
+async fn refuse_names(peer: &mut Peer, sent: &Sent, name_generation: u32) {
+    let outcome = Outcome::new(Code::NamesChanged, name_generation, 9);
+    let mut body = Vec::new();
+    (0..sent.header.count).for_each(|index| outcome.encode(index, &mut body));
+    let header = Header {
+        names: frame::low_bits(name_generation),
+        ..Header::new(FrameKind::Outcomes, sent.header.request, sent.header.count)
+    };
+    let mut bytes = Vec::new();
+    frame::append(header, &body, &mut bytes);
+    peer.write(&bytes).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_asked_again_after_one_was_given_to_another_thing() {
+    // Proves that a command which was refused for that is sent again under its id with new numbers, that frames say the new name
+    // generation from then on, and that a command without numbers is only sent again.
+    let (client, mut peer, _accept) = open().await;
+    let cart = named();
+    let (answer, seen) = tokio::join!(client.reserve(&cart), serve_named(&mut peer, [4, 7], true));
+    assert!(answer.unwrap().is_done());
+    assert_eq!(seen, (4, 7));
+    let (answer, ()) = tokio::join!(client.reserve(&cart), async {
+        let sent = peer.next().await;
+        assert_eq!(sent.header.names, 0);
+        refuse_names(&mut peer, &sent, 0x3_0002).await;
+        let asked = peer.next().await;
+        peer.numbers(&asked, &[Some(9), Some(9), Some(7)]).await;
+        let again = peer.next().await;
+        assert_eq!((again.header.names, again.commands()[0].0), (2, sent.commands()[0].0));
+        assert_ne!(again.commands()[0].2, sent.commands()[0].2, "another number of the SKU");
+        peer.answer_all(&again, Code::Ok).await;
+    });
+    assert!(answer.unwrap().is_done());
+    assert_eq!(client.identity().unwrap().names, 2);
+    let id = CommandId::from_parts(1_763_800_000_000, 5);
+    let (answer, ()) = tokio::join!(client.release(ReservationId(id)), async {
+        let sent = peer.next().await;
+        assert_eq!(sent.header.names, 2);
+        refuse_names(&mut peer, &sent, 0x3_0003).await;
+        let sent = peer.next().await;
+        assert_eq!(sent.header.names, 3);
+        peer.answer_all(&sent, Code::Ok).await;
+    });
+    assert!(answer.unwrap().is_done());
+    assert_eq!(client.names_cached(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callers_own_numbers_do_not_outlive_a_name() {
+    // Proves that a number of the caller is not sent again under later names, and that the caller is told.
+    let (client, mut peer, _accept) = open().await;
+    let cart = Cart::from_stock(StockId(1)).line(SkuId(1), 1);
+    let (result, ()) = tokio::join!(client.reserve(&cart), async {
+        let sent = peer.next().await;
+        refuse_names(&mut peer, &sent, 1).await;
+    });
+    assert!(matches!(result, Err(CallError::EpochChanged { earlier: None })), "{result:?}");
     assert!(peer.is_quiet().await);
 }
 

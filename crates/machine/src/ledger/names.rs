@@ -45,8 +45,15 @@ impl State {
         self.changes.names.push((name, number));
     }
 
-    pub(crate) fn raise_name_generation(&mut self) {
+    /// Whoever asks for the commands in hand has resolved numbers by this generation.
+    pub(crate) const fn know_names(&mut self, generation: u32) {
+        self.names_known = generation;
+        self.has_old_numbers = generation < self.core.name_generation;
+    }
+
+    pub(crate) const fn raise_name_generation(&mut self) {
         self.core.name_generation = self.core.name_generation.saturating_add(1);
+        self.know_names(self.names_known);
     }
 
     /// Whether an old name is one that a machine can have: its thing exists, and no thing has the name now.

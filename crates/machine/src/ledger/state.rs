@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub(crate) reservation_index: SlicedIndex,
     /// The actor of the current run of commands.
     pub(crate) actor: u16,
+    /// The name generation by which the client of this run resolved its numbers.
+    pub(crate) names_known: u32,
+    /// Whether a name was given to another thing since then.
+    pub(crate) has_old_numbers: bool,
     /// The reservation that the current op has made, if its outcome can be computed from its record.
     pub(crate) new_plain_grant: Option<u32>,
     /// A buffer for references taken from dropped generations, kept to reuse its memory.
@@ -108,6 +112,8 @@ impl State {
             reservations: Slab::new(),
             reservation_index: SlicedIndex::new(),
             actor: SERVER,
+            names_known: u32::MAX,
+            has_old_numbers: false,
             new_plain_grant: None,
             taken_references: Vec::new(),
             grant_cursor: None,

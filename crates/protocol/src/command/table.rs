@@ -290,6 +290,24 @@ impl Kind {
     pub const fn is_of_servers(self) -> bool {
         matches!(self.role(), Role::Server)
     }
+
+    /// Whether such a command may hold dense numbers. They stand for what the client means only if no name was given to
+    /// another thing since it resolved them.
+    #[must_use]
+    pub const fn has_numbers(self) -> bool {
+        !matches!(
+            self,
+            Self::Confirm
+                | Self::Extend
+                | Self::DefineSource
+                | Self::DefineStock
+                | Self::DefineSku
+                | Self::Configure
+                | Self::Mark
+                | Self::ActivateRules
+                | Self::AcceptClock
+        ) && !self.is_of_servers()
+    }
 }
 
 impl Command<'_> {

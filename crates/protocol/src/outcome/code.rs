@@ -155,6 +155,8 @@ codes! {
     Skipped = 139, "skipped", "The op was skipped by an operator after it had stopped the server.";
     /// The rules in force never execute this command.
     NotSupported = 140, "not_supported", "This program does not execute that version of the rules.";
+    /// A name was given to another thing since the client resolved its numbers.
+    NamesChanged = 141, "names_changed", "A name was given to another thing since numbers were resolved; nothing happened. Resolve names again.";
 }
 
 impl Code {
