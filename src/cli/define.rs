@@ -11,6 +11,20 @@ use stockhold_protocol::command::{
     ChannelAssignment, LinkDefinition, LinkRemoval, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
 };
 
+/// The commands that change the catalog.
+#[derive(Subcommand, Debug)]
+pub(super) enum Catalog {
+    /// Define a source, a stock or a SKU, or change it
+    #[command(subcommand)]
+    Define(Define),
+    /// Link a source to a stock, so that it supplies the stock
+    Link(LinkArguments),
+    /// Remove the link of a source to a stock
+    Unlink(UnlinkArguments),
+    /// Assign a sales channel to the stock that it sells from
+    Channel(ChannelArguments),
+}
+
 /// `define`
 #[derive(Subcommand, Debug)]
 pub(super) enum Define {
@@ -168,7 +182,16 @@ pub(super) struct ChannelArguments {
     call: Call,
 }
 
-pub(super) fn define(context: Context<'_>, what: &Define) -> Result<Exit, Failure> {
+pub(super) fn run(context: Context<'_>, action: &Catalog) -> Result<Exit, Failure> {
+    match action {
+        Catalog::Define(what) => define(context, what),
+        Catalog::Link(arguments) => link(context, arguments),
+        Catalog::Unlink(arguments) => unlink(context, arguments),
+        Catalog::Channel(arguments) => channel(context, arguments),
+    }
+}
+
+fn define(context: Context<'_>, what: &Define) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     match what {
         Define::Source(source) => {
@@ -210,20 +233,20 @@ fn definition(source: &SourceArguments) -> SourceDefinition {
     }
 }
 
-pub(super) fn link(context: Context<'_>, arguments: &LinkArguments) -> Result<Exit, Failure> {
+fn link(context: Context<'_>, arguments: &LinkArguments) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let (stock, source) = (server.stock(&arguments.stock)?, server.source(&arguments.source)?);
     let link = LinkDefinition { stock, source, priority: arguments.priority };
     send(context, &mut server, &arguments.call, Command::Link(link))
 }
 
-pub(super) fn unlink(context: Context<'_>, arguments: &UnlinkArguments) -> Result<Exit, Failure> {
+fn unlink(context: Context<'_>, arguments: &UnlinkArguments) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let (stock, source) = (server.stock(&arguments.stock)?, server.source(&arguments.source)?);
     send(context, &mut server, &arguments.call, Command::Unlink(LinkRemoval { stock, source }))
 }
 
-pub(super) fn channel(context: Context<'_>, arguments: &ChannelArguments) -> Result<Exit, Failure> {
+fn channel(context: Context<'_>, arguments: &ChannelArguments) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let assignment = ChannelAssignment {
         channel_type: arguments.channel.kind.clone(),

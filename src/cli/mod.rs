@@ -92,15 +92,8 @@ enum Action {
     Adjust(goods::AdjustArguments),
     /// Move goods between sources
     Transfer(goods::TransferArguments),
-    /// Define a source, a stock or a SKU, or change it
-    #[command(subcommand)]
-    Define(define::Define),
-    /// Link a source to a stock, so that it supplies the stock
-    Link(define::LinkArguments),
-    /// Remove the link of a source to a stock
-    Unlink(define::UnlinkArguments),
-    /// Assign a sales channel to the stock that it sells from
-    Channel(define::ChannelArguments),
+    #[command(flatten)]
+    Catalog(define::Catalog),
     /// Change settings globally, for a SKU, or for a SKU in a stock
     Settings(settings::SettingsArguments),
     /// Limit what may be promised of a SKU in a stock
@@ -180,10 +173,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Count(arguments) => goods::count(context, arguments),
         Action::Adjust(arguments) => goods::adjust(context, arguments),
         Action::Transfer(arguments) => goods::transfer(context, arguments),
-        Action::Define(what) => define::define(context, what),
-        Action::Link(arguments) => define::link(context, arguments),
-        Action::Unlink(arguments) => define::unlink(context, arguments),
-        Action::Channel(arguments) => define::channel(context, arguments),
+        Action::Catalog(action) => define::run(context, action),
         Action::Settings(arguments) => settings::settings(context, arguments),
         Action::Quota(arguments) => settings::quota(context, arguments),
         Action::Configure(arguments) => settings::configure(context, arguments),
