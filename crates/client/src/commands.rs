@@ -1,6 +1,7 @@
 //! The calls of a checkout: reserve, confirm, release, extend, replace, amend, ship, unship, sell, refund.
 
 use crate::answer::{Answer, Confirmed, Done, Extended, Reserved, Settled, Shipped};
+use crate::blocking::blocking_calls;
 use crate::cart::{Cart, millis};
 use crate::client::Client;
 use crate::error::CallError;
@@ -21,6 +22,35 @@ pub enum RefundLine<'a> {
     Returned(SkuRef<'a>, Quantity, SourceRef<'a>),
     /// Units that never left and are lost at this source.
     WrittenOff(SkuRef<'a>, Quantity, SourceRef<'a>),
+}
+
+blocking_calls! {
+    /// See [`crate::Client::reserve`].
+    fn reserve(cart: &Cart<'_>) -> Answer<Reserved>;
+    /// See [`crate::Client::replace`].
+    fn replace(old: ReservationId, cart: &Cart<'_>) -> Answer<Reserved>;
+    /// See [`crate::Client::confirm`].
+    fn confirm(reservation: ReservationId) -> Answer<Confirmed>;
+    /// See [`crate::Client::release`].
+    fn release(reservation: ReservationId) -> Answer<Done>;
+    /// See [`crate::Client::release_lines`].
+    fn release_lines(reservation: ReservationId, lines: &[CartLine<'_>]) -> Answer<Done>;
+    /// See [`crate::Client::extend`].
+    fn extend(reservation: ReservationId, ttl: Duration) -> Answer<Extended>;
+    /// See [`crate::Client::ship`].
+    fn ship<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Shipped>;
+    /// See [`crate::Client::ship_forced`].
+    fn ship_forced<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Shipped>;
+    /// See [`crate::Client::unship`].
+    fn unship<'a>(reservation: ReservationId, source: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>]) -> Answer<Done>;
+    /// See [`crate::Client::amend`].
+    fn amend(reservation: ReservationId, lines: &[CartLine<'_>]) -> Answer<Done>;
+    /// See [`crate::Client::sell`].
+    fn sell<'a>(cart: &Cart<'_>, source: impl Into<SourceRef<'a>>) -> Answer<Shipped>;
+    /// See [`crate::Client::sell_forced`].
+    fn sell_forced<'a>(cart: &Cart<'_>, source: impl Into<SourceRef<'a>>) -> Answer<Shipped>;
+    /// See [`crate::Client::refund`].
+    fn refund(reservation: ReservationId, parts: &[RefundLine<'_>]) -> Answer<Done>;
 }
 
 impl Client {

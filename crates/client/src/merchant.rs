@@ -2,6 +2,7 @@
 //! machine.
 
 use crate::answer::{Answer, Defined, Done, Noted, Settled};
+use crate::blocking::blocking_calls;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef};
@@ -18,6 +19,37 @@ pub struct Note<'a> {
     pub reason: &'a str,
     /// A document number, at most 32 bytes.
     pub reference: &'a str,
+}
+
+blocking_calls! {
+    /// See [`crate::Client::count`].
+    fn count<'a>(source: impl Into<SourceRef<'a>>, sku: impl Into<SkuRef<'a>>, quantity: Quantity, in_stock: Option<bool>, note: Note<'_>) -> Answer<Noted>;
+    /// See [`crate::Client::adjust`].
+    fn adjust<'a>(source: impl Into<SourceRef<'a>>, sku: impl Into<SkuRef<'a>>, delta: Quantity, note: Note<'_>) -> Answer<Noted>;
+    /// See [`crate::Client::transfer`].
+    fn transfer<'a>(from: impl Into<SourceRef<'a>>, to: impl Into<SourceRef<'a>>, lines: &[CartLine<'_>], reason: &str) -> Answer<Done>;
+    /// See [`crate::Client::define_source`].
+    fn define_source(source: &SourceDefinition) -> Answer<Defined<SourceId>>;
+    /// See [`crate::Client::define_stock`].
+    fn define_stock(name: &str) -> Answer<Defined<StockId>>;
+    /// See [`crate::Client::define_sku`].
+    fn define_sku(sku: &SkuDefinition) -> Answer<Defined<SkuId>>;
+    /// See [`crate::Client::link`].
+    fn link<'a>(stock: impl Into<StockRef<'a>>, source: impl Into<SourceRef<'a>>, priority: u16) -> Answer<Done>;
+    /// See [`crate::Client::unlink`].
+    fn unlink<'a>(stock: impl Into<StockRef<'a>>, source: impl Into<SourceRef<'a>>) -> Answer<Done>;
+    /// See [`crate::Client::channel`].
+    fn channel<'a>(channel_type: &str, code: &str, stock: impl Into<StockRef<'a>>) -> Answer<Defined<ChannelId>>;
+    /// See [`crate::Client::settings`].
+    fn settings(scope: ScopeRef<'_>, change: &SettingsChange) -> Answer<Done>;
+    /// See [`crate::Client::quota`].
+    fn quota<'a>(sku: impl Into<SkuRef<'a>>, stock: impl Into<StockRef<'a>>, limit: Option<Quantity>) -> Answer<Done>;
+    /// See [`crate::Client::configure`].
+    fn configure(configure: &Configure) -> Answer<Done>;
+    /// See [`crate::Client::mark`].
+    fn mark(name: &str) -> Answer<Done>;
+    /// See [`crate::Client::activate_rules`].
+    fn activate_rules(rules_version: u32) -> Answer<Done>;
 }
 
 impl Client {

@@ -1,5 +1,6 @@
 //! The calls that change nothing: checks, names and queries. All of them may be repeated.
 
+use crate::blocking::blocking_calls;
 use crate::call::Tries;
 use crate::client::Client;
 use crate::error::CallError;
@@ -33,6 +34,35 @@ macro_rules! expect_answer {
             _ => Err(CallError::other_answer()),
         }
     };
+}
+
+blocking_calls! {
+    /// See [`crate::Client::check`].
+    fn check<'a>(sku: impl Into<SkuRef<'a>>, stock: impl Into<StockRef<'a>>) -> Availability;
+    /// See [`crate::Client::check_many`].
+    fn check_many(pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> CheckResults;
+    /// See [`crate::Client::resolve`].
+    fn resolve(names: &[Name]) -> Vec<Option<u32>>;
+    /// See [`crate::Client::query`].
+    fn query(query: Query) -> Answer;
+    /// See [`crate::Client::status`].
+    fn status() -> Status;
+    /// See [`crate::Client::reservation`].
+    fn reservation(reservation: ReservationId) -> Option<ReservationView>;
+    /// See [`crate::Client::sku`].
+    fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
+    /// See [`crate::Client::skus`].
+    fn skus(after: Option<SkuId>, limit: u32) -> Vec<SkuView>;
+    /// See [`crate::Client::sources`].
+    fn sources(after: Option<SourceId>, limit: u32) -> Vec<SourceView>;
+    /// See [`crate::Client::stocks`].
+    fn stocks(after: Option<StockId>, limit: u32) -> Vec<StockView>;
+    /// See [`crate::Client::configuration`].
+    fn configuration() -> ConfigurationView;
+    /// See [`crate::Client::validate`].
+    fn validate() -> Validation;
+    /// See [`crate::Client::snapshot`].
+    fn snapshot() -> SnapshotView;
 }
 
 impl Client {
