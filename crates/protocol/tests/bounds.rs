@@ -3,13 +3,14 @@
 
 use stockhold_protocol::command::{
     Change, Count, Mark, QuotaChange, Release, Reserve, SettingScope, SettingsChange, SkuDefinition, Target,
-    record_length,
+    check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::limits::{
     COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, LINE_QUANTITY_MAX, LINES_MAX, NAME_BYTES_MAX,
     QUANTITY_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX,
 };
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     BadField, Command, CommandId, Envelope, FrameError, Line, Lines, Quantity, ReservationId, SkuId,
     SourceId, StockId,
@@ -216,4 +217,29 @@ fn record_lengths_are_bounded() {
     assert!(record(COMMAND_BYTES_MAX, COMMAND_BYTES_MAX - 1).is_err());
     assert!(record_length(&[20]).is_err());
     assert!(record_length(&[]).is_err());
+}
+
+#[test]
+fn a_new_name_keeps_the_rules_of_definitions() {
+    // Proves the limit of each kind of name, one below and one above it, and what a name must not hold.
+    let field = |name: Name| check_new_name(&name).err().map(|error| error.field);
+    let long = |bytes: usize| "n".repeat(bytes);
+    assert_eq!(field(Name::Sku(long(SKU_BYTES_MAX))), None);
+    assert_eq!(field(Name::Sku(long(SKU_BYTES_MAX + 1))), Some("sku"));
+    assert_eq!(field(Name::Sku(" BIKE".into())), Some("sku"));
+    for empty in ["", "  "] {
+        assert_eq!(field(Name::Sku(empty.into())), Some("sku"));
+        assert_eq!(field(Name::Stock(empty.into())), Some("name"));
+        assert_eq!(field(Name::Source(empty.into())), Some("code"));
+        assert_eq!(field(Name::Channel(empty.into(), "us".into())), Some("channel_type"));
+        assert_eq!(field(Name::Channel("website".into(), empty.into())), Some("code"));
+    }
+    assert_eq!(field(Name::Stock(long(NAME_BYTES_MAX))), None);
+    assert_eq!(field(Name::Stock(long(NAME_BYTES_MAX + 1))), Some("name"));
+    assert_eq!(field(Name::Source(long(NAME_BYTES_MAX))), None);
+    assert_eq!(field(Name::Source(long(NAME_BYTES_MAX + 1))), Some("code"));
+    assert_eq!(field(Name::Source("us east".into())), Some("code"));
+    assert_eq!(field(Name::Channel(long(NAME_BYTES_MAX), long(NAME_BYTES_MAX))), None);
+    assert_eq!(field(Name::Channel(long(NAME_BYTES_MAX + 1), "us".into())), Some("channel_type"));
+    assert_eq!(field(Name::Channel("website".into(), long(NAME_BYTES_MAX + 1))), Some("code"));
 }

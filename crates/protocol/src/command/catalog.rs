@@ -3,7 +3,7 @@
 //!
 //! Their checks are in `check`.
 
-pub use super::check::check_sku;
+pub use super::check::{check_new_name, check_sku};
 
 use crate::id::{SkuId, SourceId, StockId};
 use crate::line::Line;

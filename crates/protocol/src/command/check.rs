@@ -12,6 +12,7 @@ use crate::fields::{Tagged, encode_fields};
 use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::line::{check_count, check_quantity};
 use crate::quantity::Quantity;
+use crate::query::Name;
 
 /// The body of a cold command: tagged fields and the checks that they must pass.
 pub(super) trait ColdBody: Tagged {
@@ -163,15 +164,36 @@ pub fn check_sku(sku: &str) -> Result<(), BadField> {
     }
 }
 
+/// Checks a name that something is to get, as its definition does.
+///
+/// # Errors
+/// [`BadField`] with the rule.
+pub fn check_new_name(name: &Name) -> Result<(), BadField> {
+    match name {
+        Name::Sku(sku) => check_sku(sku),
+        Name::Stock(name) => check_name("name", name),
+        Name::Source(code) => check_code(code),
+        Name::Channel(channel_type, code) => {
+            check_name("channel_type", channel_type)?;
+            check_name("code", code)
+        }
+    }
+}
+
+fn check_code(code: &str) -> Result<(), BadField> {
+    check_name("code", code)?;
+    if code.contains(char::is_whitespace) {
+        return Err(BadField::new("code", "can not contain white space"));
+    }
+    Ok(())
+}
+
 fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
     check_name("name", &source.name)?;
     if source.name.contains("${") {
         return Err(BadField::new("name", "can not hold template text such as ${...}"));
     }
-    check_name("code", &source.code)?;
-    if source.code.contains(char::is_whitespace) {
-        return Err(BadField::new("code", "can not contain white space"));
-    }
+    check_code(&source.code)?;
     check_name("postcode", &source.postcode)?;
     check_name("country", &source.country)?;
     if source.country.len() != 2 || !source.country.bytes().all(|b| b.is_ascii_alphabetic()) {

@@ -15,11 +15,7 @@ pub mod order;
 mod plain;
 mod table;
 
-pub use catalog::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark,
-    QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Transfer,
-};
+pub use catalog::*;
 pub use envelope::{Envelope, FLAG_FRESH, FLAG_HAS_KEY, FLAGS_OFFSET, KeyHash, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};
 pub use hot::{Extend, Release, Replace, Reserve, Sell, Ship, Target};
