@@ -1,4 +1,4 @@
-//! The commands that define single parts of the catalog: define, link, unlink, channel.
+//! The commands that define single parts of the catalog: define, link, unlink, channel, rename.
 
 use super::checkout::send;
 use super::context::{Call, Context};
@@ -8,8 +8,10 @@ use crate::catalog::Degrees;
 use clap::{Args, Subcommand, ValueEnum};
 use stockhold_protocol::Command;
 use stockhold_protocol::command::{
-    ChannelAssignment, LinkDefinition, LinkRemoval, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    ChannelAssignment, LinkDefinition, LinkRemoval, Rename, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition,
 };
+use stockhold_protocol::query::Name;
 
 /// The commands that change the catalog.
 #[derive(Subcommand, Debug)]
@@ -23,6 +25,9 @@ pub(super) enum Catalog {
     Unlink(UnlinkArguments),
     /// Assign a sales channel to the stock that it sells from
     Channel(ChannelArguments),
+    /// Give a SKU, a stock, a source or a channel another name
+    #[command(subcommand)]
+    Rename(Renaming),
 }
 
 /// `define`
@@ -182,12 +187,59 @@ pub(super) struct ChannelArguments {
     call: Call,
 }
 
+const RENAMED: &str = "What is renamed keeps its number, its goods, its promises and its history. The old name stands for it \
+                       too and is given to nothing else, for the time that `stockhold configure --name-grace` sets \
+                       (24 hours unless it was changed).";
+
+/// `rename`
+#[derive(Subcommand, Debug)]
+#[command(after_help = RENAMED)]
+pub(super) enum Renaming {
+    /// A SKU
+    #[command(after_help = "Examples:\n  stockhold rename sku BIKE-0001 BIKE-0001-RED")]
+    Sku(NewName),
+    /// A stock
+    #[command(after_help = "Examples:\n  stockhold rename stock web-us web-america")]
+    Stock(NewName),
+    /// A source, by its code
+    #[command(after_help = "Examples:\n  stockhold rename source us-east us-newark")]
+    Source(NewName),
+    /// A channel
+    #[command(after_help = "Examples:\n  stockhold rename channel website/us website/usa")]
+    Channel(NewChannelName),
+}
+
+/// `rename sku`, `rename stock` and `rename source`
+#[derive(Args, Debug)]
+pub(super) struct NewName {
+    /// What it is called now
+    old: String,
+    /// What it is to be called
+    new: String,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// `rename channel`
+#[derive(Args, Debug)]
+pub(super) struct NewChannelName {
+    /// What it is called now, as TYPE/CODE
+    #[arg(value_name = "TYPE/CODE")]
+    old: ChannelName,
+    /// What it is to be called, as TYPE/CODE
+    #[arg(value_name = "NEW TYPE/CODE")]
+    new: ChannelName,
+    #[command(flatten)]
+    call: Call,
+}
+
 pub(super) fn run(context: Context<'_>, action: &Catalog) -> Result<Exit, Failure> {
     match action {
         Catalog::Define(what) => define(context, what),
         Catalog::Link(arguments) => link(context, arguments),
         Catalog::Unlink(arguments) => unlink(context, arguments),
         Catalog::Channel(arguments) => channel(context, arguments),
+        Catalog::Rename(what) => rename(context, what),
     }
 }
 
@@ -254,4 +306,18 @@ fn channel(context: Context<'_>, arguments: &ChannelArguments) -> Result<Exit, F
         stock: server.stock(&arguments.stock)?,
     };
     send(context, &mut server, &arguments.call, Command::Channel(assignment))
+}
+
+fn rename(context: Context<'_>, what: &Renaming) -> Result<Exit, Failure> {
+    let mut server = context.server()?;
+    let (number, to, call) = match what {
+        Renaming::Sku(name) => (server.sku(&name.old)?.0, Name::Sku(name.new.clone()), &name.call),
+        Renaming::Stock(name) => (server.stock(&name.old)?.0, Name::Stock(name.new.clone()), &name.call),
+        Renaming::Source(name) => (server.source(&name.old)?.0, Name::Source(name.new.clone()), &name.call),
+        Renaming::Channel(name) => {
+            let ChannelName { kind, code } = name.new.clone();
+            (server.channel(&name.old)?.0, Name::Channel(kind, code), &name.call)
+        }
+    };
+    send(context, &mut server, call, Command::Rename(Rename { number, to }))
 }

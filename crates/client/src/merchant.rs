@@ -5,11 +5,12 @@ use crate::answer::{Answer, Defined, Done, Noted, Settled};
 use crate::blocking::blocking_calls;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef};
+use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 use stockhold_protocol::command::{
     Adjust, ChannelAssignment, Command, Configure, Count, Kind, LinkDefinition, LinkRemoval, Mark,
-    QuotaChange, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Target, Transfer,
 };
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Quantity, SkuId, SourceId, StockId};
 
 /// Why a fact is recorded, for people and documents.
@@ -44,6 +45,14 @@ blocking_calls! {
     fn settings(scope: ScopeRef<'_>, change: &SettingsChange) -> Answer<Done>;
     /// See [`crate::Client::quota`].
     fn quota<'a>(sku: impl Into<SkuRef<'a>>, stock: impl Into<StockRef<'a>>, limit: Option<Quantity>) -> Answer<Done>;
+    /// See [`crate::Client::rename_sku`].
+    fn rename_sku<'a>(sku: impl Into<SkuRef<'a>>, name: &str) -> Answer<Done>;
+    /// See [`crate::Client::rename_stock`].
+    fn rename_stock<'a>(stock: impl Into<StockRef<'a>>, name: &str) -> Answer<Done>;
+    /// See [`crate::Client::rename_source`].
+    fn rename_source<'a>(source: impl Into<SourceRef<'a>>, code: &str) -> Answer<Done>;
+    /// See [`crate::Client::rename_channel`].
+    fn rename_channel(channel: (&str, &str), to: (&str, &str)) -> Answer<Done>;
     /// See [`crate::Client::configure`].
     fn configure(configure: &Configure) -> Answer<Done>;
     /// See [`crate::Client::mark`].
@@ -227,6 +236,75 @@ impl Client {
         let settled = self.mutate(Kind::Quota, |numbers| {
             let (sku, stock) = (numbers.sku(sku), numbers.stock(stock));
             numbers.encode(Command::Quota(QuotaChange { sku, stock, limit }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Gives a SKU another name. The SKU keeps its number, its goods and its promises. For a while the old name
+    /// means it too.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn rename_sku<'a>(
+        &self,
+        sku: impl Into<SkuRef<'a>>,
+        name: &str,
+    ) -> Result<Answer<Done>, CallError> {
+        let sku = sku.into();
+        self.rename(|numbers| Rename { number: numbers.sku(sku).0, to: Name::Sku(name.to_owned()) }).await
+    }
+
+    /// Gives a stock another name, as [`Client::rename_sku`] does.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn rename_stock<'a>(
+        &self,
+        stock: impl Into<StockRef<'a>>,
+        name: &str,
+    ) -> Result<Answer<Done>, CallError> {
+        let stock = stock.into();
+        self.rename(|numbers| Rename { number: numbers.stock(stock).0, to: Name::Stock(name.to_owned()) })
+            .await
+    }
+
+    /// Gives a source another code, as [`Client::rename_sku`] does.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn rename_source<'a>(
+        &self,
+        source: impl Into<SourceRef<'a>>,
+        code: &str,
+    ) -> Result<Answer<Done>, CallError> {
+        let source = source.into();
+        self.rename(|numbers| Rename { number: numbers.source(source).0, to: Name::Source(code.to_owned()) })
+            .await
+    }
+
+    /// Gives a channel, named by type and code, another type and code, as [`Client::rename_sku`] does.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn rename_channel(
+        &self,
+        (channel_type, code): (&str, &str),
+        (new_type, new_code): (&str, &str),
+    ) -> Result<Answer<Done>, CallError> {
+        let to = || Name::Channel(new_type.to_owned(), new_code.to_owned());
+        self.rename(|numbers| {
+            let channel = TargetRef::ChannelName(channel_type, code);
+            let (Target::Channel(ChannelId(number)) | Target::Stock(StockId(number))) =
+                numbers.target(channel);
+            Rename { number, to: to() }
+        })
+        .await
+    }
+
+    async fn rename(&self, build: impl Fn(&mut Numbers<'_>) -> Rename) -> Result<Answer<Done>, CallError> {
+        let settled = self.mutate(Kind::Rename, |numbers| {
+            let rename = build(numbers);
+            numbers.encode(Command::Rename(rename))
         });
         Ok(settled.await?.answer(Done::from))
     }

@@ -374,6 +374,7 @@ impl Machine {
             Command::Channel(channel) => self.channel(channel),
             Command::Settings(change) => self.settings(change),
             Command::Quota(quota) => self.quota(*quota),
+            Command::Rename(rename) => self.rename(rename),
             Command::Configure(change) => self.configure(change),
             Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) => {
                 unreachable!("`decide` answers the commands of the server itself")

@@ -1,11 +1,12 @@
-//! Defining things: sources, stocks, SKUs, links, channels, settings, quotas, configuration, marks.
+//! Defining things: sources, stocks, SKUs, links, channels, their names, settings, quotas, configuration, marks.
 //!
 //! Names get dense numbers in log order. A change of links makes a new layout, and then everything that is
 //! derived from the layout is derived anew.
 
-use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
+use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, OLD_NAMES_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::catalog::{ChannelRow, LinkRow, MarkRow};
+use crate::ledger::old_names::OldName;
 use crate::ledger::record::{ALL_STOCKS, Record, SettingsRow, SkuRow};
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -13,11 +14,11 @@ use crate::stock::settings::Overrides;
 use crate::stock::sharing::{Layout, Sharing as Mode};
 use crate::stock::sku_entry::SkuEntry;
 use stockhold_protocol::command::{
-    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, SettingScope,
+    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, QuotaChange, Rename, SettingScope,
     SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{ChannelId, Code, Detail, Quantity};
+use stockhold_protocol::{ChannelId, Code, Detail, Quantity, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 const fn mode_of(sharing: Sharing) -> Mode {
@@ -219,6 +220,29 @@ impl Machine {
         Ok(Answer::ok(0))
     }
 
+    pub(crate) fn rename(&mut self, rename: &Rename) -> Decision {
+        let Rename { number, to } = rename;
+        let state = &mut self.state;
+        let Some(old) = state.name_of(to, *number) else {
+            return Err(Refusal::unknown("number"));
+        };
+        if old == *to {
+            return Ok(Answer::ok(0));
+        }
+        if let Some(owner) = state.resolve(to).filter(|owner| owner != number) {
+            let owner = state.name_of(to, owner).map_or_else(String::new, |owner| text_of(&owner));
+            return Err(Refusal::new(Code::NameTaken).rule("to", format!("belongs to {owner}")));
+        }
+        if !state.has_room_for_old_name(to) {
+            return Err(Refusal::limit("old names", OLD_NAMES_MAX));
+        }
+        state.set_name(*number, to);
+        let until_ms = state.core.time.0.saturating_add(state.core.configuration.name_grace_ms);
+        let old = OldName { name: old, number: *number, until: Timestamp(until_ms) };
+        state.catalog.keep_old_name(state.core.op, old);
+        Ok(Answer::ok(0))
+    }
+
     pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
         let next = self.state.core.configuration.changed(change).map_err(|error| Refusal::field(&error))?;
         if next.sharing != self.state.core.configuration.sharing {
@@ -247,14 +271,72 @@ impl Machine {
     }
 }
 
+/// A name for people.
+fn text_of(name: &Name) -> String {
+    match name {
+        Name::Sku(name) | Name::Stock(name) | Name::Source(name) => name.clone(),
+        Name::Channel(channel_type, code) => format!("{channel_type}/{code}"),
+    }
+}
+
 impl State {
+    /// Makes room for one more old name, when `to` is none any more. Of names whose grace has ended the oldest is forgotten. Who
+    /// still holds its number could not be refused when another thing gets the name, so the name generation rises now.
+    fn has_room_for_old_name(&mut self, to: &Name) -> bool {
+        let old_names = self.catalog.old_names();
+        if !old_names.is_full() || old_names.op_of(to).is_some() {
+            return true;
+        }
+        let oldest = old_names.iter().find(|(_, old)| old.until <= self.core.time);
+        let Some(oldest) = oldest.map(|(_, old)| old.name.clone()) else { return false };
+        self.catalog.forget_old_name(&oldest);
+        self.raise_name_generation();
+        true
+    }
+
+    /// Gives something a name that stands for nothing else.
+    fn set_name(&mut self, number: u32, to: &Name) {
+        let at = number as usize;
+        match to {
+            Name::Sku(sku) => self.set_sku_name(number, sku),
+            Name::Stock(name) => {
+                self.catalog.set_stock(Some(number), name.clone());
+            }
+            Name::Source(code) => {
+                let definition = SourceDefinition { code: code.clone(), ..self.catalog.sources[at].clone() };
+                self.catalog.set_source(Some(number), definition);
+            }
+            Name::Channel(channel_type, code) => {
+                let stock = self.catalog.channels[at].stock;
+                let row = ChannelRow { channel_type: channel_type.clone(), code: code.clone(), stock };
+                self.catalog.set_channel(Some(number), row);
+            }
+        }
+        self.give_name(to.clone(), number);
+    }
+
+    fn set_sku_name(&mut self, sku: u32, name: &str) {
+        let old = *self.skus.get(sku);
+        let new = SkuRow::new(sku, name, old.kind, old.decimals);
+        self.digest.sub(old.hash(&mut self.scratch));
+        self.digest.add(new.hash(&mut self.scratch));
+        let was_found = self.sku_index.remove(xxh3_64(old.name().as_bytes()), sku);
+        assert!(was_found, "every SKU is found by its name");
+        *self.skus.get_mut(sku) = new;
+        self.index_sku(sku);
+    }
+
+    fn index_sku(&mut self, sku: u32) {
+        let skus = &self.skus;
+        let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
+        self.sku_index.insert(hash(sku), sku, hash);
+    }
+
     pub(crate) fn add_sku(&mut self, row: SkuRow) {
         self.digest.add(row.hash(&mut self.scratch));
         let slot = self.skus.insert(row);
         assert!(slot == row.sku, "SKUs are never removed, so a SKU's number is its slot");
-        let skus = &self.skus;
-        let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
-        self.sku_index.insert(xxh3_64(row.name().as_bytes()), slot, hash);
+        self.index_sku(slot);
         let is_composite = row.kind == SkuKind::Composite;
         self.sku_entries.push(SkuEntry::new(is_composite));
     }

@@ -5,9 +5,12 @@
 
 pub use super::check::{check_new_name, check_sku};
 
+use super::check::ColdBody;
+use crate::error::BadField;
 use crate::id::{SkuId, SourceId, StockId};
 use crate::line::Line;
 use crate::quantity::Quantity;
+use crate::query::Name;
 use crate::tagged;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -283,6 +286,22 @@ pub struct QuotaChange {
     pub limit: Option<Quantity>,
 }
 tagged!(QuotaChange { 1 sku value, 2 stock value, 3 limit option });
+
+/// Give something another name. It keeps its number and everything that is known of it; its old name stands for it for a while.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rename {
+    /// The number of what is renamed.
+    pub number: u32,
+    /// Its kind and its new name.
+    pub to: Name,
+}
+tagged!(Rename { 1 number value, 2 to value });
+
+impl ColdBody for Rename {
+    fn check(&self) -> Result<(), BadField> {
+        check_new_name(&self.to)
+    }
+}
 
 /// Whether promises of stocks that share sources limit each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]

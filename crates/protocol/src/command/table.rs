@@ -9,7 +9,7 @@
 
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::catalog::{
-    Adjust, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange,
+    Adjust, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange, Rename,
     SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
 };
 use super::check::ColdBody;
@@ -267,6 +267,8 @@ commands! {
     38 "settings" Catalog Settings(change: boxed SettingsChange);
     /// Sets or removes a quota.
     39 "quota" Catalog Quota(quota: cold QuotaChange);
+    /// Renames a SKU, a stock, a source or a channel.
+    40 "rename" Catalog Rename(rename: cold Rename);
     /// Changes limits and modes of the machine.
     48 "configure" Operator Configure(change: boxed Configure);
     /// Lets time pass. It is made while a deadline is due and no command arrives.

@@ -3,9 +3,10 @@
 use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval,
-    Mark, QuotaChange, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Transfer, Unship,
+    Mark, QuotaChange, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Transfer, Unship,
 };
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId, Timestamp};
 
 /// A source with every field filled in.
@@ -126,6 +127,11 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
             Command::Unship(Unship { reservation: reservation(), source: source_id, lines: lines.clone() }),
         ),
         ("amend", Command::Amend(Amend { reservation: reservation(), lines })),
+        ("rename", Command::Rename(Rename { number: 7, to: Name::Sku("BIKE-1".into()) })),
+        (
+            "rename_channel",
+            Command::Rename(Rename { number: 2, to: Name::Channel("website".into(), "usa".into()) }),
+        ),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }
