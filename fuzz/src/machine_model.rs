@@ -3,7 +3,7 @@
 //! continues with the same results.
 
 use super::draw::Draw;
-use super::drive::ModelRun;
+use super::drive::{ModelRun, names};
 use stockhold_model::{Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
@@ -188,7 +188,12 @@ fn step(draw: &mut Draw<'_>) -> Step {
             Step::Quota(one(draw, SKUS), one(draw, STOCKS), limit)
         }
         240 | 241 => Step::Sharing(kind == 240),
-        242..=247 => Step::Tick,
+        242..=246 => {
+            let names = names();
+            let at = usize::from(draw.byte()) % names.len();
+            Step::Rename(one(draw, 3), names[at].clone())
+        }
+        247 => Step::Tick,
         248.. => Step::Retry(usize::from(draw.byte()), kind.is_multiple_of(2)),
     }
 }

@@ -103,6 +103,9 @@ impl Model {
             let (code, value, _) = busy();
             return Outcome::new(code, value, self.op);
         }
+        if self.has_old_numbers(step) {
+            return Outcome::new(Code::NamesChanged, self.name_generation(), self.op);
+        }
         let (code, value, detail) = self.decide(id, step, named).unwrap_or_else(|refused| refused);
         let outcome = Outcome::new(code, value, self.op).with(detail);
         let (body, kept): (Arc<str>, _) = (body.into(), Arc::new(outcome.clone()));

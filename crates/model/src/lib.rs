@@ -17,6 +17,7 @@ mod decide;
 mod lifecycle;
 mod limits;
 mod merchant;
+mod names;
 mod state;
 mod step;
 

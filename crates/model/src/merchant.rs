@@ -13,7 +13,7 @@ impl Model {
             }
             Step::Adjust(source, sku, halves) => self.fact(*source, *sku, None, |held| held + halves * HALF),
             Step::Transfer(from, to, lines) => self.transfer(*from, *to, lines),
-            Step::Enable(source, enabled) => Ok(self.enable(*source, *enabled)),
+            Step::Enable(source, enabled) => self.define_source(*source, *enabled),
             Step::Link(stock, source, priority) => {
                 match self.links.iter_mut().find(|(of, to, _)| (of, to) == (stock, source)) {
                     Some(link) => link.2 = *priority,
@@ -42,9 +42,9 @@ impl Model {
                 if *stock >= STOCKS {
                     return Err(unknown("stock", 0));
                 }
-                self.channels[*channel as usize] = *stock;
-                Ok((Code::Ok, *channel, Detail::None))
+                Ok(self.assign_channel(*channel, *stock))
             }
+            Step::Rename(number, to) => self.rename(*number, to),
             Step::Configure(change) => self.configure(change),
             other => panic!("{other:?} is not a command of the merchant"),
         }
@@ -102,7 +102,7 @@ impl Model {
         Ok(plain(Code::Ok))
     }
 
-    fn enable(&mut self, source: u32, enabled: bool) -> Answer {
+    pub(crate) fn enable(&mut self, source: u32, enabled: bool) -> Answer {
         let was = std::mem::replace(&mut self.enabled[source as usize], enabled);
         if was == enabled {
             return (Code::Ok, source, Detail::None);

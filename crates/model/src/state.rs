@@ -4,6 +4,7 @@
 //! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
 use crate::limits::{Limits, Recorded};
+use crate::names::Names;
 use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Value, first_stock, has_decimals};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -158,7 +159,8 @@ pub struct Model {
     /// (stock, source, priority) in the order in which the links were made.
     pub(crate) links: Vec<(u32, u32, u16)>,
     /// The stock that each channel sells from.
-    pub(crate) channels: [u32; CHANNELS as usize],
+    pub(crate) channels: Vec<u32>,
+    pub(crate) names: Names,
     /// Source items by (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
@@ -186,7 +188,8 @@ impl Model {
             independent: false,
             enabled: [true; SOURCES as usize],
             links: Vec::new(),
-            channels: [0, 1, 2].map(first_stock),
+            channels: (0..CHANNELS).map(first_stock).collect(),
+            names: Names::defined(),
             items: BTreeMap::new(),
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),

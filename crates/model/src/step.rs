@@ -3,10 +3,11 @@
 use crate::decide::merged;
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
-    LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
+    LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
     SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
 };
@@ -123,6 +124,8 @@ pub enum Step {
     Sharing(bool),
     /// A channel sells from this stock from now on.
     Channel(u32, u32),
+    /// Renames the thing with this number. The new name is of its kind.
+    Rename(u32, Name),
     /// Limits change.
     Configure(Configure),
     /// Time passes.
@@ -330,6 +333,7 @@ fn merchant_command(step: &Step) -> Command<'static> {
             Command::Configure(Box::new(Configure { sharing: Some(sharing), ..Configure::default() }))
         }
         Step::Channel(channel, stock) => Command::Channel(channel_assignment(*channel, *stock)),
+        Step::Rename(number, to) => Command::Rename(Rename { number: *number, to: to.clone() }),
         Step::Configure(change) => Command::Configure(Box::new(*change)),
         _ => Command::Tick,
     }

@@ -7,7 +7,7 @@ use stockhold::net::NetContext;
 use stockhold_model::Model;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, record_length};
-use stockhold_protocol::frame::FrameKind;
+use stockhold_protocol::frame::{FrameKind, low_bits};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::Answer;
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
@@ -165,7 +165,8 @@ impl AnswerChecker {
             record[FLAGS_OFFSET] &= !FLAG_FRESH;
             let command = (frame.request, index);
             if let Some(outcome) = local.remove(&command) {
-                self.check_local(&record, (is_fresh, others), &outcome, context, oracle)?;
+                let has_names = frame.names == low_bits(context.feedback.name_generation());
+                self.check_local(&record, (is_fresh && has_names, others), &outcome, context, oracle)?;
                 continue;
             }
             let envelope = Envelope::decode(&record).map_err(violation("a client's command"))?;
@@ -198,7 +199,7 @@ impl AnswerChecker {
             }
             Code::SoldOut => {
                 self.seen.edge_refusals += 1;
-                ensure!(is_fresh, "an edge refusal of an id that was sent before");
+                ensure!(is_fresh, "an edge refusal of an id that was sent before, or by earlier names");
                 ensure!(others == 0, "an edge refusal with other commands in flight");
                 ensure!(outcome.op == oracle.op(), "an edge refusal as of another op");
                 check_edge_refusal(record, context, oracle.model())

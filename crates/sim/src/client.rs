@@ -41,6 +41,8 @@ pub(crate) struct Client {
     /// The offset of its clock.
     pub(crate) skew_ms: i64,
     last_request: u64,
+    /// The low bits of the last name generation that the server reported.
+    pub(crate) names: u16,
     pub(crate) pending: BTreeMap<u64, PendingRequest>,
 }
 
@@ -71,7 +73,8 @@ impl Client {
     ) {
         let Some(connection) = &mut self.connection else { return };
         self.last_request += 1;
-        let header = Header { time: deadline_ms, ..Header::new(kind, self.last_request, count) };
+        let names = if kind == FrameKind::Commands { self.names } else { 0 };
+        let header = Header { time: deadline_ms, names, ..Header::new(kind, self.last_request, count) };
         frame::append(header, body, &mut connection.to_server);
         self.pending.insert(self.last_request, pending);
     }

@@ -131,9 +131,9 @@ impl ClientCommands {
             self.open.remove(&index);
             return Ok(true);
         }
-        // An edge refusal leaves the id unused. It may arrive after an outcome: the first copy was slow, and a later
+        // An edge refusal leaves the id unused, and so does a refusal of old numbers. It may arrive after an outcome: the first copy was slow, and a later
         // one was logged before the first arrived.
-        let silent = [Code::Busy, Code::ReadOnly, Code::DeadlinePassed, Code::SoldOut];
+        let silent = [Code::Busy, Code::ReadOnly, Code::DeadlinePassed, Code::SoldOut, Code::NamesChanged];
         let says_nothing = silent.contains(&outcome.code);
         if !says_nothing {
             // Two copies may be decided in one order and their answers received in the other.

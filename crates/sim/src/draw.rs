@@ -1,7 +1,11 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
-use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{
+    CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, channel_assignment,
+    sku_name, source_definition, stock_name,
+};
 use stockhold_protocol::command::{Configure, Sharing, Target};
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, StockId};
 
 use crate::rng::Rng;
@@ -167,9 +171,26 @@ fn limits(rng: &mut Rng) -> Configure {
     change
 }
 
-/// A step of a merchant: goods, links, settings, channels, limits.
+/// A rename to a present name, an old name, the name of another thing, or a free name.
+fn renaming(rng: &mut Rng) -> Step {
+    let (number, name) = (known(rng, 3, 30), rng.small(0..4));
+    let to = match rng.below(4) {
+        0 => Name::Sku(if name < SKUS { sku_name(name) } else { "new".to_owned() }),
+        1 => Name::Stock(if name < 3 { stock_name(name) } else { "new".to_owned() }),
+        2 => Name::Source(if name < 3 { source_definition(name, true).code } else { "new".to_owned() }),
+        _ if name < CHANNELS => {
+            let assignment = channel_assignment(name, 0);
+            Name::Channel(assignment.channel_type, assignment.code)
+        }
+        _ => Name::Channel("website".to_owned(), "new".to_owned()),
+    };
+    Step::Rename(number, to)
+}
+
+/// A step of a merchant: names, goods, links, settings, channels, limits.
 fn merchant(rng: &mut Rng) -> Step {
-    let kinds = [(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8), (4, 9), (4, 10)];
+    let kinds =
+        [(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8), (4, 9), (4, 10), (4, 11)];
     match rng.weighted(&kinds) {
         0 => {
             let status = rng.chance(300).then(|| rng.chance(600));
@@ -196,6 +217,7 @@ fn merchant(rng: &mut Rng) -> Step {
         }
         8 => Step::Sharing(rng.chance(250)),
         9 => Step::Channel(rng.small(0..CHANNELS), known(rng, STOCKS, 40)),
+        11 => renaming(rng),
         _ => Step::Configure(limits(rng)),
     }
 }

@@ -4,7 +4,7 @@
 use stockhold_model::{SKUS, STOCKS};
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
-use stockhold_protocol::frame::FrameKind;
+use stockhold_protocol::frame::{FrameKind, low_bits};
 use stockhold_protocol::handshake::Welcome;
 use stockhold_protocol::query::{Answer, Name, Query};
 use stockhold_protocol::{Code, SkuId};
@@ -161,11 +161,15 @@ impl World {
             FrameKind::Welcome => {
                 let welcome = Welcome::decode(&frame.body).map_err(violation("a welcome"))?;
                 ensure!(welcome.epoch == self.epoch, "a welcome of epoch {}", welcome.epoch);
+                self.clients[client].names = low_bits(welcome.name_generation);
                 if let Some(connection) = &mut self.clients[client].connection {
                     connection.is_open = true;
                 }
             }
-            FrameKind::Outcomes => self.receive_outcomes(client, frame)?,
+            FrameKind::Outcomes => {
+                self.clients[client].names = frame.names;
+                self.receive_outcomes(client, frame)?;
+            }
             FrameKind::Error => {
                 let is_broken =
                     self.clients[client].connection.as_ref().is_some_and(|connection| connection.is_broken);

@@ -128,9 +128,12 @@ impl Oracle {
             outcomes.len() == usize::try_from(ops).unwrap_or(0),
             "batch at op {first_op} did not execute"
         );
-        for (record, outcome) in batch.records().zip(outcomes) {
-            let record = record.map_err(violation("a logged record cannot be read"))?;
-            self.replay_op(batch.header.proposed.0, record, outcome)?;
+        for (entry, outcome) in batch.entries().zip(outcomes) {
+            let entry = entry.map_err(violation("a logged record cannot be read"))?;
+            if let Some(run) = &entry.run {
+                self.model.know_names(run.name_generation);
+            }
+            self.replay_op(batch.header.proposed.0, entry.record, outcome)?;
         }
         self.batches.push(LoggedBatch { first_op, ops, payload: payload.to_vec() });
         self.check_cells()?;

@@ -51,6 +51,7 @@ impl Plan {
             ttl_total_ms: if rng.chance(400) { ttl_max_ms } else { 5_400_000 },
             retention_ms: rng.weighted(&[(3, 60_000), (2, 300_000)]),
             gap_max_ms: rng.weighted(&[(1, 2_000), (2, 5_000), (3, 2_592_000_000)]),
+            name_grace_ms: rng.weighted(&[(3, 300_000), (1, 86_400_000)]),
             outcome_bytes: if has_little_outcome_memory { 65_536 } else { Limits::DEFAULT.outcome_bytes },
             ..Limits::DEFAULT
         };
@@ -91,6 +92,7 @@ impl Plan {
             id_retention_ms: self.limits.retention_ms,
             outcome_bytes_max: self.limits.outcome_bytes,
             gap_max_ms: self.limits.gap_max_ms,
+            name_grace_ms: self.limits.name_grace_ms,
             ..Configuration::default()
         };
         Genesis { configuration, formatted_at: Timestamp(START_MS) }

@@ -12,7 +12,7 @@ use stockhold::net::{ConnectionState, FlowControl, NetContext, PeerTimeout};
 use stockhold::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_protocol::FrameError;
-use stockhold_protocol::frame::{self, FrameKind};
+use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 
 use crate::violation::{CheckResult, ensure};
@@ -24,6 +24,8 @@ pub(crate) struct OwnedFrame {
     pub(crate) request: u64,
     pub(crate) deadline_ms: u32,
     pub(crate) count: u16,
+    /// The low bits of a name generation.
+    pub(crate) names: u16,
     pub(crate) body: Vec<u8>,
 }
 
@@ -88,10 +90,15 @@ pub(crate) fn frames_of(bytes: &[u8]) -> (Vec<OwnedFrame>, usize, Option<FrameEr
         match frame::parse(&bytes[used..], FRAME_BODY_BYTES_MAX) {
             Ok(Some((frame, length))) => {
                 used += length;
-                let header = frame.header;
-                let (kind, request, deadline_ms, count) =
-                    (header.kind, header.request, header.time, header.count);
-                frames.push(OwnedFrame { kind, request, deadline_ms, count, body: frame.body.to_vec() });
+                let Header { kind, request, time: deadline_ms, count, names, .. } = frame.header;
+                frames.push(OwnedFrame {
+                    kind,
+                    request,
+                    deadline_ms,
+                    count,
+                    names,
+                    body: frame.body.to_vec(),
+                });
             }
             Ok(None) => return (frames, used, None),
             Err(error) => return (frames, used, Some(error)),

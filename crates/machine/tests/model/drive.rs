@@ -7,7 +7,9 @@ use stockhold_model::{
     CHANNELS, Limits, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals,
     sku_name, source_definition, stock_name, with_command,
 };
+use stockhold_protocol::batch::{Rights, Run};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
@@ -16,6 +18,7 @@ const LIMITS: Limits = Limits {
     ttl_max_ms: 3_600_000,
     ttl_total_ms: 5_400_000,
     gap_max_ms: 2_592_000_000,
+    name_grace_ms: 900_000,
     ..Limits::DEFAULT
 };
 
@@ -25,8 +28,8 @@ struct Snapshot {
     loader: Loader,
 }
 
-/// One applied record: time, bytes, outcome.
-type Logged = (Timestamp, Vec<u8>, Outcome);
+/// One applied record: time, the name generation that its client knew, bytes, outcome.
+type Logged = (Timestamp, u32, Vec<u8>, Outcome);
 
 /// A run of two machines and the model in parallel.
 pub(crate) struct ModelRun {
@@ -66,6 +69,7 @@ impl ModelRun {
             late_confirm_window_ms: LIMITS.window_ms,
             id_retention_ms: LIMITS.retention_ms,
             gap_max_ms: LIMITS.gap_max_ms,
+            name_grace_ms: LIMITS.name_grace_ms,
             ..Configuration::default()
         };
         let now = Timestamp(START_MS);
@@ -108,7 +112,7 @@ impl ModelRun {
         let id = self.next_id();
         let mut record = Vec::new();
         Envelope::new(id, command).encode(&mut record).expect("encodes");
-        let outcome = self.apply(record, 0);
+        let outcome = self.apply(0, record, 0);
         assert_eq!(outcome.code, Code::Ok);
         assert_eq!(outcome, self.model.define(id, outcome.value));
     }
@@ -118,14 +122,17 @@ impl ModelRun {
         CommandId::from_parts(self.now.0, self.ids)
     }
 
-    /// Applies a record to both machines, which must agree however they are swept.
-    fn apply(&mut self, record: Vec<u8>, budget: u32) -> Outcome {
+    /// Applies a record of a client that knows this name generation to both machines, which must agree however they are
+    /// swept.
+    fn apply(&mut self, names: u32, record: Vec<u8>, budget: u32) -> Outcome {
+        self.machine.begin_run(&run_of(names));
+        self.other.begin_run(&run_of(names));
         let outcome = self.machine.apply(self.now, &record);
         assert_eq!(self.other.apply(self.now, &record), outcome, "sweeping changes an answer");
         self.other.sweep(budget);
         assert_eq!(self.machine.digest(), self.other.digest(), "sweeping changes the digest");
         if self.snapshot.is_some() {
-            self.log.push((self.now, record, outcome.clone()));
+            self.log.push((self.now, names, record, outcome.clone()));
         }
         outcome
     }
@@ -138,7 +145,11 @@ impl ModelRun {
         with_command(&step, named, &mut |command| {
             Envelope::new(id, command).encode(&mut record).expect("encodes");
         });
-        let outcome = self.apply(record, budget);
+        // Some clients do not know yet that a name means another thing.
+        let is_late = budget == 3;
+        let names = self.model.name_generation().saturating_sub(is_late.into());
+        let outcome = self.apply(names, record, budget);
+        self.model.know_names(names);
         let before = self.model.at_time(self.now.0);
         if before.hold_ms() < self.model.hold_ms() + pause_ms {
             *self.seen.entry(("pause", "gap")).or_default() += 1;
@@ -147,6 +158,9 @@ impl ModelRun {
         assert_eq!(outcome, expected, "machine (left) and model (right) differ at {step:?} of {named}");
         let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
+        if matches!(step, Step::Channel(..)) && outcome.code == Code::Ok && outcome.value >= CHANNELS {
+            *self.seen.entry(("channel", "new")).or_default() += 1;
+        }
         if step.makes_reservation() && outcome.code.is_success() && !outcome.replayed {
             self.made.push(id);
         }
@@ -210,6 +224,10 @@ impl ModelRun {
             assert_eq!(self.machine.validate(), Vec::<String>::new());
             assert_eq!(self.other.validate(), Vec::<String>::new());
         }
+        assert_eq!(self.machine.name_generation(), self.model.name_generation());
+        for name in names() {
+            assert_eq!(self.machine.resolve(&name), self.model.resolve(&name), "{name:?}");
+        }
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));
@@ -252,7 +270,8 @@ impl ModelRun {
             let mut loaded = snapshot.loader.finish(&snapshot.mark).expect("a snapshot loads");
             assert_eq!((loaded.op(), loaded.digest()), (snapshot.mark.op, snapshot.mark.digest));
             assert_eq!(loaded.validate(), Vec::<String>::new());
-            for (time, record, outcome) in self.log.drain(..) {
+            for (time, names, record, outcome) in self.log.drain(..) {
+                loaded.begin_run(&run_of(names));
                 assert_eq!(loaded.apply(time, &record), outcome, "the loaded machine gives another answer");
             }
             assert_eq!(loaded.digest(), self.machine.digest());
@@ -263,6 +282,23 @@ impl ModelRun {
             self.marked = None;
         }
     }
+}
+
+/// Names that things have or can get: those of their definitions, and some that are free at first.
+pub(crate) fn names() -> Vec<Name> {
+    let mut names = Vec::new();
+    for number in 0..4 {
+        names.push(Name::Sku(if number < SKUS { sku_name(number) } else { "new".into() }));
+        names.push(Name::Stock(if number < 2 { stock_name(number) } else { format!("new {number}") }));
+        names.push(Name::Source(if number < 2 { format!("A{number}") } else { format!("new-{number}") }));
+        let code = if number < CHANNELS { format!("shop-{number}") } else { "new".into() };
+        names.push(Name::Channel("website".into(), code));
+    }
+    names
+}
+
+fn run_of(name_generation: u32) -> Run<'static> {
+    Run { actor: 0, introduces: None, rights: Rights::ALL, name_generation, records: 1 }
 }
 
 /// The command's name.

@@ -113,6 +113,10 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("refund", &["ok", "more_than_open", "more_than_shipped", "already_closed", "not_confirmed"]),
     ("transfer", &["ok", "needed_elsewhere", "not_enough_at_source"]),
     ("unlink", &["ok", "unknown_link"]),
+    ("rename", &["ok", "name_taken", "unknown_name", "names_changed", "replayed"]),
+    ("reserve", &["names_changed"]),
+    ("define_source", &["name_taken"]),
+    ("channel", &["new"]),
     ("pause", &["gap"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Random generation of the steps of a run.
 
+use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
 use stockhold_protocol::command::{Configure, Target};
@@ -116,6 +117,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(sku, stock, limit)| Step::Quota(sku, stock, limit)),
         1 => proptest::bool::weighted(0.3).prop_map(Step::Sharing),
         2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
+        8 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))
+            .prop_map(|(number, to)| Step::Rename(number, to)),
         2 => limits().prop_map(Step::Configure),
         1 => Just(Step::Tick),
         10 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),
