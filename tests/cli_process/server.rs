@@ -56,6 +56,40 @@ fn an_order_lives_through_the_command_line() {
 }
 
 #[test]
+fn things_are_renamed_through_the_command_line() {
+    // Proves that what is renamed keeps its goods and promises, that both names mean it, in an import too, that a taken name is
+    // refused, and that all of it outlives the process.
+    let mut server = small_shop();
+    let held = server.ok(&["reserve", "--channel", "website/us", "--line", "A=3", "--ttl", "15m"]);
+    server.ok(&["rename", "sku", "A", "A-1"]);
+    server.ok(&["rename", "stock", "web", "shop"]);
+    server.ok(&["rename", "source", "east", "newark"]);
+    server.ok(&["rename", "channel", "website/us", "store/usa"]);
+    server.ok(&["define", "sku", "B"]);
+    for _ in 0..2 {
+        let taken = server.call(&["rename", "sku", "B", "A"]);
+        assert_eq!((taken.code, text(&taken.document, "code")), (1, "name_taken"));
+        assert_eq!(text(&taken.document["detail"], "rule"), "belongs to A-1");
+        for (sku, stock) in [("A", "web"), ("A-1", "shop")] {
+            assert_eq!(salable(&server, sku, stock), "7");
+        }
+        server = server.crash_and_restart();
+    }
+    let rows = server.path("rows.csv");
+    std::fs::write(&rows, "source_code,sku,status,quantity\neast,A,1,20\nnewark,A-1,1,21\n").unwrap();
+    let imported = server.ok(&["import", &rows]);
+    let file = &imported["files"][0];
+    assert_eq!((file["updated"].as_u64(), file["skus_created"].as_u64()), (Some(2), Some(0)), "{imported}");
+    assert_eq!(salable(&server, "A-1", "shop"), "18");
+    let id = text(&held, "id");
+    server.ok(&["confirm", id]);
+    server.ok(&["ship", id, "--source", "newark", "--line", "A-1=3"]);
+    assert_eq!(text(&server.ok(&["show", "reservation", id])["lines"][0], "sku"), "A-1");
+    server.ok(&["rename", "sku", "A-1", "A"]);
+    assert_eq!(text(&server.ok(&["show", "sku", "A-1"]), "sku"), "A");
+}
+
+#[test]
 fn rules_are_changed_through_the_command_line() {
     // Proves that settings, quotas, limits and transfers reach the machine and are shown.
     let server = small_shop();

@@ -11,6 +11,8 @@ mod flips;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod passed_over;
 #[cfg(test)]
 mod restart;

@@ -13,11 +13,11 @@ use stockhold::pipeline::Stepped;
 use stockhold::pipeline::reply_queue::{ReplyAddress, ReplyBuffer};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Genesis;
-use stockhold_protocol::codec::{Reader, encode_cold};
+use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-use stockhold_protocol::query::Query;
+use stockhold_protocol::query::{Name, Query};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, Timestamp};
 use uuid::Uuid;
 
@@ -51,6 +51,11 @@ pub(crate) struct World {
     request: u64,
     answers: BTreeMap<(u64, u16), Outcome>,
     welcome: Option<Welcome>,
+    /// The low bits of the name generation that commands say.
+    pub(crate) names: u16,
+    /// Those that the last frame of outcomes has told.
+    pub(crate) told_names: u16,
+    resolved: Vec<Option<u32>>,
 }
 
 impl World {
@@ -64,8 +69,17 @@ impl World {
         let environment = Environment { time: time.clone(), salt_seed, spawner: None };
         let assembly = assemble(storage.share(), config, 1, environment, |_| ())?;
         let connection = ConnectionState::new(ReplyAddress::default());
-        let mut world =
-            Self { assembly, time, connection, request: 0, answers: BTreeMap::new(), welcome: None };
+        let mut world = Self {
+            assembly,
+            time,
+            connection,
+            request: 0,
+            answers: BTreeMap::new(),
+            welcome: None,
+            names: 0,
+            told_names: 0,
+            resolved: Vec::new(),
+        };
         world.reconnect();
         Ok(world)
     }
@@ -81,7 +95,8 @@ impl World {
     fn send(&mut self, kind: FrameKind, count: u16, body: &[u8]) -> u64 {
         self.request += 1;
         let mut bytes = Vec::new();
-        frame::append(Header::new(kind, self.request, count), body, &mut bytes);
+        let names = if kind == FrameKind::Commands { self.names } else { 0 };
+        frame::append(Header { names, ..Header::new(kind, self.request, count) }, body, &mut bytes);
         let used = self.connection.receive(&bytes, &self.assembly.context);
         assert_eq!(used, bytes.len());
         self.collect();
@@ -95,6 +110,14 @@ impl World {
             command.encode(&mut body).unwrap();
         }
         self.send(FrameKind::Commands, u16::try_from(commands.len()).unwrap(), &body)
+    }
+
+    /// The numbers of names.
+    pub(crate) fn resolve(&mut self, names: &[Name]) -> Vec<Option<u32>> {
+        let mut body = Vec::new();
+        encode_cold(&names.to_vec(), &mut body).unwrap();
+        self.send(FrameKind::Resolve, u16::try_from(names.len()).unwrap(), &body);
+        std::mem::take(&mut self.resolved)
     }
 
     /// Requests a snapshot.
@@ -150,7 +173,11 @@ impl World {
             if frame.header.kind == FrameKind::Welcome {
                 self.welcome = Some(Welcome::decode(frame.body).unwrap());
             }
+            if frame.header.kind == FrameKind::Resolved {
+                self.resolved = decode_cold(frame.body).unwrap();
+            }
             if frame.header.kind == FrameKind::Outcomes {
+                self.told_names = frame.header.names;
                 let mut reader = Reader::new(frame.body);
                 for _ in 0..frame.header.count {
                     let (index, outcome) = Outcome::decode(&mut reader).unwrap();

@@ -6,11 +6,12 @@
 use crate::crash_images::world::{START_MS, World, id};
 use stockhold_protocol::command::{BackorderMode, Change, PartKind, Parts};
 use stockhold_protocol::command::{
-    ChannelAssignment, Count, Extend, LinkDefinition, Mark, QuotaChange, Refund, RefundPart, Release,
+    ChannelAssignment, Count, Extend, LinkDefinition, Mark, QuotaChange, Refund, RefundPart, Release, Rename,
     Replace, Reserve, Sell, SettingScope, SettingsChange, Ship, SkuDefinition, SourceDefinition,
     StockDefinition, Target,
 };
 use stockhold_protocol::line::Lines;
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     ChannelId, Code, Command, Envelope, Line, Outcome, Quantity, ReservationId, SkuId, SourceId, StockId,
 };
@@ -141,6 +142,7 @@ pub(crate) fn open_shop(world: &mut World) {
     done(Command::Settings(Box::new(backorders)));
     done(Command::Quota(QuotaChange { sku: SkuId(1), stock: StockId(1), limit: Some(units(9)) }));
     done(Command::Mark(Mark::new("opened")));
+    done(Command::Rename(Rename { number: 1, to: Name::Stock("store".into()) }));
     assert!(world.call(&commands).iter().all(|outcome| outcome.code == Code::Ok));
 }
 

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, Kind, LinkDefinition,
-    LinkRemoval, Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer, Unship,
+    LinkRemoval, Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     ChannelId, Command, CommandId, Envelope, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
     Timestamp,
@@ -160,6 +161,15 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
         38 => Command::Mark(Mark::new("here")),
         39 if dice.word.is_multiple_of(2) => Command::BeginEpoch(dice.word),
         39 => Command::WallOffset(dice.raw),
+        41 => Command::Rename(Rename {
+            number: a,
+            to: match dice.word % 4 {
+                0 => Name::Sku(format!("SKU-{}", c % 4)),
+                1 => Name::Stock(format!("stock {}", b % 4)),
+                2 => Name::Source(source_of(b % 4, true).code),
+                _ => Name::Channel("site".into(), if dice.flag { "eu" } else { "us" }.into()),
+            },
+        }),
         40 => Command::AcceptClock(Timestamp(dice.word)),
         _ => Command::ActivateRules(a),
     }

@@ -112,6 +112,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::LinkRemoval>(command("unlink"));
     check_numbers::<m::ChannelAssignment>(command("channel"));
     check_numbers::<m::QuotaChange>(command("quota"));
+    check_numbers::<m::Rename>(command("rename"));
     check_numbers::<m::Mark>(command("mark"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));

@@ -30,6 +30,8 @@ pub struct Stats {
     pub clusters: u64,
     /// Sources, stocks, channels and links.
     pub catalog: u64,
+    /// Old names that are kept, of at most `OLD_NAMES_MAX`.
+    pub old_names: u64,
     /// Actors that have a number, of at most `ACTORS_MAX`.
     pub actors: u64,
     /// Heap bytes of records and indexes.
@@ -82,6 +84,7 @@ impl Machine {
                 catalog.channels.len(),
                 catalog.links().len(),
             ]),
+            old_names: wide(catalog.old_names().len()),
             actors: wide(catalog.actors().len()),
             memory_bytes: sum(&reservation_bytes).saturating_add(sum(&other_bytes)),
             reservation_bytes: sum(&reservation_bytes),

@@ -4,10 +4,11 @@
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
-    Transfer,
+    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Target, Transfer,
 };
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     ChannelId, Command, CommandId, Envelope, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
     Timestamp,
@@ -301,6 +302,14 @@ impl Generator {
             let (sku, stock) = (SkuId(4), StockId(4));
             records.push(self.record(Command::Quota(QuotaChange { sku, stock, limit })));
             records.push(self.lamps(units, Some(1_000)));
+        }
+        for (number, to) in [
+            (4, Name::Sku("LAMP-LED".into())),
+            (4, Name::Stock("lights".into())),
+            (5, Name::Source("depot-north".into())),
+            (0, Name::Channel("site".into(), "europe".into())),
+        ] {
+            records.push(self.record(Command::Rename(Rename { number, to })));
         }
         records
     }

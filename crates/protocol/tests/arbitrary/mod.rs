@@ -6,11 +6,12 @@ use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
-    Transfer,
+    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Target, Transfer,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
+use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
 };
@@ -211,6 +212,15 @@ fn configure() -> impl Strategy<Value = Configure> {
     )
 }
 
+fn new_name() -> impl Strategy<Value = Name> {
+    prop_oneof![
+        "[!-~]{1,64}".prop_map(Name::Sku),
+        name().prop_map(Name::Stock),
+        "[a-z0-9-]{1,60}".prop_map(Name::Source),
+        (name(), name()).prop_map(|(channel_type, code)| Name::Channel(channel_type, code)),
+    ]
+}
+
 fn goods() -> impl Strategy<Value = Command<'static>> {
     let place = || (any::<u32>(), any::<u32>()).prop_map(|(source, sku)| (SourceId(source), SkuId(sku)));
     prop_oneof![
@@ -252,6 +262,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => (pair(), option::of(amount())).prop_map(|((stock, sku), limit)| {
             Command::Quota(QuotaChange { sku: SkuId(sku), stock, limit })
         }),
+        1 => (any::<u32>(), new_name()).prop_map(|(number, to)| Command::Rename(Rename { number, to })),
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
         1 => name().prop_map(|name| Command::Mark(Mark::new(name))),
         1 => any::<u32>().prop_map(Command::ActivateRules),

@@ -109,6 +109,10 @@ mirror_tagged!(QuotaChange {
     2 stock: u32 as value,
     3 limit: Option<i64> as option,
 });
+mirror_tagged!(Rename {
+    1 number: u32 as value,
+    2 to: Name as value,
+});
 mirror_enum!(Sharing { Exact(), Independent() });
 mirror_tagged!(Configure {
     1 sharing: Option<Sharing> as option,
