@@ -9,7 +9,7 @@ use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
     Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
-    SettingsRow, SkuRow, Stage, TableSection, generation_of, record_table,
+    SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -192,15 +192,7 @@ impl Loader {
 }
 
 macro_rules! load_tables {
-    ([]
-        core { $($core:tt)* }
-        catalog { $($catalog:tt)* }
-        tables { $(
-            $(#[doc = $doc:literal])*
-            $number:literal $table:ident($field:ident: $row:ty, $load:ident);
-        )+ }
-        outcomes { $($outcome:tt)* }
-    ) => {
+    ($($table:ident $field:ident $row:ty, $load:ident;)+) => {
         impl State {
             fn load_record(
                 &mut self,
@@ -214,7 +206,7 @@ macro_rules! load_tables {
         }
     };
 }
-record_table!(load_tables);
+record_table!(each_table load_tables);
 
 #[expect(clippy::unnecessary_wraps, reason = "the table of records calls each of them alike")]
 impl State {

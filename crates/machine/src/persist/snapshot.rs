@@ -9,7 +9,7 @@
 use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
     Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
-    SettingsRow, SkuRow, TableSection, record_table,
+    SettingsRow, SkuRow, TableSection, each_table, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -195,15 +195,7 @@ impl State {
 }
 
 macro_rules! snapshot_tables {
-    ([]
-        core { $($core:tt)* }
-        catalog { $($catalog:tt)* }
-        tables { $(
-            $(#[doc = $doc:literal])*
-            $number:literal $table:ident($field:ident: $row:ty, $load:ident);
-        )+ }
-        outcomes { $($outcome:tt)* }
-    ) => {
+    ($($table:ident $field:ident $row:ty, $load:ident;)+) => {
         impl State {
             fn begin_table_snapshots(&mut self) {
                 $(self.$field.begin_snapshot();)+
@@ -224,4 +216,4 @@ macro_rules! snapshot_tables {
         }
     };
 }
-record_table!(snapshot_tables);
+record_table!(each_table snapshot_tables);

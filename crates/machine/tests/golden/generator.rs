@@ -20,48 +20,6 @@ pub(crate) const GAP_MAX_MS: u64 = 1_200_000;
 pub(crate) const BATCHES: u64 = 63;
 const RECORDS_PER_BATCH: u32 = 20;
 
-/// Answers that must occur in the log.
-pub(crate) const EXPECTED_ANSWERS: &[&str] = &[
-    "ok",
-    "partial",
-    "confirmed_late",
-    "sold_out",
-    "no_source_in_stock",
-    "not_assigned",
-    "above_max_sale",
-    "not_an_increment",
-    "decimals_not_allowed",
-    "below_min_sale",
-    "composite",
-    "quota_exceeded",
-    "unknown_reservation",
-    "already_confirmed",
-    "already_closed",
-    "expired",
-    "too_late",
-    "not_confirmed",
-    "more_than_open",
-    "more_than_shipped",
-    "needed_elsewhere",
-    "not_enough_at_source",
-    "no_source_item",
-    "owner_differs",
-    "not_in_reservation",
-    "unknown_link",
-    "name_taken",
-    "bad_field",
-    "unknown_name",
-    "id_reused",
-    "id_too_old",
-    "id_from_future",
-    "ttl_out_of_range",
-    "not_supported",
-    "would_break_promises",
-    "quantity_overflow",
-    "beyond_maximum_total",
-    "limit_reached",
-];
-
 /// Generates the batches of the golden log.
 pub(crate) struct Generator {
     seed: u64,

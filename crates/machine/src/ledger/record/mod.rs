@@ -17,7 +17,7 @@ pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
 pub use table::Section;
-pub(crate) use table::{CatalogSection, Content, TableSection, record_table};
+pub(crate) use table::{CatalogSection, Content, TableSection, each_table, record_table};
 
 use crate::table::record_hash;
 use stockhold_protocol::codec::Reader;

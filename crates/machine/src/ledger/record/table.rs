@@ -60,6 +60,22 @@ macro_rules! record_table {
 }
 pub(crate) use record_table;
 
+/// Passes the rows of the tables alone to another macro.
+macro_rules! each_table {
+    ([$callback:ident]
+        core { $($core:tt)* }
+        catalog { $($catalog:tt)* }
+        tables { $(
+            $(#[doc = $doc:literal])*
+            $number:literal $table:ident($field:ident: $row:ty, $load:ident);
+        )+ }
+        outcomes { $($outcome:tt)* }
+    ) => {
+        $callback! { $($table $field $row, $load;)+ }
+    };
+}
+pub(crate) use each_table;
+
 macro_rules! define_sections {
     ([]
         core { $(#[doc = $core_doc:literal])* $core_number:literal $core:ident; }
