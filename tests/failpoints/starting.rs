@@ -28,6 +28,8 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
     buy(&shop.client()).unwrap().into_result().unwrap();
     shop.client().snapshot().unwrap();
     let mut last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+    // A start writes to a file that already has the name of a segment only if the run before left a spare.
+    wait_until("a spare", || shop.segments() == 2);
     assert_eq!(shop.stop(), Exit::Clean);
     for (bought, (failpoint, sentence)) in (2..).zip(table) {
         std::fs::write(shop.path("left-behind.tmp"), b"unfinished").unwrap();
@@ -43,6 +45,8 @@ fn a_start_that_cannot_read_or_sync_is_refused_and_loses_nothing() {
         assert_eq!(shop.salable(), super::shop::UNITS - bought);
         // A run that logs something, so that the next start begins a further segment.
         last = buy(&shop.client()).unwrap().into_result().unwrap().outcome.op;
+        let segments = usize::try_from(bought).unwrap() + 1;
+        wait_until("a spare", || shop.segments() == segments);
         assert_eq!(shop.stop(), Exit::Clean);
     }
     assert_eq!(shop.points.hits(), 12, "every failpoint was met once and ended the start");
