@@ -6,19 +6,20 @@
 //! The machine does *not* use disks, sockets, clocks or threads. There are no errors either: any bytes give
 //! an outcome.
 
+mod carts;
+
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::actor::{OTHER, SERVER};
 use crate::ledger::changes::Changes;
 use crate::ledger::core::WriterRow;
 use crate::ledger::hold_time::ClockView;
-use crate::ledger::record::LineState;
 use crate::ledger::state::State;
-use crate::moves::{Plan, Planned};
+use crate::moves::{CartPlan, Definition, Plan};
 use crate::table::record_hash;
 use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
-use stockhold_protocol::{Code, CommandId, Line, Outcome, SkuId, StockId, Timestamp};
+use stockhold_protocol::{Code, CommandId, Outcome, SkuId, StockId, Timestamp};
 
 /// The latest time of an op: one second before the last time that a deadline can represent, so the end of a
 /// record is always later than the op that sets it.
@@ -62,17 +63,15 @@ pub enum BatchVerdict {
 /// The state machine, with buffers for the command that it executes.
 #[derive(Debug)]
 pub struct Machine {
-    pub(crate) state: State,
+    /// Only the machine, snapshots and validations have it mutably. Verbs and views read it.
+    state: State,
     /// The numbers of the actors that the current batch has introduced.
     batch_actors: Vec<u16>,
     /// Op and time before the current batch.
     batch_start: (u64, Timestamp),
-    pub(crate) scratch: Scratch,
-    /// The lines of the current command, merged.
-    pub(crate) lines: Vec<Line>,
-    pub(crate) planned: Vec<Planned>,
-    pub(crate) line_states: Vec<LineState>,
-    pub(crate) plan: Plan,
+    scratch: Scratch,
+    cart: CartPlan,
+    plan: Plan,
     pub(crate) snapshot: crate::ledger::cursor::SnapshotCursor,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
@@ -90,13 +89,22 @@ impl Machine {
             state,
             batch_actors: Vec::new(),
             scratch: Scratch::default(),
-            lines: Vec::new(),
-            planned: Vec::new(),
-            line_states: Vec::new(),
+            cart: CartPlan::default(),
             plan: Plan::default(),
             snapshot: crate::ledger::cursor::SnapshotCursor::default(),
             validating: None,
         }
+    }
+
+    /// The state, for readers.
+    pub(crate) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The state, for snapshots and validations: they erase records whose retention has ended, and mark how far their
+    /// scan has come.
+    pub(crate) const fn state_to_scan(&mut self) -> &mut State {
+        &mut self.state
     }
 
     /// The version of the rules that are in force.
@@ -337,12 +345,18 @@ impl Machine {
     }
 
     /// Plans a command, checks the whole plan with the guard once, and executes it.
-    pub(crate) fn plan_and_execute(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
+    fn plan_and_execute(&mut self, verb: impl FnOnce(&State, &mut Plan) -> Decision) -> Decision {
         self.plan.clear();
         let answer = verb(&self.state, &mut self.plan)?;
         self.state.guard(&self.plan)?;
         self.state.execute(&self.plan);
         Ok(self.state.with_report(answer, &self.plan))
+    }
+
+    /// Checks a definition and executes it.
+    fn define(&mut self, check: impl FnOnce(&State) -> Result<Definition, Refusal>) -> Decision {
+        let definition = check(&self.state)?;
+        Ok(self.state.define(definition))
     }
 
     fn execute(&mut self, ticket: Ticket, command: &Command<'_>) -> Decision {
@@ -359,35 +373,36 @@ impl Machine {
             Command::Ship(ship) => self.plan_and_execute(|state, plan| state.plan_ship(ship, plan)),
             Command::Sell(sell) => self.sell(ticket, sell),
             Command::Refund(refund) => self.plan_and_execute(|state, plan| state.plan_refund(refund, plan)),
-            Command::Amend(amend) => self.amend(amend),
+            Command::Amend(amend) => {
+                // Expired holds must not count.
+                self.state.settle_lines(amend.reservation, &amend.lines);
+                self.plan_and_execute(|state, plan| state.plan_amend(amend, plan))
+            }
             Command::Unship(unship) => self.plan_and_execute(|state, plan| state.plan_unship(unship, plan)),
             Command::Count(count) => self.plan_and_execute(|state, plan| state.plan_count(count, plan)),
             Command::Adjust(adjust) => self.plan_and_execute(|state, plan| state.plan_adjust(adjust, plan)),
             Command::Transfer(transfer) => {
                 self.plan_and_execute(|state, plan| state.plan_transfer(transfer, plan))
             }
-            Command::DefineSource(source) => self.define_source(source),
-            Command::DefineStock(stock) => self.define_stock(stock),
-            Command::DefineSku(sku) => self.define_sku(sku),
-            Command::Link(link) => self.link(*link),
-            Command::Unlink(link) => self.unlink(*link),
-            Command::Channel(channel) => self.channel(channel),
-            Command::Settings(change) => self.settings(change),
-            Command::Quota(quota) => self.quota(*quota),
-            Command::Rename(rename) => self.rename(rename),
-            Command::Configure(change) => self.configure(change),
+            Command::DefineSource(source) => self.define(|state| state.check_source(source)),
+            Command::DefineStock(stock) => self.define(|state| state.check_stock(stock)),
+            Command::DefineSku(sku) => self.define(|state| state.check_sku(sku)),
+            Command::Link(link) => self.define(|state| state.check_link(*link)),
+            Command::Unlink(link) => self.define(|state| state.check_unlink(*link)),
+            Command::Channel(channel) => self.define(|state| state.check_channel(channel)),
+            Command::Settings(change) => self.define(|state| state.check_settings(change)),
+            Command::Quota(quota) => self.define(|state| state.check_quota(*quota)),
+            Command::Rename(rename) => self.define(|state| state.check_rename(rename)),
+            Command::Configure(change) => self.define(|state| state.check_configure(change)),
             Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) => {
                 unreachable!("`decide` answers the commands of the server itself")
             }
-            Command::AcceptClock(until) => {
-                self.state.core.offsets.accepted_until = *until;
-                Ok(Answer::ok(0))
-            }
+            Command::AcceptClock(until) => self.define(|_| Ok(Definition::AcceptClock(*until))),
             #[cfg(feature = "next-release")]
             Command::Mark(mark) if self.state.catalog.has_note(&mark.name) => {
                 Err(Refusal::new(Code::MarkHasNote))
             }
-            Command::Mark(mark) => Ok(self.mark(mark)),
+            Command::Mark(mark) => self.define(|_| Ok(Definition::Mark(mark.clone()))),
             Command::ActivateRules(version) if *version == RULES_VERSION => {
                 self.state.core.rules_version = *version;
                 Ok(Answer::ok(*version))

@@ -17,7 +17,7 @@ impl Machine {
     /// Prefetches for up to [`PREFETCH_WIDTH`] records. Each loop reads the addresses that the previous
     /// loop has found. Within a loop no read waits for another.
     pub fn prefetch<'a>(&self, records: impl Iterator<Item = &'a [u8]>) {
-        let state = &self.state;
+        let state = self.state();
         if state.sku_entries.len() <= SKUS_CACHED {
             return;
         }

@@ -1,5 +1,5 @@
 //! Reading source items: the quantity at each source, what an item supplies to its pool, and the shortfall.
-//! This module only reads the state, except that it ends holds whose deadline has passed.
+//! This module only reads the state.
 
 use crate::ledger::record::ItemRow;
 use crate::ledger::state::State;
@@ -25,17 +25,8 @@ impl State {
     }
 
     /// The shortfall of a SKU over all its groups: units that are promised and missing, allowances
-    /// included. It ends the holds whose deadline has passed.
-    pub(crate) fn shortfall_of(&mut self, sku: u32) -> i64 {
-        let numbers: Vec<u32> = self.clusters_of(sku).map(|(number, _)| number).collect();
-        for number in &numbers {
-            self.settle(*number);
-        }
-        self.shortfall_for_readers(sku)
-    }
-
-    /// Like [`State::shortfall_of`], for readers that cannot end holds.
-    pub(crate) fn shortfall_for_readers(&self, sku: u32) -> i64 {
+    /// included. Holds whose deadline has passed are no promises.
+    pub(crate) fn shortfall_of(&self, sku: u32) -> i64 {
         self.clusters_of(sku).fold(0, |sum: i64, (_, cluster)| {
             let allowed = |index: u32| cluster.place(index).settings.allowance();
             let group = self.catalog.layout.group(cluster.group);

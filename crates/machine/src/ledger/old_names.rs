@@ -64,6 +64,11 @@ impl OldNames {
         (now < old.until).then_some(old.number)
     }
 
+    /// The oldest of the names whose grace has ended.
+    pub(crate) fn oldest_ended(&self, now: Timestamp) -> Option<&Name> {
+        self.rows.values().find(|old| old.until <= now).map(|old| &old.name)
+    }
+
     pub(crate) fn insert(&mut self, op: u64, old: OldName) {
         self.published.insert((old.until, op));
         self.by_name.insert(old.name.clone(), op);

@@ -4,8 +4,8 @@
 //! never change an answer: each decision first ends the due holds of the clusters that it reads, and a record
 //! past its window is treated as unknown before it is erased.
 
-use crate::ledger::state::State;
-use stockhold_protocol::Timestamp;
+use crate::ledger::state::{At, State};
+use stockhold_protocol::{Code, Line, ReservationId, Timestamp};
 
 /// The most clusters that one op settles.
 const CLUSTERS_PER_OP: u32 = 4;
@@ -44,6 +44,32 @@ impl State {
         }
         self.due = due;
         more
+    }
+
+    /// The place where a line of a cart is sold, after ending its due holds. `has_promise` tells whether the reservation
+    /// already has units of the SKU there.
+    #[inline]
+    pub(crate) fn settled_place(&mut self, sku: u32, stock: u32, has_promise: bool) -> Result<At, Code> {
+        let at = match self.place_to_sell(sku, stock) {
+            Ok(at) => at,
+            // After a load, a place may be missing that existed before. The decision must not depend on that.
+            Err(Code::NotAssigned) if has_promise => self.place_of_line(sku, stock),
+            Err(code) => return Err(code),
+        };
+        self.settle(at.cluster);
+        Ok(at)
+    }
+
+    /// Ends the due holds of the SKUs of these lines in the stock of a reservation.
+    pub(crate) fn settle_lines(&mut self, reservation: ReservationId, lines: &[Line]) {
+        let Some(slot) = self.find_reservation(reservation.0) else { return };
+        let stock = self.reservations.get(slot).stock;
+        for line in lines {
+            let at = if self.has_sku(line.sku.0) { self.find(line.sku.0, stock) } else { None };
+            if let Some(at) = at {
+                self.settle(at.cluster);
+            }
+        }
     }
 
     /// Ends the due holds of a cluster, so that its values are those of the current time.

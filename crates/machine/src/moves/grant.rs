@@ -3,7 +3,7 @@
 //! Nearly every command takes this path. The code therefore uses the planned lines directly and builds no list
 //! of movements.
 
-use super::plan::Planned;
+use super::plan::{CartPlan, Planned};
 use crate::decision::{Answer, Ticket};
 use crate::ledger::record::{Grant, LineState, ReservationRow, Stage};
 use crate::ledger::state::State;
@@ -28,20 +28,16 @@ impl State {
         self.place_reservation(row);
     }
 
-    /// Creates a reservation with the promises of a cart. `lines` are the lines of its record.
-    pub(crate) fn grant(
-        &mut self,
-        terms: &Terms<'_>,
-        planned: &[Planned],
-        lines: &[LineState],
-        answer: &Answer,
-    ) {
-        for line in planned.iter().filter(|line| line.granted > 0) {
+    /// Creates a reservation with the promises of a planned cart.
+    pub(crate) fn grant(&mut self, terms: &Terms<'_>, cart: &mut CartPlan, answer: &Answer) {
+        cart.lines.clear();
+        for line in cart.planned.iter().filter(|line| line.granted > 0) {
+            cart.lines.push(line.granted_line());
             self.promise_line(line, terms.deadline);
         }
         let is_partial = answer.code == stockhold_protocol::Code::Partial;
-        let row = self.new_row(terms, lines.len(), is_partial);
-        self.add_reservation(row, lines, terms.reference, answer, None);
+        let row = self.new_row(terms, cart.lines.len(), is_partial);
+        self.add_reservation(row, &cart.lines, terms.reference, answer, None);
     }
 
     /// Records a point-of-sale sale. Its goods have left the source, so it has no promise.

@@ -36,6 +36,17 @@ impl Planned {
     }
 }
 
+/// The plan of a cart. The buffers are reused for the next command.
+#[derive(Debug, Default)]
+pub(crate) struct CartPlan {
+    /// The lines of the command, summed by SKU.
+    pub(crate) requested: Vec<Line>,
+    /// What each line is granted.
+    pub(crate) planned: Vec<Planned>,
+    /// The lines of the new reservation.
+    pub(crate) lines: Vec<LineState>,
+}
+
 /// The reason for a movement of goods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {

@@ -40,22 +40,22 @@ impl Machine {
     /// must not be in a snapshot. `Done` means that none is left at this op, so [`Machine::begin_snapshot`]
     /// is quick.
     pub fn prepare_snapshot(&mut self, budget: u32) -> Progress {
-        if self.state.erase_due_records(budget) { Progress::More } else { Progress::Done }
+        if self.state_to_scan().erase_due_records(budget) { Progress::More } else { Progress::Done }
     }
 
     /// Begins a snapshot of this instant, after erasing what [`Machine::prepare_snapshot`] has left.
     pub fn begin_snapshot(&mut self) -> SnapshotMark {
         assert!(!self.is_walking(), "only one scan over the records may be in progress");
-        while self.state.erase_due_records(u32::MAX) {}
-        self.state.sum_positions();
-        self.snapshot.ready = self.state.core_and_catalog_frames();
+        while self.state_to_scan().erase_due_records(u32::MAX) {}
+        self.state_to_scan().sum_positions();
+        self.snapshot.ready = self.state().core_and_catalog_frames();
         self.snapshot.sections = Sections::all();
-        self.state.begin_record_snapshots();
+        self.state_to_scan().begin_record_snapshots();
         SnapshotMark {
             op: self.op(),
             time: self.time(),
             digest: self.digest(),
-            rules_version: self.state.core.rules_version,
+            rules_version: self.state().core.rules_version,
         }
     }
 
@@ -72,7 +72,7 @@ impl Machine {
             records: self.snapshot.records,
             sink,
         };
-        let progress = self.state.copy_section(section, budget, &mut writer);
+        let progress = self.state_to_scan().copy_section(section, budget, &mut writer);
         if progress == Progress::Done {
             writer.flush();
             self.snapshot.sections.advance();
@@ -91,7 +91,7 @@ impl Machine {
     /// Heap bytes that the snapshot in progress uses in addition to the state.
     #[must_use]
     pub fn snapshot_saved_bytes(&self) -> usize {
-        let state = &self.state;
+        let state = self.state();
         state
             .skus
             .snapshot_bytes()

@@ -25,10 +25,10 @@ impl Machine {
     /// proportional to the size of the state.
     #[must_use]
     pub fn validate(&self) -> Vec<String> {
-        let mut recount = Recount::new(&self.state);
-        while recount.step(&self.state, u32::MAX) == Progress::More {}
+        let mut recount = Recount::new(self.state());
+        while recount.step(self.state(), u32::MAX) == Progress::More {}
         let mut findings = recount.finish();
-        self.state.check_digest(&mut findings);
+        self.state().check_digest(&mut findings);
         findings.0
     }
 
@@ -53,9 +53,10 @@ impl Machine {
             !self.is_walking() && !self.is_validating(),
             "only one scan over the records may be in progress"
         );
-        while self.state.erase_due_records(u32::MAX) {}
-        let records = DigestScan::begin(&mut self.state);
-        self.state.recount = Some(Box::new(Recount::new(&self.state)));
+        while self.state_to_scan().erase_due_records(u32::MAX) {}
+        let records = DigestScan::begin(self.state_to_scan());
+        let recount = Box::new(Recount::new(self.state()));
+        self.state_to_scan().recount = Some(recount);
         self.validating = Some(Validating {
             op: self.op(),
             digest: self.digest(),
@@ -66,20 +67,22 @@ impl Machine {
 
     /// Checks up to `budget` records. Returns the result when all have been checked.
     pub fn validation_step(&mut self, budget: u32) -> Option<Validation> {
-        let validating = self.validating.as_mut()?;
-        if let Some(scan) = &mut validating.records {
-            if scan.step(&mut self.state, budget) == Progress::Done {
+        let mut validating = self.validating.take()?;
+        if let Some(mut scan) = validating.records.take() {
+            if scan.step(self.state_to_scan(), budget) == Progress::More {
+                validating.records = Some(scan);
+            } else {
                 scan.compare(&mut validating.findings);
-                validating.records = None;
             }
+            self.validating = Some(validating);
             return None;
         }
-        let mut recount = self.state.recount.take()?;
-        if recount.step(&self.state, budget) == Progress::More {
-            self.state.recount = Some(recount);
+        let mut recount = self.state_to_scan().recount.take()?;
+        if recount.step(self.state(), budget) == Progress::More {
+            self.state_to_scan().recount = Some(recount);
+            self.validating = Some(validating);
             return None;
         }
-        let validating = self.validating.take()?;
         let mut violations = validating.findings.0;
         violations.extend(recount.finish().0);
         violations.truncate(FINDINGS_MAX);

@@ -118,7 +118,7 @@ const TAMPERINGS: [Tampering; 5] = [
         |machine| {
             let mut plan = Plan::default();
             plan.promise(5, 0, 10_000, 0, 0);
-            machine.state.execute(&plan);
+            machine.state_to_scan().execute(&plan);
         },
         "more than the stock counts",
     ),
@@ -127,28 +127,30 @@ const TAMPERINGS: [Tampering; 5] = [
         |machine| {
             let line =
                 LineState { sku: 7, counts: true, granted: 10_000, open: 10_000, ..LineState::default() };
-            machine.state.attach_hold(0, u32::MAX - 1, &[line]);
+            machine.state_to_scan().attach_hold(0, u32::MAX - 1, &[line]);
         },
         "more than the stock counts",
     ),
     // Promises in the pool that no position has.
     (
         |machine| {
-            let at = machine.state.find(9, 0).unwrap();
-            let cluster = machine.state.clusters.get_mut(at.cluster);
-            let group = machine.state.catalog.layout.group(cluster.group);
+            let state = machine.state_to_scan();
+            let at = state.find(9, 0).unwrap();
+            let cluster = state.clusters.get_mut(at.cluster);
+            let group = state.catalog.layout.group(cluster.group);
             cluster.pool.add_promise(group, 0, 10_000);
         },
         "differs from its source items",
     ),
     // A record that changed without an update of the digest.
-    (|machine| machine.state.items.get_mut(3).version += 1, "running digest"),
+    (|machine| machine.state_to_scan().items.get_mut(3).version += 1, "running digest"),
     // A reservation that is not found by its id.
     (
         |machine| {
-            let (slot, _) = machine.state.reservations.iter().nth(11).unwrap();
-            machine.state.unregister_id(slot);
-            machine.state.reservation_index.remove(0, 0, slot);
+            let state = machine.state_to_scan();
+            let (slot, _) = state.reservations.iter().nth(11).unwrap();
+            state.unregister_id(slot);
+            state.reservation_index.remove(0, 0, slot);
         },
         "is not in the index",
     ),

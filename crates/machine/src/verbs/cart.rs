@@ -1,134 +1,66 @@
 //! The rules of a cart: the quantity that each line is granted, or the reason why it is refused. Reads only.
 //!
-//! SKUs never limit each other, so each line is planned independently. `moves` executes the planned lines.
+//! SKUs never limit each other, so each line is planned independently. The machine ends the due holds of a line's
+//! place before it plans the line, and `moves` executes the planned lines.
 
 use crate::decision::Refusal;
 use crate::ledger::record::LineState;
 use crate::ledger::state::{At, State};
-use crate::machine::Machine;
-use crate::moves::Planned;
+use crate::moves::{CartPlan, Planned};
 use crate::stock::settings::Effective;
 use crate::table::NO_SLOT;
-use stockhold_protocol::command::{BackorderMode, Reserve};
+use stockhold_protocol::command::BackorderMode;
 use stockhold_protocol::limits::{QUANTITY_MAX, QUANTITY_SCALE};
 use stockhold_protocol::{Code, Detail, Line, Quantity, SkuId};
 
 /// Why a line is refused, and the place of its SKU in the stock if it is known. The type is small, because
 /// every planned line returns it on the hot path.
 #[derive(Clone, Copy)]
-pub(super) struct RefusalReason {
-    pub(super) code: Code,
-    pub(super) at: Option<At>,
+pub(crate) struct RefusalReason {
+    pub(crate) code: Code,
+    pub(crate) at: Option<At>,
 }
 
 /// Units of a SKU that the reservation already has, so that a replace or amend needs no new promise for them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ExistingPromise {
-    pub(super) units: i64,
-    pub(super) counts: bool,
-    pub(super) quota_number: u32,
+pub(crate) struct ExistingPromise {
+    pub(crate) units: i64,
+    pub(crate) counts: bool,
+    pub(crate) quota_number: u32,
 }
 
-impl Machine {
-    pub(crate) fn check_limits(&self, lines: usize) -> Result<(), Refusal> {
-        let configuration = &self.state.core.configuration;
+impl State {
+    /// Checks the limits of the configuration for a new reservation with this many lines.
+    pub(crate) fn check_cart(&self, lines: usize) -> Result<(), Refusal> {
+        let configuration = &self.core.configuration;
         if lines > configuration.lines_max as usize {
             let rule =
                 format!("are {lines}, and lines_max of the configuration is {}", configuration.lines_max);
             return Err(Refusal::new(Code::BadField).rule("lines", rule));
         }
-        if self.state.known >= configuration.reservations_max {
+        if self.known >= configuration.reservations_max {
             return Err(Refusal::limit("reservations_max", configuration.reservations_max));
         }
         Ok(())
     }
 
-    /// Sums the cart's lines by SKU. Returns the total requested quantity in ten-thousandths.
-    pub(crate) fn merge(&mut self, reserve: &Reserve<'_>) -> Result<i64, Refusal> {
-        self.check_limits(reserve.lines.len())?;
-        reserve.lines.merge_into(&mut self.lines);
-        Ok(self.lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.quantity.raw())))
-    }
-
-    /// Plans every merged line of the cart in a stock. The units of a replaced hold count as already
-    /// promised.
-    pub(crate) fn plan_cart(
-        &mut self,
-        stock: u32,
-        best_effort: bool,
-        replaced: Option<u32>,
-    ) -> Result<(), Refusal> {
-        self.planned.clear();
-        let mut any = false;
-        for index in 0..self.lines.len() {
-            let line = self.lines[index];
-            let existing = replaced
-                .map_or(ExistingPromise::default(), |slot| self.state.existing_promise(slot, line.sku.0));
-            let planned = match self.state.plan_line_in_stock(stock, line, best_effort, existing) {
-                Ok(planned) => planned,
-                Err(reason) => return Err(self.state.line_refusal(reason, line, index)),
-            };
-            any |= planned.granted > 0;
-            self.planned.push(planned);
-        }
-        if any {
+    /// Refuses a planned cart if none of its lines is granted any units. This names the reason for the first line.
+    pub(crate) fn require_grant(&self, cart: &CartPlan) -> Result<(), Refusal> {
+        if cart.planned.iter().any(|planned| planned.granted > 0) {
             return Ok(());
         }
-        let (Some(planned), Some(line)) = (self.planned.first(), self.lines.first()) else {
+        let (Some(planned), Some(line)) = (cart.planned.first(), cart.requested.first()) else {
             unreachable!("a cart has at least one line");
         };
-        let code = self.state.no_grant_reason(planned.at, line.quantity.raw());
-        Err(self.state.line_refusal(RefusalReason { code, at: Some(planned.at) }, *line, 0))
+        let code = self.no_grant_reason(planned.at, line.quantity.raw());
+        Err(self.line_refusal(RefusalReason { code, at: Some(planned.at) }, *line, 0))
     }
 
-    /// Plans a forced sale. The goods have left, so only SKUs whose quantity cannot be recorded are refused.
-    pub(crate) fn plan_forced(&mut self, stock: u32) -> Result<(), Refusal> {
-        self.planned.clear();
-        for index in 0..self.lines.len() {
-            let line = self.lines[index];
-            if let Err(code) = self.state.entry_to_sell(line.sku.0) {
-                return Err(self.state.line_refusal(RefusalReason { code, at: None }, line, index));
-            }
-            let at = self.state.place_of_line(line.sku.0, stock);
-            let counts = self.state.clusters.get(at.cluster).place(at.index).settings.manage_stock;
-            let quota_number = self.state.quota_number(at);
-            let granted = line.quantity.raw();
-            self.planned.push(Planned { at, sku: line.sku.0, granted, counts, quota_number, backordered: 0 });
-        }
-        Ok(())
-    }
-}
-
-impl State {
-    /// Plans the only line of a cart that is granted completely or refused.
-    #[inline]
-    pub(crate) fn plan_single(&mut self, stock: u32, line: Line) -> Result<Planned, Refusal> {
-        let planned = self.plan_line_in_stock(stock, line, false, ExistingPromise::default());
-        planned.map_err(|reason| self.line_refusal(reason, line, 0))
-    }
-
-    /// Plans a line of a cart at the place of its SKU in a stock.
-    #[expect(
-        clippy::inline_always,
-        reason = "the planned line stays in registers, which saves 56 instructions per reserve"
-    )]
-    #[inline(always)]
-    fn plan_line_in_stock(
-        &mut self,
-        stock: u32,
-        line: Line,
-        best_effort: bool,
-        existing: ExistingPromise,
-    ) -> Result<Planned, RefusalReason> {
-        let at = match self.place_to_sell(line.sku.0, stock) {
-            Ok(at) => at,
-            // After a load, a place may be missing that existed before. The decision must not depend on that.
-            Err(Code::NotAssigned) if existing.units > 0 => self.place_of_line(line.sku.0, stock),
-            Err(code) => return Err(RefusalReason { code, at: None }),
-        };
-        self.settle(at.cluster);
-        let planned = self.plan_line(at, line, best_effort, existing);
-        planned.map_err(|code| RefusalReason { code, at: Some(at) })
+    /// Plans a line of a forced sale, which is granted completely.
+    pub(crate) fn plan_forced_line(&self, at: At, line: Line) -> Planned {
+        let counts = self.clusters.get(at.cluster).place(at.index).settings.manage_stock;
+        let (granted, quota_number) = (line.quantity.raw(), self.quota_number(at));
+        Planned { at, sku: line.sku.0, granted, counts, quota_number, backordered: 0 }
     }
 
     /// The quota that a grant at this place takes from; 0 = none.
@@ -144,7 +76,7 @@ impl State {
     }
 
     /// The open units of a SKU in a live hold.
-    fn existing_promise(&self, slot: u32, sku: u32) -> ExistingPromise {
+    pub(crate) fn existing_promise(&self, slot: u32, sku: u32) -> ExistingPromise {
         let row = self.reservations.get(slot);
         let existing = |line: LineState| ExistingPromise {
             units: line.open,
@@ -166,10 +98,13 @@ impl State {
         ExistingPromise::default()
     }
 
-    /// Plans one line: the granted quantity, or the code of its refusal.
-    #[expect(clippy::inline_always, reason = "see `plan_line_in_stock`, which returns its result")]
+    /// Plans one line: the granted quantity, or the code of its refusal. The cluster must be settled.
+    #[expect(
+        clippy::inline_always,
+        reason = "the planned line stays in registers, which saves 56 instructions per reserve"
+    )]
     #[inline(always)]
-    pub(super) fn plan_line(
+    pub(crate) fn plan_line(
         &self,
         at: At,
         line: Line,
@@ -276,7 +211,7 @@ impl State {
 
     /// The refusal of a line, with its details for the client.
     #[cold]
-    pub(super) fn line_refusal(&self, reason: RefusalReason, line: Line, index: usize) -> Refusal {
+    pub(crate) fn line_refusal(&self, reason: RefusalReason, line: Line, index: usize) -> Refusal {
         let refusal = Refusal::of_line(reason.code, index);
         let (sku, requested) = (line.sku, line.quantity.raw());
         match (reason.code, reason.at) {

@@ -1,7 +1,6 @@
-//! The rules of the commands. A verb reads the state and either fills a plan or refuses the command.
+//! The rules of the commands. A verb reads the state and makes a plan or a definition, or refuses the command.
 //!
-//! Quantities are changed only in `moves`, which executes the plans. The verbs of the catalog change
-//! definitions, links and settings directly, because these are not quantities.
+//! Nothing is changed here: `moves` executes plans and definitions. The machine calls a verb, and then its execution.
 
 mod cart;
 mod catalog;
@@ -10,3 +9,6 @@ mod hold;
 mod order;
 mod refund;
 mod reserve;
+
+pub(crate) use cart::{ExistingPromise, RefusalReason};
+pub(crate) use reserve::{Replacement, grant_answer, plan_sale};

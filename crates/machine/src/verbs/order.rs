@@ -5,7 +5,6 @@ use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, Shipment};
 use crate::ledger::state::{At, State};
-use crate::machine::Machine;
 use crate::moves::{Cause, Plan, Report};
 use crate::refusal::quantity;
 use stockhold_protocol::command::{Amend, Ship, Unship};
@@ -15,24 +14,9 @@ use stockhold_protocol::{Code, Detail, Lines, Quantity};
 /// The most shipments that a reservation stores: one for each SKU, source and quota number.
 const SHIPMENTS_MAX: usize = 1_024;
 
-impl Machine {
-    /// Changes a confirmed order. The clusters of its lines are settled first, so that expired holds do not
-    /// count.
-    pub(crate) fn amend(&mut self, amend: &Amend) -> Decision {
-        let stock = self.state.find_reservation(amend.reservation.0);
-        let stock = stock.map(|slot| self.state.reservations.get(slot).stock);
-        for line in &amend.lines {
-            let known = stock.filter(|_| self.state.has_sku(line.sku.0));
-            if let Some(at) = known.and_then(|stock| self.state.find(line.sku.0, stock)) {
-                self.state.settle(at.cluster);
-            }
-        }
-        self.plan_and_execute(|state, plan| state.plan_amend(amend, plan))
-    }
-}
-
 impl State {
-    fn plan_amend(&self, amend: &Amend, plan: &mut Plan) -> Decision {
+    /// Plans the change of a confirmed order. The clusters of its lines must be settled.
+    pub(crate) fn plan_amend(&self, amend: &Amend, plan: &mut Plan) -> Decision {
         let (row, status) = self.begin_plan(amend.reservation, plan)?;
         match status {
             Status::Confirmed => {}

@@ -30,7 +30,7 @@ impl Machine {
     /// Answers a query of the state; `None` for those that only the caller can answer.
     #[must_use]
     pub fn query(&self, query: &Query) -> Option<Answer> {
-        let state = &self.state;
+        let state = self.state();
         Some(match query {
             Query::Status | Query::Snapshot | Query::Validate => return None,
             Query::Reservation(id) => Answer::Reservation(state.reservation_view(CommandId::from_bytes(*id))),
@@ -56,7 +56,7 @@ impl Machine {
     /// The number of a name, or of an old name in its grace.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Option<u32> {
-        self.state.resolve(name)
+        self.state().resolve(name)
     }
 }
 
@@ -149,7 +149,7 @@ impl State {
             decimals: row.decimals,
             items,
             positions,
-            shortfall: quantity(self.shortfall_for_readers(sku)),
+            shortfall: quantity(self.shortfall_of(sku)),
         };
         (view, cost)
     }

@@ -46,7 +46,7 @@ impl Machine {
     /// Numbers of records and bytes.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let state = &self.state;
+        let state = self.state();
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let reservation_bytes = [
             state.reservations.bytes(),
