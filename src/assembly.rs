@@ -24,7 +24,8 @@ use crate::pipeline::{
     Sleeper, Waker, Watermarks,
 };
 use crate::published::Published;
-use crate::recovery::{ReadAheadSpawner, Recovered, RecoveryProgress, RecoveryReport, recover_with};
+use crate::recovery::{Recovered, RecoveryReport, recover_with};
+use crate::replica::{ReadAheadSpawner, ReplayProgress};
 use crate::snapshot::{LogPoint, SnapshotError};
 use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
@@ -123,7 +124,7 @@ pub fn assemble(
     config: &Config,
     reply_queues: usize,
     environment: Environment,
-    progress: impl FnMut(RecoveryProgress),
+    progress: impl FnMut(ReplayProgress),
 ) -> Result<Assembly, StartError> {
     config.check()?;
     let mut directory = Directory::open(storage.clone())?;

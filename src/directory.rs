@@ -216,6 +216,12 @@ impl Directory {
         &self.manifest
     }
 
+    /// The same directory, for reading only.
+    #[must_use]
+    pub fn to_read(&self) -> ReadOnlyDirectory {
+        ReadOnlyDirectory { files: self.storage.clone(), manifest: self.manifest.clone() }
+    }
+
     /// The predecessor that the first segment of this log records.
     #[must_use]
     pub fn base(&self) -> PreviousEnd {

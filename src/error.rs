@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::config::ConfigError;
 use crate::directory::DirectoryError;
 use crate::recovery::RecoveryError;
+use crate::replica::ReplicaError;
 use crate::storage::StorageError;
 use crate::wal::LogError;
 
@@ -54,7 +55,9 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::NotDirect => 2,
-            Self::Recovery(RecoveryError::Storage(_) | RecoveryError::Log(LogError::Storage(_)))
+            Self::Recovery(RecoveryError::Replica(
+                ReplicaError::Storage(_) | ReplicaError::Log(LogError::Storage(_)),
+            ))
             | Self::Storage(_)
             | Self::Listen { .. }
             | Self::Thread { .. }

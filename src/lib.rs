@@ -6,6 +6,7 @@
 //! ```
 
 pub mod assembly;
+pub mod calendar;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod net;
 pub mod pipeline;
 pub mod published;
 pub mod recovery;
+pub mod replica;
 pub mod server;
 pub mod snapshot;
 pub mod status;

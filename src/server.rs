@@ -30,7 +30,8 @@ use crate::config::{Config, DurabilityChoice, WritePathChoice};
 use crate::error::StartError;
 use crate::net::NetContext;
 use crate::pipeline::{ServerState, Waker};
-use crate::recovery::{RecoveryProgress, RecoveryReport};
+use crate::recovery::RecoveryReport;
+use crate::replica::ReplayProgress;
 use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
@@ -118,7 +119,7 @@ fn salt_seed() -> u64 {
 /// # Errors
 /// [`StartError`] when the server cannot start. The data directory is then unchanged, except that unfinished files are
 /// removed.
-pub fn start(config: &Config, progress: impl FnMut(RecoveryProgress)) -> Result<RunningServer, StartError> {
+pub fn start(config: &Config, progress: impl FnMut(ReplayProgress)) -> Result<RunningServer, StartError> {
     config.check()?;
     let storage = open_storage(&config.data_dir, config.log.write_path)?;
     start_on(storage, config, progress)
@@ -131,7 +132,7 @@ pub fn start(config: &Config, progress: impl FnMut(RecoveryProgress)) -> Result<
 pub fn start_on(
     storage: SharedStorage,
     config: &Config,
-    progress: impl FnMut(RecoveryProgress),
+    progress: impl FnMut(ReplayProgress),
 ) -> Result<RunningServer, StartError> {
     let listen = |source| StartError::Listen { address: config.listen, source };
     let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;

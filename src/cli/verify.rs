@@ -5,7 +5,7 @@ use super::data::read_only;
 use super::exit::start_failure;
 use super::exit::{Exit, Failure};
 use super::output::Text;
-use crate::recovery::PassedOverTally;
+use crate::replica::PassedOverTally;
 use crate::snapshot::snapshot_name;
 use crate::verify::{
     End, Fault, Finding, Note, ReplayedRange, SnapshotRead, Verification, verify as read_all,

@@ -8,8 +8,8 @@ use crate::wal::{LogError, LogReader, PreviousEnd, ReadTo};
 /// A data directory for reading only.
 #[derive(Clone, Debug)]
 pub struct ReadOnlyDirectory {
-    files: SharedReadStorage,
-    manifest: Manifest,
+    pub(super) files: SharedReadStorage,
+    pub(super) manifest: Manifest,
 }
 
 impl ReadOnlyDirectory {
@@ -39,7 +39,12 @@ impl ReadOnlyDirectory {
 
     /// Reads the log from the frame that contains `from_position` to its current end.
     pub fn read_log(&self, from_position: u64) -> Result<LogReader, LogError> {
-        read_log(self.files.clone(), &self.manifest, from_position, ReadTo::Present)
+        self.read_log_to(from_position, ReadTo::Present)
+    }
+
+    /// Reads the log from the frame that contains `from_position`.
+    pub fn read_log_to(&self, from_position: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
+        read_log(self.files.clone(), &self.manifest, from_position, read_to)
     }
 
     /// The snapshots, newest first.

@@ -143,7 +143,7 @@ impl Applier {
             span,
             batch.frame.payload(),
             |_| false,
-            |machine, outcome| outcomes.push(&outcome, machine.name_generation()),
+            |machine: &Machine, outcome| outcomes.push(&outcome, machine.name_generation()),
         )?;
         match result {
             BatchResult::Applied(applied) => batch.digest = applied.digest,
@@ -151,6 +151,7 @@ impl Applier {
                 "this server's own batch at position {} was passed over: {reason}",
                 batch.positions.first
             ),
+            BatchResult::Stopped { .. } => unreachable!("the applier has no target"),
         }
         outcomes.finish();
         self.position = batch.positions.last;

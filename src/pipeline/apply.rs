@@ -1,13 +1,14 @@
 //! Applies the payload of a logged batch to the machine. The applier uses it with answers to send, recovery and
 //! `verify` without. It decides nothing.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stockhold_machine::config::WRITERS_MAX;
 use stockhold_machine::{BatchVerdict, DigestPoint, Machine, PREFETCH_WIDTH};
-use stockhold_protocol::Outcome;
 use stockhold_protocol::batch::{Batch, BatchHeader};
 use stockhold_protocol::limits::FEATURE_LEVEL;
+use stockhold_protocol::{Outcome, Timestamp};
 
 /// The op that is being applied, for the report of a panic; 0 between ops.
 static APPLYING: AtomicU64 = AtomicU64::new(0);
@@ -120,10 +121,44 @@ pub enum BatchResult {
     Applied(Applied),
     /// No record took an op.
     PassedOver(PassedOver),
+    /// The observer has ended the replay within the batch, after this many records.
+    Stopped {
+        /// The number of records that took an op.
+        records: u64,
+    },
+}
+
+/// A record of a batch, with the op that it takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The op.
+    pub op: u64,
+    /// The proposed time of the batch.
+    pub proposed: Timestamp,
+    /// The bytes of the command.
+    pub record: &'a [u8],
+}
+
+/// Receives what happens while a batch is applied. A function of machine and outcome is one, too.
+pub trait Observer {
+    /// Called before a record is applied, with the machine after the record before it. `Break` ends the replay there.
+    fn before(&mut self, machine: &Machine, step: &Step<'_>) -> ControlFlow<()> {
+        let _ = (machine, step);
+        ControlFlow::Continue(())
+    }
+
+    /// Called with the outcome of a record, and the machine after it.
+    fn after(&mut self, machine: &Machine, step: &Step<'_>, outcome: Outcome);
+}
+
+impl<F: FnMut(&Machine, Outcome)> Observer for F {
+    fn after(&mut self, machine: &Machine, _: &Step<'_>, outcome: Outcome) {
+        self(machine, outcome);
+    }
 }
 
 /// Applies one payload of `records` records that begins at `position`. `is_skipped` returns whether an op is to be
-/// skipped without effect. `each` receives the outcomes in order, and the machine after each.
+/// skipped without effect. The observer receives the outcomes in order.
 ///
 /// # Errors
 /// [`ApplyError`] when the payload cannot belong to this log. The machine may have applied a part of it and must be
@@ -133,7 +168,7 @@ pub fn apply_payload(
     (position, records): (u64, u32),
     payload: &[u8],
     is_skipped: impl Fn(u64) -> bool,
-    mut each: impl FnMut(&Machine, Outcome),
+    mut observer: impl Observer,
 ) -> Result<BatchResult, ApplyError> {
     let batch = Batch::decode(payload).map_err(|source| ApplyError::Header { position, source })?;
     let header = batch.header;
@@ -163,18 +198,22 @@ pub fn apply_payload(
             break;
         }
         let Ok(entry) = entry else { break };
-        let op = first_op + found;
+        let step = Step { op: first_op + found, proposed: header.proposed, record: entry.record };
+        if observer.before(machine, &step).is_break() {
+            APPLYING.store(0, Ordering::Relaxed);
+            return Ok(BatchResult::Stopped { records: found });
+        }
         found += 1;
         if let Some(run) = &entry.run {
             machine.begin_run(run);
         }
-        let outcome = if is_skipped(op) {
+        let outcome = if is_skipped(step.op) {
             machine.skip(header.proposed)
         } else {
-            APPLYING.store(op, Ordering::Relaxed);
+            APPLYING.store(step.op, Ordering::Relaxed);
             machine.apply(header.proposed, entry.record)
         };
-        each(machine, outcome);
+        observer.after(machine, &step, outcome);
     }
     APPLYING.store(0, Ordering::Relaxed);
     if found != u64::from(records) {

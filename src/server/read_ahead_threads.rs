@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::recovery::ReadAheadSpawner;
+use crate::replica::ReadAheadSpawner;
 
 /// One thread for each log or snapshot that is read. Clones share the same threads.
 #[derive(Clone, Default)]

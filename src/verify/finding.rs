@@ -11,7 +11,7 @@ use super::read::End;
 use crate::directory::{MANIFEST_NAME, ManifestFault};
 use crate::pipeline::apply::{ApplyError, PassedOver};
 use crate::pipeline::digests::Divergence;
-use crate::recovery::LoadFault;
+use crate::replica::load::LoadFault;
 use crate::snapshot::{SnapshotError, SnapshotFault, snapshot_name};
 use crate::storage::StorageError;
 use crate::storage::layout::{header, opening, snapshot};

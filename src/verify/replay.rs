@@ -13,7 +13,8 @@ use super::verification::Verification;
 use crate::directory::ReadOnlyDirectory;
 use crate::pipeline::apply::{BatchResult, PassedOver, apply_payload};
 use crate::pipeline::digests::DigestComparison;
-use crate::recovery::{self, LoadFault, SWEEP_BUDGET};
+use crate::replica::SWEEP_BUDGET;
+use crate::replica::load::{self, LoadFault};
 use crate::snapshot::{LogPoint, snapshot_name};
 use crate::storage::ReadFrom;
 use crate::storage::width::length;
@@ -104,8 +105,8 @@ impl<'a> Replay<'a> {
         let batch = (frame.first_position, frame.records);
         let before = machine.op();
         let is_skipped = |op: u64| self.skips.contains_key(&op);
-        let result =
-            apply_payload(machine, batch, frame.payload, is_skipped, |_, _| ()).map_err(Fault::Apply);
+        let result = apply_payload(machine, batch, frame.payload, is_skipped, |_: &Machine, _| ())
+            .map_err(Fault::Apply);
         let compared = result.and_then(|result| {
             if let BatchResult::Applied(applied) = &result {
                 self.digests.compare(&applied.header, machine.epoch()).map_err(Fault::Diverged)?;
@@ -133,6 +134,7 @@ impl<'a> Replay<'a> {
                 }
             }
             BatchResult::PassedOver(reason) => report_passed_over(frame, reason, report),
+            BatchResult::Stopped { .. } => unreachable!("the replay has no target"),
         }
         if let Some(range) = report.replayed.last_mut() {
             range.last_op = last_op;
@@ -208,7 +210,7 @@ impl<'a> Replay<'a> {
                 let fault = Fault::SnapshotEpoch { epoch, known };
                 report.findings.push(Finding { file: snapshot_name(op), offset: Some(0), fault });
             }
-            recovery::load(reader, None, |bytes| {
+            load::load(reader, None, |bytes| {
                 meter.snapshots += length(bytes);
                 meter.show();
             })

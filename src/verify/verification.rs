@@ -4,7 +4,7 @@ use super::finding::Finding;
 use super::note::Note;
 use super::read::{End, LogRead, ReplayedRange, SnapshotRead};
 use crate::directory::Manifest;
-use crate::recovery::PassedOverTally;
+use crate::replica::PassedOverTally;
 
 /// The report of a verification.
 #[derive(Debug, Default)]

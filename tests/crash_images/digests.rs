@@ -6,6 +6,7 @@ use super::life::live_with;
 use super::world::{START_MS, World, format_disk, small};
 use stockhold::directory::Directory;
 use stockhold::recovery::{RecoveryError, recover};
+use stockhold::replica::ReplicaError;
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::verify::{Fault, verify};
@@ -92,7 +93,9 @@ fn a_log_that_was_decided_otherwise_is_refused_by_recovery_and_found_by_verify()
             assert_eq!(found.findings.len(), 0, "{:?}", found.findings);
             continue;
         }
-        let Err(RecoveryError::Diverged(divergence)) = recovered.map(|recovered| recovered.report) else {
+        let Err(RecoveryError::Replica(ReplicaError::Diverged(divergence))) =
+            recovered.map(|recovered| recovered.report)
+        else {
             panic!("another state was taken");
         };
         assert_eq!(divergence.replayed, Some(divergence.logged ^ 1));

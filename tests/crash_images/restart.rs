@@ -40,7 +40,7 @@ fn every_prefix_of_the_log_replays_to_the_state_that_the_server_had() {
             (frame.first_position, frame.records),
             frame.payload,
             |_| false,
-            |_, _| (),
+            |_: &Machine, _| (),
         )
         .unwrap();
         if machine.op() >= opened {

@@ -7,6 +7,7 @@ use super::world::{START_MS, World, format_disk, small};
 use stockhold::config::DurabilityChoice;
 use stockhold::directory::{Directory, EpochReason, FormatOptions, ReadOnlyDirectory};
 use stockhold::recovery::{RecoveryError, recover};
+use stockhold::replica::ReplicaError;
 use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter, snapshot_name};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
@@ -200,7 +201,7 @@ fn check_restored(base_position: u64) {
     let answer = verified(&disk);
     assert!(matches!(answer.findings[0].fault, Fault::NoStart { .. }), "{:?}", answer.findings);
     let refused = recover(&Directory::open(disk.share()).unwrap(), |_| ()).unwrap_err();
-    assert!(matches!(refused, RecoveryError::NoStart { .. }), "{refused}");
+    assert!(matches!(refused, RecoveryError::Replica(ReplicaError::NoStart { .. })), "{refused}");
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn apply(machine: &mut Machine, header: BatchHeader) -> Result<(BatchResult, Vec
     let payload = batch_of_one_run(&header, Actor::SERVER, &records);
     let mut outcomes = Vec::new();
     let place = (POSITION, header.count);
-    let result = apply_payload(machine, place, &payload, |_| false, |_, outcome| outcomes.push(outcome))?;
+    let result =
+        apply_payload(machine, place, &payload, |_| false, |_: &Machine, outcome| outcomes.push(outcome))?;
     Ok((result, outcomes))
 }
 
@@ -107,7 +108,8 @@ fn a_batch_of_other_rules_a_later_level_or_another_count_is_an_error() {
         batch_of_one_run(&BatchHeader { number, ..FIRST }, Actor::SERVER, &payload)
     };
     for number in [1, 2, 3] {
-        let error = apply_payload(&mut machine, (POSITION, 3), &payload(3, number), |_| false, |_, _| ());
+        let error =
+            apply_payload(&mut machine, (POSITION, 3), &payload(3, number), |_| false, |_: &Machine, _| ());
         let is_told = matches!(error, Err(ApplyError::Count { position: POSITION, found: 2, expected: 3 }));
         assert!(is_told, "{error:?}");
     }
@@ -115,7 +117,7 @@ fn a_batch_of_other_rules_a_later_level_or_another_count_is_an_error() {
     let torn = [payload(2, 1).as_slice(), &[9]].concat();
     for (found, payload) in [(1_u32, payload(1, 1)), (3, payload(3, 1)), (3, torn)] {
         let mut machine = Machine::new(&Genesis::default());
-        let error = apply_payload(&mut machine, (POSITION, 2), &payload, |_| false, |_, _| ());
+        let error = apply_payload(&mut machine, (POSITION, 2), &payload, |_| false, |_: &Machine, _| ());
         let is_told = matches!(error, Err(ApplyError::Count { found: told, .. }) if told == u64::from(found));
         assert!(is_told, "{found}: {error:?}");
     }

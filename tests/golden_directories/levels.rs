@@ -8,6 +8,7 @@ use super::keeping::{copy_of, loaded, present, stockhold};
 use crate::crash_images::world::{LOG, START_MS, World, format_disk, small};
 use stockhold::directory::{Directory, DirectoryError, MANIFEST_NAME, ManifestFault, ReadOnlyDirectory};
 use stockhold::recovery::{RecoveryError, recover};
+use stockhold::replica::ReplicaError;
 use stockhold::snapshot::LogPoint;
 use stockhold::storage::ReadStorage;
 use stockhold::storage::layout::{CHECKSUM_BYTES, manifest, opening, snapshot};
@@ -78,7 +79,10 @@ fn a_snapshot_of_a_later_level_is_refused_by_name_and_untouched() {
     let moment = disk.moment();
     let directory = Directory::open(disk.share()).unwrap();
     let refused = recover(&directory, |_| ()).unwrap_err();
-    assert!(matches!(refused, RecoveryError::FeatureLevel { found: LATER, .. }), "{refused}");
+    assert!(
+        matches!(refused, RecoveryError::Replica(ReplicaError::FeatureLevel { found: LATER, .. })),
+        "{refused}"
+    );
     drop(directory);
     let complaint = refusal(copy.path());
     for words in [format!("feature level {LATER}"), format!("levels up to {FEATURE_LEVEL}")] {

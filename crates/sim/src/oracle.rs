@@ -112,7 +112,7 @@ impl Oracle {
             batch_range,
             payload,
             |_| false,
-            |_, outcome| outcomes.push(outcome),
+            |_: &Machine, outcome| outcomes.push(outcome),
         )
         .map_err(violation("a logged batch cannot be applied"))?;
         let BatchResult::Applied(applied) = fate else {

@@ -1,0 +1,70 @@
+//! Where a replay ends.
+
+use std::fmt;
+
+use stockhold_machine::Machine;
+
+use crate::calendar::rfc3339;
+use crate::pipeline::apply::Step;
+
+/// Where a replay ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// At the end of the log.
+    End,
+    /// After this op.
+    Op(u64),
+    /// After the last op up to this time of the wall clock, in milliseconds since 1970.
+    Time(u64),
+}
+
+impl Target {
+    /// Whether the target is before this step, the next one of the machine.
+    pub(super) fn is_before(self, machine: &Machine, step: &Step<'_>) -> bool {
+        match self {
+            Self::End => false,
+            Self::Op(last) => step.op > last,
+            Self::Time(last_ms) => {
+                shifted(machine.time().max(step.proposed).0, machine.clock().wall_offset_ms) > last_ms
+            }
+        }
+    }
+
+    /// Whether the machine is already after the target.
+    pub(super) fn is_passed_by(self, machine: &Machine) -> bool {
+        match self {
+            Self::End => false,
+            Self::Op(last) => machine.op() > last,
+            Self::Time(last_ms) => wall_ms(machine) > last_ms,
+        }
+    }
+
+    /// Whether the machine, which has no further op, has come as far as the target.
+    pub(super) fn is_reached_by(self, machine: &Machine) -> bool {
+        match self {
+            Self::End => true,
+            Self::Op(last) => machine.op() >= last,
+            Self::Time(last_ms) => wall_ms(machine) >= last_ms,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::End => to.write_str("the end of the log"),
+            Self::Op(op) => write!(to, "op {op}"),
+            Self::Time(ms) => to.write_str(&rfc3339(*ms)),
+        }
+    }
+}
+
+/// The time of the machine's last op by the wall clock, in milliseconds since 1970.
+#[must_use]
+pub fn wall_ms(machine: &Machine) -> u64 {
+    shifted(machine.time().0, machine.clock().wall_offset_ms)
+}
+
+fn shifted(ms: u64, offset_ms: i64) -> u64 {
+    ms.saturating_add_signed(offset_ms)
+}
