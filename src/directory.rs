@@ -9,23 +9,23 @@
 //! *.tmp                             unfinished; removed at start
 //! ```
 
+mod create;
 pub mod manifest;
 pub mod read_only;
 
-use stockhold_protocol::limits::FEATURE_LEVEL;
-use uuid::Uuid;
-
+pub use create::{FormatOptions, RestoreOptions, unfinished_files};
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
+use stockhold_protocol::limits::FEATURE_LEVEL;
 
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
-use crate::storage::layout::{BLOCK_BYTES, CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds, opening};
-use crate::storage::width::{index, is_zero, length};
+use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds};
+use crate::storage::width::index;
 use crate::storage::{
     DirectoryLock, FileEntry, ReadFrom, ReadStorage, SharedReadStorage, SharedStorage, StorageError,
     TEMPORARY_SUFFIX,
 };
-use crate::wal::preparer::{prepare_first, recycled_name};
+use crate::wal::preparer::recycled_name;
 use crate::wal::segment::segment_name;
 use crate::wal::{
     EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
@@ -116,27 +116,6 @@ impl From<ManifestFault> for DirectoryError {
     }
 }
 
-/// The parameters of a new directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormatOptions {
-    /// The UUID of the log; new for each log, also for a restored one.
-    pub log_uuid: Uuid,
-    /// The first epoch: 1, or for a restored directory one more than that of the original log.
-    pub epoch: u64,
-    /// [`EpochReason::Format`] or [`EpochReason::Restore`].
-    pub reason: EpochReason,
-    /// The point before the first record: zeros, or the point that was restored to.
-    pub base: LogPoint,
-    /// The time of the wall clock.
-    pub now_ms: u64,
-    /// A random seed for the salts of segments.
-    pub salt_seed: u64,
-    /// The length of segments.
-    pub segment_bytes: u64,
-    /// The encoded genesis of the machine, at most 1 MiB.
-    pub genesis: Vec<u8>,
-}
-
 /// A data directory that this process has locked.
 #[derive(Debug)]
 pub struct Directory {
@@ -148,45 +127,6 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Formats an empty directory. The manifest is written last, so a crash leaves either a complete directory or one
-    /// that can be formatted again.
-    pub fn format(storage: SharedStorage, options: FormatOptions) -> Result<Self, DirectoryError> {
-        let lock = storage.lock(LOCK_NAME)?;
-        if options.genesis.len() > bounds::GENESIS_BYTES_MAX {
-            return Err(DirectoryError::TooMany { what: "genesis bytes", max: bounds::GENESIS_BYTES_MAX });
-        }
-        for entry in storage.list()? {
-            if entry.name == LOCK_NAME {
-                continue;
-            }
-            let unfinished = entry.name.ends_with(TEMPORARY_SUFFIX)
-                || (entry.name == segment_name(1) && is_unused_first_segment(&storage)?);
-            if !unfinished {
-                return Err(DirectoryError::NotEmpty { name: entry.name });
-            }
-            storage.remove(&entry.name)?;
-        }
-        storage.sync_dir()?;
-        prepare_first(&storage, options.log_uuid, options.segment_bytes, options.salt_seed, options.now_ms)?;
-        let epoch = Epoch {
-            epoch: options.epoch,
-            first_position: options.base.position + 1,
-            time_ms: options.now_ms,
-            reason: options.reason,
-        };
-        let manifest = Manifest {
-            feature_level: FEATURE_LEVEL,
-            log_uuid: options.log_uuid,
-            created_ms: options.now_ms,
-            base: options.base,
-            epochs: vec![epoch],
-            skips: Vec::new(),
-            genesis: options.genesis,
-        };
-        storage.replace(MANIFEST_NAME, &manifest.encode())?;
-        Ok(Self { storage, manifest, level: FEATURE_LEVEL, _lock: lock })
-    }
-
     /// Opens and locks a formatted directory, and removes unfinished files.
     pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
         Self::open_at_level(storage, FEATURE_LEVEL)
@@ -433,7 +373,10 @@ fn read_log(
 }
 
 fn base_of(manifest: &Manifest) -> PreviousEnd {
-    let restored = manifest.epochs.first().is_some_and(|epoch| epoch.reason == EpochReason::Restore);
+    let first_position = manifest.base.position + 1;
+    let is_restore =
+        |epoch: &Epoch| epoch.reason == EpochReason::Restore && epoch.first_position == first_position;
+    let restored = manifest.epochs.iter().any(is_restore);
     PreviousEnd {
         sequence: 0,
         end_offset: 0,
@@ -455,13 +398,4 @@ fn push_epoch(
     let epoch = manifest.epoch() + 1;
     manifest.epochs.push(Epoch { epoch, first_position, time_ms: now_ms, reason });
     Ok(epoch)
-}
-
-/// Whether segment 1 is what an interrupted format leaves: it was never opened, and its head blocks are intact or
-/// missing.
-fn is_unused_first_segment(storage: &SharedStorage) -> Result<bool, StorageError> {
-    let file = storage.open_to_read(&segment_name(1), ReadFrom::Cache)?;
-    let mut block = vec![0; BLOCK_BYTES];
-    let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
-    Ok(is_zero(&block[..read]))
 }

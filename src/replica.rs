@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use stockhold_machine::{Genesis, GenesisError, LoadError, Machine, RULES_VERSION};
-use stockhold_protocol::Outcome;
 use stockhold_protocol::limits::FEATURE_LEVEL;
+use stockhold_protocol::{Outcome, Timestamp};
 
 pub use read_ahead::ReadAheadSpawner;
 use read_ahead::Reading;
@@ -204,6 +204,10 @@ impl Replica {
             }
             None => (first_machine(directory)?, 0),
         };
+        if target.is_passed_by(&machine) {
+            let (oldest_op, oldest_ms) = (machine.op(), wall_ms(&machine));
+            return Err(ReplicaError::TargetTooEarly { target, oldest_op, oldest_ms });
+        }
         let digests = DigestComparison::after(machine.op());
         let skips = directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect();
         Ok(Self { machine, position, skips, digests, tally })
@@ -314,8 +318,15 @@ struct Bounded<'a, O> {
 }
 
 impl<O: Observer> Observer for &mut Bounded<'_, O> {
+    fn before_batch(&mut self, machine: &Machine, op: u64, proposed: Timestamp) -> ControlFlow<()> {
+        if self.target.is_before(machine, op, proposed) {
+            return ControlFlow::Break(());
+        }
+        self.observer.before_batch(machine, op, proposed)
+    }
+
     fn before(&mut self, machine: &Machine, step: &Step<'_>) -> ControlFlow<()> {
-        if self.target.is_before(machine, step) {
+        if self.target.is_before(machine, step.op, step.proposed) {
             return ControlFlow::Break(());
         }
         self.observer.before(machine, step)

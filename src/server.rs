@@ -31,7 +31,7 @@ use crate::error::StartError;
 use crate::net::NetContext;
 use crate::pipeline::{ServerState, Waker};
 use crate::recovery::RecoveryReport;
-use crate::replica::ReplayProgress;
+use crate::replica::{ReadAheadSpawner, ReplayProgress};
 use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
@@ -102,15 +102,35 @@ pub fn open_storage(data_dir: &Path, choice: WritePathChoice) -> Result<SharedSt
 /// # Errors
 /// [`StartError`] when the directory is not empty or cannot be written.
 pub fn format_directory(config: &Config, genesis: &Genesis) -> Result<(), StartError> {
-    config.check()?;
-    crate::storage::fs::make_directory(&config.data_dir)?;
-    let storage = open_storage(&config.data_dir, config.log.write_path)?;
+    let storage = create_storage(config)?;
     drop(format(storage, genesis, config.log.segment_bytes, uuid::Uuid::new_v4(), salt_seed())?);
     Ok(())
 }
 
+/// Creates the data directory if it does not exist, and opens its files.
+///
+/// # Errors
+/// [`StartError`] when the configuration is invalid or the directory cannot be created.
+pub fn create_storage(config: &Config) -> Result<SharedStorage, StartError> {
+    config.check()?;
+    crate::storage::fs::make_directory(&config.data_dir)?;
+    open_storage(&config.data_dir, config.log.write_path)
+}
+
+/// Runs a replay with threads that read ahead for it, and joins them.
+pub fn with_read_ahead<T>(replay: impl FnOnce(&dyn ReadAheadSpawner) -> T) -> T {
+    let readers = read_ahead_threads::ReadAheadThreads::default();
+    let result = replay(&readers);
+    for reader in readers.take() {
+        // A thread that panicked has been reported, and the replay panicked with it.
+        drop(reader.join());
+    }
+    result
+}
+
 /// A random seed for the salts of segments.
-fn salt_seed() -> u64 {
+#[must_use]
+pub fn salt_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 

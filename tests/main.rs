@@ -7,6 +7,8 @@ mod fuzz_corpus;
 #[cfg(test)]
 mod golden_directories;
 #[cfg(test)]
+mod restoring;
+#[cfg(test)]
 mod server_tcp;
 #[cfg(test)]
 mod threads;

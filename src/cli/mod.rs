@@ -20,6 +20,7 @@ mod lists;
 mod output;
 mod parse;
 mod report;
+mod restore;
 mod salable;
 mod serve;
 mod server_connection;
@@ -123,6 +124,8 @@ enum Action {
     Snapshot,
     /// Verify a data directory: segments, snapshots, replay, digests
     Verify(verify::VerifyArguments),
+    /// Restore the state at an op, a time or the end of a log into a new data directory
+    Restore(restore::RestoreArguments),
     /// Print the log of a data directory, or skip an op of it
     #[command(subcommand)]
     Log(data::LogAction),
@@ -159,6 +162,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Demo(arguments) => demo::demo(context, arguments),
         Action::Format(arguments) => serve::format(context, arguments),
         Action::Verify(arguments) => verify::verify(context, arguments),
+        Action::Restore(arguments) => restore::run(context, arguments),
         Action::Log(what) => data::log(context, what),
         Action::Reserve(arguments) => checkout::reserve(context, arguments),
         Action::Confirm(arguments) => checkout::confirm(context, arguments),

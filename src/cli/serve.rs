@@ -31,7 +31,7 @@ pub(super) struct ConfigArguments {
 }
 
 impl ConfigArguments {
-    fn load(
+    pub(super) fn load(
         &self,
         more: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Result<Config, Failure> {

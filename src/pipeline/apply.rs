@@ -121,7 +121,7 @@ pub enum BatchResult {
     Applied(Applied),
     /// No record took an op.
     PassedOver(PassedOver),
-    /// The observer has ended the replay within the batch, after this many records.
+    /// The observer has ended the replay before or within the batch, after this many of its records.
     Stopped {
         /// The number of records that took an op.
         records: u64,
@@ -141,6 +141,13 @@ pub struct Step<'a> {
 
 /// Receives what happens while a batch is applied. A function of machine and outcome is one, too.
 pub trait Observer {
+    /// Called before a batch is begun, with the op that its first record will take if it is applied. `Break` ends the
+    /// replay there.
+    fn before_batch(&mut self, machine: &Machine, op: u64, proposed: Timestamp) -> ControlFlow<()> {
+        let _ = (machine, op, proposed);
+        ControlFlow::Continue(())
+    }
+
     /// Called before a record is applied, with the machine after the record before it. `Break` ends the replay there.
     fn before(&mut self, machine: &Machine, step: &Step<'_>) -> ControlFlow<()> {
         let _ = (machine, step);
@@ -181,6 +188,9 @@ pub fn apply_payload(
     }
     if header.feature_level > FEATURE_LEVEL {
         return Err(ApplyError::FeatureLevel { position, found: header.feature_level });
+    }
+    if observer.before_batch(machine, machine.op() + 1, header.proposed).is_break() {
+        return Ok(BatchResult::Stopped { records: 0 });
     }
     if let Some(reason) = begin_batch(machine, &header) {
         return Ok(BatchResult::PassedOver(reason));

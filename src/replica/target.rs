@@ -3,9 +3,9 @@
 use std::fmt;
 
 use stockhold_machine::Machine;
+use stockhold_protocol::Timestamp;
 
 use crate::calendar::rfc3339;
-use crate::pipeline::apply::Step;
 
 /// Where a replay ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether the target is before this step, the next one of the machine.
-    pub(super) fn is_before(self, machine: &Machine, step: &Step<'_>) -> bool {
+    /// Whether the target is before the next op of the machine, for which this time is proposed.
+    pub(crate) fn is_before(self, machine: &Machine, op: u64, proposed: Timestamp) -> bool {
         match self {
             Self::End => false,
-            Self::Op(last) => step.op > last,
+            Self::Op(last) => op > last,
             Self::Time(last_ms) => {
-                shifted(machine.time().max(step.proposed).0, machine.clock().wall_offset_ms) > last_ms
+                shifted(machine.time().max(proposed).0, machine.clock().wall_offset_ms) > last_ms
             }
         }
     }
@@ -40,7 +40,7 @@ impl Target {
     }
 
     /// Whether the machine, which has no further op, has come as far as the target.
-    pub(super) fn is_reached_by(self, machine: &Machine) -> bool {
+    pub(crate) fn is_reached_by(self, machine: &Machine) -> bool {
         match self {
             Self::End => true,
             Self::Op(last) => machine.op() >= last,

@@ -97,6 +97,15 @@ impl Server {
         Self::serve(self.crash())
     }
 
+    /// Kills the process and serves another data directory beside its own.
+    pub(crate) fn serve_instead(self, name: &str) -> Self {
+        let directory = self.crash();
+        let (data, other) = (directory.path().join("data"), directory.path().join(name));
+        std::fs::rename(&data, directory.path().join("former")).expect("a directory can be renamed");
+        std::fs::rename(other, data).expect("a directory can be renamed");
+        Self::serve(directory)
+    }
+
     /// Kills the process and returns its directory.
     pub(crate) fn crash(mut self) -> tempfile::TempDir {
         self.kill();

@@ -8,4 +8,5 @@
 mod beside;
 mod harness;
 mod help;
+mod restore;
 mod server;

@@ -9,7 +9,7 @@ mod digests;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
-mod life;
+pub(crate) mod life;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

@@ -53,6 +53,45 @@ impl Machine {
         })
     }
 
+    /// The name of a SKU.
+    #[must_use]
+    pub fn sku_name(&self, sku: SkuId) -> Option<&str> {
+        let state = self.state();
+        state.has_sku(sku.0).then(|| state.skus.get(sku.0).name())
+    }
+
+    /// The code of a source.
+    #[must_use]
+    pub fn source_code(&self, source: SourceId) -> Option<&str> {
+        self.state().catalog.source(source.0).map(|source| source.code.as_str())
+    }
+
+    /// The name of a stock.
+    #[must_use]
+    pub fn stock_name(&self, stock: StockId) -> Option<&str> {
+        self.state().catalog.stocks.get(stock.0 as usize).map(String::as_str)
+    }
+
+    /// The type and the code of a channel.
+    #[must_use]
+    pub fn channel_name(&self, channel: ChannelId) -> Option<(&str, &str)> {
+        let row = self.state().catalog.channels.get(channel.0 as usize)?;
+        Some((&row.channel_type, &row.code))
+    }
+
+    /// The name that a thing of the same kind as `like` has now.
+    #[must_use]
+    pub fn name_of(&self, like: &Name, number: u32) -> Option<Name> {
+        self.state().name_of(like, number)
+    }
+
+    /// The actor of the run of commands that was begun last; `None` for one without a number of its own.
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor<'_>> {
+        let state = self.state();
+        state.catalog.actors().get(state.actor)
+    }
+
     /// The number of a name, or of an old name in its grace.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Option<u32> {

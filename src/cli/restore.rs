@@ -1,0 +1,316 @@
+//! `restore`: writes the state at a point of a log as a new data directory, or prints what that would undo.
+
+use super::context::Context;
+use super::data::read_only;
+use super::exit::{Exit, Failure, start_failure};
+use super::output::{Text, table};
+use super::serve::ConfigArguments;
+use crate::calendar::{parse_rfc3339, rfc3339};
+use crate::directory::{ReadOnlyDirectory, RestoreOptions, unfinished_files};
+use crate::error::StartError;
+use crate::replica::{ReplayProgress, Target};
+use crate::restore::{Fates, RestoreError, Restored, Tally, Undone, dry_run, replica_at, restore};
+use crate::server;
+use crate::{describe, restore as restoring};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use stockhold_machine::Machine;
+use stockhold_protocol::Quantity;
+
+/// The maximum number of rows of each list of a dry run; `--json` has all of them.
+const ROWS_MAX: usize = 20;
+
+/// `restore`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The source is only read; a server may be using it. The new directory has the identity of the log and a new epoch,
+so clients that come back are told `epoch_changed`. Start with a dry run, which says what would be undone.
+
+Examples:
+  stockhold restore --from data --to-time 2026-11-29T16:07:43Z --dry-run
+  stockhold restore --from data --to-dir restored --to-op 120417
+  stockhold restore --from /backups/monday --to-dir restored --latest
+  stockhold serve --data-dir restored"
+)]
+pub(super) struct RestoreArguments {
+    /// The data directory to restore from, or a copy of one
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The new data directory; it is created if it does not exist, and must be empty
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    to_dir: Option<PathBuf>,
+    /// Restore the state after this op
+    #[arg(long, value_name = "OP", group = "target")]
+    to_op: Option<u64>,
+    /// Restore the state after the last op up to this time
+    #[arg(long, value_name = "RFC3339", group = "target", value_parser = parse_rfc3339)]
+    to_time: Option<u64>,
+    /// Restore the state after the last op (the default)
+    #[arg(long, group = "target")]
+    latest: bool,
+    /// Write nothing, and say what the restore would undo
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+impl RestoreArguments {
+    fn target(&self) -> Target {
+        match (self.to_op, self.to_time) {
+            (Some(op), _) => Target::Op(op),
+            (None, Some(time)) => Target::Time(time),
+            (None, None) => Target::End,
+        }
+    }
+}
+
+pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
+    let from = ReadOnlyDirectory::open(read_only(&arguments.from)?).map_err(|e| start_failure(e.into()))?;
+    let target = arguments.target();
+    let bar = context.output.progress(0, "replay");
+    let mut progress = |progress: ReplayProgress| {
+        bar.set_length(progress.bytes_all);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(format!("op {}", progress.op));
+    };
+    if arguments.dry_run {
+        let undone = server::with_read_ahead(|spawner| dry_run(&from, target, Some(spawner), &mut progress));
+        bar.finish_and_clear();
+        let (undone, machine) = undone.map_err(|e| failure(e.into()))?;
+        context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
+        return Ok(Exit::Ok);
+    }
+    let Some(to_dir) = &arguments.to_dir else {
+        return Err(Failure::usage("--to-dir DIR is missing: the new data directory"));
+    };
+    let config = arguments.config.load([("data-dir", Some(to_dir.display().to_string()))])?;
+    let storage = server::create_storage(&config).map_err(start_failure)?;
+    // The replay may take long, so a directory that is in use is refused before it.
+    unfinished_files(&storage).map_err(|e| failure(e.into()))?;
+    let replica = server::with_read_ahead(|spawner| replica_at(&from, target, Some(spawner), &mut progress));
+    bar.finish_and_clear();
+    let replica = replica.map_err(|e| failure(e.into()))?;
+    let options = RestoreOptions {
+        now_ms: stockhold_client::wall_clock_ms(),
+        salt_seed: server::salt_seed(),
+        segment_bytes: config.log.segment_bytes,
+    };
+    let restored = restore(from.manifest(), replica, storage, options).map_err(failure)?;
+    report(context, &restored, &to_dir.display().to_string())?;
+    Ok(Exit::Ok)
+}
+
+fn failure(error: RestoreError) -> Failure {
+    use crate::recovery::RecoveryError;
+    use crate::replica::ReplicaError;
+    match error {
+        RestoreError::Replica(
+            error @ (ReplicaError::TargetTooEarly { .. } | ReplicaError::TargetTooLate { .. }),
+        ) => Failure::new(Exit::Usage, error),
+        RestoreError::Replica(error) => start_failure(StartError::Recovery(RecoveryError::Replica(error))),
+        RestoreError::Directory(error) => start_failure(StartError::Directory(error)),
+        RestoreError::Snapshot(error) => Failure::new(Exit::Disk, error),
+        RestoreError::Invalid { violations } => {
+            start_failure(StartError::Recovery(RecoveryError::Invalid { violations }))
+        }
+    }
+}
+
+fn report(context: Context<'_>, restored: &Restored, path: &str) -> Result<(), Failure> {
+    let manifest = restored.directory.manifest();
+    let (op, epoch) = (restored.point.op, manifest.epoch());
+    let text = format!(
+        "{path} has the state after op {op}, {}: {} ops replayed, digest {:016x}\n\
+         log {}, epoch {epoch}\nnext: stockhold serve --data-dir {path}",
+        rfc3339(restored.wall_ms),
+        restored.replayed_ops,
+        restored.digest,
+        manifest.log_uuid,
+    );
+    let document = json!({
+        "data_dir": path, "op": op, "position": restored.point.position,
+        "time": rfc3339(restored.wall_ms), "digest": format!("{:016x}", restored.digest),
+        "replayed_ops": restored.replayed_ops, "log_uuid": manifest.log_uuid.to_string(), "epoch": epoch,
+    });
+    context.output.result(&text, &document)
+}
+
+fn units(raw: i64) -> String {
+    Quantity::from_raw(raw).map_or_else(|_| raw.to_string(), |units| units.to_string())
+}
+
+/// A difference with its sign.
+fn signed(raw: i64) -> String {
+    if raw > 0 { format!("+{}", units(raw)) } else { units(raw) }
+}
+
+fn text(undone: &Undone, machine: &Machine) -> String {
+    let mut text = Text::default();
+    let ((op, at_ms), (last_op, last_ms)) = (undone.target, undone.end);
+    text.line(&format!("the restore keeps op {op}, {}, and everything before it", rfc3339(at_ms)));
+    if undone.ops() == 0 {
+        text.line("it would undo nothing: this is the end of the log");
+        return text.into_string();
+    }
+    text.line(&format!("it would undo {} ops, up to op {last_op}, {}", undone.ops(), rfc3339(last_ms)));
+    section(&mut text, "commands after the point, by actor, hour and kind", command_rows(undone), ROWS_MAX);
+    section(&mut text, "reservations that these commands touched", fate_rows(&undone.fates), usize::MAX);
+    section(&mut text, "promised units that would change", promise_rows(undone, machine), ROWS_MAX);
+    section(&mut text, "goods on hand that would change", goods_rows(undone, machine), ROWS_MAX);
+    section(&mut text, "bulk changes", bulk_rows(undone), ROWS_MAX);
+    section(&mut text, "changes of catalog, settings and configuration", catalog_rows(undone), ROWS_MAX);
+    text.into_string()
+}
+
+/// A table under a heading. Rows beyond the limit are only counted.
+fn section(text: &mut Text, heading: &str, mut rows: Vec<Vec<String>>, most: usize) {
+    if rows.is_empty() {
+        return;
+    }
+    text.line("");
+    text.line(&format!("{heading}:"));
+    // The first row is the heading of the columns.
+    let hidden = rows.len().saturating_sub(1).saturating_sub(most);
+    rows.truncate(most.saturating_add(1));
+    for line in table(&rows).lines() {
+        text.line(&format!("  {line}"));
+    }
+    if hidden > 0 {
+        text.line(&format!("  and {hidden} more; --json lists all of them"));
+    }
+}
+
+/// Rows under the names of their columns; nothing if there are none.
+fn rows(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {
+    let mut all = vec![columns.iter().map(|name| (*name).to_owned()).collect()];
+    all.extend(rows);
+    if all.len() == 1 { Vec::new() } else { all }
+}
+
+fn command_rows(undone: &Undone) -> Vec<Vec<String>> {
+    let row = |((actor, hour, kind), tally): (&(String, u64, &str), &Tally)| {
+        let counts = [tally.accepted.to_string(), tally.refused.to_string()];
+        [vec![actor.clone(), rfc3339(*hour), (*kind).to_owned()], counts.to_vec()].concat()
+    };
+    rows(&["actor", "hour", "command", "done", "refused"], undone.commands.iter().map(row))
+}
+
+fn fate_rows(fates: &Fates) -> Vec<Vec<String>> {
+    let row = |((then, now), fate): (&(Option<&str>, Option<&str>), &restoring::Fate)| {
+        let name = |state: Option<&str>| state.unwrap_or("none").to_owned();
+        let reservations = fate.reservations.to_string();
+        vec![name(*now), name(*then), reservations, units(fate.open_now), units(fate.open_then)]
+    };
+    rows(&["now", "after the restore", "reservations", "units open", "afterwards"], fates.iter().map(row))
+}
+
+fn promise_rows(undone: &Undone, machine: &Machine) -> Vec<Vec<String>> {
+    let row = |change: &restoring::PromiseChange| {
+        let (then, now) = (change.then, change.now);
+        vec![
+            describe::sku(machine, change.sku),
+            describe::stock(machine, change.stock),
+            signed(then.confirmed - now.confirmed),
+            signed(then.held - now.held),
+            units(then.confirmed + then.held),
+        ]
+    };
+    rows(&["sku", "stock", "confirmed", "held", "promised afterwards"], undone.promises.iter().map(row))
+}
+
+fn goods_rows(undone: &Undone, machine: &Machine) -> Vec<Vec<String>> {
+    let row = |change: &restoring::GoodsChange| {
+        vec![
+            describe::sku(machine, change.sku),
+            describe::source(machine, change.source),
+            signed(change.then - change.now),
+            units(change.then),
+        ]
+    };
+    rows(&["sku", "source", "change", "on hand afterwards"], undone.goods.iter().map(row))
+}
+
+fn bulk_rows(undone: &Undone) -> Vec<Vec<String>> {
+    let row = |bulk: &restoring::Bulk| {
+        let kinds = bulk.kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+        vec![
+            bulk.actor.clone(),
+            bulk.first_op.to_string(),
+            bulk.last_op.to_string(),
+            rfc3339(bulk.first_ms),
+            kinds.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    rows(&["actor", "first op", "last op", "began", "commands"], undone.bulks.iter().map(row))
+}
+
+fn catalog_rows(undone: &Undone) -> Vec<Vec<String>> {
+    let row = |change: &restoring::CatalogChange| {
+        vec![
+            change.op.to_string(),
+            rfc3339(change.wall_ms),
+            change.actor.clone(),
+            change.kind.to_owned(),
+            describe::line(&change.body),
+        ]
+    };
+    rows(&["op", "time", "actor", "command", "what"], undone.catalog.iter().map(row))
+}
+
+fn document(undone: &Undone, machine: &Machine) -> Value {
+    let commands = undone.commands.iter().map(|((actor, hour, kind), tally)| {
+        json!({
+            "actor": actor, "hour": rfc3339(*hour), "kind": kind, "accepted": tally.accepted,
+            "refused": tally.refused,
+        })
+    });
+    let fates = undone.fates.iter().map(|((then, now), fate)| {
+        json!({
+            "now": now, "then": then, "reservations": fate.reservations,
+            "open_now": units(fate.open_now), "open_then": units(fate.open_then),
+        })
+    });
+    let promises = undone.promises.iter().map(|change| {
+        json!({
+            "sku": describe::sku(machine, change.sku), "stock": describe::stock(machine, change.stock),
+            "confirmed_then": units(change.then.confirmed), "confirmed_now": units(change.now.confirmed),
+            "held_then": units(change.then.held), "held_now": units(change.now.held),
+        })
+    });
+    let goods = undone.goods.iter().map(|change| {
+        json!({
+            "sku": describe::sku(machine, change.sku), "source": describe::source(machine, change.source),
+            "on_hand_then": units(change.then), "on_hand_now": units(change.now),
+        })
+    });
+    let bulks = undone.bulks.iter().map(|bulk| {
+        json!({
+            "actor": bulk.actor, "first_op": bulk.first_op, "last_op": bulk.last_op,
+            "began": rfc3339(bulk.first_ms), "ended": rfc3339(bulk.last_ms), "kinds": bulk.kinds,
+        })
+    });
+    let catalog = undone.catalog.iter().map(|change| {
+        json!({
+            "op": change.op, "time": rfc3339(change.wall_ms), "actor": change.actor, "kind": change.kind,
+            "body": change.body,
+        })
+    });
+    let point = |(op, at_ms): (u64, u64)| json!({"op": op, "time": rfc3339(at_ms)});
+    let undone_ops: BTreeMap<&str, Value> = BTreeMap::from([
+        ("ops", json!(undone.ops())),
+        ("target", point(undone.target)),
+        ("end", point(undone.end)),
+        ("digest", json!(format!("{:016x}", undone.digest))),
+        ("commands", commands.collect()),
+        ("reservations", fates.collect()),
+        ("promises", promises.collect()),
+        ("goods", goods.collect()),
+        ("bulk_changes", bulks.collect()),
+        ("catalog", catalog.collect()),
+        ("catalog_changes", json!(undone.catalog_changes)),
+    ]);
+    json!(undone_ops)
+}

@@ -1,0 +1,152 @@
+//! Restores the state at a point of a log into a new data directory, and finds out beforehand what that would undo.
+//!
+//! The new directory has the identity of the old log and a new epoch, so clients that come back learn of the restore. It
+//! consists of one snapshot, and of an empty log that continues after the point. The old directory is only read.
+
+mod tables;
+mod undone;
+
+use stockhold_machine::{Machine, Progress};
+use stockhold_protocol::limits::FEATURE_LEVEL;
+
+pub use tables::{GoodsChange, PromiseChange};
+use undone::Watcher;
+pub use undone::{Bulk, CatalogChange, Fate, Fates, Tally, Undone};
+
+use crate::directory::{Directory, DirectoryError, Manifest, ReadOnlyDirectory, RestoreOptions};
+use crate::pipeline::snapshots::digest_bytes;
+use crate::replica::{OnProgress, ReadAheadSpawner, Replica, ReplicaError, Target};
+use crate::snapshot::{LogPoint, SnapshotError, SnapshotHeader, SnapshotWriter};
+use crate::storage::SharedStorage;
+use crate::wal::ReadTo;
+
+/// The number of records that one step of the snapshot copies.
+const RECORDS_PER_STEP: u32 = 65_536;
+
+/// Why a restore is not possible.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The log cannot be replayed to the target.
+    #[error("the log cannot be replayed")]
+    Replica(#[from] ReplicaError),
+    /// The new directory cannot be created.
+    #[error("the new data directory cannot be created")]
+    Directory(#[from] DirectoryError),
+    /// The snapshot cannot be written.
+    #[error("the snapshot of the new data directory cannot be written")]
+    Snapshot(#[from] SnapshotError),
+    /// The state at the target violates invariants of the machine.
+    #[error("the state at the target violates invariants: {}", violations.join("; "))]
+    Invalid {
+        /// The violated invariants.
+        violations: Vec<String>,
+    },
+}
+
+/// A directory that was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// The new directory, locked.
+    pub directory: Directory,
+    /// The point of the state.
+    pub point: LogPoint,
+    /// The time of the last op of the state by the wall clock, in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// The digest of the state.
+    pub digest: u64,
+    /// The number of ops that were replayed.
+    pub replayed_ops: u64,
+}
+
+/// A replica of the state at the target.
+///
+/// # Errors
+/// [`ReplicaError`].
+pub fn replica_at(
+    from: &ReadOnlyDirectory,
+    target: Target,
+    spawner: Option<&dyn ReadAheadSpawner>,
+    progress: &mut OnProgress<'_>,
+) -> Result<Replica, ReplicaError> {
+    let mut replica = Replica::load(from, target, spawner)?;
+    let mut observer = |_: &Machine, _| ();
+    replica.replay(from, (ReadTo::Present, target), spawner, &mut observer, progress)?;
+    Ok(replica)
+}
+
+/// Writes the state of a replica as a new data directory.
+///
+/// # Errors
+/// [`RestoreError`]. The new directory is then incomplete and cannot be started.
+pub fn restore(
+    from: &Manifest,
+    mut replica: Replica,
+    storage: SharedStorage,
+    options: RestoreOptions,
+) -> Result<Restored, RestoreError> {
+    let violations = replica.machine().validate();
+    if !violations.is_empty() {
+        return Err(RestoreError::Invalid { violations });
+    }
+    let (point, wall_ms) = (replica.point(), crate::replica::wall_ms(replica.machine()));
+    let (digest, replayed_ops) = (replica.machine().digest(), replica.tally.replayed_ops);
+    let machine = replica.machine_mut();
+    let directory = Directory::restore(storage, from, point, options, |storage, manifest| {
+        write_snapshot(machine, storage, manifest)
+    })?;
+    Ok(Restored { directory, point, wall_ms, digest, replayed_ops })
+}
+
+fn write_snapshot(
+    machine: &mut Machine,
+    storage: &SharedStorage,
+    manifest: &Manifest,
+) -> Result<(), RestoreError> {
+    let mark = machine.begin_snapshot();
+    let header = SnapshotHeader {
+        log_uuid: manifest.log_uuid,
+        epoch: manifest.epoch(),
+        op: mark.op,
+        position: manifest.base.position,
+        time_ms: mark.time.0,
+        rules_version: mark.rules_version,
+        feature_level: FEATURE_LEVEL,
+    };
+    let mut writer = SnapshotWriter::create(storage.clone(), header)?;
+    let mut written = Ok(());
+    loop {
+        let progress = machine.snapshot_step(RECORDS_PER_STEP, &mut |kind, records, bytes| {
+            if written.is_ok() {
+                written = writer.push_frame(kind, records, bytes);
+            }
+        });
+        if written.is_err() || progress == Progress::Done {
+            break;
+        }
+    }
+    if let Err(error) = written {
+        writer.abandon();
+        return Err(error.into());
+    }
+    writer.finish(digest_bytes(mark.digest))?;
+    Ok(())
+}
+
+/// Finds out what a restore to the target would undo, and returns the machine at the end of the log, which knows the
+/// names. Nothing is written.
+///
+/// # Errors
+/// [`ReplicaError`].
+pub fn dry_run(
+    from: &ReadOnlyDirectory,
+    target: Target,
+    spawner: Option<&dyn ReadAheadSpawner>,
+    progress: &mut OnProgress<'_>,
+) -> Result<(Undone, Machine), ReplicaError> {
+    let mut replica = Replica::load(from, target, spawner)?;
+    let mut watcher = Watcher::new(target);
+    let end = (ReadTo::Present, Target::End);
+    replica.replay(from, end, spawner, &mut watcher, progress)?;
+    let undone = watcher.finish(replica.machine())?;
+    Ok((undone, replica.into_machine()))
+}

@@ -1,0 +1,107 @@
+//! `stockhold restore` as an operator uses it: a bad import, a dry run, a restore beside the running server.
+
+use super::harness::{Server, code, run};
+use serde_json::Value;
+
+fn json(arguments: &[&str]) -> (i32, Value) {
+    let output = run(arguments);
+    let bytes = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+    (code(&output), serde_json::from_slice(bytes).expect("a JSON document"))
+}
+
+/// A shop with 40 SKUs of 100 units each.
+fn shop() -> Server {
+    let server = Server::start();
+    server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
+    server.ok(&["define", "stock", "web"]);
+    server.ok(&["link", "--stock", "web", "--source", "east"]);
+    import(&server, 100);
+    server
+}
+
+/// Counts every SKU.
+fn import(server: &Server, quantity: u32) {
+    let rows: Vec<String> = (0..40).map(|sku| format!("east,S{sku},1,{quantity}")).collect();
+    let path = server.path("rows.csv");
+    std::fs::write(&path, format!("source_code,sku,status,quantity\n{}\n", rows.join("\n")))
+        .expect("a file can be written");
+    server.ok(&["import", &path]);
+}
+
+fn salable(server: &Server, sku: &str) -> String {
+    let document = server.ok(&["salable", sku, "--stock", "web"]);
+    document["salable"][0]["salable"].as_str().expect("a quantity").to_owned()
+}
+
+#[test]
+fn a_bad_import_is_found_by_a_dry_run_and_undone_by_a_restore() {
+    // Proves that the dry run names the first and last op of the import and counts what it changed, and that the restored
+    // directory has the state before it and serves the clients that held units.
+    let server = shop();
+    let held = server.ok(&["reserve", "--stock", "web", "--line", "S1=3", "--ttl", "20m"]);
+    let before = held["op"].as_u64().expect("an op");
+    import(&server, 0);
+    server.ok(&["confirm", held["id"].as_str().expect("an id")]);
+    let from = server.path("data");
+    let op = before.to_string();
+    let (status, undone) = json(&["restore", "--from", &from, "--to-op", &op, "--dry-run", "--json"]);
+    assert_eq!(status, 0, "{undone}");
+    let bulk = &undone["bulk_changes"][0];
+    assert_eq!(bulk["kinds"], serde_json::json!({"count": 40}));
+    let (first, last) = (bulk["first_op"].as_u64().expect("an op"), bulk["last_op"].as_u64().expect("an op"));
+    // Ticks may be in between, because there is a hold.
+    assert!(first > before && last >= first + 39, "{bulk}");
+    let goods = undone["goods"].as_array().expect("a list");
+    assert_eq!(goods.len(), 40);
+    assert!(goods.iter().all(|one| one["on_hand_then"] == "100" && one["on_hand_now"] == "0"), "{goods:?}");
+    let promise = &undone["promises"][0];
+    assert_eq!((&promise["held_then"], &promise["confirmed_now"]), (&"3".into(), &"3".into()));
+    assert_eq!(undone["reservations"][0]["now"], "confirmed");
+    assert_eq!(undone["reservations"][0]["then"], "held");
+
+    let to = server.path("restored");
+    let import_begins = (first - 1).to_string();
+    let restore = ["restore", "--from", &from, "--to-dir", &to, "--to-op", &import_begins, "--json"];
+    let (status, restored) = json(&restore);
+    assert_eq!(status, 0, "{restored}");
+    assert_eq!(restored["op"].as_u64(), Some(first - 1));
+    assert_eq!(restored["epoch"], 2);
+    let (status, verified) = json(&["verify", &to, "--json"]);
+    assert_eq!((status, &verified["digest"]), (0, &restored["digest"]));
+    let (status, refused) = json(&restore);
+    assert_eq!(status, 4, "{refused}");
+    assert!(refused["error"].as_str().expect("a sentence").contains("is not empty"), "{refused}");
+
+    let server = server.serve_instead("restored");
+    assert_eq!((salable(&server, "S1").as_str(), salable(&server, "S2").as_str()), ("97", "100"));
+    server.ok(&["confirm", held["id"].as_str().expect("an id")]);
+    assert_eq!(server.ok(&["validate"])["violations"], serde_json::json!([]));
+}
+
+#[test]
+fn wrong_targets_are_refused_with_the_range_that_exists() {
+    // Proves exit code 2 and the range, for an op and for times, and that nothing is created.
+    let server = shop();
+    let (from, to) = (server.path("data"), server.path("restored"));
+    for (flags, part) in [
+        (["--to-op", "9999999"], "is after the end of the log: the last op is "),
+        (
+            ["--to-time", "2001-01-01T00:00:00Z"],
+            "is before the oldest state that can be reached: the state after op 0, ",
+        ),
+        (["--to-time", "2199-01-01T00:00:00Z"], "is after the end of the log: the last op is "),
+        (["--to-time", "noon"], "is no time of RFC 3339"),
+    ] {
+        let output = run(&[&["restore", "--from", &from, "--to-dir", &to][..], &flags].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{message}");
+        assert!(message.contains(part), "{message}");
+    }
+    let none = run(&["restore", "--from", &from]);
+    assert_eq!(code(&none), 2);
+    assert!(String::from_utf8_lossy(&none.stderr).contains("--to-dir"));
+    let both = run(&["restore", "--from", &from, "--to-dir", &to, "--to-op", "1", "--latest"]);
+    assert_eq!(code(&both), 2);
+    let left = std::fs::read_dir(&to).map_or(0, Iterator::count);
+    assert!(left <= 1, "at most the lock was made");
+}
