@@ -5,6 +5,7 @@
 //!              └────────┴───► machine, published
 //! ```
 
+pub mod archive;
 pub mod assembly;
 pub mod calendar;
 pub mod catalog;

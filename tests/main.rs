@@ -1,6 +1,8 @@
 //! Tests that run the server within the test program: its parts on recorded and real disks, and whole servers.
 
 #[cfg(test)]
+mod archiving;
+#[cfg(test)]
 mod crash_images;
 #[cfg(test)]
 mod fuzz_corpus;

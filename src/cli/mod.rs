@@ -3,6 +3,7 @@
 //! Every change of a running server is a command over TCP, as from a checkout. Only `format`, `serve`, `verify` and
 //! `log` access a data directory. No inventory rule is decided here.
 
+mod backup;
 mod bulk;
 mod checkout;
 mod clock;
@@ -124,6 +125,8 @@ enum Action {
     Snapshot,
     /// Verify a data directory: segments, snapshots, replay, digests
     Verify(verify::VerifyArguments),
+    /// Copy a data directory to an archive; list and verify archives
+    Backup(backup::BackupArguments),
     /// Restore the state at an op, a time or the end of a log into a new data directory
     Restore(restore::RestoreArguments),
     /// Print the log of a data directory, or skip an op of it
@@ -162,6 +165,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Demo(arguments) => demo::demo(context, arguments),
         Action::Format(arguments) => serve::format(context, arguments),
         Action::Verify(arguments) => verify::verify(context, arguments),
+        Action::Backup(arguments) => backup::run(context, arguments),
         Action::Restore(arguments) => restore::run(context, arguments),
         Action::Log(what) => data::log(context, what),
         Action::Reserve(arguments) => checkout::reserve(context, arguments),

@@ -1,14 +1,15 @@
 //! `restore`: writes the state at a point of a log as a new data directory, or prints what that would undo.
 
+use super::backup::{Choice, Source};
 use super::context::Context;
-use super::data::read_only;
 use super::exit::{Exit, Failure, start_failure};
 use super::output::{Text, table};
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
 use crate::directory::{ReadOnlyDirectory, RestoreOptions, unfinished_files};
 use crate::error::StartError;
-use crate::replica::{ReplayProgress, Target};
+use crate::recovery::RecoveryError;
+use crate::replica::{ReplayProgress, Replica, ReplicaError, Target};
 use crate::restore::{Fates, RestoreError, Restored, Tally, Undone, dry_run, replica_at, restore};
 use crate::server;
 use crate::{describe, restore as restoring};
@@ -31,13 +32,15 @@ so clients that come back are told `epoch_changed`. Start with a dry run, which 
 Examples:
   stockhold restore --from data --to-time 2026-11-29T16:07:43Z --dry-run
   stockhold restore --from data --to-dir restored --to-op 120417
-  stockhold restore --from /backups/monday --to-dir restored --latest
+  stockhold restore --from /backups/stockhold --to-dir restored --latest
   stockhold serve --data-dir restored"
 )]
 pub(super) struct RestoreArguments {
-    /// The data directory to restore from, or a copy of one
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    /// What to restore from: a data directory, a copy of one, or an archive
+    #[arg(long, value_name = "URL|DIR")]
+    from: String,
+    #[command(flatten)]
+    choice: Choice,
     /// The new data directory; it is created if it does not exist, and must be empty
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     to_dir: Option<PathBuf>,
@@ -68,8 +71,12 @@ impl RestoreArguments {
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
-    let from = ReadOnlyDirectory::open(read_only(&arguments.from)?).map_err(|e| start_failure(e.into()))?;
+    let source = Source::open(&arguments.from, &arguments.choice)?;
     let target = arguments.target();
+    if let Target::Op(op) = target {
+        source.refuse_ambiguous(op, &arguments.choice)?;
+    }
+    let from = directory_with(&source, target)?;
     let bar = context.output.progress(0, "replay");
     let mut progress = |progress: ReplayProgress| {
         bar.set_length(progress.bytes_all);
@@ -103,9 +110,28 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
     Ok(Exit::Ok)
 }
 
+/// The directory whose history contains the target: the source, or one that it was restored from.
+fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, Failure> {
+    let mut source = source;
+    loop {
+        let directory = source.directory()?;
+        let Some(parent) = &source.parent else { return Ok(directory) };
+        let is_earlier = match target {
+            Target::End => false,
+            Target::Op(op) => op < directory.manifest().base.op,
+            // Only the state at the base has its time.
+            Target::Time(_) => {
+                matches!(Replica::load(&directory, target, None), Err(ReplicaError::TargetTooEarly { .. }))
+            }
+        };
+        if !is_earlier {
+            return Ok(directory);
+        }
+        source = parent;
+    }
+}
+
 fn failure(error: RestoreError) -> Failure {
-    use crate::recovery::RecoveryError;
-    use crate::replica::ReplicaError;
     match error {
         RestoreError::Replica(
             error @ (ReplicaError::TargetTooEarly { .. } | ReplicaError::TargetTooLate { .. }),

@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::output::Text;
 use crate::replica::PassedOverTally;
 use crate::snapshot::snapshot_name;
+use crate::storage::SharedReadStorage;
 use crate::verify::{
     End, Fault, Finding, Note, ReplayedRange, SnapshotRead, Verification, verify as read_all,
 };
@@ -33,8 +34,13 @@ pub(super) struct VerifyArguments {
 }
 
 pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    report_on(context, &read_only(&arguments.directory)?)
+}
+
+/// Verifies a directory, or an archive that is read like one.
+pub(super) fn report_on(context: Context<'_>, files: &SharedReadStorage) -> Result<Exit, Failure> {
     let bar = context.output.progress(0, "verify");
-    let report = read_all(&read_only(&arguments.directory)?, |done, all| {
+    let report = read_all(files, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });

@@ -3,7 +3,8 @@
 use super::{DirectoryError, Manifest, base_of, list_snapshots, read_log, read_manifest};
 use crate::snapshot::{SnapshotError, SnapshotReader, snapshot_name};
 use crate::storage::{ReadFrom, SharedReadStorage, StorageError};
-use crate::wal::{LogError, LogReader, PreviousEnd, ReadTo};
+use crate::wal::segment::segment_name;
+use crate::wal::{LogError, LogReader, PreviousEnd, ReadTo, SegmentList, SegmentTail};
 
 /// A data directory for reading only.
 #[derive(Clone, Debug)]
@@ -45,6 +46,17 @@ impl ReadOnlyDirectory {
     /// Reads the log from the frame that contains `from_position`.
     pub fn read_log_to(&self, from_position: u64, read_to: ReadTo) -> Result<LogReader, LogError> {
         read_log(self.files.clone(), &self.manifest, from_position, read_to)
+    }
+
+    /// The highest op that the log can contain. Only the frames of the last segment are read.
+    pub fn last_op_max(&self) -> Result<u64, LogError> {
+        let segments = SegmentList::read(self.files.as_ref(), self.manifest.log_uuid, true)?;
+        let base = self.manifest.base;
+        let Some(last) = segments.used.last() else { return Ok(base.op) };
+        let file = self.files.open_to_read(&segment_name(last.header.sequence), ReadFrom::Cache)?;
+        let mut tail = SegmentTail::new(*last);
+        tail.advance(file.as_ref(), u64::MAX)?;
+        Ok(base.op_max_at(tail.last_position()))
     }
 
     /// The snapshots, newest first.

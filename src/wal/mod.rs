@@ -22,6 +22,7 @@ pub mod preparer;
 pub mod reader;
 pub mod segment;
 pub mod segment_list;
+pub mod tail;
 mod window;
 pub mod writer;
 
@@ -34,6 +35,7 @@ pub use preparer::{Progress, SegmentPreparer};
 pub use reader::{Frame, LogEnd, LogReader, LogTally, ReadTo};
 pub use segment::{BlockFault, EndReason, PreviousEnd, SegmentHeader, SegmentOpening};
 pub use segment_list::SegmentList;
+pub use tail::SegmentTail;
 pub use writer::{LogOptions, LogStart, LogWriter};
 
 use crate::storage::StorageError;

@@ -105,3 +105,48 @@ fn wrong_targets_are_refused_with_the_range_that_exists() {
     let left = std::fs::read_dir(&to).map_or(0, Iterator::count);
     assert!(left <= 1, "at most the lock was made");
 }
+
+#[test]
+fn a_backup_of_a_running_server_is_listed_verified_and_restored() {
+    // Proves that backups are incremental, that the archive alone leads to the same digest, and that a restore of a restore
+    // keeps both histories and asks which one is meant.
+    let server = shop();
+    let (data, archive) = (server.path("data"), server.path("archive"));
+    let backup = ["backup", "--data-dir", &data, "--to", &archive, "--json"];
+    let (status, first) = json(&backup);
+    assert_eq!(status, 0, "{first}");
+    server.ok(&["snapshot"]);
+    let op = server.ok(&["reserve", "--stock", "web", "--line", "S1=3"])["op"].as_u64().expect("an op");
+    let (_, second) = json(&backup);
+    assert_eq!((&second["snapshots"], &second["last_position"]), (&1.into(), &op.into()));
+    let (_, third) = json(&backup);
+    assert_eq!((&third["bytes"], &third["last_position"]), (&0.into(), &op.into()));
+    let (status, verified) = json(&["backup", "verify", &archive, "--json"]);
+    assert_eq!((status, &verified["op"]), (0, &op.into()));
+    assert_eq!(verified["digest"], server.ok(&["validate"])["digest"]);
+
+    let to = server.path("restored");
+    let earlier = (op - 1).to_string();
+    let (status, restored) =
+        json(&["restore", "--from", &archive, "--to-dir", &to, "--to-op", &earlier, "--json"]);
+    assert_eq!(status, 0, "{restored}");
+    let server = server.serve_instead("restored");
+    for _ in 0..3 {
+        server.ok(&["reserve", "--stock", "web", "--line", "S2=1"]);
+    }
+    let (status, branch) = json(&["backup", "--data-dir", &server.path("data"), "--to", &archive, "--json"]);
+    assert_eq!(status, 0, "{branch}");
+    let (_, list) = json(&["backup", "list", &archive, "--json"]);
+    let reasons: Vec<&Value> = list.as_array().expect("a list").iter().map(|one| &one["because"]).collect();
+    assert_eq!(reasons, ["format", "restore"]);
+    let dry =
+        |flags: &[&str]| json(&[&["restore", "--from", &archive, "--dry-run", "--json"], flags].concat());
+    let both = op.to_string();
+    let (status, refused) = dry(&["--to-op", &both]);
+    assert_eq!(status, 2, "{refused}");
+    assert!(refused["error"].as_str().expect("a sentence").contains("is in two histories"), "{refused}");
+    assert_eq!(dry(&["--to-op", &both, "--epoch", "1"]).1["ops"], 0);
+    assert_eq!(dry(&["--to-op", &both, "--epoch", "2"]).1["target"]["op"], op);
+    // What came before the restore is in the first history.
+    assert_eq!(dry(&["--to-op", "20"]).1["target"]["op"], 20);
+}

@@ -1,0 +1,109 @@
+//! A copy of a log and its snapshots at a second place: a directory or an object store. [`pass`] brings it up to date,
+//! [`view`] reads it as if it were a data directory. It does not replay anything.
+//!
+//! ```text
+//! ROOT/LOG-UUID/EPOCH-TIME/MANIFEST                                    as of this epoch
+//! ROOT/LOG-UUID/EPOCH-TIME/0000000000000007.segment                    head blocks and frames, without the unused rest
+//! ROOT/LOG-UUID/EPOCH-TIME/0000000000000008.000000008192.part          a piece of the segment in use, from this offset
+//! ROOT/LOG-UUID/EPOCH-TIME/00000000000000001234.snapshot               as in the data directory
+//! ```
+//!
+//! An epoch has a directory of its own, named with the time at which it began. So two data directories that were restored
+//! from the same archive never write to the same place, although their ops have the same numbers.
+
+pub mod contents;
+mod names;
+pub mod pass;
+pub mod store;
+pub mod view;
+
+pub use contents::{Contents, Timeline};
+pub use pass::{Archiver, Passed};
+pub use store::Store;
+pub use view::ArchiveView;
+
+use crate::directory::DirectoryError;
+use crate::storage::StorageError;
+use crate::wal::LogError;
+
+/// Why an archive cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The location cannot be used.
+    #[error("`{url}` is no place for an archive: {reason}")]
+    Location {
+        /// The location as it was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A call on the store failed.
+    #[error("cannot {action} {path} in the archive")]
+    Store {
+        /// The call.
+        action: &'static str,
+        /// The object.
+        path: String,
+        /// The error of the store.
+        source: object_store::Error,
+    },
+    /// A call on the store took too long.
+    #[error("cannot {action} {path} in the archive within {seconds} s")]
+    Timeout {
+        /// The call.
+        action: &'static str,
+        /// The object.
+        path: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The archive has no log, or not the one that was asked for.
+    #[error("the archive has no log{}", wanted.as_ref().map(|log| format!(" {log}")).unwrap_or_default())]
+    NoLog {
+        /// The log that was asked for.
+        wanted: Option<String>,
+    },
+    /// The archive has several logs or timelines, and none was chosen.
+    #[error("the archive has several {what}: choose one of {} with {flag}", choices.join(", "))]
+    Several {
+        /// Logs or epochs.
+        what: &'static str,
+        /// Their names.
+        choices: Vec<String>,
+        /// The flag that chooses one.
+        flag: &'static str,
+    },
+    /// The archive has no such epoch.
+    #[error("the archive has no epoch {wanted}: it has {}", choices.join(", "))]
+    NoEpoch {
+        /// The epoch that was asked for.
+        wanted: String,
+        /// Those that exist.
+        choices: Vec<String>,
+    },
+    /// The pieces of a segment do not follow each other.
+    #[error("the archive lacks bytes {from} to {to} of {segment}")]
+    Gap {
+        /// The segment.
+        segment: String,
+        /// The first missing byte.
+        from: u64,
+        /// The byte after the last missing one.
+        to: u64,
+    },
+    /// An object that was read back differs from what was written.
+    #[error("{path} in the archive differs from what was written")]
+    Differs {
+        /// The object.
+        path: String,
+    },
+    /// The data directory cannot be read.
+    #[error("the data directory cannot be read")]
+    Storage(#[from] StorageError),
+    /// The log of the data directory cannot be read.
+    #[error("the log of the data directory cannot be read")]
+    Log(#[from] LogError),
+    /// The manifest cannot be read.
+    #[error("the manifest cannot be read")]
+    Directory(#[from] DirectoryError),
+}

@@ -1,0 +1,304 @@
+//! Brings an archive up to date with a data directory, step by step: manifest, snapshots, completed segments, and the
+//! part of the segment in use that was not archived yet.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::ArchiveError;
+use super::contents::{Contents, EpochObjects};
+use super::names::{EpochName, part_name, path};
+use super::store::{PIECE_BYTES, Store};
+use crate::directory::{MANIFEST_NAME, Manifest, ReadOnlyDirectory};
+use crate::snapshot::snapshot_name;
+use crate::storage::layout::FRAMES_OFFSET;
+use crate::storage::width::{index, length};
+use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage, StorageError};
+use crate::wal::segment::segment_name;
+use crate::wal::segment_list::UsedSegment;
+use crate::wal::{SegmentList, SegmentTail};
+
+/// What one pass has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The number of snapshots.
+    pub snapshots: u64,
+    /// The number of completed segments.
+    pub segments: u64,
+    /// The number of pieces of the segment in use.
+    pub parts: u64,
+    /// The number of bytes.
+    pub bytes: u64,
+    /// The last position in the archive.
+    pub last_position: u64,
+}
+
+/// Archives one data directory.
+#[derive(Debug)]
+pub struct Archiver {
+    files: SharedReadStorage,
+    store: Arc<Store>,
+    /// What the archive has of this log.
+    known: Contents,
+    /// The segment in use.
+    tail: Option<SegmentTail>,
+    manifest: Option<Manifest>,
+    /// Whether everything that is written is read back and compared.
+    reads_back: bool,
+}
+
+impl Archiver {
+    /// Lists the archive, to know what it has.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn open(files: SharedReadStorage, store: Arc<Store>) -> Result<Self, ArchiveError> {
+        let known = Contents::read(&store)?;
+        Ok(Self { files, store, known, tail: None, manifest: None, reads_back: false })
+    }
+
+    /// Reads back everything that is written from now on.
+    #[must_use]
+    pub fn reading_back(self) -> Self {
+        Self { reads_back: true, ..self }
+    }
+
+    /// Archives everything up to `last_position`, which must be durable; `u64::MAX` = everything that can be read.
+    /// `progress` receives the bytes written so far.
+    ///
+    /// # Errors
+    /// [`ArchiveError`]. What was archived before stays, and the next pass continues.
+    pub fn pass(
+        &mut self,
+        last_position: u64,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Passed, ArchiveError> {
+        let directory = ReadOnlyDirectory::open(self.files.clone())?;
+        let manifest = directory.manifest();
+        let mut passed = Passed::default();
+        self.archive_manifest(manifest, &mut passed)?;
+        let segments = SegmentList::read(self.files.as_ref(), manifest.log_uuid, true)?;
+        self.archive_segments(manifest, &segments, last_position, &mut passed, &mut progress)?;
+        // A snapshot is only useful together with the log up to it, so it comes last.
+        for op in directory.snapshots()? {
+            self.archive_snapshot(&directory, op, &mut passed, &mut progress)?;
+        }
+        Ok(passed)
+    }
+
+    fn objects(&mut self, log_uuid: Uuid, epoch: EpochName) -> &mut EpochObjects {
+        self.known.logs.entry(log_uuid).or_default().entry(epoch).or_default()
+    }
+
+    fn archive_manifest(&mut self, manifest: &Manifest, passed: &mut Passed) -> Result<(), ArchiveError> {
+        if self.manifest.as_ref() == Some(manifest) {
+            return Ok(());
+        }
+        let Some(present) = EpochName::present(manifest) else { return Ok(()) };
+        let at = path(manifest.log_uuid, present, MANIFEST_NAME);
+        let bytes = manifest.encode();
+        if self.store.read_all(&at)?.as_deref() != Some(&bytes[..]) {
+            passed.bytes += length(bytes.len());
+            self.write(&at, bytes)?;
+        }
+        self.objects(manifest.log_uuid, present).has_manifest = true;
+        self.manifest = Some(manifest.clone());
+        Ok(())
+    }
+
+    fn archive_segments(
+        &mut self,
+        manifest: &Manifest,
+        segments: &SegmentList,
+        last_position: u64,
+        passed: &mut Passed,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), ArchiveError> {
+        for (at, segment) in segments.used.iter().enumerate() {
+            let Some(epoch) = epoch_of(manifest, segment.opening.epoch) else { continue };
+            match segments.used.get(at + 1) {
+                Some(next) => {
+                    let end_offset = next.opening.previous.end_offset;
+                    self.archive_completed(manifest.log_uuid, epoch, segment, end_offset, passed)?;
+                    passed.last_position = next.opening.previous.last_position;
+                }
+                None => {
+                    self.archive_tail(manifest.log_uuid, epoch, segment, last_position, passed)?;
+                }
+            }
+            progress(passed.bytes);
+        }
+        Ok(())
+    }
+
+    /// Archives a segment that has a successor, and removes its pieces.
+    fn archive_completed(
+        &mut self,
+        log_uuid: Uuid,
+        epoch: EpochName,
+        segment: &UsedSegment,
+        end_offset: u64,
+        passed: &mut Passed,
+    ) -> Result<(), ArchiveError> {
+        let sequence = segment.header.sequence;
+        let objects = self.objects(log_uuid, epoch);
+        if !objects.segments.contains_key(&sequence) {
+            let name = segment_name(sequence);
+            let bytes = end_offset.max(length(FRAMES_OFFSET));
+            if !self.copy(&name, &path(log_uuid, epoch, &name), bytes)? {
+                // The segment was trimmed while it was read. A later snapshot makes it unnecessary.
+                return Ok(());
+            }
+            self.objects(log_uuid, epoch).segments.insert(sequence, bytes);
+            passed.segments += 1;
+            passed.bytes += bytes;
+        }
+        let parts: Vec<(u64, u64)> = {
+            let parts = self.objects(log_uuid, epoch).parts.range((sequence, 0)..=(sequence, u64::MAX));
+            parts.map(|(key, _)| *key).collect()
+        };
+        for (sequence, offset) in parts {
+            self.store.remove(&path(log_uuid, epoch, &part_name(sequence, offset)))?;
+            self.objects(log_uuid, epoch).parts.remove(&(sequence, offset));
+        }
+        Ok(())
+    }
+
+    /// Archives the new bytes of the segment in use.
+    fn archive_tail(
+        &mut self,
+        log_uuid: Uuid,
+        epoch: EpochName,
+        segment: &UsedSegment,
+        last_position: u64,
+        passed: &mut Passed,
+    ) -> Result<(), ArchiveError> {
+        let sequence = segment.header.sequence;
+        let file = self.files.open_to_read(&segment_name(sequence), ReadFrom::Cache)?;
+        let mut tail = match self.tail.take() {
+            Some(tail) if tail.segment() == segment => tail,
+            Some(_) | None => SegmentTail::new(*segment),
+        };
+        tail.advance(file.as_ref(), last_position)?;
+        let parts = self.objects(log_uuid, epoch).parts.range((sequence, 0)..=(sequence, u64::MAX));
+        let archived = parts.last().map_or(0, |((_, offset), bytes)| offset + bytes);
+        let end = tail.offset();
+        if archived < end {
+            let bytes = read_range(file.as_ref(), archived, end)?;
+            self.write(&path(log_uuid, epoch, &part_name(sequence, archived)), bytes)?;
+            self.objects(log_uuid, epoch).parts.insert((sequence, archived), end - archived);
+            passed.parts += 1;
+            passed.bytes += end - archived;
+        }
+        passed.last_position = tail.last_position();
+        self.tail = Some(tail);
+        Ok(())
+    }
+
+    fn archive_snapshot(
+        &mut self,
+        directory: &ReadOnlyDirectory,
+        op: u64,
+        passed: &mut Passed,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), ArchiveError> {
+        let name = snapshot_name(op);
+        let manifest = directory.manifest();
+        let header = match directory.read_snapshot(op, ReadFrom::Cache) {
+            Ok(reader) => *reader.header(),
+            // It was trimmed, or it is damaged, which `verify` reports.
+            Err(_) => return Ok(()),
+        };
+        let Some(epoch) = epoch_of(manifest, header.epoch) else { return Ok(()) };
+        if self.objects(manifest.log_uuid, epoch).snapshots.contains_key(&op) {
+            return Ok(());
+        }
+        // Without the log up to its position it would not be a state that the archive can go on from.
+        if header.position > passed.last_position.max(manifest.base.position) {
+            return Ok(());
+        }
+        let Some(bytes) = self.file_bytes(&name)? else { return Ok(()) };
+        if self.copy(&name, &path(manifest.log_uuid, epoch, &name), bytes)? {
+            self.objects(manifest.log_uuid, epoch).snapshots.insert(op, bytes);
+            passed.snapshots += 1;
+            passed.bytes += bytes;
+            progress(passed.bytes);
+        }
+        Ok(())
+    }
+
+    fn file_bytes(&self, name: &str) -> Result<Option<u64>, ArchiveError> {
+        match self.files.open_to_read(name, ReadFrom::Cache) {
+            Ok(file) => Ok(Some(file.bytes()?)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Copies the beginning of a file. Returns false, and leaves no object, if the file was removed meanwhile: its
+    /// contents may have been replaced.
+    fn copy(&self, name: &str, to: &str, bytes: u64) -> Result<bool, ArchiveError> {
+        let file = match self.files.open_to_read(name, ReadFrom::Cache) {
+            Ok(file) => file,
+            Err(StorageError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let mut offset = 0;
+        let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        self.store.write_pieces(to, || {
+            let end = bytes.min(offset + length(PIECE_BYTES));
+            let piece = read_range(file.as_ref(), offset, end)?;
+            sums.update(&piece);
+            offset = end;
+            Ok(piece)
+        })?;
+        // A segment is renamed before it is reused, so under its name the contents were right.
+        if self.file_bytes(name)?.is_none() {
+            self.store.remove(to)?;
+            return Ok(false);
+        }
+        if self.reads_back && self.sum_of(to, bytes)? != sums.finalize() {
+            return Err(ArchiveError::Differs { path: to.to_owned() });
+        }
+        Ok(true)
+    }
+
+    fn write(&self, to: &str, contents: Vec<u8>) -> Result<(), ArchiveError> {
+        let expected = self.reads_back.then(|| contents.clone());
+        self.store.write(to, contents)?;
+        match expected {
+            Some(expected) if self.store.read_all(to)?.as_deref() != Some(&expected[..]) => {
+                Err(ArchiveError::Differs { path: to.to_owned() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The checksum of an object.
+    fn sum_of(&self, path: &str, bytes: u64) -> Result<u64, ArchiveError> {
+        let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        let mut offset = 0;
+        while offset < bytes {
+            let piece = self.store.read(path, offset, length(PIECE_BYTES).min(bytes - offset))?;
+            if piece.is_empty() {
+                break;
+            }
+            sums.update(&piece);
+            offset += length(piece.len());
+        }
+        Ok(sums.finalize())
+    }
+}
+
+/// The directory of an epoch of this data directory.
+fn epoch_of(manifest: &Manifest, epoch: u64) -> Option<EpochName> {
+    manifest.epochs.iter().find(|one| one.epoch == epoch).map(EpochName::of)
+}
+
+/// The bytes of a file from `begin` to `end`, or to the end of the file.
+fn read_range(file: &dyn ReadableFile, begin: u64, end: u64) -> Result<Vec<u8>, StorageError> {
+    let mut bytes = vec![0; index(end - begin)];
+    let read = file.read_at(begin, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

@@ -1,0 +1,236 @@
+//! `backup`: copies a data directory to an archive, lists what an archive contains, and verifies it.
+
+use super::context::Context;
+use super::data::read_only;
+use super::exit::{Exit, Failure, start_failure};
+use super::output::{Text, table};
+use super::verify;
+use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timeline};
+use crate::calendar::rfc3339;
+use crate::directory::{EpochReason, ReadOnlyDirectory};
+use crate::error::StartError;
+use crate::storage::{ReadOnlyFs, SharedReadStorage};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// `backup`
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "The data directory is only read, and a server may be using it: the backup contains everything up to a moment near the end
+of the command. A repeated backup to the same place copies only what is new, segment by segment, without their unused rest. Everything
+that is written is read back and compared. URLs: a directory, file:///…, s3://BUCKET/…, gs://BUCKET/…, az://CONTAINER/…
+
+Examples:
+  stockhold backup --data-dir data --to /backups/stockhold
+  stockhold backup list /backups/stockhold
+  stockhold backup verify /backups/stockhold
+  stockhold restore --from /backups/stockhold --to-dir restored --latest"
+)]
+pub(super) struct BackupArguments {
+    #[command(subcommand)]
+    action: Option<BackupAction>,
+    /// The data directory
+    #[arg(long, value_name = "DIR", required = true)]
+    data_dir: Option<PathBuf>,
+    /// Where the archive is; a missing directory is created
+    #[arg(long, value_name = "URL|DIR", required = true)]
+    to: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+enum BackupAction {
+    /// List the logs, epochs and snapshots of an archive
+    List {
+        /// Where the archive is
+        #[arg(value_name = "URL|DIR")]
+        from: String,
+    },
+    /// Read everything that an archive contains of a log, replay it and compare digests
+    Verify {
+        /// Where the archive is
+        #[arg(value_name = "URL|DIR")]
+        from: String,
+        #[command(flatten)]
+        choice: Choice,
+    },
+}
+
+/// Which history of an archive is meant.
+#[derive(Args, Debug, Clone, Default)]
+pub(super) struct Choice {
+    /// The log, if the archive has several
+    #[arg(long, value_name = "UUID")]
+    log: Option<Uuid>,
+    /// The last epoch of the history, by its number or its name in `backup list`; without it, the newest
+    #[arg(long, value_name = "EPOCH")]
+    epoch: Option<String>,
+}
+
+pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<Exit, Failure> {
+    match (&arguments.action, &arguments.data_dir, &arguments.to) {
+        (Some(BackupAction::List { from }), ..) => list(context, from),
+        (Some(BackupAction::Verify { from, choice }), ..) => {
+            let source = Source::open(from, choice)?;
+            verify::report_on(context, &source.files)
+        }
+        (None, Some(data_dir), Some(to)) => backup(context, data_dir, to),
+        (None, ..) => Err(Failure::usage("--data-dir DIR and --to URL are needed")),
+    }
+}
+
+/// An error of an archive with its exit code.
+pub(super) fn failure(error: ArchiveError) -> Failure {
+    let exit = match &error {
+        ArchiveError::Location { .. }
+        | ArchiveError::NoLog { .. }
+        | ArchiveError::Several { .. }
+        | ArchiveError::NoEpoch { .. } => Exit::Usage,
+        ArchiveError::Store { .. } | ArchiveError::Timeout { .. } => Exit::Disk,
+        ArchiveError::Gap { .. } | ArchiveError::Differs { .. } => Exit::BadData,
+        ArchiveError::Storage(_) | ArchiveError::Log(_) | ArchiveError::Directory(_) => {
+            return start_failure(match error {
+                ArchiveError::Storage(error) => StartError::Storage(error),
+                ArchiveError::Log(error) => StartError::Log(error),
+                ArchiveError::Directory(error) => StartError::Directory(error),
+                ArchiveError::Location { .. }
+                | ArchiveError::Store { .. }
+                | ArchiveError::Timeout { .. }
+                | ArchiveError::NoLog { .. }
+                | ArchiveError::Several { .. }
+                | ArchiveError::NoEpoch { .. }
+                | ArchiveError::Gap { .. }
+                | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
+            });
+        }
+    };
+    Failure::new(exit, error)
+}
+
+fn open_store(url: &str, create: bool) -> Result<Arc<Store>, Failure> {
+    Ok(Arc::new(Store::open(url, create).map_err(failure)?))
+}
+
+fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failure> {
+    let files = read_only(data_dir)?;
+    let bytes = files.list().map_err(|e| start_failure(e.into()))?.iter().map(|file| file.bytes).sum();
+    let bar = context.output.progress(bytes, "backup");
+    let archiver = Archiver::open(files, open_store(to, true)?).map_err(failure)?;
+    let passed = archiver.reading_back().pass(u64::MAX, |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    let passed = passed.map_err(failure)?;
+    let text = format!(
+        "{to} has the log up to position {}: {} segments, {} pieces and {} snapshots are new, {} bytes, read back and equal\n\
+         next: stockhold backup verify {to}",
+        passed.last_position, passed.segments, passed.parts, passed.snapshots, passed.bytes
+    );
+    let document = json!({
+        "to": to, "last_position": passed.last_position, "segments": passed.segments, "parts": passed.parts,
+        "snapshots": passed.snapshots, "bytes": passed.bytes,
+    });
+    context.output.result(&text, &document)?;
+    Ok(Exit::Ok)
+}
+
+/// Where a log is read from: a data directory, or a timeline of an archive.
+pub(super) struct Source {
+    pub(super) files: SharedReadStorage,
+    /// For an archive, the timeline that this one was restored from.
+    pub(super) parent: Option<Box<Source>>,
+}
+
+impl Source {
+    /// Opens a data directory, a copy of one, or an archive.
+    pub(super) fn open(from: &str, choice: &Choice) -> Result<Self, Failure> {
+        let is_local = !from.contains("://");
+        if is_local && Path::new(from).join(crate::directory::MANIFEST_NAME).exists() {
+            let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e.into()))?;
+            return Ok(Self { files: Arc::new(files), parent: None });
+        }
+        let store = open_store(from, false)?;
+        let contents = Contents::read(&store).map_err(failure)?;
+        let log = contents.log(choice.log).map_err(failure)?;
+        let timeline = contents.timeline(&store, log, choice.epoch.as_deref()).map_err(failure)?;
+        Self::of(&store, &contents, &timeline)
+    }
+
+    fn of(store: &Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, Failure> {
+        let files = ArchiveView::open(store.clone(), contents, timeline).map_err(failure)?;
+        let parent = contents.parent(store, timeline).map_err(failure)?;
+        let parent = parent.map(|parent| Self::of(store, contents, &parent).map(Box::new)).transpose()?;
+        Ok(Self { files: Arc::new(files), parent })
+    }
+
+    /// Refuses an op that two histories have, unless one of them was chosen.
+    pub(super) fn refuse_ambiguous(&self, op: u64, choice: &Choice) -> Result<(), Failure> {
+        let Some(parent) = self.parent.as_ref().filter(|_| choice.epoch.is_none()) else { return Ok(()) };
+        let directory = self.directory()?;
+        let base = directory.manifest().base;
+        let before = parent.directory()?;
+        if op <= base.op || before.last_op_max().map_err(|e| start_failure(e.into()))? < op {
+            return Ok(());
+        }
+        let (here, there) = (directory.manifest().epoch(), before.manifest().epoch());
+        Err(Failure::usage(format!(
+            "op {op} is in two histories, because the log was restored to op {}: choose --epoch {here} or --epoch {there}",
+            base.op
+        )))
+    }
+
+    /// The directory.
+    pub(super) fn directory(&self) -> Result<ReadOnlyDirectory, Failure> {
+        ReadOnlyDirectory::open(self.files.clone()).map_err(|e| start_failure(e.into()))
+    }
+}
+
+fn list(context: Context<'_>, from: &str) -> Result<Exit, Failure> {
+    let store = open_store(from, false)?;
+    let contents = Contents::read(&store).map_err(failure)?;
+    let mut rows = vec![
+        ["log", "epoch", "began", "because", "after op", "snapshots", "segments", "bytes"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut documents = Vec::new();
+    for log in contents.logs() {
+        for name in contents.epochs(log) {
+            let timeline = contents.timeline(&store, log, Some(&name.to_string())).map_err(failure)?;
+            let Some(epoch) = timeline.manifest.epochs.last() else { continue };
+            let because = match epoch.reason {
+                EpochReason::Format => "format",
+                EpochReason::Restore => "restore",
+                EpochReason::Skip => "skip",
+                EpochReason::UncleanStop => "unclean stop",
+            };
+            let summary = contents.summary(log, name);
+            let snapshots = summary.snapshots.iter().map(u64::to_string).collect::<Vec<_>>();
+            rows.push(vec![
+                log.to_string(),
+                name.to_string(),
+                rfc3339(epoch.time_ms),
+                because.to_owned(),
+                timeline.manifest.base.op.to_string(),
+                snapshots.join(" "),
+                summary.segments.to_string(),
+                summary.bytes.to_string(),
+            ]);
+            documents.push(json!({
+                "log": log.to_string(), "epoch": epoch.epoch, "name": name.to_string(),
+                "began": rfc3339(epoch.time_ms), "because": because, "after_op": timeline.manifest.base.op,
+                "snapshots": summary.snapshots, "segments": summary.segments, "bytes": summary.bytes,
+            }));
+        }
+    }
+    let mut text = Text::default();
+    if documents.is_empty() {
+        text.line(&format!("{from} contains no log"));
+    } else {
+        text.line(table(&rows).trim_end());
+        text.line(&format!("{} bytes in all", contents.bytes));
+    }
+    context.output.result(&text.into_string(), &Value::from(documents))?;
+    Ok(Exit::Ok)
+}
