@@ -1,5 +1,5 @@
 //! A copy of a log and its snapshots at a second place: a directory or an object store. [`pass`] brings it up to date,
-//! [`view`] reads it as if it were a data directory. It does not replay anything.
+//! [`stage`] does so while a server runs, [`retention`] removes what is too old, and [`view`] reads it as if it were a data directory. It does not replay anything.
 //!
 //! ```text
 //! ROOT/LOG-UUID/EPOCH-TIME/MANIFEST                                    as of this epoch
@@ -14,11 +14,17 @@
 pub mod contents;
 mod names;
 pub mod pass;
+pub mod progress;
+pub mod retention;
+pub mod stage;
 pub mod store;
 pub mod view;
 
 pub use contents::{Contents, Timeline};
 pub use pass::{Archiver, Passed};
+pub use progress::ArchiveProgress;
+pub use retention::Retention;
+pub use stage::{ArchivePolicy, ArchiveStage};
 pub use store::Store;
 pub use view::ArchiveView;
 

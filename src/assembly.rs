@@ -1,24 +1,27 @@
 //! Opens a data directory and builds the stages of a server without starting threads. The server gives each stage a
 //! thread; tests and the simulator step them by hand.
 
+mod trimmer;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use stockhold_machine::{Genesis, Machine, RULES_VERSION};
+use trimmer::Trimmer;
 use uuid::Uuid;
 
+use crate::archive::ArchiveProgress;
 use crate::clock::{Allowance, Clock, TimeSource};
 use crate::config::{Config, DurabilityChoice};
-use crate::directory::{Directory, EpochReason, FormatOptions, Manifest, plan_trim, trim};
+use crate::directory::{Directory, EpochReason, FormatOptions};
 use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
 use crate::net::connection_permits::{ConnectionPermits, LOCAL_CONNECTIONS_MAX};
 use crate::net::{NetContext, NetLimits};
 use crate::pipeline::batch::BATCHES;
-use crate::pipeline::links::ApplierLinks;
+use crate::pipeline::links::{ApplierLinks, SequencerLinks};
 use crate::pipeline::question::Questions;
-use crate::pipeline::sequencer::SequencerLinks;
-use crate::pipeline::snapshots::{SnapshotPolicy, SnapshotQueue, SnapshotStage, Snapshotter, Trim};
+use crate::pipeline::snapshots::{SnapshotPolicy, SnapshotQueue, SnapshotStage, Snapshotter};
 use crate::pipeline::{
     Applier, Batch, BatchQueue, Feedback, Ingress, IngressLimits, ReplyQueues, Sequencer, SequencerOptions,
     Sleeper, Waker, Watermarks,
@@ -26,7 +29,7 @@ use crate::pipeline::{
 use crate::published::Published;
 use crate::recovery::{Recovered, RecoveryReport, recover_with};
 use crate::replica::{ReadAheadSpawner, ReplayProgress};
-use crate::snapshot::{LogPoint, SnapshotError};
+use crate::snapshot::LogPoint;
 use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
@@ -78,6 +81,8 @@ pub struct Assembly {
     pub status: Arc<StatusBoard>,
     /// The report of recovery.
     pub report: RecoveryReport,
+    /// How far the archive is, if there is one.
+    pub archive: Option<Arc<ArchiveProgress>>,
 }
 
 /// The sleepers of the stage threads.
@@ -145,17 +150,12 @@ pub fn assemble(
     let (snapshotter_waker, snapshotter) = Waker::new();
     let sleepers = Sleepers { sequencer, applier, snapshotter };
     let status = Arc::new(status_board(config, &directory, &report));
-    let links = links(
-        config,
-        &log,
-        (sequencer_waker, applier_waker.clone()),
-        reply_queues,
-        (clock, status.clone()),
-        machine.op(),
-    );
+    let point = LogPoint { op: machine.op(), position: end.last_position() };
+    let wakers = (sequencer_waker, applier_waker.clone());
+    let links = links(config, &log, wakers, reply_queues, (clock, status.clone()), point);
     let snapshot_queue = SnapshotQueue::new(snapshotter_waker.clone(), applier_waker.clone());
     let pool = log.pool().clone();
-    let trimmer = Trimmer::new(&storage, directory.manifest(), &pool, &report);
+    let trimmer = trimmer(config, &storage, &directory, &pool, &report, &links);
     let snapshotter = Snapshotter::new(
         snapshot_queue.clone(),
         storage,
@@ -184,6 +184,7 @@ pub fn assemble(
         context: Arc::new(context(config, &links, (log_uuid, epoch))),
         reply_queues: links.reply_queues.clone(),
         watermarks: links.watermarks.clone(),
+        archive: links.archive.clone(),
         applier: Applier::new(machine, end.last_position(), links, stage),
         snapshotter,
         preparer,
@@ -210,7 +211,7 @@ fn links(
     (sequencer, applier): (Waker, Waker),
     reply_queues: usize,
     (clock, status): (Arc<Clock>, Arc<StatusBoard>),
-    op: u64,
+    point: LogPoint,
 ) -> ApplierLinks {
     let limits = IngressLimits {
         submissions: config.queues.submissions,
@@ -222,14 +223,34 @@ fn links(
         commit_queue: BatchQueue::new(batches, applier.clone(), sequencer.clone()),
         ingress: Arc::new(Ingress::new(limits, sequencer)),
         reply_queues: ReplyQueues::new(reply_queues),
-        watermarks: Arc::new(Watermarks::at(op)),
+        watermarks: Arc::new(Watermarks::at(point.op)),
         feedback: Arc::new(Feedback::default()),
         published: Arc::new(Published::default()),
         questions: Arc::new(Questions::new(config.queues.questions, applier)),
+        archive: archive_progress(config, point, &clock),
         clock,
         metrics: Arc::new(Metrics::default()),
         status,
     }
+}
+
+fn archive_progress(config: &Config, point: LogPoint, clock: &Clock) -> Option<Arc<ArchiveProgress>> {
+    let required_lag_ms = config.archive.required.then_some(config.archive.required_lag_ms);
+    let is_configured = !config.archive.url.is_empty();
+    let now_ms = clock.monotonic_ms();
+    is_configured.then(|| Arc::new(ArchiveProgress::new(point, required_lag_ms, now_ms)))
+}
+
+fn trimmer(
+    config: &Config,
+    storage: &SharedStorage,
+    directory: &Directory,
+    pool: &Arc<SegmentPool>,
+    report: &RecoveryReport,
+    links: &ApplierLinks,
+) -> Trimmer {
+    let archive = links.archive.clone().map(|progress| (progress, config.archive.hold_bytes));
+    Trimmer::new(storage, directory.manifest(), pool, report, archive)
 }
 
 fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {
@@ -241,6 +262,7 @@ fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {
         feedback: links.feedback.clone(),
         clock: links.clock.clone(),
         metrics: links.metrics.clone(),
+        archive: links.archive.clone(),
     }
 }
 
@@ -317,49 +339,5 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
         durability,
         fixed,
         warnings: Mutex::new(warnings),
-    }
-}
-
-/// Removes snapshots and segments that are no longer needed.
-struct Trimmer {
-    storage: SharedStorage,
-    manifest: Manifest,
-    pool: Arc<SegmentPool>,
-    /// Snapshots that this server has written or loaded.
-    verified: Vec<LogPoint>,
-}
-
-impl Trimmer {
-    fn new(
-        storage: &SharedStorage,
-        manifest: &Manifest,
-        pool: &Arc<SegmentPool>,
-        report: &RecoveryReport,
-    ) -> Self {
-        let verified = report.snapshot.into_iter().collect();
-        Self { storage: storage.clone(), manifest: manifest.clone(), pool: pool.clone(), verified }
-    }
-}
-
-impl Trim for Trimmer {
-    fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError> {
-        // A snapshot of the same op replaces the earlier one, and may be at a later position.
-        self.verified.retain(|known| known.op != point.op);
-        self.verified.push(point);
-        let plan = match plan_trim(&self.storage, &self.manifest, &self.verified) {
-            Ok(plan) => plan,
-            Err(error) => {
-                tracing::warn!(%error, "nothing was trimmed");
-                return Ok(());
-            }
-        };
-        let removed_bytes = trim(&self.storage, &plan, Some(&self.pool))?;
-        self.verified.retain(|known| !plan.snapshots.contains(&known.op));
-        tracing::info!(
-            removed_bytes,
-            segments = plan.segments.len(),
-            "old snapshots and segments were removed"
-        );
-        Ok(())
     }
 }

@@ -135,6 +135,8 @@ section! {
         limits: LimitSection = LimitSection::default(),
         /// Snapshots.
         snapshot: SnapshotSection = SnapshotSection::default(),
+        /// The archive.
+        archive: ArchiveSection = ArchiveSection::default(),
         /// Recovery.
         recovery: RecoverySection = RecoverySection::default(),
         /// Threads.
@@ -231,6 +233,30 @@ section! {
 }
 
 section! {
+    /// The archive.
+    ArchiveSection {
+        /// See [`OPTIONS`].
+        url: String = String::new(),
+        /// See [`OPTIONS`].
+        interval_ms: u64 = 1_000,
+        /// See [`OPTIONS`].
+        timeout_ms: u64 = 60_000,
+        /// See [`OPTIONS`].
+        required: bool = false,
+        /// See [`OPTIONS`].
+        required_lag_ms: u64 = 60_000,
+        /// See [`OPTIONS`].
+        hold_bytes: u64 = 16 << 30,
+        /// See [`OPTIONS`].
+        keep_snapshots: u64 = 0,
+        /// See [`OPTIONS`].
+        keep_hours: u64 = 0,
+        /// See [`OPTIONS`].
+        budget_bytes: u64 = 0,
+    }
+}
+
+section! {
     /// Threads.
     ThreadSection {
         /// See [`OPTIONS`].
@@ -316,6 +342,14 @@ impl Config {
             ("limits.slow-reader-ms", self.limits.slow_reader_ms >= 10, "must be at least 10"),
             ("limits.frame-ms", self.limits.frame_ms >= 10, "must be at least 10"),
             ("limits.buffer-bytes", self.limits.buffer_bytes >= 16 << 20, "must be at least 16777216"),
+            ("archive.interval-ms", self.archive.interval_ms >= 10, "must be at least 10"),
+            ("archive.timeout-ms", self.archive.timeout_ms >= 10, "must be at least 10"),
+            ("archive.required", !self.archive.required || !self.archive.url.is_empty(), "needs archive.url"),
+            (
+                "archive.required-lag-ms",
+                self.archive.required_lag_ms >= self.archive.interval_ms.saturating_mul(2),
+                "must be at least twice archive.interval-ms",
+            ),
             ("threads.network", self.threads.network <= 64, "must be at most 64"),
             ("clock.alarm-ms", self.clock.alarm_ms >= 1, "must be at least 1"),
         ];

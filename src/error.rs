@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::archive::ArchiveError;
 use crate::config::ConfigError;
 use crate::directory::DirectoryError;
 use crate::recovery::RecoveryError;
@@ -30,6 +31,9 @@ pub enum StartError {
     /// The log cannot be continued.
     #[error("the log cannot be continued")]
     Log(#[from] LogError),
+    /// The place of the archive cannot be used.
+    #[error("the archive cannot be used")]
+    Archive(#[source] ArchiveError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -54,7 +58,7 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::NotDirect => 2,
+            Self::Config(_) | Self::NotDirect | Self::Archive(_) => 2,
             Self::Recovery(RecoveryError::Replica(
                 ReplicaError::Storage(_) | ReplicaError::Log(LogError::Storage(_)),
             ))

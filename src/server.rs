@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use stockhold_machine::Genesis;
 use tokio::sync::watch;
 
+use crate::archive::{ArchivePolicy, ArchiveStage, Retention, Store};
 use crate::assembly::{Assembly, Environment, assemble, format};
 use crate::clock::SystemTimeSource;
 use crate::config::{Config, DurabilityChoice, WritePathChoice};
@@ -77,6 +78,8 @@ pub struct RunningServer {
     applier: JoinHandle<()>,
     snapshotter: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    archive: Option<JoinHandle<()>>,
+    archive_stop: crossbeam::channel::Sender<()>,
     checks_after_failure: Duration,
     directory: crate::directory::Directory,
 }
@@ -180,12 +183,32 @@ pub fn start_on(
     run_assembly(assembly, config, listener, address)
 }
 
+/// Opens the archive, if one is configured. A place that cannot be used ends the start; one that does not answer does not.
+fn archive_stage(assembly: &Assembly, config: &Config) -> Result<Option<ArchiveStage>, StartError> {
+    let Some(progress) = assembly.archive.clone() else { return Ok(None) };
+    let section = &config.archive;
+    let timeout = Duration::from_millis(section.timeout_ms);
+    let store = Store::open(&section.url, true).map_err(StartError::Archive)?.with_timeout(timeout);
+    let policy = ArchivePolicy {
+        interval_ms: section.interval_ms,
+        retention: Retention {
+            snapshots: section.keep_snapshots,
+            age_ms: section.keep_hours.saturating_mul(3_600_000),
+        },
+        budget_bytes: section.budget_bytes,
+    };
+    let files = assembly.directory.storage().clone();
+    let links = (assembly.watermarks.clone(), assembly.context.clock.clone());
+    Ok(Some(ArchiveStage::new(files, Arc::new(store), policy, progress, links)))
+}
+
 fn run_assembly(
     assembly: Assembly,
     config: &Config,
     listener: std::net::TcpListener,
     address: SocketAddr,
 ) -> Result<RunningServer, StartError> {
+    let archive_stage = archive_stage(&assembly, config)?;
     let Assembly { directory, sequencer, applier, snapshotter, preparer, pool, .. } = assembly;
     let (context, reply_queues, sleepers) = (assembly.context, assembly.reply_queues, assembly.sleepers);
     let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
@@ -229,6 +252,10 @@ fn run_assembly(
         events: events.clone(),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
+    let (archive_stop, archive_stopped) = crossbeam::channel::bounded(1);
+    let archive = archive_stage
+        .map(|stage| spawn("archive", &events, move || stages::run_archive(stage, &archive_stopped)))
+        .transpose()?;
     tracing::info!(%address, op = report.recovered_ops, "the server accepts connections");
     Ok(RunningServer {
         address,
@@ -246,6 +273,8 @@ fn run_assembly(
         applier,
         snapshotter,
         housekeeping,
+        archive,
+        archive_stop,
         checks_after_failure: Duration::from_millis(config.stop.checks_after_failure_ms),
         directory,
     })
@@ -328,6 +357,9 @@ impl RunningServer {
         join_all([self.snapshotter]);
         self.pool.close();
         join_all([self.housekeeping]);
+        // The end of the log is archived too.
+        self.archive_stop.send(()).ok();
+        join_all(self.archive);
         if has_failed { Exit::LogFailed } else { exit }
     }
 
@@ -341,7 +373,7 @@ impl RunningServer {
     /// Where a panic does not abort the process, it is passed on to the caller that waits.
     fn surface_panic(self) -> Exit {
         let threads = [self.log, self.applier, self.snapshotter, self.housekeeping];
-        for thread in threads.into_iter().chain(self.network) {
+        for thread in threads.into_iter().chain(self.network).chain(self.archive) {
             // The thread that panicked ends soon. The other threads are left running.
             for _ in 0..100 {
                 if thread.is_finished() {

@@ -26,8 +26,13 @@ impl StatusBoard {
         links.metrics.render(&mut metrics);
         machine_metrics(stats, &mut metrics);
         clock_metrics(links, &mut metrics);
+        let (durable_op, now_ms) = (links.watermarks.durable(), links.clock.monotonic_ms());
+        if let Some(archive) = &links.archive {
+            archive.render(durable_op, now_ms, &mut metrics);
+        }
         let mut warnings = self.warnings.lock().clone();
         warnings.extend(links.clock.warning());
+        warnings.extend(links.archive.as_ref().and_then(|archive| archive.warning(durable_op, now_ms)));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_uuid: self.log_uuid,

@@ -174,8 +174,13 @@ fn timeline_of(store: &Store, log_uuid: Uuid, name: EpochName) -> Result<Timelin
     let at = path(log_uuid, name, MANIFEST_NAME);
     let bytes = store.read_all(&at)?.unwrap_or_default();
     let manifest = Manifest::decode(&bytes).map_err(crate::directory::DirectoryError::from)?;
-    // A restore begins a new directory. What came before is in the timeline of the directory that it read.
-    let begin = manifest.epochs.iter().rposition(|epoch| epoch.reason == EpochReason::Restore);
-    let epochs = manifest.epochs[begin.unwrap_or(0)..].iter().map(EpochName::of).collect();
+    let epochs = own_epochs(&manifest);
     Ok(Timeline { log_uuid, name, manifest, epochs })
+}
+
+/// The epochs in which a data directory was written. A restore begins a new directory; what came before is in the
+/// timeline of the directory that it read.
+pub(super) fn own_epochs(manifest: &Manifest) -> Vec<EpochName> {
+    let begin = manifest.epochs.iter().rposition(|epoch| epoch.reason == EpochReason::Restore);
+    manifest.epochs[begin.unwrap_or(0)..].iter().map(EpochName::of).collect()
 }

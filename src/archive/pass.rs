@@ -31,6 +31,8 @@ pub struct Passed {
     pub bytes: u64,
     /// The last position in the archive.
     pub last_position: u64,
+    /// The segment in use. Those before it are archived.
+    pub segment_in_use: u64,
 }
 
 /// Archives one data directory.
@@ -86,7 +88,27 @@ impl Archiver {
         Ok(passed)
     }
 
-    fn objects(&mut self, log_uuid: Uuid, epoch: EpochName) -> &mut EpochObjects {
+    /// The length of all objects in the archive.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let epochs = self.known.logs.values().flatten();
+        let lengths = epochs.flat_map(|(_, objects)| {
+            objects.segments.values().chain(objects.parts.values()).chain(objects.snapshots.values())
+        });
+        lengths.sum()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The log, and the epochs in which this data directory was written, oldest first; `None` before the first pass.
+    pub(super) fn history(&self) -> Option<(Uuid, Vec<EpochName>)> {
+        let manifest = self.manifest.as_ref()?;
+        Some((manifest.log_uuid, super::contents::own_epochs(manifest)))
+    }
+
+    pub(super) fn objects(&mut self, log_uuid: Uuid, epoch: EpochName) -> &mut EpochObjects {
         self.known.logs.entry(log_uuid).or_default().entry(epoch).or_default()
     }
 
@@ -191,6 +213,7 @@ impl Archiver {
             passed.bytes += end - archived;
         }
         passed.last_position = tail.last_position();
+        passed.segment_in_use = sequence;
         self.tail = Some(tail);
         Ok(())
     }

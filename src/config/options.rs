@@ -64,6 +64,40 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("snapshot.log-bytes", "Write a snapshot after this many bytes of log; 0 = off."),
     ("snapshot.at-stop", "Write a snapshot at a clean stop."),
     (
+        "archive.url",
+        "Where the log and the snapshots are archived while the server runs: a directory, file:///…, s3://BUCKET/…, gs://BUCKET/…, \
+         az://CONTAINER/…; empty = nowhere.",
+    ),
+    (
+        "archive.interval-ms",
+        "Milliseconds between two passes, each of which archives what has become durable. Minimum 10.",
+    ),
+    ("archive.timeout-ms", "Time limit of one call on the archive in milliseconds. Minimum 10."),
+    (
+        "archive.required",
+        "Accept no new promises (read_only) while the archive is more than required-lag-ms behind. Otherwise selling goes on, with a warning.",
+    ),
+    (
+        "archive.required-lag-ms",
+        "With required: how long the archive may lack durable ops, in milliseconds. Minimum two intervals.",
+    ),
+    (
+        "archive.hold-bytes",
+        "Maximum bytes of log that are kept in the data directory only because the archive lacks them; beyond it, the oldest are trimmed.",
+    ),
+    (
+        "archive.keep-snapshots",
+        "Keep at least this many newest snapshots in the archive, and the log from the oldest of them on; 0 and keep-hours 0 = everything.",
+    ),
+    (
+        "archive.keep-hours",
+        "Keep what is needed to restore every state of the last so many hours; 0 and keep-snapshots 0 = everything.",
+    ),
+    (
+        "archive.budget-bytes",
+        "Maximum bytes of the archive; when they are spent, nothing more is archived, with a warning. 0 = no limit.",
+    ),
+    (
         "recovery.validate-reservations",
         "A start with at most this many reservations recounts the whole state and checks all invariants; 0 = never.",
     ),

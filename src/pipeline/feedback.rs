@@ -11,6 +11,8 @@ use stockhold_protocol::Timestamp;
 pub enum ServerState {
     /// The server runs normally.
     Running,
+    /// The archive is required and too far behind. Only commands that free space or complete promises are accepted.
+    ArchiveBehind,
     /// The spare segment is in use and no other can be prepared. Only commands that free space or complete promises are
     /// accepted.
     DiskReserve,
@@ -23,14 +25,21 @@ pub enum ServerState {
 }
 
 impl ServerState {
-    const ALL: [Self; 5] =
-        [Self::Running, Self::DiskReserve, Self::DiskFull, Self::Stopping, Self::LogFailed];
+    const ALL: [Self; 6] = [
+        Self::Running,
+        Self::ArchiveBehind,
+        Self::DiskReserve,
+        Self::DiskFull,
+        Self::Stopping,
+        Self::LogFailed,
+    ];
 
     /// The name of the state in `status`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "ok",
+            Self::ArchiveBehind => "read_only(archive_behind)",
             Self::DiskReserve | Self::DiskFull => "read_only(disk_full)",
             Self::Stopping => "stopping",
             Self::LogFailed => "read_only(log_failed)",
@@ -40,10 +49,11 @@ impl ServerState {
     const fn code(self) -> u8 {
         match self {
             Self::Running => 0,
-            Self::DiskReserve => 1,
-            Self::DiskFull => 2,
-            Self::Stopping => 3,
-            Self::LogFailed => 4,
+            Self::ArchiveBehind => 1,
+            Self::DiskReserve => 2,
+            Self::DiskFull => 3,
+            Self::Stopping => 4,
+            Self::LogFailed => 5,
         }
     }
 }
@@ -141,9 +151,9 @@ impl Feedback {
         self.state.fetch_max(state.code(), Ordering::AcqRel);
     }
 
-    /// Sets a state of the disk space. These are the only states that can improve again.
+    /// Sets a state of disk and archive. These are the only states that can improve again.
     pub fn set_space(&self, state: ServerState) {
-        assert!(state <= ServerState::DiskFull, "only states of the disk space are set here");
+        assert!(state <= ServerState::DiskFull, "only states of disk and archive are set here");
         let now = self.state.load(Ordering::Acquire);
         if now <= ServerState::DiskFull.code() && now != state.code() {
             // If the exchange fails, a worse state was set meanwhile, and it stays.

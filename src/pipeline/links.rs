@@ -1,4 +1,4 @@
-//! The handles by which the applier reaches other stages.
+//! The handles by which sequencer and applier reach other stages.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use super::ingress::Ingress;
 use super::question::Questions;
 use super::reply_queue::ReplyQueues;
 use super::watermarks::Watermarks;
+use crate::archive::ArchiveProgress;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::published::Published;
@@ -36,4 +37,27 @@ pub struct ApplierLinks {
     pub metrics: Arc<Metrics>,
     /// The fixed part of the status.
     pub status: Arc<StatusBoard>,
+    /// How far the archive is, if there is one.
+    pub archive: Option<Arc<ArchiveProgress>>,
+}
+
+/// The handles by which the sequencer reaches other stages.
+#[derive(Clone, Debug)]
+pub struct SequencerLinks {
+    /// The queue of commands.
+    pub ingress: Arc<Ingress>,
+    /// The queue to the applier, from which free batches return.
+    pub commit_queue: BatchQueue,
+    /// The queues for answers that need no machine.
+    pub reply_queues: ReplyQueues,
+    /// The progress of ops through the stages.
+    pub watermarks: Arc<Watermarks>,
+    /// When a tick is due, and the state of the server.
+    pub feedback: Arc<Feedback>,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// How far the archive is, if there is one.
+    pub archive: Option<Arc<ArchiveProgress>>,
 }

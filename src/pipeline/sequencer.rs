@@ -2,8 +2,6 @@
 //! no timer delays a command. The sequencer proposes the op time, and adds ticks when a deadline is due and nothing
 //! else arrives. It reads the kind of a command only to decide which may pass when the disk is full.
 
-use std::sync::Arc;
-
 use stockhold_machine::DigestPoint;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX};
@@ -13,16 +11,13 @@ use stockhold_protocol::{Code, Command, Outcome};
 
 use super::Stepped;
 use super::admission::{Admission, split};
-use super::batch::{Batch, BatchQueue, SMALL_BATCH_OPS};
-use super::feedback::{Feedback, ServerState};
-use super::ingress::Ingress;
-use super::reply_queue::{AnsweredCounts, ReplyQueues, ReplyWriter};
+use super::batch::{Batch, SMALL_BATCH_OPS};
+use super::feedback::ServerState;
+use super::links::SequencerLinks;
+use super::reply_queue::{AnsweredCounts, ReplyWriter};
 use super::runs::{OWN_RUN_BYTES_MAX, RunWriter};
 use super::submission::Submission;
 use super::timekeeper::Timekeeper;
-use super::watermarks::Watermarks;
-use crate::clock::Clock;
-use crate::metrics::Metrics;
 use crate::snapshot::LogPoint;
 use crate::wal::{AppendError, CommitLog, Space};
 
@@ -47,25 +42,6 @@ pub struct SequencerOptions {
     pub batch_ops_max: u32,
     /// With `durability = interval`, the time between syncs in milliseconds.
     pub sync_interval_ms: Option<u64>,
-}
-
-/// The handles by which the sequencer reaches other stages.
-#[derive(Clone, Debug)]
-pub struct SequencerLinks {
-    /// The queue of commands.
-    pub ingress: Arc<Ingress>,
-    /// The queue to the applier, from which free batches return.
-    pub commit_queue: BatchQueue,
-    /// The queues for answers that need no machine.
-    pub reply_queues: ReplyQueues,
-    /// The progress of ops through the stages.
-    pub watermarks: Arc<Watermarks>,
-    /// When a tick is due, and the state of the server.
-    pub feedback: Arc<Feedback>,
-    /// The clock.
-    pub clock: Arc<Clock>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
 }
 
 /// The sequencer stage.
@@ -281,12 +257,19 @@ impl<L: CommitLog> Sequencer<L> {
     fn admission(&self) -> Option<Admission> {
         let (admission, state) = match self.log.space() {
             Space::Undecided => return None,
+            Space::Normal if self.is_archive_behind() => (Admission::FreeingOnly, ServerState::ArchiveBehind),
             Space::Normal => (Admission::All, ServerState::Running),
             Space::Reserve => (Admission::FreeingOnly, ServerState::DiskReserve),
             Space::Full => (Admission::None, ServerState::DiskFull),
         };
         self.links.feedback.set_space(state);
         Some(admission)
+    }
+
+    /// Whether the archive is required and too far behind.
+    fn is_archive_behind(&self) -> bool {
+        let Some(archive) = &self.links.archive else { return false };
+        archive.blocks(self.links.watermarks.durable(), self.links.clock.monotonic_ms())
     }
 
     fn fill(&mut self, batch: &mut Batch, admission: Admission) {

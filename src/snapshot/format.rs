@@ -132,7 +132,7 @@ impl SnapshotHeader {
         head
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, SnapshotFault> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, SnapshotFault> {
         if head.len() < snapshot::HEAD_BYTES {
             return Err(SnapshotFault::Short);
         }

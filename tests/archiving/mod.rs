@@ -1,5 +1,6 @@
 //! Archives of recorded disks: what a pass leaves can be read as a data directory, at every moment and under faults.
 
+mod continuous;
 mod faulty;
 
 use std::sync::Arc;

@@ -55,7 +55,12 @@ impl Server {
     }
 
     fn serve(directory: tempfile::TempDir) -> Self {
-        Self::serve_as(Command::new(PROGRAM), directory)
+        Self::serve_as(Command::new(PROGRAM), directory, &[])
+    }
+
+    /// Formats a new directory and serves it with further options. `{}` in an option is the parent of the data directory.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::serve_as(Command::new(PROGRAM), Self::start().crash(), options)
     }
 
     /// Formats a new directory and serves it with a process that can survive a file size limit.
@@ -66,11 +71,14 @@ impl Server {
         Self::start_by(shell)
     }
 
-    fn serve_as(mut program: Command, directory: tempfile::TempDir) -> Self {
+    fn serve_as(mut program: Command, directory: tempfile::TempDir, options: &[&str]) -> Self {
+        let parent = directory.path().display().to_string();
+        let options = options.iter().flat_map(|option| ["--set".to_owned(), option.replace("{}", &parent)]);
         let mut child = program
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(directory.path().join("data"))
             .args(["--set", "log.segment-bytes=4194304", "--set", "logging.level=warn"])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server can be started");
@@ -84,7 +92,7 @@ impl Server {
 
     /// Formats a new directory and serves it with a process started by `shell`.
     pub(crate) fn start_by(shell: Command) -> Self {
-        Self::serve_as(shell, Self::start().crash())
+        Self::serve_as(shell, Self::start().crash(), &[])
     }
 
     /// The address on which it listens.
@@ -95,6 +103,13 @@ impl Server {
     /// Kills the process and serves the same directory again.
     pub(crate) fn crash_and_restart(self) -> Self {
         Self::serve(self.crash())
+    }
+
+    /// Kills the process, removes its data directory, and serves another one beside it.
+    pub(crate) fn lose_directory(self) -> Lost {
+        let directory = self.crash();
+        std::fs::remove_dir_all(directory.path().join("data")).expect("a directory can be removed");
+        Lost { directory }
     }
 
     /// Kills the process and serves another data directory beside its own.
@@ -180,5 +195,22 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A server whose data directory is lost.
+pub(crate) struct Lost {
+    directory: tempfile::TempDir,
+}
+
+impl Lost {
+    /// A path in the parent of the data directory.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Serves the data directory, which was made again.
+    pub(crate) fn serve(self) -> Server {
+        Server::serve(self.directory)
     }
 }

@@ -11,7 +11,10 @@ fn json(arguments: &[&str]) -> (i32, Value) {
 
 /// A shop with 40 SKUs of 100 units each.
 fn shop() -> Server {
-    let server = Server::start();
+    open(Server::start())
+}
+
+fn open(server: Server) -> Server {
     server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
     server.ok(&["define", "stock", "web"]);
     server.ok(&["link", "--stock", "web", "--source", "east"]);
@@ -149,4 +152,62 @@ fn a_backup_of_a_running_server_is_listed_verified_and_restored() {
     assert_eq!(dry(&["--to-op", &both, "--epoch", "2"]).1["target"]["op"], op);
     // What came before the restore is in the first history.
     assert_eq!(dry(&["--to-op", "20"]).1["target"]["op"], 20);
+}
+
+fn lag_ops(server: &Server) -> i64 {
+    server.ok(&["status"])["metrics"]["archive_lag_ops"].as_i64().expect("an archive is configured")
+}
+
+#[test]
+fn a_server_that_lost_its_directory_is_restored_from_its_archive_alone() {
+    // Proves that what was archived survives the loss of the machine: every order that was answered before the archive had
+    // caught up is there, and the restore says up to where.
+    let options = ["archive.url={}/archive", "archive.interval-ms=50"];
+    let server = open(Server::start_with(&options));
+    let mut orders = Vec::new();
+    for order in 0..20 {
+        let sku = format!("S{}=1", order % 7);
+        orders.push(server.ok(&["reserve", "--stock", "web", "--line", &sku]));
+        if order == 10 {
+            server.ok(&["snapshot"]);
+        }
+    }
+    let began = std::time::Instant::now();
+    while lag_ops(&server) > 0 {
+        assert!(began.elapsed().as_secs() < 20, "the archive does not catch up");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let lost = server.lose_directory();
+    let (archive, data) = (lost.path("archive"), lost.path("data"));
+    let (status, restored) = json(&["restore", "--from", &archive, "--to-dir", &data, "--json"]);
+    assert_eq!(status, 0, "{restored}");
+    let last = orders.last().expect("there are orders");
+    assert!(restored["op"].as_u64() >= last["op"].as_u64(), "{restored} {last}");
+    assert!(restored["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{restored}");
+    let server = lost.serve();
+    for order in &orders {
+        let shown = server.ok(&["show", "reservation", order["id"].as_str().expect("an id")]);
+        assert_eq!(shown["state"], "confirmed", "{shown}");
+    }
+    assert_eq!(server.ok(&["validate"])["violations"], serde_json::json!([]));
+}
+
+#[test]
+fn a_place_that_cannot_be_an_archive_ends_the_start_with_the_reason() {
+    // Proves exit code 2 and the reason, for a scheme that does not exist and for one that this program was built without.
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data").display().to_string();
+    assert_eq!(code(&run(&["format", &data])), 0);
+    for (url, part) in [
+        ("ftp://host/place", "the scheme ftp is unknown"),
+        ("/dev/null/archive", "is no place for an archive"),
+    ] {
+        let option = format!("archive.url={url}");
+        let output = run(&["serve", "--data-dir", &data, "--listen", "127.0.0.1:0", "--set", &option]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{message}");
+        assert!(message.contains(part), "{message}");
+        let backup = run(&["backup", "--data-dir", &data, "--to", url]);
+        assert_eq!(code(&backup), 2, "{}", String::from_utf8_lossy(&backup.stderr));
+    }
 }

@@ -132,7 +132,7 @@ codes! {
     /// The queue or the outcome memory is full. The command had no effect.
     Busy = 128, "busy", "The server is at a limit; nothing happened. Try again after the given milliseconds.";
     /// The server accepts no changes now.
-    ReadOnly = 129, "read_only", "The server accepts no such changes now because its disk is full; nothing happened.";
+    ReadOnly = 129, "read_only", "The server accepts no such changes now because its disk is full or its archive is too far behind; nothing happened.";
     /// A field violates a rule.
     BadField = 130, "bad_field", "A field violates a rule; nothing happened.";
     /// A dense number is unknown.

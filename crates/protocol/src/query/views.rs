@@ -27,7 +27,7 @@ pub struct Status {
     pub log_uuid: [u8; 16],
     /// The log's epoch.
     pub epoch: u64,
-    /// `ok`, `read_only(disk_full)` or `stopping`.
+    /// `ok`, `read_only(disk_full)`, `read_only(archive_behind)` or `stopping`.
     pub state: String,
     /// The durability of answers: `sync`, or `interval` with its loss window.
     pub durability: String,

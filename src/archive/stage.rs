@@ -1,0 +1,92 @@
+//! The archive of a running server: one pass after the other, on a thread of its own. The server never waits for it.
+
+use std::sync::Arc;
+
+use super::retention::Retention;
+use super::{ArchiveError, ArchiveProgress, Archiver, Passed, Store};
+use crate::clock::Clock;
+use crate::pipeline::Watermarks;
+use crate::storage::SharedReadStorage;
+
+/// The longest pause after failures, in milliseconds.
+const PAUSE_MAX_MS: u64 = 30_000;
+
+/// When to archive, and how much to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchivePolicy {
+    /// The time from the beginning of one pass to that of the next, in milliseconds.
+    pub interval_ms: u64,
+    /// How much to keep.
+    pub retention: Retention,
+    /// The maximum length of all objects; 0 = no limit.
+    pub budget_bytes: u64,
+}
+
+/// The archive stage.
+#[derive(Debug)]
+pub struct ArchiveStage {
+    files: SharedReadStorage,
+    store: Arc<Store>,
+    archiver: Option<Archiver>,
+    policy: ArchivePolicy,
+    progress: Arc<ArchiveProgress>,
+    watermarks: Arc<Watermarks>,
+    clock: Arc<Clock>,
+    pause_ms: u64,
+}
+
+impl ArchiveStage {
+    /// A stage that has archived nothing yet.
+    #[must_use]
+    pub fn new(
+        files: SharedReadStorage,
+        store: Arc<Store>,
+        policy: ArchivePolicy,
+        progress: Arc<ArchiveProgress>,
+        (watermarks, clock): (Arc<Watermarks>, Arc<Clock>),
+    ) -> Self {
+        Self { files, store, archiver: None, policy, progress, watermarks, clock, pause_ms: 0 }
+    }
+
+    /// Archives everything that is durable now. Returns how long to wait before the next step, in milliseconds.
+    pub fn step(&mut self) -> u64 {
+        let began_ms = self.clock.monotonic_ms();
+        match self.pass(began_ms) {
+            Ok(()) => {
+                self.pause_ms = 0;
+                self.policy.interval_ms.saturating_sub(self.clock.monotonic_ms().saturating_sub(began_ms))
+            }
+            Err(error) => {
+                if self.progress.failed() {
+                    tracing::error!(%error, source = ?error, "THE ARCHIVE CANNOT BE WRITTEN; selling goes on, trying again");
+                }
+                self.pause_ms = (self.pause_ms * 2).clamp(self.policy.interval_ms, PAUSE_MAX_MS);
+                self.pause_ms
+            }
+        }
+    }
+
+    fn pass(&mut self, began_ms: u64) -> Result<(), ArchiveError> {
+        let archiver = match &mut self.archiver {
+            Some(archiver) => archiver,
+            None => self.archiver.insert(Archiver::open(self.files.clone(), self.store.clone())?),
+        };
+        let budget = self.policy.budget_bytes;
+        if budget > 0 && archiver.bytes() >= budget {
+            archiver.retain(self.policy.retention, self.clock.wall_ms())?;
+            if archiver.bytes() >= budget {
+                if self.progress.over_budget() {
+                    tracing::error!(budget, "THE ARCHIVE HAS SPENT ITS BUDGET; selling goes on");
+                }
+                return Ok(());
+            }
+        }
+        let durable_position = self.progress.position_of(self.watermarks.durable());
+        let passed: Passed = archiver.pass(durable_position, |_| ())?;
+        if passed.snapshots > 0 {
+            archiver.retain(self.policy.retention, self.clock.wall_ms())?;
+        }
+        self.progress.passed(&passed, began_ms, archiver.bytes());
+        Ok(())
+    }
+}
