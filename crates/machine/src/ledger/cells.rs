@@ -44,7 +44,7 @@ impl State {
         for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
             self.cells_of(number, &mut left, into);
         }
-        for (_, row) in self.skus.iter() {
+        for row in self.skus.iter() {
             into.names.push((Name::Sku(row.name().to_owned()), row.sku));
         }
         for (number, stock) in (0..).zip(&self.catalog.stocks) {

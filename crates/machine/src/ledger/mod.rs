@@ -2,7 +2,7 @@
 //! command.
 //!
 //! From the bottom up: [`record`] has the persisted records; [`catalog`] and [`core`] have the data that
-//! exists once; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
+//! exists once; [`skus`] has the SKUs; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
 //! erasure), [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
 //! [`reservation_index`] and [`dedupe`].
 
@@ -25,4 +25,5 @@ mod records;
 pub(crate) mod recount_progress;
 pub(crate) mod reservation_index;
 mod reservations;
+pub(crate) mod skus;
 pub(crate) mod state;

@@ -8,9 +8,10 @@ use crate::ledger::core::Core;
 use crate::ledger::cursor::GrantCursor;
 use crate::ledger::hold_time::Offsets;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow, SkuRow,
+    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
+use crate::ledger::skus::Skus;
 use crate::stock::cluster::Cluster;
 use crate::stock::settings::SettingsInForce;
 use crate::stock::sku_entry::SkuEntry;
@@ -30,7 +31,7 @@ pub(crate) struct At {
 pub(crate) struct State {
     pub(crate) core: Core,
     pub(crate) catalog: Catalog,
-    pub(crate) skus: Slab<SkuRow>,
+    pub(crate) skus: Skus,
     pub(crate) sku_index: Index,
     pub(crate) settings: Slab<SettingsRow>,
     pub(crate) settings_by_scope: BTreeMap<(u32, u32), u32>,
@@ -103,7 +104,7 @@ impl State {
         Self {
             core,
             catalog: Catalog::new(),
-            skus: Slab::new(),
+            skus: Skus::new(),
             sku_index: Index::new(),
             settings: Slab::new(),
             settings_by_scope: BTreeMap::new(),

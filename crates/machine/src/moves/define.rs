@@ -189,9 +189,8 @@ impl State {
 
     pub(crate) fn add_sku(&mut self, row: SkuRow) {
         self.digest.add(row.hash(&mut self.scratch));
-        let slot = self.skus.insert(row);
-        assert!(slot == row.sku, "SKUs are never removed, so a SKU's number is its slot");
-        self.index_sku(slot);
+        self.skus.insert(row);
+        self.index_sku(row.sku);
         let is_composite = row.kind == SkuKind::Composite;
         self.sku_entries.push(SkuEntry::new(is_composite));
     }
@@ -202,7 +201,7 @@ impl State {
         (next.kind, next.decimals) = (kind, decimals);
         self.digest.sub(row.hash(&mut self.scratch));
         self.digest.add(next.hash(&mut self.scratch));
-        *self.skus.get_mut(sku) = next;
+        self.skus.set(next);
         self.sku_entries.get_mut(sku).is_composite = kind == SkuKind::Composite;
         self.refresh_settings_of_sku(sku);
     }
@@ -255,7 +254,7 @@ impl State {
         self.digest.add(new.hash(&mut self.scratch));
         let was_found = self.sku_index.remove(xxh3_64(old.name().as_bytes()), sku);
         assert!(was_found, "every SKU is found by its name");
-        *self.skus.get_mut(sku) = new;
+        self.skus.set(new);
         self.index_sku(sku);
     }
 

@@ -66,7 +66,7 @@ impl State {
         let mut digest = Digest::EMPTY;
         let mut bytes = Vec::new();
         let mut add = |hash: u64| digest.add(hash);
-        self.skus.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.skus.iter().for_each(|row| add(row.hash(&mut bytes)));
         self.settings.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.items.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.positions.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));

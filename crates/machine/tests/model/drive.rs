@@ -258,6 +258,8 @@ impl ModelRun {
         if self.snapshot.is_none() {
             self.log.clear();
             self.snapshot = Some(Snapshot { mark: self.machine.begin_snapshot(), loader: Machine::loader() });
+            // Changes before the first step are those of records that it has not visited.
+            return;
         }
         let Some(snapshot) = &mut self.snapshot else { return };
         let loader = &mut snapshot.loader;

@@ -19,5 +19,6 @@ mod refusals;
 mod reserving;
 mod reviving;
 mod script;
+mod sku_names;
 mod steps_back;
 mod words;
