@@ -15,7 +15,7 @@ use stockhold_protocol::{ChannelId, Line, SkuId, SourceId, StockId};
 /// The name of a SKU.
 #[must_use]
 pub fn sku(machine: &Machine, number: SkuId) -> String {
-    machine.sku_name(number).map_or_else(|| format!("#{}", number.0), str::to_owned)
+    machine.sku_name(number).unwrap_or_else(|| format!("#{}", number.0))
 }
 
 /// The code of a source.

@@ -118,7 +118,7 @@ pub struct Link {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sku {
-    /// The SKU, at most 64 bytes and case-sensitive.
+    /// The SKU, at most 64 characters and case-sensitive.
     pub sku: String,
     /// The kind of the SKU. Default: simple.
     #[serde(default, skip_serializing_if = "Kind::is_simple")]

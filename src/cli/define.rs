@@ -127,7 +127,7 @@ enum KindArgument {
   stockhold define sku CABLE-0001 --decimals
   stockhold define sku PLAN-0001 --kind virtual")]
 pub(super) struct SkuArguments {
-    /// The SKU, at most 64 bytes and case-sensitive
+    /// The SKU, at most 64 characters and case-sensitive
     sku: String,
     /// The kind of the SKU
     #[arg(long, value_enum, default_value = "simple")]

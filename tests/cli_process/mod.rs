@@ -8,5 +8,6 @@
 mod beside;
 mod harness;
 mod help;
+mod names;
 mod restore;
 mod server;

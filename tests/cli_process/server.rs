@@ -4,17 +4,17 @@ use super::harness::{Server, code, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-fn text<'a>(document: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(document: &'a Value, field: &str) -> &'a str {
     document[field].as_str().unwrap_or_default()
 }
 
-fn salable(server: &Server, sku: &str, stock: &str) -> String {
+pub(super) fn salable(server: &Server, sku: &str, stock: &str) -> String {
     let document = server.ok(&["salable", sku, "--stock", stock]);
     document["salable"][0]["salable"].as_str().unwrap().to_owned()
 }
 
 /// A server with one warehouse, one stock, one channel and 10 units.
-fn small_shop() -> Server {
+pub(super) fn small_shop() -> Server {
     let server = Server::start();
     server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
     server.ok(&["define", "stock", "web"]);

@@ -6,13 +6,12 @@ use crate::client::{Client, Shared};
 use crate::command_batch::{CommandBatch, PushError};
 use crate::error::{CallError, ConnectionError, NotDone};
 use crate::job::{Job, JobError, Request, Response};
-use crate::names::{Built, LogIdentity, Numbers};
+use crate::names::{Built, LogIdentity, Numbers, frames_of};
 use crate::reply::Outcomes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::Duration;
 use stockhold_protocol::command::Kind;
-use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, Code, CommandId, Outcome};
 use tokio::sync::oneshot;
@@ -233,28 +232,45 @@ impl Client {
 
     /// Resolves names and caches their numbers. An unknown name is an error.
     pub(crate) async fn resolve_missing(&self, names: Vec<Name>, tries: &mut Tries) -> Result<(), CallError> {
-        for part in names.chunks(FRAME_COUNT_MAX) {
-            let numbers = self.resolve_now(part.to_vec(), tries).await?;
-            if let Some((name, _)) = part.iter().zip(&numbers).find(|(_, number)| number.is_none()) {
-                return Err(CallError::UnknownName(name.clone()));
-            }
+        let numbers = self.resolve_all(&names, tries).await?;
+        match names.iter().zip(&numbers).find(|(_, number)| number.is_none()) {
+            Some((name, _)) => Err(CallError::UnknownName(name.clone())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Resolves at most one frame of names and caches their numbers.
-    pub(crate) async fn resolve_now(
+    /// Resolves names and caches their numbers, which are all of one log identity.
+    pub(crate) async fn resolve_all(
+        &self,
+        names: &[Name],
+        tries: &mut Tries,
+    ) -> Result<Vec<Option<u32>>, CallError> {
+        'again: loop {
+            let (mut numbers, mut identity) = (Vec::with_capacity(names.len()), None);
+            for part in frames_of(names) {
+                let (of_part, mut some) = self.resolve_now(part.to_vec(), tries).await?;
+                if *identity.get_or_insert(of_part) != of_part {
+                    continue 'again;
+                }
+                numbers.append(&mut some);
+            }
+            return Ok(numbers);
+        }
+    }
+
+    /// Resolves one frame of names and caches their numbers.
+    async fn resolve_now(
         &self,
         names: Vec<Name>,
         tries: &mut Tries,
-    ) -> Result<Vec<Option<u32>>, CallError> {
+    ) -> Result<(LogIdentity, Vec<Option<u32>>), CallError> {
         let finished = self.ask(|| (Request::Resolve(names.clone()), None), tries).await?;
         let Response::Numbers { identity, numbers } = finished else { return Err(CallError::other_answer()) };
         if numbers.len() != names.len() {
             return Err(CallError::other_answer());
         }
         self.shared.names.learn(identity, &names, &numbers);
-        Ok(numbers)
+        Ok((identity, numbers))
     }
 
     /// Sends a query until it is answered. A query changes nothing, so every failure may be retried.

@@ -6,13 +6,43 @@ use std::collections::HashMap;
 use stockhold_protocol::command::{SettingScope, Target};
 use stockhold_protocol::frame::low_bits;
 use stockhold_protocol::handshake::Welcome;
+use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     BadField, ChannelId, Command, CommandId, Envelope, Line, Quantity, SkuId, SourceId, StockId,
 };
 
+/// The bytes of a length and of the number of a variant.
+const LENGTH_BYTES: usize = 8;
+const VARIANT_BYTES: usize = 4;
+
 /// The maximum number of cached names. A full cache is emptied.
 const NAMES_MAX: usize = 4_000_000;
+
+/// Divides names into parts that fit into a frame each. A name that is too long for any frame is a part of its own.
+pub(crate) fn frames_of(mut names: &[Name]) -> impl Iterator<Item = &[Name]> {
+    std::iter::from_fn(move || {
+        let mut bytes = LENGTH_BYTES;
+        let fits = |name: &&Name| {
+            bytes += name_bytes(name);
+            bytes <= FRAME_BODY_BYTES_MAX
+        };
+        let count = names.iter().take(FRAME_COUNT_MAX).take_while(fits).count();
+        let (part, rest) = names.split_at(count.max(1).min(names.len()));
+        names = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// The bytes of a name in a frame (PROTOCOL.md, "The bincode format").
+fn name_bytes(name: &Name) -> usize {
+    let text_bytes = |text: &str| LENGTH_BYTES + text.len();
+    let texts = match name {
+        Name::Sku(name) | Name::Stock(name) | Name::Source(name) => text_bytes(name),
+        Name::Channel(channel_type, code) => text_bytes(channel_type) + text_bytes(code),
+    };
+    VARIANT_BYTES + texts
+}
 
 /// The log that dense numbers belong to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -350,6 +380,36 @@ mod tests {
         assert_eq!((cache.len(), cache.identity()), (0, Some(TWO)));
         cache.learn(ONE, std::slice::from_ref(&name), &[Some(5)]);
         assert_eq!(cache.len(), 0);
+    }
+
+    #[test]
+    fn frames_of_names_are_full_and_not_longer() {
+        // Proves that the names of a frame are as many as fit, whatever their kinds and lengths, and that none is left out.
+        let of = |name: &dyn Fn(usize) -> Name, count: usize| -> Vec<Name> { (0..count).map(name).collect() };
+        let long = |at: usize| "n".repeat(200 + at % 56);
+        let lists = [
+            of(&|at| Name::Sku(at.to_string()), 20_000),
+            of(&|at| Name::Sku(long(at)), 8_192),
+            of(&|at| Name::Channel(long(at), long(at + 7)), 5_000),
+            vec![Name::Sku("A".into()), Name::Stock("n".repeat(FRAME_BODY_BYTES_MAX)), Name::Sku("B".into())],
+            vec![Name::Source("A".into())],
+            Vec::new(),
+        ];
+        for (names, frames) in lists.iter().zip([3, 2, 3, 3, 1, 0]) {
+            let parts: Vec<&[Name]> = frames_of(names).collect();
+            assert_eq!(parts.len(), frames);
+            assert_eq!(parts.concat(), *names);
+            for pair in parts.windows(2).filter(|pair| name_bytes(&pair[0][0]) < FRAME_BODY_BYTES_MAX) {
+                let with_next = [pair[0], &pair[1][..1]].concat();
+                let bytes = |names: &[Name]| {
+                    let mut bytes = Vec::new();
+                    stockhold_protocol::codec::encode_cold(&names.to_vec(), &mut bytes).unwrap();
+                    bytes.len()
+                };
+                assert!(bytes(pair[0]) <= FRAME_BODY_BYTES_MAX && pair[0].len() <= FRAME_COUNT_MAX);
+                assert!(bytes(&with_next) > FRAME_BODY_BYTES_MAX || with_next.len() > FRAME_COUNT_MAX);
+            }
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Client {
         if names.len() > MANY_MAX {
             return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
         }
-        self.resolve_now(names.to_vec(), &mut Tries::new(self.call.deadline)).await
+        self.resolve_all(names, &mut Tries::new(self.call.deadline)).await
     }
 
     /// Sends any query.

@@ -9,6 +9,7 @@ mod table;
 mod table_due;
 mod table_generations;
 mod table_index;
+mod table_parts;
 mod table_slab;
 mod table_sliced;
 mod total;

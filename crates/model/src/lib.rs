@@ -25,5 +25,6 @@ pub use limits::Limits;
 pub use state::{Line, Model, Reservation, Stage};
 pub use step::{
     CHANNELS, Cart, HALF, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
-    channel_assignment, first_stock, has_decimals, sku_name, source_definition, stock_name, with_command,
+    channel_assignment, first_stock, has_decimals, long_sku_name, sku_name, source_definition, stock_name,
+    with_command,
 };

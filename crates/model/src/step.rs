@@ -6,7 +6,7 @@ use stockhold_protocol::command::{
     LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
     SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
 };
-use stockhold_protocol::limits::QUANTITY_SCALE;
+use stockhold_protocol::limits::{QUANTITY_SCALE, SKU_CHARACTERS_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
@@ -195,6 +195,12 @@ impl Step {
 #[must_use]
 pub fn sku_name(sku: u32) -> String {
     format!("SKU-{sku}")
+}
+
+/// A SKU of the greatest length. No SKU is defined with it.
+#[must_use]
+pub fn long_sku_name() -> String {
+    "😀".repeat(SKU_CHARACTERS_MAX)
 }
 
 /// The name under which stock number `stock` is defined.

@@ -1,6 +1,6 @@
 //! All limits of the protocol. The compiler checks the relations between them.
 //!
-//! These limits apply to *bytes*. Limits that an operator can change are machine state (see `configure`).
+//! These limits apply to *bytes*, except where they say otherwise. Limits that an operator can change are machine state (see `configure`).
 
 /// The newest protocol version that this program speaks.
 pub const PROTOCOL_VERSION: u8 = if cfg!(feature = "next-release") { 3 } else { 2 };
@@ -37,8 +37,10 @@ pub const DETAIL_BYTES_MAX: usize = 32 * 1024;
 
 /// Maximum number of lines of a cart. `configure` may lower it but not raise it.
 pub const LINES_MAX: usize = 256;
-/// Longest SKU in bytes.
-pub const SKU_BYTES_MAX: usize = 64;
+/// Longest SKU in characters (Unicode scalar values).
+pub const SKU_CHARACTERS_MAX: usize = 64;
+/// Longest SKU in bytes: a character has at most four bytes of UTF-8.
+pub const SKU_BYTES_MAX: usize = SKU_CHARACTERS_MAX * 4;
 /// Longest source code, stock name, channel type or channel code in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest order reference in bytes.

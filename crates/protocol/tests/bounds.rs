@@ -3,12 +3,12 @@
 
 use stockhold_protocol::command::{
     Change, Count, Mark, QuotaChange, Release, Reserve, SettingScope, SettingsChange, SkuDefinition, Target,
-    check_new_name, record_length,
+    catalog::check_sku, check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::limits::{
     COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, LINE_QUANTITY_MAX, LINES_MAX, NAME_BYTES_MAX,
-    QUANTITY_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX,
+    QUANTITY_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, SKU_CHARACTERS_MAX, TEXT_BYTES_MAX,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -114,25 +114,19 @@ fn texts_are_bounded_in_bytes() {
     // Proves limit − 1, limit and limit + 1 of every text family, with a letter of two bytes.
     let text = |bytes: usize| "é".repeat(bytes / 2) + &"x".repeat(bytes % 2);
     let line = [Line::new(SkuId(1), raw(1))];
-    let sku = |sku| Command::DefineSku(SkuDefinition { sku, ..SkuDefinition::default() });
     let mark = |name: String| Command::Mark(Mark::new(name));
     let count = |reason| {
         let (source, sku, quantity) = (SourceId(1), SkuId(1), Quantity::ZERO);
         Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference: String::new() })
     };
     for past in [0, 1] {
-        assert_eq!(through(sku(text(SKU_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(mark(text(NAME_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(count(text(TEXT_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(reserve(&line, None, &text(REFERENCE_BYTES_MAX - past))), Ok(()));
     }
-    assert_eq!(refused(sku(text(SKU_BYTES_MAX + 1))), "sku");
     assert_eq!(refused(mark(text(NAME_BYTES_MAX + 1))), "name");
     assert_eq!(refused(count(text(TEXT_BYTES_MAX + 1))), "reason");
     assert_eq!(refused(reserve(&line, None, &text(REFERENCE_BYTES_MAX + 1))), "reference");
-    for blank in ["", " ", " BIKE", "BIKE\t"] {
-        assert_eq!(refused(sku(blank.into())), "sku");
-    }
 }
 
 #[test]
@@ -220,12 +214,35 @@ fn record_lengths_are_bounded() {
 }
 
 #[test]
+fn a_sku_is_bounded_in_characters() {
+    // Proves limit − 1, limit and limit + 1 with characters of one to four bytes, that the refusal names the limit, and what a SKU
+    // must not be or hold at its ends.
+    let sku = |sku| Command::DefineSku(SkuDefinition { sku, ..SkuDefinition::default() });
+    for character in ["x", "é", "€", "😀"] {
+        for characters in [1, SKU_CHARACTERS_MAX - 1, SKU_CHARACTERS_MAX] {
+            assert_eq!(through(sku(character.repeat(characters))), Ok(()), "{characters} {character}");
+        }
+        let too_long = character.repeat(SKU_CHARACTERS_MAX + 1);
+        let refusal = BadField::new("sku", "must be at most 64 characters");
+        assert_eq!(check_sku(&too_long), Err(refusal.clone()));
+        assert_eq!(through(sku(too_long)), Err(refusal));
+    }
+    // A character is a Unicode scalar value: an e with a combining accent counts two.
+    assert_eq!(through(sku("e\u{301}".repeat(SKU_CHARACTERS_MAX / 2))), Ok(()));
+    assert_eq!(refused(sku("e\u{301}".repeat(SKU_CHARACTERS_MAX / 2) + "e")), "sku");
+    assert_eq!("😀".repeat(SKU_CHARACTERS_MAX).len(), SKU_BYTES_MAX);
+    for blank in ["", " ", " BIKE", "BIKE\t", "\u{2003}BIKE"] {
+        assert_eq!(refused(sku(blank.into())), "sku");
+    }
+}
+
+#[test]
 fn a_new_name_keeps_the_rules_of_definitions() {
     // Proves the limit of each kind of name, one below and one above it, and what a name must not hold.
     let field = |name: Name| check_new_name(&name).err().map(|error| error.field);
     let long = |bytes: usize| "n".repeat(bytes);
-    assert_eq!(field(Name::Sku(long(SKU_BYTES_MAX))), None);
-    assert_eq!(field(Name::Sku(long(SKU_BYTES_MAX + 1))), Some("sku"));
+    assert_eq!(field(Name::Sku(long(SKU_CHARACTERS_MAX))), None);
+    assert_eq!(field(Name::Sku(long(SKU_CHARACTERS_MAX + 1))), Some("sku"));
     assert_eq!(field(Name::Sku(" BIKE".into())), Some("sku"));
     for empty in ["", "  "] {
         assert_eq!(field(Name::Sku(empty.into())), Some("sku"));

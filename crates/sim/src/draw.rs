@@ -2,7 +2,7 @@
 
 use stockhold_model::{
     CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, channel_assignment,
-    sku_name, source_definition, stock_name,
+    long_sku_name, sku_name, source_definition, stock_name,
 };
 use stockhold_protocol::command::{Configure, Sharing, Target};
 use stockhold_protocol::query::Name;
@@ -175,7 +175,7 @@ fn limits(rng: &mut Rng) -> Configure {
 fn renaming(rng: &mut Rng) -> Step {
     let (number, name) = (known(rng, 3, 30), rng.small(0..4));
     let to = match rng.below(4) {
-        0 => Name::Sku(if name < SKUS { sku_name(name) } else { "new".to_owned() }),
+        0 => Name::Sku(if name < SKUS { sku_name(name) } else { long_sku_name() }),
         1 => Name::Stock(if name < 3 { stock_name(name) } else { "new".to_owned() }),
         2 => Name::Source(if name < 3 { source_definition(name, true).code } else { "new".to_owned() }),
         _ if name < CHANNELS => {

@@ -45,7 +45,7 @@ impl State {
             self.cells_of(number, &mut left, into);
         }
         for row in self.skus.iter() {
-            into.names.push((Name::Sku(row.name().to_owned()), row.sku));
+            into.names.push((Name::Sku(row.name), row.sku));
         }
         for (number, stock) in (0..).zip(&self.catalog.stocks) {
             into.names.push((Name::Stock(stock.clone()), number));

@@ -26,7 +26,7 @@ impl State {
     pub(crate) fn name_of(&self, like: &Name, number: u32) -> Option<Name> {
         let at = number as usize;
         match like {
-            Name::Sku(_) => self.has_sku(number).then(|| Name::Sku(self.skus.get(number).name().to_owned())),
+            Name::Sku(_) => self.has_sku(number).then(|| Name::Sku(self.skus.get(number).name)),
             Name::Stock(_) => self.catalog.stocks.get(at).cloned().map(Name::Stock),
             Name::Source(_) => self.catalog.source(number).map(|source| Name::Source(source.code.clone())),
             Name::Channel(..) => {

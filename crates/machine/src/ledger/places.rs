@@ -114,7 +114,7 @@ impl State {
         let level = |scope: (u32, u32)| -> Option<&Overrides> {
             self.settings_by_scope.get(&scope).map(|slot| &self.settings.get(*slot).values)
         };
-        let decimals = self.skus.get(sku).decimals;
+        let decimals = self.skus.decimals(sku);
         let special = if self.settings_by_scope.is_empty() {
             [None, None]
         } else {

@@ -145,7 +145,7 @@ impl State {
     }
 
     pub(crate) fn sku_of_name(&self, name: &str) -> Option<u32> {
-        self.sku_index.find(xxh3_64(name.as_bytes()), |slot| self.skus.get(slot).name() == name)
+        self.sku_index.find(xxh3_64(name.as_bytes()), |slot| self.skus.has_name(slot, name))
     }
 
     pub(crate) fn has_sku(&self, sku: u32) -> bool {

@@ -182,12 +182,12 @@ impl State {
 
     fn add_named_sku(&mut self, name: String, kind: SkuKind, decimals: bool) -> u32 {
         let sku = self.skus.len();
-        self.add_sku(SkuRow::new(sku, &name, kind, decimals));
+        self.add_sku(&SkuRow { sku, name: name.clone(), kind, decimals });
         self.give_name(Name::Sku(name), sku);
         sku
     }
 
-    pub(crate) fn add_sku(&mut self, row: SkuRow) {
+    pub(crate) fn add_sku(&mut self, row: &SkuRow) {
         self.digest.add(row.hash(&mut self.scratch));
         self.skus.insert(row);
         self.index_sku(row.sku);
@@ -196,12 +196,11 @@ impl State {
     }
 
     fn redefine_sku(&mut self, sku: u32, kind: SkuKind, decimals: bool) {
-        let row = *self.skus.get(sku);
-        let mut next = row;
-        (next.kind, next.decimals) = (kind, decimals);
+        let row = self.skus.get(sku);
+        let next = SkuRow { kind, decimals, ..row.clone() };
         self.digest.sub(row.hash(&mut self.scratch));
         self.digest.add(next.hash(&mut self.scratch));
-        self.skus.set(next);
+        self.skus.set(&next);
         self.sku_entries.get_mut(sku).is_composite = kind == SkuKind::Composite;
         self.refresh_settings_of_sku(sku);
     }
@@ -248,19 +247,19 @@ impl State {
     }
 
     fn set_sku_name(&mut self, sku: u32, name: &str) {
-        let old = *self.skus.get(sku);
-        let new = SkuRow::new(sku, name, old.kind, old.decimals);
+        let old = self.skus.get(sku);
+        let new = SkuRow { name: name.to_owned(), ..old.clone() };
         self.digest.sub(old.hash(&mut self.scratch));
         self.digest.add(new.hash(&mut self.scratch));
-        let was_found = self.sku_index.remove(xxh3_64(old.name().as_bytes()), sku);
+        let was_found = self.sku_index.remove(xxh3_64(old.name.as_bytes()), sku);
         assert!(was_found, "every SKU is found by its name");
-        self.skus.set(new);
+        self.skus.set(&new);
         self.index_sku(sku);
     }
 
     fn index_sku(&mut self, sku: u32) {
         let skus = &self.skus;
-        let hash = |slot: u32| xxh3_64(skus.get(slot).name().as_bytes());
+        let hash = |slot: u32| xxh3_64(skus.get(slot).name.as_bytes());
         self.sku_index.insert(hash(sku), sku, hash);
     }
 

@@ -208,13 +208,17 @@ macro_rules! load_tables {
 }
 record_table!(each_table load_tables);
 
-#[expect(clippy::unnecessary_wraps, reason = "the table of records calls each of them alike")]
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "the table of records calls each of them alike"
+)]
 impl State {
     fn load_sku(&mut self, row: SkuRow) -> Result<(), LoadError> {
         if row.sku != self.skus.len() {
             return Err(LoadError::Dangling(Section::Sku));
         }
-        self.add_sku(row);
+        self.add_sku(&row);
         Ok(())
     }
 

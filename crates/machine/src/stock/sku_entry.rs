@@ -11,8 +11,7 @@ pub(crate) struct SkuEntry {
     /// The number of its first cluster, which is part of the ring of its clusters; [`NO_SLOT`] if it has
     /// none.
     pub(crate) first_cluster: u32,
-    /// The SKU has no units of its own. The SKU's record contains this too, but it is large and is read for
-    /// its name only.
+    /// The SKU has no units of its own. The SKU's record contains this too, but a sale does not read that.
     pub(crate) is_composite: bool,
 }
 

@@ -60,7 +60,7 @@ impl State {
         if !self.has_sku(sku.0) {
             return Err(Refusal::unknown("sku"));
         }
-        if self.skus.get(sku.0).kind == SkuKind::Composite {
+        if self.skus.kind(sku.0) == SkuKind::Composite {
             return Err(Refusal::new(Code::Composite).of_sku(sku.0));
         }
         Ok(())

@@ -55,9 +55,9 @@ impl Machine {
 
     /// The name of a SKU.
     #[must_use]
-    pub fn sku_name(&self, sku: SkuId) -> Option<&str> {
+    pub fn sku_name(&self, sku: SkuId) -> Option<String> {
         let state = self.state();
-        state.has_sku(sku.0).then(|| state.skus.get(sku.0).name())
+        state.has_sku(sku.0).then(|| state.skus.get(sku.0).name)
     }
 
     /// The code of a source.
@@ -176,14 +176,14 @@ impl State {
         let mut items: Vec<ItemView> = items.collect();
         items.sort_unstable_by_key(|item| item.source);
         let mut positions = Vec::new();
-        let mut cost = items.len().saturating_add(1);
+        let mut cost = items.len().saturating_add(cost_of_text(row.name.len()));
         for (number, _) in self.clusters_of(sku) {
             cost = cost.saturating_add(self.position_views(number, &mut positions));
         }
         positions.sort_unstable_by_key(|position| position.stock);
         let view = SkuView {
             id: SkuId(sku),
-            sku: row.name().to_owned(),
+            sku: row.name,
             kind: row.kind,
             decimals: row.decimals,
             items,

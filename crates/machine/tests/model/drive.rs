@@ -5,7 +5,7 @@ use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_model::{
     CHANNELS, Limits, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals,
-    sku_name, source_definition, stock_name, with_command,
+    long_sku_name, sku_name, source_definition, stock_name, with_command,
 };
 use stockhold_protocol::batch::{Rights, Run};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
@@ -296,6 +296,7 @@ pub(crate) fn names() -> Vec<Name> {
         let code = if number < CHANNELS { format!("shop-{number}") } else { "new".into() };
         names.push(Name::Channel("website".into(), code));
     }
+    names.extend(["a SKU of more bytes than a row has", &long_sku_name()].map(|sku| Name::Sku(sku.into())));
     names
 }
 

@@ -83,7 +83,7 @@ pub enum SkuKind {
 /// Creates a SKU, or changes the SKU with this name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SkuDefinition {
-    /// The name of the SKU: at most 64 bytes, no blank at either end, case-sensitive.
+    /// The name of the SKU: at most 64 characters, no blank at either end, case-sensitive.
     pub sku: String,
     /// The kind of goods.
     pub kind: SkuKind,

@@ -9,7 +9,7 @@ use super::catalog::{
 use super::fingerprint::Scratch;
 use crate::error::BadField;
 use crate::fields::{Tagged, encode_fields};
-use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_CHARACTERS_MAX, TEXT_BYTES_MAX};
 use crate::line::{check_count, check_quantity};
 use crate::quantity::Quantity;
 use crate::query::Name;
@@ -148,7 +148,7 @@ fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
     Ok(())
 }
 
-/// Checks the spelling of a SKU: 1..=64 bytes, no blank at either end.
+/// Checks the spelling of a SKU: 1..=64 characters, no blank at either end.
 ///
 /// # Errors
 /// [`BadField`] with the rule.
@@ -157,8 +157,8 @@ pub fn check_sku(sku: &str) -> Result<(), BadField> {
         Err(BadField::new("sku", "can not be empty"))
     } else if sku.trim() != sku {
         Err(BadField::new("sku", "can not begin or end with a blank"))
-    } else if sku.len() > SKU_BYTES_MAX {
-        Err(BadField::new("sku", "must be at most 64 bytes"))
+    } else if sku.chars().count() > SKU_CHARACTERS_MAX {
+        Err(BadField::new("sku", "must be at most 64 characters"))
     } else {
         Ok(())
     }

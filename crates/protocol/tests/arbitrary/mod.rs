@@ -214,7 +214,7 @@ fn configure() -> impl Strategy<Value = Configure> {
 
 fn new_name() -> impl Strategy<Value = Name> {
     prop_oneof![
-        "[!-~]{1,64}".prop_map(Name::Sku),
+        "[!-~é€😀]{1,64}".prop_map(Name::Sku),
         name().prop_map(Name::Stock),
         "[a-z0-9-]{1,60}".prop_map(Name::Source),
         (name(), name()).prop_map(|(channel_type, code)| Name::Channel(channel_type, code)),
@@ -249,7 +249,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         3 => goods(),
         1 => source_definition().prop_map(|source| Command::DefineSource(Box::new(source))),
         1 => name().prop_map(|name| Command::DefineStock(StockDefinition { name })),
-        1 => ("[!-~]{1,64}", prop::sample::select(kinds), any::<bool>())
+        1 => ("[!-~é€😀]{1,64}", prop::sample::select(kinds), any::<bool>())
             .prop_map(|(sku, kind, decimals)| Command::DefineSku(SkuDefinition { sku, kind, decimals })),
         1 => (pair(), 1_u16..).prop_map(|((stock, source), priority)| {
             Command::Link(LinkDefinition { stock, source: SourceId(source), priority })

@@ -8,29 +8,13 @@ use stockhold_protocol::command::SkuKind;
 use stockhold_protocol::fields::{FieldReader, FieldWriter, Tagged};
 use stockhold_protocol::limits::SKU_BYTES_MAX;
 
-/// A SKU. Its number is its position in the list of SKUs.
-#[derive(Clone, Copy, Debug)]
+/// A SKU. Its number is its position in the list of SKUs. The state stores it in less memory (`ledger::skus`).
+#[derive(Clone, Debug)]
 pub(crate) struct SkuRow {
     pub(crate) sku: u32,
+    pub(crate) name: String,
     pub(crate) kind: SkuKind,
     pub(crate) decimals: bool,
-    name_length: u8,
-    name: [u8; SKU_BYTES_MAX],
-}
-
-impl SkuRow {
-    pub(crate) fn new(sku: u32, name: &str, kind: SkuKind, decimals: bool) -> Self {
-        let mut bytes = [0; SKU_BYTES_MAX];
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        let name_length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        Self { sku, kind, decimals, name_length, name: bytes }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        let bytes = &self.name[..usize::from(self.name_length)];
-        // The bytes came from a `str` of this length.
-        std::str::from_utf8(bytes).unwrap_or_default()
-    }
 }
 
 impl Record for SkuRow {
@@ -39,7 +23,7 @@ impl Record for SkuRow {
     fn put(&self, out: &mut Vec<u8>) {
         put_counted(out, &[], |fields| {
             fields.value(1, &self.sku)?;
-            fields.value(2, &self.name().to_owned())?;
+            fields.value(2, &self.name)?;
             fields.value(3, &self.kind)?;
             fields.value(4, &self.decimals)
         });
@@ -51,7 +35,12 @@ impl Record for SkuRow {
             if name.len() > SKU_BYTES_MAX {
                 return Err(BadField::new("sku.name", "is longer than a SKU"));
             }
-            Ok(Self::new(sku, &name, fields.value(3, "sku.kind")?, fields.value(4, "sku.decimals")?))
+            Ok(Self {
+                sku,
+                name,
+                kind: fields.value(3, "sku.kind")?,
+                decimals: fields.value(4, "sku.decimals")?,
+            })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The records of the state: small, of fixed size and `Copy`. Each defines its own bytes.
+//! The records of the state. Those of the tables are small and of fixed size, except SKUs. Each defines its own bytes.
 //!
 //! The bytes are stored in snapshots and hashed for the digest (FORMAT.md, "Snapshot records"). They refer
 //! to other records by id and never by slot, because slots are different in each process. Fields that only
@@ -25,7 +25,7 @@ use stockhold_protocol::fields::{FieldReader, FieldWriter, Unknown, decode_field
 use stockhold_protocol::{BadField, CommandId};
 
 /// A record of the state that defines its bytes.
-pub(crate) trait Record: Copy {
+pub(crate) trait Record: Sized {
     /// The section of a snapshot that contains it.
     const SECTION: Section;
 
