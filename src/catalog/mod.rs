@@ -9,6 +9,7 @@ mod check;
 mod document;
 mod file;
 mod locate;
+mod names;
 mod stock_rows;
 
 pub use amount::{Amount, Degrees};

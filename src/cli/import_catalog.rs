@@ -4,6 +4,7 @@
 
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
+use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
 use super::server_connection::ServerConnection;
@@ -27,6 +28,7 @@ pub(super) struct Tally {
     channels: usize,
     skus: usize,
     problems: Vec<Problem>,
+    warnings: Warnings,
     seconds: f64,
 }
 
@@ -40,6 +42,7 @@ impl Tally {
         for problem in &self.problems {
             text.line(&problem.to_string());
         }
+        self.warnings.add_to_text(file, &mut text);
         text.line(&format!(
             "{}: {} sources, {} stocks, {} links, {} channels, {} SKUs, {} errors, in {:.1} s",
             file.display(),
@@ -56,7 +59,7 @@ impl Tally {
 
     pub(super) fn document(&self, file: &Path) -> Value {
         let problems: Vec<Value> = self.problems.iter().map(problem_document).collect();
-        json!({
+        let mut document = json!({
             "file": file.display().to_string(),
             "sources": self.sources,
             "stocks": self.stocks,
@@ -66,7 +69,9 @@ impl Tally {
             "errors_total": self.problems.len(),
             "errors": problems,
             "seconds": self.seconds,
-        })
+        });
+        self.warnings.add_to_document(&mut document);
+        document
     }
 }
 
@@ -107,6 +112,7 @@ pub(super) fn import(
 ) -> Result<Tally, Failure> {
     let started = Instant::now();
     let mut tally = check(file);
+    tally.warnings = warnings(server, file)?;
     let steps = tally.sources + tally.stocks + tally.links + tally.channels + tally.skus;
     let bar = output.progress(u64::try_from(steps).unwrap_or(u64::MAX), "import");
     let mut import = Import {
@@ -124,6 +130,20 @@ pub(super) fn import(
     tally.problems = import.problems;
     tally.seconds = started.elapsed().as_secs_f64();
     Ok(tally)
+}
+
+/// The old names that the file uses, as the server knows them before it imports the file.
+fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warnings, Failure> {
+    let mut old_names = OldNames::load(server)?;
+    if !old_names.is_empty() {
+        file.catalog.each_name(&mut |name, path| {
+            old_names.note(&name, || {
+                let problem = file.problem(&path(), String::new());
+                (problem.line.and_then(|line| u64::try_from(line).ok()), problem.field)
+            });
+        });
+    }
+    Ok(old_names.into_warnings())
 }
 
 struct Import<'a> {

@@ -5,6 +5,7 @@
 
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
+use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
 use super::server_connection::ServerConnection;
@@ -43,6 +44,7 @@ pub(super) struct Tally {
     shortfalls: u64,
     errors_total: u64,
     errors: Vec<RowError>,
+    warnings: Warnings,
     seconds: f64,
 }
 
@@ -67,6 +69,7 @@ impl Tally {
         if hidden > 0 {
             text.line(&format!("… and {hidden} more errors"));
         }
+        self.warnings.add_to_text(file, &mut text);
         text.line(&format!(
             "{}: {} rows: {} source items created, {} updated, {} SKUs created, {} errors, in {:.1} s",
             file.display(),
@@ -92,7 +95,7 @@ impl Tally {
             .iter()
             .map(|error| json!({"line": error.line, "message": error.fault.to_string()}))
             .collect();
-        json!({
+        let mut document = json!({
             "file": file.display().to_string(),
             "rows": self.rows,
             "created": self.created,
@@ -102,7 +105,9 @@ impl Tally {
             "errors_total": self.errors_total,
             "errors": errors,
             "seconds": self.seconds,
-        })
+        });
+        self.warnings.add_to_document(&mut document);
+        document
     }
 }
 
@@ -133,6 +138,7 @@ pub(super) fn import(
         bulk: Bulk::new(),
         sources: BTreeMap::new(),
         skus: BTreeMap::new(),
+        old_names: OldNames::load(server)?,
         tally: Tally::default(),
     };
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
@@ -151,6 +157,7 @@ pub(super) fn import(
     import.chunk(server, &chunk)?;
     bar.finish_and_clear();
     let mut tally = import.tally;
+    tally.warnings = import.old_names.into_warnings();
     tally.errors.sort_by_key(|error| error.line);
     tally.seconds = started.elapsed().as_secs_f64();
     Ok(tally)
@@ -182,6 +189,7 @@ struct Import<'a> {
     bulk: Bulk,
     sources: BTreeMap<String, Option<SourceId>>,
     skus: BTreeMap<String, SkuId>,
+    old_names: OldNames,
     tally: Tally,
 }
 
@@ -194,6 +202,7 @@ impl Import<'_> {
             self.skus.clear();
             self.sources.clear();
         }
+        self.note_names(rows);
         self.resolve_sources(server, rows)?;
         self.resolve_skus(server, rows)?;
         let mut pairs = BTreeSet::new();
@@ -231,6 +240,18 @@ impl Import<'_> {
             self.counted(server, line, &outcome)?;
         }
         Ok(())
+    }
+
+    /// Notes the old names that rows use.
+    fn note_names(&mut self, rows: &[StockRow]) {
+        for row in rows {
+            if self.old_names.is_empty() {
+                return;
+            }
+            for name in [Name::Source(row.source_code.clone()), Name::Sku(row.sku.clone())] {
+                self.old_names.note(&name, || (Some(row.line), String::new()));
+            }
+        }
     }
 
     fn counted(

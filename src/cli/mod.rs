@@ -18,6 +18,7 @@ mod import;
 mod import_catalog;
 mod import_rows;
 mod lists;
+mod old_names;
 mod output;
 mod parse;
 mod report;

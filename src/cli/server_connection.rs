@@ -63,11 +63,16 @@ impl ServerConnection {
 
     /// A new id for a command, based on the server's time.
     pub(super) fn new_id(&mut self) -> CommandId {
-        let now_ms = match &self.connection {
+        let now_ms = self.now_ms();
+        self.ids.next_at(now_ms)
+    }
+
+    /// The server's time.
+    pub(super) fn now_ms(&self) -> u64 {
+        match &self.connection {
             Some(connection) => connection.server_clock().now_ms(),
             None => stockhold_client::wall_clock_ms(),
-        };
-        self.ids.next_at(now_ms)
+        }
     }
 
     /// Wall clock minus hold time, in milliseconds. It is added to deadlines that are printed.

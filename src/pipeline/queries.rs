@@ -155,6 +155,7 @@ impl QueryStage {
             | Query::Skus { .. }
             | Query::Sources { .. }
             | Query::Stocks { .. }
+            | Query::OldNames { .. }
             | Query::Configuration => machine
                 .query(&query)
                 .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),

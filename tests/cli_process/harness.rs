@@ -54,6 +54,18 @@ impl Server {
         Self::serve(directory)
     }
 
+    /// Serves a copy of a data directory.
+    pub(crate) fn start_on(original: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let data = directory.path().join("data");
+        std::fs::create_dir(&data).expect("it is empty");
+        for file in std::fs::read_dir(original).expect("the original exists") {
+            let file = file.expect("it can be listed");
+            std::fs::copy(file.path(), data.join(file.file_name())).expect("it can be copied");
+        }
+        Self::serve(directory)
+    }
+
     fn serve(directory: tempfile::TempDir) -> Self {
         Self::serve_as(Command::new(PROGRAM), directory, &[])
     }

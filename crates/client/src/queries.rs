@@ -9,8 +9,8 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    Answer, ConfigurationView, Name, Query, ReservationView, SkuView, SnapshotView, SourceView, Status,
-    StockView, Validation,
+    Answer, ConfigurationView, Name, OldNameView, Query, ReservationView, SkuView, SnapshotView, SourceView,
+    Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -57,6 +57,8 @@ blocking_calls! {
     fn sources(after: Option<SourceId>, limit: u32) -> Vec<SourceView>;
     /// See [`crate::Client::stocks`].
     fn stocks(after: Option<StockId>, limit: u32) -> Vec<StockView>;
+    /// See [`crate::Client::old_names`].
+    fn old_names(after: Option<u64>, limit: u32) -> Vec<OldNameView>;
     /// See [`crate::Client::configuration`].
     fn configuration() -> ConfigurationView;
     /// See [`crate::Client::validate`].
@@ -200,6 +202,14 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn stocks(&self, after: Option<StockId>, limit: u32) -> Result<Vec<StockView>, CallError> {
         expect_answer!(self, Query::Stocks { after, limit }, Stocks)
+    }
+
+    /// At most `limit` old names after that of op `after` (1..=1000).
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn old_names(&self, after: Option<u64>, limit: u32) -> Result<Vec<OldNameView>, CallError> {
+        expect_answer!(self, Query::OldNames { after, limit }, OldNames)
     }
 
     /// The machine's current configuration.

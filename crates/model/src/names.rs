@@ -83,6 +83,16 @@ impl Model {
         self.names.present.get(name).copied().or(had_it.map(|(number, _)| *number))
     }
 
+    /// The names that things had and that nothing has got since: their number, the present name of that, and when their grace ends.
+    #[must_use]
+    pub fn old_names(&self) -> BTreeMap<Name, (u32, Name, u64)> {
+        let view = |(name, (number, until_ms)): (&Name, &(u32, u64))| {
+            let present = self.names.name_of(name, *number).expect("everything has a name").clone();
+            (name.clone(), (*number, present, *until_ms))
+        };
+        self.names.old.iter().map(view).collect()
+    }
+
     /// Whether a step contains numbers that were resolved before a name was given to another thing.
     pub(crate) fn has_old_numbers(&self, step: &Step) -> bool {
         let has_numbers = !matches!(

@@ -7,8 +7,9 @@
 mod views;
 
 pub use views::{
-    ConfigurationView, ItemView, MakerKind, Metric, PositionView, ReservationLine, ReservationState,
-    ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView, Validation,
+    ConfigurationView, ItemView, MakerKind, Metric, OldNameView, PositionView, ReservationLine,
+    ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
+    Validation,
 };
 
 use crate::codec::{Reader, decode_cold, encode_cold};
@@ -74,6 +75,14 @@ pub enum Query {
     Validate,
     /// Writes a snapshot now. The answer comes when it is verified on disk.
     Snapshot,
+    /// At most `limit` old names after `after`, in the order of their ops. Number 9 is that of a failed answer.
+    #[wincode(tag = 10)]
+    OldNames {
+        /// The op of the last entry of the previous list.
+        after: Option<u64>,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -99,6 +108,8 @@ pub enum Answer {
     Snapshot(SnapshotView),
     /// The query could not be answered. A sentence gives the reason.
     Failed(String),
+    /// The answer to `OldNames`.
+    OldNames(Vec<OldNameView>),
 }
 
 impl Answer {
@@ -120,6 +131,7 @@ impl Answer {
             Self::Validation(validation) => encode_fields(validation, out),
             Self::Snapshot(view) => encode_fields(view, out),
             Self::Failed(sentence) => encode_cold(sentence, out),
+            Self::OldNames(views) => encode_list(views, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -146,6 +158,7 @@ impl Answer {
             7 => Self::Validation(decode_fields(bytes, Unknown::Skip)?),
             8 => Self::Snapshot(decode_fields(bytes, Unknown::Skip)?),
             9 => Self::Failed(decode_cold(bytes)?),
+            10 => Self::OldNames(decode_list(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a variant of PROTOCOL.md")),
         })
     }
@@ -162,6 +175,7 @@ impl Answer {
             Self::Validation(_) => 7,
             Self::Snapshot(_) => 8,
             Self::Failed(_) => 9,
+            Self::OldNames(_) => 10,
         }
     }
 }

@@ -102,6 +102,14 @@ fn details_agree_with_bincode() {
 fn questions_and_answers_agree_with_bincode() {
     // Proves it for every view.
     agree::<m::Query, query::Query>();
+    // Number 9 is that of a failed answer and of no query.
+    let (mut bytes, list) = (Vec::new(), query::Query::OldNames { after: Some(77), limit: 100 });
+    encode_cold(&list, &mut bytes).unwrap();
+    let mirrored = bincode::encode_to_vec((10_u32, Some(77_u64), 100_u32), bincode::config::legacy());
+    assert_eq!(bytes, mirrored.unwrap());
+    assert_eq!(decode_cold::<query::Query>(&bytes), Ok(list));
+    bytes[0] = 9;
+    assert!(decode_cold::<query::Query>(&bytes).is_err());
     agree_in_fields::<m::Metric, query::Metric>();
     agree_in_fields::<m::Status, query::Status>();
     agree_in_fields::<m::ReservationLine, query::ReservationLine>();
@@ -112,6 +120,7 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::SkuView, query::SkuView>();
     agree_in_fields::<m::SourceView, query::SourceView>();
     agree_in_fields::<m::StockView, query::StockView>();
+    agree_in_fields::<m::OldNameView, query::OldNameView>();
     agree_in_fields::<m::ConfigurationView, query::ConfigurationView>();
     agree_in_fields::<m::Validation, query::Validation>();
     agree_in_fields::<m::SnapshotView, query::SnapshotView>();

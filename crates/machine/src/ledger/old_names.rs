@@ -53,6 +53,12 @@ impl OldNames {
         self.rows.iter().map(|(op, old)| (*op, old))
     }
 
+    /// The old names of later ops than this one, in the order of their ops.
+    pub(crate) fn after(&self, op: Option<u64>) -> impl Iterator<Item = (u64, &OldName)> {
+        let start = op.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rows.range((start, Bound::Unbounded)).map(|(op, old)| (*op, old))
+    }
+
     /// The op of an old name.
     pub(crate) fn op_of(&self, name: &Name) -> Option<u64> {
         self.by_name.get(name).copied()

@@ -5,6 +5,7 @@
 
 pub(crate) mod stats;
 
+use crate::ledger::old_names::OldName;
 use crate::ledger::record::{NO_QUOTA, NoteKind, Stage};
 use crate::ledger::state::{At, State};
 use crate::machine::Machine;
@@ -12,8 +13,8 @@ use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
 use stockhold_protocol::query::{
-    Answer, ItemView, LIST_MAX, MakerKind, Name, PositionView, Query, ReservationLine, ReservationState,
-    ReservationView, SkuView, SourceView, StockView,
+    Answer, ItemView, LIST_MAX, MakerKind, Name, OldNameView, PositionView, Query, ReservationLine,
+    ReservationState, ReservationView, SkuView, SourceView, StockView,
 };
 use stockhold_protocol::{ChannelId, CommandId, Deadline, SkuId, SourceId, StockId};
 
@@ -48,6 +49,11 @@ impl Machine {
                 let count = u32::try_from(state.catalog.stocks.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|stock| stock.0), *limit, count);
                 Answer::Stocks(list(range, |stock| state.stock_view(stock)))
+            }
+            Query::OldNames { after, limit } => {
+                let old_names = state.catalog.old_names().after(*after);
+                let page = old_names.take(usize::try_from(page_length(*limit)).unwrap_or(usize::MAX));
+                Answer::OldNames(list(page, |(op, old)| state.old_name_view(op, old)))
             }
             Query::Configuration => Answer::Configuration(state.core.configuration.view()),
         })
@@ -102,14 +108,19 @@ impl Machine {
 /// The numbers of one page of a list.
 fn page(after: Option<u32>, limit: u32, count: u32) -> std::ops::Range<u32> {
     let start = after.map_or(0, |after| after.saturating_add(1)).min(count);
-    start..start.saturating_add(limit.clamp(1, LIST_MAX)).min(count)
+    start..start.saturating_add(page_length(limit)).min(count)
+}
+
+/// The most entries of a page.
+fn page_length(limit: u32) -> u32 {
+    limit.clamp(1, LIST_MAX)
 }
 
 /// The entries of a page, up to the limit of cost.
-fn list<T>(range: std::ops::Range<u32>, mut entry: impl FnMut(u32) -> Costed<T>) -> Vec<T> {
+fn list<N, T>(page: impl IntoIterator<Item = N>, mut entry: impl FnMut(N) -> Costed<T>) -> Vec<T> {
     let mut entries = Vec::new();
     let mut cost = 0_usize;
-    for number in range {
+    for number in page {
         if cost >= LIST_COST_MAX {
             break;
         }
@@ -266,6 +277,17 @@ impl State {
             .saturating_add(self.catalog.channels.len() / 16);
         let name = self.catalog.stocks.get(stock as usize).cloned().unwrap_or_default();
         (StockView { id: StockId(stock), name, links, channels }, cost)
+    }
+
+    fn old_name_view(&self, op: u64, old: &OldName) -> Costed<OldNameView> {
+        let present = self.name_of(&old.name, old.number).unwrap_or_else(|| old.name.clone());
+        let text_bytes = [&old.name, &present].map(|name| match name {
+            Name::Sku(name) | Name::Stock(name) | Name::Source(name) => name.len(),
+            Name::Channel(channel_type, code) => channel_type.len().saturating_add(code.len()),
+        });
+        let view =
+            OldNameView { op, name: old.name.clone(), number: old.number, present, until_ms: old.until.0 };
+        (view, cost_of_text(text_bytes.into_iter().fold(0, usize::saturating_add)))
     }
 }
 

@@ -9,7 +9,7 @@ use stockhold_model::{
 };
 use stockhold_protocol::batch::{Rights, Run};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
-use stockhold_protocol::query::Name;
+use stockhold_protocol::query::{Answer, LIST_MAX, Name, Query};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
@@ -21,6 +21,9 @@ const LIMITS: Limits = Limits {
     name_grace_ms: 900_000,
     ..Limits::DEFAULT
 };
+
+/// There are fewer old names than a page has.
+const OLD_NAMES: Query = Query::OldNames { after: None, limit: LIST_MAX };
 
 /// A snapshot in progress and the loader that receives it.
 struct Snapshot {
@@ -228,6 +231,12 @@ impl ModelRun {
         for name in names() {
             assert_eq!(self.machine.resolve(&name), self.model.resolve(&name), "{name:?}");
         }
+        let Some(Answer::OldNames(old_names)) = self.machine.query(&OLD_NAMES) else {
+            panic!("the machine lists old names");
+        };
+        let old_names =
+            old_names.into_iter().map(|view| (view.name, (view.number, view.present, view.until_ms)));
+        assert_eq!(old_names.collect::<BTreeMap<_, _>>(), self.model.old_names());
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));

@@ -3,29 +3,30 @@
 use super::machines::{START_S, without_gaps};
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
-    ChannelAssignment, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
+    ChannelAssignment, Configure, LinkDefinition, Rename, SkuDefinition, SourceDefinition, StockDefinition,
 };
-use stockhold_protocol::query::{Answer, LIST_MAX, Query};
+use stockhold_protocol::query::{Answer, LIST_MAX, Name, OldNameView, Query};
 use stockhold_protocol::{Command, CommandId, Envelope, SourceId, StockId, Timestamp};
 
 /// A machine with many entries, some of which are expensive.
 struct Merchant {
     machine: Machine,
+    now_ms: u64,
     ids: u64,
 }
 
 impl Merchant {
     fn new() -> Self {
         let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), configuration: without_gaps() };
-        Self { machine: Machine::new(&genesis), ids: 0 }
+        Self { machine: Machine::new(&genesis), now_ms: START_S * 1_000, ids: 0 }
     }
 
     fn send(&mut self, command: Command<'_>) {
         self.ids += 1;
-        let id = CommandId::from_parts(START_S * 1_000, u128::from(self.ids));
+        let id = CommandId::from_parts(self.now_ms, u128::from(self.ids));
         let mut record = Vec::new();
         Envelope::new(id, command).encode(&mut record).unwrap();
-        let outcome = self.machine.apply(Timestamp(START_S * 1_000), &record);
+        let outcome = self.machine.apply(Timestamp(self.now_ms), &record);
         assert!(outcome.code.is_success(), "{outcome:?}");
     }
 }
@@ -120,4 +121,90 @@ fn pages_of_expensive_entries_are_short_and_complete() {
     assert_eq!((stocks[0], stocks[1]), (1, 1));
     assert_eq!(stocks.iter().sum::<usize>(), 40);
     assert!(stocks.len() > 5, "{stocks:?}");
+}
+
+const GRACE_MS: u64 = 60_000;
+
+/// A merchant who has defined these SKUs and keeps old names for a minute.
+fn merchant_of(skus: &[&str]) -> Merchant {
+    let mut merchant = Merchant::new();
+    let (id_retention_ms, name_grace_ms) = (Some(GRACE_MS), Some(GRACE_MS));
+    merchant.send(Command::Configure(Box::new(Configure {
+        id_retention_ms,
+        name_grace_ms,
+        ..Default::default()
+    })));
+    for sku in skus {
+        merchant.define(sku);
+    }
+    merchant
+}
+
+impl Merchant {
+    fn define(&mut self, sku: &str) {
+        self.send(Command::DefineSku(SkuDefinition { sku: sku.into(), ..SkuDefinition::default() }));
+    }
+
+    fn rename(&mut self, number: u32, to: &str) {
+        self.send(Command::Rename(Rename { number, to: Name::Sku(to.into()) }));
+    }
+
+    fn old_names(&self, after: Option<u64>, limit: u32) -> Vec<OldNameView> {
+        match self.machine.query(&Query::OldNames { after, limit }) {
+            Some(Answer::OldNames(views)) => views,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn old_names_are_listed_until_something_gets_them() {
+    // Proves what the list tells of a name, also after its grace, and which names are not in it.
+    let mut merchant = merchant_of(&["BIKE", "CAR"]);
+    assert_eq!(merchant.old_names(None, LIST_MAX), []);
+    merchant.rename(0, "BIKE-1");
+    let bike = OldNameView {
+        op: merchant.machine.op(),
+        name: Name::Sku("BIKE".into()),
+        number: 0,
+        present: Name::Sku("BIKE-1".into()),
+        until_ms: START_S * 1_000 + GRACE_MS,
+    };
+    assert_eq!(merchant.old_names(None, LIST_MAX), std::slice::from_ref(&bike));
+    merchant.now_ms += GRACE_MS;
+    merchant.rename(0, "BIKE-2");
+    merchant.rename(1, "CAR-1");
+    let bike = OldNameView { present: Name::Sku("BIKE-2".into()), ..bike };
+    let listed = merchant.old_names(None, LIST_MAX);
+    assert_eq!((listed.len(), &listed[0]), (3, &bike));
+    assert_eq!(merchant.old_names(None, 0), [bike]);
+    assert_eq!(merchant.old_names(Some(listed[0].op), 1), listed[1..2]);
+    assert_eq!(merchant.old_names(Some(listed[1].op), 9), listed[2..]);
+    assert_eq!(merchant.old_names(Some(listed[2].op), 9), []);
+    merchant.define("BIKE");
+    merchant.rename(1, "CAR");
+    let names: Vec<Name> = merchant.old_names(None, 9).into_iter().map(|view| view.name).collect();
+    assert_eq!(names, ["BIKE-1", "CAR-1"].map(|name| Name::Sku(name.into())));
+}
+
+#[test]
+fn pages_of_old_names_are_bounded_by_their_text() {
+    // Proves that a page of the longest names is short, and that all pages together have each name once.
+    let long = |number: u32| format!("{number:04}") + &"😀".repeat(60);
+    let mut merchant = merchant_of(&[&long(0)]);
+    for number in 1..=500 {
+        merchant.rename(0, &long(number));
+    }
+    let (mut pages, mut all) = (Vec::new(), Vec::new());
+    loop {
+        let page = merchant.old_names(all.last().map(|view: &OldNameView| view.op), LIST_MAX);
+        if page.is_empty() {
+            break;
+        }
+        pages.push(page.len());
+        all.extend(page);
+    }
+    // 488 bytes of text cost eight records.
+    assert_eq!(pages, [125, 125, 125, 125]);
+    assert!((0..500).zip(&all).all(|(number, view)| view.name == Name::Sku(long(number))));
 }

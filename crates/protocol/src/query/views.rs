@@ -1,5 +1,6 @@
 //! The contents of answers. They are tagged fields, so that later releases can extend them.
 
+use super::Name;
 use crate::command::{BackorderMode, Sharing, SkuKind, SourceDefinition};
 use crate::id::{ChannelId, SkuId, SourceId, StockId};
 use crate::quantity::Quantity;
@@ -298,6 +299,28 @@ pub struct StockView {
     pub channels: Vec<(ChannelId, String, String)>,
 }
 tagged!(StockView { 1 id value, 2 name value, 3 links value, 4 channels value });
+
+/// A name that a renamed thing had, and that no thing has got since.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OldNameView {
+    /// The op of the rename. The list is in its order.
+    pub op: u64,
+    /// The old name.
+    pub name: Name,
+    /// The dense number of the thing.
+    pub number: u32,
+    /// The name that the thing has now.
+    pub present: Name,
+    /// When the grace ends or ended, in milliseconds of the server's time. Until then the old name means the thing.
+    pub until_ms: u64,
+}
+tagged!(OldNameView {
+    1 op value,
+    2 name value,
+    3 number value,
+    4 present value,
+    5 until_ms value,
+});
 
 /// The machine's current configuration. Fields as in [`crate::command::Configure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -240,6 +240,13 @@ mirror_tagged!(StockView {
     3 links: Vec<(u32, u16)> as value,
     4 channels: Vec<(u32, String, String)> as value,
 });
+mirror_tagged!(OldNameView {
+    1 op: u64 as value,
+    2 name: Name as value,
+    3 number: u32 as value,
+    4 present: Name as value,
+    5 until_ms: u64 as value,
+});
 mirror_tagged!(ConfigurationView {
     1 sharing: Sharing as value,
     2 ttl_min_ms: u64 as value,

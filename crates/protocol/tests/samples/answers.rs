@@ -3,9 +3,9 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, PositionView, Query,
-    ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView,
-    Status, StockView, Validation,
+    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, Name, OldNameView, PositionView,
+    Query, ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView,
+    SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -21,6 +21,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("configuration", Query::Configuration),
         ("validate", Query::Validate),
         ("snapshot", Query::Snapshot),
+        ("old_names", Query::OldNames { after: Some(77), limit: 100 }),
     ]
 }
 
@@ -121,6 +122,20 @@ fn configuration() -> ConfigurationView {
     }
 }
 
+fn old_names() -> Vec<OldNameView> {
+    let first = OldNameView {
+        op: 77,
+        name: Name::Sku("BIKE".into()),
+        number: 7,
+        present: Name::Sku("BIKE-0001".into()),
+        until_ms: 1_763_886_400_123,
+    };
+    let channel = |code: &str| Name::Channel("website".into(), code.into());
+    let ended =
+        OldNameView { op: 80, name: channel("us"), number: 2, present: channel("usa"), ..first.clone() };
+    vec![first, ended]
+}
+
 /// Every answer.
 pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
     let snapshot = SnapshotView { op: 77, file: "77.snapshot".into(), bytes: 4_096, digest: 9 };
@@ -137,5 +152,6 @@ pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
         ("validation", Answer::Validation(validation)),
         ("snapshot", Answer::Snapshot(snapshot)),
         ("failed", Answer::Failed("limit must be 1..=1000".into())),
+        ("old_names", Answer::OldNames(old_names())),
     ]
 }
