@@ -2,7 +2,7 @@
 
 use super::check::findings;
 use super::document::Catalog;
-use super::locate::{Format, Path, line_at, line_of};
+use super::locate::{Format, Path, Places, line_at};
 use std::fmt;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
@@ -138,19 +138,26 @@ impl CatalogFile {
             CatalogError::Problems { problems: vec![problem] }
         })?;
         let file = Self { catalog, name: name.to_owned(), format, text };
-        let problems: Vec<Problem> = findings(&file.catalog)
-            .into_iter()
-            .take(PROBLEMS_MAX)
-            .map(|finding| file.problem(&finding.path, finding.message))
-            .collect();
+        let mut findings = findings(&file.catalog);
+        findings.truncate(PROBLEMS_MAX);
+        let problems = file.problems(findings.into_iter().map(|finding| (finding.path, finding.message)));
         if problems.is_empty() { Ok(file) } else { Err(CatalogError::Problems { problems }) }
     }
 
-    /// A problem at this place in the file.
+    /// Finds places in the file. It is parsed again for the first one.
     #[must_use]
-    pub fn problem(&self, path: &Path, message: String) -> Problem {
-        let line = line_of(&self.text, self.format, path);
-        Problem { file: self.name.clone(), line, field: path.to_string(), message }
+    pub const fn places(&self) -> Places<'_> {
+        Places::new(self.text.as_str(), self.format)
+    }
+
+    /// Problems at these places in the file.
+    pub fn problems(&self, found: impl IntoIterator<Item = (Path, String)>) -> Vec<Problem> {
+        let mut places = self.places();
+        let problem = |(path, message): (Path, String)| {
+            let line = places.line_of(&path);
+            Problem { file: self.name.clone(), line, field: path.to_string(), message }
+        };
+        found.into_iter().map(problem).collect()
     }
 }
 

@@ -1,6 +1,6 @@
-//! Finds the line of a place in a catalog, so that a problem can be found in an editor.
+//! Finds the lines of places in a catalog, so that a problem can be found in an editor.
 //!
-//! The file is parsed a second time for this, but only if there is a problem.
+//! The file is parsed a second time for this, but only if there is a problem, and once for all of them.
 
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -65,13 +65,62 @@ impl fmt::Display for Path {
     }
 }
 
-/// The line (from 1) of the place, or of the deepest part of its path that exists.
-pub(super) fn line_of(text: &str, format: Format, path: &Path) -> Option<usize> {
-    let offset = match format {
-        Format::Toml => toml_offset(text, &path.0)?,
-        Format::Json => json_offset(text, &path.0),
-    };
-    Some(line_at(text, offset))
+/// Finds places in a text, which is parsed for the first of them.
+#[derive(Debug)]
+pub struct Places<'a> {
+    text: &'a str,
+    format: Format,
+    parsed: Option<Parsed<'a>>,
+}
+
+#[derive(Debug)]
+struct Parsed<'a> {
+    tree: Tree<'a>,
+    /// The offset of the first byte of each line.
+    lines: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Tree<'a> {
+    Toml(Option<Spanned<DeTable<'a>>>),
+    /// The values that were parsed so far, by their paths.
+    Json(BTreeMap<Vec<Step>, JsonValue<'a>>),
+}
+
+/// A value of JSON, whose own values are not parsed.
+#[derive(Debug)]
+enum JsonValue<'a> {
+    Table(BTreeMap<String, &'a RawValue>),
+    List(Vec<&'a RawValue>),
+    Other,
+}
+
+impl<'a> Places<'a> {
+    pub(super) const fn new(text: &'a str, format: Format) -> Self {
+        Self { text, format, parsed: None }
+    }
+
+    /// The line (from 1) of the place, or of the deepest part of its path that exists.
+    pub fn line_of(&mut self, path: &Path) -> Option<usize> {
+        let (text, format) = (self.text, self.format);
+        let Parsed { tree, lines } = self.parsed.get_or_insert_with(|| Parsed::new(text, format));
+        let offset = match tree {
+            Tree::Toml(root) => toml_offset(root.as_ref()?, &path.0),
+            Tree::Json(values) => json_offset(text, values, &path.0),
+        };
+        Some(lines.partition_point(|start| *start <= offset))
+    }
+}
+
+impl<'a> Parsed<'a> {
+    fn new(text: &'a str, format: Format) -> Self {
+        let tree = match format {
+            Format::Toml => Tree::Toml(DeTable::parse(text).ok()),
+            Format::Json => Tree::Json(BTreeMap::new()),
+        };
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { tree, lines: std::iter::once(0).chain(ends).collect() }
+    }
 }
 
 /// The line (from 1) of a byte offset.
@@ -84,8 +133,7 @@ fn spellings(key: &str) -> [String; 2] {
     [key.to_owned(), format!("{key}s")]
 }
 
-fn toml_offset(text: &str, steps: &[Step]) -> Option<usize> {
-    let root = DeTable::parse(text).ok()?;
+fn toml_offset(root: &Spanned<DeTable<'_>>, steps: &[Step]) -> usize {
     let mut offset = root.span().start;
     let mut table: Option<&DeTable<'_>> = Some(root.get_ref());
     let mut value: Option<&Spanned<DeValue<'_>>> = None;
@@ -100,25 +148,32 @@ fn toml_offset(text: &str, steps: &[Step]) -> Option<usize> {
         offset = next.span().start;
         (table, value) = (None, Some(next));
     }
-    Some(offset)
+    offset
 }
 
-fn json_offset(text: &str, steps: &[Step]) -> usize {
-    let mut rest: &str = text;
-    for step in steps {
-        let next = match step {
-            Step::Key(key) => serde_json::from_str::<BTreeMap<String, &RawValue>>(rest)
-                .ok()
-                .and_then(|table| spellings(key).into_iter().find_map(|key| table.get(&key).copied())),
-            Step::Index(index) => {
-                serde_json::from_str::<Vec<&RawValue>>(rest).ok().and_then(|list| list.get(*index).copied())
+fn json_offset<'a>(text: &'a str, values: &mut BTreeMap<Vec<Step>, JsonValue<'a>>, steps: &[Step]) -> usize {
+    let mut rest = text;
+    for (depth, step) in steps.iter().enumerate() {
+        let value = values.entry(steps[..depth].to_vec()).or_insert_with(|| JsonValue::parse(rest));
+        let next = match (step, value) {
+            (Step::Key(key), JsonValue::Table(table)) => {
+                spellings(key).into_iter().find_map(|key| table.get(&key).copied())
             }
+            (Step::Index(index), JsonValue::List(list)) => list.get(*index).copied(),
+            (Step::Key(_) | Step::Index(_), _) => None,
         };
         let Some(next) = next else { break };
         rest = next.get();
     }
     // A raw value is a slice of the text, so the distance of the two addresses is its offset.
     rest.as_ptr().addr() - text.as_ptr().addr()
+}
+
+impl<'a> JsonValue<'a> {
+    fn parse(text: &'a str) -> Self {
+        let table = serde_json::from_str(text).map(Self::Table);
+        table.or_else(|_| serde_json::from_str(text).map(Self::List)).unwrap_or(Self::Other)
+    }
 }
 
 #[cfg(test)]
@@ -130,12 +185,18 @@ mod tests {
         // Proves the lines of places in singular and plural tables, and of a place that exists only partly.
         let toml = "[[stock]]\nname = \"a\"\n\n[[stock]]\nname = \"b\"\nchannels = [\"website/us\"]\n";
         let json = "{\n \"stocks\": [\n  {\"name\": \"a\"},\n  {\n   \"name\": \"b\",\n   \"channels\": [\n    \"website/us\"]}]}";
+        let (mut toml, mut json) = (Places::new(toml, Format::Toml), Places::new(json, Format::Json));
         let channel = Path::entry("stock", 1).key("channels").index(0);
-        assert_eq!(line_of(toml, Format::Toml, &channel), Some(6));
-        assert_eq!(line_of(json, Format::Json, &channel), Some(7));
         let missing = Path::entry("stock", 1).key("quota");
-        assert_eq!(line_of(json, Format::Json, &missing), Some(4));
-        assert_eq!(line_of(toml, Format::Toml, &missing), Some(4));
+        // The second round reads what the first one has parsed.
+        for _ in 0..2 {
+            assert_eq!((toml.line_of(&channel), json.line_of(&channel)), (Some(6), Some(7)));
+            assert_eq!((toml.line_of(&missing), json.line_of(&missing)), (Some(4), Some(4)));
+            let (first, root) = (Path::entry("stock", 0), Path::default());
+            assert_eq!((toml.line_of(&first), json.line_of(&first)), (Some(1), Some(3)));
+            assert_eq!((toml.line_of(&root), json.line_of(&root)), (Some(1), Some(1)));
+            assert_eq!(json.line_of(&Path::entry("stock", 9)), Some(2));
+        }
         assert_eq!(channel.to_string(), "stock[1].channels[0]");
     }
 }

@@ -17,5 +17,5 @@ pub use document::{
     Backorders, Catalog, Contact, Kind, Link, Position, Settings, Sku, Source, Stock, channel_parts,
 };
 pub use file::{CatalogError, CatalogFile, Problem};
-pub use locate::{Format, Path, Step};
+pub use locate::{Format, Path, Places, Step};
 pub use stock_rows::{RowError, RowFault, StockFileError, StockReader, StockRow, StockWriter};

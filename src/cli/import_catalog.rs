@@ -127,19 +127,20 @@ pub(super) fn import(
     import.import_stocks(server)?;
     import.import_skus(server)?;
     import.bar.finish_and_clear();
-    tally.problems = import.problems;
+    tally.problems = file.problems(import.problems);
     tally.seconds = started.elapsed().as_secs_f64();
     Ok(tally)
 }
 
 /// The old names that the file uses, as the server knows them before it imports the file.
 fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warnings, Failure> {
-    let mut old_names = OldNames::load(server)?;
+    let (mut old_names, mut places) = (OldNames::load(server)?, file.places());
     if !old_names.is_empty() {
         file.catalog.each_name(&mut |name, path| {
             old_names.note(&name, || {
-                let problem = file.problem(&path(), String::new());
-                (problem.line.and_then(|line| u64::try_from(line).ok()), problem.field)
+                let path = path();
+                let line = places.line_of(&path).and_then(|line| u64::try_from(line).ok());
+                (line, path.to_string())
             });
         });
     }
@@ -149,7 +150,7 @@ fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warning
 struct Import<'a> {
     file: &'a CatalogFile,
     bulk: Bulk,
-    problems: Vec<Problem>,
+    problems: Vec<(Place, String)>,
     sources: BTreeMap<String, Option<SourceId>>,
     stocks: BTreeMap<String, Option<StockId>>,
     bar: indicatif::ProgressBar,
@@ -178,7 +179,7 @@ impl Import<'_> {
                 *number = Some(outcome.value);
             } else {
                 let message = report::sentence(server, &outcome)?;
-                self.problems.push(self.file.problem(place, message));
+                self.problems.push((place.clone(), message));
             }
         }
         self.bar.inc(u64::try_from(places.len()).unwrap_or(u64::MAX));
@@ -287,7 +288,7 @@ impl Import<'_> {
         let number = server.resolve(&[Name::Source(code.to_owned())])?.first().copied().flatten();
         if number.is_none() {
             let message = format!("source \"{code}\" is neither in the file nor on the server");
-            self.problems.push(self.file.problem(place, message));
+            self.problems.push((place.clone(), message));
         }
         self.sources.insert(code.to_owned(), number.map(SourceId));
         Ok(number.map(SourceId))
@@ -306,7 +307,7 @@ impl Import<'_> {
         let number = server.resolve(&[Name::Stock(name.to_owned())])?.first().copied().flatten();
         if number.is_none() {
             let message = format!("stock \"{name}\" is neither in the file nor on the server");
-            self.problems.push(self.file.problem(place, message));
+            self.problems.push((place.clone(), message));
         }
         self.stocks.insert(name.to_owned(), number.map(StockId));
         Ok(number.map(StockId))
