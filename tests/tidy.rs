@@ -152,6 +152,32 @@ fn modules_use_only_what_is_below_them() {
     assert!(broken.is_empty(), "these edges point the wrong way: {broken:#?}");
 }
 
+/// The texts between quotes in `text`, in which no text has an escaped quote.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').skip(1).step_by(2)
+}
+
+#[test]
+fn rules_follow_the_name_of_a_field() {
+    // Proves that the rule of each refused field continues its name, as in "name must not be empty".
+    let beginnings = ["is ", "has ", "must "];
+    let (mut rules, mut others) = (0, Vec::new());
+    for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
+        for call in text.split("BadField::new(").skip(1) {
+            let arguments = call.split([')', ';']).next().unwrap_or_default();
+            // The field is not always a literal, so the rule is the last one.
+            if let Some(rule) = quoted(arguments).last().filter(|rule| rule.contains(' ')) {
+                rules += 1;
+                if !beginnings.iter().any(|beginning| rule.starts_with(beginning)) {
+                    others.push(format!("{name}: {rule}"));
+                }
+            }
+        }
+    }
+    assert!(rules > 60, "this test sees only {rules} rules");
+    assert!(others.is_empty(), "these rules do not follow the name of a field: {others:#?}");
+}
+
 #[test]
 fn only_the_server_spawns() {
     // Proves that the server starts threads and tasks in one module, which also joins them.

@@ -83,7 +83,7 @@ impl Checker {
             for (at, link) in stock.links.iter().enumerate() {
                 let path = path.clone().key("link").index(at);
                 if link.priority == 0 {
-                    self.add(path.clone().key("priority"), "should be greater than 0");
+                    self.add(path.clone().key("priority"), "must be greater than 0");
                 }
                 self.check_unique(&mut linked, &link.source, path.key("source"));
             }

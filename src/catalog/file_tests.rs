@@ -103,7 +103,7 @@ fn problems_name_file_line_and_field() {
     assert_eq!(
         found,
         [
-            "shop:9: source[0].postcode: can not be empty",
+            "shop:9: source[0].postcode: must not be empty",
             "shop:24: stock[0].channels[0]: must be written as type/code, such as website/us",
             "shop:36: sku[0].stocks.web.quota: must not be negative",
             "shop:40: sku[1].sku: \"CABLE\" is defined already, at sku[0].sku",

@@ -45,7 +45,7 @@ pub(super) struct UnshipArguments {
     /// The source that shipped the goods and has them again
     #[arg(long, value_name = "CODE")]
     source: String,
-    /// The units that are taken back; repeat it for more lines
+    /// The units whose shipment is reversed; repeat it for more lines
     #[arg(long = "line", required = true, value_name = "SKU=QTY")]
     lines: Vec<CartLine>,
     #[command(flatten)]

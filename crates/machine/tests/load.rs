@@ -122,7 +122,7 @@ fn a_recorded_answer_that_this_program_cannot_read_is_refused_by_name() {
     assert!(load_with(plain, CODE_AT, Code::Ok.number()).is_ok());
     for code in [3, 31, 100, 125, Code::Busy.number(), Code::NotSupported.number(), 255] {
         let refused = load_with(plain, CODE_AT, code).map(|machine| machine.op());
-        let rule = "is not a code that this program records";
+        let rule = "is not a known code of recorded outcomes";
         assert_eq!(refused, Err(LoadError::Record(Section::Outcome, "outcome.code", rule)), "{code}");
     }
     // The detail of a count follows the value and begins with its variant.

@@ -208,8 +208,7 @@ impl Model {
     /// Refuses a cart with too many lines, or any further cart at the limit of reservations.
     pub(crate) fn check_limits(&self, lines: usize) -> Result<(), Answer> {
         if lines > usize::try_from(self.limits.lines_max).expect("small") {
-            let rule =
-                format!("are {lines}, and lines_max of the configuration is {}", self.limits.lines_max);
+            let rule = format!("must hold at most {} entries (lines_max)", self.limits.lines_max);
             return Err(bad_field("lines", &rule));
         }
         let known = self.reservations.keys().filter(|id| self.known(**id).is_some()).count();

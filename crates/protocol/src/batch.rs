@@ -201,15 +201,15 @@ impl<'a> Batch<'a> {
     pub fn decode(payload: &'a [u8]) -> Result<Self, BadField> {
         let mut reader = Reader::new(payload);
         if reader.u16("batch.version")? != BATCH_VERSION {
-            return Err(BadField::new("batch.version", "is not one that this program reads"));
+            return Err(BadField::new("batch.version", "is not a known version"));
         }
         let (rules, feature_level) = (reader.u16("batch.rules")?, reader.u32("batch.feature_level")?);
         let count = reader.u32("batch.count")?;
         if reader.u32("batch.reserved")? != 0 {
-            return Err(BadField::new("batch.reserved", "is used by a later version"));
+            return Err(BadField::new("batch.reserved", "must be zero"));
         }
         if feature_level == 0 {
-            return Err(BadField::new("batch.feature_level", "is never 0"));
+            return Err(BadField::new("batch.feature_level", "must not be 0"));
         }
         let header = BatchHeader {
             rules,
@@ -293,7 +293,7 @@ impl<'a> Entries<'a> {
             Ok(record)
         } else {
             (self.rest, self.left) = (&[], 0);
-            Err(BadField::new("batch.records", "hold a record whose length cannot be right"))
+            Err(BadField::new("batch.records", "must be records of correct lengths"))
         }
     }
 }
@@ -307,7 +307,7 @@ fn read_run<'a>(reader: &mut Reader<'a>, actors: u16) -> Result<Run<'a>, BadFiel
         return Err(BadField::new("run.records", "must be at least 1"));
     }
     if actor > actors || actor == u16::MAX {
-        return Err(BadField::new("run.actor", "is none that the batch has introduced"));
+        return Err(BadField::new("run.actor", "is not a known actor"));
     }
     let introduces = if actor == actors { Some(read_actor(reader)?) } else { None };
     Ok(Run { actor, introduces, rights, name_generation, records })
@@ -315,7 +315,7 @@ fn read_run<'a>(reader: &mut Reader<'a>, actors: u16) -> Result<Run<'a>, BadFiel
 
 fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<Actor<'a>, BadField> {
     let kind = ActorKind::from_code(reader.u8("run.actor_kind")?)
-        .ok_or(BadField::new("run.actor_kind", "is unknown"))?;
+        .ok_or(BadField::new("run.actor_kind", "is not a known kind"))?;
     let length = usize::from(reader.u16("run.actor_name")?);
     let name = std::str::from_utf8(reader.take(length, "run.actor_name")?).ok();
     let name = name.filter(|name| name.len() <= ACTOR_BYTES_MAX);
@@ -337,7 +337,7 @@ pub fn split_records(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], BadFiel
             rest.split_at(length)
         } else {
             rest = &[];
-            return Some(Err(BadField::new("batch.records", "hold a record whose length cannot be right")));
+            return Some(Err(BadField::new("batch.records", "must be records of correct lengths")));
         };
         rest = tail;
         Some(Ok(record))

@@ -386,7 +386,7 @@ fn decode_nested<T: Tagged>(bytes: &[u8], unknown: Unknown) -> Result<T, BadFiel
     }
 }
 
-const UNKNOWN: BadField = BadField::new("field.number", "is not one that this version knows");
+const UNKNOWN: BadField = BadField::new("field.number", "is not a known number");
 
 const fn missing(name: &'static str) -> BadField {
     BadField::new(name, "is missing")

@@ -172,9 +172,8 @@ impl Outcome {
     /// # Errors
     /// [`BadField`] when bytes are missing or a code or detail is unknown.
     pub fn decode(reader: &mut Reader<'_>) -> Result<(u16, Self), BadField> {
-        let code = |number| {
-            Code::from_number(number).ok_or(BadField::new("outcome.code", "is not a code of PROTOCOL.md"))
-        };
+        let code =
+            |number| Code::from_number(number).ok_or(BadField::new("outcome.code", "is not a known code"));
         Self::decode_with(reader, code, decode_detail)
     }
 
@@ -199,7 +198,7 @@ impl Outcome {
         let value = reader.u32("outcome.value")?;
         let op = reader.u64("outcome.op")?;
         if flags & !(FLAG_REPLAYED | FLAG_RECORDED | FLAG_DETAIL) != 0 {
-            return Err(BadField::new("outcome.flags", "has a bit set that means nothing"));
+            return Err(BadField::new("outcome.flags", "has a bit that is not known"));
         }
         let detail = if flags & FLAG_DETAIL == 0 { Detail::None } else { detail(reader)? };
         let replayed = flags & FLAG_REPLAYED != 0;

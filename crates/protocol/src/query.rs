@@ -159,7 +159,7 @@ impl Answer {
             8 => Self::Snapshot(decode_fields(bytes, Unknown::Skip)?),
             9 => Self::Failed(decode_cold(bytes)?),
             10 => Self::OldNames(decode_list(bytes, Unknown::Skip)?),
-            _ => return Err(BadField::new("answer", "is not a variant of PROTOCOL.md")),
+            _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
 

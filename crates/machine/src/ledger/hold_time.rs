@@ -109,7 +109,7 @@ impl Offsets {
         let first_ms = self.gaps.first().map_or(u64::MAX, |gap| gap.offset_ms);
         let fits = self.gaps.len() <= GAPS_MAX && ascend && self.hold_before_ms <= first_ms;
         if self.hold_ms > op_time.0 || last_ms != self.hold_ms || !fits {
-            return Err(BadField::new("offsets", "contradict each other or the time of the op"));
+            return Err(BadField::new("offsets", "must agree with each other and with the time of the op"));
         }
         Ok(())
     }

@@ -34,8 +34,7 @@ impl State {
     pub(crate) fn check_cart(&self, lines: usize) -> Result<(), Refusal> {
         let configuration = &self.core.configuration;
         if lines > configuration.lines_max as usize {
-            let rule =
-                format!("are {lines}, and lines_max of the configuration is {}", configuration.lines_max);
+            let rule = format!("must hold at most {} entries (lines_max)", configuration.lines_max);
             return Err(Refusal::new(Code::BadField).rule("lines", rule));
         }
         if self.known >= configuration.reservations_max {

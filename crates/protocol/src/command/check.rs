@@ -74,7 +74,7 @@ impl ColdBody for SkuDefinition {
 
 impl ColdBody for LinkDefinition {
     fn check(&self) -> Result<(), BadField> {
-        if self.priority == 0 { Err(BadField::new("priority", "should be greater than 0")) } else { Ok(()) }
+        if self.priority == 0 { Err(BadField::new("priority", "must be greater than 0")) } else { Ok(()) }
     }
 }
 
@@ -116,7 +116,7 @@ impl ColdBody for Mark {
 
 fn check_name(field: &'static str, name: &str) -> Result<(), BadField> {
     if name.trim().is_empty() {
-        Err(BadField::new(field, "can not be empty"))
+        Err(BadField::new(field, "must not be empty"))
     } else if name.len() > NAME_BYTES_MAX {
         Err(BadField::new(field, "must be at most 255 bytes"))
     } else {
@@ -154,9 +154,9 @@ fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
 /// [`BadField`] with the rule.
 pub fn check_sku(sku: &str) -> Result<(), BadField> {
     if sku.trim().is_empty() {
-        Err(BadField::new("sku", "can not be empty"))
+        Err(BadField::new("sku", "must not be empty"))
     } else if sku.trim() != sku {
-        Err(BadField::new("sku", "can not begin or end with a blank"))
+        Err(BadField::new("sku", "must not begin or end with a blank"))
     } else if sku.chars().count() > SKU_CHARACTERS_MAX {
         Err(BadField::new("sku", "must be at most 64 characters"))
     } else {
@@ -183,7 +183,7 @@ pub fn check_new_name(name: &Name) -> Result<(), BadField> {
 fn check_code(code: &str) -> Result<(), BadField> {
     check_name("code", code)?;
     if code.contains(char::is_whitespace) {
-        return Err(BadField::new("code", "can not contain white space"));
+        return Err(BadField::new("code", "must not hold white space"));
     }
     Ok(())
 }
@@ -191,7 +191,7 @@ fn check_code(code: &str) -> Result<(), BadField> {
 fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
     check_name("name", &source.name)?;
     if source.name.contains("${") {
-        return Err(BadField::new("name", "can not hold template text such as ${...}"));
+        return Err(BadField::new("name", "must not hold template text such as ${...}"));
     }
     check_code(&source.code)?;
     check_name("postcode", &source.postcode)?;
@@ -221,7 +221,7 @@ fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
 fn check_transfer(transfer: &Transfer) -> Result<(), BadField> {
     check_text("reason", &transfer.reason)?;
     if transfer.from == transfer.to {
-        return Err(BadField::new("to", "must be another source: cannot transfer a source on itself"));
+        return Err(BadField::new("to", "must not be the source from which the goods come"));
     }
     check_count("lines", transfer.lines.len(), 1)?;
     transfer.lines.iter().try_for_each(|line| check_quantity(line.quantity.raw()))

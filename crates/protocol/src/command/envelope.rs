@@ -121,8 +121,7 @@ impl<'a> Envelope<'a> {
 
     /// Decodes any record that is not a reserve without a key.
     fn decode_other(kind: u8, flags: u8, id: CommandId, mut reader: Reader<'a>) -> Result<Self, BadField> {
-        let kind =
-            Kind::from_code(kind).ok_or(BadField::new("kind", "must be a command kind of PROTOCOL.md"))?;
+        let kind = Kind::from_code(kind).ok_or(BadField::new("kind", "is not a known kind"))?;
         let id = if kind.is_of_servers() { id } else { CommandId::new(id.value())? };
         let mut key = None;
         if flags & FLAG_HAS_KEY != 0 {

@@ -194,7 +194,7 @@ macro_rules! commands {
                 reader: Reader<'a>,
             ) -> Result<Self, BadField> {
                 if flags & !Self::flags_of(kind) != 0 {
-                    return Err(BadField::new("flags", "has a bit set that means nothing for this kind"));
+                    return Err(BadField::new("flags", "has a bit that is not known for this kind"));
                 }
                 match kind {
                     $(Kind::$kind => {

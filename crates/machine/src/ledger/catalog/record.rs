@@ -194,7 +194,7 @@ impl Catalog {
             return Err(OUT_OF_ORDER);
         }
         if self.old_names.is_full() || self.old_names.op_of(&old.name).is_some() {
-            return Err(BadField::new("old_name.name", "is one too many, or stands there twice"));
+            return Err(BadField::new("old_name.name", "is one too many, or is there twice"));
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Record for SkuRow {
         get_without_unknown(reader, |fields| {
             let (sku, name): (u32, String) = (fields.value(1, "sku.number")?, fields.value(2, "sku.name")?);
             if name.len() > SKU_BYTES_MAX {
-                return Err(BadField::new("sku.name", "is longer than a SKU"));
+                return Err(BadField::new("sku.name", "must be at most 256 bytes"));
             }
             Ok(Self {
                 sku,
@@ -51,11 +51,7 @@ fn get_without_unknown<'a, T>(
     get: impl FnOnce(&mut FieldReader<'a>) -> Result<T, BadField>,
 ) -> Result<T, BadField> {
     let (row, kept) = get_counted(reader, get)?;
-    if kept.is_empty() {
-        Ok(row)
-    } else {
-        Err(BadField::new("field.number", "is not one that this version knows"))
-    }
+    if kept.is_empty() { Ok(row) } else { Err(BadField::new("field.number", "is not a known number")) }
 }
 
 /// The stock number that means "all stocks" in a [`SettingsRow`].

@@ -65,7 +65,7 @@ impl Record for ItemRow {
             next: NO_SLOT,
         };
         if reader.array("item.reserved")? != RESERVED {
-            return Err(BadField::new("item.reserved", "is used by a later version"));
+            return Err(BadField::new("item.reserved", "must be zero"));
         }
         Ok(row)
     }
@@ -139,7 +139,7 @@ impl Record for PositionRow {
             is_unsummed: false,
         };
         if reader.u32("position.reserved")? != 0 {
-            return Err(BadField::new("position.reserved", "is used by a later version"));
+            return Err(BadField::new("position.reserved", "must be zero"));
         }
         Ok(row)
     }

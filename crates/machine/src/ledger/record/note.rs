@@ -126,7 +126,7 @@ impl Record for NoteRow {
             1 => NoteKind::Reference,
             2 => NoteKind::Answer,
             3 => NoteKind::Shipment,
-            _ => return Err(BadField::new("note.kind", "is unknown")),
+            _ => return Err(BadField::new("note.kind", "is not a known kind")),
         };
         let at = reader.u16("note.at")?;
         let length = usize::from(reader.u8("note.part")?);

@@ -94,7 +94,7 @@ impl OutcomeRow {
         let value = reader.u32("outcome.value")?;
         let code = reader.u8("outcome.code")?;
         if !Code::from_number(code).is_some_and(Code::is_recordable) {
-            return Err(BadField::new("outcome.code", "is not a code that this program records"));
+            return Err(BadField::new("outcome.code", "is not a known code of recorded outcomes"));
         }
         let side = match reader.u8("outcome.side")? {
             0 => false,
@@ -106,10 +106,7 @@ impl OutcomeRow {
         if side {
             read_side(bytes)?;
         } else if !bytes.is_empty() {
-            return Err(BadField::new(
-                "outcome.side",
-                "is present, but the flag of the record says that there are none",
-            ));
+            return Err(BadField::new("outcome.side", "must be empty by the flag of the record"));
         }
         Ok((Self::new(id, fingerprint, code, op, value, side), bytes))
     }
@@ -130,10 +127,10 @@ pub(crate) const fn generation_of(id: CommandId) -> u64 {
 /// The value and the detail in side bytes. Side bytes always contain both.
 pub(crate) fn read_side(side: &[u8]) -> Result<(u32, Detail), BadField> {
     let (value, detail) =
-        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "is too short for a value"))?;
+        side.split_first_chunk::<4>().ok_or(BadField::new("outcome.side", "must hold a value"))?;
     let detail = Detail::decode(detail)?;
     if detail == Detail::None {
-        return Err(BadField::new("outcome.side", "has no detail"));
+        return Err(BadField::new("outcome.side", "must hold a detail"));
     }
     Ok((u32::from_le_bytes(*value), detail))
 }

@@ -315,7 +315,8 @@ impl Record for ReservationRow {
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
         let shape = reader.u8("reservation.shape")?;
         let stage = reader.u8("reservation.stage")?;
-        let stage = Stage::from_code(stage).ok_or(BadField::new("reservation.stage", "is unknown"))?;
+        let stage =
+            Stage::from_code(stage).ok_or(BadField::new("reservation.stage", "is not a known stage"))?;
         let actor = reader.u16("reservation.actor")?;
         let stock = reader.u32("reservation.stock")?;
         let mut row = Self::new(CommandId::from_bytes(reader.array("reservation.id")?), stock);
@@ -337,13 +338,13 @@ impl Record for ReservationRow {
                 row.packed = reader.u16("reservation.lines")?;
                 row.set_first_line(LineState::get(reader)?);
                 if row.packed & !PERSISTED != 0 {
-                    return Err(BadField::new("reservation.lines", "has an unknown bit set"));
+                    return Err(BadField::new("reservation.lines", "has a bit that is not known"));
                 }
                 if row.is_plain() {
                     return Err(BadField::new("reservation.shape", "is wide, but the content is plain"));
                 }
             }
-            _ => return Err(BadField::new("reservation.shape", "is unknown")),
+            _ => return Err(BadField::new("reservation.shape", "is not a known shape")),
         }
         row.set_stage(stage);
         Ok(row)
