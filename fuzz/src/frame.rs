@@ -8,7 +8,7 @@ use stockhold_protocol::fields::{Tagged, Unknown, decode_fields, decode_fields_w
 use stockhold_protocol::frame::{Frame, FrameKind, Header, append, parse};
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Envelope, Outcome};
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -96,11 +96,11 @@ fn fields<T: Tagged>(bytes: &[u8]) {
 
 /// An accepted answer is encoded again, not longer, to an equal answer.
 fn answer(bytes: &[u8]) {
-    if let Ok(answer) = Answer::decode(bytes) {
+    if let Ok(answer) = QueryAnswer::decode(bytes) {
         let mut again = Vec::new();
         answer.encode(&mut again).expect("what was read can be written");
         assert!(again.len() <= bytes.len());
-        assert_eq!(Answer::decode(&again), Ok(answer));
+        assert_eq!(QueryAnswer::decode(&again), Ok(answer));
     }
 }
 

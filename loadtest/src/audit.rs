@@ -9,7 +9,7 @@ use serde::Serialize;
 use stockhold_client::units_of;
 use stockhold_protocol::command::{Command, Reserve, Target};
 use stockhold_protocol::limits::QUANTITY_SCALE;
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{Code, Envelope, Line, Lines, Outcome};
 
 /// Maximum number of sampled reservations that are looked up one by one.
@@ -166,7 +166,7 @@ fn count_unknown(
     let mut unknown = 0;
     for sample in samples.iter().filter(|sample| sample.code.is_success()).step_by(step) {
         let answer = control.query(&Query::Reservation(sample.id.to_bytes()))?;
-        let is_known = if let Answer::Reservation(Some(view)) = answer {
+        let is_known = if let QueryAnswer::Reservation(Some(view)) = answer {
             let cart = cart_of(catalog, sample);
             let is_open = |sku| view.lines.iter().any(|line| line.sku == sku && line.open == units_of(1));
             cart.iter().all(|line| is_open(line.sku))

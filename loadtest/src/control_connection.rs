@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use stockhold_client::{CommandBatch, IdGenerator, Outcomes, PipelinedConnection, Reply};
 use stockhold_protocol::handshake::Welcome;
-use stockhold_protocol::query::{Answer, Query, Status};
+use stockhold_protocol::query::{Query, QueryAnswer, Status};
 use stockhold_protocol::{Command, Envelope, Outcome, SkuId, StockId};
 use tokio::runtime::{Builder, Runtime};
 
@@ -120,7 +120,7 @@ impl ControlConnection {
     }
 
     /// Sends a query.
-    pub(crate) fn query(&mut self, query: &Query) -> Result<Answer, anyhow::Error> {
+    pub(crate) fn query(&mut self, query: &Query) -> Result<QueryAnswer, anyhow::Error> {
         self.connection.submit_query(query)?;
         let mut answered = None;
         self.exchange(|reply| {
@@ -133,7 +133,7 @@ impl ControlConnection {
 
     pub(crate) fn status(&mut self) -> Result<Status, anyhow::Error> {
         let answer = self.query(&Query::Status)?;
-        let Answer::Status(status) = answer else {
+        let QueryAnswer::Status(status) = answer else {
             return Err(anyhow!("the server answered {answer:?} to a status query"));
         };
         Ok(status)

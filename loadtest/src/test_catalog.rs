@@ -7,7 +7,7 @@ use stockhold_client::units_of;
 use stockhold_protocol::command::{
     Adjust, Command, LinkDefinition, SkuDefinition, SourceDefinition, StockDefinition,
 };
-use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Query, SkuView};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Query, QueryAnswer, SkuView};
 use stockhold_protocol::{CommandId, Line, Outcome, Quantity, SkuId, SourceId, StockId};
 
 const SOURCE: &str = "load-warehouse";
@@ -183,7 +183,7 @@ pub(crate) fn done(outcomes: &[Outcome]) -> Result<Vec<u32>, anyhow::Error> {
 /// The server's view of a SKU.
 pub(crate) fn view(control: &mut ControlConnection, sku: SkuId) -> Result<SkuView, anyhow::Error> {
     let answer = control.query(&Query::Sku(sku))?;
-    let Answer::Sku(Some(view)) = answer else {
+    let QueryAnswer::Sku(Some(view)) = answer else {
         return Err(anyhow!("the server answered {answer:?} to a query for SKU {sku}"));
     };
     Ok(view)

@@ -9,7 +9,7 @@ use super::server_connection::{ServerConnection, wrong_answer};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeMap;
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{Command, Timestamp};
 
 /// `clock`
@@ -52,7 +52,7 @@ struct Clocks {
 
 impl Clocks {
     fn ask(server: &mut ServerConnection) -> Result<Self, Failure> {
-        let Answer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
+        let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
         let clocks = status.metrics.into_iter().filter(|metric| metric.name.starts_with("clock_"));
         let by_name = clocks.map(|metric| (metric.name, metric.value)).collect();
         let warnings = status.warnings.into_iter().filter(|warning| warning.contains("clock")).collect();

@@ -3,14 +3,14 @@
 use super::exit::Failure;
 use super::server_connection::{ServerConnection, wrong_answer};
 use std::collections::BTreeMap;
-use stockhold_protocol::query::{Answer, LIST_MAX, Query, SkuView, SourceView, StockView};
+use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer, SkuView, SourceView, StockView};
 use stockhold_protocol::{SourceId, StockId};
 
 /// All sources.
 pub(super) fn sources(server: &mut ServerConnection) -> Result<Vec<SourceView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let Answer::Sources(mut page) = server.query(&Query::Sources { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Sources(mut page) = server.query(&Query::Sources { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -23,7 +23,7 @@ pub(super) fn sources(server: &mut ServerConnection) -> Result<Vec<SourceView>, 
 pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let Answer::Stocks(mut page) = server.query(&Query::Stocks { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Stocks(mut page) = server.query(&Query::Stocks { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -39,7 +39,7 @@ pub(super) fn each_sku(
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let Answer::Skus(page) = server.query(&Query::Skus { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Skus(page) = server.query(&Query::Skus { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(()) };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use stockhold_client::wall_clock_ms;
-use stockhold_protocol::query::{Answer, LIST_MAX, Name, OldNameView, Query};
+use stockhold_protocol::query::{LIST_MAX, Name, OldNameView, Query, QueryAnswer};
 
 /// The number of warnings that are kept and shown. All are counted.
 const WARNINGS_KEPT_MAX: usize = 100;
@@ -53,7 +53,8 @@ impl OldNames {
         let mut old_names = Self::default();
         let mut after = None;
         loop {
-            let Answer::OldNames(page) = server.query(&Query::OldNames { after, limit: LIST_MAX })? else {
+            let QueryAnswer::OldNames(page) = server.query(&Query::OldNames { after, limit: LIST_MAX })?
+            else {
                 return Err(wrong_answer());
             };
             let Some(last) = page.last() else { break };

@@ -7,7 +7,7 @@ use super::server_connection::{ServerConnection, wrong_answer};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;
-use stockhold_protocol::query::{Answer, LIST_MAX, Query};
+use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, SourceId};
 
 /// Prints the outcome of one command and returns the exit code.
@@ -160,7 +160,8 @@ fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Result<V
     let mut codes = Vec::with_capacity(sources.len());
     for source in sources {
         let after = source.0.checked_sub(1).map(SourceId);
-        let Answer::Sources(views) = server.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })? else {
+        let QueryAnswer::Sources(views) = server.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })?
+        else {
             return Err(wrong_answer());
         };
         let known = views.into_iter().find(|view| view.id == *source);

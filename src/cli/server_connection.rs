@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use stockhold_client::{
     CommandBatch, ConnectionError, IdGenerator, Outcomes, PipelinedConnection, Reply, SendError,
 };
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{ChannelId, Code, Command, CommandId, Envelope, Outcome, SkuId, SourceId, StockId};
 use tokio::runtime::Runtime;
 
@@ -255,7 +255,7 @@ impl ServerConnection {
     }
 
     /// Asks one query.
-    pub(super) fn query(&mut self, query: &Query) -> Result<Answer, Failure> {
+    pub(super) fn query(&mut self, query: &Query) -> Result<QueryAnswer, Failure> {
         let answer = self.ask(async |connection| {
             connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
             loop {
@@ -267,7 +267,7 @@ impl ServerConnection {
                 }
             }
         })?;
-        if let Answer::Failed(sentence) = answer {
+        if let QueryAnswer::Failed(sentence) = answer {
             return Err(Failure { exit: Exit::Unreachable, error: anyhow!(sentence) });
         }
         Ok(answer)
@@ -369,7 +369,7 @@ impl ServerConnection {
         if let Some(name) = self.sku_names.get(&sku) {
             return Ok(name.clone());
         }
-        let Answer::Sku(view) = self.query(&Query::Sku(sku))? else { return Err(wrong_answer()) };
+        let QueryAnswer::Sku(view) = self.query(&Query::Sku(sku))? else { return Err(wrong_answer()) };
         let name = view.map_or_else(|| format!("#{sku}"), |view| view.sku);
         self.sku_names.insert(sku, name.clone());
         Ok(name)

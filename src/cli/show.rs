@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    Answer, MakerKind, PositionView, Query, ReservationView, SettingsView, SkuView,
+    MakerKind, PositionView, Query, QueryAnswer, ReservationView, SettingsView, SkuView,
 };
 use stockhold_protocol::{ReservationId, SourceId};
 
@@ -50,7 +50,7 @@ pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let (text, document) = match what {
         Show::Reservation { id } => {
-            let Answer::Reservation(view) = server.query(&Query::Reservation(id.0.to_bytes()))? else {
+            let QueryAnswer::Reservation(view) = server.query(&Query::Reservation(id.0.to_bytes()))? else {
                 return Err(wrong_answer());
             };
             let Some(view) = view else {
@@ -62,7 +62,7 @@ pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
         }
         Show::Sku { sku } => {
             let number = server.sku(sku)?;
-            let Answer::Sku(Some(view)) = server.query(&Query::Sku(number))? else {
+            let QueryAnswer::Sku(Some(view)) = server.query(&Query::Sku(number))? else {
                 return Err(wrong_answer());
             };
             sku_view(&Names::load(&mut server)?, &view)
@@ -293,7 +293,7 @@ fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure> {
 }
 
 fn configuration(server: &mut ServerConnection) -> Result<Rendered, Failure> {
-    let Answer::Configuration(view) = server.query(&Query::Configuration)? else {
+    let QueryAnswer::Configuration(view) = server.query(&Query::Configuration)? else {
         return Err(wrong_answer());
     };
     let sharing = match view.sharing {

@@ -6,14 +6,14 @@ use super::output::{Text, table};
 use super::server_connection::wrong_answer;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use stockhold_protocol::query::{Answer, Query, Status};
+use stockhold_protocol::query::{Query, QueryAnswer, Status};
 
 /// How long a query that reads the whole state may take.
 const SLOW_SECONDS: u64 = 3_600;
 
 pub(super) fn status(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
-    let Answer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
+    let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
     context.output.result(&text(&status), &document(&status))?;
     Ok(Exit::Ok)
 }
@@ -59,7 +59,9 @@ fn hex(bytes: &[u8; 16]) -> String {
 pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     server.allow(Duration::from_secs(SLOW_SECONDS));
-    let Answer::Validation(validation) = server.query(&Query::Validate)? else { return Err(wrong_answer()) };
+    let QueryAnswer::Validation(validation) = server.query(&Query::Validate)? else {
+        return Err(wrong_answer());
+    };
     let sound = validation.violations.is_empty();
     let mut text = Text::default();
     text.line(&format!("op {}  digest {:016x}", validation.op, validation.digest));
@@ -80,7 +82,7 @@ pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
 pub(super) fn snapshot(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     server.allow(Duration::from_secs(SLOW_SECONDS));
-    let Answer::Snapshot(snapshot) = server.query(&Query::Snapshot)? else { return Err(wrong_answer()) };
+    let QueryAnswer::Snapshot(snapshot) = server.query(&Query::Snapshot)? else { return Err(wrong_answer()) };
     let text = format!(
         "snapshot {} written and verified: op {}, {} bytes, digest {:016x}",
         snapshot.file, snapshot.op, snapshot.bytes, snapshot.digest

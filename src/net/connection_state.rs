@@ -8,7 +8,7 @@ use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Versions};
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, FrameError, Outcome};
 
 use super::classify::{Disposition, classify};
@@ -454,7 +454,7 @@ impl ConnectionState {
     }
 
     fn fail_query(&mut self, request: u64, sentence: String) {
-        answer(self.header(FrameKind::Answer, request, 0), &Answer::Failed(sentence), &mut self.out);
+        answer(self.header(FrameKind::Answer, request, 0), &QueryAnswer::Failed(sentence), &mut self.out);
     }
 
     fn questions_in_flight(&self) -> u32 {

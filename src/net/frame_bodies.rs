@@ -4,7 +4,7 @@ use stockhold_protocol::codec::{Reader, encode_cold};
 use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, Header};
 use stockhold_protocol::handshake::Welcome;
-use stockhold_protocol::query::Answer;
+use stockhold_protocol::query::QueryAnswer;
 use stockhold_protocol::{BadField, FrameError, SkuId, StockId};
 
 /// Appends a frame. Everything that the server sends is bounded and always encodes.
@@ -21,7 +21,7 @@ pub(super) fn welcome(header: Header, welcome: &Welcome, out: &mut Vec<u8>) {
 }
 
 /// Appends the answer to a query.
-pub(super) fn answer(header: Header, answer: &Answer, out: &mut Vec<u8>) {
+pub(super) fn answer(header: Header, answer: &QueryAnswer, out: &mut Vec<u8>) {
     add(header, out, |out| answer.encode(out));
 }
 

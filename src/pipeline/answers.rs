@@ -2,7 +2,7 @@
 
 use stockhold_protocol::frame::{FrameKind, Header};
 use stockhold_protocol::limits::{DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
-use stockhold_protocol::query::Answer;
+use stockhold_protocol::query::QueryAnswer;
 use stockhold_protocol::{Outcome, Timestamp};
 
 use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
@@ -14,12 +14,18 @@ const OUTCOMES_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX - DETAIL_BYTES_MAX - 64;
 const ONE_QUERY: AnsweredCounts = AnsweredCounts { commands: 0, others: 0, queries: 1, checks: 0 };
 
 /// Sends the answer to a query, or an error if it is too long for a frame.
-pub(super) fn send_answer(replies: &mut ReplyWriter, address: ReplyAddress, request: u64, answer: &Answer) {
+pub(super) fn send_answer(
+    replies: &mut ReplyWriter,
+    address: ReplyAddress,
+    request: u64,
+    answer: &QueryAnswer,
+) {
     let mut body = Vec::new();
     let encoded = answer.encode(&mut body);
     if encoded.is_err() || body.len() > FRAME_BODY_BYTES_MAX - FRAME_HEADER_BYTES {
         body.clear();
-        let failed = Answer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
+        let failed =
+            QueryAnswer::Failed("The answer is longer than a frame; ask for fewer entries.".to_owned());
         let encoded = failed.encode(&mut body);
         assert!(encoded.is_ok(), "a sentence fits a frame");
     }

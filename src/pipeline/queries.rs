@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use stockhold_machine::Machine;
 use stockhold_protocol::frame::{FrameKind, Header};
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{Code, Outcome, SkuId, StockId};
 
 use super::answers::send_answer;
@@ -147,7 +147,7 @@ impl QueryStage {
         };
         links.metrics.queries_answered.add(1);
         let answer = match &query {
-            Query::Status => Answer::Status(links.status.status(&machine.stats(), links)),
+            Query::Status => QueryAnswer::Status(links.status.status(&machine.stats(), links)),
             Query::Snapshot => return snapshots.request(Waiter { address, request }),
             Query::Validate => return self.validation.request(Waiter { address, request }),
             Query::Reservation(_)
@@ -156,9 +156,9 @@ impl QueryStage {
             | Query::Sources { .. }
             | Query::Stocks { .. }
             | Query::OldNames { .. }
-            | Query::Configuration => machine
-                .query(&query)
-                .unwrap_or_else(|| Answer::Failed("The machine does not answer this question.".to_owned())),
+            | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
+                QueryAnswer::Failed("The machine does not answer this question.".to_owned())
+            }),
         };
         send_answer(replies, address, request, &answer);
     }

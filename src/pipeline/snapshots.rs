@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::queue::ArrayQueue;
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::limits::FEATURE_LEVEL;
-use stockhold_protocol::query::{Answer, SnapshotView};
+use stockhold_protocol::query::{QueryAnswer, SnapshotView};
 use uuid::Uuid;
 
 use super::Stepped;
@@ -259,7 +259,7 @@ impl SnapshotStage {
         self.served.append(&mut self.waiting);
         if let Some(last) = self.last.as_ref().filter(|last| last.op == machine.op()) {
             // Nothing has happened since the last snapshot, so it is the answer.
-            let answer = Answer::Snapshot(last.clone());
+            let answer = QueryAnswer::Snapshot(last.clone());
             for waiter in self.served.drain(..) {
                 send_answer(replies, waiter.address, waiter.request, &answer);
             }
@@ -298,9 +298,9 @@ impl SnapshotStage {
         let answer = match result {
             Ok(view) => {
                 self.last = Some(view.clone());
-                Answer::Snapshot(view)
+                QueryAnswer::Snapshot(view)
             }
-            Err(sentence) => Answer::Failed(sentence),
+            Err(sentence) => QueryAnswer::Failed(sentence),
         };
         for waiter in self.served.drain(..) {
             send_answer(replies, waiter.address, waiter.request, &answer);

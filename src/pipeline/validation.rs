@@ -2,7 +2,7 @@
 //! runs at a time and answers all requests that arrived before it began.
 
 use stockhold_machine::{Machine, Progress};
-use stockhold_protocol::query::{Answer, Validation};
+use stockhold_protocol::query::{QueryAnswer, Validation};
 
 use super::answers::send_answer;
 use super::reply_queue::ReplyWriter;
@@ -57,7 +57,7 @@ impl ValidationStage {
     }
 
     fn answer(&mut self, validation: &Validation, replies: &mut ReplyWriter) {
-        let answer = Answer::Validation(validation.clone());
+        let answer = QueryAnswer::Validation(validation.clone());
         for waiter in self.served.drain(..) {
             send_answer(replies, waiter.address, waiter.request, &answer);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stockhold_machine::Machine;
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{SkuId, SourceId, StockId};
 
 /// The promised units of a SKU in a stock, in ten-thousandths.
@@ -52,7 +52,7 @@ impl Tables {
     pub(super) fn of(machine: &Machine) -> Self {
         let mut tables = Self::default();
         let mut after = None;
-        while let Some(Answer::Skus(page)) = machine.query(&Query::Skus { after, limit: u32::MAX }) {
+        while let Some(QueryAnswer::Skus(page)) = machine.query(&Query::Skus { after, limit: u32::MAX }) {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for sku in page {

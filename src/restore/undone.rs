@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 use stockhold_machine::Machine;
 use stockhold_protocol::command::{Command, Kind, Role};
-use stockhold_protocol::query::{Answer, Query, ReservationState, ReservationView};
+use stockhold_protocol::query::{Query, QueryAnswer, ReservationState, ReservationView};
 use stockhold_protocol::{CommandId, Envelope, Outcome, Timestamp};
 
 use super::tables::{GoodsChange, PromiseChange, Tables};
@@ -321,7 +321,7 @@ impl Observer for Watcher {
 
 /// The state of a reservation and its open units.
 fn state_of(machine: &Machine, id: CommandId) -> Option<(ReservationState, i64)> {
-    let Some(Answer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
+    let Some(QueryAnswer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
         return None;
     };
     let ReservationView { state, lines, .. } = view;

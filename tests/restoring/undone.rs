@@ -9,10 +9,12 @@ use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_machine::Machine;
 use stockhold_protocol::SkuId;
-use stockhold_protocol::query::{Answer, PositionView, Query};
+use stockhold_protocol::query::{PositionView, Query, QueryAnswer};
 
 fn promised(machine: &Machine, sku: SkuId) -> (i64, i64) {
-    let Some(Answer::Sku(Some(view))) = machine.query(&Query::Sku(sku)) else { panic!("{sku:?} is known") };
+    let Some(QueryAnswer::Sku(Some(view))) = machine.query(&Query::Sku(sku)) else {
+        panic!("{sku:?} is known")
+    };
     let PositionView { confirmed, held, .. } = &view.positions[0];
     (confirmed.raw(), held.raw())
 }

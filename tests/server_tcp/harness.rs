@@ -18,7 +18,7 @@ use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
 use stockhold_protocol::line::Lines;
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Outcome, Quantity, SkuId, SourceId, StockId, Timestamp,
 };
@@ -234,17 +234,17 @@ impl Peer {
         decode_cold(&reply.body).unwrap()
     }
 
-    pub(crate) fn query(&mut self, query: &Query) -> Answer {
+    pub(crate) fn query(&mut self, query: &Query) -> QueryAnswer {
         let mut body = Vec::new();
         encode_cold(query, &mut body).unwrap();
         self.send(FrameKind::Query, 0, 0, &body);
         let reply = self.reply();
         assert_eq!(reply.header.kind, FrameKind::Answer);
-        Answer::decode(&reply.body).unwrap()
+        QueryAnswer::decode(&reply.body).unwrap()
     }
 
     pub(crate) fn metric(&mut self, name: &str) -> i64 {
-        let Answer::Status(status) = self.query(&Query::Status) else { panic!("no status") };
+        let QueryAnswer::Status(status) = self.query(&Query::Status) else { panic!("no status") };
         status.metrics.iter().find(|metric| metric.name == name).expect("there is such a metric").value
     }
 }

@@ -8,7 +8,7 @@ use super::harness::{Peer, Shop, TestServer, cart, decode_outcomes, new_id, unit
 use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, Query};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, Detail, Envelope, Line, SkuId};
 
 /// Expects a last frame with this error, then the close.
@@ -295,8 +295,8 @@ fn a_snapshot_on_demand_is_what_the_next_start_begins_with() {
     let mut peer = server.connect();
     let shop = Shop::open(&mut peer, 3, 10);
     peer.reserve(shop.stock, shop.skus[0], 4);
-    let Answer::Snapshot(view) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
-    let Answer::Snapshot(again) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
+    let QueryAnswer::Snapshot(view) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
+    let QueryAnswer::Snapshot(again) = peer.query(&Query::Snapshot) else { panic!("no snapshot") };
     assert_eq!(view, again, "nothing happened in between");
     assert_eq!(peer.reserve(shop.stock, shop.skus[1], 4).code, Code::Ok);
     drop(peer);

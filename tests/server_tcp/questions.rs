@@ -2,7 +2,7 @@
 
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::FrameKind;
-use stockhold_protocol::query::{Answer, Query};
+use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{Code, SkuId};
 
 use super::harness::{Peer, Shop, TestServer};
@@ -16,10 +16,10 @@ fn ask(peer: &mut Peer, query: &Query) -> u64 {
     peer.send(FrameKind::Query, 0, 0, &body)
 }
 
-fn answer(peer: &mut Peer) -> (u64, Answer) {
+fn answer(peer: &mut Peer) -> (u64, QueryAnswer) {
     let reply = peer.reply();
     assert_eq!(reply.header.kind, FrameKind::Answer);
-    (reply.header.request, Answer::decode(&reply.body).unwrap())
+    (reply.header.request, QueryAnswer::decode(&reply.body).unwrap())
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn a_question_of_a_later_release_gets_an_answer_of_its_own() {
         let sent = peer.send(FrameKind::Query, 0, 0, body);
         let (request, failed) = answer(&mut peer);
         assert_eq!(request, sent);
-        assert!(matches!(failed, Answer::Failed(_)), "{failed:?}");
+        assert!(matches!(failed, QueryAnswer::Failed(_)), "{failed:?}");
     }
-    assert!(matches!(peer.query(&Query::Status), Answer::Status(_)));
+    assert!(matches!(peer.query(&Query::Status), QueryAnswer::Status(_)));
 }
 
 #[test]
@@ -54,7 +54,10 @@ fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
     let one_more = ask(&mut peer, &Query::Configuration);
     let (request, refused) = answer(&mut peer);
     assert_eq!(request, one_more);
-    assert!(matches!(&refused, Answer::Failed(text) if text.contains("Too many questions")), "{refused:?}");
+    assert!(
+        matches!(&refused, QueryAnswer::Failed(text) if text.contains("Too many questions")),
+        "{refused:?}"
+    );
     assert_eq!(checks.len(), IN_FLIGHT_MAX);
     let mut other = server.connect();
     let mut asked: Vec<u64> =
@@ -62,7 +65,7 @@ fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
     let mut answered: Vec<u64> = (0..IN_FLIGHT_MAX)
         .map(|_| {
             let (request, answer) = answer(&mut other);
-            assert!(matches!(&answer, Answer::Skus(views) if views.len() == 20), "{answer:?}");
+            assert!(matches!(&answer, QueryAnswer::Skus(views) if views.len() == 20), "{answer:?}");
             request
         })
         .collect();
@@ -95,12 +98,12 @@ fn validations_and_snapshots_take_turns_while_sales_go_on() {
         }
         for _ in 0..expected.len().min(4) {
             let (request, answer) = answer(&mut peer);
-            let kind = if let Answer::Validation(validation) = answer {
+            let kind = if let QueryAnswer::Validation(validation) = answer {
                 assert_eq!(validation.violations, Vec::<String>::new());
                 ops.insert(validation.op);
                 "validation"
             } else {
-                assert!(matches!(answer, Answer::Snapshot(_)), "{answer:?}");
+                assert!(matches!(answer, QueryAnswer::Snapshot(_)), "{answer:?}");
                 "snapshot"
             };
             assert_eq!(expected.remove(&request), Some(kind));

@@ -3,7 +3,7 @@
 use super::harness::{Shop, TestServer, cart, new_id, units};
 use stockhold_protocol::command::Release;
 use stockhold_protocol::line::Lines;
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, Envelope, Line, Outcome, ReservationId};
 
 #[test]
@@ -27,7 +27,7 @@ fn a_sale_survives_a_restart() {
 
     assert!(server.running().report().clean_stop);
     let mut peer = server.connect();
-    let Answer::Validation(validation) = peer.query(&Query::Validate) else { panic!("no validation") };
+    let QueryAnswer::Validation(validation) = peer.query(&Query::Validate) else { panic!("no validation") };
     assert_eq!(validation.violations, Vec::<String>::new());
     assert_eq!(validation.digest, server.running().report().digest);
     assert_eq!(peer.cell(shop.skus[0], shop.stock), units(3).raw());

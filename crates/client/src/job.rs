@@ -6,7 +6,7 @@ use crate::names::LogIdentity;
 use crate::reply::Outcomes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Outcome, SkuId, StockId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ pub(crate) enum Response {
         identity: LogIdentity,
         numbers: Vec<Option<u32>>,
     },
-    Answer(Box<Answer>),
+    Answer(Box<QueryAnswer>),
 }
 
 /// Why there is no response.

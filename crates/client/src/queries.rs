@@ -9,8 +9,8 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    Answer, ConfigurationView, Name, OldNameView, Query, ReservationView, SkuView, SnapshotView, SourceView,
-    Status, StockView, Validation,
+    ConfigurationView, Name, OldNameView, Query, QueryAnswer, ReservationView, SkuView, SnapshotView,
+    SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -29,8 +29,8 @@ const MANY_MAX: usize = FRAME_COUNT_MAX;
 macro_rules! expect_answer {
     ($client:expr, $query:expr, $variant:ident) => {
         match $client.query($query).await? {
-            Answer::$variant(value) => Ok(value),
-            Answer::Failed(why) => Err(CallError::Failed(why)),
+            QueryAnswer::$variant(value) => Ok(value),
+            QueryAnswer::Failed(why) => Err(CallError::Failed(why)),
             _ => Err(CallError::other_answer()),
         }
     };
@@ -44,7 +44,7 @@ blocking_calls! {
     /// See [`crate::Client::resolve`].
     fn resolve(names: &[Name]) -> Vec<Option<u32>>;
     /// See [`crate::Client::query`].
-    fn query(query: Query) -> Answer;
+    fn query(query: Query) -> QueryAnswer;
     /// See [`crate::Client::status`].
     fn status() -> Status;
     /// See [`crate::Client::reservation`].
@@ -140,7 +140,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
-    pub async fn query(&self, query: Query) -> Result<Answer, CallError> {
+    pub async fn query(&self, query: Query) -> Result<QueryAnswer, CallError> {
         let mut tries = Tries::new(self.call.deadline);
         let finished = self.ask(|| (Request::Query(query.clone()), None), &mut tries).await?;
         if let Response::Answer(answer) = finished { Ok(*answer) } else { Err(CallError::other_answer()) }

@@ -2,7 +2,7 @@
 
 use crate::error::ConnectionError;
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, QueryAnswer};
 use stockhold_protocol::{BadField, Code, Outcome, Quantity};
 
 /// One frame from the server. Its request number is the one that `submit` returned.
@@ -24,7 +24,7 @@ pub enum Reply<'a> {
         /// The request number.
         request: u64,
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<QueryAnswer>,
     },
     /// The server is stopping. It still answers what it has read and reads nothing new.
     Goodbye,

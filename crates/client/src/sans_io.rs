@@ -14,7 +14,7 @@ use stockhold_protocol::handshake::{ConnectionLimits, Hello, Versions, Welcome};
 use stockhold_protocol::limits::{
     FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES, NAME_BYTES_MAX, PROTOCOL_VERSION,
 };
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{BadField, SkuId, StockId};
 
 /// The initial size of the input buffer. It grows up to one largest frame when a frame needs it.
@@ -387,7 +387,7 @@ fn read_reply(frame: Frame<'_>, is_last: bool) -> Result<Reply<'_>, ConnectionEr
             Reply::Cells(CellFrame { request, op, cells })
         }
         FrameKind::Resolved => Reply::Resolved { request, numbers: decode_cold(frame.body)? },
-        FrameKind::Answer => Reply::Answer { request, answer: Box::new(Answer::decode(frame.body)?) },
+        FrameKind::Answer => Reply::Answer { request, answer: Box::new(QueryAnswer::decode(frame.body)?) },
         FrameKind::Outcomes
         | FrameKind::Hello
         | FrameKind::Welcome

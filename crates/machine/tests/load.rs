@@ -13,7 +13,7 @@ use stockhold_protocol::command::{
     StockDefinition, Target,
 };
 use stockhold_protocol::limits::FEATURE_LEVEL;
-use stockhold_protocol::query::{Answer, MakerKind, Query};
+use stockhold_protocol::query::{MakerKind, Query, QueryAnswer};
 use stockhold_protocol::{
     Code, Command, CommandId, Envelope, Line, Lines, Quantity, SkuId, SourceId, StockId, Timestamp,
 };
@@ -319,7 +319,7 @@ fn reserve_as(machine: &mut Machine, number: u128, actor: Actor<'_>) -> CommandI
 
 /// The actor of a reservation, and whether its name is proved.
 fn maker_of(machine: &Machine, id: CommandId) -> (String, MakerKind) {
-    let Some(Answer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
+    let Some(QueryAnswer::Reservation(Some(view))) = machine.query(&Query::Reservation(id.to_bytes())) else {
         panic!("the reservation is kept");
     };
     (view.actor, view.actor_kind)

@@ -44,7 +44,7 @@ pub enum FrameKind {
     Resolved = 9,
     /// Client → server: a query (bincode [`crate::query::Query`]).
     Query = 10,
-    /// Server → client: the answer to a query ([`crate::query::Answer`]).
+    /// Server → client: the answer to a query ([`crate::query::QueryAnswer`]).
     Answer = 11,
     /// Server → client: the server is stopping. It still answers what it has read and reads nothing new.
     Goodbye = 12,

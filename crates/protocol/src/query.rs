@@ -87,7 +87,7 @@ pub enum Query {
 
 /// An answer. Its variant matches that of the query.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum QueryAnswer {
     /// The answer to `Status`.
     Status(Status),
     /// The answer to `Reservation`. `None`: unknown or no longer kept.
@@ -112,7 +112,7 @@ pub enum Answer {
     OldNames(Vec<OldNameView>),
 }
 
-impl Answer {
+impl QueryAnswer {
     /// Appends the body of the frame: the number of the variant (u32), then its contents.
     ///
     /// # Errors

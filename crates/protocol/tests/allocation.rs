@@ -10,7 +10,7 @@ use stockhold_protocol::codec::decode_cold;
 use stockhold_protocol::command::Transfer;
 use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::limits::COMMAND_BYTES_MAX;
-use stockhold_protocol::query::{Answer, Name};
+use stockhold_protocol::query::{Name, QueryAnswer};
 use stockhold_protocol::{Command, CommandId, Detail, Envelope, Line, Quantity, SkuId, SourceId};
 
 /// The largest single request since it was cleared.
@@ -81,9 +81,9 @@ fn a_lying_length_costs_no_memory() {
         let cost = largest(|| {
             assert!(Hello::decode(&hello).is_err());
             assert!(Hello::decode(&field).is_err());
-            assert!(Answer::decode(&failed).is_err());
+            assert!(QueryAnswer::decode(&failed).is_err());
             assert!(decode_cold::<Vec<Name>>(&bytes).is_err());
-            assert!(Answer::decode(&answer).is_err());
+            assert!(QueryAnswer::decode(&answer).is_err());
             assert!(Detail::decode(&[&[4, 0, 0, 0][..], &bytes].concat()).is_err());
         });
         assert!(cost <= 4 << 20, "a length of {length} cost {cost} bytes at once");

@@ -14,7 +14,7 @@ use stockhold_protocol::fields::{Tagged, encode_fields};
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query, QueryAnswer};
 use stockhold_protocol::{Command, Envelope, Outcome};
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -41,7 +41,7 @@ fn fields<T: Tagged>(value: &T) -> Vec<u8> {
     bytes
 }
 
-fn answer(answer: &Answer) -> Vec<u8> {
+fn answer(answer: &QueryAnswer) -> Vec<u8> {
     let mut bytes = Vec::new();
     answer.encode(&mut bytes).unwrap();
     bytes
@@ -151,7 +151,7 @@ fn decoded_and_encoded(name: &str, bytes: &[u8]) -> Vec<u8> {
             outcome.encode(index, &mut out);
         }
         "query" => out = again::<Query>(bytes),
-        "answer" => Answer::decode(bytes).unwrap().encode(&mut out).unwrap(),
+        "answer" => QueryAnswer::decode(bytes).unwrap().encode(&mut out).unwrap(),
         "frame" => {
             let (frame, used) = parse(bytes, FRAME_BODY_BYTES_MAX).unwrap().unwrap();
             assert_eq!(used, bytes.len());

@@ -14,7 +14,7 @@ use stockhold_protocol::fields::{OPTIONAL, Tagged, Unknown, decode_fields_with, 
 use stockhold_protocol::frame::parse;
 use stockhold_protocol::handshake::{Hello, Welcome};
 use stockhold_protocol::limits::FRAME_BODY_BYTES_MAX;
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{
     ChannelId, Command, CommandId, Detail, Envelope, Line, Lines, Outcome, Quantity, SkuId, StockId,
 };
@@ -104,20 +104,20 @@ fn check_fields<T: Tagged>(bytes: &[u8]) {
 
 /// Checks that an accepted answer is encoded again, not longer, to an equal answer.
 fn check_answer(bytes: &[u8]) {
-    if let Ok(answer) = Answer::decode(bytes) {
+    if let Ok(answer) = QueryAnswer::decode(bytes) {
         let mut again = Vec::new();
         answer.encode(&mut again).unwrap();
         assert!(again.len() <= bytes.len());
-        assert_eq!(Answer::decode(&again), Ok(answer));
+        assert_eq!(QueryAnswer::decode(&again), Ok(answer));
     }
 }
 
-fn is_prefix(shorter: &Answer, whole: &Answer) -> bool {
+fn is_prefix(shorter: &QueryAnswer, whole: &QueryAnswer) -> bool {
     match (shorter, whole) {
-        (Answer::Skus(shorter), Answer::Skus(whole)) => whole.starts_with(shorter),
-        (Answer::Sources(shorter), Answer::Sources(whole)) => whole.starts_with(shorter),
-        (Answer::Stocks(shorter), Answer::Stocks(whole)) => whole.starts_with(shorter),
-        (Answer::OldNames(shorter), Answer::OldNames(whole)) => whole.starts_with(shorter),
+        (QueryAnswer::Skus(shorter), QueryAnswer::Skus(whole)) => whole.starts_with(shorter),
+        (QueryAnswer::Sources(shorter), QueryAnswer::Sources(whole)) => whole.starts_with(shorter),
+        (QueryAnswer::Stocks(shorter), QueryAnswer::Stocks(whole)) => whole.starts_with(shorter),
+        (QueryAnswer::OldNames(shorter), QueryAnswer::OldNames(whole)) => whole.starts_with(shorter),
         _ => false,
     }
 }
@@ -202,8 +202,8 @@ fn every_truncation_of_outcomes_and_cold_messages_is_refused() {
         for cut in 0..bytes.len() {
             // A list that ends after an element is another list.
             let is_shorter_list =
-                Answer::decode(&bytes[..cut]).is_ok_and(|shorter| is_prefix(&shorter, &answer));
-            let is_refused = Answer::decode(&bytes[..cut]).is_err();
+                QueryAnswer::decode(&bytes[..cut]).is_ok_and(|shorter| is_prefix(&shorter, &answer));
+            let is_refused = QueryAnswer::decode(&bytes[..cut]).is_err();
             assert!(is_refused || is_shorter_list, "{name} cut at {cut} was accepted");
         }
     }

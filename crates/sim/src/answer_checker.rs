@@ -9,7 +9,7 @@ use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET, record_length};
 use stockhold_protocol::frame::{FrameKind, low_bits};
 use stockhold_protocol::handshake::Welcome;
-use stockhold_protocol::query::Answer;
+use stockhold_protocol::query::QueryAnswer;
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
 
 use crate::oracle::Oracle;
@@ -231,8 +231,8 @@ impl AnswerChecker {
                 Ok(())
             }
             FrameKind::Answer => {
-                let answer = Answer::decode(&frame.body).map_err(violation("an answer"))?;
-                if let Answer::Validation(validation) = answer {
+                let answer = QueryAnswer::decode(&frame.body).map_err(violation("an answer"))?;
+                if let QueryAnswer::Validation(validation) = answer {
                     let found = validation.violations.join("; ");
                     ensure!(found.is_empty(), "the machine's invariants are violated: {found}");
                 }

@@ -6,7 +6,7 @@ use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::command::{FLAG_FRESH, FLAGS_OFFSET};
 use stockhold_protocol::frame::{FrameKind, low_bits};
 use stockhold_protocol::handshake::Welcome;
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, SkuId};
 
 use crate::answer_checker::outcomes_of;
@@ -179,8 +179,8 @@ impl World {
             }
             FrameKind::Goodbye => return Ok(()),
             FrameKind::Answer => {
-                let answer = Answer::decode(&frame.body).map_err(violation("an answer"))?;
-                if matches!(answer, Answer::Snapshot(_)) {
+                let answer = QueryAnswer::decode(&frame.body).map_err(violation("an answer"))?;
+                if matches!(answer, QueryAnswer::Snapshot(_)) {
                     self.counts.count("snapshots answered");
                 }
             }

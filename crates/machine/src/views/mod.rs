@@ -13,7 +13,7 @@ use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
 use stockhold_protocol::query::{
-    Answer, ItemView, LIST_MAX, MakerKind, Name, OldNameView, PositionView, Query, ReservationLine,
+    ItemView, LIST_MAX, MakerKind, Name, OldNameView, PositionView, Query, QueryAnswer, ReservationLine,
     ReservationState, ReservationView, SkuView, SourceView, StockView,
 };
 use stockhold_protocol::{ChannelId, CommandId, Deadline, SkuId, SourceId, StockId};
@@ -30,32 +30,34 @@ type Costed<T> = (T, usize);
 impl Machine {
     /// Answers a query of the state; `None` for those that only the caller can answer.
     #[must_use]
-    pub fn query(&self, query: &Query) -> Option<Answer> {
+    pub fn query(&self, query: &Query) -> Option<QueryAnswer> {
         let state = self.state();
         Some(match query {
             Query::Status | Query::Snapshot | Query::Validate => return None,
-            Query::Reservation(id) => Answer::Reservation(state.reservation_view(CommandId::from_bytes(*id))),
-            Query::Sku(sku) => Answer::Sku(state.has_sku(sku.0).then(|| state.sku_view(sku.0).0)),
+            Query::Reservation(id) => {
+                QueryAnswer::Reservation(state.reservation_view(CommandId::from_bytes(*id)))
+            }
+            Query::Sku(sku) => QueryAnswer::Sku(state.has_sku(sku.0).then(|| state.sku_view(sku.0).0)),
             Query::Skus { after, limit } => {
                 let range = page(after.map(|sku| sku.0), *limit, state.skus.len());
-                Answer::Skus(list(range, |sku| state.sku_view(sku)))
+                QueryAnswer::Skus(list(range, |sku| state.sku_view(sku)))
             }
             Query::Sources { after, limit } => {
                 let count = u32::try_from(state.catalog.sources.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|source| source.0), *limit, count);
-                Answer::Sources(list(range, |source| state.source_view(source)))
+                QueryAnswer::Sources(list(range, |source| state.source_view(source)))
             }
             Query::Stocks { after, limit } => {
                 let count = u32::try_from(state.catalog.stocks.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|stock| stock.0), *limit, count);
-                Answer::Stocks(list(range, |stock| state.stock_view(stock)))
+                QueryAnswer::Stocks(list(range, |stock| state.stock_view(stock)))
             }
             Query::OldNames { after, limit } => {
                 let old_names = state.catalog.old_names().after(*after);
                 let page = old_names.take(usize::try_from(page_length(*limit)).unwrap_or(usize::MAX));
-                Answer::OldNames(list(page, |(op, old)| state.old_name_view(op, old)))
+                QueryAnswer::OldNames(list(page, |(op, old)| state.old_name_view(op, old)))
             }
-            Query::Configuration => Answer::Configuration(state.core.configuration.view()),
+            Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),
         })
     }
 

@@ -9,7 +9,7 @@ use stockhold_model::{
 };
 use stockhold_protocol::batch::{Rights, Run};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
-use stockhold_protocol::query::{Answer, LIST_MAX, Name, Query};
+use stockhold_protocol::query::{LIST_MAX, Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
@@ -231,7 +231,7 @@ impl ModelRun {
         for name in names() {
             assert_eq!(self.machine.resolve(&name), self.model.resolve(&name), "{name:?}");
         }
-        let Some(Answer::OldNames(old_names)) = self.machine.query(&OLD_NAMES) else {
+        let Some(QueryAnswer::OldNames(old_names)) = self.machine.query(&OLD_NAMES) else {
             panic!("the machine lists old names");
         };
         let old_names =

@@ -5,7 +5,7 @@ use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, LinkDefinition, Rename, SkuDefinition, SourceDefinition, StockDefinition,
 };
-use stockhold_protocol::query::{Answer, LIST_MAX, Name, OldNameView, Query};
+use stockhold_protocol::query::{LIST_MAX, Name, OldNameView, Query, QueryAnswer};
 use stockhold_protocol::{Command, CommandId, Envelope, SourceId, StockId, Timestamp};
 
 /// A machine with many entries, some of which are expensive.
@@ -35,7 +35,7 @@ impl Merchant {
 fn read_all(
     machine: &Machine,
     ask: impl Fn(Option<u32>) -> Query,
-    numbers: impl Fn(Answer) -> Vec<u32>,
+    numbers: impl Fn(QueryAnswer) -> Vec<u32>,
 ) -> Vec<usize> {
     let mut pages = Vec::new();
     let mut all = Vec::new();
@@ -62,7 +62,7 @@ fn pages_of_cheap_entries_are_as_long_as_asked() {
         &merchant.machine,
         |after| Query::Skus { after: after.map(stockhold_protocol::SkuId), limit: LIST_MAX },
         |answer| {
-            let Answer::Skus(views) = answer else { panic!("{answer:?}") };
+            let QueryAnswer::Skus(views) = answer else { panic!("{answer:?}") };
             views.iter().map(|view| view.id.0).collect()
         },
     );
@@ -102,7 +102,7 @@ fn pages_of_expensive_entries_are_short_and_complete() {
         &merchant.machine,
         |after| Query::Sources { after: after.map(SourceId), limit: LIST_MAX },
         |answer| {
-            let Answer::Sources(views) = answer else { panic!("{answer:?}") };
+            let QueryAnswer::Sources(views) = answer else { panic!("{answer:?}") };
             views.iter().map(|view| view.id.0).collect()
         },
     );
@@ -112,7 +112,7 @@ fn pages_of_expensive_entries_are_short_and_complete() {
         &merchant.machine,
         |after| Query::Stocks { after: after.map(StockId), limit: LIST_MAX },
         |answer| {
-            let Answer::Stocks(views) = answer else { panic!("{answer:?}") };
+            let QueryAnswer::Stocks(views) = answer else { panic!("{answer:?}") };
             views.iter().map(|view| view.id.0).collect()
         },
     );
@@ -151,7 +151,7 @@ impl Merchant {
 
     fn old_names(&self, after: Option<u64>, limit: u32) -> Vec<OldNameView> {
         match self.machine.query(&Query::OldNames { after, limit }) {
-            Some(Answer::OldNames(views)) => views,
+            Some(QueryAnswer::OldNames(views)) => views,
             other => panic!("{other:?}"),
         }
     }

@@ -17,7 +17,7 @@ use super::machines::{Machines, START_S};
 use super::words::{Sentence, joined, line, span_ms};
 use std::collections::BTreeMap;
 use stockhold_machine::ClockView;
-use stockhold_protocol::query::{Answer, CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query};
+use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, StockId};
 
 /// A scenario in progress: the machines, and the names that its lines use.
@@ -204,7 +204,7 @@ impl Script {
 
     fn sku_name(&self, sku: SkuId) -> String {
         match self.machines.plain.query(&Query::Sku(sku)) {
-            Some(Answer::Sku(Some(view))) => view.sku,
+            Some(QueryAnswer::Sku(Some(view))) => view.sku,
             other => panic!("expected a SKU, got {other:?}"),
         }
     }
@@ -214,7 +214,7 @@ impl Script {
             after: source.checked_sub(1).map(stockhold_protocol::SourceId),
             limit: 1,
         }) {
-            Some(Answer::Sources(views)) => views[0].definition.code.clone(),
+            Some(QueryAnswer::Sources(views)) => views[0].definition.code.clone(),
             other => panic!("expected sources, got {other:?}"),
         }
     }
@@ -222,7 +222,8 @@ impl Script {
     /// The state and the lines of a reservation, such as `held 3xBIKE+1`; `unknown` if it is not kept.
     fn state(&mut self, name: &str) -> String {
         let id = self.reservation(name).to_bytes();
-        let Some(Answer::Reservation(Some(view))) = self.machines.plain.query(&Query::Reservation(id)) else {
+        let Some(QueryAnswer::Reservation(Some(view))) = self.machines.plain.query(&Query::Reservation(id))
+        else {
             return "unknown".into();
         };
         let mut words = vec![view.state.name().to_owned()];
@@ -244,7 +245,7 @@ impl Script {
     fn quota_taken(&self, stock: &str, sku: &str) -> String {
         let stock = StockId(self.stock(stock));
         match self.machines.plain.query(&Query::Sku(SkuId(self.sku(sku)))) {
-            Some(Answer::Sku(Some(view))) => {
+            Some(QueryAnswer::Sku(Some(view))) => {
                 let position = view.positions.iter().find(|position| position.stock == stock);
                 let position = position.unwrap_or_else(|| panic!("there is no position of {sku} in {stock}"));
                 position

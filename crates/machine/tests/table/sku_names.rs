@@ -3,7 +3,7 @@
 use stockhold_machine::{Genesis, Machine, Progress, Section};
 use stockhold_protocol::command::{Rename, SkuDefinition};
 use stockhold_protocol::limits::{SKU_BYTES_MAX, SKU_CHARACTERS_MAX};
-use stockhold_protocol::query::{Answer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, SkuId, Timestamp};
 
 struct Shop {
@@ -38,7 +38,7 @@ impl Shop {
 
     fn name(&self, number: u32) -> String {
         match self.machine.query(&Query::Sku(SkuId(number))) {
-            Some(Answer::Sku(Some(view))) => view.sku,
+            Some(QueryAnswer::Sku(Some(view))) => view.sku,
             other => panic!("{other:?}"),
         }
     }

@@ -3,8 +3,8 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    Answer, CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, Name, OldNameView, PositionView,
-    Query, ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView,
+    CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, Name, OldNameView, PositionView, Query,
+    QueryAnswer, ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView,
     SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
@@ -137,21 +137,21 @@ fn old_names() -> Vec<OldNameView> {
 }
 
 /// Every answer.
-pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
+pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
     let snapshot = SnapshotView { op: 77, file: "77.snapshot".into(), bytes: 4_096, digest: 9 };
     let validation = Validation { op: 77, digest: 9, violations: vec!["sku 7: open exceeds granted".into()] };
     vec![
-        ("status", Answer::Status(status())),
-        ("reservation", Answer::Reservation(Some(reservation()))),
-        ("reservation_unknown", Answer::Reservation(None)),
-        ("sku", Answer::Sku(Some(sku()))),
-        ("skus", Answer::Skus(vec![sku()])),
-        ("sources", Answer::Sources(vec![SourceView { id: SourceId(3), definition: source() }])),
-        ("stocks", Answer::Stocks(vec![stock()])),
-        ("configuration", Answer::Configuration(configuration())),
-        ("validation", Answer::Validation(validation)),
-        ("snapshot", Answer::Snapshot(snapshot)),
-        ("failed", Answer::Failed("limit must be 1..=1000".into())),
-        ("old_names", Answer::OldNames(old_names())),
+        ("status", QueryAnswer::Status(status())),
+        ("reservation", QueryAnswer::Reservation(Some(reservation()))),
+        ("reservation_unknown", QueryAnswer::Reservation(None)),
+        ("sku", QueryAnswer::Sku(Some(sku()))),
+        ("skus", QueryAnswer::Skus(vec![sku()])),
+        ("sources", QueryAnswer::Sources(vec![SourceView { id: SourceId(3), definition: source() }])),
+        ("stocks", QueryAnswer::Stocks(vec![stock()])),
+        ("configuration", QueryAnswer::Configuration(configuration())),
+        ("validation", QueryAnswer::Validation(validation)),
+        ("snapshot", QueryAnswer::Snapshot(snapshot)),
+        ("failed", QueryAnswer::Failed("limit must be 1..=1000".into())),
+        ("old_names", QueryAnswer::OldNames(old_names())),
     ]
 }
