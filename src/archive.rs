@@ -14,6 +14,7 @@
 pub mod contents;
 mod names;
 pub mod pass;
+mod pieces;
 pub mod progress;
 pub mod retention;
 pub mod stage;
@@ -102,6 +103,15 @@ pub enum ArchiveError {
     Differs {
         /// The object.
         path: String,
+    },
+    /// The archive has records of a segment that the data directory lacks.
+    #[error(
+        "the archive has records in the pieces of {segment} that the data directory lacks: another server may archive to the same \
+         place, or the data directory has lost the end of its log; nothing was changed there: archive to another place"
+    )]
+    OtherRecords {
+        /// The path of the segment, without its end.
+        segment: String,
     },
     /// The data directory cannot be read.
     #[error("the data directory cannot be read")]

@@ -108,6 +108,10 @@ impl Archiver {
         Some((manifest.log_uuid, super::contents::own_epochs(manifest)))
     }
 
+    pub(super) fn known_objects(&self, log_uuid: Uuid, epoch: EpochName) -> Option<&EpochObjects> {
+        self.known.objects(log_uuid, epoch)
+    }
+
     pub(super) fn objects(&mut self, log_uuid: Uuid, epoch: EpochName) -> &mut EpochObjects {
         self.known.logs.entry(log_uuid).or_default().entry(epoch).or_default()
     }
@@ -141,6 +145,9 @@ impl Archiver {
             match segments.used.get(at + 1) {
                 Some(next) => {
                     let end_offset = next.opening.previous.end_offset;
+                    if next.opening.epoch == segment.opening.epoch {
+                        self.check_end(manifest.log_uuid, epoch, segment.header.sequence, end_offset)?;
+                    }
                     self.archive_completed(manifest.log_uuid, epoch, segment, end_offset, passed)?;
                     passed.last_position = next.opening.previous.last_position;
                 }
@@ -175,15 +182,7 @@ impl Archiver {
             passed.segments += 1;
             passed.bytes += bytes;
         }
-        let parts: Vec<(u64, u64)> = {
-            let parts = self.objects(log_uuid, epoch).parts.range((sequence, 0)..=(sequence, u64::MAX));
-            parts.map(|(key, _)| *key).collect()
-        };
-        for (sequence, offset) in parts {
-            self.store.remove(&path(log_uuid, epoch, &part_name(sequence, offset)))?;
-            self.objects(log_uuid, epoch).parts.remove(&(sequence, offset));
-        }
-        Ok(())
+        self.remove_pieces(log_uuid, epoch, sequence)
     }
 
     /// Archives the new bytes of the segment in use.
@@ -199,11 +198,13 @@ impl Archiver {
         let file = self.files.open_to_read(&segment_name(sequence), ReadFrom::Cache)?;
         let mut tail = match self.tail.take() {
             Some(tail) if tail.segment() == segment => tail,
-            Some(_) | None => SegmentTail::new(*segment),
+            Some(_) | None => {
+                self.remove_replaced(log_uuid, epoch, segment, file.as_ref())?;
+                SegmentTail::new(*segment)
+            }
         };
         tail.advance(file.as_ref(), last_position)?;
-        let parts = self.objects(log_uuid, epoch).parts.range((sequence, 0)..=(sequence, u64::MAX));
-        let archived = parts.last().map_or(0, |((_, offset), bytes)| offset + bytes);
+        let (_, archived) = self.pieces(log_uuid, epoch, sequence);
         let end = tail.offset();
         if archived < end {
             let bytes = read_range(file.as_ref(), archived, end)?;

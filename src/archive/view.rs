@@ -61,12 +61,17 @@ impl ArchiveView {
                 let extents = vec![extent(0, *bytes, &name)];
                 files.insert(name, VirtualFile { extents, bytes: *bytes });
             }
+            let mut in_pieces = None;
             for ((segment, offset), bytes) in &objects.parts {
                 // A completed segment replaces its pieces, which are removed after it was written.
                 if objects.segments.contains_key(segment) {
                     continue;
                 }
                 let name = segment_of(*segment);
+                if in_pieces.replace(*segment) != Some(*segment) {
+                    // A start in a new epoch may have replaced a segment of an earlier one.
+                    files.insert(name.clone(), VirtualFile::default());
+                }
                 let file = files.entry(name.clone()).or_default();
                 if *offset != file.bytes {
                     return Err(ArchiveError::Gap { segment: name, from: file.bytes, to: *offset });
@@ -158,7 +163,7 @@ impl ReadStorage for ArchiveView {
 
 /// A small file in memory.
 #[derive(Debug)]
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl ReadableFile for Bytes {
     fn bytes(&self) -> Result<u64, StorageError> {

@@ -90,7 +90,9 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
         | ArchiveError::Several { .. }
         | ArchiveError::NoEpoch { .. } => Exit::Usage,
         ArchiveError::Store { .. } | ArchiveError::Timeout { .. } => Exit::Disk,
-        ArchiveError::Gap { .. } | ArchiveError::Differs { .. } => Exit::BadData,
+        ArchiveError::Gap { .. } | ArchiveError::Differs { .. } | ArchiveError::OtherRecords { .. } => {
+            Exit::BadData
+        }
         ArchiveError::Storage(_) | ArchiveError::Log(_) | ArchiveError::Directory(_) => {
             return start_failure(match error {
                 ArchiveError::Storage(error) => StartError::Storage(error),
@@ -103,6 +105,7 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
                 | ArchiveError::Several { .. }
                 | ArchiveError::NoEpoch { .. }
                 | ArchiveError::Gap { .. }
+                | ArchiveError::OtherRecords { .. }
                 | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
             });
         }

@@ -2,6 +2,7 @@
 
 mod continuous;
 mod faulty;
+mod starts;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
