@@ -57,6 +57,26 @@ impl Timestamp {
     pub fn second(self) -> u32 {
         u32::try_from(self.0 / 1_000).unwrap_or(u32::MAX)
     }
+
+    /// The time for people, in whole seconds: `2026-11-22T03:04:05Z` (RFC 3339, UTC).
+    ///
+    /// This is Howard Hinnant's civil-from-days, in years that begin in March.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let seconds = self.0 / 1_000;
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        let (hour, minute) = (second / 3_600, second / 60 % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
+    }
 }
 
 impl Deadline {
@@ -95,5 +115,19 @@ mod tests {
         assert!(deadline.has_passed(Timestamp(6_000)));
         assert!(!Deadline::NONE.has_passed(Timestamp(6_000)));
         assert_eq!(Timestamp(5_000).round_up(), Deadline(5));
+    }
+    #[test]
+    fn a_time_is_shown_as_a_date() {
+        // Proves dates on both sides of a leap day and a century, and that any time has one.
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_316_645, "2026-11-22T03:04:05Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp(seconds * 1_000 + 999).to_rfc3339(), text);
+        }
+        assert!(Timestamp(u64::MAX).to_rfc3339().ends_with('Z'));
     }
 }
