@@ -106,6 +106,7 @@ pub fn body(machine: &Machine, command: &Command<'_>) -> Value {
         | Command::Rename(_)
         | Command::Configure(_)
         | Command::Mark(_)
+        | Command::Unmark(_)
         | Command::ActivateRules(_)
         | Command::WallOffset(_)
         | Command::AcceptClock(_)
@@ -181,6 +182,7 @@ fn definition(machine: &Machine, command: &Command<'_>) -> Value {
         }
         Command::Configure(change) => configuration(change),
         Command::Mark(mark) => json!({"name": mark.name}),
+        Command::Unmark(mark) => json!({"name": mark.name}),
         Command::ActivateRules(version) => json!({"version": version}),
         Command::AcceptClock(until) => json!({"until": crate::calendar::rfc3339(until.0)}),
         Command::WallOffset(offset_ms) => json!({"offset_ms": offset_ms}),

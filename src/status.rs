@@ -74,6 +74,7 @@ fn machine_metrics(stats: &Stats, out: &mut Vec<Metric>) {
         ("machine_clusters", "clusters", stats.clusters),
         ("machine_catalog", "entries", stats.catalog),
         ("machine_old_names", "names", stats.old_names),
+        ("machine_marks", "marks", stats.marks),
         ("machine_memory_bytes", "bytes", stats.memory_bytes),
         ("machine_reservation_bytes", "bytes", stats.reservation_bytes),
         ("machine_snapshot_bytes", "bytes", stats.snapshot_bytes),

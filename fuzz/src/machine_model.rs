@@ -4,7 +4,9 @@
 
 use super::draw::Draw;
 use super::drive::{ModelRun, names};
-use stockhold_model::{Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{
+    Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+};
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
 
@@ -188,11 +190,13 @@ fn step(draw: &mut Draw<'_>) -> Step {
             Step::Quota(one(draw, SKUS), one(draw, STOCKS), limit)
         }
         240 | 241 => Step::Sharing(kind == 240),
-        242..=246 => {
+        242..=244 => {
             let names = names();
             let at = usize::from(draw.byte()) % names.len();
             Step::Rename(one(draw, 3), names[at].clone())
         }
+        245 => Step::Mark(mark_name(one(draw, MARKS))),
+        246 => Step::Unmark(mark_name(one(draw, MARKS))),
         247 => Step::Tick,
         248.. => Step::Retry(usize::from(draw.byte()), kind.is_multiple_of(2)),
     }

@@ -156,6 +156,7 @@ impl QueryStage {
             | Query::Sources { .. }
             | Query::Stocks { .. }
             | Query::OldNames { .. }
+            | Query::Marks { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())
             }),

@@ -241,6 +241,7 @@ impl Watcher {
             | Command::Rename(_)
             | Command::Configure(_)
             | Command::Mark(_)
+            | Command::Unmark(_)
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
             | Command::AcceptClock(_)

@@ -95,7 +95,7 @@ fn a_skipped_op_has_no_effect_and_its_id_is_unused() {
 fn pass_seconds(world: &mut World, first: u64) {
     for number in first..first + 5 {
         world.time.advance_ms(1_100);
-        world.done(number, Command::Mark(Mark::new("a second later")));
+        world.done(number, Command::Mark(Mark::new(format!("second {number}"))));
     }
 }
 

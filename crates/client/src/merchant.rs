@@ -8,7 +8,8 @@ use crate::error::CallError;
 use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 use stockhold_protocol::command::{
     Adjust, ChannelAssignment, Command, Configure, Count, Kind, LinkDefinition, LinkRemoval, Mark,
-    QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Target, Transfer,
+    MarkRemoval, QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
+    Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Quantity, SkuId, SourceId, StockId};
@@ -57,6 +58,8 @@ blocking_calls! {
     fn configure(configure: &Configure) -> Answer<Done>;
     /// See [`crate::Client::mark`].
     fn mark(name: &str) -> Answer<Done>;
+    /// See [`crate::Client::unmark`].
+    fn unmark(name: &str) -> Answer<Done>;
     /// See [`crate::Client::activate_rules`].
     fn activate_rules(rules_version: u32) -> Answer<Done>;
 }
@@ -317,12 +320,22 @@ impl Client {
         Ok(self.plain(&Command::Configure(Box::new(*configure))).await?.answer(Done::from))
     }
 
-    /// Marks this position of the log with a name, so that a restore can go back to it.
+    /// Marks this position of the log with a name, so that a restore can go back to it. No two marks have the same name.
+    /// Those whose names begin with [`Mark::AUTOMATIC`] make room for others when there are too many.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn mark(&self, name: &str) -> Result<Answer<Done>, CallError> {
         Ok(self.plain(&Command::Mark(Mark::new(name))).await?.answer(Done::from))
+    }
+
+    /// Drops the mark of this name.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn unmark(&self, name: &str) -> Result<Answer<Done>, CallError> {
+        let removal = MarkRemoval { name: name.to_owned() };
+        Ok(self.plain(&Command::Unmark(removal)).await?.answer(Done::from))
     }
 
     /// Activates another version of the rules, from the next op on.

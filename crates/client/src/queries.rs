@@ -9,8 +9,8 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, Name, OldNameView, Query, QueryAnswer, ReservationView, SkuView, SnapshotView,
-    SourceView, Status, StockView, Validation,
+    ConfigurationView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationView, SkuView,
+    SnapshotView, SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -59,6 +59,8 @@ blocking_calls! {
     fn stocks(after: Option<StockId>, limit: u32) -> Vec<StockView>;
     /// See [`crate::Client::old_names`].
     fn old_names(after: Option<u64>, limit: u32) -> Vec<OldNameView>;
+    /// See [`crate::Client::marks`].
+    fn marks(after: Option<u64>, limit: u32) -> Vec<MarkView>;
     /// See [`crate::Client::configuration`].
     fn configuration() -> ConfigurationView;
     /// See [`crate::Client::validate`].
@@ -210,6 +212,14 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn old_names(&self, after: Option<u64>, limit: u32) -> Result<Vec<OldNameView>, CallError> {
         expect_answer!(self, Query::OldNames { after, limit }, OldNames)
+    }
+
+    /// At most `limit` marks (1..=1000) after the one that the op `after` set, the oldest first.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn marks(&self, after: Option<u64>, limit: u32) -> Result<Vec<MarkView>, CallError> {
+        expect_answer!(self, Query::Marks { after, limit }, Marks)
     }
 
     /// The machine's current configuration.

@@ -398,11 +398,8 @@ impl Machine {
                 unreachable!("`decide` answers the commands of the server itself")
             }
             Command::AcceptClock(until) => self.define(|_| Ok(Definition::AcceptClock(*until))),
-            #[cfg(feature = "next-release")]
-            Command::Mark(mark) if self.state.catalog.has_note(&mark.name) => {
-                Err(Refusal::new(Code::MarkHasNote))
-            }
-            Command::Mark(mark) => self.define(|_| Ok(Definition::Mark(mark.clone()))),
+            Command::Mark(mark) => self.define(|state| state.check_mark(mark)),
+            Command::Unmark(mark) => self.define(|state| state.check_unmark(mark)),
             Command::ActivateRules(version) if *version == RULES_VERSION => {
                 self.state.core.rules_version = *version;
                 Ok(Answer::ok(*version))

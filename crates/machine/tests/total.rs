@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, Kind, LinkDefinition,
-    LinkRemoval, Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer, Unship,
+    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename,
+    Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -158,7 +158,8 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
             gap_max_ms: (a == 1).then_some(dice.word),
             ..Configure::default()
         })),
-        38 => Command::Mark(Mark::new("here")),
+        38 if dice.flag => Command::Mark(Mark::new(["here", "auto/here"][usize::from(a == 0)])),
+        38 => Command::Unmark(MarkRemoval { name: "here".into() }),
         39 if dice.word.is_multiple_of(2) => Command::BeginEpoch(dice.word),
         39 => Command::WallOffset(dice.raw),
         41 => Command::Rename(Rename {

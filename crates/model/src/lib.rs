@@ -16,15 +16,17 @@
 mod decide;
 mod lifecycle;
 mod limits;
+mod marks;
 mod merchant;
 mod names;
 mod state;
 mod step;
 
 pub use limits::Limits;
+pub use marks::Mark;
 pub use state::{Line, Model, Reservation, Stage};
 pub use step::{
-    CHANNELS, Cart, HALF, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
-    channel_assignment, first_stock, has_decimals, long_sku_name, sku_name, source_definition, stock_name,
-    with_command,
+    CHANNELS, Cart, HALF, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
+    channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, sku_name, source_definition,
+    stock_name, with_command,
 };

@@ -45,6 +45,8 @@ impl Model {
                 Ok(self.assign_channel(*channel, *stock))
             }
             Step::Rename(number, to) => self.rename(*number, to),
+            Step::Mark(name) => self.mark(name),
+            Step::Unmark(name) => self.unmark(name),
             Step::Configure(change) => self.configure(change),
             other => panic!("{other:?} is not a command of the merchant"),
         }

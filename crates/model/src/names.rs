@@ -102,6 +102,8 @@ impl Model {
                 | Step::Enable(..)
                 | Step::Sharing(_)
                 | Step::Configure(_)
+                | Step::Mark(_)
+                | Step::Unmark(_)
                 | Step::Tick
         );
         has_numbers && self.names.known < self.names.generation

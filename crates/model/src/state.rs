@@ -4,6 +4,7 @@
 //! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
 use crate::limits::{Limits, Recorded};
+use crate::marks::Marks;
 use crate::names::Names;
 use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Value, first_stock, has_decimals};
 use std::collections::BTreeMap;
@@ -161,6 +162,7 @@ pub struct Model {
     /// The stock that each channel sells from.
     pub(crate) channels: Vec<u32>,
     pub(crate) names: Names,
+    pub(crate) marks: Marks,
     /// Source items by (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
@@ -190,6 +192,7 @@ impl Model {
             links: Vec::new(),
             channels: (0..CHANNELS).map(first_stock).collect(),
             names: Names::defined(),
+            marks: Marks::default(),
             items: BTreeMap::new(),
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),

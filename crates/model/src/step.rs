@@ -3,8 +3,9 @@
 use crate::decide::merged;
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
-    LinkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer, Unship,
+    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename,
+    Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer,
+    Unship,
 };
 use stockhold_protocol::limits::{QUANTITY_SCALE, SKU_CHARACTERS_MAX};
 use stockhold_protocol::query::Name;
@@ -20,6 +21,8 @@ pub const STOCKS: u32 = 4;
 pub const CHANNELS: u32 = 3;
 /// SKUs of the model's world.
 pub const SKUS: u32 = 3;
+/// Names of marks that steps are drawn from.
+pub const MARKS: u32 = 6;
 /// All quantities are multiples of half a unit, so that the model can try them one by one.
 pub const HALF: i64 = QUANTITY_SCALE / 2;
 
@@ -126,6 +129,10 @@ pub enum Step {
     Channel(u32, u32),
     /// Renames the thing with this number. The new name is of its kind.
     Rename(u32, Name),
+    /// The moment gets a name.
+    Mark(String),
+    /// The mark of this name is dropped.
+    Unmark(String),
     /// Limits change.
     Configure(Configure),
     /// Time passes.
@@ -186,6 +193,7 @@ impl Step {
             Self::Ship(of, source, lines, forced) => Self::Ship(of, source, lines, !forced),
             Self::Count(source, sku, halves, in_stock) => Self::Count(source, sku, halves + 1, in_stock),
             Self::Channel(channel, stock) => Self::Channel(channel, (stock + 1) % STOCKS),
+            Self::Mark(name) => Self::Unmark(name),
             other => other,
         }
     }
@@ -207,6 +215,12 @@ pub fn long_sku_name() -> String {
 #[must_use]
 pub fn stock_name(stock: u32) -> String {
     format!("stock {stock}")
+}
+
+/// The name of a mark with this number. Every third one is an automatic mark.
+#[must_use]
+pub fn mark_name(mark: u32) -> String {
+    if mark.is_multiple_of(3) { format!("auto/{mark}") } else { format!("mark {mark}") }
 }
 
 /// Whether SKU number `sku` is defined with decimals.
@@ -340,6 +354,8 @@ fn merchant_command(step: &Step) -> Command<'static> {
         }
         Step::Channel(channel, stock) => Command::Channel(channel_assignment(*channel, *stock)),
         Step::Rename(number, to) => Command::Rename(Rename { number: *number, to: to.clone() }),
+        Step::Mark(name) => Command::Mark(Mark::new(name)),
+        Step::Unmark(name) => Command::Unmark(MarkRemoval { name: name.clone() }),
         Step::Configure(change) => Command::Configure(Box::new(*change)),
         _ => Command::Tick,
     }

@@ -7,7 +7,7 @@
 mod views;
 
 pub use views::{
-    ConfigurationView, ItemView, MakerKind, Metric, OldNameView, PositionView, ReservationLine,
+    ConfigurationView, ItemView, MakerKind, MarkView, Metric, OldNameView, PositionView, ReservationLine,
     ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
     Validation,
 };
@@ -83,6 +83,14 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// At most `limit` marks after `after`, in the order in which they were set.
+    #[wincode(tag = 11)]
+    Marks {
+        /// The op of the last entry of the previous list.
+        after: Option<u64>,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -110,6 +118,8 @@ pub enum QueryAnswer {
     Failed(String),
     /// The answer to `OldNames`.
     OldNames(Vec<OldNameView>),
+    /// The answer to `Marks`.
+    Marks(Vec<MarkView>),
 }
 
 impl QueryAnswer {
@@ -132,6 +142,7 @@ impl QueryAnswer {
             Self::Snapshot(view) => encode_fields(view, out),
             Self::Failed(sentence) => encode_cold(sentence, out),
             Self::OldNames(views) => encode_list(views, out),
+            Self::Marks(views) => encode_list(views, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -159,6 +170,7 @@ impl QueryAnswer {
             8 => Self::Snapshot(decode_fields(bytes, Unknown::Skip)?),
             9 => Self::Failed(decode_cold(bytes)?),
             10 => Self::OldNames(decode_list(bytes, Unknown::Skip)?),
+            11 => Self::Marks(decode_list(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -176,6 +188,7 @@ impl QueryAnswer {
             Self::Snapshot(_) => 8,
             Self::Failed(_) => 9,
             Self::OldNames(_) => 10,
+            Self::Marks(_) => 11,
         }
     }
 }

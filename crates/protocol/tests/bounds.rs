@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use stockhold_protocol::command::{
-    Change, Count, Mark, QuotaChange, Release, Reserve, SettingScope, SettingsChange, SkuDefinition, Target,
-    catalog::check_sku, check_new_name, record_length,
+    Change, Count, Mark, MarkRemoval, QuotaChange, Release, Reserve, SettingScope, SettingsChange,
+    SkuDefinition, Target, catalog::check_sku, check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::limits::{
@@ -115,16 +115,19 @@ fn texts_are_bounded_in_bytes() {
     let text = |bytes: usize| "é".repeat(bytes / 2) + &"x".repeat(bytes % 2);
     let line = [Line::new(SkuId(1), raw(1))];
     let mark = |name: String| Command::Mark(Mark::new(name));
+    let unmark = |name: String| Command::Unmark(MarkRemoval { name });
     let count = |reason| {
         let (source, sku, quantity) = (SourceId(1), SkuId(1), Quantity::ZERO);
         Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference: String::new() })
     };
     for past in [0, 1] {
         assert_eq!(through(mark(text(NAME_BYTES_MAX - past))), Ok(()));
+        assert_eq!(through(unmark(text(NAME_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(count(text(TEXT_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(reserve(&line, None, &text(REFERENCE_BYTES_MAX - past))), Ok(()));
     }
     assert_eq!(refused(mark(text(NAME_BYTES_MAX + 1))), "name");
+    assert_eq!(refused(unmark(text(NAME_BYTES_MAX + 1))), "name");
     assert_eq!(refused(count(text(TEXT_BYTES_MAX + 1))), "reason");
     assert_eq!(refused(reserve(&line, None, &text(REFERENCE_BYTES_MAX + 1))), "reference");
 }

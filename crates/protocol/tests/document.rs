@@ -97,6 +97,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::SkuView>(structure(&page, "SkuView"));
     check_numbers::<m::SourceView>(structure(&page, "SourceView"));
     check_numbers::<m::StockView>(structure(&page, "StockView"));
+    check_numbers::<m::MarkView>(structure(&page, "MarkView"));
     check_numbers::<m::ConfigurationView>(structure(&page, "ConfigurationView"));
     check_numbers::<m::Validation>(structure(&page, "Validation"));
     check_numbers::<m::SnapshotView>(structure(&page, "SnapshotView"));
@@ -114,6 +115,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::QuotaChange>(command("quota"));
     check_numbers::<m::Rename>(command("rename"));
     check_numbers::<m::Mark>(command("mark"));
+    check_numbers::<m::MarkRemoval>(command("unmark"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));
     check_numbers::<m::Configure>(structure(&page, "Configure"));

@@ -118,6 +118,7 @@ fn is_prefix(shorter: &QueryAnswer, whole: &QueryAnswer) -> bool {
         (QueryAnswer::Sources(shorter), QueryAnswer::Sources(whole)) => whole.starts_with(shorter),
         (QueryAnswer::Stocks(shorter), QueryAnswer::Stocks(whole)) => whole.starts_with(shorter),
         (QueryAnswer::OldNames(shorter), QueryAnswer::OldNames(whole)) => whole.starts_with(shorter),
+        (QueryAnswer::Marks(shorter), QueryAnswer::Marks(whole)) => whole.starts_with(shorter),
         _ => false,
     }
 }

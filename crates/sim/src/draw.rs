@@ -1,8 +1,8 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{
-    CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, channel_assignment,
-    long_sku_name, sku_name, source_definition, stock_name,
+    CHANNELS, Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
+    channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
 };
 use stockhold_protocol::command::{Configure, Sharing, Target};
 use stockhold_protocol::query::Name;
@@ -189,8 +189,22 @@ fn renaming(rng: &mut Rng) -> Step {
 
 /// A step of a merchant: names, goods, links, settings, channels, limits.
 fn merchant(rng: &mut Rng) -> Step {
-    let kinds =
-        [(8, 0), (8, 1), (5, 2), (3, 3), (3, 4), (2, 5), (6, 6), (5, 7), (1, 8), (4, 9), (4, 10), (4, 11)];
+    let kinds = [
+        (8, 0),
+        (8, 1),
+        (5, 2),
+        (3, 3),
+        (3, 4),
+        (2, 5),
+        (6, 6),
+        (5, 7),
+        (1, 8),
+        (4, 9),
+        (4, 10),
+        (4, 11),
+        (4, 12),
+        (2, 13),
+    ];
     match rng.weighted(&kinds) {
         0 => {
             let status = rng.chance(300).then(|| rng.chance(600));
@@ -218,6 +232,8 @@ fn merchant(rng: &mut Rng) -> Step {
         8 => Step::Sharing(rng.chance(250)),
         9 => Step::Channel(rng.small(0..CHANNELS), known(rng, STOCKS, 40)),
         11 => renaming(rng),
+        12 => Step::Mark(mark_name(rng.small(0..MARKS))),
+        13 => Step::Unmark(mark_name(rng.small(0..MARKS))),
         _ => Step::Configure(limits(rng)),
     }
 }

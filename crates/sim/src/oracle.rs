@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use stockhold::pipeline::apply::{BatchResult, apply_payload};
 use stockhold::pipeline::digests::DigestComparison;
 use stockhold_machine::{Genesis, Machine};
-use stockhold_model::{Limits, Model, SKUS, STOCKS, Step};
+use stockhold_model::{Limits, Mark, Model, SKUS, STOCKS, Step};
 use stockhold_protocol::batch::Batch;
-use stockhold_protocol::{CommandId, Envelope, Outcome, SkuId, StockId};
+use stockhold_protocol::query::{LIST_MAX, MarkView, Query, QueryAnswer};
+use stockhold_protocol::{Command, CommandId, Envelope, Outcome, SkuId, StockId};
 
 use crate::violation::{CheckResult, Violation, ensure, violation};
 
@@ -137,6 +138,7 @@ impl Oracle {
         }
         self.batches.push(LoggedBatch { first_op, ops, payload: payload.to_vec() });
         self.check_cells()?;
+        self.check_marks()?;
         Ok(&self.applied_ops[from..])
     }
 
@@ -155,6 +157,10 @@ impl Oracle {
                     is_of_servers(record),
                     "op {op} is neither a command that a client sent nor one of the server"
                 );
+                if let Ok(Envelope { command: Command::WallOffset(offset_ms), .. }) = Envelope::decode(record)
+                {
+                    self.model.set_wall_offset(offset_ms);
+                }
                 let expected = self.model.answer(proposed_ms, CommandId::NONE, &Step::Tick, CommandId::NONE);
                 ensure!(outcome == expected, "op {op}, a tick: {outcome:?}");
             }
@@ -206,6 +212,18 @@ impl Oracle {
                 );
             }
         }
+        Ok(())
+    }
+
+    fn check_marks(&self) -> CheckResult {
+        let shown_offset_ms = self.model.wall_offset_ms();
+        let expected = self.model.marks().iter().map(|mark| {
+            let Mark { op, name, time_ms } = mark.clone();
+            MarkView { op, name, time_ms, shown_offset_ms }
+        });
+        let expected = QueryAnswer::Marks(expected.collect());
+        let marks = self.replica.query(&Query::Marks { after: None, limit: LIST_MAX });
+        ensure!(marks.as_ref() == Some(&expected), "op {}: {marks:?} instead of {expected:?}", self.op());
         Ok(())
     }
 

@@ -10,12 +10,13 @@ mod note;
 mod record;
 
 use crate::ledger::actor::Actors;
+use crate::ledger::marks::{MarkRow, Marks};
 use crate::ledger::old_names::{OldName, OldNames};
 use crate::ledger::record::CatalogSection;
 use crate::stock::settings::Overrides;
 use crate::stock::sharing::{GroupTooLarge, Layout, Sharing};
 use crate::table::Digest;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::Actor;
 use stockhold_protocol::command::SourceDefinition;
@@ -38,16 +39,6 @@ pub(crate) struct ChannelRow {
     pub(crate) stock: u32,
 }
 
-/// A named moment.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct MarkRow {
-    pub(crate) name: String,
-    pub(crate) op: u64,
-    pub(crate) time: Timestamp,
-    #[cfg(feature = "next-release")]
-    pub(crate) note: Option<String>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -62,8 +53,7 @@ pub(crate) struct Catalog {
     links: BTreeMap<(u32, u32), LinkRow>,
     pub(crate) links_made: u64,
     actors: Actors,
-    /// Marks in the order of their ops. One op makes at most one.
-    marks: VecDeque<MarkRow>,
+    marks: Marks,
     old_names: OldNames,
     /// Optional fields that a later release wrote, by the section and the key of their record. They are
     /// written back unchanged.
@@ -95,7 +85,7 @@ impl Catalog {
             links: BTreeMap::new(),
             links_made: 0,
             actors: Actors::default(),
-            marks: VecDeque::new(),
+            marks: Marks::default(),
             old_names: OldNames::default(),
             kept: BTreeMap::new(),
             digest: Digest::EMPTY,
@@ -200,22 +190,25 @@ impl Catalog {
         self.kept.remove(&(CatalogSection::Link, key));
     }
 
-    /// Adds a mark. If there are `most` marks already, the oldest one is removed.
-    pub(crate) fn add_mark(&mut self, mark: MarkRow, most: usize) {
-        if self.marks.len() >= most
-            && let Some(op) = self.marks.front().map(|oldest| oldest.op)
-        {
-            self.remove_from_digest(CatalogSection::Mark, op);
-            #[cfg(feature = "next-release")]
-            self.count_note(op, Self::remove_from_digest);
-            self.marks.pop_front();
-            self.kept.remove(&(CatalogSection::Mark, op));
-        }
-        let op = mark.op;
-        self.marks.push_back(mark);
+    pub(crate) const fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Keeps the mark that an op sets.
+    pub(crate) fn add_mark(&mut self, op: u64, mark: MarkRow) {
+        self.marks.insert(op, mark);
         self.count(CatalogSection::Mark, op);
         #[cfg(feature = "next-release")]
         self.count_note(op, Self::count);
+    }
+
+    /// Removes the mark that an op set.
+    pub(crate) fn remove_mark(&mut self, op: u64) {
+        self.remove_from_digest(CatalogSection::Mark, op);
+        self.kept.remove(&(CatalogSection::Mark, op));
+        #[cfg(feature = "next-release")]
+        self.remove_note(op);
+        self.marks.remove(op);
     }
 
     pub(crate) const fn old_names(&self) -> &OldNames {

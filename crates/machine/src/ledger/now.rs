@@ -62,6 +62,11 @@ impl State {
         ClockView { hold_offset_ms: hold_ms, wall_offset_ms: wall_ms, jump_max_ms, accepted_until }
     }
 
+    /// An op time, converted to the wall clock for people.
+    pub(crate) const fn shown(&self, op_time: Timestamp) -> Timestamp {
+        Timestamp(op_time.0.saturating_add_signed(self.core.offsets.wall_ms))
+    }
+
     /// Wall clock minus hold time, in milliseconds. Adding it to a hold time gives the time to show to
     /// people.
     pub(crate) fn shown_offset_ms(&self) -> i64 {

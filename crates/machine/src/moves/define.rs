@@ -3,9 +3,10 @@
 //! A verb of the catalog reads the state and makes a [`Definition`], which has passed all checks. So its execution
 //! cannot fail. Clusters that depend on links or sources are rebuilt by `structure`.
 
-use crate::config::{Configuration, MARKS_MAX};
+use crate::config::Configuration;
 use crate::decision::Answer;
-use crate::ledger::catalog::{ChannelRow, LinkRow, MarkRow};
+use crate::ledger::catalog::{ChannelRow, LinkRow};
+use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
 use crate::ledger::record::{ALL_STOCKS, Record, SettingsRow, SkuRow};
 use crate::ledger::state::State;
@@ -81,6 +82,8 @@ pub(crate) enum Definition {
     },
     AcceptClock(Timestamp),
     Mark(Mark),
+    /// The mark that this op set is dropped.
+    Unmark(u64),
 }
 
 pub(crate) const fn mode_of(sharing: Sharing) -> Mode {
@@ -135,19 +138,24 @@ impl State {
             }
             Definition::AcceptClock(until) => self.core.offsets.accepted_until = until,
             Definition::Mark(mark) => self.add_mark(mark),
+            Definition::Unmark(op) => self.catalog.remove_mark(op),
         }
         Answer::ok(0)
     }
 
     fn add_mark(&mut self, mark: Mark) {
+        if self.catalog.marks().is_full() {
+            let oldest = self.catalog.marks().oldest_automatic();
+            let Some(oldest) = oldest else { unreachable!("the verb has checked that there is room") };
+            self.catalog.remove_mark(oldest);
+        }
         let row = MarkRow {
             name: mark.name,
-            op: self.core.op,
             time: self.core.time,
             #[cfg(feature = "next-release")]
             note: mark.note,
         };
-        self.catalog.add_mark(row, MARKS_MAX);
+        self.catalog.add_mark(self.core.op, row);
     }
 
     fn set_source(&mut self, known: Option<u32>, definition: SourceDefinition) -> u32 {

@@ -320,6 +320,9 @@ impl State {
         if self.catalog.old_names().iter().any(|(op, _)| !self.is_sound_old_name(op)) {
             return Err(LoadError::Dangling(Section::OldName));
         }
+        if self.catalog.marks().last_op().is_some_and(|op| op > self.core.op) {
+            return Err(LoadError::Dangling(Section::Mark));
+        }
         self.fill_clusters();
         let positions: Vec<(u32, PositionRow)> =
             self.positions.iter().map(|(slot, row)| (slot, *row)).collect();

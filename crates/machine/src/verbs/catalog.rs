@@ -1,17 +1,17 @@
 //! The rules of definitions: sources, stocks, SKUs, links, channels, their names, settings, quotas,
-//! configuration. Reads only; `moves` executes the definitions.
+//! configuration, marks. Reads only; `moves` executes the definitions.
 //!
 //! Names get dense numbers in log order. A change of links makes a new layout, and then everything that is
 //! derived from the layout is derived anew.
 
-use crate::config::{CHANNELS_MAX, LINKS_MAX, OLD_NAMES_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
+use crate::config::{CHANNELS_MAX, LINKS_MAX, MARKS_MAX, OLD_NAMES_MAX, SKUS_MAX, SOURCES_MAX, STOCKS_MAX};
 use crate::decision::Refusal;
 use crate::ledger::catalog::{ChannelRow, LinkRow};
 use crate::ledger::state::State;
 use crate::moves::{Definition, mode_of};
 use stockhold_protocol::command::{
-    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, QuotaChange, Rename, SettingScope,
-    SettingsChange, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, MarkRemoval, QuotaChange, Rename,
+    SettingScope, SettingsChange, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Code, Quantity, SkuId, StockId};
@@ -168,6 +168,30 @@ impl State {
             return Err(Refusal::limit("old names", OLD_NAMES_MAX));
         }
         Ok(Definition::Rename { number: *number, to: to.clone(), old })
+    }
+
+    pub(crate) fn check_mark(&self, mark: &Mark) -> Checked {
+        #[cfg(feature = "next-release")]
+        if self.catalog.has_note(&mark.name) {
+            return Err(Refusal::new(Code::MarkHasNote));
+        }
+        let marks = self.catalog.marks();
+        if let Some((op, present)) = marks.named(&mark.name) {
+            let set = self.shown(present.time).to_rfc3339();
+            let rule = format!("belongs to the mark of op {op}, set at {set}");
+            return Err(Refusal::new(Code::NameTaken).rule("name", rule));
+        }
+        if marks.is_full() && marks.oldest_automatic().is_none() {
+            return Err(Refusal::limit("marks", MARKS_MAX));
+        }
+        Ok(Definition::Mark(mark.clone()))
+    }
+
+    pub(crate) fn check_unmark(&self, mark: &MarkRemoval) -> Checked {
+        let Some((op, _)) = self.catalog.marks().named(&mark.name) else {
+            return Err(Refusal::unknown("name"));
+        };
+        Ok(Definition::Unmark(op))
     }
 
     pub(crate) fn check_configure(&self, change: &Configure) -> Checked {

@@ -1,10 +1,11 @@
-//! Queries of the state: one reservation, SKUs, sources, stocks, configuration.
+//! Queries of the state: one reservation, SKUs, sources, stocks, marks, configuration.
 //!
 //! A query changes nothing. The cost of every answer is bounded: a list ends when the cost of its entries
 //! reaches a limit, and the next query continues after its last entry.
 
 pub(crate) mod stats;
 
+use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
 use crate::ledger::record::{NO_QUOTA, NoteKind, Stage};
 use crate::ledger::state::{At, State};
@@ -13,8 +14,8 @@ use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
 use stockhold_protocol::query::{
-    ItemView, LIST_MAX, MakerKind, Name, OldNameView, PositionView, Query, QueryAnswer, ReservationLine,
-    ReservationState, ReservationView, SkuView, SourceView, StockView,
+    ItemView, LIST_MAX, MakerKind, MarkView, Name, OldNameView, PositionView, Query, QueryAnswer,
+    ReservationLine, ReservationState, ReservationView, SkuView, SourceView, StockView,
 };
 use stockhold_protocol::{ChannelId, CommandId, Deadline, SkuId, SourceId, StockId};
 
@@ -51,6 +52,10 @@ impl Machine {
                 let count = u32::try_from(state.catalog.stocks.len()).unwrap_or(u32::MAX);
                 let range = page(after.map(|stock| stock.0), *limit, count);
                 QueryAnswer::Stocks(list(range, |stock| state.stock_view(stock)))
+            }
+            Query::Marks { after, limit } => {
+                let page = state.catalog.marks().after(*after).take(page_length(*limit) as usize);
+                QueryAnswer::Marks(list(page, |(op, mark)| state.mark_view(op, mark)))
             }
             Query::OldNames { after, limit } => {
                 let old_names = state.catalog.old_names().after(*after);
@@ -290,6 +295,12 @@ impl State {
         let view =
             OldNameView { op, name: old.name.clone(), number: old.number, present, until_ms: old.until.0 };
         (view, cost_of_text(text_bytes.into_iter().fold(0, usize::saturating_add)))
+    }
+
+    fn mark_view(&self, op: u64, mark: &MarkRow) -> Costed<MarkView> {
+        let shown_offset_ms = self.core.offsets.wall_ms;
+        let view = MarkView { op, name: mark.name.clone(), time_ms: mark.time.0, shown_offset_ms };
+        (view, cost_of_text(mark.name.len()))
     }
 }
 

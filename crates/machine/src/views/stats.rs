@@ -32,6 +32,8 @@ pub struct Stats {
     pub catalog: u64,
     /// Old names that are kept, of at most `OLD_NAMES_MAX`.
     pub old_names: u64,
+    /// Marks, of at most `MARKS_MAX`.
+    pub marks: u64,
     /// Actors that have a number, of at most `ACTORS_MAX`.
     pub actors: u64,
     /// Heap bytes of records and indexes.
@@ -85,6 +87,7 @@ impl Machine {
                 catalog.links().len(),
             ]),
             old_names: wide(catalog.old_names().len()),
+            marks: wide(catalog.marks().len()),
             actors: wide(catalog.actors().len()),
             memory_bytes: sum(&reservation_bytes).saturating_add(sum(&other_bytes)),
             reservation_bytes: sum(&reservation_bytes),

@@ -4,9 +4,9 @@
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer,
+    Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -341,6 +341,12 @@ impl Generator {
         let full = Configure { reservations_max: Some(1), ..Configure::default() };
         records.push(self.record(Command::Configure(Box::new(full))));
         records.push(self.lamps(1, None));
+        for name in ["closed", "auto/import/1", "closed", "sold out"] {
+            records.push(self.record(Command::Mark(Mark::new(name))));
+        }
+        for _ in 0..2 {
+            records.push(self.record(Command::Unmark(MarkRemoval { name: "closed".into() })));
+        }
         records
     }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_model::{
-    CHANNELS, Limits, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals,
-    long_sku_name, sku_name, source_definition, stock_name, with_command,
+    CHANNELS, Limits, Mark, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock,
+    has_decimals, long_sku_name, sku_name, source_definition, stock_name, with_command,
 };
 use stockhold_protocol::batch::{Rights, Run};
 use stockhold_protocol::command::{SkuDefinition, StockDefinition};
-use stockhold_protocol::query::{LIST_MAX, Name, Query, QueryAnswer};
+use stockhold_protocol::query::{LIST_MAX, MarkView, Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
 const START_MS: u64 = 1_763_800_000_000;
@@ -237,6 +237,7 @@ impl ModelRun {
         let old_names =
             old_names.into_iter().map(|view| (view.name, (view.number, view.present, view.until_ms)));
         assert_eq!(old_names.collect::<BTreeMap<_, _>>(), self.model.old_names());
+        assert_eq!(marks_of(&self.machine), self.model.marks());
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));
@@ -307,6 +308,21 @@ pub(crate) fn names() -> Vec<Name> {
     }
     names.extend(["a SKU of more bytes than a row has", &long_sku_name()].map(|sku| Name::Sku(sku.into())));
     names
+}
+
+/// All marks of a machine, page by page.
+fn marks_of(machine: &Machine) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    loop {
+        let after = marks.last().map(|mark| mark.op);
+        let Some(QueryAnswer::Marks(page)) = machine.query(&Query::Marks { after, limit: LIST_MAX }) else {
+            panic!("a machine lists marks");
+        };
+        if page.is_empty() {
+            return marks;
+        }
+        marks.extend(page.into_iter().map(|MarkView { op, name, time_ms, .. }| Mark { op, name, time_ms }));
+    }
 }
 
 fn run_of(name_generation: u32) -> Run<'static> {

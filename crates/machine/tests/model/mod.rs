@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
-use stockhold_model::{SKUS, SOURCES, STOCKS, Step};
+use stockhold_model::{SKUS, SOURCES, STOCKS, Step, mark_name};
 
 /// The links and source items at the beginning of a run.
 type Shop = (Vec<bool>, Vec<Option<i64>>);
@@ -114,6 +114,8 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("transfer", &["ok", "needed_elsewhere", "not_enough_at_source"]),
     ("unlink", &["ok", "unknown_link"]),
     ("rename", &["ok", "name_taken", "unknown_name", "names_changed", "replayed"]),
+    ("mark", &["ok", "name_taken", "replayed"]),
+    ("unmark", &["ok", "unknown_name", "replayed", "id_reused"]),
     ("reserve", &["names_changed"]),
     ("define_source", &["name_taken"]),
     ("channel", &["new"]),
@@ -139,5 +141,27 @@ fn random_runs_produce_every_answer() {
         for answer in *answers {
             assert!(seen.contains_key(&(*kind, *answer)), "no {kind} got the answer {answer}: {seen:?}");
         }
+    }
+}
+
+#[test]
+fn a_full_set_of_marks_is_the_models() {
+    // Proves that the machine makes room and refuses as the model does when there are as many marks as may be kept, and that
+    // such a set survives a snapshot.
+    let mut run = ModelRun::new(500);
+    let name = |number: u32| mark_name(if number.is_multiple_of(60) { number } else { 3 * number + 1 });
+    for number in 0..1_060 {
+        run.step(1, &Step::Mark(name(number)), 0);
+    }
+    for number in 0..60 {
+        run.step(1, &Step::Mark(name(2_000 + 30 * number)), 1);
+        if number.is_multiple_of(7) {
+            run.step(1, &Step::Unmark(name(2 * number + 1)), 0);
+        }
+        run.advance_snapshot(200);
+    }
+    assert!(run.loaded > 1);
+    for answer in ["ok", "limit_reached"] {
+        assert!(run.seen.contains_key(&("mark", answer)), "no mark got the answer {answer}: {:?}", run.seen);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::drive::names;
 use proptest::prelude::*;
-use stockhold_model::{CHANNELS, Cart, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted};
+use stockhold_model::{
+    CHANNELS, Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+};
 use stockhold_protocol::command::{Configure, Target};
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -119,6 +121,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
         8 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))
             .prop_map(|(number, to)| Step::Rename(number, to)),
+        4 => (0..MARKS).prop_map(|mark| Step::Mark(mark_name(mark))),
+        2 => (0..MARKS).prop_map(|mark| Step::Unmark(mark_name(mark))),
         2 => limits().prop_map(Step::Configure),
         1 => Just(Step::Tick),
         10 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),

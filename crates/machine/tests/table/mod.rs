@@ -13,6 +13,7 @@ mod independent;
 mod lifecycle;
 mod lists;
 mod machines;
+mod marks;
 mod names;
 mod orders;
 mod refusals;

@@ -271,7 +271,7 @@ fn the_grace_is_that_of_the_moment_of_renaming() {
     shop.go("mark here");
     assert_eq!(shop.resolve(&sku("BIKE")), Some(0));
     shop.go("time +1ms");
-    shop.go("mark here");
+    shop.go("mark there");
     assert_eq!(shop.resolve(&sku("BIKE")), None);
     shop.go("configure name_grace=14m -> bad_field field=name_grace_ms");
 }

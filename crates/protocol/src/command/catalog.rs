@@ -359,18 +359,22 @@ tagged!(Configure {
     13 name_grace_ms option,
 });
 
-/// Marks this position of the log with a name, so that a restore can go back to it.
+/// Marks this position of the log with a name, so that a restore can go back to it. No two marks have the same name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mark {
-    /// 1..=255 bytes.
+    /// 1..=255 bytes. A mark whose name begins with [`Mark::AUTOMATIC`] makes room for others.
     pub name: String,
-    /// The reason, for people. It is refused when another mark of this name has one.
+    /// The reason, for people. A later mark of the same name is refused for it.
     #[cfg(feature = "next-release")]
     pub note: Option<String>,
 }
 tagged!(Mark { 1 name value, #[cfg(feature = "next-release")] 2 note option });
 
 impl Mark {
+    /// The beginning of the names of automatic marks. When there are as many marks as may be kept, the next one removes
+    /// the oldest automatic one.
+    pub const AUTOMATIC: &str = "auto/";
+
     /// A mark with only a name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
@@ -381,3 +385,11 @@ impl Mark {
         }
     }
 }
+
+/// Drops the mark of a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MarkRemoval {
+    /// 1..=255 bytes.
+    pub name: String,
+}
+tagged!(MarkRemoval { 1 name value });

@@ -3,8 +3,8 @@
 //! Whether a name is taken or a link is allowed depends on state; the machine decides that.
 
 use super::catalog::{
-    Adjust, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange,
-    SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    Adjust, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
+    QuotaChange, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
 };
 use super::fingerprint::Scratch;
 use crate::error::BadField;
@@ -110,6 +110,12 @@ impl ColdBody for Mark {
     fn check(&self) -> Result<(), BadField> {
         #[cfg(feature = "next-release")]
         self.note.as_ref().map_or(Ok(()), |note| check_text("note", note))?;
+        check_name("name", &self.name)
+    }
+}
+
+impl ColdBody for MarkRemoval {
+    fn check(&self) -> Result<(), BadField> {
         check_name("name", &self.name)
     }
 }

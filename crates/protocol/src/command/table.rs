@@ -9,8 +9,8 @@
 
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::catalog::{
-    Adjust, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, QuotaChange, Rename,
-    SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    Adjust, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, MarkRemoval, QuotaChange,
+    Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -284,6 +284,8 @@ commands! {
     53 "accept_clock" Clock AcceptClock(until_ms: single Timestamp, "until_ms");
     /// The epoch that begins with this op. An epoch that the state already knows has no effect.
     54 "begin_epoch" Server BeginEpoch(epoch: single u64, "epoch");
+    /// Drops a mark by its name.
+    55 "unmark" Operator Unmark(mark: cold MarkRemoval);
 }
 
 impl Kind {
@@ -306,6 +308,7 @@ impl Kind {
                 | Self::DefineSku
                 | Self::Configure
                 | Self::Mark
+                | Self::Unmark
                 | Self::ActivateRules
                 | Self::AcceptClock
         ) && !self.is_of_servers()

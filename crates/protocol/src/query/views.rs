@@ -322,6 +322,20 @@ tagged!(OldNameView {
     5 until_ms value,
 });
 
+/// One mark.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MarkView {
+    /// The op that set it, which is the position that it marks.
+    pub op: u64,
+    /// Its name.
+    pub name: String,
+    /// The time of that op, in milliseconds.
+    pub time_ms: u64,
+    /// Wall clock minus op time now, in milliseconds. Add it to the time to display it.
+    pub shown_offset_ms: i64,
+}
+tagged!(MarkView { 1 op value, 2 name value, 3 time_ms value, 4 shown_offset_ms value });
+
 /// The machine's current configuration. Fields as in [`crate::command::Configure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConfigurationView {

@@ -6,9 +6,9 @@ use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer,
+    Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -265,6 +265,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => (any::<u32>(), new_name()).prop_map(|(number, to)| Command::Rename(Rename { number, to })),
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
         1 => name().prop_map(|name| Command::Mark(Mark::new(name))),
+        1 => name().prop_map(|name| Command::Unmark(MarkRemoval { name })),
         1 => any::<u32>().prop_map(Command::ActivateRules),
         1 => any::<i64>().prop_map(Command::WallOffset),
         1 => any::<u64>().prop_map(|ms| Command::AcceptClock(Timestamp(ms))),

@@ -132,6 +132,9 @@ mirror_tagged!(Configure {
 mirror_tagged!(Mark {
     1 name: String as value,
 });
+mirror_tagged!(MarkRemoval {
+    1 name: String as value,
+});
 
 mirror_enum!(Detail {
     None(),
@@ -246,6 +249,12 @@ mirror_tagged!(OldNameView {
     3 number: u32 as value,
     4 present: Name as value,
     5 until_ms: u64 as value,
+});
+mirror_tagged!(MarkView {
+    1 op: u64 as value,
+    2 name: String as value,
+    3 time_ms: u64 as value,
+    4 shown_offset_ms: i64 as value,
 });
 mirror_tagged!(ConfigurationView {
     1 sharing: Sharing as value,

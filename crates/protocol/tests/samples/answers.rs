@@ -3,9 +3,9 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, Metric, Name, OldNameView, PositionView, Query,
-    QueryAnswer, ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView,
-    SourceView, Status, StockView, Validation,
+    CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, MarkView, Metric, Name, OldNameView,
+    PositionView, Query, QueryAnswer, ReservationLine, ReservationState, ReservationView, SettingsView,
+    SkuView, SnapshotView, SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -22,6 +22,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("validate", Query::Validate),
         ("snapshot", Query::Snapshot),
         ("old_names", Query::OldNames { after: Some(77), limit: 100 }),
+        ("marks", Query::Marks { after: Some(51), limit: 100 }),
     ]
 }
 
@@ -136,6 +137,15 @@ fn old_names() -> Vec<OldNameView> {
     vec![first, ended]
 }
 
+fn mark() -> MarkView {
+    MarkView {
+        op: 51,
+        name: "before the sale".into(),
+        time_ms: 1_763_800_000_123,
+        shown_offset_ms: -1_200_345,
+    }
+}
+
 /// Every answer.
 pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
     let snapshot = SnapshotView { op: 77, file: "77.snapshot".into(), bytes: 4_096, digest: 9 };
@@ -153,5 +163,6 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("snapshot", QueryAnswer::Snapshot(snapshot)),
         ("failed", QueryAnswer::Failed("limit must be 1..=1000".into())),
         ("old_names", QueryAnswer::OldNames(old_names())),
+        ("marks", QueryAnswer::Marks(vec![mark()])),
     ]
 }

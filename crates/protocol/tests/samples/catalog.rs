@@ -3,7 +3,7 @@
 use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval,
-    Mark, QuotaChange, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
+    Mark, MarkRemoval, QuotaChange, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
     SourceDefinition, StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
@@ -70,6 +70,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
     let channel = ChannelAssignment { channel_type: "website".into(), code: "us".into(), stock };
     let global =
         SettingsChange { manage_stock: Change::Set(false), ..SettingsChange::at(SettingScope::Global) };
+    let rename = |number, to| Command::Rename(Rename { number, to });
     let commands = [
         (
             "count",
@@ -127,11 +128,9 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
             Command::Unship(Unship { reservation: reservation(), source: source_id, lines: lines.clone() }),
         ),
         ("amend", Command::Amend(Amend { reservation: reservation(), lines })),
-        ("rename", Command::Rename(Rename { number: 7, to: Name::Sku("BIKE-1".into()) })),
-        (
-            "rename_channel",
-            Command::Rename(Rename { number: 2, to: Name::Channel("website".into(), "usa".into()) }),
-        ),
+        ("rename", rename(7, Name::Sku("BIKE-1".into()))),
+        ("rename_channel", rename(2, Name::Channel("website".into(), "usa".into()))),
+        ("unmark", Command::Unmark(MarkRemoval { name: "before the sale".into() })),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }

@@ -4,9 +4,10 @@
 //! A record is identified by its section and a key: its number, both numbers of a link, or the op of a
 //! mark or of an old name.
 
-use super::{Catalog, ChannelRow, LinkRow, MarkRow, link_key};
+use super::{Catalog, ChannelRow, LinkRow, link_key};
 use crate::config::ACTORS_MAX;
 use crate::ledger::actor::OTHER;
+use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
 use crate::ledger::record::{CatalogSection, Section, get_counted, put_counted};
 use crate::table::record_hash;
@@ -58,12 +59,12 @@ impl Catalog {
         self.links.keys().for_each(|(stock, source)| one(CatalogSection::Link, link_key(*stock, *source)));
         (0..).zip(&self.channels).for_each(|(number, _)| one(CatalogSection::Channel, number));
         self.actors.numbers().for_each(|number| one(CatalogSection::Actor, number.into()));
-        self.marks.iter().for_each(|mark| one(CatalogSection::Mark, mark.op));
+        self.marks.iter().for_each(|(op, _)| one(CatalogSection::Mark, op));
         #[cfg(feature = "next-release")]
         self.marks
             .iter()
-            .filter(|mark| mark.note.is_some())
-            .for_each(|mark| one(CatalogSection::MarkNote, mark.op));
+            .filter(|(_, mark)| mark.note.is_some())
+            .for_each(|(op, _)| one(CatalogSection::MarkNote, op));
         self.old_names.iter().for_each(|(op, _)| one(CatalogSection::OldName, op));
     }
 
@@ -110,13 +111,13 @@ impl Catalog {
                 fields.value(3, &actor.name.to_owned())
             }
             CatalogSection::Mark => {
-                let mark = &self.marks[self.marks.partition_point(|mark| mark.op < key)];
-                fields.value(1, &mark.op)?;
+                let Some(mark) = self.marks.get(key) else { return Ok(()) };
+                fields.value(1, &key)?;
                 fields.value(2, &mark.time)?;
                 fields.value(3, &mark.name)
             }
             #[cfg(feature = "next-release")]
-            CatalogSection::MarkNote => super::note::put(&self.marks, key, fields),
+            CatalogSection::MarkNote => self.put_note(key, fields),
             CatalogSection::OldName => {
                 let Some(old) = self.old_names.get(key) else { return Ok(()) };
                 fields.value(1, &key)?;
@@ -166,12 +167,10 @@ impl Catalog {
                 }
             }
             CatalogSection::Mark => {
-                let (mark, kept) = get_counted(reader, get_mark)?;
-                if self.marks.back().is_some_and(|last| last.op >= mark.op) {
-                    return Err(OUT_OF_ORDER);
-                }
-                self.keep(section, mark.op, kept);
-                self.add_mark(mark, usize::MAX);
+                let ((op, mark), kept) = get_counted(reader, get_mark)?;
+                self.check_mark(op, &mark)?;
+                self.keep(section, op, kept);
+                self.add_mark(op, mark);
             }
             #[cfg(feature = "next-release")]
             CatalogSection::MarkNote => {
@@ -185,6 +184,16 @@ impl Catalog {
                 self.keep(section, op, kept);
                 self.keep_old_name(op, old);
             }
+        }
+        Ok(())
+    }
+
+    fn check_mark(&self, op: u64, mark: &MarkRow) -> Result<(), BadField> {
+        if self.marks.last_op().is_some_and(|last| last >= op) {
+            return Err(OUT_OF_ORDER);
+        }
+        if self.marks.is_full() || self.marks.named(&mark.name).is_some() {
+            return Err(BadField::new("mark.name", "is one too many, or stands there twice"));
         }
         Ok(())
     }
@@ -257,13 +266,13 @@ fn get_old_name(fields: &mut FieldReader<'_>) -> Result<(u64, OldName), BadField
     Ok((op, OldName { name, number, until: fields.value(4, "old_name.until")? }))
 }
 
-fn get_mark(fields: &mut FieldReader<'_>) -> Result<MarkRow, BadField> {
+fn get_mark(fields: &mut FieldReader<'_>) -> Result<(u64, MarkRow), BadField> {
     let (op, time): (u64, Timestamp) = (fields.value(1, "mark.op")?, fields.value(2, "mark.time")?);
-    Ok(MarkRow {
-        op,
+    let mark = MarkRow {
         time,
         name: fields.value(3, "mark.name")?,
         #[cfg(feature = "next-release")]
         note: None,
-    })
+    };
+    Ok((op, mark))
 }
