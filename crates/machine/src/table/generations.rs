@@ -446,13 +446,14 @@ impl<E: Copy> Generations<E> {
 
     #[inline]
     fn generation(&self, number: u64) -> Option<&Generation<E>> {
-        // Nearly every id was made a moment ago, so the newest generation is tried first.
+        // Nearly every id was made a moment ago, so the newest generation is tried first, and the search is out of line.
         match self.alive.back() {
             Some(newest) if newest.number == number => Some(newest),
             Some(_) | None => self.older_generation(number),
         }
     }
 
+    #[inline(never)]
     fn older_generation(&self, number: u64) -> Option<&Generation<E>> {
         let place = self.alive.binary_search_by_key(&number, |generation| generation.number).ok()?;
         Some(&self.alive[place])
