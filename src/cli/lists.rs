@@ -1,9 +1,11 @@
-//! Reads complete lists from a server that answers in pages: sources, stocks, SKUs.
+//! Reads complete lists from a server that answers in pages: sources, stocks, marks, SKUs.
 
 use super::exit::Failure;
 use super::server_connection::{ServerConnection, wrong_answer};
 use std::collections::BTreeMap;
-use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer, SkuView, SourceView, StockView};
+use stockhold_protocol::query::{
+    LIST_MAX, MarkView, Query, QueryAnswer, SkuView, SourceView, StockView,
+};
 use stockhold_protocol::{SourceId, StockId};
 
 /// All sources.
@@ -28,6 +30,19 @@ pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Fa
         };
         let Some(last) = page.last() else { return Ok(all) };
         after = Some(last.id);
+        all.append(&mut page);
+    }
+}
+
+/// All marks, the oldest first.
+pub(super) fn marks(server: &mut ServerConnection) -> Result<Vec<MarkView>, Failure> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let QueryAnswer::Marks(mut page) = server.query(&Query::Marks { after, limit: LIST_MAX })? else {
+            return Err(wrong_answer());
+        };
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.op);
         all.append(&mut page);
     }
 }

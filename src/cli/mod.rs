@@ -18,6 +18,7 @@ mod import;
 mod import_catalog;
 mod import_rows;
 mod lists;
+mod mark;
 mod old_names;
 mod output;
 mod parse;
@@ -103,8 +104,9 @@ enum Action {
     Quota(settings::QuotaArguments),
     /// Change limits and modes of the machine
     Configure(settings::ConfigureArguments),
-    /// Record a named point in the log, to which a restore can go back
-    Mark(settings::MarkArguments),
+    /// Name moments of the log, to which a restore can go back
+    #[command(subcommand)]
+    Mark(mark::MarkAction),
     /// Activate a version of the rules
     ActivateRules(settings::ActivateArguments),
     /// Import catalogs (TOML, JSON) and source items (Magento's CSV)
@@ -186,7 +188,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Settings(arguments) => settings::settings(context, arguments),
         Action::Quota(arguments) => settings::quota(context, arguments),
         Action::Configure(arguments) => settings::configure(context, arguments),
-        Action::Mark(arguments) => settings::mark(context, arguments),
+        Action::Mark(action) => mark::mark(context, action),
         Action::ActivateRules(arguments) => settings::activate_rules(context, arguments),
         Action::Import(arguments) => import::import(context, arguments),
         Action::Export(arguments) => export::export(context, arguments),

@@ -1,4 +1,4 @@
-//! The commands that change rules: settings, quota, configure, mark, activate-rules.
+//! The commands that change rules: settings, quota, configure, activate-rules.
 
 use super::checkout::send;
 use super::context::{Call, Context};
@@ -7,7 +7,7 @@ use super::parse::{duration, milliseconds};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::time::Duration;
 use stockhold_protocol::command::{
-    BackorderMode, Change, Configure, Mark, QuotaChange, SettingScope, SettingsChange, Sharing,
+    BackorderMode, Change, Configure, QuotaChange, SettingScope, SettingsChange, Sharing,
 };
 use stockhold_protocol::{Command, Quantity};
 
@@ -224,21 +224,6 @@ pub(super) struct ConfigureArguments {
     call: Call,
 }
 
-/// `mark`
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  stockhold mark before-black-friday")]
-pub(super) struct MarkArguments {
-    /// The name of the point, at most 255 bytes
-    name: String,
-    /// A note for people
-    #[cfg(feature = "next-release")]
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
-    #[command(flatten)]
-    call: Call,
-}
-
 /// `activate-rules`
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -299,16 +284,6 @@ pub(super) fn configure(context: Context<'_>, arguments: &ConfigureArguments) ->
     }
     let mut server = context.server()?;
     send(context, &mut server, &arguments.call, Command::Configure(Box::new(change)))
-}
-
-pub(super) fn mark(context: Context<'_>, arguments: &MarkArguments) -> Result<Exit, Failure> {
-    let mut server = context.server()?;
-    let mark = Mark {
-        name: arguments.name.clone(),
-        #[cfg(feature = "next-release")]
-        note: arguments.note.clone(),
-    };
-    send(context, &mut server, &arguments.call, Command::Mark(mark))
 }
 
 pub(super) fn activate_rules(context: Context<'_>, arguments: &ActivateArguments) -> Result<Exit, Failure> {

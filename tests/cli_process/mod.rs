@@ -8,6 +8,7 @@
 mod beside;
 mod harness;
 mod help;
+mod marks;
 mod names;
 mod restore;
 mod server;

@@ -107,7 +107,6 @@ fn rules_are_changed_through_the_command_line() {
     server.ok(&["transfer", "--from", "east", "--to", "west", "--line", "A=4"]);
     assert_eq!(salable(&server, "A", "web"), "6");
     server.ok(&["unlink", "--stock", "web", "--source", "east"]);
-    server.ok(&["mark", "before-the-sale"]);
     assert_eq!(server.ok(&["validate"])["sound"], true);
     assert!(server.ok(&["status"])["metrics"]["op_applied"].as_u64().unwrap() > 10);
 }

@@ -58,7 +58,7 @@ fn state(program: &Program, directory: &Path) -> (u64, String) {
 /// Uses each addition of the later release: the setting, the field, the kind of record and the code.
 fn use_additions(address: &str) {
     next().ok(address, &["settings", "--sku", "A", "--lead-days", "3"]);
-    next().ok(address, &["mark", "opened", "--note", "the doors are open"]);
+    next().ok(address, &["mark", "set", "opened", "--note", "the doors are open"]);
     check_additions(address);
 }
 
@@ -66,7 +66,7 @@ fn use_additions(address: &str) {
 fn check_additions(address: &str) {
     let shown = next().ok(address, &["show", "sku", "A"]);
     assert_eq!(shown["positions"][0]["settings"]["lead_days"], 3, "{shown}");
-    let refused = next().call(address, &["mark", "opened"]);
+    let refused = next().call(address, &["mark", "set", "opened"]);
     assert_eq!((refused.code, refused.text("code")), (1, "mark_has_note"), "{refused:?}");
 }
 
@@ -115,7 +115,7 @@ fn a_directory_of_this_release_goes_on_in_a_later_one() {
     let server = present().serve(present().format());
     present().open_shop(&server.address);
     present().ok(&server.address, &["settings", "--sku", "A", "--notify-stock-qty", "5"]);
-    present().ok(&server.address, &["mark", "before"]);
+    present().ok(&server.address, &["mark", "set", "before"]);
     let held = present().ok(&server.address, &["reserve", "--stock", "web", "--line", "A=3", "--ttl", "15m"]);
     present().ok(&server.address, &["snapshot"]);
     let order = ["reserve", "--stock", "web", "--line", "A=2", "--reference", "order 7"];
@@ -136,6 +136,10 @@ fn a_directory_of_this_release_goes_on_in_a_later_one() {
     let settings = &shown["positions"][0]["settings"];
     assert_eq!((&settings["notify_stock_qty"], &settings["lead_days"]), (&json!("5"), &json!(0)), "{shown}");
     use_additions(&server.address);
+    // With the mark goes its note.
+    next().ok(&server.address, &["mark", "drop", "opened"]);
+    next().ok(&server.address, &["mark", "set", "opened"]);
+    next().ok(&server.address, &["snapshot"]);
     let directory = server.stop();
     check_is_refused(directory.path());
     state(next(), directory.path());

@@ -54,7 +54,7 @@ pub(crate) fn next() -> &'static Program {
 
 impl Program {
     fn takes_notes(&self) -> bool {
-        let output = Command::new(&self.path).args(["mark", "--help"]).output();
+        let output = Command::new(&self.path).args(["mark", "set", "--help"]).output();
         let output = output.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).contains("--note")

@@ -27,7 +27,9 @@ fn use_everything(program: &Program, address: &str) {
     program.ok(address, &["settings", "--sku", "A", "--stock", "web", "--min-qty", "2"]);
     program.ok(address, &["quota", "--sku", "A", "--stock", "web", "--limit", "3"]);
     program.ok(address, &["configure", "--ttl-max", "1h"]);
-    program.ok(address, &["mark", "opened"]);
+    program.ok(address, &["mark", "set", "opened"]);
+    assert_eq!(program.ok(address, &["mark", "list"])["marks"][0]["name"], "opened");
+    program.ok(address, &["mark", "drop", "opened"]);
     let salable = program.ok(address, &["salable", "A", "--stock", "web"]);
     assert_eq!(salable["salable"][0]["salable"], "3", "{salable}");
     let sold_out = program.call(address, &["reserve", "--stock", "web", "--line", "A=9"]);
@@ -52,18 +54,18 @@ fn a_command_line_of_this_release_talks_to_a_later_server() {
     let relay = Relay::to(&server.address);
     use_everything(present(), &relay.address);
     next().ok(&server.address, &["settings", "--sku", "A", "--lead-days", "3"]);
-    next().ok(&server.address, &["mark", "closed", "--note", "the doors are shut"]);
+    next().ok(&server.address, &["mark", "set", "closed", "--note", "the doors are shut"]);
     let told = |program: &Program, address| {
         program.ok(address, &["show", "sku", "A"])["positions"][0]["settings"].clone()
     };
     let (here, there) = (told(present(), &relay.address), told(next(), &server.address));
     assert_eq!((here.get("lead_days"), &there["lead_days"]), (None, &3.into()));
     assert_eq!(here["min_qty"], there["min_qty"]);
-    let refused = present().call(&relay.address, &["mark", "closed"]);
+    let refused = present().call(&relay.address, &["mark", "set", "closed"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_eq!((refused.text("code"), &refused.document["success"]), ("unknown_refusal", &false.into()));
     let id = refused.text("id");
-    let again = present().call(&relay.address, &["mark", "closed", "--id", id]);
+    let again = present().call(&relay.address, &["mark", "set", "closed", "--id", id]);
     assert_eq!((again.code, &again.document["replayed"]), (1, &true.into()), "{again:?}");
     relay.check(PROTOCOL_VERSION, PRESENT, NEXT);
 }
@@ -74,7 +76,7 @@ fn a_client_of_this_release_talks_to_a_later_server() {
     let server = next().serve(next().format());
     next().open_shop(&server.address);
     next().ok(&server.address, &["settings", "--sku", "A", "--lead-days", "3"]);
-    next().ok(&server.address, &["mark", "closed", "--note", "the doors are shut"]);
+    next().ok(&server.address, &["mark", "set", "closed", "--note", "the doors are shut"]);
     let relay = Relay::to(&server.address);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(talk_to_a_later_server(&relay.address));
@@ -104,11 +106,11 @@ fn a_later_command_line_talks_to_a_server_of_this_release() {
     use_everything(next(), &relay.address);
     let before = next().ok(&relay.address, &["show", "sku", "A"])["positions"].clone();
     let unknown: [&[&str]; 2] = [
-        &["mark", "closed", "--note", "the doors are shut"],
+        &["mark", "set", "closed", "--note", "the doors are shut"],
         &["settings", "--sku", "A", "--stock", "web", "--min-qty", "1", "--lead-days", "3"],
     ];
     let known: [&[&str]; 2] =
-        [&["mark", "closed"], &["settings", "--sku", "A", "--stock", "web", "--min-qty", "0"]];
+        [&["mark", "set", "closed"], &["settings", "--sku", "A", "--stock", "web", "--min-qty", "0"]];
     for (unknown, known) in unknown.into_iter().zip(known) {
         let refused = next().call(&relay.address, unknown);
         assert_eq!((refused.code, refused.text("code")), (2, "bad_field"), "{refused:?}");
