@@ -1,5 +1,6 @@
 //! `import`: selects the importer for each file and reports all results.
 
+use super::automatic_mark::AutomaticMark;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::{import_catalog, import_rows};
@@ -19,9 +20,11 @@ enum YesNo {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Files that end in .csv are source items with Magento's columns source_code,sku,status,quantity;
-files that end in .toml or .json are catalogs. They are imported in the order given. Examples:
+files that end in .toml or .json are catalogs. They are imported in the order given. A mark, auto/import/ and the time, is set
+before the first change, so that a restore can undo them all. Examples:
   stockhold import examples/bicycles/catalog.toml examples/bicycles/stock.csv
   stockhold import stock.csv --create-skus no
+  stockhold import stock.csv --no-mark
   stockhold import catalog.json --dry-run"
 )]
 pub(super) struct ImportArguments {
@@ -37,6 +40,9 @@ pub(super) struct ImportArguments {
     /// Read and check the files without contacting a server
     #[arg(long)]
     dry_run: bool,
+    /// Set no mark before the first change
+    #[arg(long)]
+    no_mark: bool,
 }
 
 fn is_rows(file: &Path) -> bool {
@@ -51,38 +57,55 @@ pub(super) fn import(context: Context<'_>, arguments: &ImportArguments) -> Resul
         }
     }
     let (mut texts, mut documents, mut exit) = (Vec::new(), Vec::new(), Exit::Ok);
+    let mut mark = if arguments.no_mark { AutomaticMark::none() } else { AutomaticMark::before("import") };
     for file in &arguments.files {
+        let import = if is_rows(file) { rows } else { catalog };
         let (text, document, ended) =
-            if is_rows(file) { rows(context, arguments, file)? } else { catalog(context, arguments, file)? };
+            import(context, arguments, file, &mut mark).map_err(|failure| mark.explain(failure))?;
         texts.push(text);
         documents.push(document);
         exit = if ended == Exit::Ok { exit } else { ended };
     }
-    context.output.result(&texts.join("\n"), &json!({"success": exit == Exit::Ok, "files": documents}))?;
+    let mark = mark.name_and_op();
+    texts.extend(mark.map(|(name, op)| format!("to undo: restore to mark {name} (op {op})")));
+    let (mark, mark_op) = mark.unzip();
+    let document = json!({"success": exit == Exit::Ok, "mark": mark, "mark_op": mark_op, "files": documents});
+    context.output.result(&texts.join("\n"), &document)?;
     Ok(exit)
 }
 
 type ImportResult = (String, serde_json::Value, Exit);
 
-fn rows(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<ImportResult, Failure> {
+fn rows(
+    context: Context<'_>,
+    arguments: &ImportArguments,
+    file: &Path,
+    mark: &mut AutomaticMark,
+) -> Result<ImportResult, Failure> {
     let tally = if arguments.dry_run {
         import_rows::check(file)?
     } else {
         let options = import_rows::Options {
             create_skus: arguments.create_skus == YesNo::Yes,
             reason: &arguments.reason,
+            mark,
         };
         import_rows::import_file(&mut context.server()?, context.output, file, options)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }
 
-fn catalog(context: Context<'_>, arguments: &ImportArguments, file: &Path) -> Result<ImportResult, Failure> {
+fn catalog(
+    context: Context<'_>,
+    arguments: &ImportArguments,
+    file: &Path,
+    mark: &mut AutomaticMark,
+) -> Result<ImportResult, Failure> {
     let catalog = import_catalog::read(file)?;
     let tally = if arguments.dry_run {
         import_catalog::check(&catalog)
     } else {
-        import_catalog::import(&mut context.server()?, context.output, &catalog)?
+        import_catalog::import(&mut context.server()?, context.output, &catalog, mark)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything in a catalog is absolute, so a repeated import ends in the same state.
 
+use super::automatic_mark::AutomaticMark;
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
 use super::old_names::{OldNames, Warnings};
@@ -109,6 +110,7 @@ pub(super) fn import(
     server: &mut ServerConnection,
     output: Output,
     file: &CatalogFile,
+    mark: &mut AutomaticMark,
 ) -> Result<Tally, Failure> {
     let started = Instant::now();
     let mut tally = check(file);
@@ -117,6 +119,7 @@ pub(super) fn import(
     let bar = output.progress(u64::try_from(steps).unwrap_or(u64::MAX), "import");
     let mut import = Import {
         file,
+        mark,
         bulk: Bulk::new(),
         problems: Vec::new(),
         sources: BTreeMap::new(),
@@ -149,6 +152,7 @@ fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warning
 
 struct Import<'a> {
     file: &'a CatalogFile,
+    mark: &'a mut AutomaticMark,
     bulk: Bulk,
     problems: Vec<(Place, String)>,
     sources: BTreeMap<String, Option<SourceId>>,
@@ -163,6 +167,9 @@ impl Import<'_> {
         server: &mut ServerConnection,
         commands: Vec<(Place, Command<'_>)>,
     ) -> Result<Vec<Option<u32>>, Failure> {
+        if !commands.is_empty() {
+            self.mark.set(server)?;
+        }
         let mut places = Vec::with_capacity(commands.len());
         for ((place, command), tag) in commands.into_iter().zip(0..) {
             self.bulk.push(server, tag, command)?;

@@ -3,6 +3,7 @@
 //! Every row is an absolute count, so a repeated import ends in the same state. Rows are read in chunks: the names of a
 //! chunk are resolved together, unknown SKUs are created, then the counts are sent.
 
+use super::automatic_mark::AutomaticMark;
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
 use super::old_names::{OldNames, Warnings};
@@ -28,10 +29,11 @@ const ERRORS_KEPT_MAX: usize = 1_000;
 const NAMES_KEPT_MAX: usize = 4_000_000;
 
 /// The options of an import.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Options<'a> {
     pub(super) create_skus: bool,
     pub(super) reason: &'a str,
+    pub(super) mark: &'a mut AutomaticMark,
 }
 
 /// The result of an import.
@@ -233,7 +235,7 @@ impl Import<'_> {
                 reason: self.options.reason.to_owned(),
                 reference: String::new(),
             };
-            self.bulk.push(server, line, Command::Count(count))?;
+            self.push(server, line, Command::Count(count))?;
         }
         self.bulk.drain(server)?;
         for (line, outcome) in self.bulk.take_answers() {
@@ -252,6 +254,16 @@ impl Import<'_> {
                 self.old_names.note(&name, || (Some(row.line), String::new()));
             }
         }
+    }
+
+    fn push(
+        &mut self,
+        server: &mut ServerConnection,
+        line: u64,
+        command: Command<'_>,
+    ) -> Result<(), Failure> {
+        self.options.mark.set(server)?;
+        self.bulk.push(server, line, command)
     }
 
     fn counted(
@@ -303,7 +315,7 @@ impl Import<'_> {
                 }
                 None if self.options.create_skus => {
                     let definition = SkuDefinition { sku: (*sku).clone(), ..SkuDefinition::default() };
-                    self.bulk.push(server, *line, Command::DefineSku(definition))?;
+                    self.push(server, *line, Command::DefineSku(definition))?;
                     missing.insert(*line, sku);
                 }
                 None => {}

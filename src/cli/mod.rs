@@ -3,6 +3,7 @@
 //! Every change of a running server is a command over TCP, as from a checkout. Only `format`, `serve`, `verify` and
 //! `log` access a data directory. No inventory rule is decided here.
 
+mod automatic_mark;
 mod backup;
 mod bulk;
 mod checkout;

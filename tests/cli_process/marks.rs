@@ -1,8 +1,9 @@
 //! Marks: set, listed and dropped by real processes, and set by imports.
 
 use super::harness::{Server, run};
-use serde_json::json;
+use serde_json::{Value, json};
 use stockhold_client::blocking::Client;
+use stockhold_protocol::Timestamp;
 
 fn names(server: &Server) -> Vec<String> {
     let listed = server.ok(&["mark", "list"]);
@@ -76,4 +77,101 @@ fn a_list_of_marks_lines_up_and_an_unknown_word_is_explained() {
     assert_eq!((lines.len(), lines[1][0]), (2, "before-black-friday"), "{listed}");
     assert!(listed.starts_with("name                 set at                op\n"), "{listed}");
     assert!(is_time(lines[1][1]), "{listed}");
+}
+
+const ROWS: &str = "source_code,sku,status,quantity\neast,A,1,5\n";
+const CATALOG: &str = "[[source]]\ncode = \"east\"\nname = \"East\"\ncountry = \"US\"\npostcode = \"1\"\n";
+
+/// Writes a catalog and a file of source items that belong together.
+fn files(server: &Server) -> [String; 2] {
+    let (catalog, rows) = (server.path("catalog.toml"), server.path("rows.csv"));
+    std::fs::write(&catalog, CATALOG).unwrap();
+    std::fs::write(&rows, ROWS).unwrap();
+    [catalog, rows]
+}
+
+/// The kinds of the commands in the log of a server, which ends. Imports in one second try several names for a mark, so
+/// repeated kinds count once.
+fn kinds(server: Server) -> Vec<String> {
+    let directory = server.crash();
+    let dumped = run(&["--json", "log", "dump", &directory.path().join("data").display().to_string()]);
+    let lines = String::from_utf8(dumped.stdout).unwrap();
+    let kind = |line: &str| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+    let of_server = ["tick", "wall_offset", "begin_epoch"];
+    let mut kinds: Vec<String> =
+        lines.lines().map(kind).filter(|kind| !of_server.contains(&kind.as_str())).collect();
+    kinds.dedup();
+    kinds
+}
+
+#[test]
+fn an_import_sets_one_mark_before_its_first_change_and_names_it() {
+    // Proves that the mark comes before the commands of all files, that the report names it, also when a later file fails,
+    // and that an import that sends nothing, a dry run and --no-mark set none.
+    let server = Server::start();
+    let [catalog, rows] = files(&server);
+    let dry = server.ok(&["import", &catalog, &rows, "--dry-run"]);
+    assert_eq!(dry["mark"], Value::Null, "{dry}");
+    let unknown = server.call(&["import", &rows]);
+    assert_eq!((unknown.code, &unknown.document["mark"]), (4, &Value::Null), "its only row has no source");
+    let unmarked = server.ok(&["import", &catalog, "--no-mark"]);
+    assert_eq!(unmarked["mark"], Value::Null, "{unmarked}");
+    assert_eq!(names(&server), Vec::<String>::new());
+    let imported = server.ok(&["import", &catalog, &rows]);
+    let mark = imported["mark"].as_str().unwrap();
+    assert!(is_time(mark.strip_prefix("auto/import/").unwrap()), "{imported}");
+    assert_eq!(names(&server), [mark]);
+    assert_eq!(server.ok(&["mark", "list"])["marks"][0]["op"], imported["mark_op"]);
+    let stopped = server.call(&["import", &rows, &server.path("missing.csv")]);
+    let second = names(&server).pop().unwrap();
+    assert_eq!((stopped.code, names(&server).len()), (74, 2));
+    assert!(stopped.stderr.contains(&format!("to undo it, restore to mark {second}")), "{}", stopped.stderr);
+    let told = run(&["--server", server.address(), "import", &rows]);
+    let third = names(&server).pop().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains(&format!("\nto undo: restore to mark {third} (op ")), "{told}");
+    let expected =
+        ["define_source", "mark", "define_source", "define_sku", "count", "mark", "count", "mark", "count"];
+    assert_eq!(kinds(server), expected);
+}
+
+#[test]
+fn a_mark_whose_time_is_taken_gets_a_suffix() {
+    // Proves that imports in one second, or beside others, each get a mark of their own.
+    let server = Server::start();
+    let [catalog, _] = files(&server);
+    let client = Client::connect(server.address()).unwrap();
+    let now_ms = stockhold_client::wall_clock_ms();
+    for second in 0..60 {
+        let time = Timestamp(now_ms + second * 1_000).to_rfc3339();
+        client.mark(&format!("auto/import/{time}")).unwrap().into_result().unwrap();
+    }
+    let imported = server.ok(&["import", &catalog]);
+    let mark = imported["mark"].as_str().unwrap();
+    assert!(is_time(mark.strip_prefix("auto/import/").unwrap().strip_suffix("-2").unwrap()), "{imported}");
+    assert_eq!(names(&server).pop().unwrap(), mark);
+}
+
+#[test]
+fn an_import_without_room_for_a_mark_changes_nothing_unless_it_is_told_to() {
+    // Proves the answer when all marks have names of their own, and that one automatic mark among them makes room.
+    let server = Server::start();
+    let [catalog, rows] = files(&server);
+    let client = Client::connect(server.address()).unwrap();
+    for number in 0..1_024 {
+        client.mark(&format!("mark {number}")).unwrap().into_result().unwrap();
+    }
+    let refused = server.call(&["import", &catalog, &rows]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    for words in ["so nothing was changed", "1024 marks", "--no-mark"] {
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert_eq!(server.ok(&["show", "sources"])["sources"], json!([]));
+    server.ok(&["import", &catalog, &rows, "--no-mark"]);
+    server.ok(&["mark", "drop", "mark 7"]);
+    server.ok(&["mark", "set", "auto/older"]);
+    let imported = server.ok(&["import", &rows]);
+    assert_eq!(names(&server).pop().as_deref(), imported["mark"].as_str());
+    assert!(!names(&server).contains(&"auto/older".to_owned()));
+    assert_eq!(names(&server).len(), 1_024);
 }

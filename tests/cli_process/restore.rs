@@ -50,7 +50,7 @@ fn a_bad_import_is_found_by_a_dry_run_and_undone_by_a_restore() {
     let (status, undone) = json(&["restore", "--from", &from, "--to-op", &op, "--dry-run", "--json"]);
     assert_eq!(status, 0, "{undone}");
     let bulk = &undone["bulk_changes"][0];
-    assert_eq!(bulk["kinds"], serde_json::json!({"count": 40}));
+    assert_eq!(bulk["kinds"], serde_json::json!({"count": 40, "mark": 1}));
     let (first, last) = (bulk["first_op"].as_u64().expect("an op"), bulk["last_op"].as_u64().expect("an op"));
     // Ticks may be in between, because there is a hold.
     assert!(first > before && last >= first + 39, "{bulk}");

@@ -1,5 +1,6 @@
 //! The merchant of the demo: imports the bicycle company and the delivery before the sale.
 
+use super::super::automatic_mark::AutomaticMark;
 use super::super::bulk::Bulk;
 use super::super::context::Context;
 use super::super::exit::{Exit, Failure};
@@ -52,11 +53,11 @@ pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<M
     let name = Path::new("catalog.toml");
     let catalog = CatalogFile::parse(name, Format::Toml, CATALOG.to_owned())
         .map_err(|error| Failure::new(Exit::BadData, error))?;
-    let tally = import_catalog::import(&mut server, output, &catalog)?;
+    let tally = import_catalog::import(&mut server, output, &catalog, &mut AutomaticMark::none())?;
     succeed(tally.exit(), || tally.text(name))?;
     let name = Path::new("stock.csv");
     let bytes = u64::try_from(ROWS.len()).unwrap_or(u64::MAX);
-    let options = Options { create_skus: true, reason: "demo" };
+    let options = Options { create_skus: true, reason: "demo", mark: &mut AutomaticMark::none() };
     let rows = import_rows::import(&mut server, output, (name, ROWS.as_bytes(), bytes), options)?;
     succeed(rows.exit(), || rows.text(name))?;
 
