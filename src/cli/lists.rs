@@ -3,9 +3,7 @@
 use super::exit::Failure;
 use super::server_connection::{ServerConnection, wrong_answer};
 use std::collections::BTreeMap;
-use stockhold_protocol::query::{
-    LIST_MAX, MarkView, Query, QueryAnswer, SkuView, SourceView, StockView,
-};
+use stockhold_protocol::query::{LIST_MAX, MarkView, Query, QueryAnswer, SkuView, SourceView, StockView};
 use stockhold_protocol::{SourceId, StockId};
 
 /// All sources.
