@@ -28,7 +28,31 @@ use tokio::runtime::{Builder, Runtime};
 #[derive(Clone, Debug)]
 pub struct Client {
     client: crate::Client,
-    runtime: Arc<Runtime>,
+    runtime: Arc<CallRuntime>,
+}
+
+/// A runtime that does not wait for its own threads when it is dropped. Dropping a [`Runtime`] would wait for a name
+/// that is still being resolved, long after the call that needed it has ended.
+#[derive(Debug)]
+struct CallRuntime(Option<Runtime>);
+
+impl CallRuntime {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self(Some(Builder::new_current_thread().enable_all().build()?)))
+    }
+
+    fn block_on<T>(&self, call: impl Future<Output = T>) -> T {
+        let Some(runtime) = &self.0 else { unreachable!("only `drop` takes the runtime") };
+        runtime.block_on(call)
+    }
+}
+
+impl Drop for CallRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Defines the blocking forms of calls. Each list is next to its calls.
@@ -73,7 +97,7 @@ impl Client {
     /// # Errors
     /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
     pub fn connect_by(builder: ClientBuilder, address: impl Into<String>) -> Result<Self, ConnectionError> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = CallRuntime::new()?;
         let client = runtime.block_on(builder.connect(address))?;
         Ok(Self { client, runtime: Arc::new(runtime) })
     }
@@ -116,5 +140,29 @@ impl Client {
 
     fn with(&self, client: crate::Client) -> Self {
         Self { client, runtime: Arc::clone(&self.runtime) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn dropping_a_client_does_not_wait_for_a_name_that_is_being_resolved() {
+        // Proves that a thread of the runtime that is still at work does not hold up its end.
+        let runtime = CallRuntime::new().unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
+        runtime.block_on(async {
+            drop(tokio::task::spawn_blocking(move || {
+                begin.send(()).unwrap();
+                released.recv().ok();
+            }));
+        });
+        begun.recv().unwrap();
+        drop(runtime);
+        // The thread still waits, so the runtime has not waited for it.
+        assert!(release.send(()).is_ok());
     }
 }

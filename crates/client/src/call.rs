@@ -7,6 +7,7 @@ use crate::command_batch::{CommandBatch, PushError};
 use crate::error::{CallError, ConnectionError, NotDone};
 use crate::job::{Job, JobError, Request, Response};
 use crate::names::{Built, LogIdentity, Numbers, frames_of};
+use crate::options::within;
 use crate::reply::Outcomes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -58,14 +59,15 @@ impl Tries {
     /// Waits before the next try. Returns `Err` when no time or no try is left.
     pub(crate) async fn pause(&mut self, shared: &Shared, asked_ms: u32) -> Result<(), ()> {
         let policy = &shared.options.retry;
-        self.made += 1;
-        let pause = policy.pause(self.made - 1) + Duration::from_millis(u64::from(asked_ms));
-        let next = Instant::now() + pause;
-        if self.made >= policy.tries_max || next >= self.until {
+        self.made = self.made.saturating_add(1);
+        if self.made >= policy.tries_max {
             return Err(());
         }
-        sleep_until(next).await;
-        Ok(())
+        let now = Instant::now();
+        let left = self.until.saturating_duration_since(now);
+        let asked = Duration::from_millis(u64::from(asked_ms)).min(left);
+        sleep_until(now + asked + within(left.saturating_sub(asked), policy.pause(self.made - 1))).await;
+        if Instant::now() < self.until { Ok(()) } else { Err(()) }
     }
 
     /// The error of a mutation that ends without an answer.

@@ -53,7 +53,25 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one call may take, including retries. Default: 5 s.
+    /// Makes `connect` wait for a server that is not there yet. The first connection is tried again until `time` is
+    /// over, and the last error is returned then. A peer that does not speak the protocol is an error at once. Without
+    /// this, `connect` tries once and gives up after [`HANDSHAKE_MS`](crate::HANDSHAKE_MS).
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use stockhold_client::Client;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Client::builder().connect_within(Duration::from_secs(30)).connect("127.0.0.1:7411").await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn connect_within(mut self, time: Duration) -> Self {
+        self.options.connect_within = Some(time);
+        self
+    }
+
+    /// How long one call may take, including retries and new connections. A call is tried until then. Default: 5 s.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
@@ -86,7 +104,8 @@ impl ClientBuilder {
     /// Connects over TCP to `host:port`. The first connection is made now, the others when they are needed.
     ///
     /// # Errors
-    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    /// [`ConnectionError`] when the server cannot be reached, within the time of [`Self::connect_within`] if that was
+    /// called, or when it does not speak the protocol.
     pub async fn connect(self, address: impl Into<String>) -> Result<Client, ConnectionError> {
         let address: Arc<str> = address.into().into();
         let dialer: Dialer = Arc::new(move || {

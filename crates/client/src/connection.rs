@@ -82,7 +82,18 @@ impl PipelinedConnection<TcpStream> {
     /// # Errors
     /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
     pub async fn connect(address: impl ToSocketAddrs, client_name: &str) -> Result<Self, ConnectionError> {
-        let limit = Duration::from_millis(HANDSHAKE_MS);
+        Self::connect_within(Duration::from_millis(HANDSHAKE_MS), address, client_name).await
+    }
+
+    /// Connects and performs the handshake within `limit`, name resolution included. It tries once.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when the server cannot be reached or does not speak the protocol.
+    pub async fn connect_within(
+        limit: Duration,
+        address: impl ToSocketAddrs,
+        client_name: &str,
+    ) -> Result<Self, ConnectionError> {
         let connected = tokio::time::timeout(limit, async {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;

@@ -6,15 +6,17 @@ use crate::error::ConnectionError;
 use crate::job::{Job, JobError};
 use crate::multiplexer::Multiplexer;
 use crate::names::{LogIdentity, NameCache};
-use crate::options::{Dialer, Options, Stream};
+use crate::options::{Dialer, Options, Stream, within};
 use crate::server_clock::ServerClock;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+/// How long one attempt to connect may take, the handshake included.
+const HANDSHAKE: Duration = Duration::from_millis(HANDSHAKE_MS);
 /// The maximum number of jobs that wait inside the task. Further jobs wait in the queue, and then in their callers.
 const WAITING_MAX: usize = 4_096;
 /// The maximum number of jobs in the queue of one connection.
@@ -48,7 +50,7 @@ impl ConnectionTask {
                 Ok(connection)
             } else {
                 sleep_until(not_before).await;
-                dial(&self.dialer, &self.options.client_name, &self.clock).await
+                dial(HANDSHAKE, &self.dialer, &self.options.client_name, &self.clock).await
             };
             let error = match connected {
                 Ok(connection) => {
@@ -137,13 +139,13 @@ impl ConnectionTask {
     }
 }
 
-/// Connects and performs the handshake.
-pub(crate) async fn dial(
+/// Connects and performs the handshake within `limit`.
+async fn dial(
+    limit: Duration,
     dialer: &Dialer,
     client_name: &str,
     clock: &Arc<ServerClock>,
 ) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
-    let limit = Duration::from_millis(HANDSHAKE_MS);
     let connected = timeout(limit, async {
         let stream = dialer().await?;
         PipelinedConnection::handshake_with(stream, client_name, clock.clone()).await
@@ -151,14 +153,34 @@ pub(crate) async fn dial(
     connected.await.unwrap_or(Err(ConnectionError::HandshakeTimeout(limit)))
 }
 
-/// Makes the first connection, so that every client has reached its server once.
+/// Makes the first connection, so that every client has reached its server once. With `connect_within` it is tried
+/// again until that time is over.
 pub(crate) async fn first_connection(
     dialer: &Dialer,
     options: &Options,
     names: &NameCache,
     clock: &Arc<ServerClock>,
 ) -> Result<PipelinedConnection<Box<dyn Stream>>, ConnectionError> {
-    let connection = dial(dialer, &options.client_name, clock).await?;
+    let begun = Instant::now();
+    let time = options.connect_within.unwrap_or(HANDSHAKE);
+    let mut tries = 0;
+    let connection = loop {
+        let left = time.saturating_sub(begun.elapsed());
+        match dial(left.min(HANDSHAKE), dialer, &options.client_name, clock).await {
+            Ok(connection) => break connection,
+            Err(error) => {
+                if options.connect_within.is_none() || !error.may_pass() {
+                    return Err(error);
+                }
+                let left = time.saturating_sub(begun.elapsed());
+                sleep(within(left, options.retry.pause(tries))).await;
+                tries = tries.saturating_add(1);
+                if begun.elapsed() >= time {
+                    return Err(error);
+                }
+            }
+        }
+    };
     names.on_connect(LogIdentity::of(connection.welcome()));
     Ok(connection)
 }

@@ -44,6 +44,27 @@ pub enum ConnectionError {
     UnexpectedAnswer(u64),
 }
 
+impl ConnectionError {
+    /// Whether a later connection may succeed. It may not if the peer does not speak the protocol. A server that is
+    /// full may have a free connection later.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Io(_)
+            | Self::Closed
+            | Self::Refused(_)
+            | Self::ClosedInHandshake
+            | Self::HandshakeTimeout(_)
+            | Self::Stalled(_) => true,
+            Self::Frame(_)
+            | Self::Malformed(_)
+            | Self::ByServer(_)
+            | Self::Version(_)
+            | Self::UnexpectedAnswer(_) => false,
+        }
+    }
+}
+
 /// Why a request was not accepted. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {

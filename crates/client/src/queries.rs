@@ -88,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`] when there is no answer; [`CallError::Behind`] when the server does not reach the op of
-    /// [`Client::not_before`] in time.
+    /// [`Client::not_before`] before the deadline.
     pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<CheckResults, CallError> {
         if pairs.is_empty() || pairs.len() > MANY_MAX {
             return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
@@ -97,6 +97,7 @@ impl Client {
         let number = |numbers: &mut Numbers<'_>| -> Vec<(SkuId, StockId)> {
             pairs.iter().map(|(sku, stock)| (numbers.sku(*sku), numbers.stock(*stock))).collect()
         };
+        let mut behind_at = None;
         loop {
             let (numbered, built) = self.shared.names.with(CommandId::NONE, false, number);
             if !built.missing.is_empty() {
@@ -110,7 +111,16 @@ impl Client {
                     let cells = cells.into_iter().map(Availability::from_cell).collect::<Result<_, _>>();
                     return Ok(CheckResults { op, cells: cells? });
                 }
-                Ok(Response::NoCells(outcome)) => return Err(CallError::Behind { op: outcome.op }),
+                // The server waits for a limited time. The deadline of the call may be later.
+                Ok(Response::NoCells(outcome)) => {
+                    behind_at = Some(outcome.op);
+                    if tries.pause(&self.shared, 0).await.is_err() {
+                        return Err(CallError::Behind { op: outcome.op });
+                    }
+                }
+                Err(CallError::NotAnswered(why)) => {
+                    return Err(behind_at.map_or(CallError::NotAnswered(why), |op| CallError::Behind { op }));
+                }
                 // Names can be resolved again; numbers that the caller gave cannot.
                 Err(CallError::EpochChanged { .. }) if !built.by_number => {
                     if tries.pause(&self.shared, 0).await.is_err() {

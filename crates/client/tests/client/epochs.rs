@@ -163,7 +163,7 @@ async fn a_name_that_the_server_does_not_know_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn checks_carry_their_op_and_a_server_may_be_behind_or_busy() {
-    // Proves the three answers to a check, and that only `busy` is retried.
+    // Proves the three answers to a check, and that both `busy` and `behind` are tried again, the latter until the deadline.
     let (client, mut peer, _accept) = open().await;
     let client = client.not_before(77);
     let pair = [(SkuId(1).into(), StockId(2).into())];
@@ -182,9 +182,18 @@ async fn checks_carry_their_op_and_a_server_may_be_behind_or_busy() {
     let checked = checked.unwrap();
     assert_eq!(checked.op, 80);
     assert!(matches!(checked.cells[0], Availability::Salable(three) if three.raw() == 30_000));
-    let (behind, ()) = tokio::join!(client.check_many(&pair), async {
-        let sent = peer.next().await;
-        peer.outcomes(sent.header.request, &[(0, Outcome::new(Code::Behind, 0, 60))]).await;
-    });
+    let hurried = client.with_deadline(Duration::from_millis(50));
+    let mut asked = 0;
+    let behind = tokio::select! {
+        behind = hurried.check_many(&pair) => behind,
+        () = async {
+            loop {
+                let sent = peer.next().await;
+                asked += 1;
+                peer.outcomes(sent.header.request, &[(0, Outcome::new(Code::Behind, 0, 60))]).await;
+            }
+        } => unreachable!("it answers until the deadline"),
+    };
     assert!(matches!(behind, Err(CallError::Behind { op: 60 })));
+    assert!(asked > 2, "asked {asked} times");
 }

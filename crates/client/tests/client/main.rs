@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 mod calls;
+mod deadlines;
 mod epochs;
 mod fake;
 mod sans_io;
