@@ -8,7 +8,7 @@
 use super::exit::{Exit, ExitWith, Failure};
 use super::server_connection::ServerConnection;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stockhold_client::{CommandBatch, ConnectionError, PushError, Reply, SubmitError};
 use stockhold_protocol::{Code, Command, Envelope, Outcome};
 
@@ -16,8 +16,6 @@ use stockhold_protocol::{Code, Command, Envelope, Outcome};
 const FRAME_COMMANDS: usize = 512;
 /// The maximum number of frames in flight.
 const FRAMES_IN_FLIGHT: usize = 8;
-/// How long a bulk waits without any answer before it fails.
-const STALL_MS: u64 = 30_000;
 
 /// A frame in flight.
 #[derive(Debug, Default)]
@@ -43,7 +41,6 @@ pub(super) struct Bulk {
     again: VecDeque<Sent>,
     again_after_ms: u64,
     answers: Vec<(u64, Outcome)>,
-    last_progress: Instant,
 }
 
 impl Bulk {
@@ -54,7 +51,6 @@ impl Bulk {
             again: VecDeque::new(),
             again_after_ms: 0,
             answers: Vec::new(),
-            last_progress: Instant::now(),
         }
     }
 
@@ -86,10 +82,15 @@ impl Bulk {
     /// Sends all commands and waits for every answer.
     pub(super) fn drain(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         self.flush(server)?;
+        server.begin_wait();
         self.receive(server, 0)?;
         while !self.again.is_empty() {
-            std::thread::sleep(Duration::from_millis(self.again_after_ms));
-            self.again_after_ms = 0;
+            // While every answer is `busy`, the timeout runs on.
+            let asked = Duration::from_millis(std::mem::take(&mut self.again_after_ms));
+            if !server.pause(&mut server.tries(), asked) {
+                let error = anyhow::anyhow!("the server was busy until the timeout");
+                return Err(Failure { exit: Exit::Unreachable, error });
+            }
             for frame in std::mem::take(&mut self.again) {
                 self.submit(server, frame)?;
             }
@@ -102,6 +103,7 @@ impl Bulk {
         if self.filling.tags.is_empty() {
             return Ok(());
         }
+        server.begin_wait();
         let mut frame = std::mem::take(&mut self.filling);
         frame.answered = vec![false; frame.tags.len()];
         self.submit(server, frame)
@@ -124,7 +126,9 @@ impl Bulk {
                     self.receive(server, 0)?;
                     self.in_flight.extend(last);
                 }
-                Ok(Err(SubmitError::Goodbye)) => self.resend(server)?,
+                Ok(Err(error @ SubmitError::Goodbye)) => {
+                    self.recover(server, Failure::new(Exit::Unreachable, error))?;
+                }
                 Ok(Err(
                     error @ (SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge),
                 )) => return Err(Failure::new(Exit::BadData, error)),
@@ -152,7 +156,9 @@ impl Bulk {
                 Ok(())
             });
             for (at, index, outcome) in received {
-                self.note(at, index, outcome);
+                if self.note(at, index, outcome) {
+                    server.begin_wait();
+                }
             }
             self.in_flight.retain(|sent| !sent.is_done());
             if let Err(failure) = turned {
@@ -162,19 +168,18 @@ impl Bulk {
         Ok(())
     }
 
-    /// Stores one answer. A repeated answer is the same and is dropped.
-    fn note(&mut self, at: usize, index: usize, outcome: Outcome) {
-        let Some(sent) = self.in_flight.get_mut(at) else { return };
+    /// Stores one answer. A repeated answer is the same and is dropped. Returns whether a command was decided.
+    fn note(&mut self, at: usize, index: usize, outcome: Outcome) -> bool {
+        let Some(sent) = self.in_flight.get_mut(at) else { return false };
         let (Some(answered), Some(tag)) = (sent.answered.get_mut(index), sent.tags.get(index)) else {
-            return;
+            return false;
         };
         if std::mem::replace(answered, true) {
-            return;
+            return false;
         }
-        self.last_progress = Instant::now();
         if outcome.code != Code::Busy {
             self.answers.push((*tag, outcome));
-            return;
+            return true;
         }
         self.again_after_ms = self.again_after_ms.max(u64::from(outcome.value)).max(1);
         let record = sent.batch.records().nth(index).unwrap_or_default();
@@ -188,16 +193,19 @@ impl Bulk {
             frame.tags.push(*tag);
             frame.answered.push(false);
         }
+        false
     }
 
     /// After a lost connection, sends every unanswered command again with the same id.
-    fn recover(&mut self, server: &mut ServerConnection, failure: Failure) -> Result<(), Failure> {
-        if failure.exit != Exit::Unreachable
-            || self.last_progress.elapsed() >= Duration::from_millis(STALL_MS)
-        {
-            return Err(failure);
+    fn recover(&mut self, server: &mut ServerConnection, mut failure: Failure) -> Result<(), Failure> {
+        let mut tries = server.tries();
+        while failure.exit == Exit::Unreachable && server.pause(&mut tries, Duration::ZERO) {
+            match self.resend(server) {
+                Ok(()) => return Ok(()),
+                Err(again) => failure = again,
+            }
         }
-        self.resend(server)
+        Err(failure)
     }
 
     fn resend(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {

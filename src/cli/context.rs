@@ -7,6 +7,7 @@ use stockhold_protocol::CommandId;
 use super::exit::Failure;
 use super::output::Output;
 use super::server_connection::ServerConnection;
+use super::tries::Timeout;
 
 /// The flags of every sub-command.
 #[derive(Args, Debug)]
@@ -23,9 +24,10 @@ pub(super) struct Common {
     /// Print one JSON document instead of text; quantities are decimal strings
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// How long to wait for an answer, retries included
-    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = super::parse::duration)]
-    pub(super) timeout: Duration,
+    /// How long to wait for the server, retries included; `import` and `export` wait so long for each answer [default:
+    /// 10s, for `validate` and `snapshot` 1h]
+    #[arg(long, global = true, value_name = "TIME", value_parser = super::parse::duration)]
+    pub(super) timeout: Option<Duration>,
 }
 
 /// The flags of every command that changes something.
@@ -41,11 +43,12 @@ pub(super) struct Call {
 pub(super) struct Context<'a> {
     pub(super) common: &'a Common,
     pub(super) output: Output,
+    pub(super) timeout: Timeout,
 }
 
 impl Context<'_> {
     /// Connects to the server.
     pub(super) fn server(self) -> Result<ServerConnection, Failure> {
-        ServerConnection::open(&self.common.server, self.common.timeout)
+        ServerConnection::open(&self.common.server, self.timeout, self.output)
     }
 }

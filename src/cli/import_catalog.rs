@@ -185,7 +185,7 @@ impl Import<'_> {
             if outcome.code.is_success() {
                 *number = Some(outcome.value);
             } else {
-                let message = report::sentence(server, &outcome)?;
+                let message = report::sentence(server, &outcome);
                 self.problems.push((place.clone(), message));
             }
         }

@@ -239,7 +239,7 @@ impl Import<'_> {
         }
         self.bulk.drain(server)?;
         for (line, outcome) in self.bulk.take_answers() {
-            self.counted(server, line, &outcome)?;
+            self.counted(server, line, &outcome);
         }
         Ok(())
     }
@@ -266,23 +266,17 @@ impl Import<'_> {
         self.bulk.push(server, line, command)
     }
 
-    fn counted(
-        &mut self,
-        server: &mut ServerConnection,
-        line: u64,
-        outcome: &Outcome,
-    ) -> Result<(), Failure> {
+    fn counted(&mut self, server: &mut ServerConnection, line: u64, outcome: &Outcome) {
         if !outcome.code.is_success() {
-            let message = report::sentence(server, outcome)?;
+            let message = report::sentence(server, outcome);
             self.tally.error(RowError { line, fault: RowFault::Refused { message } });
-            return Ok(());
+            return;
         }
         self.tally.counted += 1;
         if let Detail::Item { version, shortfall, .. } = outcome.detail {
             self.tally.created += u64::from(version <= 1);
             self.tally.shortfalls += u64::from(shortfall > Quantity::ZERO);
         }
-        Ok(())
     }
 
     fn resolve_sources(&mut self, server: &mut ServerConnection, rows: &[StockRow]) -> Result<(), Failure> {
@@ -329,7 +323,7 @@ impl Import<'_> {
                     self.skus.insert((*sku).clone(), SkuId(outcome.value));
                 }
                 Some(_) | None => {
-                    let message = report::sentence(server, &outcome)?;
+                    let message = report::sentence(server, &outcome);
                     self.tally.error(RowError { line, fault: RowFault::Refused { message } });
                 }
             }

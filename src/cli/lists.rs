@@ -1,7 +1,8 @@
 //! Reads complete lists from a server that answers in pages: sources, stocks, marks, SKUs.
 
 use super::exit::Failure;
-use super::server_connection::{ServerConnection, wrong_answer};
+use super::questions::wrong_answer;
+use super::server_connection::ServerConnection;
 use std::collections::BTreeMap;
 use stockhold_protocol::query::{LIST_MAX, MarkView, Query, QueryAnswer, SkuView, SourceView, StockView};
 use stockhold_protocol::{SourceId, StockId};

@@ -23,6 +23,7 @@ mod mark;
 mod old_names;
 mod output;
 mod parse;
+mod questions;
 mod report;
 mod restore;
 mod salable;
@@ -31,6 +32,7 @@ mod server_connection;
 mod settings;
 mod show;
 mod status;
+mod tries;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -38,6 +40,8 @@ use context::{Common, Context};
 use exit::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
+use std::time::Duration;
+use tries::Timeout;
 
 /// The name of the program in completions and usage lines.
 const PROGRAM: &str = "stockhold";
@@ -147,12 +151,28 @@ enum Action {
     },
 }
 
+/// How long a command waits for its server.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a query that reads the whole state may take.
+const TIMEOUT_OF_ALL: Duration = Duration::from_hours(1);
+
+impl Action {
+    /// The timeout that was `given`, or the default of the command.
+    fn timeout(&self, given: Option<Duration>) -> Timeout {
+        let reads_all = matches!(self, Self::Validate | Self::Snapshot);
+        let span = given.unwrap_or(if reads_all { TIMEOUT_OF_ALL } else { TIMEOUT });
+        let has_many_answers = matches!(self, Self::Import(_) | Self::Export(_) | Self::Demo(_));
+        if has_many_answers { Timeout::Answer(span) } else { Timeout::Command(span) }
+    }
+}
+
 /// Runs the program: parses the arguments, prints, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.common.json);
-    let context = Context { common: &arguments.common, output };
+    let timeout = arguments.action.timeout(arguments.common.timeout);
+    let context = Context { common: &arguments.common, output, timeout };
     match run(context, &arguments.action) {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_quiet() => Exit::Ok.into(),

@@ -3,12 +3,12 @@
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::parse::utc;
-use super::server_connection::{ServerConnection, wrong_answer};
+use super::server_connection::ServerConnection;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;
-use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
-use stockhold_protocol::{Code, CommandId, Detail, Outcome, SourceId};
+use stockhold_protocol::query::{Query, QueryAnswer};
+use stockhold_protocol::{Code, CommandId, Detail, Outcome, SkuId, SourceId};
 
 /// Prints the outcome of one command and returns the exit code.
 pub(super) fn outcome(
@@ -18,7 +18,7 @@ pub(super) fn outcome(
     id: CommandId,
     outcome: &Outcome,
 ) -> Result<Exit, Failure> {
-    let detail = detail(server, outcome)?;
+    let detail = detail(server, outcome);
     let shown_offset_ms = server.shown_offset_ms();
     let facts = facts(kind, outcome, shown_offset_ms);
     let text = text(kind, id, outcome, &facts, &detail);
@@ -59,26 +59,26 @@ pub(super) struct DetailText {
 }
 
 /// One line about an outcome, for lists of errors.
-pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> Result<String, Failure> {
-    let detail_text = detail(server, outcome)?;
+pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> String {
+    let detail_text = detail(server, outcome);
     let mut text = format!("{}: {}", outcome.code.name(), outcome.code.sentence());
     for line in detail_text.lines {
         text.push(' ');
         text.push_str(&line);
     }
-    Ok(text)
+    text
 }
 
-fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText, Failure> {
+fn detail(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
     let (lines, document) = match &outcome.detail {
-        Detail::None => return Ok(DetailText::default()),
+        Detail::None => return DetailText::default(),
         Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
             return reason(server, outcome);
         }
         Detail::Granted { lines, backordered } => {
             let (mut texts, mut documents) = (Vec::new(), Vec::new());
             for line in lines {
-                let sku = server.sku_name(line.sku)?;
+                let sku = name(server, line.sku);
                 texts.push(format!("granted {sku} {}", line.quantity));
                 documents.push(json!({"sku": sku, "quantity": line.quantity.to_string()}));
             }
@@ -91,12 +91,12 @@ fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText
             (vec![format!("backordered {units}")], json!({"backordered": units.to_string()}))
         }
         Detail::Available { sku, available } => {
-            let sku = server.sku_name(*sku)?;
+            let sku = name(server, *sku);
             let text = format!("{sku}: {available} could still be promised");
             (vec![text], json!({"sku": sku, "available": available.to_string()}))
         }
         Detail::Sources(sources) => {
-            let codes = source_codes(server, sources)?;
+            let codes = source_codes(server, sources);
             let named = if codes.is_empty() { "none by itself".to_owned() } else { codes.join(", ") };
             (vec![format!("sources with enough units: {named}")], json!({"sources": codes}))
         }
@@ -117,14 +117,19 @@ fn detail(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText
             (vec![format!("{field}: {rule}")], json!({"field": field, "rule": rule}))
         }
     };
-    Ok(DetailText { lines, document: Some(document) })
+    DetailText { lines, document: Some(document) }
+}
+
+/// The name of a SKU. If the server does not tell it, the outcome is printed with the number.
+fn name(server: &mut ServerConnection, sku: SkuId) -> String {
+    server.sku_name(sku).unwrap_or_else(|_| format!("#{sku}"))
 }
 
 /// The detail of a refusal with a bound, a range, a limit or a SKU.
-fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText, Failure> {
+fn reason(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
     let (line, document) = match &outcome.detail {
         Detail::Bound { sku, bound, value } => {
-            let sku = server.sku_name(*sku)?;
+            let sku = name(server, *sku);
             let text = format!("{sku}: the bound is {bound}, requested was {value}");
             (text, json!({"sku": sku, "bound": bound.to_string(), "asked": value.to_string()}))
         }
@@ -141,7 +146,7 @@ fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText
             (format!("{name}: the limit is {value}"), json!({"limit": name, "value": value}))
         }
         Detail::Sku(sku) => {
-            let sku = server.sku_name(*sku)?;
+            let sku = name(server, *sku);
             (sku.clone(), json!({"sku": sku}))
         }
         Detail::None
@@ -151,23 +156,21 @@ fn reason(server: &mut ServerConnection, outcome: &Outcome) -> Result<DetailText
         | Detail::Sources(_)
         | Detail::Shortfall(_)
         | Detail::Item { .. }
-        | Detail::Field { .. } => return Ok(DetailText::default()),
+        | Detail::Field { .. } => return DetailText::default(),
     };
-    Ok(DetailText { lines: vec![line], document: Some(document) })
+    DetailText { lines: vec![line], document: Some(document) }
 }
 
-fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Result<Vec<String>, Failure> {
-    let mut codes = Vec::with_capacity(sources.len());
-    for source in sources {
+/// The codes of sources. One that the server does not tell is printed as its number.
+fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Vec<String> {
+    let mut code = |source: &SourceId| {
         let after = source.0.checked_sub(1).map(SourceId);
-        let QueryAnswer::Sources(views) = server.query(&Query::Sources { after, limit: 1.min(LIST_MAX) })?
-        else {
-            return Err(wrong_answer());
+        let Ok(QueryAnswer::Sources(views)) = server.query(&Query::Sources { after, limit: 1 }) else {
+            return None;
         };
-        let known = views.into_iter().find(|view| view.id == *source);
-        codes.push(known.map_or_else(|| format!("#{source}"), |view| view.definition.code));
-    }
-    Ok(codes)
+        views.into_iter().find(|view| view.id == *source).map(|view| view.definition.code)
+    };
+    sources.iter().map(|source| code(source).unwrap_or_else(|| format!("#{source}"))).collect()
 }
 
 fn text(

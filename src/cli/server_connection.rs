@@ -1,64 +1,71 @@
-//! A connection to a server: it resolves names, executes commands and asks questions.
+//! A connection to a server: it connects, executes commands and repeats what was not answered.
 //!
 //! A call that loses its connection is retried *with the same id* until its timeout. Only then is its outcome unknown,
-//! and the failure names the id for a repetition. For many commands there is `bulk`.
+//! and the failure names the id for a repetition. The timeout is neither cut short nor exceeded, whatever the server
+//! does. For questions there is `questions`, for many commands `bulk`.
 
 use super::exit::{Exit, ExitWith, Failure};
-use super::parse::{ChannelName, milliseconds};
+use super::output::Output;
+use super::parse::milliseconds;
+use super::tries::{Timeout, Tries};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use stockhold_client::{
-    CommandBatch, ConnectionError, IdGenerator, Outcomes, PipelinedConnection, Reply, SendError,
+    CommandBatch, ConnectionError, HANDSHAKE_MS, IdGenerator, Outcomes, PipelinedConnection, SendError,
 };
-use stockhold_protocol::query::{Name, Query, QueryAnswer};
-use stockhold_protocol::{ChannelId, Code, Command, CommandId, Envelope, Outcome, SkuId, SourceId, StockId};
+use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId};
 use tokio::runtime::Runtime;
 
 /// The client name in the server's log.
 const CLIENT_NAME: &str = concat!("stockhold-cli/", env!("CARGO_PKG_VERSION"));
-/// The pause before the first retry. It doubles up to the maximum.
-const PAUSE_MS: u64 = 20;
-const PAUSE_MS_MAX: u64 = 1_000;
-/// How long the first connection is retried.
-const OPEN_MS: u64 = 1_000;
-/// The maximum number of names in a frame.
-const NAMES_PER_FRAME: usize = 1_000;
-/// The maximum number of checks in a frame.
-const CHECKS_PER_FRAME: usize = 4_096;
+/// How long one attempt to connect may take, name resolution and handshake included. Further attempts follow.
+const ATTEMPT_MAX: Duration = Duration::from_millis(HANDSHAKE_MS);
+/// A person is told that there is no server yet after this time.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection to one server.
 pub(super) struct ServerConnection {
-    runtime: Runtime,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    output: Output,
     address: String,
-    timeout: Duration,
+    timeout: Timeout,
+    /// When the present wait ends.
+    until: Instant,
     connection: Option<PipelinedConnection>,
     ids: IdGenerator,
     /// The names of SKUs by number that were asked for, for printing outcomes.
-    sku_names: BTreeMap<SkuId, String>,
+    pub(super) sku_names: BTreeMap<SkuId, String>,
+}
+
+/// The answer to a question.
+pub(super) enum Asked<T> {
+    Answered(T),
+    /// The server cannot answer yet and may be asked again after this time.
+    NotYet {
+        code: Code,
+        after_ms: u32,
+    },
 }
 
 impl ServerConnection {
-    /// Connects, and waits a moment for a server that is just starting.
-    pub(super) fn open(address: &str, timeout: Duration) -> Result<Self, Failure> {
+    /// Connects, and waits for a server that is not there yet.
+    pub(super) fn open(address: &str, timeout: Timeout, output: Output) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
         let mut server = Self {
-            runtime,
+            runtime: Some(runtime),
+            output,
             address: address.to_owned(),
             timeout,
+            until: Instant::now() + timeout.span(),
             connection: None,
             ids: IdGenerator::new(),
             sku_names: BTreeMap::new(),
         };
-        let deadline = Instant::now() + timeout.min(Duration::from_millis(OPEN_MS));
-        server.ensure_connected(deadline).map_err(|error| server.unreachable(error))?;
+        server.ensure_connected().map_err(|error| server.unreachable(error))?;
         Ok(server)
-    }
-
-    /// Allows calls to take longer, for queries that read the whole state.
-    pub(super) fn allow(&mut self, timeout: Duration) {
-        self.timeout = self.timeout.max(timeout);
     }
 
     /// A new id for a command, based on the server's time.
@@ -86,70 +93,117 @@ impl ServerConnection {
         self.connection.as_mut().is_some_and(PipelinedConnection::take_names)
     }
 
+    /// Begins to wait for an answer. A timeout for each answer begins again.
+    pub(super) fn begin_wait(&mut self) {
+        if let Timeout::Answer(span) = self.timeout {
+            self.until = Instant::now() + span;
+        }
+    }
+
+    /// The tries of one call.
+    pub(super) const fn tries(&self) -> Tries {
+        Tries::until(self.until)
+    }
+
+    /// Pauses before the next try, at least as long as the server asked for. Returns whether there is time for one.
+    pub(super) fn pause(&self, tries: &mut Tries, asked: Duration) -> bool {
+        let Some(pause) = tries.next_pause(Instant::now(), asked) else { return false };
+        std::thread::sleep(pause);
+        !self.left().is_zero()
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    fn left_ms(&self) -> u32 {
+        u32::try_from(milliseconds(self.left())).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Closes the connection and opens a new one.
     pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
         self.connection = None;
-        self.ensure_connected(Instant::now() + self.timeout).map_err(|error| self.unreachable(error))
+        self.ensure_connected().map_err(|error| self.unreachable(error))
     }
 
-    /// Runs a future with the open connection.
+    /// Runs a future with the open connection. It is not repeated.
     pub(super) fn with_connection<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut PipelinedConnection) -> Result<T, ConnectionError>,
     ) -> Result<T, Failure> {
-        let deadline = Instant::now() + self.timeout;
-        self.ensure_connected(deadline).map_err(|error| self.unreachable(error))?;
-        let Self { runtime, connection, .. } = self;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let result = match connection.as_mut() {
-            Some(connection) => runtime.block_on(async {
-                tokio::time::timeout(left, work(connection)).await.unwrap_or_else(|_| Err(timed_out()))
-            }),
-            None => Err(ConnectionError::Closed),
-        };
-        result.map_err(|error| {
-            self.connection = None;
-            self.unreachable(error)
-        })
+        self.try_once(work).map_err(|error| self.unreachable(error))
     }
 
-    /// As [`ServerConnection::with_connection`] for a query, which is safe to repeat. It is repeated once on a new
-    /// connection if the open one has ended, because a server closes idle connections to make room for others.
-    fn ask<T>(
+    /// Asks until there is an answer or the time is over. `work` gets the milliseconds that are left.
+    pub(super) fn ask<T>(
         &mut self,
-        mut work: impl AsyncFnMut(&mut PipelinedConnection) -> Result<T, ConnectionError>,
+        mut work: impl AsyncFnMut(&mut PipelinedConnection, u32) -> Result<Asked<T>, ConnectionError>,
     ) -> Result<T, Failure> {
-        let was_open = self.connection.is_some();
-        match self.with_connection(async |connection| work(connection).await) {
-            Err(failure) if was_open && has_ended(&failure) => {
-                self.with_connection(async |connection| work(connection).await)
+        self.begin_wait();
+        let mut tries = self.tries();
+        loop {
+            let left_ms = self.left_ms();
+            let (failure, asked_ms) = match self.try_once(async |connection| work(connection, left_ms).await)
+            {
+                Ok(Asked::Answered(answer)) => return Ok(answer),
+                Ok(Asked::NotYet { code, after_ms }) => {
+                    (Failure { exit: Exit::Unreachable, error: anyhow!(code.sentence()) }, after_ms)
+                }
+                // A server closes idle connections to make room for others.
+                Err(error) if error.may_pass() || matches!(error, ConnectionError::ByServer(_)) => {
+                    (self.unreachable(error), 0)
+                }
+                Err(error) => return Err(self.unreachable(error)),
+            };
+            if !self.pause(&mut tries, Duration::from_millis(u64::from(asked_ms))) {
+                return Err(failure);
             }
-            answer => answer,
         }
     }
 
-    /// Ensures that there is a connection, with retries until `deadline`.
-    fn ensure_connected(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
-        let mut pause = PAUSE_MS;
+    fn try_once<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PipelinedConnection) -> Result<T, ConnectionError>,
+    ) -> Result<T, ConnectionError> {
+        self.ensure_connected()?;
+        let left = self.left();
+        let Self { runtime: Some(runtime), connection: Some(connection), .. } = self else {
+            return Err(ConnectionError::Closed);
+        };
+        let result = runtime.block_on(async {
+            tokio::time::timeout(left, work(connection)).await.unwrap_or_else(|_| Err(timed_out()))
+        });
+        if result.is_err() {
+            self.connection = None;
+        }
+        result
+    }
+
+    /// Ensures that there is a connection, with retries until the time is over.
+    fn ensure_connected(&mut self) -> Result<(), ConnectionError> {
+        let (mut tries, begun, mut is_told) = (self.tries(), Instant::now(), false);
         while self.connection.as_ref().is_none_or(PipelinedConnection::is_stopping) {
-            match self.runtime.block_on(PipelinedConnection::connect(self.address.as_str(), CLIENT_NAME)) {
+            let Some(runtime) = &self.runtime else { return Err(ConnectionError::Closed) };
+            let limit = self.left().min(ATTEMPT_MAX);
+            let connecting = PipelinedConnection::connect_within(limit, self.address.as_str(), CLIENT_NAME);
+            match runtime.block_on(connecting) {
                 Ok(connection) => self.connection = Some(connection),
                 Err(error) => {
-                    let wait = Duration::from_millis(pause);
-                    if !is_worth_another_try(&error) || Instant::now() + wait >= deadline {
+                    if !is_told && error.may_pass() && begun.elapsed() >= TOLD_AFTER {
+                        self.output.note(&format!(
+                            "waiting for a server at {}, at most {:?} in all (--timeout)",
+                            self.address,
+                            self.timeout.span()
+                        ));
+                        is_told = true;
+                    }
+                    if !error.may_pass() || !self.pause(&mut tries, Duration::ZERO) {
                         return Err(error);
                     }
-                    self.pause(wait);
-                    pause = (pause * 2).min(PAUSE_MS_MAX);
                 }
             }
         }
         Ok(())
-    }
-
-    /// Waits. The timer must be created inside the runtime.
-    fn pause(&self, wait: Duration) {
-        self.runtime.block_on(async { tokio::time::sleep(wait).await });
     }
 
     /// Explains why there is no answer: no server is reachable, or a server refuses to talk.
@@ -168,9 +222,20 @@ impl ServerConnection {
                     "the peer at {address} closed the connection; is it a Stockhold server, or is it stopping?"
                 ),
             ),
+            // How long the last attempt took tells nothing.
+            ConnectionError::HandshakeTimeout(_) => {
+                let span = self.timeout.span();
+                let error = anyhow!(
+                    "nothing at {address} answered within {span:?}; is it a Stockhold server, and is --server right?"
+                );
+                return Failure { exit: Exit::Unreachable, error };
+            }
+            ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => (
+                Exit::Unreachable,
+                format!("the server at {address} did not answer within {:?}", self.timeout.span()),
+            ),
             ConnectionError::Io(_)
             | ConnectionError::Closed
-            | ConnectionError::HandshakeTimeout(_)
             | ConnectionError::Stalled(_)
             | ConnectionError::Frame(_)
             | ConnectionError::Malformed(_)
@@ -193,238 +258,92 @@ impl ServerConnection {
         let id = id.unwrap_or_else(|| self.new_id());
         let mut batch = CommandBatch::new();
         batch.push(&Envelope { fresh, ..Envelope::new(id, command) }).exit_with(Exit::Usage)?;
-        batch.set_deadline_ms(u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX));
-        let deadline = Instant::now() + self.timeout;
-        let mut pause = PAUSE_MS;
-        let mut was_sent = false;
+        self.begin_wait();
+        let mut tries = self.tries();
+        let (mut was_sent, mut is_open) = (false, false);
         loop {
-            let failure = match self.try_once(&batch, deadline, &mut was_sent) {
+            batch.set_deadline_ms(self.left_ms());
+            let (last, asked_ms) = match self.send_once(&batch, &mut was_sent) {
                 Ok(outcome) if outcome.code == Code::Busy => {
-                    pause = u64::from(outcome.value).max(pause);
-                    if Instant::now() + Duration::from_millis(pause) >= deadline {
-                        return Ok((id, outcome));
-                    }
-                    None
+                    let asked_ms = outcome.value;
+                    (Ok(outcome), asked_ms)
+                }
+                // An earlier try that got no answer may have taken effect.
+                Ok(outcome) if is_open && tells_of_this_try(outcome.code) => {
+                    return Err(self.unknown(id, None));
                 }
                 Ok(outcome) => return Ok((id, outcome)),
                 Err(SendError::Submit(error)) => return Err(Failure::new(Exit::Usage, error)),
-                Err(SendError::Connection(error)) => Some(error),
+                Err(SendError::Connection(error)) => {
+                    is_open = was_sent;
+                    (Err(error), 0)
+                }
             };
             batch.mark_retry();
-            let wait = Duration::from_millis(pause);
-            if let Some(error) = failure
-                && Instant::now() + wait >= deadline
-            {
-                self.connection = None;
-                return Err(if was_sent { self.unknown(id, error) } else { self.unreachable(error) });
+            let is_hopeless = last.as_ref().is_err_and(|error| !is_open && !error.may_pass());
+            if is_hopeless || !self.pause(&mut tries, Duration::from_millis(u64::from(asked_ms))) {
+                return match last {
+                    _ if is_open => Err(self.unknown(id, last.err())),
+                    Ok(outcome) => Ok((id, outcome)),
+                    Err(error) => Err(self.unreachable(error)),
+                };
             }
-            self.pause(wait);
-            pause = (pause * 2).min(PAUSE_MS_MAX);
         }
     }
 
-    fn unknown(&self, id: CommandId, error: ConnectionError) -> Failure {
+    fn unknown(&self, id: CommandId, error: Option<ConnectionError>) -> Failure {
         let sentence = format!(
-            "the outcome is unknown: the server at {} did not answer in time; repeat the command with --id {id}, \
+            "the outcome is unknown: the server at {} did not answer within {:?}; repeat the command with --id {id}, \
              which can never take effect twice",
-            self.address
+            self.address,
+            self.timeout.span()
         );
-        Failure { exit: Exit::Unreachable, error: anyhow::Error::new(error).context(sentence) }
+        let error = match error {
+            Some(error) => anyhow::Error::new(error).context(sentence),
+            None => anyhow!(sentence),
+        };
+        Failure { exit: Exit::Unreachable, error }
     }
 
-    fn try_once(
-        &mut self,
-        batch: &CommandBatch,
-        deadline: Instant,
-        was_sent: &mut bool,
-    ) -> Result<Outcome, SendError> {
-        self.ensure_connected(deadline)?;
+    fn send_once(&mut self, batch: &CommandBatch, was_sent: &mut bool) -> Result<Outcome, SendError> {
+        self.ensure_connected()?;
         *was_sent = true;
-        let Some(connection) = self.connection.as_mut() else { return Err(ConnectionError::Closed.into()) };
-        let mut outcomes = Outcomes::new();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let sent = self.runtime.block_on(async {
-            let send = connection.send(batch, &mut outcomes);
-            tokio::time::timeout(left, send).await.unwrap_or_else(|_| Err(timed_out().into()))
+        let mut refused = None;
+        let outcome = self.try_once(async |connection| {
+            let mut outcomes = Outcomes::new();
+            match connection.send(batch, &mut outcomes).await {
+                Ok(()) => outcomes.get(0).cloned().ok_or(ConnectionError::Closed),
+                Err(SendError::Connection(error)) => Err(error),
+                Err(SendError::Submit(error)) => {
+                    refused = Some(error);
+                    Err(ConnectionError::Closed)
+                }
+            }
         });
-        if sent.is_err() {
-            self.connection = None;
+        match refused {
+            Some(error) => Err(SendError::Submit(error)),
+            None => Ok(outcome?),
         }
-        sent?;
-        outcomes.get(0).cloned().ok_or_else(|| ConnectionError::Closed.into())
-    }
-
-    /// Asks one query.
-    pub(super) fn query(&mut self, query: &Query) -> Result<QueryAnswer, Failure> {
-        let answer = self.ask(async |connection| {
-            connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
-            loop {
-                connection.turn().await?;
-                while let Some(reply) = connection.next_reply()? {
-                    if let Reply::Answer { answer, .. } = reply {
-                        return Ok(*answer);
-                    }
-                }
-            }
-        })?;
-        if let QueryAnswer::Failed(sentence) = answer {
-            return Err(Failure { exit: Exit::Unreachable, error: anyhow!(sentence) });
-        }
-        Ok(answer)
-    }
-
-    /// The salable quantity of each pair, and the op of these values.
-    pub(super) fn check(
-        &mut self,
-        pairs: &[(SkuId, StockId)],
-        min_op: u64,
-    ) -> Result<(u64, Vec<i64>), Failure> {
-        let deadline_ms = u32::try_from(milliseconds(self.timeout)).unwrap_or(u32::MAX);
-        let (mut last_op, mut cells) = (0, Vec::with_capacity(pairs.len()));
-        for chunk in pairs.chunks(CHECKS_PER_FRAME) {
-            let answered = self.ask(async |connection| {
-                connection.submit_checks(chunk, min_op, deadline_ms).map_err(|_| ConnectionError::Closed)?;
-                while connection.in_flight() > 0 {
-                    connection.turn().await?;
-                    while let Some(reply) = connection.next_reply()? {
-                        match reply {
-                            Reply::Cells(frame) => {
-                                return Ok(Ok((frame.op, frame.raw().collect::<Vec<_>>())));
-                            }
-                            Reply::Outcomes(frame) => {
-                                let first = frame.iter().next().transpose()?;
-                                return Ok(Err(first.map_or(Code::Behind, |(_, outcome)| outcome.code)));
-                            }
-                            Reply::Resolved { .. } | Reply::Answer { .. } | Reply::Goodbye => {}
-                        }
-                    }
-                }
-                Err(ConnectionError::Closed)
-            })?;
-            match answered {
-                Ok((op, mut some)) => {
-                    last_op = op;
-                    cells.append(&mut some);
-                }
-                Err(code) => {
-                    return Err(Failure { exit: Exit::Unreachable, error: anyhow!(code.sentence()) });
-                }
-            }
-        }
-        Ok((last_op, cells))
-    }
-
-    /// The numbers of names; `None` for an unknown name.
-    pub(super) fn resolve(&mut self, names: &[Name]) -> Result<Vec<Option<u32>>, Failure> {
-        let mut numbers = Vec::with_capacity(names.len());
-        for chunk in names.chunks(NAMES_PER_FRAME) {
-            let mut some = self.ask(async |connection| {
-                connection.submit_resolve(chunk).map_err(|_| ConnectionError::Closed)?;
-                loop {
-                    connection.turn().await?;
-                    while let Some(reply) = connection.next_reply()? {
-                        if let Reply::Resolved { numbers, .. } = reply {
-                            return Ok(numbers);
-                        }
-                    }
-                }
-            })?;
-            numbers.append(&mut some);
-        }
-        for (name, number) in names.iter().zip(&numbers) {
-            if let (Name::Sku(sku), Some(number)) = (name, number) {
-                self.sku_names.insert(SkuId(*number), sku.clone());
-            }
-        }
-        Ok(numbers)
-    }
-
-    fn one(&mut self, name: &Name) -> Result<u32, Failure> {
-        let numbers = self.resolve(std::slice::from_ref(name))?;
-        numbers.first().copied().flatten().ok_or_else(|| unknown_name(name))
-    }
-
-    /// The number of a SKU.
-    pub(super) fn sku(&mut self, sku: &str) -> Result<SkuId, Failure> {
-        self.one(&Name::Sku(sku.to_owned())).map(SkuId)
-    }
-
-    /// The number of a stock.
-    pub(super) fn stock(&mut self, name: &str) -> Result<StockId, Failure> {
-        self.one(&Name::Stock(name.to_owned())).map(StockId)
-    }
-
-    /// The number of a source.
-    pub(super) fn source(&mut self, code: &str) -> Result<SourceId, Failure> {
-        self.one(&Name::Source(code.to_owned())).map(SourceId)
-    }
-
-    /// The number of a channel.
-    pub(super) fn channel(&mut self, channel: &ChannelName) -> Result<ChannelId, Failure> {
-        self.one(&Name::Channel(channel.kind.clone(), channel.code.clone())).map(ChannelId)
-    }
-
-    /// The name of a SKU by its number.
-    pub(super) fn sku_name(&mut self, sku: SkuId) -> Result<String, Failure> {
-        if let Some(name) = self.sku_names.get(&sku) {
-            return Ok(name.clone());
-        }
-        let QueryAnswer::Sku(view) = self.query(&Query::Sku(sku))? else { return Err(wrong_answer()) };
-        let name = view.map_or_else(|| format!("#{sku}"), |view| view.sku);
-        self.sku_names.insert(sku, name.clone());
-        Ok(name)
     }
 }
 
-/// The failure for an unknown name.
-pub(super) fn unknown_name(name: &Name) -> Failure {
-    Failure::usage(match name {
-        Name::Sku(sku) => format!("there is no SKU \"{sku}\""),
-        Name::Stock(stock) => format!("there is no stock \"{stock}\""),
-        Name::Source(code) => format!("there is no source \"{code}\""),
-        Name::Channel(kind, code) => format!("there is no channel \"{kind}/{code}\""),
-    })
+impl Drop for ServerConnection {
+    /// Does not wait for a name that is still being resolved, which a drop of the runtime would.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
-/// The failure for an answer of the wrong kind. The peer is not a valid server.
-pub(super) fn wrong_answer() -> Failure {
-    Failure { exit: Exit::Unreachable, error: anyhow!("the server gave an answer of the wrong kind") }
-}
-
-/// Whether the connection has ended, as opposed to a timeout.
-fn has_ended(failure: &Failure) -> bool {
-    failure.error.downcast_ref::<ConnectionError>().is_some_and(|error| match error {
-        ConnectionError::Closed | ConnectionError::ByServer(_) => true,
-        ConnectionError::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
-        ConnectionError::Refused(_)
-        | ConnectionError::ClosedInHandshake
-        | ConnectionError::HandshakeTimeout(_)
-        | ConnectionError::Stalled(_)
-        | ConnectionError::Frame(_)
-        | ConnectionError::Malformed(_)
-        | ConnectionError::Version(_)
-        | ConnectionError::UnexpectedAnswer(_) => false,
-    })
+/// Whether a code only says that *this* try had no effect.
+const fn tells_of_this_try(code: Code) -> bool {
+    matches!(
+        code,
+        Code::DeadlinePassed | Code::ReadOnly | Code::IdTooOld | Code::IdFromFuture | Code::UnknownAnswer
+    )
 }
 
 fn timed_out() -> ConnectionError {
     ConnectionError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))
-}
-
-/// Whether a retry may succeed. It may not if the peer does not speak the protocol. A full server may have a free
-/// connection later.
-const fn is_worth_another_try(error: &ConnectionError) -> bool {
-    match error {
-        ConnectionError::Io(_)
-        | ConnectionError::Closed
-        | ConnectionError::Refused(_)
-        | ConnectionError::ClosedInHandshake
-        | ConnectionError::Stalled(_)
-        | ConnectionError::HandshakeTimeout(_) => true,
-        ConnectionError::Frame(_)
-        | ConnectionError::Malformed(_)
-        | ConnectionError::ByServer(_)
-        | ConnectionError::Version(_)
-        | ConnectionError::UnexpectedAnswer(_) => false,
-    }
 }

@@ -3,13 +3,9 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
-use super::server_connection::wrong_answer;
+use super::questions::wrong_answer;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
 use stockhold_protocol::query::{Query, QueryAnswer, Status};
-
-/// How long a query that reads the whole state may take.
-const SLOW_SECONDS: u64 = 3_600;
 
 pub(super) fn status(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
@@ -58,10 +54,7 @@ fn hex(bytes: &[u8; 16]) -> String {
 
 pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
-    server.allow(Duration::from_secs(SLOW_SECONDS));
-    let QueryAnswer::Validation(validation) = server.query(&Query::Validate)? else {
-        return Err(wrong_answer());
-    };
+    let QueryAnswer::Validation(validation) = server.query(&Query::Validate)? else { return Err(wrong_answer()) };
     let sound = validation.violations.is_empty();
     let mut text = Text::default();
     text.line(&format!("op {}  digest {:016x}", validation.op, validation.digest));
@@ -81,7 +74,6 @@ pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
 
 pub(super) fn snapshot(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
-    server.allow(Duration::from_secs(SLOW_SECONDS));
     let QueryAnswer::Snapshot(snapshot) = server.query(&Query::Snapshot)? else { return Err(wrong_answer()) };
     let text = format!(
         "snapshot {} written and verified: op {}, {} bytes, digest {:016x}",

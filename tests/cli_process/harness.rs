@@ -22,6 +22,19 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
         .expect("the program can be started")
 }
 
+/// Any free port of this machine.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// A new directory with a formatted data directory in it.
+fn formatted() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let data = directory.path().join("data");
+    let small = "log.segment-bytes=4194304";
+    let formatted = run(&["format", &data.display().to_string(), "--set", small]);
+    assert_eq!(code(&formatted), 0, "{}", String::from_utf8_lossy(&formatted.stderr));
+    directory
+}
+
 /// The exit code.
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().expect("the program ended by itself")
@@ -46,12 +59,17 @@ pub(crate) struct Server {
 impl Server {
     /// Formats a new directory and serves it.
     pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory can be made");
-        let data = directory.path().join("data");
-        let small = "log.segment-bytes=4194304";
-        let formatted = run(&["format", &data.display().to_string(), "--set", small]);
-        assert_eq!(code(&formatted), 0, "{}", String::from_utf8_lossy(&formatted.stderr));
-        Self::serve(directory)
+        Self::serve(formatted())
+    }
+
+    /// Formats a new directory and serves it at an address.
+    pub(crate) fn start_at(address: &str) -> Self {
+        Self::serve_as(Command::new(PROGRAM), formatted(), address, &[])
+    }
+
+    /// Formats a new directory and serves it with more flags. `{}` in a flag is the parent of the data directory.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
+        Self::serve_as(Command::new(PROGRAM), formatted(), ANY_PORT, flags)
     }
 
     /// Serves a copy of a data directory.
@@ -67,12 +85,7 @@ impl Server {
     }
 
     fn serve(directory: tempfile::TempDir) -> Self {
-        Self::serve_as(Command::new(PROGRAM), directory, &[])
-    }
-
-    /// Formats a new directory and serves it with further options. `{}` in an option is the parent of the data directory.
-    pub(crate) fn start_with(options: &[&str]) -> Self {
-        Self::serve_as(Command::new(PROGRAM), Self::start().crash(), options)
+        Self::serve_as(Command::new(PROGRAM), directory, ANY_PORT, &[])
     }
 
     /// Formats a new directory and serves it with a process that can survive a file size limit.
@@ -83,14 +96,14 @@ impl Server {
         Self::start_by(shell)
     }
 
-    fn serve_as(mut program: Command, directory: tempfile::TempDir, options: &[&str]) -> Self {
+    fn serve_as(mut program: Command, directory: tempfile::TempDir, listen: &str, flags: &[&str]) -> Self {
         let parent = directory.path().display().to_string();
-        let options = options.iter().flat_map(|option| ["--set".to_owned(), option.replace("{}", &parent)]);
+        let flags = flags.iter().map(|flag| flag.replace("{}", &parent));
         let mut child = program
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--json", "--listen", listen, "--data-dir"])
             .arg(directory.path().join("data"))
             .args(["--set", "log.segment-bytes=4194304", "--set", "logging.level=warn"])
-            .args(options)
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server can be started");
@@ -104,7 +117,7 @@ impl Server {
 
     /// Formats a new directory and serves it with a process started by `shell`.
     pub(crate) fn start_by(shell: Command) -> Self {
-        Self::serve_as(shell, Self::start().crash(), &[])
+        Self::serve_as(shell, formatted(), ANY_PORT, &[])
     }
 
     /// The address on which it listens.

@@ -12,3 +12,4 @@ mod marks;
 mod names;
 mod restore;
 mod server;
+mod waiting;

@@ -162,7 +162,7 @@ fn lag_ops(server: &Server) -> i64 {
 fn a_server_that_lost_its_directory_is_restored_from_its_archive_alone() {
     // Proves that what was archived survives the loss of the machine: every order that was answered before the archive had
     // caught up is there, and the restore says up to where.
-    let options = ["archive.url={}/archive", "archive.interval-ms=50"];
+    let options = ["--set", "archive.url={}/archive", "--set", "archive.interval-ms=50"];
     let server = open(Server::start_with(&options));
     let mut orders = Vec::new();
     for order in 0..20 {

@@ -124,7 +124,7 @@ fn exit_codes_tell_what_happened() {
     assert_eq!(server.call(&["reserve", "--stock", "web", "--line", "A=x"]).code, 2);
     assert_eq!(server.call(&["reserve", "--line", "A=1"]).code, 2);
     // No process listens on port 1 of this machine.
-    let unreachable = run(&["--json", "--server", "127.0.0.1:1", "status"]);
+    let unreachable = run(&["--json", "--timeout", "50ms", "--server", "127.0.0.1:1", "status"]);
     assert_eq!(code(&unreachable), 3);
     let error: Value = serde_json::from_slice(&unreachable.stderr).unwrap();
     assert_eq!(error["exit_code"], 3);
@@ -322,8 +322,9 @@ fn a_full_server_says_so() {
             peer
         })
         .collect();
+    // The timeout ends before the server cuts the peers.
     let refused = loop {
-        let called = server.call(&["status"]);
+        let called = server.call(&["status", "--timeout", "1s"]);
         if called.code != 0 {
             break called;
         }

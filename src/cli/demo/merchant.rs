@@ -8,6 +8,7 @@ use super::super::import_rows::Options;
 use super::super::output::{Output, table};
 use super::super::salable::cell_text;
 use super::super::server_connection::ServerConnection;
+use super::super::tries::Timeout;
 use super::super::{import_catalog, import_rows};
 use crate::catalog::{CatalogFile, Format};
 use std::path::Path;
@@ -47,9 +48,9 @@ pub(super) struct Merchant {
 }
 
 /// Imports the bicycle company and its delivery.
-pub(super) fn open(output: Output, address: &str, timeout: Duration) -> Result<Merchant, Failure> {
+pub(super) fn open(output: Output, address: &str, timeout: Timeout) -> Result<Merchant, Failure> {
     let begun = Instant::now();
-    let mut server = ServerConnection::open(address, timeout)?;
+    let mut server = ServerConnection::open(address, timeout, output)?;
     let name = Path::new("catalog.toml");
     let catalog = CatalogFile::parse(name, Format::Toml, CATALOG.to_owned())
         .map_err(|error| Failure::new(Exit::BadData, error))?;
@@ -124,7 +125,7 @@ impl Merchant {
 /// The remaining quantity of the scarce SKUs, as text.
 pub(super) fn left(context: Context<'_>, address: &str) -> Result<String, Failure> {
     let shown = ["web-us", "pos-nyc", "web-eu", "pos-ber", "marketplace"];
-    let mut server = ServerConnection::open(address, context.common.timeout)?;
+    let mut server = ServerConnection::open(address, context.timeout, context.output)?;
     let stocks = shown.iter().map(|stock| server.stock(stock)).collect::<Result<Vec<_>, _>>()?;
     let head = ["still salable"].into_iter().chain(shown).map(str::to_owned).collect();
     let mut rows: Vec<Vec<String>> = vec![head];

@@ -74,7 +74,7 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     let data = make_directory(arguments)?;
     let mut process = ServerProcess::start(&data.path, ANY_PORT)?;
     context.output.note(&format!("The server runs at {} on {}.", process.address, data.path.display()));
-    let merchant = merchant::open(context.output, &process.address, context.common.timeout)?;
+    let merchant = merchant::open(context.output, &process.address, context.timeout)?;
     context.output.note(&merchant.sentence());
 
     let runtime = Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
