@@ -273,6 +273,10 @@ fn directories_are_guarded() {
     let empty = RecordingStorage::new();
     let answer = stockhold::directory::Directory::open(share(&empty)).map(|_| ());
     assert!(matches!(answer, Err(stockhold::directory::DirectoryError::NotFormatted)), "{answer:?}");
+    let unused = formatted();
+    let files = unused.list().unwrap();
+    assert!(format(&share(&unused)).is_err(), "a formatted directory is not empty");
+    assert_eq!(unused.list().unwrap(), files, "a refused format removes nothing");
     assert!(SEGMENT_BYTES.is_multiple_of(BLOCK));
 }
 
