@@ -13,6 +13,7 @@ mod create;
 pub mod manifest;
 pub mod read_only;
 
+use create::is_unused_first_segment;
 pub use create::{FormatOptions, RestoreOptions, unfinished_files};
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
@@ -26,7 +27,7 @@ use crate::storage::{
     TEMPORARY_SUFFIX,
 };
 use crate::wal::preparer::recycled_name;
-use crate::wal::segment::segment_name;
+use crate::wal::segment::{parse_segment_name, segment_name};
 use crate::wal::{
     EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
     SegmentList, SegmentPool, SegmentPreparer,
@@ -57,6 +58,14 @@ pub enum DirectoryError {
     /// The directory has no manifest.
     #[error("the directory is not formatted: run `stockhold format` first")]
     NotFormatted,
+    /// The directory has no manifest, but files that only a formatted directory has.
+    #[error(
+        "the file MANIFEST is missing, although the directory contains {name}; nothing was changed: restore it from a backup or a copy of this directory"
+    )]
+    NoManifest {
+        /// One of the files.
+        name: String,
+    },
     /// The directory has another format version. It is intact, but this program cannot read it.
     #[error(
         "the directory has format version {found}, but this program reads version {FORMAT_VERSION}; nothing was changed: \
@@ -340,7 +349,7 @@ pub fn read_manifest(storage: &dyn ReadStorage) -> Result<Manifest, DirectoryErr
 fn read_manifest_at_level(storage: &dyn ReadStorage, level: u32) -> Result<Manifest, DirectoryError> {
     let file = match storage.open_to_read(MANIFEST_NAME, ReadFrom::Cache) {
         Ok(file) => file,
-        Err(StorageError::NotFound { .. }) => return Err(DirectoryError::NotFormatted),
+        Err(StorageError::NotFound { .. }) => return Err(without_manifest(storage)?),
         Err(error) => return Err(error.into()),
     };
     let longest = bounds::HEAD_BYTES
@@ -355,6 +364,17 @@ fn read_manifest_at_level(storage: &dyn ReadStorage, level: u32) -> Result<Manif
     let mut bytes = vec![0; have];
     let read = file.read_at(0, &mut bytes)?;
     Ok(Manifest::decode_at_level(&bytes[..read], level)?)
+}
+
+/// Why a directory has no manifest: it is not formatted, which includes an interrupted format, or it has lost it.
+fn without_manifest(storage: &dyn ReadStorage) -> Result<DirectoryError, StorageError> {
+    for FileEntry { name, .. } in storage.list()? {
+        let is_state = parse_snapshot_name(&name).is_some() || parse_segment_name(&name).is_some();
+        if is_state && !(name == segment_name(1) && is_unused_first_segment(storage)?) {
+            return Ok(DirectoryError::NoManifest { name });
+        }
+    }
+    Ok(DirectoryError::NotFormatted)
 }
 
 /// Reads a log from the frame that contains `from_position`.

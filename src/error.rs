@@ -1,5 +1,6 @@
 //! Why a server does not start or stops. Errors of single stages are defined with their stages.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use crate::archive::ArchiveError;
@@ -53,21 +54,70 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The exit code for scripts: 2 for an invalid configuration, 4 for damaged data, 74 for failures of disk and
-    /// network.
+    /// The exit code for scripts: 2 for a wrong configuration, address or directory, 3 for a limit of the system, 4 for
+    /// damaged data, 74 for a failing disk or file.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
+        if let Some(error) = self.storage_error() {
+            return if error.is_of_request() { 2 } else { 74 };
+        }
         match self {
-            Self::Config(_) | Self::NotDirect | Self::Archive(_) => 2,
-            Self::Recovery(RecoveryError::Replica(
-                ReplicaError::Storage(_) | ReplicaError::Log(LogError::Storage(_)),
-            ))
-            | Self::Storage(_)
+            // A file that is not text is a wrong configuration too.
+            Self::Config(ConfigError::File { source, .. })
+                if !is_wrong_path(source.kind()) && source.kind() != ErrorKind::InvalidData =>
+            {
+                74
+            }
+            Self::Config(_)
+            | Self::NotDirect
+            | Self::Archive(_)
             | Self::Listen { .. }
-            | Self::Thread { .. }
-            | Self::Directory(DirectoryError::Storage(_) | DirectoryError::Log(LogError::Storage(_)))
-            | Self::Log(LogError::Storage(_)) => 74,
-            Self::Directory(_) | Self::Recovery(_) | Self::Log(_) => 4,
+            | Self::Directory(
+                DirectoryError::NotFormatted
+                | DirectoryError::NotEmpty { .. }
+                | DirectoryError::CannotSkip { .. }
+                | DirectoryError::TooMany { .. },
+            ) => 2,
+            Self::Thread { .. } => 3,
+            Self::Directory(_) | Self::Recovery(_) | Self::Log(_) | Self::Storage(_) => 4,
         }
     }
+
+    /// The error of the storage, if that is the reason.
+    #[must_use]
+    pub fn storage_error(&self) -> Option<&StorageError> {
+        match self {
+            Self::Storage(error)
+            | Self::Directory(
+                DirectoryError::Storage(error) | DirectoryError::Log(LogError::Storage(error)),
+            )
+            | Self::Recovery(RecoveryError::Replica(
+                ReplicaError::Storage(error) | ReplicaError::Log(LogError::Storage(error)),
+            ))
+            | Self::Log(LogError::Storage(error)) => Some(error),
+            Self::Config(_)
+            | Self::Directory(_)
+            | Self::NotDirect
+            | Self::Archive(_)
+            | Self::Recovery(_)
+            | Self::Log(_)
+            | Self::Listen { .. }
+            | Self::Thread { .. } => None,
+        }
+    }
+}
+
+/// Whether an error of a file says that its path is wrong. All others say that the file or its disk failed.
+#[must_use]
+pub fn is_wrong_path(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+    )
 }

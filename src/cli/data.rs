@@ -6,7 +6,6 @@ use super::exit::{Exit, Failure};
 use super::output::print;
 use crate::config::WritePathChoice;
 use crate::directory::{Directory, ReadOnlyDirectory};
-use crate::error::StartError;
 use crate::server::open_storage;
 use crate::snapshot::LogPoint;
 use crate::storage::{ReadOnlyFs, SharedReadStorage};
@@ -59,29 +58,27 @@ Examples:
 }
 
 fn open(directory: &Path) -> Result<Directory, Failure> {
-    let storage = open_storage(directory, WritePathChoice::Auto).map_err(start_failure)?;
-    Directory::open(storage).map_err(|error| start_failure(error.into()))
-}
-
-fn log_failure(error: LogError) -> Failure {
-    start_failure(StartError::Log(error))
+    let failed = |error| start_failure(error, directory);
+    let storage = open_storage(directory, WritePathChoice::Auto).map_err(failed)?;
+    Directory::open(storage).map_err(|error| failed(error.into()))
 }
 
 pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Failure> {
     match action {
         LogAction::Dump { directory, from, limit } => dump(context, directory, *from, *limit),
-        LogAction::Skip { directory, op, reason } => skip(context, open(directory)?, *op, reason),
+        LogAction::Skip { directory, op, reason } => skip(context, directory, *op, reason),
     }
 }
 
 /// Opens the files of a directory for reading.
 pub(super) fn read_only(path: &Path) -> Result<SharedReadStorage, Failure> {
-    let files = ReadOnlyFs::open(path).map_err(|error| start_failure(error.into()))?;
+    let files = ReadOnlyFs::open(path).map_err(|error| start_failure(error, path))?;
     Ok(Arc::new(files))
 }
 
 fn dump(context: Context<'_>, path: &Path, from: Option<u64>, limit: Option<u64>) -> Result<Exit, Failure> {
-    let directory = ReadOnlyDirectory::open(read_only(path)?).map_err(|error| start_failure(error.into()))?;
+    let directory = ReadOnlyDirectory::open(read_only(path)?).map_err(|error| start_failure(error, path))?;
+    let log_failure = |error: LogError| start_failure(error, path);
     let mut log = directory.read_log(from.unwrap_or(1).max(1));
     if let (None, Err(LogError::Missing { oldest_position, .. })) = (from, &log) {
         log = directory.read_log(*oldest_position);
@@ -149,8 +146,10 @@ fn line(
     format!("{position:>10}  {time}  {kind:<14}  {id}  {actor}  {body}")
 }
 
-fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -> Result<Exit, Failure> {
-    let newest = directory.snapshots().map_err(|error| start_failure(error.into()))?.first().copied();
+fn skip(context: Context<'_>, path: &Path, op: u64, reason: &str) -> Result<Exit, Failure> {
+    let mut directory = open(path)?;
+    let log_failure = |error: LogError| start_failure(error, path);
+    let newest = directory.snapshots().map_err(|error| start_failure(error, path))?.first().copied();
     if let Some(snapshot_op) = newest.filter(|snapshot_op| op <= *snapshot_op) {
         // The next start would load the snapshot and not apply the op.
         let message =
@@ -172,7 +171,7 @@ fn skip(context: Context<'_>, mut directory: Directory, op: u64, reason: &str) -
     let known = snapshot.map_or(base, |snapshot| snapshot.header().point());
     let end = LogPoint { position, op: known.op_max_at(position) };
     let now_ms = stockhold_client::wall_clock_ms();
-    let epoch = directory.add_skip(op, reason, end, now_ms).map_err(|error| start_failure(error.into()))?;
+    let epoch = directory.add_skip(op, reason, end, now_ms).map_err(|error| start_failure(error, path))?;
     let text =
         format!("op {op} is skipped from the next start on; epoch {epoch} begins after position {position}");
     let document = json!({"op": op, "epoch": epoch, "reason": reason, "last_position": position});

@@ -1,8 +1,10 @@
 //! The exit codes that scripts rely on, and failures with their causes.
 
+use super::advice;
+use crate::error::{StartError, is_wrong_path};
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
-
-use crate::error::StartError;
 
 /// The exit codes of `stockhold`; docs/cli.md lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,12 +94,42 @@ impl<T, E: Into<anyhow::Error>> ExitWith<T> for Result<T, E> {
     }
 }
 
-/// Converts an error of the server to a failure with its exit code.
-pub(super) fn start_failure(error: StartError) -> Failure {
+/// Converts an error of a data directory or a server to a failure with its exit code, and with the next command where
+/// there is one.
+pub(super) fn start_failure(error: impl Into<StartError>, directory: &Path) -> Failure {
+    let error = error.into();
     let exit = match error.exit_code() {
         2 => Exit::Usage,
+        3 => Exit::Unreachable,
         74 => Exit::Disk,
         _ => Exit::BadData,
     };
-    Failure::new(exit, error)
+    match advice::explain(&error, directory) {
+        Some(message) => Failure { exit, error: anyhow::anyhow!(message) },
+        None => Failure::new(exit, error),
+    }
+}
+
+/// The exit code for an error of a file that the command line names: its path is wrong, it is not text, or the file or
+/// its disk failed.
+pub(super) fn exit_of_file(error: &io::Error) -> Exit {
+    let kind = error.kind();
+    if kind == io::ErrorKind::InvalidData {
+        Exit::BadData
+    } else if is_wrong_path(kind) {
+        Exit::Usage
+    } else {
+        Exit::Disk
+    }
+}
+
+/// The failure of a file that the command line names.
+pub(super) fn file_failure(file: &Path, error: io::Error) -> Failure {
+    let exit = exit_of_file(&error);
+    let missing = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+    let message = match missing {
+        Some(parent) => format!("{}; run `mkdir -p {}`", file.display(), advice::shell_word(parent)),
+        None => file.display().to_string(),
+    };
+    Failure { exit, error: anyhow::Error::new(error).context(message) }
 }

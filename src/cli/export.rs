@@ -5,7 +5,7 @@
 //! same decisions.
 
 use super::context::Context;
-use super::exit::{Exit, ExitWith, Failure};
+use super::exit::{Exit, ExitWith, Failure, file_failure};
 use super::lists::{self, Names};
 use super::output::print;
 use super::server_connection::ServerConnection;
@@ -17,7 +17,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use stockhold_protocol::Quantity;
 use stockhold_protocol::command::BackorderMode;
 use stockhold_protocol::query::{SettingsView, SkuView};
@@ -80,16 +80,16 @@ pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Resul
     let bar = context.output.progress(0, "export");
     let count = match (format, &arguments.file) {
         (ExportFormat::Csv, Some(file)) => {
-            let mut output = io::BufWriter::new(File::create(file).map_err(|e| naming(file, e))?);
+            let mut output = io::BufWriter::new(File::create(file).map_err(|e| file_failure(file, e))?);
             items(&mut server, arguments, &bar, &mut output)?
         }
         (ExportFormat::Csv, None) => items(&mut server, arguments, &bar, &mut io::stdout().lock())?,
         (ExportFormat::Toml | ExportFormat::Json, file) => {
             let catalog = catalog(&mut server)?;
             let format = if format == ExportFormat::Toml { Format::Toml } else { Format::Json };
-            let text = catalog.to_text(format).exit_with(Exit::Disk)?;
+            let text = catalog.to_text(format).exit_with(Exit::BadData)?;
             match file {
-                Some(file) => std::fs::write(file, text).map_err(|e| naming(file, e))?,
+                Some(file) => std::fs::write(file, text).map_err(|e| file_failure(file, e))?,
                 None => print(&text)?,
             }
             u64::try_from(catalog.skus.len()).unwrap_or(u64::MAX)
@@ -102,10 +102,6 @@ pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Resul
         context.output.result(&format!("{}: {count} {what}", file.display()), &document)?;
     }
     Ok(Exit::Ok)
-}
-
-fn naming(file: &Path, error: io::Error) -> Failure {
-    Failure { exit: Exit::Disk, error: anyhow::Error::new(error).context(file.display().to_string()) }
 }
 
 fn items(

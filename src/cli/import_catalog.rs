@@ -4,7 +4,7 @@
 
 use super::automatic_mark::AutomaticMark;
 use super::bulk::Bulk;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, exit_of_file};
 use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
@@ -84,7 +84,7 @@ fn problem_document(problem: &Problem) -> Value {
 pub(super) fn read(file: &Path) -> Result<CatalogFile, Failure> {
     CatalogFile::read(file).map_err(|error| {
         let exit = match error {
-            CatalogError::Read { .. } => Exit::Disk,
+            CatalogError::Read { ref source, .. } => exit_of_file(source),
             CatalogError::UnknownFormat { .. } => Exit::Usage,
             CatalogError::TooLong { .. } | CatalogError::Problems { .. } => Exit::BadData,
         };

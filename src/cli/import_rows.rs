@@ -5,16 +5,16 @@
 
 use super::automatic_mark::AutomaticMark;
 use super::bulk::Bulk;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, file_failure};
 use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
 use super::server_connection::ServerConnection;
-use crate::catalog::{RowError, RowFault, StockReader, StockRow};
+use crate::catalog::{RowError, RowFault, StockFileError, StockReader, StockRow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 use stockhold_protocol::command::{Count, SkuDefinition};
@@ -120,8 +120,8 @@ pub(super) fn import_file(
     file: &Path,
     options: Options<'_>,
 ) -> Result<Tally, Failure> {
-    let input = File::open(file).map_err(|e| naming(file, e))?;
-    let bytes = input.metadata().map_err(|e| naming(file, e))?.len();
+    let input = File::open(file).map_err(|e| file_failure(file, e))?;
+    let bytes = input.metadata().map_err(|e| file_failure(file, e))?.len();
     import(server, output, (file, input, bytes), options)
 }
 
@@ -148,6 +148,9 @@ pub(super) fn import(
         import.tally.rows += 1;
         match row {
             Ok(row) => chunk.push(row),
+            Err(RowError { fault: RowFault::Text { source }, .. }) if source.is_io_error() => {
+                return Err(file_failure(name, io_error(source)));
+            }
             Err(error) => import.tally.error(error),
         }
         if chunk.len() == CHUNK_ROWS {
@@ -167,23 +170,35 @@ pub(super) fn import(
 
 /// Reads and checks a file without a server.
 pub(super) fn check(file: &Path) -> Result<Tally, Failure> {
-    let input = File::open(file).map_err(|e| naming(file, e))?;
+    let input = File::open(file).map_err(|e| file_failure(file, e))?;
     let mut tally = Tally::default();
     for row in StockReader::new(input).map_err(|e| naming_bad(file, e))? {
         tally.rows += 1;
-        if let Err(error) = row {
-            tally.error(error);
+        match row {
+            Ok(_) => {}
+            Err(RowError { fault: RowFault::Text { source }, .. }) if source.is_io_error() => {
+                return Err(file_failure(file, io_error(source)));
+            }
+            Err(error) => tally.error(error),
         }
     }
     Ok(tally)
 }
 
-fn naming(file: &Path, error: std::io::Error) -> Failure {
-    Failure { exit: Exit::Disk, error: anyhow::Error::new(error).context(file.display().to_string()) }
+/// The system error in an error of CSV that is one.
+fn io_error(error: csv::Error) -> io::Error {
+    let text = error.to_string();
+    if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
 }
 
-fn naming_bad(file: &Path, error: crate::catalog::StockFileError) -> Failure {
-    Failure { exit: Exit::BadData, error: anyhow::Error::new(error).context(file.display().to_string()) }
+fn naming_bad(file: &Path, error: StockFileError) -> Failure {
+    match error {
+        StockFileError::File { source } if source.is_io_error() => file_failure(file, io_error(source)),
+        StockFileError::MissingColumn { .. } | StockFileError::File { .. } | StockFileError::Disk { .. } => {
+            let error = anyhow::Error::new(error).context(file.display().to_string());
+            Failure { exit: Exit::BadData, error }
+        }
+    }
 }
 
 struct Import<'a> {

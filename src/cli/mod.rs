@@ -3,6 +3,7 @@
 //! Every change of a running server is a command over TCP, as from a checkout. Only `format`, `serve`, `verify` and
 //! `log` access a data directory. No inventory rule is decided here.
 
+mod advice;
 mod automatic_mark;
 mod backup;
 mod bulk;
@@ -53,7 +54,7 @@ const EXIT_CODES: &str = "Exit codes:
   3   no answer: the server is unreachable or at a limit, or the outcome is unknown; repeat with the printed --id
   4   invalid data: rows of an import, findings of a verification
   5   the server refused the connection and gave the reason
-  74  a file or a disk failed
+  74  a disk or a file on it failed
 
 To try it out: stockhold demo";
 

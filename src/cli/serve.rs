@@ -6,13 +6,12 @@ use super::output::{complain, print};
 use super::settings::Limits;
 use crate::config::{Config, LogFormat, Overrides};
 use crate::directory::read_manifest;
-use crate::error::StartError;
 use crate::recovery::RecoveryReport;
 use crate::server;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
 use tracing_subscriber::filter::Targets;
@@ -42,7 +41,7 @@ impl ConfigArguments {
             }
         }
         Config::load(self.config.as_deref(), std::env::vars(), &overrides)
-            .map_err(|error| start_failure(StartError::Config(error)))
+            .map_err(|error| start_failure(error, Path::new("")))
     }
 }
 
@@ -104,9 +103,10 @@ pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Resul
     let configuration =
         Configuration::default().changed(&change).map_err(|e| Failure::new(Exit::Usage, e))?;
     let formatted_at = Timestamp(stockhold_client::wall_clock_ms());
-    server::format_directory(&config, &Genesis { configuration, formatted_at }).map_err(start_failure)?;
+    server::format_directory(&config, &Genesis { configuration, formatted_at })
+        .map_err(|error| start_failure(error, &config.data_dir))?;
     let files = super::data::read_only(&config.data_dir)?;
-    let manifest = read_manifest(files.as_ref()).map_err(|e| start_failure(e.into()))?;
+    let manifest = read_manifest(files.as_ref()).map_err(|e| start_failure(e, &config.data_dir))?;
     let path = config.data_dir.display();
     let text = format!(
         "{path} is formatted: log {}, epoch {}\nnext: stockhold serve --data-dir {path}",
@@ -141,9 +141,9 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
         bar.set_position(progress.bytes_done);
         bar.set_message(format!("op {}", progress.op));
     })
-    .map_err(start_failure)?;
+    .map_err(|error| start_failure(error, &config.data_dir))?;
     bar.finish_and_clear();
-    server::stop_on_signals(running.stopper()).map_err(start_failure)?;
+    server::stop_on_signals(running.stopper()).map_err(|error| start_failure(error, &config.data_dir))?;
     let (log_uuid, epoch) = running.identity();
     let text = format!(
         "listening at {}\nlog {log_uuid} epoch {epoch}; {}",

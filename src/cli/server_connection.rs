@@ -52,8 +52,10 @@ pub(super) enum Asked<T> {
 impl ServerConnection {
     /// Connects, and waits for a server that is not there yet.
     pub(super) fn open(address: &str, timeout: Timeout, output: Output) -> Result<Self, Failure> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .exit_with(Exit::Unreachable)?;
         let mut server = Self {
             runtime: Some(runtime),
             output,

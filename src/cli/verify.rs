@@ -23,7 +23,8 @@ use std::path::PathBuf;
     after_help = "Reads every segment and every snapshot, replays the log from its first op or from the oldest snapshot, compares
 digests at each later snapshot, and validates the state at the end. It only reads: no lock is taken and no file is made, so it works
 on a read-only mount, without the right to write, in a copy that was taken while a server ran, and beside one that runs (up to the end
-that the log has then). Exit code 4 when something is wrong, 74 when a file cannot be read. Examples:
+that the log has then). Exit code 4 when something is wrong, 74 when a file
+cannot be read, 2 when only permissions are missing. Examples:
   stockhold verify data
   stockhold verify /backups/monday --json"
 )]
@@ -45,14 +46,25 @@ pub(super) fn report_on(context: Context<'_>, files: &SharedReadStorage) -> Resu
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let report = report.map_err(|error| start_failure(error.into()))?;
+    let report = report.map_err(|error| start_failure(error, &arguments.directory))?;
     context.output.result(&text(&report), &document(&report))?;
-    let is_unreadable = |finding: &Finding| matches!(finding.fault, Fault::Unreadable(_));
-    Ok(match &report.findings {
-        findings if findings.is_empty() => Exit::Ok,
-        findings if findings.iter().any(is_unreadable) => Exit::Disk,
+    Ok(exit_of(&report.findings))
+}
+
+/// What could not be read says nothing about the data: the medium failed, or a permission is missing.
+fn exit_of(findings: &[Finding]) -> Exit {
+    let (mut is_denied, mut has_failed) = (false, false);
+    for finding in findings {
+        if let Fault::Unreadable(error) = &finding.fault {
+            *(if error.is_of_request() { &mut is_denied } else { &mut has_failed }) = true;
+        }
+    }
+    match findings {
+        [] => Exit::Ok,
+        _ if has_failed => Exit::Disk,
+        _ if is_denied => Exit::Usage,
         _ => Exit::BadData,
-    })
+    }
 }
 
 fn text(report: &Verification) -> String {

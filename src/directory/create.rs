@@ -7,7 +7,7 @@ use super::{Directory, DirectoryError, Epoch, EpochReason, LOCK_NAME, MANIFEST_N
 use crate::snapshot::LogPoint;
 use crate::storage::layout::{BLOCK_BYTES, manifest as bounds, opening};
 use crate::storage::width::{is_zero, length};
-use crate::storage::{DirectoryLock, FileEntry, ReadFrom, SharedStorage, StorageError, TEMPORARY_SUFFIX};
+use crate::storage::{DirectoryLock, FileEntry, ReadFrom, ReadStorage, SharedStorage, StorageError, TEMPORARY_SUFFIX};
 use crate::wal::preparer::prepare_first;
 use crate::wal::segment::segment_name;
 
@@ -123,7 +123,7 @@ pub fn unfinished_files(storage: &SharedStorage) -> Result<Vec<String>, Director
             continue;
         }
         let is_unfinished = name.ends_with(TEMPORARY_SUFFIX)
-            || (name == segment_name(1) && is_unused_first_segment(storage)?);
+            || (name == segment_name(1) && is_unused_first_segment(storage.as_ref())?);
         if !is_unfinished {
             return Err(DirectoryError::NotEmpty { name });
         }
@@ -143,7 +143,7 @@ fn finish(
 
 /// Whether segment 1 is what an interrupted format leaves: it was never opened, and its head blocks are intact or
 /// missing.
-fn is_unused_first_segment(storage: &SharedStorage) -> Result<bool, StorageError> {
+pub(super) fn is_unused_first_segment(storage: &dyn ReadStorage) -> Result<bool, StorageError> {
     let file = storage.open_to_read(&segment_name(1), ReadFrom::Cache)?;
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
-use super::errno::{errno, from_io};
+use super::errno::{errno, from_io, of_directory};
 use super::layout::BLOCK_BYTES;
 use super::medium::WritePath;
 use super::read_only::ReadOnlyFile;
@@ -41,6 +41,9 @@ pub struct FsStorage {
 /// [`StorageError`] with the directory that could not be created or synced.
 pub fn make_directory(path: &Path) -> Result<(), StorageError> {
     let made: Vec<&Path> = path.ancestors().take_while(|path| is_missing(path)).collect();
+    if path.exists() && !path.is_dir() {
+        return Err(StorageError::NotADirectory { path: path.display().to_string() });
+    }
     std::fs::create_dir_all(path)
         .map_err(|source| from_io(Action::Create, &path.display().to_string(), source))?;
     for parent in made.iter().filter_map(|path| path.parent()) {
@@ -64,7 +67,10 @@ impl FsStorage {
     pub fn open(path: &Path, wanted: WritePath) -> Result<Self, StorageError> {
         let name = path.display().to_string();
         let failed = |action, source| from_io(action, &name, source);
-        let directory = File::open(path).map_err(|source| failed(Action::Open, source))?;
+        let directory = File::open(path).map_err(|source| of_directory(Action::Open, path, source))?;
+        if !directory.metadata().map_err(|source| failed(Action::Open, source))?.is_dir() {
+            return Err(StorageError::NotADirectory { path: name });
+        }
         let statfs = rustix::fs::fstatfs(&directory).map_err(|source| failed(Action::Open, source.into()))?;
         let magic = u64::try_from(statfs.f_type).unwrap_or_default();
         let write_path = match wanted {
@@ -339,7 +345,7 @@ mod tests {
         make_directory(&path).unwrap();
         assert_eq!(std::fs::read(path.join("file")).unwrap(), b"contents");
         match make_directory(&path.join("file/d")) {
-            Err(StorageError::Io { action: Action::Create, name, .. }) => assert!(name.ends_with("file/d")),
+            Err(StorageError::NotADirectory { path }) => assert!(path.ends_with("file/d")),
             other => panic!("{other:?}"),
         }
     }

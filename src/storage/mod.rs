@@ -237,6 +237,28 @@ pub enum StorageError {
         /// The number of that process, if known.
         holder: Option<u32>,
     },
+    /// The directory does not exist.
+    #[error("there is no directory {path}")]
+    NoDirectory {
+        /// The path that was given.
+        path: String,
+    },
+    /// What must be a directory is something else.
+    #[error("{path} is not a directory")]
+    NotADirectory {
+        /// The path.
+        path: String,
+    },
+    /// This process lacks a permission.
+    #[error("no permission to {action} {name}")]
+    Denied {
+        /// The operation.
+        action: Action,
+        /// The file, or the directory.
+        name: String,
+        /// The system error.
+        source: io::Error,
+    },
     /// Any other system error.
     #[error("cannot {action} {name}")]
     Io {
@@ -256,6 +278,15 @@ impl StorageError {
         matches!(self, Self::NoSpace { .. })
     }
 
+    /// Whether the directory that was asked for is at fault, and not the medium.
+    #[must_use]
+    pub fn is_of_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Locked { .. } | Self::NoDirectory { .. } | Self::NotADirectory { .. } | Self::Denied { .. }
+        )
+    }
+
     /// The file or directory of the error; `None` for a lock that another process holds.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -265,6 +296,9 @@ impl StorageError {
             | Self::Exists { name }
             | Self::ShortWrite { name, .. }
             | Self::Poisoned { name }
+            | Self::NoDirectory { path: name }
+            | Self::NotADirectory { path: name }
+            | Self::Denied { name, .. }
             | Self::Io { name, .. } => Some(name),
             Self::Locked { .. } => None,
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
 
-use super::errno::from_io;
+use super::errno::{from_io, of_directory};
 use super::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError, width};
 
 /// A directory of real files, for reading.
@@ -47,7 +47,8 @@ impl ReadStorage for ReadOnlyFs {
         let name = self.path.display().to_string();
         let failed = |source| from_io(Action::List, &name, source);
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+        let opened = std::fs::read_dir(&self.path);
+        for entry in opened.map_err(|source| of_directory(Action::List, &self.path, source))? {
             let entry = entry.map_err(failed)?;
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,

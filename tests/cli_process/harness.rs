@@ -120,6 +120,11 @@ impl Server {
         Self::serve_as(shell, formatted(), ANY_PORT, &[])
     }
 
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The address on which it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address

@@ -10,6 +10,7 @@ mod harness;
 mod help;
 mod marks;
 mod names;
+mod places;
 mod restore;
 mod server;
 mod waiting;

@@ -138,7 +138,7 @@ fn a_format_that_was_cut_off_can_be_done_again() {
         assert_eq!(refused.exit_code(), 74, "{action:?} {word}: {}", chain(&refused));
         shop.points.disarm();
         let unformatted = shop.start().expect_err("there is no manifest");
-        assert_eq!(unformatted.exit_code(), 4, "{action:?} {word}: {}", chain(&unformatted));
+        assert_eq!(unformatted.exit_code(), 2, "{action:?} {word}: {}", chain(&unformatted));
         assert!(chain(&unformatted).contains("stockhold format"), "{}", chain(&unformatted));
         shop.format().unwrap();
         shop.start().unwrap();

@@ -277,6 +277,13 @@ fn directories_are_guarded() {
     let files = unused.list().unwrap();
     assert!(format(&share(&unused)).is_err(), "a formatted directory is not empty");
     assert_eq!(unused.list().unwrap(), files, "a refused format removes nothing");
+    disk.remove(MANIFEST_NAME).unwrap();
+    drop(running);
+    let answer = stockhold::directory::Directory::open(share(&disk)).map(|_| ());
+    assert!(
+        matches!(answer, Err(stockhold::directory::DirectoryError::NoManifest { .. })),
+        "a used directory without its manifest is damaged: {answer:?}"
+    );
     assert!(SEGMENT_BYTES.is_multiple_of(BLOCK));
 }
 

@@ -25,14 +25,14 @@ pub(super) struct ServerProcess {
 impl ServerProcess {
     /// Starts a server on a formatted directory and waits until it accepts connections.
     pub(super) fn start(data_dir: &Path, listen: &str) -> Result<Self, Failure> {
-        let program = std::env::current_exe().exit_with(Exit::Disk)?;
+        let program = std::env::current_exe().exit_with(Exit::Unreachable)?;
         let child = Command::new(program)
             .args(["serve", "--json", "--set", "logging.level=error", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .exit_with(Exit::Disk)?;
+            .exit_with(Exit::Unreachable)?;
         let mut process = Self { child, address: String::new(), recovery: Value::Null, stays: false };
         let ready = process.ready().map_err(|error| Failure { exit: Exit::Unreachable, error })?;
         ready["address"].as_str().unwrap_or_default().clone_into(&mut process.address);
@@ -55,16 +55,16 @@ impl ServerProcess {
 
     /// Kills the process with SIGKILL.
     pub(super) fn kill(&mut self) -> Result<(), Failure> {
-        self.child.kill().exit_with(Exit::Disk)?;
-        self.child.wait().exit_with(Exit::Disk)?;
+        self.child.kill().exit_with(Exit::Unreachable)?;
+        self.child.wait().exit_with(Exit::Unreachable)?;
         Ok(())
     }
 
     /// Stops the server cleanly and waits for its end.
     pub(super) fn stop(&mut self) -> Result<(), Failure> {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)
-            .map_err(|error| Failure::new(Exit::Disk, std::io::Error::from(error)))?;
-        let ended = self.child.wait().exit_with(Exit::Disk)?;
+            .map_err(|error| Failure::new(Exit::Unreachable, std::io::Error::from(error)))?;
+        let ended = self.child.wait().exit_with(Exit::Unreachable)?;
         if ended.success() {
             return Ok(());
         }

@@ -77,7 +77,7 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     let merchant = merchant::open(context.output, &process.address, context.timeout)?;
     context.output.note(&merchant.sentence());
 
-    let runtime = Builder::new_current_thread().enable_all().build().exit_with(Exit::Disk)?;
+    let runtime = Builder::new_current_thread().enable_all().build().exit_with(Exit::Unreachable)?;
     let facts = runtime.block_on(read_facts(&process.address, &merchant))?;
     let mut sale = Sale::new(merchant.mix(), SEED);
     let half = arguments.seconds / 2;
@@ -116,7 +116,7 @@ fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
     let path = if let Some(path) = &arguments.data_dir {
         path.clone()
     } else {
-        let program = std::env::current_exe().exit_with(Exit::Disk)?;
+        let program = std::env::current_exe().exit_with(Exit::Unreachable)?;
         let beside = program.parent().unwrap_or(Path::new("."));
         beside.join(format!("stockhold-demo-{}", std::process::id()))
     };
@@ -127,7 +127,8 @@ fn make_directory(arguments: &DemoArguments) -> Result<DataDir, Failure> {
     let formatted_at = Timestamp(wall_clock_ms());
     let genesis = Genesis { configuration: Configuration::default(), formatted_at };
     let data = DataDir { path, stays: arguments.keep || !is_ours };
-    server::format_directory(&config, &genesis).map_err(super::exit::start_failure)?;
+    server::format_directory(&config, &genesis)
+        .map_err(|error| super::exit::start_failure(error, &config.data_dir))?;
     Ok(data)
 }
 
