@@ -45,11 +45,19 @@ use clap::Parser;
 use closed::scenario::Scenario;
 use exit::{Exit, Failure};
 use interrupt::Interrupt;
+use std::ffi::OsString;
 use std::process::ExitCode;
+use stockhold::cli::usage;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let is_json = usage::asks_for_json(&words);
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
+        Err(error) if is_json && error.use_stderr() => {
+            output::failure(is_json, &Failure::usage(usage::sentence(&error)));
+            return Exit::Usage.into();
+        }
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
             // If both streams are closed, the error cannot be reported.
@@ -59,7 +67,7 @@ fn main() -> ExitCode {
     };
     run(&arguments)
         .unwrap_or_else(|failure| {
-            output::complain(&format!("error: {}", failure.text()));
+            output::failure(is_json, &failure);
             failure.exit
         })
         .into()

@@ -1,6 +1,7 @@
 //! All output: reports go to standard output, progress and failures to standard error, so that a pipe gets only
 //! reports.
 
+use crate::exit::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -61,6 +62,17 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Reports why a run failed: a sentence for people, or one line of JSON for programs.
+pub(crate) fn failure(json: bool, failure: &Failure) {
+    let text = failure.text();
+    if json {
+        let document = serde_json::json!({"error": text, "exit_code": failure.exit.number()});
+        complain(&document.to_string());
+    } else {
+        complain(&format!("error: {text}"));
+    }
 }
 
 /// Writes to standard error. If that is closed too, the error is ignored.

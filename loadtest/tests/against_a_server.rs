@@ -45,6 +45,22 @@ fn assert_paging(part: &Value) {
 }
 
 #[test]
+fn failures_are_json_for_programs() {
+    // Proves that wrong arguments and a run that cannot start are reported as one document.
+    for (arguments, exit) in [
+        (&["uniform", "--depth", "0", "--json"][..], 2),
+        (&["--json", "nonsense"], 2),
+        (&["uniform", "--server", "127.0.0.1:1", "--json"], 3),
+    ] {
+        let output = run(arguments);
+        let document: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &document["exit_code"]), (Some(exit), &Value::from(exit)));
+        assert!(!document["error"].as_str().unwrap().is_empty(), "{document}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
 fn uniform_loads_a_server_and_audits_it() {
     // Proves the complete run: child server, setup, closed loop, audit, report; and that every figure is present.
     let report = report(&[

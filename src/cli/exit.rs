@@ -5,6 +5,7 @@ use crate::error::{StartError, is_wrong_path};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use stockhold_protocol::CommandId;
 
 /// The exit codes of `stockhold`; docs/cli.md lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +82,14 @@ impl Failure {
         }
         text
     }
+}
+
+/// A command that may have taken effect. The same command under the same id finds out.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(super) struct OutcomeUnknown {
+    pub(super) id: CommandId,
+    pub(super) sentence: String,
 }
 
 /// Sets the exit code of an error.

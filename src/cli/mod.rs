@@ -34,12 +34,14 @@ mod settings;
 mod show;
 mod status;
 mod tries;
+pub mod usage;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use context::{Common, Context};
 use exit::{Exit, Failure};
 use output::Output;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 use tries::Timeout;
@@ -170,7 +172,11 @@ impl Action {
 /// Runs the program: parses the arguments, prints, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::refuse(&error, &words).into(),
+    };
     let output = Output::new(arguments.common.json);
     let timeout = arguments.action.timeout(arguments.common.timeout);
     let context = Context { common: &arguments.common, output, timeout };

@@ -2,7 +2,7 @@
 //!
 //! Results go to standard output, progress and failures to standard error, so that a pipe receives only results.
 
-use super::exit::{Exit, ExitWith, Failure};
+use super::exit::{Exit, ExitWith, Failure, OutcomeUnknown};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
@@ -41,7 +41,10 @@ impl Output {
     pub(super) fn failure(self, failure: &Failure) {
         let message = failure.text();
         if self.json {
-            let document = json!({"error": message, "exit_code": failure.exit.number()});
+            let mut document = json!({"error": message, "exit_code": failure.exit.number()});
+            if let Some(unknown) = failure.error.downcast_ref::<OutcomeUnknown>() {
+                document["id"] = unknown.id.to_string().into();
+            }
             complain(&document.to_string());
         } else {
             complain(&format!("error: {message}"));

@@ -1,8 +1,8 @@
 //! `serve` and `format`: runs a server, and formats its data directory.
 
+use super::advice::shell_word;
 use super::context::Context;
-use super::exit::{Exit, Failure, start_failure};
-use super::output::{complain, print};
+use super::exit::{Exit, ExitWith, Failure, start_failure};
 use super::settings::Limits;
 use crate::config::{Config, LogFormat, Overrides};
 use crate::directory::read_manifest;
@@ -126,14 +126,15 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     let more = [("data-dir", arguments.data_dir.clone()), ("listen", arguments.listen.clone())];
     let config = arguments.config.load(more)?;
     if arguments.print_config {
-        print(&config.render())?;
+        let document = serde_json::to_value(&config).exit_with(Exit::BadData)?;
+        context.output.result(&config.render(), &document)?;
         return Ok(Exit::Ok);
     }
     if arguments.check_config {
         context.output.result("the configuration is right", &json!({"success": true}))?;
         return Ok(Exit::Ok);
     }
-    start_log(&config)?;
+    start_log(context, &config)?;
     server::install_panic_hook();
     let bar = context.output.progress(0, "recovery");
     let running = server::start(&config, |progress| {
@@ -158,11 +159,17 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
         "recovery": recovery_document(running.report()),
     });
     context.output.result(&text, &document)?;
-    let ended = running.wait();
-    Ok(match ended {
-        server::Exit::Clean => Exit::Ok,
-        server::Exit::LogFailed => Exit::Disk,
-    })
+    match running.wait() {
+        server::Exit::Clean => Ok(Exit::Ok),
+        server::Exit::LogFailed => {
+            let error = anyhow::anyhow!(
+                "the log could not be continued, so the server has ended; its last messages say why. Once the disk works, \
+                 `stockhold verify {0}` and `stockhold serve --data-dir {0}` are next",
+                shell_word(&config.data_dir)
+            );
+            Err(Failure { exit: Exit::Disk, error })
+        }
+    }
 }
 
 /// Parses the log filter: a level, or levels by target.
@@ -172,7 +179,7 @@ fn log_filter(text: &str) -> Result<Targets, Failure> {
 }
 
 /// Writes the server's own log to standard error.
-fn start_log(config: &Config) -> Result<(), Failure> {
+fn start_log(context: Context<'_>, config: &Config) -> Result<(), Failure> {
     let filter = log_filter(&config.logging.level)?;
     let colour = std::io::stderr().is_terminal();
     // An error while writing a log line, for example on a full disk, must not end the server. The subscriber would
@@ -187,7 +194,7 @@ fn start_log(config: &Config) -> Result<(), Failure> {
         LogFormat::Json => filtered.with(lines.json()).try_init(),
     };
     if started.is_err() {
-        complain("the log of an earlier start is still in use");
+        context.output.note("the log of an earlier start is still in use");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! and the failure names the id for a repetition. The timeout is neither cut short nor exceeded, whatever the server
 //! does. For questions there is `questions`, for many commands `bulk`.
 
-use super::exit::{Exit, ExitWith, Failure};
+use super::exit::{Exit, ExitWith, Failure, OutcomeUnknown};
 use super::output::Output;
 use super::parse::milliseconds;
 use super::tries::{Timeout, Tries};
@@ -142,7 +142,7 @@ impl ServerConnection {
         mut work: impl AsyncFnMut(&mut PipelinedConnection, u32) -> Result<Asked<T>, ConnectionError>,
     ) -> Result<T, Failure> {
         self.begin_wait();
-        let mut tries = self.tries();
+        let (mut tries, mut before) = (self.tries(), None);
         loop {
             let left_ms = self.left_ms();
             let (failure, asked_ms) = match self.try_once(async |connection| work(connection, left_ms).await)
@@ -157,9 +157,13 @@ impl ServerConnection {
                 }
                 Err(error) => return Err(self.unreachable(error)),
             };
+            // A try that was cut short by the timeout tells less than the one before it.
+            let is_cut_short = self.left().is_zero();
+            let failure = if is_cut_short { before.take().unwrap_or(failure) } else { failure };
             if !self.pause(&mut tries, Duration::from_millis(u64::from(asked_ms))) {
                 return Err(failure);
             }
+            before = Some(failure);
         }
     }
 
@@ -300,9 +304,10 @@ impl ServerConnection {
             self.address,
             self.timeout.span()
         );
+        let unknown = OutcomeUnknown { id, sentence };
         let error = match error {
-            Some(error) => anyhow::Error::new(error).context(sentence),
-            None => anyhow!(sentence),
+            Some(error) => anyhow::Error::new(error).context(unknown),
+            None => unknown.into(),
         };
         Failure { exit: Exit::Unreachable, error }
     }

@@ -1,7 +1,7 @@
 //! Real processes for the tests of the command line: a server on a data directory of its own, and calls.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -88,11 +88,11 @@ impl Server {
         Self::serve_as(Command::new(PROGRAM), directory, ANY_PORT, &[])
     }
 
-    /// Formats a new directory and serves it with a process that can survive a file size limit.
+    /// Formats a new directory and serves it with a process that can survive a file size limit. Its standard error is kept.
     pub(crate) fn start_limitable() -> Self {
         let mut shell = Command::new("sh");
         // The program replaces the shell and inherits the ignored signal.
-        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]);
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]).stderr(Stdio::piped());
         Self::start_by(shell)
     }
 
@@ -167,9 +167,14 @@ impl Server {
         rustix::process::prlimit(process, rustix::process::Resource::Fsize, limit).expect("it is our child");
     }
 
-    /// Waits for the process to end by itself and returns its exit code.
-    pub(crate) fn wait(&mut self) -> i32 {
-        self.child.wait().expect("it is our child").code().expect("it ended by itself")
+    /// Waits for the process to end by itself. Returns its exit code, and what it has written to standard error if that
+    /// is kept.
+    pub(crate) fn wait(&mut self) -> (i32, String) {
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut text).expect("it can be read");
+        }
+        (self.child.wait().expect("it is our child").code().expect("it ended by itself"), text)
     }
 
     /// Stops the process cleanly. Returns its exit code and the same directory served again.

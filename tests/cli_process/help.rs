@@ -3,7 +3,7 @@
 use super::harness::{code, run};
 
 /// Every sub-command with arguments.
-const COMMANDS: &[&[&str]] = &[
+pub(super) const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["format"],
     &["demo"],

@@ -8,6 +8,7 @@
 mod beside;
 mod harness;
 mod help;
+mod json;
 mod marks;
 mod names;
 mod places;

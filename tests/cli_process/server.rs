@@ -238,7 +238,7 @@ fn a_failed_log_write_leaves_the_outcome_open_and_ends_the_process() {
     assert_eq!(salable(&server, "A", "web"), "7");
     let status = server.ok(&["status"]);
     assert_eq!(status["state"], "read_only(log_failed)");
-    assert_eq!(server.wait(), 74);
+    assert_eq!(server.wait().0, 74);
     let server = server.crash_and_restart();
     assert_eq!(server.ready["recovery"]["recovered_ops"], sold["op"]);
     assert_eq!(salable(&server, "A", "web"), "7");

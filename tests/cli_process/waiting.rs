@@ -16,7 +16,7 @@ const FLAG: &str = "1200ms";
 const SLACK: Duration = Duration::from_millis(3_500);
 
 /// Every command that contacts a server, with arguments that are right.
-fn commands() -> Vec<Vec<String>> {
+pub(super) fn server_commands() -> Vec<Vec<String>> {
     let (catalog, rows) = (sample("catalog.toml"), sample("stock.csv"));
     let lines = [
         "reserve --stock web --line A=1",
@@ -71,7 +71,7 @@ fn commands() -> Vec<Vec<String>> {
 fn check_all(address: SocketAddr) {
     let address = address.to_string();
     std::thread::scope(|scope| {
-        for command in commands() {
+        for command in server_commands() {
             let address = &address;
             scope.spawn(move || {
                 let words: Vec<&str> = command.iter().map(String::as_str).collect();

@@ -31,6 +31,8 @@ impl ServerProcess {
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // Only read when the server does not start. It logs nothing but errors.
+            .stderr(Stdio::piped())
             .spawn()
             .exit_with(Exit::Unreachable)?;
         let mut process = Self { child, address: String::new(), recovery: Value::Null, stays: false };
@@ -45,7 +47,21 @@ impl ServerProcess {
             self.child.stdout.take().ok_or_else(|| anyhow!("the server's output is not captured"))?;
         let mut line = String::new();
         BufReader::new(stdout.take(READY_BYTES_MAX)).read_line(&mut line)?;
-        serde_json::from_str(&line).context("the server did not start")
+        serde_json::from_str(&line)
+            .with_context(|| format!("the server did not start: {}", self.last_words()))
+    }
+
+    /// What a server that did not start has reported.
+    fn last_words(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            // What cannot be read is missing from the message.
+            stderr.take(READY_BYTES_MAX).read_to_string(&mut text).ok();
+        }
+        let last = text.lines().last().unwrap_or_default();
+        let document: Option<Value> = serde_json::from_str(last).ok();
+        let error = document.as_ref().and_then(|document| document["error"].as_str());
+        error.unwrap_or(last).to_owned()
     }
 
     /// The process number.
