@@ -5,6 +5,7 @@
 //! which is set when a directory is formatted or by a logged `configure`.
 
 mod layers;
+mod listen;
 mod options;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use listen::{ListenAddress, ListenAddressError};
 pub use options::OPTIONS;
 
 /// Values from flags by `section.key`, spelled as in the file.
@@ -126,7 +128,7 @@ section! {
         /// See [`OPTIONS`].
         data_dir: PathBuf = PathBuf::from("data"),
         /// See [`OPTIONS`].
-        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7411)),
+        listen: ListenAddress = SocketAddr::from(([127, 0, 0, 1], 7411)).into(),
         /// The log.
         log: LogSection = LogSection::default(),
         /// Queues between stages.

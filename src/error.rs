@@ -1,7 +1,6 @@
 //! Why a server does not start or stops. Errors of single stages are defined with their stages.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 
 use crate::archive::ArchiveError;
 use crate::config::ConfigError;
@@ -38,8 +37,8 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// The address, as configured.
+        address: String,
         /// The system error.
         source: std::io::Error,
     },

@@ -3,6 +3,7 @@
 
 mod events;
 mod inline_path;
+mod listeners;
 mod network;
 mod open_files;
 mod read_ahead_threads;
@@ -63,7 +64,7 @@ impl Exit {
 /// A running server.
 #[derive(Debug)]
 pub struct RunningServer {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     report: RecoveryReport,
     status: Arc<StatusBoard>,
     context: Arc<NetContext>,
@@ -157,10 +158,7 @@ pub fn start_on(
     config: &Config,
     progress: impl FnMut(ReplayProgress),
 ) -> Result<RunningServer, StartError> {
-    let listen = |source| StartError::Listen { address: config.listen, source };
-    let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;
-    listener.set_nonblocking(true).map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let listeners = listeners::open(&config.listen)?;
     let fitted = open_files::fit(config.limits.connections);
     let mut config = config.clone();
     config.limits.connections = fitted.connections;
@@ -180,7 +178,7 @@ pub fn start_on(
         tracing::warn!("{warning}");
         assembly.status.warn(warning);
     }
-    run_assembly(assembly, config, listener, address)
+    run_assembly(assembly, config, listeners)
 }
 
 /// Opens the archive, if one is configured. A place that cannot be used ends the start; one that does not answer does not.
@@ -205,14 +203,19 @@ fn archive_stage(assembly: &Assembly, config: &Config) -> Result<Option<ArchiveS
 fn run_assembly(
     assembly: Assembly,
     config: &Config,
-    listener: std::net::TcpListener,
-    address: SocketAddr,
+    listeners: Vec<std::net::TcpListener>,
 ) -> Result<RunningServer, StartError> {
     let archive_stage = archive_stage(&assembly, config)?;
     let Assembly { directory, sequencer, applier, snapshotter, preparer, pool, .. } = assembly;
     let (context, reply_queues, sleepers) = (assembly.context, assembly.reply_queues, assembly.sleepers);
     let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
     let (applier_waker, snapshotter_waker) = (assembly.applier_waker, assembly.snapshotter_waker);
+    let of = |listener: &std::net::TcpListener| listener.local_addr();
+    let addresses: Vec<SocketAddr> = listeners
+        .iter()
+        .map(of)
+        .collect::<Result<_, _>>()
+        .map_err(|source| StartError::Listen { address: config.listen.to_string(), source })?;
     let events = ServerEvents::default();
     let flags = Arc::new(ShutdownFlags {
         log_may_end: AtomicBool::new(false),
@@ -227,7 +230,7 @@ fn run_assembly(
     let is_inline = reply_queues.count() == 1 && config.log.durability == DurabilityChoice::Sync;
     let inline_path = is_inline
         .then(|| inline_path::InlinePath::new(shared_log.clone(), shared_applier.clone(), context.clone()));
-    let network = network::spawn(listener, &context, &reply_queues, &stopped, grace, &events, inline_path)?;
+    let network = network::spawn(listeners, &context, &reply_queues, &stopped, grace, &events, inline_path)?;
     let (log_flags, log_events) = (flags.clone(), events.clone());
     let log_applier = shared_applier.clone();
     let log = spawn("log", &events, move || {
@@ -256,9 +259,9 @@ fn run_assembly(
     let archive = archive_stage
         .map(|stage| spawn("archive", &events, move || stages::run_archive(stage, &archive_stopped)))
         .transpose()?;
-    tracing::info!(%address, op = report.recovered_ops, "the server accepts connections");
+    tracing::info!(?addresses, op = report.recovered_ops, "the server accepts connections");
     Ok(RunningServer {
-        address,
+        addresses,
         report,
         status,
         context,
@@ -291,10 +294,16 @@ fn network_threads(configured: usize) -> usize {
 }
 
 impl RunningServer {
-    /// The address on which the server listens.
+    /// The first address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// All addresses on which the server listens; at least one.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// The report of recovery.

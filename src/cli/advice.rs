@@ -4,7 +4,6 @@ use crate::directory::{DirectoryError, LOCK_NAME, MANIFEST_NAME};
 use crate::error::StartError;
 use crate::storage::StorageError;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::Path;
 
 /// The message for a directory or an address that cannot be used. `None`: the error speaks for itself.
@@ -32,7 +31,7 @@ pub(super) fn explain(error: &StartError, directory: &Path) -> Option<String> {
         StartError::Directory(error @ DirectoryError::CannotSkip { .. }) => {
             Some(format!("{error}; `stockhold log dump {word}` prints the log"))
         }
-        StartError::Listen { address, source } => Some(explain_listen(*address, source)),
+        StartError::Listen { address, source } => Some(explain_listen(address, source)),
         StartError::Directory(_)
         | StartError::Storage(_)
         | StartError::Config(_)
@@ -72,14 +71,15 @@ fn explain_storage(error: &StorageError, directory: &Path) -> Option<String> {
     })
 }
 
-fn explain_listen(address: SocketAddr, source: &std::io::Error) -> String {
+fn explain_listen(address: &str, source: &std::io::Error) -> String {
     let kind = source.kind();
     let next = if kind == ErrorKind::AddrInUse {
         format!(
             "`stockhold --server {address} status` shows whether a server runs there, `--listen 127.0.0.1:0` takes any free port"
         )
     } else if kind == ErrorKind::AddrNotAvailable {
-        format!("this machine has no such address; `--listen :{}` takes all that it has", address.port())
+        let port = address.rsplit(':').next().unwrap_or_default();
+        format!("this machine has no such address; `--listen :{port}` takes all that it has")
     } else if kind == ErrorKind::PermissionDenied {
         "ports below 1024 need a privilege; `--listen 127.0.0.1:7411` needs none".to_owned()
     } else {

@@ -18,7 +18,8 @@ pub(super) struct Common {
         global = true,
         env = "STOCKHOLD_SERVER",
         default_value = "127.0.0.1:7411",
-        value_name = "ADDR"
+        value_name = "HOST:PORT",
+        value_parser = super::parse::server_address
     )]
     pub(super) server: String,
     /// Print one JSON document instead of text; quantities are decimal strings

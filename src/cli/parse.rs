@@ -1,6 +1,7 @@
 //! Parses the values of the command line: lines of a cart, refund parts, channels, times.
 
 use crate::catalog::channel_parts;
+use crate::config::ListenAddress;
 use std::str::FromStr;
 use std::time::Duration;
 use stockhold_protocol::Quantity;
@@ -38,6 +39,9 @@ pub(super) enum ParseError {
     /// A channel.
     #[error("write TYPE/CODE, such as website/us")]
     Channel,
+    /// The address of a server.
+    #[error("write HOST:PORT, such as 127.0.0.1:7411, db-1.internal:7411 or [::1]:7411")]
+    Server,
     /// A time span.
     #[error("write a time such as 1500ms, 90s, 15m, 2h or 1d")]
     Duration,
@@ -95,6 +99,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, ParseError> {
     count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(ParseError::Duration)
 }
 
+/// The address of a server: a host and a port.
+pub(super) fn server_address(text: &str) -> Result<String, ParseError> {
+    match text.parse::<ListenAddress>() {
+        Ok(address) if !address.is_any() && address.port() != 0 => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err(ParseError::Server),
+    }
+}
+
 /// Converts to whole milliseconds, at most the highest number of 64 bits.
 pub(super) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
@@ -124,6 +136,17 @@ mod tests {
         assert!("A=2".parse::<RefundLine>().is_err());
         assert_eq!("pos/nyc".parse::<ChannelName>().unwrap().code, "nyc");
         assert!("pos".parse::<ChannelName>().is_err());
+    }
+
+    #[test]
+    fn a_server_has_a_host_and_a_port() {
+        // Proves that an address at which no server can be is refused at once, and not after the timeout.
+        for text in ["127.0.0.1:7411", "localhost:1", "[::1]:7411"] {
+            assert_eq!(server_address(text), Ok(text.to_owned()));
+        }
+        for text in [":7411", "localhost", "127.0.0.1:0", "http://localhost:7411", ""] {
+            assert_eq!(server_address(text), Err(ParseError::Server), "{text}");
+        }
     }
 
     #[test]

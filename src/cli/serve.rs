@@ -4,7 +4,7 @@ use super::advice::shell_word;
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure, start_failure};
 use super::settings::Limits;
-use crate::config::{Config, LogFormat, Overrides};
+use crate::config::{Config, ListenAddress, LogFormat, Overrides};
 use crate::directory::read_manifest;
 use crate::recovery::RecoveryReport;
 use crate::server;
@@ -75,6 +75,7 @@ pub(super) struct FormatArguments {
     after_help = "Options come from defaults, then the file, then the environment (STOCKHOLD__SECTION__KEY), then flags.
 Examples:
   stockhold serve --data-dir data
+  stockhold serve --data-dir data --listen :7411
   stockhold serve --config stockhold.toml --set limits.connections=1000
   stockhold serve --print-config > stockhold.toml
   stockhold serve --config stockhold.toml --check-config"
@@ -85,9 +86,9 @@ pub(super) struct ServeArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// The address to listen on; port 0 takes any free port
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<String>,
+    /// Where to listen: HOST:PORT, or :PORT for all interfaces of this machine; port 0 takes any free port
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<ListenAddress>,
     /// Print the configuration with the meaning of every option, and exit
     #[arg(long)]
     print_config: bool,
@@ -123,7 +124,10 @@ pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Resul
 }
 
 pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let more = [("data-dir", arguments.data_dir.clone()), ("listen", arguments.listen.clone())];
+    let more = [
+        ("data-dir", arguments.data_dir.clone()),
+        ("listen", arguments.listen.as_ref().map(ToString::to_string)),
+    ];
     let config = arguments.config.load(more)?;
     if arguments.print_config {
         let document = serde_json::to_value(&config).exit_with(Exit::BadData)?;
@@ -146,14 +150,16 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     bar.finish_and_clear();
     server::stop_on_signals(running.stopper()).map_err(|error| start_failure(error, &config.data_dir))?;
     let (log_uuid, epoch) = running.identity();
+    let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
     let text = format!(
         "listening at {}\nlog {log_uuid} epoch {epoch}; {}",
-        running.address(),
+        addresses.join(" and "),
         recovery_text(running.report())
     );
     let document = json!({
         "event": "listening",
-        "address": running.address().to_string(),
+        "address": addresses[0],
+        "addresses": addresses,
         "log_uuid": log_uuid.to_string(),
         "epoch": epoch,
         "recovery": recovery_document(running.report()),

@@ -3,7 +3,10 @@
 /// Each option with its meaning, unit and minimum. The defaults are those of [`super::Config::default`].
 pub const OPTIONS: &[(&str, &str)] = &[
     ("data-dir", "The data directory, made by `stockhold format`."),
-    ("listen", "Address and port of the native protocol. Port 0 takes any free port."),
+    (
+        "listen",
+        "Host and port of the native protocol; without a host (:7411) all interfaces of this machine. Port 0 takes any free port.",
+    ),
     (
         "log.segment-bytes",
         "Length of a log segment in bytes; a multiple of 4096, at most 4 GiB. Two of them are in use at any time.",

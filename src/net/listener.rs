@@ -2,9 +2,11 @@
 //! evenly, which hashing by the kernel would not. When all permits are in use, the listener evicts an idle connection.
 //! It starts no task.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -63,10 +65,10 @@ impl Default for LimitReport {
     }
 }
 
-/// Accepts connections until the future is dropped. A connection without a permit is passed to `turn_away` with the
+/// Accepts connections of all listeners until the future is dropped. A connection without a permit is passed to `turn_away` with the
 /// reason.
 pub async fn accept(
-    listener: &TcpListener,
+    listeners: &[TcpListener],
     context: &Arc<NetContext>,
     threads: &[Sender<ThreadRequest>],
     turn_away: impl Fn(TcpStream, String),
@@ -75,7 +77,7 @@ pub async fn accept(
     let mut report = LimitReport::default();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept_any(listeners, turn) => accepted,
             () = sleep_until(report.not_before), if report.is_any() => {
                 report.log();
                 continue;
@@ -116,6 +118,20 @@ pub async fn accept(
         }
         turn = turn.wrapping_add(1);
     }
+}
+
+/// Accepts a connection of any listener. `first` is looked at first, so that a busy one does not keep out the others.
+async fn accept_any(listeners: &[TcpListener], first: usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        for at in 0..listeners.len() {
+            let listener = &listeners[first.wrapping_add(at) % listeners.len()];
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 fn note_failure(context: &NetContext, report: &mut LimitReport, error: &io::Error) {

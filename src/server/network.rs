@@ -28,7 +28,7 @@ const END_POLL: Duration = Duration::from_millis(5);
 
 /// Starts the network threads. The first one also accepts connections.
 pub(super) fn spawn(
-    listener: std::net::TcpListener,
+    listeners: Vec<std::net::TcpListener>,
     context: &Arc<NetContext>,
     reply_queues: &ReplyQueues,
     stopped: &watch::Receiver<bool>,
@@ -38,7 +38,7 @@ pub(super) fn spawn(
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let channels: Vec<_> = (0..reply_queues.count()).map(|_| mpsc::channel(HAND_OVER_MAX)).collect();
     let senders: Vec<_> = channels.iter().map(|(sender, _)| sender.clone()).collect();
-    let mut acceptor = Some((listener, senders));
+    let mut acceptor = Some((listeners, senders));
     let mut threads = Vec::new();
     for (index, (_, requests)) in channels.into_iter().enumerate() {
         let thread = NetworkThread {
@@ -56,7 +56,7 @@ pub(super) fn spawn(
     Ok(threads)
 }
 
-type Acceptor = (std::net::TcpListener, Vec<mpsc::Sender<ThreadRequest>>);
+type Acceptor = (Vec<std::net::TcpListener>, Vec<mpsc::Sender<ThreadRequest>>);
 
 struct NetworkThread {
     index: usize,
@@ -84,12 +84,13 @@ impl NetworkThread {
         let (mut stopped, grace, mut inline_path) = (self.stopped, self.grace, self.inline_path);
         let table = Rc::new(ConnectionTable::new(index, reply_queues.count(), context.clone()));
         runtime.block_on(async {
-            let accepting = acceptor.map(|(listener, senders)| {
+            let accepting = acceptor.map(|(listeners, senders)| {
                 tokio::task::spawn_local(async move {
-                    match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => {
+                    let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
+                    match listeners.collect::<Result<Vec<_>, _>>() {
+                        Ok(listeners) => {
                             let turn_away = |stream, sentence| turn_away(stream, sentence, context.clone());
-                            listener::accept(&listener, &context, &senders, turn_away).await;
+                            listener::accept(&listeners, &context, &senders, turn_away).await;
                         }
                         Err(error) => panic!("the listener cannot be used: {error}"),
                     }

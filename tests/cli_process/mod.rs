@@ -9,6 +9,7 @@ mod beside;
 mod harness;
 mod help;
 mod json;
+mod listening;
 mod marks;
 mod names;
 mod places;

@@ -55,7 +55,7 @@ impl TestServer {
     pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_dir: directory.path().to_owned(), ..Config::default() };
-        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
         config.log.segment_bytes = 4 << 20;
         change(&mut config);
         let genesis = Genesis { formatted_at: Timestamp(now_ms()), ..Genesis::default() };
