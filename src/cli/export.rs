@@ -68,14 +68,33 @@ impl ExportArguments {
                 Format::Json => ExportFormat::Json,
             })
         });
+        if let (Some(asked), Some(named)) = (self.format, by_name)
+            && asked != named
+        {
+            return Err(Failure::usage(
+                "--as contradicts the name of the file; remove it, or change the name",
+            ));
+        }
         self.format
             .or(by_name)
             .ok_or_else(|| Failure::usage("the format is missing: add --as csv, toml or json"))
+    }
+
+    /// Refuses flags that mean nothing for the format.
+    fn check(&self, format: ExportFormat) -> Result<(), Failure> {
+        let selects = self.source.is_some() || self.sku.is_some() || self.in_stock.is_some();
+        if selects && format != ExportFormat::Csv {
+            return Err(Failure::usage(
+                "--source, --sku and --in-stock select source items, which only a .csv has (--as csv)",
+            ));
+        }
+        Ok(())
     }
 }
 
 pub(super) fn export(context: Context<'_>, arguments: &ExportArguments) -> Result<Exit, Failure> {
     let format = arguments.format()?;
+    arguments.check(format)?;
     let mut server = context.server()?;
     let bar = context.output.progress(0, "export");
     let count = match (format, &arguments.file) {

@@ -34,10 +34,12 @@ impl ConfigArguments {
         &self,
         more: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Result<Config, Failure> {
-        let mut overrides: Overrides = self.set.iter().cloned().collect();
-        for (option, value) in more {
-            if let Some(value) = value {
-                overrides.insert(option.to_owned(), value);
+        let more = more.into_iter().filter_map(|(option, value)| Some((option.to_owned(), value?)));
+        let mut overrides = Overrides::new();
+        for (option, value) in self.set.iter().cloned().chain(more) {
+            if let Some(before) = overrides.insert(option.clone(), value.clone()) {
+                let message = format!("{option} is set twice, to {before} and to {value}; remove one");
+                return Err(Failure::usage(message));
             }
         }
         Config::load(self.config.as_deref(), std::env::vars(), &overrides)
@@ -90,7 +92,7 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<ListenAddress>,
     /// Print the configuration with the meaning of every option, and exit
-    #[arg(long)]
+    #[arg(long, conflicts_with = "check_config")]
     print_config: bool,
     /// Check the configuration, and exit
     #[arg(long)]
@@ -99,6 +101,11 @@ pub(super) struct ServeArguments {
 
 pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Result<Exit, Failure> {
     let data_dir = arguments.directory.display().to_string();
+    if let Some((option, _)) = arguments.config.set.iter().find(|(option, _)| !option.starts_with("log.")) {
+        return Err(Failure::usage(format!(
+            "`stockhold format` does not use {option}, only options of the log; set it for `stockhold serve`"
+        )));
+    }
     let config = arguments.config.load([("data-dir", Some(data_dir))])?;
     let change = arguments.limits.change();
     let configuration =

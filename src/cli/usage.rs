@@ -45,11 +45,11 @@ pub fn sentence(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Arguments;
-    use clap::Parser;
+    use crate::cli::parse_words;
 
     fn refused(line: &str) -> String {
-        sentence(&Arguments::try_parse_from(line.split(' ')).map(|_| ()).unwrap_err())
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        sentence(&parse_words(&words).map(|_| ()).unwrap_err())
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod listening;
 mod marks;
 mod names;
 mod places;
+mod refused;
 mod restore;
 mod server;
 mod waiting;

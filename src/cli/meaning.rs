@@ -1,0 +1,96 @@
+//! Refuses flags that mean nothing for what they are given with. A flag that was ignored would leave its author in the
+//! belief that it has an effect.
+
+use super::arguments::Action;
+use super::parse::{duration, server_address};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use std::path::{Path, PathBuf};
+
+/// The commands that contact no server, or only one of their own.
+const LOCAL: [&str; 8] = ["serve", "demo", "format", "verify", "backup", "restore", "log", "completions"];
+
+/// Hides the flags for a server in the help of commands that contact none.
+pub(super) fn without_server_flags(command: Command) -> Command {
+    LOCAL.iter().fold(command, |command, name| command.mut_subcommand(name, hide))
+}
+
+/// A flag of the whole program is not passed on to a command that has a flag of the same name.
+fn hide(command: Command) -> Command {
+    let hidden = |id: &'static str| Arg::new(id).long(id).global(true).hide(true).num_args(1);
+    command.arg(hidden("server").value_parser(server_address)).arg(hidden("timeout").value_parser(duration))
+}
+
+/// Why a flag means nothing, if there is one.
+pub(super) fn meaningless(matches: &ArgMatches, action: &Action) -> Option<String> {
+    let (name, of_command) = matches.subcommand()?;
+    let for_server = ["server", "timeout"].into_iter().find(|id| is_given(matches, id));
+    if let Some(id) = for_server
+        && let Some(reason) = contacts_no_server(name, action)
+    {
+        return Some(format!("--{id} means nothing here: {reason}"));
+    }
+    if matches!(action, Action::Import(_)) { import(of_command) } else { None }
+}
+
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+fn contacts_no_server(name: &str, action: &Action) -> Option<String> {
+    Some(if matches!(action, Action::Demo(_)) {
+        "`stockhold demo` runs a server of its own".to_owned()
+    } else if matches!(action, Action::Serve(_)) {
+        "`stockhold serve` is the server; --listen says where it is reached".to_owned()
+    } else if matches!(action, Action::Import(import) if import.is_dry_run()) {
+        "with --dry-run `stockhold import` contacts no server".to_owned()
+    } else if LOCAL.contains(&name) {
+        format!("`stockhold {name}` contacts no server")
+    } else {
+        return None;
+    })
+}
+
+fn import(matches: &ArgMatches) -> Option<String> {
+    let is_rows = |file: &Path| file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let mut files = matches.get_many::<PathBuf>("files").into_iter().flatten();
+    let has_rows = files.any(|file| is_rows(file));
+    let id = ["create_skus", "reason"].into_iter().find(|id| is_given(matches, id))?;
+    let flag = id.replace('_', "-");
+    if !has_rows {
+        Some(format!("--{flag} means nothing here: it is for source items, and no file is a .csv"))
+    } else if is_given(matches, "dry_run") {
+        Some(format!("--{flag} means nothing here: with --dry-run nothing is imported"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::command_line;
+
+    #[test]
+    fn help_shows_no_flag_without_meaning() {
+        // Proves that the flags for a server are in the help of the commands that contact one, and in no other.
+        let mut command = command_line();
+        command.build();
+        for (words, expected) in [
+            (&["status"][..], true),
+            (&["define", "sku"], true),
+            (&["import"], true),
+            (&["serve"], false),
+            (&["verify"], false),
+            (&["log"], false),
+            (&["log", "dump"], false),
+        ] {
+            let found =
+                words.iter().fold(&mut command, |command, word| command.find_subcommand_mut(word).unwrap());
+            let help = found.render_long_help().to_string();
+            for flag in ["--server <", "--timeout <"] {
+                assert_eq!(help.contains(flag), expected, "{words:?} {flag}: {help}");
+            }
+            assert!(help.contains("--json"), "{words:?}");
+        }
+    }
+}
