@@ -2,9 +2,10 @@
 
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
-use super::parse::{CartLine, ChannelName, duration, milliseconds};
+use super::parse::{CartLine, ChannelName};
 use super::report;
 use super::server_connection::ServerConnection;
+use super::times::{duration, milliseconds};
 use clap::Args;
 use std::time::Duration;
 use stockhold_protocol::command::{Extend, Kind, Release, Replace, Reserve, Target};

@@ -27,7 +27,7 @@ pub(super) struct Common {
     pub(super) json: bool,
     /// How long to wait for the server, retries included; `import` and `export` wait so long for each answer [default:
     /// 10s, for `validate` and `snapshot` 1h]
-    #[arg(long, global = true, value_name = "TIME", value_parser = super::parse::duration)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = super::times::some_duration)]
     pub(super) timeout: Option<Duration>,
 }
 

@@ -140,7 +140,7 @@ fn line(
         });
         return document.to_string();
     }
-    let time = super::parse::utc(proposed_ms / 1_000);
+    let time = super::times::utc(proposed_ms / 1_000);
     // The client chose the name, so it is escaped.
     let actor = if actor.kind == ActorKind::Server { "-".to_owned() } else { format!("{:?}", actor.name) };
     format!("{position:>10}  {time}  {kind:<14}  {id}  {actor}  {body}")

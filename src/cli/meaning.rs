@@ -2,7 +2,8 @@
 //! belief that it has an effect.
 
 use super::arguments::Action;
-use super::parse::{duration, server_address};
+use super::parse::server_address;
+use super::times::some_duration;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,9 @@ pub(super) fn without_server_flags(command: Command) -> Command {
 /// A flag of the whole program is not passed on to a command that has a flag of the same name.
 fn hide(command: Command) -> Command {
     let hidden = |id: &'static str| Arg::new(id).long(id).global(true).hide(true).num_args(1);
-    command.arg(hidden("server").value_parser(server_address)).arg(hidden("timeout").value_parser(duration))
+    command
+        .arg(hidden("server").value_parser(server_address))
+        .arg(hidden("timeout").value_parser(some_duration))
 }
 
 /// Why a flag means nothing, if there is one.

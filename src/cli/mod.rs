@@ -26,6 +26,7 @@ mod meaning;
 mod old_names;
 mod output;
 mod parse;
+mod quantity;
 mod questions;
 mod report;
 mod restore;
@@ -35,6 +36,7 @@ mod server_connection;
 mod settings;
 mod show;
 mod status;
+pub mod times;
 mod tries;
 pub mod usage;
 mod verify;
@@ -50,7 +52,22 @@ use std::process::ExitCode;
 
 /// The whole command line, without flags that mean nothing for a command.
 fn command_line() -> clap::Command {
-    meaning::without_server_flags(Arguments::command())
+    with_negative_values(meaning::without_server_flags(Arguments::command()))
+}
+
+/// Lets a number begin with a hyphen, so that `-2` is refused for what it is and not as an unknown flag.
+fn with_negative_values(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let is_signed = |name: &clap::builder::Str| name == "QTY" || name == "TIME";
+        if arg.get_value_names().is_some_and(|names| names.iter().any(is_signed)) {
+            arg.allow_hyphen_values(true)
+        } else if arg.get_action().takes_values() {
+            arg.allow_negative_numbers(true)
+        } else {
+            arg
+        }
+    });
+    command.mut_subcommands(with_negative_values)
 }
 
 fn parse_words(words: &[OsString]) -> Result<Arguments, clap::Error> {

@@ -1,9 +1,9 @@
-//! Parses the values of the command line: lines of a cart, refund parts, channels, times.
+//! Parses the values of the command line: lines of a cart, refund parts, channels, addresses.
 
+use super::quantity::{QuantityError, positive};
 use crate::catalog::channel_parts;
 use crate::config::ListenAddress;
 use std::str::FromStr;
-use std::time::Duration;
 use stockhold_protocol::Quantity;
 
 /// `SKU=QTY`, or `SKU` for one unit.
@@ -27,9 +27,12 @@ pub(super) struct ChannelName {
     pub(super) code: String,
 }
 
-/// A value that cannot be parsed, with the expected form.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+/// A value that cannot be parsed, with what is wrong or the expected form.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum ParseError {
+    /// The quantity of a line.
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
     /// A cart line.
     #[error("write SKU=QUANTITY, such as BIKE-0001=2, or only the SKU for one unit")]
     Line,
@@ -42,9 +45,6 @@ pub(super) enum ParseError {
     /// The address of a server.
     #[error("write HOST:PORT, such as 127.0.0.1:7411, db-1.internal:7411 or [::1]:7411")]
     Server,
-    /// A time span.
-    #[error("write a time such as 1500ms, 90s, 15m, 2h or 1d")]
-    Duration,
 }
 
 impl FromStr for CartLine {
@@ -53,10 +53,11 @@ impl FromStr for CartLine {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         // A SKU may contain "=" itself. The last one separates the quantity, if a number follows.
         let (sku, quantity) = match text.rsplit_once('=') {
-            Some((sku, quantity)) => (sku, quantity.parse().map_err(|_| ParseError::Line)?),
+            Some(("", _)) => return Err(ParseError::Line),
+            Some((sku, quantity)) => (sku, positive(quantity)?),
             None => (text, Quantity::units(1).ok_or(ParseError::Line)?),
         };
-        if sku.is_empty() || quantity <= Quantity::ZERO {
+        if sku.is_empty() {
             return Err(ParseError::Line);
         }
         Ok(Self { sku: sku.to_owned(), quantity })
@@ -71,7 +72,13 @@ impl FromStr for RefundLine {
         if source.is_empty() {
             return Err(ParseError::Placed);
         }
-        Ok(Self { line: line.parse().map_err(|_| ParseError::Placed)?, source: source.to_owned() })
+        let line = line.parse().map_err(|error| match error {
+            ParseError::Quantity(_) => error,
+            ParseError::Line | ParseError::Placed | ParseError::Channel | ParseError::Server => {
+                ParseError::Placed
+            }
+        })?;
+        Ok(Self { line, source: source.to_owned() })
     }
 }
 
@@ -84,37 +91,12 @@ impl FromStr for ChannelName {
     }
 }
 
-/// Parses `1500ms`, `90s`, `15m`, `2h` or `1d`. A number without a unit means seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, ParseError> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_ms = match &text[digits.len()..] {
-        "ms" => 1,
-        "" | "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(ParseError::Duration),
-    };
-    let count: u64 = digits.parse().map_err(|_| ParseError::Duration)?;
-    count.checked_mul(unit_ms).map(Duration::from_millis).ok_or(ParseError::Duration)
-}
-
 /// The address of a server: a host and a port.
 pub(super) fn server_address(text: &str) -> Result<String, ParseError> {
     match text.parse::<ListenAddress>() {
         Ok(address) if !address.is_any() && address.port() != 0 => Ok(text.to_owned()),
         Ok(_) | Err(_) => Err(ParseError::Server),
     }
-}
-
-/// Converts to whole milliseconds, at most the highest number of 64 bits.
-pub(super) fn milliseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Formats seconds since the Unix epoch as `2026-11-22T03:04:05Z`.
-pub(super) fn utc(seconds: u64) -> String {
-    crate::calendar::rfc3339(seconds.saturating_mul(1_000))
 }
 
 #[cfg(test)]
@@ -128,9 +110,17 @@ mod tests {
         assert_eq!((line.sku.as_str(), line.quantity.raw()), ("BIKE-0001", 25_000));
         assert_eq!("A=B=3".parse::<CartLine>().unwrap().sku, "A=B");
         assert_eq!("BIKE".parse::<CartLine>().unwrap().quantity.raw(), 10_000);
-        for text in ["", "=2", "A=", "A=x", "A=0", "A=-1"] {
-            assert!(text.parse::<CartLine>().is_err(), "{text} was accepted");
+        for text in ["", "=2", "="] {
+            assert_eq!(text.parse::<CartLine>(), Err(ParseError::Line), "{text}");
         }
+        for text in ["A=", "A=x", "A=0", "A=-1", "A=1.00001"] {
+            for text in [text.to_owned(), format!("{text}@shop")] {
+                let error = text.parse::<CartLine>().err().filter(|_| !text.contains('@'));
+                let error = error.or_else(|| text.parse::<RefundLine>().err());
+                assert!(matches!(error, Some(ParseError::Quantity(_))), "{text}: {error:?}");
+            }
+        }
+        assert_eq!("=1@shop".parse::<RefundLine>(), Err(ParseError::Placed));
         let placed: RefundLine = "A=2@shop".parse().unwrap();
         assert_eq!((placed.line.sku.as_str(), placed.source.as_str()), ("A", "shop"));
         assert!("A=2".parse::<RefundLine>().is_err());
@@ -147,21 +137,5 @@ mod tests {
         for text in [":7411", "localhost", "127.0.0.1:0", "http://localhost:7411", ""] {
             assert_eq!(server_address(text), Err(ParseError::Server), "{text}");
         }
-    }
-
-    #[test]
-    fn times_are_read_and_written() {
-        // Proves units, bounds, and dates on both sides of a leap day and a century.
-        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1_500)));
-        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
-        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
-        for text in ["", "m", "5 m", "1y", "-3s", "99999999999999999999s", "999999999999999999d"] {
-            assert!(duration(text).is_err(), "{text} was accepted");
-        }
-        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
-        assert_eq!(utc(951_782_399), "2000-02-28T23:59:59Z");
-        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(utc(1_795_316_645), "2026-11-22T03:04:05Z");
-        assert_eq!(utc(4_107_542_400), "2100-03-01T00:00:00Z");
     }
 }

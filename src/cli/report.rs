@@ -2,8 +2,8 @@
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::parse::utc;
 use super::server_connection::ServerConnection;
+use super::times::utc;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;

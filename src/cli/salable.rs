@@ -4,6 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::stocks;
 use super::output::table;
+use super::quantity::positive;
 use clap::Args;
 use serde_json::json;
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
@@ -23,7 +24,7 @@ pub(super) struct SalableArguments {
     #[arg(long = "stock", value_name = "NAME")]
     stocks: Vec<String>,
     /// Exit with 1 unless this quantity can be promised in every stock that is shown
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = positive)]
     need: Option<Quantity>,
     /// Wait until the server has applied this op, as shown in an outcome
     #[arg(long, default_value_t = 0, value_name = "OP")]

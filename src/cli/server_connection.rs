@@ -6,7 +6,7 @@
 
 use super::exit::{Exit, ExitWith, Failure, OutcomeUnknown};
 use super::output::Output;
-use super::parse::milliseconds;
+use super::times::milliseconds;
 use super::tries::{Timeout, Tries};
 use anyhow::anyhow;
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 use super::checkout::send;
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
-use super::parse::{duration, milliseconds};
+use super::quantity;
+use super::times::{duration, milliseconds};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::time::Duration;
 use stockhold_protocol::command::{
@@ -65,22 +66,22 @@ pub(super) struct SettingsArguments {
     #[arg(long, value_enum)]
     backorders: Option<BackorderArgument>,
     /// The out-of-stock threshold; negative with backorders on: the quantity that may be backordered
-    #[arg(long, value_name = "QTY", allow_hyphen_values = true)]
+    #[arg(long, value_name = "QTY", value_parser = quantity::any)]
     min_qty: Option<Quantity>,
     /// The minimum quantity of an order line; 0 = no check
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = quantity::not_negative)]
     min_sale_qty: Option<Quantity>,
     /// The maximum quantity of an order line; 0 = no check
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = quantity::not_negative)]
     max_sale_qty: Option<Quantity>,
     /// Whether increments are checked
     #[arg(long, value_name = "true|false")]
     enable_qty_increments: Option<bool>,
     /// The increment: units are sold only in multiples of this
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = quantity::positive)]
     qty_increments: Option<Quantity>,
     /// The quantity at which a low stock is reported; for reports only
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = quantity::not_negative)]
     notify_stock_qty: Option<Quantity>,
     /// The number of days until goods are shipped; for reports only
     #[cfg(feature = "next-release")]
@@ -120,7 +121,7 @@ pub(super) struct QuotaArguments {
     #[arg(long, value_name = "NAME")]
     stock: String,
     /// The maximum number of units that may be promised; existing promises stay
-    #[arg(long, value_name = "QTY")]
+    #[arg(long, value_name = "QTY", value_parser = quantity::not_negative)]
     limit: Option<Quantity>,
     /// Remove the limit
     #[arg(long)]

@@ -58,6 +58,93 @@ fn flags_without_meaning_are_refused() {
 }
 
 #[test]
+fn bad_quantities_are_refused_with_a_reason() {
+    // Proves, for every flag that takes a quantity, that the message says what is wrong and what is allowed.
+    const ID: &str = "019a0b3c-4d5e-7f60-8123-456789abcdef";
+    let number = "must be a number, such as 12 or 3.5";
+    let decimals = "must have at most 4 decimals, such as 3.5 or 0.0001";
+    let positive = "must be more than 0, such as 2 or 0.5";
+    let not_negative = "must be 0 or more, such as 0, 2 or 0.5";
+    let lines = [
+        "reserve --stock web --line A=",
+        &format!("replace {ID} --stock web --line A="),
+        &format!("release {ID} --line A="),
+        &format!("ship {ID} --source east --line A="),
+        &format!("unship {ID} --source east --line A="),
+        &format!("amend {ID} --line A="),
+        "sell --stock web --source east --line A=",
+        &format!("refund {ID} --unshipped A="),
+        "transfer --from east --to west --line A=",
+        "salable A --need ",
+        "settings --qty-increments ",
+    ];
+    for line in lines {
+        for (value, rule) in [("-2", positive), ("0", positive), ("abc", number), ("1.23456", decimals)] {
+            check(&format!("{line}{value}"), &format!("the quantity \"{value}\" {rule}"));
+        }
+    }
+    for kind in ["returned", "written-off"] {
+        check(&format!("refund {ID} --{kind} A=-2@east"), &format!("the quantity \"-2\" {positive}"));
+        check(&format!("refund {ID} --{kind} A=2"), "write SKU=QUANTITY@SOURCE");
+    }
+    for flag in ["min-sale-qty", "max-sale-qty", "notify-stock-qty"] {
+        for (value, rule) in [("-2", not_negative), ("abc", number), ("1.23456", decimals)] {
+            check(&format!("settings --{flag} {value}"), &format!("the quantity \"{value}\" {rule}"));
+        }
+    }
+    check("quota --sku A --stock web --limit -2", &format!("the quantity \"-2\" {not_negative}"));
+    for (line, rule) in [
+        ("settings --min-qty abc", number),
+        ("count --source east --sku A --quantity abc", number),
+        ("count --source east --sku A --quantity 1.23456", decimals),
+        ("adjust --source east --sku A --delta 1.23456", decimals),
+        ("adjust --source east --sku A --delta -100000000001", "must lie within ±100,000,000,000 units"),
+    ] {
+        check(line, rule);
+    }
+    for line in [
+        "activate-rules -2",
+        "link --stock a --source b --priority -2",
+        "salable A --min-op -2",
+        "log dump x --from -2",
+    ] {
+        check(line, "invalid value '-2'");
+    }
+}
+
+#[test]
+fn a_time_without_a_unit_is_refused_with_the_forms() {
+    // Proves it for every flag that takes a time, and that a negative time is no unknown flag.
+    const ID: &str = "019a0b3c-4d5e-7f60-8123-456789abcdef";
+    let limits = [
+        "ttl-min",
+        "ttl-max",
+        "ttl-total-max",
+        "late-confirm-window",
+        "id-retention",
+        "id-retention-min",
+        "gap-max",
+        "clock-jump-max",
+        "name-grace",
+    ];
+    let configured = limits.iter().map(|flag| format!("configure --{flag} "));
+    let formatted = limits.iter().map(|flag| format!("format x --{flag} "));
+    let others = [
+        "status --timeout ".to_owned(),
+        "reserve --stock web --line A --ttl ".to_owned(),
+        format!("replace {ID} --stock web --line A --ttl "),
+        format!("extend {ID} --ttl "),
+    ];
+    for line in others.into_iter().chain(configured).chain(formatted) {
+        check(&format!("{line}5"), "5 has no unit; write 5ms, 5s, 5m, 5h or 5d");
+        check(&format!("{line}-5m"), "a time is not negative; write a time such as 250ms");
+        check(&format!("{line}soon"), "write a time such as 250ms, 90s, 15m, 2h or 1d");
+    }
+    check("status --timeout 0s", "the time must be more than 0");
+    check("demo --seconds 5m", "invalid value '5m' for '--seconds <SECONDS>'");
+}
+
+#[test]
 fn the_environment_refuses_no_command() {
     // Proves that an address in the environment, which is there for all commands, does not count as a flag.
     let output = std::process::Command::new(super::harness::PROGRAM)

@@ -86,8 +86,9 @@ impl std::str::FromStr for Quantity {
 
     /// Parses `12`, `-3.5`, `0.0001`. More than four decimals are refused, because they could not be stored.
     fn from_str(text: &str) -> Result<Self, BadField> {
-        const RULE: &str = "must be a decimal number with at most 4 decimals, such as 12 or 3.5";
-        let bad = || BadField::new("quantity", RULE);
+        let bad = |rule| BadField::new("quantity", rule);
+        let no_number = || bad("must be a number, such as 12 or 3.5");
+        let too_large = || bad("must lie within ±100,000,000,000 units");
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -95,16 +96,16 @@ impl std::str::FromStr for Quantity {
         let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         if (whole.is_empty() && part.is_empty()) || !all_digits(whole) || !all_digits(part) {
-            return Err(bad());
+            return Err(no_number());
         }
         let part = part.trim_end_matches('0');
         if part.len() > 4 {
-            return Err(bad());
+            return Err(bad("must have at most 4 decimals, such as 3.5 or 0.0001"));
         }
-        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| bad())? };
-        let part: i64 = format!("{part:0<4}").parse().map_err(|_| bad())?;
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| too_large())? };
+        let part: i64 = format!("{part:0<4}").parse().map_err(|_| no_number())?;
         let magnitude =
-            whole.checked_mul(QUANTITY_SCALE).and_then(|w| w.checked_add(part)).ok_or_else(bad)?;
+            whole.checked_mul(QUANTITY_SCALE).and_then(|w| w.checked_add(part)).ok_or_else(too_large)?;
         Self::from_raw(if negative { -magnitude } else { magnitude })
     }
 }
@@ -127,9 +128,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_refused() {
-        // Proves that a fifth decimal, an overflow and a blank are refused.
-        for text in ["", "-", ".", "1.00001", "1e3", " 1", "+1", "9223372036854775807", "100000000000.0001"] {
-            assert!(text.parse::<Quantity>().is_err(), "{text} was accepted");
+        // Proves that a fifth decimal, an overflow and a blank are refused, each with its own rule.
+        let rule = |text: &str| text.parse::<Quantity>().unwrap_err().rule;
+        for text in ["", "-", ".", "1e3", " 1", "+1", "1,5"] {
+            assert_eq!(rule(text), "must be a number, such as 12 or 3.5", "{text}");
+        }
+        assert_eq!(rule("1.00001"), "must have at most 4 decimals, such as 3.5 or 0.0001");
+        for text in ["9223372036854775807", "99999999999999999999", "100000000000.0001", "-100000000001"] {
+            assert_eq!(rule(text), "must lie within ±100,000,000,000 units", "{text}");
         }
         assert_eq!(Quantity::MAX.checked_add(Quantity::from_raw(1).unwrap()), None);
     }

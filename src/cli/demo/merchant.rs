@@ -107,7 +107,7 @@ fn deliver(server: &mut ServerConnection, skus: &[SkuId]) -> Result<(), Failure>
 impl Merchant {
     /// A summary of the import.
     pub(super) fn sentence(&self) -> String {
-        let ms = super::super::parse::milliseconds(self.took);
+        let ms = super::super::times::milliseconds(self.took);
         format!("The bicycle company is open: {} (imported in {ms} ms).", self.imported)
     }
 

@@ -10,7 +10,6 @@ mod sale;
 
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
-use super::parse::duration;
 use crate::config::{Config, Overrides};
 use crate::server;
 use child::ServerProcess;
@@ -25,8 +24,6 @@ use stockhold_protocol::Timestamp;
 use stockhold_workload::{Audit, AuditPlan, SkuFacts, audit, facts};
 use tokio::runtime::{Builder, Runtime};
 
-/// The minimum duration of the sale.
-const SECONDS_MIN: u64 = 1;
 /// The timeout for a query of the audit.
 const CALL_MAX: Duration = Duration::from_mins(1);
 /// Any free port of this machine.
@@ -41,9 +38,9 @@ const SEED: u64 = 1_817;
   stockhold demo --seconds 3 --json
   stockhold demo --keep --data-dir shop-data")]
 pub(super) struct DemoArguments {
-    /// The duration of the sale; the crash is in the middle
-    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = duration)]
-    seconds: Duration,
+    /// The duration of the sale in seconds; the crash is in the middle
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
     /// Keep the server running and its data in place
     #[arg(long)]
     keep: bool,
@@ -68,9 +65,6 @@ impl Drop for DataDir {
 }
 
 pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Exit, Failure> {
-    if arguments.seconds < Duration::from_secs(SECONDS_MIN) {
-        return Err(Failure::usage("--seconds must be at least 1"));
-    }
     let data = make_directory(arguments)?;
     let mut process = ServerProcess::start(&data.path, ANY_PORT)?;
     context.output.note(&format!("The server runs at {} on {}.", process.address, data.path.display()));
@@ -80,7 +74,7 @@ pub(super) fn demo(context: Context<'_>, arguments: &DemoArguments) -> Result<Ex
     let runtime = Builder::new_current_thread().enable_all().build().exit_with(Exit::Unreachable)?;
     let facts = runtime.block_on(read_facts(&process.address, &merchant))?;
     let mut sale = Sale::new(merchant.mix(), SEED);
-    let half = arguments.seconds / 2;
+    let half = Duration::from_secs(arguments.seconds) / 2;
     context.output.note(&format!(
         "The flash sale opens: {CONNECTIONS} connections, {FRAME_CARTS} new carts in every frame, each answered after it is on disk."
     ));
@@ -150,9 +144,9 @@ fn sell(
     span: Duration,
 ) -> Result<(), Failure> {
     runtime.block_on(sale.open(address)).exit_with(Exit::Unreachable)?;
-    let bar = context.output.progress(super::parse::milliseconds(span), "sale");
+    let bar = context.output.progress(super::times::milliseconds(span), "sale");
     let progress = |elapsed, granted: u64| {
-        bar.set_position(super::parse::milliseconds(elapsed));
+        bar.set_position(super::times::milliseconds(elapsed));
         bar.set_message(format!("{granted} reserved"));
     };
     runtime.block_on(sale.sell(span, progress)).exit_with(Exit::Unreachable)?;
@@ -168,7 +162,7 @@ async fn run_audit(client: &Client, sale: &Sale, facts: &[SkuFacts]) -> Result<A
 fn recovered(process: &ServerProcess, outage: Duration) -> String {
     format!(
         "The server is back after {} ms: {} ops recovered, {} of them replayed from the log. The sale continues.",
-        super::parse::milliseconds(outage),
+        super::times::milliseconds(outage),
         process.recovery["recovered_ops"],
         process.recovery["replayed_ops"]
     )

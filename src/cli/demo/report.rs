@@ -1,7 +1,7 @@
 //! The result of a demo, as text and as JSON.
 
 use super::super::output::Text;
-use super::super::parse::milliseconds;
+use super::super::times::milliseconds;
 use super::sale::Sale;
 use serde_json::{Value, json};
 use std::time::Duration;
