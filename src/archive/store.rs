@@ -31,7 +31,8 @@ pub struct Object {
 /// The place of an archive.
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    runtime: Runtime,
+    /// `None` while it is dropped.
+    runtime: Option<Runtime>,
     timeout: Duration,
     url: String,
 }
@@ -70,13 +71,15 @@ impl Store {
             .enable_all()
             .build()
             .map_err(|error| format!("no runtime: {error}"))?;
-        Ok(Self { objects, runtime, timeout: TIMEOUT, url: url.to_owned() })
+        Ok(Self { objects, runtime: Some(runtime), timeout: TIMEOUT, url: url.to_owned() })
     }
 
     /// Sets the time limit of one call.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        let mut store = self;
+        store.timeout = timeout;
+        store
     }
 
     /// The location as it was given.
@@ -91,7 +94,8 @@ impl Store {
         path: &str,
         future: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, ArchiveError> {
-        let limited = self.runtime.block_on(async { tokio::time::timeout(self.timeout, future).await });
+        let Some(runtime) = &self.runtime else { unreachable!("only a drop takes the runtime") };
+        let limited = runtime.block_on(async { tokio::time::timeout(self.timeout, future).await });
         match limited {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(ArchiveError::Store { action, path: path.to_owned(), source }),
@@ -193,6 +197,15 @@ impl Store {
         match self.call("remove", path, async { self.objects.delete(&location).await }) {
             Ok(()) | Err(ArchiveError::Store { source: object_store::Error::NotFound { .. }, .. }) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Store {
+    /// A call that has exceeded its time limit may hang for ever in the kernel, and nobody waits for it.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
