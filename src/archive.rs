@@ -98,6 +98,12 @@ pub enum ArchiveError {
         /// The byte after the last missing one.
         to: u64,
     },
+    /// A manifest is not that of the epoch in whose directory it is.
+    #[error("{path} in the archive is the manifest of another log or epoch")]
+    Misplaced {
+        /// The object.
+        path: String,
+    },
     /// An object that was read back differs from what was written.
     #[error("{path} in the archive differs from what was written")]
     Differs {

@@ -174,6 +174,10 @@ fn timeline_of(store: &Store, log_uuid: Uuid, name: EpochName) -> Result<Timelin
     let at = path(log_uuid, name, MANIFEST_NAME);
     let bytes = store.read_all(&at)?.unwrap_or_default();
     let manifest = Manifest::decode(&bytes).map_err(crate::directory::DirectoryError::from)?;
+    // So each timeline has a later epoch than its parent, and a chain of parents ends.
+    if manifest.log_uuid != log_uuid || EpochName::present(&manifest) != Some(name) {
+        return Err(ArchiveError::Misplaced { path: at });
+    }
     let epochs = own_epochs(&manifest);
     Ok(Timeline { log_uuid, name, manifest, epochs })
 }

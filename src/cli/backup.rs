@@ -90,9 +90,10 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
         | ArchiveError::Several { .. }
         | ArchiveError::NoEpoch { .. } => Exit::Usage,
         ArchiveError::Store { .. } | ArchiveError::Timeout { .. } => Exit::Disk,
-        ArchiveError::Gap { .. } | ArchiveError::Differs { .. } | ArchiveError::OtherRecords { .. } => {
-            Exit::BadData
-        }
+        ArchiveError::Gap { .. }
+        | ArchiveError::Misplaced { .. }
+        | ArchiveError::Differs { .. }
+        | ArchiveError::OtherRecords { .. } => Exit::BadData,
         ArchiveError::Storage(_) | ArchiveError::Log(_) | ArchiveError::Directory(_) => {
             return start_failure(match error {
                 ArchiveError::Storage(error) => StartError::Storage(error),
@@ -105,6 +106,7 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
                 | ArchiveError::Several { .. }
                 | ArchiveError::NoEpoch { .. }
                 | ArchiveError::Gap { .. }
+                | ArchiveError::Misplaced { .. }
                 | ArchiveError::OtherRecords { .. }
                 | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
             });
