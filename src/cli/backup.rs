@@ -164,8 +164,15 @@ impl Source {
 
     fn of(store: &Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, Failure> {
         let files = ArchiveView::open(store.clone(), contents, timeline).map_err(failure)?;
-        let parent = contents.parent(store, timeline).map_err(failure)?;
-        let parent = parent.map(|parent| Self::of(store, contents, &parent).map(Box::new)).transpose()?;
+        let parent = match contents.parent(store, timeline) {
+            Ok(parent) => parent.map(|parent| Self::of(store, contents, &parent)).transpose(),
+            Err(error) => Err(failure(error)),
+        };
+        let parent = parent.unwrap_or_else(|error| {
+            tracing::warn!(?error, "the history before the last restore cannot be read");
+            None
+        });
+        let parent = parent.map(Box::new);
         Ok(Self { files: Arc::new(files), parent })
     }
 
