@@ -8,15 +8,17 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ArchiveError;
-use super::contents::{Contents, Timeline};
+use super::contents::{Contents, EpochObjects, Timeline};
 use super::names::{part_name, path, segment_of};
 use super::store::{PIECE_BYTES, Store};
 use crate::directory::MANIFEST_NAME;
 use crate::snapshot::{SnapshotReader, parse_snapshot_name, snapshot_name};
-use crate::storage::layout::BLOCK_BYTES;
+use crate::storage::layout::opening::OPENING_OFFSET;
+use crate::storage::layout::{FRAMES_OFFSET, SEGMENT_BYTES_MAX};
 use crate::storage::width::{index, length};
 use crate::storage::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError};
-use crate::wal::{SegmentHeader, SegmentList};
+use crate::wal::segment::parse_segment_name;
+use crate::wal::{SegmentHeader, SegmentList, SegmentOpening};
 
 /// Consecutive bytes of a file, in one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,19 @@ struct VirtualFile {
     extents: Vec<Extent>,
     /// The length of the file. What no object has is zeros.
     bytes: u64,
+    /// The end of the segment before this one, as this one records it; 0 for other files.
+    previous_end: u64,
+}
+
+impl VirtualFile {
+    fn of(extent: Extent) -> Self {
+        Self { bytes: extent.bytes, extents: vec![extent], previous_end: 0 }
+    }
+
+    /// The end of what the archive has.
+    fn archived_bytes(&self) -> u64 {
+        self.extents.last().map_or(0, |extent| extent.offset + extent.bytes)
+    }
 }
 
 /// A timeline, for reading.
@@ -49,6 +64,7 @@ impl ArchiveView {
     /// [`ArchiveError`], [`ArchiveError::Gap`] among them.
     pub fn open(store: Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, ArchiveError> {
         let mut files: BTreeMap<String, VirtualFile> = BTreeMap::new();
+        let mut gaps = BTreeMap::new();
         for epoch in &timeline.epochs {
             let Some(objects) = contents.objects(timeline.log_uuid, *epoch) else { continue };
             let extent = |offset: u64, bytes: u64, name: &str| Extent {
@@ -58,54 +74,45 @@ impl ArchiveView {
             };
             for (segment, bytes) in &objects.segments {
                 let name = segment_of(*segment);
-                let extents = vec![extent(0, *bytes, &name)];
-                files.insert(name, VirtualFile { extents, bytes: *bytes });
+                files.insert(name.clone(), VirtualFile::of(extent(0, *bytes, &name)));
+                gaps.remove(segment);
             }
-            let mut in_pieces = None;
-            for ((segment, offset), bytes) in &objects.parts {
-                // A completed segment replaces its pieces, which are removed after it was written.
-                if objects.segments.contains_key(segment) {
-                    continue;
+            for (segment, file) in joined_pieces(objects, &extent) {
+                let name = segment_of(segment);
+                // A start in a new epoch may have replaced a segment of an earlier one.
+                files.remove(&name);
+                gaps.remove(&segment);
+                match file {
+                    Ok(file) => drop(files.insert(name, file)),
+                    Err(gap) => drop(gaps.insert(segment, gap)),
                 }
-                let name = segment_of(*segment);
-                if in_pieces.replace(*segment) != Some(*segment) {
-                    // A start in a new epoch may have replaced a segment of an earlier one.
-                    files.insert(name.clone(), VirtualFile::default());
-                }
-                let file = files.entry(name.clone()).or_default();
-                if *offset != file.bytes {
-                    return Err(ArchiveError::Gap { segment: name, from: file.bytes, to: *offset });
-                }
-                file.extents.push(extent(*offset, *bytes, &part_name(*segment, *offset)));
-                file.bytes += bytes;
             }
             for (op, bytes) in &objects.snapshots {
                 let name = snapshot_name(*op);
-                let extents = vec![extent(0, *bytes, &name)];
-                files.insert(name, VirtualFile { extents, bytes: *bytes });
+                files.insert(name.clone(), VirtualFile::of(extent(0, *bytes, &name)));
             }
         }
+        // Only the newest segment is needed by every state that can be restored.
+        if let Some((segment, gap)) = gaps.pop_last()
+            && files.keys().filter_map(|name| parse_segment_name(name)).all(|other| other < segment)
+        {
+            return Err(gap);
+        }
         let mut view = Self { store, files, manifest: timeline.manifest.encode() };
+        view.read_heads()?;
         view.leave_out_before_gap(timeline)?;
-        view.restore_lengths()?;
         Ok(view)
     }
 
-    /// Leaves out what is before the last gap between segments: the log cannot be read across it. A gap arises when a
-    /// server trims its log before it was archived.
+    /// Leaves out what is before the last gap in the log: it cannot be read across it. A gap arises when a server trims its
+    /// log before it was archived.
     fn leave_out_before_gap(&mut self, timeline: &Timeline) -> Result<(), ArchiveError> {
-        let mut sequences: Vec<u64> =
-            self.files.keys().filter_map(|name| crate::wal::segment::parse_segment_name(name)).collect();
+        let mut sequences: Vec<u64> = self.files.keys().filter_map(|name| parse_segment_name(name)).collect();
         sequences.sort_unstable();
-        let run = sequences.iter().rev().zip(sequences.iter().rev().skip(1));
-        let Some((first, _)) = run.clone().find(|(later, earlier)| **later != **earlier + 1) else {
-            return Ok(());
-        };
-        let first = *first;
-        self.files.retain(|name, _| {
-            crate::wal::segment::parse_segment_name(name).is_none_or(|sequence| sequence >= first)
-        });
-        self.restore_lengths()?;
+        let mut pairs = sequences.windows(2).rev().map(|pair| (pair[0], pair[1]));
+        let gap = pairs.find(|(earlier, later)| *later != earlier + 1 || self.is_short(*earlier, *later));
+        let Some((_, first)) = gap else { return Ok(()) };
+        self.files.retain(|name, _| parse_segment_name(name).is_none_or(|sequence| sequence >= first));
         let segments = SegmentList::read(self, timeline.log_uuid, true)?;
         let first_position = segments.used.first().map_or(0, |segment| segment.opening.first_position);
         let snapshots: Vec<u64> = self.files.keys().filter_map(|name| parse_snapshot_name(name)).collect();
@@ -119,23 +126,56 @@ impl ArchiveView {
         Ok(())
     }
 
-    /// A segment has the length that its header gives, although the unused rest was not archived.
-    fn restore_lengths(&mut self) -> Result<(), ArchiveError> {
-        let segments =
-            self.files.keys().filter(|name| crate::wal::segment::parse_segment_name(name).is_some());
+    /// Whether the archive lacks the end of a segment that the next one records.
+    fn is_short(&self, segment: u64, next: u64) -> bool {
+        let file = |segment| self.files.get(&segment_of(segment));
+        let (Some(file), Some(next)) = (file(segment), file(next)) else { return false };
+        next.previous_end > file.archived_bytes()
+    }
+
+    /// Reads the head blocks of the segments. A segment has the length that its header gives, although the unused rest was
+    /// not archived.
+    fn read_heads(&mut self) -> Result<(), ArchiveError> {
+        let segments = self.files.keys().filter(|name| parse_segment_name(name).is_some());
         for name in segments.cloned().collect::<Vec<_>>() {
             let file = self.open_to_read(&name, ReadFrom::Cache)?;
-            let mut block = vec![0; BLOCK_BYTES];
-            let read = file.read_at(0, &mut block)?;
+            let mut head = vec![0; FRAMES_OFFSET];
+            file.read_at(0, &mut head)?;
+            let (block, opening) = head.split_at(OPENING_OFFSET);
             // A damaged header is found by whoever reads the segment.
-            if let (Ok(header), Some(file)) =
-                (SegmentHeader::decode(&block[..read]), self.files.get_mut(&name))
-            {
-                file.bytes = file.bytes.max(header.segment_bytes);
+            if let (Ok(header), Some(file)) = (SegmentHeader::decode(block), self.files.get_mut(&name)) {
+                file.bytes = file.bytes.max(header.segment_bytes.min(SEGMENT_BYTES_MAX));
+                file.previous_end = SegmentOpening::decode(opening, header.salt)
+                    .map_or(0, |(opening, _)| opening.previous.end_offset);
             }
         }
         Ok(())
     }
+}
+
+/// The segments of which an epoch has pieces only, or what is missing of them. Bytes that two pieces have are the same in
+/// both.
+fn joined_pieces(
+    objects: &EpochObjects,
+    extent: &impl Fn(u64, u64, &str) -> Extent,
+) -> BTreeMap<u64, Result<VirtualFile, ArchiveError>> {
+    let mut joined: BTreeMap<u64, Result<VirtualFile, ArchiveError>> = BTreeMap::new();
+    for ((segment, offset), bytes) in &objects.parts {
+        // A completed segment replaces its pieces, which are removed after it was written.
+        if objects.segments.contains_key(segment) {
+            continue;
+        }
+        let entry = joined.entry(*segment).or_insert_with(|| Ok(VirtualFile::default()));
+        let Ok(file) = entry else { continue };
+        let end = offset.saturating_add(*bytes);
+        if *offset > file.bytes {
+            *entry = Err(ArchiveError::Gap { segment: segment_of(*segment), from: file.bytes, to: *offset });
+        } else if end > file.bytes {
+            file.extents.push(extent(*offset, *bytes, &part_name(*segment, *offset)));
+            file.bytes = end;
+        }
+    }
+    joined
 }
 
 impl ReadStorage for ArchiveView {
@@ -195,17 +235,20 @@ impl std::fmt::Debug for ViewedFile {
 
 impl ViewedFile {
     /// Some bytes from `offset` on, which is before the end of the archived bytes.
-    fn piece_at(&self, offset: u64) -> Result<bytes::Bytes, StorageError> {
+    fn piece_at(&self, offset: u64, needed: usize) -> Result<bytes::Bytes, StorageError> {
         let mut piece = self.piece.lock();
         let (begin, bytes) = &*piece;
-        if offset >= *begin && offset < begin + length(bytes.len()) {
+        let end = begin + length(bytes.len());
+        if offset >= *begin && offset < end {
             return Ok(bytes.slice(index(offset - begin)..));
         }
+        // Only what is read in order is read ahead: of many files only the head is wanted.
+        let ahead = if offset == end { bytes.len().saturating_mul(4).min(PIECE_BYTES) } else { 0 };
         let extents = &self.file.extents;
         let at = extents.partition_point(|extent| extent.offset <= offset).saturating_sub(1);
         let extent = &extents[at];
         let inner = offset - extent.offset;
-        let wanted = length(PIECE_BYTES).min(extent.bytes - inner);
+        let wanted = length(ahead.max(needed)).min(extent.bytes - inner);
         let bytes = self.store.read(&extent.path, inner, wanted).map_err(|error| StorageError::Io {
             action: Action::Read,
             name: self.name.clone(),
@@ -222,7 +265,7 @@ impl ReadableFile for ViewedFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
-        let archived = self.file.extents.last().map_or(0, |extent| extent.offset + extent.bytes);
+        let archived = self.file.archived_bytes();
         let wanted = buffer.len().min(index(self.file.bytes.saturating_sub(offset)));
         let mut filled = 0;
         while filled < wanted {
@@ -232,7 +275,7 @@ impl ReadableFile for ViewedFile {
                 rest.fill(0);
                 return Ok(wanted);
             }
-            let piece = self.piece_at(at)?;
+            let piece = self.piece_at(at, rest.len())?;
             let read = piece.len().min(rest.len());
             if read == 0 {
                 // The object is shorter than the listing said.
