@@ -259,8 +259,8 @@ impl Archiver {
         }
     }
 
-    /// Copies the beginning of a file. Returns false, and leaves no object, if the file was removed meanwhile: its
-    /// contents may have been replaced.
+    /// Copies the beginning of a file. Returns false, and makes no object, if the file was removed meanwhile: its contents
+    /// may have been replaced.
     fn copy(&self, name: &str, to: &str, bytes: u64) -> Result<bool, ArchiveError> {
         let file = match self.files.open_to_read(name, ReadFrom::Cache) {
             Ok(file) => file,
@@ -269,17 +269,20 @@ impl Archiver {
         };
         let mut offset = 0;
         let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        self.store.write_pieces(to, || {
+        let written = self.store.write_pieces(to, || {
             let end = bytes.min(offset + length(PIECE_BYTES));
             let piece = read_range(file.as_ref(), offset, end)?;
+            // A segment is renamed before it is reused, so while it has its name, what was read was right.
+            if self.file_bytes(name)?.is_none() {
+                return Err(StorageError::NotFound { name: name.to_owned() }.into());
+            }
             sums.update(&piece);
             offset = end;
             Ok(piece)
-        })?;
-        // A segment is renamed before it is reused, so under its name the contents were right.
-        if self.file_bytes(name)?.is_none() {
-            self.store.remove(to)?;
-            return Ok(false);
+        });
+        match written {
+            Err(ArchiveError::Storage(StorageError::NotFound { .. })) => return Ok(false),
+            other => other?,
         }
         if self.reads_back && self.sum_of(to, bytes)? != sums.finalize() {
             return Err(ArchiveError::Differs { path: to.to_owned() });
