@@ -78,6 +78,10 @@ impl Archiver {
         let directory = ReadOnlyDirectory::open(self.files.clone())?;
         let manifest = directory.manifest();
         let mut passed = Passed::default();
+        if manifest.base.op > 0 {
+            // Without this snapshot, an epoch that began with a restore has no state, and nobody should find its manifest.
+            self.archive_snapshot(&directory, manifest.base.op, &mut passed, &mut progress)?;
+        }
         self.archive_manifest(manifest, &mut passed)?;
         let segments = SegmentList::read(self.files.as_ref(), manifest.log_uuid, true)?;
         self.archive_segments(manifest, &segments, last_position, &mut passed, &mut progress)?;
