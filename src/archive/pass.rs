@@ -10,13 +10,16 @@ use super::contents::{Contents, EpochObjects};
 use super::names::{EpochName, part_name, path};
 use super::store::{PIECE_BYTES, Store};
 use crate::directory::{MANIFEST_NAME, Manifest, ReadOnlyDirectory};
-use crate::snapshot::snapshot_name;
+use crate::snapshot::{LogPoint, snapshot_name};
 use crate::storage::layout::FRAMES_OFFSET;
 use crate::storage::width::{index, length};
 use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage, StorageError};
 use crate::wal::segment::segment_name;
 use crate::wal::segment_list::UsedSegment;
 use crate::wal::{SegmentList, SegmentTail};
+
+/// The number of pieces of a completed segment that one pass removes. There may be thousands, and nothing needs it soon.
+const PIECES_REMOVED_MAX: usize = 256;
 
 /// What one pass has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Archiver {
     /// The segment in use.
     tail: Option<SegmentTail>,
     manifest: Option<Manifest>,
+    /// What is not needed from this point on was removed from the archive, and is not archived again.
+    kept_from: Option<LogPoint>,
     /// Whether everything that is written is read back and compared.
     reads_back: bool,
 }
@@ -56,7 +61,7 @@ impl Archiver {
     /// [`ArchiveError`].
     pub fn open(files: SharedReadStorage, store: Arc<Store>) -> Result<Self, ArchiveError> {
         let known = Contents::read(&store)?;
-        Ok(Self { files, store, known, tail: None, manifest: None, reads_back: false })
+        Ok(Self { files, store, known, tail: None, manifest: None, kept_from: None, reads_back: false })
     }
 
     /// Reads back everything that is written from now on.
@@ -100,6 +105,11 @@ impl Archiver {
             objects.segments.values().chain(objects.parts.values()).chain(objects.snapshots.values())
         });
         lengths.sum()
+    }
+
+    /// Archives nothing more of what is not needed from this point on.
+    pub(super) fn keep_from(&mut self, point: LogPoint) {
+        self.kept_from = Some(point);
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -147,6 +157,13 @@ impl Archiver {
         for (at, segment) in segments.used.iter().enumerate() {
             let Some(epoch) = epoch_of(manifest, segment.opening.epoch) else { continue };
             match segments.used.get(at + 1) {
+                Some(next)
+                    if self
+                        .kept_from
+                        .is_some_and(|kept| next.opening.first_position <= kept.position + 1) =>
+                {
+                    passed.last_position = next.opening.previous.last_position;
+                }
                 Some(next) => {
                     let end_offset = next.opening.previous.end_offset;
                     if next.opening.epoch == segment.opening.epoch {
@@ -186,7 +203,7 @@ impl Archiver {
             passed.segments += 1;
             passed.bytes += bytes;
         }
-        self.remove_pieces(log_uuid, epoch, sequence)
+        self.remove_pieces(log_uuid, epoch, sequence, PIECES_REMOVED_MAX)
     }
 
     /// Archives the new bytes of the segment in use.
@@ -238,7 +255,8 @@ impl Archiver {
             Err(_) => return Ok(()),
         };
         let Some(epoch) = epoch_of(manifest, header.epoch) else { return Ok(()) };
-        if self.objects(manifest.log_uuid, epoch).snapshots.contains_key(&op) {
+        let is_archived = self.objects(manifest.log_uuid, epoch).snapshots.contains_key(&op);
+        if is_archived || self.kept_from.is_some_and(|kept| op < kept.op) {
             return Ok(());
         }
         // Without the log up to its position it would not be a state that the archive can go on from.

@@ -27,16 +27,17 @@ impl Archiver {
         (offsets, end)
     }
 
-    /// Removes the archived pieces of a segment.
+    /// Removes the archived pieces of a segment, at most so many.
     pub(super) fn remove_pieces(
         &mut self,
         log_uuid: Uuid,
         epoch: EpochName,
         sequence: u64,
+        most: usize,
     ) -> Result<(), ArchiveError> {
         let (offsets, _) = self.pieces(log_uuid, epoch, sequence);
         // The last one first, so that what an error leaves is a beginning.
-        for offset in offsets.into_iter().rev() {
+        for offset in offsets.into_iter().rev().take(most) {
             self.store().remove(&path(log_uuid, epoch, &part_name(sequence, offset)))?;
             self.objects(log_uuid, epoch).parts.remove(&(sequence, offset));
         }
@@ -68,7 +69,7 @@ impl Archiver {
         if has_records(beginning)? {
             return Err(other_records(log_uuid, epoch, sequence));
         }
-        self.remove_pieces(log_uuid, epoch, sequence)
+        self.remove_pieces(log_uuid, epoch, sequence, usize::MAX)
     }
 
     /// Checks that the archived pieces of a segment have no records after its end.

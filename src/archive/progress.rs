@@ -67,6 +67,11 @@ impl ArchiveProgress {
         self.is_over_budget.store(false, Ordering::Relaxed);
     }
 
+    /// Old objects were removed.
+    pub(super) fn retained(&self, total_bytes: u64) {
+        self.total_bytes.store(total_bytes, Ordering::Relaxed);
+    }
+
     /// A pass has failed. Returns whether the one before had not.
     pub(super) fn failed(&self) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);

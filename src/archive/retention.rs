@@ -42,11 +42,12 @@ impl Retention {
 
 impl Archiver {
     /// Removes what need not be kept of the history of this data directory, oldest first. A history before a restore is
-    /// not touched.
+    /// not touched. Ages count back from the newest snapshot: the times of snapshots are op times, from which the wall clock
+    /// may differ.
     ///
     /// # Errors
     /// [`ArchiveError`]. What was removed stays removed.
-    pub fn retain(&mut self, retention: Retention, now_ms: u64) -> Result<(), ArchiveError> {
+    pub fn retain(&mut self, retention: Retention) -> Result<(), ArchiveError> {
         let Some((log_uuid, epochs)) = self.history() else { return Ok(()) };
         let mut snapshots = Vec::new();
         for epoch in &epochs {
@@ -61,13 +62,15 @@ impl Archiver {
             }
         }
         let times: Vec<u64> = snapshots.iter().map(|(_, header)| header.time_ms).collect();
-        let Some(oldest) = retention.oldest_kept(&times, now_ms) else { return Ok(()) };
-        let kept_position = snapshots[oldest].1.position;
+        let newest_ms = times.last().copied().unwrap_or_default();
+        let Some(oldest) = retention.oldest_kept(&times, newest_ms) else { return Ok(()) };
+        let kept = snapshots[oldest].1.point();
+        self.keep_from(kept);
         for (epoch, header) in &snapshots[..oldest] {
             self.store().remove(&path(log_uuid, *epoch, &snapshot_name(header.op)))?;
             self.objects(log_uuid, *epoch).snapshots.remove(&header.op);
         }
-        self.remove_segments_before(log_uuid, &epochs, kept_position + 1)
+        self.remove_segments_before(log_uuid, &epochs, kept.position + 1)
     }
 
     /// Removes the segments whose successor begins at or before this position.
@@ -89,6 +92,7 @@ impl Archiver {
             );
         }
         segments.sort_unstable();
+        let mut first_kept = segments.first().map_or(0, |(segment, _)| *segment);
         for pair in segments.windows(2) {
             let ((segment, epoch), (next, next_epoch)) = (pair[0], pair[1]);
             let name = if self.objects(log_uuid, next_epoch).segments.contains_key(&next) {
@@ -102,6 +106,15 @@ impl Archiver {
             }
             self.store().remove(&path(log_uuid, epoch, &segment_of(segment)))?;
             self.objects(log_uuid, epoch).segments.remove(&segment);
+            first_kept = next;
+        }
+        for epoch in epochs {
+            let parts = self.objects(log_uuid, *epoch).parts.range(..(first_kept, 0));
+            let mut in_pieces: Vec<u64> = parts.map(|((segment, _), _)| *segment).collect();
+            in_pieces.dedup();
+            for segment in in_pieces {
+                self.remove_pieces(log_uuid, *epoch, segment, usize::MAX)?;
+            }
         }
         Ok(())
     }

@@ -57,6 +57,8 @@ impl ArchiveStage {
                 self.policy.interval_ms.saturating_sub(self.clock.monotonic_ms().saturating_sub(began_ms))
             }
             Err(error) => {
+                // What the archive has may be another thing than what this archiver knows of it.
+                self.archiver = None;
                 if self.progress.failed() {
                     tracing::error!(%error, source = ?error, "THE ARCHIVE CANNOT BE WRITTEN; selling goes on, trying again");
                 }
@@ -73,7 +75,7 @@ impl ArchiveStage {
         };
         let budget = self.policy.budget_bytes;
         if budget > 0 && archiver.bytes() >= budget {
-            archiver.retain(self.policy.retention, self.clock.wall_ms())?;
+            archiver.retain(self.policy.retention)?;
             if archiver.bytes() >= budget {
                 if self.progress.over_budget() {
                     tracing::error!(budget, "THE ARCHIVE HAS SPENT ITS BUDGET; selling goes on");
@@ -83,10 +85,11 @@ impl ArchiveStage {
         }
         let durable_position = self.progress.position_of(self.watermarks.durable());
         let passed: Passed = archiver.pass(durable_position, |_| ())?;
-        if passed.snapshots > 0 {
-            archiver.retain(self.policy.retention, self.clock.wall_ms())?;
-        }
         self.progress.passed(&passed, began_ms, archiver.bytes());
+        if passed.snapshots > 0 {
+            archiver.retain(self.policy.retention)?;
+            self.progress.retained(archiver.bytes());
+        }
         Ok(())
     }
 }

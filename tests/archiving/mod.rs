@@ -2,6 +2,7 @@
 
 mod continuous;
 mod faulty;
+mod kept;
 mod starts;
 
 use std::sync::Arc;

@@ -1,0 +1,157 @@
+//! What is in an archive and what is missing: objects that were removed, left over, or written twice.
+
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use stockhold::archive::{ArchiveError, Archiver, Contents, Retention, Store};
+use stockhold::directory::{ReadOnlyDirectory, RestoreOptions};
+use stockhold::replica::Target;
+use stockhold::restore::{replica_at, restore};
+use stockhold::storage::memory::Survival;
+use stockhold::storage::recording::RecordingStorage;
+use stockhold::verify::verify;
+
+use super::super::crash_images::life::live_with;
+use super::super::crash_images::world::{format_disk, small};
+use super::faulty::FaultyStore;
+use super::{NOW_MS, digest_at, sale, store, view};
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// The paths of the objects whose names end so.
+fn paths(objects: &Arc<InMemory>, end: &str) -> Vec<String> {
+    let all = store(objects).list().unwrap().into_iter().map(|object| object.path);
+    all.filter(|path| path.ends_with(end)).collect()
+}
+
+/// Writes the beginning of a segment of the archive as a piece.
+fn put_piece(objects: &Arc<InMemory>, segment: &str, range: std::ops::Range<u64>) {
+    let piece = store(objects).read(segment, range.start, range.end - range.start).unwrap();
+    let path = segment.replace(".segment", &format!(".{:012}.part", range.start));
+    block_on(objects.put(&Path::from(path), PutPayload::from(piece))).unwrap();
+}
+
+/// A disk with several segments and snapshots, and its archive.
+fn archived() -> (RecordingStorage, Arc<InMemory>) {
+    let disk = RecordingStorage::new();
+    format_disk(&disk, &small());
+    let objects = Arc::new(InMemory::new());
+    let mut archiver = Archiver::open(disk.share_to_read(), store(&objects)).unwrap();
+    sale(&disk, 1, 300, |world, number| {
+        if number % 100 == 99 {
+            world.ask_for_snapshot();
+            world.run();
+        }
+        if number % 10 == 0 {
+            archiver.pass(u64::MAX, |_| ()).unwrap();
+        }
+    });
+    archiver.pass(u64::MAX, |_| ()).unwrap();
+    (disk, objects)
+}
+
+fn assert_complete(disk: &RecordingStorage, objects: &Arc<InMemory>) {
+    let files = view(objects, None);
+    let report = verify(&files, |_, _| ()).unwrap();
+    assert!(report.is_sound(), "{:?}", report.findings);
+    assert_eq!(digest_at(files, Target::End), digest_at(disk.share_to_read(), Target::End));
+}
+
+#[test]
+fn what_was_removed_from_the_archive_is_not_archived_again() {
+    // Proves that an archive that keeps less than the data directory does not upload and remove the rest in turn, and that
+    // the newest snapshot counts as the present for ages, whatever the wall clock says.
+    for retention in [Retention { snapshots: 1, age_ms: 0 }, Retention { snapshots: 0, age_ms: 1 }] {
+        let (disk, objects) = archived();
+        let mut archiver = Archiver::open(disk.share_to_read(), store(&objects)).unwrap();
+        archiver.pass(u64::MAX, |_| ()).unwrap();
+        archiver.retain(retention).unwrap();
+        let kept = if retention.snapshots == 1 { 1 } else { 2 };
+        assert_eq!(paths(&objects, ".snapshot").len(), kept);
+        let passed = archiver.pass(u64::MAX, |_| ()).unwrap();
+        assert_eq!((passed.bytes, passed.segments, passed.snapshots), (0, 0, 0));
+        assert_complete(&disk, &objects);
+    }
+}
+
+#[test]
+fn pieces_that_are_left_over_or_overlap_do_no_harm() {
+    // Proves that pieces of a removed segment are no gap and leave with the next retention, and that two writers that cut
+    // the same bytes differently leave a readable segment.
+    let (disk, objects) = archived();
+    let segments = paths(&objects, ".segment");
+    put_piece(&objects, &segments[0], 8_192..12_288);
+    put_piece(&objects, &segments[1], 8_192..12_288);
+    let mut archiver = Archiver::open(disk.share_to_read(), store(&objects)).unwrap();
+    assert_complete(&disk, &objects);
+    block_on(objects.delete(&Path::from(segments[0].as_str()))).unwrap();
+    assert_complete(&disk, &objects);
+    archiver.pass(u64::MAX, |_| ()).unwrap();
+    archiver.retain(Retention { snapshots: 1, age_ms: 0 }).unwrap();
+    let left = paths(&objects, ".part");
+    let stem = segments[0].trim_end_matches("segment");
+    assert!(left.iter().all(|path| !path.starts_with(stem)), "{left:?}");
+    assert_complete(&disk, &objects);
+
+    let (disk, objects) = archived();
+    let last = paths(&objects, ".segment").pop().unwrap();
+    let bytes = store(&objects).list().unwrap().into_iter().find(|object| object.path == last).unwrap().bytes;
+    for range in [0..12_288, 8_192..16_384, 8_192 + 4_096..16_384, 16_384..bytes] {
+        put_piece(&objects, &last, range);
+    }
+    block_on(objects.delete(&Path::from(last.as_str()))).unwrap();
+    assert_complete(&disk, &objects);
+}
+
+#[test]
+fn a_segment_without_its_end_is_a_gap() {
+    // Proves that states before a segment that was trimmed while only its beginning was archived are left out, and that
+    // those after it can be restored.
+    let (disk, objects) = archived();
+    let segments = paths(&objects, ".segment");
+    put_piece(&objects, &segments[1], 0..12_288);
+    block_on(objects.delete(&Path::from(segments[1].as_str()))).unwrap();
+    assert_complete(&disk, &objects);
+}
+
+#[test]
+fn a_manifest_in_the_wrong_place_is_refused() {
+    // Proves that a hostile archive cannot make a history its own parent.
+    let (_, objects) = archived();
+    let manifest = paths(&objects, "MANIFEST").remove(0);
+    let bytes = store(&objects).read_all(&manifest).unwrap().unwrap();
+    let moved = manifest.replace("/00000001-", "/00000002-");
+    block_on(objects.put(&Path::from(moved), PutPayload::from(bytes))).unwrap();
+    let store = store(&objects);
+    let contents = Contents::read(&store).unwrap();
+    let refused = contents.timeline(&store, contents.log(None).unwrap(), None).unwrap_err();
+    assert!(matches!(refused, ArchiveError::Misplaced { .. }), "{refused}");
+}
+
+#[test]
+fn the_history_after_a_restore_appears_with_its_first_state() {
+    // Proves that an interrupted first pass over a restored directory never leaves an epoch that leads nowhere.
+    let disk = live_with(&RecordingStorage::new(), &small(), true).storage.crash_now(Survival::Everything);
+    let directory = ReadOnlyDirectory::open(disk.share_to_read()).unwrap();
+    let replica = replica_at(&directory, Target::End, None, &mut |_| ()).unwrap();
+    let to = RecordingStorage::new();
+    let options = RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: 98_304 };
+    drop(restore(directory.manifest(), replica, to.share(), options).unwrap());
+    let mut interrupted = 0;
+    for seed in 1..=40 {
+        let objects = Arc::new(InMemory::new());
+        let faulty = Arc::new(FaultyStore::over(objects.clone(), seed, 2));
+        let unreliable = Store::over(faulty, "faulty").unwrap();
+        let unreliable = Arc::new(unreliable.with_timeout(std::time::Duration::from_millis(5)));
+        let Ok(mut archiver) = Archiver::open(to.share_to_read(), unreliable) else { continue };
+        interrupted += u32::from(archiver.pass(u64::MAX, |_| ()).is_err());
+        if !paths(&objects, "MANIFEST").is_empty() {
+            assert_eq!(paths(&objects, ".snapshot").len(), 1, "seed {seed}");
+        }
+    }
+    assert!(interrupted > 5);
+}
