@@ -10,11 +10,12 @@
 //! ```
 
 mod create;
+mod first_segment;
 pub mod manifest;
 pub mod read_only;
 
-use create::is_unused_first_segment;
 pub use create::{FormatOptions, RestoreOptions, unfinished_files};
+use first_segment::is_unused_first_segment;
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
 use stockhold_protocol::limits::FEATURE_LEVEL;

@@ -200,6 +200,20 @@ fn archive_stage(assembly: &Assembly, config: &Config) -> Result<Option<ArchiveS
     Ok(Some(ArchiveStage::new(files, Arc::new(store), policy, progress, links)))
 }
 
+fn spawn_archive(
+    stage: Option<ArchiveStage>,
+    events: &ServerEvents,
+) -> Result<(Option<JoinHandle<()>>, crossbeam::channel::Sender<()>), StartError> {
+    let (stop, stopped) = crossbeam::channel::bounded(1);
+    let run = |stage| spawn("archive", events, move || stages::run_archive(stage, &stopped));
+    Ok((stage.map(run).transpose()?, stop))
+}
+
+fn addresses_of(listeners: &[std::net::TcpListener], config: &Config) -> Result<Vec<SocketAddr>, StartError> {
+    let addresses = listeners.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>();
+    addresses.map_err(|source| StartError::Listen { address: config.listen.to_string(), source })
+}
+
 fn run_assembly(
     assembly: Assembly,
     config: &Config,
@@ -210,12 +224,7 @@ fn run_assembly(
     let (context, reply_queues, sleepers) = (assembly.context, assembly.reply_queues, assembly.sleepers);
     let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
     let (applier_waker, snapshotter_waker) = (assembly.applier_waker, assembly.snapshotter_waker);
-    let of = |listener: &std::net::TcpListener| listener.local_addr();
-    let addresses: Vec<SocketAddr> = listeners
-        .iter()
-        .map(of)
-        .collect::<Result<_, _>>()
-        .map_err(|source| StartError::Listen { address: config.listen.to_string(), source })?;
+    let addresses = addresses_of(&listeners, config)?;
     let events = ServerEvents::default();
     let flags = Arc::new(ShutdownFlags {
         log_may_end: AtomicBool::new(false),
@@ -255,10 +264,7 @@ fn run_assembly(
         events: events.clone(),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
-    let (archive_stop, archive_stopped) = crossbeam::channel::bounded(1);
-    let archive = archive_stage
-        .map(|stage| spawn("archive", &events, move || stages::run_archive(stage, &archive_stopped)))
-        .transpose()?;
+    let (archive, archive_stop) = spawn_archive(archive_stage, &events)?;
     tracing::info!(?addresses, op = report.recovered_ops, "the server accepts connections");
     Ok(RunningServer {
         addresses,

@@ -4,8 +4,9 @@
 
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure};
+use super::questions::wrong_answer;
 use super::report;
-use super::server_connection::{ServerConnection, wrong_answer};
+use super::server_connection::ServerConnection;
 use stockhold_protocol::command::Mark;
 use stockhold_protocol::{Code, Command, Detail, Timestamp};
 
@@ -72,7 +73,7 @@ impl AutomaticMark {
                     "there are {value} marks and none of them makes room; drop one with `stockhold mark drop`"
                 )
             }
-            _ => report::sentence(server, &outcome)?,
+            _ => report::sentence(server, &outcome),
         };
         Err(Failure { exit: report::exit_of(outcome.code), ..self.refused(&reason) })
     }

@@ -75,7 +75,7 @@ pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<E
         (Some(BackupAction::List { from }), ..) => list(context, from),
         (Some(BackupAction::Verify { from, choice }), ..) => {
             let source = Source::open(from, choice)?;
-            verify::report_on(context, &source.files)
+            verify::report_on(context, &source.files, Path::new(from))
         }
         (None, Some(data_dir), Some(to)) => backup(context, data_dir, to),
         (None, ..) => Err(Failure::usage("--data-dir DIR and --to URL are needed")),
@@ -95,7 +95,7 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
         | ArchiveError::Differs { .. }
         | ArchiveError::OtherRecords { .. } => Exit::BadData,
         ArchiveError::Storage(_) | ArchiveError::Log(_) | ArchiveError::Directory(_) => {
-            return start_failure(match error {
+            let error = match error {
                 ArchiveError::Storage(error) => StartError::Storage(error),
                 ArchiveError::Log(error) => StartError::Log(error),
                 ArchiveError::Directory(error) => StartError::Directory(error),
@@ -109,7 +109,8 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
                 | ArchiveError::Misplaced { .. }
                 | ArchiveError::OtherRecords { .. }
                 | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
-            });
+            };
+            return start_failure(error, Path::new("."));
         }
     };
     Failure::new(exit, error)
@@ -121,7 +122,7 @@ fn open_store(url: &str, create: bool) -> Result<Arc<Store>, Failure> {
 
 fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failure> {
     let files = read_only(data_dir)?;
-    let bytes = files.list().map_err(|e| start_failure(e.into()))?.iter().map(|file| file.bytes).sum();
+    let bytes = files.list().map_err(|e| start_failure(e, data_dir))?.iter().map(|file| file.bytes).sum();
     let bar = context.output.progress(bytes, "backup");
     let archiver = Archiver::open(files, open_store(to, true)?).map_err(failure)?;
     let passed = archiver.reading_back().pass(u64::MAX, |bytes| bar.set_position(bytes));
@@ -152,7 +153,7 @@ impl Source {
     pub(super) fn open(from: &str, choice: &Choice) -> Result<Self, Failure> {
         let is_local = !from.contains("://");
         if is_local && Path::new(from).join(crate::directory::MANIFEST_NAME).exists() {
-            let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e.into()))?;
+            let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e, Path::new(".")))?;
             return Ok(Self { files: Arc::new(files), parent: None });
         }
         let store = open_store(from, false)?;
@@ -182,7 +183,7 @@ impl Source {
         let directory = self.directory()?;
         let base = directory.manifest().base;
         let before = parent.directory()?;
-        if op <= base.op || before.last_op_max().map_err(|e| start_failure(e.into()))? < op {
+        if op <= base.op || before.last_op_max().map_err(|e| start_failure(e, Path::new(".")))? < op {
             return Ok(());
         }
         let (here, there) = (directory.manifest().epoch(), before.manifest().epoch());
@@ -194,7 +195,7 @@ impl Source {
 
     /// The directory.
     pub(super) fn directory(&self) -> Result<ReadOnlyDirectory, Failure> {
-        ReadOnlyDirectory::open(self.files.clone()).map_err(|e| start_failure(e.into()))
+        ReadOnlyDirectory::open(self.files.clone()).map_err(|e| start_failure(e, Path::new(".")))
     }
 }
 

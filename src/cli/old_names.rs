@@ -3,8 +3,9 @@
 
 use super::exit::Failure;
 use super::output::Text;
-use super::parse::utc;
-use super::server_connection::{ServerConnection, wrong_answer};
+use super::questions::wrong_answer;
+use super::server_connection::ServerConnection;
+use super::times::utc;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;

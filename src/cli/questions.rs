@@ -5,7 +5,7 @@ use super::parse::ChannelName;
 use super::server_connection::{Asked, ServerConnection};
 use anyhow::anyhow;
 use stockhold_client::{ConnectionError, Reply};
-use stockhold_protocol::query::{QueryAnswer, Name, Query};
+use stockhold_protocol::query::{Name, Query, QueryAnswer};
 use stockhold_protocol::{ChannelId, Code, SkuId, SourceId, StockId};
 
 /// The maximum number of names in a frame.

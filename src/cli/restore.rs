@@ -6,19 +6,19 @@ use super::exit::{Exit, Failure, start_failure};
 use super::output::{Text, table};
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
-use crate::directory::{ReadOnlyDirectory, RestoreOptions, unfinished_files};
-use crate::error::StartError;
+use crate::directory::{DirectoryError, ReadOnlyDirectory, RestoreOptions, unfinished_files};
 use crate::recovery::RecoveryError;
-use crate::replica::{ReplayProgress, Replica, ReplicaError, Target};
+use crate::replica::{OnProgress, ReplayProgress, Replica, ReplicaError, Target};
 use crate::restore::{Fates, RestoreError, Restored, Tally, Undone, dry_run, replica_at, restore};
 use crate::server;
 use crate::{describe, restore as restoring};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stockhold_machine::Machine;
 use stockhold_protocol::Quantity;
+use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
 
 /// The maximum number of rows of each list of a dry run; `--json` has all of them.
 const ROWS_MAX: usize = 20;
@@ -32,6 +32,7 @@ so clients that come back are told `epoch_changed`. Start with a dry run, which 
 Examples:
   stockhold restore --from data --to-time 2026-11-29T16:07:43Z --dry-run
   stockhold restore --from data --to-dir restored --to-op 120417
+  stockhold restore --from data --to-dir restored --to-mark auto/import/2026-11-29T16:07:43Z
   stockhold restore --from /backups/stockhold --to-dir restored --latest
   stockhold serve --data-dir restored"
 )]
@@ -50,6 +51,9 @@ pub(super) struct RestoreArguments {
     /// Restore the state after the last op up to this time
     #[arg(long, value_name = "RFC3339", group = "target", value_parser = parse_rfc3339)]
     to_time: Option<u64>,
+    /// Restore the state at a mark; `stockhold mark list` lists the marks
+    #[arg(long, value_name = "NAME", group = "target")]
+    to_mark: Option<String>,
     /// Restore the state after the last op (the default)
     #[arg(long, group = "target")]
     latest: bool,
@@ -72,21 +76,25 @@ impl RestoreArguments {
 
 pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let source = Source::open(&arguments.from, &arguments.choice)?;
-    let target = arguments.target();
-    if let Target::Op(op) = target {
-        source.refuse_ambiguous(op, &arguments.choice)?;
-    }
-    let from = directory_with(&source, target)?;
     let bar = context.output.progress(0, "replay");
     let mut progress = |progress: ReplayProgress| {
         bar.set_length(progress.bytes_all);
         bar.set_position(progress.bytes_done);
         bar.set_message(format!("op {}", progress.op));
     };
+    let place = Path::new(&arguments.from);
+    let target = match &arguments.to_mark {
+        Some(name) => Target::Op(op_of_mark(&source.directory()?, name, place, &mut progress)?),
+        None => arguments.target(),
+    };
+    if let Target::Op(op) = target {
+        source.refuse_ambiguous(op, &arguments.choice)?;
+    }
+    let from = directory_with(&source, target)?;
     if arguments.dry_run {
         let undone = server::with_read_ahead(|spawner| dry_run(&from, target, Some(spawner), &mut progress));
         bar.finish_and_clear();
-        let (undone, machine) = undone.map_err(|e| failure(e.into()))?;
+        let (undone, machine) = undone.map_err(|e| failure(e.into(), place, place))?;
         context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
         return Ok(Exit::Ok);
     }
@@ -94,20 +102,48 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
         return Err(Failure::usage("--to-dir DIR is missing: the new data directory"));
     };
     let config = arguments.config.load([("data-dir", Some(to_dir.display().to_string()))])?;
-    let storage = server::create_storage(&config).map_err(start_failure)?;
+    let storage = server::create_storage(&config).map_err(|e| start_failure(e, to_dir))?;
     // The replay may take long, so a directory that is in use is refused before it.
-    unfinished_files(&storage).map_err(|e| failure(e.into()))?;
+    let failed = |error: RestoreError| failure(error, place, to_dir);
+    unfinished_files(&storage).map_err(|e| failed(e.into()))?;
     let replica = server::with_read_ahead(|spawner| replica_at(&from, target, Some(spawner), &mut progress));
     bar.finish_and_clear();
-    let replica = replica.map_err(|e| failure(e.into()))?;
+    let replica = replica.map_err(|e| failed(e.into()))?;
     let options = RestoreOptions {
         now_ms: stockhold_client::wall_clock_ms(),
         salt_seed: server::salt_seed(),
         segment_bytes: config.log.segment_bytes,
     };
-    let restored = restore(from.manifest(), replica, storage, options).map_err(failure)?;
+    let restored = restore(from.manifest(), replica, storage, options).map_err(failed)?;
     report(context, &restored, &to_dir.display().to_string())?;
     Ok(Exit::Ok)
+}
+
+/// The op of a mark, by the state at the end of the log.
+fn op_of_mark(
+    directory: &ReadOnlyDirectory,
+    name: &str,
+    place: &Path,
+    progress: &mut OnProgress<'_>,
+) -> Result<u64, Failure> {
+    let replica =
+        server::with_read_ahead(|spawner| replica_at(directory, Target::End, Some(spawner), progress));
+    let replica = replica.map_err(|e| failure(e.into(), place, place))?;
+    let mut after = None;
+    let mut last = None;
+    while let Some(QueryAnswer::Marks(page)) =
+        replica.machine().query(&Query::Marks { after, limit: LIST_MAX })
+    {
+        if let Some(mark) = page.iter().find(|mark| mark.name == name) {
+            return Ok(mark.op);
+        }
+        let Some(mark) = page.last() else { break };
+        after = Some(mark.op);
+        last = Some(mark.name.clone());
+    }
+    let newest =
+        last.map_or_else(|| "there are no marks".to_owned(), |last| format!("the newest one is `{last}`"));
+    Err(Failure::usage(format!("there is no mark `{name}`; {newest}")))
 }
 
 /// The directory whose history contains the target: the source, or one that it was restored from.
@@ -131,17 +167,19 @@ fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, 
     }
 }
 
-fn failure(error: RestoreError) -> Failure {
+fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     match error {
         RestoreError::Replica(
             error @ (ReplicaError::TargetTooEarly { .. } | ReplicaError::TargetTooLate { .. }),
         ) => Failure::new(Exit::Usage, error),
-        RestoreError::Replica(error) => start_failure(StartError::Recovery(RecoveryError::Replica(error))),
-        RestoreError::Directory(error) => start_failure(StartError::Directory(error)),
+        RestoreError::Replica(error) => start_failure(RecoveryError::Replica(error), from),
+        RestoreError::Directory(DirectoryError::NotEmpty { name }) => Failure::usage(format!(
+            "the directory {} is not empty, it contains {name}; choose a new one with --to-dir",
+            to.display()
+        )),
+        RestoreError::Directory(error) => start_failure(error, to),
         RestoreError::Snapshot(error) => Failure::new(Exit::Disk, error),
-        RestoreError::Invalid { violations } => {
-            start_failure(StartError::Recovery(RecoveryError::Invalid { violations }))
-        }
+        RestoreError::Invalid { violations } => start_failure(RecoveryError::Invalid { violations }, from),
     }
 }
 

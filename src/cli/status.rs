@@ -54,7 +54,9 @@ fn hex(bytes: &[u8; 16]) -> String {
 
 pub(super) fn validate(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
-    let QueryAnswer::Validation(validation) = server.query(&Query::Validate)? else { return Err(wrong_answer()) };
+    let QueryAnswer::Validation(validation) = server.query(&Query::Validate)? else {
+        return Err(wrong_answer());
+    };
     let sound = validation.violations.is_empty();
     let mut text = Text::default();
     text.line(&format!("op {}  digest {:016x}", validation.op, validation.digest));

@@ -15,7 +15,7 @@ use crate::wal::segment::segment_name;
 use crate::wal::{Durability, EndReason};
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `verify`
 #[derive(Args, Debug)]
@@ -35,18 +35,22 @@ pub(super) struct VerifyArguments {
 }
 
 pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Result<Exit, Failure> {
-    report_on(context, &read_only(&arguments.directory)?)
+    report_on(context, &read_only(&arguments.directory)?, &arguments.directory)
 }
 
 /// Verifies a directory, or an archive that is read like one.
-pub(super) fn report_on(context: Context<'_>, files: &SharedReadStorage) -> Result<Exit, Failure> {
+pub(super) fn report_on(
+    context: Context<'_>,
+    files: &SharedReadStorage,
+    path: &Path,
+) -> Result<Exit, Failure> {
     let bar = context.output.progress(0, "verify");
     let report = read_all(files, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let report = report.map_err(|error| start_failure(error, &arguments.directory))?;
+    let report = report.map_err(|error| start_failure(error, path))?;
     context.output.result(&text(&report), &document(&report))?;
     Ok(exit_of(&report.findings))
 }

@@ -3,11 +3,11 @@
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
+use super::first_segment::is_unused_first_segment;
 use super::{Directory, DirectoryError, Epoch, EpochReason, LOCK_NAME, MANIFEST_NAME, Manifest, push_epoch};
 use crate::snapshot::LogPoint;
-use crate::storage::layout::{BLOCK_BYTES, manifest as bounds, opening};
-use crate::storage::width::{is_zero, length};
-use crate::storage::{DirectoryLock, FileEntry, ReadFrom, ReadStorage, SharedStorage, StorageError, TEMPORARY_SUFFIX};
+use crate::storage::layout::manifest as bounds;
+use crate::storage::{DirectoryLock, FileEntry, SharedStorage, TEMPORARY_SUFFIX};
 use crate::wal::preparer::prepare_first;
 use crate::wal::segment::segment_name;
 
@@ -139,13 +139,4 @@ fn finish(
 ) -> Result<Directory, DirectoryError> {
     storage.replace(MANIFEST_NAME, &manifest.encode())?;
     Ok(Directory { storage, manifest, level: FEATURE_LEVEL, _lock: lock })
-}
-
-/// Whether segment 1 is what an interrupted format leaves: it was never opened, and its head blocks are intact or
-/// missing.
-pub(super) fn is_unused_first_segment(storage: &dyn ReadStorage) -> Result<bool, StorageError> {
-    let file = storage.open_to_read(&segment_name(1), ReadFrom::Cache)?;
-    let mut block = vec![0; BLOCK_BYTES];
-    let read = file.read_at(length(opening::OPENING_OFFSET), &mut block)?;
-    Ok(is_zero(&block[..read]))
 }

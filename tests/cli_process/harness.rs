@@ -213,6 +213,13 @@ impl Server {
         Called { code: code(&output), document, stderr }
     }
 
+    /// A call that contacts no server and must succeed.
+    pub(crate) fn local(arguments: &[&str]) -> Value {
+        let output = run(&[&["--json"], arguments].concat());
+        assert_eq!(code(&output), 0, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("the program prints one JSON document")
+    }
+
     /// A call that must succeed.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Value {
         let called = self.call(arguments);

@@ -72,7 +72,7 @@ fn a_bad_import_is_found_by_a_dry_run_and_undone_by_a_restore() {
     let (status, verified) = json(&["verify", &to, "--json"]);
     assert_eq!((status, &verified["digest"]), (0, &restored["digest"]));
     let (status, refused) = json(&restore);
-    assert_eq!(status, 4, "{refused}");
+    assert_eq!(status, 2, "{refused}");
     assert!(refused["error"].as_str().expect("a sentence").contains("is not empty"), "{refused}");
 
     let server = server.serve_instead("restored");

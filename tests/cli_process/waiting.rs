@@ -45,7 +45,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "settings --min-qty 1",
         "quota --sku A --stock web --lift",
         "configure --ttl-max 1h",
-        "mark now",
+        "mark set now",
         "activate-rules 3",
         &format!("import {}", rows.display()),
         &format!("import {}", catalog.display()),
