@@ -8,9 +8,10 @@ use crate::pace::Pace;
 use crate::sale::flash::FlashArguments;
 use crate::sweep::arguments::SweepArguments;
 use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
+use stockhold_client::SERVER_VARIABLE;
 
 const LONG_ABOUT: &str = "\
 Measures a Stockhold server through its client, and audits every answer from the client's own ledger.
@@ -45,6 +46,7 @@ Examples:
   stockhold-loadtest uniform --memory touched              page faults are not measured
   stockhold-loadtest chaos --kills 20                      kill the server twenty times and audit it
   stockhold-loadtest --server 10.0.0.5:7411 --json         against a running server, one line of JSON
+  stockhold-loadtest --server --json                       the same, at the address in STOCKHOLD_SERVER
 
 Exit codes: 0 success; 1 the audit found a violation, a rate was not kept, or a sweep found no knee; 2 wrong \
 arguments; 3 could not run.";
@@ -144,8 +146,10 @@ pub(crate) enum Command {
 /// Options of every scenario.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArguments {
-    /// Measure a running server instead of starting one. Its SKUs named LOAD-… are used.
-    #[arg(long, value_name = "ADDR", conflicts_with = "memory")]
+    /// Measure a running server instead of starting one; without HOST:PORT the one of the environment variable
+    /// STOCKHOLD_SERVER. Its SKUs named LOAD-… are used.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "", conflicts_with = "memory")]
+    #[arg(value_parser = server)]
     pub(crate) server: Option<SocketAddr>,
     /// The process of that server, if it runs on this machine. Its CPU time and page faults are then reported too.
     #[arg(long, value_name = "PID", requires = "server")]
@@ -299,6 +303,18 @@ pub(crate) struct ServeChildArguments {
     pub(crate) touch_mib: u32,
 }
 
+/// The address of a running server. Without one it is that of the environment: a load is never aimed at a server only
+/// because a variable is set.
+fn server(text: &str) -> Result<SocketAddr, String> {
+    const RULE: &str = "write HOST:PORT, such as 127.0.0.1:7411";
+    let address = match text {
+        "" => std::env::var(SERVER_VARIABLE).map_err(|_| format!("{SERVER_VARIABLE} is not set; {RULE}"))?,
+        text => text.to_owned(),
+    };
+    let mut resolved = address.to_socket_addrs().map_err(|error| format!("{address}: {error}; {RULE}"))?;
+    resolved.next().ok_or_else(|| format!("{address} has no address"))
+}
+
 pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -392,6 +408,14 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_server_may_have_a_name() {
+        // Proves that names are resolved, and that what is no address is refused with the form.
+        assert_eq!(server("127.0.0.1:7411"), Ok(SocketAddr::from(([127, 0, 0, 1], 7_411))));
+        assert!(server("localhost:7411").unwrap().ip().is_loopback());
+        assert!(server("7411").unwrap_err().contains("write HOST:PORT"));
     }
 
     #[test]

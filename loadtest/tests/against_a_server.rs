@@ -61,6 +61,32 @@ fn failures_are_json_for_programs() {
 }
 
 #[test]
+fn the_environment_names_a_server_only_where_one_is_asked_for() {
+    // Proves that `--server` without an address takes that of the variable, that it is an error without one, and that the
+    // variable alone aims no load at a server.
+    let with = |address: Option<&str>, arguments: &[&str]| {
+        let mut command = Command::new(TOOL);
+        match address {
+            Some(address) => command.env("STOCKHOLD_SERVER", address),
+            None => command.env_remove("STOCKHOLD_SERVER"),
+        };
+        let output = command.args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (exit, error) = with(Some("127.0.0.1:1"), &["uniform", "--server", "--json"]);
+    assert_eq!(exit, Some(3), "{error}");
+    assert!(error.contains("cannot connect to 127.0.0.1:1"), "{error}");
+    let (exit, error) = with(None, &["uniform", "--server"]);
+    assert_eq!(exit, Some(2), "{error}");
+    assert!(error.contains("STOCKHOLD_SERVER is not set; write HOST:PORT"), "{error}");
+    let ceilings = ["ceilings", "--connections", "1", "--depth", "1", "--seconds", "0.1", "--blocks", "10"];
+    assert_eq!(with(Some("127.0.0.1:1"), &ceilings).0, Some(0));
+    let short =
+        ["uniform", "--connections", "1", "--depth", "1", "--seconds", "0.1", "--warmup", "0", "--skus", "4"];
+    assert_eq!(with(Some("127.0.0.1:1"), &short).0, Some(0));
+}
+
+#[test]
 fn uniform_loads_a_server_and_audits_it() {
     // Proves the complete run: child server, setup, closed loop, audit, report; and that every figure is present.
     let report = report(&[

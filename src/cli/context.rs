@@ -2,6 +2,7 @@
 
 use clap::Args;
 use std::time::Duration;
+use stockhold_client::{DEFAULT_ADDRESS, SERVER_VARIABLE};
 use stockhold_protocol::CommandId;
 
 use super::exit::Failure;
@@ -16,8 +17,8 @@ pub(super) struct Common {
     #[arg(
         long,
         global = true,
-        env = "STOCKHOLD_SERVER",
-        default_value = "127.0.0.1:7411",
+        env = SERVER_VARIABLE,
+        default_value = DEFAULT_ADDRESS,
         value_name = "HOST:PORT",
         value_parser = super::parse::server_address
     )]

@@ -48,6 +48,21 @@ fn a_port_alone_means_all_interfaces() {
 }
 
 #[test]
+fn the_environment_says_where_the_server_is() {
+    // Proves that the variable is used, and that the flag is stronger.
+    let server = Server::start();
+    let status = |address: &str, flags: &[&str]| {
+        let mut command = std::process::Command::new(super::harness::PROGRAM);
+        let output =
+            command.args(["status", "--timeout", "5s"]).args(flags).env("STOCKHOLD_SERVER", address).output();
+        code(&output.unwrap())
+    };
+    assert_eq!(status(server.address(), &[]), 0);
+    assert_eq!(status("nowhere", &[]), 2);
+    assert_eq!(status("127.0.0.1:1", &["--server", server.address()]), 0);
+}
+
+#[test]
 fn other_addresses_are_refused_with_the_forms_that_work() {
     // Proves it for the flag, the configuration and the client's flag, and for a name that does not exist.
     for words in [

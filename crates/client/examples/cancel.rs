@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let sku = arguments.next().unwrap_or_else(|| "BIKE-0001".to_owned());
     let stock = arguments.next().unwrap_or_else(|| "web-us".to_owned());
-    let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
+    let address = stockhold_client::server_address();
     let client = Client::builder().name("example-cancel").connect(address).await?;
     let mut out = stdout().lock();
 

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sku = arguments.next().unwrap_or_else(|| "BIKE-0001".to_owned());
     let stock = arguments.next().unwrap_or_else(|| "web-us".to_owned());
     let carts: u32 = arguments.next().unwrap_or_else(|| "10000".to_owned()).parse()?;
-    let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
+    let address = stockhold_client::server_address();
     let mut connection = PipelinedConnection::connect(address, "example-flash-sale").await?;
 
     connection.submit_resolve(&[Name::Sku(sku), Name::Stock(stock)])?;

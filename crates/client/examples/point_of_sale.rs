@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sku = arguments.next().unwrap_or_else(|| "BIKE-0001".to_owned());
     let stock = arguments.next().unwrap_or_else(|| "pos-nyc".to_owned());
     let source = arguments.next().unwrap_or_else(|| "shop-nyc".to_owned());
-    let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
+    let address = stockhold_client::server_address();
     let client = Client::connect(address)?;
     let mut out = stdout().lock();
 

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let channel_type = arguments.next().unwrap_or_else(|| "website".to_owned());
     let code = arguments.next().unwrap_or_else(|| "us".to_owned());
     let source = arguments.next().unwrap_or_else(|| "us-east".to_owned());
-    let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
+    let address = stockhold_client::server_address();
     let client = Client::builder().name("example-ship").connect(address).await?;
     let mut out = stdout().lock();
 

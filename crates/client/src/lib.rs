@@ -12,6 +12,7 @@
 //! `call`, `client` (the handle); `commands`, `merchant`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
+mod address;
 mod answer;
 pub mod blocking;
 mod call;
@@ -33,6 +34,7 @@ mod reply;
 mod sans_io;
 mod server_clock;
 
+pub use address::{DEFAULT_ADDRESS, SERVER_VARIABLE, server_address};
 pub use answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Refusal, Reserved, Settled, Shipped};
 pub use cart::{Cart, line, units_of};
 pub use client::{Client, ClientBuilder};

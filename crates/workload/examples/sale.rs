@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let carts: u64 = arguments.next().unwrap_or_else(|| "20000".to_owned()).parse()?;
     let seed: u64 = arguments.next().unwrap_or_else(|| "1".to_owned()).parse()?;
-    let address = std::env::var("STOCKHOLD_ADDR").unwrap_or_else(|_| "127.0.0.1:7411".to_owned());
+    let address = stockhold_client::server_address();
     let client = Client::builder().name("example-sale").connect(address).await?;
 
     let mut source = CartGenerator::new(mix(&client).await?, seed);

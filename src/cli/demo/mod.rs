@@ -18,7 +18,7 @@ use report::Report;
 use sale::{CONNECTIONS, FRAME_CARTS, Sale};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use stockhold_client::{Client, wall_clock_ms};
+use stockhold_client::{Client, SERVER_VARIABLE, wall_clock_ms};
 use stockhold_machine::{Configuration, Genesis};
 use stockhold_protocol::Timestamp;
 use stockhold_workload::{Audit, AuditPlan, SkuFacts, audit, facts};
@@ -180,7 +180,7 @@ fn end(
         context.output.note(&format!(
             "
 The server keeps running at {address} (process {id}) with its data in {path}. Try:
-  export STOCKHOLD_SERVER={address}
+  export {SERVER_VARIABLE}={address}
   stockhold salable BIKE-0001
   stockhold show sku BIKE-0003
   stockhold reserve --stock web-us --line TIRE-0001=2 --ttl 15m
