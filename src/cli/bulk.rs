@@ -130,7 +130,7 @@ impl Bulk {
                     self.recover(server, Failure::new(Exit::Unreachable, error))?;
                 }
                 Ok(Err(
-                    error @ (SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge),
+                    error @ (SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge(_)),
                 )) => return Err(Failure::new(Exit::BadData, error)),
                 Err(failure) => self.recover(server, failure)?,
             }

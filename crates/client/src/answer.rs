@@ -54,6 +54,8 @@ pub struct Refusal {
     pub kind: Kind,
     /// The whole outcome. If one line is the reason, `value` is its index.
     pub outcome: Outcome,
+    /// The name of the SKU that is the reason, if the call used names.
+    pub sku_name: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -73,21 +75,10 @@ impl Refusal {
         }
     }
 
-    /// The SKU that caused the refusal, if the server names one.
+    /// The number of the SKU that caused the refusal, if the server names one.
     #[must_use]
     pub const fn sku(&self) -> Option<SkuId> {
-        match self.outcome.detail {
-            Detail::Available { sku, .. } | Detail::Bound { sku, .. } | Detail::Sku(sku) => Some(sku),
-            Detail::None
-            | Detail::Granted { .. }
-            | Detail::Backordered(_)
-            | Detail::Sources(_)
-            | Detail::Shortfall(_)
-            | Detail::Item { .. }
-            | Detail::Field { .. }
-            | Detail::Range { .. }
-            | Detail::Limit { .. } => None,
-        }
+        sku_of(&self.outcome)
     }
 
     /// The bound that the quantity violates, and the quantity. The code says which bound it is: the minimum or
@@ -113,19 +104,29 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} was refused ({}): {}", self.kind.name(), self.code().name(), self.code().sentence())?;
+        let name = |sku: &SkuId| match &self.sku_name {
+            Some(name) => format!("\"{name}\""),
+            None => sku.to_string(),
+        };
         match &self.outcome.detail {
             Detail::Field { field, rule } => write!(f, " {field} {rule}."),
             Detail::Available { sku, available } => {
-                write!(f, " {available} of SKU {sku} could still be promised.")
+                write!(f, " {available} of SKU {} could still be promised.", name(sku))
             }
             Detail::Bound { sku, bound, value } => {
-                write!(f, " SKU {sku}: the bound is {bound}, requested was {value}.")
+                write!(f, " SKU {}: the bound is {bound}, requested was {value}.", name(sku))
             }
             Detail::Range { min, max, value } => {
-                write!(f, " Values between {min} and {max} are accepted, requested was {value}.")
+                // Ranges are of times, but for that of the versions of the rules.
+                let unit = if self.code() == Code::NotSupported { "" } else { " ms" };
+                if max < min {
+                    write!(f, " No value is accepted any more, requested was {value}{unit}.")
+                } else {
+                    write!(f, " Accepted is {min} to {max}{unit}, requested was {value}{unit}.")
+                }
             }
             Detail::Limit { name, value } => write!(f, " The limit of {name} is {value}."),
-            Detail::Sku(sku) => write!(f, " SKU {sku}."),
+            Detail::Sku(sku) => write!(f, " SKU {}.", name(sku)),
             Detail::None
             | Detail::Granted { .. }
             | Detail::Backordered(_)
@@ -138,6 +139,22 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// The SKU that caused a refusal, if the server names one.
+pub(crate) const fn sku_of(outcome: &Outcome) -> Option<SkuId> {
+    match outcome.detail {
+        Detail::Available { sku, .. } | Detail::Bound { sku, .. } | Detail::Sku(sku) => Some(sku),
+        Detail::None
+        | Detail::Granted { .. }
+        | Detail::Backordered(_)
+        | Detail::Sources(_)
+        | Detail::Shortfall(_)
+        | Detail::Item { .. }
+        | Detail::Field { .. }
+        | Detail::Range { .. }
+        | Detail::Limit { .. } => None,
+    }
+}
+
 /// A command and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
@@ -147,6 +164,8 @@ pub struct Settled {
     pub kind: Kind,
     /// The outcome.
     pub outcome: Outcome,
+    /// The name of the SKU that is the reason of a refusal, if the call used names.
+    pub sku_name: Option<Box<str>>,
 }
 
 impl Settled {
@@ -154,7 +173,8 @@ impl Settled {
         if self.outcome.code.is_success() {
             Answer::Done(done(self))
         } else {
-            Answer::Refused(Refusal { id: self.id, kind: self.kind, outcome: self.outcome })
+            let Self { id, kind, outcome, sku_name } = self;
+            Answer::Refused(Refusal { id, kind, outcome, sku_name })
         }
     }
 

@@ -1,7 +1,7 @@
 //! One call, from its first try to its settled answer: names, queueing, pauses between tries, and the deadline. The
 //! id stays the same for all tries, unless the server refuses it for its time.
 
-use crate::answer::Settled;
+use crate::answer::{Settled, sku_of};
 use crate::client::{Client, Shared};
 use crate::command_batch::{CommandBatch, PushError};
 use crate::error::{CallError, ConnectionError, NotDone};
@@ -17,6 +17,9 @@ use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, Code, CommandId, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// The field of a line that is refused for its quantity.
+const LINE_QUANTITY: &str = "lines.quantity";
 
 /// How one exchange over one connection ended.
 pub(crate) enum Exchange {
@@ -93,7 +96,7 @@ impl Tries {
                 self.why = NotDone::Unreachable(error);
             }
             JobError::EpochChanged | JobError::Expired => self.why = NotDone::DeadlinePassed,
-            JobError::TooLarge => self.why = NotDone::TooLarge,
+            JobError::TooLarge(limit) => self.why = NotDone::TooLarge(limit),
         }
     }
 }
@@ -174,13 +177,17 @@ impl Client {
                 }
                 Exchange::Answered(Response::Outcome(outcome)) => {
                     match resolve_outcome(id, outcome, &mut tries) {
-                        Resolution::Settled(outcome) => return Ok(Settled { id, kind, outcome }),
+                        Resolution::Settled(outcome) => {
+                            let sku_name =
+                                sku_of(&outcome).and_then(|sku| self.shared.names.name_of(sku, &build));
+                            return Ok(Settled { id, kind, outcome, sku_name });
+                        }
                         Resolution::Retry { after_ms } => asked_ms = after_ms,
                         Resolution::Failed(error) => return Err(error),
                     }
                 }
                 Exchange::Answered(_) => return Err(CallError::Unknown { id }),
-                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
+                Exchange::Failed(failed @ (JobError::TooLarge(_) | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.give_up(id));
                 }
@@ -209,7 +216,14 @@ impl Client {
     ) -> Result<Built, CallError> {
         loop {
             let (result, built) = self.shared.names.with(id, fresh, build);
-            result?;
+            if let Err(field) = result {
+                return Err(match built.bad_line {
+                    Some((sku, quantity)) if field.field == LINE_QUANTITY => {
+                        CallError::BadLine { sku, quantity, field }
+                    }
+                    Some(_) | None => CallError::BadField(field),
+                });
+            }
             if built.by_number {
                 // Dense numbers that the caller gave belong to the log that was current when the call began.
                 let of = *numbers_of.get_or_insert(built.identity.unwrap_or(LogIdentity {
@@ -294,7 +308,7 @@ impl Client {
                 Exchange::Failed(JobError::EpochChanged) => {
                     return Err(CallError::EpochChanged { earlier: None });
                 }
-                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
+                Exchange::Failed(failed @ (JobError::TooLarge(_) | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.not_answered());
                 }
@@ -351,7 +365,7 @@ impl Client {
                 Exchange::Failed(JobError::EpochChanged) => {
                     return Err(CallError::EpochChanged { earlier: tries.maybe_done.then_some(first) });
                 }
-                Exchange::Failed(failed @ (JobError::TooLarge | JobError::Expired)) => {
+                Exchange::Failed(failed @ (JobError::TooLarge(_) | JobError::Expired)) => {
                     tries.note(failed);
                     return Err(tries.give_up(first));
                 }

@@ -1,9 +1,10 @@
 //! Errors: why a connection ended, a request was not accepted, or a call has no answer. Refusals of the server are
 //! not errors; see `answer`.
 
+use std::fmt;
 use std::sync::Arc;
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{BadField, CommandId, FrameError};
+use stockhold_protocol::{BadField, CommandId, FrameError, Quantity};
 
 /// A connection that can no longer be used. The outcomes of what was in flight are unknown.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,25 @@ impl ConnectionError {
     }
 }
 
+/// A limit of one frame that a request exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request has {value} {what}, and a frame takes 1 to {max}")]
+pub struct FrameLimit {
+    /// What is counted: bytes, or entries such as commands, checks and names.
+    pub what: &'static str,
+    /// How many the request has.
+    pub value: u64,
+    /// How many a frame may have.
+    pub max: u64,
+}
+
+impl FrameLimit {
+    pub(crate) fn new(what: &'static str, value: usize, max: usize) -> Self {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Self { what, value: number(value), max: number(max) }
+    }
+}
+
 /// Why a request was not accepted. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -80,8 +100,8 @@ pub enum SubmitError {
     #[error("the request is empty")]
     Empty,
     /// The request is larger than the server accepts in one frame.
-    #[error("the request does not fit one frame of this server")]
-    TooLarge,
+    #[error("{0}")]
+    TooLarge(FrameLimit),
     /// The server is stopping and reads nothing new.
     #[error("the server is stopping and accepts nothing new on this connection")]
     Goodbye,
@@ -113,11 +133,21 @@ pub enum CallError {
         why: NotDone,
     },
     /// The server does not know this name.
-    #[error("the server does not know {0:?}")]
+    #[error("the server does not know the {}", Named(.0))]
     UnknownName(Name),
     /// A field violates a rule of the protocol. Nothing was sent.
-    #[error("a field violates a rule; nothing was sent")]
-    BadField(#[from] BadField),
+    #[error("{0}; nothing was sent")]
+    BadField(BadField),
+    /// The quantity of a line violates a rule of the protocol. Nothing was sent.
+    #[error("SKU {sku}: the quantity {quantity} {}; nothing was sent", field.rule)]
+    BadLine {
+        /// The SKU as the caller gave it: its name in quotes, or its number.
+        sku: String,
+        /// The quantity.
+        quantity: Quantity,
+        /// The field and its rule.
+        field: BadField,
+    },
     /// The identity or epoch of the log has changed, or a name was given to another thing, and the call uses dense numbers from
     /// before. Nothing happened after the change; resolve the names again. If `earlier` is set, an earlier try may have
     /// taken effect.
@@ -133,11 +163,33 @@ pub enum CallError {
     #[error("the server could not answer: {0}")]
     Failed(String),
     /// The server has not yet applied the op that a check waits for.
-    #[error("the server has only reached op {op}, not the op that the check requires")]
+    #[error("the server has only reached op {op}, and the check requires op {min_op}")]
     Behind {
         /// The op that the server has reached.
         op: u64,
+        /// The op that the check requires.
+        min_op: u64,
     },
+}
+
+impl From<BadField> for CallError {
+    fn from(field: BadField) -> Self {
+        Self::BadField(field)
+    }
+}
+
+/// A name as people read it.
+struct Named<'a>(&'a Name);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Name::Sku(sku) => write!(f, "SKU \"{sku}\""),
+            Name::Stock(stock) => write!(f, "stock \"{stock}\""),
+            Name::Source(code) => write!(f, "source \"{code}\""),
+            Name::Channel(channel_type, code) => write!(f, "channel \"{channel_type}/{code}\""),
+        }
+    }
 }
 
 impl CallError {
@@ -160,6 +212,6 @@ pub enum NotDone {
     #[error("the deadline passed before the request was sent or logged")]
     DeadlinePassed,
     /// The request does not fit one frame of this server.
-    #[error("the request does not fit one frame of this server")]
-    TooLarge,
+    #[error("{0}")]
+    TooLarge(FrameLimit),
 }

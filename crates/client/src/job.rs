@@ -1,7 +1,7 @@
 //! What a call sends to the task of a connection, and what it gets back. Plain values only.
 
 use crate::command_batch::CommandBatch;
-use crate::error::ConnectionError;
+use crate::error::{ConnectionError, FrameLimit};
 use crate::names::LogIdentity;
 use crate::reply::Outcomes;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(crate) enum JobError {
     /// The request was not sent because its deadline had passed.
     Expired,
     /// The request was not sent because it does not fit a frame of this server.
-    TooLarge,
+    TooLarge(FrameLimit),
 }
 
 pub(crate) type Responder = oneshot::Sender<Result<Response, JobError>>;

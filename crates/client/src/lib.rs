@@ -41,7 +41,7 @@ pub use client::{Client, ClientBuilder};
 pub use command_batch::{CommandBatch, PushError};
 pub use commands::RefundLine;
 pub use connection::{HANDSHAKE_MS, PipelinedConnection, SendError};
-pub use error::{CallError, ConnectionError, NotDone, SubmitError};
+pub use error::{CallError, ConnectionError, FrameLimit, NotDone, SubmitError};
 pub use ids::{IdGenerator, wall_clock_ms};
 pub use merchant::Note;
 pub use names::{CartLine, LogIdentity, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};

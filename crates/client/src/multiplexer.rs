@@ -4,7 +4,7 @@
 //! It does not spawn, reconnect or retry; the connection task drives it and ends it.
 
 use crate::connection::PipelinedConnection;
-use crate::error::{ConnectionError, SubmitError};
+use crate::error::{ConnectionError, FrameLimit, SubmitError};
 use crate::job::{Job, JobError, Request, Responder, Response, respond};
 use crate::names::LogIdentity;
 use crate::options::Stream;
@@ -106,9 +106,13 @@ impl Multiplexer {
             }
             Err(SubmitError::InFlight { in_flight, .. }) if in_flight > 0 => return Some(job),
             Err(SubmitError::Goodbye) => job.fail(JobError::NotSent(Arc::new(ConnectionError::Closed))),
-            Err(SubmitError::InFlight { .. } | SubmitError::Empty | SubmitError::TooLarge) => {
-                job.fail(JobError::TooLarge);
+            Err(SubmitError::TooLarge(limit)) => job.fail(JobError::TooLarge(limit)),
+            Err(SubmitError::InFlight { max, .. }) => {
+                let max = usize::try_from(max).unwrap_or(usize::MAX);
+                let limit = FrameLimit::new("entries", entries(&job.request), max);
+                job.fail(JobError::TooLarge(limit));
             }
+            Err(SubmitError::Empty) => job.fail(JobError::TooLarge(FrameLimit::new("entries", 0, 0))),
         }
         None
     }
@@ -147,8 +151,9 @@ impl Multiplexer {
             self.slots.push_back(Slot::Records(responders));
         } else {
             // Only a record that is too long for this server's frames gets here.
+            let limit = FrameLimit::new("bytes", self.records.len(), bytes_max);
             for responder in responders.into_iter().flatten() {
-                respond(responder, Err(JobError::TooLarge));
+                respond(responder, Err(JobError::TooLarge(limit)));
             }
         }
         None
@@ -190,6 +195,16 @@ impl Multiplexer {
                 Slot::Empty => {}
             }
         }
+    }
+}
+
+/// How many entries of a frame a request has.
+fn entries(request: &Request) -> usize {
+    match request {
+        Request::Record(_) | Request::Query(_) => 1,
+        Request::Batch(batch) => usize::from(batch.len()),
+        Request::Checks { pairs, .. } => pairs.len(),
+        Request::Resolve(names) => names.len(),
     }
 }
 

@@ -3,10 +3,11 @@
 
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::fmt;
 use stockhold_protocol::command::{SettingScope, Target};
 use stockhold_protocol::frame::low_bits;
 use stockhold_protocol::handshake::Welcome;
-use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX};
+use stockhold_protocol::limits::{FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, LINE_QUANTITY_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
     BadField, ChannelId, Command, CommandId, Envelope, Line, Quantity, SkuId, SourceId, StockId,
@@ -118,6 +119,15 @@ reference!(
     SourceRef,
     SourceId
 );
+
+impl fmt::Display for SkuRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(number) => number.fmt(f),
+            Self::Name(name) => write!(f, "\"{name}\""),
+        }
+    }
+}
 
 /// Where a cart is sold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -232,20 +242,21 @@ impl NameCache {
         build: impl FnOnce(&mut Numbers<'_>) -> T,
     ) -> (T, Built) {
         let known = self.0.read();
-        let mut numbers = Numbers {
-            known: &known,
-            id,
-            fresh,
-            built: Built {
-                record: Vec::new(),
-                missing: Vec::new(),
-                identity: known.identity,
-                by_name: false,
-                by_number: false,
-            },
-        };
+        let mut numbers = Numbers::new(&known, id, fresh);
         let result = build(&mut numbers);
         (result, numbers.built)
+    }
+
+    /// The name by which the command of `build` refers to a SKU. `None`: it does not, or by its number.
+    pub(crate) fn name_of<T>(
+        &self,
+        sku: SkuId,
+        build: impl FnOnce(&mut Numbers<'_>) -> T,
+    ) -> Option<Box<str>> {
+        let known = self.0.read();
+        let mut numbers = Numbers { wanted: Some(sku), ..Numbers::new(&known, CommandId::NONE, false) };
+        build(&mut numbers);
+        numbers.found
     }
 }
 
@@ -262,6 +273,8 @@ pub(crate) struct Built {
     pub(crate) by_name: bool,
     /// Whether the caller gave dense numbers.
     pub(crate) by_number: bool,
+    /// The first line whose quantity no cart may have: its SKU as the caller gave it, and the quantity.
+    pub(crate) bad_line: Option<(String, Quantity)>,
 }
 
 /// Resolves references to numbers and collects the missing names.
@@ -271,9 +284,24 @@ pub(crate) struct Numbers<'n> {
     id: CommandId,
     fresh: bool,
     built: Built,
+    /// The SKU whose name is looked for, and its name.
+    wanted: Option<SkuId>,
+    found: Option<Box<str>>,
 }
 
-impl Numbers<'_> {
+impl<'n> Numbers<'n> {
+    fn new(known: &'n KnownNumbers, id: CommandId, fresh: bool) -> Self {
+        let built = Built {
+            record: Vec::new(),
+            missing: Vec::new(),
+            identity: known.identity,
+            by_name: false,
+            by_number: false,
+            bad_line: None,
+        };
+        Self { known, id, fresh, built, wanted: None, found: None }
+    }
+
     fn number(&mut self, found: Option<u32>, name: impl FnOnce() -> Name) -> u32 {
         self.built.by_name = true;
         found.unwrap_or_else(|| {
@@ -289,7 +317,11 @@ impl Numbers<'_> {
                 id
             }
             SkuRef::Name(name) => {
-                SkuId(self.number(self.known.skus.get(name).copied(), || Name::Sku(name.to_owned())))
+                let number = self.known.skus.get(name).copied();
+                if number.is_some() && number == self.wanted.map(|sku| sku.0) {
+                    self.found = Some(name.into());
+                }
+                SkuId(self.number(number, || Name::Sku(name.to_owned())))
             }
         }
     }
@@ -342,6 +374,10 @@ impl Numbers<'_> {
     }
 
     pub(crate) fn lines(&mut self, lines: &[CartLine<'_>]) -> Vec<Line> {
+        let is_bad = |(_, quantity): &&CartLine<'_>| !(1..=LINE_QUANTITY_MAX).contains(&quantity.raw());
+        if let Some((sku, quantity)) = lines.iter().find(is_bad) {
+            self.built.bad_line = Some((sku.to_string(), *quantity));
+        }
         lines.iter().map(|(sku, quantity)| Line::new(self.sku(*sku), *quantity)).collect()
     }
 

@@ -3,7 +3,7 @@
 use crate::blocking::blocking_calls;
 use crate::call::Tries;
 use crate::client::Client;
-use crate::error::CallError;
+use crate::error::{CallError, FrameLimit, NotDone};
 use crate::job::{Request, Response};
 use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
@@ -25,6 +25,10 @@ pub struct CheckResults {
 
 /// The maximum number of names or checks of one call. The caller splits longer lists.
 const MANY_MAX: usize = FRAME_COUNT_MAX;
+
+fn too_many(what: &'static str, count: usize) -> CallError {
+    CallError::NotAnswered(NotDone::TooLarge(FrameLimit::new(what, count, MANY_MAX)))
+}
 
 macro_rules! expect_answer {
     ($client:expr, $query:expr, $variant:ident) => {
@@ -91,7 +95,7 @@ impl Client {
     /// [`Client::not_before`] before the deadline.
     pub async fn check_many(&self, pairs: &[(SkuRef<'_>, StockRef<'_>)]) -> Result<CheckResults, CallError> {
         if pairs.is_empty() || pairs.len() > MANY_MAX {
-            return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
+            return Err(too_many("checks", pairs.len()));
         }
         let mut tries = Tries::new(self.call.deadline);
         let number = |numbers: &mut Numbers<'_>| -> Vec<(SkuId, StockId)> {
@@ -115,11 +119,12 @@ impl Client {
                 Ok(Response::NoCells(outcome)) => {
                     behind_at = Some(outcome.op);
                     if tries.pause(&self.shared, 0).await.is_err() {
-                        return Err(CallError::Behind { op: outcome.op });
+                        return Err(CallError::Behind { op: outcome.op, min_op });
                     }
                 }
                 Err(CallError::NotAnswered(why)) => {
-                    return Err(behind_at.map_or(CallError::NotAnswered(why), |op| CallError::Behind { op }));
+                    let not_answered = CallError::NotAnswered(why);
+                    return Err(behind_at.map_or(not_answered, |op| CallError::Behind { op, min_op }));
                 }
                 // Names can be resolved again; numbers that the caller gave cannot.
                 Err(CallError::EpochChanged { .. }) if !built.by_number => {
@@ -143,7 +148,7 @@ impl Client {
             return Ok(Vec::new());
         }
         if names.len() > MANY_MAX {
-            return Err(CallError::NotAnswered(crate::error::NotDone::TooLarge));
+            return Err(too_many("names", names.len()));
         }
         self.resolve_all(names, &mut Tries::new(self.call.deadline)).await
     }

@@ -5,7 +5,7 @@
 //! not retry.
 
 use crate::command_batch::CommandBatch;
-use crate::error::{ConnectionError, SubmitError};
+use crate::error::{ConnectionError, FrameLimit, SubmitError};
 use crate::reply::{CellFrame, OutcomeFrame, Reply};
 use std::collections::VecDeque;
 use stockhold_protocol::codec::{Reader, decode_cold, encode_cold};
@@ -188,7 +188,7 @@ impl SansIoConnection {
         min_op: u64,
         deadline_ms: u32,
     ) -> Result<u64, SubmitError> {
-        let count = u16::try_from(pairs.len()).map_err(|_| SubmitError::TooLarge)?;
+        let count = u16::try_from(pairs.len()).map_err(|_| self.too_many("checks", pairs.len()))?;
         self.check_room(count, 8 + pairs.len() * 8)?;
         let header = Header { time: deadline_ms, ..self.header(FrameKind::Checks, count) };
         let start = frame::begin(&mut self.output);
@@ -206,9 +206,9 @@ impl SansIoConnection {
     /// # Errors
     /// [`SubmitError`]; nothing was queued.
     pub fn submit_resolve(&mut self, names: &[Name]) -> Result<u64, SubmitError> {
-        let count = u16::try_from(names.len()).map_err(|_| SubmitError::TooLarge)?;
+        let count = u16::try_from(names.len()).map_err(|_| self.too_many("names", names.len()))?;
         let mut body = Vec::new();
-        encode_cold(&names.to_vec(), &mut body).map_err(|_| SubmitError::TooLarge)?;
+        encode_cold(&names.to_vec(), &mut body).map_err(|_| self.too_long(body.len()))?;
         self.submit_body(FrameKind::Resolve, count, &body)
     }
 
@@ -218,7 +218,7 @@ impl SansIoConnection {
     /// [`SubmitError`]; nothing was queued.
     pub fn submit_query(&mut self, query: &Query) -> Result<u64, SubmitError> {
         let mut body = Vec::new();
-        encode_cold(query, &mut body).map_err(|_| SubmitError::TooLarge)?;
+        encode_cold(query, &mut body).map_err(|_| self.too_long(body.len()))?;
         self.submit_body(FrameKind::Query, 1, &body)
     }
 
@@ -230,20 +230,32 @@ impl SansIoConnection {
     }
 
     fn check_room(&self, count: u16, body_bytes: usize) -> Result<(), SubmitError> {
-        let too_many = u32::from(count) > self.limits.frame_count_max;
-        let too_long =
+        let is_too_many = u32::from(count) > self.limits.frame_count_max;
+        let is_too_long =
             u32::try_from(body_bytes).map_or(true, |bytes| bytes > self.limits.frame_body_bytes_max);
         if self.stopping {
             Err(SubmitError::Goodbye)
         } else if count == 0 {
             Err(SubmitError::Empty)
-        } else if too_many || too_long {
-            Err(SubmitError::TooLarge)
+        } else if is_too_many {
+            Err(self.too_many("entries", usize::from(count)))
+        } else if is_too_long {
+            Err(self.too_long(body_bytes))
         } else if u32::from(count) > self.room() {
             Err(SubmitError::InFlight { in_flight: self.in_flight, max: self.limits.in_flight_max })
         } else {
             Ok(())
         }
+    }
+
+    fn too_many(&self, what: &'static str, count: usize) -> SubmitError {
+        let max = usize::try_from(self.limits.frame_count_max).unwrap_or(usize::MAX);
+        SubmitError::TooLarge(FrameLimit::new(what, count, max))
+    }
+
+    fn too_long(&self, bytes: usize) -> SubmitError {
+        let max = usize::try_from(self.limits.frame_body_bytes_max).unwrap_or(usize::MAX);
+        SubmitError::TooLarge(FrameLimit::new("bytes", bytes, max))
     }
 
     /// The header of the next request.

@@ -177,6 +177,7 @@ fn unknown_outcomes(error: CallError, commands: u64) -> Result<u64, CallError> {
         CallError::UnknownEffect { .. }
         | CallError::UnknownName(_)
         | CallError::BadField(_)
+        | CallError::BadLine { .. }
         | CallError::EpochChanged { .. }
         | CallError::NotAnswered(_)
         | CallError::Failed(_)

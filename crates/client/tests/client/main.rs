@@ -6,3 +6,4 @@ mod deadlines;
 mod epochs;
 mod fake;
 mod sans_io;
+mod words;
