@@ -3,7 +3,7 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, export, goods, import, mark, restore, salable, serve,
+    backup, checkout, clock, data, define, demo, export, goods, id, import, mark, restore, salable, serve,
     settings, show, verify,
 };
 use clap::{Parser, Subcommand};
@@ -106,6 +106,9 @@ pub(super) enum Action {
     /// Print the log of a data directory, or skip an op of it
     #[command(subcommand)]
     Log(data::LogAction),
+    /// Make ids of commands and reservations
+    #[command(subcommand)]
+    Id(id::IdAction),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   stockhold completions bash > /etc/bash_completion.d/stockhold

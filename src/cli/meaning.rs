@@ -45,8 +45,8 @@ fn contacts_no_server(name: &str, action: &Action) -> Option<String> {
         "`stockhold demo` runs a server of its own".to_owned()
     } else if matches!(action, Action::Serve(_)) {
         "`stockhold serve` is the server; --listen says where it is reached".to_owned()
-    } else if matches!(action, Action::Import(import) if import.is_dry_run()) {
-        "with --dry-run `stockhold import` contacts no server".to_owned()
+    } else if matches!(action, Action::Id(id) if !id.asks_a_server()) {
+        "`stockhold id new` contacts no server without --server-time".to_owned()
     } else if LOCAL.contains(&name) {
         format!("`stockhold {name}` contacts no server")
     } else {

@@ -17,6 +17,7 @@ mod demo;
 mod exit;
 mod export;
 mod goods;
+mod id;
 mod import;
 mod import_catalog;
 mod import_rows;
@@ -137,6 +138,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Clock(arguments) => clock::clock(context, arguments),
         Action::Validate => status::validate(context),
         Action::Snapshot => status::snapshot(context),
+        Action::Id(action) => id::run(context, action),
         Action::Completions { shell } => completions(*shell),
     }
 }

@@ -44,6 +44,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["verify"],
     &["log", "dump"],
     &["log", "skip"],
+    &["id", "new"],
     &["completions"],
 ];
 

@@ -155,6 +155,33 @@ fn an_id_may_be_repeated_and_never_counts_twice() {
 }
 
 #[test]
+fn ids_are_made_for_scripts() {
+    // Proves that ids are new, valid and in order, as text and as JSON, that one can be used for a reservation, and that they
+    // can be made from the server's time.
+    let server = small_shop();
+    let printed = run(&["id", "new", "--count", "1000"]);
+    assert_eq!(code(&printed), 0);
+    let lines = String::from_utf8(printed.stdout).unwrap();
+    let ids: Vec<&str> = lines.lines().collect();
+    assert_eq!(ids.len(), 1_000);
+    assert!(ids.is_sorted_by(|one, next| one < next), "each is new");
+    assert!(ids.iter().all(|id| id.parse::<stockhold_protocol::CommandId>().is_ok()));
+    let one = run(&["id", "new", "--json"]);
+    let one: Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert_eq!(one["ids"], serde_json::json!([one["id"]]));
+    for id in [one, server.ok(&["id", "new", "--server-time"])] {
+        let id = text(&id, "id");
+        let reserved = server.ok(&["reserve", "--stock", "web", "--line", "A=1", "--id", id]);
+        assert_eq!((text(&reserved, "id"), &reserved["replayed"]), (id, &Value::Bool(false)));
+        assert_eq!(server.ok(&["show", "reservation", id])["state"], "confirmed");
+    }
+    let no_server = ["--server", "127.0.0.1:1", "--timeout", "50ms"];
+    assert_eq!(code(&run(&[&["id", "new", "--server-time"], &no_server[..]].concat())), 3);
+    assert_eq!(code(&run(&["id", "new", "--count", "0"])), 2);
+    assert_eq!(code(&run(&["id", "new", "--count", "1000001"])), 2);
+}
+
+#[test]
 fn the_sample_merchant_is_imported_exported_and_imported_again() {
     // Proves that a repeated import changes nothing, and that an export can be imported by a new server.
     let server = Server::start();
