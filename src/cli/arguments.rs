@@ -3,14 +3,15 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, export, goods, id, import, mark, restore, salable, serve,
+    backup, checkout, clock, data, define, demo, export, goods, id, import, manual, mark, restore, salable,
+    serve,
     settings, show, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
 
 /// The name of the program in completions and usage lines.
-pub(super) const PROGRAM: &str = "stockhold";
+const PROGRAM: &str = "stockhold";
 
 const EXIT_CODES: &str = "Exit codes:
   0   done
@@ -110,14 +111,9 @@ pub(super) enum Action {
     #[command(subcommand)]
     Id(id::IdAction),
     /// Print completions for a shell
-    #[command(after_help = "Examples:
-  stockhold completions bash > /etc/bash_completion.d/stockhold
-  stockhold completions zsh > ~/.zfunc/_stockhold
-  stockhold completions fish > ~/.config/fish/completions/stockhold.fish")]
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands
+    Man(manual::ManArguments),
 }
 
 /// How long a command waits for its server.

@@ -9,7 +9,8 @@ use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
 /// The commands that contact no server, or only one of their own.
-const LOCAL: [&str; 8] = ["serve", "demo", "format", "verify", "backup", "restore", "log", "completions"];
+const LOCAL: [&str; 9] =
+    ["serve", "demo", "format", "verify", "backup", "restore", "log", "completions", "man"];
 
 /// Hides the flags for a server in the help of commands that contact none.
 pub(super) fn without_server_flags(command: Command) -> Command {

@@ -22,6 +22,7 @@ mod import;
 mod import_catalog;
 mod import_rows;
 mod lists;
+mod manual;
 mod mark;
 mod meaning;
 mod old_names;
@@ -42,7 +43,7 @@ mod tries;
 pub mod usage;
 mod verify;
 
-use arguments::{Action, Arguments, PROGRAM};
+use arguments::{Action, Arguments};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use context::Context;
@@ -139,15 +140,9 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Validate => status::validate(context),
         Action::Snapshot => status::snapshot(context),
         Action::Id(action) => id::run(context, action),
-        Action::Completions { shell } => completions(*shell),
+        Action::Completions(arguments) => manual::completions(command_line(), arguments),
+        Action::Man(arguments) => manual::man(context, command_line(), arguments),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command_line(), PROGRAM, &mut text);
-    output::print(&String::from_utf8_lossy(&text))?;
-    Ok(Exit::Ok)
 }
 
 #[cfg(test)]

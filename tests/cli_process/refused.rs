@@ -24,6 +24,7 @@ fn flags_without_meaning_are_refused() {
         ("log dump x", "`stockhold log` contacts no server"),
         ("log skip x --op 1 --reason y", "`stockhold log` contacts no server"),
         ("id new", "`stockhold id new` contacts no server without --server-time"),
+        ("man", "`stockhold man` contacts no server"),
         ("completions bash", "`stockhold completions` contacts no server"),
         ("import x.csv --dry-run", "with --dry-run `stockhold import` contacts no server"),
     ] {
