@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::crash_images::life::{live_with, time_of, with_command};
 use super::crash_images::world::{START_MS, World, format_disk, small};
+use super::restoring::states;
 use faulty::FaultyStore;
 use object_store::memory::InMemory;
 use stockhold::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store};
@@ -95,34 +96,10 @@ fn an_archive_that_follows_a_server_has_every_durable_op_at_every_pass() {
         assert_eq!((passed.bytes, passed.parts, passed.segments, passed.snapshots), (0, 0, 0, 0));
     }
     // Every op is in the archive, because it was archived before it was trimmed.
-    let whole = live_digests(&objects);
+    let whole = states(view(&objects, None));
     for op in [12, 60, 133, 250, 399] {
-        assert_eq!(digest_at(view(&objects, None), Target::Op(op)).1, whole(op));
+        assert_eq!(digest_at(view(&objects, None), Target::Op(op)).1, whole[&op].0);
     }
-}
-
-/// The digests by a replay from the first op, without any snapshot.
-fn live_digests(objects: &Arc<InMemory>) -> impl Fn(u64) -> u64 {
-    use stockhold_machine::{Genesis, Machine};
-    use stockhold_protocol::batch::Batch;
-    let directory = ReadOnlyDirectory::open(view(objects, None)).unwrap();
-    let mut machine = Machine::new(&Genesis::decode(&directory.manifest().genesis).unwrap());
-    let mut digests = std::collections::BTreeMap::new();
-    let mut log = directory.read_log(1).unwrap();
-    while let Some(frame) = log.next_frame().unwrap() {
-        let batch = Batch::decode(frame.payload).unwrap();
-        machine.begin_batch(&batch.header);
-        for entry in batch.entries() {
-            let entry = entry.unwrap();
-            if let Some(run) = &entry.run {
-                machine.begin_run(run);
-            }
-            machine.apply(batch.header.proposed, entry.record);
-            digests.insert(machine.op(), machine.digest());
-        }
-        machine.end_batch();
-    }
-    move |op| digests[&op]
 }
 
 #[test]

@@ -11,22 +11,22 @@ use stockhold::directory::{Directory, DirectoryError, EpochReason, ReadOnlyDirec
 use stockhold::replica::{ReplicaError, Target};
 use stockhold::restore::{RestoreError, Restored, replica_at, restore};
 use stockhold::snapshot::LogPoint;
+use stockhold::storage::SharedReadStorage;
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::RecordingStorage;
 use stockhold::verify::verify;
-use stockhold::wal::ReadTo;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::batch::Batch;
 
 const NOW_MS: u64 = START_MS + 3_600_000;
 
-/// The digest and the time after each op, by a replay without the program's own loop.
-fn states(disk: &RecordingStorage) -> BTreeMap<u64, (u64, u64)> {
-    let directory = Directory::open(disk.share()).unwrap();
+/// The digest and the time after each op, by a replay from the first op without the program's own loop.
+pub(crate) fn states(files: SharedReadStorage) -> BTreeMap<u64, (u64, u64)> {
+    let directory = ReadOnlyDirectory::open(files).unwrap();
     let mut machine = Machine::new(&Genesis::decode(&directory.manifest().genesis).unwrap());
     let mut states = BTreeMap::from([(0, (machine.digest(), machine.time().0))]);
     let skipped = |op: u64| directory.manifest().skips.iter().any(|skip| skip.op == op);
-    let mut log = directory.read_log(1, ReadTo::End).unwrap();
+    let mut log = directory.read_log(1).unwrap();
     while let Some(frame) = log.next_frame().unwrap() {
         let batch = Batch::decode(frame.payload).unwrap();
         machine.begin_batch(&batch.header);
@@ -97,7 +97,7 @@ fn two_hundred(last: u64) -> impl Iterator<Item = u64> {
 fn every_op_and_time_of_a_log_with_four_epochs_is_restored_to_the_digest_of_its_replay() {
     // Proves that a restore is exact at any op, within batches too, from a trimmed log and from a whole one.
     let (whole, trimmed) = (four_epochs(false), four_epochs(true));
-    let states = states(&whole);
+    let states = states(whole.share_to_read());
     let last = *states.last_key_value().unwrap().0;
     let manifest = ReadOnlyDirectory::open(whole.share_to_read()).unwrap().manifest().clone();
     assert_eq!(manifest.epoch(), 3, "with the restore there are four");
