@@ -38,6 +38,7 @@ use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
 use events::{Event, ServerEvents};
+use listeners::Listeners;
 use threads::{ShutdownFlags, spawn};
 
 /// How a server ended.
@@ -178,7 +179,10 @@ pub fn start_on(
         tracing::warn!("{warning}");
         assembly.status.warn(warning);
     }
-    run_assembly(assembly, config, listeners)
+    let running = run_assembly(assembly, config, listeners)?;
+    let (addresses, op) = (&running.addresses, running.report.recovered_ops);
+    tracing::info!(?addresses, op, "the server accepts connections");
+    Ok(running)
 }
 
 /// Opens the archive, if one is configured. A place that cannot be used ends the start; one that does not answer does not.
@@ -200,31 +204,16 @@ fn archive_stage(assembly: &Assembly, config: &Config) -> Result<Option<ArchiveS
     Ok(Some(ArchiveStage::new(files, Arc::new(store), policy, progress, links)))
 }
 
-fn spawn_archive(
-    stage: Option<ArchiveStage>,
-    events: &ServerEvents,
-) -> Result<(Option<JoinHandle<()>>, crossbeam::channel::Sender<()>), StartError> {
-    let (stop, stopped) = crossbeam::channel::bounded(1);
-    let run = |stage| spawn("archive", events, move || stages::run_archive(stage, &stopped));
-    Ok((stage.map(run).transpose()?, stop))
-}
-
-fn addresses_of(listeners: &[std::net::TcpListener], config: &Config) -> Result<Vec<SocketAddr>, StartError> {
-    let addresses = listeners.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>();
-    addresses.map_err(|source| StartError::Listen { address: config.listen.to_string(), source })
-}
-
 fn run_assembly(
     assembly: Assembly,
     config: &Config,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Listeners,
 ) -> Result<RunningServer, StartError> {
     let archive_stage = archive_stage(&assembly, config)?;
     let Assembly { directory, sequencer, applier, snapshotter, preparer, pool, .. } = assembly;
     let (context, reply_queues, sleepers) = (assembly.context, assembly.reply_queues, assembly.sleepers);
     let (status, report, snapshot_queue) = (assembly.status, assembly.report, assembly.snapshot_queue);
     let (applier_waker, snapshotter_waker) = (assembly.applier_waker, assembly.snapshotter_waker);
-    let addresses = addresses_of(&listeners, config)?;
     let events = ServerEvents::default();
     let flags = Arc::new(ShutdownFlags {
         log_may_end: AtomicBool::new(false),
@@ -239,7 +228,8 @@ fn run_assembly(
     let is_inline = reply_queues.count() == 1 && config.log.durability == DurabilityChoice::Sync;
     let inline_path = is_inline
         .then(|| inline_path::InlinePath::new(shared_log.clone(), shared_applier.clone(), context.clone()));
-    let network = network::spawn(listeners, &context, &reply_queues, &stopped, grace, &events, inline_path)?;
+    let network =
+        network::spawn(listeners.sockets, &context, &reply_queues, &stopped, grace, &events, inline_path)?;
     let (log_flags, log_events) = (flags.clone(), events.clone());
     let log_applier = shared_applier.clone();
     let log = spawn("log", &events, move || {
@@ -264,10 +254,12 @@ fn run_assembly(
         events: events.clone(),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
-    let (archive, archive_stop) = spawn_archive(archive_stage, &events)?;
-    tracing::info!(?addresses, op = report.recovered_ops, "the server accepts connections");
+    let (archive_stop, archive_stopped) = crossbeam::channel::bounded(1);
+    let archive = archive_stage
+        .map(|stage| spawn("archive", &events, move || stages::run_archive(stage, &archive_stopped)))
+        .transpose()?;
     Ok(RunningServer {
-        addresses,
+        addresses: listeners.addresses,
         report,
         status,
         context,

@@ -6,19 +6,29 @@ use std::net::{SocketAddr, TcpListener};
 use crate::config::ListenAddress;
 use crate::error::StartError;
 
+/// The sockets with their addresses; at least one.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    pub(super) sockets: Vec<TcpListener>,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
 /// Listens on all addresses that are meant, at least on one. An address that the machine does not have is left out.
-pub(super) fn open(listen: &ListenAddress) -> Result<Vec<TcpListener>, StartError> {
+pub(super) fn open(listen: &ListenAddress) -> Result<Listeners, StartError> {
     let failed = |source| StartError::Listen { address: listen.to_string(), source };
-    let mut listeners: Vec<TcpListener> = Vec::new();
+    let (mut sockets, mut addresses): (Vec<TcpListener>, Vec<SocketAddr>) = (Vec::new(), Vec::new());
     let mut missing = io::Error::from(ErrorKind::AddrNotAvailable);
     for mut address in listen.resolve().map_err(failed)? {
-        let first = listeners.first().map(TcpListener::local_addr).transpose().map_err(failed)?;
+        let first = addresses.first().copied();
         if let Some(first) = first {
             // Any free port is the same one for all.
             address.set_port(first.port());
         }
         match bind(address) {
-            Ok(listener) => listeners.push(listener),
+            Ok(socket) => {
+                addresses.push(socket.local_addr().map_err(failed)?);
+                sockets.push(socket);
+            }
             // The IPv6 socket of all interfaces serves IPv4 too; the free port of the first address may be in use at
             // the others.
             Err(error)
@@ -29,7 +39,7 @@ pub(super) fn open(listen: &ListenAddress) -> Result<Vec<TcpListener>, StartErro
             Err(error) => return Err(failed(error)),
         }
     }
-    if listeners.is_empty() { Err(failed(missing)) } else { Ok(listeners) }
+    if sockets.is_empty() { Err(failed(missing)) } else { Ok(Listeners { sockets, addresses }) }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -51,11 +61,10 @@ mod tests {
 
     fn opened(text: &str) -> Vec<SocketAddr> {
         let listeners = open(&text.parse().unwrap()).unwrap();
-        let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        for address in &addresses {
+        for address in &listeners.addresses {
             TcpStream::connect(address).unwrap();
         }
-        addresses
+        listeners.addresses
     }
 
     #[test]
@@ -64,7 +73,7 @@ mod tests {
         let local = opened("localhost:0");
         assert!(local.iter().all(|address| address.ip().is_loopback() && address.port() == local[0].port()));
         let listeners = open(&":0".parse().unwrap()).unwrap();
-        let port = listeners[0].local_addr().unwrap().port();
+        let port = listeners.addresses[0].port();
         TcpStream::connect(("127.0.0.1", port)).unwrap();
     }
 
