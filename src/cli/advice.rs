@@ -19,13 +19,14 @@ pub(super) fn explain(error: &StartError, directory: &Path) -> Option<String> {
         }
         StartError::Directory(DirectoryError::NotEmpty { .. }) if directory.join(MANIFEST_NAME).exists() => {
             Some(format!(
-                "the directory {shown} is formatted already; run `stockhold serve --data-dir {word}`"
+                "the directory {shown} is not empty: it is formatted already; `stockhold serve --data-dir {word}` runs it"
             ))
         }
         StartError::Directory(DirectoryError::NotEmpty { name }) => {
-            let inside = shell_word(&directory.join("data"));
+            let inside = directory.join("data");
             Some(format!(
-                "the directory {shown} is not empty, it contains {name}; choose a new one, such as `stockhold format {inside}`"
+                "the directory {shown} is not empty, it contains {name}; choose a new one, such as {}",
+                inside.display()
             ))
         }
         StartError::Directory(error @ DirectoryError::CannotSkip { .. }) => {

@@ -4,8 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, export, goods, id, import, manual, mark, restore, salable,
-    serve,
-    settings, show, verify,
+    serve, settings, show, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;

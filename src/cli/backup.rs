@@ -1,8 +1,9 @@
 //! `backup`: copies a data directory to an archive, lists what an archive contains, and verifies it.
 
+use super::advice::shell_word;
 use super::context::Context;
 use super::data::read_only;
-use super::exit::{Exit, Failure, start_failure};
+use super::exit::{Exit, Failure, exit_of_file, start_failure};
 use super::output::{Text, table};
 use super::verify;
 use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timeline};
@@ -75,7 +76,7 @@ pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<E
         (Some(BackupAction::List { from }), ..) => list(context, from),
         (Some(BackupAction::Verify { from, choice }), ..) => {
             let source = Source::open(from, choice)?;
-            verify::report_on(context, &source.files, Path::new(from))
+            verify::report_on(context, Path::new(from), &source.files)
         }
         (None, Some(data_dir), Some(to)) => backup(context, data_dir, to),
         (None, ..) => Err(Failure::usage("--data-dir DIR and --to URL are needed")),
@@ -83,13 +84,17 @@ pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<E
 }
 
 /// An error of an archive with its exit code.
-pub(super) fn failure(error: ArchiveError) -> Failure {
+fn failure(error: ArchiveError, place: &str) -> Failure {
+    if matches!(error, ArchiveError::NoLog { wanted: None }) {
+        return no_archive(place);
+    }
     let exit = match &error {
         ArchiveError::Location { .. }
         | ArchiveError::NoLog { .. }
         | ArchiveError::Several { .. }
         | ArchiveError::NoEpoch { .. } => Exit::Usage,
-        ArchiveError::Store { .. } | ArchiveError::Timeout { .. } => Exit::Disk,
+        ArchiveError::Store { source, .. } => exit_of_store(source),
+        ArchiveError::Timeout { .. } => Exit::Unreachable,
         ArchiveError::Gap { .. }
         | ArchiveError::Misplaced { .. }
         | ArchiveError::Differs { .. }
@@ -110,24 +115,53 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
                 | ArchiveError::OtherRecords { .. }
                 | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
             };
-            return start_failure(error, Path::new("."));
+            return start_failure(error, Path::new(place));
         }
     };
     Failure::new(exit, error)
 }
 
+/// The failure for a place that has nothing to read.
+fn no_archive(place: &str) -> Failure {
+    let word = shell_word(Path::new(place));
+    Failure::usage(format!(
+        "{place} is neither a data directory nor an archive of one; `stockhold backup --data-dir DIR --to {word}` makes an archive there"
+    ))
+}
+
+/// A place in a directory fails as its files do; any other is a server.
+fn exit_of_store(error: &object_store::Error) -> Exit {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>().filter(|e| e.raw_os_error().is_some()) {
+            return exit_of_file(error);
+        }
+        cause = error.source();
+    }
+    let is_refused = matches!(
+        error,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
+    );
+    if is_refused { Exit::Usage } else { Exit::Unreachable }
+}
+
 fn open_store(url: &str, create: bool) -> Result<Arc<Store>, Failure> {
-    Ok(Arc::new(Store::open(url, create).map_err(failure)?))
+    if !create && !url.contains("://") && !Path::new(url).is_dir() {
+        return Err(no_archive(url));
+    }
+    Ok(Arc::new(Store::open(url, create).map_err(|e| failure(e, url))?))
 }
 
 fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failure> {
     let files = read_only(data_dir)?;
-    let bytes = files.list().map_err(|e| start_failure(e, data_dir))?.iter().map(|file| file.bytes).sum();
+    let failed = |e| failure(e, &data_dir.display().to_string());
+    let listed = files.list().map_err(|e| start_failure(e, data_dir))?;
+    let bytes = listed.iter().map(|file| file.bytes).sum();
     let bar = context.output.progress(bytes, "backup");
-    let archiver = Archiver::open(files, open_store(to, true)?).map_err(failure)?;
+    let archiver = Archiver::open(files, open_store(to, true)?).map_err(failed)?;
     let passed = archiver.reading_back().pass(u64::MAX, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
-    let passed = passed.map_err(failure)?;
+    let passed = passed.map_err(failed)?;
     let text = format!(
         "{to} has the log up to position {}: {} segments, {} pieces and {} snapshots are new, {} bytes, read back and equal\n\
          next: stockhold backup verify {to}",
@@ -143,6 +177,8 @@ fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failu
 
 /// Where a log is read from: a data directory, or a timeline of an archive.
 pub(super) struct Source {
+    /// As it was given.
+    pub(super) from: String,
     pub(super) files: SharedReadStorage,
     /// For an archive, the timeline that this one was restored from.
     pub(super) parent: Option<Box<Source>>,
@@ -153,28 +189,34 @@ impl Source {
     pub(super) fn open(from: &str, choice: &Choice) -> Result<Self, Failure> {
         let is_local = !from.contains("://");
         if is_local && Path::new(from).join(crate::directory::MANIFEST_NAME).exists() {
-            let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e, Path::new(".")))?;
-            return Ok(Self { files: Arc::new(files), parent: None });
+            let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e, Path::new(from)))?;
+            return Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: None });
         }
         let store = open_store(from, false)?;
-        let contents = Contents::read(&store).map_err(failure)?;
-        let log = contents.log(choice.log).map_err(failure)?;
-        let timeline = contents.timeline(&store, log, choice.epoch.as_deref()).map_err(failure)?;
-        Self::of(&store, &contents, &timeline)
+        let failed = |e| failure(e, from);
+        let contents = Contents::read(&store).map_err(failed)?;
+        let log = contents.log(choice.log).map_err(failed)?;
+        let timeline = contents.timeline(&store, log, choice.epoch.as_deref()).map_err(failed)?;
+        Self::of(from, &store, &contents, &timeline)
     }
 
-    fn of(store: &Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, Failure> {
-        let files = ArchiveView::open(store.clone(), contents, timeline).map_err(failure)?;
+    fn of(from: &str, store: &Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, Failure> {
+        let failed = |e| failure(e, from);
+        let files = ArchiveView::open(store.clone(), contents, timeline).map_err(failed)?;
         let parent = match contents.parent(store, timeline) {
-            Ok(parent) => parent.map(|parent| Self::of(store, contents, &parent)).transpose(),
-            Err(error) => Err(failure(error)),
+            Ok(parent) => parent.map(|parent| Self::of(from, store, contents, &parent)).transpose(),
+            Err(error) => Err(failed(error)),
         };
         let parent = parent.unwrap_or_else(|error| {
             tracing::warn!(?error, "the history before the last restore cannot be read");
             None
         });
-        let parent = parent.map(Box::new);
-        Ok(Self { files: Arc::new(files), parent })
+        Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: parent.map(Box::new) })
+    }
+
+    /// The failure of a directory or an archive that is read.
+    pub(super) fn failure(&self, error: impl Into<StartError>) -> Failure {
+        start_failure(error, Path::new(&self.from))
     }
 
     /// Refuses an op that two histories have, unless one of them was chosen.
@@ -183,7 +225,7 @@ impl Source {
         let directory = self.directory()?;
         let base = directory.manifest().base;
         let before = parent.directory()?;
-        if op <= base.op || before.last_op_max().map_err(|e| start_failure(e, Path::new(".")))? < op {
+        if op <= base.op || before.last_op_max().map_err(|e| parent.failure(e))? < op {
             return Ok(());
         }
         let (here, there) = (directory.manifest().epoch(), before.manifest().epoch());
@@ -195,13 +237,14 @@ impl Source {
 
     /// The directory.
     pub(super) fn directory(&self) -> Result<ReadOnlyDirectory, Failure> {
-        ReadOnlyDirectory::open(self.files.clone()).map_err(|e| start_failure(e, Path::new(".")))
+        ReadOnlyDirectory::open(self.files.clone()).map_err(|e| self.failure(e))
     }
 }
 
 fn list(context: Context<'_>, from: &str) -> Result<Exit, Failure> {
     let store = open_store(from, false)?;
-    let contents = Contents::read(&store).map_err(failure)?;
+    let failed = |e| failure(e, from);
+    let contents = Contents::read(&store).map_err(failed)?;
     let mut rows = vec![
         ["log", "epoch", "began", "because", "after op", "snapshots", "segments", "bytes"]
             .map(str::to_owned)
@@ -210,7 +253,7 @@ fn list(context: Context<'_>, from: &str) -> Result<Exit, Failure> {
     let mut documents = Vec::new();
     for log in contents.logs() {
         for name in contents.epochs(log) {
-            let timeline = contents.timeline(&store, log, Some(&name.to_string())).map_err(failure)?;
+            let timeline = contents.timeline(&store, log, Some(&name.to_string())).map_err(failed)?;
             let Some(epoch) = timeline.manifest.epochs.last() else { continue };
             let because = match epoch.reason {
                 EpochReason::Format => "format",

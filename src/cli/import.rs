@@ -45,13 +45,6 @@ pub(super) struct ImportArguments {
     no_mark: bool,
 }
 
-impl ImportArguments {
-    /// Whether no server is contacted.
-    pub(super) const fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-}
-
 fn is_rows(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }

@@ -1,5 +1,5 @@
 //! Refuses flags that mean nothing for what they are given with. A flag that was ignored would leave its author in the
-//! belief that it has an effect.
+//! belief that it has an effect. `--dry-run` may be added to any complete command, so it makes no flag meaningless.
 
 use super::arguments::Action;
 use super::parse::server_address;
@@ -59,15 +59,9 @@ fn import(matches: &ArgMatches) -> Option<String> {
     let is_rows = |file: &Path| file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     let mut files = matches.get_many::<PathBuf>("files").into_iter().flatten();
     let has_rows = files.any(|file| is_rows(file));
-    let id = ["create_skus", "reason"].into_iter().find(|id| is_given(matches, id))?;
+    let id = ["create_skus", "reason"].into_iter().find(|id| is_given(matches, id)).filter(|_| !has_rows)?;
     let flag = id.replace('_', "-");
-    if !has_rows {
-        Some(format!("--{flag} means nothing here: it is for source items, and no file is a .csv"))
-    } else if is_given(matches, "dry_run") {
-        Some(format!("--{flag} means nothing here: with --dry-run nothing is imported"))
-    } else {
-        None
-    }
+    Some(format!("--{flag} means nothing here: it is for source items, and no file is a .csv"))
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ impl RestoreArguments {
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
+    arguments.config.only_of_the_log("restore")?;
     let source = Source::open(&arguments.from, &arguments.choice)?;
     let bar = context.output.progress(0, "replay");
     let mut progress = |progress: ReplayProgress| {

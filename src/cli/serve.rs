@@ -45,6 +45,16 @@ impl ConfigArguments {
         Config::load(self.config.as_deref(), std::env::vars(), &overrides)
             .map_err(|error| start_failure(error, Path::new("")))
     }
+
+    /// Refuses options that a command does not use which only writes a data directory.
+    pub(super) fn only_of_the_log(&self, command: &str) -> Result<(), Failure> {
+        match self.set.iter().find(|(option, _)| !option.starts_with("log.")) {
+            None => Ok(()),
+            Some((option, _)) => Err(Failure::usage(format!(
+                "`stockhold {command}` does not use {option}, only options of the log; set it for `stockhold serve`"
+            ))),
+        }
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
@@ -101,11 +111,7 @@ pub(super) struct ServeArguments {
 
 pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Result<Exit, Failure> {
     let data_dir = arguments.directory.display().to_string();
-    if let Some((option, _)) = arguments.config.set.iter().find(|(option, _)| !option.starts_with("log.")) {
-        return Err(Failure::usage(format!(
-            "`stockhold format` does not use {option}, only options of the log; set it for `stockhold serve`"
-        )));
-    }
+    arguments.config.only_of_the_log("format")?;
     let config = arguments.config.load([("data-dir", Some(data_dir))])?;
     let change = arguments.limits.change();
     let configuration =

@@ -35,14 +35,14 @@ pub(super) struct VerifyArguments {
 }
 
 pub(super) fn verify(context: Context<'_>, arguments: &VerifyArguments) -> Result<Exit, Failure> {
-    report_on(context, &read_only(&arguments.directory)?, &arguments.directory)
+    report_on(context, &arguments.directory, &read_only(&arguments.directory)?)
 }
 
 /// Verifies a directory, or an archive that is read like one.
 pub(super) fn report_on(
     context: Context<'_>,
+    place: &Path,
     files: &SharedReadStorage,
-    path: &Path,
 ) -> Result<Exit, Failure> {
     let bar = context.output.progress(0, "verify");
     let report = read_all(files, |done, all| {
@@ -50,7 +50,7 @@ pub(super) fn report_on(
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let report = report.map_err(|error| start_failure(error, path))?;
+    let report = report.map_err(|error| start_failure(error, place))?;
     context.output.result(&text(&report), &document(&report))?;
     Ok(exit_of(&report.findings))
 }

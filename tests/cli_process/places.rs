@@ -35,12 +35,21 @@ fn a_directory_that_is_missing_unformatted_or_no_directory_is_a_wrong_request() 
         check(&["log", "dump", place], 2, &advice);
         check(&["log", "skip", place, "--op", "1", "--reason", "x"], 2, &advice);
     }
+    for place in [&missing, &bare, &file] {
+        let advice = format!(
+            "{place} is neither a data directory nor an archive of one; `stockhold backup --data-dir DIR --to "
+        );
+        check(&["restore", "--from", place, "--dry-run"], 2, &advice);
+        check(&["backup", "verify", place], 2, &advice);
+    }
+    let archive = path("archive");
+    check(&["backup", "--data-dir", &missing, "--to", &archive], 2, "is the path right?");
+    check(&["backup", "--data-dir", &bare, "--to", &archive], 2, "run `stockhold format");
+    check(&["backup", "--data-dir", &file, "--to", &archive], 2, "is not a directory");
     check(&["format", &file], 2, "is not a directory");
     check(&["demo", "--data-dir", &file], 2, "is not a directory");
     std::fs::write(format!("{bare}/notes.txt"), "").unwrap();
-    let advice = format!(
-        "is not empty, it contains notes.txt; choose a new one, such as `stockhold format {bare}/data`"
-    );
+    let advice = format!("is not empty, it contains notes.txt; choose a new one, such as {bare}/data");
     check(&["format", &bare], 2, &advice);
     check(&["demo", "--data-dir", &bare], 2, &advice);
 }
@@ -58,7 +67,9 @@ fn a_directory_in_use_and_a_port_in_use_are_wrong_requests() {
 
     let other = server.path("other");
     check(&["format", &other], 0, "");
-    let formatted = format!("{other} is formatted already; run `stockhold serve --data-dir {other}`");
+    let formatted = format!(
+        "{other} is not empty: it is formatted already; `stockhold serve --data-dir {other}` runs it"
+    );
     check(&["format", &other], 2, &formatted);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = TcpListener::bind(taken).unwrap();

@@ -21,12 +21,14 @@ fn flags_without_meaning_are_refused() {
         ("demo", "`stockhold demo` runs a server of its own"),
         ("format x", "`stockhold format` contacts no server"),
         ("verify x", "`stockhold verify` contacts no server"),
+        ("backup --data-dir x --to y", "`stockhold backup` contacts no server"),
+        ("backup list x", "`stockhold backup` contacts no server"),
+        ("restore --from x --dry-run", "`stockhold restore` contacts no server"),
         ("log dump x", "`stockhold log` contacts no server"),
         ("log skip x --op 1 --reason y", "`stockhold log` contacts no server"),
         ("id new", "`stockhold id new` contacts no server without --server-time"),
         ("man", "`stockhold man` contacts no server"),
         ("completions bash", "`stockhold completions` contacts no server"),
-        ("import x.csv --dry-run", "with --dry-run `stockhold import` contacts no server"),
     ] {
         for flag in ["--server 127.0.0.1:7411", "--timeout 5s"] {
             let name = flag.split(' ').next().unwrap();
@@ -38,12 +40,14 @@ fn flags_without_meaning_are_refused() {
     for (line, part) in [
         ("import x.toml --create-skus no", "--create-skus means nothing here: it is for source items"),
         ("import x.json --reason y", "--reason means nothing here"),
-        ("import x.csv --reason y --dry-run", "with --dry-run nothing is imported"),
         ("export x.toml --source east", "--source, --sku and --in-stock select source items"),
         ("export --as json --in-stock true", "--source, --sku and --in-stock select source items"),
         ("export x.csv --as toml", "--as contradicts the name of the file"),
         ("format x --set limits.connections=5", "does not use limits.connections"),
         ("format x --set data-dir=y", "does not use data-dir"),
+        ("restore --from x --to-dir y --set listen=:1", "`stockhold restore` does not use listen"),
+        ("restore --from x --to-dir y --to-op 1 --latest", "cannot be used with"),
+        ("backup --to y list x", "cannot be used with"),
         ("serve --check-config --data-dir x --set data-dir=y", "data-dir is set twice, to y and to x"),
         ("serve --check-config --listen :1 --set listen=:2", "listen is set twice, to :2 and to :1"),
         ("serve --check-config --set log.batch-ops=1 --set log.batch-ops=2", "log.batch-ops is set twice"),

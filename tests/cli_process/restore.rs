@@ -82,6 +82,26 @@ fn a_bad_import_is_found_by_a_dry_run_and_undone_by_a_restore() {
 }
 
 #[test]
+fn a_restore_to_the_mark_of_an_import_undoes_the_import() {
+    // Proves that the mark which an import names is a target, and that an unknown one is refused with the newest there is.
+    let server = shop();
+    import(&server, 0);
+    let marks = server.ok(&["mark", "list"]);
+    let newest =
+        marks["marks"].as_array().expect("a list").last().expect("two imports set two marks").clone();
+    let name = newest["name"].as_str().expect("a name");
+    let (from, to) = (server.path("data"), server.path("restored"));
+    let (status, refused) = json(&["restore", "--from", &from, "--to-mark", "none", "--dry-run", "--json"]);
+    assert_eq!(status, 2, "{refused}");
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains(name)), "{refused}");
+    let (status, restored) =
+        json(&["restore", "--from", &from, "--to-mark", name, "--to-dir", &to, "--json"]);
+    assert_eq!((status, &restored["op"]), (0, &newest["op"]), "{restored}");
+    let server = server.serve_instead("restored");
+    assert_eq!((salable(&server, "S1").as_str(), salable(&server, "S39").as_str()), ("100", "100"));
+}
+
+#[test]
 fn wrong_targets_are_refused_with_the_range_that_exists() {
     // Proves exit code 2 and the range, for an op and for times, and that nothing is created.
     let server = shop();

@@ -46,6 +46,8 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "quota --sku A --stock web --lift",
         "configure --ttl-max 1h",
         "mark set now",
+        "mark list",
+        "mark drop now",
         "activate-rules 3",
         &format!("import {}", rows.display()),
         &format!("import {}", catalog.display()),
