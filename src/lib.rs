@@ -16,9 +16,11 @@ pub mod describe;
 pub mod directory;
 pub mod edge;
 pub mod error;
+pub mod history;
 pub mod metrics;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+pub mod named;
 pub mod net;
 pub mod pipeline;
 pub mod published;

@@ -9,6 +9,8 @@ mod fuzz_corpus;
 #[cfg(test)]
 mod golden_directories;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod restoring;
 #[cfg(test)]
 mod server_tcp;

@@ -2,13 +2,13 @@
 
 use super::advice::shell_word;
 use super::context::Context;
-use super::data::read_only;
 use super::exit::{Exit, Failure, exit_of_file, start_failure};
+use super::files::read_only;
 use super::output::{Text, table};
 use super::verify;
 use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timeline};
 use crate::calendar::rfc3339;
-use crate::directory::{EpochReason, ReadOnlyDirectory};
+use crate::directory::{EpochReason, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::error::StartError;
 use crate::storage::{ReadOnlyFs, SharedReadStorage};
 use clap::{Args, Subcommand};
@@ -175,6 +175,20 @@ fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failu
     Ok(Exit::Ok)
 }
 
+/// Whether a place is a data directory, a damaged one included.
+fn is_data_directory(place: &str) -> bool {
+    let path = Path::new(place);
+    let is_of_log = |name: &std::ffi::OsStr| {
+        let end = Path::new(name).extension();
+        end.is_some_and(|end| end == "segment" || end == "snapshot")
+    };
+    let has_log = || {
+        let entries = std::fs::read_dir(path).ok()?;
+        Some(entries.flatten().any(|entry| is_of_log(&entry.file_name())))
+    };
+    !place.contains("://") && (path.join(MANIFEST_NAME).exists() || has_log() == Some(true))
+}
+
 /// Where a log is read from: a data directory, or a timeline of an archive.
 pub(super) struct Source {
     /// As it was given.
@@ -187,8 +201,7 @@ pub(super) struct Source {
 impl Source {
     /// Opens a data directory, a copy of one, or an archive.
     pub(super) fn open(from: &str, choice: &Choice) -> Result<Self, Failure> {
-        let is_local = !from.contains("://");
-        if is_local && Path::new(from).join(crate::directory::MANIFEST_NAME).exists() {
+        if is_data_directory(from) {
             let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e, Path::new(from)))?;
             return Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: None });
         }

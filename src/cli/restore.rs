@@ -168,7 +168,7 @@ fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, 
     }
 }
 
-fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
+pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     match error {
         RestoreError::Replica(
             error @ (ReplicaError::TargetTooEarly { .. } | ReplicaError::TargetTooLate { .. }),

@@ -1,9 +1,9 @@
 //! `verify`: prints the report of `crate::verify`.
 
 use super::context::Context;
-use super::data::read_only;
 use super::exit::start_failure;
 use super::exit::{Exit, Failure};
+use super::files::read_only;
 use super::output::Text;
 use crate::replica::PassedOverTally;
 use crate::snapshot::snapshot_name;

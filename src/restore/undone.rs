@@ -11,6 +11,7 @@ use stockhold_protocol::{CommandId, Envelope, Outcome, Timestamp};
 
 use super::tables::{GoodsChange, PromiseChange, Tables};
 use crate::describe;
+use crate::named::NamedCommand;
 use crate::pipeline::apply::{Observer, Step};
 use crate::replica::{ReplicaError, Target, wall_ms};
 
@@ -144,6 +145,8 @@ pub(super) struct Watcher {
     bulks: Vec<Bulk>,
     /// The bulk change that each actor may be making.
     open_bulks: BTreeMap<String, Bulk>,
+    /// The merchant's command that is being applied, with the names from before it.
+    named: Option<NamedCommand>,
 }
 
 impl Watcher {
@@ -157,6 +160,7 @@ impl Watcher {
             catalog_changes: 0,
             bulks: Vec::new(),
             open_bulks: BTreeMap::new(),
+            named: None,
         }
     }
 
@@ -283,6 +287,12 @@ impl Observer for Watcher {
         }
         if let Ok(envelope) = Envelope::decode(step.record) {
             self.touch(machine, &envelope);
+            self.named = match envelope.command.kind().role() {
+                Role::Catalog | Role::Operator | Role::Clock => {
+                    Some(NamedCommand::of(machine, &envelope.command))
+                }
+                Role::Promise | Role::Settle | Role::Goods | Role::Server => None,
+            };
         }
         ControlFlow::Continue(())
     }
@@ -310,7 +320,7 @@ impl Observer for Watcher {
                 self.count_bulk(&actor, step.op, at_ms, kind);
                 self.catalog_changes += 1;
                 if self.catalog.len() < LISTED_MAX {
-                    let body = describe::body(machine, &envelope.command);
+                    let body = self.named.take().map_or(Value::Null, |named| named.body());
                     let change =
                         CatalogChange { op: step.op, wall_ms: at_ms, actor, kind: kind.name(), body };
                     self.catalog.push(change);

@@ -77,7 +77,7 @@ fn a_directory_is_verified_and_dumped_beside_its_server_at_work() {
             assert_eq!(code(&dumped), 0, "{}", String::from_utf8_lossy(&dumped.stderr));
             let lines = String::from_utf8(dumped.stdout).unwrap();
             let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-            assert!(last["position"].as_u64().unwrap() >= last_op, "the dump ends too early: {last}");
+            assert!(last["op"].as_u64().unwrap() >= last_op, "the dump ends too early: {last}");
             let mut copies = (0..COPIES_MAX).map(|_| {
                 copy(Path::new(&data), Path::new(&copied));
                 verified(&copied)

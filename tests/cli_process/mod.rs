@@ -6,6 +6,7 @@
 )]
 
 mod beside;
+mod dump;
 mod harness;
 mod help;
 mod json;

@@ -32,13 +32,13 @@ fn a_directory_that_is_missing_unformatted_or_no_directory_is_a_wrong_request() 
     ] {
         check(&["serve", "--listen", "127.0.0.1:0", "--data-dir", place], 2, &advice);
         check(&["verify", place], 2, &advice);
-        check(&["log", "dump", place], 2, &advice);
         check(&["log", "skip", place, "--op", "1", "--reason", "x"], 2, &advice);
     }
     for place in [&missing, &bare, &file] {
         let advice = format!(
             "{place} is neither a data directory nor an archive of one; `stockhold backup --data-dir DIR --to "
         );
+        check(&["log", "dump", place], 2, &advice);
         check(&["restore", "--from", place, "--dry-run"], 2, &advice);
         check(&["backup", "verify", place], 2, &advice);
     }

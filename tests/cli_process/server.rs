@@ -231,12 +231,10 @@ fn what_was_answered_survives_a_crash() {
     assert!(
         lines.iter().all(|line| text(line, "actor_kind") == "claimed" && !text(line, "actor").is_empty())
     );
-    let lines: Vec<(u64, String)> = lines
-        .iter()
-        .map(|line| (line["position"].as_u64().unwrap(), text(line, "kind").to_owned()))
-        .collect();
+    let lines: Vec<(u64, String)> =
+        lines.iter().map(|line| (line["op"].as_u64().unwrap(), text(line, "kind").to_owned())).collect();
     let expected = [(2, "define_stock"), (3, "define_sku"), (4, "link")];
-    assert_eq!(lines, expected.map(|(position, kind)| (position, kind.to_owned())));
+    assert_eq!(lines, expected.map(|(op, kind)| (op, kind.to_owned())));
     let in_snapshot = run(&["log", "skip", &data, "--op", "2", "--reason", "test"]);
     assert_eq!(code(&in_snapshot), 2, "an op inside a snapshot cannot be left out");
     let op = sold["op"].to_string();

@@ -92,6 +92,12 @@ impl Machine {
         Some((&row.channel_type, &row.code))
     }
 
+    /// The stock that a channel is assigned to.
+    #[must_use]
+    pub fn channel_stock(&self, channel: ChannelId) -> Option<StockId> {
+        self.state().catalog.channels.get(channel.0 as usize).map(|row| StockId(row.stock))
+    }
+
     /// The name that a thing of the same kind as `like` has now.
     #[must_use]
     pub fn name_of(&self, like: &Name, number: u32) -> Option<Name> {

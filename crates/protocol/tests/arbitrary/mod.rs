@@ -1,5 +1,4 @@
 //! Strategies for valid commands of every kind. Invalid ones are in `hostile` and `bounds`.
-#![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
 use proptest::collection::vec;
 use proptest::option;
@@ -51,7 +50,10 @@ impl Draft {
 }
 
 fn quantity_of(raw: i64) -> Quantity {
-    Quantity::from_raw(raw).unwrap()
+    match Quantity::from_raw(raw) {
+        Ok(quantity) => quantity,
+        Err(error) => panic!("the strategies make valid quantities only: {error}"),
+    }
 }
 
 fn line_quantity() -> impl Strategy<Value = Quantity> {

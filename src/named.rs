@@ -1,0 +1,493 @@
+//! Commands with names instead of dense numbers, as people and JSON documents have them. Logs are shown in this form, and
+//! what a restore has undone is written and read in it.
+//!
+//! `of` makes one from a command and the machine that knows its names, `record` makes a command of it again. What a
+//! command does is not known here.
+
+mod of;
+mod record;
+mod text;
+
+use serde::{Deserialize, Serialize};
+use stockhold_protocol::command::{BackorderMode, Change};
+use stockhold_protocol::{CommandId, Quantity, ReservationId};
+
+pub use record::NamedError;
+pub use text::{Reference, Text};
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The type and the code of a sales channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// The type, such as `website`.
+    #[serde(rename = "type")]
+    pub channel_type: String,
+    /// The code, such as `eu`.
+    pub code: String,
+}
+
+/// Where a cart is sold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// In a stock.
+    Stock(String),
+    /// Through a channel.
+    Channel(Channel),
+}
+
+/// Units of a SKU.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: Text<Quantity>,
+}
+
+/// The body of `reserve`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cart {
+    /// Where it is sold.
+    pub target: Target,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Whether less than asked may be granted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub best_effort: bool,
+    /// The time to live of a hold in milliseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ttl_ms: Option<u32>,
+    /// The owner; 0 means none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub owner: u64,
+    /// The reference; empty means none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reference: String,
+}
+
+/// One part of a refund.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: Text<Quantity>,
+    /// What happens to them.
+    pub kind: PartKind,
+    /// The source of returned and written-off units.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub source: Option<String>,
+}
+
+/// What happens to the units of a refund part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// They were never shipped.
+    Unshipped,
+    /// The customer returned them.
+    Returned,
+    /// They were lost before the shipment.
+    WrittenOff,
+}
+
+/// The body of `define_source`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Source {
+    /// The code.
+    pub code: String,
+    /// The name.
+    pub name: String,
+    /// Whether it contributes to stocks.
+    pub enabled: bool,
+    /// Free text.
+    #[serde(skip_serializing_if = "is_default")]
+    pub description: String,
+    /// Latitude in millionths of a degree.
+    #[serde(skip_serializing_if = "is_default")]
+    pub latitude_micro: i32,
+    /// Longitude in millionths of a degree.
+    #[serde(skip_serializing_if = "is_default")]
+    pub longitude_micro: i32,
+    /// The country code.
+    pub country: String,
+    /// Region or state.
+    #[serde(skip_serializing_if = "is_default")]
+    pub region: String,
+    /// City.
+    #[serde(skip_serializing_if = "is_default")]
+    pub city: String,
+    /// Street.
+    #[serde(skip_serializing_if = "is_default")]
+    pub street: String,
+    /// Postcode.
+    pub postcode: String,
+    /// Name, e-mail, phone and fax of the contact.
+    #[serde(skip_serializing_if = "is_default")]
+    pub contact: [String; 4],
+    /// Whether shoppers may collect goods there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pickup: bool,
+}
+
+/// A setting: kept if it is absent, inherited if it is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Setting<T>(pub Change<T>);
+
+impl<T> Default for Setting<T> {
+    fn default() -> Self {
+        Self(Change::Keep)
+    }
+}
+
+impl<T: Serialize> Serialize for Setting<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Change::Keep | Change::Unset => serializer.serialize_none(),
+            Change::Set(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::deserialize(deserializer)?.map_or(Change::Unset, Change::Set)))
+    }
+}
+
+/// Whether a SKU may be sold beyond the goods on hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backorders {
+    /// No.
+    Off,
+    /// Yes, silently.
+    Allow,
+    /// Yes, and the shop informs the shopper.
+    AllowAndNotify,
+}
+
+impl From<BackorderMode> for Backorders {
+    fn from(mode: BackorderMode) -> Self {
+        match mode {
+            BackorderMode::Off => Self::Off,
+            BackorderMode::Allow => Self::Allow,
+            BackorderMode::AllowAndNotify => Self::AllowAndNotify,
+        }
+    }
+}
+
+impl From<Backorders> for BackorderMode {
+    fn from(mode: Backorders) -> Self {
+        match mode {
+            Backorders::Off => Self::Off,
+            Backorders::Allow => Self::Allow,
+            Backorders::AllowAndNotify => Self::AllowAndNotify,
+        }
+    }
+}
+
+/// The body of `settings`: for everything, for a SKU, or for a SKU in a stock.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The SKU; none means every SKU.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sku: Option<String>,
+    /// The stock; none means every stock.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stock: Option<String>,
+    /// Whether units are counted at all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub manage_stock: Setting<bool>,
+    /// Backorders.
+    #[serde(skip_serializing_if = "is_default")]
+    pub backorders: Setting<Backorders>,
+    /// The out-of-stock threshold.
+    #[serde(skip_serializing_if = "is_default")]
+    pub min_qty: Setting<Text<Quantity>>,
+    /// Minimum units of an order line.
+    #[serde(skip_serializing_if = "is_default")]
+    pub min_sale_qty: Setting<Text<Quantity>>,
+    /// Maximum units of an order line.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_sale_qty: Setting<Text<Quantity>>,
+    /// Whether increments are checked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub enable_qty_increments: Setting<bool>,
+    /// Units are sold only in multiples of this.
+    #[serde(skip_serializing_if = "is_default")]
+    pub qty_increments: Setting<Text<Quantity>>,
+    /// Low-stock notification.
+    #[serde(skip_serializing_if = "is_default")]
+    pub notify_stock_qty: Setting<Text<Quantity>>,
+    /// Days until goods are shipped.
+    #[cfg(feature = "next-release")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub lead_days: Setting<u32>,
+}
+
+/// The body of `configure`; what is absent is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the command")]
+pub struct Configuration {
+    #[serde(skip_serializing_if = "is_default")]
+    pub sharing: Option<Sharing>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub ttl_min_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub ttl_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub ttl_total_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub lines_max: Option<u32>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub late_confirm_window_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub id_retention_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub id_retention_min_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub outcome_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub reservations_max: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub gap_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub clock_jump_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub name_grace_ms: Option<u64>,
+}
+
+/// Whether promises of stocks that share sources limit each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharing {
+    /// They do.
+    Exact,
+    /// They do not.
+    Independent,
+}
+
+/// Something that has a name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A SKU.
+    Sku(String),
+    /// A stock.
+    Stock(String),
+    /// A source, by its code.
+    Source(String),
+    /// A sales channel.
+    Channel(Channel),
+}
+
+/// A command. Kinds and fields have the names of PROTOCOL.md.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "PROTOCOL.md describes commands and fields")]
+pub enum NamedCommand {
+    Reserve(Cart),
+    Replace {
+        old: Reference,
+        new: Cart,
+    },
+    Sell {
+        target: Target,
+        source: String,
+        lines: Vec<Line>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        forced: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        owner: u64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reference: String,
+    },
+    Confirm {
+        reservation: Reference,
+    },
+    Extend {
+        reservation: Reference,
+        ttl_ms: u32,
+    },
+    Release {
+        reservation: Reference,
+        #[serde(default, skip_serializing_if = "is_default")]
+        lines: Vec<Line>,
+    },
+    Ship {
+        reservation: Reference,
+        source: String,
+        lines: Vec<Line>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        forced: bool,
+    },
+    Unship {
+        reservation: Reference,
+        source: String,
+        lines: Vec<Line>,
+    },
+    Amend {
+        reservation: Reference,
+        lines: Vec<Line>,
+    },
+    Refund {
+        reservation: Reference,
+        parts: Vec<Part>,
+    },
+    Count {
+        source: String,
+        sku: String,
+        quantity: Text<Quantity>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        in_stock: Option<bool>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reason: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reference: String,
+    },
+    Adjust {
+        source: String,
+        sku: String,
+        delta: Text<Quantity>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reason: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reference: String,
+    },
+    Transfer {
+        from: String,
+        to: String,
+        lines: Vec<Line>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        reason: String,
+    },
+    DefineSource(Source),
+    DefineStock {
+        name: String,
+    },
+    DefineSku {
+        sku: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        goods: Goods,
+        #[serde(default, skip_serializing_if = "is_default")]
+        decimals: bool,
+    },
+    Link {
+        stock: String,
+        source: String,
+        priority: u16,
+    },
+    Unlink {
+        stock: String,
+        source: String,
+    },
+    Channel {
+        channel: Channel,
+        stock: String,
+    },
+    Settings(Settings),
+    Quota {
+        sku: String,
+        stock: String,
+        limit: Option<Text<Quantity>>,
+    },
+    Rename {
+        from: Thing,
+        to: Thing,
+    },
+    Configure(Configuration),
+    Mark {
+        name: String,
+        #[cfg(feature = "next-release")]
+        #[serde(default, skip_serializing_if = "is_default")]
+        note: Option<String>,
+    },
+    Unmark {
+        name: String,
+    },
+    ActivateRules {
+        version: u32,
+    },
+    AcceptClock {
+        until_ms: u64,
+    },
+    Tick,
+    WallOffset {
+        offset_ms: i64,
+    },
+    BeginEpoch {
+        epoch: u64,
+    },
+}
+
+/// The kind of goods of a SKU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goods {
+    /// Physical goods.
+    #[default]
+    Simple,
+    /// Nothing to ship.
+    Virtual,
+    /// Made of other SKUs.
+    Composite,
+}
+
+impl NamedCommand {
+    /// The reservation that the command is about, if its id was `id`.
+    #[must_use]
+    pub fn reservations(&self, id: CommandId) -> [Option<ReservationId>; 2] {
+        match self {
+            Self::Reserve(_) | Self::Sell { .. } => [Some(id.into()), None],
+            Self::Replace { old, .. } => [Some(id.into()), Some(old.0)],
+            Self::Confirm { reservation }
+            | Self::Extend { reservation, .. }
+            | Self::Release { reservation, .. }
+            | Self::Ship { reservation, .. }
+            | Self::Unship { reservation, .. }
+            | Self::Amend { reservation, .. }
+            | Self::Refund { reservation, .. } => [Some(reservation.0), None],
+            Self::Count { .. }
+            | Self::Adjust { .. }
+            | Self::Transfer { .. }
+            | Self::DefineSource(_)
+            | Self::DefineStock { .. }
+            | Self::DefineSku { .. }
+            | Self::Link { .. }
+            | Self::Unlink { .. }
+            | Self::Channel { .. }
+            | Self::Settings(_)
+            | Self::Quota { .. }
+            | Self::Rename { .. }
+            | Self::Configure(_)
+            | Self::Mark { .. }
+            | Self::Unmark { .. }
+            | Self::ActivateRules { .. }
+            | Self::AcceptClock { .. }
+            | Self::Tick
+            | Self::WallOffset { .. }
+            | Self::BeginEpoch { .. } => [None, None],
+        }
+    }
+
+    /// The body as a JSON value; null if there is none.
+    #[must_use]
+    pub fn body(&self) -> serde_json::Value {
+        match serde_json::to_value(self) {
+            Ok(mut document) => document["body"].take(),
+            Err(_) => serde_json::Value::Null,
+        }
+    }
+}
