@@ -174,7 +174,7 @@ pub fn assemble(
     let options = SequencerOptions {
         writer: WRITER,
         session: (epoch << SESSION_EPOCH_SHIFT) | log.segment(),
-        epoch_to_begin: (epoch > machine.epoch()).then_some(epoch),
+        epoch_to_begin: (epoch > machine.epoch()).then(|| directory.manifest().epoch_start()),
         batch_ops_max: config.log.batch_ops,
         sync_interval_ms: (config.log.durability == DurabilityChoice::Interval)
             .then_some(config.log.interval_ms),

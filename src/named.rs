@@ -429,6 +429,14 @@ pub enum NamedCommand {
     },
     BeginEpoch {
         epoch: u64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        restored: bool,
+    },
+    Readmit {
+        epoch: u64,
+        op: u64,
+        actor: String,
+        command: Option<Box<Self>>,
     },
 }
 
@@ -479,6 +487,9 @@ impl NamedCommand {
             | Self::Tick
             | Self::WallOffset { .. }
             | Self::BeginEpoch { .. } => [None, None],
+            Self::Readmit { command, .. } => {
+                command.as_ref().map_or([None, None], |command| command.reservations(id))
+            }
         }
     }
 

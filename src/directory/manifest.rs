@@ -1,6 +1,7 @@
 //! The manifest: the identity of the log, its epochs, the skipped ops and the machine's genesis. It is a small file
 //! that is replaced as a whole. It does not list segments and snapshots.
 
+use stockhold_protocol::command::EpochStart;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
@@ -130,6 +131,13 @@ impl Manifest {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epochs.last().map_or(0, |epoch| epoch.epoch)
+    }
+
+    /// The command that begins the current epoch.
+    #[must_use]
+    pub fn epoch_start(&self) -> EpochStart {
+        let restored = self.epochs.last().is_some_and(|epoch| epoch.reason == EpochReason::Restore);
+        EpochStart { epoch: self.epoch(), restored }
     }
 
     /// Encodes the manifest.

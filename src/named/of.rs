@@ -8,7 +8,7 @@ use stockhold_protocol::command::{
     SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{ChannelId, Line as NumberedLine};
+use stockhold_protocol::{ChannelId, Envelope, Line as NumberedLine};
 
 use super::{
     Cart, Channel, Configuration, Goods, Line, NamedCommand, Part, PartKind, Reference, Setting, Settings,
@@ -78,7 +78,8 @@ impl NamedCommand {
             | Command::ActivateRules(_)
             | Command::WallOffset(_)
             | Command::AcceptClock(_)
-            | Command::BeginEpoch(_) => merchant(machine, command),
+            | Command::BeginEpoch(_)
+            | Command::Readmit(_) => merchant(machine, command),
         }
     }
 }
@@ -142,6 +143,14 @@ fn merchant(machine: &Machine, command: &Command<'_>) -> NamedCommand {
                 .map_or_else(|| unknown(&rename.to, rename.number), |name| thing(&name)),
             to: thing(&rename.to),
         },
+        Command::Readmit(readmit) => NamedCommand::Readmit {
+            epoch: readmit.epoch,
+            op: readmit.op,
+            actor: readmit.actor.clone(),
+            command: Envelope::decode(&readmit.record)
+                .ok()
+                .map(|undone| Box::new(NamedCommand::of(machine, &undone.command))),
+        },
         _ => operator(command),
     }
 }
@@ -176,7 +185,9 @@ fn operator(command: &Command<'_>) -> NamedCommand {
         Command::ActivateRules(version) => NamedCommand::ActivateRules { version: *version },
         Command::AcceptClock(until) => NamedCommand::AcceptClock { until_ms: until.0 },
         Command::WallOffset(offset_ms) => NamedCommand::WallOffset { offset_ms: *offset_ms },
-        Command::BeginEpoch(epoch) => NamedCommand::BeginEpoch { epoch: *epoch },
+        Command::BeginEpoch(start) => {
+            NamedCommand::BeginEpoch { epoch: start.epoch, restored: start.restored }
+        }
         _ => NamedCommand::Tick,
     }
 }

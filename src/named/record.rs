@@ -1,10 +1,10 @@
 //! From a command with names to the record of a command.
 
 use stockhold_protocol::command::{
-    Adjust, Amend, ChannelAssignment, Command, Configure, Count, Extend, LinkDefinition, LinkRemoval, Mark,
-    MarkRemoval, PartKind as Kind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target as Numbered, Transfer, Unship,
+    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, Extend, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, PartKind as Kind, Parts, QuotaChange, Readmit, Refund, RefundPart,
+    Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing as Mode, Ship,
+    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target as Numbered, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -179,6 +179,12 @@ impl NamedCommand {
             | Self::Tick
             | Self::WallOffset { .. }
             | Self::BeginEpoch { .. } => put(self.merchant(&mut numbers)?),
+            Self::Readmit { epoch, op, actor, command } => {
+                let mut record = Vec::new();
+                let command = command.as_ref().ok_or(BadField::new("command", "is missing"))?;
+                command.put_record(id, numbers.0, &mut record)?;
+                put(Command::Readmit(Readmit { epoch: *epoch, op: *op, actor: actor.clone(), record }))
+            }
         }
     }
 
@@ -260,7 +266,9 @@ impl NamedCommand {
             Self::ActivateRules { version } => Command::ActivateRules(*version),
             Self::AcceptClock { until_ms } => Command::AcceptClock(Timestamp(*until_ms)),
             Self::WallOffset { offset_ms } => Command::WallOffset(*offset_ms),
-            Self::BeginEpoch { epoch } => Command::BeginEpoch(*epoch),
+            Self::BeginEpoch { epoch, restored } => {
+                Command::BeginEpoch(EpochStart { epoch: *epoch, restored: *restored })
+            }
             _ => Command::Tick,
         }
     }

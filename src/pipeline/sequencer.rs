@@ -5,6 +5,7 @@
 use stockhold_machine::DigestPoint;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_protocol::batch::{BATCH_HEADER_BYTES, BatchHeader, RUN_START_BYTES_MAX};
+use stockhold_protocol::command::EpochStart;
 use stockhold_protocol::frame::Header;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::{Code, Command, Outcome};
@@ -37,7 +38,7 @@ pub struct SequencerOptions {
     /// The session of this writer, which increases with each start.
     pub session: u64,
     /// The epoch of the log, if it has begun since the last op of the recovered state.
-    pub epoch_to_begin: Option<u64>,
+    pub epoch_to_begin: Option<EpochStart>,
     /// The maximum number of ops in one batch.
     pub batch_ops_max: u32,
     /// With `durability = interval`, the time between syncs in milliseconds.
@@ -66,7 +67,7 @@ pub struct Sequencer<L> {
     timekeeper: Timekeeper,
     runs: RunWriter,
     /// An epoch that the state does not know yet.
-    epoch_to_begin: Option<u64>,
+    epoch_to_begin: Option<EpochStart>,
     /// The latest digest of the applier, until a batch has recorded it.
     digest: Option<DigestPoint>,
     next_sync_ms: u64,
@@ -278,10 +279,10 @@ impl<L: CommitLog> Sequencer<L> {
         self.runs.begin();
         batch.is_tick = false;
         if admission != Admission::None
-            && let Some(epoch) = self.epoch_to_begin
+            && let Some(start) = self.epoch_to_begin
         {
             // No command of a client is logged in an epoch before the state knows the epoch.
-            self.add_own(batch, Command::BeginEpoch(epoch));
+            self.add_own(batch, Command::BeginEpoch(start));
             return self.finish_batch(batch);
         }
         let now_ms = self.links.clock.monotonic_ms();

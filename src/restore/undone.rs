@@ -250,6 +250,11 @@ impl Watcher {
             | Command::WallOffset(_)
             | Command::AcceptClock(_)
             | Command::BeginEpoch(_) => {}
+            Command::Readmit(readmit) => {
+                if let Ok(undone) = Envelope::decode(&readmit.record) {
+                    self.touch(machine, &undone);
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! an outcome.
 
 mod carts;
+mod readmit;
 
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
@@ -298,14 +299,20 @@ impl Machine {
         if let Command::WallOffset(offset_ms) = envelope.command {
             core.offsets.wall_ms = offset_ms;
         }
-        if let Command::BeginEpoch(epoch) = envelope.command {
+        if let Command::BeginEpoch(start) = envelope.command
             // An epoch never decreases: in a cluster, more than one node may begin the same epoch.
-            core.epoch = core.epoch.max(epoch);
+            && start.epoch > core.epoch
+        {
+            core.epoch = start.epoch;
+            core.readmitted = start.restored.then(|| op.saturating_sub(1));
         }
         if envelope.command.is_of_servers() {
             let mut outcome = Outcome::new(Code::Ok, 0, op);
             outcome.recorded = false;
             return outcome;
+        }
+        if let Command::Readmit(readmit) = &envelope.command {
+            return self.readmit(op, envelope.id, readmit);
         }
         let fingerprint = envelope.command.fingerprint(&mut self.scratch);
         let has_numbers = envelope.command.kind().has_numbers();
@@ -329,11 +336,7 @@ impl Machine {
         if has_numbers && self.state.has_old_numbers {
             return Outcome::new(Code::NamesChanged, self.name_generation(), op);
         }
-        let (code, value, detail) = match execute(self, Ticket { op, id, fingerprint }) {
-            Ok(answer) => (answer.code, answer.value, answer.detail),
-            Err(refusal) => (refusal.code, refusal.value, refusal.detail),
-        };
-        let outcome = Outcome { detail, ..Outcome::new(code, value, op) };
+        let outcome = decided(op, execute(self, Ticket { op, id, fingerprint }));
         #[cfg(feature = "mutants")]
         if !outcome.code.is_success() && crate::mutant::is(crate::mutant::Mutant::ForgetsRefusals) {
             return outcome;
@@ -394,8 +397,8 @@ impl Machine {
             Command::Quota(quota) => self.define(|state| state.check_quota(*quota)),
             Command::Rename(rename) => self.define(|state| state.check_rename(rename)),
             Command::Configure(change) => self.define(|state| state.check_configure(change)),
-            Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) => {
-                unreachable!("`decide` answers the commands of the server itself")
+            Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) | Command::Readmit(_) => {
+                unreachable!("`decide` answers the commands of the server itself, and readmitted ones")
             }
             Command::AcceptClock(until) => self.define(|_| Ok(Definition::AcceptClock(*until))),
             Command::Mark(mark) => self.define(|state| state.check_mark(mark)),
@@ -410,4 +413,13 @@ impl Machine {
             }
         }
     }
+}
+
+/// The outcome of a decision.
+fn decided(op: u64, decision: Decision) -> Outcome {
+    let (code, value, detail) = match decision {
+        Ok(answer) => (answer.code, answer.value, answer.detail),
+        Err(refusal) => (refusal.code, refusal.value, refusal.detail),
+    };
+    Outcome { detail, ..Outcome::new(code, value, op) }
 }

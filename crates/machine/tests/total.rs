@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, Kind, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename,
-    Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Target, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, Kind,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund,
+    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
+    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -160,7 +160,9 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
         })),
         38 if dice.flag => Command::Mark(Mark::new(["here", "auto/here"][usize::from(a == 0)])),
         38 => Command::Unmark(MarkRemoval { name: "here".into() }),
-        39 if dice.word.is_multiple_of(2) => Command::BeginEpoch(dice.word),
+        39 if dice.word.is_multiple_of(2) => {
+            Command::BeginEpoch(EpochStart { epoch: dice.word, restored: dice.flag })
+        }
         39 => Command::WallOffset(dice.raw),
         41 => Command::Rename(Rename {
             number: a,
@@ -306,15 +308,28 @@ proptest! {
         // Proves that commands with extreme quantities, times and numbers give outcomes, that the state
         // stays valid, and that it can be loaded from its own snapshot.
         let (mut machine, mut record) = machine_with_goods();
+        record.clear();
+        let start = Command::BeginEpoch(EpochStart { epoch: 2, restored: true });
+        Envelope::new(CommandId::NONE, start).encode(&mut record).unwrap();
+        machine.apply(Timestamp(0), &record);
         let mut made = Vec::new();
         let mut now = Timestamp(0);
         for (serial, (pause, dice)) in (0_u128..).zip(steps) {
             now = Timestamp(now.0.saturating_add(pause)).min(Timestamp(Timestamp::MAX.0));
-            let id = CommandId::from_parts(now.0, 1_000 + serial);
+            // Every fourth command was undone, and some of these have ids that are too old.
+            let is_undone = dice.word % 4 == 3;
+            let sent = if is_undone && dice.flag { 0 } else { now.0 };
+            let id = CommandId::from_parts(sent, 1_000 + serial);
             record.clear();
             with_command(&dice, &made, &mut |command| {
                 Envelope::new(id, command).encode(&mut record).unwrap();
             });
+            if is_undone && !Envelope::decode(&record).unwrap().command.is_of_servers() {
+                let op = 1_000_000 + u64::try_from(serial).unwrap();
+                let readmit = Readmit { epoch: 2, op, actor: "shop".into(), record: record.clone() };
+                record.clear();
+                Envelope::new(id, Command::Readmit(readmit)).encode(&mut record).unwrap();
+            }
             let outcome = machine.apply(now, &record);
             if outcome.code.is_success() && dice.kind <= 18 {
                 made.push(id);

@@ -75,6 +75,8 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::Configure, command::Configure>();
     agree_in_fields::<m::Mark, command::Mark>();
     agree_in_fields::<m::MarkRemoval, command::MarkRemoval>();
+    agree_in_fields::<m::EpochStart, command::EpochStart>();
+    agree_in_fields::<m::Readmit, command::Readmit>();
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Sizes and limits: the size of one cart, and the behaviour one below, at and one above every limit.
 #![expect(clippy::unwrap_used, reason = "these are tests; a failed step must stop them")]
 
+use stockhold_protocol::batch::ACTOR_BYTES_MAX;
 use stockhold_protocol::command::{
-    Change, Count, Mark, MarkRemoval, QuotaChange, Release, Reserve, SettingScope, SettingsChange,
+    Change, Count, Mark, MarkRemoval, QuotaChange, Readmit, Release, Reserve, SettingScope, SettingsChange,
     SkuDefinition, Target, catalog::check_sku, check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
@@ -36,6 +37,12 @@ fn through(command: Command<'_>) -> Result<(), BadField> {
     envelope.encode(&mut bytes)?;
     assert_eq!(Envelope::decode(&bytes), Ok(envelope));
     Ok(())
+}
+
+fn record_of(command: &Command<'_>) -> Vec<u8> {
+    let mut record = Vec::new();
+    Envelope::new(id(1), command.clone()).encode(&mut record).unwrap();
+    record
 }
 
 /// The field that is named when the command is refused.
@@ -116,6 +123,8 @@ fn texts_are_bounded_in_bytes() {
     let line = [Line::new(SkuId(1), raw(1))];
     let mark = |name: String| Command::Mark(Mark::new(name));
     let unmark = |name: String| Command::Unmark(MarkRemoval { name });
+    let record = record_of(&Command::Confirm(ReservationId(id(2))));
+    let readmit = |actor| Command::Readmit(Readmit { epoch: 1, op: 1, actor, record: record.clone() });
     let count = |reason| {
         let (source, sku, quantity) = (SourceId(1), SkuId(1), Quantity::ZERO);
         Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference: String::new() })
@@ -123,13 +132,27 @@ fn texts_are_bounded_in_bytes() {
     for past in [0, 1] {
         assert_eq!(through(mark(text(NAME_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(unmark(text(NAME_BYTES_MAX - past))), Ok(()));
+        assert_eq!(through(readmit(text(ACTOR_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(count(text(TEXT_BYTES_MAX - past))), Ok(()));
         assert_eq!(through(reserve(&line, None, &text(REFERENCE_BYTES_MAX - past))), Ok(()));
     }
     assert_eq!(refused(mark(text(NAME_BYTES_MAX + 1))), "name");
     assert_eq!(refused(unmark(text(NAME_BYTES_MAX + 1))), "name");
+    assert_eq!(refused(readmit(text(ACTOR_BYTES_MAX + 1))), "actor");
     assert_eq!(refused(count(text(TEXT_BYTES_MAX + 1))), "reason");
     assert_eq!(refused(reserve(&line, None, &text(REFERENCE_BYTES_MAX + 1))), "reference");
+}
+
+#[test]
+fn what_is_readmitted_is_a_command_of_a_client() {
+    // Proves that a record cannot be nested, made by a server, or broken.
+    let readmit = |record| Command::Readmit(Readmit { epoch: 1, op: 1, actor: String::new(), record });
+    let good = record_of(&Command::Confirm(ReservationId(id(2))));
+    assert_eq!(through(readmit(good.clone())), Ok(()));
+    assert_eq!(refused(readmit(record_of(&readmit(good.clone())))), "record");
+    assert_eq!(refused(readmit(record_of(&Command::Tick))), "record");
+    assert_eq!(refused(readmit(good[..good.len() - 1].to_vec())), "length");
+    assert_eq!(refused(readmit(Vec::new())), "length");
 }
 
 #[test]

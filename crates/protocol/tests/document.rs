@@ -116,6 +116,8 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::Rename>(command("rename"));
     check_numbers::<m::Mark>(command("mark"));
     check_numbers::<m::MarkRemoval>(command("unmark"));
+    check_numbers::<m::EpochStart>(command("begin_epoch"));
+    check_numbers::<m::Readmit>(command("readmit"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));
     check_numbers::<m::Configure>(structure(&page, "Configure"));

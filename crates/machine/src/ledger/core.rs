@@ -34,6 +34,9 @@ pub(crate) struct Core {
     /// is the horizon.
     pub(crate) horizon: u64,
     pub(crate) writers: Vec<WriterRow>,
+    /// In an epoch that began with a restore: the old op of the last readmitted command, or the last op before the
+    /// epoch.
+    pub(crate) readmitted: Option<u64>,
     /// Optional fields that a later release wrote, of the core and of its configuration. They are written
     /// back unchanged.
     pub(crate) kept: [Vec<u8>; 2],
@@ -58,7 +61,8 @@ impl Core {
             fields.value(9, &self.horizon)?;
             fields.value(10, &catalog.links_made)?;
             fields.value(11, &self.writers)?;
-            fields.nested(12, &catalog.global)
+            fields.nested(12, &catalog.global)?;
+            fields.option(13, &self.readmitted)
         })?;
         out.extend_from_slice(kept);
         Ok(())
@@ -81,6 +85,7 @@ impl Core {
             catalog.links_made = fields.value(10, "core.links_made")?;
             let writers = fields.value(11, "core.writers")?;
             catalog.global = fields.nested(12, "core.settings")?;
+            let readmitted = fields.option(13, "core.readmitted")?;
             Ok(Self {
                 rules_version,
                 feature_level,
@@ -92,6 +97,7 @@ impl Core {
                 offsets,
                 horizon,
                 writers,
+                readmitted,
                 kept: [Vec::new(), configuration_kept],
             })
         })?;

@@ -19,16 +19,10 @@ impl State {
     /// the command must be executed.
     pub(crate) fn answer_of_known_id(&self, op: u64, id: CommandId, fingerprint: u64) -> Option<Outcome> {
         let number = generation_of(id);
-        if number < self.core.horizon {
-            let Some(slot) = self.find_reservation(id) else {
-                let detail = self.id_range(id.client_time_ms());
-                return Some(Outcome::new(Code::IdTooOld, 0, op).with(detail));
-            };
-            let grant = self.reservations.get(slot).grant();
-            if grant.fingerprint != fingerprint {
-                return Some(Outcome::new(Code::IdReused, 0, op));
-            }
-            return Some(self.granted_outcome(slot));
+        if self.is_below_horizon(id) {
+            let detail = self.id_range(id.client_time_ms());
+            let too_old = || Outcome::new(Code::IdTooOld, 0, op).with(detail);
+            return Some(self.answer_of_kept_grant(op, id, fingerprint).unwrap_or_else(too_old));
         }
         match self.find_outcome(id) {
             Some(KnownOutcome::Row(row)) if row.has_fingerprint(fingerprint) => {
@@ -54,6 +48,20 @@ impl State {
         let is_full = bytes > self.core.configuration.outcome_bytes_max
             || !self.outcomes.has_side_room(number, SIDE_RESERVE);
         is_full.then(|| Outcome::new(Code::Busy, BUSY_RETRY_MS, op))
+    }
+
+    /// Whether outcomes of ids with the time of this one are not kept any more.
+    pub(crate) fn is_below_horizon(&self, id: CommandId) -> bool {
+        generation_of(id) < self.core.horizon
+    }
+
+    /// The answer to an id below the horizon whose reservation is still kept.
+    pub(crate) fn answer_of_kept_grant(&self, op: u64, id: CommandId, fingerprint: u64) -> Option<Outcome> {
+        let slot = self.find_reservation(id)?;
+        if self.reservations.get(slot).grant().fingerprint != fingerprint {
+            return Some(Outcome::new(Code::IdReused, 0, op));
+        }
+        Some(self.granted_outcome(slot))
     }
 
     /// Drops the generations that are older than the retention. If memory is short, it also drops those

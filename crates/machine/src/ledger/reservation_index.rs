@@ -74,6 +74,13 @@ impl State {
         }
     }
 
+    /// Makes the reservation of an op findable whose outcome is not recorded.
+    pub(crate) fn index_unrecorded_grant(&mut self) {
+        if let Some(slot) = self.new_plain_grant.take() {
+            self.index_reservation(slot);
+        }
+    }
+
     pub(crate) fn index_reservation(&mut self, slot: u32) {
         let rows = &self.reservations;
         let key = key_of(rows.get(slot).id());

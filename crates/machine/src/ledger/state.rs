@@ -99,6 +99,7 @@ impl State {
             offsets: Offsets::default(),
             horizon: 0,
             writers: Vec::new(),
+            readmitted: None,
             kept: [Vec::new(), Vec::new()],
         };
         Self {

@@ -3,10 +3,10 @@
 
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer,
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund, RefundPart, Release,
+    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -347,7 +347,26 @@ impl Generator {
         for _ in 0..2 {
             records.push(self.record(Command::Unmark(MarkRemoval { name: "closed".into() })));
         }
+        self.readmitted(&mut records);
         records
+    }
+
+    /// An epoch that a restore began, and undone commands: one with an old id, one twice, one too early.
+    fn readmitted(&mut self, records: &mut Vec<Vec<u8>>) {
+        records.push(self.record(Command::BeginEpoch(EpochStart { epoch: 9, restored: true })));
+        for (ago_ms, op) in [(7_200_000, 2_000_001), (0, 2_000_002), (0, 2_000_002), (0, 1)] {
+            self.ids += 1;
+            let id = CommandId::from_parts(self.now.0 - ago_ms, self.ids << 16);
+            let (reason, reference) = (String::new(), String::new());
+            let delta = Quantity::units(2).unwrap();
+            let adjust = Adjust { source: SourceId(0), sku: SkuId(0), delta, reason, reference };
+            let mut record = Vec::new();
+            Envelope::new(id, Command::Adjust(adjust)).encode(&mut record).unwrap();
+            let readmit = Readmit { epoch: 9, op, actor: "shop".into(), record };
+            let mut bytes = Vec::new();
+            Envelope::new(id, Command::Readmit(readmit)).encode(&mut bytes).unwrap();
+            records.push(bytes);
+        }
     }
 
     fn lamps(&mut self, units: i64, ttl_ms: Option<u32>) -> Vec<u8> {

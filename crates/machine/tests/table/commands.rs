@@ -3,10 +3,10 @@
 use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Replace,
-    Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart,
+    Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::{
     ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
@@ -194,7 +194,10 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
         "tick" => Command::Tick,
         "mark" => Command::Mark(Mark::new(sentence.word(1))),
         "unmark" => Command::Unmark(MarkRemoval { name: sentence.word(1).to_owned() }),
-        "begin_epoch" => Command::BeginEpoch(sentence.word(1).parse().unwrap()),
+        "begin_epoch" => Command::BeginEpoch(EpochStart {
+            epoch: sentence.word(1).parse().unwrap(),
+            restored: sentence.has("restored"),
+        }),
         "wall_offset" => Command::WallOffset(sentence.word(1).parse().unwrap()),
         "accept_clock" => Command::AcceptClock(Timestamp(sentence.word(1).parse().unwrap())),
         "rules" => Command::ActivateRules(sentence.word(1).parse().unwrap_or(0)),

@@ -6,6 +6,7 @@ use super::script::run;
 use stockhold_machine::config::BATCH_RULES;
 use stockhold_machine::{BatchVerdict, Genesis, Machine};
 use stockhold_protocol::batch::BatchHeader;
+use stockhold_protocol::command::EpochStart;
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Timestamp};
 
 #[test]
@@ -226,7 +227,9 @@ fn an_epoch_is_state_and_never_goes_back() {
     for (begun, known) in [(3, 3), (3, 3), (2, 3), (4, 4)] {
         let before = machine.digest();
         let mut record = Vec::new();
-        Envelope::new(CommandId::NONE, Command::BeginEpoch(begun)).encode(&mut record).unwrap();
+        Envelope::new(CommandId::NONE, Command::BeginEpoch(EpochStart { epoch: begun, restored: false }))
+            .encode(&mut record)
+            .unwrap();
         let outcome = machine.apply(Timestamp(0), &record);
         assert_eq!((outcome.code, outcome.recorded), (Code::Ok, false));
         assert_eq!(machine.epoch(), known);

@@ -16,6 +16,7 @@ mod machines;
 mod marks;
 mod names;
 mod orders;
+mod readmit;
 mod refusals;
 mod reserving;
 mod reviving;

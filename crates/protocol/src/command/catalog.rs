@@ -386,6 +386,33 @@ impl Mark {
     }
 }
 
+/// The beginning of an epoch. An epoch that the state already knows has no effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochStart {
+    /// The epoch.
+    pub epoch: u64,
+    /// Whether the log was restored to an earlier op. Commands that the restore has undone may then be readmitted.
+    pub restored: bool,
+}
+tagged!(EpochStart { 1 epoch value, 2 restored value });
+
+impl ColdBody for EpochStart {}
+
+/// Executes a command that a restore has undone, under its own id, however old the id is. It is allowed in the epoch that
+/// the restore began, and in the order of the ops that the commands had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Readmit {
+    /// The epoch that the restore began.
+    pub epoch: u64,
+    /// The op that the command had. Each must be later than the one before it.
+    pub op: u64,
+    /// The client name of the actor that had sent it; empty for the actor of this command.
+    pub actor: String,
+    /// The record of the command, with the id of this command.
+    pub record: Vec<u8>,
+}
+tagged!(Readmit { 1 epoch value, 2 op value, 3 actor value, 4 record value });
+
 /// Drops the mark of a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MarkRemoval {

@@ -4,9 +4,12 @@
 
 use super::catalog::{
     Adjust, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
-    QuotaChange, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    QuotaChange, Readmit, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
 };
+use super::envelope::{Envelope, KIND_OFFSET};
 use super::fingerprint::Scratch;
+use super::table::Kind;
+use crate::batch::ACTOR_BYTES_MAX;
 use crate::error::BadField;
 use crate::fields::{Tagged, encode_fields};
 use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_CHARACTERS_MAX, TEXT_BYTES_MAX};
@@ -117,6 +120,21 @@ impl ColdBody for Mark {
 impl ColdBody for MarkRemoval {
     fn check(&self) -> Result<(), BadField> {
         check_name("name", &self.name)
+    }
+}
+
+impl ColdBody for Readmit {
+    fn check(&self) -> Result<(), BadField> {
+        if self.actor.len() > ACTOR_BYTES_MAX {
+            return Err(BadField::new("actor", "must be at most 255 bytes"));
+        }
+        // The kind is checked before the body, so that records cannot be nested.
+        match self.record.get(KIND_OFFSET).copied().and_then(Kind::from_code) {
+            Some(kind) if kind.is_of_servers() || kind == Kind::Readmit => {
+                Err(BadField::new("record", "must not be a readmit or a command that servers make"))
+            }
+            Some(_) | None => Envelope::decode(&self.record).map(|_| ()),
+        }
     }
 }
 

@@ -17,6 +17,9 @@ pub const FLAG_FRESH: u8 = 1 << 7;
 /// compared.
 pub const FLAG_HAS_KEY: u8 = 1 << 6;
 
+/// The offset of the kind byte in a record.
+pub(super) const KIND_OFFSET: usize = 2;
+
 /// The offset of the flags byte in a record.
 pub const FLAGS_OFFSET: usize = 3;
 

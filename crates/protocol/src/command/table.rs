@@ -9,8 +9,8 @@
 
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::catalog::{
-    Adjust, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval, Mark, MarkRemoval, QuotaChange,
-    Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    Adjust, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
+    QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -282,10 +282,12 @@ commands! {
     52 "wall_offset" Server WallOffset(offset_ms: single i64, "offset_ms");
     /// Allows the server's time to follow a wall clock up to this time, however far ahead that is.
     53 "accept_clock" Clock AcceptClock(until_ms: single Timestamp, "until_ms");
-    /// The epoch that begins with this op. An epoch that the state already knows has no effect.
-    54 "begin_epoch" Server BeginEpoch(epoch: single u64, "epoch");
+    /// An epoch begins with this op.
+    54 "begin_epoch" Server BeginEpoch(start: cold EpochStart);
     /// Drops a mark by its name.
     55 "unmark" Operator Unmark(mark: cold MarkRemoval);
+    /// Executes a command that a restore has undone.
+    56 "readmit" Operator Readmit(readmit: cold Readmit);
 }
 
 impl Kind {

@@ -157,6 +157,10 @@ codes! {
     NotSupported = 140, "not_supported", "This program does not execute that version of the rules.";
     /// A name was given to another thing since the client resolved its numbers.
     NamesChanged = 141, "names_changed", "A name was given to another thing since numbers were resolved; nothing happened. Resolve names again.";
+    /// A later command was readmitted before.
+    AlreadyReadmitted = 142, "already_readmitted", "The command, or one that came after it, was readmitted before; nothing happened.";
+    /// The epoch did not begin with a restore, or it is another one.
+    NotRestored = 143, "not_restored", "The epoch of the log is not one that began with the restore that is named; nothing happened.";
 }
 
 impl Code {

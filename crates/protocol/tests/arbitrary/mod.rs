@@ -4,15 +4,16 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer,
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund, RefundPart, Release,
+    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
-    ChannelId, Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
+    ChannelId, Command, CommandId, Envelope, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+    Timestamp,
 };
 
 /// The data that hot commands borrow from.
@@ -271,6 +272,15 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => any::<u32>().prop_map(Command::ActivateRules),
         1 => any::<i64>().prop_map(Command::WallOffset),
         1 => any::<u64>().prop_map(|ms| Command::AcceptClock(Timestamp(ms))),
-        1 => any::<u64>().prop_map(Command::BeginEpoch),
+        1 => (any::<u64>(), any::<bool>())
+            .prop_map(|(epoch, restored)| Command::BeginEpoch(EpochStart { epoch, restored })),
+        1 => (any::<u64>(), any::<u64>(), text(255), name()).prop_map(|(epoch, op, actor, name)| {
+            // The id is that of the commands that the tests make.
+            let id = CommandId::from_parts(1_763_800_000_123, 9);
+            let mut record = Vec::new();
+            let is_made = Envelope::new(id, Command::Mark(Mark::new(name))).encode(&mut record).is_ok();
+            assert!(is_made, "the strategies make valid names only");
+            Command::Readmit(Readmit { epoch, op, actor, record })
+        }),
     ]
 }

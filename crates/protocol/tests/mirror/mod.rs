@@ -135,6 +135,16 @@ mirror_tagged!(Mark {
 mirror_tagged!(MarkRemoval {
     1 name: String as value,
 });
+mirror_tagged!(EpochStart {
+    1 epoch: u64 as value,
+    2 restored: bool as value,
+});
+mirror_tagged!(Readmit {
+    1 epoch: u64 as value,
+    2 op: u64 as value,
+    3 actor: String as value,
+    4 record: Vec<u8> as value,
+});
 
 mirror_enum!(Detail {
     None(),

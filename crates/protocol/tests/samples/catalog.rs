@@ -2,12 +2,12 @@
 
 use super::{raw, reservation};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, QuotaChange, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing,
+    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{Command, Line, SkuId, SourceId, StockId, Timestamp};
+use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
 
 /// A source with every field filled in.
 pub(crate) fn source() -> SourceDefinition {
@@ -26,6 +26,13 @@ pub(crate) fn source() -> SourceDefinition {
         contact: ["Ann".into(), "ann@example.org".into(), "+1 555 0100".into(), String::new()],
         pickup: true,
     }
+}
+
+fn readmit() -> Command<'static> {
+    let mut record = Vec::new();
+    let encoded = Envelope::new(super::id(9), Command::Confirm(reservation())).encode(&mut record);
+    assert!(encoded.is_ok(), "a confirm of any reservation is valid");
+    Command::Readmit(Readmit { epoch: 2, op: 120_417, actor: "shop".into(), record })
 }
 
 fn settings() -> SettingsChange {
@@ -122,7 +129,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("activate_rules", Command::ActivateRules(1)),
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
-        ("begin_epoch", Command::BeginEpoch(2)),
+        ("begin_epoch", Command::BeginEpoch(EpochStart { epoch: 2, restored: true })),
         (
             "unship",
             Command::Unship(Unship { reservation: reservation(), source: source_id, lines: lines.clone() }),
@@ -131,6 +138,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("rename", rename(7, Name::Sku("BIKE-1".into()))),
         ("rename_channel", rename(2, Name::Channel("website".into(), "usa".into()))),
         ("unmark", Command::Unmark(MarkRemoval { name: "before the sale".into() })),
+        ("readmit", readmit()),
     ];
     commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
 }
