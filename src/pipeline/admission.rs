@@ -43,6 +43,10 @@ pub(super) fn split(
 /// Whether a command frees space or completes a promise. These commands and the clock commands continue in the reserve
 /// of the disk.
 const fn frees_or_finishes(kind: Kind) -> bool {
+    // What only a dropped mark needed is trimmed.
+    if matches!(kind, Kind::Unmark) {
+        return true;
+    }
     match kind.role() {
         Role::Settle | Role::Clock | Role::Server => true,
         Role::Promise | Role::Goods | Role::Catalog | Role::Operator => false,

@@ -26,6 +26,7 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
     let client = shop.client();
     let hold = |units| Cart::from_stock("web").line("A", units).hold_for(Duration::from_mins(5));
     let mut holds = Vec::new();
+    client.mark("before").unwrap().into_result().unwrap();
     shop.arm(NO_SEGMENT);
     // The existing spare is used up first. The server decides which answer is the first refusal.
     let first_refusal = loop {
@@ -41,6 +42,8 @@ fn a_full_disk_is_met_early_and_passes_by_itself() {
 
     // The reserve accepts commands that free space or complete promises.
     assert_eq!(refused(client.extend(holds[0], Duration::from_mins(9))), Code::ReadOnly);
+    assert_eq!(refused(client.mark("after")), Code::ReadOnly);
+    client.unmark("before").unwrap().into_result().unwrap();
     client.confirm(holds[0]).unwrap().into_result().unwrap();
     client.release(holds[1]).unwrap().into_result().unwrap();
     client.ship(holds[0], "east", &[stockhold_client::line("A", 1)]).unwrap().into_result().unwrap();
