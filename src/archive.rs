@@ -16,6 +16,7 @@ mod names;
 pub mod pass;
 mod pieces;
 pub mod progress;
+mod reach;
 pub mod retention;
 pub mod stage;
 pub mod store;

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::archive::ArchiveProgress;
 use crate::clock::{Allowance, Clock, TimeSource};
 use crate::config::{Config, DurabilityChoice};
-use crate::directory::{Directory, EpochReason, FormatOptions};
+use crate::directory::trim::kept_for_marks;
+use crate::directory::{Directory, EpochReason, FormatOptions, oldest_restorable_op};
 use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
 use crate::net::connection_permits::{ConnectionPermits, LOCAL_CONNECTIONS_MAX};
@@ -29,6 +30,7 @@ use crate::pipeline::{
 use crate::published::Published;
 use crate::recovery::{Recovered, RecoveryReport, recover_with};
 use crate::replica::{ReadAheadSpawner, ReplayProgress};
+use crate::restorable::{Restorable, mark_points};
 use crate::snapshot::LogPoint;
 use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
@@ -143,6 +145,7 @@ pub fn assemble(
     }
     let (log_uuid, epoch) = (directory.manifest().log_uuid, directory.manifest().epoch());
     let start = LogStart { log_uuid, epoch, now_ms, salt_seed: environment.salt_seed };
+    let restorable = restorable(config, &directory, &machine)?;
     let (log, preparer) = directory.begin_log(config.log_options(), start, &end)?;
 
     let (sequencer_waker, sequencer) = Waker::new();
@@ -152,7 +155,8 @@ pub fn assemble(
     let status = Arc::new(status_board(config, &directory, &report));
     let point = LogPoint { op: machine.op(), position: end.last_position() };
     let wakers = (sequencer_waker, applier_waker.clone());
-    let links = links(config, &log, wakers, reply_queues, (clock, status.clone()), point);
+    let shared = (clock, status.clone(), Arc::new(restorable));
+    let links = links(config, &log, wakers, reply_queues, shared, point);
     let snapshot_queue = SnapshotQueue::new(snapshotter_waker.clone(), applier_waker.clone());
     let pool = log.pool().clone();
     let trimmer = trimmer(config, &storage, &directory, &pool, &report, &links);
@@ -210,7 +214,7 @@ fn links(
     log: &LogWriter,
     (sequencer, applier): (Waker, Waker),
     reply_queues: usize,
-    (clock, status): (Arc<Clock>, Arc<StatusBoard>),
+    (clock, status, restorable): (Arc<Clock>, Arc<StatusBoard>, Arc<Restorable>),
     point: LogPoint,
 ) -> ApplierLinks {
     let limits = IngressLimits {
@@ -231,6 +235,7 @@ fn links(
         clock,
         metrics: Arc::new(Metrics::default()),
         status,
+        restorable,
     }
 }
 
@@ -250,7 +255,15 @@ fn trimmer(
     links: &ApplierLinks,
 ) -> Trimmer {
     let archive = links.archive.clone().map(|progress| (progress, config.archive.hold_bytes));
-    Trimmer::new(storage, directory.manifest(), pool, report, archive)
+    Trimmer::new(storage, directory.manifest(), pool, report, archive, links.restorable.clone())
+}
+
+/// How far back a restore of the directory can go now.
+fn restorable(config: &Config, directory: &Directory, machine: &Machine) -> Result<Restorable, StartError> {
+    let (storage, manifest) = (directory.storage(), directory.manifest());
+    let from_op = oldest_restorable_op(storage.as_ref(), manifest)?.unwrap_or_else(|| machine.op());
+    let kept_bytes = kept_for_marks(storage, manifest, &mark_points(machine))?;
+    Ok(Restorable::new(from_op, kept_bytes, config.marks.keep_bytes))
 }
 
 fn sequencer_links(links: &ApplierLinks) -> SequencerLinks {

@@ -139,6 +139,8 @@ section! {
         snapshot: SnapshotSection = SnapshotSection::default(),
         /// The archive.
         archive: ArchiveSection = ArchiveSection::default(),
+        /// Marks.
+        marks: MarkSection = MarkSection::default(),
         /// Recovery.
         recovery: RecoverySection = RecoverySection::default(),
         /// Threads.
@@ -255,6 +257,14 @@ section! {
         keep_hours: u64 = 0,
         /// See [`OPTIONS`].
         budget_bytes: u64 = 0,
+    }
+}
+
+section! {
+    /// Marks.
+    MarkSection {
+        /// See [`OPTIONS`].
+        keep_bytes: u64 = 4 << 30,
     }
 }
 

@@ -13,12 +13,16 @@ mod create;
 mod first_segment;
 pub mod manifest;
 pub mod read_only;
+pub mod trim;
 
 pub use create::{FormatOptions, RestoreOptions, unfinished_files};
 use first_segment::is_unused_first_segment;
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
 use stockhold_protocol::limits::FEATURE_LEVEL;
+pub use trim::{
+    MarkNeeds, MarkPoint, SNAPSHOTS_KEPT, TrimPlan, list_snapshots, oldest_restorable_op, plan_trim, trim,
+};
 
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds};
@@ -27,19 +31,16 @@ use crate::storage::{
     DirectoryLock, FileEntry, ReadFrom, ReadStorage, SharedReadStorage, SharedStorage, StorageError,
     TEMPORARY_SUFFIX,
 };
-use crate::wal::preparer::recycled_name;
 use crate::wal::segment::{parse_segment_name, segment_name};
 use crate::wal::{
     EndReason, LogEnd, LogError, LogOptions, LogReader, LogStart, LogWriter, PreviousEnd, ReadTo,
-    SegmentList, SegmentPool, SegmentPreparer,
+    SegmentPreparer,
 };
 
 /// The name of the lock file.
 pub const LOCK_NAME: &str = "LOCK";
 /// The name of the manifest.
 pub const MANIFEST_NAME: &str = "MANIFEST";
-/// The number of verified snapshots that are kept.
-pub const SNAPSHOTS_KEPT: usize = 2;
 
 /// Why a directory cannot be formatted, opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -264,82 +265,10 @@ impl Directory {
         )
     }
 
-    /// Plans which files to remove: all snapshots except the two newest of `verified`, and the segments that the older
-    /// of these two does not need. With fewer than two, nothing is removed. `verified` has the points of the snapshots
-    /// that this process has written or read completely.
-    pub fn plan_trim(&self, verified: &[LogPoint]) -> Result<TrimPlan, DirectoryError> {
-        plan_trim(&self.storage, &self.manifest, verified)
+    /// As the function [`plan_trim`].
+    pub fn plan_trim(&self, verified: &[LogPoint], needs: MarkNeeds<'_>) -> Result<TrimPlan, DirectoryError> {
+        plan_trim(&self.storage, &self.manifest, verified, needs)
     }
-}
-
-/// Files that are no longer needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrimPlan {
-    /// The ops of the snapshots, oldest first.
-    pub snapshots: Vec<u64>,
-    /// The segments, oldest first.
-    pub segments: Vec<u64>,
-}
-
-/// The snapshots of a directory, newest first.
-pub fn list_snapshots(storage: &dyn ReadStorage) -> Result<Vec<u64>, StorageError> {
-    let mut ops: Vec<u64> =
-        storage.list()?.iter().filter_map(|entry| parse_snapshot_name(&entry.name)).collect();
-    ops.sort_unstable_by(|left, right| right.cmp(left));
-    Ok(ops)
-}
-
-/// As [`Directory::plan_trim`], for callers without a [`Directory`].
-pub fn plan_trim(
-    storage: &SharedStorage,
-    manifest: &Manifest,
-    verified: &[LogPoint],
-) -> Result<TrimPlan, DirectoryError> {
-    let present = list_snapshots(storage.as_ref())?;
-    let mut kept = present.iter().filter_map(|op| verified.iter().find(|point| point.op == *op));
-    let Some(oldest_kept) = kept.nth(SNAPSHOTS_KEPT - 1).copied() else { return Ok(TrimPlan::default()) };
-    let mut snapshots: Vec<u64> = present.into_iter().filter(|op| *op < oldest_kept.op).collect();
-    snapshots.reverse();
-    // A server that writes to the log may open the last segment at any moment. That does not matter here.
-    let segments = SegmentList::read(storage.as_ref(), manifest.log_uuid, true)?;
-    let next_position = oldest_kept.position + 1;
-    let needed = segments.used.partition_point(|segment| segment.opening.first_position <= next_position);
-    let obsolete = needed.saturating_sub(1);
-    let segments = segments.used[..obsolete].iter().map(|segment| segment.header.sequence).collect();
-    Ok(TrimPlan { snapshots, segments })
-}
-
-/// Removes the planned files one by one, oldest first and each durably, so that no crash leaves a gap in the log. The
-/// pool takes as many segments as it needs for reuse. Returns the number of bytes that were removed.
-pub fn trim(
-    storage: &SharedStorage,
-    plan: &TrimPlan,
-    pool: Option<&SegmentPool>,
-) -> Result<u64, StorageError> {
-    let mut removed_bytes = 0;
-    for op in &plan.snapshots {
-        removed_bytes += storage.open_to_read(&snapshot_name(*op), ReadFrom::Cache)?.bytes()?;
-        storage.remove(&snapshot_name(*op))?;
-    }
-    if !plan.snapshots.is_empty() {
-        storage.sync_dir()?;
-    }
-    for segment in &plan.segments {
-        let bytes = storage.open_to_read(&segment_name(*segment), ReadFrom::Cache)?.bytes()?;
-        // The file is durably renamed first. Its contents change only when it is no longer a segment.
-        let name = recycled_name(*segment);
-        storage.rename(&segment_name(*segment), &name)?;
-        storage.sync_dir()?;
-        let refused = match pool {
-            Some(pool) => pool.offer(FileEntry { name, bytes }),
-            None => Some(FileEntry { name, bytes }),
-        };
-        if let Some(refused) = refused {
-            storage.remove(&refused.name)?;
-            removed_bytes += bytes;
-        }
-    }
-    Ok(removed_bytes)
 }
 
 /// Reads the manifest of a directory, even while a server has it locked.

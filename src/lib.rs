@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod published;
 pub mod recovery;
 pub mod replica;
+pub mod restorable;
 pub mod restore;
 pub mod server;
 pub mod snapshot;

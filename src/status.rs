@@ -1,7 +1,7 @@
 //! Assembles the answer to a `status` query: identity, state, metrics and warnings. It is for people and their
 //! monitoring, and nothing is decided by it.
 
-use stockhold_machine::Stats;
+use stockhold_machine::{Machine, Stats};
 use stockhold_protocol::query::{Metric, Status};
 
 use crate::metrics::metric;
@@ -11,7 +11,7 @@ use crate::status_board::StatusBoard;
 impl StatusBoard {
     /// The answer to a `status` query.
     #[must_use]
-    pub fn status(&self, stats: &Stats, links: &ApplierLinks) -> Status {
+    pub fn status(&self, machine: &Machine, links: &ApplierLinks) -> Status {
         let mut metrics = Vec::new();
         for (name, op) in links.watermarks.read() {
             metrics.push(metric(name, "op", op));
@@ -24,15 +24,18 @@ impl StatusBoard {
         metrics.push(metric("questions_depth", "questions", size(links.questions.depth())));
         metrics.extend(self.fixed.iter().cloned());
         links.metrics.render(&mut metrics);
-        machine_metrics(stats, &mut metrics);
+        machine_metrics(&machine.stats(), &mut metrics);
         clock_metrics(links, &mut metrics);
         let (durable_op, now_ms) = (links.watermarks.durable(), links.clock.monotonic_ms());
         if let Some(archive) = &links.archive {
             archive.render(durable_op, now_ms, &mut metrics);
         }
+        let archive_from = links.archive.as_ref().and_then(|archive| archive.restorable_from());
+        let lost_marks = links.restorable.render(archive_from, machine.marks(), &mut metrics);
         let mut warnings = self.warnings.lock().clone();
         warnings.extend(links.clock.warning());
         warnings.extend(links.archive.as_ref().and_then(|archive| archive.warning(durable_op, now_ms)));
+        warnings.extend(lost_marks);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_uuid: self.log_uuid,

@@ -122,6 +122,11 @@ impl Archiver {
         Some((manifest.log_uuid, super::contents::own_epochs(manifest)))
     }
 
+    /// The point before the first record of the data directory's log.
+    pub(super) fn base(&self) -> LogPoint {
+        self.manifest.as_ref().map_or_else(LogPoint::default, |manifest| manifest.base)
+    }
+
     pub(super) fn known_objects(&self, log_uuid: Uuid, epoch: EpochName) -> Option<&EpochObjects> {
         self.known.objects(log_uuid, epoch)
     }

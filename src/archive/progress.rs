@@ -25,6 +25,8 @@ pub struct ArchiveProgress {
     passes: AtomicU64,
     failures: AtomicU64,
     trimmed_unarchived: AtomicU64,
+    /// The oldest op to which the archive leads back; `u64::MAX` = none, or not known yet.
+    restorable_from: AtomicU64,
     is_failing: AtomicBool,
     is_over_budget: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl ArchiveProgress {
             passes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             trimmed_unarchived: AtomicU64::new(0),
+            restorable_from: AtomicU64::new(u64::MAX),
             is_failing: AtomicBool::new(false),
             is_over_budget: AtomicBool::new(false),
         }
@@ -70,6 +73,18 @@ impl ArchiveProgress {
     /// Old objects were removed.
     pub(super) fn retained(&self, total_bytes: u64) {
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
+    }
+
+    /// The archive leads back to this op.
+    pub(super) fn leads_back_to(&self, op: Option<u64>) {
+        self.restorable_from.store(op.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The oldest op to which the archive leads back: every later one can be restored from it. `None` if there is none, or
+    /// if that is not known yet.
+    #[must_use]
+    pub fn restorable_from(&self) -> Option<u64> {
+        Some(self.restorable_from.load(Ordering::Relaxed)).filter(|op| *op != u64::MAX)
     }
 
     /// A pass has failed. Returns whether the one before had not.

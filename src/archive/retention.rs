@@ -121,7 +121,7 @@ impl Archiver {
 }
 
 /// The first position of an archived segment; `None` if its head blocks cannot be used.
-fn first_position(store: &Store, path: &str) -> Result<Option<u64>, ArchiveError> {
+pub(super) fn first_position(store: &Store, path: &str) -> Result<Option<u64>, ArchiveError> {
     let head = store.read(path, 0, length(opening::OPENING_OFFSET + BLOCK_BYTES))?;
     let Some((header, block)) = head.split_at_checked(opening::OPENING_OFFSET) else { return Ok(None) };
     let Ok(header) = SegmentHeader::decode(header) else { return Ok(None) };

@@ -90,6 +90,9 @@ impl ArchiveStage {
             archiver.retain(self.policy.retention)?;
             self.progress.retained(archiver.bytes());
         }
+        if passed.snapshots > 0 || passed.segments > 0 || self.progress.restorable_from().is_none() {
+            self.progress.leads_back_to(archiver.restorable_from()?);
+        }
         Ok(())
     }
 }

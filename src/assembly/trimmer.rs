@@ -1,11 +1,15 @@
-//! Removes the files of a data directory that a new snapshot makes unnecessary, and that the archive has.
+//! Removes the files of a data directory that a new snapshot makes unnecessary, that the archive has, and that no mark
+//! needs.
 
 use std::sync::Arc;
 
 use crate::archive::ArchiveProgress;
-use crate::directory::{Manifest, TrimPlan, plan_trim, trim};
+use crate::directory::{
+    DirectoryError, Manifest, MarkNeeds, MarkPoint, TrimPlan, oldest_restorable_op, plan_trim, trim,
+};
 use crate::pipeline::snapshots::Trim;
 use crate::recovery::RecoveryReport;
+use crate::restorable::Restorable;
 use crate::snapshot::{LogPoint, SnapshotError};
 use crate::storage::{ReadFrom, SharedStorage, StorageError};
 use crate::wal::SegmentPool;
@@ -20,6 +24,7 @@ pub(super) struct Trimmer {
     verified: Vec<LogPoint>,
     /// How far the archive is, and how many bytes may be kept for it.
     archive: Option<(Arc<ArchiveProgress>, u64)>,
+    restorable: Arc<Restorable>,
 }
 
 impl Trimmer {
@@ -29,9 +34,11 @@ impl Trimmer {
         pool: &Arc<SegmentPool>,
         report: &RecoveryReport,
         archive: Option<(Arc<ArchiveProgress>, u64)>,
+        restorable: Arc<Restorable>,
     ) -> Self {
         let verified = report.snapshot.into_iter().collect();
-        Self { storage: storage.clone(), manifest: manifest.clone(), pool: pool.clone(), verified, archive }
+        let (storage, manifest, pool) = (storage.clone(), manifest.clone(), pool.clone());
+        Self { storage, manifest, pool, verified, archive, restorable }
     }
 
     /// Keeps the segments that the archive lacks, unless they take too much space.
@@ -57,26 +64,42 @@ impl Trimmer {
         plan.segments.truncate(trimmed);
         Ok(())
     }
+
+    /// What can be removed. The archive keeps what marks need that it leads back to.
+    fn plan(&self, marks: &[MarkPoint]) -> Result<TrimPlan, DirectoryError> {
+        let archive_from = self.archive.as_ref().and_then(|(progress, _)| progress.restorable_from());
+        let marks: Vec<MarkPoint> =
+            marks.iter().filter(|mark| archive_from.is_none_or(|from| mark.op < from)).copied().collect();
+        let needs = MarkNeeds { marks: &marks, bytes_max: self.restorable.kept_bytes_max() };
+        let mut plan = plan_trim(&self.storage, &self.manifest, &self.verified, needs)?;
+        self.hold(&mut plan)?;
+        Ok(plan)
+    }
 }
 
 impl Trim for Trimmer {
-    fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError> {
-        // A snapshot of the same op replaces the earlier one, and may be at a later position.
-        self.verified.retain(|known| known.op != point.op);
-        self.verified.push(point);
-        let mut plan = match plan_trim(&self.storage, &self.manifest, &self.verified) {
+    fn trim(&mut self, point: Option<LogPoint>, marks: &[MarkPoint]) -> Result<(), SnapshotError> {
+        if let Some(point) = point {
+            // A snapshot of the same op replaces the earlier one, and may be at a later position.
+            self.verified.retain(|known| known.op != point.op);
+            self.verified.push(point);
+        }
+        let plan = match self.plan(marks) {
             Ok(plan) => plan,
             Err(error) => {
                 tracing::warn!(%error, "nothing was trimmed");
                 return Ok(());
             }
         };
-        self.hold(&mut plan)?;
         let removed_bytes = trim(&self.storage, &plan, Some(&self.pool))?;
         self.verified.retain(|known| !plan.snapshots.contains(&known.op));
+        if let Ok(Some(from_op)) = oldest_restorable_op(self.storage.as_ref(), &self.manifest) {
+            self.restorable.trimmed(from_op, plan.kept_bytes);
+        }
         tracing::info!(
             removed_bytes,
             segments = plan.segments.len(),
+            kept_for_marks_bytes = plan.kept_bytes,
             "old snapshots and segments were removed"
         );
         Ok(())

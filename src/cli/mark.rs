@@ -5,10 +5,12 @@ use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::lists;
 use super::output::table;
+use super::questions::wrong_answer;
+use crate::restorable::{ARCHIVE_RESTORABLE_FROM_OP, RESTORABLE_FROM_OP};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use stockhold_protocol::command::{Mark, MarkRemoval};
-use stockhold_protocol::query::MarkView;
+use stockhold_protocol::query::{MarkView, Query, QueryAnswer, Status};
 use stockhold_protocol::{Command, Timestamp};
 
 const MARKS: &str = "A restore can go back to the moment that a mark names. A name belongs to one mark. Names that begin \
@@ -26,10 +28,15 @@ Examples:
 pub(super) enum MarkAction {
     /// Give this moment a name
     Set(SetArguments),
-    /// List all marks with their times, the oldest first
-    #[command(after_help = "Examples:
+    /// List all marks with their times and whether a restore to them is possible, the oldest first
+    #[command(
+        after_help = "The server keeps the log that a restore to a mark needs: in its archive as long as archive.keep-* keeps it, without one in the
+data directory up to marks.keep-bytes. A restore is possible from where the last column says.
+
+Examples:
   stockhold mark list
-  stockhold mark list --json")]
+  stockhold mark list --json"
+    )]
     List,
     /// Drop a mark, so that its name can be given again
     Drop(DropArguments),
@@ -89,19 +96,37 @@ pub(super) fn mark(context: Context<'_>, action: &MarkAction) -> Result<Exit, Fa
 }
 
 fn list(context: Context<'_>) -> Result<Exit, Failure> {
-    let marks = lists::marks(&mut context.server()?)?;
-    let mut rows = vec![["name", "set at", "op"].map(str::to_owned).to_vec()];
-    rows.extend(marks.iter().map(|mark| vec![mark.name.clone(), shown(mark), mark.op.to_string()]));
+    let mut server = context.server()?;
+    let marks = lists::marks(&mut server)?;
+    let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
+    let place = |mark: &MarkView| place_of_restore(mark.op, &status);
+    let mut rows = vec![["name", "set at", "op", "restore from"].map(str::to_owned).to_vec()];
+    rows.extend(marks.iter().map(|mark| {
+        vec![mark.name.clone(), shown(mark), mark.op.to_string(), place(mark).unwrap_or("-").to_owned()]
+    }));
     let text = if marks.is_empty() { "there are no marks".to_owned() } else { table(&rows) };
     let documents: Vec<Value> = marks
         .iter()
         .map(|mark| {
             let is_automatic = mark.name.starts_with(Mark::AUTOMATIC);
-            json!({"name": mark.name, "time": shown(mark), "op": mark.op, "automatic": is_automatic})
+            json!({
+                "name": mark.name, "time": shown(mark), "op": mark.op, "automatic": is_automatic,
+                "restore_from": place(mark),
+            })
         })
         .collect();
     context.output.result(&text, &json!({"marks": documents}))?;
     Ok(Exit::Ok)
+}
+
+/// From where a restore to this op is possible; `None` = from nowhere that the server knows.
+fn place_of_restore(op: u64, status: &Status) -> Option<&'static str> {
+    let places = [(RESTORABLE_FROM_OP, "data directory"), (ARCHIVE_RESTORABLE_FROM_OP, "archive")];
+    let leads_to = |name: &str| {
+        let from = status.metrics.iter().find(|metric| metric.name == name)?;
+        u64::try_from(from.value).ok().filter(|from| *from <= op)
+    };
+    places.into_iter().find(|(name, _)| leads_to(name).is_some()).map(|(_, place)| place)
 }
 
 /// When a mark was set, as the wall clock shows it.

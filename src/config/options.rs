@@ -101,6 +101,11 @@ pub const OPTIONS: &[(&str, &str)] = &[
         "Maximum bytes of the archive; when they are spent, nothing more is archived, with a warning. 0 = no limit.",
     ),
     (
+        "marks.keep-bytes",
+        "Maximum bytes of log and snapshots that are kept in the data directory only because marks need them that the archive does \
+         not lead back to; beyond it, the oldest marks lose theirs, automatic ones first.",
+    ),
+    (
         "recovery.validate-reservations",
         "A start with at most this many reservations recounts the whole state and checks all invariants; 0 = never.",
     ),

@@ -12,6 +12,7 @@ use crate::archive::ArchiveProgress;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::published::Published;
+use crate::restorable::Restorable;
 use crate::status_board::StatusBoard;
 
 /// The handles by which the applier reaches other stages.
@@ -39,6 +40,8 @@ pub struct ApplierLinks {
     pub status: Arc<StatusBoard>,
     /// How far the archive is, if there is one.
     pub archive: Option<Arc<ArchiveProgress>>,
+    /// How far back a restore can go.
+    pub restorable: Arc<Restorable>,
 }
 
 /// The handles by which the sequencer reaches other stages.

@@ -147,7 +147,7 @@ impl QueryStage {
         };
         links.metrics.queries_answered.add(1);
         let answer = match &query {
-            Query::Status => QueryAnswer::Status(links.status.status(&machine.stats(), links)),
+            Query::Status => QueryAnswer::Status(links.status.status(machine, links)),
             Query::Snapshot => return snapshots.request(Waiter { address, request }),
             Query::Validate => return self.validation.request(Waiter { address, request }),
             Query::Reservation(_)

@@ -19,7 +19,9 @@ use super::snapshot_throttle::SnapshotThrottle;
 use super::waker::Waker;
 use super::watermarks::Watermarks;
 use crate::clock::Clock;
+use crate::directory::MarkPoint;
 use crate::metrics::Metrics;
+use crate::restorable::mark_points;
 use crate::snapshot::{
     LogPoint, SnapshotError, SnapshotHeader, SnapshotSummary, SnapshotWriter, WrittenSnapshot, snapshot_name,
 };
@@ -60,7 +62,7 @@ pub struct Waiter {
 /// A piece of a snapshot.
 #[derive(Debug)]
 enum Piece {
-    Begin { point: LogPoint, time_ms: u64, rules_version: u32 },
+    Begin { point: LogPoint, time_ms: u64, rules_version: u32, marks: Vec<MarkPoint> },
     Frame { kind: u16, records: u32, bytes: Vec<u8> },
     End { digest: u64 },
 }
@@ -273,6 +275,7 @@ impl SnapshotStage {
             point: LogPoint { position, op: mark.op },
             time_ms: mark.time.0,
             rules_version: mark.rules_version,
+            marks: mark_points(machine),
         };
         self.unsent.push_back(begin);
         self.copying = Copying::Machine { digest: mark.digest };
@@ -310,8 +313,9 @@ impl SnapshotStage {
 
 /// Removes files that are no longer needed.
 pub trait Trim: Send {
-    /// Removes or recycles files that nothing needs since a verified snapshot at `point` exists.
-    fn trim(&mut self, point: LogPoint) -> Result<(), SnapshotError>;
+    /// Removes or recycles files that nothing needs, because there is a new verified snapshot at `point`, or because marks
+    /// were dropped.
+    fn trim(&mut self, point: Option<LogPoint>, marks: &[MarkPoint]) -> Result<(), SnapshotError>;
 }
 
 /// Writes snapshots to disk.
@@ -325,6 +329,8 @@ pub struct Snapshotter {
     watermarks: Arc<Watermarks>,
     throttle: SnapshotThrottle,
     writer: Option<SnapshotWriter>,
+    /// The marks of the state that is being written.
+    marks: Vec<MarkPoint>,
     /// The digest of a written snapshot whose op is not durable in the log yet.
     waits_with: Option<u64>,
     /// The snapshot that is being read back, and its digest.
@@ -353,6 +359,7 @@ impl Snapshotter {
             throttle: SnapshotThrottle::new(clock, watermarks.clone()),
             watermarks,
             writer: None,
+            marks: Vec::new(),
             waits_with: None,
             checking: None,
             failure: None,
@@ -379,8 +386,9 @@ impl Snapshotter {
         }
         let Some(piece) = self.queue.pieces.pop() else { return Stepped::Idle { wait_ms: 500 } };
         match piece {
-            Piece::Begin { point: LogPoint { position, op }, time_ms, rules_version } => {
+            Piece::Begin { point: LogPoint { position, op }, time_ms, rules_version, marks } => {
                 assert!(self.writer.is_none() && self.failure.is_none(), "one snapshot at a time");
+                self.marks = marks;
                 let (log_uuid, epoch) = (self.log_uuid, self.epoch);
                 let feature_level = FEATURE_LEVEL;
                 let header =
@@ -444,11 +452,15 @@ impl Snapshotter {
 
     /// Removes files that a published snapshot makes unnecessary.
     fn trim_after(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
-        if let Err(error) = self.trim.trim(summary.header.point()) {
-            tracing::warn!(%error, "old files could not be removed");
-        }
+        self.trim(Some(summary.header.point()));
         let file = snapshot_name(summary.header.op);
         SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest }
+    }
+
+    fn trim(&mut self, point: Option<LogPoint>) {
+        if let Err(error) = self.trim.trim(point, &self.marks) {
+            tracing::warn!(%error, "old files could not be removed");
+        }
     }
 
     /// Reports the result of a snapshot to the applier.
@@ -462,6 +474,8 @@ impl Snapshotter {
             Err(error) => {
                 self.metrics.snapshots_failed.add(1);
                 tracing::error!(%error, source = ?error, "a snapshot failed; the log is kept");
+                // If it was for lack of space, what only dropped marks needed may give some.
+                self.trim(None);
                 Err(format!("The snapshot failed: {error}."))
             }
         };

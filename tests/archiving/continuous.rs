@@ -153,6 +153,39 @@ fn the_log_is_held_for_the_archive_up_to_a_limit() {
 }
 
 #[test]
+fn what_the_archive_leads_back_to_is_not_kept_for_marks() {
+    // Proves that a mark keeps log in the data directory until the archive has it, and not longer.
+    let (disk, mut world) = start(&archived(|config| config.archive.hold_bytes = 0));
+    let mark = stockhold_protocol::command::Mark::new("before");
+    world.done(2_000_001, stockhold_protocol::Command::Mark(mark));
+    let (op, digest) = (world.op(), world.digest());
+    let segments = |disk: &RecordingStorage| {
+        let files = disk.share_to_read().list().unwrap();
+        files.iter().filter(|file| file.name.ends_with(".segment")).count()
+    };
+    let sell = |world: &mut World, from: u64| {
+        for number in from..from + 300 {
+            buy(world, number);
+            if number % 100 == 99 {
+                world.ask_for_snapshot();
+                world.run();
+            }
+        }
+    };
+    sell(&mut world, 1);
+    let kept = segments(&disk);
+    assert_eq!(digest_at(disk.share_to_read(), Target::Op(op)), (op, digest), "the archive is empty");
+    let objects = Arc::new(InMemory::new());
+    let mut stage = stage(&world, &disk, store(&objects), policy());
+    stage.step();
+    assert_eq!(world.assembly.archive.as_ref().unwrap().restorable_from(), Some(0));
+    world.ask_for_snapshot();
+    world.run();
+    assert!(segments(&disk) < kept, "{} segments are left of {kept}", segments(&disk));
+    assert_eq!(digest_at(view(&objects, None), Target::Op(op)), (op, digest));
+}
+
+#[test]
 fn old_snapshots_and_segments_leave_the_archive_and_what_is_kept_can_be_restored() {
     // Proves retention by number, that every op from the oldest kept snapshot on is restored, and the budget.
     let (disk, mut world) = start(&archived(|_| ()));

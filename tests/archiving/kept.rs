@@ -75,6 +75,18 @@ fn what_was_removed_from_the_archive_is_not_archived_again() {
         let passed = archiver.pass(u64::MAX, |_| ()).unwrap();
         assert_eq!((passed.bytes, passed.segments, passed.snapshots), (0, 0, 0));
         assert_complete(&disk, &objects);
+        assert_leads_back(&archiver, &objects);
+    }
+}
+
+/// That an archiver knows the oldest state which the archive leads back to.
+fn assert_leads_back(archiver: &Archiver, objects: &Arc<InMemory>) {
+    let from = archiver.restorable_from().unwrap().unwrap();
+    assert_eq!(digest_at(view(objects, None), Target::Op(from)).0, from);
+    if from > 0 {
+        let directory = ReadOnlyDirectory::open(view(objects, None)).unwrap();
+        let refused = replica_at(&directory, Target::Op(from - 1), None, &mut |_| ()).map(|_| ());
+        assert!(refused.is_err(), "op {} is before the oldest state", from - 1);
     }
 }
 
@@ -113,9 +125,21 @@ fn a_segment_without_its_end_is_a_gap() {
     // those after it can be restored.
     let (disk, objects) = archived();
     let segments = paths(&objects, ".segment");
+    let leads_back = || {
+        // What the server has trimmed cannot be archived again.
+        let empty = RecordingStorage::new();
+        let manifest = ReadOnlyDirectory::open(disk.share_to_read()).unwrap().manifest().clone();
+        drop(empty.share().replace("MANIFEST", &manifest.encode()));
+        let mut archiver = Archiver::open(empty.share_to_read(), store(&objects)).unwrap();
+        assert!(archiver.pass(u64::MAX, |_| ()).is_err(), "there are no segments");
+        assert_leads_back(&archiver, &objects);
+        archiver.restorable_from().unwrap()
+    };
+    assert_eq!(leads_back(), Some(0));
     put_piece(&objects, &segments[1], 0..12_288);
     block_on(objects.delete(&Path::from(segments[1].as_str()))).unwrap();
     assert_complete(&disk, &objects);
+    assert!(leads_back() > Some(0));
 }
 
 #[test]

@@ -75,7 +75,8 @@ fn a_list_of_marks_lines_up_and_an_unknown_word_is_explained() {
     let (_, listed, _) = text(&["mark", "list"]);
     let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split("  ").collect()).collect();
     assert_eq!((lines.len(), lines[1][0]), (2, "before-black-friday"), "{listed}");
-    assert!(listed.starts_with("name                 set at                op\n"), "{listed}");
+    assert!(listed.starts_with("name                 set at                op  restore from\n"), "{listed}");
+    assert!(listed.ends_with("data directory\n"), "{listed}");
     assert!(is_time(lines[1][1]), "{listed}");
 }
 
@@ -174,4 +175,39 @@ fn an_import_without_room_for_a_mark_changes_nothing_unless_it_is_told_to() {
     assert_eq!(names(&server).pop().as_deref(), imported["mark"].as_str());
     assert!(!names(&server).contains(&"auto/older".to_owned()));
     assert_eq!(names(&server).len(), 1_024);
+}
+
+#[test]
+fn a_mark_that_is_no_longer_kept_is_told_by_the_list_and_by_status() {
+    // Proves over whole processes that a mark keeps its log, that it is lost beyond the bound, and that both are told.
+    let lines: Vec<String> = (0..20_000).map(|number| format!("east,S{number},1,5")).collect();
+    let mut told = Vec::new();
+    for keep_bytes in ["marks.keep-bytes=1000000000", "marks.keep-bytes=0"] {
+        let server = Server::start_with(&["--set", keep_bytes]);
+        let [catalog, _] = files(&server);
+        let rows = server.path("many.csv");
+        std::fs::write(&rows, format!("source_code,sku,status,quantity\n{}\n", lines.join("\n"))).unwrap();
+        server.ok(&["import", &catalog, "--no-mark"]);
+        server.ok(&["mark", "set", "before"]);
+        for _ in 0..4 {
+            server.ok(&["import", &rows, "--no-mark"]);
+            server.ok(&["snapshot"]);
+        }
+        let listed = server.ok(&["mark", "list"]);
+        let status = server.ok(&["status"]);
+        let metric = |name: &str| status["metrics"][name].as_u64().unwrap();
+        let warnings = status["warnings"].to_string();
+        let op = listed["marks"][0]["op"].as_u64().unwrap();
+        let from = listed["marks"][0]["restore_from"].clone();
+        told.push((
+            from,
+            metric("restorable_from_op") <= op,
+            metric("marks_kept_bytes") > 0,
+            metric("marks_lost"),
+            warnings.contains("before"),
+        ));
+    }
+    let (kept, lost) = (told.remove(0), told.remove(0));
+    assert_eq!(kept, (json!("data directory"), true, true, 0, false));
+    assert_eq!(lost, (Value::Null, false, false, 1, true));
 }

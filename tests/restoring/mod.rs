@@ -1,5 +1,6 @@
 //! Restores a directory to ops and times, and compares each state with a replay that is written here.
 
+mod marks;
 mod undone;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! A crash at every write, sync, rename and removal of a long run: rotation, recycling, snapshots, trims, new epochs.
 //! Whatever the medium keeps of the unsynced data, every acknowledged batch is recovered and none is invented.
 
-use stockhold::directory::{EpochReason, trim};
+use stockhold::directory::{EpochReason, MarkNeeds, trim};
 use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
 use stockhold::storage::ReadFrom;
 use stockhold::storage::memory::Survival;
@@ -110,7 +110,7 @@ fn live(disk: &RecordingStorage, options: LogOptions) -> Result<Ledger, String> 
                 ledger.snapshot(disk, &running);
                 let point = |(op, _): &(u64, usize)| LogPoint { position: *op, op: *op };
                 let points: Vec<_> = ledger.snapshots.iter().map(point).collect();
-                let plan = running.directory.plan_trim(&points).unwrap();
+                let plan = running.directory.plan_trim(&points, MarkNeeds::default()).unwrap();
                 trim(&share(disk), &plan, Some(running.writer.pool())).unwrap();
             }
         }

@@ -1,6 +1,6 @@
 //! Snapshots and manifests: round trips, and that no changed file is accepted.
 
-use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, Manifest};
+use stockhold::directory::{Directory, DirectoryError, EpochReason, FormatOptions, Manifest, MarkNeeds};
 use stockhold::snapshot::{
     LogPoint, SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, snapshot_name, verify,
 };
@@ -166,13 +166,13 @@ fn trimming_keeps_what_the_older_snapshot_needs() {
         }
     }
     let nothing = stockhold::directory::TrimPlan::default();
-    assert_eq!(running.directory.plan_trim(&[]).unwrap(), nothing);
+    assert_eq!(running.directory.plan_trim(&[], MarkNeeds::default()).unwrap(), nothing);
     assert_eq!(
-        running.directory.plan_trim(&points[3..]).unwrap(),
+        running.directory.plan_trim(&points[3..], MarkNeeds::default()).unwrap(),
         nothing,
         "one verified snapshot is not enough"
     );
-    let plan = running.directory.plan_trim(&points).unwrap();
+    let plan = running.directory.plan_trim(&points, MarkNeeds::default()).unwrap();
     assert_eq!(plan.snapshots, [5, 10]);
     let log = stockhold::wal::SegmentList::read(&disk, LOG, true).unwrap().used;
     let before = |position: u64| -> Vec<u64> {

@@ -1,6 +1,6 @@
 //! Starts that log nothing take no additional disk space, lose nothing, and can be interrupted at any moment.
 
-use stockhold::directory::trim;
+use stockhold::directory::{MarkNeeds, trim};
 use stockhold::snapshot::{LogPoint, SnapshotHeader, SnapshotWriter};
 use stockhold::storage::memory::Survival;
 use stockhold::storage::recording::RecordingStorage;
@@ -211,7 +211,7 @@ fn a_segment_with_frames_of_an_earlier_use_is_blank() {
             };
             SnapshotWriter::create(share(&disk), header).unwrap().finish([0; 16]).unwrap();
             points.push(LogPoint { position: op, op });
-            let plan = running.directory.plan_trim(&points).unwrap();
+            let plan = running.directory.plan_trim(&points, MarkNeeds::default()).unwrap();
             trim(&share(&disk), &plan, Some(running.writer.pool())).unwrap();
         }
         assert!(number < 1_000, "no file is used again");

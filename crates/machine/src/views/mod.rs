@@ -29,6 +29,11 @@ const TEXT_BYTES_PER_COST: usize = 64;
 type Costed<T> = (T, usize);
 
 impl Machine {
+    /// The marks, oldest first: the op that set each, and its name.
+    pub fn marks(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.state().catalog.marks().iter().map(|(op, row)| (op, row.name.as_str()))
+    }
+
     /// Answers a query of the state; `None` for those that only the caller can answer.
     #[must_use]
     pub fn query(&self, query: &Query) -> Option<QueryAnswer> {
