@@ -14,7 +14,7 @@ use crate::archive::ArchiveProgress;
 use crate::clock::{Allowance, Clock, TimeSource};
 use crate::config::{Config, DurabilityChoice};
 use crate::directory::trim::kept_for_marks;
-use crate::directory::{Directory, EpochReason, FormatOptions, oldest_restorable_op};
+use crate::directory::{Directory, EpochReason, FormatOptions, oldest_restorable_op, skips_warning};
 use crate::error::StartError;
 use crate::metrics::{Metrics, metric};
 use crate::net::connection_permits::{ConnectionPermits, LOCAL_CONNECTIONS_MAX};
@@ -332,6 +332,7 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
         metric("recovered_ops", "ops", report.recovered_ops),
         metric("recovery_replayed_ops", "ops", report.replayed_ops),
         metric("recovery_skipped_ops", "ops", report.skipped_ops),
+        metric("skipped_ops", "ops", size(directory.manifest().skips.len())),
         metric("recovery_passed_over", "batches", report.passed_over.batches),
         metric("recovery_snapshot_op", "op", report.snapshot_op().unwrap_or(0)),
         metric("recovery_ms", "ms", report.elapsed_ms),
@@ -341,6 +342,7 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     let mut warnings: Vec<String> =
         report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
     warnings.extend(report.passed_over.warning());
+    warnings.extend(skips_warning(&directory.manifest().skips));
     warnings.extend(medium.warning().map(str::to_owned));
     if config.log.durability == DurabilityChoice::Interval {
         warnings

@@ -13,12 +13,14 @@ mod create;
 mod first_segment;
 pub mod manifest;
 pub mod read_only;
+mod skips;
 pub mod trim;
 
 pub use create::{FormatOptions, RestoreOptions, unfinished_files};
 use first_segment::is_unused_first_segment;
 pub use manifest::{Epoch, EpochReason, Manifest, ManifestFault, Skip};
 pub use read_only::ReadOnlyDirectory;
+pub use skips::skips_warning;
 use stockhold_protocol::limits::FEATURE_LEVEL;
 pub use trim::{
     MarkNeeds, MarkPoint, SNAPSHOTS_KEPT, TrimPlan, list_snapshots, oldest_restorable_op, plan_trim, trim,
@@ -112,6 +114,14 @@ pub enum DirectoryError {
         /// The highest op that the log can contain.
         last_op: u64,
     },
+    /// That an op is skipped cannot be taken back.
+    #[error("that op {op} is skipped cannot be taken back: {reason}")]
+    CannotUndoSkip {
+        /// The op.
+        op: u64,
+        /// Why not.
+        reason: &'static str,
+    },
 }
 
 impl From<ManifestFault> for DirectoryError {
@@ -193,35 +203,6 @@ impl Directory {
     ) -> Result<u64, DirectoryError> {
         let mut manifest = self.manifest.clone();
         let epoch = push_epoch(&mut manifest, reason, first_position, now_ms)?;
-        self.store(manifest)?;
-        Ok(epoch)
-    }
-
-    /// Records that recovery skips `op`, in a new epoch that begins after the last record of the log. Returns the
-    /// epoch. `end` is the end of the log with the highest op that the log can contain.
-    pub fn add_skip(
-        &mut self,
-        op: u64,
-        reason: &str,
-        end: LogPoint,
-        now_ms: u64,
-    ) -> Result<u64, DirectoryError> {
-        let base_op = self.manifest.base.op;
-        if op <= base_op || op > end.op || self.manifest.skips.iter().any(|skip| skip.op == op) {
-            return Err(DirectoryError::CannotSkip { op, base_op, last_op: end.op });
-        }
-        if self.manifest.skips.len() >= bounds::SKIPS_MAX {
-            return Err(DirectoryError::TooMany { what: "skips", max: bounds::SKIPS_MAX });
-        }
-        if reason.len() > bounds::SKIP_REASON_BYTES_MAX {
-            return Err(DirectoryError::TooMany {
-                what: "bytes of reason",
-                max: bounds::SKIP_REASON_BYTES_MAX,
-            });
-        }
-        let mut manifest = self.manifest.clone();
-        let epoch = push_epoch(&mut manifest, EpochReason::Skip, end.position + 1, now_ms)?;
-        manifest.skips.push(Skip { op, epoch, time_ms: now_ms, reason: reason.to_owned() });
         self.store(manifest)?;
         Ok(epoch)
     }

@@ -75,6 +75,7 @@ impl StartError {
                 DirectoryError::NotFormatted
                 | DirectoryError::NotEmpty { .. }
                 | DirectoryError::CannotSkip { .. }
+                | DirectoryError::CannotUndoSkip { .. }
                 | DirectoryError::TooMany { .. },
             ) => 2,
             Self::Thread { .. } => 3,

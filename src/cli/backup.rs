@@ -3,7 +3,7 @@
 use super::advice::shell_word;
 use super::context::Context;
 use super::exit::{Exit, Failure, exit_of_file, start_failure};
-use super::files::read_only;
+use super::opened::read_only;
 use super::output::{Text, table};
 use super::verify;
 use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timeline};

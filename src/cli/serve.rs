@@ -119,7 +119,7 @@ pub(super) fn format(context: Context<'_>, arguments: &FormatArguments) -> Resul
     let formatted_at = Timestamp(stockhold_client::wall_clock_ms());
     server::format_directory(&config, &Genesis { configuration, formatted_at })
         .map_err(|error| start_failure(error, &config.data_dir))?;
-    let files = super::files::read_only(&config.data_dir)?;
+    let files = super::opened::read_only(&config.data_dir)?;
     let manifest = read_manifest(files.as_ref()).map_err(|e| start_failure(e, &config.data_dir))?;
     let path = config.data_dir.display();
     let text = format!(

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exit::start_failure;
 use super::exit::{Exit, Failure};
-use super::files::read_only;
+use super::opened::read_only;
 use super::output::Text;
 use crate::replica::PassedOverTally;
 use crate::snapshot::snapshot_name;

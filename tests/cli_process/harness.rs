@@ -84,6 +84,11 @@ impl Server {
         Self::serve(directory)
     }
 
+    /// Serves a directory whose server was killed.
+    pub(crate) fn serve_again(directory: tempfile::TempDir) -> Self {
+        Self::serve(directory)
+    }
+
     fn serve(directory: tempfile::TempDir) -> Self {
         Self::serve_as(Command::new(PROGRAM), directory, ANY_PORT, &[])
     }

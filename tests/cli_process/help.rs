@@ -47,6 +47,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["restore"],
     &["log", "dump"],
     &["log", "skip"],
+    &["log", "skips"],
     &["id", "new"],
     &["completions"],
     &["man"],

@@ -11,6 +11,7 @@ mod harness;
 mod help;
 mod json;
 mod listening;
+mod log_skip;
 mod marks;
 mod names;
 mod places;

@@ -217,7 +217,7 @@ fn what_was_answered_survives_a_crash() {
     let server = server.crash_and_restart();
     assert_eq!(server.ready["recovery"]["recovered_ops"], sold["op"]);
     assert_eq!(salable(&server, "A", "web"), "5");
-    server.ok(&["confirm", text(&held, "id")]);
+    let confirmed = server.ok(&["confirm", text(&held, "id")]);
     let directory = server.crash();
     let data = directory.path().join("data").display().to_string();
     let verified = run(&["--json", "verify", &data]);
@@ -237,7 +237,7 @@ fn what_was_answered_survives_a_crash() {
     assert_eq!(lines, expected.map(|(op, kind)| (op, kind.to_owned())));
     let in_snapshot = run(&["log", "skip", &data, "--op", "2", "--reason", "test"]);
     assert_eq!(code(&in_snapshot), 2, "an op inside a snapshot cannot be left out");
-    let op = sold["op"].to_string();
+    let op = confirmed["op"].to_string();
     let skipped = run(&["--json", "log", "skip", &data, "--op", &op, "--reason", "test"]);
     assert_eq!(code(&skipped), 0, "{}", String::from_utf8_lossy(&skipped.stderr));
     assert_eq!(code(&run(&["verify", &data])), 0);
