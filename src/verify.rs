@@ -9,6 +9,7 @@
 //! At most two machines are in memory: the replaying one, and a snapshot that is compared with it.
 
 mod finding;
+mod log_only;
 mod meter;
 mod note;
 mod pass;
@@ -17,6 +18,7 @@ mod replay;
 mod verification;
 
 pub use finding::{Fault, Finding, PassedOverBatch};
+pub use log_only::{LogCheck, verify_log};
 pub use note::Note;
 pub use read::{End, LogRead, ReplayedRange, SnapshotRead};
 pub use verification::Verification;

@@ -103,7 +103,7 @@ pub(super) enum Action {
     Backup(backup::BackupArguments),
     /// Restore the state at an op, a time or the end of a log into a new data directory
     Restore(restore::RestoreArguments),
-    /// Print the log of a data directory, or skip an op of it
+    /// Print and check the log of a data directory, or skip an op of it
     #[command(subcommand)]
     Log(data::LogAction),
     /// Make ids of commands and reservations

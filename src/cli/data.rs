@@ -4,6 +4,7 @@ use super::context::Context;
 use super::dump::{DumpArguments, dump};
 use super::exit::{Exit, Failure};
 use super::log_skip;
+use super::log_verify;
 use clap::Subcommand;
 
 /// `log`
@@ -15,6 +16,8 @@ pub(super) enum LogAction {
     Skip(log_skip::SkipArguments),
     /// List the ops that are skipped
     Skips(log_skip::SkipsArguments),
+    /// Read all segments without a replay, and name the first damage
+    Verify(log_verify::LogVerifyArguments),
 }
 
 pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Failure> {
@@ -22,5 +25,6 @@ pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Fail
         LogAction::Dump(arguments) => dump(context, arguments),
         LogAction::Skip(arguments) => log_skip::skip(context, arguments),
         LogAction::Skips(arguments) => log_skip::skips(context, arguments),
+        LogAction::Verify(arguments) => log_verify::verify(context, arguments),
     }
 }

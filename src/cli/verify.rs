@@ -56,7 +56,7 @@ pub(super) fn report_on(
 }
 
 /// What could not be read says nothing about the data: the medium failed, or a permission is missing.
-fn exit_of(findings: &[Finding]) -> Exit {
+pub(super) fn exit_of(findings: &[Finding]) -> Exit {
     let (mut is_denied, mut has_failed) = (false, false);
     for finding in findings {
         if let Fault::Unreadable(error) = &finding.fault {
@@ -131,7 +131,7 @@ fn range_text(range: &ReplayedRange) -> String {
     format!("{} ops replayed {from} to op {}", range.ops, range.last_op)
 }
 
-fn end_text(end: &End) -> String {
+pub(super) fn end_text(end: &End) -> String {
     let reason = match end.reason {
         _ if end.is_moving => "a server is writing to it",
         EndReason::CleanStop => "a clean stop",
@@ -171,7 +171,7 @@ fn document(report: &Verification) -> Value {
     })
 }
 
-fn finding_document(finding: &Finding) -> Value {
+pub(super) fn finding_document(finding: &Finding) -> Value {
     json!({
         "file": finding.file,
         "offset": finding.offset,
@@ -200,7 +200,7 @@ fn range_document(range: &ReplayedRange) -> Value {
     json!({"snapshot_op": range.snapshot_op, "last_op": range.last_op, "ops": range.ops})
 }
 
-fn end_document(end: &End) -> Value {
+pub(super) fn end_document(end: &End) -> Value {
     let reason = match end.reason {
         _ if end.is_moving => "moving",
         EndReason::CleanStop => "clean_stop",

@@ -78,6 +78,22 @@ pub enum Fault {
     /// A batch was passed over. A server never writes such a batch.
     #[error("{0}")]
     PassedOver(PassedOverBatch),
+    /// A batch names an op that it cannot know.
+    #[error("the batch at position {position} names op {op}, which comes after it")]
+    Ahead {
+        /// The op.
+        op: u64,
+        /// The position of the batch's first record.
+        position: u64,
+    },
+    /// The batches of a long part of the log record no digest.
+    #[error("no batch from position {from} to position {to} records a digest, although many are due")]
+    NoDigest {
+        /// The position of the last batch with a digest, or the first one that was read.
+        from: u64,
+        /// The position of this batch.
+        to: u64,
+    },
     /// A snapshot is damaged.
     #[error("the snapshot is damaged")]
     Snapshot(#[source] SnapshotFault),
@@ -248,6 +264,8 @@ impl Fault {
             Self::Apply(_) => "apply",
             Self::Diverged(_) => "diverged",
             Self::PassedOver(_) => "passed_over",
+            Self::Ahead { .. } => "ahead",
+            Self::NoDigest { .. } => "no_digest",
             Self::Snapshot(_) => "snapshot",
             Self::ForeignSnapshot(_) => "foreign_snapshot",
             Self::SnapshotEpoch { .. } => "snapshot_epoch",

@@ -146,7 +146,7 @@ impl Pass<'_> {
     }
 }
 
-fn end_of(end: &LogEnd, is_moving: bool) -> End {
+pub(super) fn end_of(end: &LogEnd, is_moving: bool) -> End {
     End {
         segment: end.previous.sequence,
         offset: end.previous.end_offset,
@@ -158,7 +158,7 @@ fn end_of(end: &LogEnd, is_moving: bool) -> End {
 }
 
 /// The segment with which to continue after a fault in a list that begins with `first`. It is always a later one.
-fn segment_behind(error: &LogError, first: u64) -> u64 {
+pub(super) fn segment_behind(error: &LogError, first: u64) -> u64 {
     let wrong = match error {
         LogError::Predecessor { segment, .. } => segment.saturating_sub(1),
         LogError::Header { segment, .. }
@@ -178,7 +178,7 @@ fn segment_behind(error: &LogError, first: u64) -> u64 {
     wrong.max(first) + 1
 }
 
-fn check_epochs(directory: &ReadOnlyDirectory, runs: &[SegmentList], findings: &mut Vec<Finding>) {
+pub(super) fn check_epochs(directory: &ReadOnlyDirectory, runs: &[SegmentList], findings: &mut Vec<Finding>) {
     let known = directory.manifest().epoch();
     for segment in runs.iter().flat_map(|run| &run.used) {
         let (sequence, epoch) = (segment.header.sequence, segment.opening.epoch);

@@ -48,6 +48,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["log", "dump"],
     &["log", "skip"],
     &["log", "skips"],
+    &["log", "verify"],
     &["id", "new"],
     &["completions"],
     &["man"],

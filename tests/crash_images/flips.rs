@@ -15,7 +15,7 @@ use stockhold::storage::ReadStorage;
 use stockhold::storage::layout::{BLOCK_BYTES, frame};
 use stockhold::storage::memory::{Survival, scramble};
 use stockhold::storage::recording::RecordingStorage;
-use stockhold::verify::verify;
+use stockhold::verify::{verify, verify_log};
 use stockhold::wal::frame::frame_bytes;
 use stockhold::wal::segment::segment_name;
 use stockhold::wal::{DumpItem, EndReason, FrameKind, LogDump};
@@ -143,6 +143,10 @@ fn verify_finds_each_of_300_flipped_bits() {
         let what = format!("{kind}: bit {bit} of byte {offset} of {}", place.name);
         assert!(!findings.is_empty(), "not found: {what}");
         assert!(findings[0].file == place.name, "{what}: {findings:?}");
+        let of_log = verify_log(&disk.share_to_read(), |_, _| ()).unwrap().findings;
+        let first = of_log.first().map(|finding| finding.file.as_str());
+        let expected = (kind != "snapshot").then_some(place.name.as_str());
+        assert_eq!(first, expected, "{what}: {of_log:?}");
         flip(&disk, &place.name, offset, bit);
     }
     let again = verify(&disk.share_to_read(), |_, _| ()).unwrap();
