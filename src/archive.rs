@@ -12,6 +12,7 @@
 //! from the same archive never write to the same place, although their ops have the same numbers.
 
 pub mod contents;
+mod log;
 mod names;
 pub mod pass;
 mod pieces;
@@ -23,7 +24,7 @@ pub mod store;
 pub mod view;
 
 pub use contents::{Contents, Timeline};
-pub use pass::{Archiver, Passed};
+pub use pass::{Archiver, PassGuide, Passed};
 pub use progress::ArchiveProgress;
 pub use retention::Retention;
 pub use stage::{ArchivePolicy, ArchiveStage};

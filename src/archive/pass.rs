@@ -1,5 +1,4 @@
-//! Brings an archive up to date with a data directory, step by step: manifest, snapshots, completed segments, and the
-//! part of the segment in use that was not archived yet.
+//! Brings an archive up to date with a data directory, step by step: manifest, log, snapshots.
 
 use std::sync::Arc;
 
@@ -7,19 +6,14 @@ use uuid::Uuid;
 
 use super::ArchiveError;
 use super::contents::{Contents, EpochObjects};
-use super::names::{EpochName, part_name, path};
-use super::store::{PIECE_BYTES, Store};
+use super::log::Completed;
+use super::names::{EpochName, path};
+use super::store::Store;
 use crate::directory::{MANIFEST_NAME, Manifest, ReadOnlyDirectory};
 use crate::snapshot::{LogPoint, snapshot_name};
-use crate::storage::layout::FRAMES_OFFSET;
 use crate::storage::width::{index, length};
 use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage, StorageError};
-use crate::wal::segment::segment_name;
-use crate::wal::segment_list::UsedSegment;
-use crate::wal::{SegmentList, SegmentTail};
-
-/// The number of pieces of a completed segment that one pass removes. There may be thousands, and nothing needs it soon.
-const PIECES_REMOVED_MAX: usize = 256;
+use crate::wal::SegmentTail;
 
 /// What one pass has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,18 +32,67 @@ pub struct Passed {
     pub segment_in_use: u64,
 }
 
+/// Whoever lets a pass run: says how far it may go, and is told how far it has come.
+pub trait PassGuide {
+    /// The last position that may be archived now, which must be durable; `u64::MAX` = everything that can be read.
+    fn last_position(&mut self) -> u64;
+
+    /// Whether the log is to be archived now, although something large is being copied.
+    fn log_is_due(&mut self) -> bool {
+        false
+    }
+
+    /// The log is archived up to the last position that was asked for.
+    fn log_archived(&mut self, _passed: &Passed) {}
+
+    /// The number of bytes that were written so far.
+    fn written(&mut self, _bytes: u64) {}
+}
+
+/// The guide of a single pass.
+struct Once<P> {
+    last_position: u64,
+    progress: P,
+}
+
+impl<P: FnMut(u64)> PassGuide for Once<P> {
+    fn last_position(&mut self) -> u64 {
+        self.last_position
+    }
+
+    fn written(&mut self, bytes: u64) {
+        (self.progress)(bytes);
+    }
+}
+
+/// What happens between the pieces of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    /// Nothing: what is copied must be archived before the rest of the log.
+    Nothing,
+    /// The log is archived, if that is due.
+    Log,
+}
+
+/// A pass that is under way.
+pub(super) struct Run<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) guide: &'a mut dyn PassGuide,
+    pub(super) passed: Passed,
+}
+
 /// Archives one data directory.
 #[derive(Debug)]
 pub struct Archiver {
-    files: SharedReadStorage,
+    pub(super) files: SharedReadStorage,
     store: Arc<Store>,
     /// What the archive has of this log.
     known: Contents,
     /// The segment in use.
-    tail: Option<SegmentTail>,
+    pub(super) tail: Option<SegmentTail>,
     manifest: Option<Manifest>,
     /// What is not needed from this point on was removed from the archive, and is not archived again.
-    kept_from: Option<LogPoint>,
+    pub(super) kept_from: Option<LogPoint>,
     /// Whether everything that is written is read back and compared.
     reads_back: bool,
 }
@@ -75,26 +118,30 @@ impl Archiver {
     ///
     /// # Errors
     /// [`ArchiveError`]. What was archived before stays, and the next pass continues.
-    pub fn pass(
-        &mut self,
-        last_position: u64,
-        mut progress: impl FnMut(u64),
-    ) -> Result<Passed, ArchiveError> {
+    pub fn pass(&mut self, last_position: u64, progress: impl FnMut(u64)) -> Result<Passed, ArchiveError> {
+        self.pass_with(&mut Once { last_position, progress })
+    }
+
+    /// As [`Archiver::pass`], with a guide.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn pass_with(&mut self, guide: &mut dyn PassGuide) -> Result<Passed, ArchiveError> {
         let directory = ReadOnlyDirectory::open(self.files.clone())?;
         let manifest = directory.manifest();
-        let mut passed = Passed::default();
+        let mut run = Run { manifest, guide, passed: Passed::default() };
         if manifest.base.op > 0 {
             // Without this snapshot, an epoch that began with a restore has no state, and nobody should find its manifest.
-            self.archive_snapshot(&directory, manifest.base.op, &mut passed, &mut progress)?;
+            self.archive_snapshot(&directory, manifest.base.op, &mut run, Between::Nothing)?;
         }
-        self.archive_manifest(manifest, &mut passed)?;
-        let segments = SegmentList::read(self.files.as_ref(), manifest.log_uuid, true)?;
-        self.archive_segments(manifest, &segments, last_position, &mut passed, &mut progress)?;
+        self.archive_manifest(manifest, &mut run.passed)?;
+        self.archive_log(&mut run, Completed::Whole)?;
+        self.join_pieces(&mut run)?;
         // A snapshot is only useful together with the log up to it, so it comes last.
         for op in directory.snapshots()? {
-            self.archive_snapshot(&directory, op, &mut passed, &mut progress)?;
+            self.archive_snapshot(&directory, op, &mut run, Between::Log)?;
         }
-        Ok(passed)
+        Ok(run.passed)
     }
 
     /// The length of all objects in the archive.
@@ -151,106 +198,12 @@ impl Archiver {
         Ok(())
     }
 
-    fn archive_segments(
-        &mut self,
-        manifest: &Manifest,
-        segments: &SegmentList,
-        last_position: u64,
-        passed: &mut Passed,
-        progress: &mut impl FnMut(u64),
-    ) -> Result<(), ArchiveError> {
-        for (at, segment) in segments.used.iter().enumerate() {
-            let Some(epoch) = epoch_of(manifest, segment.opening.epoch) else { continue };
-            match segments.used.get(at + 1) {
-                Some(next)
-                    if self
-                        .kept_from
-                        .is_some_and(|kept| next.opening.first_position <= kept.position + 1) =>
-                {
-                    passed.last_position = next.opening.previous.last_position;
-                }
-                Some(next) => {
-                    let end_offset = next.opening.previous.end_offset;
-                    if next.opening.epoch == segment.opening.epoch {
-                        self.check_end(manifest.log_uuid, epoch, segment.header.sequence, end_offset)?;
-                    }
-                    self.archive_completed(manifest.log_uuid, epoch, segment, end_offset, passed)?;
-                    passed.last_position = next.opening.previous.last_position;
-                }
-                None => {
-                    self.archive_tail(manifest.log_uuid, epoch, segment, last_position, passed)?;
-                }
-            }
-            progress(passed.bytes);
-        }
-        Ok(())
-    }
-
-    /// Archives a segment that has a successor, and removes its pieces.
-    fn archive_completed(
-        &mut self,
-        log_uuid: Uuid,
-        epoch: EpochName,
-        segment: &UsedSegment,
-        end_offset: u64,
-        passed: &mut Passed,
-    ) -> Result<(), ArchiveError> {
-        let sequence = segment.header.sequence;
-        let objects = self.objects(log_uuid, epoch);
-        if !objects.segments.contains_key(&sequence) {
-            let name = segment_name(sequence);
-            let bytes = end_offset.max(length(FRAMES_OFFSET));
-            if !self.copy(&name, &path(log_uuid, epoch, &name), bytes)? {
-                // The segment was trimmed while it was read. A later snapshot makes it unnecessary.
-                return Ok(());
-            }
-            self.objects(log_uuid, epoch).segments.insert(sequence, bytes);
-            passed.segments += 1;
-            passed.bytes += bytes;
-        }
-        self.remove_pieces(log_uuid, epoch, sequence, PIECES_REMOVED_MAX)
-    }
-
-    /// Archives the new bytes of the segment in use.
-    fn archive_tail(
-        &mut self,
-        log_uuid: Uuid,
-        epoch: EpochName,
-        segment: &UsedSegment,
-        last_position: u64,
-        passed: &mut Passed,
-    ) -> Result<(), ArchiveError> {
-        let sequence = segment.header.sequence;
-        let file = self.files.open_to_read(&segment_name(sequence), ReadFrom::Cache)?;
-        let mut tail = match self.tail.take() {
-            Some(tail) if tail.segment() == segment => tail,
-            Some(_) | None => {
-                self.remove_replaced(log_uuid, epoch, segment, file.as_ref())?;
-                SegmentTail::new(*segment)
-            }
-        };
-        tail.advance(file.as_ref(), last_position)?;
-        let (_, archived) = self.pieces(log_uuid, epoch, sequence);
-        let end = tail.offset();
-        if archived < end {
-            let bytes = read_range(file.as_ref(), archived, end)?;
-            self.write(&path(log_uuid, epoch, &part_name(sequence, archived)), bytes)?;
-            self.objects(log_uuid, epoch).parts.insert((sequence, archived), end - archived);
-            passed.parts += 1;
-            passed.bytes += end - archived;
-        }
-        passed.last_position = tail.last_position();
-        passed.segment_in_use = sequence;
-        self.tail = Some(tail);
-        Ok(())
-    }
-
     fn archive_snapshot(
         &mut self,
         directory: &ReadOnlyDirectory,
         op: u64,
-        passed: &mut Passed,
-        progress: &mut impl FnMut(u64),
+        run: &mut Run<'_>,
+        between: Between,
     ) -> Result<(), ArchiveError> {
         let name = snapshot_name(op);
         let manifest = directory.manifest();
@@ -265,20 +218,20 @@ impl Archiver {
             return Ok(());
         }
         // Without the log up to its position it would not be a state that the archive can go on from.
-        if header.position > passed.last_position.max(manifest.base.position) {
+        if header.position > run.passed.last_position.max(manifest.base.position) {
             return Ok(());
         }
         let Some(bytes) = self.file_bytes(&name)? else { return Ok(()) };
-        if self.copy(&name, &path(manifest.log_uuid, epoch, &name), bytes)? {
+        if self.copy(run, (&name, &path(manifest.log_uuid, epoch, &name)), bytes, between)? {
             self.objects(manifest.log_uuid, epoch).snapshots.insert(op, bytes);
-            passed.snapshots += 1;
-            passed.bytes += bytes;
-            progress(passed.bytes);
+            run.passed.snapshots += 1;
+            run.passed.bytes += bytes;
+            run.guide.written(run.passed.bytes);
         }
         Ok(())
     }
 
-    fn file_bytes(&self, name: &str) -> Result<Option<u64>, ArchiveError> {
+    pub(super) fn file_bytes(&self, name: &str) -> Result<Option<u64>, ArchiveError> {
         match self.files.open_to_read(name, ReadFrom::Cache) {
             Ok(file) => Ok(Some(file.bytes()?)),
             Err(StorageError::NotFound { .. }) => Ok(None),
@@ -288,7 +241,13 @@ impl Archiver {
 
     /// Copies the beginning of a file. Returns false, and makes no object, if the file was removed meanwhile: its contents
     /// may have been replaced.
-    fn copy(&self, name: &str, to: &str, bytes: u64) -> Result<bool, ArchiveError> {
+    pub(super) fn copy(
+        &mut self,
+        run: &mut Run<'_>,
+        (name, to): (&str, &str),
+        bytes: u64,
+        between: Between,
+    ) -> Result<bool, ArchiveError> {
         let file = match self.files.open_to_read(name, ReadFrom::Cache) {
             Ok(file) => file,
             Err(StorageError::NotFound { .. }) => return Ok(false),
@@ -296,8 +255,12 @@ impl Archiver {
         };
         let mut offset = 0;
         let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        let written = self.store.write_pieces(to, || {
-            let end = bytes.min(offset + length(PIECE_BYTES));
+        let store = self.store.clone();
+        let written = store.write_pieces(to, || {
+            if offset > 0 && between == Between::Log && run.guide.log_is_due() {
+                self.archive_log(run, Completed::InPieces)?;
+            }
+            let end = bytes.min(offset + length(self.store().piece_bytes()));
             let piece = read_range(file.as_ref(), offset, end)?;
             // A segment is renamed before it is reused, so while it has its name, what was read was right.
             if self.file_bytes(name)?.is_none() {
@@ -317,7 +280,7 @@ impl Archiver {
         Ok(true)
     }
 
-    fn write(&self, to: &str, contents: Vec<u8>) -> Result<(), ArchiveError> {
+    pub(super) fn write(&self, to: &str, contents: Vec<u8>) -> Result<(), ArchiveError> {
         let expected = self.reads_back.then(|| contents.clone());
         self.store.write(to, contents)?;
         match expected {
@@ -333,7 +296,8 @@ impl Archiver {
         let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
         let mut offset = 0;
         while offset < bytes {
-            let piece = self.store.read(path, offset, length(PIECE_BYTES).min(bytes - offset))?;
+            let piece =
+                self.store.read(path, offset, length(self.store().piece_bytes()).min(bytes - offset))?;
             if piece.is_empty() {
                 break;
             }
@@ -345,12 +309,12 @@ impl Archiver {
 }
 
 /// The directory of an epoch of this data directory.
-fn epoch_of(manifest: &Manifest, epoch: u64) -> Option<EpochName> {
+pub(super) fn epoch_of(manifest: &Manifest, epoch: u64) -> Option<EpochName> {
     manifest.epochs.iter().find(|one| one.epoch == epoch).map(EpochName::of)
 }
 
 /// The bytes of a file from `begin` to `end`, or to the end of the file.
-fn read_range(file: &dyn ReadableFile, begin: u64, end: u64) -> Result<Vec<u8>, StorageError> {
+pub(super) fn read_range(file: &dyn ReadableFile, begin: u64, end: u64) -> Result<Vec<u8>, StorageError> {
     let mut bytes = vec![0; index(end - begin)];
     let read = file.read_at(begin, &mut bytes)?;
     bytes.truncate(read);

@@ -58,11 +58,15 @@ impl ArchiveProgress {
         op + self.ahead
     }
 
-    /// A pass that began at `began_ms` has archived everything that was durable then.
-    pub(super) fn passed(&self, passed: &super::Passed, began_ms: u64, total_bytes: u64) {
+    /// The log is archived up to what was durable at `then_ms`.
+    pub(super) fn log_archived(&self, passed: &super::Passed, then_ms: u64) {
         self.position.store(passed.last_position, Ordering::Release);
         self.segment.store(passed.segment_in_use, Ordering::Release);
-        self.caught_up_ms.store(began_ms, Ordering::Release);
+        self.caught_up_ms.store(then_ms, Ordering::Release);
+    }
+
+    /// A pass has archived everything that there was.
+    pub(super) fn passed(&self, passed: &super::Passed, total_bytes: u64) {
         self.bytes.fetch_add(passed.bytes, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
         self.passes.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +177,7 @@ mod tests {
         let progress = ArchiveProgress::new(LogPoint { op: 10, position: 12 }, Some(5_000), 1_000);
         let passed = |last_position| Passed { last_position, ..Passed::default() };
         assert_eq!(progress.position_of(10), 12);
-        progress.passed(&passed(12), 1_000, 0);
+        progress.log_archived(&passed(12), 1_000);
         assert_eq!(progress.lag(10, 9_000), (0, 0));
         assert!(!progress.blocks(10, 9_000));
         assert_eq!(progress.lag(15, 2_000), (5, 1_000));
@@ -182,7 +186,8 @@ mod tests {
         assert!(progress.failed() && !progress.failed());
         let told = progress.warning(15, 6_001).unwrap_or_default();
         assert!(told.contains("5 ops, 5 s behind; no new promises"), "{told}");
-        progress.passed(&passed(17), 7_000, 0);
+        progress.log_archived(&passed(17), 7_000);
+        progress.passed(&passed(17), 0);
         assert_eq!(progress.lag(15, 90_000), (0, 0));
         assert!(progress.warning(15, 90_000).is_none());
     }

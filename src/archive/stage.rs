@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::retention::Retention;
-use super::{ArchiveError, ArchiveProgress, Archiver, Passed, Store};
+use super::{ArchiveError, ArchiveProgress, Archiver, PassGuide, Passed, Store};
 use crate::clock::Clock;
 use crate::pipeline::Watermarks;
 use crate::storage::SharedReadStorage;
@@ -51,7 +51,7 @@ impl ArchiveStage {
     /// Archives everything that is durable now. Returns how long to wait before the next step, in milliseconds.
     pub fn step(&mut self) -> u64 {
         let began_ms = self.clock.monotonic_ms();
-        match self.pass(began_ms) {
+        match self.pass() {
             Ok(()) => {
                 self.pause_ms = 0;
                 self.policy.interval_ms.saturating_sub(self.clock.monotonic_ms().saturating_sub(began_ms))
@@ -68,7 +68,7 @@ impl ArchiveStage {
         }
     }
 
-    fn pass(&mut self, began_ms: u64) -> Result<(), ArchiveError> {
+    fn pass(&mut self) -> Result<(), ArchiveError> {
         let archiver = match &mut self.archiver {
             Some(archiver) => archiver,
             None => self.archiver.insert(Archiver::open(self.files.clone(), self.store.clone())?),
@@ -83,9 +83,15 @@ impl ArchiveStage {
                 return Ok(());
             }
         }
-        let durable_position = self.progress.position_of(self.watermarks.durable());
-        let passed: Passed = archiver.pass(durable_position, |_| ())?;
-        self.progress.passed(&passed, began_ms, archiver.bytes());
+        let mut guide = Guide {
+            progress: &self.progress,
+            watermarks: &self.watermarks,
+            clock: &self.clock,
+            interval_ms: self.policy.interval_ms,
+            asked_ms: 0,
+        };
+        let passed = archiver.pass_with(&mut guide)?;
+        self.progress.passed(&passed, archiver.bytes());
         if passed.snapshots > 0 {
             archiver.retain(self.policy.retention)?;
             self.progress.retained(archiver.bytes());
@@ -94,5 +100,30 @@ impl ArchiveStage {
             self.progress.leads_back_to(archiver.restorable_from()?);
         }
         Ok(())
+    }
+}
+
+/// Lets a pass archive what is durable, and the log every interval.
+struct Guide<'a> {
+    progress: &'a ArchiveProgress,
+    watermarks: &'a Watermarks,
+    clock: &'a Clock,
+    interval_ms: u64,
+    /// When the log was asked for the last time.
+    asked_ms: u64,
+}
+
+impl PassGuide for Guide<'_> {
+    fn last_position(&mut self) -> u64 {
+        self.asked_ms = self.clock.monotonic_ms();
+        self.progress.position_of(self.watermarks.durable())
+    }
+
+    fn log_is_due(&mut self) -> bool {
+        self.clock.monotonic_ms().saturating_sub(self.asked_ms) >= self.interval_ms
+    }
+
+    fn log_archived(&mut self, passed: &Passed) {
+        self.progress.log_archived(passed, self.asked_ms);
     }
 }

@@ -34,6 +34,7 @@ pub struct Store {
     /// `None` while it is dropped.
     runtime: Option<Runtime>,
     timeout: Duration,
+    piece_bytes: usize,
     url: String,
 }
 
@@ -71,7 +72,13 @@ impl Store {
             .enable_all()
             .build()
             .map_err(|error| format!("no runtime: {error}"))?;
-        Ok(Self { objects, runtime: Some(runtime), timeout: TIMEOUT, url: url.to_owned() })
+        Ok(Self {
+            objects,
+            runtime: Some(runtime),
+            timeout: TIMEOUT,
+            piece_bytes: PIECE_BYTES,
+            url: url.to_owned(),
+        })
     }
 
     /// Sets the time limit of one call.
@@ -80,6 +87,20 @@ impl Store {
         let mut store = self;
         store.timeout = timeout;
         store
+    }
+
+    /// Sets the length of pieces; tests cut small files into many.
+    #[must_use]
+    pub fn with_piece_bytes(self, piece_bytes: usize) -> Self {
+        let mut store = self;
+        store.piece_bytes = piece_bytes;
+        store
+    }
+
+    /// The length of the pieces in which large files are uploaded.
+    #[must_use]
+    pub fn piece_bytes(&self) -> usize {
+        self.piece_bytes
     }
 
     /// The location as it was given.
@@ -153,7 +174,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an object of any length from pieces of at least [`PIECE_BYTES`], the last one excepted. It appears as a
+    /// Writes an object of any length from pieces of [`Store::piece_bytes`], the last one excepted. It appears as a
     /// whole or not at all. `next` returns an empty piece at the end.
     ///
     /// # Errors
@@ -164,7 +185,7 @@ impl Store {
         mut next: impl FnMut() -> Result<Vec<u8>, ArchiveError>,
     ) -> Result<(), ArchiveError> {
         let first = next()?;
-        if first.len() < PIECE_BYTES {
+        if first.len() < self.piece_bytes {
             return self.write(path, first);
         }
         let location = Path::from(path);

@@ -16,19 +16,19 @@ use super::super::crash_images::world::{START_MS, World, format_disk, small};
 use super::faulty::FaultyStore;
 use super::{digest_at, store, view};
 
-fn archived(config: impl FnOnce(&mut Config)) -> Config {
+pub(super) fn archived(config: impl FnOnce(&mut Config)) -> Config {
     let mut all = small();
     all.archive.url = "memory".to_owned();
     config(&mut all);
     all
 }
 
-fn policy() -> ArchivePolicy {
+pub(super) fn policy() -> ArchivePolicy {
     ArchivePolicy { interval_ms: 1_000, retention: Retention::default(), budget_bytes: 0 }
 }
 
 /// A server with an open shop.
-fn start(config: &Config) -> (RecordingStorage, World) {
+pub(super) fn start(config: &Config) -> (RecordingStorage, World) {
     let disk = RecordingStorage::new();
     format_disk(&disk, config);
     let mut world = World::start(&disk, config, START_MS, 7).unwrap();
@@ -36,20 +36,25 @@ fn start(config: &Config) -> (RecordingStorage, World) {
     (disk, world)
 }
 
-fn stage(world: &World, disk: &RecordingStorage, store: Arc<Store>, policy: ArchivePolicy) -> ArchiveStage {
+pub(super) fn stage(
+    world: &World,
+    disk: &RecordingStorage,
+    store: Arc<Store>,
+    policy: ArchivePolicy,
+) -> ArchiveStage {
     let links = (world.assembly.watermarks.clone(), world.assembly.context.clock.clone());
     let progress = world.assembly.archive.clone().expect("an archive is configured");
     ArchiveStage::new(disk.share_to_read(), store, policy, progress, links)
 }
 
-fn lag(world: &World) -> (u64, u64) {
+pub(super) fn lag(world: &World) -> (u64, u64) {
     let now_ms = world.assembly.context.clock.monotonic_ms();
     let progress = world.assembly.archive.as_ref().expect("an archive is configured");
     progress.lag(world.assembly.watermarks.durable(), now_ms)
 }
 
 /// Executes a command of the sale and returns the code of its outcome.
-fn buy(world: &mut World, number: u64) -> Code {
+pub(super) fn buy(world: &mut World, number: u64) -> Code {
     world.time.advance_ms(10);
     with_command(number, |command| world.call(&[command]).remove(0).code)
 }

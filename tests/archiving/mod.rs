@@ -3,6 +3,7 @@
 mod continuous;
 mod faulty;
 mod kept;
+mod meanwhile;
 mod starts;
 
 use std::sync::Arc;

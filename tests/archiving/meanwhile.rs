@@ -1,0 +1,158 @@
+//! What happens while something large is uploaded: the log goes on.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+use stockhold::archive::Store;
+use stockhold::replica::Target;
+
+use super::super::crash_images::world::World;
+use super::continuous::{archived, buy, lag, policy, stage, start};
+use super::{digest_at, view};
+
+type OnPart = Mutex<Box<dyn FnMut() + Send>>;
+
+/// A store that lets something happen with every part of an upload.
+struct SlowStore {
+    objects: Arc<InMemory>,
+    on_part: Arc<OnPart>,
+}
+
+impl fmt::Debug for SlowStore {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("SlowStore")
+    }
+}
+
+impl fmt::Display for SlowStore {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("SlowStore")
+    }
+}
+
+struct SlowUpload {
+    upload: Box<dyn MultipartUpload>,
+    on_part: Arc<OnPart>,
+}
+
+impl fmt::Debug for SlowUpload {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("SlowUpload")
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for SlowUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        (self.on_part.lock().unwrap())();
+        self.upload.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.upload.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
+#[async_trait]
+impl ObjectStore for SlowStore {
+    async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.objects.put_opts(at, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let upload = self.objects.put_multipart_opts(at, options).await?;
+        Ok(Box::new(SlowUpload { upload, on_part: self.on_part.clone() }))
+    }
+
+    async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.objects.get_opts(at, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.objects.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.objects.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.objects.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.objects.copy_opts(from, to, options).await
+    }
+}
+
+/// A store of small parts, each of which takes as long as `on_part` lets pass.
+fn slow(objects: &Arc<InMemory>, on_part: impl FnMut() + Send + 'static) -> Arc<Store> {
+    let on_part: Arc<OnPart> = Arc::new(Mutex::new(Box::new(on_part)));
+    let store = Store::over(Arc::new(SlowStore { objects: objects.clone(), on_part }), "slow").unwrap();
+    Arc::new(store.with_piece_bytes(1_024))
+}
+
+#[test]
+fn the_log_is_archived_while_a_snapshot_is_uploaded() {
+    // Proves that the lag stays at an interval and one part, however long the upload of a snapshot takes, that segments
+    // which are completed meanwhile lack nothing, and that the archive leads to every op at each moment.
+    let (disk, mut world) = start(&archived(|_| ()));
+    for number in 1..=100 {
+        buy(&mut world, number);
+    }
+    let objects = Arc::new(InMemory::new());
+    let world = Arc::new(Mutex::new(world));
+    let seen: Arc<Mutex<Vec<(u64, u64, u64)>>> = Arc::default();
+    let (seller, watched, lags) = (world.clone(), objects.clone(), seen.clone());
+    let mut number = 100;
+    let slow = slow(&objects, move || {
+        // The first pass has the world to itself.
+        let Ok(mut world) = seller.try_lock() else { return };
+        let world: &mut World = &mut world;
+        if lags.lock().unwrap().len() > 20 {
+            return;
+        }
+        let (_, lag_ms) = lag(world);
+        let (op, _) = digest_at(view(&watched, None), Target::End);
+        lags.lock().unwrap().push((op, world.op(), lag_ms));
+        for _ in 0..60 {
+            number += 1;
+            buy(world, number);
+        }
+        world.time.advance_ms(400);
+    });
+    let mut stage = {
+        let mut world = world.lock().unwrap();
+        let mut stage = stage(&world, &disk, slow, policy());
+        stage.step();
+        world.ask_for_snapshot();
+        world.run();
+        stage
+    };
+    stage.step();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    assert!(seen.len() > 8, "the upload takes {} parts", seen.len());
+    for (op, last, lag_ms) in &seen {
+        // A part takes a second here.
+        assert!(*lag_ms <= 1_000 && last - op <= 60, "{seen:?}");
+    }
+    stage.step();
+    let world = world.lock().unwrap();
+    assert_eq!(digest_at(view(&objects, None), Target::End), (world.op(), world.digest()));
+}
