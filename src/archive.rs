@@ -66,6 +66,9 @@ pub enum ArchiveError {
         /// The limit.
         seconds: u64,
     },
+    /// The server stops.
+    #[error("the archive was interrupted, because the server stops")]
+    Interrupted,
     /// The archive has no log, or not the one that was asked for.
     #[error("the archive has no log{}", wanted.as_ref().map(|log| format!(" {log}")).unwrap_or_default())]
     NoLog {

@@ -1,6 +1,7 @@
 //! The server: it starts a thread for each stage, accepts connections and shuts down cleanly. Only this module and its
 //! submodules start threads and tasks.
 
+mod archive_thread;
 mod events;
 mod inline_path;
 mod listeners;
@@ -37,6 +38,7 @@ use crate::replica::{ReadAheadSpawner, ReplayProgress};
 use crate::status_board::StatusBoard;
 use crate::storage::{FsStorage, SharedStorage, WritePath};
 use crate::wal::SegmentPool;
+use archive_thread::ArchiveThread;
 use events::{Event, ServerEvents};
 use listeners::Listeners;
 use threads::{ShutdownFlags, spawn};
@@ -80,8 +82,7 @@ pub struct RunningServer {
     applier: JoinHandle<()>,
     snapshotter: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
-    archive: Option<JoinHandle<()>>,
-    archive_stop: crossbeam::channel::Sender<()>,
+    archive: Option<ArchiveThread>,
     checks_after_failure: Duration,
     directory: crate::directory::Directory,
 }
@@ -254,10 +255,7 @@ fn run_assembly(
         events: events.clone(),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
-    let (archive_stop, archive_stopped) = crossbeam::channel::bounded(1);
-    let archive = archive_stage
-        .map(|stage| spawn("archive", &events, move || stages::run_archive(stage, &archive_stopped)))
-        .transpose()?;
+    let archive = archive_stage.map(|stage| ArchiveThread::spawn(stage, grace, &events)).transpose()?;
     Ok(RunningServer {
         addresses: listeners.addresses,
         report,
@@ -275,7 +273,6 @@ fn run_assembly(
         snapshotter,
         housekeeping,
         archive,
-        archive_stop,
         checks_after_failure: Duration::from_millis(config.stop.checks_after_failure_ms),
         directory,
     })
@@ -349,6 +346,8 @@ impl RunningServer {
         if exit == Exit::Clean {
             self.context.feedback.worsen(ServerState::Stopping);
         }
+        // A long upload is given up. The end of the log is archived when the log has ended.
+        self.archive.iter().for_each(ArchiveThread::interrupt);
         // A receiver that is gone belongs to a thread that has ended already.
         self.net_stop.send(true).ok();
         join_all(self.network);
@@ -365,8 +364,7 @@ impl RunningServer {
         self.pool.close();
         join_all([self.housekeeping]);
         // The end of the log is archived too.
-        self.archive_stop.send(()).ok();
-        join_all(self.archive);
+        join_all(self.archive.map(ArchiveThread::finish));
         if has_failed { Exit::LogFailed } else { exit }
     }
 
@@ -380,7 +378,9 @@ impl RunningServer {
     /// Where a panic does not abort the process, it is passed on to the caller that waits.
     fn surface_panic(self) -> Exit {
         let threads = [self.log, self.applier, self.snapshotter, self.housekeeping];
-        for thread in threads.into_iter().chain(self.network).chain(self.archive) {
+        for thread in
+            threads.into_iter().chain(self.network).chain(self.archive.map(|archive| archive.thread))
+        {
             // The thread that panicked ends soon. The other threads are left running.
             for _ in 0..100 {
                 if thread.is_finished() {

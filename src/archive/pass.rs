@@ -128,13 +128,8 @@ impl Archiver {
     /// [`ArchiveError`].
     pub fn pass_with(&mut self, guide: &mut dyn PassGuide) -> Result<Passed, ArchiveError> {
         let directory = ReadOnlyDirectory::open(self.files.clone())?;
-        let manifest = directory.manifest();
-        let mut run = Run { manifest, guide, passed: Passed::default() };
-        if manifest.base.op > 0 {
-            // Without this snapshot, an epoch that began with a restore has no state, and nobody should find its manifest.
-            self.archive_snapshot(&directory, manifest.base.op, &mut run, Between::Nothing)?;
-        }
-        self.archive_manifest(manifest, &mut run.passed)?;
+        let mut run = Run { manifest: directory.manifest(), guide, passed: Passed::default() };
+        self.begin(&directory, &mut run)?;
         self.archive_log(&mut run, Completed::Whole)?;
         self.join_pieces(&mut run)?;
         // A snapshot is only useful together with the log up to it, so it comes last.
@@ -142,6 +137,28 @@ impl Archiver {
             self.archive_snapshot(&directory, op, &mut run, Between::Log)?;
         }
         Ok(run.passed)
+    }
+
+    /// Archives the log alone: the short pass of a server that stops.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn pass_log(&mut self, guide: &mut dyn PassGuide) -> Result<Passed, ArchiveError> {
+        let directory = ReadOnlyDirectory::open(self.files.clone())?;
+        let mut run = Run { manifest: directory.manifest(), guide, passed: Passed::default() };
+        self.begin(&directory, &mut run)?;
+        self.archive_log(&mut run, Completed::InPieces)?;
+        Ok(run.passed)
+    }
+
+    /// Archives what everything else is based on.
+    fn begin(&mut self, directory: &ReadOnlyDirectory, run: &mut Run<'_>) -> Result<(), ArchiveError> {
+        let manifest = directory.manifest();
+        if manifest.base.op > 0 {
+            // Without this snapshot, an epoch that began with a restore has no state, and nobody should find its manifest.
+            self.archive_snapshot(directory, manifest.base.op, run, Between::Nothing)?;
+        }
+        self.archive_manifest(manifest, &mut run.passed)
     }
 
     /// The length of all objects in the archive.

@@ -1,6 +1,7 @@
 //! The archive of a running server: one pass after the other, on a thread of its own. The server never waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::retention::Retention;
 use super::{ArchiveError, ArchiveProgress, Archiver, PassGuide, Passed, Store};
@@ -56,6 +57,8 @@ impl ArchiveStage {
                 self.pause_ms = 0;
                 self.policy.interval_ms.saturating_sub(self.clock.monotonic_ms().saturating_sub(began_ms))
             }
+            // The short pass of the stop is all that comes.
+            Err(ArchiveError::Interrupted) => self.policy.interval_ms,
             Err(error) => {
                 // What the archive has may be another thing than what this archiver knows of it.
                 self.archiver = None;
@@ -68,7 +71,47 @@ impl ArchiveStage {
         }
     }
 
+    /// The place of the archive, which whoever stops the server interrupts.
+    #[must_use]
+    pub fn store(&self) -> Arc<Store> {
+        self.store.clone()
+    }
+
+    /// Archives the end of the log, after the server has written it, and gives up after `most`.
+    pub fn finish(&mut self, most: Duration) {
+        self.store.interrupt_after(most);
+        let (op, now_ms) = (self.watermarks.durable(), self.clock.monotonic_ms());
+        let result = self.finish_log();
+        let (lag, _) = self.progress.lag(op, now_ms);
+        if let Err(error) = result {
+            tracing::error!(ops = lag, %error, source = ?error, "THE ARCHIVE LACKS THE END OF THE LOG; the next start archives it");
+        }
+    }
+
+    fn finish_log(&mut self) -> Result<(), ArchiveError> {
+        let mut archiver = match self.archiver.take() {
+            Some(archiver) => archiver,
+            None => Archiver::open(self.files.clone(), self.store.clone())?,
+        };
+        let budget = self.policy.budget_bytes;
+        if budget > 0 && archiver.bytes() >= budget {
+            return Ok(());
+        }
+        archiver.pass_log(&mut self.guide()).map(drop)
+    }
+
+    fn guide(&self) -> Guide {
+        Guide {
+            progress: self.progress.clone(),
+            watermarks: self.watermarks.clone(),
+            clock: self.clock.clone(),
+            interval_ms: self.policy.interval_ms,
+            asked_ms: 0,
+        }
+    }
+
     fn pass(&mut self) -> Result<(), ArchiveError> {
+        let mut guide = self.guide();
         let archiver = match &mut self.archiver {
             Some(archiver) => archiver,
             None => self.archiver.insert(Archiver::open(self.files.clone(), self.store.clone())?),
@@ -83,13 +126,6 @@ impl ArchiveStage {
                 return Ok(());
             }
         }
-        let mut guide = Guide {
-            progress: &self.progress,
-            watermarks: &self.watermarks,
-            clock: &self.clock,
-            interval_ms: self.policy.interval_ms,
-            asked_ms: 0,
-        };
         let passed = archiver.pass_with(&mut guide)?;
         self.progress.passed(&passed, archiver.bytes());
         if passed.snapshots > 0 {
@@ -104,16 +140,16 @@ impl ArchiveStage {
 }
 
 /// Lets a pass archive what is durable, and the log every interval.
-struct Guide<'a> {
-    progress: &'a ArchiveProgress,
-    watermarks: &'a Watermarks,
-    clock: &'a Clock,
+struct Guide {
+    progress: Arc<ArchiveProgress>,
+    watermarks: Arc<Watermarks>,
+    clock: Arc<Clock>,
     interval_ms: u64,
     /// When the log was asked for the last time.
     asked_ms: u64,
 }
 
-impl PassGuide for Guide<'_> {
+impl PassGuide for Guide {
     fn last_position(&mut self) -> u64 {
         self.asked_ms = self.clock.monotonic_ms();
         self.progress.position_of(self.watermarks.durable())

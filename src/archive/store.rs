@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path as FsPath;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 use super::ArchiveError;
@@ -18,6 +19,17 @@ use super::ArchiveError;
 pub const PIECE_BYTES: usize = 8 << 20;
 /// The default time limit of one call.
 pub const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a call goes on after an interruption.
+const INTERRUPTED_AFTER: Duration = Duration::from_millis(50);
+/// The time limit of the call that ends an upload which has failed.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a call was given up.
+enum Cut {
+    Timeout,
+    Interrupted,
+}
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +47,8 @@ pub struct Store {
     runtime: Option<Runtime>,
     timeout: Duration,
     piece_bytes: usize,
+    /// When calls end; `None` = when they are finished.
+    until: Mutex<Option<Instant>>,
     url: String,
 }
 
@@ -77,6 +91,7 @@ impl Store {
             runtime: Some(runtime),
             timeout: TIMEOUT,
             piece_bytes: PIECE_BYTES,
+            until: Mutex::new(None),
             url: url.to_owned(),
         })
     }
@@ -87,6 +102,11 @@ impl Store {
         let mut store = self;
         store.timeout = timeout;
         store
+    }
+
+    /// Lets every call end after this time with [`ArchiveError::Interrupted`], those that are running too.
+    pub fn interrupt_after(&self, time: Duration) {
+        *self.until.lock() = Some(Instant::now() + time);
     }
 
     /// Sets the length of pieces; tests cut small files into many.
@@ -115,15 +135,37 @@ impl Store {
         path: &str,
         future: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, ArchiveError> {
-        let Some(runtime) = &self.runtime else { unreachable!("only a drop takes the runtime") };
-        let limited = runtime.block_on(async { tokio::time::timeout(self.timeout, future).await });
+        let limited = self.run(self.timeout, future);
         match limited {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(ArchiveError::Store { action, path: path.to_owned(), source }),
-            Err(_) => {
+            Err(Cut::Interrupted) => Err(ArchiveError::Interrupted),
+            Err(Cut::Timeout) => {
                 Err(ArchiveError::Timeout { action, path: path.to_owned(), seconds: self.timeout.as_secs() })
             }
         }
+    }
+
+    fn run<T>(&self, timeout: Duration, future: impl Future<Output = T>) -> Result<T, Cut> {
+        let Some(runtime) = &self.runtime else { unreachable!("only a drop takes the runtime") };
+        runtime.block_on(async {
+            let mut future = std::pin::pin!(future);
+            let deadline = Instant::now() + timeout;
+            loop {
+                let now = Instant::now();
+                if self.until.lock().is_some_and(|until| until <= now) {
+                    return Err(Cut::Interrupted);
+                }
+                if deadline <= now {
+                    return Err(Cut::Timeout);
+                }
+                if let Ok(done) =
+                    tokio::time::timeout(INTERRUPTED_AFTER.min(deadline - now), future.as_mut()).await
+                {
+                    return Ok(done);
+                }
+            }
+        })
     }
 
     /// All objects.
@@ -204,7 +246,10 @@ impl Store {
         }
         if written.is_err() {
             // The first error counts. An upload that cannot be aborted is invisible, and the store removes it later.
-            drop(self.call("abort", path, async { upload.abort().await }));
+            if let Some(runtime) = &self.runtime {
+                let aborted = async { tokio::time::timeout(ABORT_TIMEOUT, upload.abort()).await };
+                drop(runtime.block_on(aborted));
+            }
         }
         written
     }

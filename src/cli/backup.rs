@@ -94,7 +94,7 @@ fn failure(error: ArchiveError, place: &str) -> Failure {
         | ArchiveError::Several { .. }
         | ArchiveError::NoEpoch { .. } => Exit::Usage,
         ArchiveError::Store { source, .. } => exit_of_store(source),
-        ArchiveError::Timeout { .. } => Exit::Unreachable,
+        ArchiveError::Timeout { .. } | ArchiveError::Interrupted => Exit::Unreachable,
         ArchiveError::Gap { .. }
         | ArchiveError::Misplaced { .. }
         | ArchiveError::Differs { .. }
@@ -107,6 +107,7 @@ fn failure(error: ArchiveError, place: &str) -> Failure {
                 ArchiveError::Location { .. }
                 | ArchiveError::Store { .. }
                 | ArchiveError::Timeout { .. }
+                | ArchiveError::Interrupted
                 | ArchiveError::NoLog { .. }
                 | ArchiveError::Several { .. }
                 | ArchiveError::NoEpoch { .. }

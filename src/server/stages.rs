@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
 use parking_lot::Mutex;
 
 use super::events::{Event, ServerEvents};
 use super::threads::ShutdownFlags;
-use crate::archive::ArchiveStage;
 use crate::clock::{Clock, Leap};
 use crate::metrics::Metrics;
 use crate::pipeline::snapshots::{SnapshotQueue, Snapshotter};
@@ -157,18 +155,6 @@ pub(super) fn run_snapshotter(
             }
         }
     }
-}
-
-/// Archives until the server has ended, and once more then.
-pub(super) fn run_archive(mut stage: ArchiveStage, stopped: &Receiver<()>) {
-    loop {
-        let wait_ms = stage.step();
-        match stopped.recv_timeout(Duration::from_millis(wait_ms)) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    stage.step();
 }
 
 /// Background work: spare segments and the clock.

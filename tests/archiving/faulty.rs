@@ -35,11 +35,17 @@ pub(crate) struct FaultyStore {
     one_in: u64,
     calls: AtomicU64,
     pub(crate) faults: AtomicU64,
+    hangs: bool,
 }
 
 impl FaultyStore {
     pub(crate) fn over(objects: Arc<InMemory>, seed: u64, one_in: u64) -> Self {
-        Self { objects, seed, one_in, calls: AtomicU64::new(0), faults: AtomicU64::new(0) }
+        Self { objects, seed, one_in, calls: AtomicU64::new(0), faults: AtomicU64::new(0), hangs: false }
+    }
+
+    /// A store that never answers.
+    pub(crate) fn hanging(objects: Arc<InMemory>) -> Self {
+        Self { hangs: true, ..Self::over(objects, 0, 1) }
     }
 
     fn draw(&self) -> Option<Fault> {
@@ -50,6 +56,7 @@ impl FaultyStore {
         }
         self.faults.fetch_add(1, Ordering::Relaxed);
         Some(match draw >> 32 & 7 {
+            _ if self.hangs => Fault::Hangs,
             0 => Fault::Hangs,
             1..=3 => Fault::LostAnswer,
             _ => Fault::Unavailable,
@@ -106,6 +113,9 @@ impl ObjectStore for FaultyStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        if self.hangs {
+            return futures_util::stream::pending().boxed();
+        }
         if self.draw().is_some() {
             return futures_util::stream::once(async { Err(unavailable()) }).boxed();
         }

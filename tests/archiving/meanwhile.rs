@@ -1,7 +1,9 @@
-//! What happens while something large is uploaded: the log goes on.
+//! What happens while something large is uploaded: the log goes on, and a stop ends it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -11,11 +13,12 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
-use stockhold::archive::Store;
+use stockhold::archive::{ArchiveError, Store};
 use stockhold::replica::Target;
 
 use super::super::crash_images::world::World;
 use super::continuous::{archived, buy, lag, policy, stage, start};
+use super::faulty::FaultyStore;
 use super::{digest_at, view};
 
 type OnPart = Mutex<Box<dyn FnMut() + Send>>;
@@ -155,4 +158,48 @@ fn the_log_is_archived_while_a_snapshot_is_uploaded() {
     stage.step();
     let world = world.lock().unwrap();
     assert_eq!(digest_at(view(&objects, None), Target::End), (world.op(), world.digest()));
+}
+
+#[test]
+fn a_stop_ends_a_long_upload_and_archives_the_end_of_the_log() {
+    // Proves that the upload of a snapshot ends within one part, that the last op is archived all the same, and that a call
+    // that hangs holds the stop no longer than it was told.
+    let (disk, mut world) = start(&archived(|_| ()));
+    let objects = Arc::new(InMemory::new());
+    let parts = Arc::new(AtomicU64::new(0));
+    let interrupted: Arc<Mutex<Option<Arc<Store>>>> = Arc::default();
+    let (counted, stopped) = (parts.clone(), interrupted.clone());
+    let slow = slow(&objects, move || {
+        if let Some(store) = &*stopped.lock().unwrap() {
+            counted.fetch_add(1, Ordering::Relaxed);
+            store.interrupt_after(Duration::ZERO);
+        }
+    });
+    let mut stage = stage(&world, &disk, slow.clone(), policy());
+    stage.step();
+    for number in 1..=20 {
+        buy(&mut world, number);
+    }
+    world.ask_for_snapshot();
+    world.run();
+    *interrupted.lock().unwrap() = Some(slow.clone());
+    stage.step();
+    assert_eq!(parts.load(Ordering::Relaxed), 1, "no part follows an interruption");
+    assert!(!has_snapshot(&objects));
+    buy(&mut world, 21);
+    world.stop();
+    stage.finish(Duration::from_secs(5));
+    assert!(!has_snapshot(&objects), "the end of the log is short, and snapshots are not");
+    assert_eq!(digest_at(view(&objects, None), Target::End), digest_at(disk.share_to_read(), Target::End));
+
+    let began = std::time::Instant::now();
+    let hanging = Store::over(Arc::new(FaultyStore::hanging(objects)), "hanging").unwrap();
+    hanging.interrupt_after(Duration::from_millis(20));
+    assert!(matches!(hanging.list(), Err(ArchiveError::Interrupted)));
+    assert!(began.elapsed() < Duration::from_secs(20), "the time limit of a call is a minute");
+}
+
+fn has_snapshot(objects: &Arc<InMemory>) -> bool {
+    let all = Store::over(objects.clone(), "memory").unwrap().list().unwrap();
+    all.iter().any(|object| object.path.ends_with(".snapshot"))
 }
