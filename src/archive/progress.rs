@@ -62,7 +62,7 @@ impl ArchiveProgress {
     pub(super) fn log_archived(&self, passed: &super::Passed, then_ms: u64) {
         self.position.store(passed.last_position, Ordering::Release);
         self.segment.store(passed.segment_in_use, Ordering::Release);
-        self.caught_up_ms.store(then_ms, Ordering::Release);
+        self.caught_up_ms.fetch_max(then_ms, Ordering::AcqRel);
     }
 
     /// A pass has archived everything that there was.
@@ -117,14 +117,20 @@ impl ArchiveProgress {
     #[must_use]
     pub fn lag(&self, durable_op: u64, now_ms: u64) -> (u64, u64) {
         let ops = self.position_of(durable_op).saturating_sub(self.position.load(Ordering::Acquire));
-        let ms = now_ms.saturating_sub(self.caught_up_ms.load(Ordering::Acquire));
-        if ops == 0 { (0, 0) } else { (ops, ms) }
+        if ops == 0 {
+            // Time in which nothing is missing is no lag, also when no pass succeeds in it.
+            self.caught_up_ms.fetch_max(now_ms, Ordering::AcqRel);
+            return (0, 0);
+        }
+        (ops, now_ms.saturating_sub(self.caught_up_ms.load(Ordering::Acquire)))
     }
 
-    /// Whether the server must not accept new promises, because the archive is required and too far behind.
+    /// Whether the server must not accept new promises, because the archive is required and too far behind. The sequencer
+    /// asks before each batch, so the lag begins with the first op that is missing.
     #[must_use]
     pub fn blocks(&self, durable_op: u64, now_ms: u64) -> bool {
-        self.required_lag_ms.is_some_and(|most| self.lag(durable_op, now_ms).1 > most)
+        let (_, lag_ms) = self.lag(durable_op, now_ms);
+        self.required_lag_ms.is_some_and(|most| lag_ms > most)
     }
 
     /// The metrics.
@@ -173,20 +179,21 @@ mod tests {
 
     #[test]
     fn the_lag_counts_only_while_something_is_missing() {
-        // Proves ops and time of the lag, the limit with `required`, and that a pass that had nothing to do resets both.
+        // Proves ops and time of the lag, the limit with `required`, and that neither a pass that had
+        // nothing to do nor a time without ops counts.
         let progress = ArchiveProgress::new(LogPoint { op: 10, position: 12 }, Some(5_000), 1_000);
         let passed = |last_position| Passed { last_position, ..Passed::default() };
         assert_eq!(progress.position_of(10), 12);
         progress.log_archived(&passed(12), 1_000);
         assert_eq!(progress.lag(10, 9_000), (0, 0));
         assert!(!progress.blocks(10, 9_000));
-        assert_eq!(progress.lag(15, 2_000), (5, 1_000));
-        assert!(!progress.blocks(15, 6_000) && progress.blocks(15, 6_001));
-        assert!(progress.warning(15, 6_001).is_none(), "a pass may be under way");
+        assert_eq!(progress.lag(15, 10_000), (5, 1_000), "nothing was missing until 9,000");
+        assert!(!progress.blocks(15, 14_000) && progress.blocks(15, 14_001));
+        assert!(progress.warning(15, 14_001).is_none(), "a pass may be under way");
         assert!(progress.failed() && !progress.failed());
-        let told = progress.warning(15, 6_001).unwrap_or_default();
+        let told = progress.warning(15, 14_001).unwrap_or_default();
         assert!(told.contains("5 ops, 5 s behind; no new promises"), "{told}");
-        progress.log_archived(&passed(17), 7_000);
+        progress.log_archived(&passed(17), 15_000);
         progress.passed(&passed(17), 0);
         assert_eq!(progress.lag(15, 90_000), (0, 0));
         assert!(progress.warning(15, 90_000).is_none());
