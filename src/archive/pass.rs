@@ -180,10 +180,10 @@ impl Archiver {
         &self.store
     }
 
-    /// The log, and the epochs in which this data directory was written, oldest first; `None` before the first pass.
-    pub(super) fn history(&self) -> Option<(Uuid, Vec<EpochName>)> {
-        let manifest = self.manifest.as_ref()?;
-        Some((manifest.log_uuid, super::contents::own_epochs(manifest)))
+    /// The log, and the epochs in which this data directory was written, oldest first.
+    pub(super) fn history(&self) -> Result<(Uuid, Vec<EpochName>), ArchiveError> {
+        let manifest = crate::directory::read_manifest(self.files.as_ref())?;
+        Ok((manifest.log_uuid, super::contents::own_epochs(&manifest)))
     }
 
     /// The point before the first record of the data directory's log.

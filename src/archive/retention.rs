@@ -48,7 +48,10 @@ impl Archiver {
     /// # Errors
     /// [`ArchiveError`]. What was removed stays removed.
     pub fn retain(&mut self, retention: Retention) -> Result<(), ArchiveError> {
-        let Some((log_uuid, epochs)) = self.history() else { return Ok(()) };
+        if retention == Retention::default() {
+            return Ok(());
+        }
+        let (log_uuid, epochs) = self.history()?;
         let mut snapshots = Vec::new();
         for epoch in &epochs {
             let ops: Vec<u64> = self.objects(log_uuid, *epoch).snapshots.keys().copied().collect();

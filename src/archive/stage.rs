@@ -112,13 +112,19 @@ impl ArchiveStage {
 
     fn pass(&mut self) -> Result<(), ArchiveError> {
         let mut guide = self.guide();
+        let retention = self.policy.retention;
         let archiver = match &mut self.archiver {
             Some(archiver) => archiver,
-            None => self.archiver.insert(Archiver::open(self.files.clone(), self.store.clone())?),
+            None => {
+                let mut archiver = Archiver::open(self.files.clone(), self.store.clone())?;
+                // What was removed before this start is not archived again.
+                archiver.retain(retention)?;
+                self.archiver.insert(archiver)
+            }
         };
         let budget = self.policy.budget_bytes;
         if budget > 0 && archiver.bytes() >= budget {
-            archiver.retain(self.policy.retention)?;
+            archiver.retain(retention)?;
             if archiver.bytes() >= budget {
                 if self.progress.over_budget() {
                     tracing::error!(budget, "THE ARCHIVE HAS SPENT ITS BUDGET; selling goes on");

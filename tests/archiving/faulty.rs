@@ -35,12 +35,22 @@ pub(crate) struct FaultyStore {
     one_in: u64,
     calls: AtomicU64,
     pub(crate) faults: AtomicU64,
+    /// Objects that were written.
+    pub(crate) puts: AtomicU64,
     hangs: bool,
 }
 
 impl FaultyStore {
     pub(crate) fn over(objects: Arc<InMemory>, seed: u64, one_in: u64) -> Self {
-        Self { objects, seed, one_in, calls: AtomicU64::new(0), faults: AtomicU64::new(0), hangs: false }
+        Self {
+            objects,
+            seed,
+            one_in,
+            calls: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            puts: AtomicU64::new(0),
+            hangs: false,
+        }
     }
 
     /// A store that never answers.
@@ -87,6 +97,7 @@ impl fmt::Display for FaultyStore {
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fault = self.meet(true).await?;
+        self.puts.fetch_add(1, Ordering::Relaxed);
         let done = self.objects.put_opts(at, payload, options).await?;
         if fault.is_some() { Err(unavailable()) } else { Ok(done) }
     }

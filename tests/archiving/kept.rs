@@ -1,11 +1,12 @@
 //! What is in an archive and what is missing: objects that were removed, left over, or written twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
-use stockhold::archive::{ArchiveError, Archiver, Contents, Retention, Store};
+use stockhold::archive::{ArchiveError, ArchivePolicy, Archiver, Contents, Retention, Store};
 use stockhold::directory::{ReadOnlyDirectory, RestoreOptions};
 use stockhold::replica::Target;
 use stockhold::restore::{replica_at, restore};
@@ -15,6 +16,7 @@ use stockhold::verify::verify;
 
 use super::super::crash_images::life::live_with;
 use super::super::crash_images::world::{format_disk, small};
+use super::continuous::{archived as archiving, buy, policy, stage, start};
 use super::faulty::FaultyStore;
 use super::{NOW_MS, digest_at, sale, store, view};
 
@@ -178,4 +180,31 @@ fn the_history_after_a_restore_appears_with_its_first_state() {
         }
     }
     assert!(interrupted > 5);
+}
+
+#[test]
+fn what_was_removed_is_not_archived_again_after_a_restart() {
+    // Proves that a server which starts knows from the archive what it had removed there, before its first pass.
+    let (disk, mut world) = start(&archiving(|_| ()));
+    let objects = Arc::new(InMemory::new());
+    let one = ArchivePolicy { retention: Retention { snapshots: 1, age_ms: 0 }, ..policy() };
+    let mut before = stage(&world, &disk, store(&objects), one);
+    for number in 1..=300 {
+        buy(&mut world, number);
+        if number % 100 == 99 {
+            world.ask_for_snapshot();
+            world.run();
+            before.step();
+        }
+    }
+    before.step();
+    let kept = paths(&objects, "");
+    assert_eq!(paths(&objects, ".snapshot").len(), 1);
+    let local = disk.share_to_read().list().unwrap();
+    assert!(local.iter().filter(|file| file.name.ends_with(".snapshot")).count() > 1);
+    let counting = Arc::new(FaultyStore::over(objects.clone(), 1, 0));
+    let counted = Arc::new(Store::over(counting.clone(), "counting").unwrap());
+    stage(&world, &disk, counted, one).step();
+    assert_eq!(counting.puts.load(Ordering::Relaxed), 0, "nothing is new");
+    assert_eq!(paths(&objects, ""), kept);
 }
