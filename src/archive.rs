@@ -15,6 +15,7 @@ pub mod contents;
 mod log;
 mod names;
 pub mod pass;
+mod passing;
 mod pieces;
 pub mod progress;
 mod reach;
@@ -32,6 +33,7 @@ pub use store::Store;
 pub use view::ArchiveView;
 
 use crate::directory::DirectoryError;
+use crate::snapshot::SnapshotError;
 use crate::storage::StorageError;
 use crate::wal::LogError;
 
@@ -109,6 +111,9 @@ pub enum ArchiveError {
         /// The object.
         path: String,
     },
+    /// A snapshot of the data directory is damaged, and was not archived.
+    #[error("a snapshot of the data directory is damaged and was not archived")]
+    Damaged(#[source] SnapshotError),
     /// An object that was read back differs from what was written.
     #[error("{path} in the archive differs from what was written")]
     Differs {

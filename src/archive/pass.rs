@@ -1,5 +1,6 @@
 //! Brings an archive up to date with a data directory, step by step: manifest, log, snapshots.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -8,9 +9,10 @@ use super::ArchiveError;
 use super::contents::{Contents, EpochObjects};
 use super::log::Completed;
 use super::names::{EpochName, path};
+use super::passing::PassingSnapshot;
 use super::store::Store;
 use crate::directory::{MANIFEST_NAME, Manifest, ReadOnlyDirectory};
-use crate::snapshot::{LogPoint, snapshot_name};
+use crate::snapshot::{LogPoint, SnapshotError, parse_snapshot_name, snapshot_name};
 use crate::storage::width::{index, length};
 use crate::storage::{ReadFrom, ReadableFile, SharedReadStorage, StorageError};
 use crate::wal::SegmentTail;
@@ -20,6 +22,8 @@ use crate::wal::SegmentTail;
 pub struct Passed {
     /// The number of snapshots.
     pub snapshots: u64,
+    /// The number of snapshots that were left out, because they are damaged.
+    pub damaged: u64,
     /// The number of completed segments.
     pub segments: u64,
     /// The number of pieces of the segment in use.
@@ -93,6 +97,8 @@ pub struct Archiver {
     manifest: Option<Manifest>,
     /// What is not needed from this point on was removed from the archive, and is not archived again.
     pub(super) kept_from: Option<LogPoint>,
+    /// Snapshots that were found damaged.
+    damaged: BTreeSet<u64>,
     /// Whether everything that is written is read back and compared.
     reads_back: bool,
 }
@@ -104,7 +110,16 @@ impl Archiver {
     /// [`ArchiveError`].
     pub fn open(files: SharedReadStorage, store: Arc<Store>) -> Result<Self, ArchiveError> {
         let known = Contents::read(&store)?;
-        Ok(Self { files, store, known, tail: None, manifest: None, kept_from: None, reads_back: false })
+        Ok(Self {
+            files,
+            store,
+            known,
+            tail: None,
+            manifest: None,
+            kept_from: None,
+            damaged: BTreeSet::new(),
+            reads_back: false,
+        })
     }
 
     /// Reads back everything that is written from now on.
@@ -215,7 +230,30 @@ impl Archiver {
         Ok(())
     }
 
+    /// Archives a snapshot. A damaged one is left out and reported, unless everything else is based on it.
     fn archive_snapshot(
+        &mut self,
+        directory: &ReadOnlyDirectory,
+        op: u64,
+        run: &mut Run<'_>,
+        between: Between,
+    ) -> Result<(), ArchiveError> {
+        if self.damaged.contains(&op) {
+            run.passed.damaged += 1;
+            return Ok(());
+        }
+        match self.archive_sound_snapshot(directory, op, run, between) {
+            Err(ArchiveError::Damaged(error)) if op != run.manifest.base.op => {
+                tracing::error!(op, %error, source = ?error, "A SNAPSHOT IS DAMAGED AND IS NOT ARCHIVED; run `stockhold verify`");
+                self.damaged.insert(op);
+                run.passed.damaged += 1;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn archive_sound_snapshot(
         &mut self,
         directory: &ReadOnlyDirectory,
         op: u64,
@@ -226,8 +264,10 @@ impl Archiver {
         let manifest = directory.manifest();
         let header = match directory.read_snapshot(op, ReadFrom::Cache) {
             Ok(reader) => *reader.header(),
-            // It was trimmed, or it is damaged, which `verify` reports.
-            Err(_) => return Ok(()),
+            // It was trimmed.
+            Err(SnapshotError::Storage(StorageError::NotFound { .. })) => return Ok(()),
+            Err(SnapshotError::Storage(error)) => return Err(error.into()),
+            Err(error) => return Err(ArchiveError::Damaged(error)),
         };
         let Some(epoch) = epoch_of(manifest, header.epoch) else { return Ok(()) };
         let is_archived = self.objects(manifest.log_uuid, epoch).snapshots.contains_key(&op);
@@ -272,6 +312,8 @@ impl Archiver {
         };
         let mut offset = 0;
         let mut sums = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        let mut snapshot =
+            parse_snapshot_name(name).map(|_| PassingSnapshot::new(name, run.manifest.log_uuid, bytes));
         let store = self.store.clone();
         let written = store.write_pieces(to, || {
             if offset > 0 && between == Between::Log && run.guide.log_is_due() {
@@ -285,6 +327,9 @@ impl Archiver {
             }
             sums.update(&piece);
             offset = end;
+            if let Some(snapshot) = &mut snapshot {
+                snapshot.pass(&piece).map_err(ArchiveError::Damaged)?;
+            }
             Ok(piece)
         });
         match written {

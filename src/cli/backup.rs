@@ -98,6 +98,7 @@ fn failure(error: ArchiveError, place: &str) -> Failure {
         ArchiveError::Gap { .. }
         | ArchiveError::Misplaced { .. }
         | ArchiveError::Differs { .. }
+        | ArchiveError::Damaged(_)
         | ArchiveError::OtherRecords { .. } => Exit::BadData,
         ArchiveError::Storage(_) | ArchiveError::Log(_) | ArchiveError::Directory(_) => {
             let error = match error {
@@ -114,6 +115,7 @@ fn failure(error: ArchiveError, place: &str) -> Failure {
                 | ArchiveError::Gap { .. }
                 | ArchiveError::Misplaced { .. }
                 | ArchiveError::OtherRecords { .. }
+                | ArchiveError::Damaged(_)
                 | ArchiveError::Differs { .. } => unreachable!("the outer match has them"),
             };
             return start_failure(error, Path::new(place));
@@ -168,12 +170,19 @@ fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failu
          next: stockhold backup verify {to}",
         passed.last_position, passed.segments, passed.parts, passed.snapshots, passed.bytes
     );
+    let text = match passed.damaged {
+        0 => text,
+        damaged => format!(
+            "{text}\n{damaged} damaged snapshots were left out: stockhold verify {}",
+            shell_word(data_dir)
+        ),
+    };
     let document = json!({
         "to": to, "last_position": passed.last_position, "segments": passed.segments, "parts": passed.parts,
-        "snapshots": passed.snapshots, "bytes": passed.bytes,
+        "snapshots": passed.snapshots, "bytes": passed.bytes, "damaged_snapshots": passed.damaged,
     });
     context.output.result(&text, &document)?;
-    Ok(Exit::Ok)
+    Ok(if passed.damaged == 0 { Exit::Ok } else { Exit::BadData })
 }
 
 /// Whether a place is a data directory, a damaged one included.

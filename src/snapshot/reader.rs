@@ -48,7 +48,11 @@ impl SnapshotReader {
         log_uuid: Uuid,
         from: ReadFrom,
     ) -> Result<Self, SnapshotError> {
-        let file = storage.open_to_read(name, from)?;
+        Self::of(storage.open_to_read(name, from)?, name, log_uuid)
+    }
+
+    /// Reads the head of a snapshot of this log.
+    pub(crate) fn of(file: Box<dyn ReadableFile>, name: &str, log_uuid: Uuid) -> Result<Self, SnapshotError> {
         let mut head = [0; snapshot::HEAD_BYTES];
         let read = file.read_at(0, &mut head)?;
         let damaged = |source| SnapshotError::Damaged { name: name.to_owned(), offset: 0, source };

@@ -112,7 +112,7 @@ fn places(disk: &RecordingStorage) -> BTreeMap<&'static str, Vec<Place>> {
     places
 }
 
-fn flip(disk: &RecordingStorage, name: &str, offset: usize, bit: u32) {
+pub(crate) fn flip(disk: &RecordingStorage, name: &str, offset: usize, bit: u32) {
     disk.corrupt(name, u64::try_from(offset).unwrap(), |bytes| bytes[0] ^= 1 << bit);
 }
 

@@ -7,7 +7,7 @@ mod copies;
 #[cfg(test)]
 mod digests;
 #[cfg(test)]
-mod flips;
+pub(crate) mod flips;
 #[cfg(test)]
 pub(crate) mod life;
 #[cfg(test)]
