@@ -4,7 +4,9 @@ use super::contents::EpochObjects;
 use super::names::{EpochName, part_name, path, segment_of};
 use super::pass::Archiver;
 use super::{ArchiveError, Store};
+use crate::directory::ReadOnlyDirectory;
 use crate::snapshot::{SnapshotHeader, snapshot_name};
+use crate::storage::ReadFrom;
 use crate::storage::layout::{BLOCK_BYTES, opening, snapshot};
 use crate::storage::width::length;
 use crate::wal::{SegmentHeader, SegmentOpening};
@@ -48,11 +50,44 @@ impl Archiver {
     /// # Errors
     /// [`ArchiveError`]. What was removed stays removed.
     pub fn retain(&mut self, retention: Retention) -> Result<(), ArchiveError> {
+        let headers = self.archived_headers(retention)?;
+        self.retain_of(retention, &headers, &[])
+    }
+
+    /// Removes what need not be kept once the snapshots are archived that the data directory has and the archive lacks.
+    /// The newest archived snapshot stays until then.
+    ///
+    /// # Errors
+    /// [`ArchiveError`]. What was removed stays removed.
+    pub(super) fn make_room(&mut self, retention: Retention) -> Result<(), ArchiveError> {
+        let headers = self.archived_headers(retention)?;
+        let coming = self.coming(&headers)?;
+        self.retain_of(retention, &headers, &coming)
+    }
+
+    /// Whether older snapshots can be removed once those are archived that the data directory has and the archive lacks.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub(super) fn has_relief(&mut self, retention: Retention) -> Result<bool, ArchiveError> {
+        let headers = self.archived_headers(retention)?;
+        let coming = self.coming(&headers)?;
+        let times = headers.iter().map(|(_, header)| header.time_ms);
+        let times: Vec<u64> = times.chain(coming.iter().map(|header| header.time_ms)).collect();
+        let newest_ms = times.last().copied().unwrap_or_default();
+        Ok(!coming.is_empty() && retention.oldest_kept(&times, newest_ms).is_some_and(|oldest| oldest > 0))
+    }
+
+    /// The heads of the archived snapshots of this history, oldest first; none if everything is kept.
+    fn archived_headers(
+        &mut self,
+        retention: Retention,
+    ) -> Result<Vec<(EpochName, SnapshotHeader)>, ArchiveError> {
+        let mut headers = Vec::new();
         if retention == Retention::default() {
-            return Ok(());
+            return Ok(headers);
         }
         let (log_uuid, epochs) = self.history()?;
-        let mut snapshots = Vec::new();
         for epoch in &epochs {
             let ops: Vec<u64> = self.objects(log_uuid, *epoch).snapshots.keys().copied().collect();
             for op in ops {
@@ -60,13 +95,35 @@ impl Archiver {
                 let head = self.store().read(&at, 0, length(snapshot::HEAD_BYTES))?;
                 // A damaged snapshot is no reason to remove anything.
                 if let Ok(header) = SnapshotHeader::decode(&head) {
-                    snapshots.push((*epoch, header));
+                    headers.push((*epoch, header));
                 }
             }
         }
-        let times: Vec<u64> = snapshots.iter().map(|(_, header)| header.time_ms).collect();
+        Ok(headers)
+    }
+
+    /// The snapshots of the data directory that are newer than those in the archive, oldest first.
+    fn coming(&self, headers: &[(EpochName, SnapshotHeader)]) -> Result<Vec<SnapshotHeader>, ArchiveError> {
+        let directory = ReadOnlyDirectory::open(self.files.clone())?;
+        let newest = headers.last().map_or(0, |(_, header)| header.op);
+        let ops = directory.snapshots()?.into_iter().rev().filter(|op| *op > newest);
+        let readers = ops.filter_map(|op| directory.read_snapshot(op, ReadFrom::Cache).ok());
+        Ok(readers.map(|reader| *reader.header()).collect())
+    }
+
+    fn retain_of(
+        &mut self,
+        retention: Retention,
+        snapshots: &[(EpochName, SnapshotHeader)],
+        coming: &[SnapshotHeader],
+    ) -> Result<(), ArchiveError> {
+        let times = snapshots.iter().map(|(_, header)| header.time_ms);
+        let times: Vec<u64> = times.chain(coming.iter().map(|header| header.time_ms)).collect();
         let newest_ms = times.last().copied().unwrap_or_default();
         let Some(oldest) = retention.oldest_kept(&times, newest_ms) else { return Ok(()) };
+        let Some(newest_archived) = snapshots.len().checked_sub(1) else { return Ok(()) };
+        let oldest = oldest.min(newest_archived);
+        let (log_uuid, epochs) = self.history()?;
         let kept = snapshots[oldest].1.point();
         self.keep_from(kept);
         for (epoch, header) in &snapshots[..oldest] {

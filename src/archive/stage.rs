@@ -124,18 +124,20 @@ impl ArchiveStage {
         };
         let budget = self.policy.budget_bytes;
         if budget > 0 && archiver.bytes() >= budget {
-            archiver.retain(retention)?;
-            if archiver.bytes() >= budget {
+            archiver.make_room(retention)?;
+            // A snapshot that is not archived yet is what lets older ones go, so it may exceed the budget.
+            if archiver.bytes() >= budget && !archiver.has_relief(retention)? {
                 if self.progress.over_budget() {
                     tracing::error!(budget, "THE ARCHIVE HAS SPENT ITS BUDGET; selling goes on");
                 }
+                self.progress.retained(archiver.bytes());
                 return Ok(());
             }
         }
         let passed = archiver.pass_with(&mut guide)?;
         self.progress.passed(&passed, archiver.bytes());
         if passed.snapshots > 0 {
-            archiver.retain(self.policy.retention)?;
+            archiver.retain(retention)?;
             self.progress.retained(archiver.bytes());
         }
         if passed.snapshots > 0 || passed.segments > 0 || self.progress.restorable_from().is_none() {

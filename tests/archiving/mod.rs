@@ -1,5 +1,6 @@
 //! Archives of recorded disks: what a pass leaves can be read as a data directory, at every moment and under faults.
 
+mod budget;
 mod continuous;
 mod faulty;
 mod kept;
