@@ -35,6 +35,7 @@ use crate::snapshot::LogPoint;
 use crate::status_board::StatusBoard;
 use crate::storage::SharedStorage;
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
+use crate::warning::Warning;
 
 /// The number of the only writer of a log.
 const WRITER: u64 = 1;
@@ -339,14 +340,17 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
         metric("recovery_torn_tail", "bool", u64::from(report.torn_tail)),
     ];
     let medium = directory.storage().medium();
-    let mut warnings: Vec<String> =
-        report.snapshots_refused.iter().map(|text| format!("Not used: {text}.")).collect();
+    let mut warnings: Vec<String> = report
+        .snapshots_refused
+        .iter()
+        .map(|text| Warning::SnapshotNotUsed.about(format!("Not used: {text}.")))
+        .collect();
     warnings.extend(report.passed_over.warning());
     warnings.extend(skips_warning(&directory.manifest().skips));
-    warnings.extend(medium.warning().map(str::to_owned));
+    warnings.extend(medium.warning());
     if config.log.durability == DurabilityChoice::Interval {
-        warnings
-            .push("Commands are answered before they are durable (log.durability = interval).".to_owned());
+        let found = "Commands are answered before they are durable (log.durability = interval).";
+        warnings.push(Warning::AnswersBeforeSync.about(found));
     }
     StatusBoard {
         log_uuid: *directory.manifest().log_uuid.as_bytes(),

@@ -15,6 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 use stockhold_machine::ClockView;
 use stockhold_protocol::Timestamp;
 
+use crate::warning::Warning;
+
 /// The clock is slewed by at most this part of the elapsed time: one in a thousand.
 const SLEW_DIVISOR: i64 = 1_000;
 /// A suspend longer than this is treated as a start.
@@ -275,18 +277,17 @@ impl Clock {
     pub fn warning(&self) -> Option<String> {
         let offset_s = self.wall_offset_ms() / 1_000;
         if self.is_held_back.load(Ordering::Relaxed) {
-            return Some(format!(
-                "The wall clock is {offset_s} s ahead of the server's time, more than clock_jump_max_ms allows: time went on from the last op. \
-                 If the wall clock is right, run `stockhold clock accept`."
-            ));
+            return Some(Warning::ClockHeldBack.about(format!(
+                "The wall clock is {offset_s} s ahead of the server's time, more than clock_jump_max_ms allows: time went on from the last op."
+            )));
         }
         self.alarm.load(Ordering::Relaxed).then(|| {
             let side = if offset_s < 0 { "behind" } else { "ahead of" };
             let offset_s = offset_s.unsigned_abs();
-            format!(
+            Warning::ClockOff.about(format!(
                 "The wall clock is {offset_s} s {side} the server's time, which follows it by at most a thousandth; \
                  times that people are shown go by the wall clock."
-            )
+            ))
         })
     }
 

@@ -35,3 +35,4 @@ pub mod status_board;
 pub mod storage;
 pub mod verify;
 pub mod wal;
+pub mod warning;

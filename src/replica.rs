@@ -24,6 +24,7 @@ use crate::pipeline::digests::{DigestComparison, Divergence};
 use crate::snapshot::LogPoint;
 use crate::storage::StorageError;
 use crate::wal::{LogEnd, LogError, ReadTo};
+use crate::warning::Warning;
 use load::{LoadFault, load};
 
 /// The number of sweep steps after each batch, so that replay needs no more memory than the server that wrote the log.
@@ -51,9 +52,9 @@ impl PassedOverTally {
     pub fn warning(&self) -> Option<String> {
         let Self { batches, records } = self;
         (*batches > 0).then(|| {
-            format!(
-                "{batches} batches of the log ({records} records) were passed over, because they are not the next ones of their writers: run `stockhold verify`."
-            )
+            Warning::BatchesPassedOver.about(format!(
+                "{batches} batches of the log ({records} records) were passed over, because they are not the next ones of their writers."
+            ))
         })
     }
 }

@@ -9,6 +9,7 @@ use stockhold_protocol::query::Metric;
 
 use crate::directory::MarkPoint;
 use crate::metrics::metric;
+use crate::warning::Warning;
 
 /// The name of the metric with the oldest op to which the data directory can be restored.
 pub const RESTORABLE_FROM_OP: &str = "restorable_from_op";
@@ -78,11 +79,10 @@ impl Restorable {
             more => format!(" and {more} more"),
         };
         (!named.is_empty()).then(|| {
-            format!(
-                "No restore from here to these marks is possible any more: {}{more}. Drop them with `stockhold mark drop`; \
-                 marks.keep-bytes or an archive keeps more.",
+            Warning::MarksLost.about(format!(
+                "No restore from here to these marks is possible any more: {}{more}.",
                 shown.join(", ")
-            )
+            ))
         })
     }
 }
@@ -113,9 +113,9 @@ mod tests {
         assert_eq!(told(None, &[(10, "a"), (11, "b")]), (Some(0), String::new()));
         assert_eq!(told(None, &[(9, "auto/import/x"), (11, "b")]), (Some(1), String::new()));
         let (lost, warning) = told(None, &[(3, "a"), (4, "auto/x"), (9, "b"), (10, "c")]);
-        assert!(lost == Some(3) && warning.contains("more: \"a\", \"b\". Drop"), "{lost:?} {warning}");
+        assert!(lost == Some(3) && warning.contains("more: \"a\", \"b\"."), "{lost:?} {warning}");
         let (lost, warning) = told(Some(9), &[(3, "a"), (9, "b")]);
-        assert!(lost == Some(1) && warning.contains("more: \"a\". Drop"), "{lost:?} {warning}");
+        assert!(lost == Some(1) && warning.contains("more: \"a\"."), "{lost:?} {warning}");
         let (_, warning) =
             told(None, &[(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e"), (6, "f"), (7, "g")]);
         assert!(warning.contains("\"e\" and 2 more."), "{warning}");

@@ -5,8 +5,10 @@ use stockhold_machine::{Machine, Stats};
 use stockhold_protocol::query::{Metric, Status};
 
 use crate::metrics::metric;
+use crate::pipeline::ServerState;
 use crate::pipeline::links::ApplierLinks;
 use crate::status_board::StatusBoard;
+use crate::warning::Warning;
 
 impl StatusBoard {
     /// The answer to a `status` query.
@@ -32,7 +34,8 @@ impl StatusBoard {
         }
         let archive_from = links.archive.as_ref().and_then(|archive| archive.restorable_from());
         let lost_marks = links.restorable.render(archive_from, machine.marks(), &mut metrics);
-        let mut warnings = self.warnings.lock().clone();
+        let mut warnings: Vec<String> = state_warning(links.feedback.state()).into_iter().collect();
+        warnings.extend(self.warnings.lock().iter().cloned());
         warnings.extend(links.clock.warning());
         warnings.extend(links.archive.as_ref().and_then(|archive| archive.warning(durable_op, now_ms)));
         warnings.extend(lost_marks);
@@ -45,6 +48,22 @@ impl StatusBoard {
             metrics,
             warnings,
         }
+    }
+}
+
+/// The warning about what the server refuses in this state.
+fn state_warning(state: ServerState) -> Option<String> {
+    match state {
+        ServerState::DiskReserve => Some(
+            Warning::DiskFull
+                .about("The disk is full: only confirm, ship, release, refund and the like are accepted."),
+        ),
+        ServerState::DiskFull => Some(Warning::DiskFull.about("The disk is full: no commands are accepted.")),
+        ServerState::LogFailed => {
+            Some(Warning::LogFailed.about("The log cannot be written, and the server ends."))
+        }
+        // The archive gives its warning itself.
+        ServerState::Running | ServerState::ArchiveBehind | ServerState::Stopping => None,
     }
 }
 

@@ -75,7 +75,7 @@ impl StorageFacts {
             file_system: format!("{:?}", medium.file_system).to_lowercase(),
             write_path: format!("{:?}", medium.write_path).to_lowercase(),
             in_memory: medium.file_system == stockhold::storage::FileSystemKind::Memory,
-            warning: medium.warning().map(str::to_owned),
+            warning: medium.warning(),
         }
     }
 }

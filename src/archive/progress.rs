@@ -6,6 +6,7 @@ use stockhold_protocol::query::Metric;
 
 use crate::metrics::metric;
 use crate::snapshot::LogPoint;
+use crate::warning::Warning;
 
 /// How far the archive is.
 #[derive(Debug)]
@@ -159,15 +160,15 @@ impl ArchiveProgress {
             "selling goes on"
         };
         if self.is_over_budget.load(Ordering::Relaxed) {
-            return Some(format!(
-                "The archive has spent its budget (archive.budget-bytes) and is {ops} ops behind; {selling}: raise the budget or archive.keep-*."
-            ));
+            return Some(Warning::ArchiveBudget.about(format!(
+                "The archive has spent its budget (archive.budget-bytes) and is {ops} ops behind; {selling}."
+            )));
         }
         self.is_failing.load(Ordering::Relaxed).then(|| {
-            format!(
-                "The archive cannot be written and is {ops} ops, {} s behind; {selling}: see the server's log for the reason.",
+            Warning::ArchiveFailing.about(format!(
+                "The archive cannot be written and is {ops} ops, {} s behind; {selling}.",
                 ms / 1_000
-            )
+            ))
         })
     }
 }

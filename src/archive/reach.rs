@@ -17,7 +17,7 @@ impl Archiver {
     /// # Errors
     /// [`ArchiveError`].
     pub fn restorable_from(&self) -> Result<Option<u64>, ArchiveError> {
-        let Some((log_uuid, epochs)) = self.history() else { return Ok(None) };
+        let (log_uuid, epochs) = self.history()?;
         let base = self.base();
         let mut segments: BTreeMap<u64, (EpochName, bool)> = BTreeMap::new();
         let mut snapshots: BTreeMap<u64, EpochName> = BTreeMap::new();

@@ -56,7 +56,7 @@ impl Clocks {
         let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
         let clocks = status.metrics.into_iter().filter(|metric| metric.name.starts_with("clock_"));
         let by_name = clocks.map(|metric| (metric.name, metric.value)).collect();
-        let warnings = status.warnings.into_iter().filter(|warning| warning.contains("clock")).collect();
+        let warnings = status.warnings.into_iter().filter(|warning| warning.starts_with("clock_")).collect();
         Ok(Self { by_name, warnings })
     }
 

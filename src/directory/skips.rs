@@ -5,6 +5,7 @@ use crate::snapshot::{LogPoint, parse_snapshot_name, snapshot_name};
 use crate::storage::StorageError;
 use crate::storage::layout::manifest as bounds;
 use crate::wal::SegmentList;
+use crate::warning::Warning;
 
 /// The maximum number of ops that a warning names.
 const OPS_SHOWN_MAX: usize = 5;
@@ -117,11 +118,11 @@ pub fn skips_warning(skips: &[Skip]) -> Option<String> {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Some(format!(
-        "Ops are skipped at the request of an operator: {}{more}; the last reason: {}. `stockhold log skips` lists all.",
+    Some(Warning::OpsSkipped.about(format!(
+        "Ops are skipped at the request of an operator: {}{more}; the last reason: {}.",
         ops.join(", "),
         last.reason
-    ))
+    )))
 }
 
 /// The name of a snapshot that contains a skipped op. Files with such names have no meaning.

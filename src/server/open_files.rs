@@ -5,6 +5,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::net::connection_permits::{LINGERING_MAX, LOCAL_CONNECTIONS_MAX};
+use crate::warning::Warning;
 
 /// File descriptors for other purposes: segments, snapshots, the lock, the listener and the runtimes.
 const FILES_BESIDE: u64 = 96;
@@ -43,11 +44,11 @@ fn plan(connections: usize, current: Option<u64>, maximum: Option<u64>) -> Plan 
     }
     let allowed = maximum.map_or(needed, |maximum| maximum.min(needed));
     let warning = || {
-        format!(
+        Warning::OpenFiles.about(format!(
             "The system allows {allowed} open files, so at most {} connections are accepted instead of {connections} \
-             (limits.connections); raise the limit to {needed} (ulimit -n, LimitNOFILE).",
+             (limits.connections); {needed} open files would be enough.",
             connections_allowed(allowed, beside)
-        )
+        ))
     };
     let fitted = if allowed == needed {
         Fitted { connections, warning: None }

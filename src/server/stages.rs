@@ -14,6 +14,7 @@ use crate::pipeline::snapshots::{SnapshotQueue, Snapshotter};
 use crate::pipeline::{Applier, Feedback, Sequencer, Sleeper, Stepped};
 use crate::status_board::StatusBoard;
 use crate::wal::{LogWriter, Progress, SegmentPool, SegmentPreparer};
+use crate::warning::Warning;
 
 /// How often the clock is corrected, and the longest sleep of the housekeeping thread.
 const HOUSEKEEPING: Duration = Duration::from_millis(200);
@@ -202,7 +203,8 @@ impl Housekeeping {
                 }
                 Err(error) => {
                     tracing::error!(%error, source = ?error, "no more log segments can be prepared");
-                    self.status.warn(format!("No more log segments can be prepared: {error}."));
+                    let found = format!("No more log segments can be prepared: {error}.");
+                    self.status.warn(Warning::SegmentsFailed.about(found));
                     has_failed = true;
                     // The log could continue to the end of its segment and would then fail with commands in flight.
                     // Ending it now loses nothing.

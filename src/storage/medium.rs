@@ -1,5 +1,7 @@
 //! The file system below the data directory, as far as the system reports it. The operator decides whether to use it.
 
+use crate::warning::Warning;
+
 /// How a log write is made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WritePath {
@@ -69,28 +71,34 @@ pub struct Medium {
 impl Medium {
     /// The warning for the operator, if the medium deserves one.
     #[must_use]
-    pub fn warning(&self) -> Option<&'static str> {
-        match self.file_system {
-            FileSystemKind::Memory => {
-                Some("the data directory is in memory: everything is lost at power-off")
-            }
-            FileSystemKind::Overlay => Some(
-                "the data directory is on the overlay file system of a container and is deleted with the container: mount a volume",
+    pub fn warning(&self) -> Option<String> {
+        let (warning, found) = match self.file_system {
+            FileSystemKind::Memory => (
+                Warning::FileSystemMemory,
+                "The data directory is in memory: everything is lost at power-off.",
             ),
-            FileSystemKind::Network => Some(
-                "the data directory is on a network file system, whose syncs and locks may guarantee less than those of a local disk",
+            FileSystemKind::Overlay => (
+                Warning::FileSystemOverlay,
+                "The data directory is on the overlay file system of a container and is deleted with the container.",
             ),
-            FileSystemKind::Fuse => Some(
-                "the data directory is on a user-space file system: it is unknown whether it honours a sync",
+            FileSystemKind::Network => (
+                Warning::FileSystemNetwork,
+                "The data directory is on a network file system, whose syncs and locks may guarantee less than those of a local disk.",
             ),
-            FileSystemKind::Btrfs | FileSystemKind::Zfs => Some(
-                "the data directory is on a copy-on-write file system: preallocated log space can still run out, and syncs cost more",
+            FileSystemKind::Fuse => (
+                Warning::FileSystemUser,
+                "The data directory is on a user-space file system: it is unknown whether it honours a sync.",
+            ),
+            FileSystemKind::Btrfs | FileSystemKind::Zfs => (
+                Warning::FileSystemCopyOnWrite,
+                "The data directory is on a copy-on-write file system: preallocated log space can still run out, and syncs cost more.",
             ),
             FileSystemKind::Ext
             | FileSystemKind::Xfs
             | FileSystemKind::F2fs
             | FileSystemKind::Simulated
-            | FileSystemKind::Other(_) => None,
-        }
+            | FileSystemKind::Other(_) => return None,
+        };
+        Some(warning.about(found))
     }
 }
