@@ -33,7 +33,7 @@ use crate::replica::{ReadAheadSpawner, ReplayProgress};
 use crate::restorable::{Restorable, mark_points};
 use crate::snapshot::LogPoint;
 use crate::status_board::StatusBoard;
-use crate::storage::SharedStorage;
+use crate::storage::{ReadFrom, SharedStorage};
 use crate::wal::{LogStart, LogWriter, SegmentPool, SegmentPreparer};
 use crate::warning::Warning;
 
@@ -153,11 +153,12 @@ pub fn assemble(
     let (applier_waker, applier) = Waker::new();
     let (snapshotter_waker, snapshotter) = Waker::new();
     let sleepers = Sleepers { sequencer, applier, snapshotter };
-    let status = Arc::new(status_board(config, &directory, &report));
+    let status = Arc::new(status_board(config, &directory, &report, clock.monotonic_ms()));
     let point = LogPoint { op: machine.op(), position: end.last_position() };
     let wakers = (sequencer_waker, applier_waker.clone());
     let shared = (clock, status.clone(), Arc::new(restorable));
     let links = links(config, &log, wakers, reply_queues, shared, point);
+    note_snapshot(&directory, &report, &links.metrics);
     let snapshot_queue = SnapshotQueue::new(snapshotter_waker.clone(), applier_waker.clone());
     let pool = log.pool().clone();
     let trimmer = trimmer(config, &storage, &directory, &pool, &report, &links);
@@ -309,6 +310,16 @@ fn context(config: &Config, links: &ApplierLinks, (log_uuid, epoch): (Uuid, u64)
     }
 }
 
+/// Notes from which snapshot the server started, for its age.
+fn note_snapshot(directory: &Directory, report: &RecoveryReport, metrics: &Metrics) {
+    let Some(op) = report.snapshot_op() else { return };
+    metrics.snapshot_op.set(op);
+    // It was read a moment ago. Without its time it has no age.
+    if let Ok(snapshot) = directory.to_read().read_snapshot(op, ReadFrom::Cache) {
+        metrics.snapshot_time_ms.set(snapshot.header().time_ms);
+    }
+}
+
 fn snapshot_policy(config: &Config) -> SnapshotPolicy {
     SnapshotPolicy {
         ops: config.snapshot.ops,
@@ -317,7 +328,12 @@ fn snapshot_policy(config: &Config) -> SnapshotPolicy {
     }
 }
 
-fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport) -> StatusBoard {
+fn status_board(
+    config: &Config,
+    directory: &Directory,
+    report: &RecoveryReport,
+    started_ms: u64,
+) -> StatusBoard {
     let durability = match config.log.durability {
         DurabilityChoice::Sync => "sync".to_owned(),
         DurabilityChoice::Interval => {
@@ -355,6 +371,12 @@ fn status_board(config: &Config, directory: &Directory, report: &RecoveryReport)
     StatusBoard {
         log_uuid: *directory.manifest().log_uuid.as_bytes(),
         epoch: directory.manifest().epoch(),
+        data_dir: std::path::absolute(&config.data_dir)
+            .unwrap_or_else(|_| config.data_dir.clone())
+            .display()
+            .to_string(),
+        started_ms,
+        segment_bytes: config.log.segment_bytes,
         durability,
         fixed,
         warnings: Mutex::new(warnings),

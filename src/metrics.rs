@@ -169,6 +169,13 @@ metrics! {
     Histogram snapshot_step_us, "us", "Time of one step of a snapshot in progress, during which the applier does nothing else.";
     Counter snapshots_written, "snapshots", "Snapshots written and verified.";
     Counter snapshots_failed, "snapshots", "Snapshots that failed.";
+    Gauge snapshot_failing, "bool", "1 if the last snapshot failed.";
+    Gauge snapshot_op, "op", "The op of the newest snapshot; 0 if there is none.";
+    Gauge snapshot_time_ms, "ms", "The server's time of the newest snapshot's op, in milliseconds since the Unix epoch; 0 if there is none.";
+    Gauge ops_per_second, "ops/s", "Ops appended to the log in the last second.";
+    Gauge commands_per_second, "commands/s", "Commands read from connections in the last second.";
+    Gauge disk_free_bytes, "bytes", "Space that the server may still use on the file system of the data directory.";
+    Gauge disk_bytes, "bytes", "Space of the file system of the data directory; 0 if unknown.";
     Counter clock_alarms, "alarms", "Times the wall clock was found far from the proposed time.";
     Gauge clock_offset_us, "us", "How far the wall clock is from the proposed time, as a magnitude.";
 }

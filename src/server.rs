@@ -8,6 +8,7 @@ mod listeners;
 mod network;
 mod open_files;
 mod read_ahead_threads;
+mod sampler;
 mod signals;
 mod stages;
 mod threads;
@@ -41,6 +42,7 @@ use crate::wal::SegmentPool;
 use archive_thread::ArchiveThread;
 use events::{Event, ServerEvents};
 use listeners::Listeners;
+use sampler::Sampler;
 use threads::{ShutdownFlags, spawn};
 
 /// How a server ended.
@@ -244,15 +246,15 @@ fn run_assembly(
     let snapshotter = spawn("snapshot", &events, move || {
         stages::run_snapshotter(snapshotter, &snapshot_queue, &sleepers.snapshotter, &snapshotter_flags);
     })?;
-    let (clock, metrics) = (context.clock.clone(), context.metrics.clone());
     let housekeeping = stages::Housekeeping {
         preparer,
         pool: pool.clone(),
-        clock,
+        clock: context.clock.clone(),
         feedback: context.feedback.clone(),
-        metrics,
+        metrics: context.metrics.clone(),
         status: status.clone(),
         events: events.clone(),
+        sampler: Sampler::new(directory.storage().clone(), context.metrics.clone()),
     };
     let housekeeping = spawn("housekeeping", &events, move || housekeeping.run())?;
     let archive = archive_stage.map(|stage| ArchiveThread::spawn(stage, grace, &events)).transpose()?;

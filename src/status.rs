@@ -4,7 +4,7 @@
 use stockhold_machine::{Machine, Stats};
 use stockhold_protocol::query::{Metric, Status};
 
-use crate::metrics::metric;
+use crate::metrics::{Metrics, metric};
 use crate::pipeline::ServerState;
 use crate::pipeline::links::ApplierLinks;
 use crate::status_board::StatusBoard;
@@ -24,17 +24,21 @@ impl StatusBoard {
         metrics.push(metric("queue_bytes", "bytes", size(bytes)));
         metrics.push(metric("queue_commands_max", "commands", size(links.ingress.limits().commands)));
         metrics.push(metric("questions_depth", "questions", size(links.questions.depth())));
+        let (durable_op, now_ms) = (links.watermarks.durable(), links.clock.monotonic_ms());
+        metrics.push(metric("uptime_ms", "ms", now_ms.saturating_sub(self.started_ms)));
         metrics.extend(self.fixed.iter().cloned());
         links.metrics.render(&mut metrics);
         machine_metrics(&machine.stats(), &mut metrics);
         clock_metrics(links, &mut metrics);
-        let (durable_op, now_ms) = (links.watermarks.durable(), links.clock.monotonic_ms());
+        metrics.extend(snapshot_age(links));
         if let Some(archive) = &links.archive {
             archive.render(durable_op, now_ms, &mut metrics);
         }
         let archive_from = links.archive.as_ref().and_then(|archive| archive.restorable_from());
         let lost_marks = links.restorable.render(archive_from, machine.marks(), &mut metrics);
         let mut warnings: Vec<String> = state_warning(links.feedback.state()).into_iter().collect();
+        warnings.extend(self.disk_warning(stats, &links.metrics));
+        warnings.extend(snapshot_warning(&links.metrics));
         warnings.extend(self.warnings.lock().iter().cloned());
         warnings.extend(links.clock.warning());
         warnings.extend(links.archive.as_ref().and_then(|archive| archive.warning(durable_op, now_ms)));
@@ -47,8 +51,32 @@ impl StatusBoard {
             durability: self.durability.clone(),
             metrics,
             warnings,
+            data_dir: self.data_dir.clone(),
         }
     }
+
+    /// The warning about a disk that lacks the space for what the server writes next.
+    fn disk_warning(&self, stats: &Stats, metrics: &Metrics) -> Option<String> {
+        let (free, all) = (metrics.disk_free_bytes.get(), metrics.disk_bytes.get());
+        let needed = self.segment_bytes.saturating_mul(2).saturating_add(stats.snapshot_bytes);
+        (all > 0 && free < needed).then(|| {
+            Warning::DiskLow.about(format!(
+                "Only {free} of {all} bytes are free on the disk; two segments and a snapshot take {needed}."
+            ))
+        })
+    }
+}
+
+fn snapshot_warning(metrics: &Metrics) -> Option<String> {
+    let is_failing = metrics.snapshot_failing.get() > 0;
+    is_failing.then(|| Warning::SnapshotFailed.about("The last snapshot failed; the log is kept and grows."))
+}
+
+/// The age of the newest snapshot in the server's time, if there is one.
+fn snapshot_age(links: &ApplierLinks) -> Option<Metric> {
+    let written_ms = links.metrics.snapshot_time_ms.get();
+    let age_ms = links.clock.propose_now().0.saturating_sub(written_ms);
+    (written_ms > 0).then(|| metric("snapshot_age_ms", "ms", age_ms))
 }
 
 /// The warning about what the server refuses in this state.

@@ -13,6 +13,12 @@ pub struct StatusBoard {
     pub log_uuid: [u8; 16],
     /// The epoch of the log.
     pub epoch: u64,
+    /// The data directory.
+    pub data_dir: String,
+    /// When the server was started, in milliseconds of the monotonic clock.
+    pub started_ms: u64,
+    /// The length of a segment.
+    pub segment_bytes: u64,
     /// When answered commands are durable.
     pub durability: String,
     /// Metrics that are fixed at the start: limits and the recovery report.

@@ -41,6 +41,8 @@ warnings! {
     LogFailed "log_failed", "Look at the disk and at the server's log; then `stockhold verify` and `stockhold serve`.";
     SegmentsFailed "segments_failed", "Look at the disk and at the server's log; then `stockhold verify` and `stockhold serve`.";
     DiskFull "disk_full", "Make space on the disk, but remove nothing from the data directory; then it continues by itself.";
+    DiskLow "disk_low", "Make space on the disk, but remove nothing from the data directory.";
+    SnapshotFailed "snapshot_failed", "Look at the server's log for the reason; `stockhold snapshot` tries again.";
     SnapshotNotUsed "snapshot_not_used", "Run `stockhold verify` on the data directory; `stockhold snapshot` writes a new one.";
     BatchesPassedOver "batches_passed_over", "Run `stockhold verify` on the data directory.";
     OpsSkipped "ops_skipped", "Nothing, if this is meant; `stockhold log skips` lists all with their reasons.";

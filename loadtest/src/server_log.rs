@@ -68,6 +68,7 @@ mod tests {
             durability: String::new(),
             metrics: values.iter().map(metric).collect(),
             warnings: Vec::new(),
+            data_dir: String::new(),
         }
     }
 

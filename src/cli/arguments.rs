@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, export, goods, id, import, manual, mark, restore, salable,
-    serve, settings, show, verify,
+    serve, settings, show, status, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -89,8 +89,8 @@ pub(super) enum Action {
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),
-    /// Show the state of the server: limits, queue depths, watermarks, latencies
-    Status,
+    /// Show the state of the server: its health, load, disk, snapshot, archive and warnings
+    Status(status::StatusArguments),
     /// Show the server's time and its wall clock, or accept a wall clock that is far ahead
     Clock(clock::ClockArguments),
     /// Let the server check all its invariants and show its digest

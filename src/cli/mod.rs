@@ -42,8 +42,10 @@ mod server_connection;
 mod settings;
 mod show;
 mod status;
+mod summary;
 pub mod times;
 mod tries;
+mod units;
 pub mod usage;
 mod verify;
 
@@ -139,7 +141,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Export(arguments) => export::export(context, arguments),
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
-        Action::Status => status::status(context),
+        Action::Status(arguments) => status::status(context, arguments),
         Action::Clock(arguments) => clock::clock(context, arguments),
         Action::Validate => status::validate(context),
         Action::Snapshot => status::snapshot(context),

@@ -4,39 +4,53 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{Text, table};
 use super::questions::wrong_answer;
+use super::summary::summary;
+use super::units;
+use clap::Args;
 use serde_json::{Map, Value, json};
-use stockhold_protocol::query::{Query, QueryAnswer, Status};
+use stockhold_protocol::query::{Metric, Query, QueryAnswer, Status};
 
-pub(super) fn status(context: Context<'_>) -> Result<Exit, Failure> {
+/// `status`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stockhold status
+  stockhold status --all
+  stockhold status --json | jq .metrics.archive_lag_ms")]
+pub(super) struct StatusArguments {
+    /// Show every metric after the summary; `--json` always has them all
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn status(context: Context<'_>, arguments: &StatusArguments) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
-    context.output.result(&text(&status), &document(&status))?;
+    let mut text = summary(&status, &context.common.server);
+    if arguments.all {
+        text = format!("{text}\nlog {}\n\n{}", hex(&status.log_uuid), metrics(&status));
+    }
+    context.output.result(&text, &document(&status, &context.common.server))?;
     Ok(Exit::Ok)
 }
 
-fn text(status: &Status) -> String {
-    let mut text = Text::default();
-    text.line(&format!("stockhold {}  {}  durability {}", status.version, status.state, status.durability));
-    text.line(&format!("log {}  epoch {}\n", hex(&status.log_uuid), status.epoch));
-    let rows: Vec<Vec<String>> = status
-        .metrics
-        .iter()
-        .map(|metric| vec![metric.name.clone(), metric.value.to_string(), metric.unit.clone()])
-        .collect();
-    text.line(&table(&rows));
-    for warning in &status.warnings {
-        text.line(&format!("warning: {warning}"));
-    }
-    text.into_string()
+/// Every metric with its exact value.
+fn metrics(status: &Status) -> String {
+    let row = |metric: &Metric| {
+        let exact = format!("{} {}", metric.value, metric.unit);
+        vec![metric.name.clone(), units::value(metric.value, &metric.unit), exact]
+    };
+    table(&status.metrics.iter().map(row).collect::<Vec<_>>())
 }
 
-fn document(status: &Status) -> Value {
+fn document(status: &Status, server: &str) -> Value {
     let metrics: Map<String, Value> =
         status.metrics.iter().map(|metric| (metric.name.clone(), json!(metric.value))).collect();
     let units: Map<String, Value> =
         status.metrics.iter().map(|metric| (metric.name.clone(), json!(metric.unit))).collect();
     json!({
         "version": status.version,
+        "server": server,
+        "data_dir": status.data_dir,
         "log_uuid": hex(&status.log_uuid),
         "epoch": status.epoch,
         "state": status.state,

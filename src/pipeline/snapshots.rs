@@ -453,6 +453,8 @@ impl Snapshotter {
     /// Removes files that a published snapshot makes unnecessary.
     fn trim_after(&mut self, summary: &SnapshotSummary, digest: u64) -> SnapshotView {
         self.trim(Some(summary.header.point()));
+        self.metrics.snapshot_op.set(summary.header.op);
+        self.metrics.snapshot_time_ms.set(summary.header.time_ms);
         let file = snapshot_name(summary.header.op);
         SnapshotView { op: summary.header.op, file, bytes: summary.bytes, digest }
     }
@@ -468,11 +470,13 @@ impl Snapshotter {
         let result = match result {
             Ok(view) => {
                 self.metrics.snapshots_written.add(1);
+                self.metrics.snapshot_failing.set(0);
                 tracing::info!(op = view.op, bytes = view.bytes, "a snapshot was written and verified");
                 Ok(view)
             }
             Err(error) => {
                 self.metrics.snapshots_failed.add(1);
+                self.metrics.snapshot_failing.set(1);
                 tracing::error!(%error, source = ?error, "a snapshot failed; the log is kept");
                 // If it was for lack of space, what only dropped marks needed may give some.
                 self.trim(None);

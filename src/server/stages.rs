@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::events::{Event, ServerEvents};
+use super::sampler::Sampler;
 use super::threads::ShutdownFlags;
 use crate::clock::{Clock, Leap};
 use crate::metrics::Metrics;
@@ -167,6 +168,7 @@ pub(super) struct Housekeeping {
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<StatusBoard>,
     pub(super) events: ServerEvents,
+    pub(super) sampler: Sampler,
 }
 
 impl Housekeeping {
@@ -179,6 +181,7 @@ impl Housekeeping {
             if corrected.elapsed() >= HOUSEKEEPING {
                 corrected = Instant::now();
                 self.correct_clock();
+                self.sampler.step();
             }
             if has_failed {
                 self.pool.pause(HOUSEKEEPING);

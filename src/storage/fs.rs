@@ -18,7 +18,7 @@ use super::medium::WritePath;
 use super::read_only::ReadOnlyFile;
 use super::{
     Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, ReadFrom, ReadOnlyFs,
-    ReadStorage, ReadableFile, Storage, StorageError, StoredFile,
+    ReadStorage, ReadableFile, Space, Storage, StorageError, StoredFile,
 };
 
 /// `O_DSYNC`. The constant of that name in rustix is `O_SYNC` on Linux, which also syncs the timestamps of the file and
@@ -219,6 +219,12 @@ impl Storage for FsStorage {
     fn medium(&self) -> Medium {
         self.medium
     }
+
+    fn space(&self) -> Option<Space> {
+        let found = rustix::fs::fstatvfs(&self.directory).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Some(Space { free_bytes: bytes(found.f_bavail), all_bytes: bytes(found.f_blocks) })
+    }
 }
 
 /// Reserves space that reads as zeros. Without `fallocate` only the length is set, and the caller allocates the space
@@ -364,6 +370,15 @@ mod tests {
         }
         drop(lock);
         storage.lock("LOCK").unwrap();
+    }
+
+    /// Proves that the space of a real directory is told, as `df` would tell it.
+    #[test]
+    fn a_directory_has_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path(), WritePath::Fdatasync).unwrap();
+        let space = storage.space().unwrap();
+        assert!(space.free_bytes > 0 && space.free_bytes <= space.all_bytes, "{space:?}");
     }
 
     /// Proves that a created file has its length and reads as zeros, and that reading stops at its end.

@@ -59,6 +59,15 @@ impl FileSystemKind {
     }
 }
 
+/// The space of the file system of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What this process may still use.
+    pub free_bytes: u64,
+    /// All of it.
+    pub all_bytes: u64,
+}
+
 /// The medium of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Medium {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use aligned::AlignedBuffer;
 pub use fs::FsStorage;
 pub use medium::WritePath;
-pub use medium::{FileSystemKind, Medium};
+pub use medium::{FileSystemKind, Medium, Space};
 pub use read_only::ReadOnlyFs;
 
 /// A storage that is shared by the log writer, the segment preparer and the snapshotter.
@@ -99,6 +99,11 @@ pub trait Storage: ReadStorage {
 
     /// The medium of the directory.
     fn medium(&self) -> Medium;
+
+    /// The space of its file system, if that can be told.
+    fn space(&self) -> Option<Space> {
+        None
+    }
 
     /// Atomically and durably replaces the contents of the file `name`. After a crash the file has either the old or
     /// the new contents.

@@ -42,6 +42,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["export"],
     &["salable"],
     &["show"],
+    &["status"],
     &["verify"],
     &["backup"],
     &["restore"],

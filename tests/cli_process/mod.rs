@@ -19,4 +19,5 @@ mod places;
 mod refused;
 mod restore;
 mod server;
+mod status;
 mod waiting;

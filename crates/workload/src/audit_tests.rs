@@ -319,6 +319,7 @@ fn hold_time_is_the_servers_time_without_gaps() {
             durability: "sync".to_owned(),
             metrics: metrics.iter().map(metric).collect(),
             warnings: Vec::new(),
+            data_dir: String::new(),
         };
         hold_time_ms(&status)
     };

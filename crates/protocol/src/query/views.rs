@@ -34,8 +34,10 @@ pub struct Status {
     pub durability: String,
     /// Every metric.
     pub metrics: Vec<Metric>,
-    /// Warnings, as sentences.
+    /// Warnings, each with its name, what was found and what to do.
     pub warnings: Vec<String>,
+    /// The data directory.
+    pub data_dir: String,
 }
 tagged!(Status {
     1 version value,
@@ -45,6 +47,7 @@ tagged!(Status {
     5 durability value,
     6 metrics list,
     7 warnings value,
+    8 data_dir value,
 });
 
 /// The state of a reservation.

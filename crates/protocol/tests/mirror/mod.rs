@@ -185,6 +185,7 @@ mirror_tagged!(Status {
     5 durability: String as value,
     6 metrics: Vec<Metric> as list,
     7 warnings: Vec<String> as value,
+    8 data_dir: String as value,
 });
 mirror_enum!(ReservationState { Held(), Confirmed(), Expired(), Shipped(), Released(), Replaced() });
 mirror_enum!(MakerKind { Server(), Claimed(), Proved(), Others() });

@@ -36,6 +36,7 @@ fn status() -> Status {
         durability: "sync".into(),
         metrics: vec![metric],
         warnings: vec!["the clock is 2 s behind".into()],
+        data_dir: "/srv/stockhold".into(),
     }
 }
 
