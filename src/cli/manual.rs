@@ -8,6 +8,9 @@ use clap_mangen::Man;
 use serde_json::json;
 use std::path::PathBuf;
 
+/// The heading of the generator's section.
+const EXTRA: &str = ".SH EXTRA\n";
+
 /// `completions`
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -72,5 +75,54 @@ fn page(command: Command) -> Result<(String, Vec<u8>), Failure> {
     let man = Man::new(command).manual("Stockhold").source(version);
     let mut text = Vec::new();
     man.render(&mut text).exit_with(Exit::BadData)?;
-    Ok((man.get_filename(), text))
+    let text = with_headings(&String::from_utf8_lossy(&text));
+    Ok((man.get_filename(), text.into_bytes()))
+}
+
+/// The generator puts everything that follows the flags in the help into one section, `EXTRA`. It becomes the sections
+/// that readers of manual pages look for.
+fn with_headings(page: &str) -> String {
+    let Some((before, extra)) = page.split_once(EXTRA) else { return page.to_owned() };
+    let (extra, after) = extra.find("\n.SH ").map_or((extra, ""), |end| extra.split_at(end));
+    let sections = match (extra.strip_prefix("Exit codes:\n"), extra.split_once("Examples:\n")) {
+        (Some(codes), _) => format!(".SH EXIT STATUS\n{codes}"),
+        (None, Some(("", examples))) => format!(".SH EXAMPLES\n{examples}"),
+        (None, Some((notes, examples))) => {
+            format!(".SH NOTES\n{}\n.SH EXAMPLES\n{examples}", notes.trim_end())
+        }
+        (None, None) => format!(".SH NOTES\n{extra}"),
+    };
+    format!("{before}{sections}{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_flags_has_headings() {
+        // Proves each form of the texts after the flags, and that the rest of a page stays.
+        for (extra, expected) in [
+            ("Examples:\n  stockhold status", ".SH EXAMPLES\n  stockhold status"),
+            ("Ids last.\n\nExamples:\n  x", ".SH NOTES\nIds last.\n.SH EXAMPLES\n  x"),
+            ("Limits change. Examples:\n  x", ".SH NOTES\nLimits change.\n.SH EXAMPLES\n  x"),
+            ("Exit codes:\n  0   done", ".SH EXIT STATUS\n  0   done"),
+            ("Ids last.", ".SH NOTES\nIds last."),
+        ] {
+            let page = format!(".SH NAME\nx\n.SH EXTRA\n{extra}\n.SH VERSION\nv1\n");
+            assert_eq!(with_headings(&page), format!(".SH NAME\nx\n{expected}\n.SH VERSION\nv1\n"));
+        }
+        assert_eq!(with_headings(".SH NAME\nx\n"), ".SH NAME\nx\n");
+    }
+
+    #[test]
+    fn no_page_has_the_section_of_the_generator() {
+        // Proves that the generator still writes what is replaced: every command has examples.
+        for (name, text) in pages(&crate::cli::command_line()).map_err(|failure| failure.error).unwrap() {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains("EXTRA"), "{name}");
+        }
+        let (_, root) = page(crate::cli::command_line()).map_err(|failure| failure.error).unwrap();
+        assert!(String::from_utf8(root).unwrap().contains("\n.SH EXIT STATUS\n"));
+    }
 }
