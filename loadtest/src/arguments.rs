@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
+use stockhold::cli::times::duration;
 use stockhold_client::SERVER_VARIABLE;
 
 const LONG_ABOUT: &str = "\
@@ -188,8 +189,8 @@ pub(crate) struct LoadArguments {
     /// Seconds to measure.
     #[arg(long, default_value = "5", value_parser = seconds)]
     pub(crate) seconds: Duration,
-    /// Seconds of warm-up, which are not measured (but audited).
-    #[arg(long, default_value = "1", value_parser = seconds_or_none)]
+    /// Length of the warm-up, which is not measured (but audited).
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) warmup: Duration,
 }
 
@@ -351,17 +352,10 @@ pub(crate) fn ramp(text: &str) -> Result<Ramp, String> {
 }
 
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    match seconds_or_none(text)? {
-        Duration::ZERO => Err("must be more than 0".to_owned()),
-        span => Ok(span),
-    }
-}
-
-pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    const RULE: &str = "must be a number of seconds between 0 and 86400, such as 5 or 0.5";
+    const RULE: &str = "must be a number of seconds above 0 and up to 86400, such as 5 or 0.5";
     let seconds: f64 = text.parse().map_err(|_| RULE.to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
-        Ok(span) if span <= Duration::from_hours(24) => Ok(span),
+        Ok(span) if span > Duration::ZERO && span <= Duration::from_hours(24) => Ok(span),
         Ok(_) | Err(_) => Err(RULE.to_owned()),
     }
 }
@@ -399,6 +393,11 @@ mod tests {
             ["uniform", "--seconds", "0"],
             ["uniform", "--seconds", "-1"],
             ["uniform", "--set", "nonsense"],
+            ["uniform", "--warmup", "1"],
+            ["flash-sale", "--doors-at", "3"],
+            ["flash-sale", "--doors-at", "0s"],
+            ["flash-sale", "--half-life", "1"],
+            ["compare", "--warmup", "1"],
             ["ceilings", "--depth", "8193"],
             ["uniform", "--rate", "0"],
             ["uniform", "--ramp", "5"],
@@ -451,7 +450,7 @@ mod tests {
         // options may be given.
         let parse = |words: &[&str]| {
             let words =
-                ["stockhold-loadtest", "uniform", "--warmup", "1", "--seconds", "4"].iter().chain(words);
+                ["stockhold-loadtest", "uniform", "--warmup", "1s", "--seconds", "4"].iter().chain(words);
             Arguments::try_parse_from(words).map(|arguments| match arguments.command {
                 Some(Command::Uniform(closed)) => closed.pace.pace(&closed.load),
                 _ => None,

@@ -81,8 +81,19 @@ fn the_environment_names_a_server_only_where_one_is_asked_for() {
     assert!(error.contains("STOCKHOLD_SERVER is not set; write HOST:PORT"), "{error}");
     let ceilings = ["ceilings", "--connections", "1", "--depth", "1", "--seconds", "0.1", "--blocks", "10"];
     assert_eq!(with(Some("127.0.0.1:1"), &ceilings).0, Some(0));
-    let short =
-        ["uniform", "--connections", "1", "--depth", "1", "--seconds", "0.1", "--warmup", "0", "--skus", "4"];
+    let short = [
+        "uniform",
+        "--connections",
+        "1",
+        "--depth",
+        "1",
+        "--seconds",
+        "0.1",
+        "--warmup",
+        "0s",
+        "--skus",
+        "4",
+    ];
     assert_eq!(with(Some("127.0.0.1:1"), &short).0, Some(0));
 }
 
@@ -102,7 +113,7 @@ fn uniform_loads_a_server_and_audits_it() {
         "--seconds",
         "0.5",
         "--warmup",
-        "0.1",
+        "100ms",
     ]);
     assert_clean(&report);
     assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some("uniform"), Some("closed")));
@@ -150,7 +161,7 @@ fn memory_that_was_touched_is_the_servers() {
         "--seconds",
         "0.5",
         "--warmup",
-        "0.2",
+        "200ms",
         "--memory",
         "touched",
         "--memory-mib",
@@ -180,14 +191,15 @@ fn one_cart_in_flight_works_too() {
         "--seconds",
         "0.2",
         "--warmup",
-        "0",
+        "0s",
     ]);
     assert_clean(&report);
 }
 
 /// Runs a closed-loop scenario briefly, on few SKUs.
 fn scenario(name: &str) -> Value {
-    let load = ["--connections", "4", "--depth", "32", "--skus", "20", "--seconds", "0.4", "--warmup", "0.2"];
+    let load =
+        ["--connections", "4", "--depth", "32", "--skus", "20", "--seconds", "0.4", "--warmup", "200ms"];
     let report = report(&[&[name], load.as_slice()].concat());
     assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some(name), Some("closed")));
     for finding in
@@ -270,7 +282,7 @@ fn ceilings_tell_echoes_and_syncs() {
         "--seconds",
         "0.2",
         "--warmup",
-        "0",
+        "0s",
         "--blocks",
         "20",
     ]);
@@ -286,8 +298,19 @@ fn a_chosen_directory_is_kept_and_used_again_by_nobody() {
     let parent = tempfile::tempdir_in(Path::new(TOOL).parent().unwrap()).unwrap();
     let chosen = parent.path().join("data");
     let directory = chosen.to_str().unwrap();
-    let uniform =
-        ["uniform", "--connections", "1", "--depth", "4", "--skus", "3", "--seconds", "0.1", "--warmup", "0"];
+    let uniform = [
+        "uniform",
+        "--connections",
+        "1",
+        "--depth",
+        "4",
+        "--skus",
+        "3",
+        "--seconds",
+        "0.1",
+        "--warmup",
+        "0s",
+    ];
     let arguments = [&uniform[..], &["--data-dir", directory, "--keep"]].concat();
     assert_clean(&report(&arguments));
     assert!(chosen.read_dir().unwrap().count() > 0);

@@ -65,7 +65,7 @@ fn a_rate_is_asked_for_and_told() {
             "--seconds",
             "1",
             "--warmup",
-            "0.2",
+            "200ms",
         ]);
         assert_eq!((report["scenario"].as_str(), report["loop"].as_str()), (Some(scenario), Some("open")));
         assert!((number(&report, "asked_rate") - 4_000.0).abs() < 20.0, "{report}");
@@ -85,7 +85,7 @@ fn a_rate_is_asked_for_and_told() {
 #[test]
 fn a_ramp_rises_and_a_closed_loop_has_a_series_too() {
     // Proves that a ramp increases the rate over its seconds, and that the series is present without any rate.
-    let load = ["--connections", "4", "--depth", "16", "--skus", "20", "--seconds", "1", "--warmup", "0.1"];
+    let load = ["--connections", "4", "--depth", "16", "--skus", "20", "--seconds", "1", "--warmup", "100ms"];
     let ramped = report(&[&["checks", "--ramp", "1k..5k"], load.as_slice()].concat());
     let asked = series(&ramped, "asked_per_second");
     assert!(asked.len() == 10 && asked.windows(2).all(|pair| pair[0] < pair[1]), "{asked:?}");
@@ -116,7 +116,7 @@ fn more_than_any_server_can_do_is_told_as_such() {
         "--seconds",
         "0.1",
         "--warmup",
-        "0",
+        "0s",
         "--json",
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
@@ -136,13 +136,13 @@ fn a_flash_sale_opens_its_doors() {
     let report = report(&[
         "flash-sale",
         "--doors-at",
-        "0.6",
+        "600ms",
         "--rate",
         "500",
         "--spike-rate",
         "8k",
         "--half-life",
-        "0.4",
+        "400ms",
         "--seconds",
         "1.8",
         "--hot-skus",
@@ -181,7 +181,7 @@ fn a_sweep_finds_a_knee_and_draws_it() {
         "--seconds",
         "0.3",
         "--warmup",
-        "0.1",
+        "100ms",
         "--p99-limit-ms",
         "5000",
     ];
@@ -213,7 +213,7 @@ fn depths_are_swept_too() {
         "--seconds",
         "0.2",
         "--warmup",
-        "0",
+        "0s",
         "--p99-limit-ms",
         "60000",
     ];
@@ -232,7 +232,7 @@ fn contradictions_are_refused_before_anything_starts() {
         &["uniform", "--rate", "5k", "--ramp", "1k..2k"][..],
         &["uniform", "--rate", "0"],
         &["uniform", "--report", "/nowhere/at/all.html"],
-        &["flash-sale", "--doors-at", "5", "--seconds", "4"],
+        &["flash-sale", "--doors-at", "5s", "--seconds", "4"],
         &["flash-sale", "--rate", "10k", "--spike-rate", "5k"],
         &["sweep", "retry-storm", "--depths", "1,2"],
     ] {

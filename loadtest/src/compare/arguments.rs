@@ -1,10 +1,11 @@
 //! The arguments of `compare`.
 
-use crate::arguments::{seconds, seconds_or_none};
+use crate::arguments::seconds;
 use crate::memory::MemoryArguments;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use stockhold::cli::times::duration;
 
 /// The measured time of a sample in a quick run: enough to see that everything works, not enough for meaningful
 /// figures.
@@ -24,8 +25,8 @@ pub(crate) struct CompareArguments {
     /// Seconds to measure in each sample.
     #[arg(long, default_value = "2", value_parser = seconds, conflicts_with = "quick")]
     pub(crate) seconds: Duration,
-    /// Seconds of warm-up, which are not measured.
-    #[arg(long, default_value = "1", value_parser = seconds_or_none, conflicts_with = "quick")]
+    /// Length of the warm-up, which is not measured.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration, conflicts_with = "quick")]
     pub(crate) warmup: Duration,
     /// One round of very short samples in fewer shapes. It shows that everything works; its figures are not
     /// meaningful.

@@ -10,6 +10,7 @@ use crate::pace::Pace;
 use clap::Args;
 use serde::Serialize;
 use std::time::Duration;
+use stockhold::cli::times::some_duration;
 
 /// Percentage of shoppers that only check while the doors are closed.
 pub(super) const CHECK_PERCENT_BEFORE: u32 = 75;
@@ -25,14 +26,14 @@ pub(crate) struct FlashArguments {
     pub(crate) common: CommonArguments,
     #[command(flatten)]
     pub(crate) page: PageArguments,
-    /// When the doors open, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    /// When the doors open.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = some_duration)]
     pub(crate) doors_at: Duration,
     /// Shoppers due each second at the moment when the doors open (200000, 200k).
     #[arg(long, value_name = "R", default_value = "100k", value_parser = rate)]
     pub(crate) spike_rate: u32,
-    /// How long it takes until half of that crowd has left, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    /// How long it takes until half of that crowd has left.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = some_duration)]
     pub(crate) half_life: Duration,
     /// Shoppers due each second before the doors open, and at least afterwards.
     #[arg(long, value_name = "R", default_value = "1k", value_parser = rate)]
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: &FlashArguments, interrupt: &Interrupt) -> Result<E
         return Err(Failure::usage("--spike-rate: must be at least --rate"));
     }
     if half_life < HALF_LIFE_MIN {
-        return Err(Failure::usage("--half-life: must be at least 0.05 seconds"));
+        return Err(Failure::usage("--half-life: must be at least 50ms"));
     }
     if arguments.skus < arguments.hot_skus.saturating_add(3) {
         return Err(Failure::usage("--skus: must be at least three more than --hot-skus"));
