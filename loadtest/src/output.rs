@@ -5,6 +5,7 @@ use crate::exit::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a progress bar is drawn at most, per second.
@@ -35,6 +36,16 @@ impl Output {
     pub(crate) fn note(self, text: &str) {
         if !self.json {
             complain(text);
+        }
+    }
+
+    /// Tells where the data directory is kept.
+    pub(crate) fn kept(self, path: &Path) {
+        let path = path.display();
+        if self.json {
+            complain(&serde_json::json!({"kept_data_dir": path.to_string()}).to_string());
+        } else {
+            complain(&format!("the data directory is kept at {path}"));
         }
     }
 

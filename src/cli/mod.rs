@@ -96,7 +96,8 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::refuse(&error, &words).into(),
     };
-    let output = Output::new(arguments.common.json);
+    // A command that takes any words takes `--json` too if it stands behind it.
+    let output = Output::new(arguments.common.json || usage::asks_for_json(&words));
     let timeout = arguments.action.timeout(arguments.common.timeout);
     let context = Context { common: &arguments.common, output, timeout };
     match run(context, &arguments.action) {

@@ -50,6 +50,8 @@ fn words_that_cannot_be_parsed_are_refused_in_json() {
             "[possible values: simple, virtual, composite]",
         ),
         (&["settings", "--json"], "required arguments were not provided"),
+        (&["mark", "now", "--json"], "to name this moment so: stockhold mark set now"),
+        (&["--json", "mark", "now"], "to name this moment so: stockhold mark set now"),
         (&["status", "--timeout", "soon", "--json"], "invalid value 'soon' for '--timeout <TIME>'"),
         (&["serve", "--set", "nonsense", "--json"], "limits.connections=100"),
     ] {

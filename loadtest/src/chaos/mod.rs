@@ -64,13 +64,13 @@ pub(crate) fn run(arguments: &ChaosArguments, interrupt: &Interrupt) -> Result<E
             let report = ChaosReport::new(arguments, findings);
             output.report(&report.text(), &report)?;
             if report.exit() != Exit::Fine {
-                keep(server.data_dir(), &path);
+                keep(server.data_dir(), &path, output);
             }
             Ok(report.exit())
         }
         Err(failure) => {
             let (faults, mut server) = injector.into_parts();
-            keep(server.data_dir(), &path);
+            keep(server.data_dir(), &path, output);
             Err(after(&faults.findings, failure))
         }
     }
@@ -85,9 +85,9 @@ fn after(findings: &[String], failure: Failure) -> Failure {
 }
 
 /// Keeps the directory after a finding, as evidence.
-fn keep(data_dir: &mut DataDir, path: &Path) {
+fn keep(data_dir: &mut DataDir, path: &Path, output: Output) {
     data_dir.preserve();
-    crate::output::complain(&format!("the data directory is kept at {}", path.display()));
+    output.kept(path);
 }
 
 /// The sale, the last crash and the audit. The caller handles the counters and the directory.
