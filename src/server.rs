@@ -11,10 +11,12 @@ mod read_ahead_threads;
 mod sampler;
 mod signals;
 mod stages;
+mod supervisor;
 mod threads;
 
 pub use events::Stopper;
 pub use signals::stop_on_signals;
+pub use supervisor::Supervisor;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -337,7 +339,15 @@ impl RunningServer {
     /// that was received is logged, synced, applied and answered, and the log gets its end frame.
     #[must_use]
     pub fn wait(self) -> Exit {
-        let exit = match self.events.wait() {
+        self.wait_and_tell(&Supervisor::none())
+    }
+
+    /// As [`RunningServer::wait`], and tells the supervisor when the server begins to stop.
+    #[must_use]
+    pub fn wait_and_tell(self, supervisor: &Supervisor) -> Exit {
+        let event = self.events.wait();
+        supervisor.stopping();
+        let exit = match event {
             Event::LogFailed => {
                 self.events.wait_for_stop(std::time::Instant::now() + self.checks_after_failure);
                 Exit::LogFailed

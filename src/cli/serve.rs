@@ -154,10 +154,17 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
     start_log(context, &config)?;
     server::install_panic_hook();
     let bar = context.output.progress(0, "recovery");
+    let supervisor = server::Supervisor::from_environment();
+    let mut percent_told = None;
     let running = server::start(&config, |progress| {
         bar.set_length(progress.bytes_all);
         bar.set_position(progress.bytes_done);
         bar.set_message(format!("op {}", progress.op));
+        let percent = (progress.bytes_done.saturating_mul(100)).checked_div(progress.bytes_all);
+        if percent_told != percent {
+            percent_told = percent;
+            supervisor.status(&format!("recovering, {} %, op {}", percent.unwrap_or(0), progress.op));
+        }
     })
     .map_err(|error| start_failure(error, &config.data_dir))?;
     bar.finish_and_clear();
@@ -178,7 +185,8 @@ pub(super) fn serve(context: Context<'_>, arguments: &ServeArguments) -> Result<
         "recovery": recovery_document(running.report()),
     });
     context.output.result(&text, &document)?;
-    match running.wait() {
+    supervisor.ready();
+    match running.wait_and_tell(&supervisor) {
         server::Exit::Clean => Ok(Exit::Ok),
         server::Exit::LogFailed => {
             let error = anyhow::anyhow!(

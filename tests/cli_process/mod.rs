@@ -20,4 +20,5 @@ mod refused;
 mod restore;
 mod server;
 mod status;
+mod supervised;
 mod waiting;
