@@ -157,6 +157,7 @@ impl QueryStage {
             | Query::Stocks { .. }
             | Query::OldNames { .. }
             | Query::Marks { .. }
+            | Query::Explain { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())
             }),

@@ -9,8 +9,8 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationView, SkuView,
-    SnapshotView, SourceView, Status, StockView, Validation,
+    ConfigurationView, ExplainView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationView,
+    SkuView, SnapshotView, SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -55,6 +55,8 @@ blocking_calls! {
     fn reservation(reservation: ReservationId) -> Option<ReservationView>;
     /// See [`crate::Client::sku`].
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
+    /// See [`crate::Client::explain`].
+    fn explain(sku: SkuId, stock: StockId) -> Option<ExplainView>;
     /// See [`crate::Client::skus`].
     fn skus(after: Option<SkuId>, limit: u32) -> Vec<SkuView>;
     /// See [`crate::Client::sources`].
@@ -195,6 +197,14 @@ impl Client {
             },
         };
         expect_answer!(self, Query::Sku(number), Sku)
+    }
+
+    /// Why a stock can promise so much of a SKU, and no more. `None`: the SKU or the stock is unknown.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn explain(&self, sku: SkuId, stock: StockId) -> Result<Option<ExplainView>, CallError> {
+        expect_answer!(self, Query::Explain { sku, stock }, Explain)
     }
 
     /// At most `limit` SKUs after `after` (1..=1000).

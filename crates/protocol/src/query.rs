@@ -4,8 +4,12 @@
 //! Queries change nothing and have no id. They are answered from the applied state between batches, in bounded
 //! slices. Lists are paged with a cursor.
 
+mod explain;
 mod views;
 
+pub use explain::{
+    EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
+};
 pub use views::{
     ConfigurationView, ItemView, MakerKind, MarkView, Metric, OldNameView, PositionView, ReservationLine,
     ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
@@ -91,6 +95,14 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// Why a stock can promise so much of a SKU, and no more.
+    #[wincode(tag = 12)]
+    Explain {
+        /// The SKU.
+        sku: SkuId,
+        /// The stock.
+        stock: StockId,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -120,6 +132,8 @@ pub enum QueryAnswer {
     OldNames(Vec<OldNameView>),
     /// The answer to `Marks`.
     Marks(Vec<MarkView>),
+    /// The answer to `Explain`. `None`: the SKU or the stock is unknown.
+    Explain(Option<ExplainView>),
 }
 
 impl QueryAnswer {
@@ -143,6 +157,7 @@ impl QueryAnswer {
             Self::Failed(sentence) => encode_cold(sentence, out),
             Self::OldNames(views) => encode_list(views, out),
             Self::Marks(views) => encode_list(views, out),
+            Self::Explain(view) => encode_option(view.as_ref(), out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -171,6 +186,7 @@ impl QueryAnswer {
             9 => Self::Failed(decode_cold(bytes)?),
             10 => Self::OldNames(decode_list(bytes, Unknown::Skip)?),
             11 => Self::Marks(decode_list(bytes, Unknown::Skip)?),
+            12 => Self::Explain(decode_option(bytes)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -189,6 +205,7 @@ impl QueryAnswer {
             Self::Failed(_) => 9,
             Self::OldNames(_) => 10,
             Self::Marks(_) => 11,
+            Self::Explain(_) => 12,
         }
     }
 }

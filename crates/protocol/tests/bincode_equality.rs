@@ -139,6 +139,9 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::StockView, query::StockView>();
     agree_in_fields::<m::OldNameView, query::OldNameView>();
     agree_in_fields::<m::MarkView, query::MarkView>();
+    agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
+    agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
+    agree_in_fields::<m::ExplainView, query::ExplainView>();
     agree_in_fields::<m::ConfigurationView, query::ConfigurationView>();
     agree_in_fields::<m::Validation, query::Validation>();
     agree_in_fields::<m::SnapshotView, query::SnapshotView>();

@@ -98,6 +98,9 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::SourceView>(structure(&page, "SourceView"));
     check_numbers::<m::StockView>(structure(&page, "StockView"));
     check_numbers::<m::MarkView>(structure(&page, "MarkView"));
+    check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
+    check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
+    check_numbers::<m::ExplainView>(structure(&page, "ExplainView"));
     check_numbers::<m::ConfigurationView>(structure(&page, "ConfigurationView"));
     check_numbers::<m::Validation>(structure(&page, "Validation"));
     check_numbers::<m::SnapshotView>(structure(&page, "SnapshotView"));

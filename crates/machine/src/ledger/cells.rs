@@ -80,6 +80,7 @@ impl State {
     }
 
     /// The value of a cell: what the stock can still promise, as published for readers.
+    #[inline]
     pub(crate) fn cell_value(&self, cluster: &Cluster, index: u32, left: i64) -> i64 {
         let group = self.catalog.layout.group(cluster.group);
         if !cluster.pool.is_assigned(group, index) {

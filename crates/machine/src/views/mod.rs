@@ -1,8 +1,9 @@
-//! Queries of the state: one reservation, SKUs, sources, stocks, marks, configuration.
+//! Queries of the state: one reservation, SKUs, sources, stocks, marks, configuration, explanations.
 //!
 //! A query changes nothing. The cost of every answer is bounded: a list ends when the cost of its entries
 //! reaches a limit, and the next query continues after its last entry.
 
+mod explain;
 pub(crate) mod stats;
 
 use crate::ledger::marks::MarkRow;
@@ -17,13 +18,22 @@ use stockhold_protocol::query::{
     ItemView, LIST_MAX, MakerKind, MarkView, Name, OldNameView, PositionView, Query, QueryAnswer,
     ReservationLine, ReservationState, ReservationView, SkuView, SourceView, StockView,
 };
-use stockhold_protocol::{ChannelId, CommandId, Deadline, SkuId, SourceId, StockId};
+use stockhold_protocol::{ChannelId, CommandId, Deadline, Quantity, SkuId, SourceId, StockId};
 
 /// The most that the entries of one list may cost together, in records read. The last entry may exceed it.
 /// A record takes 20 to 150 ns, so a list takes well below 200 µs.
 const LIST_COST_MAX: usize = 1_000;
 /// How many bytes of text cost as much as one record.
 const TEXT_BYTES_PER_COST: usize = 64;
+
+/// What a stock has promised of a SKU.
+#[derive(Default)]
+struct Promises {
+    confirmed: Quantity,
+    held: Quantity,
+    quota_limit: Option<Quantity>,
+    quota_taken: Quantity,
+}
 
 /// An entry of a list and its cost.
 type Costed<T> = (T, usize);
@@ -67,6 +77,7 @@ impl Machine {
                 let page = old_names.take(usize::try_from(page_length(*limit)).unwrap_or(usize::MAX));
                 QueryAnswer::OldNames(list(page, |(op, old)| state.old_name_view(op, old)))
             }
+            Query::Explain { sku, stock } => QueryAnswer::Explain(state.explanation(sku.0, stock.0)),
             Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),
         })
     }
@@ -233,20 +244,15 @@ impl State {
             if !one.pool.is_assigned(group, index) && place.is_blank() {
                 continue;
             }
-            let at = At { cluster, index };
-            let row = self.position(at);
-            let quota = row.filter(|row| row.quota_limit != NO_QUOTA);
-            let (ended, quota_ended) = place.ended_at(self.now_s());
-            let quota_held = place.quota_held().saturating_sub(quota_ended);
-            let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(quota_held));
+            let promises = self.promises_at(At { cluster, index });
             into.push(PositionView {
                 stock: StockId(*stock),
-                confirmed: quantity(row.map_or(0, |row| row.confirmed)),
-                held: quantity(place.units_held().saturating_sub(ended)),
+                confirmed: promises.confirmed,
+                held: promises.held,
                 salable: self.cell_value(one, index, left),
                 settings: place.settings.view(),
-                quota_limit: quota.map(|row| quantity(row.quota_limit)),
-                quota_taken: quantity(taken),
+                quota_limit: promises.quota_limit,
+                quota_taken: promises.quota_taken,
             });
         }
         let stocks = group.stocks().len();
@@ -257,6 +263,22 @@ impl State {
             Form::Flow => {
                 stocks.saturating_add(stocks.min(FLOW_CLASSES_MAX).saturating_mul(FLOW_CLASSES_MAX))
             }
+        }
+    }
+
+    /// What a stock has promised of a SKU, without the holds that have ended.
+    fn promises_at(&self, at: At) -> Promises {
+        let place = self.clusters.get(at.cluster).place(at.index);
+        let row = self.position(at);
+        let quota = row.filter(|row| row.quota_limit != NO_QUOTA);
+        let (ended, quota_ended) = place.ended_at(self.now_s());
+        let quota_held = place.quota_held().saturating_sub(quota_ended);
+        let taken = quota.map_or(0, |row| row.quota_taken.saturating_add(quota_held));
+        Promises {
+            confirmed: quantity(row.map_or(0, |row| row.confirmed)),
+            held: quantity(place.units_held().saturating_sub(ended)),
+            quota_limit: quota.map(|row| quantity(row.quota_limit)),
+            quota_taken: quantity(taken),
         }
     }
 

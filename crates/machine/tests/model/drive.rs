@@ -1,5 +1,9 @@
 //! Applies the same steps to machines and the model, and compares every answer with the model's.
 
+// A fuzz target includes this file too.
+#[path = "explained.rs"]
+mod explained;
+
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
@@ -238,6 +242,7 @@ impl ModelRun {
             old_names.into_iter().map(|view| (view.name, (view.number, view.present, view.until_ms)));
         assert_eq!(old_names.collect::<BTreeMap<_, _>>(), self.model.old_names());
         assert_eq!(marks_of(&self.machine), self.model.marks());
+        explained::check(&self.machine, &self.model);
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));

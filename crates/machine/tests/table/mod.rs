@@ -6,6 +6,7 @@
 mod budgets;
 mod commands;
 mod expiry;
+mod explaining;
 mod gaps;
 mod goods;
 mod identity;

@@ -267,6 +267,47 @@ mirror_tagged!(MarkView {
     3 time_ms: u64 as value,
     4 shown_offset_ms: i64 as value,
 });
+mirror_enum!(SharingForm { Single(), Subsets(), Tree(), Flow(), Independent() });
+mirror_enum!(SourceRole { Own(), Taken(), Others() });
+mirror_enum!(StockRole { Asked(), Competes(), TookAll() });
+mirror_tagged!(ExplainedSource {
+    1 source: u32 as value,
+    2 role: SourceRole as value,
+    3 is_enabled: bool as value,
+    4 on_hand: Option<i64> as option,
+    5 is_in_stock: bool as value,
+    6 adds: i64 as value,
+});
+mirror_tagged!(ExplainedStock {
+    1 stock: u32 as value,
+    2 role: StockRole as value,
+    3 confirmed: i64 as value,
+    4 held: i64 as value,
+});
+mirror_tagged!(ExplainView {
+    1 op: u64 as value,
+    2 time_ms: u64 as value,
+    3 shown_offset_ms: i64 as value,
+    4 sku: u32 as value,
+    5 name: String as value,
+    6 kind: SkuKind as value,
+    7 decimals: bool as value,
+    8 stock: u32 as value,
+    9 form: SharingForm as value,
+    10 sources: Vec<ExplainedSource> as list,
+    11 sources_total: u32 as value,
+    12 stocks: Vec<ExplainedStock> as list,
+    13 stocks_total: u32 as value,
+    14 goods: i64 as value,
+    15 promised: i64 as value,
+    16 left: i64 as value,
+    17 is_in_stock: bool as value,
+    18 settings: SettingsView as nested,
+    19 kept_back: i64 as value,
+    20 quota_limit: Option<i64> as option,
+    21 quota_taken: i64 as value,
+    22 salable: i64 as value,
+});
 mirror_tagged!(ConfigurationView {
     1 sharing: Sharing as value,
     2 ttl_min_ms: u64 as value,

@@ -3,9 +3,10 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    CELL_UNLIMITED, ConfigurationView, ItemView, MakerKind, MarkView, Metric, Name, OldNameView,
-    PositionView, Query, QueryAnswer, ReservationLine, ReservationState, ReservationView, SettingsView,
-    SkuView, SnapshotView, SourceView, Status, StockView, Validation,
+    CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, ItemView, MakerKind,
+    MarkView, Metric, Name, OldNameView, PositionView, Query, QueryAnswer, ReservationLine, ReservationState,
+    ReservationView, SettingsView, SharingForm, SkuView, SnapshotView, SourceRole, SourceView, Status,
+    StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -23,6 +24,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("snapshot", Query::Snapshot),
         ("old_names", Query::OldNames { after: Some(77), limit: 100 }),
         ("marks", Query::Marks { after: Some(51), limit: 100 }),
+        ("explain", Query::Explain { sku: SkuId(7), stock: StockId(1) }),
     ]
 }
 
@@ -147,6 +149,51 @@ fn mark() -> MarkView {
     }
 }
 
+fn explain() -> ExplainView {
+    let own = ExplainedSource {
+        source: SourceId(3),
+        role: SourceRole::Own,
+        is_enabled: true,
+        on_hand: Some(raw(100_000)),
+        is_in_stock: true,
+        adds: raw(100_000),
+    };
+    let other =
+        ExplainedSource { source: SourceId(4), role: SourceRole::Others, on_hand: None, adds: raw(0), ..own };
+    let asked = ExplainedStock {
+        stock: StockId(1),
+        role: StockRole::Asked,
+        confirmed: raw(20_000),
+        held: raw(10_000),
+    };
+    let competes = ExplainedStock { stock: StockId(2), role: StockRole::Competes, ..asked };
+    let view = sku();
+    ExplainView {
+        op: 77,
+        time_ms: 1_763_800_000_123,
+        shown_offset_ms: -1_200_345,
+        sku: view.id,
+        name: view.sku,
+        kind: view.kind,
+        decimals: view.decimals,
+        stock: StockId(1),
+        form: SharingForm::Subsets,
+        sources: vec![own, other],
+        sources_total: 2,
+        stocks: vec![asked, competes],
+        stocks_total: 3,
+        goods: raw(100_000),
+        promised: raw(60_000),
+        left: raw(40_000),
+        is_in_stock: true,
+        settings: view.positions[0].settings,
+        kept_back: raw(-50_000),
+        quota_limit: Some(raw(100_000)),
+        quota_taken: raw(50_000),
+        salable: 50_000,
+    }
+}
+
 /// Every answer.
 pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
     let snapshot = SnapshotView { op: 77, file: "77.snapshot".into(), bytes: 4_096, digest: 9 };
@@ -165,5 +212,7 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("failed", QueryAnswer::Failed("limit must be 1..=1000".into())),
         ("old_names", QueryAnswer::OldNames(old_names())),
         ("marks", QueryAnswer::Marks(vec![mark()])),
+        ("explain", QueryAnswer::Explain(Some(explain()))),
+        ("explain_unknown", QueryAnswer::Explain(None)),
     ]
 }

@@ -14,6 +14,7 @@
     reason = "links, buckets and classes are bounded by GROUP_*_MAX; sums by the assertions of the parent module"
 )]
 
+use super::binding::ClassSets;
 use super::{FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GroupTooLarge, at, short};
 
 /// No link yet.
@@ -92,6 +93,39 @@ impl Flow {
             }
         }
         self.push(&mut sent, class, EVERYTHING) - promised[class]
+    }
+
+    /// The smallest sets of classes with the least slack, with this class and without it: those that compete for goods
+    /// with a class that gets too little.
+    pub(super) fn binding(&self, goods: &[i64], promised: &[i64], class: usize) -> ClassSets {
+        let mut sent = self.empty_flow(goods);
+        let mut short = vec![false; promised.len()];
+        for (other, &promised) in promised.iter().enumerate() {
+            if other != class {
+                short[other] = self.push(&mut sent, other, promised) < promised;
+            }
+        }
+        let without = self.competing(&sent, short.clone());
+        self.push(&mut sent, class, EVERYTHING);
+        short[class] = true;
+        ClassSets { with: self.competing(&sent, short), without }
+    }
+
+    /// These classes and all whose goods could be rerouted to them.
+    fn competing(&self, sent: &Sent, mut reached: Vec<bool>) -> Vec<bool> {
+        let mut queue: Vec<usize> = (0..reached.len()).filter(|class| reached[*class]).collect();
+        while let Some(from) = queue.pop() {
+            for &link in &self.class_links[from] {
+                let bucket = usize::from(self.link_bucket[at(link)]);
+                for back in self.bucket_starts[bucket]..self.bucket_starts[bucket + 1] {
+                    let other = usize::from(self.link_class[at(back)]);
+                    if sent.carried[at(back)] > 0 && !std::mem::replace(&mut reached[other], true) {
+                        queue.push(other);
+                    }
+                }
+            }
+        }
+        reached
     }
 
     /// Passes left(t) of every class to `set`. Without shortfall, the flow of all promises satisfies them,

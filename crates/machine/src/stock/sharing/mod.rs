@@ -34,6 +34,7 @@
 //! above the allowance ask for goods. short = max over T of (asked(T) − goods(T)), which equals the sum
 //! that is asked for minus the max-flow.
 
+mod binding;
 mod flow;
 mod group;
 mod layout;
@@ -46,6 +47,7 @@ mod tree;
 #[expect(clippy::arithmetic_side_effects, reason = "the oracle computes with small numbers")]
 mod tests;
 
+pub use binding::Binding;
 pub use group::{Form, Group};
 pub use layout::Layout;
 pub use limit::GroupTooLarge;

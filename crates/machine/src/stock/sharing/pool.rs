@@ -38,14 +38,14 @@ enum Numbers {
 const _: () = assert!(size_of::<Pool>() <= 24, "a pool is part of every cluster, which is one cache line");
 
 /// Where the parts of a boxed slice begin.
-struct Parts {
-    class_promised: usize,
-    items: usize,
-    form: usize,
+pub(super) struct Parts {
+    pub(super) class_promised: usize,
+    pub(super) items: usize,
+    pub(super) form: usize,
 }
 
 impl Parts {
-    fn of(group: &Group) -> Self {
+    pub(super) fn of(group: &Group) -> Self {
         let stocks = group.stocks().len();
         let classes = group.class_count();
         // If no stocks are merged, the promises of the classes are those of the stocks.
@@ -107,6 +107,7 @@ impl Pool {
     }
 
     /// The promises of a stock.
+    #[inline]
     pub fn promised(&self, group: &Group, stock_index: u32) -> i64 {
         assert!(at(stock_index) < group.stocks().len(), "a stock of the group");
         match &self.0 {
@@ -117,6 +118,7 @@ impl Pool {
 
     /// The quantity that the promises of all stocks leave to this one, before its threshold and quota. It
     /// is negative if the stock has promised more than it can.
+    #[inline]
     pub fn left(&self, group: &Group, stock_index: u32) -> i64 {
         let cells = match &self.0 {
             Numbers::Inline { goods, promised, .. } => return goods - promised,
@@ -134,6 +136,14 @@ impl Pool {
             Plan::Independent => return form[class] - cells[at(stock_index)],
         };
         left.max(-cells[at(stock_index)])
+    }
+
+    /// The boxed slice; `None` for a stock that shares no source.
+    pub(super) fn cells(&self) -> Option<&[i64]> {
+        match &self.0 {
+            Numbers::Inline { .. } => None,
+            Numbers::Boxed(cells) => Some(cells),
+        }
     }
 
     /// [`Pool::left`] of every stock of the group in index order. `out` is overwritten and keeps its
@@ -180,15 +190,18 @@ impl Pool {
 
     /// Whether at least one source item of the stock is in stock at an enabled source, whatever its
     /// quantity.
+    #[inline]
     pub fn any_in_stock(&self, group: &Group, stock_index: u32) -> bool {
         self.items(group, stock_index) % i64::from(ITEM) != 0
     }
 
     /// Whether at least one source of the stock has a source item, whether that is in stock or not.
+    #[inline]
     pub fn is_assigned(&self, group: &Group, stock_index: u32) -> bool {
         self.items(group, stock_index) != 0
     }
 
+    #[inline]
     fn items(&self, group: &Group, stock_index: u32) -> i64 {
         match &self.0 {
             Numbers::Inline { items, .. } => i64::from(*items),
@@ -316,6 +329,13 @@ fn promise_boxed(cells: &mut [i64], group: &Group, stock_index: u32, delta: i64)
     let promised = &mut head[at(stock_index)];
     *promised += delta;
     *promised
+}
+
+impl Group {
+    /// The goods that a source item supplies to a pool of this group.
+    pub fn goods(&self, supply: Option<Supply>) -> i64 {
+        goods_of(self, supply)
+    }
 }
 
 /// The goods that a source item supplies.

@@ -12,6 +12,7 @@
 )]
 
 use super::SUBSET_CLASSES_MAX;
+use super::binding::ClassSets;
 
 /// The number of sums of the largest group.
 const SUMS_MAX: usize = 1 << SUBSET_CLASSES_MAX;
@@ -65,6 +66,18 @@ impl Subsets {
             with = pair[run..].iter().fold(with, |least, &slack| least.min(slack));
         }
         with - without
+    }
+
+    /// The smallest sets of classes with the least slack, with this class and without it.
+    pub(super) fn binding(&self, slack: &[i64], class: usize) -> ClassSets {
+        let smallest = |has_class: bool| {
+            let masks = || (0..slack.len()).filter(|mask| (mask >> class & 1 == 1) == has_class);
+            let least = masks().map(|mask| slack[mask]).fold(i64::MAX, i64::min);
+            let common =
+                masks().filter(|mask| slack[*mask] == least).fold(usize::MAX, |common, mask| common & mask);
+            (0..self.classes).map(|class| common >> class & 1 == 1).collect()
+        };
+        ClassSets { with: smallest(true), without: smallest(false) }
     }
 
     /// Passes left(t) of every class to `set`, from the highest class to the lowest.

@@ -125,6 +125,7 @@ impl Subject {
                 assert_eq!(left, oracle.left_literal(stock), "{form:?}: left_all of stock {stock}");
                 assert_eq!(pool.left(group, index), left, "{form:?}: left of stock {stock}");
                 assert_eq!(pool.promised(group, index), oracle.promised[stock]);
+                assert_binding(oracle, group, pool, index, left);
                 assert_eq!(pool.is_assigned(group, index), oracle.items_of(stock).count() > 0);
                 assert_eq!(pool.any_in_stock(group, index), oracle.items_of(stock).any(|item| item.counts));
                 short = pool.shortfall(group, |_| Allowance::Units(0));
@@ -133,6 +134,20 @@ impl Subject {
         }
         assert_eq!(self.shortfall(&none), oracle.short_literal(&none), "short(0)");
         assert_eq!(self.shortfall(allowance), oracle.short_literal(allowance), "short(n)");
+    }
+}
+
+/// Checks that two sets explain what a stock has left: their slacks differ by it, and the sets are the smallest ones.
+fn assert_binding(oracle: &Oracle, group: &super::Group, pool: &Pool, index: u32, left: i64) {
+    let binding = pool.binding(group, index);
+    let mask = |stocks: &mut dyn Iterator<Item = u32>| stocks.fold(0_u32, |mask, stock| mask | 1 << stock);
+    let chosen = |indexes: &[u32]| mask(&mut indexes.iter().map(|index| group.stocks()[super::at(*index)]));
+    let (with, without) = (chosen(&binding.with), chosen(&binding.without));
+    let (form, stock) = (group.form(), super::at(group.stocks()[super::at(index)]));
+    assert_eq!(oracle.slack(with) - oracle.slack(without), left, "{form:?}: {binding:?} of stock {stock}");
+    if oracle.sharing == Sharing::Exact {
+        let all = mask(&mut group.stocks().iter().copied());
+        assert_eq!([with, without], oracle.smallest_binding(stock, all), "{form:?}: stock {stock}");
     }
 }
 

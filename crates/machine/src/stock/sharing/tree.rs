@@ -16,6 +16,7 @@
     reason = "nodes number at most GROUP_MEMBERS_MAX; sums are bounded by the assertions of the parent module"
 )]
 
+use super::binding::ClassSets;
 use super::short;
 
 /// No class: the parent of the root, and the home of a source that no class has.
@@ -111,6 +112,35 @@ impl Tree {
             next = self.parent(class);
         }
         least - promised
+    }
+
+    /// The smallest sets of classes with the least slack, with this class and without it. A set consists of whole
+    /// subtrees whose cap cuts promises off, and, if it contains the class, of the subtree with the tightest cap above it.
+    pub(super) fn binding(&self, cells: &[i64], promised: &[i64], class: usize) -> ClassSets {
+        let is_cut =
+            |class: usize, removed: i64| cells[node(class).inflow] - removed > cells[node(class).cap];
+        let mut cut: Vec<bool> = (0..self.parents.len()).map(|class| is_cut(class, 0)).collect();
+        let (mut top, mut least, mut removed) = (class, i64::MAX, promised[class]);
+        let mut next = Some(class);
+        while let Some(class) = next {
+            let (cap, inflow) = (cells[node(class).cap], cells[node(class).inflow]);
+            cut[class] = is_cut(class, removed);
+            let load = cap.min(inflow - removed);
+            if cut[class] || cap - load < least {
+                (top, least) = (class, cap - load);
+            }
+            removed = cap.min(inflow) - load;
+            next = self.parent(class);
+        }
+        let mut sets = ClassSets { with: vec![false; cut.len()], without: vec![false; cut.len()] };
+        for &class in &self.top_down {
+            let class = usize::from(class);
+            let above = |set: &[bool]| self.parent(class).is_some_and(|parent| set[parent]);
+            sets.with[class] = class == top || cut[class] || above(&sets.with);
+            sets.without[class] = cut[class] || above(&sets.without);
+        }
+        sets.without[class] = false;
+        sets
     }
 
     /// Writes left(t) of every class into `out[first_stock[class]]`. Without shortfall no cap cuts anything

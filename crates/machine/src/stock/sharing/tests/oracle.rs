@@ -83,7 +83,7 @@ impl Oracle {
         (0..self.sets.len()).filter(move |stock| chosen >> stock & 1 == 1)
     }
 
-    fn slack(&self, chosen: u32) -> i64 {
+    pub(super) fn slack(&self, chosen: u32) -> i64 {
         let set = self.members(chosen).fold(0, |set, stock| set | self.sets[stock]);
         self.goods_of_set(set) - self.members(chosen).map(|stock| self.promised[stock]).sum::<i64>()
     }
@@ -98,6 +98,19 @@ impl Oracle {
             chosen.map(|chosen| self.slack(chosen)).min().unwrap()
         };
         least(1) - least(0)
+    }
+
+    /// Of the sets of stocks among `among` with the least slack, the smallest with the stock, and the smallest without it.
+    /// Stocks without promises change no slack and are in neither.
+    pub(super) fn smallest_binding(&self, stock: usize, among: u32) -> [u32; 2] {
+        [1, 0].map(|has: u32| {
+            let is_candidate = |chosen: &u32| chosen & !among == 0 && chosen >> stock & 1 == has;
+            let chosen = || (0_u32..1 << self.sets.len()).filter(is_candidate);
+            let least = chosen().map(|chosen| self.slack(chosen)).min().unwrap();
+            chosen()
+                .filter(|chosen| self.slack(*chosen) == least)
+                .fold(u32::MAX, |common, other| common & other)
+        })
     }
 
     /// short(n) by the literal formula. A stock with an unlimited allowance is in no set that is short.
