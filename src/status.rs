@@ -37,7 +37,7 @@ impl StatusBoard {
         let archive_from = links.archive.as_ref().and_then(|archive| archive.restorable_from());
         let lost_marks = links.restorable.render(archive_from, machine.marks(), &mut metrics);
         let mut warnings: Vec<String> = state_warning(links.feedback.state()).into_iter().collect();
-        warnings.extend(self.disk_warning(stats, &links.metrics));
+        warnings.extend(self.disk_warning(&machine.stats(), &links.metrics));
         warnings.extend(snapshot_warning(&links.metrics));
         warnings.extend(self.warnings.lock().iter().cloned());
         warnings.extend(links.clock.warning());

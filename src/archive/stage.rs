@@ -113,14 +113,13 @@ impl ArchiveStage {
     fn pass(&mut self) -> Result<(), ArchiveError> {
         let mut guide = self.guide();
         let retention = self.policy.retention;
-        let archiver = match &mut self.archiver {
-            Some(archiver) => archiver,
-            None => {
-                let mut archiver = Archiver::open(self.files.clone(), self.store.clone())?;
-                // What was removed before this start is not archived again.
-                archiver.retain(retention)?;
-                self.archiver.insert(archiver)
-            }
+        let archiver = if let Some(archiver) = &mut self.archiver {
+            archiver
+        } else {
+            let mut archiver = Archiver::open(self.files.clone(), self.store.clone())?;
+            // What was removed before this start is not archived again.
+            archiver.retain(retention)?;
+            self.archiver.insert(archiver)
         };
         let budget = self.policy.budget_bytes;
         if budget > 0 && archiver.bytes() >= budget {
