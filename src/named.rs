@@ -6,13 +6,14 @@
 
 mod of;
 mod record;
+mod setting;
 mod text;
 
 use serde::{Deserialize, Serialize};
-use stockhold_protocol::command::{BackorderMode, Change};
 use stockhold_protocol::{CommandId, Quantity, ReservationId};
 
 pub use record::NamedError;
+pub use setting::{Backorders, Setting};
 pub use text::{Reference, Text};
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -137,63 +138,6 @@ pub struct Source {
     /// Whether shoppers may collect goods there.
     #[serde(skip_serializing_if = "is_default")]
     pub pickup: bool,
-}
-
-/// A setting: kept if it is absent, inherited if it is null.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Setting<T>(pub Change<T>);
-
-impl<T> Default for Setting<T> {
-    fn default() -> Self {
-        Self(Change::Keep)
-    }
-}
-
-impl<T: Serialize> Serialize for Setting<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Change::Keep | Change::Unset => serializer.serialize_none(),
-            Change::Set(value) => value.serialize(serializer),
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::deserialize(deserializer)?.map_or(Change::Unset, Change::Set)))
-    }
-}
-
-/// Whether a SKU may be sold beyond the goods on hand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Backorders {
-    /// No.
-    Off,
-    /// Yes, silently.
-    Allow,
-    /// Yes, and the shop informs the shopper.
-    AllowAndNotify,
-}
-
-impl From<BackorderMode> for Backorders {
-    fn from(mode: BackorderMode) -> Self {
-        match mode {
-            BackorderMode::Off => Self::Off,
-            BackorderMode::Allow => Self::Allow,
-            BackorderMode::AllowAndNotify => Self::AllowAndNotify,
-        }
-    }
-}
-
-impl From<Backorders> for BackorderMode {
-    fn from(mode: Backorders) -> Self {
-        match mode {
-            Backorders::Off => Self::Off,
-            Backorders::Allow => Self::Allow,
-            Backorders::AllowAndNotify => Self::AllowAndNotify,
-        }
-    }
 }
 
 /// The body of `settings`: for everything, for a SKU, or for a SKU in a stock.

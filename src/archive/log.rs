@@ -3,7 +3,7 @@
 
 use super::ArchiveError;
 use super::names::{EpochName, part_name, path};
-use super::pass::{Archiver, Between, Run, epoch_of, read_range};
+use super::pass::{Archiver, Between, Completed, Run, epoch_of, read_range};
 use crate::storage::layout::FRAMES_OFFSET;
 use crate::storage::width::length;
 use crate::storage::{ReadFrom, ReadableFile, StorageError};
@@ -13,15 +13,6 @@ use crate::wal::{SegmentList, SegmentTail};
 
 /// The number of pieces of a completed segment that one pass removes. There may be thousands, and nothing needs it soon.
 const PIECES_REMOVED_MAX: usize = 256;
-
-/// How completed segments are archived that the archive has nothing of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Completed {
-    /// As whole objects.
-    Whole,
-    /// In pieces, because a copy is under way already.
-    InPieces,
-}
 
 impl Archiver {
     /// Archives what is missing of the log, oldest first.

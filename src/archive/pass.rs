@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::ArchiveError;
 use super::contents::{Contents, EpochObjects};
-use super::log::Completed;
 use super::names::{EpochName, path};
 use super::passing::PassingSnapshot;
 use super::store::Store;
@@ -76,6 +75,15 @@ pub(super) enum Between {
     Nothing,
     /// The log is archived, if that is due.
     Log,
+}
+
+/// How completed segments are archived that the archive has nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completed {
+    /// As whole objects.
+    Whole,
+    /// In pieces, because a copy is under way already.
+    InPieces,
 }
 
 /// A pass that is under way.

@@ -13,8 +13,8 @@ use stockhold_protocol::{
 };
 
 use super::{
-    Cart, Channel, Configuration, Goods, Line, NamedCommand, Part, PartKind, Setting, Settings, Sharing,
-    Source, Target, Thing,
+    Cart, Channel, Configuration, Goods, Line, NamedCommand, Part, PartKind, Settings, Sharing, Source,
+    Target, Thing,
 };
 
 /// Why a command with names cannot be sent.
@@ -92,18 +92,6 @@ impl Numbers<'_> {
 impl Channel {
     fn to_name(&self) -> Name {
         Name::Channel(self.channel_type.clone(), self.code.clone())
-    }
-}
-
-impl<T> Setting<T> {
-    /// The setting with another type of value.
-    pub(super) fn map<U>(self, value: impl FnOnce(T) -> U) -> Setting<U> {
-        use stockhold_protocol::command::Change::{Keep, Set, Unset};
-        Setting(match self.0 {
-            Keep => Keep,
-            Unset => Unset,
-            Set(old) => Set(value(old)),
-        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::events::ServerEvents;
+use super::threads::spawn;
 use crate::archive::{ArchiveStage, Store};
 use crate::error::StartError;
 
@@ -27,7 +28,7 @@ impl ArchiveThread {
     ) -> Result<Self, StartError> {
         let store = stage.store();
         let (stop, stopped) = bounded(1);
-        let thread = super::spawn("archive", events, move || run(stage, &stopped, grace))?;
+        let thread = spawn("archive", events, move || run(stage, &stopped, grace))?;
         Ok(Self { thread, stop, store })
     }
 

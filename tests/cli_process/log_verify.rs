@@ -26,7 +26,7 @@ fn the_first_damage_is_named_by_segment_and_offset() {
     Server::local(&["backup", "--data-dir", &data, "--to", &archive]);
     let (code, archived) = log_verify(&archive);
     assert_eq!((code, &archived["log"]["records"]), (0, &beside["log"]["records"]), "{archived}");
-    let from = run(&["--json", "log", "dump", &data, "--from", "300", "--limit", "1"]);
+    let from = run(&["--json", "log", "dump", &data, "--raw", "--from", "300", "--limit", "1"]);
     let place: Value = serde_json::from_slice(&from.stdout).unwrap();
     let (segment, offset) = (place["segment"].as_u64().unwrap(), place["offset"].as_u64().unwrap());
     let file = format!("{segment:016}.segment");
