@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod read_only;
 mod skips;
 pub mod trim;
+mod truncate;
 
 pub use create::{FormatOptions, RestoreOptions, unfinished_files};
 use first_segment::is_unused_first_segment;
@@ -25,6 +26,7 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 pub use trim::{
     MarkNeeds, MarkPoint, SNAPSHOTS_KEPT, TrimPlan, list_snapshots, oldest_restorable_op, plan_trim, trim,
 };
+pub use truncate::{Cut, finish_truncation};
 
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::{CHECKSUM_BYTES, FORMAT_VERSION, manifest as bounds};
@@ -114,6 +116,16 @@ pub enum DirectoryError {
         /// The highest op that the log can contain.
         last_op: u64,
     },
+    /// The log can only be cut where a batch ends.
+    #[error(
+        "op {op} is within a batch, and a log is cut after a whole one: the last op before it that ends one is {before}"
+    )]
+    WithinBatch {
+        /// The op.
+        op: u64,
+        /// The last op before it that ends a batch.
+        before: u64,
+    },
     /// That an op is skipped cannot be taken back.
     #[error("that op {op} is skipped cannot be taken back: {reason}")]
     CannotUndoSkip {
@@ -148,7 +160,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens and locks a formatted directory, and removes unfinished files.
+    /// Opens and locks a formatted directory, removes unfinished files, and finishes a truncation that was interrupted.
     pub fn open(storage: SharedStorage) -> Result<Self, DirectoryError> {
         Self::open_at_level(storage, FEATURE_LEVEL)
     }
@@ -162,6 +174,7 @@ impl Directory {
                 storage.remove(&entry.name)?;
             }
         }
+        finish_truncation(&storage, &manifest)?;
         Ok(Self { storage, manifest, level, _lock: lock })
     }
 

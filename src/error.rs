@@ -76,6 +76,7 @@ impl StartError {
                 | DirectoryError::NotEmpty { .. }
                 | DirectoryError::CannotSkip { .. }
                 | DirectoryError::CannotUndoSkip { .. }
+                | DirectoryError::WithinBatch { .. }
                 | DirectoryError::TooMany { .. },
             ) => 2,
             Self::Thread { .. } => 3,

@@ -131,7 +131,7 @@ pub fn recover_with(
         tally;
     let clean_stop = match end.previous.reason {
         EndReason::CleanStop | EndReason::Start | EndReason::Restore => true,
-        EndReason::Crash | EndReason::TornTail | EndReason::Rotated => false,
+        EndReason::Crash | EndReason::TornTail | EndReason::Rotated | EndReason::Truncated => false,
     };
     let report = RecoveryReport {
         snapshot,

@@ -123,7 +123,11 @@ fn restart(storage: &SharedStorage) -> bool {
     let is_end = match again.end.previous.reason {
         EndReason::Crash => true,
         EndReason::TornTail => recovered.end.unused.is_some(),
-        EndReason::CleanStop | EndReason::Start | EndReason::Restore | EndReason::Rotated => false,
+        EndReason::CleanStop
+        | EndReason::Start
+        | EndReason::Restore
+        | EndReason::Rotated
+        | EndReason::Truncated => false,
     };
     assert!(is_end, "an empty segment ends the log: {:?}", again.end);
     let end = LogPoint { position: recovered.end.last_position(), op: recovered.machine.op() };

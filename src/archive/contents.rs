@@ -21,6 +21,14 @@ pub(super) struct EpochObjects {
     pub(super) has_manifest: bool,
 }
 
+impl EpochObjects {
+    /// The number of the first segment.
+    pub(super) fn first_segment(&self) -> Option<u64> {
+        let in_parts = self.parts.keys().map(|(segment, _)| *segment);
+        self.segments.keys().copied().chain(in_parts).min()
+    }
+}
+
 /// Everything that an archive contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {

@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 
 use super::ArchiveError;
 use super::contents::{Contents, EpochObjects, Timeline};
-use super::names::{part_name, path, segment_of};
+use super::names::{EpochName, part_name, path, segment_of};
 use super::store::{PIECE_BYTES, Store};
-use crate::directory::MANIFEST_NAME;
-use crate::snapshot::{SnapshotReader, parse_snapshot_name, snapshot_name};
+use crate::directory::{EpochReason, MANIFEST_NAME};
+use crate::snapshot::{SnapshotHeader, SnapshotReader, parse_snapshot_name, snapshot_name};
 use crate::storage::layout::opening::OPENING_OFFSET;
-use crate::storage::layout::{FRAMES_OFFSET, SEGMENT_BYTES_MAX};
+use crate::storage::layout::{FRAMES_OFFSET, SEGMENT_BYTES_MAX, snapshot};
 use crate::storage::width::{index, length};
 use crate::storage::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError};
 use crate::wal::segment::parse_segment_name;
@@ -57,6 +57,38 @@ pub struct ArchiveView {
     manifest: Vec<u8>,
 }
 
+/// The first position of an epoch that began because the log was cut.
+fn cut_before(timeline: &Timeline, epoch: EpochName) -> Option<u64> {
+    let mut epochs = timeline.manifest.epochs.iter();
+    let found = epochs.find(|one| EpochName::of(one) == epoch)?;
+    (found.reason == EpochReason::Truncate).then_some(found.first_position)
+}
+
+/// Leaves out what earlier epochs have of the log that was cut off: segments that this epoch has replaced or that came
+/// after them, and snapshots of later states.
+fn leave_out_cut_off(
+    store: &Store,
+    files: &mut BTreeMap<String, VirtualFile>,
+    objects: &EpochObjects,
+    first_position: u64,
+) -> Result<(), ArchiveError> {
+    if let Some(first) = objects.first_segment() {
+        files.retain(|name, _| parse_segment_name(name).is_none_or(|segment| segment < first));
+    }
+    let snapshots: Vec<(String, u64)> =
+        files.keys().filter_map(|name| Some((name.clone(), parse_snapshot_name(name)?))).collect();
+    for (name, op) in snapshots {
+        let Some(extent) = files.get(&name).and_then(|file| file.extents.first()) else { continue };
+        let head = store.read(&extent.path, 0, length(snapshot::HEAD_BYTES))?;
+        // One that cannot be read is judged by its op, which is never above its position.
+        let position = SnapshotHeader::decode(&head).map_or(op, |header| header.position);
+        if position >= first_position {
+            files.remove(&name);
+        }
+    }
+    Ok(())
+}
+
 impl ArchiveView {
     /// Finds the objects of a timeline. The header of each segment is read.
     ///
@@ -72,6 +104,11 @@ impl ArchiveView {
                 bytes,
                 path: path(timeline.log_uuid, *epoch, name),
             };
+            if let Some(first_position) = cut_before(timeline, *epoch) {
+                leave_out_cut_off(&store, &mut files, objects, first_position)?;
+                let first = objects.first_segment().unwrap_or(u64::MAX);
+                gaps.retain(|segment, _| *segment < first);
+            }
             for (segment, bytes) in &objects.segments {
                 let name = segment_of(*segment);
                 files.insert(name.clone(), VirtualFile::of(extent(0, *bytes, &name)));

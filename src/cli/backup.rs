@@ -283,6 +283,7 @@ fn list(context: Context<'_>, from: &str) -> Result<Exit, Failure> {
                 EpochReason::Restore => "restore",
                 EpochReason::Skip => "skip",
                 EpochReason::UncleanStop => "unclean stop",
+                EpochReason::Truncate => "truncate",
             };
             let summary = contents.summary(log, name);
             let snapshots = summary.snapshots.iter().map(u64::to_string).collect::<Vec<_>>();

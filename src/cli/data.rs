@@ -4,6 +4,7 @@ use super::context::Context;
 use super::dump::{DumpArguments, dump};
 use super::exit::{Exit, Failure};
 use super::log_skip;
+use super::log_truncate;
 use super::log_verify;
 use clap::Subcommand;
 
@@ -18,6 +19,8 @@ pub(super) enum LogAction {
     Skips(log_skip::SkipsArguments),
     /// Read all segments without a replay, and name the first damage
     Verify(log_verify::LogVerifyArguments),
+    /// Cut the log after an op, and keep what is removed
+    Truncate(log_truncate::TruncateArguments),
 }
 
 pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Failure> {
@@ -26,5 +29,6 @@ pub(super) fn log(context: Context<'_>, action: &LogAction) -> Result<Exit, Fail
         LogAction::Skip(arguments) => log_skip::skip(context, arguments),
         LogAction::Skips(arguments) => log_skip::skips(context, arguments),
         LogAction::Verify(arguments) => log_verify::verify(context, arguments),
+        LogAction::Truncate(arguments) => log_truncate::truncate(context, arguments),
     }
 }

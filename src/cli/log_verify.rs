@@ -57,7 +57,10 @@ fn next(check: &LogCheck, from: &str) -> String {
         format!("`stockhold {replay} {word}` says whether a server can start from a state after the damage");
     if is_directory {
         let archive = "`stockhold restore --from ARCHIVE --to-dir NEW --latest`";
-        return format!("{next}; if not, {archive}");
+        let cut = format!("`stockhold log truncate {word} --at OP --keep-as NEW --dry-run`");
+        return format!(
+            "{next}; if not, {archive}, or {cut} to give up what comes after an op before the damage"
+        );
     }
     format!(
         "{next}; `stockhold restore --from {word} --to-dir NEW --to-op OP` restores a state before the damage"

@@ -24,6 +24,7 @@ mod import_catalog;
 mod import_rows;
 mod lists;
 mod log_skip;
+mod log_truncate;
 mod log_verify;
 mod manual;
 mod mark;

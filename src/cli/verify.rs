@@ -139,6 +139,7 @@ pub(super) fn end_text(end: &End) -> String {
         EndReason::TornTail => "a crash during a write, which was never answered",
         EndReason::Start | EndReason::Restore => "nothing was written yet",
         EndReason::Rotated => "a full segment",
+        EndReason::Truncated => "the log was cut there",
     };
     let at = match end.segment {
         0 => String::new(),
@@ -208,6 +209,7 @@ pub(super) fn end_document(end: &End) -> Value {
         EndReason::TornTail => "torn_tail",
         EndReason::Start | EndReason::Restore => "start",
         EndReason::Rotated => "rotated",
+        EndReason::Truncated => "truncated",
     };
     json!({
         "reason": reason,

@@ -21,6 +21,8 @@ pub enum EpochReason {
     Skip,
     /// Answered commands may have been lost in an unclean stop with `durability = interval`.
     UncleanStop,
+    /// The log was cut after a position.
+    Truncate,
 }
 
 impl EpochReason {
@@ -32,11 +34,12 @@ impl EpochReason {
             Self::Restore => 2,
             Self::Skip => 3,
             Self::UncleanStop => 4,
+            Self::Truncate => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Format, Self::Restore, Self::Skip, Self::UncleanStop]
+        [Self::Format, Self::Restore, Self::Skip, Self::UncleanStop, Self::Truncate]
             .into_iter()
             .find(|reason| reason.code() == code)
     }

@@ -54,6 +54,13 @@ pub enum Note {
         /// The reason that the operator gave.
         reason: String,
     },
+    /// An epoch began because an operator has cut the log.
+    Truncated {
+        /// The epoch.
+        epoch: u64,
+        /// Its first position in the log.
+        first_position: u64,
+    },
     /// An epoch began because earlier answered commands may have been lost.
     Unclean {
         /// The epoch.
@@ -97,6 +104,7 @@ impl Note {
             Self::Moving
             | Self::ReadAgain { .. }
             | Self::Skipped { .. }
+            | Self::Truncated { .. }
             | Self::Unclean { .. }
             | Self::MayHaveLost { .. }
             | Self::Restored { .. } => None,
@@ -133,6 +141,10 @@ impl fmt::Display for Note {
             Self::Skipped { op, epoch, reason } => {
                 write!(formatter, "op {op} is skipped since epoch {epoch} at the request of an operator: {reason}")
             }
+            Self::Truncated { epoch, first_position } => write!(
+                formatter,
+                "epoch {epoch} began with position {first_position} of the log because an operator had cut off what came after the position before"
+            ),
             Self::Unclean { epoch, first_position } => write!(
                 formatter,
                 "epoch {epoch} began with position {first_position} of the log after an unclean stop with log.durability = interval: the last commands \

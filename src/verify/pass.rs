@@ -206,6 +206,9 @@ fn note_manifest(directory: &ReadOnlyDirectory, notes: &mut Vec<Note>) {
         match epoch.reason {
             EpochReason::Format | EpochReason::Skip => {}
             EpochReason::Restore => notes.push(Note::Restored { base_op: manifest.base.op }),
+            EpochReason::Truncate => {
+                notes.push(Note::Truncated { epoch: epoch.epoch, first_position: epoch.first_position });
+            }
             EpochReason::UncleanStop => {
                 notes.push(Note::Unclean { epoch: epoch.epoch, first_position: epoch.first_position });
             }

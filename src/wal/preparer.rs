@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::pool::{PreparedSegment, SegmentPool, SpareState};
-use super::segment::{SegmentHeader, segment_name};
+use super::segment::{SegmentHeader, SegmentOpening, segment_name};
 use super::segment_list::UnusedSegment;
 use crate::storage::layout::{BLOCK_BYTES, opening};
 use crate::storage::memory::scramble;
@@ -289,6 +289,27 @@ impl SegmentPreparer {
 #[must_use]
 pub fn recycled_name(sequence: u64) -> String {
     format!("recycled-{sequence:016}{TEMPORARY_SUFFIX}")
+}
+
+/// Prepares a segment that is in use from the moment at which it has its name. `opening_of` gets its salt.
+pub(crate) fn prepare_opened(
+    storage: &SharedStorage,
+    (log_uuid, segment_bytes, salt_seed): (Uuid, u64, u64),
+    sequence: u64,
+    now_ms: u64,
+    opening_of: impl FnOnce(u64) -> SegmentOpening,
+) -> Result<(), StorageError> {
+    let plan = SegmentPlan { log_uuid, segment_bytes, salt_seed, access: Access::Durable };
+    let pool = Arc::new(SegmentPool::default());
+    let mut preparer = SegmentPreparer::new(storage.clone(), pool, plan, sequence);
+    let prepared = preparer.filled().and_then(|work| {
+        let (name, mut segment) = preparer.head(work, now_ms)?;
+        let (block, _) = opening_of(segment.salt).encode();
+        segment.file.write_durable(length(opening::OPENING_OFFSET), block.as_slice())?;
+        segment.file.sync()?;
+        preparer.name(&name)
+    });
+    preparer.swept(prepared)
 }
 
 /// Prepares the first segment of a directory that is being formatted.

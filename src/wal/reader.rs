@@ -79,10 +79,7 @@ impl LogEnd {
     /// cleanly. The next start must then begin a new epoch.
     #[must_use]
     pub fn needs_new_epoch(&self) -> bool {
-        let unclean = match self.previous.reason {
-            EndReason::Crash | EndReason::TornTail => true,
-            EndReason::Start | EndReason::Rotated | EndReason::CleanStop | EndReason::Restore => false,
-        };
+        let unclean = matches!(self.previous.reason, EndReason::Crash | EndReason::TornTail);
         unclean && self.durability == Durability::Interval
     }
 }

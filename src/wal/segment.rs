@@ -119,6 +119,8 @@ pub enum EndReason {
     TornTail,
     /// There is no predecessor: the directory was restored up to the position before.
     Restore,
+    /// An operator has cut the log there. Frames of the segment may follow that are no part of it.
+    Truncated,
 }
 
 impl EndReason {
@@ -132,13 +134,22 @@ impl EndReason {
             Self::Crash => 3,
             Self::TornTail => 4,
             Self::Restore => 5,
+            Self::Truncated => 6,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Start, Self::Rotated, Self::CleanStop, Self::Crash, Self::TornTail, Self::Restore]
-            .into_iter()
-            .find(|reason| reason.code() == code)
+        [
+            Self::Start,
+            Self::Rotated,
+            Self::CleanStop,
+            Self::Crash,
+            Self::TornTail,
+            Self::Restore,
+            Self::Truncated,
+        ]
+        .into_iter()
+        .find(|reason| reason.code() == code)
     }
 }
 

@@ -42,6 +42,12 @@ impl SegmentTail {
         self.offset
     }
 
+    /// The checksum of the last frame in the prefix, or of the opening.
+    #[must_use]
+    pub fn chain(&self) -> u64 {
+        self.chain
+    }
+
     /// The position of the last record in the prefix, or before the segment.
     #[must_use]
     pub fn last_position(&self) -> u64 {

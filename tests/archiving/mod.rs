@@ -6,6 +6,7 @@ mod faulty;
 mod kept;
 mod meanwhile;
 mod starts;
+mod truncated;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

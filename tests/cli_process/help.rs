@@ -50,6 +50,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["log", "skip"],
     &["log", "skips"],
     &["log", "verify"],
+    &["log", "truncate"],
     &["id", "new"],
     &["completions"],
     &["man"],

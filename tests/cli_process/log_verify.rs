@@ -37,7 +37,7 @@ fn the_first_damage_is_named_by_segment_and_offset() {
     let (code, damaged) = log_verify(&data);
     assert_eq!((code, &damaged["sound"]), (4, &json!(false)), "{damaged}");
     assert_eq!(damaged["first_damage"], json!({"file": file, "offset": offset}), "{damaged}");
-    assert!(damaged["next"].as_str().unwrap().contains("restore --from ARCHIVE"), "{damaged}");
+    assert!(damaged["next"].as_str().unwrap().contains("log truncate"), "{damaged}");
     let text = String::from_utf8(run(&["log", "verify", &data]).stdout).unwrap();
     assert!(text.contains(&format!("first damage: {file}, byte {offset}: a frame is damaged")), "{text}");
     assert_eq!(log_verify(&directory.path().join("none").display().to_string()).0, 2);

@@ -12,6 +12,7 @@ mod help;
 mod json;
 mod listening;
 mod log_skip;
+mod log_truncate;
 mod log_verify;
 mod marks;
 mod names;

@@ -17,6 +17,8 @@ mod passed_over;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod truncated;
+#[cfg(test)]
 mod verified;
 #[cfg(test)]
 pub(crate) mod world;
