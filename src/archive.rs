@@ -13,6 +13,7 @@
 
 pub mod contents;
 mod log;
+pub mod mirror;
 mod names;
 pub mod pass;
 mod passing;
@@ -25,6 +26,7 @@ pub mod store;
 pub mod view;
 
 pub use contents::{Contents, Timeline};
+pub use mirror::{Mirror, Mirrored};
 pub use pass::{Archiver, PassGuide, Passed};
 pub use progress::ArchiveProgress;
 pub use retention::Retention;
@@ -138,4 +140,17 @@ pub enum ArchiveError {
     /// The manifest cannot be read.
     #[error("the manifest cannot be read")]
     Directory(#[from] DirectoryError),
+}
+
+impl ArchiveError {
+    /// Whether something was removed after it was listed, so that a new listing helps.
+    #[must_use]
+    pub fn is_vanished(&self) -> bool {
+        matches!(
+            self,
+            Self::Store { source: object_store::Error::NotFound { .. }, .. }
+                | Self::Storage(StorageError::NotFound { .. })
+                | Self::Log(LogError::Storage(StorageError::NotFound { .. }) | LogError::SequenceGap { .. })
+        )
+    }
 }

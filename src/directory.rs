@@ -45,6 +45,8 @@ use crate::wal::{
 pub const LOCK_NAME: &str = "LOCK";
 /// The name of the manifest.
 pub const MANIFEST_NAME: &str = "MANIFEST";
+/// The copy of an archive that a standby has beside the files of its data directory.
+pub const STANDBY_NAME: &str = "archive";
 
 /// Why a directory cannot be formatted, opened or changed.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,8 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, export, goods, id, import, manual, mark, restore, salable,
-    serve, settings, show, status, verify,
+    backup, checkout, clock, data, define, demo, export, follow, goods, id, import, manual, mark, restore,
+    salable, serve, settings, show, status, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -103,6 +103,8 @@ pub(super) enum Action {
     Backup(backup::BackupArguments),
     /// Restore the state at an op, a time or the end of a log into a new data directory
     Restore(restore::RestoreArguments),
+    /// Keep a warm copy of an archive, and make a data directory of it on request
+    Follow(follow::FollowArguments),
     /// Print and check the log of a data directory, or skip an op of it
     #[command(subcommand)]
     Log(data::LogAction),

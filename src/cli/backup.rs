@@ -13,6 +13,7 @@ use crate::error::StartError;
 use crate::storage::{ReadOnlyFs, SharedReadStorage};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -65,7 +66,7 @@ enum BackupAction {
 pub(super) struct Choice {
     /// The log, if the archive has several
     #[arg(long, value_name = "UUID")]
-    log: Option<Uuid>,
+    pub(super) log: Option<Uuid>,
     /// The last epoch of the history, by its number or its name in `backup list`; without it, the newest
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<String>,
@@ -84,7 +85,7 @@ pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<E
 }
 
 /// An error of an archive with its exit code.
-fn failure(error: ArchiveError, place: &str) -> Failure {
+pub(super) fn archive_failure(error: ArchiveError, place: &str) -> Failure {
     if matches!(error, ArchiveError::NoLog { wanted: None }) {
         return no_archive(place);
     }
@@ -132,12 +133,28 @@ fn no_archive(place: &str) -> Failure {
     ))
 }
 
+/// Whether only a connection fails so.
+fn is_of_network(kind: ErrorKind) -> bool {
+    [
+        ErrorKind::ConnectionRefused,
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::NotConnected,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::NetworkDown,
+        ErrorKind::BrokenPipe,
+        ErrorKind::TimedOut,
+    ]
+    .contains(&kind)
+}
+
 /// A place in a directory fails as its files do; any other is a server.
 fn exit_of_store(error: &object_store::Error) -> Exit {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<std::io::Error>().filter(|e| e.raw_os_error().is_some()) {
-            return exit_of_file(error);
+            return if is_of_network(error.kind()) { Exit::Unreachable } else { exit_of_file(error) };
         }
         cause = error.source();
     }
@@ -148,16 +165,16 @@ fn exit_of_store(error: &object_store::Error) -> Exit {
     if is_refused { Exit::Usage } else { Exit::Unreachable }
 }
 
-fn open_store(url: &str, create: bool) -> Result<Arc<Store>, Failure> {
+pub(super) fn open_store(url: &str, create: bool) -> Result<Arc<Store>, Failure> {
     if !create && !url.contains("://") && !Path::new(url).is_dir() {
         return Err(no_archive(url));
     }
-    Ok(Arc::new(Store::open(url, create).map_err(|e| failure(e, url))?))
+    Ok(Arc::new(Store::open(url, create).map_err(|e| archive_failure(e, url))?))
 }
 
 fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failure> {
     let files = read_only(data_dir)?;
-    let failed = |e| failure(e, &data_dir.display().to_string());
+    let failed = |e| archive_failure(e, &data_dir.display().to_string());
     let listed = files.list().map_err(|e| start_failure(e, data_dir))?;
     let bytes = listed.iter().map(|file| file.bytes).sum();
     let bar = context.output.progress(bytes, "backup");
@@ -216,7 +233,7 @@ impl Source {
             return Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: None });
         }
         let store = open_store(from, false)?;
-        let failed = |e| failure(e, from);
+        let failed = |e| archive_failure(e, from);
         let contents = Contents::read(&store).map_err(failed)?;
         let log = contents.log(choice.log).map_err(failed)?;
         let timeline = contents.timeline(&store, log, choice.epoch.as_deref()).map_err(failed)?;
@@ -224,7 +241,7 @@ impl Source {
     }
 
     fn of(from: &str, store: &Arc<Store>, contents: &Contents, timeline: &Timeline) -> Result<Self, Failure> {
-        let failed = |e| failure(e, from);
+        let failed = |e| archive_failure(e, from);
         let files = ArchiveView::open(store.clone(), contents, timeline).map_err(failed)?;
         let parent = match contents.parent(store, timeline) {
             Ok(parent) => parent.map(|parent| Self::of(from, store, contents, &parent)).transpose(),
@@ -266,7 +283,7 @@ impl Source {
 
 fn list(context: Context<'_>, from: &str) -> Result<Exit, Failure> {
     let store = open_store(from, false)?;
-    let failed = |e| failure(e, from);
+    let failed = |e| archive_failure(e, from);
     let contents = Contents::read(&store).map_err(failed)?;
     let mut rows = vec![
         ["log", "epoch", "began", "because", "after op", "snapshots", "segments", "bytes"]

@@ -17,6 +17,7 @@ mod demo;
 mod dump;
 mod exit;
 mod export;
+mod follow;
 mod goods;
 mod id;
 mod import;
@@ -119,6 +120,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Verify(arguments) => verify::verify(context, arguments),
         Action::Backup(arguments) => backup::run(context, arguments),
         Action::Restore(arguments) => restore::run(context, arguments),
+        Action::Follow(arguments) => follow::run(context, arguments),
         Action::Log(what) => data::log(context, what),
         Action::Reserve(arguments) => checkout::reserve(context, arguments),
         Action::Confirm(arguments) => checkout::confirm(context, arguments),

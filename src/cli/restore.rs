@@ -184,7 +184,7 @@ pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     }
 }
 
-fn report(context: Context<'_>, restored: &Restored, path: &str) -> Result<(), Failure> {
+pub(super) fn report(context: Context<'_>, restored: &Restored, path: &str) -> Result<(), Failure> {
     let manifest = restored.directory.manifest();
     let (op, epoch) = (restored.point.op, manifest.epoch());
     let text = format!(

@@ -4,7 +4,10 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 use uuid::Uuid;
 
 use super::first_segment::is_unused_first_segment;
-use super::{Directory, DirectoryError, Epoch, EpochReason, LOCK_NAME, MANIFEST_NAME, Manifest, push_epoch};
+use super::{
+    Directory, DirectoryError, Epoch, EpochReason, LOCK_NAME, MANIFEST_NAME, Manifest, STANDBY_NAME,
+    push_epoch,
+};
 use crate::snapshot::LogPoint;
 use crate::storage::layout::manifest as bounds;
 use crate::storage::{DirectoryLock, FileEntry, SharedStorage, TEMPORARY_SUFFIX};
@@ -119,7 +122,7 @@ fn prepare(
 pub fn unfinished_files(storage: &SharedStorage) -> Result<Vec<String>, DirectoryError> {
     let mut unfinished = Vec::new();
     for FileEntry { name, .. } in storage.list()? {
-        if name == LOCK_NAME {
+        if name == LOCK_NAME || name == STANDBY_NAME {
             continue;
         }
         let is_unfinished = name.ends_with(TEMPORARY_SUFFIX)

@@ -7,7 +7,7 @@ use super::note::Note;
 use super::read::End;
 use super::replay::Replay;
 use super::verification::Verification;
-use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory};
+use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory, STANDBY_NAME};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, ReadFrom, TEMPORARY_SUFFIX};
 use crate::wal::segment::{parse_segment_name, segment_name};
@@ -194,7 +194,7 @@ fn note_files(files: &[FileEntry], notes: &mut Vec<Note>) {
         let file = name.clone();
         if name.ends_with(TEMPORARY_SUFFIX) {
             notes.push(Note::Temporary { file });
-        } else if !is_state(name) && name != LOCK_NAME && name != MANIFEST_NAME {
+        } else if !is_state(name) && ![LOCK_NAME, MANIFEST_NAME, STANDBY_NAME].contains(&name.as_str()) {
             notes.push(Note::Foreign { file });
         }
     }

@@ -46,6 +46,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["verify"],
     &["backup"],
     &["restore"],
+    &["follow"],
     &["log", "dump"],
     &["log", "skip"],
     &["log", "skips"],

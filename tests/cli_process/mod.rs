@@ -7,6 +7,7 @@
 
 mod beside;
 mod dump;
+mod follow;
 mod harness;
 mod help;
 mod json;
