@@ -289,6 +289,8 @@ fn local(path: &str, create: bool) -> Result<LocalFileSystem, String> {
 /// A bucket. Credentials come from the environment, by the names that the provider's own tools use.
 #[cfg(feature = "cloud")]
 fn cloud(url: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    // Another part of the program may have installed one, which serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let url = url::Url::parse(url).map_err(|error| error.to_string())?;
     let options = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
     let (objects, prefix) = object_store::parse_url_opts(&url, options).map_err(|error| error.to_string())?;
