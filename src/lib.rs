@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod status;
 pub mod status_board;
 pub mod storage;
+pub mod tallies;
 pub mod verify;
 pub mod wal;
 pub mod warning;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
 use stockhold_protocol::query::Metric;
 
+use crate::tallies::Tallies;
+
 /// A number that only increases.
 #[derive(Debug, Default)]
 pub struct Counter(CachePadded<AtomicU64>);
@@ -117,6 +119,8 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: $kind,)*
+            /// What is counted by name.
+            pub tallies: Tallies,
         }
 
         impl Metrics {

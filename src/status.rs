@@ -2,18 +2,20 @@
 //! monitoring, and nothing is decided by it.
 
 use stockhold_machine::{Machine, Stats};
-use stockhold_protocol::query::{Metric, Status};
+use stockhold_protocol::query::{Metric, NamedCount, Status};
 
 use crate::metrics::{Metrics, metric};
 use crate::pipeline::ServerState;
 use crate::pipeline::links::ApplierLinks;
 use crate::status_board::StatusBoard;
+use crate::tallies::SkuSample;
 use crate::warning::Warning;
 
 impl StatusBoard {
     /// The answer to a `status` query.
     #[must_use]
     pub fn status(&self, machine: &Machine, links: &ApplierLinks) -> Status {
+        let stats = &machine.stats();
         let mut metrics = Vec::new();
         for (name, op) in links.watermarks.read() {
             metrics.push(metric(name, "op", op));
@@ -28,7 +30,7 @@ impl StatusBoard {
         metrics.push(metric("uptime_ms", "ms", now_ms.saturating_sub(self.started_ms)));
         metrics.extend(self.fixed.iter().cloned());
         links.metrics.render(&mut metrics);
-        machine_metrics(&machine.stats(), &mut metrics);
+        machine_metrics(stats, &mut metrics);
         clock_metrics(links, &mut metrics);
         metrics.extend(snapshot_age(links));
         if let Some(archive) = &links.archive {
@@ -37,7 +39,7 @@ impl StatusBoard {
         let archive_from = links.archive.as_ref().and_then(|archive| archive.restorable_from());
         let lost_marks = links.restorable.render(archive_from, machine.marks(), &mut metrics);
         let mut warnings: Vec<String> = state_warning(links.feedback.state()).into_iter().collect();
-        warnings.extend(self.disk_warning(&machine.stats(), &links.metrics));
+        warnings.extend(self.disk_warning(stats, &links.metrics));
         warnings.extend(snapshot_warning(&links.metrics));
         warnings.extend(self.warnings.lock().iter().cloned());
         warnings.extend(links.clock.warning());
@@ -52,6 +54,10 @@ impl StatusBoard {
             metrics,
             warnings,
             data_dir: self.data_dir.clone(),
+            refusals: links.metrics.tallies.refusals(),
+            clients: links.metrics.tallies.clients.by_name(),
+            wanted: named(machine, &links.metrics.tallies.wanted),
+            sold_out: named(machine, &links.metrics.tallies.sold_out),
         }
     }
 
@@ -65,6 +71,12 @@ impl StatusBoard {
             ))
         })
     }
+}
+
+/// The most frequent SKUs of a sample, by their names.
+fn named(machine: &Machine, sample: &SkuSample) -> Vec<NamedCount> {
+    let name = |sku| machine.sku_name(sku).unwrap_or_default();
+    sample.highest().into_iter().map(|(sku, count)| NamedCount { name: name(sku), count }).collect()
 }
 
 fn snapshot_warning(metrics: &Metrics) -> Option<String> {

@@ -69,6 +69,10 @@ mod tests {
             metrics: values.iter().map(metric).collect(),
             warnings: Vec::new(),
             data_dir: String::new(),
+            refusals: Vec::new(),
+            clients: Vec::new(),
+            wanted: Vec::new(),
+            sold_out: Vec::new(),
         }
     }
 

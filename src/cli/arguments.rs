@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, export, follow, goods, id, import, manual, mark, restore,
-    salable, serve, settings, show, status, verify,
+    salable, serve, settings, show, status, top, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -91,6 +91,8 @@ pub(super) enum Action {
     Show(show::Show),
     /// Show the state of the server: its health, load, disk, snapshot, archive and warnings
     Status(status::StatusArguments),
+    /// Watch the server on a live screen
+    Top(top::TopArguments),
     /// Show the server's time and its wall clock, or accept a wall clock that is far ahead
     Clock(clock::ClockArguments),
     /// Let the server check all its invariants and show its digest
@@ -127,7 +129,8 @@ impl Action {
     pub(super) fn timeout(&self, given: Option<Duration>) -> Timeout {
         let reads_all = matches!(self, Self::Validate | Self::Snapshot);
         let span = given.unwrap_or(if reads_all { TIMEOUT_OF_ALL } else { TIMEOUT });
-        let has_many_answers = matches!(self, Self::Import(_) | Self::Export(_) | Self::Demo(_));
+        let asks_again_and_again = matches!(self, Self::Demo(_) | Self::Top(_));
+        let has_many_answers = asks_again_and_again || matches!(self, Self::Import(_) | Self::Export(_));
         if has_many_answers { Timeout::Answer(span) } else { Timeout::Command(span) }
     }
 }

@@ -46,6 +46,7 @@ mod show;
 mod status;
 mod summary;
 pub mod times;
+mod top;
 mod tries;
 mod units;
 pub mod usage;
@@ -146,6 +147,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
         Action::Status(arguments) => status::status(context, arguments),
+        Action::Top(arguments) => top::top(context, arguments),
         Action::Clock(arguments) => clock::clock(context, arguments),
         Action::Validate => status::validate(context),
         Action::Snapshot => status::snapshot(context),

@@ -8,7 +8,7 @@ use super::summary::summary;
 use super::units;
 use clap::Args;
 use serde_json::{Map, Value, json};
-use stockhold_protocol::query::{Metric, Query, QueryAnswer, Status};
+use stockhold_protocol::query::{Metric, NamedCount, Query, QueryAnswer, Status};
 
 /// `status`
 #[derive(Args, Debug)]
@@ -58,7 +58,16 @@ fn document(status: &Status, server: &str) -> Value {
         "metrics": metrics,
         "units": units,
         "warnings": status.warnings,
+        "refusals": named(&status.refusals),
+        "clients": named(&status.clients),
+        "wanted": named(&status.wanted),
+        "sold_out": named(&status.sold_out),
     })
+}
+
+/// Numbers by name, in the order of the server.
+fn named(counts: &[NamedCount]) -> Value {
+    counts.iter().map(|entry| json!({"name": entry.name, "count": entry.count})).collect()
 }
 
 /// Formats a UUID.

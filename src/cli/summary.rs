@@ -56,7 +56,7 @@ pub(super) fn summary(status: &Status, server: &str) -> String {
     text.into_string()
 }
 
-fn health(status: &Status) -> String {
+pub(super) fn health(status: &Status) -> String {
     match (status.state.as_str(), status.warnings.len()) {
         ("ok", 0) => "ok".to_owned(),
         ("ok", 1) => "works, with 1 warning".to_owned(),
@@ -109,7 +109,7 @@ fn memory(readings: &Readings<'_>) -> String {
     )
 }
 
-fn snapshot(readings: &Readings<'_>) -> String {
+pub(super) fn snapshot(readings: &Readings<'_>) -> String {
     let op = readings.of_name("snapshot_op");
     let since = readings.of_name("op_applied").saturating_sub(op);
     match readings.get("snapshot_age_ms") {
@@ -118,7 +118,7 @@ fn snapshot(readings: &Readings<'_>) -> String {
     }
 }
 
-fn archive(readings: &Readings<'_>) -> String {
+pub(super) fn archive(readings: &Readings<'_>) -> String {
     let Some(lag_ops) = readings.get("archive_lag_ops") else {
         return "none (archive.url)".to_owned();
     };
@@ -153,6 +153,10 @@ mod tests {
             metrics: all.iter().chain(more).map(|(name, value)| metric(name, "", *value)).collect(),
             warnings: warnings.iter().map(|text| (*text).to_owned()).collect(),
             data_dir: "/srv/data".to_owned(),
+            refusals: Vec::new(),
+            clients: Vec::new(),
+            wanted: Vec::new(),
+            sold_out: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use stockhold_protocol::command::record_length;
 use stockhold_protocol::frame::{self, Frame, FrameKind, Header};
 use stockhold_protocol::handshake::{Hello, Versions};
 use stockhold_protocol::query::{Name, Query, QueryAnswer};
-use stockhold_protocol::{Code, FrameError, Outcome};
+use stockhold_protocol::{Code, Detail, FrameError, Outcome};
 
 use super::classify::{Disposition, classify};
 use super::context::NetContext;
@@ -18,6 +18,7 @@ use super::open_requests::OpenRequests;
 use crate::pipeline::ingress::SubmitError;
 use crate::pipeline::reply_queue::{Reply, ReplyAddress};
 use crate::pipeline::{Origin, Question, QuestionKind, Submission};
+use crate::tallies::OpenClient;
 
 /// The phase of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct ConnectionState {
     address: ReplyAddress,
     /// The name that the client gave in its hello.
     origin: Origin,
+    /// Counts the connection by that name.
+    client: Option<OpenClient>,
     stage: Phase,
     in_flight: u32,
     others_in_flight: u32,
@@ -82,6 +85,7 @@ impl ConnectionState {
         Self {
             address,
             origin: Origin::default(),
+            client: None,
             stage: Phase::Handshake,
             in_flight: 0,
             others_in_flight: 0,
@@ -255,6 +259,7 @@ impl ConnectionState {
             &mut self.out,
         );
         self.origin = Origin::claimed(&hello.client);
+        self.client = Some(OpenClient::count(&context.metrics.tallies.clients, &hello.client));
         self.stage = Phase::Open;
         Ok(())
     }
@@ -275,7 +280,7 @@ impl ConnectionState {
         submission.set_origin(&self.origin, names);
         let mut rest = frame.body;
         let mut others = 0;
-        let mut edge_refusals = 0;
+        let (mut edge_refusals, mut sold_out) = (0, None);
         for index in 0..frame.header.count {
             let (record, tail) = rest.split_at(record_length(rest)?);
             rest = tail;
@@ -287,7 +292,12 @@ impl ConnectionState {
             let others_in_flight = self.others_in_flight + others;
             match classify(record, others_in_flight, names == present_names, context) {
                 Disposition::Answer(outcome) => {
-                    edge_refusals += u64::from(outcome.code == Code::SoldOut);
+                    if let Detail::Available { sku, .. } = &outcome.detail
+                        && outcome.code == Code::SoldOut
+                    {
+                        edge_refusals += 1;
+                        sold_out = Some(*sku);
+                    }
                     self.local.push(index, &outcome);
                     if self.local.bytes.len() > LOCAL_BYTES_MAX {
                         self.flush_local(request, context);
@@ -306,6 +316,9 @@ impl ConnectionState {
             }
         }
         context.metrics.edge_refusals.add(edge_refusals);
+        if let Some(sku) = sold_out {
+            context.metrics.tallies.sold_out.count(sku);
+        }
         self.submit(&mut submission, context);
         context.ingress.recycle(submission);
         self.flush_local(request, context);

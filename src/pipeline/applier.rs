@@ -3,6 +3,7 @@
 //! and never accesses the disk.
 
 use stockhold_machine::{Changes, Machine};
+use stockhold_protocol::Outcome;
 
 use super::Stepped;
 use super::answers::OutcomeWriter;
@@ -13,6 +14,7 @@ use super::links::ApplierLinks;
 use super::queries::QueryStage;
 use super::reply_queue::ReplyWriter;
 use super::snapshots::SnapshotStage;
+use crate::tallies::RefusalRun;
 
 /// The number of sweep steps between two batches.
 const SWEEP_BUDGET: u32 = 1_024;
@@ -138,13 +140,18 @@ impl Applier {
         let mut outcomes = OutcomeWriter::new(&batch.submissions, &mut self.replies, time);
         assert!(batch.positions.first == self.position + 1, "batches arrive in log order");
         let span = (batch.positions.first, batch.ops);
+        let (tallies, mut refusals) = (&self.links.metrics.tallies, RefusalRun::default());
         let result = apply_payload(
             &mut self.machine,
             span,
             batch.frame.payload(),
             |_| false,
-            |machine: &Machine, outcome| outcomes.push(&outcome, machine.name_generation()),
+            |machine: &Machine, outcome: Outcome| {
+                refusals.push(outcome.code, tallies);
+                outcomes.push(&outcome, machine.name_generation());
+            },
         )?;
+        refusals.flush(tallies);
         match result {
             BatchResult::Applied(applied) => batch.digest = applied.digest,
             BatchResult::PassedOver(reason) => panic!(
@@ -162,6 +169,7 @@ impl Applier {
         // The cells are published before any answer is sent, so that a client that was answered "reserved" reads the
         // lower value.
         self.machine.take_changes(&mut self.changes);
+        self.sample_demand(last_op);
         self.links.published.publish(&self.changes, last_op);
         self.changes.clear();
         self.publish_next_due();
@@ -177,6 +185,15 @@ impl Applier {
         batch.ops = 0;
         self.links.commit_queue.recycle(batch);
         Ok(())
+    }
+
+    /// Counts one of the changed SKUs, which is enough for a sample. The op draws it, because it is as good as random.
+    fn sample_demand(&self, op: u64) {
+        let skus = &self.changes.skus;
+        let drawn = usize::try_from(op).unwrap_or(0).checked_rem(skus.len());
+        if let Some(change) = drawn.and_then(|at| skus.get(at)) {
+            self.links.metrics.tallies.wanted.count(change.sku);
+        }
     }
 
     /// Does work that changes no answer: it refreshes the cells of SKUs whose holds are due, and erases records whose

@@ -43,6 +43,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["salable"],
     &["show"],
     &["status"],
+    &["top"],
     &["verify"],
     &["backup"],
     &["restore"],
@@ -110,7 +111,8 @@ fn there_is_a_manual_page_for_each_command() {
         let example = format!("stockhold {}", command.join(" ").replace('-', "\\-"));
         assert!(page.contains(&example), "{command:?} has no example:\n{page}");
         let is_of = |words: &Vec<String>| words.iter().zip(*command).all(|(word, other)| word == other);
-        let contacts_a_server = server_commands().iter().any(is_of) || *command == ["id", "new"];
+        let contacts_a_server =
+            server_commands().iter().any(is_of) || [&["id", "new"][..], &["top"]].contains(command);
         assert_eq!(page.contains("\\-\\-timeout"), contacts_a_server, "{command:?}");
     }
     let main = run(&["man"]);

@@ -60,3 +60,47 @@ fn a_snapshot_keeps_its_age_over_a_restart() {
         );
     }
 }
+
+#[test]
+fn top_prints_one_frame() {
+    // Proves that a frame of a running server has what clients did in the interval, that the screen says what it needs,
+    // and that refusals, connections and SKUs are told to programs too.
+    let server = Server::start();
+    server.import_sample();
+    let sold = server.ok(&["reserve", "--stock", "web-us", "--line", "BIKE-0001=1"]);
+    assert_eq!(sold["success"], true, "{sold}");
+    let refused = server.call(&["reserve", "--stock", "web-us", "--line", "BIKE-0001=99999"]);
+    assert_eq!(refused.code, 1, "{}", refused.document);
+    let frame = text(&server, &["top", "--once", "--interval", "100ms"]);
+    assert_eq!(frame.lines().count(), 24, "{frame}");
+    assert!(frame.lines().all(|line| line.chars().count() <= 80), "{frame}");
+    for part in [
+        "Throughput",
+        "Latency",
+        "log write",
+        "State",
+        "snapshot",
+        "Hot SKUs",
+        "Connections",
+        "stockhold-cli",
+    ] {
+        assert!(frame.contains(part), "{part} is missing in\n{frame}");
+    }
+    let status = server.ok(&["status"]);
+    let first = |list: &str| status[list][0]["name"].as_str().unwrap_or_default().to_owned();
+    assert!(first("clients").starts_with("stockhold-cli/"), "{status}");
+    assert!(!first("wanted").is_empty(), "{status}");
+    assert!(first("refusals") == "sold_out" || first("sold_out") == "BIKE-0001", "{status}");
+
+    let down = Command::new(PROGRAM)
+        .args(["--server", "127.0.0.1:1", "top", "--once", "--timeout", "30ms"])
+        .output()
+        .unwrap();
+    assert_eq!(down.status.code(), Some(3), "{down:?}");
+    let piped = Command::new(PROGRAM).args(["--server", server.address(), "top"]).output().unwrap();
+    assert_eq!(piped.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&piped.stderr).contains("top --once"), "{piped:?}");
+    let json = server.call(&["top", "--once"]);
+    assert_eq!(json.code, 2);
+    assert!(json.stderr.contains("status --json"), "{}", json.stderr);
+}

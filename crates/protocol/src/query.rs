@@ -11,9 +11,9 @@ pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
 pub use views::{
-    ConfigurationView, ItemView, MakerKind, MarkView, Metric, OldNameView, PositionView, ReservationLine,
-    ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView, Status, StockView,
-    Validation,
+    ConfigurationView, ItemView, MakerKind, MarkView, Metric, NamedCount, OldNameView, PositionView,
+    ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView,
+    Status, StockView, Validation,
 };
 
 use crate::codec::{Reader, decode_cold, encode_cold};

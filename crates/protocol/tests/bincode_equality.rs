@@ -128,6 +128,7 @@ fn questions_and_answers_agree_with_bincode() {
     bytes[0] = 9;
     assert!(decode_cold::<query::Query>(&bytes).is_err());
     agree_in_fields::<m::Metric, query::Metric>();
+    agree_in_fields::<m::NamedCount, query::NamedCount>();
     agree_in_fields::<m::Status, query::Status>();
     agree_in_fields::<m::ReservationLine, query::ReservationLine>();
     agree_in_fields::<m::ReservationView, query::ReservationView>();

@@ -89,6 +89,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::Welcome>(structure(&page, "Welcome"));
     check_numbers::<m::Metric>(structure(&page, "Metric"));
     check_numbers::<m::Status>(structure(&page, "Status"));
+    check_numbers::<m::NamedCount>(structure(&page, "NamedCount"));
     check_numbers::<m::ReservationLine>(structure(&page, "ReservationLine"));
     check_numbers::<m::ReservationView>(structure(&page, "ReservationView"));
     check_numbers::<m::ItemView>(structure(&page, "ItemView"));

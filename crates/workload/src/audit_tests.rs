@@ -320,6 +320,10 @@ fn hold_time_is_the_servers_time_without_gaps() {
             metrics: metrics.iter().map(metric).collect(),
             warnings: Vec::new(),
             data_dir: String::new(),
+            refusals: Vec::new(),
+            clients: Vec::new(),
+            wanted: Vec::new(),
+            sold_out: Vec::new(),
         };
         hold_time_ms(&status)
     };

@@ -19,6 +19,16 @@ pub struct Metric {
 }
 tagged!(Metric { 1 name value, 2 unit value, 3 value value });
 
+/// A number for a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedCount {
+    /// The name.
+    pub name: String,
+    /// The number.
+    pub count: u64,
+}
+tagged!(NamedCount { 1 name value, 2 count value });
+
 /// The status of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
@@ -38,6 +48,14 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The data directory.
     pub data_dir: String,
+    /// How often commands were refused since the start of the server, by the name of the code.
+    pub refusals: Vec<NamedCount>,
+    /// Open connections by the names that their clients claim.
+    pub clients: Vec<NamedCount>,
+    /// The SKUs that change most in recent samples, and how often they were sampled.
+    pub wanted: Vec<NamedCount>,
+    /// The same of carts that were refused as sold out without the log.
+    pub sold_out: Vec<NamedCount>,
 }
 tagged!(Status {
     1 version value,
@@ -48,6 +66,10 @@ tagged!(Status {
     6 metrics list,
     7 warnings value,
     8 data_dir value,
+    9 refusals list,
+    10 clients list,
+    11 wanted list,
+    12 sold_out list,
 });
 
 /// The state of a reservation.

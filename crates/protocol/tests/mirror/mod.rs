@@ -177,6 +177,7 @@ mirror_tagged!(Metric {
     2 unit: String as value,
     3 value: i64 as value,
 });
+mirror_tagged!(NamedCount { 1 name: String as value, 2 count: u64 as value });
 mirror_tagged!(Status {
     1 version: String as value,
     2 log_uuid: [u8; 16] as value,
@@ -186,6 +187,10 @@ mirror_tagged!(Status {
     6 metrics: Vec<Metric> as list,
     7 warnings: Vec<String> as value,
     8 data_dir: String as value,
+    9 refusals: Vec<NamedCount> as list,
+    10 clients: Vec<NamedCount> as list,
+    11 wanted: Vec<NamedCount> as list,
+    12 sold_out: Vec<NamedCount> as list,
 });
 mirror_enum!(ReservationState { Held(), Confirmed(), Expired(), Shipped(), Released(), Replaced() });
 mirror_enum!(MakerKind { Server(), Claimed(), Proved(), Others() });

@@ -4,9 +4,9 @@ use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, ItemView, MakerKind,
-    MarkView, Metric, Name, OldNameView, PositionView, Query, QueryAnswer, ReservationLine, ReservationState,
-    ReservationView, SettingsView, SharingForm, SkuView, SnapshotView, SourceRole, SourceView, Status,
-    StockRole, StockView, Validation,
+    MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer, ReservationLine,
+    ReservationState, ReservationView, SettingsView, SharingForm, SkuView, SnapshotView, SourceRole,
+    SourceView, Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -29,6 +29,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
 }
 
 fn status() -> Status {
+    let named = |name: &str, count| vec![NamedCount { name: name.into(), count }];
     let metric = Metric { name: "queue_depth".into(), unit: "commands".into(), value: 12 };
     Status {
         version: "0.1.0".into(),
@@ -39,6 +40,10 @@ fn status() -> Status {
         metrics: vec![metric],
         warnings: vec!["the clock is 2 s behind".into()],
         data_dir: "/srv/stockhold".into(),
+        refusals: named("sold_out", 7),
+        clients: named("checkout", 3),
+        wanted: named("BIKE-1", 40),
+        sold_out: named("BIKE-2", 41),
     }
 }
 
