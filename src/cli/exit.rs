@@ -142,3 +142,27 @@ pub(super) fn file_failure(file: &Path, error: io::Error) -> Failure {
     };
     Failure { exit, error: anyhow::Error::new(error).context(message) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_explained() {
+        // Proves that operators and scripts find each code in the documents.
+        let all = [
+            Exit::Ok,
+            Exit::Refused,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::ConnectionRefused,
+            Exit::BadData,
+            Exit::Disk,
+        ];
+        for exit in all {
+            for page in [include_str!("../../docs/operations.md"), include_str!("../../docs/cli.md")] {
+                assert!(page.contains(&format!("\n| {} | ", exit.number())), "{exit:?}");
+            }
+        }
+    }
+}

@@ -104,3 +104,27 @@ fn top_prints_one_frame() {
     assert_eq!(json.code, 2);
     assert!(json.stderr.contains("status --json"), "{}", json.stderr);
 }
+
+#[test]
+fn every_metric_is_explained_to_operators() {
+    // Proves that docs/operations.md has each metric of a server with an archive and a snapshot, and no other one in its
+    // tables of metrics.
+    let server = Server::start_with(&["--set", "archive.url={}/archive"]);
+    server.import_sample();
+    server.ok(&["snapshot"]);
+    let status = server.ok(&["status"]);
+    let names: Vec<&str> = status["metrics"].as_object().unwrap().keys().map(String::as_str).collect();
+    let base = |name: &str| {
+        let ends = ["_p50", "_p999", "_p99", "_max"];
+        let end = ends.iter().find_map(|end| name.strip_suffix(end));
+        end.filter(|base| names.contains(&format!("{base}_p50").as_str())).unwrap_or(name).to_owned()
+    };
+    let told: std::collections::BTreeSet<String> = names.iter().map(|name| base(name)).collect();
+    let page = include_str!("../../docs/operations.md");
+    let part = page.split("\n## ").find(|part| part.starts_with("Metrics and alarms\n")).unwrap();
+    let rows =
+        part.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split(" | ").next());
+    let explained: std::collections::BTreeSet<String> =
+        rows.flat_map(|names| names.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    assert_eq!(explained, told);
+}
