@@ -28,6 +28,7 @@ pub mod reply_queue;
 #[cfg(test)]
 mod reply_queue_tests;
 pub mod runs;
+pub mod scans;
 pub mod sequencer;
 mod snapshot_throttle;
 pub mod snapshots;

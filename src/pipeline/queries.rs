@@ -12,14 +12,15 @@ use super::answers::send_answer;
 use super::links::ApplierLinks;
 use super::question::{Question, QuestionKind};
 use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
+use super::scans::ScanStage;
 use super::snapshots::{SnapshotStage, Waiter};
 use super::time_share::TimeShare;
 use super::validation::ValidationStage;
 
 /// The maximum number of questions answered in one turn.
 const QUESTIONS_PER_TURN: usize = 64;
-/// The maximum number of validation steps in one turn.
-const VALIDATION_STEPS_PER_TURN: usize = 8;
+/// The maximum number of validation steps in one turn, and of steps of a scan.
+const STEPS_PER_TURN: usize = 8;
 /// The maximum number of checks that wait for an op.
 const WAITING_MAX: usize = 4_096;
 /// The maximum number of pairs of SKU and stock in the waiting checks: 8 MiB.
@@ -46,6 +47,7 @@ struct WaitingCheck {
 pub struct QueryStage {
     waiting: VecDeque<WaitingCheck>,
     waiting_pairs: usize,
+    scans: ScanStage,
     validation: ValidationStage,
     share: TimeShare,
 }
@@ -65,7 +67,7 @@ impl QueryStage {
     /// Whether a question waits and may be answered now.
     #[must_use]
     pub fn is_due(&self, machine: &Machine, links: &ApplierLinks) -> bool {
-        (links.questions.depth() > 0 || self.can_validate(machine))
+        (links.questions.depth() > 0 || self.has_steps(machine))
             && self.share.may_begin(links.clock.monotonic_us())
     }
 
@@ -78,7 +80,7 @@ impl QueryStage {
     /// How long the applier may sleep.
     #[must_use]
     pub fn wait_ms(&self, machine: &Machine, links: &ApplierLinks) -> u64 {
-        if links.questions.depth() > 0 || self.can_validate(machine) {
+        if links.questions.depth() > 0 || self.has_steps(machine) {
             return RETRY_MS;
         }
         let now_ms = links.clock.monotonic_ms();
@@ -86,8 +88,10 @@ impl QueryStage {
         next.map_or(u64::MAX, |ms| ms.max(1))
     }
 
-    fn can_validate(&self, machine: &Machine) -> bool {
-        self.validation.has_work() && !self.validation.waits_for_walk(machine)
+    /// Whether a scan or a validation can take a step.
+    fn has_steps(&self, machine: &Machine) -> bool {
+        let can_validate = self.validation.has_work() && !self.validation.waits_for_walk(machine);
+        self.scans.has_work() || can_validate
     }
 
     /// Takes one turn, if one may begin. Returns whether any work was done.
@@ -98,7 +102,7 @@ impl QueryStage {
         replies: &mut ReplyWriter,
         links: &ApplierLinks,
     ) -> bool {
-        let is_asked = links.questions.depth() > 0 || self.has_waiting() || self.can_validate(machine);
+        let is_asked = links.questions.depth() > 0 || self.has_waiting() || self.has_steps(machine);
         if !is_asked || !self.share.may_begin(links.clock.monotonic_us()) {
             return false;
         }
@@ -112,7 +116,14 @@ impl QueryStage {
             has_worked = true;
             self.answer(question, machine, snapshots, replies, links);
         }
-        for _ in 0..VALIDATION_STEPS_PER_TURN {
+        for _ in 0..STEPS_PER_TURN {
+            if !self.has_time(links) || is_unfetched(replies, links) || !self.scans.has_work() {
+                break;
+            }
+            self.scans.step(machine, replies);
+            has_worked = true;
+        }
+        for _ in 0..STEPS_PER_TURN {
             if !self.has_time(links) || !self.validation.step(machine, replies) {
                 break;
             }
@@ -150,6 +161,9 @@ impl QueryStage {
             Query::Status => QueryAnswer::Status(links.status.status(machine, links)),
             Query::Snapshot => return snapshots.request(Waiter { address, request }),
             Query::Validate => return self.validation.request(Waiter { address, request }),
+            Query::Reservations { filter, after, limit } => {
+                return self.scans.request(Waiter { address, request }, (*filter, *after, *limit), replies);
+            }
             Query::Reservation(_)
             | Query::Sku(_)
             | Query::Skus { .. }

@@ -2,7 +2,7 @@
 
 use stockhold_protocol::codec::encode_cold;
 use stockhold_protocol::frame::FrameKind;
-use stockhold_protocol::query::{Query, QueryAnswer};
+use stockhold_protocol::query::{Query, QueryAnswer, ReservationFilter};
 use stockhold_protocol::{Code, SkuId};
 
 use super::harness::{Peer, Shop, TestServer};
@@ -72,6 +72,42 @@ fn as_many_questions_as_allowed_are_answered_and_one_more_is_refused() {
     asked.sort_unstable();
     answered.sort_unstable();
     assert_eq!(answered, asked, "each question is answered once");
+}
+
+#[test]
+fn reservations_are_listed_while_sales_go_on() {
+    // Proves that a scan of more records than a turn visits is answered with the oldest ones, that commands are applied
+    // meanwhile, and that each of many lists that are asked for together is answered.
+    let server = TestServer::start(|_| ());
+    let mut seller = server.connect();
+    let shop = Shop::open(&mut seller, 2, 1_000_000);
+    for cart in 0..20_000 {
+        let sku = shop.skus[usize::from(cart % 10 != 0)];
+        assert_eq!(seller.reserve(shop.stock, sku, 1).code, Code::Ok);
+    }
+    let filter =
+        ReservationFilter { sku: Some(shop.skus[0]), is_promised: true, ..ReservationFilter::default() };
+    let mut peer = server.connect();
+    let mut after = 0;
+    let asked: Vec<u64> = (0..IN_FLIGHT_MAX)
+        .map(|_| ask(&mut peer, &Query::Reservations { filter, after, limit: 3 }))
+        .collect();
+    let mut answered = Vec::new();
+    for _ in &asked {
+        assert_eq!(seller.reserve(shop.stock, shop.skus[1], 1).code, Code::Ok);
+        let (request, QueryAnswer::Reservations(view)) = answer(&mut peer) else { panic!("a list") };
+        answered.push(request);
+        assert_eq!((view.matched, view.promised.raw()), (2_000, 20_000_000));
+        assert_eq!(view.reservations.len(), 3);
+        after = view.reservations[2].op;
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, asked);
+    let QueryAnswer::Reservations(next) = peer.query(&Query::Reservations { filter, after, limit: 3 }) else {
+        panic!("a list")
+    };
+    assert_eq!(next.matched, 1_997);
+    assert!(next.reservations[0].op > after);
 }
 
 #[test]

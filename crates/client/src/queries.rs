@@ -9,8 +9,8 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, ExplainView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationView,
-    SkuView, SnapshotView, SourceView, Status, StockView, Validation,
+    ConfigurationView, ExplainView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationFilter,
+    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -53,6 +53,8 @@ blocking_calls! {
     fn status() -> Status;
     /// See [`crate::Client::reservation`].
     fn reservation(reservation: ReservationId) -> Option<ReservationView>;
+    /// See [`crate::Client::reservations`].
+    fn reservations(filter: ReservationFilter, after: u64, limit: u32) -> ReservationsView;
     /// See [`crate::Client::sku`].
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
     /// See [`crate::Client::explain`].
@@ -182,6 +184,20 @@ impl Client {
         reservation: ReservationId,
     ) -> Result<Option<ReservationView>, CallError> {
         expect_answer!(self, Query::Reservation(reservation.0.to_bytes()), Reservation)
+    }
+
+    /// At most `limit` reservations (1..=1000) that match and were made after the op `after`, the oldest first. The server
+    /// scans all records, which takes up to a second for millions of them.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn reservations(
+        &self,
+        filter: ReservationFilter,
+        after: u64,
+        limit: u32,
+    ) -> Result<ReservationsView, CallError> {
+        expect_answer!(self, Query::Reservations { filter, after, limit }, Reservations)
     }
 
     /// One SKU with its source items and its state in every stock. `None`: it is unknown.

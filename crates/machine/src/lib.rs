@@ -38,4 +38,5 @@ pub use persist::load::{self, LoadError, Loader};
 pub use persist::snapshot::{self, SnapshotMark};
 pub use stock::sharing;
 pub use table::{PREFETCH_WIDTH, Progress};
+pub use views::reservations::ReservationScan;
 pub use views::stats::Stats;

@@ -5,11 +5,13 @@
 //! slices. Lists are paged with a cursor.
 
 mod explain;
+mod reservations;
 mod views;
 
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+pub use reservations::{ReservationFilter, ReservationsView};
 pub use views::{
     ConfigurationView, ItemView, MakerKind, MarkView, Metric, NamedCount, OldNameView, PositionView,
     ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView,
@@ -103,6 +105,17 @@ pub enum Query {
         /// The stock.
         stock: StockId,
     },
+    /// At most `limit` reservations that match, the oldest first. All records are scanned, which takes up to a second for
+    /// millions of them.
+    #[wincode(tag = 13)]
+    Reservations {
+        /// Which ones.
+        filter: ReservationFilter,
+        /// The op of the last entry of the previous list; 0 for the first.
+        after: u64,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -134,6 +147,8 @@ pub enum QueryAnswer {
     Marks(Vec<MarkView>),
     /// The answer to `Explain`. `None`: the SKU or the stock is unknown.
     Explain(Option<ExplainView>),
+    /// The answer to `Reservations`.
+    Reservations(ReservationsView),
 }
 
 impl QueryAnswer {
@@ -158,6 +173,7 @@ impl QueryAnswer {
             Self::OldNames(views) => encode_list(views, out),
             Self::Marks(views) => encode_list(views, out),
             Self::Explain(view) => encode_option(view.as_ref(), out),
+            Self::Reservations(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -187,6 +203,7 @@ impl QueryAnswer {
             10 => Self::OldNames(decode_list(bytes, Unknown::Skip)?),
             11 => Self::Marks(decode_list(bytes, Unknown::Skip)?),
             12 => Self::Explain(decode_option(bytes)?),
+            13 => Self::Reservations(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -206,6 +223,7 @@ impl QueryAnswer {
             Self::OldNames(_) => 10,
             Self::Marks(_) => 11,
             Self::Explain(_) => 12,
+            Self::Reservations(_) => 13,
         }
     }
 }

@@ -116,6 +116,25 @@ fn the_number_of_a_query_that_leaves_one_out_is_bincodes() {
 }
 
 #[test]
+fn the_filter_of_reservations_is_bincodes() {
+    // Proves the bytes of a filter and of the numbers around it.
+    let filter = query::ReservationFilter {
+        sku: None,
+        stock: Some(stockhold_protocol::StockId(9)),
+        states: 3,
+        is_promised: true,
+        owner: Some(u64::MAX),
+        older_than_ms: 60_000,
+    };
+    let query = query::Query::Reservations { filter, after: 77, limit: 20 };
+    let fields = (13_u32, None::<u32>, Some(9_u32), 3_u8, true, Some(u64::MAX), 60_000_u64, 77_u64, 20_u32);
+    let by_bincode = bincode::encode_to_vec(fields, bincode::config::legacy()).unwrap();
+    let mut by_wincode = Vec::new();
+    encode_cold(&query, &mut by_wincode).unwrap();
+    assert_eq!(by_wincode, by_bincode);
+}
+
+#[test]
 fn questions_and_answers_agree_with_bincode() {
     // Proves it for every view.
     agree::<m::Query, query::Query>();
@@ -140,6 +159,7 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::StockView, query::StockView>();
     agree_in_fields::<m::OldNameView, query::OldNameView>();
     agree_in_fields::<m::MarkView, query::MarkView>();
+    agree_in_fields::<m::ReservationsView, query::ReservationsView>();
     agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
     agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
     agree_in_fields::<m::ExplainView, query::ExplainView>();

@@ -99,6 +99,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::SourceView>(structure(&page, "SourceView"));
     check_numbers::<m::StockView>(structure(&page, "StockView"));
     check_numbers::<m::MarkView>(structure(&page, "MarkView"));
+    check_numbers::<m::ReservationsView>(structure(&page, "ReservationsView"));
     check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
     check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
     check_numbers::<m::ExplainView>(structure(&page, "ExplainView"));

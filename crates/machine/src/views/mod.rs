@@ -4,11 +4,12 @@
 //! reaches a limit, and the next query continues after its last entry.
 
 mod explain;
+pub(crate) mod reservations;
 pub(crate) mod stats;
 
 use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
-use crate::ledger::record::{NO_QUOTA, NoteKind, Stage};
+use crate::ledger::record::{NO_QUOTA, NoteKind, ReservationRow, Stage};
 use crate::ledger::state::{At, State};
 use crate::machine::Machine;
 use crate::refusal::quantity;
@@ -49,7 +50,7 @@ impl Machine {
     pub fn query(&self, query: &Query) -> Option<QueryAnswer> {
         let state = self.state();
         Some(match query {
-            Query::Status | Query::Snapshot | Query::Validate => return None,
+            Query::Status | Query::Snapshot | Query::Validate | Query::Reservations { .. } => return None,
             Query::Reservation(id) => {
                 QueryAnswer::Reservation(state.reservation_view(CommandId::from_bytes(*id)))
             }
@@ -166,14 +167,6 @@ impl State {
         let row = self.reservations.get(slot);
         let mut lines = Vec::new();
         self.lines_of(slot, &mut lines);
-        let state = match row.stage() {
-            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => ReservationState::Expired,
-            Stage::Held => ReservationState::Held,
-            Stage::Confirmed => ReservationState::Confirmed,
-            Stage::Released => ReservationState::Released,
-            Stage::Shipped => ReservationState::Shipped,
-            Stage::Replaced => ReservationState::Replaced,
-        };
         let lines = lines.iter().map(|line| ReservationLine {
             sku: SkuId(line.sku),
             counts: line.counts,
@@ -193,7 +186,7 @@ impl State {
             id: id.to_bytes(),
             op: row.grant().op,
             stock: StockId(row.stock),
-            state,
+            state: self.state_of(row),
             deadline_s: row.deadline_s,
             origin_ms: row.origin_ms,
             shown_offset_ms: self.shown_offset_ms(),
@@ -203,6 +196,18 @@ impl State {
             actor_kind,
             actor,
         })
+    }
+
+    /// The state of a reservation now.
+    fn state_of(&self, row: &ReservationRow) -> ReservationState {
+        match row.stage() {
+            Stage::Held if Deadline(row.deadline_s).has_passed(self.hold_time()) => ReservationState::Expired,
+            Stage::Held => ReservationState::Held,
+            Stage::Confirmed => ReservationState::Confirmed,
+            Stage::Released => ReservationState::Released,
+            Stage::Shipped => ReservationState::Shipped,
+            Stage::Replaced => ReservationState::Replaced,
+        }
     }
 
     fn sku_view(&self, sku: u32) -> Costed<SkuView> {

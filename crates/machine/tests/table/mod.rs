@@ -21,6 +21,7 @@ mod readmit;
 mod refusals;
 mod reserving;
 mod reviving;
+mod scanning;
 mod script;
 mod sku_names;
 mod steps_back;

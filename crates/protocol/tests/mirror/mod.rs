@@ -216,6 +216,12 @@ mirror_tagged!(ReservationView {
     11 actor_kind: MakerKind as value,
     12 actor: String as value,
 });
+mirror_tagged!(ReservationsView {
+    1 op: u64 as value,
+    2 matched: u64 as value,
+    3 promised: i64 as value,
+    4 reservations: Vec<ReservationView> as list,
+});
 mirror_tagged!(ItemView {
     1 source: u32 as value,
     2 on_hand: i64 as value,

@@ -4,9 +4,9 @@ use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, ItemView, MakerKind,
-    MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer, ReservationLine,
-    ReservationState, ReservationView, SettingsView, SharingForm, SkuView, SnapshotView, SourceRole,
-    SourceView, Status, StockRole, StockView, Validation,
+    MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer, ReservationFilter,
+    ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView,
+    SnapshotView, SourceRole, SourceView, Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -25,7 +25,19 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("old_names", Query::OldNames { after: Some(77), limit: 100 }),
         ("marks", Query::Marks { after: Some(51), limit: 100 }),
         ("explain", Query::Explain { sku: SkuId(7), stock: StockId(1) }),
+        ("reservations", Query::Reservations { filter: filter(), after: 77, limit: 20 }),
     ]
+}
+
+fn filter() -> ReservationFilter {
+    ReservationFilter {
+        sku: Some(SkuId(7)),
+        stock: None,
+        states: 3,
+        is_promised: true,
+        owner: Some(5),
+        older_than_ms: 60_000,
+    }
 }
 
 fn status() -> Status {
@@ -70,6 +82,10 @@ fn reservation() -> ReservationView {
         actor_kind: MakerKind::Proved,
         actor: "web shop".into(),
     }
+}
+
+fn reservations() -> ReservationsView {
+    ReservationsView { op: 80, matched: 2, promised: raw(30_000), reservations: vec![reservation()] }
 }
 
 fn sku() -> SkuView {
@@ -219,5 +235,6 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("marks", QueryAnswer::Marks(vec![mark()])),
         ("explain", QueryAnswer::Explain(Some(explain()))),
         ("explain_unknown", QueryAnswer::Explain(None)),
+        ("reservations", QueryAnswer::Reservations(reservations())),
     ]
 }
