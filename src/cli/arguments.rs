@@ -3,8 +3,8 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, export, follow, goods, id, import, manual, mark, restore,
-    salable, serve, settings, show, status, top, verify,
+    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, manual, mark,
+    restore, salable, serve, settings, show, status, top, verify,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -89,6 +89,8 @@ pub(super) enum Action {
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),
+    /// Explain why a stock can promise so much of a SKU, and no more
+    Explain(explain::ExplainArguments),
     /// Show the state of the server: its health, load, disk, snapshot, archive and warnings
     Status(status::StatusArguments),
     /// Watch the server on a live screen

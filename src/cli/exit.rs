@@ -38,6 +38,20 @@ impl Exit {
             Self::Disk => 74,
         }
     }
+
+    /// The exit code with this number.
+    pub(super) fn of_number(number: i32) -> Option<Self> {
+        let all = [
+            Self::Ok,
+            Self::Refused,
+            Self::Usage,
+            Self::Unreachable,
+            Self::ConnectionRefused,
+            Self::BadData,
+            Self::Disk,
+        ];
+        all.into_iter().find(|exit| i32::from(exit.number()) == number)
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -1,17 +1,17 @@
-//! Reads complete lists from a server that answers in pages: sources, stocks, marks, SKUs.
+//! Reads complete lists, which are answered in pages: sources, stocks, marks, SKUs.
 
+use super::answering::Answering;
 use super::exit::Failure;
 use super::questions::wrong_answer;
-use super::server_connection::ServerConnection;
 use std::collections::BTreeMap;
 use stockhold_protocol::query::{LIST_MAX, MarkView, Query, QueryAnswer, SkuView, SourceView, StockView};
 use stockhold_protocol::{SourceId, StockId};
 
 /// All sources.
-pub(super) fn sources(server: &mut ServerConnection) -> Result<Vec<SourceView>, Failure> {
+pub(super) fn sources(asked: &mut impl Answering) -> Result<Vec<SourceView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let QueryAnswer::Sources(mut page) = server.query(&Query::Sources { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Sources(mut page) = asked.query(&Query::Sources { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -21,10 +21,10 @@ pub(super) fn sources(server: &mut ServerConnection) -> Result<Vec<SourceView>, 
 }
 
 /// All stocks.
-pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Failure> {
+pub(super) fn stocks(asked: &mut impl Answering) -> Result<Vec<StockView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let QueryAnswer::Stocks(mut page) = server.query(&Query::Stocks { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Stocks(mut page) = asked.query(&Query::Stocks { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -34,10 +34,10 @@ pub(super) fn stocks(server: &mut ServerConnection) -> Result<Vec<StockView>, Fa
 }
 
 /// All marks, the oldest first.
-pub(super) fn marks(server: &mut ServerConnection) -> Result<Vec<MarkView>, Failure> {
+pub(super) fn marks(asked: &mut impl Answering) -> Result<Vec<MarkView>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let QueryAnswer::Marks(mut page) = server.query(&Query::Marks { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Marks(mut page) = asked.query(&Query::Marks { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(all) };
@@ -48,12 +48,12 @@ pub(super) fn marks(server: &mut ServerConnection) -> Result<Vec<MarkView>, Fail
 
 /// Passes every SKU to `take`, page by page.
 pub(super) fn each_sku(
-    server: &mut ServerConnection,
+    asked: &mut impl Answering,
     mut take: impl FnMut(SkuView) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let QueryAnswer::Skus(page) = server.query(&Query::Skus { after, limit: LIST_MAX })? else {
+        let QueryAnswer::Skus(page) = asked.query(&Query::Skus { after, limit: LIST_MAX })? else {
             return Err(wrong_answer());
         };
         let Some(last) = page.last() else { return Ok(()) };
@@ -71,9 +71,9 @@ pub(super) struct Names {
 
 impl Names {
     /// Reads all sources and stocks.
-    pub(super) fn load(server: &mut ServerConnection) -> Result<Self, Failure> {
-        let sources = sources(server)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
-        let stocks = stocks(server)?.into_iter().map(|view| (view.id, view.name)).collect();
+    pub(super) fn load(asked: &mut impl Answering) -> Result<Self, Failure> {
+        let sources = sources(asked)?.into_iter().map(|view| (view.id, view.definition.code)).collect();
+        let stocks = stocks(asked)?.into_iter().map(|view| (view.id, view.name)).collect();
         Ok(Self { sources, stocks })
     }
 

@@ -48,6 +48,8 @@ fn contacts_no_server(name: &str, action: &Action) -> Option<String> {
         "`stockhold serve` is the server; --listen says where it is reached".to_owned()
     } else if matches!(action, Action::Id(id) if !id.asks_a_server()) {
         "`stockhold id new` contacts no server without --server-time".to_owned()
+    } else if matches!(action, Action::Explain(explain) if explain.is_of_the_past()) {
+        "the past is read from a data directory or an archive, not from a server".to_owned()
     } else if LOCAL.contains(&name) {
         format!("`stockhold {name}` contacts no server")
     } else {

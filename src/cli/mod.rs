@@ -4,6 +4,7 @@
 //! `log` access a data directory. No inventory rule is decided here.
 
 mod advice;
+mod answering;
 mod arguments;
 mod automatic_mark;
 mod backup;
@@ -16,6 +17,8 @@ mod define;
 mod demo;
 mod dump;
 mod exit;
+mod explain;
+mod explain_words;
 mod export;
 mod follow;
 mod goods;
@@ -34,9 +37,11 @@ mod old_names;
 mod opened;
 mod output;
 mod parse;
+mod past;
 mod quantity;
 mod questions;
 mod report;
+mod reservation_rows;
 mod restore;
 mod salable;
 mod serve;
@@ -146,6 +151,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Export(arguments) => export::export(context, arguments),
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
+        Action::Explain(arguments) => explain::run(context, arguments),
         Action::Status(arguments) => status::status(context, arguments),
         Action::Top(arguments) => top::top(context, arguments),
         Action::Clock(arguments) => clock::clock(context, arguments),

@@ -95,7 +95,8 @@ impl ServerConnection {
         Ok(numbers)
     }
 
-    fn one(&mut self, name: &Name) -> Result<u32, Failure> {
+    /// The number of one name.
+    pub(super) fn one(&mut self, name: &Name) -> Result<u32, Failure> {
         let numbers = self.resolve(std::slice::from_ref(name))?;
         numbers.first().copied().flatten().ok_or_else(|| unknown_name(name))
     }
@@ -133,7 +134,7 @@ impl ServerConnection {
 }
 
 /// The failure for an unknown name.
-fn unknown_name(name: &Name) -> Failure {
+pub(super) fn unknown_name(name: &Name) -> Failure {
     Failure::usage(match name {
         Name::Sku(sku) => format!("there is no SKU \"{sku}\""),
         Name::Stock(stock) => format!("there is no stock \"{stock}\""),

@@ -1,5 +1,6 @@
 //! Prints outcomes as text and as JSON, and maps outcome codes to exit codes.
 
+use super::answering::Answering;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::server_connection::ServerConnection;
@@ -18,12 +19,24 @@ pub(super) fn outcome(
     id: CommandId,
     outcome: &Outcome,
 ) -> Result<Exit, Failure> {
-    let detail = detail(server, outcome);
     let shown_offset_ms = server.shown_offset_ms();
+    let (text, document) = rendered(server, shown_offset_ms, kind, id, outcome);
+    output.result(&text, &document)?;
+    Ok(exit_of(outcome.code))
+}
+
+/// An outcome as text and as JSON.
+pub(super) fn rendered(
+    asked: &mut impl Answering,
+    shown_offset_ms: i64,
+    kind: Kind,
+    id: CommandId,
+    outcome: &Outcome,
+) -> (String, Value) {
+    let detail = detail(asked, outcome);
     let facts = facts(kind, outcome, shown_offset_ms);
     let text = text(kind, id, outcome, &facts, &detail);
-    output.result(&text, &document(kind, id, outcome, facts, detail.document))?;
-    Ok(exit_of(outcome.code))
+    (text, document(kind, id, outcome, facts, detail.document))
 }
 
 /// The exit code for an outcome code.
@@ -69,7 +82,7 @@ pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> Stri
     text
 }
 
-fn detail(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
+fn detail(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
     let (lines, document) = match &outcome.detail {
         Detail::None => return DetailText::default(),
         Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
@@ -121,12 +134,12 @@ fn detail(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
 }
 
 /// The name of a SKU. If the server does not tell it, the outcome is printed with the number.
-fn name(server: &mut ServerConnection, sku: SkuId) -> String {
+fn name(server: &mut impl Answering, sku: SkuId) -> String {
     server.sku_name(sku).unwrap_or_else(|_| format!("#{sku}"))
 }
 
 /// The detail of a refusal with a bound, a range, a limit or a SKU.
-fn reason(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
+fn reason(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
     let (line, document) = match &outcome.detail {
         Detail::Bound { sku, bound, value } => {
             let sku = name(server, *sku);
@@ -162,7 +175,7 @@ fn reason(server: &mut ServerConnection, outcome: &Outcome) -> DetailText {
 }
 
 /// The codes of sources. One that the server does not tell is printed as its number.
-fn source_codes(server: &mut ServerConnection, sources: &[SourceId]) -> Vec<String> {
+fn source_codes(server: &mut impl Answering, sources: &[SourceId]) -> Vec<String> {
     let mut code = |source: &SourceId| {
         let after = source.0.checked_sub(1).map(SourceId);
         let Ok(QueryAnswer::Sources(views)) = server.query(&Query::Sources { after, limit: 1 }) else {

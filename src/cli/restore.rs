@@ -148,7 +148,7 @@ fn op_of_mark(
 }
 
 /// The directory whose history contains the target: the source, or one that it was restored from.
-fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, Failure> {
+pub(super) fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, Failure> {
     let mut source = source;
     loop {
         let directory = source.directory()?;
@@ -168,6 +168,7 @@ fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, 
     }
 }
 
+/// The failure of a replay or of a new directory.
 pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     match error {
         RestoreError::Replica(

@@ -201,7 +201,7 @@ fn position_document(names: &Names, position: &PositionView) -> Value {
     })
 }
 
-fn settings_document(settings: &SettingsView) -> Value {
+pub(super) fn settings_document(settings: &SettingsView) -> Value {
     let document = json!({
         "manage_stock": settings.manage_stock,
         "backorders": backorders_name(settings.backorders),

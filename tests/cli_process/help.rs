@@ -44,6 +44,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["show"],
     &["status"],
     &["top"],
+    &["explain"],
     &["verify"],
     &["backup"],
     &["restore"],

@@ -7,6 +7,7 @@
 
 mod beside;
 mod dump;
+mod explain;
 mod follow;
 mod harness;
 mod help;

@@ -56,6 +56,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "salable A",
         &format!("show reservation {ID}"),
         "show sku A",
+        "explain A",
         "show source east",
         "show sources",
         "show stocks",

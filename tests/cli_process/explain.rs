@@ -1,0 +1,117 @@
+//! `stockhold explain`: the figures behind what a stock can promise, now and at a moment of the past.
+
+use super::harness::{Server, code, run};
+use serde_json::{Value, json};
+
+/// A web shop that sells from two warehouses, one of which a point of sale uses too.
+fn shop() -> Server {
+    let server = Server::start();
+    for source in ["east", "west"] {
+        server.ok(&["define", "source", source, "--name", source, "--country", "US", "--postcode", "1"]);
+    }
+    server.ok(&["define", "stock", "web"]);
+    server.ok(&["define", "stock", "pos"]);
+    server.ok(&["define", "sku", "BIKE"]);
+    server.ok(&["link", "--stock", "web", "--source", "east"]);
+    server.ok(&["link", "--stock", "web", "--source", "west"]);
+    server.ok(&["link", "--stock", "pos", "--source", "west"]);
+    server.ok(&["count", "--source", "east", "--sku", "BIKE", "--quantity", "2"]);
+    server.ok(&["count", "--source", "west", "--sku", "BIKE", "--quantity", "10"]);
+    server
+}
+
+fn op(document: &Value) -> u64 {
+    document["op"].as_u64().expect("an op")
+}
+
+/// What the program says of the past, in JSON.
+fn past(server: &Server, arguments: &[&str]) -> (i32, Value) {
+    let data = server.path("data");
+    let output = run(&[arguments, &["--data-dir", &data, "--json"]].concat());
+    let bytes = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+    (code(&output), serde_json::from_slice(bytes).unwrap_or_else(|_| panic!("{output:?}")))
+}
+
+#[test]
+fn an_explanation_says_what_salable_says_and_why() {
+    // Proves the figures, the words, the reservations with their cursor, and that the result is that of `salable`.
+    let server = shop();
+    let first = server.ok(&["reserve", "--stock", "web", "--line", "BIKE=3", "--owner", "7"]);
+    let second = server.ok(&["reserve", "--stock", "web", "--line", "BIKE=1", "--ttl", "10m"]);
+    server.ok(&["reserve", "--stock", "pos", "--line", "BIKE=6"]);
+    server.ok(&["settings", "--sku", "BIKE", "--stock", "web", "--min-qty", "1"]);
+    let explained = server.ok(&["explain", "BIKE", "--stock", "web"]);
+    let web = &explained["stocks"][0];
+    let salable = server.ok(&["salable", "BIKE", "--stock", "web"]);
+    assert_eq!(web["salable"], salable["salable"][0]["salable"], "{web}");
+    assert_eq!((&web["goods"], &web["promised"], &web["left"]), (&json!("12"), &json!("10"), &json!("2")));
+    assert_eq!((&web["kept_back"], &web["salable"]), (&json!("1"), &json!("1")));
+    assert_eq!(
+        web["why"],
+        json!([
+            "web shares east, west with pos: together they can promise the goods of these sources once",
+            "goods 12 - promised 10 = 2 left to web",
+            "threshold: 1 are kept back from sale (min_qty)",
+            "salable: 1",
+        ])
+    );
+    let page = &web["reservations"];
+    assert_eq!(
+        (&page["matched"], &page["promised"], &page["cursor"]),
+        (&json!(2), &json!("4"), &json!(null))
+    );
+    let ids: Vec<&Value> = page["reservations"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert_eq!(ids, [&first["id"], &second["id"]], "the oldest first");
+    let one = server.ok(&["explain", "BIKE", "--stock", "web", "--limit", "1"]);
+    let cursor = one["stocks"][0]["reservations"]["cursor"].as_u64().expect("more follow");
+    assert_eq!(cursor, op(&first));
+    let rest = server.ok(&["explain", "BIKE", "--stock", "web", "--cursor", &cursor.to_string()]);
+    assert_eq!(rest["stocks"][0]["reservations"]["reservations"][0]["id"], second["id"]);
+    let both = server.ok(&["explain", "BIKE", "--limit", "0"]);
+    assert_eq!(both["stocks_total"], 2);
+    assert_eq!(both["stocks"][0]["reservations"], json!(null));
+    assert_eq!(server.call(&["explain", "CAR"]).code, 2);
+}
+
+#[test]
+fn the_past_is_explained_as_it_was_explained_then() {
+    // Proves that a replay beside the running server gives the same document, byte for byte, for each moment, that a moment
+    // outside the log is refused with its range, and that no server is asked.
+    let server = shop();
+    let mut then = Vec::new();
+    for units in ["BIKE=3", "BIKE=4", "BIKE=2"] {
+        let made = server.ok(&["reserve", "--stock", "web", "--line", units]);
+        let explained = server.ok(&["explain", "BIKE"]);
+        assert_eq!(op(&explained["stocks"][0]), op(&made), "nothing happened in between");
+        then.push((op(&made), explained));
+    }
+    server.ok(&["count", "--source", "west", "--sku", "BIKE", "--quantity", "0"]);
+    for (op, explained) in &then {
+        let (status, again) = past(&server, &["explain", "BIKE", "--at", &op.to_string()]);
+        assert_eq!((status, &again), (0, explained));
+    }
+    let (status, now) = past(&server, &["explain", "BIKE"]);
+    assert_eq!(
+        (status, &now["stocks"][0]["salable"]),
+        (0, &server.ok(&["explain", "BIKE"])["stocks"][0]["salable"])
+    );
+    let (status, refused) = past(&server, &["explain", "BIKE", "--at", "999999"]);
+    assert_eq!(status, 2, "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("the last op is"), "{refused}");
+    let (status, refused) = past(&server, &["explain", "BIKE", "--at", "9", "--server", "localhost:1"]);
+    assert_eq!(status, 2, "{refused}");
+    let nowhere = run(&["explain", "BIKE", "--at", "9"]);
+    assert_eq!(code(&nowhere), 2);
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("--data-dir DIR or --from URL"), "{nowhere:?}");
+}
+
+#[test]
+fn a_replay_that_needs_too_much_memory_ends_alone() {
+    // Proves that the bound on memory holds, and that the program says what to do.
+    let server = shop();
+    let data = server.path("data");
+    let output = run(&["explain", "BIKE", "--at", "9", "--memory-mib", "16", "--data-dir", &data]);
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("allow more than 16 MiB"), "{output:?}");
+    server.ok(&["explain", "BIKE"]);
+}
