@@ -80,7 +80,7 @@ fn a_server_starts_again_when_its_log_was_cut_before_the_damage() {
     let data = server.path("data");
     let directory = server.crash();
     let keep = directory.path().join("removed").display().to_string();
-    let dumped = run(&["--json", "log", "dump", &data, "--from", "5000"]);
+    let dumped = run(&["--json", "log", "dump", &data, "--raw", "--from", "5000"]);
     let lines = String::from_utf8(dumped.stdout).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let place = |line: &Value| (line["segment"].as_u64().unwrap(), line["offset"].as_u64().unwrap());

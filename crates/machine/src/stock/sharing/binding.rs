@@ -5,6 +5,7 @@
 //! is the difference of the two: the stocks that compete with it, and the goods that nobody else has taken. This is for
 //! explanations. It computes no quantity, and decisions do NOT use it.
 
+use super::class_sets::ClassSets;
 use super::group::Plan;
 use super::pool::{Parts, Pool};
 use super::subsets::Subsets;
@@ -17,12 +18,6 @@ pub struct Binding {
     pub with: Vec<u32>,
     /// Those of them that have promised more than their sources hold, so that they have taken all of it.
     pub without: Vec<u32>,
-}
-
-/// Two sets of classes as flags: with the class of the stock, and without it.
-pub(super) struct ClassSets {
-    pub(super) with: Vec<bool>,
-    pub(super) without: Vec<bool>,
 }
 
 impl Pool {

@@ -14,7 +14,7 @@
     reason = "links, buckets and classes are bounded by GROUP_*_MAX; sums by the assertions of the parent module"
 )]
 
-use super::binding::ClassSets;
+use super::class_sets::ClassSets;
 use super::{FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GroupTooLarge, at, short};
 
 /// No link yet.

@@ -35,6 +35,7 @@
 //! that is asked for minus the max-flow.
 
 mod binding;
+mod class_sets;
 mod flow;
 mod group;
 mod layout;

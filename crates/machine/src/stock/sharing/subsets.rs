@@ -12,7 +12,7 @@
 )]
 
 use super::SUBSET_CLASSES_MAX;
-use super::binding::ClassSets;
+use super::class_sets::ClassSets;
 
 /// The number of sums of the largest group.
 const SUMS_MAX: usize = 1 << SUBSET_CLASSES_MAX;

@@ -16,7 +16,7 @@
     reason = "nodes number at most GROUP_MEMBERS_MAX; sums are bounded by the assertions of the parent module"
 )]
 
-use super::binding::ClassSets;
+use super::class_sets::ClassSets;
 use super::short;
 
 /// No class: the parent of the root, and the home of a source that no class has.
