@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, manual, mark,
-    restore, salable, serve, settings, show, status, top, verify,
+    restore, salable, serve, settings, show, status, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -91,6 +91,8 @@ pub(super) enum Action {
     Show(show::Show),
     /// Explain why a stock can promise so much of a SKU, and no more
     Explain(explain::ExplainArguments),
+    /// Tell how a command was decided: its outcome, and the figures just before it
+    Why(why::WhyArguments),
     /// Show the state of the server: its health, load, disk, snapshot, archive and warnings
     Status(status::StatusArguments),
     /// Watch the server on a live screen

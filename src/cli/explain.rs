@@ -72,6 +72,13 @@ pub(super) struct Subject {
     cursor: u64,
 }
 
+impl Subject {
+    /// A SKU in a stock or in all that it is assigned to, with the oldest reservations.
+    pub(super) const fn new(sku: String, stock: Option<String>, limit: u32) -> Self {
+        Self { sku, stock, limit, cursor: 0 }
+    }
+}
+
 pub(super) fn run(context: Context<'_>, arguments: &ExplainArguments) -> Result<Exit, Failure> {
     if !arguments.is_of_the_past() {
         let (text, document) = explanation(&mut context.server()?, &arguments.subject)?;

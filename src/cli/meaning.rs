@@ -9,8 +9,8 @@ use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
 /// The commands that contact no server, or only one of their own.
-const LOCAL: [&str; 10] =
-    ["serve", "demo", "format", "verify", "backup", "restore", "follow", "log", "completions", "man"];
+const LOCAL: [&str; 11] =
+    ["serve", "demo", "format", "verify", "backup", "restore", "follow", "log", "why", "completions", "man"];
 
 /// Hides the flags for a server in the help of commands that contact none.
 pub(super) fn without_server_flags(command: Command) -> Command {

@@ -56,6 +56,7 @@ mod tries;
 mod units;
 pub mod usage;
 mod verify;
+mod why;
 
 use arguments::{Action, Arguments};
 use clap::error::ErrorKind;
@@ -152,6 +153,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
         Action::Explain(arguments) => explain::run(context, arguments),
+        Action::Why(arguments) => why::run(context, arguments),
         Action::Status(arguments) => status::status(context, arguments),
         Action::Top(arguments) => top::top(context, arguments),
         Action::Clock(arguments) => clock::clock(context, arguments),

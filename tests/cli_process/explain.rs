@@ -115,3 +115,44 @@ fn a_replay_that_needs_too_much_memory_ends_alone() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("allow more than 16 MiB"), "{output:?}");
     server.ok(&["explain", "BIKE"]);
 }
+
+#[test]
+fn a_decision_is_told_with_the_figures_just_before_it() {
+    // Proves it for a grant in part, for a whole one and for a command on a reservation: the explanation is the one of the op before,
+    // and the outcome is the one that the client got. An id that the log does not have is said to be missing.
+    let server = shop();
+    let held = server.ok(&["reserve", "--stock", "web", "--line", "BIKE=9", "--ttl", "10m"]);
+    let before = server.ok(&["explain", "BIKE", "--stock", "web"]);
+    let partial =
+        server.call(&["reserve", "--stock", "web", "--line", "BIKE=4", "--best-effort", "--line", "BIKE=4"]);
+    let confirmed = server.ok(&["confirm", held["id"].as_str().unwrap()]);
+    let counted = server.ok(&["count", "--source", "west", "--sku", "BIKE", "--quantity", "0"]);
+
+    let (status, why) = past(&server, &["why", partial.document["id"].as_str().unwrap()]);
+    assert_eq!(
+        (status, &why["op"], &why["command"]),
+        (0, &partial.document["op"], &json!("reserve")),
+        "{why}"
+    );
+    assert_eq!(why["explained"], json!([before]));
+    assert_eq!(why["outcome"], partial.document);
+    let line = json!({"sku": "BIKE", "quantity": "4"});
+    assert_eq!(why["body"]["lines"], json!([line, line]), "the lines as they were sent");
+
+    let (status, why) = past(&server, &["why", held["id"].as_str().unwrap()]);
+    assert_eq!((status, &why["outcome"]), (0, &held));
+    assert_eq!(why["explained"][0]["stocks"][0]["salable"], "12");
+
+    let (status, why) = past(&server, &["why", confirmed["id"].as_str().unwrap()]);
+    assert_eq!((status, &why["outcome"]["code"]), (0, &json!("ok")));
+    assert_eq!(why["explained"][0]["stocks"][0]["promised_by"][0]["held"], "9");
+
+    let (_, why) = past(&server, &["why", counted["id"].as_str().unwrap()]);
+    assert_eq!(why["explained"][0]["stocks_total"], 2, "a count matters for all stocks of the SKU");
+
+    let (status, missing) = past(&server, &["why", "019a0b3c-4d5e-7f60-8123-456789abcdef"]);
+    assert_eq!((status, &missing["found"]), (1, &json!(false)));
+    let text = run(&["why", held["id"].as_str().unwrap(), "--data-dir", &server.path("data")]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("BIKE in web: 12 salable"), "{text}");
+}

@@ -45,6 +45,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["status"],
     &["top"],
     &["explain"],
+    &["why"],
     &["verify"],
     &["backup"],
     &["restore"],
