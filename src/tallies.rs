@@ -139,7 +139,7 @@ impl Drop for OpenClient {
     }
 }
 
-/// The most frequent of the SKUs that were sampled, of which it counts at most [`SKUS_COUNTED`] at a time.
+/// The most frequent of the SKUs that were sampled, of which it counts at most `SKUS_COUNTED` at a time.
 #[derive(Debug, Default)]
 pub struct SkuSample {
     counts: Mutex<Vec<(SkuId, u64)>>,
