@@ -5,6 +5,7 @@
 
 mod tables;
 mod undone;
+mod undone_file;
 
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::limits::FEATURE_LEVEL;
@@ -12,6 +13,7 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 pub use tables::{GoodsChange, PromiseChange};
 use undone::Watcher;
 pub use undone::{Bulk, CatalogChange, Fate, Fates, Tally, Undone};
+pub use undone_file::{UNDONE_NAME, UndoneCommand, UndoneHeader, WrittenUndone, write_undone};
 
 use crate::directory::{Directory, DirectoryError, Manifest, ReadOnlyDirectory, RestoreOptions};
 use crate::pipeline::snapshots::digest_bytes;
@@ -80,7 +82,7 @@ pub fn replica_at(
 /// [`RestoreError`]. The new directory is then incomplete and cannot be started.
 pub fn restore(
     from: &Manifest,
-    mut replica: Replica,
+    replica: &mut Replica,
     storage: SharedStorage,
     options: RestoreOptions,
 ) -> Result<Restored, RestoreError> {

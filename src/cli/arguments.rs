@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, manual, mark,
-    restore, salable, serve, settings, show, status, top, verify, why,
+    replay, restore, salable, serve, settings, show, status, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -109,6 +109,8 @@ pub(super) enum Action {
     Backup(backup::BackupArguments),
     /// Restore the state at an op, a time or the end of a log into a new data directory
     Restore(restore::RestoreArguments),
+    /// Put commands back that a restore has undone
+    Replay(replay::ReplayArguments),
     /// Keep a warm copy of an archive, and make a data directory of it on request
     Follow(follow::FollowArguments),
     /// Print and check the log of a data directory, or skip an op of it

@@ -98,7 +98,7 @@ pub(super) fn run(context: Context<'_>, arguments: &FollowArguments) -> Result<E
     standby.refuse_living(Duration::from_millis(arguments.watch_ms))?;
     let mirrored = standby.step()?;
     standby.tell(context, mirrored)?;
-    let Some((manifest, replica)) = standby.state else {
+    let Some((manifest, mut replica)) = standby.state else {
         unreachable!("a step that succeeds leaves a state")
     };
     let options = RestoreOptions {
@@ -108,9 +108,9 @@ pub(super) fn run(context: Context<'_>, arguments: &FollowArguments) -> Result<E
     };
     // Creating the directory takes the lock itself.
     drop(lock);
-    let restored = crate::restore::restore(&manifest, replica, storage, options)
+    let restored = crate::restore::restore(&manifest, &mut replica, storage, options)
         .map_err(|e| restore::failure(e, Path::new(&arguments.from), data_dir))?;
-    restore::report(context, &restored, &data_dir.display().to_string())?;
+    restore::report(context, &restored, None, &data_dir.display().to_string())?;
     Ok(Exit::Ok)
 }
 

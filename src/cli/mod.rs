@@ -40,6 +40,7 @@ mod parse;
 mod past;
 mod quantity;
 mod questions;
+mod replay;
 mod report;
 mod reservation_rows;
 mod restore;
@@ -126,6 +127,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Format(arguments) => serve::format(context, arguments),
         Action::Verify(arguments) => verify::verify(context, arguments),
         Action::Backup(arguments) => backup::run(context, arguments),
+        Action::Replay(arguments) => replay::run(context, arguments),
         Action::Restore(arguments) => restore::run(context, arguments),
         Action::Follow(arguments) => follow::run(context, arguments),
         Action::Log(what) => data::log(context, what),

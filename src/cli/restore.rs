@@ -2,19 +2,24 @@
 
 use super::backup::{Choice, Source};
 use super::context::Context;
-use super::exit::{Exit, Failure, start_failure};
+use super::exit::{Exit, Failure, file_failure, start_failure};
 use super::output::{Text, table};
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
 use crate::directory::{DirectoryError, ReadOnlyDirectory, RestoreOptions, unfinished_files};
 use crate::recovery::RecoveryError;
 use crate::replica::{OnProgress, ReplayProgress, Replica, ReplicaError, Target};
-use crate::restore::{Fates, RestoreError, Restored, Tally, Undone, dry_run, replica_at, restore};
+use crate::restore::{
+    Fates, RestoreError, Restored, Tally, UNDONE_NAME, Undone, UndoneHeader, WrittenUndone, dry_run,
+    replica_at, restore, write_undone,
+};
 use crate::server;
 use crate::{describe, restore as restoring};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use stockhold_machine::Machine;
 use stockhold_protocol::Quantity;
@@ -27,7 +32,8 @@ const ROWS_MAX: usize = 20;
 #[derive(Args, Debug)]
 #[command(
     after_help = "The source is only read; a server may be using it. The new directory has the identity of the log and a new epoch,
-so clients that come back are told `epoch_changed`. Start with a dry run, which says what would be undone.
+so clients that come back are told `epoch_changed`. Start with a dry run, which says what would be undone. The commands that are
+undone are kept in undone.jsonl in the new directory; `stockhold replay` puts chosen ones back.
 
 Examples:
   stockhold restore --from data --to-time 2026-11-29T16:07:43Z --dry-run
@@ -109,15 +115,48 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
     unfinished_files(&storage).map_err(|e| failed(e.into()))?;
     let replica = server::with_read_ahead(|spawner| replica_at(&from, target, Some(spawner), &mut progress));
     bar.finish_and_clear();
-    let replica = replica.map_err(|e| failed(e.into()))?;
+    let mut replica = replica.map_err(|e| failed(e.into()))?;
     let options = RestoreOptions {
         now_ms: stockhold_client::wall_clock_ms(),
         salt_seed: server::salt_seed(),
         segment_bytes: config.log.segment_bytes,
     };
-    let restored = restore(from.manifest(), replica, storage, options).map_err(failed)?;
-    report(context, &restored, &to_dir.display().to_string())?;
+    let restored = restore(from.manifest(), &mut replica, storage, options).map_err(failed)?;
+    let undone = keep_undone(context, (&from, &mut replica), &restored, to_dir)?;
+    report(context, &restored, Some(&undone), &to_dir.display().to_string())?;
     Ok(Exit::Ok)
+}
+
+/// Writes what comes after the point to a file beside the new directory's own.
+fn keep_undone(
+    context: Context<'_>,
+    (from, replica): (&ReadOnlyDirectory, &mut Replica),
+    restored: &Restored,
+    to_dir: &Path,
+) -> Result<WrittenUndone, Failure> {
+    let manifest = restored.directory.manifest();
+    let header = UndoneHeader {
+        log_uuid: manifest.log_uuid.to_string(),
+        epoch: manifest.epoch(),
+        kept_op: restored.point.op,
+        kept_time: rfc3339(restored.wall_ms),
+    };
+    let path = to_dir.join(UNDONE_NAME);
+    let file = File::create(&path).map_err(|e| file_failure(&path, e))?;
+    let mut out = BufWriter::new(file);
+    let bar = context.output.progress(0, "undone");
+    let mut progress = |progress: ReplayProgress| {
+        bar.set_length(progress.bytes_all);
+        bar.set_position(progress.bytes_done);
+    };
+    let written = server::with_read_ahead(|spawner| {
+        write_undone(from, replica, &header, &mut out, Some(spawner), &mut progress)
+    });
+    bar.finish_and_clear();
+    let written = written.map_err(|e| file_failure(&path, e))?;
+    let file = out.into_inner().map_err(|e| file_failure(&path, e.into_error()))?;
+    file.sync_all().map_err(|e| file_failure(&path, e))?;
+    Ok(written)
 }
 
 /// The op of a mark, by the state at the end of the log.
@@ -185,23 +224,45 @@ pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     }
 }
 
-pub(super) fn report(context: Context<'_>, restored: &Restored, path: &str) -> Result<(), Failure> {
+pub(super) fn report(
+    context: Context<'_>,
+    restored: &Restored,
+    undone: Option<&WrittenUndone>,
+    path: &str,
+) -> Result<(), Failure> {
     let manifest = restored.directory.manifest();
     let (op, epoch) = (restored.point.op, manifest.epoch());
-    let text = format!(
-        "{path} has the state after op {op}, {}: {} ops replayed, digest {:016x}\n\
-         log {}, epoch {epoch}\nnext: stockhold serve --data-dir {path}",
+    let mut text = Text::default();
+    text.line(&format!(
+        "{path} has the state after op {op}, {}: {} ops replayed, digest {:016x}",
         rfc3339(restored.wall_ms),
         restored.replayed_ops,
         restored.digest,
-        manifest.log_uuid,
-    );
+    ));
+    text.line(&format!("log {}, epoch {epoch}", manifest.log_uuid));
+    let file = format!("{path}/{UNDONE_NAME}");
+    let mut undone_document = Value::Null;
+    if let Some(undone) = undone {
+        let ended_by = undone.ended_by.as_ref().map(ToString::to_string);
+        text.line(&format!(
+            "{} commands are undone; {file} has them, and `stockhold replay` puts chosen ones back",
+            undone.commands
+        ));
+        if let Some(error) = &ended_by {
+            text.line(&format!(
+                "the log could not be read to its end, so later commands are missing there: {error}"
+            ));
+        }
+        undone_document = json!({"commands": undone.commands, "file": file, "ended_by": ended_by});
+    }
+    text.line(&format!("next: stockhold serve --data-dir {path}"));
     let document = json!({
         "data_dir": path, "op": op, "position": restored.point.position,
         "time": rfc3339(restored.wall_ms), "digest": format!("{:016x}", restored.digest),
         "replayed_ops": restored.replayed_ops, "log_uuid": manifest.log_uuid.to_string(), "epoch": epoch,
+        "undone": undone_document,
     });
-    context.output.result(&text, &document)
+    context.output.result(&text.into_string(), &document)
 }
 
 fn units(raw: i64) -> String {

@@ -164,10 +164,10 @@ fn the_history_after_a_restore_appears_with_its_first_state() {
     // Proves that an interrupted first pass over a restored directory never leaves an epoch that leads nowhere.
     let disk = live_with(&RecordingStorage::new(), &small(), true).storage.crash_now(Survival::Everything);
     let directory = ReadOnlyDirectory::open(disk.share_to_read()).unwrap();
-    let replica = replica_at(&directory, Target::End, None, &mut |_| ()).unwrap();
+    let mut replica = replica_at(&directory, Target::End, None, &mut |_| ()).unwrap();
     let to = RecordingStorage::new();
     let options = RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: 98_304 };
-    drop(restore(directory.manifest(), replica, to.share(), options).unwrap());
+    drop(restore(directory.manifest(), &mut replica, to.share(), options).unwrap());
     let mut interrupted = 0;
     for seed in 1..=40 {
         let objects = Arc::new(InMemory::new());

@@ -49,6 +49,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["verify"],
     &["backup"],
     &["restore"],
+    &["replay"],
     &["follow"],
     &["log", "dump"],
     &["log", "skip"],

@@ -20,6 +20,7 @@ mod marks;
 mod names;
 mod places;
 mod refused;
+mod rehearsal;
 mod restore;
 mod server;
 mod status;

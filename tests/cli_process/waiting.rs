@@ -61,6 +61,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "show sources",
         "show stocks",
         "show configuration",
+        concat!("replay ", env!("CARGO_MANIFEST_DIR"), "/tests/cli_process/undone.jsonl"),
         "status",
         "clock",
         "clock accept",

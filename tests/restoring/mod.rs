@@ -55,9 +55,9 @@ fn options() -> RestoreOptions {
 /// Restores to a new disk.
 fn restored(from: &RecordingStorage, target: Target) -> Result<(RecordingStorage, Restored), RestoreError> {
     let from = ReadOnlyDirectory::open(from.share_to_read()).unwrap();
-    let replica = replica_at(&from, target, None, &mut |_| ())?;
+    let mut replica = replica_at(&from, target, None, &mut |_| ())?;
     let to = RecordingStorage::new();
-    let restored = restore(from.manifest(), replica, to.share(), options())?;
+    let restored = restore(from.manifest(), &mut replica, to.share(), options())?;
     Ok((to, restored))
 }
 
@@ -194,8 +194,8 @@ fn a_restore_touches_no_directory_that_is_in_use() {
     assert_eq!(disk.moment(), moment, "nothing was written");
     drop(done);
     let from = ReadOnlyDirectory::open(disk.share_to_read()).unwrap();
-    let replica = replica_at(&from, Target::End, None, &mut |_| ()).unwrap();
-    let refused = restore(from.manifest(), replica, to.share(), options()).unwrap_err();
+    let mut replica = replica_at(&from, Target::End, None, &mut |_| ()).unwrap();
+    let refused = restore(from.manifest(), &mut replica, to.share(), options()).unwrap_err();
     assert!(matches!(refused, RestoreError::Directory(DirectoryError::NotEmpty { .. })), "{refused:?}");
 }
 
