@@ -3,8 +3,8 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, manual, mark,
-    replay, restore, salable, serve, settings, show, status, top, verify, why,
+    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, manual,
+    mark, replay, restore, salable, serve, settings, show, status, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -89,6 +89,9 @@ pub(super) enum Action {
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),
+    /// List reservations, SKUs, sources, stocks, channels, marks, snapshots or segments
+    #[command(subcommand)]
+    List(list::List),
     /// Explain why a stock can promise so much of a SKU, and no more
     Explain(explain::ExplainArguments),
     /// Tell how a command was decided: its outcome, and the figures just before it

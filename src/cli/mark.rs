@@ -95,7 +95,7 @@ pub(super) fn mark(context: Context<'_>, action: &MarkAction) -> Result<Exit, Fa
     }
 }
 
-fn list(context: Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn list(context: Context<'_>) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let marks = lists::marks(&mut server)?;
     let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };

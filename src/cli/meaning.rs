@@ -14,7 +14,10 @@ const LOCAL: [&str; 11] =
 
 /// Hides the flags for a server in the help of commands that contact none.
 pub(super) fn without_server_flags(command: Command) -> Command {
-    LOCAL.iter().fold(command, |command, name| command.mut_subcommand(name, hide))
+    let command = LOCAL.iter().fold(command, |command, name| command.mut_subcommand(name, hide));
+    command.mut_subcommand("list", |list| {
+        list.mut_subcommand("snapshots", hide).mut_subcommand("segments", hide)
+    })
 }
 
 /// A flag of the whole program is not passed on to a command that has a flag of the same name.
@@ -50,6 +53,10 @@ fn contacts_no_server(name: &str, action: &Action) -> Option<String> {
         "`stockhold id new` contacts no server without --server-time".to_owned()
     } else if matches!(action, Action::Explain(explain) if explain.is_of_the_past()) {
         "the past is read from a data directory or an archive, not from a server".to_owned()
+    } else if matches!(action, Action::Replay(replay) if replay.is_dry_run()) {
+        "a dry run decides on a copy of the state, and asks no server".to_owned()
+    } else if matches!(action, Action::List(list) if list.is_of_files()) {
+        "snapshots and segments are listed from a data directory or an archive".to_owned()
     } else if LOCAL.contains(&name) {
         format!("`stockhold {name}` contacts no server")
     } else {

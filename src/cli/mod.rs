@@ -26,6 +26,7 @@ mod id;
 mod import;
 mod import_catalog;
 mod import_rows;
+mod list;
 mod lists;
 mod log_skip;
 mod log_truncate;
@@ -154,6 +155,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Export(arguments) => export::export(context, arguments),
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::Show(what) => show::show(context, what),
+        Action::List(what) => list::list(context, what),
         Action::Explain(arguments) => explain::run(context, arguments),
         Action::Why(arguments) => why::run(context, arguments),
         Action::Status(arguments) => status::status(context, arguments),

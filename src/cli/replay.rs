@@ -69,6 +69,11 @@ pub(super) struct ReplayArguments {
 }
 
 impl ReplayArguments {
+    /// Whether no server is asked.
+    pub(super) const fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     fn chooses(&self, document: &Value) -> bool {
         Condition::all_hold(&self.only, document) && !self.not.iter().any(|one| one.holds(document))
     }

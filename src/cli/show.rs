@@ -257,7 +257,7 @@ fn source(server: &mut ServerConnection, number: SourceId) -> Result<Rendered, F
     Ok((text, document[0].clone()))
 }
 
-fn sources(server: &mut ServerConnection) -> Result<Rendered, Failure> {
+pub(super) fn sources(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let mut rows = vec![row(["code", "name", "country", "city", "enabled", "pickup"])];
     let mut documents = Vec::new();
     for view in lists::sources(server)? {
@@ -272,7 +272,7 @@ fn sources(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     Ok((table(&rows), json!({"sources": documents})))
 }
 
-fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure> {
+pub(super) fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let names = Names::load(server)?;
     let mut rows = vec![row(["stock", "sources by priority", "channels"])];
     let mut documents = Vec::new();

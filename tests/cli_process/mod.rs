@@ -12,6 +12,7 @@ mod follow;
 mod harness;
 mod help;
 mod json;
+mod list;
 mod listening;
 mod log_skip;
 mod log_truncate;
