@@ -319,16 +319,12 @@ fn read_log(
 }
 
 fn base_of(manifest: &Manifest) -> PreviousEnd {
-    let first_position = manifest.base.position + 1;
-    let is_restore =
-        |epoch: &Epoch| epoch.reason == EpochReason::Restore && epoch.first_position == first_position;
-    let restored = manifest.epochs.iter().any(is_restore);
     PreviousEnd {
         sequence: 0,
         end_offset: 0,
         last_position: manifest.base.position,
         chain: 0,
-        reason: if restored { EndReason::Restore } else { EndReason::Start },
+        reason: if manifest.restored().is_some() { EndReason::Restore } else { EndReason::Start },
     }
 }
 
@@ -338,10 +334,20 @@ fn push_epoch(
     first_position: u64,
     now_ms: u64,
 ) -> Result<u64, DirectoryError> {
+    push_epoch_after(manifest, manifest.epoch(), (reason, first_position), now_ms)
+}
+
+/// Adds an epoch with the number after `known`, which is the number of the current one or more.
+fn push_epoch_after(
+    manifest: &mut Manifest,
+    known: u64,
+    (reason, first_position): (EpochReason, u64),
+    now_ms: u64,
+) -> Result<u64, DirectoryError> {
     if manifest.epochs.len() >= bounds::EPOCHS_MAX {
         return Err(DirectoryError::TooMany { what: "epochs", max: bounds::EPOCHS_MAX });
     }
-    let epoch = manifest.epoch() + 1;
+    let epoch = known + 1;
     manifest.epochs.push(Epoch { epoch, first_position, time_ms: now_ms, reason });
     Ok(epoch)
 }

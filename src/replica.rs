@@ -4,6 +4,7 @@
 
 pub(crate) mod load;
 mod read_ahead;
+mod recurrence;
 mod target;
 
 use std::collections::BTreeMap;
@@ -143,6 +144,17 @@ pub enum ReplicaError {
         /// Its time by the wall clock, in milliseconds.
         last_ms: u64,
     },
+    /// The wall clock was set back, so the target is two moments.
+    #[error(
+        "{target} occurs twice in the log, because the wall clock was set back after op {op}: \
+         name the op; `stockhold log dump` shows the ops with their times"
+    )]
+    TargetTwice {
+        /// The target.
+        target: Target,
+        /// The last op of the first moment.
+        op: u64,
+    },
 }
 
 /// The progress of a replay.
@@ -210,8 +222,7 @@ impl Replica {
             return Err(ReplicaError::TargetTooEarly { target, oldest_op, oldest_ms });
         }
         let digests = DigestComparison::after(machine.op());
-        let skips = directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect();
-        Ok(Self { machine, position, skips, digests, tally })
+        Ok(Self { machine, position, skips: skips_of(directory), digests, tally })
     }
 
     /// The machine.
@@ -249,6 +260,7 @@ impl Replica {
         observer: &mut impl Observer,
         progress: &mut OnProgress<'_>,
     ) -> Result<Option<LogEnd>, ReplicaError> {
+        self.skips = skips_of(directory);
         let log = match directory.read_log_to(self.position + 1, read_to) {
             Ok(log) => log,
             Err(LogError::Missing { oldest_position, .. }) if self.tally.snapshot.is_none() => {
@@ -276,6 +288,23 @@ impl Replica {
         } else {
             let (last_op, last_ms) = (self.machine.op(), wall_ms(&self.machine));
             Err(ReplicaError::TargetTooLate { target, last_op, last_ms })
+        }
+    }
+
+    /// Refuses a time that occurs again after the point of this replica.
+    ///
+    /// # Errors
+    /// [`ReplicaError::TargetTwice`], or the log cannot be opened.
+    pub fn refuse_recurring(
+        &self,
+        directory: &ReadOnlyDirectory,
+        target: Target,
+    ) -> Result<(), ReplicaError> {
+        let Target::Time(last_ms) = target else { return Ok(()) };
+        let log = directory.read_log(self.position + 1)?;
+        match recurrence::occurs_again(log, (&self.machine, self.position), last_ms) {
+            Some(_) => Err(ReplicaError::TargetTwice { target, op: self.machine.op() }),
+            None => Ok(()),
         }
     }
 
@@ -336,6 +365,11 @@ impl<O: Observer> Observer for &mut Bounded<'_, O> {
     fn after(&mut self, machine: &Machine, step: &Step<'_>, outcome: Outcome) {
         self.observer.after(machine, step, outcome);
     }
+}
+
+/// The skipped ops, with the epochs that began with the skips.
+fn skips_of(directory: &ReadOnlyDirectory) -> BTreeMap<u64, u64> {
+    directory.manifest().skips.iter().map(|skip| (skip.op, skip.epoch)).collect()
 }
 
 /// Counts a batch that was passed over, and logs the first of them.

@@ -9,6 +9,7 @@ mod undone_file;
 
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::limits::FEATURE_LEVEL;
+use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
 
 pub use tables::{GoodsChange, PromiseChange};
 use undone::Watcher;
@@ -16,6 +17,7 @@ pub use undone::{Bulk, CatalogChange, Fate, Fates, Tally, Undone};
 pub use undone_file::{UNDONE_NAME, UndoneCommand, UndoneHeader, WrittenUndone, write_undone};
 
 use crate::directory::{Directory, DirectoryError, Manifest, ReadOnlyDirectory, RestoreOptions};
+use crate::pipeline::apply::Observer;
 use crate::pipeline::snapshots::digest_bytes;
 use crate::replica::{OnProgress, ReadAheadSpawner, Replica, ReplicaError, Target};
 use crate::snapshot::{LogPoint, SnapshotError, SnapshotHeader, SnapshotWriter};
@@ -73,7 +75,42 @@ pub fn replica_at(
     let mut replica = Replica::load(from, target, spawner)?;
     let mut observer = |_: &Machine, _| ();
     replica.replay(from, (ReadTo::Present, target), spawner, &mut observer, progress)?;
+    replica.refuse_recurring(from, target)?;
     Ok(replica)
+}
+
+/// Replays the rest of a history. Its parts are in order: each directory was restored from the one before it, so of that
+/// one only what the restore has kept belongs to the history.
+fn replay_rest(
+    history: &[ReadOnlyDirectory],
+    replica: &mut Replica,
+    spawner: Option<&dyn ReadAheadSpawner>,
+    observer: &mut impl Observer,
+    progress: &mut OnProgress<'_>,
+) -> Result<(), ReplicaError> {
+    for (index, directory) in history.iter().enumerate() {
+        let restored = history.get(index + 1).map(|next| next.manifest().base.op);
+        let end = (ReadTo::Present, restored.map_or(Target::End, Target::Op));
+        replica.replay(directory, end, spawner, observer, progress)?;
+    }
+    Ok(())
+}
+
+/// The op of a mark.
+///
+/// # Errors
+/// There is no such mark: the name of the newest one, if there is any.
+pub fn marked_op(machine: &Machine, name: &str) -> Result<u64, Option<String>> {
+    let (mut after, mut newest) = (None, None);
+    while let Some(QueryAnswer::Marks(page)) = machine.query(&Query::Marks { after, limit: LIST_MAX }) {
+        if let Some(mark) = page.iter().find(|mark| mark.name == name) {
+            return Ok(mark.op);
+        }
+        let Some(mark) = page.last() else { break };
+        after = Some(mark.op);
+        newest = Some(mark.name.clone());
+    }
+    Err(newest)
 }
 
 /// Writes the state of a replica as a new data directory.
@@ -135,20 +172,21 @@ fn write_snapshot(
 }
 
 /// Finds out what a restore to the target would undo, and returns the machine at the end of the log, which knows the
-/// names. Nothing is written.
+/// names. Nothing is written. The first directory of the history contains the target; each further one was restored from
+/// the one before it.
 ///
 /// # Errors
 /// [`ReplicaError`].
 pub fn dry_run(
-    from: &ReadOnlyDirectory,
+    history: &[ReadOnlyDirectory],
     target: Target,
     spawner: Option<&dyn ReadAheadSpawner>,
     progress: &mut OnProgress<'_>,
 ) -> Result<(Undone, Machine), ReplicaError> {
-    let mut replica = Replica::load(from, target, spawner)?;
+    let [first, ..] = history else { unreachable!("a history has a directory") };
+    let mut replica = Replica::load(first, target, spawner)?;
     let mut watcher = Watcher::new(target);
-    let end = (ReadTo::Present, Target::End);
-    replica.replay(from, end, spawner, &mut watcher, progress)?;
+    replay_rest(history, &mut replica, spawner, &mut watcher, progress)?;
     let undone = watcher.finish(replica.machine())?;
     Ok((undone, replica.into_machine()))
 }

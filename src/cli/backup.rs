@@ -69,7 +69,7 @@ pub(super) struct Choice {
     pub(super) log: Option<Uuid>,
     /// The last epoch of the history, by its number or its name in `backup list`; without it, the newest
     #[arg(long, value_name = "EPOCH")]
-    epoch: Option<String>,
+    pub(super) epoch: Option<String>,
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<Exit, Failure> {
@@ -221,6 +221,8 @@ pub(super) struct Source {
     /// As it was given.
     pub(super) from: String,
     pub(super) files: SharedReadStorage,
+    /// For an archive, the highest epoch of the log in all its histories.
+    pub(super) known_epoch: u64,
     /// For an archive, the timeline that this one was restored from.
     pub(super) parent: Option<Box<Source>>,
 }
@@ -230,7 +232,7 @@ impl Source {
     pub(super) fn open(from: &str, choice: &Choice) -> Result<Self, Failure> {
         if is_data_directory(from) {
             let files = ReadOnlyFs::open(Path::new(from)).map_err(|e| start_failure(e, Path::new(from)))?;
-            return Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: None });
+            return Ok(Self { from: from.to_owned(), files: Arc::new(files), known_epoch: 0, parent: None });
         }
         let store = open_store(from, false)?;
         let failed = |e| archive_failure(e, from);
@@ -251,28 +253,13 @@ impl Source {
             tracing::warn!(?error, "the history before the last restore cannot be read");
             None
         });
-        Ok(Self { from: from.to_owned(), files: Arc::new(files), parent: parent.map(Box::new) })
+        let known_epoch = contents.epochs(timeline.log_uuid).map(|name| name.epoch).max().unwrap_or(0);
+        Ok(Self { from: from.to_owned(), files: Arc::new(files), known_epoch, parent: parent.map(Box::new) })
     }
 
     /// The failure of a directory or an archive that is read.
     pub(super) fn failure(&self, error: impl Into<StartError>) -> Failure {
         start_failure(error, Path::new(&self.from))
-    }
-
-    /// Refuses an op that two histories have, unless one of them was chosen.
-    pub(super) fn refuse_ambiguous(&self, op: u64, choice: &Choice) -> Result<(), Failure> {
-        let Some(parent) = self.parent.as_ref().filter(|_| choice.epoch.is_none()) else { return Ok(()) };
-        let directory = self.directory()?;
-        let base = directory.manifest().base;
-        let before = parent.directory()?;
-        if op <= base.op || before.last_op_max().map_err(|e| parent.failure(e))? < op {
-            return Ok(());
-        }
-        let (here, there) = (directory.manifest().epoch(), before.manifest().epoch());
-        Err(Failure::usage(format!(
-            "op {op} is in two histories, because the log was restored to op {}: choose --epoch {here} or --epoch {there}",
-            base.op
-        )))
     }
 
     /// The directory.

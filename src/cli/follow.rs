@@ -105,6 +105,7 @@ pub(super) fn run(context: Context<'_>, arguments: &FollowArguments) -> Result<E
         now_ms: stockhold_client::wall_clock_ms(),
         salt_seed: server::salt_seed(),
         segment_bytes: config.log.segment_bytes,
+        known_epoch: Source::open(&standby.copy, &standby.choice)?.known_epoch,
     };
     // Creating the directory takes the lock itself.
     drop(lock);

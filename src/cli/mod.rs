@@ -26,6 +26,7 @@ mod id;
 mod import;
 mod import_catalog;
 mod import_rows;
+mod lineage;
 mod list;
 mod lists;
 mod log_skip;

@@ -4,7 +4,8 @@
 use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure};
-use super::restore::{directory_with, failure};
+use super::lineage::history_with;
+use super::restore::failure;
 use crate::calendar::parse_rfc3339;
 use crate::replica::{OnProgress, ReplayProgress, Replica, Target};
 use crate::restore::{RestoreError, replica_at};
@@ -97,13 +98,11 @@ impl Past {
         (source, place): (&Source, &Path),
         target: Target,
     ) -> Result<Replica, Failure> {
-        if let Target::Op(op) = target {
-            source.refuse_ambiguous(op, &self.choice)?;
-        }
-        let directory = directory_with(source, target)?;
         let replica = with_progress(context, |progress| {
-            server::with_read_ahead(|spawner| replica_at(&directory, target, Some(spawner), progress))
-        });
+            let (history, target) = history_with(source, &self.choice, target, progress)?;
+            let [directory, ..] = &history[..] else { unreachable!("a history has a directory") };
+            Ok(server::with_read_ahead(|spawner| replica_at(directory, target, Some(spawner), progress)))
+        })?;
         replica.map_err(|error| failure(RestoreError::Replica(error), place, place))
     }
 }

@@ -3,6 +3,7 @@
 use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure, file_failure, start_failure};
+use super::lineage::history_with;
 use super::output::{Text, table};
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
@@ -11,7 +12,7 @@ use crate::recovery::RecoveryError;
 use crate::replica::{OnProgress, ReplayProgress, Replica, ReplicaError, Target};
 use crate::restore::{
     Fates, RestoreError, Restored, Tally, UNDONE_NAME, Undone, UndoneHeader, WrittenUndone, dry_run,
-    replica_at, restore, write_undone,
+    marked_op, replica_at, restore, write_undone,
 };
 use crate::server;
 use crate::{describe, restore as restoring};
@@ -23,7 +24,6 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use stockhold_machine::Machine;
 use stockhold_protocol::Quantity;
-use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
 
 /// The maximum number of rows of each list of a dry run; `--json` has all of them.
 const ROWS_MAX: usize = 20;
@@ -94,12 +94,10 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
         Some(name) => Target::Op(op_of_mark(&source.directory()?, name, place, &mut progress)?),
         None => arguments.target(),
     };
-    if let Target::Op(op) = target {
-        source.refuse_ambiguous(op, &arguments.choice)?;
-    }
-    let from = directory_with(&source, target)?;
+    let (history, target) = history_with(&source, &arguments.choice, target, &mut progress)?;
     if arguments.dry_run {
-        let undone = server::with_read_ahead(|spawner| dry_run(&from, target, Some(spawner), &mut progress));
+        let undone =
+            server::with_read_ahead(|spawner| dry_run(&history, target, Some(spawner), &mut progress));
         bar.finish_and_clear();
         let (undone, machine) = undone.map_err(|e| failure(e.into(), place, place))?;
         context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
@@ -113,16 +111,18 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
     // The replay may take long, so a directory that is in use is refused before it.
     let failed = |error: RestoreError| failure(error, place, to_dir);
     unfinished_files(&storage).map_err(|e| failed(e.into()))?;
-    let replica = server::with_read_ahead(|spawner| replica_at(&from, target, Some(spawner), &mut progress));
+    let [from, ..] = &history[..] else { unreachable!("a history has a directory") };
+    let replica = server::with_read_ahead(|spawner| replica_at(from, target, Some(spawner), &mut progress));
     bar.finish_and_clear();
     let mut replica = replica.map_err(|e| failed(e.into()))?;
     let options = RestoreOptions {
         now_ms: stockhold_client::wall_clock_ms(),
         salt_seed: server::salt_seed(),
         segment_bytes: config.log.segment_bytes,
+        known_epoch: source.known_epoch,
     };
     let restored = restore(from.manifest(), &mut replica, storage, options).map_err(failed)?;
-    let undone = keep_undone(context, (&from, &mut replica), &restored, to_dir)?;
+    let undone = keep_undone(context, (&history, &mut replica), &restored, to_dir)?;
     report(context, &restored, Some(&undone), &to_dir.display().to_string())?;
     Ok(Exit::Ok)
 }
@@ -130,7 +130,7 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
 /// Writes what comes after the point to a file beside the new directory's own.
 fn keep_undone(
     context: Context<'_>,
-    (from, replica): (&ReadOnlyDirectory, &mut Replica),
+    (history, replica): (&[ReadOnlyDirectory], &mut Replica),
     restored: &Restored,
     to_dir: &Path,
 ) -> Result<WrittenUndone, Failure> {
@@ -150,7 +150,7 @@ fn keep_undone(
         bar.set_position(progress.bytes_done);
     };
     let written = server::with_read_ahead(|spawner| {
-        write_undone(from, replica, &header, &mut out, Some(spawner), &mut progress)
+        write_undone(history, replica, &header, &mut out, Some(spawner), &mut progress)
     });
     bar.finish_and_clear();
     let written = written.map_err(|e| file_failure(&path, e))?;
@@ -169,49 +169,22 @@ fn op_of_mark(
     let replica =
         server::with_read_ahead(|spawner| replica_at(directory, Target::End, Some(spawner), progress));
     let replica = replica.map_err(|e| failure(e.into(), place, place))?;
-    let mut after = None;
-    let mut last = None;
-    while let Some(QueryAnswer::Marks(page)) =
-        replica.machine().query(&Query::Marks { after, limit: LIST_MAX })
-    {
-        if let Some(mark) = page.iter().find(|mark| mark.name == name) {
-            return Ok(mark.op);
-        }
-        let Some(mark) = page.last() else { break };
-        after = Some(mark.op);
-        last = Some(mark.name.clone());
-    }
-    let newest =
-        last.map_or_else(|| "there are no marks".to_owned(), |last| format!("the newest one is `{last}`"));
-    Err(Failure::usage(format!("there is no mark `{name}`; {newest}")))
-}
-
-/// The directory whose history contains the target: the source, or one that it was restored from.
-pub(super) fn directory_with(source: &Source, target: Target) -> Result<ReadOnlyDirectory, Failure> {
-    let mut source = source;
-    loop {
-        let directory = source.directory()?;
-        let Some(parent) = &source.parent else { return Ok(directory) };
-        let is_earlier = match target {
-            Target::End => false,
-            Target::Op(op) => op < directory.manifest().base.op,
-            // Only the state at the base has its time.
-            Target::Time(_) => {
-                matches!(Replica::load(&directory, target, None), Err(ReplicaError::TargetTooEarly { .. }))
-            }
-        };
-        if !is_earlier {
-            return Ok(directory);
-        }
-        source = parent;
-    }
+    marked_op(replica.machine(), name).map_err(|newest| {
+        let newest = newest.map_or_else(
+            || "there are no marks".to_owned(),
+            |newest| format!("the newest one is `{newest}`"),
+        );
+        Failure::usage(format!("there is no mark `{name}`; {newest}"))
+    })
 }
 
 /// The failure of a replay or of a new directory.
 pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
     match error {
         RestoreError::Replica(
-            error @ (ReplicaError::TargetTooEarly { .. } | ReplicaError::TargetTooLate { .. }),
+            error @ (ReplicaError::TargetTooEarly { .. }
+            | ReplicaError::TargetTooLate { .. }
+            | ReplicaError::TargetTwice { .. }),
         ) => Failure::new(Exit::Usage, error),
         RestoreError::Replica(error) => start_failure(RecoveryError::Replica(error), from),
         RestoreError::Directory(DirectoryError::NotEmpty { name }) => Failure::usage(format!(

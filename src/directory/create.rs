@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::first_segment::is_unused_first_segment;
 use super::{
     Directory, DirectoryError, Epoch, EpochReason, LOCK_NAME, MANIFEST_NAME, Manifest, STANDBY_NAME,
-    push_epoch,
+    push_epoch_after,
 };
 use crate::snapshot::LogPoint;
 use crate::storage::layout::manifest as bounds;
@@ -19,7 +19,7 @@ use crate::wal::segment::segment_name;
 pub struct FormatOptions {
     /// The UUID of the log; a restored directory keeps that of the original log.
     pub log_uuid: Uuid,
-    /// The first epoch: 1, or for a restored directory one more than that of the original log.
+    /// The first epoch: 1, or for a restored directory one that no history of the log has.
     pub epoch: u64,
     /// [`EpochReason::Format`] or [`EpochReason::Restore`].
     pub reason: EpochReason,
@@ -44,6 +44,9 @@ pub struct RestoreOptions {
     pub salt_seed: u64,
     /// The length of segments.
     pub segment_bytes: u64,
+    /// The highest epoch of the log that is known, in other histories too. The new epoch comes after it, so that no
+    /// client takes one history for another.
+    pub known_epoch: u64,
 }
 
 impl Directory {
@@ -88,7 +91,9 @@ impl Directory {
             skips: original.skips.iter().filter(|skip| skip.op <= base.op).cloned().collect(),
             ..original.clone()
         };
-        let epoch = push_epoch(&mut manifest, EpochReason::Restore, base.position + 1, options.now_ms)?;
+        let known = options.known_epoch.max(manifest.epoch());
+        let begin = (EpochReason::Restore, base.position + 1);
+        let epoch = push_epoch_after(&mut manifest, known, begin, options.now_ms)?;
         // What came after the point is no part of this log.
         manifest.epochs.retain(|one| one.epoch == epoch || one.first_position <= base.position);
         prepare(&storage, &manifest, options.salt_seed, options.segment_bytes)?;

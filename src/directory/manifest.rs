@@ -136,6 +136,15 @@ impl Manifest {
         self.epochs.last().map_or(0, |epoch| epoch.epoch)
     }
 
+    /// The epoch with which the directory began, if it was restored.
+    #[must_use]
+    pub fn restored(&self) -> Option<&Epoch> {
+        let first_position = self.base.position + 1;
+        let begins_here =
+            |epoch: &&Epoch| epoch.reason == EpochReason::Restore && epoch.first_position == first_position;
+        self.epochs.iter().rfind(begins_here)
+    }
+
     /// The command that begins the current epoch.
     #[must_use]
     pub fn epoch_start(&self) -> EpochStart {

@@ -65,6 +65,7 @@ pub fn wall_ms(machine: &Machine) -> u64 {
     shifted(machine.time().0, machine.clock().wall_offset_ms)
 }
 
-fn shifted(ms: u64, offset_ms: i64) -> u64 {
+/// A time of the machine by the wall clock.
+pub(super) fn shifted(ms: u64, offset_ms: i64) -> u64 {
     ms.saturating_add_signed(offset_ms)
 }

@@ -137,6 +137,8 @@ impl Then {
 pub(super) struct Watcher {
     target: Target,
     then: Option<Then>,
+    /// Whether an op after the target is before it by the wall clock.
+    occurs_twice: bool,
     commands: BTreeMap<(String, u64, &'static str), Tally>,
     /// The reservations that were touched after the target, as they were before.
     touched: BTreeMap<CommandId, Option<(ReservationState, i64)>>,
@@ -154,6 +156,7 @@ impl Watcher {
         Self {
             target,
             then: None,
+            occurs_twice: false,
             commands: BTreeMap::new(),
             touched: BTreeMap::new(),
             catalog: Vec::new(),
@@ -175,6 +178,9 @@ impl Watcher {
             self.then = Some(Then::of(machine));
         }
         let Some(then) = self.then else { unreachable!("it was just set") };
+        if self.occurs_twice {
+            return Err(ReplicaError::TargetTwice { target: self.target, op: then.op });
+        }
         let mut fates = Fates::new();
         for (id, before) in &self.touched {
             let now = state_of(machine, *id);
@@ -208,8 +214,10 @@ impl Watcher {
 
     /// Keeps the state at the target, if the next op is beyond it.
     fn notice_target(&mut self, machine: &Machine, op: u64, proposed: Timestamp) {
-        if self.then.is_none() && self.target.is_before(machine, op, proposed) {
-            self.then = Some(Then::of(machine));
+        match (&self.then, self.target.is_before(machine, op, proposed)) {
+            (None, true) => self.then = Some(Then::of(machine)),
+            (Some(_), false) => self.occurs_twice = true,
+            (None, false) | (Some(_), true) => {}
         }
     }
 

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stockhold_protocol::CommandId;
 
+use super::replay_rest;
 use crate::directory::ReadOnlyDirectory;
 use crate::history::{Recorder, Start};
 use crate::named::{NamedCommand, Text};
-use crate::replica::{OnProgress, ReadAheadSpawner, Replica, ReplicaError, Target};
-use crate::wal::ReadTo;
+use crate::replica::{OnProgress, ReadAheadSpawner, Replica, ReplicaError};
 
 /// The name of the file in the directory that a restore has written.
 pub const UNDONE_NAME: &str = "undone.jsonl";
@@ -41,12 +41,13 @@ pub struct WrittenUndone {
     pub ended_by: Option<ReplicaError>,
 }
 
-/// Replays what comes after a point and writes it. Commands that servers made are left out.
+/// Replays what comes after a point and writes it. The first directory of the history contains the point; each further one
+/// was restored from the one before it. Commands that servers made are left out.
 ///
 /// # Errors
 /// The file cannot be written. A log that cannot be read further is none: what comes before is written.
 pub fn write_undone(
-    directory: &ReadOnlyDirectory,
+    history: &[ReadOnlyDirectory],
     replica: &mut Replica,
     header: &UndoneHeader,
     out: &mut impl Write,
@@ -66,8 +67,7 @@ pub fn write_undone(
         if result.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut recorder = Recorder::new(Start::Oldest, &mut on_entry);
-    let end = (ReadTo::Present, Target::End);
-    let replayed = replica.replay(directory, end, spawner, &mut recorder, progress);
+    let replayed = replay_rest(history, replica, spawner, &mut recorder, progress);
     result?;
     out.flush()?;
     Ok(WrittenUndone { commands, ended_by: replayed.err() })

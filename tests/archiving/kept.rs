@@ -166,7 +166,7 @@ fn the_history_after_a_restore_appears_with_its_first_state() {
     let directory = ReadOnlyDirectory::open(disk.share_to_read()).unwrap();
     let mut replica = replica_at(&directory, Target::End, None, &mut |_| ()).unwrap();
     let to = RecordingStorage::new();
-    let options = RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: 98_304 };
+    let options = RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: 98_304, known_epoch: 0 };
     drop(restore(directory.manifest(), &mut replica, to.share(), options).unwrap());
     let mut interrupted = 0;
     for seed in 1..=40 {

@@ -164,8 +164,12 @@ fn two_directories_restored_from_one_archive_never_mix_in_it() {
         let directory = ReadOnlyDirectory::open(view(&objects, Some("1"))).unwrap();
         let mut replica = replica_at(&directory, Target::Op(last - 20), None, &mut |_| ()).unwrap();
         let to = RecordingStorage::new();
-        let options =
-            RestoreOptions { now_ms: NOW_MS + branch, salt_seed: 5 + branch, segment_bytes: 98_304 };
+        let options = RestoreOptions {
+            now_ms: NOW_MS + branch,
+            salt_seed: 5 + branch,
+            segment_bytes: 98_304,
+            known_epoch: 0,
+        };
         drop(restore(directory.manifest(), &mut replica, to.share(), options).unwrap());
         sale(&to, 1_000 * (branch + 1), 40, |_, _| ());
         Archiver::open(to.share_to_read(), store(&objects)).unwrap().pass(u64::MAX, |_| ()).unwrap();

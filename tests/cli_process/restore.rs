@@ -174,6 +174,54 @@ fn a_backup_of_a_running_server_is_listed_verified_and_restored() {
     assert_eq!(dry(&["--to-op", "20"]).1["target"]["op"], 20);
 }
 
+#[test]
+fn a_time_never_means_a_state_that_a_restore_has_undone() {
+    // Proves that a time between the point of a restore and the restore itself is refused with the choices that there are,
+    // that the dry run of a target before the restore counts nothing that was undone already, and that a second restore
+    // to before the first begins an epoch that no history has.
+    let server = shop();
+    let (data, archive) = (server.path("data"), server.path("archive"));
+    let kept = server.ok(&["reserve", "--stock", "web", "--line", "S1=1"])["op"].as_u64().expect("an op");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let second = server.ok(&["reserve", "--stock", "web", "--line", "S1=2"]);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let undone_at = stockhold::calendar::rfc3339(stockhold_client::wall_clock_ms());
+    server.ok(&["reserve", "--stock", "web", "--line", "S1=4"]);
+    assert_eq!(json(&["backup", "--data-dir", &data, "--to", &archive, "--json"]).0, 0);
+    let to = server.path("restored");
+    let restore = |to: &str, op: u64| {
+        let op = op.to_string();
+        json(&["restore", "--from", &archive, "--to-dir", to, "--to-op", &op, "--json"])
+    };
+    assert_eq!(restore(&to, kept).1["epoch"], 2);
+    let server = server.serve_instead("restored");
+    server.ok(&["reserve", "--stock", "web", "--line", "S2=1"]);
+    assert_eq!(json(&["backup", "--data-dir", &server.path("data"), "--to", &archive, "--json"]).0, 0);
+
+    let dry =
+        |flags: &[&str]| json(&[&["restore", "--from", &archive, "--dry-run", "--json"], flags].concat());
+    let (status, refused) = dry(&["--to-time", &undone_at]);
+    assert_eq!(status, 2, "{refused}");
+    let error = refused["error"].as_str().expect("a sentence");
+    let op = second["op"].as_u64().expect("an op");
+    for part in [
+        format!("the log was at op {op}, which a restore to op {kept} has undone"),
+        format!("--to-op {kept}, or --epoch 1"),
+    ] {
+        assert!(error.contains(&part), "{part}: {error}");
+    }
+    assert_eq!(dry(&["--to-time", &undone_at, "--epoch", "1"]).1["target"]["op"], op);
+
+    let (status, undone) = dry(&["--to-op", &(kept - 1).to_string()]);
+    assert_eq!(status, 0, "{undone}");
+    let commands = undone["commands"].as_array().expect("a list");
+    let reserves = commands.iter().find(|one| one["kind"] == "reserve").expect("reserves are undone");
+    assert_eq!(reserves["accepted"], 2, "the kept one and the one after the restore: {undone}");
+    let (again, restored) = restore(&server.path("again"), kept - 1);
+    assert_eq!((again, &restored["epoch"]), (0, &3.into()), "{restored}");
+    assert_eq!(restored["undone"]["commands"], 2, "{restored}");
+}
+
 fn lag_ops(server: &Server) -> i64 {
     server.ok(&["status"])["metrics"]["archive_lag_ops"].as_i64().expect("an archive is configured")
 }

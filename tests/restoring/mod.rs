@@ -1,6 +1,7 @@
 //! Restores a directory to ops and times, and compares each state with a replay that is written here.
 
 mod marks;
+mod moments;
 mod undone;
 
 use std::collections::BTreeMap;
@@ -49,7 +50,7 @@ pub(crate) fn states(files: SharedReadStorage) -> BTreeMap<u64, (u64, u64)> {
 }
 
 fn options() -> RestoreOptions {
-    RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: small().log.segment_bytes }
+    RestoreOptions { now_ms: NOW_MS, salt_seed: 5, segment_bytes: small().log.segment_bytes, known_epoch: 0 }
 }
 
 /// Restores to a new disk.

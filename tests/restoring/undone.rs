@@ -28,7 +28,8 @@ fn a_dry_run_counts_what_is_between_two_states() {
     let end = replica_at(&from, Target::End, None, &mut |_| ()).unwrap().into_machine();
     for op in [0, 11, 60, 200, end.op() - 1, end.op()] {
         let then = replica_at(&from, Target::Op(op), None, &mut |_| ()).unwrap().into_machine();
-        let (undone, machine) = dry_run(&from, Target::Op(op), None, &mut |_| ()).unwrap();
+        let (undone, machine) =
+            dry_run(std::slice::from_ref(&from), Target::Op(op), None, &mut |_| ()).unwrap();
         assert_eq!((undone.target.0, undone.end.0, undone.ops()), (op, end.op(), end.op() - op));
         assert_eq!((undone.digest, machine.digest()), (then.digest(), end.digest()));
         for sku in (0..3).map(SkuId) {
@@ -60,7 +61,7 @@ fn a_dry_run_counts_what_is_between_two_states() {
         );
     }
     assert!(matches!(
-        dry_run(&from, Target::Op(end.op() + 1), None, &mut |_| ()),
+        dry_run(std::slice::from_ref(&from), Target::Op(end.op() + 1), None, &mut |_| ()),
         Err(ReplicaError::TargetTooLate { .. })
     ));
     assert_eq!(disk.moment(), moment, "nothing was written");
