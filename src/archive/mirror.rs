@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::ArchiveError;
-use super::names::{EpochName, File, parse, part_name, path};
+use super::names::{EpochName, File, alive_path, parse, part_name, path};
 use super::store::{Object, Store};
 use crate::directory::MANIFEST_NAME;
 use crate::storage::layout::FRAMES_OFFSET;
@@ -33,6 +33,13 @@ pub struct Mirror {
 
 type Objects = BTreeMap<String, u64>;
 
+/// The objects of a log in an archive, and what its server says of itself there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignsOfLife {
+    objects: Objects,
+    alive: Option<bytes::Bytes>,
+}
+
 impl Mirror {
     /// The copy of a log of `from` in `to`.
     #[must_use]
@@ -40,12 +47,13 @@ impl Mirror {
         Self { from, to, log_uuid }
     }
 
-    /// The objects of the log in the archive, with their lengths.
+    /// What differs between two moments if a server writes to the archive in between.
     ///
     /// # Errors
     /// [`ArchiveError`].
-    pub fn seen(&self) -> Result<Objects, ArchiveError> {
-        objects_of(&self.from, self.log_uuid)
+    pub fn signs_of_life(&self) -> Result<SignsOfLife, ArchiveError> {
+        let alive = self.from.read_all(&alive_path(self.log_uuid))?;
+        Ok(SignsOfLife { objects: objects_of(&self.from, self.log_uuid)?, alive })
     }
 
     /// Copies what is new, and removes what the archive has removed.
@@ -54,7 +62,7 @@ impl Mirror {
     /// [`ArchiveError`]. The next step continues. An object that was removed while it was to be read is one of
     /// [`ArchiveError::is_vanished`].
     pub fn step(&self) -> Result<Mirrored, ArchiveError> {
-        let theirs = self.seen()?;
+        let theirs = objects_of(&self.from, self.log_uuid)?;
         let mut ours = objects_of(&self.to, self.log_uuid)?;
         let mut mirrored = Mirrored::default();
         self.remove_replaced(&theirs, &mut ours, &mut mirrored)?;

@@ -9,6 +9,9 @@ use crate::wal::segment::{parse_segment_name, segment_name};
 /// The end of the name of a piece of the segment in use.
 const PART_SUFFIX: &str = ".part";
 
+/// The name of the object that a server writes again and again while it lives.
+const ALIVE_NAME: &str = "alive";
+
 /// The epoch of a directory in the archive, and the time at which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EpochName {
@@ -44,6 +47,11 @@ impl std::fmt::Display for EpochName {
 /// The path of a file of one epoch.
 pub(super) fn path(log_uuid: Uuid, epoch: EpochName, file: &str) -> String {
     format!("{log_uuid}/{epoch}/{file}")
+}
+
+/// The path of the object of a log that a server writes again and again while it lives.
+pub(super) fn alive_path(log_uuid: Uuid) -> String {
+    format!("{log_uuid}/{ALIVE_NAME}")
 }
 
 /// The name of a piece of a segment that begins at this offset.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::ArchiveError;
 use super::contents::{Contents, EpochObjects};
-use super::names::{EpochName, path};
+use super::names::{EpochName, alive_path, path};
 use super::passing::PassingSnapshot;
 use super::store::Store;
 use crate::directory::{MANIFEST_NAME, Manifest, ReadOnlyDirectory};
@@ -220,6 +220,12 @@ impl Archiver {
 
     pub(super) fn objects(&mut self, log_uuid: Uuid, epoch: EpochName) -> &mut EpochObjects {
         self.known.logs.entry(log_uuid).or_default().entry(epoch).or_default()
+    }
+
+    /// Writes that a server lives, at this time. A standby is not promoted while the object changes.
+    pub(super) fn say_alive(&self, now_ms: u64) -> Result<(), ArchiveError> {
+        let (log_uuid, _) = self.history()?;
+        self.write(&alive_path(log_uuid), now_ms.to_string().into_bytes())
     }
 
     fn archive_manifest(&mut self, manifest: &Manifest, passed: &mut Passed) -> Result<(), ArchiveError> {

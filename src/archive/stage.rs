@@ -11,6 +11,10 @@ use crate::storage::SharedReadStorage;
 
 /// The longest pause after failures, in milliseconds.
 const PAUSE_MAX_MS: u64 = 30_000;
+/// The number of intervals after which the stage says again that the server lives.
+const ALIVE_INTERVALS: u64 = 20;
+/// The longest time between two signs of life, in milliseconds, if the interval is not longer.
+const ALIVE_MAX_MS: u64 = 5_000;
 
 /// When to archive, and how much to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct ArchiveStage {
     watermarks: Arc<Watermarks>,
     clock: Arc<Clock>,
     pause_ms: u64,
+    /// When the stage said the last time that the server lives.
+    alive_ms: Option<u64>,
 }
 
 impl ArchiveStage {
@@ -46,7 +52,17 @@ impl ArchiveStage {
         progress: Arc<ArchiveProgress>,
         (watermarks, clock): (Arc<Watermarks>, Arc<Clock>),
     ) -> Self {
-        Self { files, store, archiver: None, policy, progress, watermarks, clock, pause_ms: 0 }
+        Self {
+            files,
+            store,
+            archiver: None,
+            policy,
+            progress,
+            watermarks,
+            clock,
+            pause_ms: 0,
+            alive_ms: None,
+        }
     }
 
     /// Archives everything that is durable now. Returns how long to wait before the next step, in milliseconds.
@@ -121,6 +137,12 @@ impl ArchiveStage {
             archiver.retain(retention)?;
             self.archiver.insert(archiver)
         };
+        let now_ms = self.clock.monotonic_ms();
+        let pause_ms = (ALIVE_INTERVALS * self.policy.interval_ms).min(ALIVE_MAX_MS);
+        if self.alive_ms.is_none_or(|then_ms| now_ms.saturating_sub(then_ms) >= pause_ms) {
+            archiver.say_alive(self.clock.propose_now().0)?;
+            self.alive_ms = Some(now_ms);
+        }
         let budget = self.policy.budget_bytes;
         if budget > 0 && archiver.bytes() >= budget {
             archiver.make_room(retention)?;

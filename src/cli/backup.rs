@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// How often a step is tried while something that it reads is removed.
+pub(super) const ATTEMPTS: u32 = 5;
+
 /// `backup`
 #[derive(Args, Debug)]
 #[command(
@@ -178,8 +181,16 @@ fn backup(context: Context<'_>, data_dir: &Path, to: &str) -> Result<Exit, Failu
     let listed = files.list().map_err(|e| start_failure(e, data_dir))?;
     let bytes = listed.iter().map(|file| file.bytes).sum();
     let bar = context.output.progress(bytes, "backup");
-    let archiver = Archiver::open(files, open_store(to, true)?).map_err(failed)?;
-    let passed = archiver.reading_back().pass(u64::MAX, |bytes| bar.set_position(bytes));
+    let store = open_store(to, true)?;
+    let mut attempt = 1;
+    let passed = loop {
+        let archiver = Archiver::open(files.clone(), store.clone()).map_err(failed)?;
+        match archiver.reading_back().pass(u64::MAX, |bytes| bar.set_position(bytes)) {
+            // The server has trimmed what was to be read; what is copied already stays.
+            Err(error) if error.is_vanished() && attempt < ATTEMPTS => attempt += 1,
+            other => break other,
+        }
+    };
     bar.finish_and_clear();
     let passed = passed.map_err(failed)?;
     let text = format!(

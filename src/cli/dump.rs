@@ -2,9 +2,8 @@
 
 use super::backup::{Choice, Source};
 use super::context::Context;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, restore_failure};
 use super::output::print;
-use super::restore::failure;
 use crate::calendar::{parse_rfc3339, rfc3339};
 use crate::directory::ReadOnlyDirectory;
 use crate::history::{ActorName, Condition, Content, Entry, Key, Recorder, Start};
@@ -154,7 +153,7 @@ impl Printer {
 
 fn dump_entries(context: Context<'_>, source: &Source, arguments: &DumpArguments) -> Result<Exit, Failure> {
     let place = Path::new(&arguments.place);
-    let failed = |error: ReplicaError| failure(error.into(), place, place);
+    let failed = |error: ReplicaError| restore_failure(error.into(), place, place);
     let from = match arguments.from {
         None => Start::Oldest,
         Some(Point::Op(op)) => Start::Op(op),

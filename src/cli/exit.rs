@@ -1,7 +1,11 @@
 //! The exit codes that scripts rely on, and failures with their causes.
 
 use super::advice;
+use crate::directory::DirectoryError;
 use crate::error::{StartError, is_wrong_path};
+use crate::recovery::RecoveryError;
+use crate::replica::ReplicaError;
+use crate::restore::RestoreError;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -155,6 +159,25 @@ pub(super) fn file_failure(file: &Path, error: io::Error) -> Failure {
         None => file.display().to_string(),
     };
     Failure { exit, error: anyhow::Error::new(error).context(message) }
+}
+
+/// The failure of a replay or of a new directory.
+pub(super) fn restore_failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
+    match error {
+        RestoreError::Replica(
+            error @ (ReplicaError::TargetTooEarly { .. }
+            | ReplicaError::TargetTooLate { .. }
+            | ReplicaError::TargetTwice { .. }),
+        ) => Failure::new(Exit::Usage, error),
+        RestoreError::Replica(error) => start_failure(RecoveryError::Replica(error), from),
+        RestoreError::Directory(DirectoryError::NotEmpty { name }) => Failure::usage(format!(
+            "the directory {} is not empty, it contains {name}; choose a new one with --to-dir",
+            to.display()
+        )),
+        RestoreError::Directory(error) => start_failure(error, to),
+        RestoreError::Snapshot(error) => Failure::new(Exit::Disk, error),
+        RestoreError::Invalid { violations } => start_failure(RecoveryError::Invalid { violations }, from),
+    }
 }
 
 #[cfg(test)]

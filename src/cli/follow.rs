@@ -1,9 +1,9 @@
 //! `follow`: keeps a copy of an archive and a replica of its log beside it, and makes a data directory of them on request.
 
 use super::advice::shell_word;
-use super::backup::{Choice, Source, archive_failure, open_store};
+use super::backup::{ATTEMPTS, Choice, Source, archive_failure, open_store};
 use super::context::Context;
-use super::exit::{Exit, Failure, start_failure};
+use super::exit::{Exit, Failure, restore_failure, start_failure};
 use super::restore;
 use super::serve::ConfigArguments;
 use crate::archive::{Contents, Mirror, Mirrored};
@@ -18,9 +18,6 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stockhold_machine::Machine;
-
-/// How often a step is repeated because the archive changed under it.
-const ATTEMPTS: u32 = 5;
 
 /// `follow`
 #[derive(Args, Debug)]
@@ -52,7 +49,7 @@ pub(super) struct FollowArguments {
     /// Milliseconds between two looks at the archive
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..))]
     interval_ms: u64,
-    /// With --promote: how many milliseconds the archive must not grow
+    /// With --promote: how many milliseconds nothing may be written to the archive; more than the server's archive.interval-ms
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     watch_ms: u64,
     #[command(flatten)]
@@ -110,7 +107,7 @@ pub(super) fn run(context: Context<'_>, arguments: &FollowArguments) -> Result<E
     // Creating the directory takes the lock itself.
     drop(lock);
     let restored = crate::restore::restore(&manifest, &mut replica, storage, options)
-        .map_err(|e| restore::failure(e, Path::new(&arguments.from), data_dir))?;
+        .map_err(|e| restore_failure(e, Path::new(&arguments.from), data_dir))?;
     restore::report(context, &restored, None, &data_dir.display().to_string())?;
     Ok(Exit::Ok)
 }
@@ -159,7 +156,7 @@ impl<'a> Standby<'a> {
             None => server::with_read_ahead(|spawner| {
                 replica_at(&directory, Target::End, Some(spawner), &mut |_| ())
             })
-            .map_err(|e| restore::failure(e.into(), Path::new(&self.copy), Path::new(&self.copy)))?,
+            .map_err(|e| restore_failure(e.into(), Path::new(&self.copy), Path::new(&self.copy)))?,
         };
         self.state = Some((manifest, replica));
         Ok(())
@@ -186,14 +183,14 @@ impl<'a> Standby<'a> {
 
     /// Refuses an archive that grows.
     fn refuse_living(&self, watch: Duration) -> Result<(), Failure> {
-        let seen = || self.mirror.seen().map_err(|e| archive_failure(e, self.from));
+        let seen = || self.mirror.signs_of_life().map_err(|e| archive_failure(e, self.from));
         let before = seen()?;
         std::thread::sleep(watch);
         if seen()? == before {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "the archive {} still grows: a server lives that writes there; stop it, and make sure that it cannot start again",
+            "a server lives that writes to the archive {}; stop it, and make sure that it cannot start again",
             shell_word(Path::new(self.from))
         )))
     }

@@ -1,8 +1,7 @@
 //! Finds the history that contains a target. An archive may have several of a log, because each restore begins a new one.
 
 use super::backup::{Choice, Source};
-use super::exit::Failure;
-use super::restore::failure;
+use super::exit::{Failure, restore_failure};
 use crate::calendar::rfc3339;
 use crate::directory::ReadOnlyDirectory;
 use crate::replica::{OnProgress, ReplicaError, Target};
@@ -68,7 +67,7 @@ fn op_at(
         Err(ReplicaError::TargetTooLate { last_op, .. }) => Ok(last_op),
         Err(error) => {
             let place = Path::new(&source.from);
-            Err(failure(RestoreError::Replica(error), place, place))
+            Err(restore_failure(RestoreError::Replica(error), place, place))
         }
     }
 }

@@ -3,9 +3,8 @@
 
 use super::backup::{Choice, Source};
 use super::context::Context;
-use super::exit::{Exit, ExitWith, Failure};
+use super::exit::{Exit, ExitWith, Failure, restore_failure};
 use super::lineage::history_with;
-use super::restore::failure;
 use crate::calendar::parse_rfc3339;
 use crate::replica::{OnProgress, ReplayProgress, Replica, Target};
 use crate::restore::{RestoreError, replica_at};
@@ -103,7 +102,7 @@ impl Past {
             let [directory, ..] = &history[..] else { unreachable!("a history has a directory") };
             Ok(server::with_read_ahead(|spawner| replica_at(directory, target, Some(spawner), progress)))
         })?;
-        replica.map_err(|error| failure(RestoreError::Replica(error), place, place))
+        replica.map_err(|error| restore_failure(RestoreError::Replica(error), place, place))
     }
 }
 

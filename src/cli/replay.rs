@@ -4,10 +4,9 @@
 //! order, so a replay that was interrupted continues where it stopped.
 
 use super::context::Context;
-use super::exit::{Exit, ExitWith, Failure, file_failure};
+use super::exit::{Exit, ExitWith, Failure, file_failure, restore_failure};
 use super::output::{Output, Text, table};
 use super::past::{Past, with_progress};
-use super::restore::failure;
 use super::server_connection::ServerConnection;
 use crate::history::Condition;
 use crate::named::{NamedCommand, NamedError};
@@ -93,7 +92,8 @@ pub(super) fn run(context: Context<'_>, arguments: &ReplayArguments) -> Result<E
                     replica_at(&directory, Target::End, Some(spawner), progress)
                 })
             });
-            let replica = replica.map_err(|error| failure(RestoreError::Replica(error), place, place))?;
+            let replica =
+                replica.map_err(|error| restore_failure(RestoreError::Replica(error), place, place))?;
             let mut copy = Copy(replica.into_machine());
             if start.epoch > copy.0.epoch() {
                 // No server has begun the epoch yet.

@@ -2,14 +2,13 @@
 
 use super::backup::{Choice, Source};
 use super::context::Context;
-use super::exit::{Exit, Failure, file_failure, start_failure};
+use super::exit::{Exit, Failure, file_failure, restore_failure, start_failure};
 use super::lineage::history_with;
 use super::output::{Text, table};
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
-use crate::directory::{DirectoryError, ReadOnlyDirectory, RestoreOptions, unfinished_files};
-use crate::recovery::RecoveryError;
-use crate::replica::{OnProgress, ReplayProgress, Replica, ReplicaError, Target};
+use crate::directory::{ReadOnlyDirectory, RestoreOptions, unfinished_files};
+use crate::replica::{OnProgress, ReplayProgress, Replica, Target};
 use crate::restore::{
     Fates, RestoreError, Restored, Tally, UNDONE_NAME, Undone, UndoneHeader, WrittenUndone, dry_run,
     marked_op, replica_at, restore, write_undone,
@@ -99,7 +98,7 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
         let undone =
             server::with_read_ahead(|spawner| dry_run(&history, target, Some(spawner), &mut progress));
         bar.finish_and_clear();
-        let (undone, machine) = undone.map_err(|e| failure(e.into(), place, place))?;
+        let (undone, machine) = undone.map_err(|e| restore_failure(e.into(), place, place))?;
         context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
         return Ok(Exit::Ok);
     }
@@ -109,7 +108,7 @@ pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<
     let config = arguments.config.load([("data-dir", Some(to_dir.display().to_string()))])?;
     let storage = server::create_storage(&config).map_err(|e| start_failure(e, to_dir))?;
     // The replay may take long, so a directory that is in use is refused before it.
-    let failed = |error: RestoreError| failure(error, place, to_dir);
+    let failed = |error: RestoreError| restore_failure(error, place, to_dir);
     unfinished_files(&storage).map_err(|e| failed(e.into()))?;
     let [from, ..] = &history[..] else { unreachable!("a history has a directory") };
     let replica = server::with_read_ahead(|spawner| replica_at(from, target, Some(spawner), &mut progress));
@@ -168,7 +167,7 @@ fn op_of_mark(
 ) -> Result<u64, Failure> {
     let replica =
         server::with_read_ahead(|spawner| replica_at(directory, Target::End, Some(spawner), progress));
-    let replica = replica.map_err(|e| failure(e.into(), place, place))?;
+    let replica = replica.map_err(|e| restore_failure(e.into(), place, place))?;
     marked_op(replica.machine(), name).map_err(|newest| {
         let newest = newest.map_or_else(
             || "there are no marks".to_owned(),
@@ -176,25 +175,6 @@ fn op_of_mark(
         );
         Failure::usage(format!("there is no mark `{name}`; {newest}"))
     })
-}
-
-/// The failure of a replay or of a new directory.
-pub(super) fn failure(error: RestoreError, from: &Path, to: &Path) -> Failure {
-    match error {
-        RestoreError::Replica(
-            error @ (ReplicaError::TargetTooEarly { .. }
-            | ReplicaError::TargetTooLate { .. }
-            | ReplicaError::TargetTwice { .. }),
-        ) => Failure::new(Exit::Usage, error),
-        RestoreError::Replica(error) => start_failure(RecoveryError::Replica(error), from),
-        RestoreError::Directory(DirectoryError::NotEmpty { name }) => Failure::usage(format!(
-            "the directory {} is not empty, it contains {name}; choose a new one with --to-dir",
-            to.display()
-        )),
-        RestoreError::Directory(error) => start_failure(error, to),
-        RestoreError::Snapshot(error) => Failure::new(Exit::Disk, error),
-        RestoreError::Invalid { violations } => start_failure(RecoveryError::Invalid { violations }, from),
-    }
 }
 
 pub(super) fn report(

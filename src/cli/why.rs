@@ -4,12 +4,11 @@
 use super::answering::Answering;
 use super::backup::Source;
 use super::context::Context;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, restore_failure};
 use super::explain::{Subject, explanation};
 use super::output::Text;
 use super::past::{Past, with_progress};
 use super::report;
-use super::restore::failure;
 use crate::calendar::rfc3339;
 use crate::describe;
 use crate::directory::ReadOnlyDirectory;
@@ -85,7 +84,7 @@ fn search(
     arguments: &WhyArguments,
 ) -> Result<Option<Decision>, Failure> {
     let directory = source.directory()?;
-    let failed = |error| failure(RestoreError::Replica(error), place, place);
+    let failed = |error| restore_failure(RestoreError::Replica(error), place, place);
     let after_ms = arguments.id.client_time_ms().saturating_sub(BEFORE_ID_MS);
     for start in [Target::Time(after_ms), Target::Op(0)] {
         let Some(mut replica) = load(&directory, start).map_err(failed)? else { continue };

@@ -4,6 +4,7 @@ mod budget;
 mod continuous;
 mod faulty;
 mod kept;
+mod lost;
 mod meanwhile;
 mod starts;
 mod truncated;

@@ -156,3 +156,38 @@ fn a_decision_is_told_with_the_figures_just_before_it() {
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("BIKE in web: 12 salable"), "{text}");
 }
+
+/// What the program prints for people.
+fn printed(server: &Server, arguments: &[&str]) -> String {
+    let output = run(&[arguments, &["--server", server.address()]].concat());
+    assert_eq!(code(&output), 0, "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_page_for_operators_calculates_what_explain_says() {
+    // Proves that the commands of docs/operations.md, "Why is this out of stock?", print what the page says they print, and
+    // that the figures of its calculation by hand are those of the program.
+    let page = include_str!("../../docs/operations.md");
+    let section = page.split("## Why is this out of stock?\n").nth(1).expect("the page has the section");
+    let section = section.split("\n## ").next().expect("the section ends");
+    let server = Server::start();
+    server.import_sample();
+    let reserves = section.lines().filter_map(|line| line.strip_prefix("$ stockhold reserve "));
+    let made = reserves.inspect(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        server.ok(&[&["reserve"], &words[..]].concat());
+    });
+    assert_eq!(made.count(), 4);
+    let web = printed(&server, &["explain", "BIKE-0002", "--stock", "web-eu", "--limit", "0"]);
+    let (_, told) = web.split_once("\n\n").expect("a first line with the op and the time");
+    assert!(section.contains(told.trim_end()), "the page does not have:\n{told}");
+    let market = printed(&server, &["explain", "BIKE-0002", "--stock", "marketplace", "--limit", "0"]);
+    let (_, told) = market.rsplit_once("\n\n").expect("a last paragraph");
+    assert!(section.contains(told.trim_end()), "the page does not have:\n{told}");
+
+    let (goods, promised, kept_back) = (40 + 40 + 5 + 5 + 5, 35 + 20 + 2 + 35, 3);
+    let salable = |stock: &str| server.ok(&["salable", "BIKE-0002", "--stock", stock])["salable"][0].clone();
+    assert_eq!(salable("web-eu")["salable"], (goods - promised - kept_back).to_string());
+    assert_eq!(salable("marketplace")["salable"], (goods - promised).min(40 - 35).to_string());
+}

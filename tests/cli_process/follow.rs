@@ -44,7 +44,7 @@ fn op_of(document: &Value) -> u64 {
 #[test]
 fn a_standby_follows_a_server_and_takes_its_place() {
     // Proves that the standby reaches each op that was archived, also after it was killed and after a snapshot, that it is not
-    // promoted while the server sells, and that it then serves every order in a new epoch.
+    // promoted while the server sells or only lives, and that it then serves every order in a new epoch.
     let options = ["--set", "archive.url={}/archive", "--set", "archive.interval-ms=50"];
     let server = Server::start_with(&options);
     server.ok(&["define", "source", "east", "--name", "East", "--country", "US", "--postcode", "1"]);
@@ -79,7 +79,10 @@ fn a_standby_follows_a_server_and_takes_its_place() {
     });
     let message = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(code(&refused), 2, "{message}");
-    assert!(message.contains("still grows"), "{message}");
+    assert!(message.contains("a server lives that writes to the archive"), "{message}");
+    // A server that sells nothing writes nothing but that it lives.
+    let idle = run(&[&promote[..], &["2500"]].concat());
+    assert_eq!(code(&idle), 2, "{}", String::from_utf8_lossy(&idle.stderr));
     let last = reserve(&server);
     let line = follow_to(&archive, &standby, op_of(&last));
     orders.push(last);
