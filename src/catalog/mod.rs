@@ -10,6 +10,7 @@ mod document;
 mod file;
 mod locate;
 mod names;
+mod row_lines;
 mod stock_rows;
 
 pub use amount::{Amount, Degrees};
@@ -18,4 +19,5 @@ pub use document::{
 };
 pub use file::{CatalogError, CatalogFile, Problem};
 pub use locate::{Format, Path, Places, Step};
+pub use row_lines::{LineFault, LinesError, count_rows};
 pub use stock_rows::{RowError, RowFault, StockFileError, StockReader, StockRow, StockWriter};

@@ -3,6 +3,7 @@
 //! Each row is read and checked by itself. A bad row is reported with its line number and does not stop the others. The
 //! importer checks whether sources exist, and reports missing ones with the errors defined here.
 
+use super::row_lines::{BYTE_ORDER_MARK, UnixLines};
 use std::io::{self, Read, Write};
 use stockhold_protocol::command::catalog::check_sku;
 use stockhold_protocol::{BadField, Quantity};
@@ -11,8 +12,6 @@ const SOURCE_CODE: &str = "source_code";
 const SKU: &str = "sku";
 const STATUS: &str = "status";
 const QUANTITY: &str = "quantity";
-/// The byte order mark that some spreadsheets write before UTF-8.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// One source item of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,6 +98,12 @@ pub enum StockFileError {
         /// The column.
         column: &'static str,
     },
+    /// The header names a column twice.
+    #[error("line 1: the column \"{column}\" occurs more than once: which of them is meant?")]
+    RepeatedColumn {
+        /// The column.
+        column: &'static str,
+    },
     /// The file cannot be read or written.
     #[error("the list of source items cannot be read or written")]
     File {
@@ -118,7 +123,7 @@ pub enum StockFileError {
 /// Reads rows one by one, with memory that does not depend on the length of the file.
 #[derive(Debug)]
 pub struct StockReader<R> {
-    records: csv::Reader<R>,
+    records: csv::Reader<UnixLines<R>>,
     record: csv::StringRecord,
     columns: Columns,
 }
@@ -137,11 +142,15 @@ impl<R: Read> StockReader<R> {
     /// # Errors
     /// [`StockFileError::MissingColumn`] with Magento's text, or the error of the file.
     pub fn new(input: R) -> Result<Self, StockFileError> {
+        let input = UnixLines::new(input);
         let mut records = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Fields).from_reader(input);
         let header = records.headers()?.clone();
-        let find = |name: &str| {
-            header.iter().position(|column| column.trim().trim_start_matches(BYTE_ORDER_MARK) == name)
-        };
+        let find = |name: &str| header.iter().position(|column| is_called(column, name));
+        for column in [SOURCE_CODE, SKU, STATUS, QUANTITY] {
+            if header.iter().filter(|other| is_called(other, column)).count() > 1 {
+                return Err(StockFileError::RepeatedColumn { column });
+            }
+        }
         let need = |column| find(column).ok_or(StockFileError::MissingColumn { column });
         let columns = Columns {
             source_code: need(SOURCE_CODE)?,
@@ -178,16 +187,19 @@ impl<R: Read> Iterator for StockReader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let read = self.records.read_record(&mut self.record);
-        let line = self.record.position().map_or(0, csv::Position::line);
+        // The reader is after the end of the row's line. The position of the record is before the empty lines before it.
+        let line = self.records.position().line().saturating_sub(1);
         match read {
             Ok(false) => None,
             Ok(true) => Some(self.row(line).map_err(|fault| RowError { line, fault })),
-            Err(source) => {
-                let line = source.position().map_or(line, csv::Position::line);
-                Some(Err(RowError { line, fault: RowFault::Text { source } }))
-            }
+            Err(source) => Some(Err(RowError { line, fault: RowFault::Text { source } })),
         }
     }
+}
+
+/// Whether a column of the header has this name.
+fn is_called(column: &str, name: &str) -> bool {
+    column.trim().trim_start_matches(BYTE_ORDER_MARK) == name
 }
 
 /// Writes rows as Magento does: quantities with four decimals.
@@ -296,6 +308,18 @@ mod tests {
         assert_eq!((row.source_code.as_str(), row.sku.as_str(), row.in_stock), ("east", "BIKE-1", true));
         let error = StockReader::new("source_code,quantity\n".as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "Missing required column \"sku\"");
+    }
+
+    #[test]
+    fn the_line_of_a_row_is_that_of_the_file() {
+        // Proves the line numbers with every kind of line end and with empty lines, and that a repeated column is refused.
+        for ends in ["\n", "\r\n", "\r"] {
+            let text = ["source_code,sku,quantity", "A,M1,1", "", "A,M2,2", "A,M3,3"].join(ends);
+            let lines: Vec<u64> = read(&text).into_iter().map(|row| row.unwrap().line).collect();
+            assert_eq!(lines, [2, 4, 5], "{ends:?}");
+        }
+        let error = StockReader::new("source_code,sku,quantity,sku\n".as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("the column \"sku\" occurs more than once"), "{error}");
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub(super) struct ImportArguments {
     /// Read and check the files without contacting a server
     #[arg(long)]
     dry_run: bool,
+    /// Refuse a file of source items that is warned of: rows that repeat another one, negative counts, SKUs with characters
+    /// that are not seen
+    #[arg(long)]
+    strict: bool,
     /// Set no mark before the first change
     #[arg(long)]
     no_mark: bool,
@@ -83,10 +87,11 @@ fn rows(
     mark: &mut AutomaticMark,
 ) -> Result<ImportResult, Failure> {
     let tally = if arguments.dry_run {
-        import_rows::check(file)?
+        import_rows::check(file, arguments.strict)?
     } else {
         let options = import_rows::Options {
             create_skus: arguments.create_skus == YesNo::Yes,
+            strict: arguments.strict,
             reason: &arguments.reason,
             mark,
         };

@@ -9,8 +9,9 @@ use super::exit::{Exit, Failure, file_failure};
 use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
+use super::row_warnings::RowWarnings;
 use super::server_connection::ServerConnection;
-use crate::catalog::{RowError, RowFault, StockFileError, StockReader, StockRow};
+use crate::catalog::{LinesError, RowError, RowFault, StockFileError, StockReader, StockRow, count_rows};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -32,6 +33,8 @@ const NAMES_KEPT_MAX: usize = 4_000_000;
 #[derive(Debug)]
 pub(super) struct Options<'a> {
     pub(super) create_skus: bool,
+    /// Whether warnings refuse the file.
+    pub(super) strict: bool,
     pub(super) reason: &'a str,
     pub(super) mark: &'a mut AutomaticMark,
 }
@@ -47,12 +50,16 @@ pub(super) struct Tally {
     errors_total: u64,
     errors: Vec<RowError>,
     warnings: Warnings,
+    row_warnings: RowWarnings,
+    /// Rows of sources that the server does not know.
+    unknown_sources: u64,
     seconds: f64,
 }
 
 impl Tally {
     fn error(&mut self, error: RowError) {
         self.errors_total += 1;
+        self.unknown_sources += u64::from(matches!(error.fault, RowFault::UnknownSource { .. }));
         if self.errors.len() < ERRORS_KEPT_MAX {
             self.errors.push(error);
         }
@@ -72,6 +79,10 @@ impl Tally {
             text.line(&format!("… and {hidden} more errors"));
         }
         self.warnings.add_to_text(file, &mut text);
+        self.row_warnings.add_to_text(file, &mut text);
+        if self.unknown_sources > 0 {
+            text.line("to do: import the catalog that defines the sources first, then this file again");
+        }
         text.line(&format!(
             "{}: {} rows: {} source items created, {} updated, {} SKUs created, {} errors, in {:.1} s",
             file.display(),
@@ -109,20 +120,62 @@ impl Tally {
             "seconds": self.seconds,
         });
         self.warnings.add_to_document(&mut document);
+        self.row_warnings.add_to_document(&mut document);
         document
+    }
+
+    /// Proves that the file has no row that was lost on the way.
+    fn prove_complete(&self, file: &Path, rows: u64) -> Result<(), Failure> {
+        let decided = self.counted + self.errors_total;
+        if self.rows == rows && decided == rows {
+            return Ok(());
+        }
+        let name = file.display();
+        Err(Failure {
+            exit: Exit::BadData,
+            error: anyhow::anyhow!(
+                "{name}: the file has {rows} rows, but {} were read and {decided} were imported or refused; this is an error of stockhold, please report it with the file",
+                self.rows
+            ),
+        })
     }
 }
 
-/// Imports one file.
+/// Imports one file. It is read to its end before the first change.
 pub(super) fn import_file(
     server: &mut ServerConnection,
     output: Output,
     file: &Path,
     options: Options<'_>,
 ) -> Result<Tally, Failure> {
+    let (rows, warnings) = inspect(file, options.strict)?;
     let input = File::open(file).map_err(|e| file_failure(file, e))?;
     let bytes = input.metadata().map_err(|e| file_failure(file, e))?.len();
-    import(server, output, (file, input, bytes), options)
+    let mut tally = import(server, output, (file, input, bytes), options)?;
+    tally.prove_complete(file, rows)?;
+    tally.row_warnings = warnings;
+    Ok(tally)
+}
+
+/// Checks the lines of a file and looks at its rows. Returns the number of rows. With `strict`, warnings refuse the file.
+fn inspect(file: &Path, strict: bool) -> Result<(u64, RowWarnings), Failure> {
+    let open = || File::open(file).map_err(|e| file_failure(file, e));
+    let rows = count_rows(open()?).map_err(|error| match error {
+        LinesError::Disk(error) => file_failure(file, error),
+        LinesError::Fault(_) => bad_data(file, error),
+    })?;
+    let mut warnings = RowWarnings::default();
+    for row in StockReader::new(open()?).map_err(|e| naming_bad(file, e))?.flatten() {
+        warnings.look_at(&row);
+    }
+    let warnings = warnings.finish();
+    if strict && warnings.total() > 0 {
+        let mut text = Text::default();
+        warnings.add_to_text(file, &mut text);
+        let error = anyhow::anyhow!("{}nothing was imported, because of --strict", text.into_string());
+        return Err(Failure { exit: Exit::BadData, error });
+    }
+    Ok((rows, warnings))
 }
 
 /// Imports rows from `input`: a name, a reader and its length in bytes.
@@ -140,6 +193,7 @@ pub(super) fn import(
         bulk: Bulk::new(),
         sources: BTreeMap::new(),
         skus: BTreeMap::new(),
+        refused_skus: BTreeMap::new(),
         old_names: OldNames::load(server)?,
         tally: Tally::default(),
     };
@@ -169,19 +223,24 @@ pub(super) fn import(
 }
 
 /// Reads and checks a file without a server.
-pub(super) fn check(file: &Path) -> Result<Tally, Failure> {
+pub(super) fn check(file: &Path, strict: bool) -> Result<Tally, Failure> {
+    let (rows, row_warnings) = inspect(file, strict)?;
     let input = File::open(file).map_err(|e| file_failure(file, e))?;
-    let mut tally = Tally::default();
+    let mut tally = Tally { row_warnings, ..Tally::default() };
+    let mut sound = 0;
     for row in StockReader::new(input).map_err(|e| naming_bad(file, e))? {
         tally.rows += 1;
         match row {
-            Ok(_) => {}
+            Ok(_) => sound += 1,
             Err(RowError { fault: RowFault::Text { source }, .. }) if source.is_io_error() => {
                 return Err(file_failure(file, io_error(source)));
             }
             Err(error) => tally.error(error),
         }
     }
+    let checked =
+        Tally { counted: sound, rows: tally.rows, errors_total: tally.errors_total, ..Tally::default() };
+    checked.prove_complete(file, rows)?;
     Ok(tally)
 }
 
@@ -194,11 +253,16 @@ fn io_error(error: csv::Error) -> io::Error {
 fn naming_bad(file: &Path, error: StockFileError) -> Failure {
     match error {
         StockFileError::File { source } if source.is_io_error() => file_failure(file, io_error(source)),
-        StockFileError::MissingColumn { .. } | StockFileError::File { .. } | StockFileError::Disk { .. } => {
-            let error = anyhow::Error::new(error).context(file.display().to_string());
-            Failure { exit: Exit::BadData, error }
-        }
+        StockFileError::MissingColumn { .. }
+        | StockFileError::RepeatedColumn { .. }
+        | StockFileError::File { .. }
+        | StockFileError::Disk { .. } => bad_data(file, error),
     }
+}
+
+fn bad_data(file: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    let error = anyhow::Error::new(error).context(file.display().to_string());
+    Failure { exit: Exit::BadData, error }
 }
 
 struct Import<'a> {
@@ -206,6 +270,8 @@ struct Import<'a> {
     bulk: Bulk,
     sources: BTreeMap<String, Option<SourceId>>,
     skus: BTreeMap<String, SkuId>,
+    /// The SKUs of a chunk whose definitions the server refused, with its reasons.
+    refused_skus: BTreeMap<String, String>,
     old_names: OldNames,
     tally: Tally,
 }
@@ -231,11 +297,11 @@ impl Import<'_> {
                 continue;
             };
             let Some(sku) = self.skus.get(&row.sku).copied() else {
-                // A refused definition was already reported with the first row of its SKU.
-                if !self.options.create_skus {
-                    let fault = RowFault::UnknownSku { sku: row.sku.clone() };
-                    self.tally.error(RowError { line, fault });
-                }
+                let fault = match self.refused_skus.get(&row.sku) {
+                    Some(message) => RowFault::Refused { message: message.clone() },
+                    None => RowFault::UnknownSku { sku: row.sku.clone() },
+                };
+                self.tally.error(RowError { line, fault });
                 continue;
             };
             if !pairs.insert((source, sku)) {
@@ -331,16 +397,18 @@ impl Import<'_> {
             }
         }
         self.bulk.drain(server)?;
+        self.refused_skus.clear();
         for (line, outcome) in self.bulk.take_answers() {
             match missing.get(&line) {
                 Some(sku) if outcome.code.is_success() => {
                     self.tally.skus_created += 1;
                     self.skus.insert((*sku).clone(), SkuId(outcome.value));
                 }
-                Some(_) | None => {
+                Some(sku) => {
                     let message = report::sentence(server, &outcome);
-                    self.tally.error(RowError { line, fault: RowFault::Refused { message } });
+                    self.refused_skus.insert((*sku).clone(), message);
                 }
+                None => unreachable!("the tags are those of the definitions"),
             }
         }
         // A new SKU may have got a name that another one had. The numbers of these rows were resolved just now.

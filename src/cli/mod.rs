@@ -46,6 +46,7 @@ mod replay;
 mod report;
 mod reservation_rows;
 mod restore;
+mod row_warnings;
 mod salable;
 mod serve;
 mod server_connection;

@@ -11,6 +11,7 @@ mod explain;
 mod follow;
 mod harness;
 mod help;
+mod import;
 mod json;
 mod list;
 mod listening;

@@ -1,0 +1,109 @@
+//! `stockhold import` of files that other programs have written: no row is lost without a word.
+
+use super::harness::{Called, Server};
+use serde_json::json;
+
+fn open() -> Server {
+    let server = Server::start();
+    server.ok(&["define", "source", "A", "--name", "A", "--country", "US", "--postcode", "1"]);
+    server.ok(&["define", "stock", "web"]);
+    server.ok(&["link", "--stock", "web", "--source", "A"]);
+    server
+}
+
+fn import(server: &Server, bytes: &[u8], flags: &[&str]) -> Called {
+    let path = server.path("rows.csv");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    server.call(&[&["import", &path], flags].concat())
+}
+
+fn on_hand(server: &Server, sku: &str) -> String {
+    server.ok(&["salable", sku, "--stock", "web"])["salable"][0]["salable"]
+        .as_str()
+        .expect("units")
+        .to_owned()
+}
+
+#[test]
+fn rows_are_found_whatever_ends_their_lines() {
+    // Proves that new SKUs of each row are created and counted with CR, CRLF, LF and a mixture of them.
+    for (number, ends) in [["\r"; 3], ["\r\n"; 3], ["\n"; 3], ["\r", "\n", "\r\n"]].into_iter().enumerate() {
+        let server = open();
+        let [first, second, third] = ends;
+        let text =
+            format!("source_code,sku,status,quantity{first}A,M1,1,1{second}A,M2,1,2{third}A,M3,1,3{first}");
+        let called = import(&server, text.as_bytes(), &[]);
+        let file = &called.document["files"][0];
+        assert_eq!(called.code, 0, "{number}: {file}");
+        assert_eq!(
+            (&file["rows"], &file["created"], &file["skus_created"]),
+            (&json!(3), &json!(3), &json!(3))
+        );
+        for (sku, units) in [("M1", "1"), ("M2", "2"), ("M3", "3")] {
+            assert_eq!(on_hand(&server, sku), units, "{number}");
+        }
+    }
+}
+
+#[test]
+fn a_file_in_which_one_row_hides_another_changes_nothing() {
+    // Proves exit code 4, the line and the reason, with a dry run and without, and that no mark is set.
+    let server = open();
+    let header = "source_code,sku,status,quantity,name";
+    let files: [(Vec<u8>, &str); 6] = [
+        (
+            format!("{header}\nA,M1,1,1,\"Monitor 24\"\"\nA,M2,1,2,x\nA,M3,1,3,y\"\n").into_bytes(),
+            "line 2: the quote before `Monitor 24",
+        ),
+        (
+            format!("{header}\nA,M1,1,1,\"24\" wide\"\n").into_bytes(),
+            "line 2: the quoted field `24` ends before",
+        ),
+        (header.replace(',', ";").into_bytes(), "semicolons: separate them by commas"),
+        (b"source_code,sku,status,quantity\nA,M\xfc,1,1\n".to_vec(), "line 2: byte 0xfc is not UTF-8"),
+        ("\u{feff}sku".encode_utf16().flat_map(u16::to_le_bytes).collect(), "the file is UTF-16"),
+        (b"source_code,sku,quantity,quantity\nA,M1,1,2\n".to_vec(), "occurs more than once"),
+    ];
+    for (bytes, part) in files {
+        for flags in [&["--dry-run"][..], &[]] {
+            let called = import(&server, &bytes, flags);
+            assert_eq!(called.code, 4, "{} {}", called.document, called.stderr);
+            assert!(called.stderr.contains(part), "{part}: {}", called.stderr);
+        }
+    }
+    assert_eq!(server.ok(&["mark", "list"])["marks"], json!([]));
+    assert_eq!(server.ok(&["list", "skus"])["skus"], json!([]));
+}
+
+#[test]
+fn suspicious_rows_are_warned_of_and_refused_if_the_operator_is_strict() {
+    // Proves the warnings with their lines, that the later of two rows counts, and that --strict changes nothing.
+    let server = open();
+    let rows = "source_code,sku,status,quantity\nA,M1,1,5\nA,M2,1,-3\nA,M1,1,7\n".as_bytes();
+    let strict = import(&server, rows, &["--strict"]);
+    assert_eq!(strict.code, 4, "{}", strict.stderr);
+    assert!(strict.stderr.contains("line 4: warning: M1 in A is on line 2 too"), "{}", strict.stderr);
+    assert_eq!(server.ok(&["list", "skus"])["skus"], json!([]));
+    let called = import(&server, rows, &[]);
+    let file = &called.document["files"][0];
+    assert_eq!((called.code, &file["warnings_total"]), (0, &json!(2)), "{file}");
+    let kinds: Vec<_> = file["warnings"].as_array().expect("a list").iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, [&json!("negative_count"), &json!("repeated_row")]);
+    assert_eq!(on_hand(&server, "M1"), "7");
+}
+
+#[test]
+fn every_row_is_imported_or_refused() {
+    // Proves that the rows of a SKU that the server refuses are refused one by one, and that rows before their catalog are
+    // told what to import first.
+    let server = open();
+    let rows = "source_code,sku,status,quantity\nA,M1,1,5\nB,M1,1,5\nA,,1,1\nA,M2,2,1\nA,M3,1,x\n".as_bytes();
+    let called = import(&server, rows, &[]);
+    let file = &called.document["files"][0];
+    assert_eq!(called.code, 4, "{file}");
+    assert_eq!((&file["rows"], &file["created"], &file["errors_total"]), (&json!(5), &json!(1), &json!(4)));
+    let path = server.path("rows.csv");
+    let text = super::harness::run(&["import", &path, "--server", server.address()]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("import the catalog that defines the sources first"), "{text}");
+}
