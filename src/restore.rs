@@ -7,6 +7,7 @@ mod tables;
 mod undone;
 mod undone_file;
 
+use crossbeam::channel::Receiver;
 use stockhold_machine::{Machine, Progress};
 use stockhold_protocol::limits::FEATURE_LEVEL;
 use stockhold_protocol::query::{LIST_MAX, Query, QueryAnswer};
@@ -20,12 +21,14 @@ use crate::directory::{Directory, DirectoryError, Manifest, ReadOnlyDirectory, R
 use crate::pipeline::apply::Observer;
 use crate::pipeline::snapshots::digest_bytes;
 use crate::replica::{OnProgress, ReadAheadSpawner, Replica, ReplicaError, Target};
-use crate::snapshot::{LogPoint, SnapshotError, SnapshotHeader, SnapshotWriter};
+use crate::snapshot::{LogPoint, SnapshotError, SnapshotHeader, SnapshotWriter, snapshot_name};
 use crate::storage::SharedStorage;
 use crate::wal::ReadTo;
 
 /// The number of records that one step of the snapshot copies.
 const RECORDS_PER_STEP: u32 = 65_536;
+/// The number of copied pieces that wait to be written. A piece has at most 1 MiB.
+const PIECES_AHEAD_MAX: usize = 16;
 
 /// Why a restore is not possible.
 #[derive(Debug, thiserror::Error)]
@@ -123,10 +126,6 @@ pub fn restore(
     storage: SharedStorage,
     options: RestoreOptions,
 ) -> Result<Restored, RestoreError> {
-    let violations = replica.machine().validate();
-    if !violations.is_empty() {
-        return Err(RestoreError::Invalid { violations });
-    }
     let (point, wall_ms) = (replica.point(), crate::replica::wall_ms(replica.machine()));
     let (digest, replayed_ops) = (replica.machine().digest(), replica.tally.replayed_ops);
     let machine = replica.machine_mut();
@@ -151,24 +150,45 @@ fn write_snapshot(
         rules_version: mark.rules_version,
         feature_level: FEATURE_LEVEL,
     };
-    let mut writer = SnapshotWriter::create(storage.clone(), header)?;
-    let mut written = Ok(());
-    loop {
-        let progress = machine.snapshot_step(RECORDS_PER_STEP, &mut |kind, records, bytes| {
-            if written.is_ok() {
-                written = writer.push_frame(kind, records, bytes);
+    let writer = SnapshotWriter::create(storage.clone(), header)?;
+    // One thread copies the state and validates it, the other one writes what was copied and reads it back.
+    let (finished, violations) = std::thread::scope(|scope| {
+        let (sender, pieces) = crossbeam::channel::bounded(PIECES_AHEAD_MAX);
+        let finishing = scope.spawn(move || finish_snapshot(writer, &pieces, mark.digest));
+        loop {
+            let mut is_heard = true;
+            let progress = machine.snapshot_step(RECORDS_PER_STEP, &mut |kind, records, bytes| {
+                is_heard &= sender.send((kind, records, bytes.to_vec())).is_ok();
+            });
+            if !is_heard || progress == Progress::Done {
+                break;
             }
-        });
-        if written.is_err() || progress == Progress::Done {
-            break;
+        }
+        drop(sender);
+        let violations = machine.validate();
+        (finishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), violations)
+    });
+    finished?;
+    if !violations.is_empty() {
+        storage.remove(&snapshot_name(mark.op)).map_err(SnapshotError::from)?;
+        return Err(RestoreError::Invalid { violations });
+    }
+    Ok(())
+}
+
+/// Writes the pieces of a snapshot, and reads it back after the last one.
+fn finish_snapshot(
+    mut writer: SnapshotWriter,
+    pieces: &Receiver<(u16, u32, Vec<u8>)>,
+    digest: u64,
+) -> Result<(), SnapshotError> {
+    for (kind, records, bytes) in pieces {
+        if let Err(error) = writer.push_frame(kind, records, &bytes) {
+            writer.abandon();
+            return Err(error);
         }
     }
-    if let Err(error) = written {
-        writer.abandon();
-        return Err(error.into());
-    }
-    writer.finish(digest_bytes(mark.digest))?;
-    Ok(())
+    writer.finish(digest_bytes(digest)).map(drop)
 }
 
 /// Finds out what a restore to the target would undo, and returns the machine at the end of the log, which knows the

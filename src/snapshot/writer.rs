@@ -119,7 +119,7 @@ impl SnapshotWriter {
         self.file.write(self.offset, &footer)?;
         self.file.sync()?;
         let name = temporary_name(&self.header);
-        SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, ReadFrom::Medium)
+        SnapshotReader::open(self.storage.as_ref(), &name, self.header.log_uuid, ReadFrom::MediumWhole)
     }
 
     /// Abandons the snapshot and removes its file, which may take all the remaining space.

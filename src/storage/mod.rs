@@ -10,6 +10,7 @@
 
 pub mod aligned;
 pub mod checksum;
+mod direct_read;
 mod errno;
 pub mod fs;
 pub mod layout;
@@ -41,6 +42,8 @@ pub enum ReadFrom {
     Cache,
     /// From the medium, if the system allows it: the cached contents of the file are dropped first.
     Medium,
+    /// From the medium, and the whole file, which is complete: around the cache, if the file system allows it.
+    MediumWhole,
 }
 
 /// How a file will be written.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
 
+use super::direct_read::DirectFile;
 use super::errno::{from_io, of_directory};
 use super::{Action, FileEntry, ReadFrom, ReadStorage, ReadableFile, StorageError, width};
 
@@ -34,10 +35,15 @@ impl ReadOnlyFs {
 impl ReadStorage for ReadOnlyFs {
     fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
         let failed = |source| from_io(Action::Open, name, source);
+        if from == ReadFrom::MediumWhole
+            && let Some(file) = DirectFile::open(&self.path.join(name), name)?
+        {
+            return Ok(Box::new(file));
+        }
         let file = OpenOptions::new().read(true).open(self.path.join(name)).map_err(failed)?;
         match from {
             ReadFrom::Cache => {}
-            ReadFrom::Medium => rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
+            ReadFrom::Medium | ReadFrom::MediumWhole => rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
                 .map_err(|source| from_io(Action::Open, name, source.into()))?,
         }
         Ok(Box::new(ReadOnlyFile { file, name: name.to_owned() }))

@@ -202,7 +202,7 @@ impl<'a> Replay<'a> {
         report.snapshots.push(SnapshotRead { op, position, ..SnapshotRead::default() });
         let read = &mut report.snapshots[index];
         let known = self.directory.manifest().epoch();
-        let opened = self.directory.read_snapshot(op, ReadFrom::Medium).map_err(LoadFault::from);
+        let opened = self.directory.read_snapshot(op, ReadFrom::MediumWhole).map_err(LoadFault::from);
         let loaded = opened.and_then(|reader| {
             read.bytes = reader.progress().1;
             let epoch = reader.header().epoch;
