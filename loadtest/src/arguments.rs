@@ -3,6 +3,7 @@
 use crate::bad_peers::arguments::BadPeersArguments;
 use crate::chaos::arguments::ChaosArguments;
 use crate::compare::arguments::CompareArguments;
+use crate::lost_machine::LostMachineArguments;
 use crate::memory::MemoryArguments;
 use crate::pace::Pace;
 use crate::sale::flash::FlashArguments;
@@ -130,6 +131,12 @@ pub(crate) enum Command {
     /// commands under the same ids. At the end every recorded id is repeated, and the promises of every set of stocks
     /// that share goods are compared with the goods.
     Chaos(ChaosArguments),
+    /// A machine that is lost: a server with an archive sells, is killed, and its directory is removed.
+    ///
+    /// The state is restored from the archive alone. Every answered reservation is looked for in it. The exit code is 1 if
+    /// one up to the restored op is missing, or if a missing one was answered longer ago than an interval of the archive
+    /// and one upload.
+    LostMachine(LostMachineArguments),
     /// Healthy carts beside misbehaving peers: mute, idle, slow, flooding and broken ones.
     ///
     /// Each kind is started and stopped while the same healthy connections continue, closed loop. The exit code is 1

@@ -20,6 +20,7 @@ mod interrupt;
 mod latency;
 mod ledger_audit;
 mod load_error;
+mod lost_machine;
 mod measure;
 mod memory;
 mod open_loop;
@@ -90,6 +91,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Command::Mixed(load)) => closed::run(load, Scenario::MIXED, &Interrupt::listen()),
         Some(Command::BadPeers(bad_peers)) => bad_peers::run(bad_peers, &Interrupt::listen()),
         Some(Command::Chaos(chaos)) => chaos::run(chaos, &Interrupt::listen()),
+        Some(Command::LostMachine(lost)) => lost_machine::run(lost, &Interrupt::listen()),
         Some(Command::Compare(compare)) => compare::run(compare, &Interrupt::listen()),
         Some(Command::FlashSale(flash)) => sale::flash::run(flash, &Interrupt::listen()),
         Some(Command::Sweep(sweep)) => sweep::run(sweep, &Interrupt::listen()),

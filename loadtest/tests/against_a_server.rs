@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+mod lost_machine;
 #[path = "../../tests/not_run/mod.rs"]
 mod not_run;
 
