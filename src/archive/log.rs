@@ -123,7 +123,8 @@ impl Archiver {
         last_position: u64,
     ) -> Result<(), ArchiveError> {
         let (log_uuid, sequence) = (run.manifest.log_uuid, segment.header.sequence);
-        let file = self.files.open_to_read(&segment_name(sequence), ReadFrom::Cache)?;
+        // What the pass before has read is not read again, so it leaves the cache.
+        let file = self.files.open_to_read(&segment_name(sequence), ReadFrom::Medium)?;
         let mut tail = match self.tail.take() {
             Some(tail) if tail.segment() == segment => tail,
             Some(_) | None => {

@@ -19,7 +19,8 @@ const ALIVE_MAX_MS: u64 = 5_000;
 /// When to archive, and how much to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchivePolicy {
-    /// The time from the beginning of one pass to that of the next, in milliseconds.
+    /// The longest time that the archive may be behind, in milliseconds: a pass begins early enough to end within that
+    /// time from the beginning of the one before, if it takes as long.
     pub interval_ms: u64,
     /// How much to keep.
     pub retention: Retention,
@@ -71,7 +72,8 @@ impl ArchiveStage {
         match self.pass() {
             Ok(()) => {
                 self.pause_ms = 0;
-                self.policy.interval_ms.saturating_sub(self.clock.monotonic_ms().saturating_sub(began_ms))
+                let took_ms = self.clock.monotonic_ms().saturating_sub(began_ms);
+                self.policy.interval_ms.saturating_sub(2 * took_ms)
             }
             // The short pass of the stop is all that comes.
             Err(ArchiveError::Interrupted) => self.policy.interval_ms,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 use super::ArchiveError;
+use crate::storage::written_for_later;
 
 /// The length of the pieces in which large files are uploaded; object stores want at least 5 MiB.
 pub const PIECE_BYTES: usize = 8 << 20;
@@ -43,6 +44,8 @@ pub struct Object {
 /// The place of an archive.
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    /// The directory of the objects, if they are files.
+    directory: Option<PathBuf>,
     /// `None` while it is dropped.
     runtime: Option<Runtime>,
     timeout: Duration,
@@ -65,16 +68,21 @@ impl Store {
     /// [`ArchiveError::Location`].
     pub fn open(url: &str, create: bool) -> Result<Self, ArchiveError> {
         let refused = |reason: String| ArchiveError::Location { url: url.to_owned(), reason };
-        let objects: Arc<dyn ObjectStore> = match url.split_once("://") {
-            Some(("file", path)) => Arc::new(local(path, create).map_err(refused)?),
-            None => Arc::new(local(url, create).map_err(refused)?),
-            Some(("s3" | "gs" | "az", _)) => cloud(url).map_err(refused)?,
+        let path = match url.split_once("://") {
+            Some(("file", path)) => path,
+            None => url,
+            Some(("s3" | "gs" | "az", _)) => {
+                return cloud(url).and_then(|objects| Self::over(objects, url)).map_err(refused);
+            }
             Some((scheme, _)) => {
                 let known = "a directory, file:///…, s3://BUCKET/…, gs://BUCKET/… or az://CONTAINER/…";
                 return Err(refused(format!("the scheme {scheme} is unknown; write {known}")));
             }
         };
-        Self::over(objects, url).map_err(refused)
+        let files = local(path, create).map_err(refused)?;
+        let mut store = Self::over(Arc::new(files), url).map_err(refused)?;
+        store.directory = Some(PathBuf::from(path));
+        Ok(store)
     }
 
     /// A store over any objects; tests inject faults here.
@@ -88,6 +96,7 @@ impl Store {
             .map_err(|error| format!("no runtime: {error}"))?;
         Ok(Self {
             objects,
+            directory: None,
             runtime: Some(runtime),
             timeout: TIMEOUT,
             piece_bytes: PIECE_BYTES,
@@ -213,7 +222,14 @@ impl Store {
         let location = Path::from(path);
         let payload = PutPayload::from(contents);
         self.call("write", path, async { self.objects.put(&location, payload).await })?;
+        self.leave_cache(path);
         Ok(())
+    }
+
+    fn leave_cache(&self, path: &str) {
+        if let Some(directory) = &self.directory {
+            written_for_later(&directory.join(path));
+        }
     }
 
     /// Writes an object of any length from pieces of [`Store::piece_bytes`], the last one excepted. It appears as a
@@ -250,6 +266,8 @@ impl Store {
                 let aborted = async { tokio::time::timeout(ABORT_TIMEOUT, upload.abort()).await };
                 drop(runtime.block_on(aborted));
             }
+        } else {
+            self.leave_cache(path);
         }
         written
     }

@@ -29,6 +29,7 @@ pub use fs::FsStorage;
 pub use medium::WritePath;
 pub use medium::{FileSystemKind, Medium, Space};
 pub use read_only::ReadOnlyFs;
+pub(crate) use read_only::written_for_later;
 
 /// A storage that is shared by the log writer, the segment preparer and the snapshotter.
 pub type SharedStorage = Arc<dyn Storage>;

@@ -43,8 +43,7 @@ impl ReadStorage for ReadOnlyFs {
         let file = OpenOptions::new().read(true).open(self.path.join(name)).map_err(failed)?;
         match from {
             ReadFrom::Cache => {}
-            ReadFrom::Medium | ReadFrom::MediumWhole => rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)
-                .map_err(|source| from_io(Action::Open, name, source.into()))?,
+            ReadFrom::Medium | ReadFrom::MediumWhole => leave_cache(&file).map_err(failed)?,
         }
         Ok(Box::new(ReadOnlyFile { file, name: name.to_owned() }))
     }
@@ -70,6 +69,18 @@ impl ReadStorage for ReadOnlyFs {
         entries.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(entries)
     }
+}
+
+/// Drops what the cache of the system holds of a file, unwritten bytes excepted.
+fn leave_cache(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Lets a file that was written and synced leave the cache of the system, because nobody reads it soon. The memory is
+/// used again for the next file. Otherwise each file would take fresh memory, which costs far more than the copy.
+pub(crate) fn written_for_later(path: &Path) {
+    // The cache is a matter of speed. A file that is gone already is not in it.
+    drop(File::open(path).and_then(|file| leave_cache(&file)));
 }
 
 /// A real file, for reading.
