@@ -5,6 +5,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure, exit_of_file, start_failure};
 use super::opened::read_only;
 use super::output::{Text, table};
+use super::served_log::place_or_served;
 use super::verify;
 use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timeline};
 use crate::calendar::rfc3339;
@@ -30,7 +31,8 @@ of the command. A repeated backup to the same place copies only what is new, seg
 that is written is read back and compared. URLs: a directory, file:///…, s3://BUCKET/…, gs://BUCKET/…, az://CONTAINER/…
 
 Examples:
-  stockhold backup --data-dir data --to /backups/stockhold
+  stockhold backup --to /backups/stockhold
+  stockhold backup --data-dir data --to s3://shop-backups/stockhold
   stockhold backup list /backups/stockhold
   stockhold backup verify /backups/stockhold
   stockhold restore --from /backups/stockhold --to-dir restored --latest"
@@ -38,12 +40,19 @@ Examples:
 pub(super) struct BackupArguments {
     #[command(subcommand)]
     action: Option<BackupAction>,
-    /// The data directory
-    #[arg(long, value_name = "DIR", required = true)]
+    /// The data directory; without it, that of the running server
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Where the archive is; a missing directory is created
     #[arg(long, value_name = "URL|DIR", required = true)]
     to: Option<String>,
+}
+
+impl BackupArguments {
+    /// Whether the server is asked where its log is.
+    pub(super) const fn asks_the_server(&self) -> bool {
+        self.action.is_none() && self.data_dir.is_none()
+    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -76,14 +85,17 @@ pub(super) struct Choice {
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &BackupArguments) -> Result<Exit, Failure> {
-    match (&arguments.action, &arguments.data_dir, &arguments.to) {
-        (Some(BackupAction::List { from }), ..) => list(context, from),
-        (Some(BackupAction::Verify { from, choice }), ..) => {
+    match (&arguments.action, &arguments.to) {
+        (Some(BackupAction::List { from }), _) => list(context, from),
+        (Some(BackupAction::Verify { from, choice }), _) => {
             let source = Source::open(from, choice)?;
             verify::report_on(context, Path::new(from), &source.files)
         }
-        (None, Some(data_dir), Some(to)) => backup(context, data_dir, to),
-        (None, ..) => Err(Failure::usage("--data-dir DIR and --to URL are needed")),
+        (None, Some(to)) => match &arguments.data_dir {
+            Some(data_dir) => backup(context, data_dir, to),
+            None => backup(context, Path::new(&place_or_served(context, None)?), to),
+        },
+        (None, None) => Err(Failure::usage("--to URL is needed")),
     }
 }
 

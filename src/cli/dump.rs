@@ -4,6 +4,7 @@ use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure, restore_failure};
 use super::output::print;
+use super::served_log::place_or_served;
 use crate::calendar::{parse_rfc3339, rfc3339};
 use crate::directory::ReadOnlyDirectory;
 use crate::history::{ActorName, Condition, Content, Entry, Key, Recorder, Start};
@@ -49,15 +50,15 @@ Values of one filter are alternatives; different filters add up.
 reads a log that cannot be replayed.
 
 Examples:
-  stockhold log dump data
+  stockhold log dump
   stockhold log dump data --from 2026-11-29T16:07:43Z --sku BIKE-RED --kind reserve --kind release
   stockhold log dump /backups/stockhold --from 120000 --to 121000 --json
   stockhold log dump data --follow"
 )]
 pub(super) struct DumpArguments {
-    /// The data directory, a copy of one, or an archive
+    /// The data directory, a copy of one, or an archive; without it, the data directory of the running server
     #[arg(value_name = "DIR|URL")]
-    place: String,
+    place: Option<String>,
     #[command(flatten)]
     choice: Choice,
     /// The first op, or the first time; without it, the oldest op that can be computed
@@ -99,6 +100,11 @@ pub(super) struct DumpArguments {
 }
 
 impl DumpArguments {
+    /// Whether the server is asked where its log is.
+    pub(super) const fn asks_the_server(&self) -> bool {
+        self.place.is_none()
+    }
+
     fn conditions(&self) -> Vec<Condition> {
         let reservations: Vec<String> = self.reservation.iter().map(ToString::to_string).collect();
         let lists = [
@@ -115,7 +121,8 @@ impl DumpArguments {
 }
 
 pub(super) fn dump(context: Context<'_>, arguments: &DumpArguments) -> Result<Exit, Failure> {
-    let source = Source::open(&arguments.place, &arguments.choice)?;
+    let place = place_or_served(context, arguments.place.as_deref())?;
+    let source = Source::open(&place, &arguments.choice)?;
     if arguments.raw {
         dump_raw(context, &source, arguments)
     } else {
@@ -152,7 +159,7 @@ impl Printer {
 }
 
 fn dump_entries(context: Context<'_>, source: &Source, arguments: &DumpArguments) -> Result<Exit, Failure> {
-    let place = Path::new(&arguments.place);
+    let place = Path::new(&source.from);
     let failed = |error: ReplicaError| restore_failure(error.into(), place, place);
     let from = match arguments.from {
         None => Start::Oldest,
@@ -183,7 +190,7 @@ fn dump_entries(context: Context<'_>, source: &Source, arguments: &DumpArguments
             break;
         }
         std::thread::sleep(FOLLOW_EVERY);
-        directory = Source::open(&arguments.place, &arguments.choice)?.directory()?;
+        directory = Source::open(&source.from, &arguments.choice)?.directory()?;
     }
     if !printer.is_begun && arguments.from.is_some() {
         let (op, at) = (replica.machine().op(), rfc3339(wall_ms(replica.machine())));

@@ -30,18 +30,19 @@ const STOCKS_MAX: usize = 20;
     after_help = "Shows what each source adds, what is promised and to whom, which stocks compete for the same goods, and what threshold,
 allowance and quota make of the rest. The result is what `stockhold salable` shows. The reservations are found by a scan
 of all reservations, in the time that the server gives to queries; --limit 0 leaves them out. With --at the same is said of a moment of
-the past, from a data directory or an archive; the log is replayed by a process of its own, and no server is asked.
+the past, from a data directory or an archive; the log is replayed by a process of its own, not by the server.
 
 Examples:
   stockhold explain BIKE-0001
   stockhold explain BIKE-0001 --stock web-us --limit 50
   stockhold explain BIKE-0001 --stock web-us --cursor 120417 --json
-  stockhold explain BIKE-0001 --stock web-us --at 2026-11-29T16:07:43Z --data-dir data"
+  stockhold explain BIKE-0001 --stock web-us --at 2026-11-29T16:07:43Z
+  stockhold explain BIKE-0001 --stock web-us --at 120417 --from /backups/stockhold"
 )]
 pub(super) struct ExplainArguments {
     #[command(flatten)]
     subject: Subject,
-    /// Explain the state after this op, or after the last op up to this time; needs --data-dir or --from
+    /// Explain the state after this op, or after the last op up to this time
     #[arg(long, value_name = "OP|RFC3339", value_parser = moment)]
     at: Option<Target>,
     #[command(flatten)]
@@ -49,9 +50,14 @@ pub(super) struct ExplainArguments {
 }
 
 impl ExplainArguments {
-    /// Whether no server is asked.
+    /// Whether no running server gives the explanation.
     pub(super) fn is_of_the_past(&self) -> bool {
         self.at.is_some() || self.past.is_given()
+    }
+
+    /// Whether a place is named, so that no server is asked.
+    pub(super) fn names_a_place(&self) -> bool {
+        self.past.is_given()
     }
 }
 
@@ -85,7 +91,7 @@ pub(super) fn run(context: Context<'_>, arguments: &ExplainArguments) -> Result<
         context.output.result(&text, &document)?;
         return Ok(Exit::Ok);
     }
-    arguments.past.in_child(|source, place| {
+    arguments.past.in_child(context, |source, place| {
         let target = arguments.at.unwrap_or(Target::End);
         let replica = arguments.past.replica(context, (source, place), target)?;
         let (text, document) = explanation(&mut replica.machine(), &arguments.subject)?;

@@ -8,6 +8,7 @@ use super::output::table;
 use super::questions::wrong_answer;
 use super::reservation_rows;
 use super::salable::cell_text;
+use super::served_log::place_or_served;
 use super::times::{duration, milliseconds};
 use super::{mark, show};
 use crate::calendar::rfc3339;
@@ -34,7 +35,8 @@ const SKUS_SCANNED_MAX: u64 = 200_000;
   stockhold list reservations --stock web-us --state held --older-than 10m
   stockhold list skus --sold-out --stock web-us
   stockhold list skus --shortfall --json
-  stockhold list snapshots data")]
+  stockhold list snapshots
+  stockhold list segments /backups/stockhold")]
 pub(super) enum List {
     /// Reservations, the oldest first
     Reservations(ReservationsArguments),
@@ -55,9 +57,9 @@ pub(super) enum List {
 }
 
 impl List {
-    /// Whether files are listed, and no server is asked.
+    /// Whether the files of a given place are listed, and no server is asked.
     pub(super) const fn is_of_files(&self) -> bool {
-        matches!(self, Self::Snapshots(_) | Self::Segments(_))
+        matches!(self, Self::Snapshots(place) | Self::Segments(place) if place.place.is_some())
     }
 }
 
@@ -156,11 +158,17 @@ pub(super) struct SkusArguments {
   stockhold list snapshots data
   stockhold list segments /backups/stockhold --json")]
 pub(super) struct PlaceArguments {
-    /// The data directory, a copy of one, or an archive
+    /// The data directory, a copy of one, or an archive; without it, the data directory of the running server
     #[arg(value_name = "DIR|URL")]
-    place: String,
+    place: Option<String>,
     #[command(flatten)]
     choice: Choice,
+}
+
+impl PlaceArguments {
+    fn source(&self, context: Context<'_>) -> Result<Source, Failure> {
+        Source::open(&place_or_served(context, self.place.as_deref())?, &self.choice)
+    }
 }
 
 pub(super) fn list(context: Context<'_>, what: &List) -> Result<Exit, Failure> {
@@ -171,8 +179,8 @@ pub(super) fn list(context: Context<'_>, what: &List) -> Result<Exit, Failure> {
         List::Stocks => show::stocks(&mut context.server()?)?,
         List::Channels => channels(context)?,
         List::Marks => return mark::list(context),
-        List::Snapshots(arguments) => snapshots(arguments)?,
-        List::Segments(arguments) => segments(arguments)?,
+        List::Snapshots(arguments) => snapshots(context, arguments)?,
+        List::Segments(arguments) => segments(context, arguments)?,
     };
     context.output.result(&text, &document)?;
     Ok(Exit::Ok)
@@ -314,8 +322,8 @@ fn channels(context: Context<'_>) -> Result<Rendered, Failure> {
     Ok((table(&rows), json!({"channels": documents})))
 }
 
-fn snapshots(arguments: &PlaceArguments) -> Result<Rendered, Failure> {
-    let source = Source::open(&arguments.place, &arguments.choice)?;
+fn snapshots(context: Context<'_>, arguments: &PlaceArguments) -> Result<Rendered, Failure> {
+    let source = arguments.source(context)?;
     let directory = source.directory()?;
     let mut rows = vec![["file", "op", "log position", "time", "epoch"].map(str::to_owned).to_vec()];
     let mut documents = Vec::new();
@@ -350,8 +358,8 @@ fn snapshots(arguments: &PlaceArguments) -> Result<Rendered, Failure> {
     Ok((table(&rows), json!({"snapshots": documents})))
 }
 
-fn segments(arguments: &PlaceArguments) -> Result<Rendered, Failure> {
-    let source = Source::open(&arguments.place, &arguments.choice)?;
+fn segments(context: Context<'_>, arguments: &PlaceArguments) -> Result<Rendered, Failure> {
+    let source = arguments.source(context)?;
     let log_uuid = source.directory()?.manifest().log_uuid;
     let list =
         SegmentList::read(source.files.as_ref(), log_uuid, true).map_err(|error| source.failure(error))?;

@@ -2,6 +2,7 @@
 //! belief that it has an effect. `--dry-run` may be added to any complete command, so it makes no flag meaningless.
 
 use super::arguments::Action;
+use super::data::LogAction;
 use super::parse::server_address;
 use super::times::some_duration;
 use clap::parser::ValueSource;
@@ -9,14 +10,18 @@ use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
 /// The commands that contact no server, or only one of their own.
-const LOCAL: [&str; 11] =
-    ["serve", "demo", "format", "verify", "backup", "restore", "follow", "log", "why", "completions", "man"];
+const LOCAL: [&str; 8] = ["serve", "demo", "format", "verify", "restore", "follow", "completions", "man"];
+/// The sub-commands that contact no server, of commands that may contact one.
+const LOCAL_PARTS: [(&str, &[&str]); 2] =
+    [("backup", &["list", "verify"]), ("log", &["skip", "skips", "verify", "truncate"])];
 
 /// Hides the flags for a server in the help of commands that contact none.
 pub(super) fn without_server_flags(command: Command) -> Command {
     let command = LOCAL.iter().fold(command, |command, name| command.mut_subcommand(name, hide));
-    command.mut_subcommand("list", |list| {
-        list.mut_subcommand("snapshots", hide).mut_subcommand("segments", hide)
+    LOCAL_PARTS.iter().fold(command, |command, (name, parts)| {
+        command.mut_subcommand(name, |command| {
+            parts.iter().fold(command, |command, part| command.mut_subcommand(part, hide))
+        })
     })
 }
 
@@ -51,17 +56,29 @@ fn contacts_no_server(name: &str, action: &Action) -> Option<String> {
         "`stockhold serve` is the server; --listen says where it is reached".to_owned()
     } else if matches!(action, Action::Id(id) if !id.asks_a_server()) {
         "`stockhold id new` contacts no server without --server-time".to_owned()
-    } else if matches!(action, Action::Explain(explain) if explain.is_of_the_past()) {
+    } else if matches!(action, Action::Explain(explain) if explain.names_a_place()) {
         "the past is read from a data directory or an archive, not from a server".to_owned()
-    } else if matches!(action, Action::Replay(replay) if replay.is_dry_run()) {
-        "a dry run decides on a copy of the state, and asks no server".to_owned()
+    } else if matches!(action, Action::Replay(replay) if replay.reads_a_place()) {
+        "a dry run decides on a copy of the state that is named, and asks no server".to_owned()
     } else if matches!(action, Action::List(list) if list.is_of_files()) {
-        "snapshots and segments are listed from a data directory or an archive".to_owned()
-    } else if LOCAL.contains(&name) {
+        "snapshots and segments are listed from the place that is named".to_owned()
+    } else if reads_a_place(action) || LOCAL.contains(&name) {
         format!("`stockhold {name}` contacts no server")
     } else {
         return None;
     })
+}
+
+/// Whether a command reads or changes the log at a place that is named, so that the server is not asked where its log is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only the commands that read a log differ")]
+fn reads_a_place(action: &Action) -> bool {
+    match action {
+        Action::Log(LogAction::Dump(dump)) => !dump.asks_the_server(),
+        Action::Log(_) => true,
+        Action::Backup(backup) => !backup.asks_the_server(),
+        Action::Why(why) => !why.asks_the_server(),
+        _ => false,
+    }
 }
 
 fn import(matches: &ArgMatches) -> Option<String> {
@@ -88,8 +105,11 @@ mod tests {
             (&["import"], true),
             (&["serve"], false),
             (&["verify"], false),
-            (&["log"], false),
-            (&["log", "dump"], false),
+            (&["log", "dump"], true),
+            (&["log", "skip"], false),
+            (&["backup"], true),
+            (&["backup", "list"], false),
+            (&["list", "segments"], true),
         ] {
             let found =
                 words.iter().fold(&mut command, |command, word| command.find_subcommand_mut(word).unwrap());

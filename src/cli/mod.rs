@@ -49,6 +49,7 @@ mod restore;
 mod row_warnings;
 mod salable;
 mod serve;
+mod served_log;
 mod server_connection;
 mod settings;
 mod show;

@@ -5,6 +5,7 @@ use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, ExitWith, Failure, restore_failure};
 use super::lineage::history_with;
+use super::served_log::place_or_served;
 use crate::calendar::parse_rfc3339;
 use crate::replica::{OnProgress, ReplayProgress, Replica, Target};
 use crate::restore::{RestoreError, replica_at};
@@ -15,14 +16,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// The variable by which the process that replays knows itself.
+/// The variable by which the process that replays knows itself, and the place to read.
 const CHILD_VARIABLE: &str = "STOCKHOLD_REPLAYS";
 const BYTES_PER_MIB: u64 = 1 << 20;
 
 /// Where the past is read from.
 #[derive(Args, Debug)]
 pub(super) struct Past {
-    /// Read the past from this data directory; a server may be using it
+    /// Read the past from this data directory; without it and --from, from that of the running server
     #[arg(long, value_name = "DIR", conflicts_with = "from")]
     data_dir: Option<PathBuf>,
     /// Read the past from a data directory, a copy of one, or an archive
@@ -51,30 +52,23 @@ impl Past {
         self.data_dir.is_some() || self.from.is_some()
     }
 
-    fn place(&self) -> Result<String, Failure> {
-        let data_dir = self.data_dir.as_ref().map(|path| path.display().to_string());
-        data_dir.or_else(|| self.from.clone()).ok_or_else(|| {
-            Failure::usage(
-                "the past is not asked of a server: --data-dir DIR or --from URL says where its log is",
-            )
-        })
-    }
-
     /// Runs `work` in a process of its own.
     pub(super) fn in_child(
         &self,
+        context: Context<'_>,
         work: impl FnOnce(&Source, &Path) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
-        let place = self.place()?;
-        if std::env::var_os(CHILD_VARIABLE).is_some() {
+        if let Ok(place) = std::env::var(CHILD_VARIABLE) {
             let bytes = Some(self.memory_mib * BYTES_PER_MIB);
             let limit = Rlimit { current: bytes, maximum: bytes };
             setrlimit(Resource::As, limit).exit_with(Exit::Usage)?;
             return work(&Source::open(&place, &self.choice)?, Path::new(&place));
         }
+        let data_dir = self.data_dir.as_ref().map(|path| path.display().to_string());
+        let place = place_or_served(context, data_dir.as_deref().or(self.from.as_deref()))?;
         let program = std::env::current_exe().exit_with(Exit::Disk)?;
         let mut child = Command::new(program);
-        child.args(std::env::args_os().skip(1)).env(CHILD_VARIABLE, "1");
+        child.args(std::env::args_os().skip(1)).env(CHILD_VARIABLE, place);
         self.exit_of(child.status().exit_with(Exit::Disk)?)
     }
 

@@ -68,9 +68,9 @@ pub(super) struct ReplayArguments {
 }
 
 impl ReplayArguments {
-    /// Whether no server is asked.
-    pub(super) const fn is_dry_run(&self) -> bool {
-        self.dry_run
+    /// Whether a place is named, so that no server is asked.
+    pub(super) fn reads_a_place(&self) -> bool {
+        self.dry_run && self.past.is_given()
     }
 
     fn chooses(&self, document: &Value) -> bool {
@@ -80,11 +80,8 @@ impl ReplayArguments {
 
 pub(super) fn run(context: Context<'_>, arguments: &ReplayArguments) -> Result<Exit, Failure> {
     match (arguments.dry_run, arguments.past.is_given()) {
-        (true, false) => Err(Failure::usage(
-            "a dry run needs the restored directory: --data-dir DIR, which a server may be using",
-        )),
         (false, true) => Err(Failure::usage("--data-dir and --from are for a dry run only; add --dry-run")),
-        (true, true) => arguments.past.in_child(|source, place| {
+        (true, _) => arguments.past.in_child(context, |source, place| {
             let directory = source.directory()?;
             let start = directory.manifest().epoch_start();
             let replica = with_progress(context, |progress| {

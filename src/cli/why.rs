@@ -38,11 +38,11 @@ const EXPLAINED_MAX: usize = 20;
 #[command(
     after_help = "Prints the command with this id, its outcome, and for each SKU of its cart what `stockhold explain` would have said just
 before it. The id is that of any command; that of a reserve, a replace or a sell is the id of its reservation. The log is read from a
-data directory, which a server may be using, or from an archive. Refusals that the server gave without its log (\"recorded\": false)
+data directory, by default that of the running server, or from an archive. Refusals that the server gave without its log (\"recorded\": false)
 are not in it.
 
 Examples:
-  stockhold why 019a0b3c-4d5e-7f60-8123-456789abcdef --data-dir data
+  stockhold why 019a0b3c-4d5e-7f60-8123-456789abcdef
   stockhold why 019a0b3c-4d5e-7f60-8123-456789abcdef --from /backups/stockhold --json"
 )]
 pub(super) struct WhyArguments {
@@ -57,7 +57,7 @@ pub(super) struct WhyArguments {
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &WhyArguments) -> Result<Exit, Failure> {
-    arguments.past.in_child(|source, place| {
+    arguments.past.in_child(context, |source, place| {
         let mut next = Some(source);
         while let Some(source) = next {
             if let Some(found) = search(context, source, place, arguments)? {
@@ -74,6 +74,13 @@ pub(super) fn run(context: Context<'_>, arguments: &WhyArguments) -> Result<Exit
         context.output.result(&text, &json!({"id": id.to_string(), "found": false}))?;
         Ok(Exit::Refused)
     })
+}
+
+impl WhyArguments {
+    /// Whether the server is asked where its log is.
+    pub(super) fn asks_the_server(&self) -> bool {
+        !self.past.is_given()
+    }
 }
 
 /// Searches one history for the command.

@@ -100,9 +100,9 @@ fn the_past_is_explained_as_it_was_explained_then() {
     assert!(refused["error"].as_str().unwrap().contains("the last op is"), "{refused}");
     let (status, refused) = past(&server, &["explain", "BIKE", "--at", "9", "--server", "localhost:1"]);
     assert_eq!(status, 2, "{refused}");
-    let nowhere = run(&["explain", "BIKE", "--at", "9"]);
-    assert_eq!(code(&nowhere), 2);
-    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("--data-dir DIR or --from URL"), "{nowhere:?}");
+    let nowhere =
+        run(&["explain", "BIKE", "--at", "9", "--server", "localhost:1", "--timeout", "100ms", "--json"]);
+    assert_eq!(code(&nowhere), 3, "the server is asked where its log is: {nowhere:?}");
 }
 
 #[test]
