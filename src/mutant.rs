@@ -3,6 +3,7 @@
 //! storage ([`crate::storage::recording::Mutant`]), those of the rules in the machine.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 #[cfg(not(debug_assertions))]
 compile_error!("the feature `mutants` adds bugs: a build without debug assertions must not have it");
@@ -27,4 +28,19 @@ pub fn set(mutant: Option<Mutant>) {
 
 pub(crate) fn is(mutant: Mutant) -> bool {
     PRESENT.get() == Some(mutant)
+}
+
+/// Bytes of a record that cannot be applied.
+static STOPPER: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// From now on, applying a record that contains these bytes panics, in every thread of this process.
+pub fn stop_at_records_with(bytes: &[u8]) {
+    STOPPER.get_or_init(|| bytes.to_vec());
+}
+
+pub(crate) fn stop_at(record: &[u8]) {
+    if let Some(bytes) = STOPPER.get() {
+        let found = record.windows(bytes.len()).any(|window| window == bytes);
+        assert!(!found, "a mutant cannot apply this record");
+    }
 }

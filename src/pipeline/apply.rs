@@ -221,6 +221,8 @@ pub fn apply_payload(
             machine.skip(header.proposed)
         } else {
             APPLYING.store(step.op, Ordering::Relaxed);
+            #[cfg(feature = "mutants")]
+            crate::mutant::stop_at(step.record);
             machine.apply(header.proposed, entry.record)
         };
         observer.after(machine, &step, outcome);
