@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::errno::{errno, from_io, of_directory};
 use super::layout::BLOCK_BYTES;
 use super::medium::WritePath;
-use super::read_only::ReadOnlyFile;
+use super::read_only::{ReadOnlyFile, leave_cache};
 use super::{
     Access, Action, AlignedBuffer, DirectoryLock, FileEntry, FileSystemKind, Medium, ReadFrom, ReadOnlyFs,
     ReadStorage, ReadableFile, Space, Storage, StorageError, StoredFile,
@@ -313,7 +313,12 @@ impl StoredFile for FsFile {
     fn sync(&mut self) -> Result<(), StorageError> {
         self.check_poison()?;
         match self.file.file.sync_all() {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // Whatever is synced so is not read soon, and its memory serves for what is written next. The cache is
+                // a matter of speed.
+                leave_cache(&self.file.file).ok();
+                Ok(())
+            }
             Err(source) => self.poison(from_io(Action::Sync, &self.file.name.clone(), source)),
         }
     }

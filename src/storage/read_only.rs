@@ -72,7 +72,7 @@ impl ReadStorage for ReadOnlyFs {
 }
 
 /// Drops what the cache of the system holds of a file, unwritten bytes excepted.
-fn leave_cache(file: &File) -> io::Result<()> {
+pub(super) fn leave_cache(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 

@@ -105,5 +105,5 @@ fn places_and_files_are_listed() {
     }
     let refused = run(&["list", "snapshots", &data, "--server", "127.0.0.1:1"]);
     assert_eq!(code(&refused), 2);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("listed from a data directory"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("listed from the place that is named"));
 }

@@ -167,8 +167,10 @@ fn a_replay_says_what_is_decided_differently_and_what_is_impossible() {
     );
     assert_eq!(document["impossibilities"][0]["reason"], "there is no SKU \"NEW\"");
     std::fs::write(server.path("bad.jsonl"), "{\"epoch\":2}\n").unwrap();
+    let named = Server::local(&["replay", &file, "--dry-run", "--data-dir", &data]);
+    let found = server.ok(&["replay", &file, "--dry-run"]);
+    assert_eq!(found, named, "the log of the server is found");
     for (arguments, status) in [
-        (vec!["replay", &file, "--dry-run"], 2),
         (vec!["replay", &file, "--data-dir", &data], 2),
         (vec!["replay", &file, "--only", "colour=red"], 2),
         (vec!["replay", "no such file"], 2),
