@@ -1,0 +1,324 @@
+//! The calls of cases, each as the commands and questions of the shop that answer it.
+
+use super::catalog::{backorders, is_set, list};
+use super::expect::{CallError, exact};
+use super::shop::Shop;
+use super::text;
+use serde_json::{Value, json};
+
+type Answered = Result<Value, CallError>;
+
+/// What Magento says of a SKU that does not exist.
+const NO_SUCH_PRODUCT: &str =
+    "The product that was requested doesn't exist. Verify the product and try again.";
+const NOT_LINKED: &str = "No linked stock found";
+const NOT_AVAILABLE: &str = "Not all of your products are available in the requested quantity.";
+/// The stock that gets the channels that no other stock has.
+const DEFAULT_STOCK: u64 = 1;
+
+/// Runs a call.
+pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
+    match call {
+        "set_global_config" => settings(shop, &[], args),
+        "set_item_config" => item_settings(shop, args),
+        "get_product_salable_qty" => salable_quantity(shop, text(args, "sku"), &stock(shop, args)?),
+        "is_product_salable" => is_salable(shop, text(args, "sku"), &stock(shop, args)?),
+        "are_products_salable" => are_salable(shop, args),
+        "is_product_salable_for_requested_qty" => fits(shop, args),
+        "get_stock_item_data" => stock_item(shop, args),
+        "salable_by_stock" => salable_by_stock(shop, text(args, "sku")),
+        "get_reservations_quantity" => promised(shop, args),
+        "get_source_item" => source_item(shop, args),
+        "get_source_item_quantity" => Ok(source_item(shop, args)?["quantity"].clone()),
+        "decrement_source_items" => decrement(shop, args),
+        "place_order" => place(shop, args),
+        "cancel_order" => shop.call(&["release", &order(shop, args)?]).map(|_| Value::Null),
+        "create_shipment" => ship(shop, args),
+        "import_csv" => import(shop, args),
+        "export_csv" => export(shop, args),
+        "get_sources_by_priority" => sources_by_priority(shop, args),
+        "resolve_stock" => resolve(shop, &format!("{}/{}", text(args, "type"), text(args, "code"))),
+        "save_stock_channels" => save_channels(shop, args),
+        other => Err(CallError::Unknown(format!("the call {other}"))),
+    }
+}
+
+/// The name of the stock that is meant.
+fn stock(shop: &Shop, args: &Value) -> Result<String, CallError> {
+    let number = args["stock_id"].as_u64().unwrap_or_default();
+    let name = shop.stocks.get(&number).cloned();
+    name.ok_or_else(|| CallError::Unknown(format!("the stock {}", args["stock_id"])))
+}
+
+fn settings(shop: &Shop, scope: &[&str], args: &Value) -> Answered {
+    let mut words: Vec<String> = vec!["settings".to_owned()];
+    words.extend(scope.iter().map(|word| (*word).to_owned()));
+    for (name, value) in args.as_object().into_iter().flatten().filter(|(name, _)| *name != "sku") {
+        let value = match name.as_str() {
+            "manage_stock" | "enable_qty_increments" => is_set(value).to_string(),
+            "backorders" => backorders(value).to_owned(),
+            "min_qty" | "min_sale_qty" | "max_sale_qty" | "qty_increments" | "notify_stock_qty" => {
+                value.to_string()
+            }
+            other => return Err(CallError::Unknown(format!("the setting {other}"))),
+        };
+        words.extend([format!("--{}", name.replace('_', "-")), value]);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    shop.call(&words).map(|_| Value::Null)
+}
+
+/// Whether fractions may be sold is a field of the SKU here, and a setting of the product in Magento.
+fn item_settings(shop: &Shop, args: &Value) -> Answered {
+    let sku = text(args, "sku");
+    let mut rest = args.clone();
+    if let Some(decimals) = rest.as_object_mut().and_then(|fields| fields.remove("is_qty_decimal")) {
+        let flags = if is_set(&decimals) { &["--decimals"][..] } else { &[] };
+        shop.call(&[&["define", "sku", sku], flags].concat())?;
+    }
+    let has_more = rest.as_object().is_some_and(|fields| fields.len() > 1);
+    if has_more { settings(shop, &["--sku", sku], &rest) } else { Ok(Value::Null) }
+}
+
+/// The explanation of a SKU in a stock: its sources, promises and what is salable.
+fn explain(shop: &Shop, sku: &str, stock: &str) -> Answered {
+    let explained =
+        shop.call(&["explain", sku, "--stock", stock, "--limit", "0"]).map_err(|error| match error {
+            CallError::Refused { status: 404, .. } => refused(404, NO_SUCH_PRODUCT),
+            CallError::Refused { .. } | CallError::Unknown(_) | CallError::Broken(_) => error,
+        })?;
+    Ok(explained["stocks"][0].clone())
+}
+
+fn refused(status: u16, message: &str) -> CallError {
+    CallError::Refused { status, message: message.to_owned() }
+}
+
+/// What the server says is salable: a number, `unlimited` or `not assigned`.
+fn cell(shop: &Shop, sku: &str, stock: &str) -> Result<String, CallError> {
+    let answered = shop.call(&["salable", sku, "--stock", stock])?;
+    Ok(text(&answered["salable"][0], "salable").to_owned())
+}
+
+fn is_positive(cell: &str) -> bool {
+    cell == "unlimited" || exact(&cell.into()).is_some_and(|quantity| quantity > 0)
+}
+
+/// Magento's figure has a value where this server says that it does not matter, because backorders are unlimited or stock is
+/// not managed: goods, less promises and threshold.
+fn salable_quantity(shop: &Shop, sku: &str, stock: &str) -> Answered {
+    let explained = explain(shop, sku, stock)?;
+    let cell = cell(shop, sku, stock)?;
+    if cell != "unlimited" {
+        return Ok(if is_positive(&cell) { cell.into() } else { 0.into() });
+    }
+    let number = |field: &str| exact(&explained[field]).unwrap_or_default();
+    Ok(decimal(number("goods") - number("promised") - number("kept_back")))
+}
+
+/// Ten-thousandths as a decimal number.
+fn decimal(raw: i64) -> Value {
+    let (sign, size) = (if raw < 0 { "-" } else { "" }, raw.unsigned_abs());
+    format!("{sign}{}.{:04}", size / 10_000, size % 10_000).into()
+}
+
+fn is_salable(shop: &Shop, sku: &str, stock: &str) -> Answered {
+    match cell(shop, sku, stock) {
+        Ok(cell) => Ok(is_positive(&cell).into()),
+        Err(CallError::Refused { status: 404, .. }) => Ok(false.into()),
+        Err(error) => Err(error),
+    }
+}
+
+fn are_salable(shop: &Shop, args: &Value) -> Answered {
+    let stock = stock(shop, args)?;
+    list(args, "skus")
+        .map(|sku| {
+            let is_salable = is_salable(shop, sku.as_str().unwrap_or_default(), &stock)?;
+            Ok(json!({"sku": sku, "stock_id": args["stock_id"], "salable": is_salable}))
+        })
+        .collect()
+}
+
+/// Asks whether a quantity fits by reserving it, and gives it back.
+fn fits(shop: &Shop, args: &Value) -> Answered {
+    let (stock, line) = (stock(shop, args)?, format!("{}={}", text(args, "sku"), args["qty"]));
+    match shop.call(&["reserve", "--stock", &stock, "--line", &line, "--ttl", "1m"]) {
+        Ok(reserved) => {
+            shop.call(&["release", text(&reserved, "id")])?;
+            Ok(json!({"salable": true}))
+        }
+        Err(CallError::Refused { status: 400, .. }) => Ok(json!({"salable": false})),
+        Err(CallError::Refused { .. }) => Err(refused(404, NO_SUCH_PRODUCT)),
+        Err(error) => Err(error),
+    }
+}
+
+fn stock_item(shop: &Shop, args: &Value) -> Answered {
+    let (sku, stock) = (text(args, "sku"), stock(shop, args)?);
+    let explained = match explain(shop, sku, &stock) {
+        Err(CallError::Refused { status: 404, .. }) => return Ok(Value::Null),
+        other => other?,
+    };
+    let has_item = |source: &Value| source["enabled"] == true && !source["on_hand"].is_null();
+    if !list(&explained, "sources").any(has_item) {
+        return Ok(Value::Null);
+    }
+    let is_salable = u8::from(is_positive(&cell(shop, sku, &stock)?));
+    Ok(json!({"quantity": explained["goods"], "is_salable": is_salable}))
+}
+
+fn salable_by_stock(shop: &Shop, sku: &str) -> Answered {
+    let mut rows = Vec::new();
+    for (number, stock) in &shop.stocks {
+        if cell(shop, sku, stock)? == "not assigned" {
+            continue;
+        }
+        let is_managed = explain(shop, sku, stock)?["settings"]["manage_stock"] == true;
+        let quantity = if is_managed { salable_quantity(shop, sku, stock)? } else { Value::Null };
+        rows.push(
+            json!({"stock_id": number, "stock_name": stock, "qty": quantity, "manage_stock": is_managed}),
+        );
+    }
+    Ok(rows.into())
+}
+
+fn promised(shop: &Shop, args: &Value) -> Answered {
+    let explained = explain(shop, text(args, "sku"), &stock(shop, args)?)?;
+    Ok(decimal(-exact(&explained["promised"]).unwrap_or_default()))
+}
+
+fn source_item(shop: &Shop, args: &Value) -> Answered {
+    let shown = shop.call(&["show", "sku", text(args, "sku")])?;
+    let item = list(&shown, "items").find(|item| item["source"] == args["source_code"]);
+    Ok(item.map_or(
+        Value::Null,
+        |item| json!({"quantity": item["on_hand"], "status": u8::from(item["in_stock"] == true)}),
+    ))
+}
+
+fn decrement(shop: &Shop, args: &Value) -> Answered {
+    for item in list(args, "items") {
+        let delta = decimal(-exact(&item["qty"]).unwrap_or_default());
+        let (source, sku) = (text(item, "source_code"), text(item, "sku"));
+        shop.call(&[
+            "adjust",
+            "--source",
+            source,
+            "--sku",
+            sku,
+            "--delta",
+            delta.as_str().unwrap_or_default(),
+        ])?;
+    }
+    Ok(Value::Null)
+}
+
+/// The lines of a document, as flags.
+fn lines(args: &Value) -> Vec<String> {
+    list(args, "items")
+        .flat_map(|item| ["--line".to_owned(), format!("{}={}", text(item, "sku"), item["qty"])])
+        .collect()
+}
+
+/// Runs a command with a flag for each line.
+fn with_lines(shop: &Shop, words: &[&str], args: &Value) -> Answered {
+    let lines = lines(args);
+    let words: Vec<&str> = words.iter().copied().chain(lines.iter().map(String::as_str)).collect();
+    shop.call(&words)
+}
+
+fn place(shop: &mut Shop, args: &Value) -> Answered {
+    let channel = format!("website/{}", args["channel"].as_str().unwrap_or("base"));
+    if args["fail_after_reserve"] == true {
+        return Err(CallError::Unknown("orders whose placement fails".to_owned()));
+    }
+    let number = text(args, "order_id");
+    let reserved = with_lines(shop, &["reserve", "--channel", &channel, "--reference", number], args)?;
+    shop.orders.insert(number.to_owned(), text(&reserved, "id").to_owned());
+    Ok(Value::Null)
+}
+
+/// The reservation of an order.
+fn order(shop: &Shop, args: &Value) -> Result<String, CallError> {
+    let found = shop.orders.get(text(args, "order_id")).cloned();
+    found.ok_or_else(|| refused(404, "The entity that was requested doesn't exist."))
+}
+
+fn ship(shop: &Shop, args: &Value) -> Answered {
+    let reservation = order(shop, args)?;
+    let shipped = with_lines(shop, &["ship", &reservation, "--source", text(args, "source_code")], args);
+    match shipped {
+        Ok(_) => Ok(Value::Null),
+        Err(CallError::Refused { status: 400, .. }) => Err(refused(400, NOT_AVAILABLE)),
+        Err(error) => Err(error),
+    }
+}
+
+fn import(shop: &Shop, args: &Value) -> Answered {
+    let flags = ["--create-skus", "yes", "--no-mark", "--behavior", text(args, "behavior")];
+    let imported = shop.import("rows.csv", text(args, "csv"), &flags)?;
+    let file = &imported["files"][0];
+    Ok(json!({"created": file["created"], "updated": file["updated"], "deleted": file["deleted"]}))
+}
+
+fn export(shop: &Shop, args: &Value) -> Answered {
+    if list(args, "skip").next().is_some() {
+        return Err(CallError::Unknown("exports without a column".to_owned()));
+    }
+    let mut flags = Vec::new();
+    for (name, value) in args["filter"].as_object().into_iter().flatten() {
+        let value = value.as_str().map_or_else(|| is_set(value).to_string(), str::to_owned);
+        let flag = match name.as_str() {
+            "sku" => "--sku",
+            "source_code" => "--source",
+            "status" => "--in-stock",
+            other => return Err(CallError::Unknown(format!("the filter {other}"))),
+        };
+        flags.extend([flag.to_owned(), value]);
+    }
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    shop.export(&flags).map(Value::from)
+}
+
+fn sources_by_priority(shop: &Shop, args: &Value) -> Answered {
+    let (stock, stocks) = (stock(shop, args)?, shop.call(&["list", "stocks"])?);
+    let found = list(&stocks, "stocks").find(|view| view["name"] == stock.as_str());
+    let sources: Vec<Value> =
+        found.into_iter().flat_map(|view| list(view, "links").map(|link| link["source"].clone())).collect();
+    Ok(sources.into())
+}
+
+/// The number of the stock of a channel.
+fn resolve(shop: &Shop, channel: &str) -> Answered {
+    let stocks = shop.call(&["list", "stocks"])?;
+    let sells = |stock: &&Value| list(stock, "channels").any(|one| one == channel);
+    let stock = list(&stocks, "stocks").find(sells).ok_or_else(|| refused(404, NOT_LINKED))?;
+    let number =
+        shop.stocks.iter().find(|(_, name)| stock["name"] == name.as_str()).map(|(number, _)| *number);
+    Ok(number.into())
+}
+
+/// Gives a stock the channels that are listed. Those that it loses go to the default stock, as in Magento.
+fn save_channels(shop: &Shop, args: &Value) -> Answered {
+    let name = stock(shop, args)?;
+    let channel = |pair: &Value| {
+        format!("{}/{}", pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default())
+    };
+    let wanted: Vec<String> = list(args, "channels").map(channel).collect();
+    let stocks = shop.call(&["list", "stocks"])?;
+    let default = stock(shop, &json!({"stock_id": DEFAULT_STOCK}))?;
+    for lost in list(&stocks, "stocks")
+        .filter(|stock| stock["name"] == name.as_str())
+        .flat_map(|stock| list(stock, "channels"))
+    {
+        let lost = lost.as_str().unwrap_or_default();
+        if !wanted.iter().any(|channel| channel == lost) {
+            shop.call(&["channel", lost, "--stock", &default])?;
+        }
+    }
+    for channel in &wanted {
+        shop.call(&["channel", channel, "--stock", &name])?;
+    }
+    Ok(Value::Null)
+}

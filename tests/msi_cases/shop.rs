@@ -1,0 +1,96 @@
+//! A shop: a server process with the data of a fixture, and the command line.
+
+use super::catalog::{catalog, list, rows};
+use super::expect::CallError;
+use super::text;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
+
+/// A server process on a directory of its own; killed when dropped.
+pub(crate) struct Shop {
+    server: Child,
+    address: String,
+    directory: tempfile::TempDir,
+    /// The names of the stocks by Magento's numbers.
+    pub(crate) stocks: BTreeMap<u64, String>,
+    /// The reservations of orders, each with its channel.
+    pub(crate) orders: BTreeMap<String, String>,
+}
+
+impl Shop {
+    /// Starts a server with MSI's own figures and imports a fixture.
+    pub(crate) fn open(fixture: &Value) -> Result<Self, String> {
+        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let data = directory.path().join("data");
+        let small = ["--set", "log.segment-bytes=4194304"];
+        let mut format = Command::new(PROGRAM);
+        format.args(["format", "--sharing", "independent"]).args(small).arg(&data).stdout(Stdio::null());
+        let formatted = format.status().map_err(|error| error.to_string())?;
+        assert!(formatted.success(), "a directory can be formatted");
+        let mut serve = Command::new(PROGRAM);
+        serve.args(["serve", "--json", "--listen", "127.0.0.1:0", "--set", "logging.level=warn"]).args(small);
+        let mut server = serve
+            .arg("--data-dir")
+            .arg(&data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("its output is piped");
+        BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+        let ready: Value = serde_json::from_str(&line).expect("it tells in JSON when it is ready");
+        let address = text(&ready, "address").to_owned();
+        let number = |stock: &Value| stock["stock_id"].as_u64().expect("a stock has a number");
+        let stocks =
+            list(fixture, "stocks").map(|stock| (number(stock), text(stock, "name").to_owned())).collect();
+        let shop = Self { server, address, directory, stocks, orders: BTreeMap::new() };
+        let broken = |error| format!("the fixture: {error:?}");
+        shop.import("catalog.json", &catalog(fixture).to_string(), &["--no-mark"]).map_err(broken)?;
+        shop.import("items.csv", &rows(fixture), &["--create-skus", "yes", "--no-mark"]).map_err(broken)?;
+        Ok(shop)
+    }
+
+    /// Imports a file.
+    pub(crate) fn import(&self, name: &str, contents: &str, flags: &[&str]) -> Result<Value, CallError> {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, contents).map_err(|error| CallError::Broken(error.to_string()))?;
+        self.call(&[&["import", &path.display().to_string()], flags].concat())
+    }
+
+    /// Exports source items.
+    pub(crate) fn export(&self, flags: &[&str]) -> Result<String, CallError> {
+        let path = self.directory.path().join("export.csv").display().to_string();
+        self.call(&[&["export", &path][..], flags].concat())?;
+        std::fs::read_to_string(path).map_err(|error| CallError::Broken(error.to_string()))
+    }
+
+    /// Runs a command. Its document, or why it was refused: in the words of the shop, with Magento's status.
+    pub(crate) fn call(&self, words: &[&str]) -> Result<Value, CallError> {
+        let ran = Command::new(PROGRAM).args(words).args(["--json", "--server", &self.address]).output();
+        let output = ran.map_err(|error| CallError::Broken(error.to_string()))?;
+        let bytes = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        let document: Value = serde_json::from_slice(bytes).map_err(|error| {
+            CallError::Broken(format!("{words:?}: {error}: {}", String::from_utf8_lossy(bytes)))
+        })?;
+        match output.status.code() {
+            Some(0) => Ok(document),
+            Some(1) => Err(CallError::Refused { status: 400, message: document["code"].to_string() }),
+            Some(2) if document["error"].as_str().is_some_and(|error| error.starts_with("there is no ")) => {
+                Err(CallError::Refused { status: 404, message: text(&document, "error").to_owned() })
+            }
+            code => Err(CallError::Broken(format!("{words:?}: exit code {code:?}: {document}"))),
+        }
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
