@@ -30,6 +30,7 @@ pub mod restorable;
 pub mod restore;
 pub mod server;
 pub mod snapshot;
+pub mod sourcing;
 pub mod status;
 pub mod status_board;
 pub mod storage;

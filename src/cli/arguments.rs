@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, manual,
-    mark, replay, restore, salable, serve, settings, show, status, top, verify, why,
+    mark, replay, restore, salable, select_sources, serve, settings, show, status, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -86,6 +86,8 @@ pub(super) enum Action {
     Export(export::ExportArguments),
     /// Show what can still be promised
     Salable(salable::SalableArguments),
+    /// Propose from which sources a cart is shipped
+    SelectSources(select_sources::SelectSourcesArguments),
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),

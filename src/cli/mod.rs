@@ -48,6 +48,7 @@ mod reservation_rows;
 mod restore;
 mod row_warnings;
 mod salable;
+mod select_sources;
 mod serve;
 mod served_log;
 mod server_connection;
@@ -157,6 +158,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Import(arguments) => import::import(context, arguments),
         Action::Export(arguments) => export::export(context, arguments),
         Action::Salable(arguments) => salable::salable(context, arguments),
+        Action::SelectSources(arguments) => select_sources::run(context, arguments),
         Action::Show(what) => show::show(context, what),
         Action::List(what) => list::list(context, what),
         Action::Explain(arguments) => explain::run(context, arguments),

@@ -16,7 +16,16 @@ const CHECKS_PER_FRAME: usize = 4_096;
 impl ServerConnection {
     /// Asks one query.
     pub(super) fn query(&mut self, query: &Query) -> Result<QueryAnswer, Failure> {
-        let answer = self.ask(async |connection, _| {
+        let answer = self.query_or_why_not(query)?;
+        if let QueryAnswer::Failed(sentence) = answer {
+            return Err(Failure { exit: Exit::Unreachable, error: anyhow!(sentence) });
+        }
+        Ok(answer)
+    }
+
+    /// Asks one query that the server may refuse to answer.
+    pub(super) fn query_or_why_not(&mut self, query: &Query) -> Result<QueryAnswer, Failure> {
+        self.ask(async |connection, _| {
             connection.submit_query(query).map_err(|_| ConnectionError::Closed)?;
             loop {
                 connection.turn().await?;
@@ -26,11 +35,7 @@ impl ServerConnection {
                     }
                 }
             }
-        })?;
-        if let QueryAnswer::Failed(sentence) = answer {
-            return Err(Failure { exit: Exit::Unreachable, error: anyhow!(sentence) });
-        }
-        Ok(answer)
+        })
     }
 
     /// The salable quantity of each pair, and the op of these values.

@@ -16,6 +16,7 @@ use super::scans::ScanStage;
 use super::snapshots::{SnapshotStage, Waiter};
 use super::time_share::TimeShare;
 use super::validation::ValidationStage;
+use crate::sourcing;
 
 /// The maximum number of questions answered in one turn.
 const QUESTIONS_PER_TURN: usize = 64;
@@ -164,6 +165,7 @@ impl QueryStage {
             Query::Reservations { filter, after, limit } => {
                 return self.scans.request(Waiter { address, request }, (*filter, *after, *limit), replies);
             }
+            Query::Sourcing(request) => sourcing::answer(machine, request),
             Query::Reservation(_)
             | Query::Sku(_)
             | Query::Skus { .. }

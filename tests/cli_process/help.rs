@@ -41,6 +41,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["import"],
     &["export"],
     &["salable"],
+    &["select-sources"],
     &["show"],
     &["status"],
     &["top"],

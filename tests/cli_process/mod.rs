@@ -24,6 +24,7 @@ mod places;
 mod refused;
 mod rehearsal;
 mod restore;
+mod selecting;
 mod served_log;
 mod server;
 mod status;

@@ -54,6 +54,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "export --as csv",
         "export --as toml",
         "salable A",
+        "select-sources --stock web --line A=1",
         &format!("show reservation {ID}"),
         "show sku A",
         "explain A",

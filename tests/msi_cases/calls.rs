@@ -39,6 +39,8 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "get_sources_by_priority" => sources_by_priority(shop, args),
         "resolve_stock" => resolve(shop, &format!("{}/{}", text(args, "type"), text(args, "code"))),
         "save_stock_channels" => save_channels(shop, args),
+        "source_selection" => select_sources(shop, &stock(shop, args)?, args),
+        "source_selection_over_sorted_sources" => over_sorted_sources(shop, args),
         other => Err(CallError::Unknown(format!("the call {other}"))),
     }
 }
@@ -321,4 +323,43 @@ fn save_channels(shop: &Shop, args: &Value) -> Answered {
         shop.call(&["channel", channel, "--stock", &name])?;
     }
     Ok(Value::Null)
+}
+
+/// A selection for a stock. Exit code 1 only says that it is not shippable.
+fn select_sources(shop: &Shop, stock: &str, args: &Value) -> Answered {
+    let algorithm = args["algorithm"].as_str().unwrap_or("priority");
+    if algorithm == "distance" {
+        return Err(if args["destination_address"].is_null() {
+            refused(400, "No destination address was provided in the request")
+        } else {
+            CallError::Unknown("addresses, which must be looked up".to_owned())
+        });
+    }
+    let algorithm = algorithm.replace('_', "-");
+    let mut words = vec!["select-sources", "--stock", stock, "--algorithm", &algorithm];
+    let sources = list(args, "sources").filter_map(Value::as_str);
+    words.extend(sources.flat_map(|source| ["--source", source]));
+    let lines = lines(args);
+    words.extend(lines.iter().map(String::as_str));
+    let selected = shop.ask(&words)?;
+    let item = |item: &Value| {
+        json!({
+            "source_code": item["source"], "sku": item["sku"], "qty_to_deduct": item["take"],
+            "qty_available": item["on_hand"],
+        })
+    };
+    let items: Vec<Value> = list(&selected, "items").map(item).collect();
+    Ok(json!({"shippable": selected["shippable"], "items": items}))
+}
+
+/// A selection among sources in a given order, for any stock that sells from all of them.
+fn over_sorted_sources(shop: &Shop, args: &Value) -> Answered {
+    let stocks = shop.call(&["list", "stocks"])?;
+    let sells_from_all = |stock: &&Value| {
+        let sells = |source: &Value| list(stock, "links").any(|link| link["source"] == *source);
+        list(args, "sources").all(sells)
+    };
+    let stock = list(&stocks, "stocks").find(sells_from_all);
+    let stock = stock.ok_or_else(|| CallError::Unknown("sources without a stock".to_owned()))?;
+    select_sources(shop, text(stock, "name"), args)
 }

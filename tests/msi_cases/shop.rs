@@ -70,13 +70,8 @@ impl Shop {
 
     /// Runs a command. Its document, or why it was refused: in the words of the shop, with Magento's status.
     pub(crate) fn call(&self, words: &[&str]) -> Result<Value, CallError> {
-        let ran = Command::new(PROGRAM).args(words).args(["--json", "--server", &self.address]).output();
-        let output = ran.map_err(|error| CallError::Broken(error.to_string()))?;
-        let bytes = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
-        let document: Value = serde_json::from_slice(bytes).map_err(|error| {
-            CallError::Broken(format!("{words:?}: {error}: {}", String::from_utf8_lossy(bytes)))
-        })?;
-        match output.status.code() {
+        let (code, document) = self.run(words)?;
+        match code {
             Some(0) => Ok(document),
             Some(1) => Err(CallError::Refused { status: 400, message: document["code"].to_string() }),
             Some(2) if document["error"].as_str().is_some_and(|error| error.starts_with("there is no ")) => {
@@ -84,6 +79,24 @@ impl Shop {
             }
             code => Err(CallError::Broken(format!("{words:?}: exit code {code:?}: {document}"))),
         }
+    }
+
+    /// Runs a command whose exit code 1 is an answer.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<Value, CallError> {
+        match self.run(words)? {
+            (Some(0 | 1), document) => Ok(document),
+            (code, document) => Err(CallError::Broken(format!("{words:?}: exit code {code:?}: {document}"))),
+        }
+    }
+
+    fn run(&self, words: &[&str]) -> Result<(Option<i32>, Value), CallError> {
+        let ran = Command::new(PROGRAM).args(words).args(["--json", "--server", &self.address]).output();
+        let output = ran.map_err(|error| CallError::Broken(error.to_string()))?;
+        let bytes = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        let document: Value = serde_json::from_slice(bytes).map_err(|error| {
+            CallError::Broken(format!("{words:?}: {error}: {}", String::from_utf8_lossy(bytes)))
+        })?;
+        Ok((output.status.code(), document))
     }
 }
 

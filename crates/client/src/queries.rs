@@ -10,7 +10,8 @@ use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
     ConfigurationView, ExplainView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationFilter,
-    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, Status, StockView, Validation,
+    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, SourcingRequest, SourcingView,
+    Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -57,6 +58,8 @@ blocking_calls! {
     fn reservations(filter: ReservationFilter, after: u64, limit: u32) -> ReservationsView;
     /// See [`crate::Client::sku`].
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
+    /// See [`crate::Client::sourcing`].
+    fn sourcing(request: &SourcingRequest) -> SourcingView;
     /// See [`crate::Client::explain`].
     fn explain(sku: SkuId, stock: StockId) -> Option<ExplainView>;
     /// See [`crate::Client::skus`].
@@ -221,6 +224,14 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn explain(&self, sku: SkuId, stock: StockId) -> Result<Option<ExplainView>, CallError> {
         expect_answer!(self, Query::Explain { sku, stock }, Explain)
+    }
+
+    /// From which sources the units of a cart would be shipped. Nothing is promised.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer, or the request is refused.
+    pub async fn sourcing(&self, request: &SourcingRequest) -> Result<SourcingView, CallError> {
+        expect_answer!(self, Query::Sourcing(Box::new(request.clone())), Sourcing)
     }
 
     /// At most `limit` SKUs after `after` (1..=1000).

@@ -39,4 +39,5 @@ pub use persist::snapshot::{self, SnapshotMark};
 pub use stock::sharing;
 pub use table::{PREFETCH_WIDTH, Progress};
 pub use views::reservations::ReservationScan;
+pub use views::sourcing::{SourcingCandidate, SourcingCandidates};
 pub use views::stats::Stats;

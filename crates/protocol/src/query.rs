@@ -6,12 +6,17 @@
 
 mod explain;
 mod reservations;
+mod sourcing;
 mod views;
 
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
 pub use reservations::{ReservationFilter, ReservationsView};
+pub use sourcing::{
+    GeoPoint, SOURCING_LINES_MAX, SOURCING_PAIRS_MAX, SourcedItem, SourcingAlgorithm, SourcingRequest,
+    SourcingView,
+};
 pub use views::{
     ConfigurationView, ItemView, MakerKind, MarkView, Metric, NamedCount, OldNameView, PositionView,
     ReservationLine, ReservationState, ReservationView, SettingsView, SkuView, SnapshotView, SourceView,
@@ -116,6 +121,9 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// From which sources the units of a cart would be shipped.
+    #[wincode(tag = 14)]
+    Sourcing(Box<SourcingRequest>),
 }
 
 /// An answer. Its variant matches that of the query.
@@ -149,6 +157,8 @@ pub enum QueryAnswer {
     Explain(Option<ExplainView>),
     /// The answer to `Reservations`.
     Reservations(ReservationsView),
+    /// The answer to `Sourcing`.
+    Sourcing(SourcingView),
 }
 
 impl QueryAnswer {
@@ -174,6 +184,7 @@ impl QueryAnswer {
             Self::Marks(views) => encode_list(views, out),
             Self::Explain(view) => encode_option(view.as_ref(), out),
             Self::Reservations(view) => encode_fields(view, out),
+            Self::Sourcing(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -204,6 +215,7 @@ impl QueryAnswer {
             11 => Self::Marks(decode_list(bytes, Unknown::Skip)?),
             12 => Self::Explain(decode_option(bytes)?),
             13 => Self::Reservations(decode_fields(bytes, Unknown::Skip)?),
+            14 => Self::Sourcing(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -224,6 +236,7 @@ impl QueryAnswer {
             Self::Marks(_) => 11,
             Self::Explain(_) => 12,
             Self::Reservations(_) => 13,
+            Self::Sourcing(_) => 14,
         }
     }
 }

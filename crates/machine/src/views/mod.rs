@@ -5,6 +5,7 @@
 
 mod explain;
 pub(crate) mod reservations;
+pub(crate) mod sourcing;
 pub(crate) mod stats;
 
 use crate::ledger::marks::MarkRow;
@@ -50,7 +51,11 @@ impl Machine {
     pub fn query(&self, query: &Query) -> Option<QueryAnswer> {
         let state = self.state();
         Some(match query {
-            Query::Status | Query::Snapshot | Query::Validate | Query::Reservations { .. } => return None,
+            Query::Status
+            | Query::Snapshot
+            | Query::Validate
+            | Query::Reservations { .. }
+            | Query::Sourcing(_) => return None,
             Query::Reservation(id) => {
                 QueryAnswer::Reservation(state.reservation_view(CommandId::from_bytes(*id)))
             }

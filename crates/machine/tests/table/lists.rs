@@ -9,19 +9,19 @@ use stockhold_protocol::query::{LIST_MAX, Name, OldNameView, Query, QueryAnswer}
 use stockhold_protocol::{Command, CommandId, Envelope, SourceId, StockId, Timestamp};
 
 /// A machine with many entries, some of which are expensive.
-struct Merchant {
-    machine: Machine,
+pub(super) struct Merchant {
+    pub(super) machine: Machine,
     now_ms: u64,
     ids: u64,
 }
 
 impl Merchant {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let genesis = Genesis { formatted_at: Timestamp(START_S * 1_000), configuration: without_gaps() };
         Self { machine: Machine::new(&genesis), now_ms: START_S * 1_000, ids: 0 }
     }
 
-    fn send(&mut self, command: Command<'_>) {
+    pub(super) fn send(&mut self, command: Command<'_>) {
         self.ids += 1;
         let id = CommandId::from_parts(self.now_ms, u128::from(self.ids));
         let mut record = Vec::new();

@@ -24,5 +24,6 @@ mod reviving;
 mod scanning;
 mod script;
 mod sku_names;
+mod sourcing;
 mod steps_back;
 mod words;

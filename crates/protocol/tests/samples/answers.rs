@@ -3,10 +3,11 @@
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
-    CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, ItemView, MakerKind,
-    MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer, ReservationFilter,
-    ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView,
-    SnapshotView, SourceRole, SourceView, Status, StockRole, StockView, Validation,
+    CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, GeoPoint, ItemView,
+    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer,
+    ReservationFilter, ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView,
+    SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
+    SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -26,7 +27,32 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("marks", Query::Marks { after: Some(51), limit: 100 }),
         ("explain", Query::Explain { sku: SkuId(7), stock: StockId(1) }),
         ("reservations", Query::Reservations { filter: filter(), after: 77, limit: 20 }),
+        ("sourcing", Query::Sourcing(Box::new(sourcing()))),
     ]
+}
+
+fn sourcing() -> SourcingRequest {
+    SourcingRequest {
+        stock: StockId(1),
+        algorithm: SourcingAlgorithm::MinimizeSources,
+        destination: Some(GeoPoint { latitude_micro: 52_520_000, longitude_micro: -13_405_000 }),
+        lines: vec![(SkuId(7), raw(30_000)), (SkuId(8), raw(5_000))],
+        sources: vec![SourceId(2), SourceId(1)],
+        excluded: vec![SourceId(3)],
+        max_sources: 2,
+    }
+}
+
+fn sourced() -> SourcingView {
+    let item = SourcedItem {
+        source: SourceId(2),
+        sku: SkuId(7),
+        take: raw(30_000),
+        on_hand: raw(45_000),
+        distance_m: Some(111_195),
+    };
+    let other = SourcedItem { source: SourceId(1), distance_m: None, take: raw(0), ..item };
+    SourcingView { op: 901, is_shippable: true, is_minimal: false, items: vec![item, other] }
 }
 
 fn filter() -> ReservationFilter {
@@ -236,5 +262,6 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("explain", QueryAnswer::Explain(Some(explain()))),
         ("explain_unknown", QueryAnswer::Explain(None)),
         ("reservations", QueryAnswer::Reservations(reservations())),
+        ("sourcing", QueryAnswer::Sourcing(sourced())),
     ]
 }
