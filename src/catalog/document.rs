@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use stockhold_protocol::command::{
     BackorderMode, Change, SettingScope, SettingsChange, SkuDefinition, SkuKind, SourceDefinition,
 };
+use stockhold_protocol::query::SettingsView;
 
 /// A whole catalog file.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -247,6 +248,14 @@ impl From<SkuKind> for Kind {
 }
 
 impl Backorders {
+    const fn of(mode: BackorderMode) -> Self {
+        match mode {
+            BackorderMode::Off => Self::Off,
+            BackorderMode::Allow => Self::Allow,
+            BackorderMode::AllowAndNotify => Self::AllowAndNotify,
+        }
+    }
+
     /// The corresponding protocol value.
     #[must_use]
     pub const fn wire(self) -> BackorderMode {
@@ -260,11 +269,7 @@ impl Backorders {
 
 impl From<BackorderMode> for Backorders {
     fn from(mode: BackorderMode) -> Self {
-        match mode {
-            BackorderMode::Off => Self::Off,
-            BackorderMode::Allow => Self::Allow,
-            BackorderMode::AllowAndNotify => Self::AllowAndNotify,
-        }
+        Self::of(mode)
     }
 }
 
@@ -342,6 +347,23 @@ impl Settings {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// All settings as they are in force somewhere.
+    #[must_use]
+    pub const fn in_force(view: &SettingsView) -> Self {
+        Self {
+            manage_stock: Some(view.manage_stock),
+            backorders: Some(Backorders::of(view.backorders)),
+            min_qty: Some(Amount(view.min_qty)),
+            min_sale_qty: Some(Amount(view.min_sale_qty)),
+            max_sale_qty: Some(Amount(view.max_sale_qty)),
+            enable_qty_increments: Some(view.qty_increments.raw() > 0),
+            qty_increments: Some(Amount(view.qty_increments)),
+            notify_stock_qty: Some(Amount(view.notify_stock_qty)),
+            #[cfg(feature = "next-release")]
+            lead_days: view.lead_days,
+        }
     }
 
     /// The change of settings at `scope`.

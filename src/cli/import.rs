@@ -3,7 +3,9 @@
 use super::automatic_mark::AutomaticMark;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{import_catalog, import_rows};
+use super::present_items::Foreseen;
+use super::server_connection::ServerConnection;
+use super::{catalog_changes, import_catalog, import_rows};
 use crate::catalog::Format;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -25,8 +27,10 @@ before the first change, so that a restore can undo them all. Examples:
   stockhold import examples/bicycles/catalog.toml examples/bicycles/stock.csv
   stockhold import stock.csv --create-skus no
   stockhold import stock.csv --no-mark
-  stockhold import catalog.json --dry-run"
+  stockhold import catalog.json stock.csv --dry-run
+  stockhold import stock.csv --dry-run --offline"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct ImportArguments {
     /// The files to import
     #[arg(required = true, value_name = "FILE")]
@@ -37,9 +41,12 @@ pub(super) struct ImportArguments {
     /// The reason that is logged with every count
     #[arg(long, default_value = "import", value_name = "TEXT")]
     reason: String,
-    /// Read and check the files without contacting a server
+    /// Say what an import would change on the server, row by row, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: only read and check the files, without a server; sources, SKUs and changes stay unknown
+    #[arg(long, requires = "dry_run")]
+    offline: bool,
     /// Refuse a file of source items that is warned of: rows that repeat another one, negative counts, SKUs with characters
     /// that are not seen
     #[arg(long)]
@@ -61,21 +68,39 @@ pub(super) fn import(context: Context<'_>, arguments: &ImportArguments) -> Resul
         }
     }
     let (mut texts, mut documents, mut exit) = (Vec::new(), Vec::new(), Exit::Ok);
-    let mut mark = if arguments.no_mark { AutomaticMark::none() } else { AutomaticMark::before("import") };
+    let mark = if arguments.no_mark { AutomaticMark::none() } else { AutomaticMark::before("import") };
+    let mut progress = Progress { mark, foreseen: Foreseen::default() };
     for file in &arguments.files {
         let import = if is_rows(file) { rows } else { catalog };
-        let (text, document, ended) =
-            import(context, arguments, file, &mut mark).map_err(|failure| mark.explain(failure))?;
+        let (text, document, ended) = import(context, arguments, file, &mut progress)
+            .map_err(|failure| progress.mark.explain(failure))?;
         texts.push(text);
         documents.push(document);
         exit = if ended == Exit::Ok { exit } else { ended };
     }
-    let mark = mark.name_and_op();
+    let mark = progress.mark.name_and_op();
     texts.extend(mark.map(|(name, op)| format!("to undo: restore to mark {name} (op {op})")));
     let (mark, mark_op) = mark.unzip();
     let document = json!({"success": exit == Exit::Ok, "mark": mark, "mark_op": mark_op, "files": documents});
     context.output.result(&texts.join("\n"), &document)?;
     Ok(exit)
+}
+
+/// What was done for the files so far.
+struct Progress {
+    mark: AutomaticMark,
+    foreseen: Foreseen,
+}
+
+/// Connects to the server. A dry run names the way without one.
+fn server(context: Context<'_>, arguments: &ImportArguments) -> Result<ServerConnection, Failure> {
+    context.server().map_err(|failure| {
+        if failure.exit != Exit::Unreachable || !arguments.dry_run {
+            return failure;
+        }
+        let sentence = "a dry run compares the files with the server; --offline only checks the files";
+        Failure { error: failure.error.context(sentence), ..failure }
+    })
 }
 
 type ImportResult = (String, serde_json::Value, Exit);
@@ -84,18 +109,19 @@ fn rows(
     context: Context<'_>,
     arguments: &ImportArguments,
     file: &Path,
-    mark: &mut AutomaticMark,
+    progress: &mut Progress,
 ) -> Result<ImportResult, Failure> {
-    let tally = if arguments.dry_run {
-        import_rows::check(file, arguments.strict)?
+    let inspected = import_rows::inspect(file, arguments.strict)?;
+    let tally = if arguments.offline {
+        import_rows::check(inspected)?
     } else {
         let options = import_rows::Options {
             create_skus: arguments.create_skus == YesNo::Yes,
-            strict: arguments.strict,
             reason: &arguments.reason,
-            mark,
+            mark: &mut progress.mark,
+            dry: arguments.dry_run.then_some(&mut progress.foreseen),
         };
-        import_rows::import_file(&mut context.server()?, context.output, file, options)?
+        import_rows::import_file(&mut server(context, arguments)?, context.output, inspected, options)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }
@@ -104,13 +130,17 @@ fn catalog(
     context: Context<'_>,
     arguments: &ImportArguments,
     file: &Path,
-    mark: &mut AutomaticMark,
+    progress: &mut Progress,
 ) -> Result<ImportResult, Failure> {
     let catalog = import_catalog::read(file)?;
-    let tally = if arguments.dry_run {
+    let tally = if arguments.offline {
         import_catalog::check(&catalog)
+    } else if arguments.dry_run {
+        let mut server = server(context, arguments)?;
+        let plan = catalog_changes::foresee(&mut server, &catalog, &mut progress.foreseen)?;
+        return Ok((plan.text(file), plan.document(file), plan.exit()));
     } else {
-        import_catalog::import(&mut context.server()?, context.output, &catalog, mark)?
+        import_catalog::import(&mut context.server()?, context.output, &catalog, &mut progress.mark)?
     };
     Ok((tally.text(file), tally.document(file), tally.exit()))
 }

@@ -136,7 +136,7 @@ pub(super) fn import(
 }
 
 /// The old names that the file uses, as the server knows them before it imports the file.
-fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warnings, Failure> {
+pub(super) fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Result<Warnings, Failure> {
     let (mut old_names, mut places) = (OldNames::load(server)?, file.places());
     if !old_names.is_empty() {
         file.catalog.each_name(&mut |name, path| {

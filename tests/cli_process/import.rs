@@ -65,7 +65,7 @@ fn a_file_in_which_one_row_hides_another_changes_nothing() {
         (b"source_code,sku,quantity,quantity\nA,M1,1,2\n".to_vec(), "occurs more than once"),
     ];
     for (bytes, part) in files {
-        for flags in [&["--dry-run"][..], &[]] {
+        for flags in [&["--dry-run"][..], &["--dry-run", "--offline"], &[]] {
             let called = import(&server, &bytes, flags);
             assert_eq!(called.code, 4, "{} {}", called.document, called.stderr);
             assert!(called.stderr.contains(part), "{part}: {}", called.stderr);

@@ -91,6 +91,12 @@ fn files(server: &Server) -> [String; 2] {
     [catalog, rows]
 }
 
+/// Writes another count into the file of rows.
+fn recount(rows: &str, quantity: u32) {
+    let (kept, _) = ROWS.trim_end().rsplit_once(',').unwrap();
+    std::fs::write(rows, format!("{kept},{quantity}\n")).unwrap();
+}
+
 /// The kinds of the commands in the log of a server, which ends. Imports in one second try several names for a mark, so
 /// repeated kinds count once.
 fn kinds(server: Server) -> Vec<String> {
@@ -111,7 +117,7 @@ fn an_import_sets_one_mark_before_its_first_change_and_names_it() {
     // and that an import that sends nothing, a dry run and --no-mark set none.
     let server = Server::start();
     let [catalog, rows] = files(&server);
-    let dry = Server::local(&["import", &catalog, &rows, "--dry-run"]);
+    let dry = server.ok(&["import", &catalog, &rows, "--dry-run"]);
     assert_eq!(dry["mark"], Value::Null, "{dry}");
     let unknown = server.call(&["import", &rows]);
     assert_eq!((unknown.code, &unknown.document["mark"]), (4, &Value::Null), "its only row has no source");
@@ -123,10 +129,13 @@ fn an_import_sets_one_mark_before_its_first_change_and_names_it() {
     assert!(is_time(mark.strip_prefix("auto/import/").unwrap()), "{imported}");
     assert_eq!(names(&server), [mark]);
     assert_eq!(server.ok(&["mark", "list"])["marks"][0]["op"], imported["mark_op"]);
+    assert_eq!(server.ok(&["import", &rows])["mark"], Value::Null, "it has nothing to change");
+    recount(&rows, 6);
     let stopped = server.call(&["import", &rows, &server.path("missing.csv")]);
     let second = names(&server).pop().unwrap();
     assert_eq!((stopped.code, names(&server).len()), (2, 2));
     assert!(stopped.stderr.contains(&format!("to undo it, restore to mark {second}")), "{}", stopped.stderr);
+    recount(&rows, 7);
     let told = run(&["--server", server.address(), "import", &rows]);
     let third = names(&server).pop().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
@@ -171,6 +180,7 @@ fn an_import_without_room_for_a_mark_changes_nothing_unless_it_is_told_to() {
     server.ok(&["import", &catalog, &rows, "--no-mark"]);
     server.ok(&["mark", "drop", "mark 7"]);
     server.ok(&["mark", "set", "auto/older"]);
+    recount(&rows, 6);
     let imported = server.ok(&["import", &rows]);
     assert_eq!(names(&server).pop().as_deref(), imported["mark"].as_str());
     assert!(!names(&server).contains(&"auto/older".to_owned()));
@@ -180,16 +190,18 @@ fn an_import_without_room_for_a_mark_changes_nothing_unless_it_is_told_to() {
 #[test]
 fn a_mark_that_is_no_longer_kept_is_told_by_the_list_and_by_status() {
     // Proves over whole processes that a mark keeps its log, that it is lost beyond the bound, and that both are told.
-    let lines: Vec<String> = (0..20_000).map(|number| format!("east,S{number},1,5")).collect();
     let mut told = Vec::new();
     for keep_bytes in ["marks.keep-bytes=1000000000", "marks.keep-bytes=0"] {
         let server = Server::start_with(&["--set", keep_bytes]);
         let [catalog, _] = files(&server);
         let rows = server.path("many.csv");
-        std::fs::write(&rows, format!("source_code,sku,status,quantity\n{}\n", lines.join("\n"))).unwrap();
         server.ok(&["import", &catalog, "--no-mark"]);
         server.ok(&["mark", "set", "before"]);
-        for _ in 0..4 {
+        for quantity in 5..9 {
+            let lines: Vec<String> =
+                (0..20_000).map(|number| format!("east,S{number},1,{quantity}")).collect();
+            std::fs::write(&rows, format!("source_code,sku,status,quantity\n{}\n", lines.join("\n")))
+                .unwrap();
             server.ok(&["import", &rows, "--no-mark"]);
             server.ok(&["snapshot"]);
         }

@@ -12,6 +12,7 @@ mod follow;
 mod harness;
 mod help;
 mod import;
+mod import_dry;
 mod json;
 mod list;
 mod listening;

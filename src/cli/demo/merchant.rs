@@ -58,9 +58,8 @@ pub(super) fn open(output: Output, address: &str, timeout: Timeout) -> Result<Me
     succeed(tally.exit(), || tally.text(name))?;
     let name = Path::new("stock.csv");
     let bytes = u64::try_from(ROWS.len()).unwrap_or(u64::MAX);
-    let options =
-        Options { create_skus: true, strict: false, reason: "demo", mark: &mut AutomaticMark::none() };
-    let rows = import_rows::import(&mut server, output, (name, ROWS.as_bytes(), bytes), options)?;
+    let options = Options { create_skus: true, reason: "demo", mark: &mut AutomaticMark::none(), dry: None };
+    let rows = import_rows::import(&mut server, output, (name, ROWS.as_bytes(), bytes), 0, options)?;
     succeed(rows.exit(), || rows.text(name))?;
 
     let mut skus = SCARCE.iter().map(|sku| server.sku(sku)).collect::<Result<Vec<_>, _>>()?;
