@@ -3,6 +3,7 @@
 use super::automatic_mark::AutomaticMark;
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::import_rows::Behavior;
 use super::present_items::Foreseen;
 use super::server_connection::ServerConnection;
 use super::{catalog_changes, import_catalog, import_rows};
@@ -26,6 +27,7 @@ files that end in .toml or .json are catalogs. They are imported in the order gi
 before the first change, so that a restore can undo them all. Examples:
   stockhold import examples/bicycles/catalog.toml examples/bicycles/stock.csv
   stockhold import stock.csv --create-skus no
+  stockhold import discontinued.csv --behavior delete --dry-run
   stockhold import stock.csv --no-mark
   stockhold import catalog.json stock.csv --dry-run
   stockhold import stock.csv --dry-run --offline"
@@ -38,6 +40,9 @@ pub(super) struct ImportArguments {
     /// Create SKUs that the server does not know (source items only)
     #[arg(long, value_enum, default_value = "yes")]
     create_skus: YesNo,
+    /// What each row does to its source item; items that no row names stay as they are (source items only)
+    #[arg(long, value_enum, default_value = "append", alias = "behaviour")]
+    behavior: Behavior,
     /// The reason that is logged with every count
     #[arg(long, default_value = "import", value_name = "TEXT")]
     reason: String,
@@ -116,7 +121,8 @@ fn rows(
         import_rows::check(inspected)?
     } else {
         let options = import_rows::Options {
-            create_skus: arguments.create_skus == YesNo::Yes,
+            behavior: arguments.behavior,
+            create_skus: arguments.create_skus == YesNo::Yes && arguments.behavior != Behavior::Delete,
             reason: &arguments.reason,
             mark: &mut progress.mark,
             dry: arguments.dry_run.then_some(&mut progress.foreseen),

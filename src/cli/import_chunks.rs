@@ -6,7 +6,7 @@
 
 use super::bulk::Bulk;
 use super::exit::Failure;
-use super::import_rows::Options;
+use super::import_rows::{Behavior, Options};
 use super::old_names::OldNames;
 use super::present_items::{Item, PresentItems, is_foreseen};
 use super::report;
@@ -113,6 +113,10 @@ impl<'a> Import<'a> {
             return None;
         };
         let Some(sku) = self.skus.get(&row.sku).copied() else {
+            if self.options.behavior == Behavior::Delete {
+                self.tally.deleted += 1;
+                return None;
+            }
             let fault = match self.refused_skus.get(&row.sku) {
                 Some(message) => RowFault::Refused { message: message.clone() },
                 None => RowFault::UnknownSku { sku: row.sku.clone() },
@@ -139,10 +143,21 @@ impl<'a> Import<'a> {
         sku: SkuId,
     ) -> Result<(), Failure> {
         let old = self.present.get(source, sku);
-        let new = Item { quantity: row.quantity, in_stock: row.in_stock };
-        if old == Some(new) {
-            self.tally.unchanged += 1;
-            return Ok(());
+        let new = match self.options.behavior {
+            Behavior::Append | Behavior::Replace => Item { quantity: row.quantity, in_stock: row.in_stock },
+            Behavior::Delete => Item { quantity: Quantity::ZERO, in_stock: false },
+        };
+        match self.options.behavior {
+            Behavior::Append if old == Some(new) => {
+                self.tally.unchanged += 1;
+                return Ok(());
+            }
+            // As in Magento, every row counts as deleted, also if there is nothing to delete.
+            Behavior::Delete if old.is_none_or(|old| old == new) => {
+                self.tally.deleted += 1;
+                return Ok(());
+            }
+            Behavior::Append | Behavior::Replace | Behavior::Delete => {}
         }
         if self.is_dry() {
             self.foresee(server, row, (source, sku), (old, new));
@@ -151,8 +166,8 @@ impl<'a> Import<'a> {
         let count = Count {
             source,
             sku,
-            quantity: row.quantity,
-            in_stock: Some(row.in_stock),
+            quantity: new.quantity,
+            in_stock: Some(new.in_stock),
             reason: self.options.reason.to_owned(),
             reference: String::new(),
         };
@@ -177,18 +192,15 @@ impl<'a> Import<'a> {
             return;
         }
         self.present.change(source, sku, Some(new));
-        if old.is_some() {
-            self.tally.updated += 1;
-        } else {
-            self.tally.created += 1;
-        }
+        self.tally_change(old.is_none());
         self.tally.changes.note(|| RowChange {
             line: row.line,
             source: row.source_code.clone(),
             sku: row.sku.clone(),
             is_new_sku: is_foreseen(sku),
             old,
-            new: Some(new),
+            new,
+            is_deletion: self.options.behavior == Behavior::Delete,
         });
     }
 
@@ -233,14 +245,18 @@ impl<'a> Import<'a> {
             }
             return;
         }
-        let is_new = matches!(outcome.detail, Detail::Item { version: ..=1, .. });
-        if is_new {
-            self.tally.created += 1;
-        } else {
-            self.tally.updated += 1;
-        }
+        self.tally_change(matches!(outcome.detail, Detail::Item { version: ..=1, .. }));
         if let Detail::Item { shortfall, .. } = outcome.detail {
             self.tally.shortfalls += u64::from(shortfall > Quantity::ZERO);
+        }
+    }
+
+    /// Counts a row that changes an item, or makes one.
+    const fn tally_change(&mut self, is_new: bool) {
+        match self.options.behavior {
+            Behavior::Append if is_new => self.tally.created += 1,
+            Behavior::Append | Behavior::Replace => self.tally.updated += 1,
+            Behavior::Delete => self.tally.deleted += 1,
         }
     }
 

@@ -12,6 +12,7 @@ use super::row_tally::{Run, Tally};
 use super::row_warnings::RowWarnings;
 use super::server_connection::ServerConnection;
 use crate::catalog::{LinesError, RowError, RowFault, StockFileError, StockReader, count_rows};
+use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -20,9 +21,23 @@ use std::time::Instant;
 /// The number of rows whose names are resolved together.
 const CHUNK_ROWS: usize = 8_192;
 
+/// What a row of a file does to its source item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(super) enum Behavior {
+    /// Create it or set its quantity and status
+    #[default]
+    #[value(alias = "add_update")]
+    Append,
+    /// The same, but every row is sent and counts as updated, also if nothing changes
+    Replace,
+    /// Take it out of sale: no goods, out of stock
+    Delete,
+}
+
 /// The options of an import.
 #[derive(Debug)]
 pub(super) struct Options<'a> {
+    pub(super) behavior: Behavior,
     pub(super) create_skus: bool,
     pub(super) reason: &'a str,
     pub(super) mark: &'a mut AutomaticMark,

@@ -85,7 +85,10 @@ fn import(matches: &ArgMatches) -> Option<String> {
     let is_rows = |file: &Path| file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     let mut files = matches.get_many::<PathBuf>("files").into_iter().flatten();
     let has_rows = files.any(|file| is_rows(file));
-    let id = ["create_skus", "reason"].into_iter().find(|id| is_given(matches, id)).filter(|_| !has_rows)?;
+    let id = ["behavior", "create_skus", "reason"]
+        .into_iter()
+        .find(|id| is_given(matches, id))
+        .filter(|_| !has_rows)?;
     let flag = id.replace('_', "-");
     Some(format!("--{flag} means nothing here: it is for source items, and no file is a .csv"))
 }

@@ -24,7 +24,8 @@ pub(super) struct RowChange {
     /// Whether the SKU would be created too.
     pub(super) is_new_sku: bool,
     pub(super) old: Option<Item>,
-    pub(super) new: Option<Item>,
+    pub(super) new: Item,
+    pub(super) is_deletion: bool,
 }
 
 impl RowChanges {
@@ -41,10 +42,9 @@ impl RowChanges {
             let RowChange { line, source, sku, old, new, .. } = change;
             let new_sku = if change.is_new_sku { ", a new SKU" } else { "" };
             let verb = change.verb();
-            let values = match (old, new) {
-                (Some(old), Some(new)) => format!("{old} → {new}"),
-                (Some(one), None) | (None, Some(one)) => one.to_string(),
-                (None, None) => String::new(),
+            let values = match old {
+                Some(old) => format!("{old} → {new}"),
+                None => new.to_string(),
             };
             text.line(&format!(
                 "{}: line {line}: {sku} in {source}{new_sku}: {verb}: {values}",
@@ -65,24 +65,22 @@ impl RowChanges {
 
 impl RowChange {
     const fn verb(&self) -> &'static str {
-        match (&self.old, &self.new) {
-            (None, _) => "created",
-            (Some(_), Some(_)) => "updated",
-            (Some(_), None) => "deleted",
+        match self.old {
+            Some(_) if self.is_deletion => "deleted",
+            Some(_) => "updated",
+            None => "created",
         }
     }
 
     fn document(&self) -> Value {
-        let item = |item: Option<Item>| {
-            item.map(|item| json!({"quantity": item.quantity.to_string(), "in_stock": item.in_stock}))
-        };
+        let item = |item: Item| json!({"quantity": item.quantity.to_string(), "in_stock": item.in_stock});
         json!({
             "line": self.line,
             "source": self.source,
             "sku": self.sku,
             "new_sku": self.is_new_sku,
             "change": self.verb(),
-            "old": item(self.old),
+            "old": self.old.map(item),
             "new": item(self.new),
         })
     }

@@ -107,3 +107,41 @@ fn every_row_is_imported_or_refused() {
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("import the catalog that defines the sources first"), "{text}");
 }
+
+#[test]
+fn each_behavior_touches_the_listed_pairs_and_no_others() {
+    // Proves what append, replace and delete do and how they count, dry or not, with known, new and unknown names; that a
+    // deletion creates no SKU; and that promises of a deleted item are told.
+    let before = "source_code,sku,status,quantity\nA,M1,1,5\nA,M2,1,2\nA,M3,1,3\n".as_bytes();
+    let rows = "source_code,sku,status,quantity\nA,M1,1,5\nA,M2,1,9\nA,N1,1,4\nB,M1,1,1\n".as_bytes();
+    let expected = [
+        ("append", [1, 1, 1, 0, 1], ["5", "9", "3"]),
+        ("add_update", [1, 1, 1, 0, 1], ["5", "9", "3"]),
+        ("replace", [0, 3, 0, 0, 1], ["5", "9", "3"]),
+        ("delete", [0, 0, 0, 3, 1], ["0", "0", "3"]),
+    ];
+    for (behavior, counts, left) in expected {
+        let server = open();
+        import(&server, before, &[]);
+        server.ok(&["reserve", "--stock", "web", "--line", "M1=2"]);
+        for flags in [&["--behavior", behavior, "--dry-run"][..], &["--behavior", behavior]] {
+            let called = import(&server, rows, flags);
+            let file = &called.document["files"][0];
+            let told =
+                ["created", "updated", "unchanged", "deleted", "refused"].map(|count| file[count].clone());
+            assert_eq!((called.code, told), (4, counts.map(|count| json!(count))), "{flags:?} {file}");
+            if flags.len() == 2 {
+                assert_eq!(file["shortfalls"], u64::from(behavior == "delete"), "{file}");
+            }
+        }
+        let on_hand = ["M1", "M2", "M3"].map(|sku| {
+            let shown = server.ok(&["show", "sku", sku]);
+            shown["items"][0]["on_hand"].as_str().expect("units").to_owned()
+        });
+        assert_eq!(on_hand, left, "{behavior}");
+        let skus = server.ok(&["list", "skus"])["skus"].as_array().expect("a list").len();
+        assert_eq!(skus, if behavior == "delete" { 3 } else { 4 });
+    }
+    let server = open();
+    assert_eq!(import(&server, rows, &["--behavior", "merge"]).code, 2);
+}

@@ -39,6 +39,7 @@ fn flags_without_meaning_are_refused() {
     }
     for (line, part) in [
         ("import x.toml --create-skus no", "--create-skus means nothing here: it is for source items"),
+        ("import x.toml --behavior delete", "--behavior means nothing here: it is for source items"),
         ("import x.json --reason y", "--reason means nothing here"),
         ("export x.toml --source east", "--source, --sku and --in-stock select source items"),
         ("export --as json --in-stock true", "--source, --sku and --in-stock select source items"),

@@ -4,7 +4,7 @@ use super::super::automatic_mark::AutomaticMark;
 use super::super::bulk::Bulk;
 use super::super::context::Context;
 use super::super::exit::{Exit, Failure};
-use super::super::import_rows::Options;
+use super::super::import_rows::{Behavior, Options};
 use super::super::output::{Output, table};
 use super::super::salable::cell_text;
 use super::super::server_connection::ServerConnection;
@@ -58,7 +58,13 @@ pub(super) fn open(output: Output, address: &str, timeout: Timeout) -> Result<Me
     succeed(tally.exit(), || tally.text(name))?;
     let name = Path::new("stock.csv");
     let bytes = u64::try_from(ROWS.len()).unwrap_or(u64::MAX);
-    let options = Options { create_skus: true, reason: "demo", mark: &mut AutomaticMark::none(), dry: None };
+    let options = Options {
+        behavior: Behavior::Append,
+        create_skus: true,
+        reason: "demo",
+        mark: &mut AutomaticMark::none(),
+        dry: None,
+    };
     let rows = import_rows::import(&mut server, output, (name, ROWS.as_bytes(), bytes), 0, options)?;
     succeed(rows.exit(), || rows.text(name))?;
 
