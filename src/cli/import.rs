@@ -53,7 +53,7 @@ pub(super) struct ImportArguments {
     #[arg(long, requires = "dry_run")]
     offline: bool,
     /// Refuse a file of source items that is warned of: rows that repeat another one, negative counts, SKUs with characters
-    /// that are not seen
+    /// that are not seen, new SKUs that look like an existing one or are one slip away from it
     #[arg(long)]
     strict: bool,
     /// Set no mark before the first change
@@ -123,6 +123,7 @@ fn rows(
         let options = import_rows::Options {
             behavior: arguments.behavior,
             create_skus: arguments.create_skus == YesNo::Yes && arguments.behavior != Behavior::Delete,
+            strict: arguments.strict,
             reason: &arguments.reason,
             mark: &mut progress.mark,
             dry: arguments.dry_run.then_some(&mut progress.foreseen),

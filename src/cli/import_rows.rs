@@ -6,6 +6,7 @@
 use super::automatic_mark::AutomaticMark;
 use super::exit::{Exit, Failure, file_failure};
 use super::import_chunks::Import;
+use super::new_skus;
 use super::output::{Output, Text};
 use super::present_items::Foreseen;
 use super::row_tally::{Run, Tally};
@@ -39,6 +40,8 @@ pub(super) enum Behavior {
 pub(super) struct Options<'a> {
     pub(super) behavior: Behavior,
     pub(super) create_skus: bool,
+    /// Whether warnings refuse the file.
+    pub(super) strict: bool,
     pub(super) reason: &'a str,
     pub(super) mark: &'a mut AutomaticMark,
     /// In a dry run, which sends no command: what earlier files would have changed.
@@ -60,7 +63,15 @@ pub(super) fn import_file(
     inspected: Inspected<'_>,
     options: Options<'_>,
 ) -> Result<Tally, Failure> {
-    let Inspected { file, rows, warnings } = inspected;
+    let Inspected { file, rows, mut warnings } = inspected;
+    if options.create_skus {
+        let input = File::open(file).map_err(|e| file_failure(file, e))?;
+        let reader = StockReader::new(input).map_err(|e| naming_bad(file, e))?;
+        new_skus::look_for_similar(server, reader.flatten(), options.dry.as_deref(), &mut warnings)?;
+        if options.strict {
+            refuse_warned(file, &warnings)?;
+        }
+    }
     let input = File::open(file).map_err(|e| file_failure(file, e))?;
     let bytes = input.metadata().map_err(|e| file_failure(file, e))?.len();
     let mut tally = import(server, output, (file, input, bytes), rows, options)?;
@@ -81,13 +92,21 @@ pub(super) fn inspect(file: &Path, strict: bool) -> Result<Inspected<'_>, Failur
         warnings.look_at(&row);
     }
     let warnings = warnings.finish();
-    if strict && warnings.total() > 0 {
-        let mut text = Text::default();
-        warnings.add_to_text(file, &mut text);
-        let error = anyhow::anyhow!("{}nothing was imported, because of --strict", text.into_string());
-        return Err(Failure { exit: Exit::BadData, error });
+    if strict {
+        refuse_warned(file, &warnings)?;
     }
     Ok(Inspected { file, rows, warnings })
+}
+
+/// Fails if there are warnings.
+fn refuse_warned(file: &Path, warnings: &RowWarnings) -> Result<(), Failure> {
+    if warnings.total() == 0 {
+        return Ok(());
+    }
+    let mut text = Text::default();
+    warnings.add_to_text(file, &mut text);
+    let error = anyhow::anyhow!("{}nothing was imported, because of --strict", text.into_string());
+    Err(Failure { exit: Exit::BadData, error })
 }
 
 /// Imports `rows` rows, about, from `input`: a name, a reader and its length in bytes.

@@ -4,8 +4,8 @@
 use super::output::Text;
 use crate::catalog::StockRow;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::path::Path;
 use stockhold_protocol::Quantity;
@@ -19,7 +19,10 @@ const ROWS_COMPARED_MAX: usize = 10_000_000;
 #[derive(Debug, Default)]
 pub(super) struct RowWarnings {
     total: u64,
+    by_kind: BTreeMap<&'static str, u64>,
     kept: Vec<Warning>,
+    /// What was not looked at, and why.
+    notes: Vec<String>,
     /// The first line of each pair of source and SKU, by a hash of the pair.
     first_lines: HashMap<u64, u64>,
 }
@@ -67,8 +70,15 @@ impl RowWarnings {
         }
     }
 
-    fn warn(&mut self, line: u64, kind: &'static str, message: String) {
+    /// Says what was not looked at, and why. It is no warning.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Warns of a row.
+    pub(super) fn warn(&mut self, line: u64, kind: &'static str, message: String) {
         self.total += 1;
+        *self.by_kind.entry(kind).or_default() += 1;
         if self.kept.len() < KEPT_MAX {
             self.kept.push(Warning { line, kind, message });
         }
@@ -90,7 +100,16 @@ impl RowWarnings {
         }
         let hidden = self.total - u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
         if hidden > 0 {
-            text.line(&format!("… and {hidden} more warnings"));
+            let kept = |kind: &str| self.kept.iter().filter(|one| one.kind == kind).count();
+            let hidden_of = |(kind, total): (&&'static str, &u64)| {
+                let hidden = total - u64::try_from(kept(kind)).unwrap_or(u64::MAX);
+                (hidden > 0).then(|| format!("{hidden} {kind}"))
+            };
+            let groups: Vec<String> = self.by_kind.iter().filter_map(hidden_of).collect();
+            text.line(&format!("… and {hidden} more warnings: {}", groups.join(", ")));
+        }
+        for note in &self.notes {
+            text.line(&format!("{}: {note}", file.display()));
         }
     }
 
@@ -98,6 +117,8 @@ impl RowWarnings {
     pub(super) fn add_to_document(&self, document: &mut Value) {
         let before = document["warnings_total"].as_u64().unwrap_or_default();
         document["warnings_total"] = json!(before + self.total);
+        document["warnings_by_kind"] = json!(self.by_kind);
+        document["notes"] = json!(self.notes);
         let kept = self
             .kept
             .iter()
@@ -151,6 +172,6 @@ mod tests {
         assert_eq!((warnings.total(), warnings.kept.len()), (3 + 294, KEPT_MAX));
         let mut text = Text::default();
         warnings.add_to_text(Path::new("f.csv"), &mut text);
-        assert!(text.into_string().contains("… and 197 more warnings"));
+        assert!(text.into_string().contains("… and 197 more warnings: 197 repeated_row\n"));
     }
 }

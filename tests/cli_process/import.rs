@@ -145,3 +145,40 @@ fn each_behavior_touches_the_listed_pairs_and_no_others() {
     let server = open();
     assert_eq!(import(&server, rows, &["--behavior", "merge"]).code, 2);
 }
+
+#[test]
+fn new_skus_that_may_be_mistyped_are_warned_of_and_refused_if_the_operator_is_strict() {
+    // Proves the warnings with lines, dry or not; that --strict and --create-skus no create nothing; that SKUs which exist, and
+    // those that an earlier file of the call defines, are none of them; and that many are grouped by kind.
+    let server = open();
+    server.ok(&["define", "sku", "LAMP-BLUE"]);
+    let rows = "source_code,sku,status,quantity\nA,LAMP-BLUE,1,1\nA,LAMP-BLU,1,1\nA,lamp-blue,1,1\nA,TABLE,1,1\nB,LAMP-BLUEE,1,1\n";
+    let strict = import(&server, rows.as_bytes(), &["--strict"]);
+    assert_eq!(strict.code, 4, "{}", strict.stderr);
+    for part in [
+        "line 3: warning: the new SKU \"LAMP-BLU\" is one character away from the SKU \"LAMP-BLUE\", which exists",
+        "line 4: warning: the new SKU \"lamp-blue\" looks like the SKU \"LAMP-BLUE\"",
+        "nothing was imported, because of --strict",
+    ] {
+        let told = strict.stderr.replace("\\\"", "\"");
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let catalog = server.path("catalog.toml");
+    std::fs::write(&catalog, "[[sku]]\nsku = \"LAMP-BLU\"\n[[sku]]\nsku = \"lamp-blue\"\n")
+        .expect("a file can be written");
+    let path = server.path("rows.csv");
+    let known = server.call(&["import", &catalog, &path, "--strict", "--dry-run"]);
+    assert_eq!(known.document["files"][1]["warnings_total"], 0, "{}", known.document);
+    let none = import(&server, rows.as_bytes(), &["--strict", "--create-skus", "no"]);
+    assert_eq!(none.document["files"][0]["warnings_total"], 0, "{}", none.document);
+    assert_eq!(server.ok(&["list", "skus"])["skus"].as_array().expect("a list").len(), 1);
+    for flags in [&["--dry-run"][..], &[]] {
+        let file = import(&server, rows.as_bytes(), flags).document["files"][0].clone();
+        assert_eq!(file["warnings_by_kind"], json!({"look_alike_sku": 1, "mistyped_sku": 1}), "{file}");
+    }
+    let row = |number: u32| format!("A,LAMP-BLUE{},1,1", char::from_u32(0x4e00 + number).expect("a letter"));
+    let many: Vec<String> = (0..150).map(row).collect();
+    let many = format!("source_code,sku,status,quantity\n{}\n", many.join("\n"));
+    let strict = import(&server, many.as_bytes(), &["--strict"]);
+    assert!(strict.stderr.contains("… and 50 more warnings: 50 mistyped_sku"), "{}", strict.stderr);
+}

@@ -61,6 +61,7 @@ pub(super) fn open(output: Output, address: &str, timeout: Timeout) -> Result<Me
     let options = Options {
         behavior: Behavior::Append,
         create_skus: true,
+        strict: false,
         reason: "demo",
         mark: &mut AutomaticMark::none(),
         dry: None,
