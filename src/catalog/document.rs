@@ -29,20 +29,21 @@ pub struct Catalog {
     pub skus: Vec<Sku>,
 }
 
-/// A source: a place that holds goods.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// A source: a place that holds goods. A new one needs a name, a country and a postcode.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Its permanent code, without white space.
     pub code: String,
     /// Its display name.
-    pub name: String,
-    /// Whether it is enabled. Default: true.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it is enabled. A new one is, unless it says no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
     /// A description.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// The latitude in degrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latitude: Option<Degrees>,
@@ -50,24 +51,26 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<Degrees>,
     /// The country as two letters, ISO 3166-1.
-    pub country: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
     /// The region or state.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The city.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub city: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
     /// The street.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub street: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub street: Option<String>,
     /// The postcode.
-    pub postcode: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postcode: Option<String>,
     /// The contact at the source.
     #[serde(default, skip_serializing_if = "Contact::is_empty")]
     pub contact: Contact,
-    /// Whether shoppers can pick up goods there. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub pickup: bool,
+    /// Whether shoppers can pick up goods there. At a new one they cannot, unless it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pickup: Option<bool>,
 }
 
 /// The contact at a source.
@@ -75,17 +78,17 @@ pub struct Source {
 #[serde(deny_unknown_fields, default)]
 pub struct Contact {
     /// A name.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// An e-mail address.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// A telephone number.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub phone: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
     /// A fax number.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub fax: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fax: Option<String>,
 }
 
 /// A stock: a virtual pool of sources.
@@ -206,15 +209,6 @@ pub struct Settings {
     pub lead_days: Option<u32>,
 }
 
-const fn yes() -> bool {
-    true
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls these with a reference")]
-const fn is_true(value: &bool) -> bool {
-    *value
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls these with a reference")]
 const fn is_false(value: &bool) -> bool {
     !*value
@@ -280,46 +274,76 @@ impl Contact {
 }
 
 impl Source {
-    /// The fields of the command.
+    /// The fields that a new source needs and that the file omits.
     #[must_use]
-    pub fn definition(&self) -> SourceDefinition {
-        let Contact { name, email, phone, fax } = self.contact.clone();
-        SourceDefinition {
-            code: self.code.clone(),
-            name: self.name.clone(),
-            enabled: self.enabled,
-            description: self.description.clone(),
-            latitude_micro: self.latitude.unwrap_or_default().0,
-            longitude_micro: self.longitude.unwrap_or_default().0,
-            country: self.country.clone(),
-            region: self.region.clone(),
-            city: self.city.clone(),
-            street: self.street.clone(),
-            postcode: self.postcode.clone(),
-            contact: [name, email, phone, fax],
-            pickup: self.pickup,
+    pub fn missing(&self) -> Vec<&'static str> {
+        let needed = [("name", &self.name), ("country", &self.country), ("postcode", &self.postcode)];
+        needed.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect()
+    }
+
+    /// The fields of the command. What the file omits is as in `present`, or has its default. The code is the present one,
+    /// because an old code means the same source.
+    #[must_use]
+    pub fn definition_over(&self, present: Option<&SourceDefinition>) -> SourceDefinition {
+        fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
         }
+        let mut next = present.cloned().unwrap_or_else(|| SourceDefinition {
+            code: self.code.clone(),
+            name: String::new(),
+            enabled: true,
+            description: String::new(),
+            latitude_micro: 0,
+            longitude_micro: 0,
+            country: String::new(),
+            region: String::new(),
+            city: String::new(),
+            street: String::new(),
+            postcode: String::new(),
+            contact: [const { String::new() }; 4],
+            pickup: false,
+        });
+        set(&mut next.name, self.name.as_ref());
+        set(&mut next.enabled, self.enabled.as_ref());
+        set(&mut next.description, self.description.as_ref());
+        set(&mut next.latitude_micro, self.latitude.map(|degrees| degrees.0).as_ref());
+        set(&mut next.longitude_micro, self.longitude.map(|degrees| degrees.0).as_ref());
+        set(&mut next.country, self.country.as_ref());
+        set(&mut next.region, self.region.as_ref());
+        set(&mut next.city, self.city.as_ref());
+        set(&mut next.street, self.street.as_ref());
+        set(&mut next.postcode, self.postcode.as_ref());
+        set(&mut next.pickup, self.pickup.as_ref());
+        let Contact { name, email, phone, fax } = &self.contact;
+        for (field, value) in next.contact.iter_mut().zip([name, email, phone, fax]) {
+            set(field, value.as_ref());
+        }
+        next
     }
 }
 
 impl From<SourceDefinition> for Source {
+    /// All fields that are not empty.
     fn from(source: SourceDefinition) -> Self {
+        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
         let located = source.latitude_micro != 0 || source.longitude_micro != 0;
-        let [name, email, phone, fax] = source.contact;
+        let [name, email, phone, fax] = source.contact.map(filled);
         Self {
             code: source.code,
-            name: source.name,
-            enabled: source.enabled,
-            description: source.description,
+            name: Some(source.name),
+            enabled: Some(source.enabled),
+            description: filled(source.description),
             latitude: located.then_some(Degrees(source.latitude_micro)),
             longitude: located.then_some(Degrees(source.longitude_micro)),
-            country: source.country,
-            region: source.region,
-            city: source.city,
-            street: source.street,
-            postcode: source.postcode,
+            country: Some(source.country),
+            region: filled(source.region),
+            city: filled(source.city),
+            street: filled(source.street),
+            postcode: Some(source.postcode),
             contact: Contact { name, email, phone, fax },
-            pickup: source.pickup,
+            pickup: Some(source.pickup),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A catalog file on disk: its formats, reading with problems by file, line and field, and writing.
 
-use super::check::findings;
+use super::check::{Finding, findings};
 use super::document::Catalog;
 use super::locate::{Format, Path, Places, line_at};
+use super::structure::unreadable;
 use std::fmt;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
@@ -61,15 +62,21 @@ pub enum CatalogError {
         file: PathBuf,
     },
     /// The catalog has problems.
-    #[error("{}", lines(problems))]
+    #[error("{}", lines(problems, *more))]
     Problems {
         /// The problems, up to a hundred.
         problems: Vec<Problem>,
+        /// The number of further ones.
+        more: usize,
     },
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn lines(problems: &[Problem], more: usize) -> String {
+    let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("… and {more} more errors"));
+    }
+    lines.join("\n")
 }
 
 impl fmt::Display for Problem {
@@ -131,17 +138,31 @@ impl CatalogFile {
                 (Some(error.line()), message[..cut].to_owned())
             }),
         };
-        let catalog: Catalog = parsed.map_err(|(line, message)| {
-            let shown = line.and_then(|line| text.lines().nth(line - 1)).map(str::trim).unwrap_or_default();
-            let message = if shown.is_empty() { message } else { format!("{message} (`{shown}`)") };
-            let problem = Problem { file: name.to_owned(), line, field: String::new(), message };
-            CatalogError::Problems { problems: vec![problem] }
-        })?;
+        let (catalog, unreadable) = match parsed {
+            Ok(catalog) => (catalog, Vec::new()),
+            Err((line, message)) => {
+                let (unreadable, rest) = unreadable_fields(format, &text);
+                if unreadable.is_empty() {
+                    let problem = unparsed(name, line, message, &text);
+                    return Err(CatalogError::Problems { problems: vec![problem], more: 0 });
+                }
+                (rest.unwrap_or_default(), unreadable)
+            }
+        };
         let file = Self { catalog, name: name.to_owned(), format, text };
-        let mut findings = findings(&file.catalog);
-        findings.truncate(PROBLEMS_MAX);
-        let problems = file.problems(findings.into_iter().map(|finding| (finding.path, finding.message)));
-        if problems.is_empty() { Ok(file) } else { Err(CatalogError::Problems { problems }) }
+        let mut found: Vec<(Path, String)> =
+            unreadable.into_iter().map(|finding| (finding.path, finding.message)).collect();
+        for finding in findings(&file.catalog) {
+            // Where something could not be read, there is something else now.
+            if !found.iter().any(|(path, _)| finding.path.begins_with(path)) {
+                found.push((finding.path, finding.message));
+            }
+        }
+        let more = found.len().saturating_sub(PROBLEMS_MAX);
+        found.truncate(PROBLEMS_MAX);
+        let mut problems = file.problems(found);
+        problems.sort_by_key(|problem| problem.line);
+        if problems.is_empty() { Ok(file) } else { Err(CatalogError::Problems { problems, more }) }
     }
 
     /// Finds places in the file. It is parsed again for the first one.
@@ -159,6 +180,24 @@ impl CatalogFile {
         };
         found.into_iter().map(problem).collect()
     }
+}
+
+/// Every field that cannot be read, and the rest of the catalog; nothing if the text is not in the format.
+fn unreadable_fields(format: Format, text: &str) -> (Vec<Finding>, Option<Catalog>) {
+    let root: Option<serde_json::Value> = match format {
+        Format::Toml => {
+            toml::from_str::<toml::Value>(text).ok().and_then(|root| serde_json::to_value(root).ok())
+        }
+        Format::Json => serde_json::from_str(text).ok(),
+    };
+    root.map(unreadable).unwrap_or_default()
+}
+
+/// The problem of a text that is not in its format.
+fn unparsed(name: &FilePath, line: Option<usize>, message: String, text: &str) -> Problem {
+    let shown = line.and_then(|line| text.lines().nth(line - 1)).map(str::trim).unwrap_or_default();
+    let message = if shown.is_empty() { message } else { format!("{message} (`{shown}`)") };
+    Problem { file: name.to_owned(), line, field: String::new(), message }
 }
 
 impl Catalog {

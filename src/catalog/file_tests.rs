@@ -54,7 +54,7 @@ fn parse(text: &str) -> Result<CatalogFile, CatalogError> {
 
 fn problems(format: Format, text: &str) -> Vec<Problem> {
     match CatalogFile::parse(FilePath::new("shop"), format, text.to_owned()) {
-        Err(CatalogError::Problems { problems }) => problems,
+        Err(CatalogError::Problems { problems, .. }) => problems,
         other => panic!("expected problems, got {other:?}"),
     }
 }
@@ -128,6 +128,48 @@ fn text_that_cannot_be_read_names_its_line() {
     let json = "{\n\"stocks\": [\n{\"name\": \"a\"},\n{\"name\": \"a\"}]}";
     let [problem] = problems(Format::Json, json).try_into().unwrap();
     assert_eq!((problem.line, problem.field.as_str()), (Some(4), "stock[1].name"));
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    // Proves that unreadable fields of every table are told together with wrong values and repeated names, in both formats, and
+    // that problems beyond the bound are counted.
+    let bad = GOOD
+        .replace("pickup = true", "pickups = true")
+        .replace("code = \"east\"\n", "")
+        .replace("min_qty = 3", "min_qty = 0.3")
+        .replace("quota = 10", "quota = -1")
+        .replace("notify_stock_qty = 2", "notify = 2")
+        .replace("priority = 7", "priority = \"high\"")
+        .replace("kind = \"virtual\"", "kind = \"none\"")
+        .replace("[\"website/us\"]", "[\"website\"]");
+    let told = |problems: Vec<Problem>| -> Vec<String> {
+        problems.into_iter().map(|one| format!("{} {}", one.line.unwrap(), one.field)).collect()
+    };
+    let found = told(problems(Format::Toml, &bad));
+    let expected = [
+        "3 settings.notify",
+        "5 source[0]",
+        "18 source[1].pickups",
+        "23 stock[0].channels[0]",
+        "27 stock[1].link[0]",
+        "35 sku[0].stocks.web.quota",
+        "36 sku[0].stocks.web.settings.min_qty",
+        "40 sku[1].kind",
+    ];
+    assert_eq!(found, expected);
+    let json = toml::from_str::<serde_json::Value>(&bad).unwrap().to_string();
+    let mut fields = told(problems(Format::Json, &json));
+    for field in &mut fields {
+        field.replace_range(..field.find(' ').unwrap(), "");
+    }
+    let mut expected = expected.map(|one| one[one.find(' ').unwrap()..].to_owned());
+    fields.sort();
+    expected.sort();
+    assert_eq!(fields, expected);
+    let many = "[[sku]]\nsku = 1\n".repeat(130);
+    let error = CatalogFile::parse(FilePath::new("shop"), Format::Toml, many).unwrap_err().to_string();
+    assert_eq!((error.lines().count(), error.ends_with("\n… and 30 more errors")), (101, true), "{error}");
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Path {
         self
     }
 
+    /// Whether it is this place or one within it.
+    pub(super) fn begins_with(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
     /// Appends an index.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {

@@ -12,6 +12,7 @@ mod locate;
 mod names;
 mod row_lines;
 mod stock_rows;
+mod structure;
 
 pub use amount::{Amount, Degrees};
 pub use document::{

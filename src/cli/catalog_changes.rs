@@ -58,7 +58,14 @@ impl Comparison<'_, '_> {
         for (at, (source, number)) in sources.iter().zip(numbers).enumerate() {
             let (place, thing) = (Place::entry("source", at), format!("source {}", source.code));
             let present = number.and_then(|number| self.sources.get(&SourceId(number)));
-            let namesake = self.sources.values().find(|view| view.definition.name == source.name);
+            if let Some(message) = import_catalog::incomplete(source)
+                .filter(|_| present.is_none() && self.foreseen.source(&source.code).is_none())
+            {
+                self.plan.refuse("sources", place, message);
+                continue;
+            }
+            let namesake =
+                self.sources.values().find(|view| Some(&view.definition.name) == source.name.as_ref());
             if let Some(owner) = namesake.filter(|owner| present.is_none_or(|present| present.id != owner.id))
             {
                 let message = format!("the name belongs to source {}", owner.definition.code);
@@ -66,8 +73,7 @@ impl Comparison<'_, '_> {
                 continue;
             }
             if let Some(view) = present {
-                let mut next = source.definition();
-                next.code.clone_from(&view.definition.code);
+                let next = source.definition_over(Some(&view.definition));
                 let fields = differences(&Source::from(view.definition.clone()), &Source::from(next));
                 self.plan.compare("sources", &place, thing, fields);
             } else {

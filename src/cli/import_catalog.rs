@@ -5,17 +5,18 @@
 use super::automatic_mark::AutomaticMark;
 use super::bulk::Bulk;
 use super::exit::{Exit, Failure, exit_of_file};
+use super::lists;
 use super::old_names::{OldNames, Warnings};
 use super::output::{Output, Text};
 use super::report;
 use super::server_connection::ServerConnection;
-use crate::catalog::{CatalogError, CatalogFile, Path as Place, Problem, channel_parts};
+use crate::catalog::{CatalogError, CatalogFile, Path as Place, Problem, Source, channel_parts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use stockhold_protocol::command::{
-    ChannelAssignment, LinkDefinition, QuotaChange, SettingScope, StockDefinition,
+    ChannelAssignment, LinkDefinition, QuotaChange, SettingScope, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, SkuId, SourceId, StockId};
@@ -150,6 +151,18 @@ pub(super) fn warnings(server: &mut ServerConnection, file: &CatalogFile) -> Res
     Ok(old_names.into_warnings())
 }
 
+/// Why a source cannot be created.
+pub(super) fn incomplete(source: &Source) -> Option<String> {
+    let missing = source.missing();
+    (!missing.is_empty()).then(|| {
+        let missing = missing.join(", ");
+        format!(
+            "source \"{}\" is not on the server yet, and to create it these are missing: {missing}",
+            source.code
+        )
+    })
+}
+
 struct Import<'a> {
     file: &'a CatalogFile,
     mark: &'a mut AutomaticMark,
@@ -195,17 +208,24 @@ impl Import<'_> {
 
     fn import_sources(&mut self, server: &mut ServerConnection) -> Result<(), Failure> {
         let sources = &self.file.catalog.sources;
-        let commands = sources
-            .iter()
-            .enumerate()
-            .map(|(at, source)| {
-                (Place::entry("source", at), Command::DefineSource(Box::new(source.definition())))
-            })
-            .collect();
-        let numbers = self.phase(server, commands)?;
-        for (source, number) in sources.iter().zip(numbers) {
-            self.sources.insert(source.code.clone(), number.map(SourceId));
+        let names: Vec<Name> = sources.iter().map(|source| Name::Source(source.code.clone())).collect();
+        let numbers = server.resolve(&names)?;
+        let present: BTreeMap<SourceId, SourceDefinition> =
+            lists::sources(server)?.into_iter().map(|view| (view.id, view.definition)).collect();
+        let (mut commands, mut codes) = (Vec::new(), Vec::new());
+        for (at, (source, number)) in sources.iter().zip(numbers).enumerate() {
+            let (place, present) =
+                (Place::entry("source", at), number.and_then(|one| present.get(&SourceId(one))));
+            if let Some(message) = incomplete(source).filter(|_| present.is_none()) {
+                self.problems.push((place, message));
+                self.sources.insert(source.code.clone(), None);
+            } else {
+                commands.push((place, Command::DefineSource(Box::new(source.definition_over(present)))));
+                codes.push(source.code.clone());
+            }
         }
+        let numbers = self.phase(server, commands)?;
+        self.sources.extend(codes.into_iter().zip(numbers.into_iter().map(|number| number.map(SourceId))));
         Ok(())
     }
 

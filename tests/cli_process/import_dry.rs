@@ -139,3 +139,41 @@ fn a_dry_run_without_a_server_says_so_unless_it_was_asked_for() {
     assert!(told.contains("2 rows: 1 can be read, 1 are refused; only the file was checked"), "{told}");
     assert_eq!(run(&["import", &rows, "--offline"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_source_that_exists_needs_only_its_code() {
+    // Proves that what a catalog omits of a source stays as it is, and that a new source without what it needs is refused, dry
+    // or not, while the rest is imported.
+    let server = Server::start();
+    server.ok(&[
+        "define",
+        "source",
+        "A",
+        "--name",
+        "A",
+        "--country",
+        "US",
+        "--postcode",
+        "1",
+        "--city",
+        "Rome",
+        "--disabled",
+    ]);
+    let before = server.ok(&["show", "source", "A"]);
+    let catalog = file(
+        &server,
+        "catalog.toml",
+        "[[source]]\ncode = \"A\"\nstreet = \"Main\"\n\n[[source]]\ncode = \"B\"\nname = \"B\"\n\n[[stock]]\nname = \"web\"\nsources = [\"A\"]\n",
+    );
+    let message =
+        "source \"B\" is not on the server yet, and to create it these are missing: country, postcode";
+    for flags in [&["--dry-run"][..], &[]] {
+        let called = server.call(&[&["import", &catalog], flags].concat());
+        let errors = &called.document["files"][0]["errors"];
+        assert_eq!(called.code, 4, "{errors}");
+        assert_eq!(*errors, json!([{"line": 5, "field": "source[1]", "message": message}]));
+    }
+    let mut expected = before;
+    expected["street"] = json!("Main");
+    assert_eq!(server.ok(&["show", "source", "A"]), expected);
+}
