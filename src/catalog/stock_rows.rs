@@ -4,6 +4,7 @@
 //! importer checks whether sources exist, and reports missing ones with the errors defined here.
 
 use super::row_lines::{BYTE_ORDER_MARK, UnixLines};
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use stockhold_protocol::command::catalog::check_sku;
 use stockhold_protocol::{BadField, Quantity};
@@ -102,7 +103,7 @@ pub enum StockFileError {
     #[error("line 1: the column \"{column}\" occurs more than once: which of them is meant?")]
     RepeatedColumn {
         /// The column.
-        column: &'static str,
+        column: String,
     },
     /// The file cannot be read or written.
     #[error("the list of source items cannot be read or written")]
@@ -146,9 +147,10 @@ impl<R: Read> StockReader<R> {
         let mut records = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Fields).from_reader(input);
         let header = records.headers()?.clone();
         let find = |name: &str| header.iter().position(|column| is_called(column, name));
-        for column in [SOURCE_CODE, SKU, STATUS, QUANTITY] {
-            if header.iter().filter(|other| is_called(other, column)).count() > 1 {
-                return Err(StockFileError::RepeatedColumn { column });
+        let mut seen = BTreeSet::new();
+        for column in header.iter().map(|column| column.trim().trim_start_matches(BYTE_ORDER_MARK)) {
+            if !column.is_empty() && !seen.insert(column) {
+                return Err(StockFileError::RepeatedColumn { column: column.to_owned() });
             }
         }
         let need = |column| find(column).ok_or(StockFileError::MissingColumn { column });

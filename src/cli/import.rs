@@ -3,10 +3,10 @@
 use super::automatic_mark::AutomaticMark;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::import_rows::Behavior;
+use super::import_options::{Behavior, Options};
 use super::present_items::Foreseen;
 use super::server_connection::ServerConnection;
-use super::{catalog_changes, import_catalog, import_rows};
+use super::{catalog_changes, import_catalog, import_order, import_rows};
 use crate::catalog::Format;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -53,7 +53,8 @@ pub(super) struct ImportArguments {
     #[arg(long, requires = "dry_run")]
     offline: bool,
     /// Refuse a file of source items that is warned of: rows that repeat another one, negative counts, SKUs with characters
-    /// that are not seen, new SKUs that look like an existing one or are one slip away from it
+    /// that are not seen, new SKUs that look like an existing one or are one slip away from it, counts that leave promises
+    /// without goods
     #[arg(long)]
     strict: bool,
     /// Set no mark before the first change
@@ -74,6 +75,10 @@ pub(super) fn import(context: Context<'_>, arguments: &ImportArguments) -> Resul
     }
     let (mut texts, mut documents, mut exit) = (Vec::new(), Vec::new(), Exit::Ok);
     let mark = if arguments.no_mark { AutomaticMark::none() } else { AutomaticMark::before("import") };
+    let has_rows_first = arguments.files.iter().skip_while(|file| !is_rows(file)).any(|file| !is_rows(file));
+    if has_rows_first && !arguments.offline {
+        import_order::check(&mut server(context, arguments)?, &arguments.files)?;
+    }
     let mut progress = Progress { mark, foreseen: Foreseen::default() };
     for file in &arguments.files {
         let import = if is_rows(file) { rows } else { catalog };
@@ -120,7 +125,7 @@ fn rows(
     let tally = if arguments.offline {
         import_rows::check(inspected)?
     } else {
-        let options = import_rows::Options {
+        let options = Options {
             behavior: arguments.behavior,
             create_skus: arguments.create_skus == YesNo::Yes && arguments.behavior != Behavior::Delete,
             strict: arguments.strict,

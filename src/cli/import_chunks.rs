@@ -6,8 +6,9 @@
 
 use super::bulk::Bulk;
 use super::exit::Failure;
-use super::import_rows::{Behavior, Options};
+use super::import_options::{Behavior, Options};
 use super::old_names::OldNames;
+use super::open_promises::OpenPromises;
 use super::present_items::{Item, PresentItems, is_foreseen};
 use super::report;
 use super::row_changes::RowChange;
@@ -33,7 +34,7 @@ pub(super) struct Import<'a> {
     refused_skus: BTreeMap<String, String>,
     present: PresentItems,
     /// The items of the rows of a chunk that were sent, by line.
-    sent: BTreeMap<u64, (SourceId, SkuId)>,
+    sent: BTreeMap<u64, (SourceId, SkuId, String, String)>,
     old_names: OldNames,
     pub(super) tally: Tally,
 }
@@ -48,7 +49,7 @@ impl<'a> Import<'a> {
         let mut present = PresentItems::default();
         let mut tally = Tally::default();
         if let Some(foreseen) = &mut options.dry {
-            present.foresee(foreseen);
+            present.foresee(foreseen, OpenPromises::load(server)?);
             tally.run = Run::Dry;
         }
         let old_names = OldNames::load(server)?;
@@ -172,7 +173,7 @@ impl<'a> Import<'a> {
             reference: String::new(),
         };
         self.push(server, row.line, Command::Count(count))?;
-        self.sent.insert(row.line, (source, sku));
+        self.sent.insert(row.line, (source, sku, row.sku.clone(), row.source_code.clone()));
         self.present.change(source, sku, Some(new));
         Ok(())
     }
@@ -193,6 +194,10 @@ impl<'a> Import<'a> {
         }
         self.present.change(source, sku, Some(new));
         self.tally_change(old.is_none());
+        if self.present.lacks_goods(sku) {
+            self.tally.shortfalls += 1;
+            self.tally.row_warnings.warn_of_shortfall(row.line, &row.sku, &row.source_code);
+        }
         self.tally.changes.note(|| RowChange {
             line: row.line,
             source: row.source_code.clone(),
@@ -240,14 +245,18 @@ impl<'a> Import<'a> {
         if !outcome.code.is_success() {
             let message = report::sentence(server, outcome);
             self.tally.error(RowError { line, fault: RowFault::Refused { message } });
-            if let Some((source, sku)) = self.sent.get(&line) {
+            if let Some((source, sku, ..)) = self.sent.get(&line) {
                 self.present.unchange(*source, *sku);
             }
             return;
         }
         self.tally_change(matches!(outcome.detail, Detail::Item { version: ..=1, .. }));
-        if let Detail::Item { shortfall, .. } = outcome.detail {
-            self.tally.shortfalls += u64::from(shortfall > Quantity::ZERO);
+        if let Detail::Item { shortfall, .. } = outcome.detail
+            && shortfall > Quantity::ZERO
+            && let Some((_, _, sku, source)) = self.sent.get(&line)
+        {
+            self.tally.shortfalls += 1;
+            self.tally.row_warnings.warn_of_shortfall(line, sku, source);
         }
     }
 

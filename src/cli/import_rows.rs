@@ -6,6 +6,7 @@
 use super::automatic_mark::AutomaticMark;
 use super::exit::{Exit, Failure, file_failure};
 use super::import_chunks::Import;
+use super::import_options::Options;
 use super::new_skus;
 use super::output::{Output, Text};
 use super::present_items::Foreseen;
@@ -13,7 +14,6 @@ use super::row_tally::{Run, Tally};
 use super::row_warnings::RowWarnings;
 use super::server_connection::ServerConnection;
 use crate::catalog::{LinesError, RowError, RowFault, StockFileError, StockReader, count_rows};
-use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -21,32 +21,6 @@ use std::time::Instant;
 
 /// The number of rows whose names are resolved together.
 const CHUNK_ROWS: usize = 8_192;
-
-/// What a row of a file does to its source item.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(super) enum Behavior {
-    /// Create it or set its quantity and status
-    #[default]
-    #[value(alias = "add_update")]
-    Append,
-    /// The same, but every row is sent and counts as updated, also if nothing changes
-    Replace,
-    /// Take it out of sale: no goods, out of stock
-    Delete,
-}
-
-/// The options of an import.
-#[derive(Debug)]
-pub(super) struct Options<'a> {
-    pub(super) behavior: Behavior,
-    pub(super) create_skus: bool,
-    /// Whether warnings refuse the file.
-    pub(super) strict: bool,
-    pub(super) reason: &'a str,
-    pub(super) mark: &'a mut AutomaticMark,
-    /// In a dry run, which sends no command: what earlier files would have changed.
-    pub(super) dry: Option<&'a mut Foreseen>,
-}
 
 /// A file that was read to its end once.
 #[derive(Debug)]
@@ -74,8 +48,21 @@ pub(super) fn import_file(
     }
     let input = File::open(file).map_err(|e| file_failure(file, e))?;
     let bytes = input.metadata().map_err(|e| file_failure(file, e))?.len();
+    if options.strict && options.dry.is_none() {
+        // What the rows would do to promises is known only when all are compared with the server.
+        let mut foreseen = Foreseen::default();
+        let mark = &mut AutomaticMark::none();
+        let dry = Options { dry: Some(&mut foreseen), mark, ..options };
+        let input = File::open(file).map_err(|e| file_failure(file, e))?;
+        refuse_warned(file, &import(server, output, (file, input, bytes), rows, dry)?.row_warnings)?;
+    }
+    let strict_dry = options.strict && options.dry.is_some();
     let mut tally = import(server, output, (file, input, bytes), rows, options)?;
     tally.prove_complete(file, rows)?;
+    if strict_dry {
+        refuse_warned(file, &tally.row_warnings)?;
+    }
+    warnings.add(std::mem::take(&mut tally.row_warnings));
     tally.row_warnings = warnings;
     Ok(tally)
 }

@@ -4,6 +4,7 @@
 //! unless there are too many to keep.
 
 use super::exit::Failure;
+use super::open_promises::OpenPromises;
 use super::questions::wrong_answer;
 use super::server_connection::ServerConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -44,6 +45,8 @@ type Pair = u64;
 pub(super) struct PresentItems {
     items: HashMap<Pair, Item>,
     composites: HashSet<SkuId>,
+    /// In a dry run, the promises of SKUs that were read.
+    promises: Option<OpenPromises>,
     /// What rows made of items since these were read; `None` if they deleted one.
     changed: HashMap<Pair, Option<Item>>,
     /// Whether the changes only would be made, so that the server does not know them.
@@ -104,6 +107,9 @@ impl PresentItems {
         if view.kind == SkuKind::Composite {
             self.composites.insert(view.id);
         }
+        if let Some(promises) = &mut self.promises {
+            promises.take(view);
+        }
         for item in &view.items {
             let present = Item { quantity: item.on_hand, in_stock: item.in_stock };
             self.items.insert(pair(item.source, view.id), present);
@@ -116,12 +122,20 @@ impl PresentItems {
         self.changed.get(&pair).copied().unwrap_or_else(|| self.items.get(&pair).copied())
     }
 
+    /// In a dry run, whether the rows so far leave promises of a SKU without goods.
+    pub(super) fn lacks_goods(&self, sku: SkuId) -> bool {
+        let on_hand =
+            |source| self.get(source, sku).filter(|item| item.in_stock).map_or(0, |item| item.quantity.raw());
+        self.promises.as_ref().is_some_and(|promises| promises.lacks_goods(sku, on_hand))
+    }
+
     pub(super) fn is_composite(&self, sku: SkuId) -> bool {
         self.composites.contains(&sku)
     }
 
     /// Takes over what earlier files of a dry run would have changed.
-    pub(super) fn foresee(&mut self, foreseen: &mut Foreseen) {
+    pub(super) fn foresee(&mut self, foreseen: &mut Foreseen, promises: OpenPromises) {
+        self.promises = Some(promises);
         self.changed = std::mem::take(&mut foreseen.changed);
         self.keeps_changes = true;
     }

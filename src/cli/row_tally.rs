@@ -80,12 +80,6 @@ impl Tally {
             text.line("to do: import the catalog that defines the sources first, then this file again");
         }
         text.line(&self.summary(file));
-        if self.shortfalls > 0 {
-            text.line(&format!(
-                "{} rows leave promises without goods; see `stockhold show sku`",
-                self.shortfalls
-            ));
-        }
         text.into_string()
     }
 
@@ -133,11 +127,10 @@ impl Tally {
             document["unchanged"] = json!(self.unchanged);
             document["deleted"] = json!(self.deleted);
             document["skus_created"] = json!(self.skus_created);
+            document["shortfalls"] = json!(self.shortfalls);
         }
-        match self.run {
-            Run::Import => document["shortfalls"] = json!(self.shortfalls),
-            Run::Dry => self.changes.add_to_document(&mut document),
-            Run::Offline => {}
+        if self.run == Run::Dry {
+            self.changes.add_to_document(&mut document);
         }
         self.warnings.add_to_document(&mut document);
         self.row_warnings.add_to_document(&mut document);

@@ -90,6 +90,25 @@ impl RowWarnings {
         self
     }
 
+    /// Adds warnings that were found later.
+    pub(super) fn add(&mut self, later: Self) {
+        self.total += later.total;
+        for (kind, count) in later.by_kind {
+            *self.by_kind.entry(kind).or_default() += count;
+        }
+        let room = KEPT_MAX.saturating_sub(self.kept.len());
+        self.kept.extend(later.kept.into_iter().take(room));
+        self.notes.extend(later.notes);
+    }
+
+    /// Warns of a count after which promised units are missing.
+    pub(super) fn warn_of_shortfall(&mut self, line: u64, sku: &str, source: &str) {
+        let message = format!(
+            "{sku} in {source}: promises are left without goods; `stockhold show sku` and `stockhold explain` tell which"
+        );
+        self.warn(line, "promises_without_goods", message);
+    }
+
     pub(super) const fn total(&self) -> u64 {
         self.total
     }

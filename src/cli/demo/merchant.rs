@@ -4,7 +4,7 @@ use super::super::automatic_mark::AutomaticMark;
 use super::super::bulk::Bulk;
 use super::super::context::Context;
 use super::super::exit::{Exit, Failure};
-use super::super::import_rows::{Behavior, Options};
+use super::super::import_options::{Behavior, Options};
 use super::super::output::{Output, table};
 use super::super::salable::cell_text;
 use super::super::server_connection::ServerConnection;
