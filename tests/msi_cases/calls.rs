@@ -16,6 +16,12 @@ const NOT_AVAILABLE: &str = "Not all of your products are available in the reque
 /// The stock that gets the channels that no other stock has.
 const DEFAULT_STOCK: u64 = 1;
 
+/// Whether a call changes something.
+pub(crate) fn is_change(call: &str) -> bool {
+    let beginnings = ["set_", "save_", "place_", "cancel_", "create_", "decrement_", "import_"];
+    beginnings.iter().any(|beginning| call.starts_with(beginning))
+}
+
 /// Runs a call.
 pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
     match call {
@@ -59,6 +65,8 @@ fn settings(shop: &Shop, scope: &[&str], args: &Value) -> Answered {
         let value = match name.as_str() {
             "manage_stock" | "enable_qty_increments" => is_set(value).to_string(),
             "backorders" => backorders(value).to_owned(),
+            // No quantity is below a negative minimum, so nothing is checked.
+            "min_sale_qty" if value.to_string().starts_with('-') => "0".to_owned(),
             "min_qty" | "min_sale_qty" | "max_sale_qty" | "qty_increments" | "notify_stock_qty" => {
                 value.to_string()
             }

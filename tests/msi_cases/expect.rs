@@ -28,12 +28,17 @@ impl CallError {
     }
 }
 
-/// Compares the result of a call. An expected object is a part of what is given, `null` of a call that changes something
-/// means success, and an expected error is any refusal with the given fields.
-pub(crate) fn compare(expected: &Value, result: Result<Value, CallError>) -> Result<(), String> {
+/// Compares the result of a call. An expected object is a part of what is given, and an expected error is any refusal with
+/// the given fields. `null` of a call that changes something means success; of any other call, that it found nothing.
+pub(crate) fn compare(
+    expected: &Value,
+    is_change: bool,
+    result: Result<Value, CallError>,
+) -> Result<(), String> {
     let error = &expected["error"];
     match (error.is_null(), result) {
-        (true, Ok(given)) if expected.is_null() || is_part(expected, &given) => Ok(()),
+        (true, Ok(_)) if is_change && expected.is_null() => Ok(()),
+        (true, Ok(given)) if is_part(expected, &given) => Ok(()),
         (true, Ok(given)) => Err(format!("expected {expected}, got {given}")),
         (false, Ok(given)) => Err(format!("expected the error {error}, got {given}")),
         (false, Err(CallError::Refused { status, message })) => {
@@ -76,4 +81,35 @@ pub(crate) fn exact(value: &Value) -> Option<i64> {
     }
     let part: i64 = format!("{part:0<4}").get(..4)?.parse().ok()?;
     Some(sign * (whole.parse::<i64>().ok()? * 10_000 + part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_wrong_answer_is_found() {
+        // Proves that the comparison can fail: in a number, a field, a list, what was not found, and each kind of error.
+        let refused = || CallError::Refused { status: 404, message: "gone".to_owned() };
+        for (expected, given) in [
+            (json!(8.5), json!("8.4999")),
+            (json!(null), json!({"quantity": "0"})),
+            (json!(true), json!(null)),
+            (json!({"quantity": 1, "status": 1}), json!({"quantity": "1"})),
+            (json!(["a", "b"]), json!(["b", "a"])),
+            (json!([1]), json!([1, 1])),
+            (json!({"error": {"status": 404}}), json!(1)),
+        ] {
+            assert!(compare(&expected, false, Ok(given.clone())).is_err(), "{expected} is not {given}");
+        }
+        for expected in [json!(null), json!({"error": {"status": 400}}), json!({"error": {"message": "here"}})] {
+            assert!(compare(&expected, true, Err(refused())).is_err(), "{expected}");
+        }
+        let unknown = CallError::Unknown("a call".to_owned());
+        assert!(compare(&json!({"error": {"status": 404}}), true, Err(unknown)).is_err());
+        assert_eq!(compare(&json!(8.5), false, Ok(json!("8.5000"))), Ok(()));
+        assert_eq!(compare(&json!(null), true, Ok(json!({"created": 2}))), Ok(()));
+        assert_eq!(compare(&json!({"error": {"status": 404}}), true, Err(refused())), Ok(()));
+    }
 }

@@ -109,7 +109,7 @@ fn run_all(shop: &mut Shop, calls: &Value) -> Result<(), String> {
 /// Runs one call and compares its result with what is expected.
 fn check(shop: &mut Shop, call: &Value) -> Result<(), String> {
     let result = calls::run(shop, text(call, "call"), &call["args"]);
-    expect::compare(&call["expect"], result)
+    expect::compare(&call["expect"], calls::is_change(text(call, "call")), result)
         .map_err(|error| format!("{} {}: {error}", call["call"], call["args"]))
 }
 
