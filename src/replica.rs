@@ -157,6 +157,23 @@ pub enum ReplicaError {
     },
 }
 
+impl ReplicaError {
+    /// Whether a file was removed that was there when the directory was looked at, as a server does when it trims its
+    /// log. Reading again may succeed.
+    #[must_use]
+    pub fn is_vanished(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(StorageError::NotFound { .. })
+                | Self::Log(
+                    LogError::Storage(StorageError::NotFound { .. })
+                        | LogError::SequenceGap { .. }
+                        | LogError::Missing { .. }
+                )
+        )
+    }
+}
+
 /// The progress of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayProgress {

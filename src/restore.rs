@@ -25,6 +25,8 @@ use crate::snapshot::{LogPoint, SnapshotError, SnapshotHeader, SnapshotWriter, s
 use crate::storage::SharedStorage;
 use crate::wal::ReadTo;
 
+/// How often something is read while a server removes parts of it.
+pub const ATTEMPTS: u32 = 5;
 /// The number of records that one step of the snapshot copies.
 const RECORDS_PER_STEP: u32 = 65_536;
 /// The number of copied pieces that wait to be written. A piece has at most 1 MiB.
@@ -70,6 +72,22 @@ pub struct Restored {
 /// # Errors
 /// [`ReplicaError`].
 pub fn replica_at(
+    from: &ReadOnlyDirectory,
+    target: Target,
+    spawner: Option<&dyn ReadAheadSpawner>,
+    progress: &mut OnProgress<'_>,
+) -> Result<Replica, ReplicaError> {
+    let mut attempt = 1;
+    loop {
+        match one_replica_at(from, target, spawner, progress) {
+            // A server has trimmed what was to be read. What it keeps leads to the target too, unless it is too old.
+            Err(error) if error.is_vanished() && attempt < ATTEMPTS => attempt += 1,
+            other => return other,
+        }
+    }
+}
+
+fn one_replica_at(
     from: &ReadOnlyDirectory,
     target: Target,
     spawner: Option<&dyn ReadAheadSpawner>,

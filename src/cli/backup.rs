@@ -11,6 +11,7 @@ use crate::archive::{ArchiveError, ArchiveView, Archiver, Contents, Store, Timel
 use crate::calendar::rfc3339;
 use crate::directory::{EpochReason, MANIFEST_NAME, ReadOnlyDirectory};
 use crate::error::StartError;
+use crate::restore::ATTEMPTS;
 use crate::storage::{ReadOnlyFs, SharedReadStorage};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -18,9 +19,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// How often a step is tried while something that it reads is removed.
-pub(super) const ATTEMPTS: u32 = 5;
 
 /// `backup`
 #[derive(Args, Debug)]

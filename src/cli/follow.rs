@@ -1,7 +1,7 @@
 //! `follow`: keeps a copy of an archive and a replica of its log beside it, and makes a data directory of them on request.
 
 use super::advice::shell_word;
-use super::backup::{ATTEMPTS, Choice, Source, archive_failure, open_store};
+use super::backup::{Choice, Source, archive_failure, open_store};
 use super::context::Context;
 use super::exit::{Exit, Failure, restore_failure, start_failure};
 use super::restore;
@@ -10,7 +10,7 @@ use crate::archive::{Contents, Mirror, Mirrored};
 use crate::calendar::rfc3339;
 use crate::directory::{LOCK_NAME, MANIFEST_NAME, Manifest, ReadOnlyDirectory, RestoreOptions, STANDBY_NAME};
 use crate::replica::{Replica, Target, wall_ms};
-use crate::restore::replica_at;
+use crate::restore::{ATTEMPTS, replica_at};
 use crate::server;
 use crate::wal::ReadTo;
 use clap::Args;

@@ -103,7 +103,9 @@ mod tests {
         ] {
             assert!(compare(&expected, false, Ok(given.clone())).is_err(), "{expected} is not {given}");
         }
-        for expected in [json!(null), json!({"error": {"status": 400}}), json!({"error": {"message": "here"}})] {
+        for expected in
+            [json!(null), json!({"error": {"status": 400}}), json!({"error": {"message": "here"}})]
+        {
             assert!(compare(&expected, true, Err(refused())).is_err(), "{expected}");
         }
         let unknown = CallError::Unknown("a call".to_owned());

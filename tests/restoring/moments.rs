@@ -1,11 +1,14 @@
 //! Restores to marks, and to times that the wall clock showed twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use stockhold::directory::ReadOnlyDirectory;
 use stockhold::replica::{ReplicaError, Target};
-use stockhold::restore::{RestoreError, dry_run, marked_op};
+use stockhold::restore::{ATTEMPTS, RestoreError, dry_run, marked_op, replica_at};
 use stockhold::storage::memory::Survival;
+use stockhold::storage::{FileEntry, ReadFrom, ReadStorage, ReadableFile, SharedReadStorage, StorageError};
 use stockhold_protocol::Command;
 use stockhold_protocol::command::Mark;
 
@@ -57,9 +60,49 @@ fn two_hundred_marks_are_restored_to_the_digests_of_a_replay_to_them() {
     assert_eq!(marked_op(end.machine(), "never set"), Err(Some(format!("round {}", MARKS - 1))));
 }
 
+/// A directory of which a server removes the file that is to be read next, so many times.
+#[derive(Debug)]
+struct Trimmed {
+    files: SharedReadStorage,
+    left: AtomicU32,
+}
+
+impl ReadStorage for Trimmed {
+    fn open_to_read(&self, name: &str, from: ReadFrom) -> Result<Box<dyn ReadableFile>, StorageError> {
+        let is_of_log = name.contains(".segment");
+        let left = self.left.load(Ordering::Relaxed);
+        if is_of_log && left > 0 {
+            self.left.store(left - 1, Ordering::Relaxed);
+            return Err(StorageError::NotFound { name: name.to_owned() });
+        }
+        self.files.open_to_read(name, from)
+    }
+
+    fn list(&self) -> Result<Vec<FileEntry>, StorageError> {
+        self.files.list()
+    }
+}
+
+#[test]
+fn a_log_that_is_trimmed_while_it_is_read_is_read_again() {
+    // Proves that files which vanish up to four times in a row cost nothing but time, that it ends if they always do, and
+    // that the state is the same.
+    let disk = life();
+    let (digest, _) = restored_machine(&disk, Target::End);
+    for (vanished, is_read) in [(1, true), (ATTEMPTS - 1, true), (u32::MAX, false)] {
+        let trimmed = Trimmed { files: disk.share_to_read(), left: AtomicU32::new(vanished) };
+        let from = ReadOnlyDirectory::open(Arc::new(trimmed)).unwrap();
+        let replica = replica_at(&from, Target::End, None, &mut |_| ());
+        match replica {
+            Ok(replica) => assert!(is_read && replica.machine().digest() == digest, "{vanished}"),
+            Err(error) => assert!(!is_read && error.is_vanished(), "{vanished}: {error}"),
+        }
+    }
+}
+
 fn restored_machine(disk: &RecordingStorage, target: Target) -> (u64, stockhold::replica::Replica) {
     let from = ReadOnlyDirectory::open(disk.share_to_read()).unwrap();
-    let replica = stockhold::restore::replica_at(&from, target, None, &mut |_| ()).unwrap();
+    let replica = replica_at(&from, target, None, &mut |_| ()).unwrap();
     (replica.machine().digest(), replica)
 }
 
