@@ -40,6 +40,7 @@ mod log_verify;
 mod manual;
 mod mark;
 mod meaning;
+mod memory_bound;
 mod new_skus;
 mod old_names;
 mod open_promises;

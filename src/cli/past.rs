@@ -3,22 +3,16 @@
 
 use super::backup::{Choice, Source};
 use super::context::Context;
-use super::exit::{Exit, ExitWith, Failure, restore_failure};
+use super::exit::{Exit, Failure, restore_failure};
 use super::lineage::history_with;
+use super::memory_bound::MemoryBound;
 use super::served_log::place_or_served;
 use crate::calendar::parse_rfc3339;
 use crate::replica::{OnProgress, ReplayProgress, Replica, Target};
 use crate::restore::{RestoreError, replica_at};
 use crate::server;
 use clap::Args;
-use rustix::process::{Resource, Rlimit, setrlimit};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
-
-/// The variable by which the process that replays knows itself, and the place to read.
-const CHILD_VARIABLE: &str = "STOCKHOLD_REPLAYS";
-const BYTES_PER_MIB: u64 = 1 << 20;
 
 /// Where the past is read from.
 #[derive(Args, Debug)]
@@ -31,10 +25,8 @@ pub(super) struct Past {
     from: Option<String>,
     #[command(flatten)]
     choice: Choice,
-    /// The most memory that the replay may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4_096)]
-    #[arg(value_parser = clap::value_parser!(u64).range(16..=1 << 24))]
-    memory_mib: u64,
+    #[command(flatten)]
+    memory: MemoryBound,
 }
 
 /// A moment of the past: an op or a time.
@@ -58,30 +50,10 @@ impl Past {
         context: Context<'_>,
         work: impl FnOnce(&Source, &Path) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
-        if let Ok(place) = std::env::var(CHILD_VARIABLE) {
-            let bytes = Some(self.memory_mib * BYTES_PER_MIB);
-            let limit = Rlimit { current: bytes, maximum: bytes };
-            setrlimit(Resource::As, limit).exit_with(Exit::Usage)?;
-            return work(&Source::open(&place, &self.choice)?, Path::new(&place));
-        }
-        let data_dir = self.data_dir.as_ref().map(|path| path.display().to_string());
-        let place = place_or_served(context, data_dir.as_deref().or(self.from.as_deref()))?;
-        let program = std::env::current_exe().exit_with(Exit::Disk)?;
-        let mut child = Command::new(program);
-        child.args(std::env::args_os().skip(1)).env(CHILD_VARIABLE, place);
-        self.exit_of(child.status().exit_with(Exit::Disk)?)
-    }
-
-    /// The exit code of the process that replayed. It has printed everything, unless it was killed.
-    fn exit_of(&self, status: ExitStatus) -> Result<Exit, Failure> {
-        let known = status.code().and_then(Exit::of_number);
-        known.ok_or_else(|| {
-            let how = status.signal().map_or_else(|| status.to_string(), |signal| format!("by signal {signal}"));
-            Failure::usage(format!(
-                "the process that replays the log was ended {how}; if it lacked memory, allow more than {} MiB with --memory-mib",
-                self.memory_mib
-            ))
-        })
+        let given =
+            || self.data_dir.as_ref().map(|path| path.display().to_string()).or_else(|| self.from.clone());
+        let place = || place_or_served(context, given().as_deref());
+        self.memory.in_child(place, |place| work(&Source::open(place, &self.choice)?, Path::new(place)))
     }
 
     /// The directory whose history has the moment, and the machine at that moment.

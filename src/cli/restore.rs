@@ -4,7 +4,9 @@ use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure, file_failure, restore_failure, start_failure};
 use super::lineage::history_with;
+use super::memory_bound::MemoryBound;
 use super::output::{Text, table};
+use super::past::with_progress;
 use super::serve::ConfigArguments;
 use crate::calendar::{parse_rfc3339, rfc3339};
 use crate::directory::{ReadOnlyDirectory, RestoreOptions, unfinished_files};
@@ -66,6 +68,8 @@ pub(super) struct RestoreArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    memory: MemoryBound,
+    #[command(flatten)]
     config: ConfigArguments,
 }
 
@@ -81,38 +85,58 @@ impl RestoreArguments {
 
 pub(super) fn run(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
     arguments.config.only_of_the_log("restore")?;
+    if arguments.dry_run {
+        let from = || Ok(arguments.from.clone());
+        return arguments.memory.in_child(from, |_| run_dry(context, arguments));
+    }
+    if arguments.memory.memory_mib.is_some() {
+        return Err(Failure::usage("--memory-mib is for a dry run only; add --dry-run"));
+    }
+    restore_to(context, arguments)
+}
+
+/// What there is to restore: the source, the history that contains the target, and the target in it.
+fn found(
+    arguments: &RestoreArguments,
+    progress: &mut OnProgress<'_>,
+) -> Result<(Source, Vec<ReadOnlyDirectory>, Target), Failure> {
     let source = Source::open(&arguments.from, &arguments.choice)?;
-    let bar = context.output.progress(0, "replay");
-    let mut progress = |progress: ReplayProgress| {
-        bar.set_length(progress.bytes_all);
-        bar.set_position(progress.bytes_done);
-        bar.set_message(format!("op {}", progress.op));
-    };
-    let place = Path::new(&arguments.from);
     let target = match &arguments.to_mark {
-        Some(name) => Target::Op(op_of_mark(&source.directory()?, name, place, &mut progress)?),
+        Some(name) => {
+            Target::Op(op_of_mark(&source.directory()?, name, Path::new(&arguments.from), progress)?)
+        }
         None => arguments.target(),
     };
-    let (history, target) = history_with(&source, &arguments.choice, target, &mut progress)?;
-    if arguments.dry_run {
-        let undone =
-            server::with_read_ahead(|spawner| dry_run(&history, target, Some(spawner), &mut progress));
-        bar.finish_and_clear();
-        let (undone, machine) = undone.map_err(|e| restore_failure(e.into(), place, place))?;
-        context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
-        return Ok(Exit::Ok);
-    }
+    let (history, target) = history_with(&source, &arguments.choice, target, progress)?;
+    Ok((source, history, target))
+}
+
+fn run_dry(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
+    let place = Path::new(&arguments.from);
+    let undone = with_progress(context, |progress| {
+        let (_, history, target) = found(arguments, progress)?;
+        Ok(server::with_read_ahead(|spawner| dry_run(&history, target, Some(spawner), progress)))
+    })?;
+    let (undone, machine) = undone.map_err(|e| restore_failure(e.into(), place, place))?;
+    context.output.result(&text(&undone, &machine), &document(&undone, &machine))?;
+    Ok(Exit::Ok)
+}
+
+fn restore_to(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit, Failure> {
+    let place = Path::new(&arguments.from);
     let Some(to_dir) = &arguments.to_dir else {
         return Err(Failure::usage("--to-dir DIR is missing: the new data directory"));
     };
+    let (source, history, target) = with_progress(context, |progress| found(arguments, progress))?;
     let config = arguments.config.load([("data-dir", Some(to_dir.display().to_string()))])?;
     let storage = server::create_storage(&config).map_err(|e| start_failure(e, to_dir))?;
     // The replay may take long, so a directory that is in use is refused before it.
     let failed = |error: RestoreError| restore_failure(error, place, to_dir);
     unfinished_files(&storage).map_err(|e| failed(e.into()))?;
     let [from, ..] = &history[..] else { unreachable!("a history has a directory") };
-    let replica = server::with_read_ahead(|spawner| replica_at(from, target, Some(spawner), &mut progress));
-    bar.finish_and_clear();
+    let replica = with_progress(context, |progress| {
+        server::with_read_ahead(|spawner| replica_at(from, target, Some(spawner), progress))
+    });
     let mut replica = replica.map_err(|e| failed(e.into()))?;
     let options = RestoreOptions {
         now_ms: stockhold_client::wall_clock_ms(),

@@ -113,6 +113,12 @@ fn a_replay_that_needs_too_much_memory_ends_alone() {
     let output = run(&["explain", "BIKE", "--at", "9", "--memory-mib", "16", "--data-dir", &data]);
     assert_eq!(code(&output), 2, "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("allow more than 16 MiB"), "{output:?}");
+    let dry = ["restore", "--from", &data, "--to-op", "9", "--dry-run", "--memory-mib", "16"];
+    let output = run(&dry);
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("allow more than 16 MiB"), "{output:?}");
+    let written = ["restore", "--from", &data, "--to-dir", &server.path("new"), "--memory-mib", "16"];
+    assert!(String::from_utf8_lossy(&run(&written).stderr).contains("add --dry-run"));
     server.ok(&["explain", "BIKE"]);
 }
 
