@@ -93,7 +93,8 @@ fn a_dump_is_narrowed_by_range_and_by_names() {
     assert_eq!(code(&beyond), 2);
     let told = String::from_utf8_lossy(&beyond.stderr).into_owned();
     assert!(told.contains("there is no such op yet: the log ends at op "), "{told}");
-    assert_eq!(with(&format!("--to {}", end + 1_000)).len() as u64, end);
+    // The server may have logged ticks since.
+    assert!(with(&format!("--to {}", end + 1_000)).len() as u64 >= end);
     for wrong in ["--from x", "--from -2", "--to 2026-13-01T00:00:00Z", "--follow --to 5", "--raw --sku A"] {
         let refused = run(&[&["log", "dump", &data], &wrong.split(' ').collect::<Vec<_>>()[..]].concat());
         assert_eq!(code(&refused), 2, "{wrong}");
