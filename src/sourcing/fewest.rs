@@ -1,12 +1,12 @@
 //! The fewest sources that have everything that is wanted; of several such choices the one with the better priorities.
 //!
 //! That is a covering problem, whose exact answer may take exponential time. The search looks at one more source at a
-//! time, leaves out what cannot succeed, and ends at a limit of steps.
+//! time, leaves out what cannot succeed, and ends at a limit.
 
 use stockhold_machine::SourcingCandidates;
 
-/// The most steps of a search; each looks at every line. A search takes a few milliseconds at most.
-const STEPS_MAX: usize = 65_536;
+/// The most lines that a search looks at, over all its steps; each step looks at every line of the request.
+const LINES_LOOKED_AT_MAX: usize = 1 << 17;
 
 /// What a search has found.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ struct Search<'a> {
     /// For each candidate and line, the most that it or one after it gives.
     best_from: Vec<Vec<i64>>,
     from: &'a SourcingCandidates,
-    steps: usize,
+    looked_at: usize,
 }
 
 /// Searches for the fewest sources, at most `max_sources` of them if that is not 0.
@@ -46,13 +46,13 @@ pub(super) fn cover(from: &SourcingCandidates, max_sources: u32) -> Cover {
         Ok(0) | Err(_) => gives.len(),
         Ok(most) => most.min(gives.len()),
     };
-    let mut search = Search { gives, best_from, from, steps: 0 };
+    let mut search = Search { gives, best_from, from, looked_at: 0 };
     for count in 1..=most {
         let mut chosen = Vec::with_capacity(count);
         if search.extend(&mut chosen, 0, count, &wanted) {
             return Cover::Fewest(chosen);
         }
-        if search.steps >= STEPS_MAX {
+        if search.looked_at >= LINES_LOOKED_AT_MAX {
             return search.greedy(wanted, most);
         }
     }
@@ -72,8 +72,8 @@ impl Search<'_> {
             if count == 0 || !left.iter().zip(&self.best_from[index]).all(can_cover) {
                 return false;
             }
-            self.steps += 1;
-            if self.steps >= STEPS_MAX {
+            self.looked_at += left.len();
+            if self.looked_at >= LINES_LOOKED_AT_MAX {
                 return false;
             }
             let rest = rest(left, &self.gives[index]);
