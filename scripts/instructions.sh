@@ -25,7 +25,7 @@ for argument in "$@"; do
   esac
 done
 if [ ${#scenarios[@]} -eq 0 ]; then
-  scenarios=(apply_uniform apply_hot apply_holds apply_three_lines apply_shared_by_4 apply_web_and_50_shops
+  scenarios=(apply_uniform apply_hot apply_holds apply_orders apply_order_holds apply_three_lines apply_shared_by_4 apply_web_and_50_shops
     apply_web_and_200_shops apply_sold_out decode_reserve encode_outcome)
 fi
 

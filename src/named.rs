@@ -211,6 +211,12 @@ pub struct Configuration {
     pub clock_jump_max_ms: Option<u64>,
     #[serde(skip_serializing_if = "is_default")]
     pub name_grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub order_retention_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub order_retention_min_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub orders_max: Option<u64>,
 }
 
 /// Whether promises of stocks that share sources limit each other.

@@ -125,6 +125,10 @@ fn machine_metrics(stats: &Stats, out: &mut Vec<Metric>) {
     let named = [
         ("machine_reservations", "reservations", stats.reservations),
         ("machine_reservations_max", "reservations", stats.reservations_max),
+        ("machine_orders", "orders", stats.orders),
+        ("machine_orders_unsettled", "orders", stats.orders_unsettled),
+        ("machine_orders_max", "orders", stats.orders_max),
+        ("machine_order_bytes", "bytes", stats.order_bytes),
         ("machine_outcomes", "outcomes", stats.outcomes),
         ("machine_outcome_bytes", "bytes", stats.outcome_bytes),
         ("machine_outcome_bytes_max", "bytes", stats.outcome_bytes_max),

@@ -5,7 +5,7 @@
 use super::draw::Draw;
 use super::drive::{ModelRun, names};
 use stockhold_model::{
-    Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+    Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
 };
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
@@ -112,7 +112,8 @@ fn cart(draw: &mut Draw<'_>) -> Cart {
         _ => Some([0, 999, 1_000, 3_600_001][draw.below(4)]),
     };
     let owner = if byte & 0x38 == 0 { 7 } else { 0 };
-    Cart { target, lines, best_effort: byte >> 6 == 0, ttl_ms, owner }
+    let order = (byte % 5 < 3).then_some(u32::from(byte) % ORDERS);
+    Cart { target, lines, best_effort: byte >> 6 == 0, ttl_ms, owner, order }
 }
 
 fn refunds(draw: &mut Draw<'_>) -> Vec<(u32, i64, RefundKind)> {

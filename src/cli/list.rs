@@ -4,6 +4,7 @@ use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
+use super::orders::{self, OrdersArguments};
 use super::output::table;
 use super::questions::wrong_answer;
 use super::reservation_rows;
@@ -33,6 +34,7 @@ const SKUS_SCANNED_MAX: u64 = 200_000;
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Examples:
   stockhold list reservations --stock web-us --state held --older-than 10m
+  stockhold list orders --unsettled
   stockhold list skus --sold-out --stock web-us
   stockhold list skus --shortfall --json
   stockhold list snapshots
@@ -40,6 +42,8 @@ const SKUS_SCANNED_MAX: u64 = 200_000;
 pub(super) enum List {
     /// Reservations, the oldest first
     Reservations(ReservationsArguments),
+    /// Orders, with the number of those that have open units
+    Orders(OrdersArguments),
     /// SKUs, in the order of their definition
     Skus(SkusArguments),
     /// All sources
@@ -174,6 +178,7 @@ impl PlaceArguments {
 pub(super) fn list(context: Context<'_>, what: &List) -> Result<Exit, Failure> {
     let (text, document) = match what {
         List::Reservations(arguments) => reservations(context, arguments)?,
+        List::Orders(arguments) => orders::list(context, arguments)?,
         List::Skus(arguments) => skus(context, arguments)?,
         List::Sources => show::sources(&mut context.server()?)?,
         List::Stocks => show::stocks(&mut context.server()?)?,

@@ -45,6 +45,7 @@ mod new_skus;
 mod old_names;
 mod open_promises;
 mod opened;
+mod orders;
 mod output;
 mod parse;
 mod past;

@@ -190,6 +190,15 @@ pub(super) struct Limits {
     /// How long an old name is kept for what was renamed
     #[arg(long, value_name = "TIME", value_parser = duration)]
     name_grace: Option<Duration>,
+    /// How long a settled order is kept after its last change
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    order_retention: Option<Duration>,
+    /// How long it is kept at least when there are too many orders
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    order_retention_min: Option<Duration>,
+    /// The maximum number of orders
+    #[arg(long, value_name = "NUMBER")]
+    orders_max: Option<u64>,
 }
 
 impl Limits {
@@ -209,6 +218,9 @@ impl Limits {
             gap_max_ms: self.gap_max.map(milliseconds),
             clock_jump_max_ms: self.clock_jump_max.map(milliseconds),
             name_grace_ms: self.name_grace.map(milliseconds),
+            order_retention_ms: self.order_retention.map(milliseconds),
+            order_retention_min_ms: self.order_retention_min.map(milliseconds),
+            orders_max: self.orders_max,
         }
     }
 }

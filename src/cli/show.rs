@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
+use super::orders;
 use super::output::{Text, table};
 use super::questions::wrong_answer;
 use super::salable::cell_text;
@@ -20,6 +21,7 @@ use stockhold_protocol::{ReservationId, SourceId};
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Examples:
   stockhold show reservation 019a0b3c-4d5e-7f60-8123-456789abcdef
+  stockhold show order 100000123
   stockhold show sku BIKE-0001
   stockhold show stocks --json")]
 pub(super) enum Show {
@@ -28,6 +30,12 @@ pub(super) enum Show {
         /// The reservation, by the id that its reserve printed
         #[arg(value_name = "RESERVATION")]
         id: ReservationId,
+    },
+    /// An order with its totals and its reservations
+    Order {
+        /// The number of the order: the reference that its commands carry
+        #[arg(value_name = "NUMBER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        number: String,
     },
     /// A SKU with its source items and its state in every stock
     Sku {
@@ -50,6 +58,7 @@ pub(super) enum Show {
 pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let (text, document) = match what {
+        Show::Order { number } => return orders::show(context, &mut server, number),
         Show::Reservation { id } => {
             let QueryAnswer::Reservation(view) = server.query(&Query::Reservation(id.0.to_bytes()))? else {
                 return Err(wrong_answer());
@@ -315,6 +324,9 @@ fn configuration(server: &mut ServerConnection) -> Result<Rendered, Failure> {
         "gap_max_ms": view.gap_max_ms,
         "clock_jump_max_ms": view.clock_jump_max_ms,
         "name_grace_ms": view.name_grace_ms,
+        "order_retention_ms": view.order_retention_ms,
+        "order_retention_min_ms": view.order_retention_min_ms,
+        "orders_max": view.orders_max,
     });
     let fields = document.as_object().cloned().unwrap_or_default();
     let rows: Vec<Vec<String>> = fields

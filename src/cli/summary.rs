@@ -101,10 +101,12 @@ fn syncs(status: &Status, readings: &Readings<'_>) -> String {
 
 fn memory(readings: &Readings<'_>) -> String {
     format!(
-        "{}; {} of {} reservations, {} SKUs",
+        "{}; {} of {} reservations, {} orders ({} unsettled), {} SKUs",
         bytes(readings.of_name("machine_memory_bytes")),
         count(readings.of_name("machine_reservations")),
         count(readings.of_name("machine_reservations_max")),
+        count(readings.of_name("machine_orders")),
+        count(readings.of_name("machine_orders_unsettled")),
         count(readings.of_name("machine_skus")),
     )
 }

@@ -336,6 +336,9 @@ fn configure(change: &Configuration) -> Configure {
         gap_max_ms: change.gap_max_ms,
         clock_jump_max_ms: change.clock_jump_max_ms,
         name_grace_ms: change.name_grace_ms,
+        order_retention_ms: change.order_retention_ms,
+        order_retention_min_ms: change.order_retention_min_ms,
+        orders_max: change.orders_max,
     }
 }
 

@@ -174,6 +174,8 @@ impl QueryStage {
             | Query::OldNames { .. }
             | Query::Marks { .. }
             | Query::Explain { .. }
+            | Query::Order(_)
+            | Query::Orders { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())
             }),

@@ -47,6 +47,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["top"],
     &["list"],
     &["list", "reservations"],
+    &["list", "orders"],
     &["list", "skus"],
     &["list", "snapshots"],
     &["list", "segments"],

@@ -61,6 +61,45 @@ fn reservations_are_listed_by_what_they_have() {
 }
 
 #[test]
+fn orders_are_listed_and_shown() {
+    // Proves the totals of one order, the filters of the list, the limit and the cursor, and the counts of both.
+    let server = shop();
+    let call = |line: &str| listed(&server, line);
+    let first =
+        call("reserve --stock shop --line B=2 --owner 7 --reference 100")["id"].as_str().unwrap().to_owned();
+    call("reserve --stock shop --line B=1 --owner 7 --ttl 10m --reference 100");
+    call("sell --stock shop --source east --line B=1 --reference 101");
+    call(&format!("ship {first} --source east --line B=1"));
+    let order = call("show order 100");
+    assert_eq!(
+        (&order["state"], &order["owner"], &order["open_lines"]),
+        (&json!("open"), &json!(7), &json!(1))
+    );
+    let line = &order["lines"][0];
+    assert_eq!((&line["sku"], &line["stock"]), (&json!("B"), &json!("shop")));
+    assert_eq!((&line["ordered"], &line["shipped"], &line["open"]), (&json!("3"), &json!("1"), &json!("2")));
+    assert_eq!(
+        (order["reservations"].as_array().unwrap().len(), &order["reservations"][0]),
+        (2, &json!(first))
+    );
+    let all = call("list orders");
+    assert_eq!((&all["total"], &all["unsettled"], &all["cursor"]), (&json!(2), &json!(1), &Value::Null));
+    assert_eq!(names(&all, "orders", "number"), ["100", "101"]);
+    assert_eq!(names(&call("list orders --unsettled"), "orders", "number"), ["100"]);
+    assert_eq!(names(&call("list orders --owner 0"), "orders", "number"), ["101"]);
+    let page = call("list orders --limit 1");
+    let rest = call(&format!("list orders --limit 1 --cursor {}", page["cursor"]));
+    assert_eq!(
+        (names(&page, "orders", "number"), names(&rest, "orders", "number")),
+        (vec!["100"], vec!["101"])
+    );
+    assert_eq!(server.call(&["show", "order", "102"]).code, 1);
+    assert_eq!(server.call(&["reserve", "--stock", "shop", "--line", "B=1", "--reference", "100"]).code, 1);
+    let metrics = call("status")["metrics"].clone();
+    assert_eq!((&metrics["machine_orders"], &metrics["machine_orders_unsettled"]), (&json!(2), &json!(1)));
+}
+
+#[test]
 fn skus_are_listed_by_what_is_wrong_with_them() {
     // Proves each condition, alone and with a stock, the limit and the cursor.
     let server = shop();

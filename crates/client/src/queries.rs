@@ -9,9 +9,9 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, ExplainView, MarkView, Name, OldNameView, Query, QueryAnswer, ReservationFilter,
-    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, SourcingRequest, SourcingView,
-    Status, StockView, Validation,
+    ConfigurationView, ExplainView, MarkView, Name, OldNameView, OrderFilter, OrderView, OrdersView, Query,
+    QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView, SnapshotView, SourceView,
+    SourcingRequest, SourcingView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -56,6 +56,10 @@ blocking_calls! {
     fn reservation(reservation: ReservationId) -> Option<ReservationView>;
     /// See [`crate::Client::reservations`].
     fn reservations(filter: ReservationFilter, after: u64, limit: u32) -> ReservationsView;
+    /// See [`crate::Client::order`].
+    fn order(number: &str) -> Option<OrderView>;
+    /// See [`crate::Client::orders`].
+    fn orders(filter: OrderFilter, after: u64, limit: u32) -> OrdersView;
     /// See [`crate::Client::sku`].
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
     /// See [`crate::Client::sourcing`].
@@ -201,6 +205,23 @@ impl Client {
         limit: u32,
     ) -> Result<ReservationsView, CallError> {
         expect_answer!(self, Query::Reservations { filter, after, limit }, Reservations)
+    }
+
+    /// One order by its number: its totals and its reservations. `None`: it is unknown or no longer kept.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn order(&self, number: &str) -> Result<Option<OrderView>, CallError> {
+        expect_answer!(self, Query::Order(number.to_owned()), Order)
+    }
+
+    /// At most `limit` orders (1..=1000) that match, from the cursor `after` on; 0 is the first. The answer has the next
+    /// cursor. It may have no orders although more follow.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn orders(&self, filter: OrderFilter, after: u64, limit: u32) -> Result<OrdersView, CallError> {
+        expect_answer!(self, Query::Orders { filter, after, limit }, Orders)
     }
 
     /// One SKU with its source items and its state in every stock. `None`: it is unknown.

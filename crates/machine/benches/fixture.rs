@@ -23,6 +23,8 @@ pub(crate) struct Fixture {
     changes: Changes,
     batch: BatchHeader,
     next: u128,
+    /// Whether each cart names an order of its own.
+    names_orders: bool,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// The records that made the catalog.
@@ -60,6 +62,7 @@ impl Fixture {
                 digest: 0,
             },
             next: 1,
+            names_orders: false,
             bytes: Vec::new(),
             ends: Vec::new(),
             definitions: Vec::new(),
@@ -102,6 +105,12 @@ impl Fixture {
         fixture
     }
 
+    /// The same, but each cart names an order of its own.
+    pub(crate) fn with_orders(mut self) -> Self {
+        self.names_orders = true;
+        self
+    }
+
     fn id(&mut self) -> CommandId {
         self.next += 1;
         // A Weyl sequence distributes the random bits as the generator of a client does.
@@ -124,6 +133,7 @@ impl Fixture {
         self.ends.clear();
         for _ in 0..BATCH {
             let id = self.id();
+            let reference = if self.names_orders { format!("{:09}", self.next) } else { String::new() };
             let mut cart = Vec::new();
             let mut stock = 0;
             for _ in 0..lines {
@@ -137,7 +147,7 @@ impl Fixture {
                 best_effort: false,
                 ttl_ms,
                 owner: 0,
-                reference: "",
+                reference: &reference,
             };
             let encoded = Envelope::new(id, Command::Reserve(reserve)).encode(&mut self.bytes);
             assert!(encoded.is_ok(), "{encoded:?}");

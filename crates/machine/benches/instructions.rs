@@ -98,6 +98,10 @@ fn run(scenario: &str) -> bool {
         "apply_uniform" => granted(plain(), 1, None, |draw| (draw % 1_000, 0)),
         "apply_hot" => granted(plain(), 1, None, |_| (7, 0)),
         "apply_holds" => granted(plain(), 1, Some(900_000), |draw| (draw % 1_000, 0)),
+        "apply_orders" => granted(plain().with_orders(), 1, None, |draw| (draw % 1_000, 0)),
+        "apply_order_holds" => {
+            granted(plain().with_orders(), 1, Some(900_000), |draw| (draw % 1_000, 0));
+        }
         "apply_three_lines" => granted(plain(), 3, None, |draw| (draw % 1_000, 0)),
         "apply_shared_by_4" => {
             let fixture = Fixture::new(4, |stock| vec![0, stock + 1], 5, 100, Quantity::MAX);

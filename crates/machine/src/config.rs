@@ -49,6 +49,12 @@ pub const ID_RETENTION_CEILING_MS: u64 = 24 * 3_600_000;
 pub const GAP_FLOOR_MS: u64 = 2_000;
 /// The least value of `clock_jump_max_ms`, in milliseconds.
 pub const CLOCK_JUMP_FLOOR_MS: u64 = 60_000;
+/// The longest period that settled orders may be kept, in milliseconds: ten years.
+pub const ORDER_SPAN_MAX_MS: u64 = 3_650 * 24 * 3_600_000;
+/// The most reservations of an order whose records are kept.
+pub const ORDER_RESERVATIONS_MAX: usize = 1_024;
+/// The most lines of an order: its SKUs in stocks, and the lines of its holds.
+pub const ORDER_LINES_MAX: usize = 1_024;
 /// The longest period that a limit of holds and records may be set to, in milliseconds: 30 days.
 pub const SPAN_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
@@ -86,6 +92,12 @@ pub struct Configuration {
     /// How long a name that was given up is kept for what was renamed, in milliseconds of op time. Default 86,400,000; at
     /// least the retention of ids.
     pub name_grace_ms: u64,
+    /// How long an order is kept after its last change when it is settled, in milliseconds of op time. Default 90 days.
+    pub order_retention_ms: u64,
+    /// How long it is kept at least when there are too many orders, in milliseconds of op time. Default 7 days.
+    pub order_retention_min_ms: u64,
+    /// The most orders. At the limit, the oldest settled one makes room. Default 50,000,000.
+    pub orders_max: u64,
 }
 
 tagged!(Configuration {
@@ -102,6 +114,9 @@ tagged!(Configuration {
     11 gap_max_ms value,
     12 clock_jump_max_ms value,
     13 name_grace_ms value,
+    14 order_retention_ms value,
+    15 order_retention_min_ms value,
+    16 orders_max value,
 });
 
 impl Default for Configuration {
@@ -120,6 +135,9 @@ impl Default for Configuration {
             gap_max_ms: 5_000,
             clock_jump_max_ms: 7 * 86_400_000,
             name_grace_ms: 86_400_000,
+            order_retention_ms: 90 * 86_400_000,
+            order_retention_min_ms: 7 * 86_400_000,
+            orders_max: 50_000_000,
         }
     }
 }
@@ -144,6 +162,9 @@ impl Configuration {
             gap_max_ms: change.gap_max_ms.unwrap_or(self.gap_max_ms),
             clock_jump_max_ms: change.clock_jump_max_ms.unwrap_or(self.clock_jump_max_ms),
             name_grace_ms: change.name_grace_ms.unwrap_or(self.name_grace_ms),
+            order_retention_ms: change.order_retention_ms.unwrap_or(self.order_retention_ms),
+            order_retention_min_ms: change.order_retention_min_ms.unwrap_or(self.order_retention_min_ms),
+            orders_max: change.orders_max.unwrap_or(self.orders_max),
         };
         next.check()?;
         Ok(next)
@@ -191,6 +212,19 @@ impl Configuration {
                 "must not be below the retention of ids",
             ),
             (self.name_grace_ms <= SPAN_MAX_MS, "name_grace_ms", "must be at most 30 days"),
+            (self.order_retention_min_ms >= 1_000, "order_retention_min_ms", "must be at least 1,000"),
+            (
+                self.order_retention_ms >= self.order_retention_min_ms,
+                "order_retention_ms",
+                "must not be below the minimum",
+            ),
+            (
+                self.order_retention_ms <= ORDER_SPAN_MAX_MS,
+                "order_retention_ms",
+                "must be at most 3,650 days",
+            ),
+            (self.orders_max >= 1, "orders_max", "must be at least 1"),
+            (self.orders_max <= 2_000_000_000, "orders_max", "must be at most 2,000,000,000"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {
             Some((_, field, rule)) => Err(BadField::new(field, rule)),
@@ -215,6 +249,9 @@ impl Configuration {
             gap_max_ms: self.gap_max_ms,
             clock_jump_max_ms: self.clock_jump_max_ms,
             name_grace_ms: self.name_grace_ms,
+            order_retention_ms: self.order_retention_ms,
+            order_retention_min_ms: self.order_retention_min_ms,
+            orders_max: self.orders_max,
         }
     }
 }

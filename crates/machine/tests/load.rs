@@ -365,3 +365,40 @@ fn a_reservation_keeps_its_actor_through_a_snapshot() {
         }
     }
 }
+
+#[test]
+fn orders_and_reservations_must_agree() {
+    // Proves that a snapshot is refused in which the order of a reservation is missing, or in which an order of which nothing
+    // was confirmed has no reservation.
+    for ttl_ms in [None, Some(60_000)] {
+        let mut machine = machine();
+        let lines = [Line::new(SkuId(0), Quantity::units(1).unwrap())];
+        let reserve = Reserve {
+            target: Target::Stock(StockId(0)),
+            lines: Lines::Slice(&lines),
+            best_effort: false,
+            ttl_ms,
+            owner: 7,
+            reference: "100000123",
+        };
+        let id = CommandId::from_parts(NOW.0, 77);
+        let mut record = Vec::new();
+        Envelope::new(id, Command::Reserve(reserve)).encode(&mut record).unwrap();
+        assert_eq!(machine.apply(NOW, &record).code, Code::Ok);
+        let (frames, mark) = snapshot(&mut machine);
+        let loaded = load(&frames, &mark).unwrap();
+        let order = Query::Order("100000123".into());
+        assert_eq!(loaded.query(&order), machine.query(&order));
+        for section in [Section::Order, Section::Note] {
+            let of_section = |frame: &&(u16, u32, Vec<u8>)| frame.0 == section as u16;
+            let removed = frames.iter().find(of_section).unwrap();
+            assert_eq!(removed.1, 1);
+            let digest = mark.digest.wrapping_sub(record_hash(section as u8, &removed.2));
+            let rest: Vec<_> = frames.iter().filter(|frame| !of_section(frame)).cloned().collect();
+            let refused = load(&rest, &SnapshotMark { digest, ..mark }).map(|_| ());
+            // An order with confirmed units may have none of its reservations left.
+            let is_sound = section == Section::Note && ttl_ms.is_none();
+            assert_eq!(refused, if is_sound { Ok(()) } else { Err(LoadError::Dangling(Section::Order)) });
+        }
+    }
+}

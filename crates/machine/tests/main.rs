@@ -3,6 +3,7 @@
 mod golden;
 mod load;
 mod model;
+mod order_memory;
 mod prefetch;
 mod sharing_golden;
 mod table;

@@ -1,12 +1,10 @@
 //! The outcome of every command. Rules that concern the id come first, then the rules of the command.
 
-use crate::lifecycle::Departure;
 use crate::limits::{Limits, Recorded, bad_field, busy};
-use crate::state::{Line, Model, Reservation, Shipment, Stage};
-use crate::step::{Cart, HALF, SKUS, SOURCES, STOCKS, Step, Wanted};
+use crate::state::{Line, Model, Reservation, Stage};
+use crate::step::{Cart, HALF, SKUS, STOCKS, Step, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stockhold_protocol::command::Target;
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, Quantity, SkuId};
@@ -65,8 +63,8 @@ pub(crate) fn merged(wanted: &Wanted) -> Vec<(u32, i64)> {
 /// What one line of a cart would be granted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PlannedLine {
-    sku: u32,
-    granted: i64,
+    pub(crate) sku: u32,
+    pub(crate) granted: i64,
     pub(crate) counts: bool,
     pub(crate) quota: u32,
     pub(crate) backordered: i64,
@@ -86,6 +84,7 @@ impl Model {
     pub fn answer(&mut self, now_ms: u64, id: CommandId, step: &Step, named: CommandId) -> Outcome {
         self.pass(now_ms);
         self.op += 1;
+        self.end_old_orders();
         self.raise_horizon();
         if matches!(step, Step::Tick) {
             let mut outcome = Outcome::new(Code::Ok, 0, self.op);
@@ -140,7 +139,7 @@ impl Model {
         Detail::Range { min: self.horizon * GENERATION_MS, max, value: id.client_time_ms() }
     }
 
-    fn round_up(ms: u64) -> u64 {
+    pub(crate) fn round_up(ms: u64) -> u64 {
         ms.div_ceil(1_000)
     }
 
@@ -173,6 +172,7 @@ impl Model {
     pub(crate) fn reserve(&mut self, id: CommandId, cart: &Cart) -> Decision {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_limits(cart.lines.len())?;
+        self.check_order(cart.order, cart.owner)?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
@@ -194,15 +194,19 @@ impl Model {
             return Err(bad_field("target", "must be the stock of the hold that is replaced"));
         }
         self.check_limits(cart.lines.len())?;
+        self.check_order(cart.order, cart.owner)?;
         let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
         self.close(named, Stage::Replaced);
+        self.book_change(named, &old, &Step::Tick);
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
     }
 
     /// A plain reserve that revives an expired or released cart. If it is granted, the old record is replaced.
     fn revive(&mut self, id: CommandId, cart: &Cart, named: CommandId) -> Decision {
         let answer = self.reserve(id, cart)?;
+        let old = self.reservations[&named].clone();
         self.close(named, Stage::Replaced);
+        self.book_change(named, &old, &Step::Tick);
         Ok(answer)
     }
 
@@ -215,7 +219,7 @@ impl Model {
         one.end_s = one.end_s.max(end_s);
     }
 
-    fn plan(
+    pub(crate) fn plan(
         &self,
         stock: u32,
         lines: &[(u32, i64)],
@@ -394,8 +398,22 @@ impl Model {
         let stage = if deadline_s == 0 { Stage::Confirmed } else { Stage::Held };
         let outcome = Arc::new(Outcome::new(Code::Ok, 0, 0));
         let (owner, body) = (cart.owner, "".into());
-        let made = Reservation { stock, owner, origin_ms, deadline_s, end_s, stage, lines, body, outcome };
+        let (is_hold, order) = (deadline_s != 0, None);
+        let made = Reservation {
+            stock,
+            owner,
+            origin_ms,
+            deadline_s,
+            end_s,
+            stage,
+            lines,
+            is_hold,
+            order,
+            body,
+            outcome,
+        };
         self.reservations.insert(id, made);
+        self.join_order(id, cart.order, owner);
         let backordered = amount(planned.iter().map(|line| line.backordered).sum());
         let detail = if cart.best_effort || is_replace {
             let line =
@@ -408,76 +426,5 @@ impl Model {
         };
         let code = if granted < asked { Code::Partial } else { Code::Ok };
         (code, u32::try_from(deadline_s).expect("small"), detail)
-    }
-
-    pub(crate) fn sell(
-        &mut self,
-        id: CommandId,
-        target: Target,
-        source: u32,
-        lines: &Wanted,
-        forced: bool,
-    ) -> Decision {
-        let stock = self.stock_of(target).ok_or(unknown("target", 0))?;
-        if source >= SOURCES {
-            return Err(unknown("source", 0));
-        }
-        self.check_limits(lines.len())?;
-        let asked = merged(lines);
-        let planned =
-            if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };
-        let departures: Vec<_> = (0..)
-            .zip(&planned)
-            .filter(|(_, line)| line.counts)
-            .map(|(index, line)| Departure { index, sku: line.sku, units: line.granted, promised: 0 })
-            .collect();
-        self.check_departures(&departures, source, stock, forced)?;
-        let mut lines = Vec::new();
-        for line in &planned {
-            let quota = if line.counts { line.quota } else { 0 };
-            if line.counts {
-                self.move_item(line.sku, source, -line.granted);
-            }
-            lines.push(Line {
-                sku: line.sku,
-                counts: line.counts,
-                quota,
-                granted: line.granted,
-                open: 0,
-                shipments: vec![Shipment {
-                    of: (source, quota, line.counts),
-                    units: line.granted,
-                    beyond: 0,
-                }],
-                returned: 0,
-                spent: BTreeMap::from([(quota, line.granted)]),
-            });
-        }
-        let end_s = Self::round_up(self.hold_ms() + self.limits.window_ms);
-        let outcome = Arc::new(Outcome::new(Code::Ok, 0, 0));
-        let (stage, body, origin_ms) = (Stage::Shipped, "".into(), self.hold_ms());
-        let made =
-            Reservation { stock, owner: 0, origin_ms, deadline_s: 0, end_s, stage, lines, body, outcome };
-        self.reservations.insert(id, made);
-        let counted = planned.iter().filter(|line| line.counts);
-        let short = counted.map(|line| self.total_shortfall(line.sku)).sum();
-        Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
-    }
-
-    fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<PlannedLine>, Answer> {
-        let plan = |(index, (sku, granted)): (usize, &(u32, i64))| {
-            if *sku >= SKUS {
-                return Err(unknown("lines", index));
-            }
-            let counts = self.settings(*sku, stock).manage_stock;
-            Ok(PlannedLine {
-                sku: *sku,
-                granted: *granted,
-                counts,
-                quota: self.quota(*sku, stock),
-                backordered: 0,
-            })
-        };
-        lines.iter().enumerate().map(plan).collect()
     }
 }

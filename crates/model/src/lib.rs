@@ -19,6 +19,8 @@ mod limits;
 mod marks;
 mod merchant;
 mod names;
+mod orders;
+mod sell;
 mod state;
 mod step;
 
@@ -26,7 +28,7 @@ pub use limits::Limits;
 pub use marks::Mark;
 pub use state::{Line, Model, Reservation, Stage};
 pub use step::{
-    CHANNELS, Cart, HALF, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
-    channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, sku_name, source_definition,
-    stock_name, with_command,
+    CHANNELS, Cart, HALF, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
+    channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, order_number, sku_name,
+    source_definition, stock_name, with_command,
 };

@@ -18,6 +18,16 @@ pub(crate) struct Departure {
 impl Model {
     /// Executes a step and returns its outcome.
     pub(crate) fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
+        let before = self.reservations.get(&named).cloned();
+        let decision = self.decide_step(id, step, named);
+        // A replace books its change itself, before or after the new cart joins its order.
+        if let Some(before) = before.filter(|_| decision.is_ok() && !matches!(step, Step::Replace(..))) {
+            self.book_change(named, &before, step);
+        }
+        decision
+    }
+
+    fn decide_step(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
         match step {
             Step::Reserve(cart) => self.reserve(id, cart),
             Step::Replace(_, cart) => self.replace(id, cart, named),
@@ -56,7 +66,7 @@ impl Model {
                 }
             }
         }
-        one.stage = Stage::Confirmed;
+        (one.stage, one.is_hold) = (Stage::Confirmed, false);
         self.reservations.insert(named, one);
         Ok(plain(if is_late { Code::ConfirmedLate } else { Code::Ok }))
     }
@@ -193,7 +203,7 @@ impl Model {
             Stage::Held if self.has_expired(&one) => false,
             Stage::Held if !forced => return Err(plain(Code::NotConfirmed)),
             Stage::Held | Stage::Confirmed => {
-                one.stage = Stage::Confirmed;
+                (one.stage, one.is_hold) = (Stage::Confirmed, false);
                 true
             }
             Stage::Released | Stage::Shipped | Stage::Replaced if forced => false,
@@ -455,6 +465,9 @@ impl Model {
             }
             Step::Replace(pick, cart) if !pick.is_multiple_of(5) => {
                 cart.owner = one.owner;
+                if !pick.is_multiple_of(3) {
+                    cart.order = one.order.map(|(number, _)| number);
+                }
                 if self.stock_of(cart.target) != Some(one.stock) {
                     cart.target = Target::Stock(StockId(one.stock));
                 }

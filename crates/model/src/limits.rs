@@ -43,6 +43,12 @@ pub struct Limits {
     pub clock_jump_max_ms: u64,
     /// How long a name that was given up is kept for what was renamed.
     pub name_grace_ms: u64,
+    /// How long a settled order is kept after its last change.
+    pub order_retention_ms: u64,
+    /// How long it is kept at least when there are too many orders.
+    pub order_retention_min_ms: u64,
+    /// Maximum number of orders.
+    pub orders_max: u64,
 }
 
 impl Limits {
@@ -60,6 +66,9 @@ impl Limits {
         gap_max_ms: 5_000,
         clock_jump_max_ms: 7 * DAY_MS,
         name_grace_ms: DAY_MS,
+        order_retention_ms: 90 * DAY_MS,
+        order_retention_min_ms: 7 * DAY_MS,
+        orders_max: 50_000_000,
     };
 
     /// The limits after a change, or the first rule that the change violates.
@@ -77,6 +86,9 @@ impl Limits {
         set(&mut self.gap_max_ms, change.gap_max_ms);
         set(&mut self.clock_jump_max_ms, change.clock_jump_max_ms);
         set(&mut self.name_grace_ms, change.name_grace_ms);
+        set(&mut self.order_retention_ms, change.order_retention_ms);
+        set(&mut self.order_retention_min_ms, change.order_retention_min_ms);
+        set(&mut self.orders_max, change.orders_max);
         self.broken_rule().map_or(Ok(self), Err)
     }
 
@@ -139,7 +151,26 @@ impl Limits {
         if self.name_grace_ms < self.retention_ms {
             return Some(("name_grace_ms", "must not be below the retention of ids"));
         }
-        (self.name_grace_ms > 30 * DAY_MS).then_some(("name_grace_ms", "must be at most 30 days"))
+        if self.name_grace_ms > 30 * DAY_MS {
+            return Some(("name_grace_ms", "must be at most 30 days"));
+        }
+        self.broken_rule_of_orders()
+    }
+
+    fn broken_rule_of_orders(&self) -> Option<(&'static str, &'static str)> {
+        if self.order_retention_min_ms < 1_000 {
+            return Some(("order_retention_min_ms", "must be at least 1,000"));
+        }
+        if self.order_retention_ms < self.order_retention_min_ms {
+            return Some(("order_retention_ms", "must not be below the minimum"));
+        }
+        if self.order_retention_ms > 3_650 * DAY_MS {
+            return Some(("order_retention_ms", "must be at most 3,650 days"));
+        }
+        if self.orders_max == 0 {
+            return Some(("orders_max", "must be at least 1"));
+        }
+        (self.orders_max > 2_000_000_000).then_some(("orders_max", "must be at most 2,000,000,000"))
     }
 }
 

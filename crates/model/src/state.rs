@@ -6,6 +6,7 @@
 use crate::limits::{Limits, Recorded};
 use crate::marks::Marks;
 use crate::names::Names;
+use crate::orders::Orders;
 use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Value, first_stock, has_decimals};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,6 +102,10 @@ pub struct Reservation {
     pub stage: Stage,
     /// Its lines, sorted by SKU.
     pub lines: Vec<Line>,
+    /// Whether it was made as a hold and was never confirmed.
+    pub(crate) is_hold: bool,
+    /// Its order: the number, and the op that made the order.
+    pub(crate) order: Option<(u32, u64)>,
     /// The body of the command that made it, and its outcome.
     pub(crate) body: Arc<str>,
     pub(crate) outcome: Arc<Outcome>,
@@ -169,6 +174,7 @@ pub struct Model {
     /// Number and limit of quotas by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
+    pub(crate) orders: Orders,
     /// Body and outcome of every recorded command. Copies for hypothetical questions share it.
     pub(crate) recorded: Arc<BTreeMap<CommandId, Recorded>>,
     /// Promises that a hypothetical question adds, by (SKU, stock).
@@ -197,6 +203,7 @@ impl Model {
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            orders: Orders::default(),
             recorded: Arc::default(),
             hypothetical: BTreeMap::new(),
         }

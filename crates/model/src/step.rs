@@ -1,6 +1,7 @@
 //! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
 use crate::decide::merged;
+use crate::orders::order_of_sale;
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
     LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename,
@@ -23,6 +24,8 @@ pub const CHANNELS: u32 = 3;
 pub const SKUS: u32 = 3;
 /// Names of marks that steps are drawn from.
 pub const MARKS: u32 = 6;
+/// Numbers of orders that steps are drawn from.
+pub const ORDERS: u32 = 10;
 /// All quantities are multiples of half a unit, so that the model can try them one by one.
 pub const HALF: i64 = QUANTITY_SCALE / 2;
 
@@ -42,6 +45,8 @@ pub struct Cart {
     pub ttl_ms: Option<u32>,
     /// The owner; 0 = none.
     pub owner: u64,
+    /// The order that the cart names, one of [`ORDERS`].
+    pub order: Option<u32>,
 }
 
 /// A change of one setting: of a SKU or of all, in a stock or in all.
@@ -217,6 +222,12 @@ pub fn stock_name(stock: u32) -> String {
     format!("stock {stock}")
 }
 
+/// The reference of order number `order`.
+#[must_use]
+pub fn order_number(order: u32) -> String {
+    format!("order {order}")
+}
+
 /// The name of a mark with this number. Every third one is an automatic mark.
 #[must_use]
 pub fn mark_name(mark: u32) -> String {
@@ -237,25 +248,29 @@ fn lines_of(wanted: &Wanted) -> Vec<Line> {
     wanted.iter().map(|(sku, halves)| Line::new(SkuId(*sku), quantity(*halves))).collect()
 }
 
-fn reserve_of<'a>(cart: &Cart, lines: &'a [Line]) -> Reserve<'a> {
+fn reserve_of<'a>(cart: &Cart, lines: &'a [Line], reference: &'a str) -> Reserve<'a> {
     Reserve {
         target: cart.target,
         lines: Lines::Slice(lines),
         best_effort: cart.best_effort,
         ttl_ms: cart.ttl_ms,
         owner: cart.owner,
-        reference: "",
+        reference,
     }
 }
 
 /// Calls `take` with the command of a step. `named` is the reservation that it refers to, if any.
 pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<'_>)) {
     let reservation = ReservationId(named);
+    let reference = |order: Option<u32>| order.map_or(String::new(), order_number);
     match step {
-        Step::Reserve(cart) => take(Command::Reserve(reserve_of(cart, &lines_of(&cart.lines)))),
+        Step::Reserve(cart) => {
+            let (lines, reference) = (lines_of(&cart.lines), reference(cart.order));
+            take(Command::Reserve(reserve_of(cart, &lines, &reference)));
+        }
         Step::Replace(_, cart) => {
-            let lines = lines_of(&cart.lines);
-            let new = reserve_of(cart, &lines);
+            let (lines, reference) = (lines_of(&cart.lines), reference(cart.order));
+            let new = reserve_of(cart, &lines, &reference);
             take(Command::Replace(Replace { old: reservation, new }));
         }
         Step::Confirm(_) => take(Command::Confirm(reservation)),
@@ -275,7 +290,7 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
             lines: Lines::Slice(&lines_of(lines)),
             forced: *forced,
             owner: 0,
-            reference: "till-4",
+            reference: &reference(order_of_sale(lines)),
         })),
         Step::Amend(_, lines) => take(Command::Amend(Amend { reservation, lines: lines_of(lines) })),
         Step::Unship(_, source, lines) => {
@@ -421,7 +436,7 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
 }
 
 fn cart_body(cart: &Cart) -> String {
-    let Cart { target, lines, best_effort, ttl_ms, owner } = cart;
+    let Cart { target, lines, best_effort, ttl_ms, owner, order } = cart;
     // A channel is compared as it was sent, whatever stock it means now.
-    format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner}", merged(lines))
+    format!("{target:?} {:?} {best_effort} {ttl_ms:?} {owner} {order:?}", merged(lines))
 }

@@ -5,6 +5,7 @@
 //! slices. Lists are paged with a cursor.
 
 mod explain;
+mod orders;
 mod reservations;
 mod sourcing;
 mod views;
@@ -12,6 +13,7 @@ mod views;
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+pub use orders::{OrderEntry, OrderFilter, OrderLineView, OrderView, OrdersView};
 pub use reservations::{ReservationFilter, ReservationsView};
 pub use sourcing::{
     GeoPoint, SOURCING_LINES_MAX, SOURCING_PAIRS_MAX, SourcedItem, SourcingAlgorithm, SourcingRequest,
@@ -124,6 +126,20 @@ pub enum Query {
     /// From which sources the units of a cart would be shipped.
     #[wincode(tag = 14)]
     Sourcing(Box<SourcingRequest>),
+    /// One order by its number.
+    #[wincode(tag = 15)]
+    Order(String),
+    /// At most `limit` orders that match, from a cursor on. A bounded number of records is looked at, so an answer may have
+    /// no orders although more follow.
+    #[wincode(tag = 16)]
+    Orders {
+        /// Which ones.
+        filter: OrderFilter,
+        /// The cursor of the previous answer; 0 for the first.
+        after: u64,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -159,6 +175,10 @@ pub enum QueryAnswer {
     Reservations(ReservationsView),
     /// The answer to `Sourcing`.
     Sourcing(SourcingView),
+    /// The answer to `Order`. `None`: unknown or no longer kept.
+    Order(Option<OrderView>),
+    /// The answer to `Orders`.
+    Orders(OrdersView),
 }
 
 impl QueryAnswer {
@@ -185,6 +205,8 @@ impl QueryAnswer {
             Self::Explain(view) => encode_option(view.as_ref(), out),
             Self::Reservations(view) => encode_fields(view, out),
             Self::Sourcing(view) => encode_fields(view, out),
+            Self::Order(view) => encode_option(view.as_ref(), out),
+            Self::Orders(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -216,6 +238,8 @@ impl QueryAnswer {
             12 => Self::Explain(decode_option(bytes)?),
             13 => Self::Reservations(decode_fields(bytes, Unknown::Skip)?),
             14 => Self::Sourcing(decode_fields(bytes, Unknown::Skip)?),
+            15 => Self::Order(decode_option(bytes)?),
+            16 => Self::Orders(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -237,6 +261,8 @@ impl QueryAnswer {
             Self::Explain(_) => 12,
             Self::Reservations(_) => 13,
             Self::Sourcing(_) => 14,
+            Self::Order(_) => 15,
+            Self::Orders(_) => 16,
         }
     }
 }

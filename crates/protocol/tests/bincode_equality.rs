@@ -135,6 +135,24 @@ fn the_filter_of_reservations_is_bincodes() {
 }
 
 #[test]
+fn questions_about_orders_are_bincodes() {
+    // Proves the bytes of their numbers and fields.
+    let filter = query::OrderFilter { is_unsettled: true, owner: Some(u64::MAX) };
+    let list = (15_u32, true, Some(u64::MAX), 77_u64, 20_u32);
+    let list = bincode::encode_to_vec(list, bincode::config::legacy()).unwrap();
+    let one = bincode::encode_to_vec((14_u32, "12".to_owned()), bincode::config::legacy()).unwrap();
+    for (query, by_bincode) in [
+        (query::Query::Orders { filter, after: 77, limit: 20 }, list),
+        (query::Query::Order("12".into()), one),
+    ] {
+        let mut by_wincode = Vec::new();
+        encode_cold(&query, &mut by_wincode).unwrap();
+        assert_eq!(by_wincode, by_bincode);
+        assert_eq!(decode_cold::<query::Query>(&by_bincode), Ok(query));
+    }
+}
+
+#[test]
 fn questions_and_answers_agree_with_bincode() {
     // Proves it for every view.
     agree::<m::Query, query::Query>();
@@ -160,6 +178,10 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::OldNameView, query::OldNameView>();
     agree_in_fields::<m::MarkView, query::MarkView>();
     agree_in_fields::<m::ReservationsView, query::ReservationsView>();
+    agree_in_fields::<m::OrderLineView, query::OrderLineView>();
+    agree_in_fields::<m::OrderView, query::OrderView>();
+    agree_in_fields::<m::OrderEntry, query::OrderEntry>();
+    agree_in_fields::<m::OrdersView, query::OrdersView>();
     agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
     agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
     agree_in_fields::<m::ExplainView, query::ExplainView>();

@@ -100,6 +100,10 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::StockView>(structure(&page, "StockView"));
     check_numbers::<m::MarkView>(structure(&page, "MarkView"));
     check_numbers::<m::ReservationsView>(structure(&page, "ReservationsView"));
+    check_numbers::<m::OrderView>(structure(&page, "OrderView"));
+    check_numbers::<m::OrderLineView>(structure(&page, "OrderLineView"));
+    check_numbers::<m::OrdersView>(structure(&page, "OrdersView"));
+    check_numbers::<m::OrderEntry>(structure(&page, "OrderEntry"));
     check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
     check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
     check_numbers::<m::ExplainView>(structure(&page, "ExplainView"));

@@ -1,7 +1,7 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
+    CHANNELS, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
     channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
 };
 use stockhold_protocol::command::{Configure, Sharing, Target};
@@ -50,12 +50,17 @@ fn ttl(rng: &mut Rng, longest_ms: u64) -> Option<u32> {
 }
 
 fn cart(rng: &mut Rng, longest_ms: u64) -> Cart {
+    let order = rng.chance(500).then(|| rng.small(0..ORDERS));
+    // Most orders are named by their own owner only.
+    let is_owned = order.is_some_and(|order| order % 3 == 0);
+    let owner = if is_owned || rng.chance(140) { 7 } else { 0 };
     Cart {
         target: target(rng),
         lines: wanted(rng),
         best_effort: rng.chance(250),
         ttl_ms: ttl(rng, longest_ms),
-        owner: if rng.chance(140) { 7 } else { 0 },
+        owner,
+        order,
     }
 }
 
@@ -123,6 +128,8 @@ fn limits(rng: &mut Rng) -> Configure {
         (1, 9),
         (2, 10),
         (2, 11),
+        (3, 12),
+        (2, 13),
     ]) {
         0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
         1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
@@ -156,6 +163,15 @@ fn limits(rng: &mut Rng) -> Configure {
         11 => {
             let ms = rng.weighted(&[(1, 59_999), (3, 60_000), (2, 900_000), (1, 86_400_000)]);
             change.name_grace_ms = Some(ms);
+        }
+        12 => {
+            let few = rng.within(1..8);
+            change.orders_max = Some(rng.weighted(&[(1, 0), (4, few), (6, 50_000_000)]));
+        }
+        13 => {
+            let ms = rng.weighted(&[(1, 999), (3, 1_000), (2, 60_000)]);
+            change.order_retention_min_ms = Some(ms);
+            change.order_retention_ms = rng.chance(700).then(|| ms * rng.within(1..5));
         }
         8 => {
             change.outcome_bytes_max =

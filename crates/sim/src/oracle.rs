@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stockhold::pipeline::apply::{BatchResult, apply_payload};
 use stockhold::pipeline::digests::DigestComparison;
 use stockhold_machine::{Genesis, Machine};
-use stockhold_model::{Limits, Mark, Model, SKUS, STOCKS, Step};
+use stockhold_model::{Limits, Mark, Model, ORDERS, SKUS, STOCKS, Step, order_number};
 use stockhold_protocol::batch::Batch;
 use stockhold_protocol::query::{LIST_MAX, MarkView, Query, QueryAnswer};
 use stockhold_protocol::{Command, CommandId, Envelope, Outcome, SkuId, StockId};
@@ -139,6 +139,7 @@ impl Oracle {
         self.batches.push(LoggedBatch { first_op, ops, payload: payload.to_vec() });
         self.check_cells()?;
         self.check_marks()?;
+        self.check_orders()?;
         Ok(&self.applied_ops[from..])
     }
 
@@ -224,6 +225,23 @@ impl Oracle {
         let expected = QueryAnswer::Marks(expected.collect());
         let marks = self.replica.query(&Query::Marks { after: None, limit: LIST_MAX });
         ensure!(marks.as_ref() == Some(&expected), "op {}: {marks:?} instead of {expected:?}", self.op());
+        Ok(())
+    }
+
+    /// Compares the orders, whose totals the model sums up from all that was ever booked.
+    fn check_orders(&self) -> CheckResult {
+        for order in 0..ORDERS {
+            let expected = self.model.order_view(order);
+            let found = self.replica.query(&Query::Order(order_number(order)));
+            ensure!(
+                found == Some(QueryAnswer::Order(expected.clone())),
+                "after op {}: {found:?} instead of {expected:?}",
+                self.op()
+            );
+        }
+        let stats = self.replica.stats();
+        let (counted, expected) = ((stats.orders, stats.orders_unsettled), self.model.order_counts());
+        ensure!(counted == expected, "after op {}: {counted:?} orders instead of {expected:?}", self.op());
         Ok(())
     }
 

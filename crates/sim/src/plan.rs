@@ -52,6 +52,8 @@ impl Plan {
             retention_ms: rng.weighted(&[(3, 60_000), (2, 300_000)]),
             gap_max_ms: rng.weighted(&[(1, 2_000), (2, 5_000), (3, 2_592_000_000)]),
             name_grace_ms: rng.weighted(&[(3, 300_000), (1, 86_400_000)]),
+            order_retention_ms: rng.weighted(&[(2, 60_000), (1, 86_400_000)]),
+            order_retention_min_ms: rng.weighted(&[(1, 1_000), (1, 30_000)]),
             outcome_bytes: if has_little_outcome_memory { 65_536 } else { Limits::DEFAULT.outcome_bytes },
             ..Limits::DEFAULT
         };
@@ -93,6 +95,8 @@ impl Plan {
             outcome_bytes_max: self.limits.outcome_bytes,
             gap_max_ms: self.limits.gap_max_ms,
             name_grace_ms: self.limits.name_grace_ms,
+            order_retention_ms: self.limits.order_retention_ms,
+            order_retention_min_ms: self.limits.order_retention_min_ms,
             ..Configuration::default()
         };
         Genesis { configuration, formatted_at: Timestamp(START_MS) }

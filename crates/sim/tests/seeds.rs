@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stockhold_sim::{Options, Report, run};
 
 /// The seeds of every test run.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 48;
 
 /// Events that must occur in these seeds, so that the run is meaningful.
 const MET: [&str; 28] = [
@@ -41,7 +41,7 @@ const MET: [&str; 28] = [
 ];
 
 /// Outcomes that must have been decided.
-const DECIDED: [&str; 16] = [
+const DECIDED: [&str; 18] = [
     "ok",
     "bad_field",
     "beyond_maximum_total",
@@ -58,6 +58,8 @@ const DECIDED: [&str; 16] = [
     "id_from_future",
     "expired",
     "unknown_reservation",
+    "owner_differs",
+    "limit_reached",
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! From the bottom up: [`record`] has the persisted records; [`catalog`] and [`core`] have the data that
 //! exists once; [`skus`] has the SKUs; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
-//! erasure), [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
+//! erasure), [`orders`], [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
 //! [`reservation_index`] and [`dedupe`].
 
 pub(crate) mod actor;
@@ -20,6 +20,8 @@ pub(crate) mod marks;
 mod names;
 mod now;
 pub(crate) mod old_names;
+pub(crate) mod order_book;
+pub(crate) mod orders;
 mod places;
 pub(crate) mod record;
 mod records;

@@ -40,6 +40,7 @@ impl State {
 
     fn erase(&mut self, slot: u32) {
         self.recount_reservation(slot);
+        self.unlink_from_order(slot);
         self.unregister_id(slot);
         let row = self.reservations.remove(slot);
         let mut line = row.more;

@@ -65,6 +65,8 @@ pub(crate) struct Recount {
     pub(crate) clusters: VisitOnce,
     /// Clusters whose own numbers must be compared. These must agree at any time.
     pub(crate) cluster_checks: VisitOnce,
+    /// Orders whose totals must be compared with their reservations. These must agree at any time.
+    pub(crate) orders: VisitOnce,
     /// Old names up to this op have been checked. These must be sound at any time.
     pub(crate) old_names: u64,
     pub(crate) sums: BTreeMap<(u32, u32), Sums>,

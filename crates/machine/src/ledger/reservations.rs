@@ -24,7 +24,7 @@ impl State {
         reference: &str,
         answer: &Answer,
         shipped_from: Option<u32>,
-    ) {
+    ) -> u32 {
         let id = row.id();
         if let Some(first) = lines.first() {
             row.set_first_line(*first);
@@ -60,12 +60,12 @@ impl State {
             self.scratch = bytes;
         }
         self.put_notes(&mut row, NoteKind::Reference, reference.as_bytes());
-        self.place_reservation(row);
+        self.place_reservation(row)
     }
 
-    /// Stores the record of a reservation whose further lines and notes are stored already.
+    /// Stores the record of a reservation whose further lines and notes are stored already. Returns its slot.
     #[inline]
-    pub(crate) fn place_reservation(&mut self, row: ReservationRow) {
+    pub(crate) fn place_reservation(&mut self, row: ReservationRow) -> u32 {
         let own_hash = row.hash(&mut self.scratch);
         let is_alone = row.more == NO_SLOT && row.notes == NO_SLOT;
         let slot = self.reservations.insert(row);
@@ -73,6 +73,7 @@ impl State {
         self.known = self.known.saturating_add(1);
         let hash = if is_alone { own_hash } else { self.reservation_hash(slot) };
         self.add_hash_to_digest(slot, hash);
+        slot
     }
 
     /// Stores `bytes` as notes of one kind, in front of the notes that the reservation has.

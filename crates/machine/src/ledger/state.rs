@@ -7,8 +7,9 @@ use crate::ledger::changes::{ChangedClusters, Changes};
 use crate::ledger::core::Core;
 use crate::ledger::cursor::GrantCursor;
 use crate::ledger::hold_time::Offsets;
+use crate::ledger::order_book::OrderBook;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
+    ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;
@@ -55,6 +56,9 @@ pub(crate) struct State {
     pub(crate) grant_cursor: Option<GrantCursor>,
     pub(crate) lines: Slab<LineRow>,
     pub(crate) notes: Slab<NoteRow>,
+    pub(crate) orders: Slab<OrderRow>,
+    pub(crate) order_lines: Slab<OrderLineRow>,
+    pub(crate) order_book: OrderBook,
     pub(crate) outcomes: Generations<OutcomeRow>,
     /// The running digest of all records, except the core and the small catalog, whose hashes are added on
     /// request, and the positions in `unsummed`.
@@ -121,6 +125,9 @@ impl State {
             grant_cursor: None,
             lines: Slab::new(),
             notes: Slab::new(),
+            orders: Slab::new(),
+            order_lines: Slab::new(),
+            order_book: OrderBook::new(),
             outcomes: Generations::new(),
             digest: Digest::EMPTY,
             unsummed: Vec::new(),

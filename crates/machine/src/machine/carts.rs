@@ -33,6 +33,7 @@ impl Machine {
         let origin = self.state.hold_time();
         let (stock, deadline) = self.state.terms_of(reserve.target, reserve.ttl_ms, origin)?;
         let requested = self.merge(reserve)?;
+        self.state.check_reference(reserve.reference, reserve.owner, self.cart.requested.len())?;
         plan_cart(&mut self.state, &mut self.cart, stock, reserve.best_effort, None)?;
         let terms =
             Terms { ticket, stock, owner: reserve.owner, reference: reserve.reference, origin, deadline };
@@ -51,6 +52,7 @@ impl Machine {
             }
             Replacement::OfHold { slot, stock, origin, deadline } => {
                 let requested = self.merge(new)?;
+                self.state.check_reference(new.reference, new.owner, self.cart.requested.len())?;
                 plan_cart(&mut self.state, &mut self.cart, stock, new.best_effort, Some(slot))?;
                 self.end_replaced(slot);
                 let terms =
@@ -63,6 +65,7 @@ impl Machine {
     pub(super) fn sell(&mut self, ticket: Ticket, sell: &Sell<'_>) -> Decision {
         let stock = self.state.check_sell(sell)?;
         sell.lines.merge_into(&mut self.cart.requested);
+        self.state.check_reference(sell.reference, sell.owner, self.cart.requested.len())?;
         if sell.forced {
             plan_forced(&mut self.state, &mut self.cart, stock)?;
         } else {

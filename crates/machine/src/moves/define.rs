@@ -132,6 +132,7 @@ impl State {
             Definition::Rename { number, to, old } => self.rename(number, to, old),
             Definition::Configure { next, layout } => {
                 self.core.configuration = next;
+                self.plan_upkeep();
                 if let Some(layout) = layout {
                     self.adopt_layout(layout);
                 }

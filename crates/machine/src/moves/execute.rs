@@ -16,8 +16,12 @@ const QUOTA_NUMBER_MAX: u32 = u32::MAX >> 1;
 impl State {
     /// Applies the complete plan.
     pub(crate) fn execute(&mut self, plan: &Plan) {
+        let order = plan.reservation.and_then(|change| self.order_of(change.slot));
         if let Some(change) = &plan.reservation {
             self.remove_from_digest(change.slot);
+        }
+        if let Some(order) = order {
+            self.begin_order_change(order);
         }
         for movement in &plan.movements {
             self.move_units(movement);
@@ -27,6 +31,12 @@ impl State {
                 self.set_shipments(change.slot, &plan.shipments);
             }
             self.change_record(change, &plan.lines);
+            if let Some(order) = order {
+                for booking in &plan.bookings {
+                    self.book(order, change.stock, *booking);
+                }
+                self.end_order_change(order);
+            }
         }
     }
 

@@ -23,12 +23,15 @@ impl State {
             let (hashes, records) = self.erase_due.take_hashes(self.now_s());
             self.digest.sub(hashes);
             self.known = self.known.saturating_sub(records);
+            let orders = self.order_book.pass(self.now_s());
+            self.digest.sub(orders);
         }
         if is_new_second || self.has_due {
             let clusters = self.refresh_due_clusters(CLUSTERS_PER_OP);
             let records = self.erase_due_records(ERASED_PER_OP);
             self.has_due = clusters || records;
         }
+        self.end_old_orders();
     }
 
     /// Ends the due holds of up to `budget` clusters. Returns whether more clusters are due. Answers do not

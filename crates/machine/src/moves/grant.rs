@@ -37,7 +37,10 @@ impl State {
         }
         let is_partial = answer.code == stockhold_protocol::Code::Partial;
         let row = self.new_row(terms, cart.lines.len(), is_partial);
-        self.add_reservation(row, &cart.lines, terms.reference, answer, None);
+        let slot = self.add_reservation(row, &cart.lines, terms.reference, answer, None);
+        if !terms.reference.is_empty() {
+            self.join_order(slot, terms, &cart.lines);
+        }
     }
 
     /// Records a point-of-sale sale. Its goods have left the source, so it has no promise.
@@ -51,7 +54,10 @@ impl State {
         let mut row = self.new_row(terms, lines.len(), false);
         row.set_stage(Stage::Shipped);
         row.erase_at_s = self.erase_at(self.hold_time());
-        self.add_reservation(row, lines, terms.reference, answer, Some(source));
+        let slot = self.add_reservation(row, lines, terms.reference, answer, Some(source));
+        if !terms.reference.is_empty() {
+            self.join_order(slot, terms, lines);
+        }
     }
 
     /// The record of a new reservation without its lines.

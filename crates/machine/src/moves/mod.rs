@@ -3,7 +3,7 @@
 //!
 //! A verb reads the state and fills a [`plan`]. The [`guard`] checks the complete plan once. [`execute`] then
 //! applies it and cannot fail. [`grant`] does the same for a new reservation, whose lines are planned as a
-//! cart. [`define`] executes definitions, which change no quantity. [`expiry`] ends holds at their deadline. [`structure`] rebuilds the clusters when sources, stocks or
+//! cart. [`define`] executes definitions, which change no quantity. [`orders`] keeps the totals of orders. [`expiry`] ends holds at their deadline. [`structure`] rebuilds the clusters when sources, stocks or
 //! links change. The rules of the commands are in `verbs`, not here.
 
 mod define;
@@ -11,9 +11,10 @@ mod execute;
 mod expiry;
 mod grant;
 mod guard;
+mod orders;
 mod plan;
 mod structure;
 
 pub(crate) use define::{Definition, mode_of};
 pub(crate) use grant::Terms;
-pub(crate) use plan::{CartPlan, Cause, Plan, Planned, Report};
+pub(crate) use plan::{CartPlan, Cause, Ending, Plan, Planned, Report};

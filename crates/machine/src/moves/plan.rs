@@ -4,8 +4,9 @@
 //! The state does not change while a plan is built. The methods of [`Plan`] keep the lines of the reservation
 //! consistent with the movements. The guard decides whether a plan is allowed.
 
-use crate::ledger::record::{LineState, ReservationRow, Shipment, Stage};
+use crate::ledger::record::{LineState, ReservationRow, Shipment, Stage, Total};
 use crate::ledger::state::At;
+use crate::table::NO_SLOT;
 use stockhold_protocol::{Line, Lines};
 
 /// The grant that is planned for one line of a cart.
@@ -114,6 +115,23 @@ impl ReservationChange {
     }
 }
 
+/// Units that are added to a total of the reservation's order, or removed from it if negative.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Booking {
+    pub(crate) sku: u32,
+    pub(crate) total: Total,
+    pub(crate) units: i64,
+}
+
+/// Why the promise of open units ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They are promised again by the same plan.
+    Renewed,
+    /// They are counted in this total of the order.
+    Counted(Total),
+}
+
 /// What the answer reports about the state after the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Report {
@@ -136,6 +154,10 @@ pub(crate) struct Plan {
     pub(crate) lines: Vec<LineState>,
     /// The shipments of the reservation after the plan. Empty if they do not change.
     pub(crate) shipments: Vec<Shipment>,
+    /// Changes of the totals of the reservation's order. Without an order they have no effect.
+    pub(crate) bookings: Vec<Booking>,
+    /// Whether the reservation may belong to an order.
+    may_have_order: bool,
     /// The stock whose other sources a refusal may list.
     pub(crate) stock: Option<u32>,
     /// Whether the plan records a fact. A fact is not checked against promises or the quantity on hand.
@@ -150,6 +172,8 @@ impl Plan {
         self.reservation = None;
         self.lines.clear();
         self.shipments.clear();
+        self.bookings.clear();
+        self.may_have_order = false;
         self.stock = None;
         self.is_fact = false;
         self.report = Report::Nothing;
@@ -164,6 +188,7 @@ impl Plan {
     pub(crate) fn begin_change(&mut self, slot: u32, row: &ReservationRow) {
         let (stage, deadline_s) = (row.stage(), row.deadline_s);
         self.stock = Some(row.stock);
+        self.may_have_order = row.notes != NO_SLOT;
         self.reservation = Some(ReservationChange {
             slot,
             stock: row.stock,
@@ -186,9 +211,29 @@ impl Plan {
         self.lines.iter().position(|line| line.sku == sku)
     }
 
+    /// Adds units to a total of the reservation's order.
+    pub(crate) fn book(&mut self, sku: u32, total: Total, units: i64) {
+        if self.may_have_order {
+            self.bookings.push(Booking { sku, total, units });
+        }
+    }
+
     /// Ends the promise of open units of a line. `quota` of them are returned to its quota.
-    pub(crate) fn end_promise(&mut self, at: usize, units: i64, quota: i64, line_index: usize) {
+    pub(crate) fn end_promise(
+        &mut self,
+        at: usize,
+        units: i64,
+        quota: i64,
+        ending: Ending,
+        line_index: usize,
+    ) {
         let change = *self.reservation_mut();
+        // The totals do not contain the units of a hold.
+        if let Ending::Counted(total) = ending
+            && change.deadline_after_s == 0
+        {
+            self.book(self.lines[at].sku, total, units);
+        }
         let line = &mut self.lines[at];
         // A line without open units no longer counts at its deadline.
         let had_open = line.open > 0;
@@ -205,9 +250,10 @@ impl Plan {
     pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, promised: i64, line_index: usize) {
         let LineState { sku, quota_number, counts, .. } = self.lines[at];
         // A shipment returns nothing to the quota: sold units stay counted.
-        self.end_promise(at, promised, 0, line_index);
+        self.end_promise(at, promised, 0, Ending::Counted(Total::Shipped), line_index);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
         let beyond = units.saturating_sub(promised);
+        self.book(sku, Total::Beyond, beyond);
         let key = (sku, source, quota_number, counts);
         let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number, one.counts) == key;
         match self.shipments.iter_mut().find(of_line) {
@@ -228,6 +274,7 @@ impl Plan {
         let line = &mut self.lines[at];
         line.returned = line.returned.saturating_add(units);
         let (sku, mut left, mut goods) = (line.sku, units, 0_i64);
+        self.book(sku, Total::Returned, units);
         for is_of_source in [true, false] {
             let wanted = |one: &&mut Shipment| one.sku == sku && (one.source == source) == is_of_source;
             for shipment in self.shipments.iter_mut().filter(wanted) {
@@ -277,8 +324,15 @@ impl Plan {
         self.report = Report::Item;
     }
 
-    /// Confirms the reservation.
+    /// Confirms the reservation. The units of a hold become part of the totals of its order.
     pub(crate) fn confirm(&mut self) {
+        if self.reservation_mut().deadline_after_s != 0 && self.may_have_order {
+            for line in &self.lines {
+                let given_back = line.granted.saturating_sub(line.open);
+                self.bookings.push(Booking { sku: line.sku, total: Total::Ordered, units: line.granted });
+                self.bookings.push(Booking { sku: line.sku, total: Total::Cancelled, units: given_back });
+            }
+        }
         let change = self.reservation_mut();
         change.after = Stage::Confirmed;
         change.deadline_after_s = 0;

@@ -8,8 +8,9 @@ use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
-    SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of, record_table,
+    Content, ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, Record,
+    ReservationRow, Section, SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of,
+    record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -349,6 +350,7 @@ impl State {
         if plain_grants != self.outcomes.references() {
             return Err(LoadError::Dangling(Section::Outcome));
         }
+        self.derive_orders()?;
         self.changed_clusters.clear();
         Ok(())
     }
@@ -363,6 +365,7 @@ impl State {
         if row.notes != NO_SLOT && self.has_bad_notes(slot) {
             return Err(LoadError::Dangling(Section::Note));
         }
+        self.join_loaded_order(slot)?;
         self.lines_of(slot, lines);
         let is_dangling = lines.iter().any(|line| !self.has_sku(line.sku))
             || !self.catalog.has_stock(row.stock)

@@ -2,4 +2,5 @@
 //! and loaded again ([`load`]).
 
 pub mod load;
+mod orders;
 pub mod snapshot;

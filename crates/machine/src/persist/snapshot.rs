@@ -8,8 +8,8 @@
 
 use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OutcomeRow, PositionRow, Record, ReservationRow, Section,
-    SettingsRow, SkuRow, TableSection, each_table, record_table,
+    Content, ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, Record,
+    ReservationRow, Section, SettingsRow, SkuRow, TableSection, each_table, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -101,6 +101,8 @@ impl Machine {
             .saturating_add(state.reservations.snapshot_bytes())
             .saturating_add(state.lines.snapshot_bytes())
             .saturating_add(state.notes.snapshot_bytes())
+            .saturating_add(state.orders.snapshot_bytes())
+            .saturating_add(state.order_lines.snapshot_bytes())
     }
 }
 

@@ -88,6 +88,10 @@ impl State {
                 next = note.next;
             }
         }
+        for (_, row) in self.orders.iter().filter(|(_, row)| self.is_present(row)) {
+            add(row.hash(&mut bytes));
+        }
+        self.order_lines.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.outcomes.for_each(|row, arena| {
             add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
         });

@@ -7,6 +7,7 @@
 //! changes neither the state nor an answer.
 
 mod digest;
+mod orders;
 mod recount;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ impl Machine {
         while recount.step(self.state(), u32::MAX) == Progress::More {}
         let mut findings = recount.finish();
         self.state().check_digest(&mut findings);
+        self.state().check_order_counts(&mut findings);
         findings.0
     }
 

@@ -26,6 +26,7 @@ impl Recount {
             reservations: VisitOnce::new(state.reservations.slots()),
             clusters: VisitOnce::new(clusters),
             cluster_checks: VisitOnce::new(clusters),
+            orders: VisitOnce::new(state.orders.slots()),
             old_names: 0,
             sums: BTreeMap::new(),
             findings: Findings::default(),
@@ -43,6 +44,8 @@ impl Recount {
                 self.visit_cluster(state, number)
             } else if let Some(number) = self.cluster_checks.next() {
                 self.check_cluster(state, number)
+            } else if let Some(slot) = self.orders.next() {
+                self.check_order(state, slot)
             } else if let Some(op) = state.catalog.old_names().next_op(self.old_names) {
                 self.check_old_name(state, op)
             } else if self.sums.pop_first().is_some_and(|entry| self.report(entry)) {

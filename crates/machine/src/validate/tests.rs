@@ -2,7 +2,7 @@
 //! state changes.
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
-use crate::ledger::record::LineState;
+use crate::ledger::record::{LineState, Total};
 use crate::machine::Machine;
 use crate::moves::Plan;
 use crate::{Configuration, Genesis};
@@ -63,17 +63,19 @@ impl Shop {
         assert!(outcome.code.is_success(), "{outcome:?}");
     }
 
-    /// A cart of two lines; every second one is held.
+    /// A cart of two lines; every second one is held, and every third one belongs to one of ten orders.
     fn reserve(&mut self) {
         let first = u32::try_from(self.ids % 39).unwrap();
         let lines = [first, first + 1].map(|sku| Line::new(SkuId(sku), Quantity::units(1).unwrap()));
+        let number = format!("order {}", self.ids % 10);
+        let reference = if self.ids.is_multiple_of(3) { number.as_str() } else { "" };
         self.send(Command::Reserve(Reserve {
             target: Target::Stock(StockId(0)),
             lines: Lines::Slice(&lines),
             best_effort: false,
             ttl_ms: self.ids.is_multiple_of(2).then_some(60_000),
             owner: 0,
-            reference: "",
+            reference,
         }));
     }
 
@@ -111,7 +113,7 @@ fn a_sound_state_is_sound_while_it_changes() {
 /// Breaks a state; and a part of the finding that is expected.
 type Tampering = (fn(&mut Machine), &'static str);
 
-const TAMPERINGS: [Tampering; 5] = [
+const TAMPERINGS: [Tampering; 7] = [
     // A position that counts more than is promised. The digest is correct, so only the comparison of
     // promises can detect it.
     (
@@ -141,6 +143,27 @@ const TAMPERINGS: [Tampering; 5] = [
             cluster.pool.add_promise(group, 0, 10_000);
         },
         "differs from its source items",
+    ),
+    // An order that counts more units than its reservations promise.
+    (
+        |machine| {
+            let state = machine.state_to_scan();
+            let (order, _) = state.orders.iter().find(|(_, row)| row.is_kept()).unwrap();
+            state.begin_order_change(order);
+            state.orders.get_mut(order).first_mut().unwrap().totals.add(Total::Ordered, 10_000);
+            state.end_order_change(order);
+        },
+        "its reservations have",
+    ),
+    // An order that is not found by its number.
+    (
+        |machine| {
+            let state = machine.state_to_scan();
+            let (order, row) = state.orders.iter().next().unwrap();
+            let number = row.number().to_vec();
+            state.order_book.remove(order, &number);
+        },
+        "is not in the index",
     ),
     // A record that changed without an update of the digest.
     (|machine| machine.state_to_scan().items.get_mut(3).version += 1, "running digest"),

@@ -4,9 +4,9 @@
 //! never stored, because it follows from the time of the op.
 
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::{LineState, ReservationRow, Stage};
+use crate::ledger::record::{LineState, ReservationRow, Stage, Total};
 use crate::ledger::state::State;
-use crate::moves::Plan;
+use crate::moves::{Ending, Plan};
 use crate::refusal::quantity;
 use crate::stock::settings::Effective;
 use stockhold_protocol::command::{Extend, Release};
@@ -133,7 +133,8 @@ impl State {
             if units > line.open {
                 return Err(Refusal::of_line(Code::MoreThanOpen, index).bounded(sku, line.open, units));
             }
-            plan.end_promise(at, units, self.quota_of(&line, row.stock, units), index);
+            let quota = self.quota_of(&line, row.stock, units);
+            plan.end_promise(at, units, quota, Ending::Counted(Total::Cancelled), index);
         }
         plan.close_if_settled();
         Ok(Answer::ok(0))
@@ -142,7 +143,8 @@ impl State {
     fn release_all(&self, stock: u32, plan: &mut Plan) {
         for at in 0..plan.lines.len() {
             let line = plan.lines[at];
-            plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), at);
+            let quota = self.quota_of(&line, stock, line.open);
+            plan.end_promise(at, line.open, quota, Ending::Counted(Total::Cancelled), at);
         }
     }
 

@@ -3,9 +3,9 @@
 use super::cart::{ExistingPromise, RefusalReason};
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::{LineState, Shipment};
+use crate::ledger::record::{LineState, Shipment, Total};
 use crate::ledger::state::{At, State};
-use crate::moves::{Cause, Plan, Report};
+use crate::moves::{Cause, Ending, Plan, Report};
 use crate::refusal::quantity;
 use stockhold_protocol::command::{Amend, Ship, Unship};
 use stockhold_protocol::limits::QUANTITY_MAX;
@@ -53,7 +53,8 @@ impl State {
                 let refusal = Refusal::of_line(Code::MoreThanOpen, index);
                 return Err(refusal.bounded(sku, line.open, cancelled));
             }
-            plan.end_promise(at, cancelled, self.quota_of(&line, stock, cancelled), index);
+            let quota = self.quota_of(&line, stock, cancelled);
+            plan.end_promise(at, cancelled, quota, Ending::Counted(Total::Cancelled), index);
             return Ok(0);
         }
         let refused =
@@ -68,13 +69,17 @@ impl State {
         let lines_max = self.core.configuration.lines_max;
         let at = known.unwrap_or(plan.lines.len());
         if known.is_none() {
+            if let Some(order) = plan.reservation.and_then(|change| self.order_of(change.slot)) {
+                self.check_order_lines(order, plan.requested.len())?;
+            }
             if at >= lines_max as usize {
                 return Err(Refusal::limit("lines_max", lines_max));
             }
             plan.lines.push(line);
         }
         // As in a replace, all open units of a line that grows are charged to the quota in force.
-        plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), index);
+        plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), Ending::Renewed, index);
+        plan.book(sku, Total::Ordered, open.saturating_sub(line.open));
         let quota_number = if planned.counts { planned.quota_number } else { 0 };
         plan.lines[at] = LineState { counts: planned.counts, quota_number, open, ..line };
         if planned.counts {
@@ -197,6 +202,8 @@ impl State {
                 }
             }
         }
+        plan.book(sku, Total::Beyond, reopened.saturating_sub(units));
+        plan.book(sku, Total::Shipped, 0_i64.saturating_sub(reopened));
         let line = &mut plan.lines[at];
         line.shipped = line.shipped.saturating_sub(units);
         line.open = line.open.saturating_add(reopened);

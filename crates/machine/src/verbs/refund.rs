@@ -5,8 +5,9 @@
 
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::record::Total;
 use crate::ledger::state::State;
-use crate::moves::{Cause, Plan};
+use crate::moves::{Cause, Ending, Plan};
 use stockhold_protocol::Code;
 use stockhold_protocol::command::{PartKind, Refund, RefundPart};
 
@@ -62,12 +63,13 @@ impl State {
                 return Err(refused(Code::MoreThanShipped).bounded(sku, left, units));
             }
             PartKind::Unshipped => {
-                plan.end_promise(at, units, self.quota_of(&line, stock, units), index);
+                let quota = self.quota_of(&line, stock, units);
+                plan.end_promise(at, units, quota, Ending::Counted(Total::Refunded), index);
                 return Ok(());
             }
             PartKind::WrittenOff(source) => {
                 // As in a shipment, written-off units stay counted in the quota.
-                plan.end_promise(at, units, 0, index);
+                plan.end_promise(at, units, 0, Ending::Counted(Total::WrittenOff), index);
                 (source.0, 0_i64.saturating_sub(units), Cause::WrittenOff)
             }
             PartKind::Returned(source) => {

@@ -2,10 +2,12 @@
 //! Reads only.
 
 use super::hold::Status;
+use crate::config::{ORDER_LINES_MAX, ORDER_RESERVATIONS_MAX};
 use crate::decision::{Answer, Refusal};
 use crate::ledger::record::LineState;
 use crate::ledger::state::State;
 use crate::moves::{CartPlan, Cause, Plan, Report};
+use crate::table::NO_SLOT;
 use stockhold_protocol::command::{Replace, Sell, Target};
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{BadField, Code, Deadline, Detail, Quantity, SkuId, Timestamp};
@@ -60,6 +62,42 @@ impl State {
             return Err(Refusal::field(&error));
         }
         Ok(Replacement::OfHold { slot, stock, origin, deadline })
+    }
+
+    /// Whether a reservation with this many lines may join the order that its reference names, or create it.
+    pub(crate) fn check_reference(&self, reference: &str, owner: u64, lines: usize) -> Result<(), Refusal> {
+        if reference.is_empty() {
+            return Ok(());
+        }
+        let Some(order) = self.find_order(reference) else { return self.check_order_limit() };
+        if self.orders.get(order).owner != owner {
+            return Err(Refusal::new(Code::OwnerDiffers));
+        }
+        if self.reservations_of_order(order).count() >= ORDER_RESERVATIONS_MAX {
+            return Err(Refusal::limit("order_reservations_max", ORDER_RESERVATIONS_MAX));
+        }
+        self.check_order_lines(order, lines)
+    }
+
+    /// Whether an order may get this many further lines.
+    pub(crate) fn check_order_lines(&self, order: u32, lines: usize) -> Result<(), Refusal> {
+        if self.count_order_lines(order).saturating_add(lines) > ORDER_LINES_MAX {
+            return Err(Refusal::limit("order_lines_max", ORDER_LINES_MAX));
+        }
+        Ok(())
+    }
+
+    /// Whether a further order can be created. At the limit, the oldest settled order makes room for it.
+    fn check_order_limit(&self) -> Result<(), Refusal> {
+        let (book, configuration) = (&self.order_book, &self.core.configuration);
+        if book.len() < configuration.orders_max {
+            return Ok(());
+        }
+        let may_go = book.oldest != NO_SLOT && {
+            let age_ms = self.core.time.0.saturating_sub(self.orders.get(book.oldest).settled_ms);
+            age_ms >= configuration.order_retention_min_ms && !self.has_known_reservation(book.oldest)
+        };
+        if may_go { Ok(()) } else { Err(Refusal::limit("orders_max", configuration.orders_max)) }
     }
 
     /// The stock of a sale.

@@ -4,6 +4,7 @@
 //! reaches a limit, and the next query continues after its last entry.
 
 mod explain;
+mod orders;
 pub(crate) mod reservations;
 pub(crate) mod sourcing;
 pub(crate) mod stats;
@@ -84,6 +85,10 @@ impl Machine {
                 QueryAnswer::OldNames(list(page, |(op, old)| state.old_name_view(op, old)))
             }
             Query::Explain { sku, stock } => QueryAnswer::Explain(state.explanation(sku.0, stock.0)),
+            Query::Order(number) => QueryAnswer::Order(state.order_view(number)),
+            Query::Orders { filter, after, limit } => {
+                QueryAnswer::Orders(state.orders_view(*filter, *after, *limit))
+            }
             Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),
         })
     }

@@ -10,6 +10,12 @@ pub struct Stats {
     pub reservations: u64,
     /// The most reservations that may be kept.
     pub reservations_max: u64,
+    /// Orders.
+    pub orders: u64,
+    /// Orders with open units.
+    pub orders_unsettled: u64,
+    /// The most orders.
+    pub orders_max: u64,
     /// Recorded outcomes.
     pub outcomes: u64,
     /// The counted bytes of outcomes.
@@ -40,6 +46,8 @@ pub struct Stats {
     pub memory_bytes: u64,
     /// Heap bytes of the records of reservations and of their index.
     pub reservation_bytes: u64,
+    /// Heap bytes of the records of orders and of their index.
+    pub order_bytes: u64,
     /// Heap bytes that a snapshot in progress uses in addition.
     pub snapshot_bytes: u64,
 }
@@ -57,6 +65,7 @@ impl Machine {
             state.notes.bytes(),
             state.erase_due.bytes(),
         ];
+        let order_bytes = [state.orders.bytes(), state.order_lines.bytes(), state.order_book.bytes()];
         let other_bytes = [
             state.skus.bytes(),
             state.sku_index.bytes(),
@@ -71,6 +80,9 @@ impl Machine {
         Stats {
             reservations: state.known,
             reservations_max: state.core.configuration.reservations_max,
+            orders: state.order_book.len(),
+            orders_unsettled: state.order_book.unsettled(),
+            orders_max: state.core.configuration.orders_max,
             outcomes: state.outcomes.entries(),
             outcome_bytes: state.outcomes.bytes_counted(),
             outcome_bytes_max: state.core.configuration.outcome_bytes_max,
@@ -89,8 +101,11 @@ impl Machine {
             old_names: wide(catalog.old_names().len()),
             marks: wide(catalog.marks().len()),
             actors: wide(catalog.actors().len()),
-            memory_bytes: sum(&reservation_bytes).saturating_add(sum(&other_bytes)),
+            memory_bytes: sum(&reservation_bytes)
+                .saturating_add(sum(&order_bytes))
+                .saturating_add(sum(&other_bytes)),
             reservation_bytes: sum(&reservation_bytes),
+            order_bytes: sum(&order_bytes),
             snapshot_bytes: wide(self.snapshot_saved_bytes()),
         }
     }

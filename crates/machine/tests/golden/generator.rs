@@ -198,7 +198,7 @@ impl Generator {
             _ => Some(4_000 + self.draw(60_000)),
         };
         let owner = u64::from(self.draw(12) == 0);
-        let reference = if self.draw(2) == 0 { "" } else { "100000123" };
+        let reference = ["", "", "", "100000123", "100000124", "till-4"][self.draw(6) as usize];
         Reserve {
             target,
             lines: Lines::Slice(lines),

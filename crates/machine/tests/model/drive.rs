@@ -3,6 +3,8 @@
 // A fuzz target includes this file too.
 #[path = "explained.rs"]
 mod explained;
+#[path = "orders.rs"]
+mod orders;
 
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_machine::table::Progress;
@@ -23,6 +25,8 @@ const LIMITS: Limits = Limits {
     ttl_total_ms: 5_400_000,
     gap_max_ms: 2_592_000_000,
     name_grace_ms: 900_000,
+    order_retention_ms: 900_000,
+    order_retention_min_ms: 30_000,
     ..Limits::DEFAULT
 };
 
@@ -77,6 +81,8 @@ impl ModelRun {
             id_retention_ms: LIMITS.retention_ms,
             gap_max_ms: LIMITS.gap_max_ms,
             name_grace_ms: LIMITS.name_grace_ms,
+            order_retention_ms: LIMITS.order_retention_ms,
+            order_retention_min_ms: LIMITS.order_retention_min_ms,
             ..Configuration::default()
         };
         let now = Timestamp(START_MS);
@@ -171,6 +177,10 @@ impl ModelRun {
         if step.makes_reservation() && outcome.code.is_success() && !outcome.replayed {
             self.made.push(id);
         }
+        let (was, is) = (before.ended_orders(), self.model.ended_orders());
+        for (answer, has_ended) in [("ended", is.0 > was.0), ("made_room", is.1 > was.1)] {
+            *self.seen.entry(("order", answer)).or_default() += u32::from(has_ended);
+        }
         self.check_shortfalls(&before, &outcome, &step);
         self.check_replaced(&step, named, &outcome);
         self.check_state();
@@ -243,6 +253,7 @@ impl ModelRun {
         assert_eq!(old_names.collect::<BTreeMap<_, _>>(), self.model.old_names());
         assert_eq!(marks_of(&self.machine), self.model.marks());
         explained::check(&self.machine, &self.model);
+        orders::check(&self.machine, &self.model);
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));

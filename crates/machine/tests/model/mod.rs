@@ -15,7 +15,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
-use stockhold_model::{SKUS, SOURCES, STOCKS, Step, mark_name};
+use stockhold_model::{Cart, ORDERS, SKUS, SOURCES, STOCKS, Step, mark_name};
+use stockhold_protocol::StockId;
+use stockhold_protocol::command::{Configure, Target};
 
 /// The links and source items at the beginning of a run.
 type Shop = (Vec<bool>, Vec<Option<i64>>);
@@ -119,16 +121,19 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("reserve", &["names_changed"]),
     ("define_source", &["name_taken"]),
     ("channel", &["new"]),
+    ("reserve", &["owner_differs", "limit_reached"]),
+    ("sell", &["owner_differs"]),
+    ("order", &["ended"]),
     ("pause", &["gap"]),
 ];
 
 #[test]
 fn random_runs_produce_every_answer() {
-    // Proves that the property above covers the rules: each of these answers occurs in 400 runs.
+    // Proves that the property above covers the rules: each of these answers occurs in 600 runs.
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let mut validated = 0;
-    for _ in 0..400 {
+    for _ in 0..600 {
         let (shop, steps) = (shop(), steps()).new_tree(&mut runner).unwrap().current();
         let run = run(&shop, &steps);
         validated += run.validated;
@@ -136,10 +141,11 @@ fn random_runs_produce_every_answer() {
             *seen.entry(answer).or_default() += times;
         }
     }
-    assert!(validated >= 400, "only {validated} validations were completed");
+    assert!(validated >= 600, "only {validated} validations were completed");
     for (kind, answers) in EXPECTED_ANSWERS {
         for answer in *answers {
-            assert!(seen.contains_key(&(*kind, *answer)), "no {kind} got the answer {answer}: {seen:?}");
+            let times = seen.get(&(*kind, *answer)).copied().unwrap_or(0);
+            assert!(times > 0, "no {kind} got the answer {answer}: {seen:?}");
         }
     }
 }
@@ -163,5 +169,46 @@ fn a_full_set_of_marks_is_the_models() {
     assert!(run.loaded > 1);
     for answer in ["ok", "limit_reached"] {
         assert!(run.seen.contains_key(&("mark", answer)), "no mark got the answer {answer}: {:?}", run.seen);
+    }
+}
+
+#[test]
+fn a_full_set_of_orders_is_the_models() {
+    // Proves that the machine makes room for new orders and refuses them as the model does when there are as many as may be
+    // kept, and that such a set survives a snapshot.
+    let mut run = ModelRun::new(1);
+    run.step(0, &Step::Link(0, 0, 1), 0);
+    run.step(0, &Step::Count(0, 0, 2_000, None), 0);
+    let (orders_max, window) = (Some(4), Some(2_000));
+    run.step(
+        0,
+        &Step::Configure(Configure { orders_max, late_confirm_window_ms: window, ..Configure::default() }),
+        0,
+    );
+    let target = Target::Stock(StockId(0));
+    for number in 0_u32..400 {
+        let pause_ms = [0, 900, 7_000, 20_000][number as usize % 4];
+        let cart = |ttl_ms| Cart {
+            target,
+            lines: vec![(0, 2)],
+            best_effort: false,
+            ttl_ms,
+            owner: 0,
+            order: Some(number * 7 % ORDERS),
+        };
+        let step = match number % 7 {
+            0 | 3 => Step::Sell(target, 0, vec![(0, i64::from(number % 5) * 2 + 2)], false),
+            1 => Step::Reserve(cart(Some(5_000))),
+            2 => Step::Confirm(0),
+            4 => Step::Reserve(cart(None)),
+            _ => Step::Release(0, Vec::new()),
+        };
+        run.step(pause_ms, &step, number % 3);
+        run.advance_snapshot(3);
+    }
+    assert!(run.loaded > 1);
+    for (kind, answer) in [("order", "made_room"), ("reserve", "limit_reached"), ("sell", "limit_reached")] {
+        let times = run.seen.get(&(kind, answer)).copied().unwrap_or(0);
+        assert!(times > 0, "no {kind} got the answer {answer}: {:?}", run.seen);
     }
 }

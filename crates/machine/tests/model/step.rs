@@ -3,7 +3,7 @@
 use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+    CHANNELS, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
 };
 use stockhold_protocol::command::{Configure, Target};
 use stockhold_protocol::{ChannelId, StockId};
@@ -41,6 +41,12 @@ fn limits() -> impl Strategy<Value = Configure> {
             .prop_map(move |ms| Configure { clock_jump_max_ms: Some(ms), ..none }),
         2 => prop_oneof![Just(60_000), Just(900_000), Just(86_400_000), Just(2_592_000_001)]
             .prop_map(move |ms| Configure { name_grace_ms: Some(ms), ..none }),
+        5 => prop_oneof![1 => Just(0), 5 => 1_u64..4, 1 => Just(50_000_000)]
+            .prop_map(move |count| Configure { orders_max: Some(count), ..none }),
+        1 => prop_oneof![Just(999), Just(1_000), Just(600_000), Just(315_360_000_001)]
+            .prop_map(move |ms| Configure { order_retention_ms: Some(ms), ..none }),
+        1 => prop_oneof![Just(999), Just(1_000), Just(400_000)]
+            .prop_map(move |ms| Configure { order_retention_min_ms: Some(ms), ..none }),
     ]
 }
 
@@ -60,8 +66,13 @@ fn ttl() -> impl Strategy<Value = Option<u32>> {
 
 fn cart() -> impl Strategy<Value = Cart> {
     let owner = prop_oneof![6 => Just(0_u64), 1 => Just(7_u64)];
-    (target(), wanted(), proptest::bool::weighted(0.3), ttl(), owner).prop_map(
-        |(target, lines, best_effort, ttl_ms, owner)| Cart { target, lines, best_effort, ttl_ms, owner },
+    let order = proptest::option::weighted(0.6, 0..ORDERS);
+    (target(), wanted(), proptest::bool::weighted(0.3), ttl(), owner, order).prop_map(
+        |(target, lines, best_effort, ttl_ms, owner, order)| {
+            // Most orders have their own owner.
+            let owner = order.map_or(owner, |order| if order % 3 == 0 { 7 } else { owner });
+            Cart { target, lines, best_effort, ttl_ms, owner, order }
+        },
     )
 }
 
@@ -122,7 +133,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))
             .prop_map(|(number, to)| Step::Rename(number, to)),
         4 => (0..MARKS).prop_map(|mark| Step::Mark(mark_name(mark))),
-        2 => (0..MARKS).prop_map(|mark| Step::Unmark(mark_name(mark))),
+        3 => (0..MARKS).prop_map(|mark| Step::Unmark(mark_name(mark))),
         2 => limits().prop_map(Step::Configure),
         1 => Just(Step::Tick),
         10 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),

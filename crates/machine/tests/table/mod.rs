@@ -16,6 +16,7 @@ mod lists;
 mod machines;
 mod marks;
 mod names;
+mod order_records;
 mod orders;
 mod readmit;
 mod refusals;

@@ -14,6 +14,7 @@
 
 use super::commands::command_of;
 use super::machines::{Machines, START_S};
+use super::order_records::order_text;
 use super::words::{Sentence, joined, line, span_ms};
 use std::collections::BTreeMap;
 use stockhold_machine::ClockView;
@@ -80,6 +81,15 @@ impl Script {
             }
             "quota_taken" => {
                 let got = self.quota_taken(sentence.word(1), sentence.word(2));
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
+            }
+            "order" => {
+                let got = order_text(self, sentence.word(1));
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
+            }
+            "orders" => {
+                let stats = self.machines.plain.stats();
+                let got = format!("{} unsettled={}", stats.orders, stats.orders_unsettled);
                 assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             _ => {
@@ -202,7 +212,7 @@ impl Script {
         words
     }
 
-    fn sku_name(&self, sku: SkuId) -> String {
+    pub(crate) fn sku_name(&self, sku: SkuId) -> String {
         match self.machines.plain.query(&Query::Sku(sku)) {
             Some(QueryAnswer::Sku(Some(view))) => view.sku,
             other => panic!("expected a SKU, got {other:?}"),

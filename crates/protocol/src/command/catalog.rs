@@ -342,6 +342,12 @@ pub struct Configure {
     pub clock_jump_max_ms: Option<u64>,
     /// How long a name that was given up is kept for what was renamed, in milliseconds.
     pub name_grace_ms: Option<u64>,
+    /// How long a settled order is kept after its last change, in milliseconds of op time.
+    pub order_retention_ms: Option<u64>,
+    /// How long it is kept at least when there are too many orders, in milliseconds of op time.
+    pub order_retention_min_ms: Option<u64>,
+    /// Maximum number of orders.
+    pub orders_max: Option<u64>,
 }
 tagged!(Configure {
     1 sharing option,
@@ -357,6 +363,9 @@ tagged!(Configure {
     11 gap_max_ms option,
     12 clock_jump_max_ms option,
     13 name_grace_ms option,
+    14 order_retention_ms option,
+    15 order_retention_min_ms option,
+    16 orders_max option,
 });
 
 /// Marks this position of the log with a name, so that a restore can go back to it. No two marks have the same name.

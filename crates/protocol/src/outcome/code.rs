@@ -105,8 +105,8 @@ codes! {
     NotEnoughAtSource = 50, "not_enough_at_source", "The source does not hold that many units.";
     /// The source has no item of the SKU.
     NoSourceItem = 51, "no_source_item", "The source has no item of this SKU.";
-    /// The reservation belongs to another owner.
-    OwnerDiffers = 52, "owner_differs", "The reservation belongs to another owner.";
+    /// The reservation or the order belongs to another owner.
+    OwnerDiffers = 52, "owner_differs", "The reservation or the order belongs to another owner.";
     /// The deadline would lie beyond the maximum total time.
     BeyondMaximumTotal = 53, "beyond_maximum_total", "The deadline would exceed the maximum total time of a hold.";
     /// A sum would leave the range of quantities.

@@ -390,6 +390,12 @@ pub struct ConfigurationView {
     pub clock_jump_max_ms: u64,
     /// How long a name that was given up is kept for what was renamed.
     pub name_grace_ms: u64,
+    /// How long a settled order is kept after its last change.
+    pub order_retention_ms: u64,
+    /// How long it is kept at least when there are too many orders.
+    pub order_retention_min_ms: u64,
+    /// Maximum number of orders.
+    pub orders_max: u64,
 }
 tagged!(ConfigurationView {
     1 sharing value,
@@ -405,6 +411,9 @@ tagged!(ConfigurationView {
     11 gap_max_ms value,
     12 clock_jump_max_ms value,
     13 name_grace_ms value,
+    14 order_retention_ms value,
+    15 order_retention_min_ms value,
+    16 orders_max value,
 });
 
 /// The result of checking the machine's invariants.

@@ -196,7 +196,7 @@ fn source_definition() -> impl Strategy<Value = SourceDefinition> {
 
 fn configure() -> impl Strategy<Value = Configure> {
     let sharing = option::of(prop::sample::select(vec![Sharing::Exact, Sharing::Independent]));
-    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 11]>()).prop_map(
+    (sharing, option::of(any::<u32>()), any::<[Option<u64>; 14]>()).prop_map(
         |(sharing, lines_max, numbers)| Configure {
             sharing,
             ttl_min_ms: numbers[0],
@@ -211,6 +211,9 @@ fn configure() -> impl Strategy<Value = Configure> {
             gap_max_ms: numbers[8],
             clock_jump_max_ms: numbers[9],
             name_grace_ms: numbers[10],
+            order_retention_ms: numbers[11],
+            order_retention_min_ms: numbers[12],
+            orders_max: numbers[13],
         },
     )
 }

@@ -128,6 +128,9 @@ mirror_tagged!(Configure {
     11 gap_max_ms: Option<u64> as option,
     12 clock_jump_max_ms: Option<u64> as option,
     13 name_grace_ms: Option<u64> as option,
+    14 order_retention_ms: Option<u64> as option,
+    15 order_retention_min_ms: Option<u64> as option,
+    16 orders_max: Option<u64> as option,
 });
 mirror_tagged!(Mark {
     1 name: String as value,
@@ -278,6 +281,43 @@ mirror_tagged!(MarkView {
     3 time_ms: u64 as value,
     4 shown_offset_ms: i64 as value,
 });
+mirror_tagged!(OrderLineView {
+    1 stock: u32 as value,
+    2 sku: u32 as value,
+    3 ordered: i64 as value,
+    4 lapsed: i64 as value,
+    5 cancelled: i64 as value,
+    6 shipped: i64 as value,
+    7 beyond: i64 as value,
+    8 returned: i64 as value,
+    9 refunded: i64 as value,
+    10 written_off: i64 as value,
+    11 open: i64 as value,
+});
+mirror_tagged!(OrderView {
+    1 number: String as value,
+    2 op: u64 as value,
+    3 owner: u64 as value,
+    4 settled: bool as value,
+    5 open_lines: u32 as value,
+    6 lines: Vec<OrderLineView> as list,
+    7 reservations: Vec<[u8; 16]> as value,
+});
+mirror_tagged!(OrderEntry {
+    1 number: String as value,
+    2 op: u64 as value,
+    3 owner: u64 as value,
+    4 settled: bool as value,
+    5 ordered: i64 as value,
+    6 open: i64 as value,
+});
+mirror_tagged!(OrdersView {
+    1 op: u64 as value,
+    2 total: u64 as value,
+    3 unsettled: u64 as value,
+    4 orders: Vec<OrderEntry> as list,
+    5 next: u64 as value,
+});
 mirror_enum!(SharingForm { Single(), Subsets(), Tree(), Flow(), Independent() });
 mirror_enum!(SourceRole { Own(), Taken(), Others() });
 mirror_enum!(StockRole { Asked(), Competes(), TookAll() });
@@ -333,6 +373,9 @@ mirror_tagged!(ConfigurationView {
     11 gap_max_ms: u64 as value,
     12 clock_jump_max_ms: u64 as value,
     13 name_grace_ms: u64 as value,
+    14 order_retention_ms: u64 as value,
+    15 order_retention_min_ms: u64 as value,
+    16 orders_max: u64 as value,
 });
 mirror_tagged!(Validation {
     1 op: u64 as value,

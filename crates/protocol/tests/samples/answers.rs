@@ -4,10 +4,11 @@ use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, GeoPoint, ItemView,
-    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, PositionView, Query, QueryAnswer,
-    ReservationFilter, ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView,
-    SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
-    SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
+    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, OrderEntry, OrderFilter, OrderLineView,
+    OrderView, OrdersView, PositionView, Query, QueryAnswer, ReservationFilter, ReservationLine,
+    ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView, SnapshotView,
+    SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView, Status, StockRole,
+    StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -28,6 +29,8 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("explain", Query::Explain { sku: SkuId(7), stock: StockId(1) }),
         ("reservations", Query::Reservations { filter: filter(), after: 77, limit: 20 }),
         ("sourcing", Query::Sourcing(Box::new(sourcing()))),
+        ("order", Query::Order("100000123".into())),
+        ("orders", Query::Orders { filter: order_filter(), after: 77, limit: 20 }),
     ]
 }
 
@@ -114,6 +117,42 @@ fn reservations() -> ReservationsView {
     ReservationsView { op: 80, matched: 2, promised: raw(30_000), reservations: vec![reservation()] }
 }
 
+const fn order_filter() -> OrderFilter {
+    OrderFilter { is_unsettled: true, owner: Some(5) }
+}
+
+fn order() -> OrderView {
+    let line = OrderLineView {
+        stock: StockId(1),
+        sku: SkuId(7),
+        ordered: raw(90_000),
+        lapsed: raw(5_000),
+        cancelled: raw(10_000),
+        shipped: raw(30_000),
+        beyond: raw(1),
+        returned: raw(20_001),
+        refunded: raw(15_000),
+        written_off: raw(10_000),
+        open: raw(20_000),
+    };
+    OrderView {
+        number: "100000123".into(),
+        op: 77,
+        owner: 5,
+        settled: false,
+        open_lines: 1,
+        lines: vec![line],
+        reservations: vec![super::reservation().0.to_bytes()],
+    }
+}
+
+fn orders() -> OrdersView {
+    let number = "100000123".to_owned();
+    let entry =
+        OrderEntry { number, op: 77, owner: 5, settled: false, ordered: raw(90_000), open: raw(20_000) };
+    OrdersView { op: 80, total: 3, unsettled: 2, orders: vec![entry], next: 4_096 }
+}
+
 fn sku() -> SkuView {
     let settings = SettingsView {
         manage_stock: true,
@@ -170,6 +209,9 @@ fn configuration() -> ConfigurationView {
         gap_max_ms: 5_000,
         clock_jump_max_ms: 604_800_000,
         name_grace_ms: 86_400_000,
+        order_retention_ms: 7_776_000_000,
+        order_retention_min_ms: 604_800_000,
+        orders_max: 50_000_000,
     }
 }
 
@@ -263,5 +305,8 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("explain_unknown", QueryAnswer::Explain(None)),
         ("reservations", QueryAnswer::Reservations(reservations())),
         ("sourcing", QueryAnswer::Sourcing(sourced())),
+        ("order", QueryAnswer::Order(Some(order()))),
+        ("order_unknown", QueryAnswer::Order(None)),
+        ("orders", QueryAnswer::Orders(orders())),
     ]
 }

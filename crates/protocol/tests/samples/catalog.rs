@@ -66,6 +66,9 @@ fn configure() -> Configure {
         gap_max_ms: Some(4_000),
         clock_jump_max_ms: Some(86_400_000),
         name_grace_ms: Some(172_800_000),
+        order_retention_ms: Some(7_776_000_000),
+        order_retention_min_ms: Some(86_400_000),
+        orders_max: Some(10_000_000),
     }
 }
 

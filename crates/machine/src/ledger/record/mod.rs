@@ -7,6 +7,7 @@
 mod catalog;
 mod goods;
 mod note;
+mod order;
 mod outcome;
 mod reservation;
 mod table;
@@ -14,6 +15,7 @@ mod table;
 pub(crate) use catalog::{ALL_STOCKS, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
+pub(crate) use order::{OrderLine, OrderLineRow, OrderRow, Total, Totals};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
 pub use table::Section;

@@ -89,6 +89,10 @@ pub(crate) struct NoteRow {
     pub(crate) at: u16,
     /// Slot of the next note. Not part of the bytes.
     pub(crate) next: u32,
+    /// Of a reference: the slot of the order, and that of the reservation which joined the order before. Not part of the
+    /// bytes.
+    pub(crate) order: u32,
+    pub(crate) sibling: u32,
     length: u8,
     bytes: [u8; NOTE_BYTES],
 }
@@ -99,7 +103,8 @@ impl NoteRow {
         let mut bytes = [0; NOTE_BYTES];
         bytes[..part.len()].copy_from_slice(part);
         let length = u8::try_from(part.len()).unwrap_or(u8::MAX);
-        Self { reservation, kind, at, next: NO_SLOT, length, bytes }
+        let (next, order, sibling) = (NO_SLOT, NO_SLOT, NO_SLOT);
+        Self { reservation, kind, at, next, order, sibling, length, bytes }
     }
 
     /// Replaces the content by other bytes of the same length.
@@ -137,3 +142,5 @@ impl Record for NoteRow {
         Ok(Self::new(reservation, kind, at, part))
     }
 }
+
+const _: () = assert!(size_of::<NoteRow>() <= 64, "a note is one cache line");

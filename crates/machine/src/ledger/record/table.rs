@@ -50,6 +50,10 @@ macro_rules! record_table {
                 13 Line(lines: LineRow, load_line);
                 /// Notes of reservations: order references, details of answers, shipments.
                 14 Note(notes: NoteRow, load_note);
+                /// Orders with their first line.
+                16 Order(orders: OrderRow, load_order);
+                /// Further lines of orders.
+                17 OrderLine(order_lines: OrderLineRow, load_order_line);
             }
             outcomes {
                 /// Recorded outcomes.

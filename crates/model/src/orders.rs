@@ -1,0 +1,313 @@
+//! Orders in the model: a list of what was booked, from which all totals are summed when they are asked for.
+
+use crate::decide::{Answer, amount, merged, plain};
+use crate::state::{Line, Model, Reservation, Stage};
+use crate::step::{HALF, RefundKind, Step, order_number};
+use std::collections::BTreeMap;
+use stockhold_protocol::query::{OrderLineView, OrderView};
+use stockhold_protocol::{Code, CommandId, Detail, Quantity, SkuId, StockId};
+
+/// The most settled orders that one op looks at.
+const ENDED_PER_OP: usize = 4;
+
+/// The units of an order in ten-thousandths, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct OrderUnits {
+    /// Granted.
+    ordered: i64,
+    /// Of holds that have expired.
+    lapsed: i64,
+    /// Given back.
+    cancelled: i64,
+    /// Shipped from the promise.
+    shipped: i64,
+    /// Shipped beyond it.
+    beyond: i64,
+    /// Returned by the customer.
+    returned: i64,
+    /// Refunded before they were shipped.
+    refunded: i64,
+    /// Lost before they were shipped.
+    written_off: i64,
+}
+
+impl OrderUnits {
+    /// The units that are still promised.
+    fn open(&self) -> i64 {
+        self.ordered - self.lapsed - self.cancelled - self.shipped - self.refunded - self.written_off
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.ordered += more.ordered;
+        self.lapsed += more.lapsed;
+        self.cancelled += more.cancelled;
+        self.shipped += more.shipped;
+        self.beyond += more.beyond;
+        self.returned += more.returned;
+        self.refunded += more.refunded;
+        self.written_off += more.written_off;
+    }
+}
+
+/// An order, present or past.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// The op that made it.
+    op: u64,
+    owner: u64,
+    /// What was booked: stock, SKU, units.
+    booked: Vec<(u32, u32, OrderUnits)>,
+    settled_ms: u64,
+}
+
+/// All orders.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orders {
+    by_number: BTreeMap<u32, Order>,
+    /// The orders of which all that was booked is settled, the one that changed last at the end.
+    settled: Vec<u32>,
+    /// Orders that ended at the end of their retention, and orders that made room for others.
+    ended: (u64, u64),
+}
+
+impl Model {
+    /// Op and owner of an order, if there is one with this number.
+    fn order(&self, number: u32) -> Option<(u64, u64)> {
+        let order = self.orders.by_number.get(&number)?;
+        let is_present = !order.booked.is_empty() || self.known_of(number).next().is_some();
+        is_present.then_some((order.op, order.owner))
+    }
+
+    /// An order as a query shows it.
+    #[must_use]
+    pub fn order_view(&self, number: u32) -> Option<OrderView> {
+        let (op, owner) = self.order(number)?;
+        let line = |((stock, sku), units): ((u32, u32), OrderUnits)| OrderLineView {
+            stock: StockId(stock),
+            sku: SkuId(sku),
+            ordered: amount(units.ordered),
+            lapsed: amount(units.lapsed),
+            cancelled: amount(units.cancelled),
+            shipped: amount(units.shipped),
+            beyond: amount(units.beyond),
+            returned: amount(units.returned),
+            refunded: amount(units.refunded),
+            written_off: amount(units.written_off),
+            open: amount(units.open()),
+        };
+        let lines: Vec<_> = self.order_units(number).into_iter().map(line).collect();
+        let open_lines = lines.iter().filter(|line| line.open > Quantity::ZERO).count();
+        let mut reservations: Vec<_> =
+            self.known_of(number).map(|(id, one)| (one.outcome.op, id.to_bytes())).collect();
+        reservations.sort_unstable();
+        Some(OrderView {
+            number: order_number(number),
+            op,
+            owner,
+            settled: open_lines == 0,
+            open_lines: u32::try_from(open_lines).expect("small"),
+            lines,
+            reservations: reservations.into_iter().map(|(_, id)| id).collect(),
+        })
+    }
+
+    /// The units of an order by stock and SKU.
+    fn order_units(&self, number: u32) -> BTreeMap<(u32, u32), OrderUnits> {
+        let mut units = self.booked(number);
+        for (_, one) in self.known_of(number).filter(|(_, one)| one.is_hold && one.stage != Stage::Replaced) {
+            for line in &one.lines {
+                let lapsed = if self.has_expired(one) { line.open } else { 0 };
+                let (ordered, cancelled) = (line.granted, line.granted - line.open);
+                let held = OrderUnits { ordered, lapsed, cancelled, ..OrderUnits::default() };
+                units.entry((one.stock, line.sku)).or_default().add(&held);
+            }
+        }
+        units
+    }
+
+    /// The number of orders, and of those with open units.
+    #[must_use]
+    pub fn order_counts(&self) -> (u64, u64) {
+        let numbers = || self.orders.by_number.keys().filter(|number| self.order(**number).is_some());
+        let is_open = |number: &&u32| self.order_units(**number).values().any(|units| units.open() != 0);
+        let wide = |count: usize| u64::try_from(count).expect("small");
+        (wide(numbers().count()), wide(numbers().filter(is_open).count()))
+    }
+
+    /// How many orders have ended with their retention, and how many made room for others.
+    #[must_use]
+    pub fn ended_orders(&self) -> (u64, u64) {
+        self.orders.ended
+    }
+
+    fn booked(&self, number: u32) -> BTreeMap<(u32, u32), OrderUnits> {
+        let mut sums: BTreeMap<(u32, u32), OrderUnits> = BTreeMap::new();
+        for (stock, sku, units) in self.orders.by_number.get(&number).iter().flat_map(|order| &order.booked) {
+            sums.entry((*stock, *sku)).or_default().add(units);
+        }
+        sums
+    }
+
+    fn known_of(&self, number: u32) -> impl Iterator<Item = (&CommandId, &Reservation)> {
+        let op = self.orders.by_number.get(&number).map(|order| order.op);
+        let of_order = move |one: &Reservation| one.order.is_some() && one.order == op.map(|op| (number, op));
+        self.reservations.iter().filter(move |(id, one)| of_order(one) && self.known(**id).is_some())
+    }
+
+    /// Whether a cart of this owner may name an order.
+    pub(crate) fn check_order(&self, number: Option<u32>, owner: u64) -> Result<(), Answer> {
+        let Some(number) = number else { return Ok(()) };
+        match self.order(number) {
+            Some((_, of)) if of != owner => return Err(plain(Code::OwnerDiffers)),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let most = self.limits.orders_max;
+        if self.order_counts().0 < most {
+            return Ok(());
+        }
+        let may_go = |oldest: &u32| {
+            self.order_age(*oldest) >= self.limits.order_retention_min_ms && !self.has_known(*oldest)
+        };
+        if self.orders.settled.first().is_some_and(may_go) {
+            return Ok(());
+        }
+        Err((Code::LimitReached, 0, Detail::Limit { name: "orders_max".into(), value: most }))
+    }
+
+    fn has_known(&self, number: u32) -> bool {
+        self.known_of(number).next().is_some()
+    }
+
+    fn order_age(&self, number: u32) -> u64 {
+        self.now_ms - self.orders.by_number[&number].settled_ms
+    }
+
+    fn erase_order(&mut self, number: u32) {
+        self.orders.by_number.remove(&number);
+        self.orders.settled.retain(|one| *one != number);
+    }
+
+    /// Ends settled orders whose time has come, as far as one op does.
+    pub(crate) fn end_old_orders(&mut self) {
+        for _ in 0..ENDED_PER_OP {
+            let Some(oldest) = self.orders.settled.first().copied() else { return };
+            let (age_ms, count) = (self.order_age(oldest), self.order_counts().0);
+            let is_due = age_ms >= self.limits.order_retention_ms;
+            let may_go = age_ms >= self.limits.order_retention_min_ms;
+            if !(is_due || may_go && count >= self.limits.orders_max) {
+                return;
+            }
+            if self.has_known(oldest) {
+                self.touch(oldest);
+            } else if is_due || count > self.limits.orders_max {
+                self.orders.ended.0 += u64::from(is_due);
+                self.orders.ended.1 += u64::from(!is_due);
+                self.erase_order(oldest);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// An order or one of its reservations has changed.
+    fn touch(&mut self, number: u32) {
+        self.orders.settled.retain(|one| *one != number);
+        let booked = self.booked(number);
+        let now_ms = self.now_ms;
+        let order = self.orders.by_number.get_mut(&number).expect("it has changed");
+        if !order.booked.is_empty() && booked.values().all(|units| units.open() == 0) {
+            order.settled_ms = now_ms;
+            self.orders.settled.push(number);
+        }
+    }
+
+    fn book(&mut self, number: u32, stock: u32, sku: u32, units: OrderUnits) {
+        if units != OrderUnits::default() {
+            self.orders.by_number.get_mut(&number).expect("an order").booked.push((stock, sku, units));
+        }
+    }
+
+    /// A new reservation joins the order that its command names.
+    pub(crate) fn join_order(&mut self, id: CommandId, number: Option<u32>, owner: u64) {
+        let Some(number) = number else { return };
+        if self.order(number).is_none() {
+            self.orders.by_number.remove(&number);
+            if self.order_counts().0 >= self.limits.orders_max {
+                self.orders.ended.1 += 1;
+                self.erase_order(self.orders.settled[0]);
+            }
+            let order = Order { op: self.op, owner, booked: Vec::new(), settled_ms: 0 };
+            self.orders.by_number.insert(number, order);
+        }
+        let op = self.orders.by_number[&number].op;
+        let one = self.reservations.get_mut(&id).expect("just made");
+        one.order = Some((number, op));
+        let one = one.clone();
+        if !one.is_hold {
+            for line in &one.lines {
+                let (ordered, shipped) = (line.granted, line.shipped());
+                let units = OrderUnits { ordered, shipped, ..OrderUnits::default() };
+                self.book(number, one.stock, line.sku, units);
+            }
+        }
+        self.touch(number);
+    }
+
+    /// Books what a step has done to a reservation, by comparing it with what it was.
+    pub(crate) fn book_change(&mut self, named: CommandId, before: &Reservation, step: &Step) {
+        let Some((number, _)) = before.order else { return };
+        let after = self.reservations[&named].clone();
+        let mut changes: Vec<(u32, OrderUnits)> = Vec::new();
+        if before.is_hold && !after.is_hold {
+            for line in &before.lines {
+                let (ordered, cancelled) = (line.granted, line.granted - line.open);
+                changes.push((line.sku, OrderUnits { ordered, cancelled, ..OrderUnits::default() }));
+            }
+        }
+        let was = |sku: u32| before.lines.iter().find(|line| line.sku == sku);
+        for line in &after.lines {
+            let opened = line.open - was(line.sku).map_or(0, |line| line.open);
+            let beyond = beyond_of(line) - was(line.sku).map_or(0, beyond_of);
+            let shipped = line.shipped() - was(line.sku).map_or(0, Line::shipped) - beyond;
+            let units = match step {
+                Step::Ship(..) | Step::Unship(..) => OrderUnits { shipped, beyond, ..OrderUnits::default() },
+                Step::Release(..) if !before.is_hold => {
+                    OrderUnits { cancelled: -opened, ..OrderUnits::default() }
+                }
+                Step::Amend(..) if opened > 0 => OrderUnits { ordered: opened, ..OrderUnits::default() },
+                Step::Amend(..) => OrderUnits { cancelled: -opened, ..OrderUnits::default() },
+                Step::Refund(_, parts) => refunded(parts, line.sku),
+                _ => OrderUnits::default(),
+            };
+            changes.push((line.sku, units));
+        }
+        for (sku, units) in changes {
+            self.book(number, after.stock, sku, units);
+        }
+        self.touch(number);
+    }
+}
+
+fn beyond_of(line: &Line) -> i64 {
+    line.shipments.iter().map(|one| one.beyond).sum()
+}
+
+fn refunded(parts: &[(u32, i64, RefundKind)], sku: u32) -> OrderUnits {
+    let sum = |is_meant: fn(&RefundKind) -> bool| -> i64 {
+        let meant = parts.iter().filter(|(of, _, kind)| *of == sku && is_meant(kind));
+        meant.map(|(_, halves, _)| halves * HALF).sum()
+    };
+    OrderUnits {
+        refunded: sum(|kind| matches!(kind, RefundKind::Unshipped)),
+        returned: sum(|kind| matches!(kind, RefundKind::Returned(_))),
+        written_off: sum(|kind| matches!(kind, RefundKind::Lost(_))),
+        ..OrderUnits::default()
+    }
+}
+
+/// The order that a sale over the counter names.
+pub(crate) fn order_of_sale(lines: &[(u32, i64)]) -> Option<u32> {
+    let units: i64 = merged(&lines.to_vec()).iter().map(|(_, units)| units / HALF).sum();
+    u32::try_from(units % 8).ok().filter(|number| *number < 4)
+}
