@@ -141,7 +141,12 @@ impl Shopper {
             ttl_ms: if is_order { None } else { Some(self.ttl_ms()) },
             // A replace must name the same owner.
             owner: self.owner,
-            reference: if self.owner == 0 { String::new() } else { format!("order-{}", self.owner) },
+            // An order has a bounded number of reservations, so nearly every cart is an order of its own.
+            reference: if self.owner == 0 {
+                String::new()
+            } else {
+                format!("{}-{:08x}", self.owner, self.random.u32(..))
+            },
         }
     }
 
