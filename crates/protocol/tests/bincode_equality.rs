@@ -10,7 +10,10 @@ use crate::random_values::{Draw, Fields, Random};
 use bincode::{Decode, Encode};
 use stockhold_protocol::codec::{ColdConfig, decode_cold, encode_cold};
 use stockhold_protocol::fields::{Tagged, Unknown, decode_fields, encode_fields};
-use stockhold_protocol::{Command, CommandId, Envelope, Timestamp, command, handshake, outcome, query};
+use stockhold_protocol::{
+    Command, CommandId, Envelope, Quantity, SkuId, SourceId, StockId, Timestamp, command, handshake, outcome,
+    query,
+};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Values drawn per type: enough for every variant of every enum many times over.
@@ -138,13 +141,46 @@ fn the_filter_of_reservations_is_bincodes() {
 fn questions_about_orders_are_bincodes() {
     // Proves the bytes of their numbers and fields.
     let filter = query::OrderFilter { is_unsettled: true, owner: Some(u64::MAX) };
-    let list = (15_u32, true, Some(u64::MAX), 77_u64, 20_u32);
+    let list = (16_u32, true, Some(u64::MAX), 77_u64, 20_u32);
     let list = bincode::encode_to_vec(list, bincode::config::legacy()).unwrap();
-    let one = bincode::encode_to_vec((14_u32, "12".to_owned()), bincode::config::legacy()).unwrap();
+    let one = bincode::encode_to_vec((15_u32, "12".to_owned()), bincode::config::legacy()).unwrap();
     for (query, by_bincode) in [
         (query::Query::Orders { filter, after: 77, limit: 20 }, list),
         (query::Query::Order("12".into()), one),
     ] {
+        let mut by_wincode = Vec::new();
+        encode_cold(&query, &mut by_wincode).unwrap();
+        assert_eq!(by_wincode, by_bincode);
+        assert_eq!(decode_cold::<query::Query>(&by_bincode), Ok(query));
+    }
+}
+
+#[test]
+fn questions_about_sources_are_bincodes() {
+    // Proves the bytes of every field of a request, with both forms of the optional one.
+    for destination in [None, Some((52_520_000_i32, -13_405_000_i32))] {
+        let point = |(latitude_micro, longitude_micro)| query::GeoPoint { latitude_micro, longitude_micro };
+        let request = query::SourcingRequest {
+            stock: StockId(9),
+            algorithm: query::SourcingAlgorithm::MinimizeSources,
+            destination: destination.map(point),
+            lines: vec![(SkuId(7), Quantity::from_raw(5).unwrap())],
+            sources: vec![SourceId(3), SourceId(2)],
+            excluded: vec![],
+            max_sources: 4,
+        };
+        let fields = (
+            14_u32,
+            9_u32,
+            2_u32,
+            destination,
+            vec![(7_u32, 5_i64)],
+            vec![3_u32, 2],
+            Vec::<u32>::new(),
+            4_u32,
+        );
+        let by_bincode = bincode::encode_to_vec(fields, bincode::config::legacy()).unwrap();
+        let query = query::Query::Sourcing(Box::new(request));
         let mut by_wincode = Vec::new();
         encode_cold(&query, &mut by_wincode).unwrap();
         assert_eq!(by_wincode, by_bincode);
