@@ -139,6 +139,7 @@ impl<E: Copy> Generation<E> {
         size_of::<Self>() + lists + self.index.bytes() + self.arena.bytes()
     }
 
+    #[inline]
     fn find(&self, key: Key, is_match: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
         let found =
             self.index.find(key.time_ms, key.hash, |indexed| is_match(&entry_of(&self.rows, indexed)))?;
@@ -228,6 +229,7 @@ impl<E: Copy> Generations<E> {
     }
 
     /// The entry with this key for which `is_match` returns true.
+    #[inline]
     pub fn find(&self, key: Key, is_match: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
         self.generation(key.number)?.find(key, is_match)
     }
@@ -271,6 +273,7 @@ impl<E: Copy> Generations<E> {
 
     /// Like [`insert`](Self::insert), for an entry that can be computed from the caller's record in this
     /// slot.
+    #[inline]
     pub fn insert_reference(
         &mut self,
         key: Key,

@@ -103,6 +103,7 @@ impl PositionRow {
         self.quota_limit != NO_QUOTA
     }
 
+    #[inline]
     fn bytes(&self) -> [u8; 40] {
         let mut bytes = Fixed::new();
         bytes

@@ -63,6 +63,7 @@ impl OutcomeRow {
     }
 
     /// The hash of the record with its side bytes. `scratch` is overwritten if there are any.
+    #[inline]
     pub(crate) fn hash(&self, side: &[u8], scratch: &mut Vec<u8>) -> u64 {
         if side.is_empty() {
             return record_hash(Section::Outcome as u8, &self.bytes(0));
