@@ -19,12 +19,8 @@ use std::collections::VecDeque;
 use super::Progress;
 use super::arena::Arena;
 use super::digest::Digest;
-
-use super::rows::Rows;
-use super::sliced::SlicedIndex;
-
-/// The size that is counted for each entry, independent of the size of its type.
-pub const ENTRY_BYTES: u64 = 32;
+pub use super::generation::{ENTRY_BYTES, Entry, Key};
+use super::generation::{Generation, REFERENCE, entry_of};
 
 /// The most generations that are alive at the same time. The caller's range of numbers must be smaller.
 pub const GENERATIONS_MAX: usize = 8192;
@@ -43,32 +39,6 @@ pub struct Generations<E: Copy> {
     snapshot: Snapshot,
 }
 
-#[derive(Debug)]
-struct Generation<E: Copy> {
-    number: u64,
-    rows: Rows<E>,
-    /// The slots of all references in the order of their insertion, including references that have ended.
-    references: Rows<u32>,
-    /// Rows by their number; references by their slot, with the bit [`REFERENCE`] set.
-    index: SlicedIndex,
-    arena: Arena,
-    digest: Digest,
-    /// The number of rows and references.
-    entries: u32,
-}
-
-/// The bit that marks a reference in an index.
-const REFERENCE: u32 = 1 << 31;
-
-/// One entry.
-#[derive(Debug)]
-pub enum Entry<'a, E> {
-    /// A row of its own.
-    Row(&'a E),
-    /// The caller's record in this slot.
-    Reference(u32),
-}
-
 /// The snapshot in progress: the generations that are still to be copied. Of the first one, `visited`
 /// entries are done.
 #[derive(Debug, Default)]
@@ -85,17 +55,6 @@ struct Mark {
     entries: u32,
 }
 
-/// What an entry is found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    /// The number of its generation.
-    pub number: u64,
-    /// The time in its id, in milliseconds.
-    pub time_ms: u64,
-    /// A hash of its id, uniform over all 64 bits.
-    pub hash: u64,
-}
-
 /// What a dropped generation contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedGeneration {
@@ -107,59 +66,6 @@ pub struct DroppedGeneration {
     pub bytes_counted: u64,
     /// The sum of the hashes that were added to it.
     pub digest: Digest,
-}
-
-fn entry_of<E: Copy>(rows: &Rows<E>, indexed: u32) -> Entry<'_, E> {
-    if indexed & REFERENCE == 0 {
-        Entry::Row(rows.get(indexed))
-    } else {
-        Entry::Reference(indexed & !REFERENCE)
-    }
-}
-
-impl<E: Copy> Generation<E> {
-    fn new(number: u64) -> Self {
-        Self {
-            number,
-            rows: Rows::new(),
-            references: Rows::new(),
-            index: SlicedIndex::new(),
-            arena: Arena::new(),
-            digest: Digest::EMPTY,
-            entries: 0,
-        }
-    }
-
-    fn bytes_counted(&self) -> u64 {
-        u64::from(self.entries) * ENTRY_BYTES + self.arena.bytes_counted()
-    }
-
-    fn bytes(&self) -> usize {
-        let lists = self.rows.bytes() + self.references.bytes();
-        size_of::<Self>() + lists + self.index.bytes() + self.arena.bytes()
-    }
-
-    #[inline]
-    fn find(&self, key: Key, is_match: impl Fn(&Entry<'_, E>) -> bool) -> Option<Entry<'_, E>> {
-        let found =
-            self.index.find(key.time_ms, key.hash, |indexed| is_match(&entry_of(&self.rows, indexed)))?;
-        Some(entry_of(&self.rows, found))
-    }
-
-    fn push(&mut self, key: Key, entry: E, hash_of: impl Fn(&Entry<'_, E>) -> u64) {
-        let Self { rows, index, .. } = self;
-        let row = rows.push(entry);
-        assert!(row & REFERENCE == 0, "a generation has fewer than 2^31 rows");
-        index.insert(key.time_ms, key.hash, row, |indexed| hash_of(&entry_of(rows, indexed)));
-    }
-
-    /// Frees one chunk.
-    fn drop_chunk(&mut self) -> Progress {
-        if self.rows.drop_chunk() == Progress::More || self.index.drop_chunk() == Progress::More {
-            return Progress::More;
-        }
-        self.arena.drop_chunk()
-    }
 }
 
 impl<E: Copy> Generations<E> {

@@ -15,6 +15,7 @@ pub mod arena;
 pub(crate) mod chunked;
 pub mod digest;
 pub mod due;
+mod generation;
 pub mod generations;
 pub mod index;
 pub mod parts;
